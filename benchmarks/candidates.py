@@ -1,0 +1,98 @@
+"""The servers that are compared, each a function that serves a WSGI application until killed, and a bare Flask app.
+
+`python benchmarks/candidates.py NAME PORT CERTIFICATE KEY` runs one of them.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from sarkmock import Engine, create_app
+from sarkmock.certificates import Pair
+from sarkmock.engine import Request
+from sarkmock.server import Server
+
+TENANTS = 20
+
+
+def engine() -> Engine:
+    """A box with as many tenants as the list is meant to have."""
+    mock = Engine()
+    for number in range(1, TENANTS):
+        mock.handle(Request("POST", "tenants", headers={"Content-Type": "application/json"},
+                            body=b'{"pkey": "seed%d", "description": "Seed"}' % number))
+    return mock
+
+
+def bare() -> Any:
+    """What Flask alone costs: the mock's answers from constants, bodies parsed and looked at."""
+    import flask
+
+    mock = engine()
+    rows, row = mock.handle(Request("GET", "tenants")).body, mock.handle(Request("GET", "tenants/default")).body
+    app = flask.Flask("bare")
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+
+    @app.get("/api/tenants")
+    def index() -> Any:
+        return flask.jsonify(rows)
+
+    @app.get("/api/tenants/<tenant>")
+    def show(tenant: str) -> Any:
+        return flask.jsonify(row)
+
+    @app.post("/api/tenants")
+    def create() -> Any:
+        sent = flask.request.get_json()
+        if "description" not in sent:
+            return flask.jsonify({"description": ["The description field is required."]}), 422
+        return flask.jsonify(row | sent), 201
+
+    return app
+
+
+def ours(app: Any, port: int, pair: Pair) -> None:
+    with Server(app, port=port, tls=pair):
+        signal.pause()
+
+
+def granian_supervised(app: Any, port: int, pair: Pair) -> None:
+    from granian import Granian
+    from granian.constants import Interfaces
+
+    supervisor = Granian("bare", port=port, interface=Interfaces.WSGI, workers=1, blocking_threads=1,
+                         ssl_cert=pair.certificate, ssl_key=pair.key, log_enabled=False)
+    supervisor.serve(target_loader=lambda: app, wrap_loader=False)
+
+
+def cheroot(app: Any, port: int, pair: Pair) -> None:
+    from cheroot.ssl.builtin import BuiltinSSLAdapter
+    from cheroot.wsgi import Server as Cheroot
+
+    server = Cheroot(("127.0.0.1", port), app, numthreads=1)
+    server.ssl_adapter = BuiltinSSLAdapter(str(pair.certificate), str(pair.key))
+    server.start()
+
+
+def uvicorn(app: Any, port: int, pair: Pair) -> None:
+    import uvicorn as asgi
+    from inline import inline
+
+    asgi.run(inline(app), port=port, ssl_certfile=str(pair.certificate), ssl_keyfile=str(pair.key), log_level="error",
+             lifespan="off", loop="uvloop", http="httptools")
+
+
+CANDIDATES = {
+    "bare Flask, sarkmock.server": (bare, ours),
+    "sarkmock serve": (lambda: create_app(engine()), ours),
+    "bare Flask, granian with its supervisor": (bare, granian_supervised),
+    "bare Flask, uvicorn, called inline": (bare, uvicorn),
+    "bare Flask, cheroot, one thread": (bare, cheroot),
+}
+
+if __name__ == "__main__":
+    build, serve = CANDIDATES[sys.argv[1]]
+    serve(build(), int(sys.argv[2]), Pair(Path(sys.argv[3]), Path(sys.argv[4])))

@@ -1,0 +1,78 @@
+"""Requests per second over a few TLS connections that stay open. Knows nothing of who answers."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+CONNECTIONS = 4
+
+
+class Shot(NamedTuple):
+    """What is sent again and again, numbered, and the status that must come back."""
+
+    name: str
+    status: int
+    method: str
+    path: str
+    body: Callable[[int], str] | None = None
+
+    def encode(self, host: str, number: int) -> bytes:
+        body = self.body(number).encode() if self.body else b""
+        head = f"{self.method} {self.path} HTTP/1.1\r\nHost: {host}\r\n"
+        if self.body:
+            head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        return head.encode() + b"\r\n" + body
+
+
+def rate(url: str, shot: Shot, seconds: float) -> float:
+    """Requests per second, each connection having its next request in flight while the others are read."""
+    parts = urlsplit(url)
+    with ExitStack() as stack:
+        connections = [stack.enter_context(connect(parts.hostname or "", parts.port or 0)) for _ in range(CONNECTIONS)]
+        began, number = time.perf_counter(), 0
+        while time.perf_counter() - began < seconds:
+            for connection in connections:
+                number += 1
+                connection.sendall(shot.encode(parts.netloc, number))
+            for connection in connections:
+                expect(connection, shot)
+        return number / (time.perf_counter() - began)
+
+
+def connect(host: str, port: int) -> ssl.SSLSocket:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    connection = context.wrap_socket(socket.create_connection((host, port), timeout=10))
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
+
+
+def expect(connection: ssl.SSLSocket, shot: Shot) -> None:
+    """Read one whole answer; a status that was not meant ends the measurement."""
+    received = b""
+    while b"\r\n\r\n" not in received:
+        received += more(connection)
+    head, _, body = received.partition(b"\r\n\r\n")
+    missing = length(head) - len(body)
+    while missing > 0:
+        missing -= len(more(connection))
+    if int(head[9:12]) != shot.status:
+        raise SystemExit(f"{shot.name}: {head.splitlines()[0].decode()}, expected {shot.status}")
+
+
+def more(connection: ssl.SSLSocket) -> bytes:
+    received = connection.recv(65536)
+    if not received:
+        raise SystemExit("the server does not keep the connection alive")
+    return received
+
+
+def length(head: bytes) -> int:
+    name = head.lower().index(b"content-length:") + 15
+    return int(head[name:].split(b"\r\n", 1)[0])

@@ -1,0 +1,127 @@
+"""The hand-written tables of boundary values, and how a field's rule list finds its row. Knows no target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+_HERE = Path(__file__).parent
+KINDS = ("accept", "reject", "fatal")
+_ASIDE = {"required", "nullable"}  # judged apart, on every field
+
+
+class NoBounds(LookupError):
+    """A rule list of the document without a row in the tables."""
+
+
+@dataclass(frozen=True)
+class Live:
+    """Stands for the key of a row that exists; ``variant`` 1, 2, ... are other spellings of it that do not."""
+
+    table: str
+    column: str
+    variant: int = 0
+
+
+@dataclass(frozen=True)
+class FileOf:
+    """Stands for a file of some kind."""
+
+    kind: str
+
+
+def is_placeholder(value: Any) -> bool:
+    """Whether a value can be sent only when its stand-in is replaced."""
+    return isinstance(value, (Live, FileOf))
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Values that a rule list accepts and refuses."""
+
+    accept: Sequence[Any]
+    reject: Sequence[Any]
+    fatal: Sequence[Any] = ()  # of which Laravel dies, whatever else is sent
+
+
+def split(rules: str | Sequence[str]) -> list[str]:
+    """A Laravel rule string as the list it stands for."""
+    return rules.split("|") if isinstance(rules, str) else list(rules)
+
+
+def bounds_of(rules: str | Sequence[str]) -> Bounds:
+    """The boundary values of a rule list; NoBounds if nobody has written them down."""
+    rest = [rule for rule in split(rules) if rule not in _ASIDE]
+    if len(rest) == 1 and rest[0].startswith("in:"):
+        return _of_list(tuple(rest[0][3:].split(",")))
+    if len(rest) == 1 and rest[0].startswith("exists:") and "{" not in rest[0]:
+        return _of_reference(rest[0][7:])
+    try:
+        return _table()[frozenset(rest)]
+    except KeyError:
+        raise NoBounds("|".join(rest)) from None
+
+
+@cache
+def _table() -> dict[frozenset[str], Bounds]:
+    rows = yaml.safe_load((_HERE / "rules.yaml").read_text())
+    return {frozenset(row["rules"]): Bounds(*(_values(row.get(kind, ())) for kind in KINDS)) for row in rows}
+
+
+def _values(row: Iterable[Any]) -> list[Any]:
+    return [placeholder(value) for value in row]
+
+
+def placeholder(value: Any) -> Any:
+    """A value as the tables write it: a mapping stands for a file or for a live key."""
+    if isinstance(value, dict):
+        return FileOf(value["file"]) if "file" in value else Live(*value["live"])
+    return value
+
+
+@cache
+def _strangers() -> list[Any]:
+    return list(yaml.safe_load((_HERE / "lists.yaml").read_text())["strangers"])
+
+
+@cache
+def _of_list(listed: tuple[str, ...]) -> Bounds:
+    """`in`: every listed value passes; its neighbours and what other lists hold do not."""
+    accept = [*listed, *(int(value) for value in listed if value.isdigit()), f" {listed[0]} "]
+    others = [*_neighbours(listed), *_strangers()]
+    return Bounds(accept, [value for value in others if not any(loosely_equal(value, known) for known in listed)])
+
+
+def _neighbours(listed: Sequence[str]) -> Iterator[str]:
+    for value in listed:
+        yield from (value.swapcase(), value[:-1] or "x", value + "x")
+
+
+def loosely_equal(value: Any, listed: str) -> bool:
+    """PHP's ``==`` between a value as text and a listed text: numeric strings compare as numbers."""
+    if isinstance(value, bool):
+        value = "1" if value else ""
+    text = str(value)
+    try:
+        return float(text) == float(listed)
+    except ValueError:
+        return text == listed
+
+
+def _of_reference(arguments: str) -> Bounds:
+    """`exists`: the key of a row passes; other spellings of it, and keys of no row, do not."""
+    table, _, column = arguments.partition(",")
+    if not column:
+        raise NoBounds(f"exists:{arguments}")
+    spellings = [Live(table, column, variant) for variant in (1, 2, 3)]
+    return Bounds([Live(table, column)], [*spellings, "no such key", "%", -1, 1.5])
+
+
+def spelled(key: str, variant: int) -> str:
+    """A key (variant 0) or one of its misspellings: other case, one character more, one less."""
+    return [key, key.swapcase(), key + "x", key[:-1] or "x"][variant]

@@ -1,0 +1,174 @@
+"""How the suite reads the effective document: responses, schemas, links. Knows neither targets nor findings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from urllib.parse import quote
+
+import jsonschema_rs
+
+from sarkmock import Document, Operation, Router, check_fields, compile_document
+
+_URI = "urn:sarkmock:document"
+
+
+def pointer(*steps: str) -> str:
+    """A JSON Pointer of these steps."""
+    return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
+
+
+@dataclass(frozen=True)
+class Link:
+    """From the answer of one operation to another: a path parameter of the target is a field of the answer."""
+
+    source: str
+    name: str
+    target: str
+    parameters: Mapping[str, str]
+
+
+class Contract:
+    """The effective document with everything that judging needs, compiled once or on first use."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.operations: list[Operation] = compile_document(document)
+        self.by_id = {operation.id: operation for operation in self.operations}
+        self.router = Router(self.operations)
+        self._registry = jsonschema_rs.Registry([(_URI, document)])
+        self._may_name: dict[str, frozenset[str]] = {}
+        self._validators: dict[str, jsonschema_rs.Validator] = {}
+
+    @property
+    def crashes_are_refused(self) -> bool:
+        """Whether a value that PHP cannot turn into text is answered with 422 (else: a crash with 500)."""
+        return bool(self.document["x-crashes"] == "refuse")
+
+    @cached_property
+    def sections(self) -> list[str]:
+        return [tag["name"] for tag in self.document["tags"]]
+
+    def resolve(self, place: str) -> tuple[str, Any]:
+        """The value at a pointer and where it really stands, references followed."""
+        value: Any = self.document
+        where = ""
+        for step in place.split("/")[1:]:
+            where, value = self._follow(where, value)
+            name = step.replace("~1", "/").replace("~0", "~")
+            value = value[int(name)] if isinstance(value, list) else value[name]
+            where = f"{where}/{step}"
+        return self._follow(where, value)
+
+    def _follow(self, where: str, value: Any) -> tuple[str, Any]:
+        while isinstance(value, dict) and isinstance(value.get("$ref"), str) and value["$ref"].startswith("#/"):
+            where, value = self.resolve(value["$ref"][1:])
+        return where, value
+
+    def first_of(self, path: str) -> Operation:
+        """The operation that stands for what concerns a whole path."""
+        return next(operation for operation in self.operations if operation.path == path)
+
+    def place(self, operation: Operation) -> str:
+        """Where the operation stands."""
+        return pointer("paths", operation.path, operation.method.lower())
+
+    def responses(self, operation: Operation) -> Mapping[str, Any]:
+        return operation.spec["responses"]  # type: ignore[no-any-return]
+
+    def response(self, operation: Operation, status: int) -> tuple[str, Mapping[str, Any]] | None:
+        """The documented response of a status: where it stands, and what it says."""
+        key = str(status)
+        if key not in self.responses(operation):
+            return None
+        return self.resolve(self.place(operation) + pointer("responses", key))
+
+    def validator(self, place: str) -> jsonschema_rs.Validator:
+        """The compiled schema that stands at a pointer."""
+        if place not in self._validators:
+            schema = {"$ref": f"{_URI}#{quote(place)}"}
+            self._validators[place] = jsonschema_rs.Draft202012Validator(schema, registry=self._registry)
+        return self._validators[place]
+
+    def body_place(self, operation: Operation) -> str | None:
+        """Where the schema of the request body stands, whatever the content type."""
+        content = operation.spec.get("requestBody", {}).get("content")
+        if not content:
+            return None
+        return self.place(operation) + pointer("requestBody", "content", next(iter(content)), "schema")
+
+    def property_place(self, operation: Operation, field: str) -> str:
+        """Where a field of the request body stands."""
+        body = self.body_place(operation)
+        assert body is not None, operation.id
+        return self.resolve(body)[0] + pointer("properties", field)
+
+    def takes(self, operation: Operation, field: str, value: Any) -> bool:
+        """Whether the schema of a field admits a value."""
+        return self.validator(self.property_place(operation, field)).is_valid(value)
+
+    def required(self, operation: Operation) -> list[str]:
+        """The fields that a body must have."""
+        place = self.body_place(operation)
+        return list(self.resolve(place)[1].get("required", ())) if place else []
+
+    def examples(self, operation: Operation) -> dict[str, Any]:
+        """The example value of every path parameter."""
+        item = self.document["paths"][operation.path]
+        parameters = [*item.get("parameters", ()), *operation.spec.get("parameters", ())]
+        return {parameter["name"]: parameter["example"] for parameter in map(self._inline, parameters)
+                if parameter["in"] == "path" and "example" in parameter}
+
+    def _inline(self, value: Any) -> Any:
+        return self._follow("", value)[1]
+
+    def row_place(self, operation: Operation) -> str | None:
+        """Where the schema of the row (or of the list's items) stands that the operation answers."""
+        found = self.response(operation, operation.status)
+        if found is None or "application/json" not in found[1].get("content", {}):
+            return None
+        place, schema = self.resolve(found[0] + pointer("content", "application/json", "schema"))
+        if schema.get("type") == "array":
+            place, schema = self.resolve(place + pointer("items"))
+        return place
+
+    def may_name(self, operation: Operation) -> frozenset[str]:
+        """Names that a 422 may hold though no rule refuses them: those of checks, and those its schema spells out."""
+        if operation.id not in self._may_name:
+            found = self.response(operation, 422)
+            spelled = self._properties(found[1]) if found else ()
+            checked = (field for fields in check_fields(operation).values() for field in fields)
+            self._may_name[operation.id] = frozenset((*checked, *spelled))
+        return self._may_name[operation.id]
+
+    def _properties(self, response: Mapping[str, Any]) -> Iterator[str]:
+        schema = self._inline(response.get("content", {}).get("application/json", {}).get("schema", {}))
+        for branch in (schema, *map(self._inline, schema.get("anyOf", ()))):
+            yield from branch.get("properties", ())
+
+    @cached_property
+    def links(self) -> list[Link]:
+        """Every link of the document whose parameters are fields of the answer."""
+        return [link for operation in self.operations for link in self._links(operation)]
+
+    def _links(self, operation: Operation) -> Iterator[Link]:
+        for status in self.responses(operation):
+            found = self.response(operation, int(status)) if status.isdigit() else None
+            for name, link in (found[1].get("links", {}) if found else {}).items():
+                fields = {key: _body_field(value) for key, value in link.get("parameters", {}).items()}
+                yield Link(operation.id, name, link["operationId"], fields)
+
+    def links_from(self, operation: Operation) -> dict[str, Link]:
+        """Links of an operation by the id of their target."""
+        return {link.target: link for link in self.links if link.source == operation.id}
+
+
+def _body_field(expression: str) -> str:
+    """The field that a link's runtime expression names; anything else is not used in this document."""
+    match = re.fullmatch(r"\$response\.body#/([^/]+)", expression)
+    if match is None:
+        raise ValueError(f"link parameter {expression!r}: only $response.body#/FIELD is known")
+    return match[1]

@@ -1,0 +1,96 @@
+"""What goes over the wire, as plain values: Request, Response, Exchange. Knows nothing of who sends or judges them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from urllib.parse import quote, urlencode
+
+Headers = tuple[tuple[str, str], ...]
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+# Without it the framework's own errors (405, 500) are HTML pages.
+ACCEPT = ("Accept", JSON)
+
+
+def header(headers: Headers, name: str) -> str | None:
+    """The first header of that name, whatever its case."""
+    return next((value for key, value in headers if key.lower() == name.lower()), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request; ``path`` is below the base path of the API and percent-encoded."""
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Headers = (ACCEPT,)
+    body: bytes = b""
+
+    @property
+    def content_type(self) -> str:
+        return header(self.headers, "Content-Type") or ""
+
+    @property
+    def target(self) -> str:
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+
+@dataclass(frozen=True)
+class Response:
+    """One response; ``json`` is None where the body is no JSON."""
+
+    status: int
+    headers: Headers = ()
+    body: bytes = b""
+
+    def header(self, name: str) -> str | None:
+        return header(self.headers, name)
+
+    @property
+    def content_type(self) -> str:
+        return (self.header("Content-Type") or "").partition(";")[0].strip().lower()
+
+    @cached_property
+    def json(self) -> Any:
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return None
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A request and what came back."""
+
+    request: Request
+    response: Response
+
+    @property
+    def size(self) -> int:
+        return len(self.request.target) + len(self.request.body)
+
+
+def with_json(method: str, path: str, value: Any, query: str = "") -> Request:
+    """A request with a JSON body."""
+    body = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return Request(method, path, query, (ACCEPT, ("Content-Type", JSON)), body)
+
+
+def with_form(method: str, path: str, fields: dict[str, str]) -> Request:
+    """A request with a form body."""
+    return Request(method, path, "", (ACCEPT, ("Content-Type", FORM)), urlencode(fields).encode())
+
+
+def fill_path(template: str, parameters: dict[str, Any]) -> str:
+    """The path of a template, each parameter percent-encoded as one segment."""
+    for name, value in parameters.items():
+        template = template.replace("{" + name + "}", quote(str(value), safe=""))
+    return template

@@ -1,0 +1,156 @@
+"""Boundary values of every field, packed: one request carries one value of each. Each field must be judged alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.conformance import Problem
+from contracts.document import Contract
+from contracts.messages import Exchange
+from contracts.recipes import open_fields
+from contracts.stock import Body, Stock
+from contracts.stored import check_stored
+from contracts.suite import Suite
+from sarkmock import Operation
+
+# Tried on every field: what the rules lists of the document say of nothing at all.
+NOTHING: tuple[Any, ...] = (None, "", "  ")
+ARRAYS: tuple[Any, ...] = ([], ["a"], {"a": 1})
+
+
+@dataclass(frozen=True)
+class Packet:
+    """A body and the fields that a 422 must name (none: it must be accepted).
+
+    ``hidden``: they are refused when they are stored, unless something else is refused before.
+    """
+
+    body: Body
+    refused: frozenset[str] = frozenset()
+    hidden: bool = False
+
+
+def check_bounds(suite: Suite, operation: Operation) -> None:
+    """Every rule of an operation, accepting and refusing at its boundaries."""
+    for packet in accepted_packets(suite, operation):
+        compare(suite, operation, packet)
+    for packet in refused_packets(suite, operation):
+        compare(suite, operation, packet)
+    for field in operation.rules:
+        for value in suite.stock.bounds(operation, field).fatal:  # the oracle says what the answer must be
+            suite.target.send(suite.stock.request(operation, {**suite.stock.minimal(operation), field: value}))
+
+
+def accepted_packets(suite: Suite, operation: Operation) -> Iterator[Packet]:
+    """Packets in which every value is accepted."""
+    stock = suite.stock
+    rows = {field: values for field in operation.rules if (values := accepted(stock, operation, field))}
+    for turn in range(max(map(len, rows.values()), default=0)):
+        body = {field: stock.value(operation, field, values[turn % len(values)]) for field, values in rows.items()}
+        yield Packet({**body, **renewed(stock, operation, body)})
+
+
+def refused_packets(suite: Suite, operation: Operation) -> Iterator[Packet]:
+    """Packets in which every field that has a refused value left holds one; the others hold accepted ones."""
+    stock = suite.stock
+    rows = {field: refused(stock, operation, field) for field in operation.rules}
+    for turn in range(max(map(len, rows.values()), default=0)):
+        body = stock.minimal(operation)
+        left = {field: values[turn] for field, values in rows.items() if turn < len(values)}
+        wrong = {field: stock.value(operation, field, value) for field, value in left.items()}
+        yield Packet({**body, **wrong}, frozenset(wrong))
+    required = suite.contract.required(operation)
+    if required:
+        yield Packet({}, frozenset(required))
+
+
+def accepted(stock: Stock, operation: Operation, field: str) -> list[Any]:
+    """Values that a field takes; nothing at all is one where the rules say nullable."""
+    found = stock.bounds(operation, field)
+    return [*found.accept, *NOTHING] if "nullable" in rule_names(operation, field) else list(found.accept)
+
+
+def refused(stock: Stock, operation: Operation, field: str) -> list[Any]:
+    """Values that a field refuses; nothing at all is one unless the rules say nullable or ask nothing."""
+    found = stock.bounds(operation, field)
+    empty = () if found.fatal or "nullable" in rule_names(operation, field) else NOTHING
+    return [*found.reject, *empty]
+
+
+def rule_names(operation: Operation, field: str) -> set[str]:
+    rules = operation.rules[field]
+    return {rule.partition(":")[0] for rule in (rules.split("|") if isinstance(rules, str) else rules)}
+
+
+def renewed(stock: Stock, operation: Operation, body: Mapping[str, Any]) -> Body:
+    """Fresh values for keys that are taken already, so that an accepted packet is never a duplicate."""
+    fresh = stock.fresh_fields(operation)
+    table = operation.table
+    if table is None or table.key not in fresh or table.key not in body:
+        return fresh
+    taken = str(body[table.key]).strip() in stock.live.keys(table.name, table.key)
+    return fresh if taken else {name: value for name, value in fresh.items() if name != table.key}
+
+
+def compare(suite: Suite, operation: Operation, packet: Packet) -> None:
+    """Send a packet and report every field that was judged otherwise than the tables say."""
+    exchange = suite.target.send(suite.stock.request(operation, packet.body))
+    for problem in differences(suite.contract, operation, packet, exchange):
+        suite.report(operation.id, problem, alone(suite, operation, packet, problem) or exchange)
+    if exchange.response.status >= 500:
+        narrow(suite, operation, packet, exchange)
+    if exchange.response.ok:
+        check_stored(suite, operation, exchange, packet.body)
+        suite.stock.sweep()
+
+
+def differences(contract: Contract, operation: Operation, packet: Packet, exchange: Exchange) -> Iterator[Problem]:
+    """Fields accepted that should be refused, and refused that should be accepted."""
+    status, answer = exchange.response.status, exchange.response.json
+    if status != 422 and not exchange.response.ok:
+        return  # judged as a response: an undocumented status is one finding, not one of every field
+    named = set(answer) if status == 422 and isinstance(answer, dict) else set()
+    unknown = open_fields(operation)
+    missed = frozenset() if packet.hidden and named else packet.refused - named
+    for field in sorted(missed - unknown):
+        value = packet.body.get(field, "(absent)")
+        yield Problem("rules", field, "accepted", f"{field} breaks its rules but is not refused: {value!r}")
+    for field in sorted(named - packet.refused - unknown):
+        if field not in contract.may_name(operation) or field in operation.rules:
+            text = f"{field} is refused though its rules accept {packet.body.get(field)!r}: {answer[field]}"
+            yield Problem("rules", field, "refused", text)
+
+
+def alone(suite: Suite, operation: Operation, packet: Packet, problem: Problem) -> Exchange | None:
+    """The same difference with the field alone in the body, for a shorter way to repeat it."""
+    if problem.field not in packet.body:
+        return None
+    body = {**suite.stock.minimal(operation), problem.field: packet.body[problem.field]}
+    exchange = suite.target.send(suite.stock.request(operation, body))
+    single = Packet(body, packet.refused & {problem.field})
+    same = any(found[1:3] == problem[1:3] for found in differences(suite.contract, operation, single, exchange))
+    return exchange if same else None
+
+
+def narrow(suite: Suite, operation: Operation, packet: Packet, exchange: Exchange) -> None:
+    """After a crash, each variable alone: the ledger keeps the shortest request that crashes too."""
+    if str(exchange.response.status) in operation.spec["responses"]:
+        return
+    minimal = suite.stock.minimal(operation)
+    for field in sorted(name for name, value in packet.body.items() if minimal.get(name) != value):
+        suite.target.send(suite.stock.request(operation, {**minimal, field: packet.body[field]}))
+
+
+def check_arrays(suite: Suite, operation: Operation) -> None:
+    """A value that is no text, one field at a time: PHP may die of it and then judges nothing else."""
+    if not suite.contract.crashes_are_refused:
+        return  # where crashes answer 500, which of several arrays kills PHP is for the oracle to say
+    for field in operation.rules:
+        takes_arrays = suite.contract.takes(operation, field, ["a"])
+        for value in ARRAYS[:1] if takes_arrays else ARRAYS:
+            body = {**suite.stock.minimal(operation), field: value}
+            if not (takes_arrays and value):
+                compare(suite, operation, Packet(body, frozenset({field}), hidden=True))
+

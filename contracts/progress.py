@@ -1,0 +1,91 @@
+"""`--compact`: what is going on while the tests run, and the report after them, in place of pytest's own output."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import pytest
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from contracts.report import write_report
+from contracts.suite import Suite
+
+PARTS = {
+    "test_document": "the tables fit the document",
+    "test_answers": "every operation",
+    "test_bounds": "every rule at its boundaries",
+    "test_links": "links",
+    "test_protocol": "HEAD, OPTIONS, 404, 405, forms",
+    "test_sequences": "sequences against a model",
+    "test_behaviours": "stories",
+    "test_fuzz": "coverage and fuzzing",
+    "test_run_state": "stopping and starting",
+    "test_opinion": "second opinion",
+}
+
+
+class Compact:
+    """A pytest plugin: one bar on a terminal, one line a part elsewhere."""
+
+    def __init__(self, config: pytest.Config, suite: Suite) -> None:
+        self.suite = suite
+        self.console = Console(file=sys.stdout)
+        # Refreshed by hand: a thread would write into what pytest captures.
+        self.progress = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+                                 TimeElapsedColumn(), TimeRemainingColumn(), console=self.console, auto_refresh=False,
+                                 transient=True, disable=not self.console.is_terminal)
+        self.task = self.progress.add_task("starting", total=None)
+        self.part = ""
+        self.since: tuple[float, int, int] = (0, 0, 0)
+        self.errors: list[str] = []
+        hush(config)
+
+    def pytest_report_teststatus(self, report: pytest.TestReport | pytest.CollectReport) -> tuple[str, str, str] | None:
+        return (report.outcome, "", "") if isinstance(report, pytest.TestReport) else None
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self.progress.update(self.task, total=len(session.items))
+        self.progress.start()
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        part = nodeid.partition("::")[0].rpartition("/")[2].removesuffix(".py")
+        if part != self.part:
+            self.end_part()
+            self.part = part
+            self.since = (time.monotonic(), self.suite.target.requests, len(self.suite.ledger))
+        self.progress.update(self.task, description=PARTS.get(self.part, self.part), refresh=True)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call":
+            self.progress.advance(self.task)
+        if report.failed and "FoundSomething" not in report.longreprtext:
+            self.errors.append(f"{report.nodeid}\n{report.longreprtext}")
+
+    def end_part(self) -> None:
+        """One line for a part that is over."""
+        if not self.part:
+            return
+        began, requests, findings = self.since
+        sent, found = self.suite.target.requests - requests, len(self.suite.ledger) - findings
+        took = time.monotonic() - began
+        text = f"{PARTS.get(self.part, self.part):32} {sent:6} requests {found:4} findings {took:6.1f} s"
+        self.progress.console.print(text, highlight=False)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        self.end_part()
+        self.progress.stop()
+        for error in self.errors:
+            self.console.print(error, markup=False, highlight=False)
+        write_report(self.suite, self.console)
+        if self.errors and not len(self.suite.ledger):
+            session.exitstatus = 2  # the suite broke: nothing is said of the target
+
+
+def hush(config: pytest.Config) -> None:
+    """Pytest says nothing itself."""
+    option: Any = config.option
+    option.verbose, option.no_header, option.no_summary, option.tbstyle = -2, True, True, "short"

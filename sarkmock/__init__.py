@@ -1,0 +1,32 @@
+"""A mock of the SARK V6 PBX API: the public names. Everything else is private."""
+
+from sarkmock.actions import check_fields
+from sarkmock.app import create_app
+from sarkmock.engine import Engine
+from sarkmock.operations import Operation, Router, Table, compile_document
+from sarkmock.php import UploadedFile, read_input, to_text
+from sarkmock.replies import MethodNotAllowed, PageNotFound, PhpError
+from sarkmock.spec import Deviation, Document, deviations, load, profiles
+from sarkmock.state import State
+
+__all__ = [
+    "Deviation",
+    "Document",
+    "Engine",
+    "MethodNotAllowed",
+    "Operation",
+    "PageNotFound",
+    "PhpError",
+    "Router",
+    "State",
+    "Table",
+    "UploadedFile",
+    "check_fields",
+    "compile_document",
+    "create_app",
+    "deviations",
+    "load",
+    "profiles",
+    "read_input",
+    "to_text",
+]

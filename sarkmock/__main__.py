@@ -1,0 +1,5 @@
+"""`python -m sarkmock`."""
+
+from sarkmock.cli import main
+
+main()

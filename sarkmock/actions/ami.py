@@ -1,0 +1,122 @@
+"""The API's side of the Asterisk Manager Interface: how it asks, and how it turns answers into JSON.
+
+An answer of Asterisk is a list of packets (field -> text): an acknowledgement, events, and an event that ends a list.
+Knows nothing of what the packets say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sarkmock import php
+from sarkmock.calls import Call
+from sarkmock.pbx import db_delete, db_get, db_put
+from sarkmock.replies import NotFound, Reply, Unavailable
+from sarkmock.state import State
+
+Packet = dict[str, str]
+Answer = list[Packet]
+
+NOT_IN_LISTS = ("EventList", "ListItems")
+
+
+def listing(message: str, events: Answer, complete: str) -> Answer:
+    """Asterisk's answer to a list command."""
+    return [{"Response": "Success", "EventList": "start", "Message": message}, *events,
+            {"Event": complete, "EventList": "Complete", "ListItems": str(len(events))}]
+
+
+def error(message: str) -> Answer:
+    return [{"Response": "Error", "Message": message}]
+
+
+def as_list(ask: Callable[[State], Answer]) -> Callable[[Call], Reply]:
+    """An action that answers a list as the product does: the packet that ends it is dropped, an empty one is 404."""
+    def action(call: Call) -> Reply:
+        require_pbx(call.state)
+        packets = ask(call.state)
+        if any(packet.get("ListItems") == "0" for packet in packets):
+            raise NotFound({"message": "Empty Object set returned from AMI"})
+        return Reply([{name: read(text) for name, text in packet.items() if name not in NOT_IN_LISTS}
+                      for packet in packets[:-1]])
+    return action
+
+
+def as_object(ask: Callable[..., Answer]) -> Callable[[Call], Reply]:
+    """An action that answers all packets as one object: where they share a field, the last one counts."""
+    def action(call: Call) -> Reply:
+        require_pbx(call.state)
+        packets = ask(call.state, *call.path.values())
+        return Reply({name: read(text) for packet in packets for name, text in packet.items()})
+    return action
+
+
+def read(text: str) -> str:
+    """The product splits a line at every colon and blank, and takes the second part."""
+    return text.partition(": ")[0]
+
+
+def require_pbx(state: State) -> None:
+    if not state.pbx.running:
+        raise Unavailable("PBX not running")
+
+
+def unknown(call: Call) -> Reply:
+    """A function that is not offered."""
+    require_pbx(call.state)
+    raise NotFound({"message": "AMI Action invalid or unsupported"})
+
+
+def get_value(call: Call) -> Reply:
+    require_pbx(call.state)
+    return keyed(call, db_get(call.state.astdb, call.path["id"], call.path["key"]))
+
+
+def put_value(call: Call) -> Reply:
+    require_pbx(call.state)
+    return keyed(call, db_put(call.state.astdb, call.path["id"], call.path["key"], call.path["value"]))
+
+
+def delete_value(call: Call) -> Reply:
+    require_pbx(call.state)
+    return keyed(call, db_delete(call.state.astdb, call.path["id"], call.path["key"]))
+
+
+def keyed(call: Call, value: Any) -> Reply:
+    """An object with one member; PHP makes the key "0" the index of an array, and json_encode a list of that."""
+    key = call.path["key"]
+    return Reply([value] if key == "0" else {key: value})
+
+
+def reload(call: Call) -> Reply:
+    require_pbx(call.state)
+    call.state.pbx.reload()
+    return Reply({"Response": "Reload sent"})
+
+
+def originate(call: Call) -> Reply:
+    """sark-v6-api.txt lines 163-169: ring a phone, and connect it with the target."""
+    return connect(call, "ringback", php.to_text(call.input.get("context")) or "internal")
+
+
+def originate_caller(call: Call) -> Reply:
+    """The published API calls the phone ``caller``, and looks at no context."""
+    return connect(call, "caller", "internal")
+
+
+def connect(call: Call, phone: str, context: str) -> Reply:
+    require_pbx(call.state)
+    caller, target, clid = (php.to_text(call.input.get(name)) for name in (phone, "target", "clid"))
+    call.state.pbx.originate(caller, target, context, clid)
+    return Reply({"message": "Request Sent"})
+
+
+def hang_up(call: Call) -> Reply:
+    """The channel's technology and name are two steps of the path; the answer is Asterisk's as it came."""
+    require_pbx(call.state)
+    if call.state.pbx.hangup(f"{call.path['id']}/{call.path['key']}"):
+        text = "\r\nResponse: Success\r\nMessage: Channel Hungup\r\n\r\n"
+    else:
+        text = "\r\nResponse: Error\r\nMessage: No such channel\r\n\r\n"
+    return keyed(call, text)

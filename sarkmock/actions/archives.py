@@ -1,0 +1,67 @@
+"""Looks through a zip file before anything is made of it, within bounds of memory and time. Knows no PBX."""
+
+from __future__ import annotations
+
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from io import BytesIO
+
+LARGEST_CONTENT = 128 * 1024 * 1024
+MOST_MEMBERS = 20_000
+
+CENTRAL_ENTRY = b"PK\x01\x02"
+ENCRYPTED = 0x1
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# What the standard library raises for damaged archives, besides its own BadZipFile.
+DAMAGE = (zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error, struct.error, EOFError, OSError,
+          ValueError, IndexError, OverflowError)
+
+
+class Unsound(Exception):
+    """An archive that is not to be unpacked; says why, as the end of a sentence."""
+
+
+def inspect(content: bytes) -> zipfile.ZipFile:
+    """The archive, every member of which can be read and is what it claims to be; else Unsound."""
+    if content.count(CENTRAL_ENTRY) > MOST_MEMBERS:
+        raise Unsound(f"has more than {MOST_MEMBERS} members")
+    try:
+        archive = zipfile.ZipFile(BytesIO(content))
+        for problem in _problems(archive):
+            raise Unsound(problem)
+        damaged = archive.testzip()
+    except DAMAGE:
+        raise Unsound("is damaged") from None
+    if damaged is not None:
+        raise Unsound(f"is damaged: {damaged!r}")
+    return archive
+
+
+def _problems(archive: zipfile.ZipFile) -> Iterator[str]:
+    members = archive.infolist()
+    if sum(member.file_size for member in members) > LARGEST_CONTENT:
+        yield f"unpacks to more than {LARGEST_CONTENT // 1024 // 1024} MB"
+    if len({member.filename for member in members}) < len(members):
+        yield "has two members of one name"
+    for member in members:
+        yield from _member_problems(member)
+
+
+def _member_problems(member: zipfile.ZipInfo) -> Iterator[str]:
+    name = member.orig_filename
+    if leads_out(name):
+        yield f"has a member outside of it: {name!r}"
+    if member.flag_bits & ENCRYPTED:
+        yield f"is encrypted: {name!r}"
+    if member.compress_type not in METHODS:
+        yield f"is compressed in an unknown way: {name!r}"
+    if (kind := stat.S_IFMT(member.external_attr >> 16)) and kind not in (stat.S_IFREG, stat.S_IFDIR):
+        yield f"has a member that is no file: {name!r}"
+
+
+def leads_out(name: str) -> bool:
+    """Whether a member's name could lead out of the directory that it is unpacked in."""
+    return name.startswith("/") or ".." in name.split("/") or "\\" in name or "\0" in name or name[1:2] == ":"

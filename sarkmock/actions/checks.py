@@ -1,0 +1,58 @@
+"""Checks that several resources share; they run after the rules, as Laravel's validator->after does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sarkmock import php
+from sarkmock.actions.verbs import row_of, table_of, text
+from sarkmock.calls import Call
+from sarkmock.replies import Conflict
+
+
+def key_is_new(call: Call) -> None:
+    """A key that is taken is refused with 422 under the name ``save``."""
+    key = call.input.get("pkey")
+    if taken(call, key):
+        call.refuse("save", f"Duplicate Key - {text('pkey', key)}")
+
+
+def key_is_free(call: Call) -> None:
+    """A key that is taken is refused with 409, once the body is in order."""
+    if not call.errors and taken(call, call.input.get("pkey")):
+        raise Conflict("Key already exists")
+
+
+def taken(call: Call, key: Any) -> bool:
+    """Whether the table has a row of that key; null is no key."""
+    table, wanted = table_of(call), first_of(key)
+    if wanted is None:
+        return False
+    value = int(wanted) if isinstance(wanted, bool) else php.trim(php.to_text(wanted))  # Laravel binds truth as 1 or 0
+    return call.state.tables.count(table.name, table.key, value) > 0
+
+
+def first_of(value: Any) -> Any:
+    """The value that Laravel's query builder binds: of an array, the first scalar inside (false if there is none)."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if not isinstance(value, list):
+        return value
+    found = [scalar for item in value if (scalar := first_of(item)) is not False]
+    return found[0] if found else False
+
+
+def default_tenant_stays(call: Call) -> None:
+    if row_of(call)["pkey"] == "default":
+        raise Conflict(["Error - Cannot delete default tenant!"])
+
+
+def tenant_is_unused(call: Call) -> None:
+    """sark-v6-api.txt line 685: nothing may name the tenant as its cluster."""
+    tenant = row_of(call)["pkey"]
+    tables = call.state.tables
+    owning = [name for name in tables.tables() if "cluster" in tables.columns(name)]
+    users = {name: tables.count(name, "cluster", tenant) for name in owning}
+    used = [f"{count} in {name}" for name, count in users.items() if count]
+    if used:
+        raise Conflict(f"Tenant {tenant} still has dependencies: {', '.join(used)}")

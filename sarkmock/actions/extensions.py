@@ -1,0 +1,211 @@
+"""Extensions: their kinds, passwords, vendors, provisioning strings, Class of Service and runtime values.
+
+The product keeps what was sent as it came (a number stays a number in the answer) where other resources make it text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from sarkmock import php
+from sarkmock.actions.ami import require_pbx
+from sarkmock.actions.verbs import insert, new_row, row_of, save_changes, visible
+from sarkmock.calls import Call
+from sarkmock.database import Row
+from sarkmock.pbx import db_get, db_put
+from sarkmock.replies import Conflict, PhpError, Reply
+from sarkmock.state import State
+
+PASSWORD_LENGTH = 12
+PASSWORD_LETTERS = "2346789bcdfghjkmnpqrtvwxyzBCDFGHJKLMNPQRTVWXYZ"  # none that look alike
+RUNTIME = ("cfim", "cfbs", "ringdelay")
+INCLUDED = re.compile(r"^#INCLUDE.*\.(?:tcp|tls|udp|ipv6|ipv4).*$", re.MULTILINE)
+TEMPLATES = {"Snom": "snom", "snom": "snom", "Yeal": "yealink", "Pana": "panasonic"}
+OBSOLETE = re.compile(r"^#include\s*sark_sip_t(?:ls|cp).conf.*$", re.MULTILINE)
+
+
+def create_mailbox(call: Call) -> Reply:
+    """A mailbox: no phone, no Class of Service."""
+    return added(call, {"desc": "MAILBOX", "device": "MAILBOX", "location": "local"} | sent_new(call))
+
+
+def create_unprovisioned(call: Call) -> Reply:
+    return create_phone(call, {"device": "General SIP"})
+
+
+def create_webrtc(call: Call) -> Reply:
+    return create_phone(call, {"device": "WebRTC", "transport": "wss"})
+
+
+def create_phone(call: Call, kind: Row) -> Reply:
+    values = sent_new(call)
+    fixed = {"desc": f"Ext{php.to_text(values['pkey'])}", "location": default_location(call.state)}
+    reply = added(call, kind | fixed | values)
+    join_default_rules(call)
+    return reply
+
+
+def create_provisioned(call: Call) -> Reply:
+    """sark-v6-api.txt lines 288-293: the vendor of the MAC address is the device."""
+    values = sent_new(call)
+    device = vendor(call.state, values.get("macaddr"))
+    transport, protocol = values.get("transport", "udp"), values.get("protocol", "IPV4").lower()
+    includes = (device, f"{device}.{transport}", f"{device}.{protocol}")
+    fixed = {"provision": "".join(f"#INCLUDE {name}\n" for name in includes), "device": device,
+             "location": default_location(call.state)}
+    reply = added(call, fixed | values)
+    join_default_rules(call)
+    return reply
+
+
+def update_extension(call: Call) -> Reply:
+    row = row_of(call)
+    before = dict(row)
+    row |= sent(call)
+    if row["transport"] != before["transport"]:
+        adjust_provisioning(row)
+    save_changes(call, before, bound(row))
+    return Reply(visible(call, row))
+
+
+def delete_extension(call: Call) -> Reply:
+    """What belongs to the extension goes with it; its runtime values stay in the PBX."""
+    tables, number = call.state.tables, row_of(call)["pkey"]
+    for table, column in (("IPphoneCOSopen", "IPphone_pkey"), ("IPphoneCOSclosed", "IPphone_pkey"),
+                          ("IPphone_FKEY", "pkey"), ("ipphone", "pkey")):
+        tables.delete(table, column, number)
+    return Reply()
+
+
+def caught(action: Callable[[Call], Reply]) -> Callable[[Call], Reply]:
+    """The action inside the product's catch: what PHP dies of is a conflict."""
+    def guarded(call: Call) -> Reply:
+        try:
+            return action(call)
+        except PhpError as error:
+            raise Conflict(error.message) from None
+    return guarded
+
+
+def show_runtime(call: Call) -> Reply:
+    require_pbx(call.state)
+    number = row_of(call)["pkey"]
+    return Reply({name: db_get(call.state.astdb, name, number) for name in RUNTIME})
+
+
+def update_runtime(call: Call) -> Reply:
+    """Only cfim may be "0": the product asks of the others whether they are true."""
+    require_pbx(call.state)
+    number = row_of(call)["pkey"]
+    for name in RUNTIME:
+        text = php.to_text(call.input.get(name))
+        if text and (name == "cfim" or text != "0"):
+            db_put(call.state.astdb, name, number, text)
+    return Reply()
+
+
+def mac_is_usable(call: Call) -> None:
+    """The MAC address is that of a known vendor, and no other phone has it."""
+    mac = call.post.get("macaddr")
+    shown = "" if isinstance(mac, (list, dict)) else php.to_text(mac)
+    if vendor(call.state, shown) is None:
+        call.refuse("macaddr", f"Can't find Manufacturer for this MAC! {shown}")
+    elif call.state.tables.count("ipphone", "macaddr", shown):
+        call.refuse("macaddr", f"This MAC already exists in the DB! {shown}")
+
+
+def mac_lookup_crashes(call: Call) -> None:
+    """The published product greps a file that is not there, and takes columns from what it did not find."""
+    mac = call.post.get("macaddr")
+    text = php.to_text(mac)
+    if not mac or text == "0":
+        call.refuse("macaddr", f"Can't find Manufacturer for this MAC! {text}")
+    elif re.match("[0-9A-Fa-f]{6}", text):
+        raise PhpError("Undefined array key 2", field="macaddr")
+    else:
+        raise PhpError("Undefined array key 1", field="macaddr")
+
+
+def sent(call: Call) -> Row:
+    """The variables of the body that have a rule, as they came; PhpError for an array, of which SQL has none."""
+    values = {name: value for name, value in call.post.items() if name in call.operation.rules}
+    for name, value in values.items():
+        if isinstance(value, (list, dict)):
+            raise PhpError("Array to string conversion", field=name)
+    return values
+
+
+def sent_new(call: Call) -> Row:
+    """The product takes key and tenant from the body alone; its rules are content with those of the query."""
+    return {"pkey": None, "cluster": None} | sent(call)
+
+
+def added(call: Call, values: Row) -> Reply:
+    row = new_row(call) | values | {"passwd": password(call.state)}
+    insert(call, bound(row))
+    return Reply(visible(call, row))
+
+
+def bound(row: Row) -> Row:
+    """The row as PDO hands it to the database: truth is 1 or 0, a fraction is text."""
+    return {name: bind(value) for name, value in row.items()}
+
+
+def bind(value: Any) -> Any:
+    if isinstance(value, bool):
+        return int(value)
+    return php.to_text(value) if isinstance(value, float) else value
+
+
+def password(state: State) -> str:
+    return "".join(state.dice.sample(PASSWORD_LETTERS, PASSWORD_LENGTH))
+
+
+def default_location(state: State) -> str:
+    """Recorded exchange 1061/45: new phones are where the globals say that phones usually are."""
+    row = state.tables.first("globals", "pkey", "global") or {}
+    return row.get("NATDEFAULT") or "local"
+
+
+def vendor(state: State, mac: Any) -> str | None:
+    """Who makes phones with MAC addresses that begin so."""
+    prefix = php.to_text(mac)[:6].upper()
+    row = state.tables.first("mfgmac", "pkey", f"{prefix[:2]}:{prefix[2:4]}:{prefix[4:]}")
+    return None if row is None else str(row["name"])
+
+
+def join_default_rules(call: Call) -> None:
+    """A new phone gets every Class of Service rule that applies by default."""
+    number = bind(call.post.get("pkey"))
+    for rule in call.state.tables.rows("cos"):
+        if rule["defaultopen"] == "YES":
+            join(call.state, "IPphoneCOSopen", number, rule["pkey"])
+        if rule["defaultclosed"] == "YES":
+            join(call.state, "IPphoneCOSclosed", number, rule["pkey"])
+
+
+def join(state: State, table: str, number: Any, rule: str) -> None:
+    """A pair may be left from an extension of that number in a database that was restored."""
+    pair = {"IPphone_pkey": number, "COS_pkey": rule}
+    if not state.tables.rows(table, pair):
+        state.tables.insert(table, pair)
+
+
+def adjust_provisioning(row: Row) -> None:
+    """Lines for transport and protocol go; phones of three vendors get those that fit now."""
+    row["sipiaxfriend"] = stripped(OBSOLETE.sub("", row["sipiaxfriend"] or ""))
+    if row["provision"] is not None:
+        row["provision"] = stripped(INCLUDED.sub("", row["provision"]))
+    template = TEMPLATES.get((row["device"] or "")[:4])
+    if template:
+        transport = row["transport"] if row["transport"] in ("tcp", "tls") else "udp"
+        protocol = "ipv6" if row["protocol"] == "IPV6" else "ipv4"
+        added_lines = f"\n#INCLUDE {template}.{transport}\n#INCLUDE {template}.{protocol}"
+        row["provision"] = (row["provision"] or "") + added_lines
+
+
+def stripped(text: str) -> str:
+    """PHP's rtrim()."""
+    return text.rstrip(php.TRIMMED)

@@ -1,0 +1,121 @@
+"""The firewall's rule sets for IPv4 and IPv6: shown, stored, checked. Leaves the rules' grammar to shorewall."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sarkmock import php, shorewall
+from sarkmock.calls import Call
+from sarkmock.replies import PhpError, Reply
+from sarkmock.state import File, State
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One of the two firewalls: its Shorewall, the directory of its configuration, the file that the API stores."""
+
+    program: str
+    version: int
+    directory: str
+    file: str
+
+    @property
+    def path(self) -> str:
+        return f"{self.directory}/{self.file}"
+
+
+IPV4 = Family("Shorewall", 4, "/etc/shorewall", "sark_rules")
+IPV6 = Family("Shorewall6", 6, "/etc/shorewall6", "sark_rules6")
+
+
+def rules(family: Family, call: Call) -> Reply:
+    return Reply(lines_of(call.state, family.path))
+
+
+def rules_wrapped(family: Family, call: Call) -> Reply:
+    """The published product fills an array under a key, which exists only once there is a line."""
+    lines = lines_of(call.state, family.path)
+    return Reply({"rules": lines} if lines else [])
+
+
+def are_lines(call: Call) -> None:
+    """sark-v6-api.txt lines 329 and 333: a simple array; erratum E53: of lines."""
+    given = call.input.get("rules")
+    if given is None or call.errors:
+        return
+    if not isinstance(given, (list, dict)):
+        call.refuse("rules", "The rules must be an array.")
+    elif any(isinstance(element, (list, dict, php.UploadedFile)) for element in elements(given)):
+        call.refuse("rules", "The rules must be an array of lines.")
+
+
+def store(family: Family, call: Call) -> Reply:
+    """Stores the rules and tells what Shorewall thinks of them (sark-v6-api.txt line 333)."""
+    reply = save(family, call)
+    output = check(family, call.state)
+    return Reply({**reply.body, "errors": output}) if output else reply
+
+
+def save(family: Family, call: Call) -> Reply:
+    """Stores the rules, one element per line."""
+    given = call.input["rules"]
+    if not isinstance(given, (list, dict)):
+        raise PhpError(f"foreach() argument must be of type array|object, {php_type(given)} given", field="rules")
+    content = "".join(f"{php.to_text(element)}\n" for element in elements(given))
+    call.state.files[family.path] = File(content.encode("utf-8", "replace"), call.state.clock.now())
+    return Reply({"message": "saved sark_rules"})
+
+
+def elements(given: list[Any] | dict[str, Any]) -> list[Any]:
+    """PHP knows arrays alone: of a JSON object the values count."""
+    return list(given.values()) if isinstance(given, dict) else given
+
+
+def php_type(value: object) -> str:
+    return {str: "string", bool: "bool", int: "int", float: "float"}.get(type(value), "object")
+
+
+def restart(family: Family, call: Call) -> Reply:
+    """Restarts the firewall if Shorewall finds no mistake; else its output, with the product's status."""
+    output = check(family, call.state)
+    return Reply(output, 500) if output else Reply({"message": "Shorewall restarted OK"})
+
+
+def check(family: Family, state: State) -> list[str]:
+    """What `shorewall check` prints if it finds a mistake; nothing if there is none."""
+    mistake = shorewall.first_mistake(lines_of(state, family.path), site(family, state))
+    if mistake is None:
+        return []
+    return [*progress(family), f"   ERROR: {mistake.problem} {family.path} (line {mistake.line})", ""]
+
+
+def site(family: Family, state: State) -> shorewall.Site:
+    """The zones and variables that the rules may use."""
+    zones = {columns[0] for columns in table(state, f"{family.directory}/zones")}
+    variables = {columns[0].partition("=")[0] for columns in table(state, f"{family.directory}/params")}
+    return shorewall.Site(family.version, frozenset(zones) or shorewall.ZONES, frozenset(variables))
+
+
+def progress(family: Family) -> list[str]:
+    """What Shorewall prints on its way to the rules."""
+    place = family.directory
+    return [
+        f"Checking using {family.program} 5.2.3.2...", f"Processing {place}/params ...",
+        f"Processing {place}/{family.program.lower()}.conf...", "Loading Modules...", f"Checking {place}/zones...",
+        f"Checking {place}/interfaces...", "Determining Hosts in Zones...", "Locating Action Files...",
+        f"Checking {place}/policy...", f"Checking {place}/rules..."]
+
+
+def table(state: State, path: str) -> list[list[str]]:
+    """The columns of a configuration file's lines, comments and directives aside."""
+    split = (line.partition("#")[0].split() for line in lines_of(state, path))
+    return [columns for columns in split if columns and not columns[0].startswith("?")]
+
+
+def lines_of(state: State, path: str) -> list[str]:
+    """The lines of a text file; none if there is no such file."""
+    file = state.files.get(path)
+    if file is None or not file.content:
+        return []
+    return file.content.decode("utf-8", "replace").removesuffix("\n").split("\n")

@@ -1,0 +1,134 @@
+"""`sarkmock spec`, `routes` and `deviations`: the document for people and for programs. Changes nothing in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from itertools import groupby
+from typing import Any
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from sarkmock import yaml12
+from sarkmock.cli.output import console, print_json
+from sarkmock.operations import Operation, body_schema, compile_document, lines
+from sarkmock.spec import Deviation, Document, load
+from sarkmock.spec import deviations as listed
+
+HAZARD_STYLES = {"read": "green", "write": "yellow", "operational": "magenta", "disruptive": "bold red"}
+SEVERITY_STYLES = {"breaks": "bold red", "surprises": "yellow", "cosmetic": "dim"}
+PROFILE = {"metavar": "NAME", "show_default": True, "help": "documented, shipped, or the path of an overlay file."}
+
+
+@click.command()
+@click.option("--format", "form", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True,
+              help="How to write it.")
+@click.option("--profile", default="documented", **PROFILE)  # type: ignore[arg-type]
+def spec(form: str, profile: str) -> None:
+    """Print the effective OpenAPI 3.1 document: one file, no external references.
+
+    \b
+    Examples:
+        sarkmock spec > openapi.yaml
+        sarkmock spec --format json | jq .paths
+        sarkmock spec --profile shipped | diff openapi.yaml -
+    """
+    document = load(profile)
+    if form == "json":
+        print_json(document)
+    else:
+        click.echo(yaml12.dump(document), nl=False)
+
+
+@click.command()
+@click.option("--profile", default="documented", **PROFILE)  # type: ignore[arg-type]
+@click.option("--brief", is_flag=True, help="Operations only, without the rules of their variables.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def routes(profile: str, brief: bool, as_json: bool) -> None:
+    """List the operations with hazard, rules and the lines of the documentation they rest on.
+
+    A hazard says what a call may do to a box: read, write (rows), operational (a commit, a backup) or disruptive
+    (a reboot, a restore, a call).
+
+    \b
+    Examples:
+        sarkmock routes --brief
+        sarkmock routes | grep -A 20 /tenants
+        sarkmock routes --json | jq '.[] | select(.hazard == "disruptive") | .id'
+    """
+    document = load(profile)
+    described = [route(document, operation) for operation in compile_document(document)]
+    if as_json:
+        print_json(described)
+        return
+    for section, members in groupby(described, key=lambda one: one["section"]):
+        console().print(Text(section, style="bold"))
+        console().print(_routes_table(members, brief))
+
+
+def route(document: Document, operation: Operation) -> dict[str, Any]:
+    """One operation as `routes --json` describes it."""
+    properties = body_schema(document, operation.spec).get("properties", {})
+    return {
+        "id": operation.id, "method": operation.method, "path": operation.path, "section": operation.section,
+        "summary": operation.spec["summary"], "hazard": operation.hazard, "lines": list(operation.source),
+        "rules": {name: {"rules": rules, "lines": list(lines(properties[name].get("x-source", ())))}
+                  for name, rules in operation.rules.items()}}
+
+
+def _routes_table(described: Iterator[Mapping[str, Any]], brief: bool) -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for one in described:
+        hazard = Text(one["hazard"], style=HAZARD_STYLES[one["hazard"]])
+        table.add_row("", one["method"], one["path"], one["id"], hazard, _page(one["lines"]))
+        for name, rule in {} if brief else one["rules"].items():
+            table.add_row("", "", Text(f"  {name}"), Text(_rule(rule["rules"]), style="dim"), "", _page(rule["lines"]))
+    return table
+
+
+def _rule(rules: str | list[str]) -> str:
+    return rules if isinstance(rules, str) else " | ".join(rules)
+
+
+def _page(numbers: list[int]) -> Text:
+    words = ["line" if len(numbers) == 1 else "lines", ", ".join(map(str, numbers))]
+    return Text(" ".join(words) if numbers else "", style="dim")
+
+
+@click.command()
+@click.option("--profile", default="shipped", **PROFILE)  # type: ignore[arg-type]
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--markdown", is_flag=True, help="As a Markdown table.")
+def deviations(profile: str, as_json: bool, markdown: bool) -> None:
+    """List where the published product does something else than its documentation says.
+
+    \b
+    Examples:
+        sarkmock deviations
+        sarkmock deviations --json | jq -r '.[] | select(.severity == "breaks") | .summary'
+    """
+    known = listed(profile)
+    if as_json:
+        print_json([asdict(deviation) for deviation in known])
+    elif markdown:
+        click.echo(markdown_table(known), nl=False)
+    else:
+        for deviation in known:
+            console().print(_deviation(deviation), soft_wrap=True)
+
+
+def _deviation(deviation: Deviation) -> Text:
+    head = (deviation.id, "bold"), " ", (deviation.severity, SEVERITY_STYLES[deviation.severity])
+    return Text.assemble(*head, f"\n    {deviation.summary}\n    ", (deviation.reason, "dim"))
+
+
+def markdown_table(known: tuple[Deviation, ...]) -> str:
+    """The deviations as README shows them."""
+    rows = [f"| `{deviation.id}` | {deviation.severity} | {_cell(deviation.summary)} |" for deviation in known]
+    return "\n".join(["| deviation | severity | what happens |", "| --- | --- | --- |", *rows]) + "\n"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")

@@ -1,0 +1,23 @@
+"""How commands print: for people, coloured and wrapped on a terminal only; JSON for programs. Knows no content."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+from rich.console import Console
+
+# What is piped or redirected is not wrapped: a line is a record for grep.
+UNWRAPPED = 2000
+
+
+def console() -> Console:
+    """Standard output for people."""
+    out = Console(highlight=False, markup=False)
+    return out if out.is_terminal else Console(highlight=False, markup=False, width=UNWRAPPED)
+
+
+def print_json(value: Any) -> None:
+    """Standard output for programs."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))

@@ -1,0 +1,82 @@
+"""`sarkmock serve`: the mock on a port, until a signal ends it. Knows no operation of the API."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from sarkmock import certificates
+from sarkmock.app import create_app
+from sarkmock.engine import Engine
+from sarkmock.gateway import BASE
+from sarkmock.seed import Seed
+from sarkmock.server import Served, Server
+from sarkmock.spec import load
+from sarkmock.state import State
+
+PORT = 44300
+ENDINGS = (signal.SIGINT, signal.SIGTERM)
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Address to listen on.")
+@click.option("--port", default=PORT, show_default=True, type=click.IntRange(0, 65535), metavar="PORT",
+              help="Port to listen on; 0 takes any free one and prints it.")
+@click.option("--http", is_flag=True, help="Plain HTTP instead of HTTPS.")
+@click.option("--cert", type=FILE, metavar="FILE", help="Certificate chain (PEM); without it one is made for this run.")
+@click.option("--key", type=FILE, metavar="FILE", help="Private key (PEM) of --cert.")
+@click.option("--profile", default="documented", show_default=True, metavar="NAME",
+              help="Which API to answer as: documented, shipped, or the path of an overlay file.")
+@click.option("--seed-file", type=FILE, metavar="FILE", help="State to start from (YAML), or else a factory-fresh box.")
+@click.option("-v", "--verbose", is_flag=True, help="Log every request to stderr.")
+def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
+          profile: str, seed_file: Path | None, verbose: bool) -> None:
+    """Answer the SARK V6 API on this machine until Ctrl-C.
+
+    HTTPS on 127.0.0.1:44300, state in memory, factory-fresh at every start. POST /_mock/reset brings the first
+    state back, GET /_mock/health says that the mock is up.
+
+    \b
+    Examples:
+        sarkmock serve
+        sarkmock serve --port 0 --http              any free port, without TLS
+        sarkmock serve --profile shipped -v         answer as the published product does, log requests
+        sarkmock serve --cert box.pem --key box.key
+        sarkmock serve --seed-file my-box.yaml      start from rows of your own
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)  # before any thread starts: only `sigwait` below receives them
+    engine = Engine(load(profile), State(Seed.read(seed_file)) if seed_file else None)
+    with ExitStack() as stack:
+        pair = None if http else _pair(stack, host, cert, key)
+        server = stack.enter_context(Server(create_app(engine), host, port, tls=pair, log=log if verbose else None))
+        click.echo(greeting(server.url, pair, profile, len(engine.operations)))
+        signal.sigwait(ENDINGS)
+
+
+def _pair(stack: ExitStack, host: str, cert: Path | None, key: Path | None) -> certificates.Pair:
+    if bool(cert) != bool(key):
+        raise click.UsageError("--cert and --key go together")
+    directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sarkmock-")))
+    return certificates.check(cert, key, directory) if cert and key else certificates.make(directory, host)
+
+
+def greeting(url: str, pair: certificates.Pair | None, profile: str, operations: int) -> str:
+    """What a user needs to send the first request."""
+    trust = f"--cacert {pair.authority} " if pair and pair.authority else ""
+    return (f"SARK V6 API, profile {profile}, {operations} operations\n"
+            f"listening on  {url}{BASE}\n"
+            f"try           curl {trust}{url}{BASE}/tenants\n"
+            f"docs          sarkmock routes, sarkmock spec, sarkmock serve --help\n"
+            f"stop          Ctrl-C")
+
+
+def log(served: Served) -> None:
+    """One line per request: when, what, how it ended, how long it took."""
+    click.echo(f"{time.strftime('%H:%M:%S')} {served.method} {served.target} {served.status} "
+               f"{served.seconds * 1000:.1f} ms {served.size} B", err=True)

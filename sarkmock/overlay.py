@@ -1,0 +1,108 @@
+"""Applies an OpenAPI Overlay to a document and refuses actions without effect; knows nothing of SARK.
+
+Overlay 1.0 lets an action that matches nothing pass in silence. Here the overlay is a list of known deviations,
+and one without effect is a deviation that no longer exists: an error.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jsonpath
+
+
+class OverlayError(ValueError):
+    """An action that cannot be applied; ``index`` is its place in the list of actions."""
+
+    def __init__(self, index: int, target: str, problem: str) -> None:
+        super().__init__(f"action {index + 1} ({target}): {problem}")
+        self.index, self.target, self.problem = index, target, problem
+
+
+def apply(document: Any, actions: list[Mapping[str, Any]]) -> Any:
+    """A new document with the actions applied in order."""
+    result = copy.deepcopy(document)
+    for index, action in enumerate(actions):
+        _apply_one(result, index, action)
+    return result
+
+
+def _apply_one(document: Any, index: int, action: Mapping[str, Any]) -> None:
+    target = str(action.get("target"))
+    matches = find(document, index, target)
+    if action.get("remove") is True:
+        for match in reversed(matches):
+            _remove(index, target, match)
+    elif "update" in action:
+        changes = [_update(match, action["update"]) for match in matches]
+        if not any(changes):
+            raise OverlayError(index, target, "changes nothing")
+    else:
+        raise OverlayError(index, target, "has neither update nor remove: true")
+
+
+def find(document: Any, index: int, target: str) -> list[jsonpath.JSONPathMatch]:
+    try:
+        matches = list(jsonpath.finditer(target, document))
+    except jsonpath.JSONPathError as error:
+        raise OverlayError(index, target, f"is no JSONPath: {error}") from None
+    if not matches:
+        raise OverlayError(index, target, "matches nothing")
+    return matches
+
+
+def pointers(document: Any, actions: list[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Each action with the JSON Pointer of every place it changes, in the document as the action finds it."""
+    result = copy.deepcopy(document)
+    for index, action in enumerate(actions):
+        for match in find(result, index, str(action["target"])):
+            for place in changed_places(match.obj, action.get("update"), str(match.pointer())):
+                yield action, place
+        _apply_one(result, index, action)
+
+
+def changed_places(present: Any, update: Any, place: str) -> Iterator[str]:
+    """Where a merge changes something: as deep as there are objects on both sides."""
+    if not (isinstance(present, dict) and isinstance(update, Mapping)):
+        yield place
+        return
+    for key, value in update.items():
+        step = key.replace("~", "~0").replace("/", "~1")
+        yield from changed_places(present.get(key), value, f"{place}/{step}")
+
+
+def _remove(index: int, target: str, match: jsonpath.JSONPathMatch) -> None:
+    if match.parent is None:
+        raise OverlayError(index, target, "would remove the whole document")
+    del match.parent.obj[match.parts[-1]]  # type: ignore[attr-defined]
+
+
+def _update(match: jsonpath.JSONPathMatch, update: Any) -> bool:
+    """Merge into the matched place; False if that changes nothing."""
+    if isinstance(match.obj, dict) and isinstance(update, Mapping):
+        return merge(match.obj, update)
+    if isinstance(match.obj, list):
+        match.obj.extend(copy.deepcopy(update if isinstance(update, list) else [update]))
+        return True
+    if match.parent is None or match.obj == update:
+        return False
+    match.parent.obj[match.parts[-1]] = copy.deepcopy(update)  # type: ignore[index]
+    return True
+
+
+def merge(target: dict[str, Any], update: Mapping[str, Any]) -> bool:
+    """Overlay 1.0's merge: objects recursively, arrays by appending, anything else replaced."""
+    changed = False
+    for key, value in update.items():
+        present = target.get(key)
+        if isinstance(present, dict) and isinstance(value, Mapping):
+            changed |= merge(present, value)
+        elif isinstance(present, list) and isinstance(value, list):
+            present.extend(copy.deepcopy(value))
+            changed |= bool(value)
+        elif key not in target or present != value or type(present) is not type(value):
+            target[key] = copy.deepcopy(value)
+            changed = True
+    return changed

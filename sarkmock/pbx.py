@@ -1,0 +1,177 @@
+"""The PBX behind the API: whether Asterisk runs, its calls and its database, by the mock's clock. Knows no requests.
+
+Nothing here happens in the background: whoever asks is told how things stand at the clock's time.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from typing import Protocol
+
+AstDb = MutableMapping[tuple[str, str], str]
+
+FIRST_CHANNEL = 1
+
+
+class Clock(Protocol):
+    def now(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One end of a call, as Asterisk sees it at one moment."""
+
+    name: str
+    party: str
+    connected: str
+    state: str
+    exten: str
+    application: str
+    data: str
+    uniqueid: str
+    linkedid: str
+    bridge: str
+    context: str
+    began: float
+
+
+@dataclass(slots=True)
+class PhoneCall:
+    """A call between two numbers; ``number`` counts channels since Asterisk's start, and a call has two of them."""
+
+    number: int
+    caller: str
+    target: str
+    context: str
+    clid: str
+    began: float
+    answers: float
+    ends: float
+
+    def names(self) -> tuple[str, str]:
+        return f"SIP/{self.caller}-{self.number:08x}", f"SIP/{self.target}-{self.number + 1:08x}"
+
+    def uniqueids(self) -> tuple[str, str]:
+        return f"{int(self.began)}.{self.number}", f"{int(self.began)}.{self.number + 1}"
+
+    @property
+    def answered(self) -> bool:
+        """Whether the call lasted until the target answered."""
+        return self.ends > self.answers
+
+    def channels(self, now: float) -> tuple[Channel, Channel]:
+        talking = now >= self.answers
+        (first, second), (uid, other) = self.names(), self.uniqueids()
+        bridge = str(uuid.uuid5(uuid.NAMESPACE_OID, uid)) if talking else ""
+        return (
+            Channel(first, self.clid or self.caller, self.target, "Up", self.target, "Dial", f"SIP/{self.target}",
+                    uid, uid, bridge, self.context, self.began),
+            Channel(second, self.target, self.clid or self.caller, "Up" if talking else "Ringing", "", "AppDial",
+                    "(Outgoing Line)", other, uid, bridge, self.context, self.began),
+        )
+
+
+class Pbx:
+    """Asterisk on its machine. The three durations are the mock's own and may be changed at any time."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.boot_seconds = 60.0
+        self.ring_seconds = 5.0
+        self.call_seconds = 30.0
+        self.reset()
+
+    def reset(self, *, running: bool = True) -> None:
+        """As the seed wants it: running or not, without calls."""
+        self.up_since: float | None = self.clock.now() if running else None
+        self.reloaded = self.clock.now()
+        self._calls: list[PhoneCall] = []
+        self._finished: list[PhoneCall] = []
+        self._channels = FIRST_CHANNEL
+
+    @property
+    def running(self) -> bool:
+        return self.up_since is not None and self.up_since <= self.clock.now()
+
+    def start(self, after: float = 0.0) -> None:
+        """Asterisk comes up, with its counters at zero."""
+        self.up_since = self.reloaded = self.clock.now() + after
+        self._channels = FIRST_CHANNEL
+
+    def stop(self) -> None:
+        """Asterisk goes down, and every call ends."""
+        self._settle()
+        for call in self._calls:
+            call.ends = self.clock.now()
+        self._settle()
+        self.up_since = None
+
+    def reboot(self) -> None:
+        """The machine goes down; Asterisk is up again when it has booted."""
+        self.stop()
+        self.start(after=self.boot_seconds)
+
+    def reload(self) -> None:
+        """Asterisk reads its configuration again."""
+        if self.running:
+            self.reloaded = self.clock.now()
+
+    def originate(self, caller: str, target: str, context: str, clid: str) -> PhoneCall:
+        """Ring one phone and connect it with a number; the call ends by itself."""
+        now = self.clock.now()
+        call = PhoneCall(self._channels, caller, target, context, clid,
+                         began=now, answers=now + self.ring_seconds, ends=now + self.call_seconds)
+        self._channels += 2
+        self._calls.append(call)
+        return call
+
+    def hangup(self, channel: str) -> bool:
+        """End the call that a channel belongs to; False if there is no such channel."""
+        self._settle()
+        for call in self._calls:
+            if channel in call.names():
+                call.ends = self.clock.now()
+                return True
+        return False
+
+    def channels(self) -> list[Channel]:
+        """Every channel in use, the oldest first."""
+        self._settle()
+        now = self.clock.now()
+        return [channel for call in self._calls for channel in call.channels(now)]
+
+    def finished(self) -> list[PhoneCall]:
+        """The calls that ended since this was last asked, in the order of their ends."""
+        self._settle()
+        ended, self._finished = self._finished, []
+        return ended
+
+    def _settle(self) -> None:
+        now = self.clock.now()
+        self._finished += sorted((call for call in self._calls if call.ends <= now), key=lambda call: call.ends)
+        self._calls = [call for call in self._calls if call.ends > now]
+
+
+def db_get(db: AstDb, family: str, key: str) -> str:
+    """The value of an entry; empty if there is none."""
+    return db.get((family, key), "")
+
+
+def db_put(db: AstDb, family: str, key: str, value: str) -> bool:
+    """Write an entry; False if Asterisk's command line cannot read it."""
+    if not all(map(is_word, (family, key, value))):
+        return False
+    db[family, key] = value
+    return True
+
+
+def db_delete(db: AstDb, family: str, key: str) -> bool:
+    """Remove an entry; False if there was none."""
+    return db.pop((family, key), None) is not None
+
+
+def is_word(text: str) -> bool:
+    """One argument of Asterisk's command line, which blanks separate."""
+    return len(text.split()) == 1 and text == text.strip()

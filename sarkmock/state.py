@@ -1,0 +1,81 @@
+"""Everything a PBX remembers: tables, files, AstDB, run state, clock and dice. Knows nothing of requests.
+
+Time, keys and passwords come from the clock and the dice, so a run can be repeated. ``reset`` restores the seed
+exactly.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sarkmock.database import Database
+from sarkmock.pbx import Pbx
+from sarkmock.seed import Seed
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of the PBX: its bytes and when it was written (epoch seconds)."""
+
+    content: bytes
+    mtime: float
+
+
+class Clock:
+    """The PBX's clock: real time, moved or held still on demand."""
+
+    def __init__(self, frozen: float | None = None) -> None:
+        self._start = frozen
+        self.reset()
+
+    def reset(self) -> None:
+        self.offset = 0.0
+        self.frozen = self._start
+
+    def now(self) -> float:
+        """Epoch seconds."""
+        return (time.time() if self.frozen is None else self.frozen) + self.offset
+
+    def advance(self, seconds: float) -> None:
+        self.offset += seconds
+
+    def stamp(self) -> str:
+        """Now as SQLite's datetime('now') writes it: UTC, no zone."""
+        return datetime.fromtimestamp(self.now(), UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+class State:
+    """The state of one PBX. ``now`` holds the clock still at that epoch second."""
+
+    def __init__(self, seed: Seed | None = None, *, dice: int = 0, now: float | None = None) -> None:
+        self.seed = seed or Seed.factory()
+        self.tables = Database()
+        self.files: dict[str, File] = {}
+        self.astdb: dict[tuple[str, str], str] = {}
+        self.clock = Clock(now)
+        self.dice = random.Random(dice)
+        self.pbx = Pbx(self.clock)
+        self._dice = dice
+        self._fill()
+        self._image = self.tables.dump()
+        self.reset()
+
+    def reset(self) -> None:
+        """Back to the seed, exactly."""
+        self.tables.restore(self._image)
+        self.clock.reset()
+        self.dice.seed(self._dice)
+        written = self.clock.now()
+        self.files = {path: File(content, written) for path, content in self.seed.files.items()}
+        self.astdb = dict(self.seed.astdb)
+        self.pbx.reset(running=self.seed.running)
+
+    def _fill(self) -> None:
+        stamp = self.clock.stamp()
+        for table, rows in self.seed.tables.items():
+            stamps = {name: stamp for name in ("z_created", "z_updated") if name in self.tables.columns(table)}
+            for row in rows:
+                self.tables.insert(table, stamps | row)

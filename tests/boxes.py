@@ -1,0 +1,57 @@
+"""A PBX under test and the files that clients send it. Knows no particular test."""
+
+from __future__ import annotations
+
+import base64
+import io
+import sqlite3
+import zipfile
+from typing import Any
+
+from sarkmock import spec
+from sarkmock.engine import Engine
+from sarkmock.replies import Reply
+from sarkmock.state import State
+from tests.replay import request_of
+
+NOW = 1_717_236_000  # Sat 01 Jun 10:00:00 2024
+WAV = b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x40\x1f\0\0\x80\x3e\0\0\2\0\x10\0data\0\0\0\0"
+
+
+def box(profile: str = "documented") -> Engine:
+    """A factory-fresh PBX whose clock stands still."""
+    return Engine(spec.load(profile), State(now=NOW))
+
+
+def send(engine: Engine, line: str, body: Any = None) -> Reply:
+    """One request: method and path, and perhaps a JSON body."""
+    method, path = line.split(" ")
+    recorded = {"method": method, "path": path} | ({} if body is None else {"json": body})
+    return engine.handle(request_of(recorded, {}))
+
+
+def upload(engine: Engine, path: str, field: str, name: str, content: bytes) -> Reply:
+    """One file in a multipart body."""
+    file = (name, "application/octet-stream", base64.b64encode(content).decode())
+    return engine.handle(request_of({"method": "POST", "path": path, "files": {field: file}}, {}))
+
+
+def zipped(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", method) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return target.getvalue()
+
+
+def database(*statements: str) -> bytes:
+    """An SQLite file that some statements made."""
+    db = sqlite3.connect(":memory:")
+    for statement in statements:
+        db.executescript(statement)
+    return bytes(db.serialize())
+
+
+def tables(engine: Engine) -> dict[str, list[dict[str, Any]]]:
+    """All that the database holds."""
+    return {table: engine.state.tables.rows(table) for table in engine.state.tables.tables()}

@@ -1,0 +1,195 @@
+"""Replays recordings on both profiles: shipped must agree, documented may differ only where a deviation touches.
+
+Every exchange is asked of both profiles in the state that the shipped one is in, so that a difference is that of the
+operation itself and not the consequence of an earlier one. What a deviation touches is computed from the overlay.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from sarkmock import overlay, spec
+from sarkmock.engine import Engine, Request
+from sarkmock.operations import Operation
+from sarkmock.replies import Refusal
+from sarkmock.resources import contracts_dir, openapi_dir
+from sarkmock.state import State
+from tests import replay
+from tests.replay import Difference, Exchange
+
+FILES = sorted((contracts_dir() / "exchanges").glob("*.jsonl"))
+CRASHES = "/x-crashes"
+
+
+@dataclass
+class Verdict:
+    """What came of a replay on both profiles."""
+
+    exchanges: Counter[str] = field(default_factory=Counter)
+    shipped: list[Difference] = field(default_factory=list)
+    documented: list[tuple[Difference, frozenset[str]]] = field(default_factory=list)
+
+    @property
+    def unexplained(self) -> list[Difference]:
+        """Differences of the documented profile that no deviation touches."""
+        return [difference for difference, deviations in self.documented if not deviations]
+
+    @property
+    def seen(self) -> Counter[str]:
+        """How often each deviation shows."""
+        return Counter(name for _, deviations in self.documented for name in deviations)
+
+
+class Touched:
+    """Which deviations touch the operations that a request means in either profile."""
+
+    def __init__(self, *engines: Engine) -> None:
+        self.engines = engines
+
+    @cached_property
+    def pointers(self) -> list[tuple[str, str]]:
+        """Every place that the overlay changes, with its deviation."""
+        file = spec.overlay_file("shipped")
+        assert file is not None
+        actions = overlay.pointers(spec.bundle(openapi_dir() / "openapi.yaml"), spec.read_overlay(file)["actions"])
+        return [(pointer, action["x-deviation"]) for action, pointer in actions]
+
+    def by(self, exchange: Exchange) -> frozenset[str]:
+        request = exchange["request"]
+        places = {place for engine in self.engines for place in self.places(engine, request["method"], request["path"])}
+        if exchange["response"]["status"] == 500:
+            places.add(CRASHES)
+        return frozenset(name for pointer, name in self.pointers if any(overlap(pointer, place) for place in places))
+
+    def places(self, engine: Engine, method: str, path: str) -> set[str]:
+        """The parts of the document that an answer depends on."""
+        try:
+            operation, _ = engine.find(method, path)
+        except Refusal:
+            return {f"/paths/{spec.escape(known.path)}" for known in engine.operations if matches(known.path, path)}
+        return set(parts(engine.document, operation))
+
+
+def parts(document: Mapping[str, Any], operation: Operation) -> Iterator[str]:
+    """The operation, what its path says for all methods, and every component they refer to."""
+    item = f"/paths/{spec.escape(operation.path)}"
+    yield from (f"{item}/{operation.method.lower()}", f"{item}/x-table", f"{item}/parameters")
+    found: set[str] = set()
+    search(document, operation.spec, found)
+    yield from found
+
+
+def search(document: Mapping[str, Any], value: Any, found: set[str]) -> None:
+    if isinstance(value, list):
+        for item in value:
+            search(document, item, found)
+    elif isinstance(value, dict):
+        pointer = str(value.get("$ref", "")).removeprefix("#")
+        if pointer and pointer not in found:
+            found.add(pointer)
+            search(document, spec.resolve(document, value), found)  # type: ignore[arg-type]
+        for item in value.values():
+            search(document, item, found)
+
+
+
+def overlap(one: str, other: str) -> bool:
+    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
+
+
+def matches(template: str, path: str) -> bool:
+    expected, segments = template.strip("/").split("/"), path.strip("/").split("/")
+    return len(expected) == len(segments) and all(
+        step.startswith("{") or step == segment for step, segment in zip(expected, segments, strict=True))
+
+
+def judge(exchanges: Iterable[Exchange]) -> Verdict:
+    """Both profiles, exchange by exchange."""
+    state = State(now=1_700_000_000)
+    shipped, documented = Engine(spec.load("shipped"), state), Engine(spec.load("documented"), state)
+    touched = Touched(shipped, documented)
+    verdict = Verdict()
+    saved: dict[str, str] = {}
+    scenario: Any = None
+    for exchange in exchanges:
+        if replay.scenario_of(exchange) != scenario:
+            scenario, saved = replay.scenario_of(exchange), {}
+            replay.factory_fresh(state)
+        verdict.exchanges[replay.resource_of(exchange["request"])] += 1
+        request = replay.request_of(exchange["request"], saved)
+        compare(exchange, documented, translated(request, shipped, documented), verdict.documented, touched)
+        reply = replay.send(shipped, request)
+        replay.remember(exchange["request"], reply, saved)
+        difference = replay.compare(exchange, reply)
+        verdict.shipped += [difference] if difference else []
+    return verdict
+
+
+def translated(request: Request, shipped: Engine, documented: Engine) -> Request:
+    """The request as the other profile wants it, where only the operation's method or path differ."""
+    try:
+        operation, parameters = shipped.find(request.method, request.path)
+    except Refusal:
+        return request
+    other = next((known for known in documented.operations if known.id == operation.id), operation)
+    if (other.method, other.path) == (operation.method, operation.path) or not set(other.parameters) <= set(parameters):
+        return request
+    return replace(request, method=other.method, path=re.sub(r"{(\w+)}", lambda name: parameters[name[1]], other.path))
+
+
+def compare(exchange: Exchange, documented: Engine, request: Request,
+            differences: list[tuple[Difference, frozenset[str]]], touched: Touched) -> None:
+    """Ask the documented profile without leaving a trace."""
+    kept = keep(documented.state)
+    reply = replay.send(documented, request)
+    put_back(documented.state, kept)
+    difference = replay.compare(exchange, reply)
+    if difference:
+        differences.append((difference, touched.by(exchange)))
+
+
+def keep(state: State) -> tuple[Any, ...]:
+    pbx = copy.deepcopy({key: value for key, value in vars(state.pbx).items() if key != "clock"})
+    clock = vars(state.clock).copy()
+    return state.tables.dump(), dict(state.files), dict(state.astdb), clock, state.dice.getstate(), pbx
+
+
+def put_back(state: State, kept: tuple[Any, ...]) -> None:
+    image, files, astdb, clock, dice, pbx = kept
+    state.tables.restore(image)
+    state.files, state.astdb = files, astdb
+    vars(state.clock).update(clock)
+    state.dice.setstate(dice)
+    vars(state.pbx).update(pbx)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.fidelity", description=__doc__)
+    parser.add_argument("file", type=Path, nargs="*", help="recorded exchanges, .jsonl or .jsonl.gz (default: ours)")
+    parser.add_argument("-v", "--verbose", action="store_true", help="print every difference that must not be")
+    options = parser.parse_args(arguments)
+    verdict = judge(exchange for file in options.file or FILES for exchange in replay.read(file))
+    show("shipped", verdict.exchanges, verdict.shipped, options.verbose)
+    show("documented", verdict.exchanges, [difference for difference, _ in verdict.documented], verbose=False)
+    sys.stdout.write("\nwhat a deviation explains:\n")
+    sys.stdout.writelines(f"{name:40} {count:5}\n" for name, count in sorted(verdict.seen.items()))
+    show("documented, unexplained", verdict.exchanges, verdict.unexplained, options.verbose)
+    return 1 if verdict.shipped or verdict.unexplained else 0
+
+
+def show(title: str, exchanges: Counter[str], differences: list[Difference], verbose: bool) -> None:
+    sys.stdout.write(f"\n{title}:\n")
+    replay.report(exchanges, differences, verbose)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,196 @@
+"""How a mock is broken from outside: its document is edited, or what passes by is changed. Knows no mutant."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from contracts import answers, fuzz, links, machine, packed, protocol
+from contracts.document import Contract
+from contracts.ledger import Identity
+from contracts.messages import Request, Response
+from contracts.resources import resources
+from contracts.suite import Settings, Suite
+from contracts.target import Target
+from contracts.transports import InProcess
+from sarkmock import Document, Engine, State, create_app, load
+
+Send = Callable[[Request], Response]
+Tamper = Callable[[Request, Send], Response]
+Part = Callable[[Suite], None]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A mock that is broken in one way, the part of the suite that must notice, and the finding it must enter."""
+
+    name: str
+    run: Part
+    expect: Identity
+    edit: Callable[[Document], None] | None = None
+    tamper: Callable[[], Tamper] | None = None
+
+    def suite(self) -> Suite:
+        """The suite, judging this mock by the intact document."""
+        transport = InProcess(create_app(Engine(self._document(), State(now=1717236000))))
+        if self.tamper is not None:
+            transport.send = tampered(transport.send, self.tamper())  # type: ignore[method-assign]
+        return Suite(Contract(load()), Target(transport), Settings())
+
+    def _document(self) -> Document:
+        document = load()
+        if self.edit is not None:
+            document = copy.deepcopy(document)
+            self.edit(document)
+        return document
+
+
+def broken_rule(name: str, run: Part, edit: Callable[[Document], None], field: str, kind: str) -> Mutant:
+    """A mutant of one rule; ``field`` is written operation/field."""
+    operation, _, field = field.partition("/")
+    return Mutant(name, run, Identity(operation, "rules", field, kind), edit=edit)
+
+
+def broken_answer(name: str, run: Part, tamper: Callable[[], Tamper], *expect: str) -> Mutant:
+    """A mutant of what passes by; what it must enter is written out."""
+    return Mutant(name, run, Identity(*expect), tamper=tamper)
+
+
+def tampered(send: Send, tamper: Tamper) -> Send:
+    return lambda request: tamper(request, send)
+
+
+# Parts of the suite
+
+
+def bounds(operation: str) -> Part:
+    return lambda suite: packed.check_bounds(suite, suite.contract.by_id[operation])
+
+
+def arrays(operation: str) -> Part:
+    return lambda suite: packed.check_arrays(suite, suite.contract.by_id[operation])
+
+
+def asked(operation: str) -> Part:
+    return lambda suite: answers.check_answers(suite, suite.contract.by_id[operation])
+
+
+def linked(operation: str) -> Part:
+    return lambda suite: links.check_links(suite, suite.contract.by_id[operation])
+
+
+def spoken(check: protocol.Check, operation: str) -> Part:
+    return lambda suite: check(suite, suite.contract.by_id[operation])
+
+
+def sequences(*names: str) -> Part:
+    def run(suite: Suite) -> None:
+        rows = [resource for resource in resources(suite.contract) if resource.name in names]
+        machine.run_sequences(suite, rows, examples=6, steps=20)
+
+    return run
+
+
+def fuzzed(operation: str) -> Part:
+    return lambda suite: fuzz.check_fuzzed(suite, fuzz.Fuzzer(suite), suite.contract.by_id[operation], 10)
+
+
+# Edits of the document that the mock runs
+
+
+def rules(schema: str, field: str, text: str | list[str]) -> Callable[[Document], None]:
+    """Other rules for a field of a body."""
+
+    def edit(document: Document) -> None:
+        document["components"]["schemas"][schema]["properties"][field]["x-rules"] = text
+
+    return edit
+
+
+def column(schema: str, name: str, value: Any) -> Callable[[Document], None]:
+    """Another schema of a column that answers show; None takes it away."""
+
+    def edit(document: Document) -> None:
+        properties = document["components"]["schemas"][schema]["properties"]
+        if value is None:
+            del properties[name]
+        else:
+            properties[name] = {**properties.get(name, {}), **value}
+
+    return edit
+
+
+def without_check(path: str, method: str, name: str | None = None) -> Callable[[Document], None]:
+    """An operation without one of its checks, or without any."""
+
+    def edit(document: Document) -> None:
+        operation = document["paths"][path][method]
+        operation["x-after"] = [check for check in operation["x-after"] if name not in (None, check)]
+
+    return edit
+
+
+def key(path: str, method: str, name: str, value: Any) -> Callable[[Document], None]:
+    """Another value of a key of an operation."""
+    return lambda document: document["paths"][path][method].update({name: value})
+
+
+# Tampering with what passes by
+
+
+def on(method: str, path: str) -> Callable[[Callable[[Request, Send], Response]], Tamper]:
+    """Apply to requests of a method whose path fits a pattern; others pass."""
+
+    def decorate(change: Callable[[Request, Send], Response]) -> Tamper:
+        def tamper(request: Request, send: Send) -> Response:
+            fits = re.fullmatch(method, request.method) and re.fullmatch(path, request.path)
+            return change(request, send) if fits else send(request)
+
+        return tamper
+
+    return decorate
+
+
+def answer(method: str, path: str, change: Callable[[Response], Response]) -> Callable[[], Tamper]:
+    """Change the answers."""
+    return lambda: on(method, path)(lambda request, send: change(send(request)))
+
+
+def request(method: str, path: str, change: Callable[[Request], Request]) -> Callable[[], Tamper]:
+    """Change the requests before the mock sees them."""
+    return lambda: on(method, path)(lambda request, send: send(change(request)))
+
+
+def instead(method: str, path: str, response: Response) -> Callable[[], Tamper]:
+    """Answer without asking the mock."""
+    return lambda: on(method, path)(lambda request, send: response)
+
+
+def body(response: Response, change: Callable[[Any], Any]) -> Response:
+    """A response with another JSON value; one that is no JSON stays."""
+    value = response.json
+    return response if value is None else replace(response, body=json.dumps(change(value)).encode())
+
+
+def sent(request: Request, change: Callable[[Any], Any]) -> Request:
+    """A request with another JSON value."""
+    value = json.loads(request.body) if request.body.startswith(b"{") else None
+    return request if value is None else replace(request, body=json.dumps(change(value)).encode())
+
+
+def json_response(status: int, value: Any) -> Response:
+    return Response(status, (("Content-Type", "application/json"),), json.dumps(value).encode())
+
+
+def changed(method: str, path: str, change: Callable[[Any], Any]) -> Callable[[], Tamper]:
+    """Change the JSON value of answers."""
+    return answer(method, path, lambda response: body(response, change) if response.ok else response)
+
+
+def without_header(response: Response, name: str) -> Response:
+    kept = tuple((key, value) for key, value in response.headers if key.lower() != name.lower())
+    return replace(response, headers=kept)

@@ -1,0 +1,265 @@
+"""Mocks whose rows do not behave as they should: what is written, what is shown of it, what depends on it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from contracts import behaviours as told
+from contracts.ledger import Identity
+from contracts.messages import Response
+from tests.mutants.breaking import (
+    Mutant,
+    answer,
+    bounds,
+    broken_answer,
+    changed,
+    column,
+    instead,
+    json_response,
+    key,
+    linked,
+    on,
+    request,
+    sent,
+    sequences,
+    without_check,
+)
+from tests.mutants.tampering import (
+    Creeping,
+    Kept,
+    Untrimmed,
+    ascii_only,
+    cut_off,
+    emptied,
+    every_value,
+    first_lines,
+    first_row,
+    lost_update,
+    shared_update,
+    taken_over,
+)
+
+ROW, ROWS = "/tenants/[^/]+", "/tenants"
+TENANTS, UPDATE = sequences("tenants"), bounds("tenants.update")
+PAIR = {"IPphone_pkey": "6001", "COS_pkey": "zzrule1", "z_created": None, "z_updated": None, "z_updater": "system"}
+
+MUTANTS = [
+    Mutant(
+        "a default is missing",
+        TENANTS,
+        Identity("tenants.create", "default", "masteroclo", "changed"),
+        edit=column("TenantCreated", "masteroclo", {"default": None}),
+    ),
+    Mutant(
+        "a default is another",
+        TENANTS,
+        Identity("tenants.create", "default", "chanmax", "changed"),
+        edit=column("TenantCreated", "chanmax", {"default": "31"}),
+    ),
+    Mutant(
+        "a dependency is ignored",
+        sequences("tenants", "queues"),
+        Identity("tenants.delete", "dependency", "", "ignored"),
+        edit=without_check("/tenants/{tenant}", "delete", "tenant_is_unused"),
+    ),
+    Mutant(
+        "the default tenant can be deleted",
+        told.rows_of_the_system_stay,
+        Identity("tenants.delete", "behaviour", "", "deleted"),
+        edit=without_check("/tenants/{tenant}", "delete"),
+    ),
+    Mutant(
+        "a system template can be deleted",
+        told.rows_of_the_system_stay,
+        Identity("templates.delete", "behaviour", "", "deleted"),
+        edit=without_check("/templates/{template}", "delete"),
+    ),
+    Mutant(
+        "an update changes nothing",
+        TENANTS,
+        Identity("tenants.update", "stored", "*", "changed"),
+        edit=key("/tenants/{tenant}", "put", "x-action", "show"),
+    ),
+    Mutant(
+        "new extensions get no rules",
+        told.new_extensions_get_the_default_rules,
+        Identity("extensions.create.unprovisioned", "behaviour", "", "coscloses"),
+        edit=key("/extensions/unprovisioned", "post", "x-action", "create"),
+    ),
+    broken_answer(
+        "an update is lost",
+        UPDATE,
+        lambda: on("PUT", ROW)(lost_update),
+        "tenants.update",
+        "stored",
+        "chanmax",
+        "changed",
+    ),
+    broken_answer(
+        "an update empties the rest", TENANTS, request("PUT", ROW, emptied), "tenants.*", "*", "include", "changed"
+    ),
+    broken_answer(
+        "an update changes other rows",
+        TENANTS,
+        lambda: on("PUT", ROW)(shared_update),
+        "tenants.*",
+        "*",
+        "*",
+        "changed",
+    ),
+    broken_answer(
+        "an update changes the time of creation", TENANTS, Creeping, "tenants.show", "unasked", "z_created", "changed"
+    ),
+    broken_answer(
+        "unknown fields are stored",
+        TENANTS,
+        changed("PUT", ROW, lambda row: {**row, "nosuchfield": "x"}),
+        "tenants.update",
+        "schema",
+        "nosuchfield",
+        "additionalProperties",
+    ),
+    broken_answer(
+        "a taken key is taken over",
+        TENANTS,
+        lambda: on("POST", ROWS)(taken_over),
+        "tenants.create",
+        "duplicate",
+        "pkey",
+        "accepted",
+    ),
+    broken_answer(
+        "a delete does not delete",
+        TENANTS,
+        instead("DELETE", ROW, Response(204)),
+        "tenants.show",
+        "presence",
+        "",
+        "still there",
+    ),
+    broken_answer(
+        "a link to DELETE does not delete",
+        linked("queues.create"),
+        instead("DELETE", "/queues/[^/]+", Response(204)),
+        "queues.show",
+        "presence",
+        "",
+        "still there",
+    ),
+    broken_answer(
+        "no tenant can be deleted",
+        TENANTS,
+        instead("DELETE", ROW, json_response(409, {"Error": "in use"})),
+        "tenants.delete",
+        "dependency",
+        "",
+        "invented",
+    ),
+    broken_answer("a list is stale", TENANTS, lambda: Kept(ROWS), "tenants.list", "list", "", "missing"),
+    broken_answer(
+        "a list leaves one out",
+        TENANTS,
+        changed("GET", ROWS, lambda rows: rows[:-1]),
+        "tenants.list",
+        "list",
+        "",
+        "missing",
+    ),
+    broken_answer(
+        "a list is not in order",
+        TENANTS,
+        changed("GET", ROWS, lambda rows: rows[::-1]),
+        "tenants.list",
+        "list",
+        "",
+        "order",
+    ),
+    broken_answer(
+        "a key shows another row",
+        TENANTS,
+        lambda: on("GET", ROW)(first_row),
+        "tenants.create",
+        "stored",
+        "pkey",
+        "changed",
+    ),
+    broken_answer(
+        "texts are cut off",
+        UPDATE,
+        request("PUT", ROW, lambda given: sent(given, every_value(cut_off))),
+        "tenants.update",
+        "stored",
+        "description",
+        "changed",
+    ),
+    broken_answer(
+        "letters beyond ASCII are lost",
+        UPDATE,
+        changed("GET", ROW, every_value(ascii_only)),
+        "tenants.update",
+        "stored",
+        "description",
+        "changed",
+    ),
+    broken_answer(
+        "blanks around a text are kept", UPDATE, Untrimmed, "tenants.update", "stored", "masteroclo", "changed"
+    ),
+    broken_answer(
+        "null leaves the old value",
+        UPDATE,
+        request(
+            "PUT",
+            ROW,
+            lambda given: sent(given, lambda value: {name: item for name, item in value.items() if item is not None}),
+        ),
+        "tenants.update",
+        "stored",
+        "*",
+        "changed",
+    ),
+    broken_answer(
+        "a cascade is missing",
+        told.pairs_go_with_their_extension,
+        changed("GET", "/coscloses", lambda rows: rows if PAIR in rows else [*rows, PAIR]),
+        "extensions.delete",
+        "behaviour",
+        "",
+        "coscloses",
+    ),
+    broken_answer(
+        "destinations are stale",
+        told.destinations_follow_the_state,
+        lambda: Kept("/destinations"),
+        "destinations.list",
+        "behaviour",
+        "",
+        "stale",
+    ),
+    broken_answer(
+        "a restore restores nothing",
+        told.snapshots_bring_back_what_was,
+        instead("PUT", "/snapshots/.*", json_response(200, ["Restored"])),
+        "snapshots.restore",
+        "behaviour",
+        "",
+        "not restored",
+    ),
+    broken_answer(
+        "a greeting comes back changed",
+        told.greetings_come_back,
+        answer("GET", "/greetings/.*", lambda response: replace(response, body=response.body[:-1])),
+        "greetings.download",
+        "behaviour",
+        "",
+        "changed",
+    ),
+    broken_answer(
+        "a limit gives the first rows",
+        told.the_limit_gives_the_last_rows,
+        lambda: on("GET", "/logs/cdrs/2")(first_lines),
+        "logs.cdrs.limit",
+        "behaviour",
+        "",
+        "rows",
+    ),
+]

@@ -1,0 +1,182 @@
+"""Mocks in which one rule is not what the document says."""
+
+from __future__ import annotations
+
+from tests.mutants.breaking import bounds, broken_rule, fuzzed, rules, without_check
+
+TENANT, AGENT, GLOBALS = bounds("tenants.update"), bounds("agents.create"), bounds("globals.update")
+MAC = "regex:/^[0-9a-fA-F]{12,13}$/"
+
+MUTANTS = [
+    broken_rule(
+        "a rule is dropped", TENANT, rules("TenantUpdate", "chanmax", ""), "tenants.update/chanmax", "accepted"
+    ),
+    broken_rule(
+        "required is dropped",
+        bounds("tenants.create"),
+        rules("TenantCreate", "description", "string"),
+        "tenants.create/description",
+        "accepted",
+    ),
+    broken_rule(
+        "nullable is dropped",
+        TENANT,
+        rules("TenantUpdate", "clusterclid", "integer"),
+        "tenants.update/clusterclid",
+        "refused",
+    ),
+    broken_rule(
+        "nullable is added",
+        TENANT,
+        rules("TenantUpdate", "chanmax", "integer|nullable"),
+        "tenants.update/chanmax",
+        "accepted",
+    ),
+    broken_rule(
+        "an optional field is required",
+        TENANT,
+        rules("TenantUpdate", "operator", "required|integer"),
+        "tenants.update/operator",
+        "refused",
+    ),
+    broken_rule(
+        "a listed value is missing",
+        TENANT,
+        rules("TenantUpdate", "masteroclo", "in:AUTO"),
+        "tenants.update/masteroclo",
+        "refused",
+    ),
+    broken_rule(
+        "a value of another list is listed",
+        TENANT,
+        rules("TenantUpdate", "masteroclo", "in:AUTO,CLOSED,ON"),
+        "tenants.update/masteroclo",
+        "accepted",
+    ),
+    broken_rule(
+        "a list does not mind case",
+        TENANT,
+        rules("TenantUpdate", "masteroclo", ["regex:/^(auto|closed)$/i"]),
+        "tenants.update/masteroclo",
+        "accepted",
+    ),
+    broken_rule(
+        "a maximum is one too low",
+        AGENT,
+        rules("AgentCreate", "passwd", "required|integer|min:1000|max:9998"),
+        "agents.create/passwd",
+        "refused",
+    ),
+    broken_rule(
+        "a maximum is one too high",
+        AGENT,
+        rules("AgentCreate", "passwd", "required|integer|min:1000|max:10000"),
+        "agents.create/passwd",
+        "accepted",
+    ),
+    broken_rule(
+        "a minimum is one too low",
+        AGENT,
+        rules("AgentCreate", "passwd", "required|integer|min:999|max:9999"),
+        "agents.create/passwd",
+        "accepted",
+    ),
+    broken_rule(
+        "exists is not asked",
+        bounds("agents.update"),
+        rules("AgentUpdate", "cluster", "string"),
+        "agents.update/cluster",
+        "accepted",
+    ),
+    broken_rule(
+        "exists asks another table",
+        bounds("agents.update"),
+        rules("AgentUpdate", "queue1", "exists:cluster,pkey|nullable"),
+        "agents.update/queue1",
+        "refused",
+    ),
+    broken_rule(
+        "a regex has lost its anchors",
+        bounds("queues.update"),
+        rules("QueueUpdate", "greetnum", r"regex:/usergreeting\d{4}/"),
+        "queues.update/greetnum",
+        "accepted",
+    ),
+    broken_rule(
+        "a regex takes one digit more",
+        bounds("extensions.create.provisioned"),
+        rules("ProvisionedCreate", "macaddr", f"required|{MAC}"),
+        "extensions.create.provisioned/macaddr",
+        "accepted",
+    ),
+    broken_rule(
+        "digits counts one less",
+        bounds("holidaytimers.update"),
+        rules("HolidaytimerUpdate", "stime", "digits:9|nullable"),
+        "holidaytimers.update/stime",
+        "*",
+    ),
+    broken_rule(
+        "an address may be anything",
+        GLOBALS,
+        rules("GlobalsUpdate", "ALERT", "string"),
+        "globals.update/ALERT",
+        "accepted",
+    ),
+    broken_rule(
+        "a size is one more",
+        GLOBALS,
+        rules("GlobalsUpdate", "COUNTRYCODE", "alpha|size:3"),
+        "globals.update/COUNTRYCODE",
+        "*",
+    ),
+    broken_rule(
+        "a slip of the page is corrected",
+        GLOBALS,
+        rules("GlobalsUpdate", "PLAYBEEP", "in:YES,NO"),
+        "globals.update/PLAYBEEP",
+        "*",
+    ),
+    broken_rule(
+        "a dash passes as a letter",
+        bounds("inboundroutes.update"),
+        rules("InboundRouteUpdate", "tag", "alpha_dash|nullable"),
+        "inboundroutes.update/tag",
+        "accepted",
+    ),
+    broken_rule(
+        "an integer may have a fraction",
+        TENANT,
+        rules("TenantUpdate", "localarea", "numeric|nullable"),
+        "tenants.update/localarea",
+        "accepted",
+    ),
+    broken_rule(
+        "the word true is true",
+        bounds("backups.restore"),
+        rules("BackupRestore", "restoredb", "in:true,false,1,0"),
+        "backups.restore/restoredb",
+        "*",
+    ),
+    broken_rule(
+        "any file is a greeting",
+        bounds("greetings.upload"),
+        rules("GreetingUpload", "greeting", "required|file"),
+        "greetings.upload/greeting",
+        "accepted",
+    ),
+    broken_rule(
+        "a target need not resolve",
+        bounds("ringgroups.update"),
+        without_check("/ringgroups/{ringgroup}", "put"),
+        "ringgroups.update/outcome",
+        "accepted",
+    ),
+    broken_rule(
+        "a number may go on",
+        fuzzed("agents.create"),
+        rules("AgentCreate", "passwd", ["required", "regex:/^[0-9]{4}/"]),
+        "agents.create/passwd",
+        "*",
+    ),
+]

@@ -1,0 +1,135 @@
+"""Foreign tools read the document and make clients of it that work; `tox -e outside` installs and runs them.
+
+Not named test_*, so that a plain `pytest tests` does without them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from werkzeug.serving import make_server
+
+from sarkmock import spec, yaml12
+from sarkmock.app import create_app
+from sarkmock.gateway import BASE
+
+HERE = Path(__file__).parent
+TOOLS = HERE / "node_modules" / ".bin"
+PROFILES = spec.profiles()
+
+
+@pytest.fixture(scope="session", params=PROFILES)
+def document(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(request.param, tmp_path_factory.mktemp(request.param))
+
+
+@pytest.fixture(scope="session")
+def documented(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written("documented", tmp_path_factory.mktemp("clients"))
+
+
+def written(profile: str, directory: Path) -> Path:
+    """What `sarkmock spec` prints, in a file."""
+    file = directory / f"{profile}.yaml"
+    file.write_text(run([sys.executable, "-m", "sarkmock", "spec", "--profile", profile]), encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def mock() -> Iterator[str]:
+    """The base URL of a running mock."""
+    server = make_server("127.0.0.1", 0, create_app(), threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}{BASE}"
+    server.shutdown()
+    thread.join()
+
+
+def rules(tool: str, document: Path) -> str:
+    """The configuration of a linter, which may be a profile's own."""
+    own = HERE / f"{tool}-{document.stem}.yaml"
+    return own.name if own.exists() else f"{tool}.yaml"
+
+
+def run(command: list[str], directory: Path = HERE) -> str:
+    """What a command printed; the test fails with all of it if the command does."""
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, f"{command[0]} failed\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def test_it_is_openapi_3_1(document: Path) -> None:
+    content = yaml12.read(document)
+    assert [error.message for error in OpenAPIV31SpecValidator(content).iter_errors()] == []
+
+
+def test_redocly_finds_nothing(document: Path) -> None:
+    command = [str(TOOLS / "redocly"), "lint", str(document), "--format", "json"]
+    problems = json.loads(run([*command, "--config", rules("redocly", document)]))["problems"]
+    assert [(found["ruleId"], found["message"], found["location"][0]["pointer"]) for found in problems] == []
+
+
+def test_spectral_finds_nothing(document: Path) -> None:
+    command = [str(TOOLS / "spectral"), "lint", str(document)]
+    run([*command, "--ruleset", rules("spectral", document), "--fail-severity", "hint"])
+
+
+def test_a_typescript_client_works(documented: Path, mock: str) -> None:
+    work = shutil.copytree(HERE, documented.parent / "typescript", symlinks=True,
+                           ignore=shutil.ignore_patterns("node_modules", "*.py"))
+    (work / "node_modules").symlink_to(HERE / "node_modules")
+    run([str(TOOLS / "openapi-typescript"), str(documented), "-o", str(work / "api.d.ts")])
+    run([str(TOOLS / "tsc"), "--project", str(work)], work)
+    run(["node", str(work / "made" / "client.js"), mock], work)
+
+
+def test_a_python_client_works(python_client: ModuleType, mock: str) -> None:
+    models, tenants = python_client.models, PythonTenants(python_client, mock)
+    created = tenants("create", body=models.TenantCreate(pkey="acme", description="Acme", chanmax=5))
+    assert (created.pkey, created.chanmax) == ("acme", "5")
+    assert [tenant.pkey for tenant in tenants("list")] == ["acme", "default"]
+    changed = tenants("update", tenant="acme", body=models.TenantUpdate(description="Acme Ltd"))
+    assert changed.description == "Acme Ltd"
+    refused = tenants("update", tenant="acme", body=models.TenantUpdate(operator="x"))
+    assert refused.to_dict() == {"operator": ["The operator must be an integer."]}
+    assert tenants("show", tenant="acme").description == "Acme Ltd"
+    tenants("delete", tenant="acme")
+    assert tenants("show", tenant="acme").reason == "Not Found!"
+
+
+class PythonTenants:
+    """The generated functions of the section Tenants, called by the verb in their name."""
+
+    def __init__(self, package: ModuleType, url: str) -> None:
+        self.package, self.client = package.__name__, package.Client(base_url=url)
+
+    def __call__(self, verb: str, **arguments: Any) -> Any:
+        module = importlib.import_module(f"{self.package}.api.tenants.tenants_{verb}")
+        return module.sync_detailed(client=self.client, **arguments).parsed
+
+
+@pytest.fixture
+def python_client(documented: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The package that openapi-python-client makes of the document, without a warning."""
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    output = documented.parent / "sarkclient"
+    command = ["openapi-python-client", "generate", "--path", str(documented), "--output-path", str(output)]
+    report = run([*command, "--meta", "none", "--config", "python-client.yaml", "--overwrite", "--fail-on-warning"])
+    assert "Warning" not in report
+    monkeypatch.syspath_prepend(str(output.parent))
+    package = importlib.import_module("sarkclient")
+    package.models = importlib.import_module("sarkclient.models")  # type: ignore[attr-defined]
+    return package

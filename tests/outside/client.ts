@@ -1,0 +1,46 @@
+// A small client, made from the document alone: creates, lists, shows, changes and deletes a tenant.
+import createClient from "openapi-fetch";
+import type { paths } from "./api.js";
+
+declare const process: { argv: string[]; exit(code: number): never };
+
+const client = createClient<paths>({ baseUrl: process.argv[2] ?? "" });
+
+function expect(holds: boolean, what: string): void {
+  if (!holds) {
+    console.error(what);
+    process.exit(1);
+  }
+}
+
+const created = await client.POST("/tenants", { body: { pkey: "acme", description: "Acme", chanmax: 5 } });
+expect(created.response.status === 201 && created.data?.chanmax === "5", "create");
+
+const listed = await client.GET("/tenants");
+expect(listed.data?.map((tenant) => tenant.pkey).join() === "acme,default", "list");
+
+const path = { tenant: "acme" };
+const changed = await client.PUT("/tenants/{tenant}", { params: { path }, body: { description: "Acme Ltd" } });
+expect(changed.data?.description === "Acme Ltd", "update");
+
+const refused = await client.PUT("/tenants/{tenant}", { params: { path }, body: { operator: "x" } });
+expect(refused.error !== undefined && "operator" in refused.error, "refuse");
+
+const shown = await client.GET("/tenants/{tenant}", { params: { path } });
+expect(shown.data?.description === "Acme Ltd", "show");
+
+const deleted = await client.DELETE("/tenants/{tenant}", { params: { path } });
+expect(deleted.response.status === 204, "delete");
+
+const gone = await client.GET("/tenants/{tenant}", { params: { path } });
+expect(gone.response.status === 404, "gone");
+
+// What the document does not say must not compile.
+// @ts-expect-error: there is no such path
+void (() => client.GET("/nosuch"));
+// @ts-expect-error: a tenant needs a description
+void (() => client.POST("/tenants", { body: { pkey: "acme" } }));
+// @ts-expect-error: masteroclo is AUTO or CLOSED
+void (() => client.PUT("/tenants/{tenant}", { params: { path }, body: { masteroclo: "OPEN" } }));
+// @ts-expect-error: destinations cannot be created
+void (() => client.POST("/destinations"));

@@ -1,0 +1,102 @@
+"""`sarkmock serve` as its user runs it: another process, started on any free port, known by what it prints."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import ssl
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+COMMAND = [sys.executable, "-m", "sarkmock"]
+PATIENCE = 20
+
+
+@dataclass
+class Serving:
+    """A running server: what it printed, where it listens, how it ended."""
+
+    process: subprocess.Popen[str]
+    greeting: str
+    errors: list[str] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return re.search(r"listening on +(\S+)", self.greeting)[1]
+
+    @property
+    def address(self) -> tuple[str, int]:
+        parts = urllib.request.urlparse(self.url)
+        return parts.hostname, parts.port
+
+    @property
+    def authority(self) -> Path:
+        return Path(re.search(r"--cacert (\S+)", self.greeting)[1])
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=self.authority)
+
+    def get(self, path: str) -> bytes:
+        return self._open("GET", path)
+
+    def post(self, path: str) -> bytes:
+        return self._open("POST", path)
+
+    def _open(self, method: str, path: str) -> bytes:
+        context = self.context if self.url.startswith("https") else None
+        request = urllib.request.Request(self.url.removesuffix("/api") + path, method=method)
+        return urllib.request.urlopen(request, context=context, timeout=5).read()
+
+    def stop(self, number: int = signal.SIGTERM) -> tuple[int, float]:
+        """Exit code, and the seconds it took."""
+        began = time.monotonic()
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE), time.monotonic() - began
+
+
+@contextmanager
+def serving(*options: str) -> Iterator[Serving]:
+    """A server on any free port; stopped at the end if the test did not."""
+    process = subprocess.Popen([*COMMAND, "serve", "--port", "0", *options], text=True, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
+    errors: list[str] = []
+    reader = threading.Thread(target=lambda: errors.extend(process.stderr))
+    reader.start()
+    try:
+        yield Serving(process, "".join(iter(lambda: _greeting_line(process, errors), "")), errors)
+    finally:
+        process.kill()
+        process.wait()
+        reader.join()
+        process.stdout.close()
+        process.stderr.close()
+
+
+def _greeting_line(process: subprocess.Popen[str], errors: list[str]) -> str:
+    line = process.stdout.readline()
+    assert line, errors
+    return "" if line.startswith("stop ") else line
+
+
+def sarkmock(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A command that ends by itself."""
+    return subprocess.run([*COMMAND, *arguments], text=True, capture_output=True, timeout=120, check=False,
+                          stdin=subprocess.DEVNULL, env=os.environ | environment)
+
+
+def mistake(*arguments: str) -> str:
+    """The one line that a user is told for a mistake."""
+    result = sarkmock(*arguments)
+    assert (result.returncode, result.stdout) == (2, ""), result
+    line, = result.stderr.splitlines()
+    assert line.startswith("sarkmock: ")
+    return line.removeprefix("sarkmock: ")

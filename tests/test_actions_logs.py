@@ -1,0 +1,85 @@
+"""The call detail records: Asterisk's format, the last rows, finished calls; in both profiles."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+
+from sarkmock.engine import Engine
+from sarkmock.seed import Seed
+from tests.boxes import NOW, box, send
+
+COLUMNS = 18
+DURATION, BILLED, DISPOSITION = 12, 13, 14
+
+
+@pytest.fixture(params=["documented", "shipped"])
+def pbx(request: pytest.FixtureRequest) -> Engine:
+    return box(request.param)
+
+
+def rows(content: bytes) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(content.decode())))
+
+
+def test_the_records_are_a_download(pbx: Engine) -> None:
+    reply = send(pbx, "GET /logs/cdrs")
+    assert reply.content_type == "text/csv; charset=UTF-8"
+    assert reply.headers == {
+        "Content-Disposition": f"attachment; filename=Master.{NOW}.csv", "Cache-Control": "public"}
+    assert reply.body == Seed.factory().files["/var/log/asterisk/cdr-csv/Master.csv"]
+
+
+def test_the_seeded_records_are_plausible() -> None:
+    records = rows(send(box(), "GET /logs/cdrs").body)
+    assert len(records) == 20
+    for record in records:
+        assert len(record) == COLUMNS
+        assert int(record[DURATION]) >= int(record[BILLED])
+        assert (record[DISPOSITION] == "ANSWERED") == (record[10] != "") == (record[BILLED] != "0")
+    assert [record[9] for record in records] == sorted(record[9] for record in records)
+
+
+@pytest.mark.parametrize(("limit", "count"), [(0, 0), (1, 1), (7, 7), (20, 20), (21, 20), (10**17, 20)])
+def test_the_last_rows(limit: int, count: int) -> None:
+    engine = box()
+    everything = send(engine, "GET /logs/cdrs").body.splitlines(keepends=True)
+    assert send(engine, f"GET /logs/cdrs/{limit}").body == b"".join(everything[20 - count:])
+
+
+@pytest.mark.parametrize("limit", ["ten", "-1", "1.5", "+1", "1e3", "\u0663", "9" * 5000])
+def test_anything_but_a_whole_number_is_refused(limit: str) -> None:
+    reply = send(box(), f"GET /logs/cdrs/{limit}")
+    assert (reply.status, reply.body) == (422, {"limit": ["The limit must be an integer."]})
+
+
+def test_the_shipped_product_cannot_count() -> None:
+    engine = box("shipped")
+    assert send(engine, "GET /logs/cdrs/10").status == 500
+    assert send(engine, "GET /logs").body == {"Log": "Master.csv"}
+    assert send(box(), "GET /logs").status == 404
+
+
+def test_a_finished_call_is_recorded_once(pbx: Engine) -> None:
+    pbx.state.pbx.originate("1001", "1002", "internal", 'Mary "M" Smith')
+    pbx.state.clock.advance(10)
+    assert len(rows(send(pbx, "GET /logs/cdrs").body)) == 20
+    pbx.state.clock.advance(60)
+    for _ in range(2):
+        records = rows(send(pbx, "GET /logs/cdrs").body)
+        assert len(records) == 21
+    last = records[-1]
+    assert len(last) == COLUMNS
+    assert last[1:5] == ["1001", "1002", "internal", '"Mary "M" Smith" <1001>']
+    assert last[9:15] == ["2024-06-01 10:00:00", "2024-06-01 10:00:05", "2024-06-01 10:00:30", "30", "25", "ANSWERED"]
+
+
+def test_a_call_that_nobody_took_is_recorded_too(pbx: Engine) -> None:
+    call = pbx.state.pbx.originate("1001", "1002", "internal", "")
+    pbx.state.clock.advance(2)
+    assert pbx.state.pbx.hangup(call.names()[0])
+    last = rows(send(pbx, "GET /logs/cdrs").body)[-1]
+    assert last[4] == "1001"
+    assert last[10:15] == ["", "2024-06-01 10:00:02", "2", "0", "NO ANSWER"]

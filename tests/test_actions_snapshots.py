@@ -1,0 +1,162 @@
+"""Snapshots: taken, sent, uploaded and restored, also those of a real SARK; in both profiles."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from sarkmock import database as databases
+from sarkmock.engine import Engine
+from sarkmock.state import File
+from tests.boxes import NOW, box, database, send, tables, upload, zipped
+
+NAME = f"sark.db.{NOW}"
+# A SARK of another version: columns in another order, more of them, more tables, a view and a trigger.
+REAL = (
+    "create table cluster (id integer primary key, extra text, operator text, pkey text unique, abstimeout text)",
+    "insert into cluster values (1, 'x', 'System Operator', 'default', 14400), (2, 'x', '0', 'acme', 60)",
+    "create table globals (pkey text primary key, VOIPMAX integer, nowhere text)",
+    "insert into globals values ('global', 99, 'x')",
+    "create table shell (pkey text); insert into shell values ('x')",
+    "create view master as select pkey from cluster",
+    "create trigger noted after update on cluster begin update cluster set extra = 'y' where id = new.id; end",
+    "create index by_key on cluster (pkey)",
+)
+
+
+@pytest.fixture(params=["documented", "shipped"])
+def pbx(request: pytest.FixtureRequest) -> Engine:
+    return box(request.param)
+
+
+def tenants(engine: Engine) -> list[str]:
+    return [row["pkey"] for row in send(engine, "GET /tenants").body]
+
+
+def test_a_snapshot_is_the_database_itself(pbx: Engine) -> None:
+    send(pbx, "POST /tenants", {"pkey": "acme", "description": "Acme"})
+    assert send(pbx, "GET /snapshots/new").body == {"newsnapshotname": NAME}
+    reply = send(pbx, f"GET /snapshots/{NAME}")
+    assert reply.content_type == "application/x-sqlite3"
+    assert reply.headers["Content-Disposition"] == f"attachment; filename={NAME}"
+    copy = sqlite3.connect(":memory:")
+    copy.deserialize(reply.body)
+    assert copy.execute("select pkey from cluster order by pkey").fetchall() == [("acme",), ("default",)]
+    assert send(pbx, "GET /snapshots").body == {NAME: {"filesize": len(reply.body), "date": "Sat 01 Jun 10:00:00 2024"}}
+
+
+def test_a_restore_brings_all_of_it_back(pbx: Engine) -> None:
+    send(pbx, "GET /snapshots/new")
+    before = tables(pbx)
+    send(pbx, "POST /tenants", {"pkey": "acme", "description": "Acme"})
+    send(pbx, "PUT /templates/Aastra", {"desc": "changed"})
+    assert send(pbx, f"PUT /snapshots/{NAME}", {}).body == {"restored": NAME}
+    assert tables(pbx) == before
+
+
+def test_a_snapshot_of_a_real_sark_is_restored(pbx: Engine) -> None:
+    pbx.state.files[f"/opt/sark/snap/{NAME}"] = File(database(*REAL), NOW)
+    assert send(pbx, f"PUT /snapshots/{NAME}").status == 200
+    assert tenants(pbx) == ["acme", "default"]
+    acme = send(pbx, "GET /tenants/acme").body
+    assert (acme["operator"], acme["chanmax"]) == ("0", None)
+    assert send(pbx, "GET /agents").body == []
+    assert send(pbx, "POST /tenants", {"pkey": "later", "description": "Later"}).status == 201
+
+
+def test_a_database_in_wal_mode_is_restored(pbx: Engine) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / "sark.db"
+        live = sqlite3.connect(file)
+        live.execute("pragma journal_mode = wal")
+        for statement in REAL:
+            live.executescript(statement)
+        live.close()
+        pbx.state.files[f"/opt/sark/snap/{NAME}"] = File(file.read_bytes(), NOW)
+    assert send(pbx, f"PUT /snapshots/{NAME}").status == 200
+    assert tenants(pbx) == ["acme", "default"]
+
+
+@pytest.mark.parametrize("name", ["sark.db.7", "sark.db.7.zip"])
+def test_a_zipped_snapshot_joins_the_set(name: str) -> None:
+    engine = box()
+    reply = upload(engine, "/snapshots", "uploadsnap", name, zipped({"whatever": database(*REAL)}))
+    assert (reply.status, reply.body) == (200, ["Uploaded snaps/sark.db.7"])
+    assert list(send(engine, "GET /snapshots").body) == ["sark.db.7"]
+    assert send(engine, "GET /snapshots/sark.db.7").body == database(*REAL)
+    assert send(engine, "PUT /snapshots/sark.db.7").status == 200
+    assert tenants(engine) == ["acme", "default"]
+
+
+def endless() -> bytes:
+    """A view in the place of a table, which would never end."""
+    rows = "with recursive n(pkey) as (select 1 union all select pkey + 1 from n) select pkey from n"
+    return database("create table globals (pkey); insert into globals values (1)", f"create view cluster as {rows}")
+
+
+def crowded() -> bytes:
+    rows = f"with recursive n(k) as (select 1 union all select k + 1 from n limit {databases.MOST_ROWS + 1})"
+    return database(*REAL, f"create table agent (pkey integer); {rows} insert into agent select k from n")
+
+
+REFUSED = {
+    "the bare database": (lambda: database(*REAL), "must be a file of type: application/zip"),
+    "nothing in it": (lambda: zipped({}), "must hold one database, not 0 files"),
+    "two files": (lambda: zipped({"a": b"", "b": b""}), "must hold one database, not 2 files"),
+    "text": (lambda: zipped({"sark.db": b"hello"}), "it is no SQLite database"),
+    "half a database": (lambda: zipped({"sark.db": database(*REAL)[:5000]}), "cannot be restored"),
+    "another database": (lambda: zipped({"sark.db": database("create table a (b)")}), "it is no SARK database"),
+    "no tenant": (lambda: zipped({"a": database(*REAL, "delete from cluster")}), "nothing is in its table cluster"),
+    "an endless view": (lambda: zipped({"a": endless()}), "nothing is in its table cluster"),
+    "too many rows": (lambda: zipped({"a": crowded()}), "more than 100000 rows"),
+    "binary data": (lambda: zipped({"a": database(*REAL, "update cluster set operator = x'ff00'")}), "binary data"),
+    "infinity": (lambda: zipped({"a": database(*REAL, "update globals set VOIPMAX = 9e999")}), "beyond all bounds"),
+    "50 MB": (lambda: b"PK\3\4" + bytes(50 * 1024 * 1024), "may not be greater than 32768 kilobytes"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_a_hostile_upload_changes_nothing(kind: str) -> None:
+    engine, (make, reason) = box(), REFUSED[kind]
+    before = (engine.state.tables.dump(), dict(engine.state.files))
+    content, began = make(), time.monotonic()
+    reply = upload(engine, "/snapshots", "uploadsnap", "sark.db.1", content)
+    assert time.monotonic() - began < 20
+    assert reply.status == 422
+    assert [reason in message for message in reply.body["uploadsnap"]] == [True]
+    assert (engine.state.tables.dump(), engine.state.files) == before
+
+
+def test_an_upload_must_be_named_like_a_snapshot() -> None:
+    reply = upload(box(), "/snapshots", "uploadsnap", "snapshot.zip", zipped({"a": database(*REAL)}))
+    assert reply.body == {
+        "uploadsnap": ["The uploadsnap must be named sark.db.<epoch seconds> or sark.db.<epoch seconds>.zip."]}
+
+
+@pytest.mark.parametrize("content", [zipped({"a": database(*REAL)}), database(*REAL)])
+def test_the_shipped_product_takes_no_real_snapshot(content: bytes) -> None:
+    reply = upload(box("shipped"), "/snapshots", "uploadsnap", "sark.db.1", content)
+    assert reply.body == {"uploadsnap": ["The uploadsnap must be a file of type: application/octet-stream."]}
+
+
+def test_what_the_shipped_product_takes_is_not_restored() -> None:
+    engine = box("shipped")
+    assert upload(engine, "/snapshots", "uploadsnap", "sark.db.1", b"\0\1\2").body == ["Uploaded snaps/sark.db.1"]
+    reply = send(engine, "PUT /snapshots/sark.db.1")
+    assert reply.status == 422
+    assert reply.body == {"Error": "sark.db.1 cannot be restored: it is no SQLite database."}
+    assert tenants(engine) == ["default"]
+
+
+@pytest.mark.parametrize(("profile", "status"), [("documented", 404), ("shipped", 500)])
+def test_downloading_what_is_not_there(profile: str, status: int) -> None:
+    assert send(box(profile), "GET /snapshots/sark.db.1").status == status
+
+
+def test_deleting_and_restoring_what_is_not_there(pbx: Engine) -> None:
+    assert send(pbx, "DELETE /snapshots/sark.db.1").body == {"Error": "sark.db.1 not found in snapshot set"}
+    assert send(pbx, "PUT /snapshots/sark.db.1").body == {"Error": "snapshot file not found"}

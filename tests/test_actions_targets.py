@@ -1,0 +1,145 @@
+"""Targets of inbound routes, IVRs and ring groups: which lead somewhere, and the class that is kept of them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from sarkmock import spec
+from sarkmock.actions.targets import route_class
+from sarkmock.database import Database
+from sarkmock.engine import Engine, Request
+from sarkmock.replies import PhpError, Reply
+
+NUMBER = {"pkey": "01924566170", "carrier": "DiD", "cluster": "default", "trunkname": "carrier1"}
+
+
+@pytest.fixture
+def documented() -> Engine:
+    return Engine(spec.load("documented"))
+
+
+@pytest.fixture
+def shipped() -> Engine:
+    return Engine(spec.load("shipped"))
+
+
+def send(engine: Engine, method: str, path: str, body: Any = None) -> Reply:
+    content = json.dumps(body or {}).encode()
+    return engine.handle(Request(method, path, "", {"Content-Type": "application/json"}, content))
+
+
+@pytest.fixture(scope="module")
+def tables() -> Database:
+    """One target of every kind; 1003 is an extension and a ring group at once."""
+    tables = Database()
+    for table, keys in {"ipphone": ["1003", "42", "1000000"], "speed": ["sales", "both"], "queue": ["support", "both"],
+                        "ivrmenu": ["menu"], "appl": ["app"]}.items():
+        for key in keys:
+            tables.insert(table, {"pkey": key})
+    for carrier, kind in {"GeneralSIP": "VOIP", "isdn": "group", "DiD": "DiD"}.items():
+        tables.insert("carrier", {"pkey": carrier, "carriertype": kind})
+    for line, carrier in {"trunk": "GeneralSIP", "a~b": "GeneralSIP", "group": "isdn", "01924": "DiD", "lost": "gone",
+                          "bare": None}.items():
+        tables.insert("lineio", {"pkey": line, "carrier": carrier})
+    return tables
+
+
+@pytest.mark.parametrize(("target", "expected"), [
+    ("None", 0), ("Default IVR", 3), ("DISA", 5), ("CALLBACK", 6), ("Retrieve Voicemail", 20),
+    ("Leave Voicemail", 21), ("Operator", 100), ("Hangup", 101),
+    ("1003", 1), ("*1003", 1), (1003, 1), (1003.0, 1), ("sales", 1), ("both", 1), ("support", 4), ("menu", 2),
+    ("app", 10), ("trunk", 9), ("a~b", 8), ("group", 11), ("01924", 9),
+    ("", 0), ("0", 0), (0, 0), (False, 0), (None, 0), ([], 0), ({}, 0), (True, 0),
+    ("operator", None), ("1004", None), ("**1003", None), (1, None), (-1, None), ("0.0", None),
+    ("42", None), ("1000000", None), ("lost", None), ("bare", None), ("default", None), ("'; DROP", None),
+    ("\u0661\u0660\u0660\u0663", None),
+])
+def test_the_class_of_a_target(tables: Database, target: Any, expected: int | None) -> None:
+    assert route_class(tables, target) == expected
+
+
+@pytest.mark.parametrize("target", [["1003"], {"a": 1}])
+def test_an_array_is_no_target(tables: Database, target: Any) -> None:
+    with pytest.raises(PhpError, match="preg_match") as error:
+        route_class(tables, target, "outcome")
+    assert error.value.field == "outcome"
+
+
+def test_an_inbound_route_keeps_the_classes_of_its_targets(documented: Engine) -> None:
+    send(documented, "POST", "queues", {"pkey": "support", "cluster": "default"})
+    created = send(documented, "POST", "inboundroutes", {**NUMBER, "openroute": "support"})
+    assert (created.status, created.body["routeclassopen"], created.body["routeclassclosed"]) == (201, 4, 100)
+    assert created.body["closeroute"] == "None"
+    changed = send(documented, "PUT", "inboundroutes/01924566170", {"closeroute": "Hangup"})
+    assert (changed.body["routeclassopen"], changed.body["routeclassclosed"]) == ("4", 101)
+    assert send(documented, "GET", "inboundroutes/01924566170").body["routeclassclosed"] == "101"
+
+
+def test_targets_that_lead_nowhere_are_refused_together(documented: Engine) -> None:
+    body = {**NUMBER, "openroute": "nosuch", "closeroute": "1004", "moh": "loud"}
+    assert send(documented, "POST", "inboundroutes", body).body == {
+        "moh": ["The selected moh is invalid."],
+        "openroute": ["The target could not be resolved nosuch"],
+        "closeroute": ["The target could not be resolved 1004"]}
+
+
+def test_a_key_that_is_taken_ends_the_search(documented: Engine) -> None:
+    send(documented, "POST", "inboundroutes", NUMBER)
+    again = send(documented, "POST", "inboundroutes", {**NUMBER, "openroute": "nosuch"})
+    assert (again.status, again.body) == (422, {"save": ["Duplicate Key - 01924566170"]})
+
+
+def test_trunks_and_inbound_routes_share_their_keys(documented: Engine) -> None:
+    send(documented, "POST", "inboundroutes", NUMBER)
+    trunk = {"pkey": NUMBER["pkey"], "carrier": "GeneralSIP", "cluster": "default", "username": "u", "host": "h"}
+    assert send(documented, "POST", "trunks", trunk).body == {"save": ["Duplicate Key - 01924566170"]}
+    assert send(documented, "GET", "trunks").body == []
+    assert send(documented, "GET", "trunks/01924566170").body["carrier"] == "DiD"
+
+
+def test_a_class_that_was_lost_refuses_updates_that_do_not_mend_it(documented: Engine) -> None:
+    send(documented, "POST", "inboundroutes", NUMBER)
+    documented.state.tables.update("lineio", "pkey", NUMBER["pkey"], {"routeclassopen": "404"})
+    refused = send(documented, "PUT", "inboundroutes/01924566170", {"moh": "ON"})
+    assert (refused.status, refused.body) == (422, {"openroute": ["The target could not be resolved "]})
+    assert send(documented, "PUT", "inboundroutes/01924566170", {"openroute": "Hangup"}).status == 200
+
+
+def test_a_ring_group_keeps_the_class_of_its_outcome(documented: Engine) -> None:
+    created = send(documented, "POST", "ringgroups", {"pkey": "sales", "cluster": "default", "outcome": "Operator"})
+    assert (created.status, created.body["outcome"]) == (201, "Operator")
+    row = documented.state.tables.first("speed", "pkey", "sales")
+    assert row is not None
+    assert row["outcomerouteclass"] == "100"
+    assert send(documented, "PUT", "ringgroups/sales", {"outcome": -1}).body == {
+        "outcome": ["The outcome must be a string.", "The target could not be resolved -1"]}
+
+
+def test_the_options_of_an_ivr_are_resolved(documented: Engine) -> None:
+    body = {"pkey": "menu", "cluster": "default", "option1": "Hangup", "option11": "menu"}
+    assert send(documented, "POST", "ivrs", body).body == {"option11": ["The target could not be resolved menu"]}
+    assert send(documented, "POST", "ivrs", {**body, "option11": None}).status == 201
+    assert send(documented, "PUT", "ivrs/menu", {"option11": "menu"}).status == 200
+    row = documented.state.tables.first("ivrmenu", "pkey", "menu")
+    assert row is not None
+    assert (row["routeclass1"], row["routeclass11"], row["routeclass0"]) == ("101", "2", "0")
+
+
+@pytest.mark.parametrize("body", [{"pkey": "menu", "cluster": "default"}, {}, {"pkey": "menu", "cluster": ["default"]}])
+def test_the_published_product_creates_no_ivr(shipped: Engine, body: Any) -> None:
+    assert send(shipped, "POST", "ivrs", body).status == 500
+    assert send(shipped, "GET", "ivrs").body == []
+
+
+def test_the_published_product_updates_an_ivr_without_resolving(shipped: Engine) -> None:
+    shipped.state.tables.insert("ivrmenu", {"pkey": "menu", "cluster": "default"})
+    changed = send(shipped, "PUT", "ivrs/menu", {"pkey": "main", "option1": "nosuch", "z_updater": "me"})
+    assert (changed.status, changed.body["option1"], changed.body["z_updater"]) == (200, "nosuch", "me")
+    row = shipped.state.tables.first("ivrmenu", "pkey", "main")
+    assert row is not None
+    assert row["routeclass1"] == "404"
+    assert send(shipped, "PUT", "ivrs/main", {"timeout": 5}).status == 500
+    assert send(shipped, "PUT", "ivrs/main", {"timeoutrouteclass": 5}).status == 500

@@ -1,0 +1,133 @@
+"""Templates: what is listed, what may be deleted, and when a BLF template may be named, on both profiles."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sarkmock import spec
+from sarkmock.engine import Engine
+from sarkmock.state import State
+from tests import replay
+from tests.boxes import box, send
+
+FOR_SIP = "blfkeyname only allowed for template type of SIP! "
+IN_SIP = "blfkeyname only allowed in template type of SIP! "
+NOT_BLF = "blfkeyname reference must be of type 'BLF Template'!"
+UNKNOWN = "The selected blfkeyname is invalid."
+KEYS = "snom.Fkey"
+
+
+@pytest.fixture
+def documented() -> Engine:
+    return box()
+
+
+@pytest.fixture
+def shipped() -> Engine:
+    return box("shipped")
+
+
+def test_a_fresh_pbx_lists_what_is_supported(documented: Engine) -> None:
+    listed = [template["pkey"] for template in send(documented, "GET /templates").body]
+    assert len(listed) == 56
+    assert listed == sorted(listed)
+    assert "Snom 300" not in listed
+    assert documented.state.tables.first("device", "pkey", "Snom 300") is not None
+
+
+def test_what_is_no_longer_supported_can_be_shown(documented: Engine) -> None:
+    assert send(documented, "GET /templates/SipStack").body["desc"] == "Local H/S Stack"
+
+
+def test_a_new_template_is_the_customers(documented: Engine) -> None:
+    created = send(documented, "POST /templates", {"pkey": "Lobby", "technology": "SIP", "blfkeyname": KEYS})
+    assert created.status == 201
+    assert created.body == {"pkey": "Lobby", "technology": "SIP", "blfkeyname": KEYS, "owner": "cust"}
+    shown = send(documented, "GET /templates/Lobby").body
+    assert (shown["owner"], shown["desc"], shown["z_created"]) == ("cust", None, "2024-06-01 10:00:00")
+    assert "Lobby" in [template["pkey"] for template in send(documented, "GET /templates").body]
+
+
+def test_a_name_that_is_taken_is_refused(documented: Engine) -> None:
+    assert send(documented, "POST /templates", {"pkey": "Aastra", "technology": "SIP"}).status == 409
+    assert send(documented, "GET /templates/Aastra").body["owner"] == "system"
+
+
+def test_only_templates_of_users_can_be_deleted(documented: Engine) -> None:
+    send(documented, "POST /templates", {"pkey": "Lobby", "technology": "Descriptor"})
+    assert send(documented, "DELETE /templates/Lobby").status == 204
+    refused = send(documented, "DELETE /templates/Aastra")
+    assert (refused.status, refused.body) == (409, {"Error": "Aastra is a system template and cannot be deleted"})
+
+
+@pytest.mark.parametrize(("body", "messages"), [
+    ({"technology": "SIP", "blfkeyname": KEYS}, None),
+    ({"technology": "SIP", "blfkeyname": None}, None),
+    ({"technology": "Descriptor"}, None),
+    ({"technology": "SIP", "blfkeyname": "Aastra"}, [NOT_BLF]),
+    ({"technology": "SIP", "blfkeyname": "nosuch"}, [UNKNOWN, NOT_BLF]),
+    ({"technology": "Descriptor", "blfkeyname": KEYS}, [FOR_SIP]),
+    ({"technology": "BLF Template", "blfkeyname": "Aastra"}, [FOR_SIP, NOT_BLF]),
+])
+def test_a_new_template_may_name_a_blf_template(documented: Engine, body: object, messages: list[str] | None) -> None:
+    reply = send(documented, "POST /templates", {"pkey": "Lobby", **body})  # type: ignore[dict-item]
+    assert (reply.status, reply.body.get("blfkeyname") if reply.status == 422 else None) == (
+        (422, messages) if messages else (201, None))
+
+
+@pytest.mark.parametrize(("template", "body", "messages"), [
+    ("Aastra", {"blfkeyname": KEYS}, None),
+    ("Aastra", {"desc": "Phones"}, None),
+    ("Aastra", {"blfkeyname": None}, None),
+    ("Aastra", {"blfkeyname": "Aastra"}, [NOT_BLF]),
+    ("AnalogFXS", {"blfkeyname": KEYS}, [IN_SIP]),
+    ("AnalogFXS", {"blfkeyname": KEYS, "technology": "SIP"}, [IN_SIP]),
+    ("Aastra", {"blfkeyname": KEYS, "technology": "Descriptor"}, None),
+])
+def test_a_template_may_name_a_blf_template(
+        documented: Engine, template: str, body: object, messages: list[str] | None) -> None:
+    reply = send(documented, f"PUT /templates/{template}", body)
+    assert (reply.status, reply.body.get("blfkeyname") if reply.status == 422 else None) == (
+        (422, messages) if messages else (200, None))
+
+
+def test_shipped_refuses_every_creation(shipped: Engine) -> None:
+    reply = send(shipped, "POST /templates", {"pkey": "Lobby", "technology": "SIP", "blfkeyname": KEYS})
+    assert (reply.status, reply.body) == (422, {"blfkeyname": [NOT_BLF]})
+
+
+def test_shipped_updates_when_a_blf_template_is_named(shipped: Engine) -> None:
+    assert send(shipped, "PUT /templates/Aastra", {"desc": "Phones"}).body == {"blfkeyname": [NOT_BLF]}
+    assert send(shipped, "PUT /templates/Aastra", {"blfkeyname": [KEYS]}).body["exception"] == "TypeError"
+    assert send(shipped, "PUT /templates/Aastra", {"desc": "Phones", "blfkeyname": KEYS}).body["desc"] == "Phones"
+
+
+def test_shipped_deletes_system_templates(shipped: Engine) -> None:
+    assert send(shipped, "DELETE /templates/Aastra").status == 204
+    assert send(shipped, "GET /templates/Aastra").status == 404
+
+
+@pytest.mark.parametrize("value", [0, False, [], {}, 0.0])
+def test_what_php_takes_for_nothing_is_no_name(documented: Engine, value: object) -> None:
+    """`!= NULL` does not count it as given, so that the technology does not matter; but it is no BLF template."""
+    refused = send(documented, "POST /templates", {"pkey": "x", "technology": "Descriptor", "blfkeyname": value})
+    assert FOR_SIP not in json.dumps(refused.body)
+    assert NOT_BLF in json.dumps(refused.body)
+
+
+def test_the_seed_has_the_texts_that_were_recorded() -> None:
+    file = Path(__file__).parent.parent / "contracts" / "exchanges" / "templates.jsonl"
+    recorded = next(item["response"]["body"] for item in replay.read(file)
+                    if item["request"]["path"] == "/templates" and item["response"]["status"] == 200)
+    rows = State().tables.rows("device", order=["pkey"])
+    texts = {row["pkey"]: row["provision"] for row in rows}
+    assert {template["pkey"]: texts[template["pkey"]] for template in recorded} == {
+        template["pkey"]: template["provision"] for template in recorded}
+
+
+def test_the_document_lists_no_other_technology() -> None:
+    schemas = spec.load()["components"]["schemas"]
+    assert schemas["TemplateCreate"]["properties"]["technology"]["enum"] == ["SIP", "Descriptor", "BLF Template"]

@@ -1,0 +1,109 @@
+"""What arrives on the wire, beside the bodies: headers, HEAD, OPTIONS, unknown paths and methods, hostile input."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sarkmock.app import create_app
+from sarkmock.engine import Engine
+
+
+@pytest.fixture(scope="module")
+def engine():
+    return Engine()
+
+
+@pytest.fixture
+def client(engine):
+    engine.state.reset()
+    return create_app(engine).test_client()
+
+
+def test_a_list_is_json_as_laravel_writes_it(client):
+    client.post("/api/tenants", json={"pkey": "é/1", "description": "x"})
+    answer = client.get("/api/tenants")
+    assert answer.content_type == "application/json"
+    assert answer.headers["Cache-Control"] == "no-cache, private"
+    assert b'"pkey":"\\u00e9\\/1"' in answer.data
+    assert [row["pkey"] for row in answer.json] == ["default", "é/1"]
+
+
+def test_head_answers_where_get_does_without_a_body(client):
+    answer = client.head("/api/tenants")
+    assert (answer.status_code, answer.data) == (200, b"")
+
+
+@pytest.mark.parametrize(("path", "allow"), [
+    ("tenants", "GET,HEAD,POST"), ("tenants/x", "GET,HEAD,PUT,DELETE"), ("globals", "GET,HEAD,PUT"),
+    ("nosuch", "GET,HEAD")])
+def test_options_names_the_methods(client, path, allow):
+    answer = client.options(f"/api/{path}")
+    assert (answer.status_code, answer.data, answer.headers["Allow"]) == (200, b"", allow)
+
+
+def test_an_unknown_path_is_a_json_404(client):
+    answer = client.get("/api/nosuch")
+    assert (answer.status_code, answer.json) == (404, {"message": "Page Not Found. Check your URI for correctness"})
+
+
+def test_an_unknown_method_is_a_405_that_names_the_others(client):
+    answer = client.patch("/api/tenants/default", headers={"Accept": "application/json"})
+    assert answer.status_code == 405
+    assert answer.headers["Allow"] == "GET, HEAD, PUT, DELETE"
+    assert answer.json["message"] == (
+        "The PATCH method is not supported for this route. Supported methods: GET, HEAD, PUT, DELETE.")
+
+
+def test_a_client_that_wants_no_json_gets_the_frameworks_errors_as_html(client):
+    answer = client.patch("/api/tenants/default", headers={"Accept": "text/html"})
+    assert answer.status_code == 405
+    assert answer.content_type == "text/html; charset=UTF-8"
+
+
+def test_an_unknown_row_is_a_404(client):
+    answer = client.get("/api/tenants/nosuch")
+    assert (answer.status_code, answer.json) == (404, {"reason": "Not Found!"})
+
+
+def test_a_delete_has_no_body_and_no_content_type(client):
+    client.post("/api/tenants", json={"pkey": "acme", "description": "x"})
+    answer = client.delete("/api/tenants/acme")
+    assert (answer.status_code, answer.data) == (204, b"")
+
+
+def test_reset_goes_back_to_the_seed(client):
+    client.post("/api/tenants", json={"pkey": "acme", "description": "x"})
+    assert client.post("/_mock/reset").status_code == 204
+    assert [row["pkey"] for row in client.get("/api/tenants").json] == ["default"]
+
+
+def test_health(client):
+    assert client.get("/_mock/health").json["status"] == "ok"
+
+
+PATHS = st.sampled_from(["tenants", "tenants/default", "agents", "globals", "extensions/provisioned", "backups",
+                         "snapshots", "greetings", "firewalls/ipv4", "ivrs", "trunks", "astamis/originate"])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3), max_leaves=5)
+FIELDS = st.sampled_from(["pkey", "cluster", "description", "localarea", "macaddr", "uploadzip", "target", "ringback",
+                          "rules", "option0", "host", "x"])
+KINDS = ["application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain", ""]
+
+
+@settings(max_examples=150, deadline=None)
+@given(method=st.sampled_from(["GET", "POST", "PUT", "DELETE"]), path=PATHS,
+       body=st.dictionaries(FIELDS, VALUES, max_size=5))
+def test_no_json_gives_a_500(engine, method, path, body):
+    client = create_app(engine).test_client()
+    answer = client.open(f"/api/{path}", method=method, data=json.dumps(body), content_type=KINDS[0])
+    assert answer.status_code < 500 or answer.status_code == 503
+
+
+@settings(max_examples=150, deadline=None)
+@given(method=st.sampled_from(["POST", "PUT"]), path=PATHS, body=st.binary(max_size=60), kind=st.sampled_from(KINDS))
+def test_no_bytes_give_a_500(engine, method, path, body, kind):
+    answer = create_app(engine).test_client().open(f"/api/{path}", method=method, data=body, content_type=kind)
+    assert answer.status_code < 500 or answer.status_code == 503

@@ -1,0 +1,91 @@
+"""Zip files that must not be unpacked, each with what is said of it."""
+
+from __future__ import annotations
+
+import io
+import stat
+import time
+import zipfile
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sarkmock.actions import archives
+from tests.boxes import zipped
+
+
+def with_entries(*entries: tuple[zipfile.ZipInfo, bytes]) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for info, content in entries:
+            archive.writestr(info, content)
+    return target.getvalue()
+
+
+def patched(content: bytes, offset: int, value: bytes) -> bytes:
+    """The archive with some bytes of its (first) central directory entry changed."""
+    place = content.index(archives.CENTRAL_ENTRY) + offset
+    return content[:place] + value + content[place + len(value):]
+
+
+def link() -> bytes:
+    info = zipfile.ZipInfo("etc/asterisk/passwd")
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    return with_entries((info, b"/etc/passwd"))
+
+
+def twins() -> bytes:
+    with pytest.warns(UserWarning, match="Duplicate name"):
+        return with_entries((zipfile.ZipInfo("a"), b"1"), (zipfile.ZipInfo("a"), b"2"))
+
+
+SMALL = zipped({"a": b"hello"}, zipfile.ZIP_STORED)
+HOSTILE = {
+    "a zip bomb": (lambda: zipped({"a": bytes(archives.LARGEST_CONTENT), "b": b"1"}), "unpacks to more than 128 MB"),
+    "a claim of 4 GB": (lambda: patched(SMALL, 24, b"\xfe\xff\xff\xff"), "unpacks to more than 128 MB"),
+    "many members": (lambda: zipped({str(n): b"" for n in range(archives.MOST_MEMBERS + 1)}), "than 20000 members"),
+    "a way up": (lambda: zipped({"../etc/passwd": b""}), "member outside of it: '../etc/passwd'"),
+    "a way up inside": (lambda: zipped({"etc/../../passwd": b""}), "member outside of it"),
+    "the root": (lambda: zipped({"/etc/passwd": b""}), "member outside of it"),
+    "backslashes": (lambda: zipped({"..\\passwd": b""}), "member outside of it"),
+    "a drive": (lambda: zipped({"C:passwd": b""}), "member outside of it"),
+    "a link": (link, "member that is no file"),
+    "encryption": (lambda: patched(SMALL, 8, b"\1\0"), "is encrypted"),
+    "another compression": (lambda: zipped({"a": b"1"}, zipfile.ZIP_LZMA), "compressed in an unknown way"),
+    "one name twice": (twins, "two members of one name"),
+    "a changed byte": (lambda: SMALL.replace(b"hello", b"hallo"), "is damaged: 'a'"),
+    "half a file": (lambda: SMALL[:-30], "is damaged"),
+    "no zip file": (lambda: b"PK\3\4 but nothing else", "is damaged"),
+    "no bytes": (lambda: b"", "is damaged"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_archive_is_refused_soon(name: str) -> None:
+    make, reason = HOSTILE[name]
+    content = make()
+    began = time.monotonic()
+    with pytest.raises(archives.Unsound) as refusal:
+        archives.inspect(content)
+    assert reason in str(refusal.value)
+    assert time.monotonic() - began < 20
+
+
+def test_a_sound_archive_can_be_read() -> None:
+    archive = archives.inspect(zipped({"etc/asterisk/sip.conf": b"[general]", "etc/asterisk/": b""}))
+    assert archive.read("etc/asterisk/sip.conf") == b"[general]"
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_damage_is_refused_or_harmless_but_never_anything_else(data: st.DataObject) -> None:
+    content = bytearray(zipped({"etc/asterisk/sip.conf": b"[general]" * 20, "b": b"1"}))
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        archive = archives.inspect(bytes(content[:data.draw(st.integers(0, len(content)))]))
+    except archives.Unsound:
+        return
+    for member in archive.infolist():
+        assert len(archive.read(member)) == member.file_size

@@ -1,0 +1,184 @@
+"""The command line from outside: what it prints for people and programs, exit codes, one line for a mistake."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+
+import pytest
+import yaml
+
+from sarkmock import compile_document, deviations, load
+from tests.serving import COMMAND, mistake, sarkmock
+
+COMMANDS = ("serve", "check", "routes", "spec", "deviations")
+ESCAPE = "\x1b["
+
+
+def output(*arguments, **environment):
+    result = sarkmock(*arguments, **environment)
+    assert (result.returncode, result.stderr) == (0, ""), result
+    return result.stdout
+
+
+def on_a_terminal(*arguments):
+    """What a command writes to a terminal of its own."""
+    leader, follower = pty.openpty()
+    environment = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "CI")}
+    process = subprocess.Popen([*COMMAND, *arguments], stdout=follower, stdin=follower, stderr=follower,
+                               env=environment | {"TERM": "xterm-256color", "COLUMNS": "200"})
+    os.close(follower)
+    written = b""
+    try:
+        while part := os.read(leader, 65536):
+            written += part
+    except OSError:  # the other end is closed
+        pass
+    os.close(leader)
+    assert process.wait(30) == 0
+    return written.decode()
+
+
+def test_the_version():
+    assert re.fullmatch(r"sarkmock \d+\.\d+\.\d+\n", output("--version"))
+
+
+def test_no_command_shows_the_help():
+    result = sarkmock()
+    assert result.returncode == 2
+    assert all(command in result.stderr for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_teaches_by_examples(command):
+    text = output(command, "--help")
+    examples = [line.split()[1:] for line in text.splitlines() if line.strip().startswith(f"sarkmock {command}")]
+    assert examples
+    assert "Examples:" in text
+
+
+@pytest.mark.parametrize("profile", ["documented", "shipped"])
+def test_spec_prints_the_effective_document(profile):
+    assert json.loads(output("spec", "--format", "json", "--profile", profile)) == load(profile)
+
+
+def test_spec_in_yaml_means_the_same_to_yaml_1_1_readers():
+    assert yaml.safe_load(output("spec")) == load()
+
+
+def test_routes_for_programs():
+    described = {route["id"]: route for route in json.loads(output("routes", "--json"))}
+    operations = compile_document(load())
+    assert list(described) == [operation.id for operation in operations]
+    for operation in operations:
+        route = described[operation.id]
+        assert (route["method"], route["path"], route["hazard"]) == (operation.method, operation.path, operation.hazard)
+        assert {name: rule["rules"] for name, rule in route["rules"].items()} == operation.rules
+        assert route["lines"] == list(operation.source)
+    assert described["tenants.update"]["rules"]["chanmax"] == {"rules": "integer", "lines": [673]}
+
+
+def test_routes_for_people_has_every_operation_and_rule_on_a_line():
+    lines = [line.split() for line in output("routes").splitlines()]
+    brief = [line.split() for line in output("routes", "--brief").splitlines()]
+    operations = compile_document(load())
+    for operation in operations:
+        head = [operation.method, operation.path, operation.id, operation.hazard]
+        assert any(line[:4] == head for line in lines), head
+        assert any(line[:4] == head for line in brief), head
+    assert len(lines) - len(brief) == sum(len(operation.rules) for operation in operations)
+    assert ["chanmax", "integer", "line", "673"] in lines
+
+
+def test_deviations_for_programs_and_people():
+    known = deviations("shipped")
+    described = json.loads(output("deviations", "--json"))
+    assert [one["id"] for one in described] == [deviation.id for deviation in known]
+    assert set(described[0]) == {"id", "summary", "severity", "reason", "pointers"}
+    text = output("deviations")
+    assert all(f"{deviation.id} {deviation.severity}\n    {deviation.summary}\n" in text for deviation in known)
+
+
+def test_the_documented_profile_has_no_deviations():
+    assert output("deviations", "--profile", "documented", "--json") == "[]\n"
+
+
+@pytest.mark.parametrize("command", ["routes", "deviations"])
+def test_colour_is_for_terminals_only(command):
+    assert ESCAPE not in output(command)
+    assert ESCAPE in on_a_terminal(command)
+
+
+def test_a_reader_that_has_enough_is_no_error():
+    line = f"{' '.join(COMMAND)} spec | head -n 1"
+    result = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=30, check=False)
+    assert (result.stdout, result.stderr) == ("openapi: 3.1.0\n", "")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_unknown_profile_is_told_with_those_there_are(command):
+    said = mistake(command, "--profile", "shiped")
+    assert said == "shiped: no such profile; there is documented, shipped, or the path of an overlay file"
+
+
+def test_an_unknown_option_is_told_with_where_to_look():
+    said = mistake("serve", "--prot", "1")
+    assert "--prot" in said
+    assert said.endswith("(see sarkmock serve --help)")
+    assert mistake("serv").endswith("(see sarkmock --help)")
+    assert "--port" in mistake("serve", "--port", "70000")
+
+
+OVERLAY = """\
+overlay: 1.0.0
+info: {title: Mine, version: "1"}
+x-deviations:
+  mine: {summary: One sentence., severity: cosmetic, reason: It was seen.}
+actions:
+  - target: $.paths['/tenants'].patch
+    update: {summary: Other}
+    x-deviation: mine
+"""
+
+
+def test_a_mistake_in_an_overlay_file_is_told_with_its_line(tmp_path):
+    overlay = tmp_path / "mine.yaml"
+    overlay.write_text(OVERLAY)
+    assert mistake("spec", "--profile", str(overlay)).startswith(f"{overlay}:6: ")
+
+
+def check(*arguments, cwd):
+    command = [*COMMAND, "check", "--quick", "--max-examples", "1", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=cwd)
+
+
+def test_check_judges_the_embedded_mock_and_leaves_nothing_behind(tmp_path):
+    result = check("--only", "Agents", cwd=tmp_path)
+    assert result.returncode == 0, result
+    assert "conforming" in result.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_check_is_not_moved_by_the_project_it_runs_in(tmp_path):
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n")
+    (tmp_path / "conftest.py").write_text("raise SystemExit('not mine')\n")
+    assert check("--only", "Agents", cwd=tmp_path).returncode == 0
+
+
+def test_check_finds_what_does_not_conform(tmp_path):
+    result = check("--only", "Agents", "--target-profile", "shipped", cwd=tmp_path)
+    assert result.returncode == 1, result
+    assert "agents.create" in result.stdout
+
+
+@pytest.mark.parametrize(("url", "said"), [
+    ("https://pbx.example/api", "pbx.example is not this machine"),
+    ("tenants", "tenants is no http or https URL"),
+    ("http://127.0.0.1:9/api", "http://127.0.0.1:9/api does not answer"),
+])
+def test_check_says_why_it_cannot_run(tmp_path, url, said):
+    result = check(url, cwd=tmp_path)
+    assert result.returncode == 2
+    assert said in result.stderr
+    assert "Traceback" not in result.stdout + result.stderr

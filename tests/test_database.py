@@ -1,0 +1,95 @@
+"""The tables: SQLite's behaviour that shows through the API, dumps and foreign databases."""
+
+import sqlite3
+
+import pytest
+
+from sarkmock.database import Database
+
+
+@pytest.fixture
+def tables():
+    return Database()
+
+
+def test_affinity_stores_digits_as_integers_only_in_integer_columns(tables):
+    tables.insert("holiday", {"desc": "12", "stime": "1262546612", "etime": "soon"})
+    row = tables.rows("holiday")[0]
+    assert (row["desc"], row["stime"], row["etime"]) == ("12", 1262546612, "soon")
+
+
+def test_an_integer_key_is_found_by_its_text_and_reused_after_the_last_row_went(tables):
+    assert tables.insert("holiday", {"cluster": "default"}) == 1
+    assert tables.first("holiday", "id", "1")["cluster"] == "default"
+    assert tables.delete("holiday", "id", "1") == 1
+    assert tables.insert("holiday", {"cluster": "default"}) == 1
+
+
+def test_rows_come_in_binary_order_of_their_keys(tables):
+    for key in ("b", "A", "a", "1.0E+20"):
+        tables.insert("cluster", {"pkey": key})
+    assert [row["pkey"] for row in tables.rows("cluster", order=["pkey"])] == ["1.0E+20", "A", "a", "b"]
+
+
+def test_rows_can_be_filtered_by_any_of_several_values(tables):
+    for key, technology in (("a", "SIP"), ("b", "IAX2"), ("c", "DiD"), ("d", None)):
+        tables.insert("lineio", {"pkey": key, "technology": technology})
+    found = tables.rows("lineio", {"technology": ["SIP", "IAX2"]}, ["pkey"])
+    assert [row["pkey"] for row in found] == ["a", "b"]
+
+
+def test_count_takes_one_value_or_several(tables):
+    tables.insert("cluster", {"pkey": "a"})
+    tables.insert("cluster", {"pkey": "b"})
+    assert (tables.count("cluster", "pkey", "a"), tables.count("cluster", "pkey", ["a", "b", "c"])) == (1, 2)
+
+
+def test_a_duplicate_key_is_refused(tables):
+    tables.insert("cluster", {"pkey": "a"})
+    with pytest.raises(sqlite3.IntegrityError):
+        tables.insert("cluster", {"pkey": "a"})
+
+
+def test_restore_brings_back_exactly_what_dump_took(tables):
+    tables.insert("cluster", {"pkey": "a", "abstimeout": "1"})
+    before, image = tables.rows("cluster"), tables.dump()
+    tables.update("cluster", "pkey", "a", {"abstimeout": "2"})
+    tables.insert("cluster", {"pkey": "b"})
+    tables.restore(image)
+    assert tables.rows("cluster") == before
+
+
+def foreign(*statements):
+    database = sqlite3.connect(":memory:")
+    for statement in statements:
+        database.execute(statement)
+    database.commit()
+    return bytes(database.serialize())
+
+
+def test_a_foreign_database_gives_the_rows_and_columns_that_both_know(tables):
+    tables.insert("queue", {"pkey": "old"})
+    tables.load(foreign(
+        "CREATE TABLE cluster (extra, operator TEXT, pkey TEXT)", "CREATE TABLE elsewhere (x)",
+        "CREATE TRIGGER t AFTER INSERT ON elsewhere BEGIN SELECT 1; END",
+        "INSERT INTO cluster VALUES (1, '0', 'acme')"))
+    assert [(row["pkey"], row["operator"]) for row in tables.rows("cluster")] == [("acme", "0")]
+    assert tables.rows("queue") == []
+    assert "extra" not in tables.columns("cluster")
+
+
+@pytest.mark.parametrize("image", [b"", b"no database", b"SQLite format 3\0" + b"x" * 4096])
+def test_what_is_no_database_is_refused_and_changes_nothing(tables, image):
+    tables.insert("cluster", {"pkey": "a"})
+    with pytest.raises(sqlite3.DatabaseError):
+        tables.load(image)
+    assert [row["pkey"] for row in tables.rows("cluster")] == ["a"]
+
+
+def test_rows_that_break_the_layout_are_refused_and_change_nothing(tables):
+    tables.insert("cluster", {"pkey": "a"})
+    twice = ["INSERT INTO cluster VALUES ('x')"] * 2
+    image = foreign("CREATE TABLE cluster (pkey TEXT)", *twice)
+    with pytest.raises(sqlite3.DatabaseError):
+        tables.load(image)
+    assert [row["pkey"] for row in tables.rows("cluster")] == ["a"]

@@ -1,0 +1,170 @@
+"""Nothing that the page documents is missing from the document: operations, rules, errata, behaviours, silences."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sarkmock import spec, yaml12
+
+HERE = Path(__file__).parent
+COUNTS = {"operations": 139, "rules": 306, "errata": 76, "behaviours": 60, "silences": 34}
+
+
+@cache
+def inventory(name: str) -> list[dict[str, Any]]:
+    return json.loads((HERE / "inventory" / f"{name}.json").read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+
+
+@cache
+def operations() -> dict[str, tuple[str, str, dict[str, Any]]]:
+    """operationId -> method, path and the operation."""
+    paths = spec.load()["paths"]
+    return {item[method]["operationId"]: (method.upper(), path, item[method])
+            for path, item in paths.items() for method in spec.METHODS if method in item}
+
+
+def body(operation: str) -> dict[str, Any]:
+    """The schema of an operation's request body."""
+    content = operations()[operation][2].get("requestBody", {}).get("content", {"none": {}})
+    return spec.resolve(spec.load(), next(iter(content.values())).get("schema", {}))  # type: ignore[no-any-return]
+
+
+def field(rule: dict[str, Any]) -> dict[str, Any]:
+    """The property that a rule of the page belongs to; empty if there is none."""
+    if rule["operation"] not in operations():
+        return {}
+    return body(rule["operation"]).get("properties", {}).get(rule["field"], {})  # type: ignore[no-any-return]
+
+
+def rules_of(schema: dict[str, Any]) -> list[str]:
+    rules = schema.get("x-rules", [])
+    return rules.split("|") if isinstance(rules, str) else list(rules)
+
+
+def sources(place: dict[str, Any]) -> set[int]:
+    source = place.get("x-source", [])
+    return {source} if isinstance(source, int) else set(source)
+
+
+def errata_in(value: Any) -> Iterator[str]:
+    """Every erratum that a part of the document carries."""
+    for _, key, found in spec.extensions(value):
+        if key == "x-errata":
+            yield from found
+        elif key == "x-documented":
+            yield from found["errata"]
+
+
+def errata_of(operation: str) -> set[str]:
+    """The errata at an operation, its path's parameters and its body."""
+    if operation not in operations():
+        return set()
+    _, path, found = operations()[operation]
+    parameters = spec.load()["paths"][path].get("parameters", [])
+    return set(errata_in([found, parameters, body(operation)]))
+
+
+def places(rule: dict[str, Any]) -> str:
+    return f"{rule['operation']}.{rule['field']} (line {rule['line']})"
+
+
+@pytest.mark.parametrize(("name", "count"), COUNTS.items())
+def test_the_inventory_is_complete(name: str, count: int) -> None:
+    assert len(inventory(name)) == count
+
+
+def test_every_operation_is_in_the_document() -> None:
+    documented = {(item["id"], item["method"], item["path"]) for item in inventory("operations")}
+    assert documented - described() == set()
+
+
+def test_the_document_invents_no_operation() -> None:
+    """But for the one that answers unknown AMI functions; the page says of names what that refuses (line 134)."""
+    known = {item["id"] for item in inventory("operations")}
+    assert {name for name, _, _ in described()} - known == {"astamis.function"}
+
+
+def described() -> set[tuple[str, str, str]]:
+    return {(name, method, path) for name, (method, path, _) in operations().items()}
+
+
+def test_every_operation_points_to_its_lines() -> None:
+    missing = [f"{item['id']}: one of {item['lines']}" for item in inventory("operations")
+               if item["id"] in operations() and not sources(operations()[item["id"]][2]) & set(item["lines"])]
+    assert missing == []
+
+
+def test_every_rule_is_enforced() -> None:
+    wrong = [f"{places(rule)}: {rules_of(field(rule))}, not {rule['rules']}" for rule in inventory("rules")
+             if rules_of(field(rule)) != rule["rules"]]
+    assert wrong == []
+
+
+def test_every_rule_points_to_its_line() -> None:
+    assert [places(rule) for rule in inventory("rules") if rule["line"] not in sources(field(rule))] == []
+
+
+def test_every_required_variable_is_required_by_the_schema_too() -> None:
+    required = {(rule["operation"], rule["field"]) for rule in inventory("rules") if "required" in rule["rules"]}
+    assert {(name, key) for name in operations() for key in body(name).get("required", [])} == required
+
+
+def test_every_corrected_rule_shows_the_text_of_the_page() -> None:
+    corrected = [rule for rule in inventory("rules") if "documented" in rule]
+    assert [places(rule) for rule in corrected if not shows(field(rule), rule["documented"])] == []
+
+
+def shows(schema: dict[str, Any], lines: list[str]) -> bool:
+    """Whether x-documented is the page's own text, line breaks aside."""
+    text = schema.get("x-documented", {}).get("text", "")
+    return text != "" and squeezed(text) in squeezed("".join(lines))
+
+
+def squeezed(text: str) -> str:
+    return re.sub(r"\s", "", text)
+
+
+def test_every_rule_carries_its_errata() -> None:
+    missing = [f"{places(rule)}: {sorted(lacking)}" for rule in inventory("rules")
+               if (lacking := set(rule["errata"]) - set(errata_in(field(rule))))]
+    assert missing == []
+
+
+def test_every_operation_carries_its_errata() -> None:
+    missing = [f"{item['id']}: {sorted(lacking)}" for item in inventory("operations")
+               if (lacking := set(item["errata"]) - errata_of(item["id"]))]
+    assert missing == []
+
+
+def test_every_erratum_is_in_the_document() -> None:
+    known = {item["id"] for item in inventory("errata")}
+    assert set(errata_in(spec.load())) == known
+
+
+def test_creating_takes_the_variables_of_updating() -> None:
+    """sark-v6-api.txt line 110: a POST may carry what the PUT may, by the same rules unless the POST has its own."""
+    own = {(rule["operation"], rule["field"]) for rule in inventory("rules")}
+    wrong = [f"{name}.{key}" for name in operations() for update in updates_of(name)
+             for key, schema in body(update).get("properties", {}).items()
+             if (name, key) not in own and rules_of(body(name)["properties"].get(key, {})) != rules_of(schema)]
+    assert wrong == []
+
+
+def updates_of(operation: str) -> list[str]:
+    """The update that belongs to a create."""
+    resource, _, verb = operation.partition(".")
+    update = f"{resource}.update"
+    return [update] if verb.split(".")[0] == "create" and update in operations() else []
+
+
+@pytest.mark.parametrize("name", ["behaviours", "silences"])
+def test_every_statement_has_a_case(name: str) -> None:
+    cases = yaml12.read(HERE / "cases" / f"{name}.yaml")
+    assert [case["id"] for case in cases] == [item["id"] for item in inventory(name)]

@@ -1,0 +1,53 @@
+"""Finding operations as Laravel's router does."""
+
+import pytest
+
+from sarkmock.operations import Router, compile_document
+from sarkmock.replies import MethodNotAllowed, PageNotFound
+from sarkmock.spec import load
+
+
+@pytest.fixture(scope="module")
+def router():
+    return Router(compile_document(load()))
+
+
+@pytest.mark.parametrize(("method", "path", "operation", "parameters"), [
+    ("GET", "tenants", "tenants.list", {}),
+    ("GET", "/tenants/", "tenants.list", {}),
+    ("HEAD", "tenants", "tenants.list", {}),
+    ("GET", "tenants/acme", "tenants.show", {"tenant": "acme"}),
+    ("DELETE", "tenants/a b", "tenants.delete", {"tenant": "a b"}),
+    ("GET", "backups/new", "backups.new", {}),
+    ("GET", "backups/old", "backups.download", {"backup": "old"}),
+    ("POST", "extensions/mailbox", "extensions.create.mailbox", {}),
+    ("GET", "extensions/mailbox", "extensions.show", {"extension": "mailbox"}),
+    ("GET", "astamis/QueueStatus", "astamis.QueueStatus.list", {}),
+    ("GET", "astamis/QueueStatus/support", "astamis.QueueStatus.show", {"id": "support"}),
+])
+def test_a_request_finds_its_operation(router, method, path, operation, parameters):
+    found, values = router.find(method, path)
+    assert (found.id, values) == (operation, parameters)
+
+
+@pytest.mark.parametrize("path", ["", "nosuch", "tenants/a/b", "TENANTS", "tenants//acme"])
+def test_an_unknown_path_is_no_page(router, path):
+    with pytest.raises(PageNotFound):
+        router.find("GET", path)
+
+
+@pytest.mark.parametrize(("method", "path", "allowed"), [
+    ("POST", "tenants/default", "GET, HEAD, PUT, DELETE"),
+    ("PATCH", "agents/1000", "GET, HEAD, PUT, DELETE"),
+    ("DELETE", "destinations", "GET, HEAD"),
+    ("POST", "nosuch", "GET, HEAD"),
+    ("PUT", "extensions/mailbox", None),
+    ("DELETE", "globals", "GET, HEAD, PUT"),
+    ("PATCH", "extensions/mailbox", "GET, HEAD, POST, PUT, DELETE"),
+])
+def test_an_unknown_method_names_those_there_are(router, method, path, allowed):
+    if allowed is None:
+        assert router.find(method, path)
+        return
+    with pytest.raises(MethodNotAllowed, match=f"Supported methods: {allowed}\\."):
+        router.find(method, path)

@@ -1,0 +1,134 @@
+"""Request bodies as PHP and Laravel's middleware read them."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sarkmock.php import UploadedFile, read_input
+from sarkmock.php.bodies import JSON_DEPTH, json_decode
+
+JSON, FORM = "application/json", "application/x-www-form-urlencoded"
+BOUNDARY = "multipart/form-data; boundary=xyz"
+
+
+@pytest.mark.parametrize(("body", "fields"), [
+    ('{"a": " x ", "b": "", "c": "\\t", "d": null, "e": false, "f": 0}',
+     {"a": "x", "b": None, "c": None, "d": None, "e": False, "f": 0}),
+    ('{"a": [" x ", {"b": " "}]}', {"a": ["x", {"b": None}]}), ('{"a": 1, "a": 2}', {"a": 2}),
+    ("[1, 2]", {"0": 1, "1": 2}),
+    ("[]", {}), ("5", {"0": 5}), ("null", {}), ('{"pkey": ', {}), ("", {}), ("{a: 1}", {}), ("{'a': 1}", {}),
+    ('{"a": 1,}', {}),
+    ('{"a": NaN}', {}), ('{"a": Infinity}', {}), ('{"a": TRUE}', {}), ('{"a": 01}', {}), ('{"a": "\n"}', {}),
+    ('\ufeff{"a": 1}', {}),
+    ('{"a": 9223372036854775807}', {"a": 2**63 - 1}), ('{"a": 9223372036854775808}', {"a": 2.0**63}),
+    ('{"a": 1e20}', {"a": 1e20}),
+    ('{"a": "\\ud83d\\ude42"}', {"a": "🙂"}), ('{"a": "\\ud83d"}', {}), ('{"\\udc00": 1}', {}),
+    ('{"a": "\\u0000x"}', {"a": "x"}),
+    ('{"": 1, "a.b": 2}', {"": 1, "a.b": 2}),
+    ('{"password": " x ", "password_confirmation": ""}', {"password": " x ", "password_confirmation": None}),
+    ('{"password": [" x "], "a": {"password": " x "}}', {"password": ["x"], "a": {"password": "x"}}),
+])
+def test_json_bodies(body, fields):
+    assert read_input("POST", JSON, "", body.encode()) == (fields, fields)
+
+
+def test_json_of_other_kinds():
+    assert read_input("PUT", "application/vnd.api+json; charset=utf-8", "", b'{"a": 1}')[1] == {"a": 1}
+    assert read_input("POST", JSON, "", b'{"a": "\xff"}') == ({}, {})
+    assert isinstance(json_decode(b"9223372036854775808"), float)
+    assert json_decode(b"9" * 5000) == float("inf")
+
+
+def test_json_may_be_nested_512_deep():
+    assert json_decode(b"[" * JSON_DEPTH + b"]" * JSON_DEPTH) is not None
+    assert json_decode(b"[" * (JSON_DEPTH + 1) + b"]" * (JSON_DEPTH + 1)) is None
+    assert json_decode(b"[" * 200000 + b"]" * 200000) is None
+    assert json_decode(b'{"a":[]}' + b" " * 600) == {"a": []}
+    assert json_decode(b"[" + b",".join([b"[]"] * 600) + b"]") == [[]] * 600
+
+
+@pytest.mark.parametrize(("body", "fields"), [
+    ("a=1&b=x+y%21", {"a": "1", "b": "x y!"}), ("a=%20x%20&b=", {"a": "x", "b": None}), ("a", {"a": None}),
+    ("a=1&a=2", {"a": "2"}),
+    ("=1&&a=1", {"a": "1"}), ("a[]=1&a[]=2", {"a": ["1", "2"]}),
+    ("a[b]=1&a[c][d]=2", {"a": {"b": "1", "c": {"d": "2"}}}),
+    ("a[0]=x&a[1]=y", {"a": ["x", "y"]}), ("a[5]=x&a[]=y", {"a": {"5": "x", "6": "y"}}),
+    ("a=1&a[b]=2", {"a": {"b": "2"}}),
+    ("a[b]=1&a=2", {"a": "2"}), ("a.b=1&c d=2", {"a_b": "1", "c_d": "2"}), ("a.b[c.d]=1", {"a_b": {"c.d": "1"}}),
+    ("+a=1", {"a": "1"}),
+    ("a[b=1", {"a_b": "1"}), ("a[b]c=1", {"a": {"b": "1"}}), ("a[b][c=1", {"a": {"b": "1"}}), ("[a]=1", {}),
+    ("a%00b=1", {"a": "1"}),
+    ("a[ ]=1", {"a": ["1"]}), ("a%5Bb%5D=1", {"a": {"b": "1"}}), ("a=%FF", {"a": "\udcff"}),
+    ("a=%C3%A9", {"a": "é"}), ("a=%zz", {"a": "%zz"}),
+    ("a;b=1", {"a;b": "1"}), ("password=%20x%20", {"password": " x "}), ("a=1=2", {"a": "1=2"}),
+])
+def test_form_bodies(body, fields):
+    assert read_input("POST", FORM, "", body.encode()) == (fields, fields)
+    assert read_input("PUT", FORM + "; charset=UTF-8", "", body.encode()) == (fields, fields)
+    assert read_input("GET", "", body, b"") == (fields, {})
+
+
+def test_php_limits_forms():
+    many = "&".join(f"a{number}=1" for number in range(1500))
+    assert len(read_input("POST", FORM, "", many.encode())[0]) == 1000
+    assert read_input("POST", FORM, "", b"a" + b"[x]" * 65 + b"=1&b=2")[0] == {"b": "2"}
+    assert read_input("POST", FORM, "", b"a" + b"[x]" * 64 + b"=1")[0].keys() == {"a"}
+
+
+@pytest.mark.parametrize(("method", "content_type"), [
+    ("POST", ""), ("POST", "text/plain"), ("GET", FORM), ("PUT", BOUNDARY), ("POST", "multipart/form-data")])
+def test_what_php_does_not_read(method, content_type):
+    assert read_input(method, content_type, "", b"a=1") == ({}, {})
+
+
+def test_content_types_as_php_and_symfony_compare_them():
+    assert read_input("POST", "APPLICATION/X-WWW-FORM-URLENCODED", "", b"a=1")[1] == {"a": "1"}
+    assert read_input("PUT", "APPLICATION/X-WWW-FORM-URLENCODED", "", b"a=1")[1] == {}
+    assert read_input("GET", JSON, "b=2", b'{"a": 1}') == ({"a": 1, "b": "2"}, {"a": 1})
+
+
+def test_the_body_wins_over_the_query():
+    everything, post = read_input("POST", JSON, "a=1&b=2", b'{"a": null}')
+    assert everything == {"a": None, "b": "2"}
+    assert post == {"a": None}
+
+
+def part(disposition, content, kind=""):
+    return f'--xyz\r\nContent-Disposition: form-data; {disposition}\r\n{kind}\r\n{content}\r\n'
+
+
+def test_multipart_bodies():
+    body = (part('name="a"', " x ") + part('name="b[]"', "1") + part('name="b[]"', "2")
+            + part('name="greeting"; filename="C:\\\\dir\\\\hello.wav"', "RIFF", "Content-Type: audio/wav\r\n")
+            + part('name="none"; filename=""', "") + part('name="c[d]"; filename="e.txt"', "f") + "--xyz--\r\n")
+    everything, post = read_input("POST", BOUNDARY, "q=1", body.encode())
+    assert post == {"a": "x", "b": ["1", "2"]}
+    assert everything == {"q": "1", "a": "x", "b": ["1", "2"], "c": {"d": UploadedFile("e.txt", "", b"f")},
+                          "greeting": UploadedFile("hello.wav", "audio/wav", b"RIFF")}
+    assert read_input("PUT", BOUNDARY, "", body.encode()) == ({}, {})
+
+
+@pytest.mark.parametrize("body", [
+    "", "x", "--xyz", "--xyz\r\n", "--xyz--", part('name="a"', "x"), part("", "x"), "--xyz\r\nbroken\r\n\r\nx"])
+def test_broken_multipart_is_survived(body):
+    for parameters in ("; boundary=xyz", "", "; boundary=", '; boundary="é"'):
+        read_input("POST", f"multipart/form-data{parameters}", "", body.encode())
+
+
+PIECES = st.sampled_from([
+    b"a", b"b", b"[", b"]", b"=", b"&", b"%", b"%00", b"%5B", b"+", b".", b"\xff", b"--xyz", b"\r\n", b"{", b"}", b'"',
+    b":", b",", b"\\u", b"d83d", b"1e999", b"-0", b"null", b'Content-Disposition: form-data; name="a"',
+    b'--xyz\r\nContent-Disposition: form-data; name="a"; filename="b"\r\n\r\n'])
+
+
+@settings(max_examples=600, deadline=None, derandomize=True, database=None)
+@given(st.sampled_from(["GET", "POST", "PUT", "DELETE", "HEAD", "x"]),
+       st.sampled_from([JSON, FORM, BOUNDARY, "", "/json", f"{BOUNDARY}\udcff"]) | st.text(max_size=20),
+       st.lists(PIECES, max_size=20).map(b"".join) | st.binary(max_size=40),
+       st.lists(PIECES, max_size=10).map(b"".join) | st.text(max_size=10))
+def test_no_request_raises(method, content_type, body, query):
+    everything, post = read_input(method, content_type, query, body)
+    assert set(post) <= set(everything)
+    json.dumps(everything, default=str)

@@ -1,0 +1,117 @@
+"""The rules by hand-written cases, one file per rule of the page."""
+
+import json
+from pathlib import Path
+
+import jsonschema_rs
+import pytest
+
+from sarkmock.mailaddress import is_address
+from sarkmock.php import UploadedFile
+from sarkmock.replies import PhpError
+from sarkmock.rules import IMPLICIT, NUMERIC, PRESENCE, RULES, WITH_PARAMETER
+from sarkmock.validation import MESSAGES, Validator
+from sarkmock.yaml12 import read
+
+HERE = Path(__file__).parent / "cases"
+FILES = sorted((HERE / "rules").glob("*.yaml"))
+NOT_LARAVEL = {"operator", "100", "context"}
+DOCUMENTED = set(RULES) - NOT_LARAVEL
+
+
+class Rows:
+    """The part of a database that the rules ask for."""
+
+    def __init__(self, tables):
+        self.tables = tables
+
+    def columns(self, table):
+        return tuple(self.tables[table][0])
+
+    def rows(self, table):
+        return self.tables[table]
+
+    def count(self, table, column, value):
+        return sum(row[column] == str(value) for row in self.tables[table])
+
+
+def cases():
+    for file in FILES:
+        content = read(file)
+        for number, case in enumerate(content["cases"], 1):
+            yield pytest.param(case, content.get("tables", {}), id=f"{file.stem}-{number}")
+
+
+def unpacked(value):
+    """{file: name, text: ...} (or hex: ..., or size: ...) as an upload."""
+    if isinstance(value, dict) and "file" in value:
+        content = bytes.fromhex(value.get("hex", "")) or value.get("text", "").encode() or b"x" * value.get("size", 0)
+        return UploadedFile(value["file"], "application/octet-stream", content)
+    return value
+
+
+@pytest.mark.parametrize(("case", "tables"), list(cases()))
+def test_case(case, tables):
+    data = {field: unpacked(value) for field, value in case["input"].items()}
+    field = next(iter(data), case.get("field"))
+    validator = Validator({field: case["rules"]})
+    if case["verdict"] == "crash":
+        with pytest.raises(PhpError) as crash:
+            validator.errors(data, Rows(tables))
+        assert (crash.value.message, crash.value.field) == (case["message"], field)
+    else:
+        messages = case.get("message", [])
+        wanted = {field: [messages] if isinstance(messages, str) else messages} if messages else {}
+        assert validator.errors(data, Rows(tables)) == wanted
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_the_cases_are_in_their_notation(file):
+    schema = json.loads((HERE / "rule-cases.schema.json").read_text())
+    content = read(file)
+    jsonschema_rs.Draft202012Validator(schema).validate(content)
+    assert content["rule"] == file.stem
+    assert {case["verdict"] for case in content["cases"]} >= {"accept", "refuse"}
+
+
+def test_every_documented_rule_has_cases_a_message_and_one_place_in_the_tables():
+    assert {file.stem for file in FILES} == DOCUMENTED
+    assert len(DOCUMENTED) == 21
+    assert set(MESSAGES) == DOCUMENTED - {"nullable"}
+    assert set(RULES) > IMPLICIT | NUMERIC | PRESENCE | WITH_PARAMETER
+
+
+# What egulias/email-validator 2.1 is known to take and to refuse.
+ADDRESSES = [
+    "a@b", "fab'ien@example.com", "fab\\ ien@example.com", "a((b))@c.uk", "a@b(c).uk", "a+@b.com", "müller@möller.de",
+    '"user,name"@b.com', '"user@name"@b.com', '"user\\"name"@b.com', '"\\a"@b.org', '""@b.org', '"\\""@b.org', "a@b*",
+    "a@b!", "a@b&", "a@b^", "a@b%", "a@b$", "a @b.com", "a@ b.com", "a(b)@c.com", '"\t"@b.com', '"\r"@b.com',
+    "a@[127.0.0.1]", "a@[IPv6:1::1::1]", "a@[IPv6:z001:0db8]", "a@[\n]", "a@[x\r\n]", "a@[::1]", "a@[]",
+    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx@b.com",
+    "a@a4ta4ta4ta4ta4ta4ta4ta4ta4ta4ta4ta4ta4ta4ta4ta4ta4ta4ta4ta4ta4ta4t", "a@b_c", "a\r\n @b.com", "a@b]", '""@b',
+    'a."b"@c', "a@{", "a-\t-b@c", "a@b::c", "a\x00b@c",
+]
+NO_ADDRESSES = [
+    "", "a", "@b", "a@", "a@@b", "a@b@c", "a@b c", "a  b@c", "a.@b", ".a@b", "a..b@c", "a@b..c", "a@.b", "a@b.",
+    "a@-b", "a@b-", "a@b-.c", "(a@b.fr]", "a(b]c@d.uk", "a\\b@c", "a@b\\c", "a@b\\", "a b@c", "a@ b . c", "a@(b].com",
+    "a@(b.com", "a@b,c", "a,b@c", "a[b]c@d", '"""@b', '"\\"@b', '"a"b@c', '"a""b"@c', '"a"."b"@c', '"a".b@c',
+    '"a"\x00@b', '"a\\"@b', "\udce2@b", "a@\udce2.org", "\r\na@b", "a@b \r\n", "a@b/c", "a@b;c", "a;b@c", 'a@b."',
+    "a@b>", "a@b<", "a@b{", "a@ ", "a@b []", "a@b'", "a@b`c", "<a>@b", "(a@b", '"a@b', 'a"b@c', "a)b@c", "a(b))@c",
+    "a@b)c", "a@b(c))", "a@(b))c", "a@(b)c", "a\nb@c", "a@[[]", "a@[", "a@[\x00]", "a@[\r]", "a@[\\x]", "a\tb@c",
+    "a@b\rc", "a\rb@c", "a\x7fb@c", "a@b\x7f", "a@b\x85", "a\r\n@b", "a@[x].", '"a\tb"@c',
+]
+
+
+@pytest.mark.parametrize("text", ADDRESSES, ids=ascii)
+def test_is_an_address(text):
+    assert is_address(text)
+
+
+@pytest.mark.parametrize("text", NO_ADDRESSES, ids=ascii)
+def test_is_no_address(text):
+    assert not is_address(text)
+
+
+def test_a_long_text_is_read_in_time():
+    assert not is_address("a" * 20000 + "(" * 20000 + "@b")
+    assert is_address("a." * 20000 + "a@b")

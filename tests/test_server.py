@@ -1,0 +1,335 @@
+"""`sarkmock serve` from outside: TLS, keep-alive, hostile HTTP, signals, and what a user can get wrong."""
+
+import http.client
+import ipaddress
+import json
+import signal
+import socket
+import ssl
+import threading
+import time
+import urllib.error
+import urllib.request
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from sarkmock import certificates
+from sarkmock.server import Server
+from sarkmock.yaml12 import FileError
+from tests.serving import mistake, serving
+
+
+@pytest.fixture(scope="module")
+def server():
+    with serving() as running:
+        yield running
+        assert running.stop()[0] == 0
+        assert running.errors == []
+
+
+@pytest.fixture(scope="module")
+def plain():
+    with serving("--http") as running:
+        yield running
+        assert running.stop()[0] == 0
+        assert running.errors == []
+
+
+@pytest.fixture
+def pair(tmp_path):
+    return certificates.make(tmp_path, "127.0.0.1")
+
+
+def test_the_printed_curl_line_is_all_a_client_needs(server):
+    curl = next(line for line in server.greeting.splitlines() if line.startswith("try")).split()
+    assert curl[1:3] == ["curl", "--cacert"]
+    context = ssl.create_default_context(cafile=curl[3])
+    rows = json.load(urllib.request.urlopen(curl[4], context=context, timeout=5))
+    assert [row["pkey"] for row in rows] == ["default"]
+
+
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1"])
+def test_the_certificate_names_the_loopback(server, name):
+    connection = socket.create_connection(("127.0.0.1", server.address[1]))
+    with connection, server.context.wrap_socket(connection, server_hostname=name) as tls:
+        assert tls.version() in ("TLSv1.2", "TLSv1.3")
+
+
+def test_the_certificate_names_the_host_and_this_machine():
+    assert certificates.names("pbx.test")[-1] == "pbx.test"
+    assert certificates.names("0.0.0.0")[-1] == socket.gethostname()
+
+
+def test_many_requests_go_over_one_tls_connection(server):
+    with closing(http.client.HTTPSConnection(*server.address, context=server.context)) as connection:
+        connection.connect()
+        socket_before = connection.sock
+        for _ in range(3):
+            connection.request("GET", "/api/tenants/default")
+            assert json.loads(connection.getresponse().read())["pkey"] == "default"
+        assert connection.sock is socket_before
+
+
+def test_state_is_kept_and_reset(server):
+    with closing(http.client.HTTPSConnection(*server.address, context=server.context)) as connection:
+        body = json.dumps({"pkey": "acme", "description": "x"})
+        connection.request("POST", "/api/tenants", body, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        assert (answer.status, json.loads(answer.read())["pkey"]) == (201, "acme")
+        assert b"acme" in server.get("/api/tenants")
+        assert server.post("/_mock/reset") == b""
+        assert b"acme" not in server.get("/api/tenants")
+        assert json.loads(server.get("/_mock/health"))["status"] == "ok"
+
+
+def raw(address, octets, expected):
+    """The start of the answer to whatever octets, read until what is expected came or the server closed."""
+    received = b""
+    with socket.create_connection(address, timeout=5) as connection:
+        connection.sendall(octets)
+        while expected not in received and (part := connection.recv(65536)):
+            received += part
+    return received
+
+
+JSON = b"Host: x\r\nContent-Type: application/json\r\n"
+TENANT = b'{"pkey": "acme", "description": "x"}'
+RAW = {
+    "garbage": (b"garbage\r\n\r\n", b"HTTP/1.1 400 "),
+    "TLS on a plain port": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", b"HTTP/1.1 400 "),
+    "huge header": (b"GET /api/tenants HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 600_000 + b"\r\n\r\n", b"HTTP/1.1 431 "),
+    "huge path": (b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 414 "),
+    "chunked body": (b"POST /api/tenants HTTP/1.1\r\n" + JSON + b"Transfer-Encoding: chunked\r\n\r\n"
+                     b"%x\r\n%b\r\n0\r\n\r\n" % (len(TENANT), TENANT), b'"pkey":"acme"'),
+    "broken chunk": (b"POST /api/tenants HTTP/1.1\r\n" + JSON + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+                     b"HTTP/1.1 4"),
+    "no length": (b"POST /api/tenants HTTP/1.1\r\n" + JSON + b"Content-Length: many\r\n\r\n", b"HTTP/1.1 400 "),
+    "expectation": (b"POST /api/tenants HTTP/1.1\r\n" + JSON + b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n{}",
+                    b"HTTP/1.1 422 "),
+    "HTTP/1.0": (b"GET /api/tenants HTTP/1.0\r\n\r\n", b"HTTP/1.0 200 "),
+    "unknown method": (b"BREW /api/tenants HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 405 "),
+    "octets beyond ASCII": (b"GET /api/tenants/%FF%00\xc3\xbc?%C3=\xff HTTP/1.1\r\nHost: \xc3\r\nAccept: \xff\r\n\r\n",
+                            b"HTTP/1.1 4"),
+}
+
+
+@pytest.mark.parametrize("name", RAW)
+def test_odd_http_gets_an_answer(plain, name):
+    octets, expected = RAW[name]
+    assert expected in raw(plain.address, octets, expected)
+    assert plain.post("/_mock/reset") == b""
+
+
+def test_head_has_the_length_of_get_and_no_body(plain):
+    with closing(http.client.HTTPConnection(*plain.address)) as connection:
+        connection.request("HEAD", "/api/tenants")
+        head = connection.getresponse()
+        assert (head.status, head.read()) == (200, b"")
+        assert int(head.headers["Content-Length"]) == len(plain.get("/api/tenants"))
+
+
+def application(environ, start_response):
+    body = environ["wsgi.input"].read()
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
+
+
+def send_half(server):
+    """A client that promises ten octets and sends two."""
+    connection = socket.create_connection((server.host, server.port), timeout=5)
+    connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhe")
+    time.sleep(0.1)
+    return connection
+
+
+def test_a_client_that_stalls_is_dropped_and_the_others_are_served():
+    with Server(application, body_timeout=0.5) as server, send_half(server) as stalled:
+        assert urllib.request.urlopen(server.url, timeout=5).status == 200
+        assert stalled.recv(100) == b""
+
+
+def test_a_body_that_is_cut_off_never_reaches_the_application():
+    seen = []
+    with Server(application, log=seen.append) as server:
+        send_half(server).close()
+        assert urllib.request.urlopen(server.url, timeout=5).status == 200
+    assert [served.status for served in seen] == [400, 200]
+
+
+def test_a_stalled_client_does_not_hold_up_the_end():
+    server = Server(application)
+    server.start()
+    with send_half(server):
+        began = time.monotonic()
+        server.stop()
+        assert time.monotonic() - began < 3
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection((server.host, server.port), timeout=1)
+
+
+def test_a_server_in_this_process_leaves_no_thread_behind():
+    before = set(threading.enumerate())
+    with Server(application) as server:
+        urllib.request.urlopen(server.url, timeout=5)
+    deadline = time.monotonic() + 5
+    while set(threading.enumerate()) - before and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert set(threading.enumerate()) <= before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_at_once_and_cleanly(number):
+    with serving() as running, socket.create_connection(running.address):
+        authority = running.authority
+        assert authority.exists()
+        code, seconds = running.stop(number)
+    assert (code, running.errors) == (0, [])
+    assert seconds < 3
+    assert not authority.parent.exists()
+
+
+def test_a_killed_server_leaves_no_process_behind():
+    """The state is in one process: nothing answers any more."""
+    with serving() as running:
+        running.stop(signal.SIGKILL)
+        with pytest.raises(OSError, match="refused"):
+            socket.create_connection(running.address, timeout=1)
+
+
+def test_verbose_logs_requests_to_stderr():
+    with serving("--http", "-v") as running:
+        running.get("/api/tenants/default?a=b")
+        running.stop()
+    line, = running.errors
+    assert "GET /api/tenants/default?a=b 200 " in line
+
+
+def test_the_profile_is_served_and_named():
+    with serving("--http", "--profile", "shipped") as running:
+        assert "profile shipped" in running.greeting
+        assert running.get("/api/sysglobals")
+
+
+def test_a_certificate_of_ones_own(pair):
+    with serving("--cert", str(pair.certificate), "--key", str(pair.key)) as running:
+        assert "--cacert" not in running.greeting
+        context = ssl.create_default_context(cafile=pair.authority)
+        assert urllib.request.urlopen(running.url + "/tenants", context=context, timeout=5).status == 200
+
+
+def test_a_port_in_use_is_told():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert mistake("serve", "--port", str(port)) == (
+            f"port {port} on 127.0.0.1 is in use; choose another with --port, or --port 0 for any free one")
+
+
+def test_two_servers_never_share_a_port(plain):
+    assert "is in use" in mistake("serve", "--http", "--port", str(plain.address[1]))
+
+
+def test_a_host_that_is_not_here_is_told():
+    for host in ("203.0.113.7", "no.such.host.invalid"):
+        assert mistake("serve", "--port", "0", "--host", host) == (
+            f"{host} is no address of this machine; choose another with --host")
+
+
+def wrong_certificates(tmp_path, pair):
+    """What is given, and what is said of which file."""
+    key = load_pem_private_key(pair.key.read_bytes(), None)
+    files = {name: tmp_path / name for name in ("locked.key", "other.key", "garbage", "missing")}
+    files["locked.key"].write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")))
+    trustme.CA().issue_cert("localhost").private_key_pem.write_to_path(files["other.key"])
+    files["garbage"].write_text("-----BEGIN CERTIFICATE-----\nnothing\n")
+    return {
+        "encrypted": (pair.certificate, files["locked.key"], "locked.key: is encrypted; give --key"),
+        "mismatch": (pair.certificate, files["other.key"], f"other.key: is not the key of {pair.certificate}"),
+        "no certificate": (files["garbage"], pair.key, "garbage: holds no PEM certificate"),
+        "no key": (pair.certificate, files["garbage"], "garbage: holds no PEM private key"),
+        "missing": (files["missing"], pair.key, "missing: No such file or directory"),
+        "swapped": (pair.key, pair.certificate, "key.pem: holds no PEM certificate"),
+    }
+
+
+@pytest.mark.parametrize("case", ["encrypted", "mismatch", "no certificate", "no key", "missing", "swapped"])
+def test_a_wrong_certificate_is_told(tmp_path, pair, case):
+    certificate, key, said = wrong_certificates(tmp_path, pair)[case]
+    assert said in mistake("serve", "--port", "0", "--cert", str(certificate), "--key", str(key))
+
+
+def test_a_certificate_without_its_key_is_told(pair):
+    said = mistake("serve", "--cert", str(pair.certificate))
+    assert said == "--cert and --key go together (see sarkmock serve --help)"
+
+
+KEYS = {
+    "RSA 1536": (lambda: rsa.generate_private_key(65537, 1536), False),
+    "RSA 2048": (lambda: rsa.generate_private_key(65537, 2048), True),
+    "RSA 4096": (lambda: rsa.generate_private_key(65537, 4096), True),
+    "P-256": (lambda: ec.generate_private_key(ec.SECP256R1()), True),
+    "P-384": (lambda: ec.generate_private_key(ec.SECP384R1()), True),
+    "P-521": (lambda: ec.generate_private_key(ec.SECP521R1()), False),
+    "Ed25519": (ed25519.Ed25519PrivateKey.generate, True),
+}
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_every_kind_of_key_is_served_or_refused_before_anything_listens(tmp_path, name):
+    make, is_served = KEYS[name]
+    certificate, key = self_signed(make(), tmp_path)
+    if not is_served:
+        with pytest.raises(FileError, match=r"own\.key: cannot be served; use RSA of 2048 to 4096 bits"):
+            certificates.check(certificate, key, tmp_path)
+        return
+    context = ssl.create_default_context(cafile=certificate)
+    with Server(application, tls=certificates.check(certificate, key, tmp_path)) as server:
+        assert urllib.request.urlopen(server.url, timeout=5, context=context).status == 200
+
+
+def self_signed(key, directory):
+    """A certificate of 127.0.0.1, its key in the traditional form where there is one."""
+    subject, now = x509.Name([]), datetime.now(UTC)
+    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    builder = x509.CertificateBuilder(subject, subject, key.public_key(), 1, now, now + timedelta(days=1))
+    made = builder.add_extension(names, critical=False).sign(key, None if is_edwards(key) else hashes.SHA256())
+    form = PrivateFormat.PKCS8 if is_edwards(key) else PrivateFormat.TraditionalOpenSSL
+    (directory / "own.pem").write_bytes(made.public_bytes(Encoding.PEM))
+    (directory / "own.key").write_bytes(key.private_bytes(Encoding.PEM, form, NoEncryption()))
+    return directory / "own.pem", directory / "own.key"
+
+
+def is_edwards(key):
+    return isinstance(key, ed25519.Ed25519PrivateKey)
+
+
+def test_a_seed_file_is_the_first_state(tmp_path):
+    seed = tmp_path / "seed.yaml"
+    seed.write_text("tables:\n  cluster:\n    - {pkey: mine, description: Mine}\n")
+    with serving("--http", "--seed-file", str(seed)) as running:
+        assert [row["pkey"] for row in json.loads(running.get("/api/tenants"))] == ["mine"]
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("tables:\n  cluster:\n    - {pkey: mine, colour: red}\n", ":3: tables.cluster.0.colour: unknown column"),
+    ("tables: [\n", ":2: "),
+    ("tabels: {}\n", ":1: tabels: unknown key"),
+    ("", ": seed: expected a mapping"),
+])
+def test_a_wrong_seed_file_is_told_with_its_place(tmp_path, text, said):
+    seed = tmp_path / "seed.yaml"
+    seed.write_text(text)
+    assert str(seed) + said in mistake("serve", "--port", "0", "--seed-file", str(seed))

@@ -1,0 +1,145 @@
+"""The validator: Laravel's own verdicts, order, mistakes in rules, and what a crash names."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from sarkmock.database import Database
+from sarkmock.replies import PhpError
+from sarkmock.validation import RuleError, Validator, display
+
+VERDICTS = Path(__file__).parent / "cases" / "laravel-rules.jsonl.gz"
+METHOD = "Method Illuminate\\Validation\\Validator::validate"
+NO_TABLES = None  # where no rule asks for any
+
+
+def verdicts():
+    with gzip.open(VERDICTS, "rt", encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def verdict(rules, data):
+    """Errors in order, or what Laravel died of, in the recording's shape."""
+    try:
+        return {"errors": list(Validator(rules).errors(data, NO_TABLES).items())}
+    except PhpError as crash:
+        return {"crash": crash.message}
+
+
+def test_laravels_own_verdicts():
+    recorded = verdicts()
+    assert len(recorded) == 17182
+    wrong = []
+    for one in recorded:
+        wanted = {"crash": one["crash"]} if "crash" in one else {"errors": list(dict(one["errors"]).items())}
+        got = verdict(one["rules"], one["data"])
+        if got != wanted:
+            wrong.append(f"{one['rules']} on {one['data']}: Laravel {wanted}, we {got}")
+    assert not wrong, f"{len(wrong)} verdicts differ:\n" + "\n".join(wrong[:20])
+
+
+def test_errors_come_in_the_order_of_the_rules_not_of_the_input():
+    validator = Validator({"a": "required", "b": "integer", "c": "required"})
+    assert list(validator.errors({"c": None, "b": "x"}, NO_TABLES)) == ["a", "b", "c"]
+
+
+def test_a_field_collects_all_its_messages_each_once():
+    errors = Validator({"a": "integer|alpha|integer|min:3"}).errors({"a": "1.5"}, NO_TABLES)
+    assert errors == {
+        "a": ["The a must be an integer.", "The a may only contain letters.", "The a must be at least 3."]}
+
+
+def test_unknown_fields_are_ignored_and_the_input_is_left_alone():
+    data = {"x": 1, "a": " 5 "}
+    assert Validator({"a": "integer"}).errors(data, NO_TABLES) == {}
+    assert data == {"x": 1, "a": " 5 "}
+
+
+def test_errors_can_be_changed_by_who_gets_them():
+    validator = Validator({"a": "required"})
+    validator.errors({}, NO_TABLES)["a"].append("more")
+    assert validator.errors({}, NO_TABLES) == {"a": ["The a field is required."]}
+
+
+@pytest.mark.parametrize(("rules", "problem"), [
+    ("alpha_dashy", "field a, rule 'alpha_dashy': there is no such rule"),
+    ("required|Integer", "field a, rule 'Integer': there is no such rule"),
+    (["regex:/a|b/", "nosuch:1"], "field a, rule 'nosuch': there is no such rule"),
+    ("max", "field a, rule 'max': its parameter is missing"),
+    ("in:", "field a, rule 'in': its parameter is missing"),
+    ("min:few", "field a, rule 'min': 'few' is no number"),
+    ("exists:cluster,pkey,id,1", "field a, rule 'exists': conditions beside the column are not supported"),
+    ("regex:/a|b/", "field a, rule 'b/': there is no such rule"),
+])
+def test_a_mistaken_rule_is_told_at_once(rules, problem):
+    with pytest.raises(RuleError) as error:
+        Validator({"a": rules})
+    assert str(error.value) == problem
+    assert error.value.field == "a"
+
+
+@pytest.mark.parametrize(("rules", "message", "exception"), [
+    ("operator", f"{METHOD}Operator does not exist.", "BadMethodCallException"),
+    ("100", f"{METHOD}100 does not exist.", "BadMethodCallException"),
+    ("regex:/^a$", "preg_match(): No ending delimiter '/' found", "ErrorException"),
+    ("regex: ", "preg_match(): Empty regular expression", "ErrorException"),
+    ("regex:{a", "preg_match(): No ending matching delimiter '}' found", "ErrorException"),
+])
+def test_rules_that_crash_do_so_only_when_a_value_is_there(rules, message, exception):
+    validator = Validator({"before": "string", "a": [rules, "nullable"]})
+    assert validator.errors({}, NO_TABLES) == {}
+    assert validator.errors({"a": "  "}, NO_TABLES) == {}
+    with pytest.raises(PhpError) as crash:
+        validator.errors({"a": "x"}, NO_TABLES)
+    assert (crash.value.message, crash.value.exception, crash.value.field) == (message, exception, "a")
+
+
+@pytest.mark.parametrize(("field", "shown"), [
+    ("COS_pkey", "c o s pkey"), ("IPphone_pkey", "i pphone pkey"), ("CALLRECORD1", "c a l l r e c o r d1"),
+    ("a_b", "a b"), ("someField", "some field"), ("abstimeout", "abstimeout"), ("x1", "x1"), ("EURL", "e u r l"),
+])
+def test_how_a_field_is_called_in_messages(field, shown):
+    assert display(field) == shown
+
+
+@pytest.fixture
+def tables():
+    database = Database()
+    database.insert("cluster", {"pkey": "default"})
+    return database
+
+
+def test_exists_asks_the_database(tables):
+    validator = Validator({"cluster": "required|exists:cluster,pkey"})
+    assert validator.errors({"cluster": "default"}, tables) == {}
+    assert validator.errors({"cluster": "nosuch"}, tables) == {"cluster": ["The selected cluster is invalid."]}
+    assert validator.errors({"cluster": None}, tables) == {"cluster": ["The cluster field is required."]}
+
+
+@pytest.mark.parametrize("value", [
+    "a\0b", 2**70, -(2**70), 1.5, float("inf"), True, ["x", None], {"a": "default"}])
+def test_exists_asks_for_anything(tables, value):
+    assert Validator({"cluster": "exists:cluster,pkey"}).errors({"cluster": value}, tables).keys() <= {"cluster"}
+
+
+def test_text_that_is_no_utf8_cannot_be_answered(tables):
+    validator = Validator({"a": "string", "b": "integer"})
+    for value in ("\udcff", ["\udcff"], {"x": ["\udcff"]}):
+        with pytest.raises(PhpError, match="Malformed UTF-8") as crash:
+            validator.errors({"a": value}, tables)
+    assert (crash.value.exception, crash.value.field) == ("InvalidArgumentException", "a")
+    assert validator.errors({"c": "\udcff"}, tables) == {}
+
+
+def test_a_rule_may_hold_a_value_of_the_request(tables):
+    validator = Validator({"cluster": "required|exists:cluster,{cluster}"})
+    assert validator.errors({}, tables) == {"cluster": ["The cluster field is required."]}
+    assert validator.errors({"cluster": "whatever"}, tables) == {}
+    assert validator.errors({"cluster": "pkey"}, tables) == {"cluster": ["The selected cluster is invalid."]}
+    assert validator.errors({"cluster": "x|integer"}, tables)["cluster"][-1] == "The cluster must be an integer."
+    with pytest.raises(PhpError, match="validateNoSuch does not exist"):
+        validator.errors({"cluster": "x|no_such"}, tables)
+    with pytest.raises(PhpError, match="Array to string conversion"):
+        validator.errors({"cluster": ["x"]}, tables)

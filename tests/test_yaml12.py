@@ -1,0 +1,28 @@
+"""YAML that readers of both versions take alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sarkmock import yaml12
+
+# What only one of YAML 1.1 and 1.2 takes for a number, a boolean or a date, and a few plain values.
+VALUES = ["01924566000", "1e3", ".5", "12", "1.5", "+5", "NO", "on", "null", "~", "2024-06-01", "10:20", "0o7", "a: b"]
+
+
+@pytest.mark.parametrize("value", [*VALUES, 7, 1.5, True, None, ["01", 1], {"NO": "YES"}])
+def test_what_is_dumped_comes_back_in_both_versions(value: Any, tmp_path: Path) -> None:
+    text = yaml12.dump({"value": value})
+    file = tmp_path / "x.yaml"
+    file.write_text(text, encoding="utf-8")
+    assert yaml12.read(file) == yaml.safe_load(text) == {"value": value}
+
+
+def test_words_are_no_booleans(tmp_path: Path) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text("[YES, NO, on, off, true, 012, 1_000]", encoding="utf-8")
+    assert yaml12.read(file) == ["YES", "NO", "on", "off", True, 12, "1_000"]
