@@ -11,7 +11,7 @@ from contracts.report import write_report
 from contracts.resources import resources
 from contracts.suite import Settings, Suite, open_suite
 from contracts.transports import CannotRun
-from sarkmock import Operation
+from sarkmock import FileError, Operation
 
 SUITE: pytest.StashKey[Suite] = pytest.StashKey()
 # What is cheap and tells most comes first; what stops the PBX comes late, and the judge of what all left behind last.
@@ -38,7 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
                         option("--max-examples"), option("--quick"), option("--only"))
     try:
         config.stash[SUITE] = open_suite(settings)
-    except CannotRun as error:
+    except (CannotRun, FileError) as error:
         pytest.exit(str(error), returncode=2)
     if option("--compact"):
         config.pluginmanager.register(Compact(config, config.stash[SUITE]), "sarkmock-compact")

@@ -110,10 +110,14 @@ class Contract:
         """Whether the schema of a field admits a value."""
         return self.validator(self.property_place(operation, field)).is_valid(value)
 
+    def body(self, operation: Operation) -> Mapping[str, Any]:
+        """The schema of the request body; empty if there is none."""
+        place = self.body_place(operation)
+        return self.resolve(place)[1] if place else {}
+
     def required(self, operation: Operation) -> list[str]:
         """The fields that a body must have."""
-        place = self.body_place(operation)
-        return list(self.resolve(place)[1].get("required", ())) if place else []
+        return list(self.body(operation).get("required", ()))
 
     def examples(self, operation: Operation) -> dict[str, Any]:
         """The example value of every path parameter."""

@@ -13,10 +13,10 @@ from contracts.ledger import Finding, Ledger
 from sarkmock import Deviation, Operation, read_input
 
 # Checks whose field is a variable of the request body, or the column of that name.
-OF_INPUT = {"rules", "messages", "crash", "query", "form", "stored", "default"}
+OF_INPUT = {"rules", "messages", "crash", "query", "form", "stored", "default", "unknown-field"}
 # Checks of what an operation does, apart from single fields.
 OF_BEHAVIOUR = {"stored", "default", "unasked", "duplicate", "dependency", "presence", "list", "no-input", "link",
-                "unknown-key", "behaviour", "answer", "run-state"}
+                "unknown-key", "unknown-field", "behaviour", "answer", "run-state"}
 OF_RESPONSE = {"status", "content-type", "header", "body", "schema", "head", "schemathesis", "opinion"}
 OF_PATH = {"options", "method"}
 
@@ -42,7 +42,7 @@ def places(contract: Contract, finding: Finding) -> Iterator[str]:
     identity = finding.identity
     operation = contract.by_id.get(identity.operation)
     if operation is None:
-        yield pointer("paths")
+        yield pointer("paths", identity.field, identity.kind.lower())
         return
     own = contract.place(operation)
     if identity.check == "crash":
@@ -76,19 +76,38 @@ def column_places(contract: Contract, operation: Operation, column: str) -> Iter
 
 
 def suspects(contract: Contract, operation: Operation, finding: Finding) -> Iterator[str]:
-    """After an undocumented status: the variables of the shortest body that brings it about, required ones only if
-    there are no others."""
+    """After an undocumented status: the variable that is to blame, or those of the shortest body that brings it about,
+    required ones only if there are no others."""
+    if finding.identity.field:
+        yield from field_places(contract, operation, finding.identity.field)
+        return
     request = finding.evidence[-1].request
     if finding.identity.check != "status" or not operation.rules:
         return
     _, post = read_input(request.method, request.content_type, request.query, request.body)
-    sent = [name for name in post if name in operation.rules]
-    others = [name for name in sent if name not in contract.required(operation)]
-    for name in others or sent:
+    others = [name for name in post if name not in contract.required(operation)]
+    for name in others or post:
         yield from field_places(contract, operation, name)
 
 
-def unseen(deviations: Sequence[Deviation], ledger: Ledger) -> list[str]:
-    """Deviations that no finding shows."""
+def unseen(contract: Contract, other: Contract, deviations: Sequence[Deviation], ledger: Ledger) -> list[str]:
+    """Deviations that no finding shows, though the operations they concern are where the document has them."""
     seen = {name for finding in ledger for name in finding.deviations}
-    return [deviation.id for deviation in deviations if deviation.id not in seen]
+    return [deviation.id for deviation in deviations
+            if deviation.id not in seen and not out_of_sight(contract, other, deviation)]
+
+
+def out_of_sight(contract: Contract, other: Contract, deviation: Deviation) -> bool:
+    """Whether another deviation has moved every operation that this one concerns."""
+    concerned = [operation for operation in contract.operations
+                 if touches(deviation, set(own_places(contract, operation)))]
+    there = {(operation.method, operation.path) for operation in other.operations}
+    return bool(concerned) and not any((operation.method, operation.path) in there for operation in concerned)
+
+
+def own_places(contract: Contract, operation: Operation) -> Iterator[str]:
+    """Where an operation and its body stand."""
+    yield contract.place(operation)
+    body = contract.body_place(operation)
+    if body is not None:
+        yield contract.resolve(body)[0]

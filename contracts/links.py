@@ -34,7 +34,10 @@ def follow(suite: Suite, operation: Operation, link: Link, made: Exchange) -> No
         text = f"the answer lacks {', '.join(link.parameters.values())}, which the link {link.name} needs"
         suite.report(operation.id, Problem("link", link.name, "no field", text), made)
         return
-    exchange = suite.target.send(request_for(target.method, path, body_for(suite, target)))
+    request, before = request_for(target.method, path, body_for(suite, target)), suite.problems
+    exchange = suite.target.send(request)
+    if suite.problems > before:
+        return  # the cause is entered
     if exchange.response.status != target.status:
         text = f"{target.method} {path} answers {exchange.response.status}, not {target.status}"
         suite.report(operation.id, Problem("link", link.name, str(exchange.response.status), text), made, exchange)

@@ -13,6 +13,8 @@ from contracts.resources import Resource
 from contracts.stored import same
 from sarkmock import Operation
 
+STRANGE = "nosuchvalue"  # of fields that an operation does not know
+
 
 @dataclass(frozen=True)
 class Expected:
@@ -29,12 +31,14 @@ class Row:
 
     resource: Resource
     key: str
+    written_by: Operation
     expected: dict[str, Expected]
     history: list[Exchange] = field(default_factory=list)
     shown: dict[str, Any] = field(default_factory=dict)
 
     def update(self, operation: Operation, sent: Mapping[str, Any]) -> None:
         """Merge what a PUT sent. Columns that the server derives from it, and the time of change, are open again."""
+        self.written_by = operation
         derived = columns_derived(operation.id, sent)
         self.expected = {name: wanted for name, wanted in {**self.expected, **told(operation, sent)}.items()
                          if name not in derived}
@@ -43,13 +47,18 @@ class Row:
     def differences(self, show: Operation, row: Mapping[str, Any]) -> Iterator[tuple[Operation, Problem]]:
         """Where a row that is shown differs from what was sent or defaulted, or changed though nobody asked; and who
         is to blame: the operation that should have written it, or else the one that shows it."""
-        for name, wanted in self.expected.items():
-            if name in row and not same(wanted.operation, wanted.value, row[name]):
+        strange = {name for name, value in row.items() if value == STRANGE and name not in self.written_by.rules}
+        for name in sorted(strange):
+            text = f"{name} is no variable, but it is stored"
+            yield self.written_by, Problem("stored", name, "unknown field", text)
+        for name in [name for name in self.expected if name in row and name not in strange]:
+            wanted = self.expected[name]
+            if not same(wanted.operation, wanted.value, row[name]):
                 text = f"{name} should be {wanted.value!r}, is {row[name]!r}"
                 yield wanted.operation, Problem(wanted.check, name, "changed", text)
-        for name, value in self.shown.items():
-            if name not in self.expected and row.get(name) != value:
-                text = f"{name} was {value!r}, is {row.get(name)!r}, though nobody sent it"
+        for name in self.shown.keys() - self.expected.keys() - strange:
+            if row.get(name) != self.shown[name]:
+                text = f"{name} was {self.shown[name]!r}, is {row.get(name)!r}, though nobody sent it"
                 yield show, Problem("unasked", name, "changed", text)
 
     def holds(self, name: str) -> Any:
@@ -66,7 +75,7 @@ def new_row(resource: Resource, operation: Operation, key: str, sent: Mapping[st
     derived = columns_derived(operation.id, sent)
     defaults = {name: Expected(value, operation, "default") for name, value in operation.defaults.items()
                 if value is not None and name not in derived}
-    return Row(resource, key, {**defaults, **told(operation, sent)}, [made])
+    return Row(resource, key, operation, {**defaults, **told(operation, sent)}, [made])
 
 
 def told(operation: Operation, sent: Mapping[str, Any]) -> dict[str, Expected]:

@@ -7,12 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from contracts.conformance import Problem
+from contracts.document import Contract
 from contracts.messages import ACCEPT, FORM, JSON, Exchange, Request, fill_path, with_form, with_json
+from contracts.model import STRANGE
 from contracts.recipes import columns_derived, listed
 from contracts.stock import Body, Unavailable
 from contracts.stored import same
 from contracts.suite import Suite
-from sarkmock import Operation
+from sarkmock import MethodNotAllowed, Operation, PageNotFound
 
 METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH")
 UNKNOWN = "zz no such key"
@@ -98,6 +100,29 @@ def check_unknown_paths(suite: Suite) -> None:
             suite.report("", Problem("unknown-path", "", "DELETE", text), exchange)
 
 
+def check_undocumented(suite: Suite, other: Contract) -> None:
+    """Operations that another profile adds on paths of its own are not there."""
+    for operation in other.operations:
+        if operation.path not in suite.contract.document["paths"]:
+            path = fill_path(operation.path, dict.fromkeys(operation.parameters, "zz") | other.examples(operation))
+            exchange = suite.target.send(Request(operation.method, path))
+            wanted = expected_nowhere(suite, exchange.request)
+            if wanted is not None and exchange.response.status != wanted:
+                text = f"nobody documents {operation.method} {path}, yet it answers {exchange.response.status}"
+                suite.report("", Problem("undocumented", operation.path, operation.method, text), exchange)
+
+
+def expected_nowhere(suite: Suite, request: Request) -> int | None:
+    """The status of a request that means no operation; None if it means one."""
+    try:
+        suite.contract.router.find(request.method, request.path)
+    except PageNotFound:
+        return 404
+    except MethodNotAllowed:
+        return 405
+    return None
+
+
 def check_no_input(suite: Suite, operation: Operation) -> None:
     """A body that is no JSON object is no input: fields that are required are missed, nothing else happens."""
     for name, body in NO_INPUT.items():
@@ -106,6 +131,35 @@ def check_no_input(suite: Suite, operation: Operation) -> None:
         status = exchange.response.status
         if status >= 500 and str(status) not in operation.spec["responses"]:
             tell(suite, operation, "no-input", name, f"{body!r} is answered with {status}", exchange)
+
+
+def check_unknown_fields(suite: Suite, operation: Operation) -> None:
+    """Fields that an operation does not know change nothing, those of the path's parameters neither."""
+    body = suite.stock.minimal(operation)
+    path = path_of(suite, operation, body)
+    plain = suite.target.send(with_json(operation.method, path, body))
+    known = suite.contract.body(operation)["properties"]
+    ignored = {name: STRANGE for name in (*operation.parameters, "nosuchfield") if name not in known}
+    exchange = suite.target.send(with_json(operation.method, path, {**suite.stock.minimal(operation), **ignored}))
+    if exchange.response.status != plain.response.status:
+        text = f"with unknown fields the answer is {exchange.response.status}, without {plain.response.status}"
+        tell(suite, operation, "unknown-field", str(exchange.response.status), text, plain, exchange)
+
+
+def check_fixed_columns(suite: Suite, operation: Operation) -> None:
+    """Columns that are no variables of an update stay as they are, the key too (sark-v6-api.txt line 109)."""
+    path = path_of(suite, operation)
+    before = suite.target.get(path).json
+    if operation.table is None or not isinstance(before, dict):
+        return
+    key = operation.table.key
+    for name in sorted(before.keys() - operation.rules.keys() - {key}) + [key] * (key not in operation.rules):
+        body = {**suite.stock.minimal(operation), name: STRANGE}
+        exchange = suite.target.send(with_json(operation.method, path, body))
+        shown = suite.target.send(Request("GET", path))
+        if exchange.response.ok and (not shown.response.ok or shown.response.json.get(name) == STRANGE):
+            text = f"{name} is no variable, but it is stored"
+            suite.report(operation.id, Problem("stored", name, "unknown field", text), exchange, shown)
 
 
 def check_forms(suite: Suite, operation: Operation) -> None:
@@ -173,12 +227,13 @@ def checks_for(suite: Suite, operation: Operation) -> Iterable[Check]:
         yield from (check_options, check_methods)
     if operation.method == "GET" and operation.hazard == "read":
         yield check_head
-    if operation.table and operation.key:
+    if operation.parameters and "404" in operation.spec["responses"]:
         yield check_unknown_key
     if operation.rules and "multipart/form-data" not in operation.spec["requestBody"]["content"]:
-        yield check_no_input
+        yield from (check_no_input, check_unknown_fields)
         yield from (check_forms,) if FORM in operation.spec["requestBody"]["content"] else ()
         yield from (check_query,) if operation.method == "PUT" and not listed("reads_query", operation.id) else ()
+        yield from (check_fixed_columns,) if operation.method == "PUT" and operation.key else ()
 
 
 def check_protocol(suite: Suite, operation: Operation) -> None:

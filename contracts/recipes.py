@@ -31,7 +31,10 @@ def narrowed(operation: Operation, field: str) -> Mapping[str, Any]:
     known = _tables()["checks"]
     found = [known[check][field] for check in operation.checks if field in known.get(check, ())]
     values = recipe("values", operation.id)
-    return found[0] if found else {"accept": values[field]} if field in values else {}
+    own = [{"accept": values[field]}] if field in values else []
+    merged = {name: entry[name] for entry in (*own, *found) for name in entry if name == "accept"}
+    rejected = [value for entry in found for value in entry.get("reject", ())]
+    return {**merged, "reject": rejected} if rejected else merged
 
 
 def open_fields(operation: Operation) -> frozenset[str]:

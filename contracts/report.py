@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich import box
 from rich.console import Console
@@ -11,9 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from contracts.curl import curl_line
+from contracts.known import explain
 from contracts.ledger import Finding
 from contracts.suite import Suite
-from sarkmock import Operation
+from sarkmock import Deviation, Operation, deviations
 
 STEPS = 12  # so many lines repeat a sequence; a longer one is told by its end
 
@@ -21,6 +22,7 @@ STEPS = 12  # so many lines repeat a sequence; a longer one is told by its end
 def write_report(suite: Suite, console: Console | None = None) -> None:
     """Tables on a terminal, plain columns elsewhere."""
     console = console or Console()
+    explain(suite.contract, others_deviations(suite), suite.ledger)
     console.print(coverage_table(suite, plain=not console.is_terminal))
     for finding in suite.ledger:
         for line in finding_lines(suite, finding):
@@ -67,16 +69,21 @@ def finding_lines(suite: Suite, finding: Finding) -> Iterable[Text]:
         yield Text(f"  {curl_line(suite.target.url, exchange.request)}", style="dim")
 
 
+def others_deviations(suite: Suite) -> Sequence[Deviation]:
+    """What the profile that the embedded mock runs is known to do otherwise than the one that judges."""
+    target = suite.settings.target_profile
+    return deviations(target) if target is not None and target != suite.settings.profile else ()
+
+
 def target_name(suite: Suite) -> str:
     return suite.settings.url or f"embedded mock ({suite.settings.target_profile or suite.settings.profile})"
 
 
 def closing_line(suite: Suite) -> Text:
     """The verdict."""
-    news = [finding for finding in suite.ledger if not finding.deviations]
-    known = len(suite.ledger) - len(news)
-    verdict = f"{len(news)} findings" if news else "conforming"
-    parts = [f"{verdict}{f', {known} known' if known else ''}", f"{suite.target.requests} requests",
+    known = sum(bool(finding.deviations) for finding in suite.ledger)
+    verdict = f"{len(suite.ledger)} findings" if len(suite.ledger) else "conforming"
+    parts = [f"{verdict}{f', {known} of them known deviations' if known else ''}", f"{suite.target.requests} requests",
              f"{time.monotonic() - suite.began:.0f} s", f"seed {suite.settings.seed}",
              f"judged by {suite.settings.profile}", target_name(suite)]
-    return Text(" · ".join(parts), style="bold red" if news else "bold green")
+    return Text(" · ".join(parts), style="bold red" if len(suite.ledger) else "bold green")

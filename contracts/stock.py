@@ -77,8 +77,8 @@ class Stock:
     def value(self, operation: Operation, field: str, value: Any) -> Any:
         """A boundary value with its placeholders filled in."""
         if isinstance(value, FileOf):
-            pattern = recipe("names", operation.id).get(field, "upload{n}")
-            return File(self.fresh(pattern), self.file(value.kind))
+            name = value.name or self.fresh(recipe("names", operation.id).get(field, "upload{n}"))
+            return File(name, self.file(value.kind))
         if isinstance(value, Live):
             return self.spelling(value)
         return value
@@ -137,7 +137,14 @@ class Stock:
         uploads = recipe("uploaded", operation.id)
         if uploads:
             return {name: self.uploaded(self.contract.by_id[source]) for name, source in uploads.items()}
-        return self.fixture(operation) or dict(recipe("parameters", operation.id)) or self.contract.examples(operation)
+        return self.fixture(operation) or self.existing(operation) or self.contract.examples(operation)
+
+    def existing(self, operation: Operation) -> Parameters:
+        """The path of a row that was there before, for reading and changing."""
+        if operation.table is None or operation.key is None or operation.method == "DELETE":
+            return {}
+        keys = self.live.keys(operation.table.name, operation.table.key)
+        return {operation.key: keys[0]} if keys else {}
 
     def fixture(self, operation: Operation) -> Parameters:
         """The path of a row made for tests, kept until it is gone; empty if nothing links to the operation."""

@@ -51,6 +51,7 @@ class Suite:
         self.stock = Stock(contract, target, self.live)
         self.tally = Tally(contract.operations)
         self.samples: dict[tuple[str, int], Exchange] = {}
+        self.crashing: set[Identity] = set()  # operations that crash whatever is sent
         self.unasked: set[str] = set()  # why something could not be asked at all
         self.problems = 0
         self.excused = False  # whether the last answer is a crash that the document foretells
@@ -79,7 +80,7 @@ class Suite:
             return
         given = self._verdict(operation, exchange)
         for problem in self._problems(operation, exchange, given):
-            self.report(operation.id, problem, exchange)
+            self.report(operation.id, self._blamed(operation, problem, given), exchange)
         self.samples.setdefault((operation.id, exchange.response.status), exchange)
         self.tally.saw(operation, exchange, given)
         self.stock.saw(operation, exchange)
@@ -100,6 +101,20 @@ class Suite:
                 return
         yield from conforms(self.contract, operation, exchange)
 
+    def _blamed(self, operation: Operation, problem: Problem, given: Verdict | None) -> Problem:
+        """A crash is blamed on a variable that is known to bring it about, or on the only optional one of the body."""
+        if problem.check != "status" or int(problem.kind) < 500 or given is None:
+            return problem
+        bare = Identity(operation.id, *problem[:3])
+        optional = [name for name in given.sent if name not in self.contract.required(operation)]
+        guilty = [name for name in optional if bare._replace(field=name) in self.ledger.findings]
+        if not optional:
+            self.crashing.add(bare)
+        elif not guilty and len(optional) == 1 and bare not in self.crashing:
+            self.ledger.findings.pop(bare, None)  # met before with several variables at once
+            guilty = optional
+        return problem._replace(field=guilty[0]) if guilty else problem
+
     def report(self, operation: str, problem: Problem, *evidence: Exchange) -> None:
         """Enter a problem in the ledger."""
         self.problems += 1
@@ -115,9 +130,8 @@ class Suite:
                 self.unasked.add(str(error))
             finally:
                 self.stock.sweep()
-        news = [finding for finding in found if not finding.deviations]
-        if news:
-            raise FoundSomething(news)
+        if found:
+            raise FoundSomething(found)
 
 
 def in_section(operation: Operation, name: str) -> bool:

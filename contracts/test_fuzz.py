@@ -10,5 +10,5 @@ from sarkmock import Operation
 
 def test_fuzz(suite: Suite, fuzzer: Fuzzer, operation: Operation) -> None:
     with suite.watch():
-        check_fuzzed(suite, fuzzer, operation, suite.settings.examples(full=25, quick=5))
+        check_fuzzed(suite, fuzzer, operation, suite.settings.examples(full=25, quick=0))
         settle(suite)

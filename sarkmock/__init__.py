@@ -8,11 +8,13 @@ from sarkmock.php import UploadedFile, read_input, to_text
 from sarkmock.replies import MethodNotAllowed, PageNotFound, PhpError
 from sarkmock.spec import Deviation, Document, deviations, load, profiles
 from sarkmock.state import State
+from sarkmock.yaml12 import FileError
 
 __all__ = [
     "Deviation",
     "Document",
     "Engine",
+    "FileError",
     "MethodNotAllowed",
     "Operation",
     "PageNotFound",

@@ -56,7 +56,7 @@ class Server:
         self._listener = listen(host, port)
         self._tls = tls
         self.host, self.port = host, int(self._listener.getsockname()[1])
-        self._patience = Patience(body_timeout, lambda waited: drop(self._listener, waited))
+        self._patience = Patience(body_timeout, self._drop_stalled)
         self._loop = asyncio.new_event_loop()
         self._signal, self._stopped = WorkerSignal(), threading.Event()
         self._signal.add_cb(self._stopped.set)
@@ -79,9 +79,15 @@ class Server:
         if not self._stopped.wait(STOP_TIMEOUT):
             drop(self._listener)
             self._stopped.wait(STOP_TIMEOUT)
+        self._handler.finish(STOP_TIMEOUT)
         self._patience.end()
         self._listener.close()
         self._loop.close()
+
+    def _drop_stalled(self, waited: float) -> None:
+        """Drop who has been silent all the time; later, as a body may begin and then stop, who has been for a while."""
+        limit = self._patience.seconds
+        drop(self._listener, waited if waited < 2 * limit else limit)
 
     def __enter__(self) -> Self:
         self.start()
@@ -128,8 +134,18 @@ class Handler:
 
     def __init__(self, app: Application, patience: Patience, log: Callable[[Served], None] | None) -> None:
         self._app, self._patience, self._log = app, patience, log
+        self._busy = threading.Lock()
+
+    def finish(self, timeout: float) -> None:
+        """Wait until the request that is being answered is logged, too: its client may have the answer before."""
+        if self._busy.acquire(timeout=timeout):
+            self._busy.release()
 
     def __call__(self, proto: Any, scope: Environ) -> int:
+        with self._busy:
+            return self._serve(proto, scope)
+
+    def _serve(self, proto: Any, scope: Environ) -> int:
         began = time.perf_counter()
         try:
             status, headers, body = self._answer(scope)

@@ -161,6 +161,23 @@ def test_a_client_that_stalls_is_dropped_and_the_others_are_served():
         assert stalled.recv(100) == b""
 
 
+def test_a_body_that_trickles_is_waited_for_until_it_stops():
+    with Server(application, body_timeout=1) as server, send_half(server) as trickling:
+        for _ in range(6):
+            trickling.sendall(b"x")
+            time.sleep(0.2)
+        assert trickling.recv(100) == b""  # dropped for good, after 8 of 10 octets
+        assert urllib.request.urlopen(server.url, timeout=5).status == 200
+
+
+def test_a_body_that_trickles_is_answered():
+    with Server(application, body_timeout=1) as server, send_half(server) as trickling:
+        for _ in range(8):
+            trickling.sendall(b"x")
+            time.sleep(0.3)
+        assert trickling.recv(1000).endswith(b"\r\n\r\nhexxxxxxxx")
+
+
 def test_a_body_that_is_cut_off_never_reaches_the_application():
     seen = []
     with Server(application, log=seen.append) as server:
@@ -178,6 +195,20 @@ def test_a_stalled_client_does_not_hold_up_the_end():
         assert time.monotonic() - began < 3
     with pytest.raises(OSError, match="refused"):
         socket.create_connection((server.host, server.port), timeout=1)
+
+
+def test_the_last_request_is_logged_before_the_end():
+    """Its client has the answer sooner, and may stop the server."""
+    seen = []
+
+    def slowly(served):
+        time.sleep(0.3)
+        seen.append(served.status)
+
+    with Server(application, log=slowly) as server:
+        urllib.request.urlopen(server.url, timeout=5)
+        assert seen == []
+    assert seen == [200]
 
 
 def test_a_server_in_this_process_leaves_no_thread_behind():

@@ -30,9 +30,10 @@ class Live:
 
 @dataclass(frozen=True)
 class FileOf:
-    """Stands for a file of some kind."""
+    """Stands for a file of some kind, under a name of its own or one that fits."""
 
     kind: str
+    name: str | None = None
 
 
 def is_placeholder(value: Any) -> bool:
@@ -68,9 +69,14 @@ def bounds_of(rules: str | Sequence[str]) -> Bounds:
 
 
 @cache
+def rows() -> list[dict[str, Any]]:
+    """The table of rule lists as it is written."""
+    return yaml.safe_load((_HERE / "rules.yaml").read_text())  # type: ignore[no-any-return]
+
+
+@cache
 def _table() -> dict[frozenset[str], Bounds]:
-    rows = yaml.safe_load((_HERE / "rules.yaml").read_text())
-    return {frozenset(row["rules"]): Bounds(*(_values(row.get(kind, ())) for kind in KINDS)) for row in rows}
+    return {frozenset(row["rules"]): Bounds(*(_values(row.get(kind, ())) for kind in KINDS)) for row in rows()}
 
 
 def _values(row: Iterable[Any]) -> list[Any]:
@@ -80,7 +86,7 @@ def _values(row: Iterable[Any]) -> list[Any]:
 def placeholder(value: Any) -> Any:
     """A value as the tables write it: a mapping stands for a file or for a live key."""
     if isinstance(value, dict):
-        return FileOf(value["file"]) if "file" in value else Live(*value["live"])
+        return FileOf(value["file"], value.get("name")) if "file" in value else Live(*value["live"])
     return value
 
 

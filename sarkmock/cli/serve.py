@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -57,6 +60,14 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
         server = stack.enter_context(Server(create_app(engine), host, port, tls=pair, log=log if verbose else None))
         click.echo(greeting(server.url, pair, profile, len(engine.operations)))
         signal.sigwait(ENDINGS)
+    leave()
+
+
+def leave() -> NoReturn:
+    """End the process as it is: a thread of the server's worker that met the interpreter's own end would abort it."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _pair(stack: ExitStack, host: str, cert: Path | None, key: Path | None) -> certificates.Pair:

@@ -111,6 +111,15 @@ def rules(schema: str, field: str, text: str | list[str]) -> Callable[[Document]
     return edit
 
 
+def variable(schema: str, field: str) -> Callable[[Document], None]:
+    """Another variable of a body."""
+
+    def edit(document: Document) -> None:
+        document["components"]["schemas"][schema]["properties"][field] = {"type": "string", "x-rules": "string"}
+
+    return edit
+
+
 def column(schema: str, name: str, value: Any) -> Callable[[Document], None]:
     """Another schema of a column that answers show; None takes it away."""
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from contracts import answers, protocol
+from contracts.document import Contract
 from contracts.messages import Request, Response
+from contracts.suite import Suite
+from sarkmock import load
 from tests.mutants.breaking import Send, answer, broken_answer, instead, json_response, request, spoken, without_header
 
 ROW = "/tenants/[^/]+"
@@ -28,7 +31,33 @@ def malformed_crashes(given: Request, send: Send) -> Response:
     return Response(500) if given.body == b'{"a": ' else send(given)
 
 
+def refused_unknown(given: Request, send: Send) -> Response:
+    return json_response(422, {"nosuchfield": ["Unknown."]}) if b"nosuchfield" in given.body else send(given)
+
+
+def nobody_documents(suite: Suite) -> None:
+    protocol.check_undocumented(suite, Contract(load("shipped")))
+
+
 MUTANTS = [
+    broken_answer(
+        "an operation is there that nobody documents",
+        nobody_documents,
+        instead("GET", "/astamis", json_response(200, [])),
+        "",
+        "undocumented",
+        "/astamis",
+        "GET",
+    ),
+    broken_answer(
+        "unknown fields are refused",
+        spoken(protocol.check_unknown_fields, "tenants.update"),
+        lambda: refused_unknown,
+        "tenants.update",
+        "unknown-field",
+        "",
+        "422",
+    ),
     broken_answer(
         "HEAD has a body",
         spoken(protocol.check_head, "tenants.list"),

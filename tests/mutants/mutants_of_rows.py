@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from contracts import behaviours as told
+from contracts import protocol
 from contracts.ledger import Identity
 from contracts.messages import Response
 from tests.mutants.breaking import (
@@ -22,6 +23,8 @@ from tests.mutants.breaking import (
     request,
     sent,
     sequences,
+    spoken,
+    variable,
     without_check,
 )
 from tests.mutants.tampering import (
@@ -41,6 +44,7 @@ from tests.mutants.tampering import (
 
 ROW, ROWS = "/tenants/[^/]+", "/tenants"
 TENANTS, UPDATE = sequences("tenants"), bounds("tenants.update")
+EVERYTHING = {"restoredb": True, "restoreusergreeting": True}
 PAIR = {"IPphone_pkey": "6001", "COS_pkey": "zzrule1", "z_created": None, "z_updated": None, "z_updater": "system"}
 
 MUTANTS = [
@@ -79,6 +83,29 @@ MUTANTS = [
         TENANTS,
         Identity("tenants.update", "stored", "*", "changed"),
         edit=key("/tenants/{tenant}", "put", "x-action", "show"),
+    ),
+    Mutant(
+        "a column that is no variable can be changed",
+        spoken(protocol.check_fixed_columns, "tenants.update"),
+        Identity("tenants.update", "stored", "z_updater", "unknown field"),
+        edit=variable("TenantUpdate", "z_updater"),
+    ),
+    Mutant(
+        "a key can be changed",
+        spoken(protocol.check_fixed_columns, "tenants.update"),
+        Identity("tenants.update", "stored", "pkey", "unknown field"),
+        edit=variable("TenantUpdate", "pkey"),
+    ),
+    broken_answer(
+        "a restore restores all there is",
+        told.backups_bring_back_what_is_chosen,
+        request(
+            "PUT", "/backups/.*", lambda given: sent(given, lambda _: {"restoredb": True, "restoreusergreeting": True})
+        ),
+        "backups.restore",
+        "behaviour",
+        "",
+        "restoredb",
     ),
     Mutant(
         "new extensions get no rules",

@@ -1,0 +1,31 @@
+"""Each profile conforms to itself, and the shipped one differs from the page exactly by the listed deviations."""
+
+from __future__ import annotations
+
+from contracts import known
+from contracts.document import Contract
+from sarkmock import State, deviations, load
+from tests.contract_runs import NOW, run, suite_of
+
+
+def box_with_an_ivr() -> State:
+    """The shipped product cannot create an IVR, so a box that has one is needed to meet its other deviations."""
+    state = State(now=NOW)
+    state.tables.insert("ivrmenu", {"pkey": "zzmenu", "cluster": "default", "timeout": "operator"})
+    return state
+
+
+def test_documented_conforms_to_itself() -> None:
+    assert [str(finding) for finding in run(suite_of("documented", "documented")).ledger] == []
+
+
+def test_shipped_conforms_to_itself() -> None:
+    assert [str(finding) for finding in run(suite_of("shipped", "shipped", box_with_an_ivr())).ledger] == []
+
+
+def test_shipped_differs_from_the_page_exactly_by_the_listed_deviations() -> None:
+    suite = run(suite_of("documented", "shipped", box_with_an_ivr()))
+    listed = deviations("shipped")
+    known.explain(suite.contract, listed, suite.ledger)
+    assert [str(finding) for finding in suite.ledger if not finding.deviations] == []
+    assert known.unseen(suite.contract, Contract(load("shipped")), listed, suite.ledger) == []

@@ -1,0 +1,35 @@
+"""openapi-core reads responses on its own: it refuses what the document does not have, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from contracts.messages import Exchange, Request, Response
+from contracts.opinion import openapi_core_of, refusal
+from tests.contract_runs import suite_of
+
+SUITE = suite_of("documented", "documented")
+CORE = openapi_core_of(SUITE.contract)
+
+
+def tenant() -> Exchange:
+    return SUITE.target.send(Request("GET", "/tenants/default"))
+
+
+def test_a_response_of_the_mock_is_no_matter() -> None:
+    assert refusal(CORE, tenant()) is None
+
+
+def test_a_column_that_leaks_is_told() -> None:
+    exchange = tenant()
+    leaking = replace(exchange.response, body=exchange.response.body.replace(b'{"pkey"', b'{"oclo":"AUTO","pkey"'))
+    assert "oclo" in str(refusal(CORE, Exchange(exchange.request, leaking)))
+
+
+def test_a_status_that_is_not_documented_is_told() -> None:
+    assert refusal(CORE, Exchange(Request("GET", "/tenants/default"), replace(tenant().response, status=418)))
+
+
+def test_a_download_is_not_read() -> None:
+    response = Response(200, (("Content-Type", "text/csv"),), b"x")
+    assert refusal(CORE, Exchange(Request("GET", "/logs/cdrs"), response)) is None

@@ -1,0 +1,59 @@
+"""The report says what was covered, what was found, and how to see it again."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from contracts.answers import check_answers
+from contracts.conformance import Problem
+from contracts.messages import Request, with_json
+from contracts.report import write_report
+from contracts.suite import Suite
+from tests.contract_runs import suite_of
+
+
+def report(suite: Suite) -> str:
+    stream = io.StringIO()
+    write_report(suite, Console(file=stream, width=120))
+    return stream.getvalue()
+
+
+def test_a_run_without_findings_conforms() -> None:
+    suite = suite_of("documented", "documented", only="agents", seed=7)
+    for operation in suite.chosen():
+        check_answers(suite, operation)
+    lines = report(suite).splitlines()
+    assert lines[1].split() == ["Agents", "5/5", "19", "4", "0", "0"]
+    assert lines[-1].startswith("conforming · ")
+    assert "seed 7 · judged by documented · embedded mock (documented)" in lines[-1]
+
+
+def test_a_finding_is_told_with_its_lines() -> None:
+    suite = suite_of("documented", "documented", only="tenants")
+    exchange = suite.target.send(with_json("PUT", "/tenants/default", {"chanmax": "it's\nthree"}))
+    suite.report("tenants.update", Problem("rules", "chanmax", "accepted", "chanmax breaks its rules"), exchange)
+    text = report(suite)
+    assert "tenants.update rules chanmax accepted\n  chanmax breaks its rules (1x, page line 667)\n" in text
+    assert "curl -sk --path-as-is -X PUT https://127.0.0.1:44300/api/tenants/default" in text
+    assert "1 findings · " in text
+
+
+def test_a_known_deviation_is_marked() -> None:
+    suite = suite_of("documented", "shipped", only="globals")
+    suite.target.send(Request("GET", "/globals"))
+    assert "globals.list status 404 (known: globals-path)" in report(suite)
+
+
+def test_a_sequence_is_repeated_by_several_lines() -> None:
+    suite = suite_of("documented", "documented", only="tenants")
+    steps = [suite.target.send(Request("GET", f"/tenants/{name}")) for name in ("default", "zz", "default")]
+    suite.report("tenants.show", Problem("presence", "", "missing", "gone"), *steps)
+    assert report(suite).count("  curl ") == 3
+
+
+def test_what_could_not_be_asked_is_told() -> None:
+    suite = suite_of("documented", "documented", only="tenants")
+    suite.unasked.add("ivrs.create answers 500")
+    assert "could not ask everything: ivrs.create answers 500" in report(suite)

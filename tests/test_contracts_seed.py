@@ -1,0 +1,25 @@
+"""The same seed sends the same requests, byte by byte; another seed sends others."""
+
+from __future__ import annotations
+
+import pytest
+
+from contracts.messages import Request
+from tests.contract_runs import run, suite_of
+
+
+def requests(section: str, seed: int) -> list[Request]:
+    """Everything that leaves for one section."""
+    suite = suite_of("documented", "documented", seed=seed, only=section)
+    sent: list[Request] = []
+    suite.target.guards.append(sent.append)
+    run(suite, random_examples=5)
+    return sent
+
+
+@pytest.mark.parametrize("section", ["agents", "greetings"])
+def test_a_seed_is_a_run(section: str) -> None:
+    first = requests(section, seed=1)
+    assert len(first) > 100
+    assert requests(section, seed=1) == first
+    assert requests(section, seed=2) != first

@@ -1,0 +1,119 @@
+"""The one exit: what leaves through it, what it refuses, and that both transports carry the same bytes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+import pytest
+from werkzeug.test import Client
+
+from contracts.messages import Exchange, Request, Response, with_form, with_json
+from contracts.target import Target, read_environ
+from contracts.transports import CannotRun, InProcess, OverHttp
+from sarkmock import create_app
+
+REQUESTS = [
+    Request("GET", "/tenants"), Request("GET", "/tenants/default", "a=%20b&c"), Request("OPTIONS", "/tenants"),
+    with_json("PUT", "/tenants/default", {"description": "名前 \n", "chanmax": 1.5}),
+    with_form("PUT", "/tenants/default", {"description": "a b&c=d"}),
+    Request("GET", "/tenants/a%2Fb%20%C3%A9"), Request("PATCH", "/tenants"), Request("DELETE", "/nosuchpath"),
+]
+
+
+class Silent(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    with make_server("127.0.0.1", 0, create_app(), handler_class=Silent) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/api"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("request_", REQUESTS, ids=lambda request: f"{request.method} {request.target}")
+def test_both_transports_carry_the_same(url: str, request_: Request) -> None:
+    inside, outside = InProcess(create_app()).send(request_), OverHttp(url).send(request_)
+    assert (inside.status, inside.content_type, inside.header("Allow")) == (
+        outside.status, outside.content_type, outside.header("Allow"))
+    assert inside.body == outside.body or "z_" in inside.body.decode()
+
+
+@pytest.mark.parametrize(("url", "said"), [
+    ("https://pbx.example/api", "is not this machine"), ("http://192.168.1.5/api", "is not this machine"),
+    ("https://127.0.0.1.example/api", "is not this machine"), ("tenants", "no http or https URL"),
+    ("ftp://127.0.0.1/", "no http or https URL"),
+])
+def test_only_the_loopback_is_judged(url: str, said: str) -> None:
+    with pytest.raises(CannotRun, match=said):
+        OverHttp(url)
+
+
+@pytest.mark.parametrize("url", ["https://127.0.0.1/api", "http://localhost:8000/api", "https://[::1]:44300/api"])
+def test_the_loopback_has_several_names(url: str) -> None:
+    assert OverHttp(url).base == "/api"
+
+
+def test_a_box_that_does_not_answer_is_told() -> None:
+    with pytest.raises(CannotRun, match="does not answer"):
+        OverHttp("http://127.0.0.1:9/api").send(Request("GET", "/tenants"))
+
+
+class Echo:
+    url, base = "https://127.0.0.1:44300/api", "/api"
+
+    def __init__(self) -> None:
+        self.sent: list[Request] = []
+
+    def send(self, request: Request) -> Response:
+        self.sent.append(request)
+        return Response(422, (("Content-Type", "application/json"),), b"{}")
+
+
+def test_a_client_of_the_target_leaves_through_it() -> None:
+    echo = Echo()
+    target = Target(echo)
+    answer = Client(target).put("/api/tenants/a%2Fb?x=%20", json={"a": 1}, headers={"Accept": "application/json"})
+    assert (answer.status_code, answer.get_json()) == (422, {})
+    sent, = echo.sent
+    assert (sent.method, sent.path, sent.query, sent.body) == ("PUT", "/tenants/a%2Fb", "x=%20", b'{"a": 1}')
+    assert sent.headers == (("Accept", "application/json"), ("Content-Type", "application/json"))
+    assert target.requests == 1
+
+
+def test_guards_come_before_and_witnesses_after() -> None:
+    target = Target(Echo())
+    seen: list[Any] = []
+    target.guards.append(seen.append)
+    target.witnesses.append(seen.append)
+    exchange = target.send(Request("GET", "/tenants"))
+    assert seen == [exchange.request, exchange]
+
+
+def test_a_guard_can_keep_a_request_from_leaving() -> None:
+    def refuse(_: Request) -> None:
+        raise PermissionError
+
+    echo = Echo()
+    target = Target(echo)
+    target.guards.append(refuse)
+    with pytest.raises(PermissionError):
+        target.send(Request("GET", "/syscommands/reboot"))
+    assert (echo.sent, target.requests) == ([], 0)
+
+
+def test_marks_of_a_client_are_taken_off() -> None:
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/api/tenants", "HTTP_HOST": "x",
+               "HTTP_X_SCHEMATHESIS_TESTCASEID": "1", "HTTP_USER_AGENT": "y", "HTTP_ACCEPT": "z"}
+    environ["wsgi.input"] = BytesIO()
+    assert read_environ(environ, "/api") == Request("GET", "/tenants", "", (("Accept", "z"),))
+
+
+def test_an_exchange_knows_its_size() -> None:
+    assert Exchange(Request("GET", "/a", "b", body=b"cd"), Response(200)).size == 6
