@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,15 +46,22 @@ class Stock:
         self.made: list[Made] = []
         self._counters: Counter[str] = Counter()
         self._fixtures: dict[str, Made] = {}
+        self._origins: dict[str, Exchange] = {}
         self._kept: set[str | None] = set()
         self._files: dict[str, bytes] = {}
 
     # keys, values and bodies
 
     def fresh(self, pattern: str) -> str:
-        """The next text of a pattern."""
-        self._counters[pattern] += 1
-        return pattern.format(n=self._counters[pattern])
+        """The next text of a pattern that names nothing we made. Its digits are used over when they run out."""
+        width = re.search(r"\{n:0([0-9])\}", pattern)
+        most = 10 ** int(width[1]) - 1 if width else sys.maxsize
+        taken = {str(value) for made in self.made for value in made.answer.values()}
+        while True:
+            self._counters[pattern] = self._counters[pattern] % most + 1
+            text = pattern.format(n=self._counters[pattern])
+            if text not in taken:
+                return text
 
     def fresh_fields(self, operation: Operation) -> Body:
         """The fields whose value must be new in every request of a create operation."""
@@ -198,8 +207,14 @@ class Stock:
             self._forget(exchange.request.path)
         elif operation.method == "POST" or operation.hazard == "operational":
             made = self.made_by(operation, exchange)
-            if made is not None and made.delete is not None:
-                self.made.append(made)
+            if made is not None:
+                self.made += [made] if made.delete else []
+                links = self.contract.links_from(operation).values()
+                self._origins |= {str(path_along(self.contract, link, made.answer)): exchange for link in links}
+
+    def origin(self, path: str) -> Exchange | None:
+        """The exchange that made the row at a path, if this run did."""
+        return self._origins.get(path)
 
     def _forget(self, path: str) -> None:
         self.made = [made for made in self.made if made.delete != path]

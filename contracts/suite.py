@@ -116,9 +116,11 @@ class Suite:
         return problem._replace(field=guilty[0]) if guilty else problem
 
     def report(self, operation: str, problem: Problem, *evidence: Exchange) -> None:
-        """Enter a problem in the ledger."""
+        """Enter a problem in the ledger; who wants to see it again must first make the row that this run made."""
         self.problems += 1
-        self.ledger.add(Identity(operation, problem.check, problem.field, problem.kind), problem.message, *evidence)
+        origin = self.stock.origin(evidence[0].request.path)
+        steps = (origin, *evidence) if origin and origin not in evidence else evidence
+        self.ledger.add(Identity(operation, *problem[:3]), problem.message, *steps)
 
     @contextmanager
     def watch(self) -> Iterator[None]:

@@ -11,7 +11,9 @@ from contracts.conformance import Problem
 from contracts.messages import Request, with_json
 from contracts.report import write_report
 from contracts.suite import Suite
-from tests.contract_runs import suite_of
+from contracts.transports import InProcess
+from sarkmock import Engine, State, create_app, load
+from tests.contract_runs import NOW, run, suite_of
 
 
 def report(suite: Suite) -> str:
@@ -57,3 +59,12 @@ def test_what_could_not_be_asked_is_told() -> None:
     suite = suite_of("documented", "documented", only="tenants")
     suite.unasked.add("ivrs.create answers 500")
     assert "could not ask everything: ivrs.create answers 500" in report(suite)
+
+
+def test_the_lines_of_a_finding_show_it_again() -> None:
+    suite = run(suite_of("documented", "shipped", only="tenants"))
+    assert len(suite.ledger) > 5
+    for finding in suite.ledger:
+        box = InProcess(create_app(Engine(load("shipped"), State(now=NOW))))
+        answers = [box.send(exchange.request) for exchange in finding.evidence]
+        assert answers[-1].status == finding.evidence[-1].response.status, finding

@@ -99,9 +99,7 @@ MUTANTS = [
     broken_answer(
         "a restore restores all there is",
         told.backups_bring_back_what_is_chosen,
-        request(
-            "PUT", "/backups/.*", lambda given: sent(given, lambda _: {"restoredb": True, "restoreusergreeting": True})
-        ),
+        request("PUT", "/backups/.*", lambda given: sent(given, lambda _: EVERYTHING)),
         "backups.restore",
         "behaviour",
         "",
