@@ -6,6 +6,7 @@ A story knows its operations by their paths and is left out where the document d
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from contracts.bodies import request_for
 from contracts.conformance import Problem
@@ -27,6 +28,20 @@ def destinations_follow_the_state(suite: Suite) -> None:
             tell(suite, "destinations.list", "stale", text, exchange)
         if there and made.delete:
             suite.target.send(Request("DELETE", made.delete))
+
+
+def tenants_with_rows_stay(suite: Suite) -> None:
+    """Line 685: a tenant on which something depends cannot be deleted, where the document says so."""
+    if "tenant_is_unused" not in suite.contract.by_id["tenants.delete"].checks:
+        return
+    tenant = suite.stock.make(suite.contract.by_id["tenants.create"])
+    queue = suite.contract.by_id["queues.create"]
+    dependent = suite.stock.make(queue, {**suite.stock.minimal(queue), "cluster": str(tenant.answer["pkey"])})
+    if tenant.delete:
+        exchange = suite.target.send(Request("DELETE", tenant.delete))
+        if exchange.response.ok:
+            text = f"deleted although queues/{dependent.answer['pkey']} depends on it"
+            suite.report("tenants.delete", Problem("dependency", "", "ignored", text), exchange)
 
 
 def rows_of_the_system_stay(suite: Suite) -> None:
@@ -97,7 +112,6 @@ def snapshots_bring_back_what_was(suite: Suite) -> None:
             if exchange.response.ok is not there:
                 text = f"tenant {row['pkey']} {'is gone' if there else 'is there'} after the restore"
                 tell(suite, "snapshots.restore", "not restored", text, restored, exchange)
-    suite.stock.reset()
 
 
 def backups_bring_back_what_is_chosen(suite: Suite) -> None:
@@ -109,6 +123,7 @@ def backups_bring_back_what_is_chosen(suite: Suite) -> None:
     name = (suite.target.get("/backups/new").json or {}).get("newbackupname")
     if tenant is None or name is None:
         return  # judged as responses
+    there_before = tuple(suite.stock.made)
     row, file = f"/tenants/{tenant['pkey']}", f"/greetings/{body['greeting'].name}"
     # The product reads the flag for greetings under another name, where a profile has it.
     known = suite.contract.body(restore)["properties"]
@@ -117,6 +132,7 @@ def backups_bring_back_what_is_chosen(suite: Suite) -> None:
         suite.target.send(Request("DELETE", row))
         suite.target.send(Request("DELETE", file))
         restored = suite.target.send(request_for("PUT", f"/backups/{name}", {chosen: True}))
+        suite.stock.came_back(there_before)
         for path in (row, file):
             there = suite.target.send(Request("GET", path))
             if there.response.ok is not (path == back):
@@ -124,7 +140,7 @@ def backups_bring_back_what_is_chosen(suite: Suite) -> None:
                 tell(suite, "backups.restore", chosen, text, restored, there)
     if "backup" not in known:
         a_name_in_the_body_is_ignored(suite, f"/backups/{name}", row)
-    suite.stock.reset()
+    suite.stock.came_back(there_before)
 
 
 def a_name_in_the_body_is_ignored(suite: Suite, backup: str, row: str) -> None:
@@ -164,15 +180,17 @@ def runtime_values_are_kept(suite: Suite) -> None:
 
 def database_values_are_kept(suite: Suite) -> None:
     """Lines 155, 170, 171: DBPut, DBget and DBdel work on the same values."""
-    values = {"id": "zzfamily", "key": "zzkey", "value": "zzvalue"}
+    family = f"{suite.stock.texts.prefix}family"
+    values = {"id": family, "key": "zzkey", "value": "zzvalue"}
     put, get, delete = (suite.contract.by_id[f"astamis.{name}"] for name in ("DBPut", "DBget", "DBdel"))
-    if not suite.target.send(suite.stock.request(put, path=values)).response.ok:
+    sent = suite.target.send(suite.stock.request(put, path=values))
+    if not sent.response.ok:
         return  # judged as a response
     for text in ("zzvalue", ""):
         exchange = suite.target.send(suite.stock.request(get, path=values))
         if exchange.response.json != {"zzkey": text}:
-            tell(suite, "astamis.DBget", "changed", f"{text!r} is shown as {exchange.response.json}", exchange)
-        suite.target.send(suite.stock.request(delete, path=values))
+            tell(suite, "astamis.DBget", "changed", f"{text!r} is shown as {exchange.response.json}", sent, exchange)
+        sent = suite.target.send(suite.stock.request(delete, path=values))
 
 
 def greetings_come_back(suite: Suite) -> None:
@@ -192,6 +210,18 @@ def greetings_come_back(suite: Suite) -> None:
         tell(suite, "greetings.upload", "replaced", f"{file.name} can be uploaded twice", sent, again)
 
 
+def uploads_are_named(suite: Suite) -> None:
+    """A file is taken under the names that its kind has, as what is listed and downloaded is known by them."""
+    for operation, field, name in (("backups.upload", "uploadzip", "zzbackup.zip"),
+                                   ("greetings.upload", "greeting", "zzhello.wav")):
+        upload = suite.contract.by_id[operation]
+        if any(check.endswith("_is_named") for check in upload.checks):
+            body = suite.stock.minimal(upload)
+            sent = suite.target.send(suite.stock.request(upload, {**body, field: replace(body[field], name=name)}))
+            if sent.response.ok:
+                tell(suite, operation, "name", f"a file is taken under the name {name}", sent)
+
+
 def the_limit_gives_the_last_rows(suite: Suite) -> None:
     """Line 462: with a limit, the last rows of the same log."""
     everything = suite.target.send(Request("GET", "/logs/cdrs"))
@@ -202,6 +232,7 @@ def the_limit_gives_the_last_rows(suite: Suite) -> None:
 
 STORIES: dict[Story, tuple[str, ...]] = {
     destinations_follow_the_state: ("destinations.list", "queues.create"),
+    tenants_with_rows_stay: ("tenants.create", "tenants.delete", "queues.create"),
     rows_of_the_system_stay: ("tenants.delete", "templates.delete"),
     pairs_go_with_their_extension: ("extensions.delete", "coscloses.create", "cosopens.create"),
     new_extensions_get_the_default_rules: ("cosrules.create", "extensions.create.unprovisioned"),
@@ -212,6 +243,7 @@ STORIES: dict[Story, tuple[str, ...]] = {
     runtime_values_are_kept: ("extensions.runtime.show", "extensions.runtime.update"),
     database_values_are_kept: ("astamis.DBget", "astamis.DBPut", "astamis.DBdel"),
     greetings_come_back: ("greetings.upload", "greetings.download"),
+    uploads_are_named: ("backups.upload", "greetings.upload"),
     the_limit_gives_the_last_rows: ("logs.cdrs.all", "logs.cdrs.limit"),
 }
 

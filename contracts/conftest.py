@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.behaviours import stories
+from contracts.behaviours import STORIES, stories
 from contracts.fuzz import Fuzzer
+from contracts.guarding import Guarding, add_safety_options, caution_of
+from contracts.judging import Judging
+from contracts.parts import PARTS
+from contracts.planning import Planning
 from contracts.progress import Compact
 from contracts.report import write_report
 from contracts.resources import resources
+from contracts.safety import interrupt_on_terminate
+from contracts.spreading import Spreading, check_spread, is_worker
 from contracts.suite import Settings, Suite, open_suite
 from contracts.transports import CannotRun
 from sarkmock import FileError, Operation
 
 SUITE: pytest.StashKey[Suite] = pytest.StashKey()
-# What is cheap and tells most comes first; what stops the PBX comes late, and the judge of what all left behind last.
-ORDER = ("test_document", "test_answers", "test_bounds", "test_links", "test_protocol", "test_sequences",
-         "test_behaviours", "test_fuzz", "test_run_state", "test_opinion")
+ORDER = tuple(PARTS)
 HAZARDS = ("read", "write", "operational", "disruptive")
 
 
@@ -29,55 +33,86 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--max-examples", type=int, metavar="N", help="random examples per operation and resource")
     group.addoption("--only", metavar="SECTION", help="only one section: its title, or its first path segment")
     group.addoption("--quick", action="store_true", help="fewer random examples: under a minute")
+    group.addoption("--rate", default="auto", metavar="RATE", help="auto (as the target allows) or like 60/m")
+    group.addoption("--budget", type=int, metavar="N", help="send at most N requests, what tells most first")
+    group.addoption("--max-time", metavar="TIME", help="take at most so long: 90s, 5m, 1h")
+    group.addoption("--example-database", action="append", default=[], metavar="PLACE",
+                    help="keep requests that find something: a directory, redis://HOST, github:OWNER/REPOSITORY")
+    group.addoption("--plan", action="store_true", help="only say what would be sent, and how long it would take")
+    group.addoption("--strict-known", action="store_true", help="fail on known deviations too")
+    group.addoption("--accept", metavar="FILE", help="a list of deviations that are accepted at this box")
+    group.addoption("--update-accepted", action="store_true", help="enter what is found into the list of --accept")
+    group.addoption("--report", metavar="DIR", help="write reports there: JSON, JUnit, HTML, Markdown, HAR, SARIF")
+    add_safety_options(group)
     group.addoption("--compact", action="store_true", help="a progress bar and a report instead of pytest's output")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     option = config.getoption
     settings = Settings(option("--profile"), option("--target-profile"), option("--sark-url"), option("--seed"),
-                        option("--max-examples"), option("--quick"), option("--only"))
+                        option("--max-examples"), option("--quick"), option("--only"),
+                        option("--rate"), option("--budget"), option("--max-time"), option("--plan"),
+                        option("--strict-known"), caution_of(option), tuple(option("--example-database")))
+    interrupt_on_terminate()
     try:
+        check_spread(config, settings)
         config.stash[SUITE] = open_suite(settings)
+        config.pluginmanager.register(Guarding(config.stash[SUITE]), "sarkmock-guarding")
+        reports = None if is_worker(config) else option("--report")
+        judging = Judging(config.stash[SUITE], option("--accept"), option("--update-accepted"), reports)
     except (CannotRun, FileError) as error:
         pytest.exit(str(error), returncode=2)
+    config.pluginmanager.register(Spreading(config.stash[SUITE]), "sarkmock-spreading")
+    if is_worker(config):
+        return  # the main process plans, judges and reports
+    config.pluginmanager.register(judging, "sarkmock-judging")
+    planning = Planning(config.stash[SUITE])
+    config.pluginmanager.register(planning, "sarkmock-planning")
     if option("--compact"):
-        config.pluginmanager.register(Compact(config, config.stash[SUITE]), "sarkmock-compact")
+        config.pluginmanager.register(Compact(config, config.stash[SUITE], planning), "sarkmock-compact")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     suite = metafunc.config.stash[SUITE]
-    operations = suite.chosen()
+    operations = [operation for operation in suite.chosen() if suite.permits(operation)]
     found: dict[str, list[Operation]] = {
         "operation": operations,
         "judged": [operation for operation in operations if operation.rules],
+        "readable": [operation for operation in operations if operation.hazard == "read"],
+        "first_of_path": [operation for operation in operations if suite.first_of_path(operation)],
         "linked": [operation for operation in operations if suite.contract.links_from(operation)],
     }
     for name, values in found.items():
         if name in metafunc.fixturenames:
             metafunc.parametrize(name, values, ids=[operation.id for operation in values])
     if "story" in metafunc.fixturenames:
-        metafunc.parametrize("story", stories(suite), ids=[story.__name__ for story in stories(suite)])
+        told = [story for story in stories(suite)
+                if suite.permits(*(suite.contract.by_id[name] for name in STORIES[story]))]
+        metafunc.parametrize("story", told, ids=[story.__name__ for story in told])
     if "resource" in metafunc.fixturenames:
         rows = [resource for resource in resources(suite.contract) if resource.creates[0] in operations]
         metafunc.parametrize("resource", rows, ids=[resource.name for resource in rows])
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=_rank)
 
 
-def _rank(item: pytest.Item) -> tuple[int, int]:
+def _rank(item: pytest.Item) -> tuple[int, int, bool]:
     module = item.path.stem
     callspec = getattr(item, "callspec", None)
     values = callspec.params.values() if callspec else ()
     operation = next((value for value in values if isinstance(value, Operation)), None)
-    return ORDER.index(module), HAZARDS.index(operation.hazard) if operation else 0
+    lists_first = bool(operation and operation.parameters and operation.hazard == "read")
+    return ORDER.index(module), HAZARDS.index(operation.hazard) if operation else 0, lists_first
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     suite = session.config.stash.get(SUITE, None)
     if suite is not None:
-        suite.stock.sweep(keep_fixtures=False)
+        with suite.budget.removing():
+            suite.stock.sweep(keep_fixtures=False)
 
 
 def pytest_terminal_summary(config: pytest.Config) -> None:

@@ -32,6 +32,7 @@ from contracts.messages import ACCEPT, Request
 from contracts.recipes import narrowed
 from contracts.stock import Unavailable
 from contracts.suite import Suite
+from contracts.target import Unanswered, Withheld
 from sarkmock import Operation
 
 BOUNDARY = b"-" * 28 + b"schemathesis"
@@ -160,9 +161,15 @@ def check_fuzzed(suite: Suite, fuzzer: Fuzzer, operation: Operation, examples: i
 
 def send(suite: Suite, operation: Operation, case: Case) -> None:
     """Send a case; what the suite does not see, Schemathesis' own checks may."""
-    aim(suite, operation, case)
     before = suite.problems
-    response = call(suite, case)
+    try:
+        aim(suite, operation, case)
+        response = call(suite, case)
+    except Withheld:
+        return
+    except Unanswered as reason:
+        suite.unjudged.append(str(reason))
+        return
     if suite.excused:
         return
     try:

@@ -1,6 +1,6 @@
-"""Which known deviation of a profile explains a finding: the one whose actions touch what the finding speaks of.
+"""Which known deviation explains a finding: the one whose overlay actions touch what the finding speaks of.
 
-A deviation changes places of the document; a finding speaks of places. Nothing else is compared, so the overlay stays
+A deviation changes places of the document; a finding speaks of places. Nothing else is compared, so the overlays stay
 the only list of deviations.
 """
 
@@ -9,27 +9,42 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from contracts.document import Contract, pointer
-from contracts.ledger import Finding, Ledger
-from sarkmock import Deviation, Operation, read_input
+from contracts.ledger import Finding
+from sarkmock import Deviation, Operation, deviations, profiles, read_input
 
+BASE = "documented"
 # Checks whose field is a variable of the request body, or the column of that name.
 OF_INPUT = {"rules", "messages", "crash", "query", "form", "stored", "default", "unknown-field"}
 # Checks of what an operation does, apart from single fields.
 OF_BEHAVIOUR = {"stored", "default", "unasked", "duplicate", "dependency", "presence", "list", "no-input", "link",
                 "unknown-key", "unknown-field", "behaviour", "answer", "run-state"}
 OF_RESPONSE = {"status", "content-type", "header", "body", "schema", "head", "schemathesis", "opinion"}
+OF_COLUMN = {"schema", "stored", "default", "unasked"}
 OF_PATH = {"options", "method"}
+PROSE = {"summary", "description", "tags", "example", "examples", "x-source", "x-documented", "x-errata", "x-hazard"}
 
 
-def explain(contract: Contract, deviations: Sequence[Deviation], ledger: Ledger) -> None:
-    """Write into every finding the deviations that explain it."""
-    for finding in ledger:
-        found = set(places(contract, finding))
-        finding.deviations = tuple(deviation.id for deviation in deviations if touches(deviation, found))
+def known_deviations(profile: str) -> tuple[Deviation, ...]:
+    """Those of every overlay in the package, where the page itself judges; any other profile has none left to know."""
+    if profile != BASE:
+        return ()
+    return tuple(deviation for name in profiles() if name != BASE for deviation in deviations(name))
+
+
+def explain(contract: Contract, known: Sequence[Deviation], finding: Finding) -> tuple[str, ...]:
+    """The ids of the deviations that explain a finding."""
+    found = set(places(contract, finding))
+    return tuple(dict.fromkeys(deviation.id for deviation in known if touches(deviation, found)))
 
 
 def touches(deviation: Deviation, found: set[str]) -> bool:
-    return any(covers(changed, place) or covers(place, changed) for changed in deviation.pointers for place in found)
+    return any(covers(changed, place) or covers(place, changed) for changed in telling(deviation) for place in found)
+
+
+def telling(deviation: Deviation) -> list[str]:
+    """The places it changes, but for words that only people read."""
+    return [place for place in deviation.pointers
+            if place.rpartition("/")[2] not in PROSE and "/examples/" not in place]
 
 
 def covers(outer: str, inner: str) -> bool:
@@ -38,26 +53,32 @@ def covers(outer: str, inner: str) -> bool:
 
 
 def places(contract: Contract, finding: Finding) -> Iterator[str]:
-    """The places of the judging document that a finding speaks of."""
+    """The places of the judging document that a finding speaks of, the nearest first."""
     identity = finding.identity
     operation = contract.by_id.get(identity.operation)
     if operation is None:
-        yield pointer("paths", identity.field, identity.kind.lower())
+        yield from strange_places(finding)
         return
     own = contract.place(operation)
+    if identity.check in OF_INPUT and identity.field:
+        yield from field_places(contract, operation, identity.field)
     if identity.check == "crash":
         yield pointer("x-crashes")
-    if identity.check in OF_INPUT:
-        yield from field_places(contract, operation, identity.field)
+    if identity.check in OF_COLUMN and identity.field:
+        yield from column_places(contract, operation, identity.field)
     if identity.check in OF_RESPONSE:
         yield from (own + pointer("responses"), own + pointer("x-action"))
         yield from suspects(contract, operation, finding)
     if identity.check in OF_BEHAVIOUR or identity.field in contract.may_name(operation):
         yield from (own + pointer("x-action"), own + pointer("x-after"))
-    if identity.check in ("schema", "stored", "default", "unasked") and identity.field:
-        yield from column_places(contract, operation, identity.field)
     if identity.check in OF_PATH:
         yield from (pointer("paths", operation.path, method) for method in ("get", "post", "put", "delete"))
+
+
+def strange_places(finding: Finding) -> Iterator[str]:
+    """A finding of no operation: the path that the document does not have."""
+    if finding.identity.field:
+        yield pointer("paths", finding.identity.field, finding.identity.kind.lower())
 
 
 def field_places(contract: Contract, operation: Operation, field: str) -> Iterator[str]:
@@ -81,20 +102,13 @@ def suspects(contract: Contract, operation: Operation, finding: Finding) -> Iter
     if finding.identity.field:
         yield from field_places(contract, operation, finding.identity.field)
         return
-    request = finding.evidence[-1].request
-    if finding.identity.check != "status" or not operation.rules:
+    if finding.identity.check != "status" or not operation.rules or not finding.evidence:
         return
+    request = finding.evidence[-1].request
     _, post = read_input(request.method, request.content_type, request.query, request.body)
     others = [name for name in post if name not in contract.required(operation)]
     for name in others or post:
         yield from field_places(contract, operation, name)
-
-
-def unseen(contract: Contract, other: Contract, deviations: Sequence[Deviation], ledger: Ledger) -> list[str]:
-    """Deviations that no finding shows, though the operations they concern are where the document has them."""
-    seen = {name for finding in ledger for name in finding.deviations}
-    return [deviation.id for deviation in deviations
-            if deviation.id not in seen and not out_of_sight(contract, other, deviation)]
 
 
 def out_of_sight(contract: Contract, other: Contract, deviation: Deviation) -> bool:

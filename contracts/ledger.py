@@ -22,6 +22,11 @@ class Identity(NamedTuple):
     def __str__(self) -> str:
         return " ".join(part for part in self if part)
 
+    @property
+    def id(self) -> str:
+        """One word that names it in files."""
+        return ":".join(self)
+
     def matches(self, pattern: Identity) -> bool:
         """Whether every part fits the pattern's part, which may hold ``*``."""
         return all(fnmatchcase(part, wanted) for part, wanted in zip(self, pattern, strict=True))
@@ -51,15 +56,16 @@ class Ledger:
     def __init__(self) -> None:
         self.findings: dict[Identity, Finding] = {}
 
-    def add(self, identity: Identity, message: str, *evidence: Exchange) -> None:
+    def add(self, identity: Identity, message: str, *evidence: Exchange) -> Finding:
         """Record a finding; a known one is counted, and its evidence replaced by a shorter one."""
         known = self.findings.get(identity)
         if known is None:
-            self.findings[identity] = Finding(identity, message, evidence)
-            return
+            known = self.findings[identity] = Finding(identity, message, evidence)
+            return known
         known.count += 1
         if _weight(evidence) < _weight(known.evidence):
             known.message, known.evidence = message, evidence
+        return known
 
     def __iter__(self) -> Iterator[Finding]:
         return iter(self.findings.values())

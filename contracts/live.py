@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from contracts.document import Contract
+from contracts.messages import Exchange
 from contracts.target import Target
-from sarkmock import Operation
+from sarkmock import Operation, Table, to_text
 
 Rows = list[Mapping[str, Any]]
 
@@ -42,12 +44,34 @@ class LiveTables:
         """How many rows hold a value in a column, compared as texts."""
         return sum(str(row.get(column)) == str(value) for row in self.rows(table))
 
-    def saw(self, operation: Operation) -> None:
-        """Forget what an operation may have changed: its own table, or everything if it is no plain row operation."""
+    def forget(self) -> None:
+        """Ask again: others may have written."""
+        self._rows.clear()
+
+    def saw(self, operation: Operation, exchange: Exchange) -> None:
+        """Follow what a row operation did to its table; after anything else, ask again."""
         if operation.method == "GET" and operation.hazard == "read":
             return
-        if operation.hazard == "write" and operation.table:
-            self._rows.pop(operation.table.name, None)
-        else:
+        if operation.hazard != "write" or operation.table is None:
             self._rows.clear()
+        elif exchange.response.ok and not self._followed(operation, operation.table, exchange):
+            self._rows.pop(operation.table.name, None)
 
+    def _followed(self, operation: Operation, table: Table, exchange: Exchange) -> bool:
+        """A row that was made or deleted, as its answer or its path says; False where it must be asked for."""
+        rows, answer = self._rows.get(table.name), exchange.response.json
+        if rows is None:
+            return True
+        if operation.method == "DELETE":
+            key = unquote(exchange.request.path.rpartition("/")[2])
+            rows[:] = [row for row in rows if str(row.get(table.key)) != key]
+            return True
+        if operation.method == "POST" and isinstance(answer, dict) and answer.get(table.key) is not None:
+            rows.append({name: _stored(value) for name, value in answer.items()})
+            return True
+        return False
+
+
+def _stored(value: Any) -> Any:
+    """A value of an answer as the table holds it: the answer to a POST shows what was sent."""
+    return to_text(value) if isinstance(value, (bool, float)) else value

@@ -21,6 +21,7 @@ from contracts.recipes import recipe
 from contracts.resources import Resource
 from contracts.stock import Body, Unavailable
 from contracts.suite import Suite
+from contracts.target import Unanswered, Withheld
 from sarkmock import Operation, to_text
 
 # A draw that does not depend on the target, so that Hypothesis sees the same choices whatever the target answers.
@@ -36,6 +37,7 @@ class Sequences:
         self.resources = resources
         self.rows: dict[tuple[str, str], Row] = {}
         self.gone: list[Row] = []
+        self.over = False
 
     def report(self, operation: Operation, problem: Problem, *evidence: Exchange) -> None:
         self.suite.report(operation.id, problem, *evidence)
@@ -68,6 +70,18 @@ class Sequences:
         return dice.choice(list(self.rows.values())) if self.rows else None
 
     # steps
+
+    def take(self, step: str, dice: random.Random) -> None:
+        """A step, unless the sequence is over: without an answer the model knows no longer what is there."""
+        if self.over:
+            return
+        try:
+            getattr(self, step)(dice)
+        except Withheld:
+            pass  # nothing has left: all is as it was
+        except Unanswered as reason:
+            self.over = True
+            self.suite.unjudged.append(str(reason))
 
     def create(self, dice: random.Random) -> None:
         """A new row, then what is shown of it."""
@@ -130,6 +144,8 @@ class Sequences:
         operation = row.resource.delete
         exchange = self.send(Request("DELETE", self.path(operation, row)))
         dependents = self.dependents(row)
+        if dependents:
+            self.suite.tally.checked.add(operation.id)
         if exchange.response.ok:
             del self.rows[row.resource.name, row.key]
             row.history.append(exchange)
@@ -204,7 +220,8 @@ class Sequences:
 
     def finish(self) -> None:
         """Remove what the sequence made: what depends on a tenant before the tenant."""
-        for row in sorted(self.rows.values(), key=lambda row: row.resource.name == "tenants"):
+        rows = [] if self.over else self.rows.values()  # what is left over, the suite sweeps
+        for row in sorted(rows, key=lambda row: row.resource.name == "tenants"):
             if row.resource.delete is not None:
                 self.send(Request("DELETE", self.path(row.resource.delete, row)))
 
@@ -244,7 +261,7 @@ def machine(suite: Suite, resources: Sequence[Resource]) -> type[RuleBasedStateM
 def _step(name: str) -> Callable[..., None]:
     def step(self: Any, dice: int) -> None:
         self.taken += 1  # Hypothesis likes the same small numbers: no two steps shall throw the same
-        getattr(self.sequence, name)(random.Random(f"{dice} {self.taken}"))
+        self.sequence.take(name, random.Random(f"{dice} {self.taken}"))
     return step
 
 

@@ -156,9 +156,16 @@ def rule_messages(operation: Operation, name: str) -> frozenset[str]:
     key = (operation.id, name)
     if key not in _MESSAGES:
         values = [None, "", *(value for value in bounds_of(operation.rules[name]).reject if not is_placeholder(value))]
-        _MESSAGES[key] = frozenset(message for value in values
-                                   for message in operation.validator.errors({name: value}, _NoRows()).get(name, ()))
+        _MESSAGES[key] = frozenset(message for value in values for message in messages_of(operation, name, value))
     return _MESSAGES[key]
+
+
+def messages_of(operation: Operation, name: str, value: Any) -> frozenset[str]:
+    """The messages that one value draws, where nothing exists; none if PHP dies of it."""
+    try:
+        return frozenset(operation.validator.errors({name: value}, _NoRows()).get(name, ()))
+    except PhpError:
+        return frozenset()
 
 
 _MESSAGES: dict[tuple[str, str], frozenset[str]] = {}

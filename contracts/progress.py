@@ -10,28 +10,22 @@ import pytest
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from contracts.guarding import Guarding
+from contracts.parts import PARTS
+from contracts.plan import minutes
+from contracts.planning import Planning
 from contracts.report import write_report
+from contracts.spreading import is_spread
 from contracts.suite import Suite
-
-PARTS = {
-    "test_document": "the tables fit the document",
-    "test_answers": "every operation",
-    "test_bounds": "every rule at its boundaries",
-    "test_links": "links",
-    "test_protocol": "HEAD, OPTIONS, 404, 405, forms",
-    "test_sequences": "sequences against a model",
-    "test_behaviours": "stories",
-    "test_fuzz": "coverage and fuzzing",
-    "test_run_state": "stopping and starting",
-    "test_opinion": "second opinion",
-}
 
 
 class Compact:
     """A pytest plugin: one bar on a terminal, one line a part elsewhere."""
 
-    def __init__(self, config: pytest.Config, suite: Suite) -> None:
+    def __init__(self, config: pytest.Config, suite: Suite, planning: Planning) -> None:
         self.suite = suite
+        self.planning = planning
+        self.spread = is_spread(config)  # then parts overlap
         self.console = Console(file=sys.stdout)
         # Refreshed by hand: a thread would write into what pytest captures.
         self.progress = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
@@ -47,6 +41,8 @@ class Compact:
         return (report.outcome, "", "") if isinstance(report, pytest.TestReport) else None
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
+        for line in self.planning.lines():
+            self.console.print(line, highlight=False, markup=False, soft_wrap=True)
         self.progress.update(self.task, total=len(session.items))
         self.progress.start()
 
@@ -57,6 +53,14 @@ class Compact:
             self.part = part
             self.since = (time.monotonic(), self.suite.target.requests, len(self.suite.ledger))
         self.progress.update(self.task, description=PARTS.get(self.part, self.part), refresh=True)
+        self.tell_eta(nodeid)
+
+    def tell_eta(self, nodeid: str) -> None:
+        """How long it will still take, where a plan knows the requests that are left."""
+        eta = self.planning.eta(f"{self.part}::{nodeid.partition('::')[2]}")
+        if eta is not None:
+            description = f"{PARTS.get(self.part, self.part)}, {minutes(eta)} left"
+            self.progress.update(self.task, description=description, refresh=True)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call":
@@ -66,7 +70,7 @@ class Compact:
 
     def end_part(self) -> None:
         """One line for a part that is over."""
-        if not self.part:
+        if not self.part or self.spread:
             return
         began, requests, findings = self.since
         sent, found = self.suite.target.requests - requests, len(self.suite.ledger) - findings
@@ -80,7 +84,13 @@ class Compact:
         self.progress.stop()
         for error in self.errors:
             self.console.print(error, markup=False, highlight=False)
+        if self.suite.settings.plan:
+            return
+        for line in self.planning.untested():
+            self.console.print(line, markup=False, highlight=False, soft_wrap=True)
         write_report(self.suite, self.console)
+        for line in Guarding(self.suite).lines():
+            self.console.print(line, markup=False, highlight=False, soft_wrap=True)
         if self.errors and not len(self.suite.ledger):
             session.exitstatus = 2  # the suite broke: nothing is said of the target
 

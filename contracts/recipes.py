@@ -51,6 +51,13 @@ def columns_derived(operation: str, sent: Iterable[str]) -> set[str]:
 
 
 @cache
+def patterns() -> tuple[str, ...]:
+    """Every pattern by which keys and file names are written."""
+    return tuple(dict.fromkeys(text for section in ("fresh", "names") for entry in _tables()[section].values()
+                               for text in entry.values()))
+
+
+@cache
 def listed(section: str, operation: str) -> bool:
     """Whether a section that is a list of operations names this one."""
     return any(fnmatchcase(operation, name) for name in _tables()[section])

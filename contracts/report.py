@@ -1,9 +1,9 @@
-"""The report at the end of a run: what was covered by section, and every finding with a line that repeats it."""
+"""The report at the end of a run, on a terminal: what was covered, what is new in full, what is known in a line."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator
 
 from rich import box
 from rich.console import Console
@@ -11,25 +11,25 @@ from rich.table import Table
 from rich.text import Text
 
 from contracts.curl import curl_line
-from contracts.known import explain
-from contracts.ledger import Finding
+from contracts.redaction import redacted
 from contracts.suite import Suite
-from sarkmock import Deviation, Operation, deviations
+from contracts.verdicts import Judged, Outcome, page_lines
+from sarkmock import Operation
 
 STEPS = 12  # so many lines repeat a sequence; a longer one is told by its end
+STYLES = {"breaks": "bold red", "surprises": "yellow", "cosmetic": "dim"}
 
 
 def write_report(suite: Suite, console: Console | None = None) -> None:
     """Tables on a terminal, plain columns elsewhere."""
     console = console or Console()
-    explain(suite.contract, others_deviations(suite), suite.ledger)
+    outcome = suite.outcome()
     console.print(coverage_table(suite, plain=not console.is_terminal))
-    for finding in suite.ledger:
-        for line in finding_lines(suite, finding):
-            console.print(line, soft_wrap=True)
+    for line in (*failure_lines(suite, outcome), *listed_lines(outcome), *accepted_lines(outcome)):
+        console.print(line, soft_wrap=True)
     for reason in sorted(suite.unasked):
         console.print(f"could not ask everything: {reason}", style="yellow", soft_wrap=True)
-    console.print(closing_line(suite), soft_wrap=True)
+    console.print(closing_line(suite, outcome), soft_wrap=True)
 
 
 def coverage_table(suite: Suite, plain: bool) -> Table:
@@ -56,34 +56,75 @@ def row(suite: Suite, title: str, operations: list[Operation]) -> list[str]:
             str(len(rules & suite.tally.refused)), str(found)]
 
 
-def finding_lines(suite: Suite, finding: Finding) -> Iterable[Text]:
+def failure_lines(suite: Suite, outcome: Outcome) -> Iterator[Text]:
+    """Every finding for which the run fails, by section of the page, the worst first."""
+    for section in (*dict.fromkeys(operation.section for operation in suite.contract.operations), ""):
+        found = [judged for judged in outcome.failures if section_of(suite, judged) == section]
+        if found:
+            yield Text(f"\n{section or 'Unknown paths'}", style="bold")
+        for judged in sorted(found, key=lambda one: list(STYLES).index(one.severity)):
+            yield from finding_lines(suite, judged)
+
+
+def section_of(suite: Suite, judged: Judged) -> str:
+    operation = suite.contract.by_id.get(judged.finding.identity.operation)
+    return operation.section if operation else ""
+
+
+def finding_lines(suite: Suite, judged: Judged) -> Iterator[Text]:
     """What was found, where the page speaks of it, and how to see it again."""
-    operation = suite.contract.by_id.get(finding.identity.operation)
-    head = Text(str(finding.identity), style="bold red")
-    if finding.deviations:
-        head = Text(f"{finding.identity} (known: {', '.join(finding.deviations)})", style="yellow")
-    yield head
-    where = f", page line {', '.join(map(str, operation.source))}" if operation and operation.source else ""
-    yield Text(f"  {finding.message} ({finding.count}x{where})")
+    finding = judged.finding
+    lines = page_lines(suite.contract, finding)
+    where = f", page line {', '.join(map(str, lines))}" if lines else ""
+    yield Text.assemble((judged.status.upper(), "bold"), " ", (judged.severity, STYLES[judged.severity]), " ",
+                        (str(finding.identity), "bold"))
+    yield Text(f"  {redacted(finding.message)} ({finding.count}x{where})")
+    if judged.acceptance and judged.status == "expired":
+        yield Text(f"  was accepted until {judged.acceptance.expires}: {judged.acceptance.reason}")
+    if judged.deviations:
+        yield Text(f"  known: {', '.join(judged.deviations)}")
     for exchange in finding.evidence[-STEPS:]:
-        yield Text(f"  {curl_line(suite.target.url, exchange.request)}", style="dim")
+        yield Text(f"  {redacted(curl_line(suite.target.url, exchange.request))}", style="dim")
 
 
-def others_deviations(suite: Suite) -> Sequence[Deviation]:
-    """What the profile that the embedded mock runs is known to do otherwise than the one that judges."""
-    target = suite.settings.target_profile
-    return deviations(target) if target is not None and target != suite.settings.profile else ()
+def listed_lines(outcome: Outcome) -> Iterator[Text]:
+    """Listed deviations: a line each for those met and those fixed; how many more there are."""
+    for status, title in (("known", "Known deviations"), ("fixed", "FIXED: listed, looked for and not met")):
+        listed = outcome.deviations(status)
+        if listed:
+            yield Text(f"\n{title}", style="bold")
+        for one in listed:
+            count = sum(one.deviation.id in judged.deviations for judged in outcome.findings)
+            severity = one.deviation.severity
+            yield Text.assemble("  ", (f"{severity:10}", STYLES[severity]), one.deviation.id,
+                                (f" ({count}x)" if count else ""), (f"  {one.deviation.summary}", "dim"))
+
+
+def accepted_lines(outcome: Outcome) -> Iterator[Text]:
+    """What a person accepted at this box."""
+    accepted = outcome.of("accepted")
+    if accepted:
+        yield Text("\nAccepted at this box", style="bold")
+    for judged in accepted:
+        assert judged.acceptance is not None
+        until = f" until {judged.acceptance.expires}" if judged.acceptance.expires else ""
+        yield Text(f"  {judged.id}{until}: {judged.acceptance.reason}")
+    for entry in outcome.unused:
+        yield Text(f"  {entry.id} is accepted (line {entry.line}) and was not met", style="dim")
 
 
 def target_name(suite: Suite) -> str:
     return suite.settings.url or f"embedded mock ({suite.settings.target_profile or suite.settings.profile})"
 
 
-def closing_line(suite: Suite) -> Text:
+def closing_line(suite: Suite, outcome: Outcome) -> Text:
     """The verdict."""
-    known = sum(bool(finding.deviations) for finding in suite.ledger)
-    verdict = f"{len(suite.ledger)} findings" if len(suite.ledger) else "conforming"
-    parts = [f"{verdict}{f', {known} of them known deviations' if known else ''}", f"{suite.target.requests} requests",
-             f"{time.monotonic() - suite.began:.0f} s", f"seed {suite.settings.seed}",
-             f"judged by {suite.settings.profile}", target_name(suite)]
-    return Text(" · ".join(parts), style="bold red" if len(suite.ledger) else "bold green")
+    failures = outcome.failures
+    counts = {status: len(outcome.of(status)) for status in ("known", "accepted")}
+    counts["fixed"] = len(outcome.deviations("fixed"))
+    verdict = f"{len(failures)} findings" if failures else "conforming"
+    parts = [", ".join([verdict, *(f"{count} {status}" for status, count in counts.items() if count)]),
+             f"{suite.target.requests} requests", f"{time.monotonic() - suite.began:.0f} s",
+             f"seed {suite.settings.seed}", f"judged by {suite.settings.profile}",
+             target_name(suite), f"answers as {suite.fingerprint}"]
+    return Text("\n" + " · ".join(map(str, redacted(parts))), style="bold red" if failures else "bold green")

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import re
-import sys
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 from contracts.bodies import request_for
 from contracts.bounds import Bounds, FileOf, Live, bounds_of, placeholder, spelled
 from contracts.document import Contract, Link
 from contracts.files import File, content, zipped
+from contracts.keys import Keys
 from contracts.live import LiveTables
 from contracts.messages import Exchange, Request, fill_path
 from contracts.recipes import download, narrowed, recipe
-from contracts.target import Target
+from contracts.target import Target, Withheld
 from sarkmock import Operation, to_text
 
+TRIES = 10_000  # no range is longer
 Body = dict[str, Any]
 Parameters = dict[str, Any]
 
@@ -43,25 +44,24 @@ class Stock:
         self.contract = contract
         self.target = target
         self.live = live
+        self.texts = Keys()
+        self.spared: Callable[[Operation], Collection[str]] = lambda _: ()
         self.made: list[Made] = []
         self._counters: Counter[str] = Counter()
         self._fixtures: dict[str, Made] = {}
-        self._origins: dict[str, Exchange] = {}
         self._kept: set[str | None] = set()
         self._files: dict[str, bytes] = {}
 
     # keys, values and bodies
 
     def fresh(self, pattern: str) -> str:
-        """The next text of a pattern that names nothing we made. Its digits are used over when they run out."""
-        width = re.search(r"\{n:0([0-9])\}", pattern)
-        most = 10 ** int(width[1]) - 1 if width else sys.maxsize
-        taken = {str(value) for made in self.made for value in made.answer.values()}
-        while True:
-            self._counters[pattern] = self._counters[pattern] % most + 1
-            text = pattern.format(n=self._counters[pattern])
-            if text not in taken:
+        """The next text of a pattern."""
+        for _ in range(TRIES):
+            self._counters[pattern] += 1
+            text = self.texts.text(pattern, self._counters[pattern])
+            if self.texts.is_free(text):
                 return text
+        raise Unavailable(f"every key like {pattern} is taken")
 
     def fresh_fields(self, operation: Operation) -> Body:
         """The fields whose value must be new in every request of a create operation."""
@@ -77,11 +77,16 @@ class Stock:
         assert table is not None, maker
         return str(made.answer[table.key])
 
+    def fields(self, operation: Operation) -> list[str]:
+        """The fields that may be tried: all but those whose value at a box could not be put back."""
+        spared = self.spared(operation)
+        return [field for field in operation.rules if field not in spared]
+
     def bounds(self, operation: Operation, field: str) -> Bounds:
         """A field's boundary values: those of its rules, narrowed by what a check beside them asks."""
         found, own = bounds_of(operation.rules[field]), narrowed(operation, field)
         accept = [placeholder(value) for value in own["accept"]] if "accept" in own else found.accept
-        return Bounds(accept, [*found.reject, *map(placeholder, own.get("reject", ()))], found.fatal)
+        return replace(found, accept=accept, reject=[*found.reject, *map(placeholder, own.get("reject", ()))])
 
     def value(self, operation: Operation, field: str, value: Any) -> Any:
         """A boundary value with its placeholders filled in."""
@@ -146,7 +151,8 @@ class Stock:
         uploads = recipe("uploaded", operation.id)
         if uploads:
             return {name: self.uploaded(self.contract.by_id[source]) for name, source in uploads.items()}
-        return self.fixture(operation) or self.existing(operation) or self.contract.examples(operation)
+        return (self.fixture(operation) or self.written_down(operation) or self.existing(operation)
+                or self.standing(operation) or self.contract.examples(operation))
 
     def existing(self, operation: Operation) -> Parameters:
         """The path of a row that was there before, for reading and changing."""
@@ -154,6 +160,25 @@ class Stock:
             return {}
         keys = self.live.keys(operation.table.name, operation.table.key)
         return {operation.key: keys[0]} if keys else {}
+
+    def written_down(self, operation: Operation) -> Parameters:
+        """What operations.yaml says of the path; texts of the run's own carry its prefix."""
+        return {name: self.texts.text(value, 1) for name, value in recipe("parameters", operation.id).items()}
+
+    def standing(self, operation: Operation) -> Parameters:
+        """The path of a row or file that is there already: to be read, where none may be made."""
+        parent = operation.path.partition("/{")[0]
+        if operation.method != "GET" or len(operation.parameters) != 1 or not self._lists(parent):
+            return {}
+        shown = self.target.get(parent).json
+        key = operation.table.key if operation.table else ""
+        rows = [row.get(key) if isinstance(row, dict) else row for row in shown or ()]
+        plain = [str(row) for row in rows if as_segment(str(row).replace(".", ""))]
+        return {operation.parameters[0]: plain[0]} if plain else {}
+
+    def _lists(self, path: str) -> bool:
+        return any(operation.path == path and operation.method == "GET" and operation.hazard == "read"
+                   for operation in self.contract.operations)
 
     def fixture(self, operation: Operation) -> Parameters:
         """The path of a row made for tests, kept until it is gone; empty if nothing links to the operation."""
@@ -174,6 +199,13 @@ class Stock:
             self._kept |= {made.delete for made in self.made[before:]}  # with the rows that it needs
         return self._fixtures[source]
 
+    def keep(self, operation: Operation, exchange: Exchange) -> None:
+        """Let a row that was made serve as the fixture of its operation, with the rows that it needs."""
+        made = self.made_by(operation, exchange)
+        if made is not None and made.delete is not None and operation.id not in self._fixtures:
+            self._fixtures[operation.id] = made
+            self._kept |= {other.delete for other in self.made}
+
     def uploaded(self, operation: Operation) -> str:
         """The name of a file that is there because it was just uploaded."""
         body = self.minimal(operation)
@@ -182,12 +214,27 @@ class Stock:
 
     def make(self, operation: Operation, body: Body | None = None) -> Made:
         """Send a create operation; Unavailable if it does not succeed."""
+        try:
+            return self._make(operation, body)
+        except Withheld as reason:
+            raise Unavailable(str(reason)) from None
+
+    def _make(self, operation: Operation, body: Body | None) -> Made:
         body = self.minimal(operation) if body is None else body
         exchange = self.target.send(self.request(operation, body or None))
+        if exchange.response.status == 422 and isinstance(exchange.response.json, dict):
+            body = {**self.minimal(operation), **self.otherwise(operation, exchange.response.json)}
+            exchange = self.target.send(self.request(operation, body))
         made = self.made_by(operation, exchange)
         if made is None:
             raise Unavailable(f"{operation.id} answers {exchange.response.status}")
         return made
+
+    def otherwise(self, operation: Operation, refused: Mapping[str, Any]) -> Body:
+        """Another value for required fields that a box refuses: one deviation shall not hide what comes after it."""
+        required = [name for name in self.contract.required(operation) if name in refused]
+        return {name: self.value(operation, name, self.bounds(operation, name).accept[-1]) for name in required
+                if name not in recipe("fresh", operation.id)}
 
     def made_by(self, operation: Operation, exchange: Exchange) -> Made | None:
         """The row that a successful exchange made, as the document's links see it."""
@@ -204,28 +251,29 @@ class Stock:
     def saw(self, operation: Operation, exchange: Exchange) -> None:
         """Keep account of an exchange, whoever sent it: what it made, and what is no longer there."""
         if operation.method == "DELETE" and exchange.response.ok:
-            self._forget(exchange.request.path)
+            self.forget(exchange.request.path)
         elif operation.method == "POST" or operation.hazard == "operational":
             made = self.made_by(operation, exchange)
-            if made is not None:
-                self.made += [made] if made.delete else []
-                links = self.contract.links_from(operation).values()
-                self._origins |= {str(path_along(self.contract, link, made.answer)): exchange for link in links}
+            if made is not None and made.delete is not None:
+                self.made.append(made)
 
-    def origin(self, path: str) -> Exchange | None:
-        """The exchange that made the row at a path, if this run did."""
-        return self._origins.get(path)
-
-    def _forget(self, path: str) -> None:
+    def forget(self, path: str) -> None:
+        """The row with that path for DELETE is gone."""
         self.made = [made for made in self.made if made.delete != path]
         self._fixtures = {source: made for source, made in self._fixtures.items() if made.delete != path}
+
+    def came_back(self, rows: Iterable[Made]) -> None:
+        """A restore may have brought back what was deleted: it is to be removed again."""
+        self.made += [made for made in rows if made not in self.made]
+        self._fixtures.clear()
 
     def sweep(self, keep_fixtures: bool = True) -> None:
         """Delete what was made, newest first; fixtures stay for the next test unless the run is over."""
         kept = self._kept if keep_fixtures else set()
         for made in reversed(self.made):
             if made.delete and made.delete not in kept:
-                self.target.send(Request("DELETE", made.delete))
+                with suppress(Withheld):
+                    self.target.send(Request("DELETE", made.delete))
         self.made = [made for made in self.made if made.delete in kept]
 
     def reset(self) -> None:

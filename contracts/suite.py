@@ -5,19 +5,32 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
 
+from contracts import inventory
+from contracts.budget import Budget, Speed, seconds_of
 from contracts.conformance import Problem, conforms
 from contracts.document import Contract
+from contracts.examples import Examples
+from contracts.fingerprint import Fingerprint, fingerprint
+from contracts.known import explain, known_deviations
 from contracts.ledger import Finding, Identity, Ledger
 from contracts.live import LiveTables
 from contracts.messages import Exchange, Request
 from contracts.oracle import Verdict, differs, verdict
+from contracts.pace import Paced
+from contracts.preflight import preflight
+from contracts.repeats import undone
+from contracts.safety import Caution, Safety
 from contracts.stock import Stock, Unavailable
 from contracts.tally import Tally
-from contracts.target import Target
+from contracts.target import Target, Unanswered, Withheld
 from contracts.transports import CannotRun, InProcess, OverHttp
+from contracts.verdicts import Lists, Outcome, judge
 from sarkmock import Engine, MethodNotAllowed, Operation, PageNotFound, create_app, load
+
+USUAL_LIMIT = 60  # requests a minute, until the target tells (recorded: X-RateLimit-Limit)
 
 
 @dataclass(frozen=True)
@@ -31,6 +44,13 @@ class Settings:
     max_examples: int | None = None
     quick: bool = False
     only: str | None = None
+    rate: str = "auto"
+    budget: int | None = None
+    max_time: str | None = None
+    plan: bool = False
+    strict: bool = False
+    caution: Caution = field(default_factory=Caution)
+    example_databases: tuple[str, ...] = ()
 
     def examples(self, full: int, quick: int) -> int:
         """How many random examples a test may take."""
@@ -47,6 +67,8 @@ class Suite:
         self.target = target
         self.settings = settings or Settings()
         self.ledger = Ledger()
+        self.lists = Lists(known_deviations(self.settings.profile), strict=self.settings.strict)
+        self.fingerprint = Fingerprint()
         self.live = LiveTables(contract, target)
         self.stock = Stock(contract, target, self.live)
         self.tally = Tally(contract.operations)
@@ -55,13 +77,32 @@ class Suite:
         self.unasked: set[str] = set()  # why something could not be asked at all
         self.problems = 0
         self.excused = False  # whether the last answer is a crash that the document foretells
+        self.examples = Examples(self.settings.example_databases)
+        self.unjudged: list[str] = []  # requests without an answer
+        self.untested: list[str] = []  # cases left out, or cut short for want of an answer
         self.began = time.monotonic()
+        self.budget = Budget(target, self.settings.budget, seconds_of(self.settings.max_time), self._owed)
+        target.guards.append(self.budget.guard)
         target.witnesses.append(self.judge)
+        self.safety = self._safety(target) if self.settings.url else None
+        if self.paced is not None:
+            self.paced.undone = lambda request: undone(contract, self.stock, self.operation_of(request), request)
 
     def chosen(self) -> list[Operation]:
         """The operations that the run was asked for: all, or those of a section of the page."""
         only = self.settings.only
         return [operation for operation in self.contract.operations if only is None or in_section(operation, only)]
+
+    def _safety(self, target: Target) -> Safety:
+        return Safety(self.contract, target, self.settings.caution, self.settings.profile)
+
+    def permits(self, *operations: Operation) -> bool:
+        """Whether requests of these operations may leave."""
+        return self.safety is None or all(map(self.safety.gate.allows, operations))
+
+    def first_of_path(self, operation: Operation) -> bool:
+        """Whether it stands for its path: what is asked of a path is asked once."""
+        return next(one for one in self.chosen() if one.path == operation.path) is operation
 
     # judging
 
@@ -84,7 +125,7 @@ class Suite:
         self.samples.setdefault((operation.id, exchange.response.status), exchange)
         self.tally.saw(operation, exchange, given)
         self.stock.saw(operation, exchange)
-        self.live.saw(operation)
+        self.live.saw(operation, exchange)
 
     def _verdict(self, operation: Operation, exchange: Exchange) -> Verdict | None:
         if not operation.rules or exchange.response.status in (404, 405):
@@ -116,11 +157,45 @@ class Suite:
         return problem._replace(field=guilty[0]) if guilty else problem
 
     def report(self, operation: str, problem: Problem, *evidence: Exchange) -> None:
-        """Enter a problem in the ledger; who wants to see it again must first make the row that this run made."""
+        """Enter a problem in the ledger."""
         self.problems += 1
-        origin = self.stock.origin(evidence[0].request.path)
-        steps = (origin, *evidence) if origin and origin not in evidence else evidence
-        self.ledger.add(Identity(operation, *problem[:3]), problem.message, *steps)
+        identity = Identity(operation, problem.check, problem.field, problem.kind)
+        finding = self.ledger.add(identity, problem.message, *evidence)
+        if finding.count == 1:
+            finding.deviations = explain(self.contract, self.lists.known, finding)
+            if evidence and not self.lists.tolerates(finding):
+                self.examples.save(operation, evidence[-1].request)
+
+    def outcome(self) -> Outcome:
+        """The verdict as it stands. A run that left cases out cannot say that a deviation is gone."""
+        outcome = judge(self.contract, self.ledger, self.tally, self.lists)
+        if self.untested:
+            outcome.listed = [replace(one, status="untested", reason="the run left cases out") if one.status == "fixed"
+                              else one for one in outcome.listed]
+        return outcome
+
+    @property
+    def looking(self) -> int:
+        """The requests that a look at all lists takes: before the first write, and after the last."""
+        writes = self.safety is not None and self.settings.caution.permissions.writes
+        return len(inventory.lists(self.safety.contracts)) if self.safety is not None and writes else 0
+
+    def _owed(self) -> int:
+        """The requests that cleaning up will take."""
+        return len(self.stock.made) + self.looking
+
+    @property
+    def paced(self) -> Paced | None:
+        """The pace of a box behind a URL."""
+        return self.target.transport if isinstance(self.target.transport, Paced) else None
+
+    @property
+    def speed(self) -> Speed:
+        """How fast the target can be asked, as far as it has told."""
+        if self.paced is None:
+            return Speed(latency=0.001)
+        limit = self.paced.window.limit if self.paced.answered else USUAL_LIMIT
+        return Speed(limit, self.paced.each, self.paced.latency)
 
     @contextmanager
     def watch(self) -> Iterator[None]:
@@ -128,12 +203,18 @@ class Suite:
         with self.ledger.fresh() as found:
             try:
                 yield
-            except Unavailable as error:
-                self.unasked.add(str(error))
+            except Withheld:
+                pass  # the gate counts them
+            except Unavailable as reason:
+                self.unasked.add(str(reason))
+            except Unanswered as reason:
+                self.unjudged.append(str(reason))
             finally:
-                self.stock.sweep()
-        if found:
-            raise FoundSomething(found)
+                with self.budget.removing():
+                    self.stock.sweep()
+        news = [finding for finding in found if not self.lists.tolerates(finding)]
+        if news:
+            raise FoundSomething(news)
 
 
 def in_section(operation: Operation, name: str) -> bool:
@@ -153,13 +234,23 @@ def embedded(profile: str) -> Target:
     return Target(InProcess(create_app(Engine(load(profile)))))
 
 
+def remote(settings: Settings) -> Target:
+    """A box behind a URL, at the pace that it takes."""
+    assert settings.url is not None
+    return Target(Paced(OverHttp(settings.url, settings.caution.access), settings.rate))
+
+
 def open_suite(settings: Settings) -> Suite:
     """The suite for a run; CannotRun if the target does not answer."""
+    if settings.url:
+        settings.caution.check(settings.url)
     contract = Contract(load(settings.profile))
-    target = Target(OverHttp(settings.url)) if settings.url else embedded(settings.target_profile or settings.profile)
+    target = remote(settings) if settings.url else embedded(settings.target_profile or settings.profile)
     suite = Suite(contract, target, settings)
     if not suite.chosen():
         raise CannotRun(f"no section {settings.only!r}; there is {', '.join(contract.sections)}")
-    if target.get("/tenants").status >= 500:
-        raise CannotRun(f"{target.url}/tenants answers an error: no SARK API is running there")
+    if not settings.plan:
+        verify = settings.caution.access.verify(urlsplit(settings.url).hostname or "") if settings.url else False
+        with suite.budget.removing():
+            suite.fingerprint = fingerprint(target, preflight(target, verify))
     return suite

@@ -21,6 +21,14 @@ Witness = Callable[[Exchange], None]
 _MARKS = {"HTTP_X_SCHEMATHESIS_TESTCASEID", "HTTP_HOST", "HTTP_USER_AGENT", "HTTP_ACCEPT_ENCODING", "HTTP_CONNECTION"}
 
 
+class Unanswered(Exception):
+    """A request without an answer: withheld by a guard, or lost on its way. The case that needs it ends unjudged."""
+
+
+class Withheld(Unanswered):
+    """A request that the gate keeps back: nothing has left."""
+
+
 class Target:
     """Counts and passes on requests; guards may refuse or delay one, witnesses see every exchange."""
 
@@ -34,6 +42,11 @@ class Target:
     def url(self) -> str:
         """Where a person can send the same request."""
         return self.transport.url
+
+    @property
+    def spent(self) -> int:
+        """Requests that really left, those that had to be repeated included."""
+        return max(self.requests, getattr(self.transport, "attempts", 0))
 
     def send(self, request: Request) -> Exchange:
         """The one place where a request leaves."""

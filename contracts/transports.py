@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import ipaddress
+import os
+import re
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from io import BytesIO
+from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 
 import requests
 import urllib3
 
 from contracts.messages import Request, Response
+from contracts.redaction import redacted
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -22,6 +27,14 @@ _TIMEOUT = 30
 
 class CannotRun(Exception):
     """The target cannot be judged at all; one line for people."""
+
+
+class NoAnswer(Exception):
+    """A connection was refused, reset or silent; ``sent`` tells whether the request may have been carried out."""
+
+    def __init__(self, reason: str, sent: bool) -> None:
+        super().__init__(reason)
+        self.sent = sent
 
 
 class Transport(Protocol):
@@ -73,41 +86,106 @@ class InProcess:
         return environ
 
 
+@dataclass(frozen=True)
+class Access:
+    """How a box is reached beside its URL: what is trusted, and who the client is. The token itself is never kept."""
+
+    insecure: bool = False
+    ca: str | None = None
+    cert: str | None = None
+    key: str | None = None
+    headers: tuple[str, ...] = ()
+    token_env: str | None = None
+
+    def check(self, url: str) -> SplitResult:
+        """The URL's parts; CannotRun for what would not reach the box, or not safely."""
+        parts = split_url(url)
+        if parts.scheme == "http" and not is_loopback(str(parts.hostname)) and not self.insecure:
+            raise CannotRun(f"{url} is not encrypted: use https, or --insecure if everybody on the way may read along")
+        if self.key and not self.cert:
+            raise CannotRun("--key goes with --cert")
+        for option, file in (("--ca", self.ca), ("--cert", self.cert), ("--key", self.key)):
+            if file is not None and not Path(file).is_file():
+                raise CannotRun(f"{option} {file}: no such file")
+        return parts
+
+    def verify(self, host: str) -> bool | str:
+        """What requests shall trust: on the loopback anything unless told, as the mock makes its own certificate."""
+        if self.insecure:
+            return False
+        return self.ca or not is_loopback(host)
+
+    def sent(self) -> dict[str, str]:
+        """The headers that go with every request, and stand in no report."""
+        found = dict(map(_header, self.headers))
+        if self.token_env is not None:
+            token = os.environ.get(self.token_env, "").strip()
+            if not token or not token.isprintable():
+                raise CannotRun(f"--token-env {self.token_env}: there is no such variable, or it holds no token")
+            found["Authorization"] = f"Bearer {token}"
+        return found
+
+
+def _header(line: str) -> tuple[str, str]:
+    name, colon, value = line.partition(":")
+    if not colon or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) or not value.strip().isprintable():
+        raise CannotRun(f"--header {name!r}...: write 'Name: value'")
+    return name, value.strip()
+
+
 class OverHttp:
     """A box behind a URL that ends in the API's base path."""
 
-    def __init__(self, url: str) -> None:
-        parts = _loopback(url)
+    def __init__(self, url: str, access: Access | None = None) -> None:
+        access = access or Access()
+        parts = access.check(url)
         self.url = url.rstrip("/")
         self.base = parts.path.rstrip("/")
+        self._headers = access.sent()
+        self._verify = access.verify(str(parts.hostname))
         self._session = requests.Session()
-        self._session.trust_env = False  # a proxy or CA bundle of the environment is not meant for the loopback
-        self._session.verify = False  # the mock makes its certificate at start
-        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        self._session.trust_env = False  # a proxy or CA bundle of the environment is not meant for a PBX
+        self._session.cert = (access.cert, access.key) if access.cert and access.key else access.cert
+        if self._verify is False:
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
     def send(self, request: Request) -> Response:
+        headers = {**dict(request.headers), **self._headers}
         prepared = self._session.prepare_request(
-            requests.Request(request.method, self.url, headers=dict(request.headers), data=request.body or None))
+            requests.Request(request.method, self.url, headers=headers, data=request.body or None))
         prepared.url = self.url + request.target  # as it is: requests would re-quote it
         try:
-            answer = self._session.send(prepared, timeout=_TIMEOUT, allow_redirects=False, verify=False)
+            answer = self._session.send(prepared, timeout=_TIMEOUT, allow_redirects=False, verify=self._verify)
+        except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+            raise NoAnswer(f"{self.url} does not answer: {error}", _was_sent(error)) from None
         except requests.RequestException as error:
             raise CannotRun(f"{self.url} does not answer: {error}") from None
         return Response(answer.status_code, tuple(answer.headers.items()), answer.content)
 
 
-def _loopback(url: str) -> Any:
-    """The parts of a URL that this suite may write to: rows of a real box are not protected yet."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise CannotRun(f"{url} is no http or https URL")
-    if not _is_loopback(parts.hostname):
-        raise CannotRun(f"{parts.hostname} is not this machine: the suite creates, changes and deletes rows, "
-                        "and judges only loopback addresses")
+def _was_sent(error: requests.RequestException) -> bool:
+    """Whether a request may have arrived: not if no connection came about."""
+    reason = getattr(error.args[0] if error.args else None, "reason", None)
+    never = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError, urllib3.exceptions.SSLError)
+    return not isinstance(error, requests.ConnectTimeout) and not isinstance(reason, never)
+
+
+def split_url(url: str) -> SplitResult:
+    """The parts of a URL that can be a target."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise CannotRun(f"{redacted(url)} is no http or https URL")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise CannotRun("a base URL has no user, password, query or fragment: use --header or --token-env")
     return parts
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, by its address alone."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

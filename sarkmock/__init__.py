@@ -5,6 +5,7 @@ from sarkmock.app import create_app
 from sarkmock.engine import Engine
 from sarkmock.operations import Operation, Router, Table, compile_document
 from sarkmock.php import UploadedFile, read_input, to_text
+from sarkmock.places import source_of
 from sarkmock.replies import MethodNotAllowed, PageNotFound, PhpError
 from sarkmock.spec import Deviation, Document, deviations, load, profiles
 from sarkmock.state import State
@@ -30,5 +31,6 @@ __all__ = [
     "load",
     "profiles",
     "read_input",
+    "source_of",
     "to_text",
 ]

@@ -11,26 +11,27 @@ from html import escape
 from http import HTTPStatus
 from typing import Any
 
-from sarkmock.engine import Engine, Request
+from sarkmock.engine import Request
 from sarkmock.replies import Reply
 
 BASE = "/api"
 PHRASES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 Environ = Mapping[str, Any]
 Application = Callable[[Any, Any], Iterable[bytes]]
+Handle = Callable[[Request], Reply]
 
 
 class Gateway:
-    """Answers what lies under /api by the engine and passes on the rest."""
+    """Answers what lies under /api by an engine's `handle` and passes on the rest."""
 
-    def __init__(self, engine: Engine, rest: Application) -> None:
-        self._engine, self._rest = engine, rest
+    def __init__(self, handle: Handle, rest: Application) -> None:
+        self._handle, self._rest = handle, rest
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         if path != BASE and not path.startswith(BASE + "/"):
             return self._rest(environ, start_response)
-        reply = self._engine.handle(incoming(environ, path[len(BASE) + 1:]))
+        reply = self._handle(incoming(environ, path[len(BASE) + 1:]))
         if reply.framework and not wants_json(environ):
             reply = page(reply)
         return send(reply, environ["REQUEST_METHOD"], start_response)

@@ -63,14 +63,19 @@ def pointers(document: Any, actions: list[Mapping[str, Any]]) -> Iterator[tuple[
         _apply_one(result, index, action)
 
 
+def escape(key: str) -> str:
+    """A key as one step of a JSON Pointer."""
+    return key.replace("~", "~0").replace("/", "~1")
+
+
 def changed_places(present: Any, update: Any, place: str) -> Iterator[str]:
-    """Where a merge changes something: as deep as there are objects on both sides."""
+    """Where an update adds or replaces something: as deep as there are objects on both sides."""
     if not (isinstance(present, dict) and isinstance(update, Mapping)):
         yield place
         return
     for key, value in update.items():
-        step = key.replace("~", "~0").replace("/", "~1")
-        yield from changed_places(present.get(key), value, f"{place}/{step}")
+        if key not in present or isinstance(value, Mapping) or present[key] != value:
+            yield from changed_places(present.get(key), value, f"{place}/{escape(key)}")
 
 
 def _remove(index: int, target: str, match: jsonpath.JSONPathMatch) -> None:

@@ -32,6 +32,7 @@ class Deviation:
     severity: str
     reason: str
     pointers: tuple[str, ...] = field(default=())
+    unseen: str = ""  # why nobody can see it from outside
 
 
 def profiles() -> list[str]:
@@ -167,12 +168,7 @@ def extensions(value: Any, pointer: str = "") -> Iterator[tuple[str, str, Any]]:
             if key.startswith("x-"):
                 yield pointer, key, item
             elif key not in ("example", "examples"):
-                yield from extensions(item, f"{pointer}/{escape(key)}")
-
-
-def escape(key: str) -> str:
-    """A key as one step of a JSON Pointer."""
-    return key.replace("~", "~0").replace("/", "~1")
+                yield from extensions(item, f"{pointer}/{overlay.escape(key)}")
 
 
 def resolve(document: Document, value: Any) -> Any:

@@ -50,9 +50,14 @@ def read(file: Path) -> Any:
         raise FileError(file, None, getattr(error, "strerror", None) or str(error)) from None
 
 
+def tree(file: Path) -> Any:
+    """The nodes of a file, each with its place in the text."""
+    return yaml.compose(file.read_text(encoding="utf-8"), Loader)
+
+
 def line_of(file: Path, path: tuple[str | int, ...]) -> int | None:
     """The line of a key or item (or of its nearest parent that the file holds), for error messages."""
-    node = yaml.compose(file.read_text(encoding="utf-8"), Loader)
+    node = tree(file)
     line = None if node is None else node.start_mark.line + 1
     for step in path:
         found = _child(node, step)

@@ -31,6 +31,7 @@ def run(suite: Suite, random_examples: int = 0) -> Suite:
     each(suite, packed.check_bounds, [operation for operation in operations if operation.rules])
     each(suite, packed.check_arrays, [operation for operation in operations if operation.rules])
     each(suite, links.check_links, [operation for operation in operations if suite.contract.links_from(operation)])
+    each(suite, protocol.check_options, filter(suite.first_of_path, operations))
     each(suite, protocol.check_protocol, operations)
     each(suite, lambda suite, resource: machine.run_sequences(suite, [resource], 6, 20), rows)
     each(suite, lambda suite, story: (story(suite), answers.settle(suite)), behaviours.stories(suite))

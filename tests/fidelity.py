@@ -75,13 +75,13 @@ class Touched:
         try:
             operation, _ = engine.find(method, path)
         except Refusal:
-            return {f"/paths/{spec.escape(known.path)}" for known in engine.operations if matches(known.path, path)}
+            return {f"/paths/{overlay.escape(known.path)}" for known in engine.operations if matches(known.path, path)}
         return set(parts(engine.document, operation))
 
 
 def parts(document: Mapping[str, Any], operation: Operation) -> Iterator[str]:
     """The operation, what its path says for all methods, and every component they refer to."""
-    item = f"/paths/{spec.escape(operation.path)}"
+    item = f"/paths/{overlay.escape(operation.path)}"
     yield from (f"{item}/{operation.method.lower()}", f"{item}/x-table", f"{item}/parameters")
     found: set[str] = set()
     search(document, operation.spec, found)

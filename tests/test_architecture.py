@@ -27,6 +27,7 @@ LADDER = {
     "resources": set(),
     "yaml12": set(),
     "certificates": {"yaml12"},
+    "places": {"resources", "yaml12"},
     "php": {"replies"},
     "seed": {"database", "yaml12"},
     "server": {"certificates", "connections"},
@@ -40,10 +41,11 @@ LADDER = {
     "actions": {"calls", "database", "operations", "pbx", "php", "replies", "shorewall", "state"},
     "engine": {"actions", "calls", "database", "operations", "php", "replies", "spec", "state", "validation"},
     "gateway": {"engine", "replies"},
-    "app": {"engine", "gateway"},
+    "throttle": {"engine", "replies"},
+    "app": {"engine", "gateway", "throttle"},
     "cli": {"app", "certificates", "engine", "gateway", "operations", "resources", "seed", "server", "spec", "state",
             "yaml12"},
-    "__init__": {"actions", "app", "engine", "operations", "php", "replies", "spec", "state", "yaml12"},
+    "__init__": {"actions", "app", "engine", "operations", "php", "places", "replies", "spec", "state", "yaml12"},
     "__main__": {"cli"},
 }
 # Libraries that one place alone may know, so that another can take their part.

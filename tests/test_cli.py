@@ -95,7 +95,7 @@ def test_deviations_for_programs_and_people():
     known = deviations("shipped")
     described = json.loads(output("deviations", "--json"))
     assert [one["id"] for one in described] == [deviation.id for deviation in known]
-    assert set(described[0]) == {"id", "summary", "severity", "reason", "pointers"}
+    assert set(described[0]) == {"id", "summary", "severity", "reason", "pointers", "unseen"}
     text = output("deviations")
     assert all(f"{deviation.id} {deviation.severity}\n    {deviation.summary}\n" in text for deviation in known)
 
@@ -167,13 +167,13 @@ def test_check_is_not_moved_by_the_project_it_runs_in(tmp_path):
 
 
 def test_check_finds_what_does_not_conform(tmp_path):
-    result = check("--only", "Agents", "--target-profile", "shipped", cwd=tmp_path)
+    result = check("--only", "Agents", "--target-profile", "shipped", "--strict", cwd=tmp_path)
     assert result.returncode == 1, result
     assert "agents.create" in result.stdout
 
 
 @pytest.mark.parametrize(("url", "said"), [
-    ("https://pbx.example/api", "pbx.example is not this machine"),
+    ("http://pbx.example/api", "http://pbx.example/api is not encrypted"),
     ("tenants", "tenants is no http or https URL"),
     ("http://127.0.0.1:9/api", "http://127.0.0.1:9/api does not answer"),
 ])

@@ -13,7 +13,7 @@ from werkzeug.test import Client
 
 from contracts.messages import Exchange, Request, Response, with_form, with_json
 from contracts.target import Target, read_environ
-from contracts.transports import CannotRun, InProcess, OverHttp
+from contracts.transports import CannotRun, InProcess, NoAnswer, OverHttp
 from sarkmock import create_app
 
 REQUESTS = [
@@ -45,13 +45,9 @@ def test_both_transports_carry_the_same(url: str, request_: Request) -> None:
     assert inside.body == outside.body or "z_" in inside.body.decode()
 
 
-@pytest.mark.parametrize(("url", "said"), [
-    ("https://pbx.example/api", "is not this machine"), ("http://192.168.1.5/api", "is not this machine"),
-    ("https://127.0.0.1.example/api", "is not this machine"), ("tenants", "no http or https URL"),
-    ("ftp://127.0.0.1/", "no http or https URL"),
-])
-def test_only_the_loopback_is_judged(url: str, said: str) -> None:
-    with pytest.raises(CannotRun, match=said):
+@pytest.mark.parametrize("url", ["tenants", "ftp://127.0.0.1/"])
+def test_only_http_is_spoken(url: str) -> None:
+    with pytest.raises(CannotRun, match="no http or https URL"):
         OverHttp(url)
 
 
@@ -61,7 +57,7 @@ def test_the_loopback_has_several_names(url: str) -> None:
 
 
 def test_a_box_that_does_not_answer_is_told() -> None:
-    with pytest.raises(CannotRun, match="does not answer"):
+    with pytest.raises(NoAnswer, match="does not answer"):
         OverHttp("http://127.0.0.1:9/api").send(Request("GET", "/tenants"))
 
 

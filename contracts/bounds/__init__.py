@@ -43,11 +43,12 @@ def is_placeholder(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class Bounds:
-    """Values that a rule list accepts and refuses."""
+    """Values that a rule list accepts and refuses at its boundaries, and strangers, which it refuses too."""
 
     accept: Sequence[Any]
     reject: Sequence[Any]
     fatal: Sequence[Any] = ()  # of which Laravel dies, whatever else is sent
+    strangers: Sequence[Any] = ()
 
 
 def split(rules: str | Sequence[str]) -> list[str]:
@@ -99,8 +100,9 @@ def _strangers() -> list[Any]:
 def _of_list(listed: tuple[str, ...]) -> Bounds:
     """`in`: every listed value passes; its neighbours and what other lists hold do not."""
     accept = [*listed, *(int(value) for value in listed if value.isdigit()), f" {listed[0]} "]
-    others = [*_neighbours(listed), *_strangers()]
-    return Bounds(accept, [value for value in others if not any(loosely_equal(value, known) for known in listed)])
+    reject, strangers = ([value for value in others if not any(loosely_equal(value, known) for known in listed)]
+                         for others in (_neighbours(listed), _strangers()))
+    return Bounds(accept, reject, strangers=strangers)
 
 
 def _neighbours(listed: Sequence[str]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import NoReturn
 import click
 
 from sarkmock.cli.check import check
+from sarkmock.cli.cleanup import cleanup
 from sarkmock.cli.document import deviations, routes, spec
 from sarkmock.cli.serve import serve
 from sarkmock.server import CannotListen
@@ -33,7 +34,7 @@ def cli() -> None:
     """
 
 
-for command in (serve, check, routes, spec, deviations):
+for command in (serve, check, cleanup, routes, spec, deviations):
     cli.add_command(command)
 
 

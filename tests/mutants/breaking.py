@@ -39,7 +39,7 @@ class Mutant:
         transport = InProcess(create_app(Engine(self._document(), State(now=1717236000))))
         if self.tamper is not None:
             transport.send = tampered(transport.send, self.tamper())  # type: ignore[method-assign]
-        return Suite(Contract(load()), Target(transport), Settings())
+        return Suite(Contract(load()), Target(transport), Settings(strict=True))  # no deviation excuses it
 
     def _document(self) -> Document:
         document = load()

@@ -1,0 +1,44 @@
+"""Every operation that only reads, asked once for what the target has: nothing is made for it."""
+
+from __future__ import annotations
+
+from contracts.messages import Request, fill_path
+from contracts.recipes import recipe
+from contracts.stock import Parameters
+from contracts.suite import Suite
+from sarkmock import Operation
+
+
+def check_read(suite: Suite, operation: Operation) -> None:
+    """One GET; the exchange is judged as every exchange is. Lists are kept, for the keys of their rows."""
+    if operation.table is not None and not operation.parameters:
+        suite.live.rows(operation.table.name)
+    path = readable_path(suite, operation)
+    if path is not None and not asked(suite, operation):
+        suite.target.send(Request("GET", path))
+
+
+def asked(suite: Suite, operation: Operation) -> bool:
+    """Whether an answer was judged already."""
+    return suite.tally.statuses[operation.id, operation.status] > 0
+
+
+def readable_path(suite: Suite, operation: Operation) -> str | None:
+    """The path of something that is there; None where there is nothing to read."""
+    if not operation.parameters:
+        return operation.path
+    parameters = of_a_row(suite, operation) if operation.table else written_down(suite, operation)
+    return fill_path(operation.path, parameters) if parameters else None
+
+
+def of_a_row(suite: Suite, operation: Operation) -> Parameters:
+    """The key of the first row that a list shows."""
+    assert operation.table is not None
+    keys = suite.live.keys(operation.table.name, operation.table.key)
+    return {operation.parameters[0]: keys[0]} if keys else {}
+
+
+def written_down(suite: Suite, operation: Operation) -> Parameters:
+    """What reads no row and is no file that must be made first."""
+    files = recipe("uploaded", operation.id) or any(link.target == operation.id for link in suite.contract.links)
+    return {} if files else dict(recipe("parameters", operation.id)) or suite.contract.examples(operation)

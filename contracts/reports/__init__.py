@@ -1,0 +1,36 @@
+"""The files of --report: each is made from the same plain data, and written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from contracts.accepted import write_whole
+from contracts.reports.data import Data, describe
+from contracts.reports.html import as_html
+from contracts.reports.junit import as_junit
+from contracts.reports.markdown import as_markdown
+from contracts.reports.sarif import as_sarif
+from contracts.suite import Suite
+from contracts.verdicts import Outcome
+
+
+def as_json(data: Data) -> str:
+    """The JSON report, described by report.schema.json."""
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
+WRITERS = {
+    "report.json": as_json,
+    "junit.xml": as_junit,
+    "report.html": as_html,
+    "summary.md": as_markdown,
+    "report.sarif": as_sarif,
+}
+
+
+def write_files(suite: Suite, outcome: Outcome, directory: Path) -> None:
+    """Every report but the traffic, which is written as it happens."""
+    data = describe(suite, outcome)
+    for name, write in WRITERS.items():
+        write_whole(directory / name, write(data))

@@ -1,0 +1,142 @@
+"""A run against a box, made safe: the gate before every request, the ledger, the inventories, the clean-up at the end.
+
+The embedded mock needs none of it: nothing can be lost there.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+from urllib.parse import urlsplit
+
+from contracts import cleanup, inventory, journal
+from contracts.document import Contract
+from contracts.gate import Gate, Permissions
+from contracts.keys import Keys, new_prefix
+from contracts.meaning import Reader
+from contracts.ownership import Ownership
+from contracts.recipes import patterns
+from contracts.stock import Stock
+from contracts.target import Target, Unanswered
+from contracts.transports import Access, CannotRun
+from sarkmock import load, profiles
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass(frozen=True)
+class Caution:
+    """What a user has allowed, and how the box is reached."""
+
+    permissions: Permissions = field(default_factory=Permissions)
+    access: Access = field(default_factory=Access)
+    ledger: str | None = None
+    meant: str | None = None  # the host that the user has named
+
+    def check(self, url: str) -> None:
+        """CannotRun unless what is disruptive is meant for this host."""
+        host = urlsplit(url).hostname
+        if "disruptive" in self.permissions.hazards and self.meant != host:
+            said = f", not {self.meant}" if self.meant else ""
+            raise CannotRun(f"--allow-disruptive reboots, stops and restores {host}: say --yes-i-mean {host}{said}")
+
+
+class Safety:
+    """Holds the parts together for one run."""
+
+    def __init__(self, contract: Contract, target: Target, caution: Caution, profile: str) -> None:
+        self.target = target
+        self.contracts = [contract, *(Contract(load(name)) for name in profiles() if name != profile)]
+        self.caution = caution
+        self.keys = Keys(new_prefix(), patterns()) if caution.permissions.writes else Keys(patterns=patterns())
+        self.journal: journal.Journal | None = None
+        self.gate = Gate(Reader(self.contracts), caution.permissions)
+        self.before: inventory.Inventory = {}
+        self.troubles: list[str] = []
+        self._ended = False
+        target.guards.append(self.gate.guard)  # the last word: what it writes down does leave
+        target.witnesses.insert(0, self.gate.witness)
+
+    def begin(self, stock: Stock, profile: str) -> None:
+        """Before the first write: open the ledger, see what is there, and take keys that are free."""
+        stock.texts = self.keys
+        if not self.caution.permissions.writes:
+            return
+        file = Path(self.caution.ledger or f"sarkmock-{urlsplit(self.target.url).hostname}-{self.keys.prefix}.ledger")
+        self.journal = journal.create(file, self._head(profile))
+        self.before = inventory.take(self.target, inventory.lists(self.contracts))
+        self.journal.note_inventory(inventory.digests(self.before))
+        owning = Ownership(self.contracts, self.target, self.keys, self.journal, inventory.keys(self.before))
+        self.gate.ownership = owning
+        stock.spared = owning.spared
+        self.keys.is_free = lambda key: key not in owning.taken
+
+    def _head(self, profile: str) -> dict[str, Any]:
+        access = asdict(self.caution.access)
+        return {"url": self.target.url, "profile": profile, "prefix": self.keys.prefix, "started": journal.stamp(),
+                "hazards": sorted(self.caution.permissions.hazards), "access": absolute(access)}
+
+    def end(self) -> list[str]:
+        """Clean up and compare; what is left or changed, one line each. Signals wait meanwhile."""
+        if self.journal is None or self._ended:
+            return self.troubles
+        self._ended = True
+        later = f"cleaning up; if it must stop at once: kill -9, then sarkmock cleanup {self.journal.file}"
+        with deferred_signals(later):
+            try:
+                self.troubles = self._finish(self.journal)
+            except (CannotRun, Unanswered) as error:
+                self.troubles = [str(error)]
+        return self.troubles
+
+    def _finish(self, ledger: journal.Journal) -> list[str]:
+        left = cleanup.clean_up(self.target, ledger, self.contracts)
+        after = inventory.take(self.target, dict.fromkeys(self.before) | self._named())
+        left += inventory.differences(self.before, after, put_back(ledger))
+        if not left:
+            ledger.finish()
+            if self.caution.ledger is None:
+                ledger.file.unlink()
+        ledger.close()
+        return left
+
+    def _named(self) -> dict[str, str | None]:
+        return {path: key for path, key in inventory.lists(self.contracts).items() if path in self.before}
+
+
+def put_back(ledger: journal.Journal) -> frozenset[str]:
+    """Paths of values that the run has replaced and stored again."""
+    return frozenset(step["put"][1] for entry in ledger.entries for step in entry.undo if "put" in step)
+
+
+def absolute(access: dict[str, Any]) -> dict[str, Any]:
+    """Access as a ledger may hold it: files by full path, of headers the names alone."""
+    files = {name: str(Path(access[name]).absolute()) for name in ("ca", "cert", "key") if access[name]}
+    return {**access, **files, "headers": [line.partition(":")[0] for line in access["headers"]]}
+
+
+@contextmanager
+def deferred_signals(message: str) -> Iterator[None]:
+    """Ctrl-C and SIGTERM are answered with a message."""
+    def tell(_number: int, _frame: FrameType | None) -> None:
+        print(message, flush=True)  # noqa: T201
+
+    before = {number: signal.signal(number, tell) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def interrupt_on_terminate() -> Callable[..., Any] | int | None:
+    """Let SIGTERM end a run as Ctrl-C does: with a clean-up."""
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt("terminated")
+
+    return signal.signal(signal.SIGTERM, interrupt)

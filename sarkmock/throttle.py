@@ -1,0 +1,63 @@
+"""A limit of requests a minute, as Laravel's `throttle:60,1` keeps it. Knows no operation and no HTTP server.
+
+The window is fixed: it begins with the first request after the last one has ended. A refused request does not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from threading import Lock
+
+from sarkmock.engine import Engine, Request
+from sarkmock.replies import Refusal, Reply, debug_body
+
+WINDOW = 60
+Handle = Callable[[Request], Reply]
+
+
+class TooManyAttempts(Refusal):
+    """The window has no request left; the headers and the wording are Laravel's."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        body = debug_body("Too Many Attempts.", "Illuminate\\Http\\Exceptions\\ThrottleRequestsException")
+        super().__init__(429, body)
+        self.reply = Reply(body, 429, headers, framework=True)
+
+
+class Throttle:
+    """Counts requests by the PBX's own clock."""
+
+    def __init__(self, limit: int, now: Callable[[], float]) -> None:
+        self.limit, self._now = limit, now
+        self._ends, self._used = 0, 0
+        self._lock = Lock()
+
+    def take(self) -> dict[str, str]:
+        """The headers of an answer that is allowed; raises TooManyAttempts."""
+        with self._lock:
+            now = int(self._now())
+            if not now < self._ends <= now + WINDOW:  # over, or the clock was set back
+                self._ends, self._used = now + WINDOW, 0
+            if self._used >= self.limit:
+                raise TooManyAttempts({**self._headers(), "Retry-After": str(self._ends - now),
+                                       "X-RateLimit-Reset": str(self._ends)})
+            self._used += 1
+            return self._headers()
+
+    def _headers(self) -> dict[str, str]:
+        return {"X-RateLimit-Limit": str(self.limit), "X-RateLimit-Remaining": str(self.limit - self._used)}
+
+
+def throttled(engine: Engine, limit: int) -> Handle:
+    """An engine's `handle` below a limit."""
+    throttle = Throttle(limit, engine.state.clock.now)
+
+    def handle(request: Request) -> Reply:
+        try:
+            headers = throttle.take()
+        except TooManyAttempts as refusal:
+            return refusal.reply
+        reply = engine.handle(request)
+        return replace(reply, headers={**reply.headers, **headers})
+    return handle

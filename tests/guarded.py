@@ -1,0 +1,73 @@
+"""A rehearsal box in this process behind the gate, which notes what it carries out. Knows no particular test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from contracts.document import Contract
+from contracts.gate import Permissions
+from contracts.live import LiveTables
+from contracts.messages import Request, Response
+from contracts.safety import Caution, Safety
+from contracts.stock import Stock
+from contracts.target import Target
+from contracts.transports import InProcess
+from sarkmock import Engine, State, create_app, load
+
+Reading = Callable[[Request], Request]
+
+
+@dataclass
+class Wire:
+    """A transport that hands every request to the box as a server of some kind reads it."""
+
+    inner: InProcess
+    reading: Reading
+    left: list[Request] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.url, self.base = self.inner.url, self.inner.base
+
+    def send(self, request: Request) -> Response:
+        self.left.append(request)
+        return self.inner.send(self.reading(request))
+
+
+class Box:
+    """A PBX that notes which operations it carried out."""
+
+    def __init__(self, profile: str, reading: Reading | None = None) -> None:
+        self.engine = Engine(load(profile), State(now=1_717_236_000))
+        self.done: list[str] = []
+        plans = self.engine._plans
+        self.engine._plans = {name: (self._noting(name, action), checks) for name, (action, checks) in plans.items()}
+        self.wire = Wire(InProcess(create_app(self.engine)), reading or (lambda request: request))
+        self.hazards = {operation.id: operation.hazard for operation in self.engine.operations}
+
+    def _noting(self, name: str, action: Any) -> Any:
+        def noted(call: Any) -> Any:
+            self.done.append(name)
+            return action(call)
+
+        return noted
+
+    def contents(self) -> dict[str, Any]:
+        """Everything that stays: rows, files, runtime values, whether it runs."""
+        state = self.engine.state
+        tables = {name: sorted(map(str, state.tables.rows(name))) for name in state.tables.tables()}
+        return {**tables, "files": dict(state.files), "astdb": dict(state.astdb), "running": state.pbx.running}
+
+
+def guarded(
+    box: Box, judge: str, hazards: str, ledger: Path | None = None, hostile: bool = False
+) -> tuple[Safety, Stock]:
+    """The box as a run sees it that was allowed these hazards."""
+    contract, target = Contract(load(judge)), Target(box.wire)
+    permissions = Permissions(frozenset({"read", *hazards.split()}), hostile)
+    safety = Safety(contract, target, Caution(permissions, ledger=str(ledger) if ledger else None), judge)
+    stock = Stock(contract, target, LiveTables(contract, target))
+    safety.begin(stock, judge)
+    return safety, stock

@@ -1,0 +1,282 @@
+"""However a run ends, the box is afterwards as it was: at once, after signals, and after `sarkmock cleanup`."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from contracts import journal
+from contracts.finishing import finish_at
+from contracts.messages import Request, with_json
+from contracts.stock import Unavailable
+from contracts.target import Target, Withheld
+from sarkmock import profiles
+from sarkmock.server import Server
+from tests.guarded import Box, guarded
+from tests.serving import COMMAND, mistake, sarkmock
+
+KILLS = int(os.environ.get("SARKMOCK_KILLS", "2"))  # `tox -e kills` asks for 50
+PATIENCE = 120
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing of the run goes on."""
+
+
+def everything(safety, stock, dice):
+    """Requests of every operation that may be sent, in a random order."""
+    operations = [operation for operation in stock.contract.operations if safety.gate.allows(operation)]
+    dice.shuffle(operations)
+    for operation in operations * 9:
+        try:
+            body = stock.minimal(operation) if operation.rules else None
+            safety.target.send(stock.request(operation, body))
+        except (Withheld, Unavailable, LookupError):
+            continue
+
+
+def same(box, before):
+    """The box's contents, but for what cannot be had again: a null setting is an empty one once it was replaced."""
+    now = box.contents()
+    return {name for name in before if name != "globals" and now[name] != before[name]}
+
+
+@pytest.mark.parametrize("judge", profiles())
+@pytest.mark.parametrize("real", profiles())
+def test_nothing_is_left_of_every_operation(judge, real, tmp_path):
+    box = Box(real)
+    before = box.contents()
+    safety, stock = guarded(box, judge, "write operational", tmp_path / "ledger")
+    everything(safety, stock, random.Random(1))
+    assert len(safety.journal.entries) > 20
+    assert safety.end() == []
+    assert same(box, before) == set()
+    assert journal.read(tmp_path / "ledger").complete
+
+
+@pytest.mark.parametrize("number", range(50))
+def test_a_run_that_dies_anywhere_is_finished_from_its_ledger(number, tmp_path):
+    """50 deaths before or after a random request has reached the box."""
+    dice = random.Random(number)
+    box = Box(dice.choice(profiles()))
+    before = box.contents()
+    safety, stock = guarded(box, dice.choice(profiles()), "write operational", tmp_path / "ledger")
+    die_after(box, dice.randint(1, 250), arrives=dice.random() < 0.5)
+    with pytest.raises(Killed):
+        everything(safety, stock, dice)
+    safety.journal.close()
+    box.wire.send = box.wire.inner.send
+    ledger = journal.reopen(tmp_path / "ledger")
+    assert finish_at(Target(box.wire), ledger) == []
+    assert same(box, before) == set()
+    assert "passwd" not in (tmp_path / "ledger").read_text()
+
+
+def die_after(box, requests, arrives, methods=("GET", "POST", "PUT", "DELETE", "OPTIONS")):
+    send, count = box.wire.send, 0
+
+    def dying(request):
+        nonlocal count
+        count += request.method in methods
+        if count == requests and request.method in methods:
+            if arrives:
+                send(request)
+            raise Killed
+        return send(request)
+
+    box.wire.send = dying
+
+
+@contextmanager
+def rehearsal(profile="shipped"):
+    """A box over HTTP whose state the test can look into."""
+    box = Box(profile)
+    with Server(box.wire.inner.application, port=0) as server:
+        yield box, f"{server.url}/api"
+
+
+def begun(url, ledger, *options):
+    """`sarkmock check` in another process."""
+    return subprocess.Popen(
+        [*COMMAND, "check", url, "--quick", "--allow-writes", "--ledger", str(ledger), *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def wait_for(ledger, lines, process):
+    ends = time.monotonic() + PATIENCE
+    while not ledger.exists() or ledger.read_bytes().count(b"\n") < lines:
+        assert time.monotonic() < ends, "the ledger does not grow"
+        assert process.poll() is None, process.stdout.read()
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("number", range(KILLS))
+def test_sigkill_then_cleanup(number, tmp_path):
+    dice = random.Random(number)
+    ledger = tmp_path / "run.ledger"
+    with rehearsal() as (box, url):
+        before = box.contents()
+        process = begun(url, ledger, "--profile", dice.choice(profiles()), "--allow-operational")
+        wait_for(ledger, dice.randint(3, 250), process)
+        time.sleep(dice.random() / 20)
+        process.kill()
+        process.communicate()
+        result = sarkmock("cleanup", str(ledger))
+        assert (result.returncode, result.stderr) == (0, ""), result
+        assert same(box, before) == set()
+        assert "nothing is left to do" in mistake("cleanup", str(ledger))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_a_signal_ends_with_a_clean_up(number, tmp_path):
+    ledger = tmp_path / "run.ledger"
+    with rehearsal() as (box, url):
+        before = box.contents()
+        process = begun(url, ledger, "--profile", "shipped")
+        wait_for(ledger, 60, process)
+        process.send_signal(number)
+        output, _ = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 2, output
+        assert same(box, before) == set()
+        assert journal.read(ledger).complete
+
+
+def test_a_timer_whose_answer_was_never_seen_is_found_by_its_mark(tmp_path):
+    box = Box("documented")
+    before = box.contents()
+    safety, stock = guarded(box, "documented", "write", tmp_path / "ledger")
+    die_after(box, 1, arrives=True, methods=("POST",))
+    with pytest.raises(Killed):
+        stock.make(stock.contract.by_id["daytimers.create"])
+    assert box.contents() != before
+    safety.journal.close()
+    box.wire.send = box.wire.inner.send
+    assert finish_at(Target(box.wire), journal.reopen(tmp_path / "ledger")) == []
+    assert box.contents() == before
+
+
+def test_what_somebody_else_changes_is_told(tmp_path):
+    box = Box("documented")
+    safety, _ = guarded(box, "documented", "write", tmp_path / "ledger")
+    box.engine.state.tables.update("cluster", "pkey", "default", {"chanmax": "7"})
+    box.engine.state.tables.insert("cluster", {"pkey": "acme"})
+    assert safety.end() == ["/tenants: acme is left over or new", "/tenants: default chanmax was '30' and is '7'"]
+    assert not journal.read(tmp_path / "ledger").complete
+
+
+def test_a_changed_secret_is_told_without_its_value(tmp_path):
+    box = Box("documented")
+    safety, _ = guarded(box, "documented", "write", tmp_path / "ledger")
+    box.engine.state.tables.update("globals", "pkey", "global", {"SYSPASS": "9876"})
+    assert safety.end() == ["/globals: SYSPASS has changed"]
+
+
+def test_settings_are_put_back_and_erased_from_the_ledger(tmp_path):
+    box = Box("documented")
+    safety, _ = guarded(box, "documented", "write operational", tmp_path / "ledger")
+    assert safety.target.send(with_json("PUT", "/globals", {"SYSPASS": "4321", "LOGLEVEL": "3"})).response.ok
+    assert (tmp_path / "ledger").stat().st_mode & 0o077 == 0
+    assert safety.end() == []
+    row = box.engine.state.tables.first("globals", "pkey", "global")
+    assert (str(row["SYSPASS"]), str(row["LOGLEVEL"])) == ("1111", "0")
+    assert "SYSPASS" not in (tmp_path / "ledger").read_text()
+
+
+@pytest.mark.parametrize("real", profiles())
+def test_runtime_values_of_a_new_extension_go_with_it(real, tmp_path):
+    box = Box(real)
+    safety, stock = guarded(box, real, "write", tmp_path / "ledger")
+    values = {"cfim": "+441234", "cfbs": "1005", "ringdelay": "25"}
+    safety.target.send(stock.request(stock.contract.by_id["extensions.runtime.update"], values))
+    assert len(box.engine.state.astdb) == 3
+    assert safety.end() == []
+    assert box.engine.state.astdb == {}
+
+
+def test_the_ledger_is_written_before_the_request_leaves(tmp_path):
+    box = Box("documented")
+    safety, stock = guarded(box, "documented", "write", tmp_path / "ledger")
+    seen = []
+    send = box.wire.send
+
+    def watching(request):
+        if request.method == "POST":
+            seen.append(json.loads((tmp_path / "ledger").read_bytes().splitlines()[-1])["begin"])
+        return send(request)
+
+    box.wire.send = watching
+    made = stock.make(stock.contract.by_id["tenants.create"])
+    assert [(entry["collection"], entry["key"], entry["state"]) for entry in seen] == [
+        ("tenants", made.answer["pkey"], "open")
+    ]
+    safety.end()
+
+
+def test_taken_numbers_are_left_alone(tmp_path):
+    box = Box("documented")
+    for number in range(1, 4):
+        box.engine.state.tables.insert("ipphone", {"pkey": f"6{number:03}", "cluster": "default", "desc": "theirs"})
+    before = box.contents()
+    safety, stock = guarded(box, "documented", "write", tmp_path / "ledger")
+    assert stock.make(stock.contract.by_id["extensions.create.mailbox"]).answer["pkey"] == "6004"
+    assert safety.end() == []
+    assert box.contents() == before
+
+
+def test_a_row_that_came_meanwhile_is_not_deleted(tmp_path):
+    """Somebody else takes a number of ours between two requests: it is theirs."""
+    box = Box("documented")
+    safety, _ = guarded(box, "documented", "write", tmp_path / "ledger")
+    assert safety.target.send(Request("DELETE", "/extensions/6009")).response.status == 404
+    box.engine.state.tables.insert("ipphone", {"pkey": "6009", "cluster": "default"})
+    with pytest.raises(Withheld, match="is there"):
+        safety.target.send(Request("DELETE", "/extensions/6009"))
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("", "is no ledger"),
+        ("{}\n", "is no ledger"),
+        ("nonsense\n", "is no JSON object"),
+        ('{"sarkmock": 1, "url": "http://127.0.0.1:1/api"}\n{"what": 1}\n', ":2: is no line of a ledger"),
+        (
+            '{"sarkmock": 1, "url": "http://127.0.0.1:1/api"}\n{"settle": 4, "state": "gone"}\n',
+            ":2: is no line of a ledger",
+        ),
+    ],
+)
+def test_a_file_that_is_no_ledger(content, problem, tmp_path):
+    (tmp_path / "x").write_text(content)
+    assert problem in mistake("cleanup", str(tmp_path / "x"))
+
+
+def test_no_such_ledger():
+    assert mistake("cleanup", "/nonexistent/ledger") == "/nonexistent/ledger: No such file or directory"
+
+
+def test_a_ledger_in_use_is_not_cleaned_up(tmp_path):
+    box = Box("documented")
+    safety, _ = guarded(box, "documented", "write", tmp_path / "ledger")
+    with pytest.raises(journal.BadLedger, match="still going"):
+        journal.reopen(tmp_path / "ledger")
+    safety.end()
+
+
+def test_a_line_cut_short_by_a_kill_is_dropped(tmp_path):
+    box = Box("documented")
+    safety, stock = guarded(box, "documented", "write", tmp_path / "ledger")
+    stock.make(stock.contract.by_id["tenants.create"])
+    safety.journal.close()
+    with (tmp_path / "ledger").open("ab") as file:
+        file.write(b'{"begin": {"operation": "ten')
+    assert finish_at(Target(box.wire), journal.reopen(tmp_path / "ledger")) == []
+    assert journal.read(tmp_path / "ledger").complete

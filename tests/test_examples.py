@@ -1,0 +1,80 @@
+"""Requests that found something: kept by Hypothesis' own databases, found again by another machine."""
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from contracts.examples import Examples, open_database
+from contracts.messages import Request, with_json
+from contracts.suite import Settings, open_suite
+from contracts.test_examples import test_examples as replay
+from contracts.transports import CannotRun
+
+REQUEST = Request("PUT", "/tenants/gone", "a=%C3%A9", (("Accept", "application/json"),), b'\x00\xff{"x": 1}')
+
+
+def test_a_directory_keeps_requests_as_they_were(tmp_path):
+    place = str(tmp_path / "found")
+    Examples([place]).save("tenants.update", REQUEST)
+    Examples([place]).save("tenants.update", REQUEST)
+    assert list(Examples([place]).requests("tenants.update")) == [REQUEST]
+    assert list(Examples([place]).requests("tenants.create")) == []
+
+
+def test_several_places_are_one(tmp_path):
+    shared, own = str(tmp_path / "shared"), str(tmp_path / "own")
+    Examples([shared]).save("tenants.list", REQUEST)
+    both = Examples([own, shared])
+    assert list(both.requests("tenants.list")) == [REQUEST]
+
+
+def test_without_a_place_nothing_is_kept():
+    examples = Examples()
+    examples.save("tenants.list", REQUEST)
+    assert list(examples.requests("tenants.list")) == []
+
+
+@pytest.mark.parametrize("place", ["github:owner", "github:/repository", "http://somewhere", "s3://bucket"])
+def test_another_place_is_a_mistake(place):
+    with pytest.raises(CannotRun, match="--example-database"):
+        open_database(place)
+
+
+def test_github_is_read_only():
+    database = open_database("github:owner/repository")
+    database.save(b"key", b"value")  # goes nowhere
+    assert type(database).__name__ == "ReadOnlyDatabase"
+
+
+def test_redis_is_needed_only_where_it_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "redis", None)
+    with pytest.raises(CannotRun, match=r"sarkmock\[redis\]"):
+        open_database("redis://127.0.0.1")
+
+
+def test_redis_serves_many_machines(monkeypatch):
+    monkeypatch.setitem(sys.modules, "redis", SimpleNamespace(Redis=SimpleNamespace(from_url=str)))
+    keeper = SimpleNamespace(RedisExampleDatabase=lambda client, key_prefix: (client, key_prefix))
+    monkeypatch.setitem(sys.modules, "hypothesis.extra.redis", keeper)
+    assert open_database("redis://127.0.0.1:6379/2") == ("redis://127.0.0.1:6379/2", b"sarkmock:")
+
+
+def test_what_one_run_found_the_next_meets_first(tmp_path):
+    settings = Settings(target_profile="shipped", example_databases=(str(tmp_path),))
+    first = open_suite(settings)
+    operation = first.contract.by_id["tenants.update"]
+    path = first.stock.request(operation).path
+    with first.watch():
+        first.target.send(with_json("PUT", path, {"localarea": "2.5"}))
+    found = "tenants.update rules localarea accepted"
+    assert found in map(str, (finding.identity for finding in first.ledger))
+    assert list(first.examples.requests("tenants.update")) == []  # known: the list of deviations tells it already
+    strict = Settings(target_profile="shipped", example_databases=(str(tmp_path),), strict=True)
+    second = open_suite(strict)
+    with pytest.raises(AssertionError), second.watch():
+        second.target.send(with_json("PUT", second.stock.request(operation).path, {"localarea": "2.5"}))
+    third = open_suite(strict)
+    with pytest.raises(AssertionError):
+        replay(third, operation)
+    assert found in map(str, (finding.identity for finding in third.ledger))

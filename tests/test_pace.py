@@ -1,0 +1,291 @@
+"""The pace of a run at a box that limits its clients, and a network that fails, by a clock that only tests move."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from contracts.document import Contract
+from contracts.messages import Request, Response
+from contracts.pace import Clock, Lost, Paced, StaysAway, retry_after, seconds_each
+from contracts.planning import Planning
+from contracts.suite import Suite
+from contracts.target import Target
+from contracts.transports import CannotRun, InProcess, NoAnswer
+from sarkmock import Engine, create_app, load
+from sarkmock.state import State
+from tests.boxes import NOW
+
+TENANTS = Request("GET", "/tenants")
+RESET = NoAnswer("reset", sent=True)
+REFUSED = NoAnswer("refused", sent=False)
+GATEWAY = Response(503, (("Content-Type", "text/html"),), b"<h1>Service Unavailable</h1>")
+
+
+class Time:
+    """Moves when somebody sleeps, and takes the box's clock along; a request takes a tenth of a second."""
+
+    def __init__(self, engine=None):
+        self.engine, self.slept = engine, []
+        self.passed = 0.0
+
+    def sleep(self, seconds):
+        self.slept.append(seconds)
+        self.pass_by(seconds)
+
+    def pass_by(self, seconds):
+        self.passed += seconds
+        if self.engine:
+            self.engine.state.clock.advance(seconds)
+
+    @property
+    def clock(self):
+        return Clock(lambda: self.passed, self.sleep)
+
+
+class Box:
+    """A mock whose answers can be replaced: an exception before it is asked, a lost answer, another answer."""
+
+    def __init__(self, throttle=None, profile="documented"):
+        self.engine = Engine(load(profile), State(now=NOW))
+        self.time = Time(self.engine)
+        self.transport = InProcess(create_app(self.engine, throttle))
+        self.url, self.base = self.transport.url, self.transport.base
+        self.script, self.seen = [], []
+
+    def send(self, request):
+        self.time.pass_by(0.1)
+        self.seen.append(request)
+        fault, carried_out = self.script.pop(0) if self.script else (None, True)
+        response = self.transport.send(request) if carried_out else None
+        if isinstance(fault, Exception):
+            raise fault
+        return fault or response
+
+    def paced(self, rate="auto"):
+        return Paced(self, rate, self.time.clock)
+
+    def suite(self, settings=None):
+        suite = Suite(Contract(load("documented")), Target(self.paced()), settings)
+        suite.target.get("/tenants")
+        return suite
+
+
+def test_a_box_that_limits_is_never_asked_too_often():
+    box = Box(throttle=60)
+    paced = box.paced()
+    answers = [paced.send(TENANTS).status for _ in range(400)]
+    assert set(answers) == {200}
+    assert paced.refusals == 0
+    assert 6 * 60 <= box.time.passed <= 6 * 62 + 10
+
+
+def test_a_window_that_somebody_else_began_costs_one_refusal_at_most():
+    box = Box(throttle=60)
+    for _ in range(45):
+        box.transport.send(TENANTS)
+    box.time.pass_by(50)
+    paced = box.paced()
+    assert {paced.send(TENANTS).status for _ in range(200)} == {200}
+    assert paced.refusals <= 1
+
+
+def test_what_others_take_costs_refusals_that_are_waited_for():
+    box = Box(throttle=5)
+    paced = box.paced()
+    for _ in range(6):
+        assert paced.send(TENANTS).status == 200
+        for _ in range(5):
+            box.transport.send(TENANTS)
+    assert 0 < paced.refusals <= 6
+
+
+def test_a_box_without_limit_is_not_waited_for():
+    box = Box()
+    paced = box.paced()
+    for _ in range(200):
+        paced.send(TENANTS)
+    assert box.time.slept == []
+
+
+@pytest.mark.parametrize(("rate", "seconds"), [("auto", 0), ("60/m", 1), ("2/s", 0.5), ("90/h", 40)])
+def test_a_rate_is_a_number_and_a_unit(rate, seconds):
+    assert seconds_each(rate) == seconds
+
+
+@pytest.mark.parametrize("rate", ["60", "0/m", "60/d", "-1/m", "fast", "1.5/s", ""])
+def test_any_other_rate_is_a_mistake(rate):
+    with pytest.raises(CannotRun, match="--rate"):
+        seconds_each(rate)
+
+
+def test_a_rate_of_ones_own_is_even():
+    box = Box()
+    paced = box.paced("30/m")
+    for _ in range(10):
+        paced.send(TENANTS)
+    assert box.time.passed == pytest.approx(9 * 2 + 0.1)
+
+
+@pytest.mark.parametrize("trouble", [REFUSED, RESET, GATEWAY, Response(502, (), b""), Response(504, (), b"")])
+def test_a_network_that_fails_for_a_while_is_survived(trouble):
+    box = Box()
+    paced = box.paced()
+    paced.send(TENANTS)
+    box.script = [(trouble, False)] * 4
+    assert paced.send(TENANTS).status == 200
+    assert paced.troubles == 4
+
+
+def test_the_apis_own_503_is_an_answer():
+    box = Box()
+    box.engine.state.pbx.stop()
+    paced = box.paced()
+    assert paced.send(Request("GET", "/astamis/CoreStatus")).status == 503
+    assert paced.troubles == 0
+
+
+def test_maintenance_is_waited_for():
+    box = Box()
+    paced = box.paced()
+    paced.send(TENANTS)
+    box.script = [(Response(503, (("Retry-After", "60"),), b'{"message": "Service Unavailable"}'), False)]
+    assert paced.send(TENANTS).status == 200
+
+
+def test_a_box_that_stays_away_is_given_up_and_not_waited_for_again():
+    box = Box()
+    paced = box.paced()
+    paced.send(TENANTS)
+    box.script = [(REFUSED, False)] * 50
+    with pytest.raises(StaysAway, match="refused"):
+        paced.send(TENANTS)
+    waited = box.time.passed
+    assert waited < 120
+    with pytest.raises(StaysAway):
+        paced.send(TENANTS)
+    assert box.time.passed < waited + 1
+
+
+def test_a_box_that_never_answered_is_not_waited_for():
+    box = Box()
+    box.script = [(REFUSED, False)]
+    with pytest.raises(CannotRun, match="refused"):
+        box.paced().send(TENANTS)
+    assert box.time.slept == []
+
+
+def test_a_box_that_refuses_for_ever_is_given_up():
+    box = Box()
+    box.script = [(Response(429, (("Retry-After", "60"),), b""), False)] * 20
+    with pytest.raises(StaysAway, match="429"):
+        box.paced().send(TENANTS)
+
+
+def test_nobody_waits_for_an_hour():
+    box = Box()
+    box.script = [(Response(429, (("Retry-After", "3600"),), b""), False)]
+    with pytest.raises(StaysAway, match="Retry-After 3600"):
+        box.paced().send(TENANTS)
+    assert box.time.slept == []
+
+
+def test_retry_after_may_be_a_date():
+    assert retry_after(Response(429, (("Retry-After", "Wed, 21 Oct 2015 07:28:00 GMT"),))) == 0
+    assert retry_after(Response(429, (("Retry-After", "soon"),))) == 60
+
+
+def create(suite):
+    operation = suite.contract.by_id["tenants.create"]
+    return suite.stock.request(operation, suite.stock.minimal(operation))
+
+
+def tenants(box):
+    return len(box.engine.state.tables.rows("cluster"))
+
+
+def test_a_create_that_was_not_carried_out_is_repeated():
+    box = Box()
+    suite = box.suite()
+    box.script = [(RESET, False)]
+    assert suite.target.send(create(suite)).response.status == 201
+    assert [request.method for request in box.seen[-3:]] == ["POST", "GET", "POST"]
+    assert not len(suite.ledger)
+
+
+def test_a_create_that_was_carried_out_is_not_repeated_and_is_cleaned_up():
+    box = Box()
+    suite = box.suite()
+    before = tenants(box)
+    box.script = [(RESET, True)]
+    with suite.watch():
+        suite.target.send(create(suite))
+    assert [request.method for request in box.seen if request.method != "GET"] == ["POST", "DELETE"]
+    assert tenants(box) == before
+    assert len(suite.unjudged) == 1
+    assert "/tenants" in suite.unjudged[0]
+    assert not len(suite.ledger)
+
+
+def test_a_create_whose_key_the_server_makes_is_never_repeated():
+    box = Box()
+    suite = box.suite()
+    operation = suite.contract.by_id["holidaytimers.create"]
+    request = suite.stock.request(operation, suite.stock.minimal(operation))
+    box.script = [(RESET, True)]
+    with pytest.raises(Lost):
+        suite.target.send(request)
+    assert [request.method for request in box.seen].count("POST") == 1
+
+
+@pytest.mark.parametrize(("carried_out", "deletes"), [(False, 2), (True, 1)])
+def test_a_delete_is_repeated_only_while_the_row_is_there(carried_out, deletes):
+    box = Box()
+    suite = box.suite()
+    made = suite.stock.make(suite.contract.by_id["tenants.create"])
+    box.script = [(RESET, carried_out)]
+    with suite.watch():
+        suite.target.send(Request("DELETE", made.delete))
+    assert [request.method for request in box.seen].count("DELETE") == deletes
+    assert not len(suite.ledger)
+
+
+@pytest.mark.parametrize("path", ["/backups/new", "/syscommands/commit", "/syscommands/reboot"])
+def test_a_get_that_does_something_is_not_repeated(path):
+    box = Box()
+    suite = box.suite()
+    box.script = [(RESET, True)]
+    with pytest.raises(Lost):
+        suite.target.send(Request("GET", path))
+    assert [request.path for request in box.seen].count(path) == 1
+
+
+def test_trouble_is_no_deviation_whoever_meets_it():
+    box = Box(throttle=60)
+    suite = box.suite()
+    fine = (None, True)
+    box.script = [fine, (GATEWAY, False), fine, (REFUSED, False), fine, (RESET, False), fine] * 10
+    for operation in suite.contract.operations[:40]:
+        if operation.hazard == "read":
+            with suite.watch():
+                suite.target.send(suite.stock.request(operation))
+    assert not len(suite.ledger)
+    assert suite.target.transport.refusals <= 2
+
+
+def test_a_run_ends_with_2_when_the_target_is_gone():
+    box = Box()
+    suite = box.suite()
+    planning, session = Planning(suite), SimpleNamespace(shouldstop=False, exitstatus=1)
+    item = SimpleNamespace(session=session, name="test", path=Path("test_reads.py"))
+    box.script = [(REFUSED, False)] * 50
+    steps = planning.pytest_runtest_protocol(item)
+    next(steps)
+    with pytest.raises(StaysAway), suite.watch():
+        suite.target.get("/tenants")
+    with pytest.raises(StopIteration):
+        next(steps)
+    planning.pytest_sessionfinish(session)
+    assert session.shouldstop
+    assert session.exitstatus == 2
+    assert next(planning.untested()).startswith("stopped: refused (")

@@ -1,0 +1,187 @@
+"""What is told before any test runs, at tiny servers that are each wrong in one way; and which version answers."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import trustme
+
+from contracts.fingerprint import fingerprint, telling_reads
+from contracts.messages import Request, Response
+from contracts.preflight import PROBE, preflight, unreachable
+from contracts.suite import embedded
+from contracts.target import Target
+from contracts.transports import Access, CannotRun, OverHttp
+from sarkmock import profiles
+from tests.serving import serving
+
+TENANTS = '[{"pkey": "default"}]'
+LOGIN = '<html><head><title>Sign &amp; in</title></head><form><input type="password" name="p"></form></html>'
+
+
+@contextmanager
+def answering(routes, context=None, default=(404, "text/html", "<title>Not here</title>")):
+    """A server that knows a few paths: path -> (status, content type, body), or (302, location, "")."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            status, kind, body = routes.get(self.path, default)
+            self.send_response(status)
+            self.send_header("Location" if status == 302 else "Content-Type", kind)
+            self.send_header("Content-Length", str(len(body.encode())))
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if context:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.handle_error = lambda *_: None
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield f"{'https' if context else 'http'}://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture
+def authority():
+    return trustme.CA()
+
+
+@pytest.fixture
+def tls(authority):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context
+
+
+def said(url, **access):
+    """What a user is told of a URL."""
+    settings = Access(**access)
+    with pytest.raises(CannotRun) as told:
+        preflight(Target(OverHttp(url, settings)), settings.verify("127.0.0.1"))
+    line = str(told.value)
+    assert "\n" not in line
+    return line.replace(url, "URL")
+
+
+@pytest.mark.parametrize(("answer", "line"), [
+    ((200, "text/html", LOGIN), "URL: /tenants answers a login page, titled 'Sign & in': the API is elsewhere, or"),
+    ((302, "/login", ""), "a login page, "),
+    ((302, "https://elsewhere/api/tenants", ""), "URL: /tenants leads to https://elsewhere/api/tenants; name that"),
+    ((401, "application/json", "{}"), "URL: /tenants answers 401: it wants a login or token, or does not let this"),
+    ((403, "text/html", ""), "answers 403"),
+    ((200, "text/html", "<title>It works!</title>"), "no SARK API: /tenants answers 200 text/html, titled 'It works!'"),
+    ((200, "application/json", '{"items": []}'), "URL: no SARK API: /tenants answers 200 application/json"),
+    ((404, "text/html", ""), "URL: no SARK API: /tenants answers 404 text/html"),
+    ((500, "text/html", ""), "URL: /tenants answers an error (500): no SARK API is running there"),
+    ((429, "text/html", ""), "URL: /tenants answers 429"),
+    ((404, "application/json", '{"message": "Page Not Found. Check your URI"}'), "a SARK answers, but not at this"),
+])
+def test_an_answer_that_is_no_sarks_is_told(answer, line):
+    with answering({"/api/tenants": answer}) as host:
+        assert line in said(f"{host}/api")
+
+
+@pytest.mark.parametrize("base", ["", "/apii", "/tenants", "/sark"])
+def test_a_wrong_or_missing_base_path_is_told_with_the_right_one(base):
+    with answering({"/api/tenants": (200, "application/json", TENANTS)}) as host:
+        assert said(host + base).endswith(("; it is at URL/api", f"; it is at {host}/api"))
+
+
+def test_plain_http_on_a_tls_port_and_tls_on_a_plain_one(tls):
+    with answering({}, tls) as host:
+        plain = host.replace("https", "http")
+        assert said(f"{plain}/api").endswith("speaks TLS; try https:// instead of http://")
+    with answering({}) as host:
+        url = f"{host.replace('http', 'https')}/api"
+        assert said(url, insecure=True).endswith("does not speak TLS; try http:// instead of https://")
+
+
+def test_a_certificate_that_does_not_verify(tls, authority, tmp_path):
+    ca = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(ca)
+    with answering({"/api/tenants": (200, "application/json", TENANTS)}, tls) as host:
+        url = f"{host}/api"
+        assert "its certificate cannot be verified (unable to get local issuer certificate)" in unreachable(url, True)
+        assert "--ca FILE" in unreachable(url, True)
+        assert unreachable(url, str(ca)) is None
+        assert unreachable(url, False) is None
+        assert preflight(Target(OverHttp(url, Access(ca=str(ca)))), str(ca)).status == 200
+
+
+def test_a_certificate_for_another_host(authority, tmp_path):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("pbx.example").configure_cert(context)
+    ca = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(ca)
+    with answering({}, context) as host:
+        assert "IP address mismatch" in unreachable(f"{host}/api", str(ca))
+
+
+def test_a_refused_connection():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    assert said(f"http://127.0.0.1:{port}/api") == f"URL does not answer: 127.0.0.1 refuses connections on port {port}"
+
+
+def test_an_unknown_host_name():
+    told = unreachable("https://pbx.invalid/api", True)
+    assert told == "https://pbx.invalid/api: pbx.invalid is not known: no such host name"
+
+
+def test_the_command_says_so_in_one_line_before_any_test():
+    with answering({"/api/tenants": (200, "text/html", LOGIN)}) as host:
+        command = [sys.executable, "-m", "sarkmock", "check", f"{host}/api"]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 2
+    assert "a login page" in result.stderr
+    assert "requests" not in result.stdout
+    assert "Traceback" not in result.stdout + result.stderr
+
+
+# which version answers
+
+
+@pytest.mark.parametrize("profile", profiles())
+def test_every_profile_is_known_by_its_answers(profile):
+    target = embedded(profile)
+    found = fingerprint(target, target.get(PROBE))
+    assert found.version == profile
+    assert all(profile in fact.fits for fact in found.facts)
+    assert target.requests == 1 + len(telling_reads()) <= 6
+
+
+def test_a_server_of_the_mock_is_known_over_http():
+    with serving("--profile", "shipped") as running:
+        target = Target(OverHttp(running.url))
+        found = fingerprint(target, preflight(target, False))
+    assert str(found) == f"shipped ({len(found.facts)} of {len(found.facts)} facts)"
+    assert found.described()["facts"][0]["request"].startswith("GET /")
+
+
+def test_who_fits_no_profile_is_unknown_and_headers_are_kept():
+    class Strange:
+        url, base = "http://x/api", "/api"
+
+        def send(self, request: Request) -> Response:
+            return Response(500, (("Server", "nginx"), ("X-Powered-By", "PHP/7.3")))
+
+    target = Target(Strange())
+    found = fingerprint(target, target.get(PROBE))
+    assert found.version == "unknown"
+    assert dict(found.headers) == {"Server": "nginx", "X-Powered-By": "PHP/7.3"}

@@ -1,0 +1,83 @@
+"""Secrets leave no trace in what is written, whatever they are wrapped in; everything else stays as it is."""
+
+import json
+
+import pytest
+
+from contracts.redaction import MASK, redacted
+
+SECRET = "s3cr3t-Wort"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'{{"passwd": "{SECRET}"}}',
+        f'{{"a": [{{"SYSPASS": "{SECRET}", "LOGLEVEL": "3"}}]}}',
+        f'{{"password":"{SECRET}","x":1}}',
+        f'{{"sipiaxpeer": "type=peer\\r\\nsecret={SECRET}\\r\\nhost=x"}}',
+        f'{{"p\\u0061sswd": "{SECRET}"}}',
+        f"passwd={SECRET}&pkey=8001",
+        f"type=peer\nsecret = {SECRET}\nhost=dynamic",
+        f"secret=>{SECRET}",
+        f"Authorization: Bearer {SECRET}",
+        f"curl -H 'Authorization: Bearer {SECRET}' https://x/api",
+        f"Cookie: a={SECRET}; b=2",
+        f'curl --data-binary \'{{"disapass": "{SECRET}"}}\'',
+        f'"{{\\"LDAPPASS\\": \\"{SECRET}\\"}}"',
+        f"/tenants?token={SECRET}&x=1",
+        f'--b\r\nContent-Disposition: form-data; name="passwd"\r\n\r\n{SECRET}\r\n--b--',
+        f"{{'passwd': '{SECRET}'}}",
+        f'{{"passwd": ["{SECRET}"]}}',
+        f"it was sent as passwd={SECRET}, and accepted",
+    ],
+)
+def test_texts(text):
+    for value in (
+        redacted(text),
+        redacted(text.encode()).decode(),
+        str(redacted([text])),
+        str(redacted({"body": text})),
+    ):
+        assert SECRET not in value
+        assert MASK in value
+
+
+def test_mappings_and_headers():
+    value = {
+        "passwd": SECRET,
+        "headers": (("Authorization", f"Bearer {SECRET}"), ("Accept", "x")),
+        "rows": [{"secret": SECRET}],
+    }
+    assert redacted(value) == {
+        "passwd": MASK,
+        "headers": (("Authorization", MASK), ("Accept", "x")),
+        "rows": [{"secret": MASK}],
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "nothing here",
+        '{"pkey": "1001", "desc": "key"}',
+        '{"passwd": null, "x": ""}',
+        "The passwd must be at least 1001.",
+        "operation agents.update field passwd refused",
+        "rows[0].passwd",
+        json.dumps(["[1, 2"]),
+        "\x00\xff",
+    ],
+)
+def test_what_is_no_secret_stays(text):
+    assert redacted(text) == text
+
+
+def test_json_stays_json():
+    assert json.loads(redacted(f'[{{"passwd": "{SECRET}", "n": 1}}]')) == [{"passwd": MASK, "n": 1}]
+
+
+def test_redacting_twice_is_redacting_once():
+    text = f'passwd={SECRET} "secret": "{SECRET}"'
+    assert redacted(redacted(text)) == redacted(text)

@@ -1,0 +1,265 @@
+"""The files of --report: each is right by the reader it is made for, and none holds a secret."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import jsonschema_rs
+import pytest
+import yaml
+
+import contracts.reports
+from contracts.conformance import Problem
+from contracts.document import Contract
+from contracts.messages import Request, with_json
+from contracts.reports import WRITERS, write_files
+from contracts.reports.har import Cassette
+from contracts.suite import Suite, embedded
+from sarkmock import load, source_of
+from tests.serving import COMMAND
+
+ROOT = Path(__file__).parent.parent
+SECRET = "hunter2sesame"
+SCHEMA = json.loads(Path(contracts.reports.__file__).with_name("report.schema.json").read_text())
+FILES = {*WRITERS, "traffic.har"}
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory):
+    """A small run with one finding of each kind, secrets and hostile texts among them."""
+    directory = tmp_path_factory.mktemp("report")
+    suite = Suite(Contract(load()), embedded("shipped"))
+    cassette = Cassette(directory / "traffic.har", suite.target)
+    suite.target.get("/tenants")
+    suite.target.get("/globals")
+    body = {"pkey": "8001", "passwd": SECRET, "name": "</script><b>\x01|`", "cluster": "default"}
+    sent = with_json("POST", "/agents", body)
+    exchange = suite.target.send(sent)
+    suite.target.send(Request("GET", "/tenants", f"passwd={SECRET}", (("Authorization", f"Bearer {SECRET}"),)))
+    text = f'<img src=x onerror=alert(1)> | \x02 "passwd": "{SECRET}" \ud800'
+    suite.report("agents.create", Problem("rules", "name", "refused", text), exchange)
+    suite.report("tenants.update", Problem("rules", "localarea", "accepted", "2.5 is taken"), exchange)
+    cassette.close()
+    write_files(suite, suite.outcome(), directory)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def data(reports):
+    return json.loads((reports / "report.json").read_text())
+
+
+def test_all_files_are_there_and_none_holds_a_secret(reports):
+    assert {file.name for file in reports.iterdir()} == FILES
+    for file in reports.iterdir():
+        assert SECRET not in file.read_text(), file.name
+
+
+def test_json_is_as_its_schema_says(data):
+    jsonschema_rs.validator_for(SCHEMA).validate(data)
+    statuses = {one["id"]: one["status"] for one in data["findings"]}
+    assert statuses["agents.create:rules:name:refused"] == "new"
+    assert statuses["globals.list:status::404"] == "known"
+    assert data["result"] == "failed"
+
+
+def test_json_keys_are_all_described(data):
+    """What is not in the schema is not promised, and so not written."""
+    strict = json.loads(json.dumps(SCHEMA))
+    assert set(data) == set(strict["properties"])
+    assert set(data["run"]) == set(strict["properties"]["run"]["properties"])
+    assert set(data["findings"][0]) == set(strict["$defs"]["finding"]["properties"])
+
+
+def test_junit_has_a_case_for_every_operation_and_fails_those_that_are_new(reports, data):
+    root = ElementTree.parse(reports / "junit.xml").getroot()
+    cases = {case.get("name"): case for case in root.iter("testcase")}
+    assert set(cases) >= {one["operation"] for one in data["coverage"]}
+    assert {name for name, case in cases.items() if case.find("failure") is not None} == {
+        one["operation"] for one in data["findings"] if one["status"] == "new"}
+    assert "curl " in cases["agents.create"].find("failure").text
+    assert "globals-path" not in cases["tenants.list"].findtext("system-out", "")
+    assert cases["globals.list"].find("failure") is None
+    for suite in root:
+        assert int(suite.get("tests")) == len(suite.findall("testcase"))
+        assert int(suite.get("failures")) == len(suite.findall("testcase/failure"))
+
+
+def test_markdown_tells_new_findings_and_breaks_no_table(reports, data):
+    text = (reports / "summary.md").read_text()
+    row = next(line for line in text.splitlines() if "agents.create:rules:name:refused" in line)
+    assert len(re.findall(r"(?<!\\)\|", row)) == 5
+    assert "<img" not in text
+    assert f"answers as {data['target']['version']}" in text
+
+
+def test_sarif_points_at_the_line_of_the_document(reports):
+    run, = json.loads((reports / "report.sarif").read_text())["runs"]
+    results = {one["message"]["text"].partition(": ")[0]: one for one in run["results"]}
+    known = results["tenants.update:rules:localarea:accepted"]
+    place = known["locations"][0]["physicalLocation"]
+    line = (ROOT / place["artifactLocation"]["uri"]).read_text().splitlines()[place["region"]["startLine"] - 1]
+    assert line.strip().startswith("localarea:")
+    assert known["suppressions"][0]["justification"] == "known: tenant-localarea-numeric"
+    assert "suppressions" not in results["agents.create:rules:name:refused"]
+    rules = run["tool"]["driver"]["rules"]
+    assert all(rules[one["ruleIndex"]]["id"] == one["ruleId"] for one in run["results"])
+    assert all(one["level"] in ("error", "warning", "note") for one in run["results"])
+
+
+@pytest.mark.parametrize(("pointer", "words"), [
+    ("/paths/~1tenants~1{tenant}/put", "put:"),
+    ("/components/schemas/TenantCreate/properties/chanmax", "chanmax:"),
+    ("/components/schemas/TenantUpdate/properties/chanmax", "chanmax:"),
+    ("/x-crashes", "x-crashes:"),
+    ("/paths/~1nosuch/get", "paths:"),
+])
+def test_a_place_of_the_document_has_a_line(pointer, words):
+    file, line = source_of(pointer)
+    assert words in (ROOT / "openapi" / file).read_text().splitlines()[line - 1]
+
+
+def test_har_holds_all_traffic(reports):
+    log = json.loads((reports / "traffic.har").read_text())["log"]
+    assert log["version"] == "1.2"
+    seen = [(one["request"]["method"], one["request"]["url"].rpartition("/api")[2], one["response"]["status"])
+            for one in log["entries"]]
+    assert seen[:3] == [("GET", "/tenants", 200), ("GET", "/globals", 404), ("POST", "/agents", 422)]
+    for entry in log["entries"]:
+        assert entry["startedDateTime"]
+        assert entry["response"]["content"]["mimeType"] == "application/json"
+
+
+def test_har_is_written_as_it_happens(tmp_path):
+    """A long run's traffic does not stay in memory: after each exchange there is more in the file."""
+    target = embedded("documented")
+    cassette = Cassette(tmp_path / "traffic.har", target)
+    sizes = []
+    for _ in range(3):
+        for _ in range(40):
+            target.get("/tenants")
+        sizes.append((tmp_path / "traffic.har").stat().st_size)
+    cassette.close()
+    assert sizes[0] < sizes[1] < sizes[2]
+    assert len(json.loads((tmp_path / "traffic.har").read_text())["log"]["entries"]) == 120
+
+
+class Page(HTMLParser):
+    """What a page is made of."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.sources, self.ids, self.targets = [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        self.tags.append(tag)
+        self.sources += [found[name] for name in ("src", "action", "data") if name in found]
+        self.ids += [found["id"]] if "id" in found else []
+        self.targets += [found["href"]] if "href" in found else []
+
+
+def test_html_is_self_contained_and_its_links_lead_somewhere(reports):
+    page = Page((reports / "report.html").read_text())
+    assert page.sources == []
+    assert "link" not in page.tags
+    assert "img" not in page.tags, "a text became markup"
+    assert len(page.ids) == len(set(page.ids))
+    assert {target.removeprefix("#") for target in page.targets} <= set(page.ids)
+
+
+def dom(file, query=""):
+    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=2000", "--dump-dom", f"file://{file}{query}"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+
+
+@pytest.mark.skipif(BROWSER is None, reason="there is no chromium here")
+def test_html_in_a_browser(reports, data):
+    """The filters work: a real browser counts what it shows."""
+    total = len(data["findings"])
+    file = reports / "report.html"
+    assert f"{total} of {total} findings" in dom(file)
+    new = sum(one["status"] == "new" for one in data["findings"])
+    filtered = dom(file, "?status=new")
+    assert f"{new} of {total} findings" in filtered
+    assert len(re.findall(r"<article[^>]* hidden", filtered)) == total - new
+    assert f"1 of {total} findings" in dom(file, "?words=localarea")
+
+
+@pytest.mark.skipif(BROWSER is None, reason="there is no chromium here")
+def test_html_is_drawn_in_a_browser(reports, tmp_path):
+    """No sideways scrolling on a desk or a telephone, and dark where dark is asked for."""
+    root = "document.documentElement"
+    probe = f"<script>document.title = 'wide ' + ({root}.scrollWidth - {root}.clientWidth)</script></body>"
+    file = tmp_path / "page.html"
+    file.write_text((reports / "report.html").read_text().replace("</body>", probe))
+    assert "<title>wide 0</title>" in dom(file)
+    picture = tmp_path / "page.png"
+    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--window-size=500,900"]
+    subprocess.run([*command, f"--screenshot={picture}", f"file://{file}"], capture_output=True, timeout=60, check=True)
+    assert picture.stat().st_size > 10_000
+
+
+# what CI systems run
+
+
+def home(tmp_path):
+    """A place in which `sarkmock` is what runs these tests."""
+    for directory in ("sarkmock/bin", ".sarkmock/bin"):
+        program = tmp_path / directory / "sarkmock"
+        program.parent.mkdir(parents=True)
+        program.write_text(f"#!/bin/sh\nexec {sys.executable} -m sarkmock \"$@\"\n")
+        program.chmod(0o755)
+    return os.environ | {"PYTHONPATH": str(ROOT), "RUNNER_TEMP": str(tmp_path),
+                         "GITHUB_STEP_SUMMARY": str(tmp_path / "step.md")}
+
+
+def shell(script, tmp_path, environment):
+    return subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True,
+                          timeout=120, check=False)
+
+
+def test_the_github_action_runs_and_summarises(tmp_path):
+    action = yaml.safe_load((ROOT / "action.yml").read_text())
+    assert action["runs"]["using"] == "composite"
+    step = next(one for one in action["runs"]["steps"] if one["name"] == "Check")
+    named = {name: re.fullmatch(r"\$\{\{ inputs\.([\w-]+) \}\}", value)[1] for name, value in step["env"].items()}
+    assert set(named.values()) <= set(action["inputs"])
+    given = {name: action["inputs"][source]["default"] for name, source in named.items()}
+    given |= {"ARGUMENTS": "--quick --max-examples 1 --only Agents", "REPORT": "a report"}
+    environment = home(tmp_path)
+    result = shell(step["run"], tmp_path, environment | given)
+    assert result.returncode == 0, result
+    assert (tmp_path / "step.md").read_text() == (tmp_path / "a report" / "summary.md").read_text()
+    strict = given | {"STRICT": "true", "ARGUMENTS": f"{given['ARGUMENTS']} --target-profile shipped"}
+    assert shell(step["run"], tmp_path, environment | strict).returncode == 1
+    assert "$(" not in step["run"]
+    assert "${{" not in step["run"]
+
+
+def test_the_gitlab_template_runs_and_names_its_reports(tmp_path):
+    job = yaml.safe_load((ROOT / "ci" / "gitlab.yml").read_text())[".sarkmock"]
+    environment = home(tmp_path) | job["variables"] | {"SARK_ARGUMENTS": "--quick --max-examples 1 --only Agents"}
+    result = shell("\n".join(job["script"]), tmp_path, environment)
+    assert result.returncode == 0, result
+    assert (tmp_path / job["artifacts"]["reports"]["junit"]).is_file()
+    assert (tmp_path / job["artifacts"]["paths"][0]).is_dir()
+
+
+def test_a_run_leaves_every_report(tmp_path):
+    command = [*COMMAND, "check", "--quick", "--max-examples", "1", "--only", "Agents", "--report", "new/place"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120,
+                            check=False)
+    assert result.returncode == 0, result
+    assert {file.name for file in (tmp_path / "new" / "place").iterdir()} == FILES

@@ -1,0 +1,58 @@
+"""Cases spread over processes: what each saw comes back, and a box is never asked by two."""
+
+import subprocess
+import sys
+
+import pytest
+
+from contracts.messages import with_json
+from contracts.spreading import gather, seen
+from contracts.suite import Settings, open_suite
+
+CHECK = [sys.executable, "-c", "from sarkmock.cli import main; main()", "check"]
+
+
+def check(*arguments):
+    return subprocess.run([*CHECK, *arguments], capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_what_a_worker_saw_is_gathered():
+    worker, main = open_suite(Settings(target_profile="shipped")), open_suite(Settings(target_profile="shipped"))
+    operation = worker.contract.by_id["tenants.update"]
+    for suite in (worker, main):
+        with suite.watch():
+            suite.target.send(with_json("PUT", suite.stock.request(operation).path, {"localarea": "2.5"}))
+    requests = worker.target.requests + main.target.requests
+    gather(main, seen(worker))
+    finding = next(finding for finding in main.ledger if finding.identity.field == "localarea")
+    assert finding.count == 2
+    assert finding.deviations == ("tenant-localarea-numeric",)
+    assert main.target.requests == requests
+    assert main.tally.statuses["tenants.update", 200] == 2
+
+
+def test_two_processes_find_what_one_finds():
+    options = ["--quick", "--only", "Agents", "--target-profile", "shipped", "--max-examples", "2"]
+    one, two = check(*options), check(*options, "-n", "2")
+    assert one.returncode == two.returncode == 0, two.stdout + two.stderr
+    table = [line.split()[:5] for line in one.stdout.splitlines() if line.startswith("Agents")]
+    assert table == [line.split()[:5] for line in two.stdout.splitlines() if line.startswith("Agents")]
+    known = {line.split()[1] for line in one.stdout.splitlines() if line.startswith("  ")}
+    assert known == {line.split()[1] for line in two.stdout.splitlines() if line.startswith("  ")}
+
+
+@pytest.mark.parametrize(("arguments", "reason"), [
+    (["https://127.0.0.1:1/api"], "a box at a URL is judged by one process"),
+    (["--budget", "10"], "requests are counted in one process"),
+])
+def test_a_box_is_asked_by_one_process(arguments, reason):
+    answer = check(*arguments, "-n", "2")
+    assert answer.returncode == 2
+    assert reason in answer.stdout + answer.stderr
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "many"])
+def test_a_number_of_processes_is_a_number(number):
+    answer = check("-n", number)
+    assert answer.returncode == 2
+    assert "-n takes a number of processes" in answer.stderr

@@ -1,0 +1,136 @@
+"""How a box is reached: what is trusted, who the client is, and what is refused before anything is sent."""
+
+import datetime
+import http.server
+import ssl
+import threading
+from contextlib import contextmanager
+
+import pytest
+import trustme
+
+from contracts.messages import Request
+from contracts.transports import Access, CannotRun, NoAnswer, OverHttp
+from tests.serving import sarkmock, serving
+
+
+class Echo(http.server.BaseHTTPRequestHandler):
+    """Answers with the headers it was sent."""
+
+    def do_GET(self):
+        self.server.seen.append(
+            (dict(self.headers), self.connection.getpeercert() if hasattr(self.connection, "getpeercert") else None)
+        )
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@contextmanager
+def echo(tls=None):
+    server = http.server.HTTPServer(("127.0.0.1", 0), Echo)
+    server.seen = []
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server, f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}/api"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def context_of(authority, name="127.0.0.1", clients=False):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(name).configure_cert(context)
+    if clients:
+        context.verify_mode = ssl.CERT_REQUIRED
+        authority.configure_trust(context)
+    return context
+
+
+@pytest.mark.parametrize(
+    ("host", "access", "trusted"),
+    [
+        ("pbx.example", Access(), True),
+        ("192.0.2.1", Access(), True),
+        ("pbx.example", Access(insecure=True), False),
+        ("pbx.example", Access(ca="ca.pem"), "ca.pem"),
+        ("127.0.0.1", Access(), False),
+        ("::1", Access(), False),
+        ("localhost", Access(), False),
+        ("127.0.0.1", Access(ca="ca.pem"), "ca.pem"),
+        ("localhost.example", Access(), True),
+    ],
+)
+def test_what_is_trusted(host, access, trusted):
+    assert access.verify(host) == trusted
+
+
+def test_the_authority_that_serve_wrote_is_accepted_and_another_is_not(tmp_path):
+    with serving() as server:
+        assert OverHttp(server.url, Access(ca=str(server.authority))).send(Request("GET", "/tenants")).ok
+        other = tmp_path / "other.pem"
+        trustme.CA().cert_pem.write_to_path(other)
+        with pytest.raises(NoAnswer, match="certificate verify failed"):
+            OverHttp(server.url, Access(ca=str(other))).send(Request("GET", "/tenants"))
+
+
+def test_a_client_certificate(tmp_path):
+    authority = trustme.CA()
+    client = authority.issue_cert("operator@pbx.example")
+    client.private_key_pem.write_to_path(tmp_path / "key.pem")
+    client.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    with echo(context_of(authority, clients=True)) as (server, url):
+        access = Access(ca=str(tmp_path / "ca.pem"), cert=str(tmp_path / "cert.pem"), key=str(tmp_path / "key.pem"))
+        assert OverHttp(url, access).send(Request("GET", "/")).ok
+        assert datetime.datetime.now(datetime.UTC).year <= int(server.seen[0][1]["notAfter"].split()[3])
+        with pytest.raises(NoAnswer):
+            OverHttp(url, Access(ca=access.ca)).send(Request("GET", "/"))
+
+
+def test_headers_and_token(monkeypatch):
+    monkeypatch.setenv("SARK_TOKEN", "t0ken")
+    with echo() as (server, url):
+        OverHttp(url, Access(headers=("X-Site: one", "X-Empty:"), token_env="SARK_TOKEN")).send(Request("GET", "/"))
+    headers = server.seen[0][0]
+    assert (headers["Authorization"], headers["X-Site"], headers["X-Empty"]) == ("Bearer t0ken", "one", "")
+
+
+@pytest.mark.parametrize(
+    ("url", "access", "problem"),
+    [
+        ("http://pbx.example/api", Access(), "--insecure"),
+        ("ftp://pbx.example/api", Access(), "no http or https URL"),
+        ("https:///api", Access(), "no http or https URL"),
+        ("https://pbx.example:99999/api", Access(), "no http or https URL"),
+        ("https://user:pass@pbx.example/api", Access(), "--token-env"),
+        ("https://pbx.example/api?x=1", Access(), "query"),
+        ("https://pbx.example/api", Access(ca="/nonexistent"), "no such file"),
+        ("https://pbx.example/api", Access(key=__file__), "--cert"),
+        ("https://pbx.example/api", Access(headers=("no colon",)), "Name: value"),
+        ("https://pbx.example/api", Access(headers=("X: a\r\nY: b",)), "Name: value"),
+        ("https://pbx.example/api", Access(token_env="NO_SUCH_VARIABLE"), "NO_SUCH_VARIABLE"),
+    ],
+)
+def test_what_is_refused(url, access, problem):
+    with pytest.raises(CannotRun, match=problem):
+        OverHttp(url, access)
+
+
+def test_plain_http_is_for_this_machine_or_the_careless():
+    assert OverHttp("http://127.0.0.1:1/api").base == "/api"
+    assert OverHttp("http://pbx.example/api", Access(insecure=True)).base == "/api"
+
+
+@pytest.mark.parametrize("options", [(), ("--yes-i-mean", "other.example")])
+def test_what_is_disruptive_must_be_meant_for_the_host(options):
+    result = sarkmock("check", "https://pbx.example/api", "--allow-disruptive", *options)
+    assert result.returncode == 2
+    assert "--yes-i-mean pbx.example" in result.stderr

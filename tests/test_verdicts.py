@@ -1,0 +1,219 @@
+"""What a run says of a box: known, NEW, FIXED, accepted and expired, and that nothing is made up."""
+
+import json
+import subprocess
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from contracts.accepted import HEAD, Acceptance, Accepted, read_accepted, update_accepted
+from contracts.conformance import Problem
+from contracts.document import Contract
+from contracts.known import known_deviations
+from contracts.ledger import Identity
+from contracts.messages import Exchange, Request, Response, with_json
+from contracts.suite import Suite, embedded
+from contracts.transports import CannotRun
+from contracts.verdicts import judge, page_lines
+from sarkmock import deviations, load
+from tests.serving import COMMAND
+
+DAY = date(2026, 6, 1)
+ENTRY = "- id: {}\n  reason: {}\n  expires: {}\n"
+
+
+def suite(target="documented", profile="documented"):
+    return Suite(Contract(load(profile)), embedded(target))
+
+
+def seen(suite, operation, check, field="", kind="", *evidence):
+    suite.report(operation, Problem(check, field, kind, "something"), *evidence)
+    return judge(suite.contract, suite.ledger, suite.tally, suite.lists, DAY)
+
+
+def check(*arguments, cwd):
+    command = [*COMMAND, "check", "--quick", "--max-examples", "1", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, cwd=cwd)
+
+
+@pytest.fixture(scope="module")
+def shipped_by_documented(tmp_path_factory):
+    """The published product, judged by its page."""
+    directory = tmp_path_factory.mktemp("report")
+    result = check("--target-profile", "shipped", "--report", str(directory), cwd=directory)
+    return result, json.loads((directory / "report.json").read_text())
+
+
+@pytest.mark.slow
+def test_shipped_judged_by_documented_has_the_listed_deviations_and_no_other(shipped_by_documented):
+    result, data = shipped_by_documented
+    assert [one["id"] for one in data["findings"] if one["status"] == "new"] == [], result.stdout
+    assert result.returncode == 0
+    by_status = {}
+    for one in data["deviations"]:
+        by_status.setdefault(one["status"], {})[one["id"]] = one["reason"]
+    assert by_status.get("fixed", {}) == {}
+    assert all(by_status.get("untested", {}).values())
+    assert [one["id"] for one in data["deviations"]] == [one.id for one in deviations("shipped")]
+    assert len(by_status["known"]) >= 55
+
+
+@pytest.mark.slow
+def test_what_no_run_can_see_has_a_reason_that_names_what_hides_it(shipped_by_documented):
+    hidden = {one["id"]: one["reason"] for one in shipped_by_documented[1]["deviations"] if one["status"] == "untested"}
+    assert hidden["ivr-z-updater"] == "POST /ivrs only answered 500; PUT /ivrs/{ivr} only answered 404"
+
+
+@pytest.mark.slow
+def test_shipped_judged_by_shipped_has_no_finding(tmp_path):
+    result = check("--profile", "shipped", "--report", str(tmp_path), cwd=tmp_path)
+    assert result.returncode == 0, result.stdout
+    assert json.loads((tmp_path / "report.json").read_text())["findings"] == []
+
+
+def test_known_deviations_pass_and_strict_fails(tmp_path):
+    box = ("--only", "Agents", "--target-profile", "shipped")
+    lenient, strict = check(*box, cwd=tmp_path), check(*box, "--strict", cwd=tmp_path)
+    assert (lenient.returncode, strict.returncode) == (0, 1)
+    assert "agent-passwd-from-1001" in lenient.stdout
+    assert "KNOWN surprises agents.create rules passwd refused" in strict.stdout
+
+
+def test_a_finding_is_known_by_the_place_that_an_overlay_changes():
+    run = suite()
+    body = with_json("POST", "/agents", {"passwd": "1000"})
+    refused = Exchange(body, Response(422, (), b'{"passwd": ["The passwd must be at least 1001."]}'))
+    known = seen(run, "agents.create", "rules", "passwd", "refused", refused).findings[0]
+    assert (known.status, known.severity, known.deviations) == ("known", "surprises", ("agent-passwd-from-1001",))
+    assert known.id == "agents.create:rules:passwd:refused"
+    new = seen(run, "agents.create", "rules", "name", "refused", Exchange(body, Response(201))).findings[1]
+    assert (new.status, new.severity, new.deviations) == ("new", "breaks", ())
+
+
+def test_other_profiles_know_no_deviations():
+    assert known_deviations("shipped") == ()
+    assert {one.id for one in known_deviations("documented")} == {one.id for one in deviations("shipped")}
+
+
+def test_the_same_cause_is_one_finding():
+    run = suite()
+    for size in (3, 1, 2):
+        evidence = [Exchange(Request("GET", "/tenants"), Response(200))] * size
+        outcome = seen(run, "tenants.create", "rules", "chanmax", "accepted", *evidence)
+    found, = outcome.findings
+    assert (found.finding.count, len(found.finding.evidence)) == (3, 1)
+
+
+def test_the_page_line_is_that_of_the_variable():
+    run = suite()
+    evidence = Exchange(Request("PUT", "/tenants/a"), Response(200))
+    outcome = seen(run, "tenants.update", "rules", "chanmax", "accepted", evidence)
+    assert page_lines(run.contract, outcome.findings[0].finding) == (673,)
+
+
+def test_fixed_is_only_what_was_looked_at():
+    """The documented box has none of the deviations: what a test looks for is fixed, nothing else is claimed."""
+    run = suite()
+    before = {one.deviation.id: one for one in judge(run.contract, run.ledger, run.tally, run.lists).listed}
+    assert before["agent-passwd-from-1001"].status == "untested"
+    assert "was not sent" in before["agent-passwd-from-1001"].reason
+    for value, operation in ((1000, "agents.create"), (5, "agents.create")):
+        body = {**run.stock.minimal(run.contract.by_id[operation]), "passwd": value}
+        run.target.send(run.stock.request(run.contract.by_id[operation], body))
+    made = run.stock.make(run.contract.by_id["agents.create"])
+    for value in (1000, 5):
+        run.target.send(with_json("PUT", f"/agents/{made.answer['pkey']}", {"passwd": value}))
+    after = {one.deviation.id: one for one in judge(run.contract, run.ledger, run.tally, run.lists).listed}
+    assert after["agent-passwd-from-1001"].status == "fixed"
+    assert after["trunk-delete"].status == "untested"
+
+
+# the list of one box
+
+
+def accepting(run, *entries):
+    accepted = Accepted(tuple(entries))
+    run.lists = replace(run.lists, accepted=accepted)
+    return judge(run.contract, run.ledger, run.tally, run.lists, DAY)
+
+
+def test_an_accepted_finding_does_not_fail_and_an_expired_one_does(tmp_path):
+    run = suite()
+    seen(run, "agents.create", "answer", "", "500")
+    file = tmp_path / "box.yaml"
+    for expires, status in (("2026-06-01", "accepted"), ("2026-05-31", "expired")):
+        file.write_text(ENTRY.format("agents.create:answer::500", "ticket 7", expires))
+        outcome = accepting(run, *read_accepted(file).entries)
+        assert [one.status for one in outcome.findings] == [status]
+        assert bool(outcome.failures) is (status == "expired")
+
+
+def test_what_is_accepted_and_not_met_is_told():
+    run = suite()
+    entry = Acceptance("a:b:c:d", "gone")
+    assert accepting(run, entry).unused == [entry]
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("- {id: a, reason: b, expires: soon}\n", "box.yaml:1: expires: 'soon' is no day such as 2027-01-31"),
+    ("- id: a\n  reason: b\n  until: 2027-01-01\n", "box.yaml:3: until: no such field; there is id, reason, expires"),
+    ("- id: a\n", "box.yaml:1: reason: is missing"),
+    ("- id: a\n  reason:\n", "box.yaml:2: reason: a text is wanted"),
+    ("- {id: a, reason: b}\n- {id: a, reason: c}\n", "box.yaml:2: id: a is listed twice"),
+    ("findings: []\n", "box.yaml:1: a list of accepted deviations is wanted"),
+    ("- word\n", "box.yaml:1: an entry has the fields id, reason, expires"),
+    ("- [\n", "box.yaml:2: "),
+])
+def test_a_mistake_in_the_list_is_told_with_line_and_field(tmp_path, text, said):
+    file = tmp_path / "box.yaml"
+    file.write_text(text)
+    with pytest.raises(CannotRun) as told:
+        read_accepted(file)
+    assert said in str(told.value)
+
+
+def test_a_list_that_is_not_there_is_told(tmp_path):
+    result = check("--accept", "nosuch.yaml", "--only", "Agents", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "nosuch.yaml: No such file" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert "--accept FILE" in check("--update-accepted", "--only", "Agents", cwd=tmp_path).stderr
+
+
+def test_updating_keeps_order_reasons_and_comments(tmp_path):
+    file = tmp_path / "box.yaml"
+    first, second = ("z:a::1", "ticket 7", "2026-01-01 # then"), ("b:a::1", "why", "2027-01-01")
+    text = f"{HEAD}# ours\n{ENTRY.format(*first)}{ENTRY.format(*second)}"
+    file.write_text(text)
+    assert update_accepted(file, ["z:a::1", "b:a::1", "new:x:y:z"], DAY) == 2
+    after = file.read_text()
+    assert after.startswith(text.replace("2026-01-01 # then", "2026-08-30 # then"))
+    assert [entry.id for entry in read_accepted(file).entries] == ["z:a::1", "b:a::1", "new:x:y:z"]
+    assert update_accepted(file, ["new:x:y:z"], DAY) == 0
+    assert file.read_text() == after
+    assert [path.name for path in tmp_path.iterdir()] == ["box.yaml"]
+
+
+def test_a_list_that_cannot_be_written_stays_whole(tmp_path, monkeypatch):
+    file = tmp_path / "box.yaml"
+    file.write_text(ENTRY.format("b:a::1", "why", "2027-01-01"))
+    before = file.read_text()
+    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        update_accepted(file, ["c:d::2"], DAY)
+    assert file.read_text() == before
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_update_accepted_makes_a_strict_run_pass(tmp_path):
+    box = ("--only", "Agents", "--target-profile", "shipped", "--strict", "--accept", "box.yaml")
+    assert check(*box, "--update-accepted", cwd=tmp_path).returncode == 0
+    assert "agents.create:rules:passwd:refused" in (tmp_path / "box.yaml").read_text()
+    again = check(*box, cwd=tmp_path)
+    assert again.returncode == 0, again.stdout
+    assert "Accepted at this box" in again.stdout
+
+
+def test_identities_are_words_for_files():
+    assert Identity("globals.list", "status", "", "404").id == "globals.list:status::404"
