@@ -347,6 +347,13 @@ def is_edwards(key):
     return isinstance(key, ed25519.Ed25519PrivateKey)
 
 
+@pytest.mark.parametrize(("seconds", "running"), [("0", b"true"), ("60", b"false")])
+def test_a_reboot_takes_as_long_as_asked(seconds, running):
+    with serving("--http", "--boot-time", seconds) as box:
+        box.get("/api/syscommands/reboot")
+        assert running in box.get("/api/syscommands/pbxrunstate")
+
+
 def test_a_seed_file_is_the_first_state(tmp_path):
     seed = tmp_path / "seed.yaml"
     seed.write_text("tables:\n  cluster:\n    - {pkey: mine, description: Mine}\n")

@@ -39,9 +39,11 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--seed-file", type=FILE, metavar="FILE", help="State to start from (YAML), or else a factory-fresh box.")
 @click.option("--throttle", type=click.IntRange(min=1), metavar="N",
               help="Answer at most N requests a minute, then 429, as a real box does (60).")
+@click.option("--boot-time", type=click.FloatRange(min=0), default=60.0, show_default=True, metavar="SECONDS",
+              help="How long the PBX stays down after a reboot.")
 @click.option("-v", "--verbose", is_flag=True, help="Log every request to stderr.")
 def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
-          profile: str, seed_file: Path | None, throttle: int | None, verbose: bool) -> None:
+          profile: str, seed_file: Path | None, throttle: int | None, boot_time: float, verbose: bool) -> None:
     """Answer the SARK V6 API on this machine until Ctrl-C.
 
     HTTPS on 127.0.0.1:44300, state in memory, factory-fresh at every start. POST /_mock/reset brings the first
@@ -58,6 +60,7 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)  # before any thread starts: only `sigwait` below receives them
     engine = Engine(load(profile), State(Seed.read(seed_file)) if seed_file else None)
+    engine.state.pbx.boot_seconds = boot_time
     with ExitStack() as stack:
         pair = None if http else _pair(stack, host, cert, key)
         app = create_app(engine, throttle)
