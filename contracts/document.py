@@ -68,10 +68,6 @@ class Contract:
             where, value = self.resolve(value["$ref"][1:])
         return where, value
 
-    def first_of(self, path: str) -> Operation:
-        """The operation that stands for what concerns a whole path."""
-        return next(operation for operation in self.operations if operation.path == path)
-
     def place(self, operation: Operation) -> str:
         """Where the operation stands."""
         return pointer("paths", operation.path, operation.method.lower())
