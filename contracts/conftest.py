@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from contracts import interrupts
 from contracts.behaviours import STORIES, stories
 from contracts.fuzz import Fuzzer
 from contracts.guarding import Guarding, add_safety_options, caution_of
@@ -13,8 +14,7 @@ from contracts.planning import Planning
 from contracts.progress import Compact
 from contracts.report import write_report
 from contracts.resources import resources
-from contracts.safety import interrupt_on_terminate
-from contracts.spreading import Spreading, check_spread, is_worker
+from contracts.spreading import Spreading, check_spread, is_spread, is_worker
 from contracts.suite import Settings, Suite, open_suite
 from contracts.transports import CannotRun
 from sarkmock import FileError, Operation
@@ -53,7 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
                         option("--max-examples"), option("--quick"), option("--only"),
                         option("--rate"), option("--budget"), option("--max-time"), option("--plan"),
                         option("--strict-known"), caution_of(option), tuple(option("--example-database")))
-    interrupt_on_terminate()
+    interrupts.install(at_once=is_spread(config))
     try:
         check_spread(config, settings)
         config.stash[SUITE] = open_suite(settings)

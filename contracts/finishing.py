@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from contracts import cleanup, inventory, journal
+from contracts import cleanup, interrupts, inventory, journal
 from contracts.document import Contract
 from contracts.gate import Gate, Permissions
 from contracts.keys import Keys
@@ -12,7 +12,7 @@ from contracts.meaning import Reader
 from contracts.ownership import Ownership
 from contracts.pace import Paced
 from contracts.recipes import patterns
-from contracts.safety import deferred_signals, put_back
+from contracts.safety import put_back
 from contracts.target import Target, Unanswered
 from contracts.transports import Access, CannotRun, OverHttp
 from sarkmock import load, profiles
@@ -23,7 +23,7 @@ def finish(file: Path, rate: str = "auto", headers: tuple[str, ...] = ()) -> lis
     ledger = journal.reopen(file)
     try:
         target = Target(Paced(OverHttp(ledger.head["url"], access_of(ledger, headers)), rate))
-        with deferred_signals("cleaning up; what is left is done by the same command again"):
+        with interrupts.deferred("cleaning up; what is left is done by the same command again"):
             return finish_at(target, ledger)
     except Unanswered as error:
         raise CannotRun(str(error)) from None

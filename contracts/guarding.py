@@ -74,6 +74,8 @@ class Guarding:
         """After the last, or after Ctrl-C: nothing of the run stays."""
         if self.safety is None:
             return
+        if self.safety.journal is not None:
+            self.suite.tell(f"cleaning up: {len(self.safety.journal.alive())} things to take back")
         with self.suite.budget.removing():
             left = self.safety.end()
             self.suite.stock.reset()

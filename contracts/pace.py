@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from contracts import interrupts
 from contracts.messages import Request, Response
 from contracts.target import Unanswered
 from contracts.transports import CannotRun, NoAnswer, Transport
@@ -41,7 +42,7 @@ class Clock:
     """Time, and waiting; tests bring their own."""
 
     now: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] = interrupts.sleep
 
 
 def seconds_each(rate: str) -> float:
@@ -92,6 +93,7 @@ class Paced:
         self.clock = clock or Clock()
         self.window = Window()
         self.undone: Callable[[Request], bool] = lambda request: request.method in READS
+        self.tell: Callable[[float], None] = lambda seconds: None  # who watches hears of every wait
         self.answered = False
         self.away = ""  # why nothing is answered any more
         self.attempts = self.refusals = self.troubles = 0
@@ -160,6 +162,7 @@ class Paced:
 
     def _sleep(self, seconds: float) -> None:
         if seconds > 0:
+            self.tell(seconds)
             self.waited += seconds
             self.clock.sleep(seconds)
 

@@ -108,7 +108,8 @@ def untested_lines(suite: Suite, titles: Mapping[str, str]) -> Iterator[str]:
         by_part.setdefault(part, []).append(case.partition("[")[2].rstrip("]") or case)
     for part, cases in by_part.items():
         shown = ", ".join(cases[:NAMED]) + (f" and {len(cases) - NAMED} more" if len(cases) > NAMED else "")
-        yield f"untested: {titles.get(part, part)}: {len(cases)} cases: {shown}"
+        names = "" if suite.stopped else f": {shown}"
+        yield f"untested: {titles.get(part, part)}: {len(cases)} cases{names}"
 
 
 def minutes(seconds: float) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from math import inf
 from typing import Any
 
 import pytest
 
+from contracts import interrupts
 from contracts.budget import seconds_of
 from contracts.fuzz import Fuzzer
 from contracts.parts import PARTS
@@ -53,33 +54,42 @@ class Planning:
         return None if self.plan is None else self.suite.speed.seconds(self.plan.after(item))
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        name = name_of(item)
-        cost = self.plan.costs.get(name, inf) if self.plan is not None else 0
-        if cost > self.suite.budget.left or cost == inf:
-            self.suite.untested.append(name)
-            pytest.skip("beyond the budget")
+        interrupts.check()
+        cost = self.plan.costs.get(name_of(item), inf) if self.plan is not None else 0
+        if self.suite.stopped or cost > self.suite.budget.left or cost == inf:
+            self.leave_out(item)
+            pytest.skip(self.suite.stopped or "beyond the budget")
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """A run that has to stop goes on without sending anything, so that it ends as others do: with a report."""
         before = len(self.suite.unjudged)
-        result = yield
-        if len(self.suite.unjudged) > before:
-            self.suite.untested.append(name_of(item))
+        try:
+            result = yield
+        except KeyboardInterrupt:
+            result, self.suite.stopped = True, "interrupted"
         if self.suite.paced is not None and self.suite.paced.away:
-            item.session.shouldstop = "the target stays away"
+            self.suite.stopped = self.suite.paced.away
+        if self.suite.stopped or len(self.suite.unjudged) > before:
+            self.leave_out(item)
         return result
+
+    def leave_out(self, item: pytest.Item) -> None:
+        """A case that was not, or not wholly, tested."""
+        if name_of(item) not in self.suite.untested:
+            self.suite.untested.append(name_of(item))
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if self.suite.settings.plan:
             session.exitstatus = 0
-        elif self.suite.paced is not None and self.suite.paced.away:
+        elif self.suite.stopped:
             session.exitstatus = 2
 
     def untested(self) -> Iterator[str]:
         """What is left untested, and why."""
-        if self.suite.paced is not None and self.suite.paced.away:
-            yield f"stopped: {self.suite.paced.away}"
+        if self.suite.stopped:
+            yield f"stopped: {self.suite.stopped}"
         yield from untested_lines(self.suite, PARTS)
 
 

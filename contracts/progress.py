@@ -18,6 +18,8 @@ from contracts.report import write_report
 from contracts.spreading import is_spread
 from contracts.suite import Suite
 
+NOTICED = 2.0  # seconds of waiting that a person wonders about
+
 
 class Compact:
     """A pytest plugin: one bar on a terminal, one line a part elsewhere."""
@@ -32,9 +34,12 @@ class Compact:
                                  TimeElapsedColumn(), TimeRemainingColumn(), console=self.console, auto_refresh=False,
                                  transient=True, disable=not self.console.is_terminal)
         self.task = self.progress.add_task("starting", total=None)
-        self.part = ""
+        self.part = self.doing = ""
         self.since: tuple[float, int, int] = (0, 0, 0)
         self.errors: list[str] = []
+        suite.tell = self.tell
+        if suite.paced is not None:
+            suite.paced.tell = self.tell_wait
         hush(config)
 
     def pytest_report_teststatus(self, report: pytest.TestReport | pytest.CollectReport) -> tuple[str, str, str] | None:
@@ -52,15 +57,23 @@ class Compact:
             self.end_part()
             self.part = part
             self.since = (time.monotonic(), self.suite.target.requests, len(self.suite.ledger))
-        self.progress.update(self.task, description=PARTS.get(self.part, self.part), refresh=True)
-        self.tell_eta(nodeid)
-
-    def tell_eta(self, nodeid: str) -> None:
-        """How long it will still take, where a plan knows the requests that are left."""
         eta = self.planning.eta(f"{self.part}::{nodeid.partition('::')[2]}")
-        if eta is not None:
-            description = f"{PARTS.get(self.part, self.part)}, {minutes(eta)} left"
-            self.progress.update(self.task, description=description, refresh=True)
+        self.doing = PARTS.get(self.part, self.part) + (f", {minutes(eta)} left" if eta is not None else "")
+        self.progress.update(self.task, description=self.doing, refresh=True)
+
+    def tell(self, text: str) -> None:
+        """What goes on once all cases are over."""
+        self.end_part()
+        self.part = ""
+        self.doing = text
+        self.progress.update(self.task, description=text, refresh=True)
+        self.progress.console.print(text, highlight=False, markup=False)
+
+    def tell_wait(self, seconds: float) -> None:
+        """A bar that stands still says why."""
+        if seconds > NOTICED:
+            text = f"{self.doing}, waiting {minutes(seconds)} for the box"
+            self.progress.update(self.task, description=text, refresh=True)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call":
@@ -75,6 +88,8 @@ class Compact:
         began, requests, findings = self.since
         sent, found = self.suite.target.requests - requests, len(self.suite.ledger) - findings
         took = time.monotonic() - began
+        if self.suite.stopped and not sent:
+            return
         text = f"{PARTS.get(self.part, self.part):32} {sent:6} requests {found:4} findings {took:6.1f} s"
         self.progress.console.print(text, highlight=False)
 

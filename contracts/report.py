@@ -122,9 +122,11 @@ def closing_line(suite: Suite, outcome: Outcome) -> Text:
     failures = outcome.failures
     counts = {status: len(outcome.of(status)) for status in ("known", "accepted")}
     counts["fixed"] = len(outcome.deviations("fixed"))
-    verdict = f"{len(failures)} findings" if failures else "conforming"
-    parts = [", ".join([verdict, *(f"{count} {status}" for status, count in counts.items() if count)]),
+    found = f"{len(failures)} findings" if failures else "no findings so far" if suite.stopped else "conforming"
+    untested = [f"{len(suite.untested)} cases untested"] if suite.untested else []
+    parts = [", ".join([found, *untested, *(f"{count} {status}" for status, count in counts.items() if count)]),
              f"{suite.target.requests} requests", f"{time.monotonic() - suite.began:.0f} s",
              f"seed {suite.settings.seed}", f"judged by {suite.settings.profile}",
              target_name(suite), f"answers as {suite.fingerprint}"]
-    return Text("\n" + " · ".join(map(str, redacted(parts))), style="bold red" if failures else "bold green")
+    colour = "red" if failures else "yellow" if suite.stopped else "green"
+    return Text("\n" + " · ".join(map(str, redacted(parts))), style=f"bold {colour}")

@@ -5,16 +5,12 @@ The embedded mock needs none of it: nothing can be lost there.
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
 
-from contracts import cleanup, inventory, journal
+from contracts import cleanup, interrupts, inventory, journal
 from contracts.document import Contract
 from contracts.gate import Gate, Permissions
 from contracts.keys import Keys, new_prefix
@@ -25,8 +21,6 @@ from contracts.stock import Stock
 from contracts.target import Target, Unanswered
 from contracts.transports import Access, CannotRun
 from sarkmock import load, profiles
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -87,7 +81,7 @@ class Safety:
             return self.troubles
         self._ended = True
         later = f"cleaning up; if it must stop at once: kill -9, then sarkmock cleanup {self.journal.file}"
-        with deferred_signals(later):
+        with interrupts.deferred(later):
             try:
                 self.troubles = self._finish(self.journal)
             except (CannotRun, Unanswered) as error:
@@ -118,25 +112,3 @@ def absolute(access: dict[str, Any]) -> dict[str, Any]:
     """Access as a ledger may hold it: files by full path, of headers the names alone."""
     files = {name: str(Path(access[name]).absolute()) for name in ("ca", "cert", "key") if access[name]}
     return {**access, **files, "headers": [line.partition(":")[0] for line in access["headers"]]}
-
-
-@contextmanager
-def deferred_signals(message: str) -> Iterator[None]:
-    """Ctrl-C and SIGTERM are answered with a message."""
-    def tell(_number: int, _frame: FrameType | None) -> None:
-        print(message, flush=True)  # noqa: T201
-
-    before = {number: signal.signal(number, tell) for number in SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def interrupt_on_terminate() -> Callable[..., Any] | int | None:
-    """Let SIGTERM end a run as Ctrl-C does: with a clean-up."""
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt("terminated")
-
-    return signal.signal(signal.SIGTERM, interrupt)

@@ -263,9 +263,10 @@ class Stock:
         self._fixtures = {source: made for source, made in self._fixtures.items() if made.delete != path}
 
     def came_back(self, rows: Iterable[Made]) -> None:
-        """A restore may have brought back what was deleted: it is to be removed again."""
-        self.made += [made for made in rows if made not in self.made]
-        self._fixtures.clear()
+        """A restore has brought back these rows, to be removed again, and has taken away what was made after them."""
+        back = list(rows)
+        self.made += [made for made in back if made not in self.made]
+        self._fixtures = {source: made for source, made in self._fixtures.items() if made in back}
 
     def sweep(self, keep_fixtures: bool = True) -> None:
         """Delete what was made, newest first; fixtures stay for the next test unless the run is over."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
-from contracts import inventory
+from contracts import interrupts, inventory
 from contracts.budget import Budget, Speed, seconds_of
 from contracts.conformance import Problem, conforms
 from contracts.document import Contract
@@ -80,9 +80,11 @@ class Suite:
         self.examples = Examples(self.settings.example_databases)
         self.unjudged: list[str] = []  # requests without an answer
         self.untested: list[str] = []  # cases left out, or cut short for want of an answer
+        self.tell: Callable[[str], None] = lambda text: None  # what goes on, for who watches
+        self.stopped = ""  # why nothing more is asked, before everything was
         self.began = time.monotonic()
         self.budget = Budget(target, self.settings.budget, seconds_of(self.settings.max_time), self._owed)
-        target.guards.append(self.budget.guard)
+        target.guards += [interrupts.check, self.budget.guard]
         target.witnesses.append(self.judge)
         self.safety = self._safety(target) if self.settings.url else None
         if self.paced is not None:

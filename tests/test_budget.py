@@ -121,7 +121,6 @@ def messages(suite, exchange):
         yield from ((operation.id, name, message) for name, found in answer.items() for message in found)
 
 
-@pytest.mark.xfail(reason="1,221 requests: after a restore all rows are made anew, also those that are still there")
 def test_all_boundaries_within_1200(product):
     sent = {}
     product.target.witnesses.append(lambda exchange: note(product, sent, exchange))

@@ -135,16 +135,21 @@ def test_sigkill_then_cleanup(number, tmp_path):
         assert "nothing is left to do" in mistake("cleanup", str(ledger))
 
 
+@pytest.mark.parametrize("lines", [1, 20, 60, 140])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
-def test_a_signal_ends_with_a_clean_up(number, tmp_path):
+def test_a_signal_ends_with_a_clean_up_and_a_report(number, lines, tmp_path):
     ledger = tmp_path / "run.ledger"
     with rehearsal() as (box, url):
         before = box.contents()
-        process = begun(url, ledger, "--profile", "shipped")
-        wait_for(ledger, 60, process)
+        process = begun(url, ledger, "--profile", "shipped", "--report", str(tmp_path / "report"))
+        wait_for(ledger, lines, process)
         process.send_signal(number)
         output, _ = process.communicate(timeout=PATIENCE)
         assert process.returncode == 2, output
+        if lines > 1:  # else it may have been before the first test
+            report = json.loads((tmp_path / "report" / "report.json").read_text())
+            assert (report["result"], report["run"]["stopped"]) == ("stopped", "interrupted")
+            assert report["run"]["untested"]
         assert same(box, before) == set()
         assert journal.read(ledger).complete
 

@@ -276,7 +276,7 @@ def test_trouble_is_no_deviation_whoever_meets_it():
 def test_a_run_ends_with_2_when_the_target_is_gone():
     box = Box()
     suite = box.suite()
-    planning, session = Planning(suite), SimpleNamespace(shouldstop=False, exitstatus=1)
+    planning, session = Planning(suite), SimpleNamespace(exitstatus=1)
     item = SimpleNamespace(session=session, name="test", path=Path("test_reads.py"))
     box.script = [(REFUSED, False)] * 50
     steps = planning.pytest_runtest_protocol(item)
@@ -286,6 +286,6 @@ def test_a_run_ends_with_2_when_the_target_is_gone():
     with pytest.raises(StopIteration):
         next(steps)
     planning.pytest_sessionfinish(session)
-    assert session.shouldstop
+    assert suite.stopped
     assert session.exitstatus == 2
     assert next(planning.untested()).startswith("stopped: refused (")

@@ -32,7 +32,7 @@ def describe(suite: Suite, outcome: Outcome) -> Data:
         "tool": {"name": "sarkmock", "version": version("sarkmock")},
         "run": run(suite),
         "target": redacted(suite.fingerprint.described()),
-        "result": "failed" if outcome.failures else "passed",
+        "result": "failed" if outcome.failures else "stopped" if suite.stopped else "passed",
         "summary": summary(outcome),
         "findings": [finding(suite, judged) for judged in outcome.findings],
         "deviations": [deviation(listed) for listed in outcome.listed],
@@ -48,7 +48,8 @@ def run(suite: Suite) -> Data:
     return {"url": redacted(suite.target.url), "embedded": settings.url is None, "profile": settings.profile,
             "seed": settings.seed, "only": settings.only, "quick": settings.quick, "strict": settings.strict,
             "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
-            "seconds": round(seconds, 1), "requests": suite.target.requests}
+            "seconds": round(seconds, 1), "requests": suite.target.requests, "stopped": redacted(suite.stopped) or None,
+            "untested": suite.untested}
 
 
 def summary(outcome: Outcome) -> dict[str, int]:

@@ -10,7 +10,7 @@ from contracts.reports.data import Data
 SHOWN = 50  # findings of one kind; a job summary has an end
 COUNTS = ("{new} new, {expired} expired, {known} known and {accepted} accepted findings; "
           "{fixed} listed deviations fixed.")
-MARKS = {"passed": "✅", "failed": "❌"}
+MARKS = {"passed": "✅", "failed": "❌", "stopped": "⚠️"}
 
 
 def as_markdown(data: Data) -> str:
@@ -26,11 +26,19 @@ def _lines(data: Data) -> Iterator[str]:
     version = data["target"]["version"]
     yield "`{url}` answers as {version}; judged by {profile}, {requests} requests in {seconds} s, seed {seed}.".format(
         version=version, **run)
+    yield from _incomplete(run)
     for status in ("new", "expired", "known") if run["strict"] else ("new", "expired"):
         yield from _findings(status, [one for one in data["findings"] if one["status"] == status])
     yield from _deviations("Fixed", [one for one in data["deviations"] if one["status"] == "fixed"])
     yield from _deviations("Known", [one for one in data["deviations"] if one["status"] == "known"])
     yield from _coverage(data)
+
+
+def _incomplete(run: Data) -> Iterator[str]:
+    if run["stopped"]:
+        yield from ("", f"Stopped: {_cell(run['stopped'])}.")
+    if run["untested"]:
+        yield from ("", f"{len(run['untested'])} cases were left untested.")
 
 
 def _findings(status: str, found: list[Data]) -> Iterator[str]:

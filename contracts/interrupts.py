@@ -1,0 +1,65 @@
+"""Ctrl-C and SIGTERM: they end a run before its next request, never inside one or inside a library. Sends nothing.
+
+An exception raised wherever a signal happens to arrive may be swallowed there: by a callback of the garbage collector,
+by a finalizer, by code that waits for an answer. So a signal is noted, and what it asks for happens between requests.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SLICE = 0.2  # seconds until a wait sees that a signal has come
+
+_noted: list[int] = []
+
+
+def install(at_once: bool = False) -> None:
+    """From now on signals are noted; `at_once` in a process that sends nothing, whose next request never comes."""
+    for number in SIGNALS:
+        signal.signal(number, _interrupt if at_once else _note)
+
+
+def _note(number: int, frame: FrameType | None) -> None:
+    if _noted:
+        _interrupt(number, frame)  # asked twice: somebody does not want to wait
+    _noted.append(number)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    _noted.clear()
+    raise KeyboardInterrupt
+
+
+def check(_request: object = None) -> None:
+    """Raise KeyboardInterrupt if a signal has come. A guard of a Target, and called between tests."""
+    if _noted:
+        _interrupt(_noted[0], None)
+
+
+def sleep(seconds: float) -> None:
+    """Wait, unless a signal comes."""
+    ends = time.monotonic() + seconds
+    while (left := ends - time.monotonic()) > 0:
+        check()
+        time.sleep(min(left, SLICE))
+
+
+@contextmanager
+def deferred(message: str) -> Iterator[None]:
+    """A block that has to be finished: signals are answered with a message."""
+    def tell(_number: int, _frame: FrameType | None) -> None:
+        os.write(1, f"{message}\n".encode())  # print is not reentrant
+
+    before = {number: signal.signal(number, tell) for number in SIGNALS}
+    _noted.clear()
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
