@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from contracts import interrupts
@@ -51,15 +53,14 @@ def pytest_configure(config: pytest.Config) -> None:
     option = config.getoption
     settings = Settings(option("--profile"), option("--target-profile"), option("--sark-url"), option("--seed"),
                         option("--max-examples"), option("--quick"), option("--only"),
-                        option("--rate"), option("--budget"), option("--max-time"), option("--plan"),
+                        option("--rate"), option("--budget"), option("--max-time"), option("--plan"), traffic(config),
                         option("--strict-known"), caution_of(option), tuple(option("--example-database")))
     interrupts.install(at_once=is_spread(config))
     try:
         check_spread(config, settings)
         config.stash[SUITE] = open_suite(settings)
         config.pluginmanager.register(Guarding(config.stash[SUITE]), "sarkmock-guarding")
-        reports = None if is_worker(config) else option("--report")
-        judging = Judging(config.stash[SUITE], option("--accept"), option("--update-accepted"), reports)
+        judging = Judging(config.stash[SUITE], option("--accept"), option("--update-accepted"), option("--report"))
     except (CannotRun, FileError) as error:
         pytest.exit(str(error), returncode=2)
     config.pluginmanager.register(Spreading(config.stash[SUITE]), "sarkmock-spreading")
@@ -70,6 +71,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(planning, "sarkmock-planning")
     if option("--compact"):
         config.pluginmanager.register(Compact(config, config.stash[SUITE], planning), "sarkmock-compact")
+
+
+def traffic(config: pytest.Config) -> Path | None:
+    """Where --report puts all traffic."""
+    directory = config.getoption("--report")
+    return Path(directory) / "traffic.har" if directory and not config.getoption("--plan") else None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -113,6 +120,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if suite is not None:
         with suite.budget.removing():
             suite.stock.sweep(keep_fixtures=False)
+        suite.close()
 
 
 def pytest_terminal_summary(config: pytest.Config) -> None:

@@ -9,7 +9,6 @@ import pytest
 
 from contracts.accepted import read_accepted, update_accepted
 from contracts.reports import write_files
-from contracts.reports.har import Cassette
 from contracts.suite import Suite
 from contracts.transports import CannotRun
 from contracts.verdicts import today
@@ -27,9 +26,6 @@ class Judging:
         if update and self.file is None:
             raise CannotRun("--update-accepted: which file? --accept FILE names it")
         self.read()
-        if self.directory:
-            _make(self.directory)
-            self.cassette = Cassette(self.directory / "traffic.har", suite.target)
 
     def read(self) -> None:
         """The list of what is accepted at this box."""
@@ -53,12 +49,4 @@ class Judging:
         elif session.exitstatus == pytest.ExitCode.TESTS_FAILED and not self.broken:
             session.exitstatus = pytest.ExitCode.OK
         if self.directory:
-            self.cassette.close()
             write_files(self.suite, outcome, self.directory)
-
-
-def _make(directory: Path) -> None:
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CannotRun(f"--report {directory}: {error.strerror}") from None

@@ -77,7 +77,7 @@ def rehearsal_of(suite: Suite) -> Suite:
     settings = suite.settings
     profile = settings.target_profile or ("shipped" if settings.url else settings.profile)
     return open_suite(replace(settings, url=None, target_profile=profile, budget=None, max_time=None, plan=False,
-                              example_databases=()))
+                              example_databases=(), traffic=None))
 
 
 def attempt(case: Case, suite: Suite, fuzzer: Fuzzer) -> None:

@@ -13,7 +13,7 @@ from urllib.parse import urljoin, urlsplit
 
 from contracts.messages import Response
 from contracts.target import Target
-from contracts.transports import CannotRun, InProcess, NoAnswer
+from contracts.transports import CannotRun, InProcess, NoAnswer, Transport
 
 PROBE = "/tenants"  # a harmless read of every version
 # Where the API is found on one host or another.
@@ -36,7 +36,14 @@ def preflight(target: Target, verify: bool | str) -> Response:
 
 def embedded(target: Target) -> bool:
     """Whether there is no connection to look at."""
-    return isinstance(target.transport, InProcess)
+    return isinstance(bare(target.transport), InProcess)
+
+
+def bare(transport: Transport) -> Transport:
+    """The way out itself, without what waits or writes down on the way."""
+    while (inner := getattr(transport, "transport", None)) is not None:
+        transport = inner
+    return transport
 
 
 def is_sark(answer: Response) -> bool:
@@ -168,7 +175,7 @@ def others(target: Target) -> Iterator[tuple[str, Target]]:
     for base in dict.fromkeys((beside, *BASES)):
         url = f"{parts.scheme}://{parts.netloc}{base}"
         if url != target.url:
-            transport = copy.copy(getattr(target.transport, "transport", target.transport))  # without its pace
+            transport = copy.copy(bare(target.transport))
             transport.url, transport.base = url, base
             other = Target(transport)
             other.guards = target.guards

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 MASK = "REDACTED"
+BODY = 4000  # characters of a body that is shown
 SECRETS = ("passwd", "password", "secret", "ldappass", "spypass", "syspass", "foppass", "disapass", "authorization",
            "proxy-authorization", "cookie", "set-cookie", "x-api-key", "token", "access_token", "api_token",
            "remotesecret", "md5secret", "vmpasswd", "dvrvmail_password")
@@ -39,6 +40,15 @@ def redacted(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return type(value)(_pair(item) for item in value)
     return value
+
+
+def body_text(body: bytes) -> str:
+    """A body for people: bytes that are no text are counted, a long one is cut."""
+    try:
+        whole = str(redacted(body.decode()))
+    except UnicodeDecodeError:
+        return f"({len(body)} bytes)"
+    return whole if len(whole) <= BODY else f"{whole[:BODY]}... ({len(whole)} characters)"
 
 
 def is_secret(name: Any) -> bool:

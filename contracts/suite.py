@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from contracts import interrupts, inventory
@@ -26,6 +27,7 @@ from contracts.safety import Caution, Safety
 from contracts.stock import Stock, Unavailable
 from contracts.tally import Tally
 from contracts.target import Target, Unanswered, Withheld
+from contracts.traffic import Cassette, Recorded
 from contracts.transports import CannotRun, InProcess, OverHttp
 from contracts.verdicts import Lists, Outcome, judge
 from sarkmock import Engine, MethodNotAllowed, Operation, PageNotFound, create_app, load
@@ -48,6 +50,7 @@ class Settings:
     budget: int | None = None
     max_time: str | None = None
     plan: bool = False
+    traffic: Path | None = None  # where all traffic is written
     strict: bool = False
     caution: Caution = field(default_factory=Caution)
     example_databases: tuple[str, ...] = ()
@@ -78,6 +81,9 @@ class Suite:
         self.problems = 0
         self.excused = False  # whether the last answer is a crash that the document foretells
         self.examples = Examples(self.settings.example_databases)
+        self.cassette = Cassette(self.settings.traffic) if self.settings.traffic else None
+        if self.cassette:
+            record(target, self.cassette)
         self.unjudged: list[str] = []  # requests without an answer
         self.untested: list[str] = []  # cases left out, or cut short for want of an answer
         self.tell: Callable[[str], None] = lambda text: None  # what goes on, for who watches
@@ -182,6 +188,11 @@ class Suite:
         writes = self.safety is not None and self.settings.caution.permissions.writes
         return len(inventory.lists(self.safety.contracts)) if self.safety is not None and writes else 0
 
+    def close(self) -> None:
+        """The record of its traffic is complete."""
+        if self.cassette is not None:
+            self.cassette.close()
+
     def _owed(self) -> int:
         """The requests that cleaning up will take."""
         return len(self.stock.made) + self.looking
@@ -231,6 +242,12 @@ class FoundSomething(AssertionError):
         super().__init__("\n".join(str(finding) for finding in findings))
 
 
+def record(target: Target, cassette: Cassette) -> None:
+    """Write down what leaves from now on, every attempt of a paced target included."""
+    last = target.transport if isinstance(target.transport, Paced) else target
+    last.transport = Recorded(last.transport, cassette)
+
+
 def embedded(profile: str) -> Target:
     """The mock in this process."""
     return Target(InProcess(create_app(Engine(load(profile)))))
@@ -253,6 +270,10 @@ def open_suite(settings: Settings) -> Suite:
         raise CannotRun(f"no section {settings.only!r}; there is {', '.join(contract.sections)}")
     if not settings.plan:
         verify = settings.caution.access.verify(urlsplit(settings.url).hostname or "") if settings.url else False
-        with suite.budget.removing():
-            suite.fingerprint = fingerprint(target, preflight(target, verify))
+        try:
+            with suite.budget.removing():
+                suite.fingerprint = fingerprint(target, preflight(target, verify))
+        except CannotRun:
+            suite.close()
+            raise
     return suite

@@ -1,5 +1,6 @@
 """The pace of a run at a box that limits its clients, and a network that fails, by a clock that only tests move."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,8 +10,9 @@ from contracts.document import Contract
 from contracts.messages import Request, Response
 from contracts.pace import Clock, Lost, Paced, StaysAway, retry_after, seconds_each
 from contracts.planning import Planning
-from contracts.suite import Suite
+from contracts.suite import Suite, record
 from contracts.target import Target
+from contracts.traffic import Cassette
 from contracts.transports import CannotRun, InProcess, NoAnswer
 from sarkmock import Engine, create_app, load
 from sarkmock.state import State
@@ -271,6 +273,19 @@ def test_trouble_is_no_deviation_whoever_meets_it():
                 suite.target.send(suite.stock.request(operation))
     assert not len(suite.ledger)
     assert suite.target.transport.refusals <= 2
+
+
+def test_every_attempt_is_in_the_record_of_traffic(tmp_path):
+    box = Box()
+    suite = box.suite()
+    cassette = Cassette(tmp_path / "traffic.har")
+    record(suite.target, cassette)
+    box.script = [(REFUSED, False), (GATEWAY, False), (Response(429, (("Retry-After", "1"),), b""), False)]
+    assert suite.target.get("/tenants").ok
+    cassette.close()
+    entries = json.loads((tmp_path / "traffic.har").read_text())["log"]["entries"]
+    assert [entry["response"]["status"] for entry in entries] == [0, 503, 429, 200]
+    assert entries[0]["comment"]
 
 
 def test_a_run_ends_with_2_when_the_target_is_gone():

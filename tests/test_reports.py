@@ -21,8 +21,8 @@ from contracts.conformance import Problem
 from contracts.document import Contract
 from contracts.messages import Request, with_json
 from contracts.reports import WRITERS, write_files
-from contracts.reports.har import Cassette
-from contracts.suite import Suite, embedded
+from contracts.suite import Settings, Suite, embedded, record
+from contracts.traffic import Cassette
 from sarkmock import load, source_of
 from tests.serving import COMMAND
 
@@ -37,8 +37,7 @@ BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "
 def reports(tmp_path_factory):
     """A small run with one finding of each kind, secrets and hostile texts among them."""
     directory = tmp_path_factory.mktemp("report")
-    suite = Suite(Contract(load()), embedded("shipped"))
-    cassette = Cassette(directory / "traffic.har", suite.target)
+    suite = Suite(Contract(load()), embedded("shipped"), Settings(traffic=directory / "traffic.har"))
     suite.target.get("/tenants")
     suite.target.get("/globals")
     body = {"pkey": "8001", "passwd": SECRET, "name": "</script><b>\x01|`", "cluster": "default"}
@@ -48,7 +47,7 @@ def reports(tmp_path_factory):
     text = f'<img src=x onerror=alert(1)> | \x02 "passwd": "{SECRET}" \ud800'
     suite.report("agents.create", Problem("rules", "name", "refused", text), exchange)
     suite.report("tenants.update", Problem("rules", "localarea", "accepted", "2.5 is taken"), exchange)
-    cassette.close()
+    suite.close()
     write_files(suite, suite.outcome(), directory)
     return directory
 
@@ -137,12 +136,14 @@ def test_har_holds_all_traffic(reports):
     for entry in log["entries"]:
         assert entry["startedDateTime"]
         assert entry["response"]["content"]["mimeType"] == "application/json"
+        assert entry["time"] == entry["timings"]["wait"] > 0
 
 
 def test_har_is_written_as_it_happens(tmp_path):
     """A long run's traffic does not stay in memory: after each exchange there is more in the file."""
     target = embedded("documented")
-    cassette = Cassette(tmp_path / "traffic.har", target)
+    cassette = Cassette(tmp_path / "traffic.har")
+    record(target, cassette)
     sizes = []
     for _ in range(3):
         for _ in range(40):

@@ -1,5 +1,6 @@
 """Cases spread over processes: what each saw comes back, and a box is never asked by two."""
 
+import json
 import subprocess
 import sys
 
@@ -39,6 +40,17 @@ def test_two_processes_find_what_one_finds():
     assert table == [line.split()[:5] for line in two.stdout.splitlines() if line.startswith("Agents")]
     known = {line.split()[1] for line in one.stdout.splitlines() if line.startswith("  ")}
     assert known == {line.split()[1] for line in two.stdout.splitlines() if line.startswith("  ")}
+
+
+def test_the_traffic_of_all_processes_is_in_one_file(tmp_path):
+    answer = check("--quick", "--only", "Agents", "--max-examples", "2", "--report", str(tmp_path), "-n", "2")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    har, = tmp_path.glob("*.har")
+    entries = json.loads(har.read_text())["log"]["entries"]
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert len(entries) == report["run"]["requests"]
+    assert {"POST", "PUT", "DELETE"} < {entry["request"]["method"] for entry in entries}
+    assert [entry["startedDateTime"] for entry in entries] == sorted(entry["startedDateTime"] for entry in entries)
 
 
 @pytest.mark.parametrize(("arguments", "reason"), [

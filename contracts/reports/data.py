@@ -14,7 +14,7 @@ from typing import Any
 from contracts.curl import curl_line
 from contracts.known import places
 from contracts.messages import Exchange
-from contracts.redaction import redacted
+from contracts.redaction import body_text, redacted
 from contracts.suite import Suite
 from contracts.verdicts import Judged, Listed, Outcome, page_lines
 from sarkmock import Operation, source_of
@@ -22,7 +22,6 @@ from sarkmock import Operation, source_of
 Data = dict[str, Any]
 FORMAT = "sarkmock-report/1"
 STEPS = 12  # a longer sequence is told by its end
-BODY = 4000  # characters of a body that a report shows
 
 
 def describe(suite: Suite, outcome: Outcome) -> Data:
@@ -86,20 +85,11 @@ def exchanged(url: str, exchange: Exchange) -> Data:
     request, response = exchange.request, exchange.response
     return {
         "curl": redacted(curl_line(url, request)),
-        "request": {"method": request.method, "target": redacted(request.target), "body": text(request.body),
+        "request": {"method": request.method, "target": redacted(request.target), "body": body_text(request.body),
                     "headers": [list(pair) for pair in redacted(request.headers)]},
-        "response": {"status": response.status, "body": text(response.body),
+        "response": {"status": response.status, "body": body_text(response.body),
                      "headers": [list(pair) for pair in redacted(response.headers)]},
     }
-
-
-def text(body: bytes) -> str:
-    """A body for people: bytes that are no text are counted, a long one is cut."""
-    try:
-        whole = str(redacted(body.decode()))
-    except UnicodeDecodeError:
-        return f"({len(body)} bytes)"
-    return whole if len(whole) <= BODY else f"{whole[:BODY]}... ({len(whole)} characters)"
 
 
 def deviation(listed: Listed) -> Data:
