@@ -7,6 +7,8 @@ from sarkmock.operations import Operation, Router, Table, compile_document
 from sarkmock.php import UploadedFile, read_input, to_text
 from sarkmock.places import source_of
 from sarkmock.replies import MethodNotAllowed, PageNotFound, PhpError
+from sarkmock.seed import Seed, SeedError
+from sarkmock.seeds import load_seed, seed_names
 from sarkmock.spec import Deviation, Document, deviations, load, profiles
 from sarkmock.state import State
 from sarkmock.yaml12 import FileError
@@ -21,6 +23,8 @@ __all__ = [
     "PageNotFound",
     "PhpError",
     "Router",
+    "Seed",
+    "SeedError",
     "State",
     "Table",
     "UploadedFile",
@@ -29,8 +33,10 @@ __all__ = [
     "create_app",
     "deviations",
     "load",
+    "load_seed",
     "profiles",
     "read_input",
+    "seed_names",
     "source_of",
     "to_text",
 ]

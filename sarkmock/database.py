@@ -39,6 +39,15 @@ class Database:
         """The table's columns in order; KeyError for an unknown table."""
         return self._columns[table]
 
+    def kinds(self, table: str) -> dict[str, str]:
+        """The declared type of each column, as it is written in the layout."""
+        return {row[1]: row[2] for row in self._db.execute(f"PRAGMA table_info({quote(table)})")}
+
+    def key(self, table: str) -> tuple[str, ...]:
+        """The columns of the primary key."""
+        found = sorted((row[5], row[1]) for row in self._db.execute(f"PRAGMA table_info({quote(table)})") if row[5])
+        return tuple(name for _, name in found)
+
     def rows(self, table: str, where: Mapping[str, Any] | None = None, order: Sequence[str] = (),
              only: tuple[str, ...] | None = None) -> list[Row]:
         """Rows whose columns equal (or, for a list of values, are among) what ``where`` says, in key order.

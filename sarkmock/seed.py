@@ -1,26 +1,42 @@
-"""Reads a seed: what the PBX holds at the start. A mistake is told with file, line and field. Knows no behaviour."""
+"""What a PBX holds at the start, as YAML and in memory. A mistake is told with file, line and field.
+
+Knows the tables' layout; neither the API's rules nor any behaviour.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.resources import files
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from sarkmock import yaml12
 from sarkmock.database import Database, Row
+from sarkmock.names import unknown
 from sarkmock.yaml12 import FileError
 
 KEYS = ("tables", "files", "astdb", "pbx")
+INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 Place = tuple[str | int, ...]
+
+
+class SeedError(ValueError):
+    """A mistake in a seed's content: the keys that lead to it, and what is wrong."""
+
+    def __init__(self, place: Place, problem: str) -> None:
+        super().__init__(f"{'.'.join(map(str, place)) or 'seed'}: {problem}")
+        self.place, self.problem = place, problem
 
 
 @dataclass(frozen=True)
 class Seed:
-    """Rows by table, files by path, AstDB values by (family, key), and whether the PBX runs."""
+    """Rows by table, files by path, AstDB values by (family, key), and whether the PBX runs. Not to be changed."""
 
     tables: dict[str, list[Row]] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
@@ -28,22 +44,39 @@ class Seed:
     running: bool = True
 
     @classmethod
+    @cache
     def factory(cls) -> Seed:
         """A factory-fresh SARK."""
-        return cls.read(Path(str(files("sarkmock").joinpath("seed.yaml"))))
+        return cls.read(Path(str(files("sarkmock").joinpath("seeds/factory.yaml"))))
 
     @classmethod
     def read(cls, file: Path) -> Seed:
         """The seed in a YAML file; FileError names file, line and field of the first mistake."""
-        content = yaml12.read(file)
+        try:
+            return cls.of(yaml12.read(file))
+        except SeedError as error:
+            raise FileError(file, yaml12.line_of(file, error.place), str(error)) from None
+
+    @classmethod
+    def of(cls, content: Any) -> Seed:
+        """The seed that a mapping of a seed file's shape describes; SeedError for the first mistake."""
         for place, problem in _problems(content):
-            raise FileError(file, yaml12.line_of(file, place), f"{'.'.join(map(str, place)) or 'seed'}: {problem}")
+            raise SeedError(place, problem)
         return cls(
-            tables={table: [dict(row) for row in rows] for table, rows in (content.get("tables") or {}).items()},
+            tables={table: [dict(row) for row in rows or ()] for table, rows in (content.get("tables") or {}).items()},
             files={path: _bytes(value) for path, value in (content.get("files") or {}).items()},
-            astdb={(family, str(key)): str(value) for family, entries in (content.get("astdb") or {}).items()
-                   for key, value in entries.items()},
+            astdb={(str(family), str(key)): str(value) for family, entries in (content.get("astdb") or {}).items()
+                   for key, value in (entries or {}).items()},
             running=content.get("pbx", "running") == "running")
+
+    def content(self) -> dict[str, Any]:
+        """The mapping that `of` takes."""
+        astdb: dict[str, dict[str, str]] = {}
+        for (family, key), value in self.astdb.items():
+            astdb.setdefault(family, {})[key] = value
+        return {"tables": {table: [dict(row) for row in rows] for table, rows in self.tables.items()},
+                "files": {path: _readable(content) for path, content in self.files.items()},
+                "astdb": astdb, "pbx": "running" if self.running else "stopped"}
 
 
 def _problems(content: Any) -> Iterator[tuple[Place, str]]:
@@ -52,55 +85,100 @@ def _problems(content: Any) -> Iterator[tuple[Place, str]]:
         return
     for key in content:
         if key not in KEYS:
-            yield (key,), f"unknown key; there is {', '.join(KEYS)}"
+            yield (key,), unknown("key", key, KEYS)
     if content.get("pbx", "running") not in ("running", "stopped"):
         yield ("pbx",), "must be running or stopped"
-    yield from _mapping_problems(content)
-    yield from _table_problems(content.get("tables") or {})
-    yield from _file_problems(content.get("files") or {})
-
-
-def _mapping_problems(content: dict[str, Any]) -> Iterator[tuple[Place, str]]:
-    for key in ("tables", "files", "astdb"):
-        if not isinstance(content.get(key) or {}, dict):
+    for key, problems in (("tables", _table_problems), ("files", _file_problems), ("astdb", _astdb_problems)):
+        value = content.get(key) or {}
+        if isinstance(value, dict):
+            yield from problems(value)
+        else:
             yield (key,), "must be a mapping"
-    astdb = content.get("astdb") or {}
-    for family, entries in astdb.items() if isinstance(astdb, dict) else ():
-        if not isinstance(entries, dict):
-            yield ("astdb", family), "must be a mapping of keys to values"
 
 
-def _table_problems(tables: Any) -> Iterator[tuple[Place, str]]:
+def _table_problems(tables: dict[Any, Any]) -> Iterator[tuple[Place, str]]:
     layout = Database()
-    known = layout.tables()
     for table, rows in tables.items():
-        if table not in known:
-            yield ("tables", table), f"unknown table; there is {', '.join(known)}"
-        elif not isinstance(rows, list):
+        if table not in layout.tables():
+            yield ("tables", table), unknown("table", table, layout.tables())
+        elif not isinstance(rows, list | None):
             yield ("tables", table), "must be a list of rows"
         else:
-            for index, row in enumerate(rows):
-                yield from _row_problems(("tables", table, index), row, layout.columns(table))
+            yield from _rows_problems(("tables", table), rows or [], layout)
 
 
-def _row_problems(place: Place, row: Any, columns: tuple[str, ...]) -> Iterator[tuple[Place, str]]:
-    if not isinstance(row, dict):
-        yield place, "must be a mapping of columns to values"
-        return
+def _rows_problems(place: Place, rows: list[Any], layout: Database) -> Iterator[tuple[Place, str]]:
+    table, seen = str(place[-1]), set()
+    for index, row in enumerate(rows):
+        if not isinstance(row, dict):
+            yield (*place, index), "must be a mapping of columns to values"
+            continue
+        yield from _row_problems((*place, index), row, layout.kinds(table))
+        key = tuple(str(row.get(column)) for column in layout.key(table) if row.get(column) is not None)
+        if key and key in seen:
+            yield (*place, index, layout.key(table)[0]), f"there is a row {' '.join(key)} already"
+        seen.add(key)
+
+
+def _row_problems(place: Place, row: dict[Any, Any], columns: Mapping[str, str]) -> Iterator[tuple[Place, str]]:
     for column, value in row.items():
         if column not in columns:
-            yield (*place, column), f"unknown column; there is {', '.join(columns)}"
-        elif not isinstance(value, (str, int, float, type(None))) or isinstance(value, bool):
-            yield (*place, column), "must be text, a number or null"
+            yield (*place, column), unknown("column", column, columns)
+            continue
+        problem = _value_problem(columns[column], value)
+        if problem:
+            yield (*place, column), problem
 
 
-def _file_problems(contents: dict[str, Any]) -> Iterator[tuple[Place, str]]:
+def _value_problem(kind: str, value: Any) -> str | None:
+    """What is wrong with a value for a column that is declared so."""
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return f"must be text, a number or null; write '{str(value).lower()}' if you mean the text"
+    if kind.startswith("INT"):
+        return None if INTEGER.fullmatch(str(value)) else "must be an integer or null"
+    if isinstance(value, float) and not isfinite(value):
+        return "must be a finite number"
+    if isinstance(value, (str, int, float)):
+        return None if _is_writable(str(value)) else "must be text that UTF-8 can write"
+    return "must be text, a number or null"
+
+
+def _is_writable(text: str) -> bool:
+    return not any("\ud800" <= sign <= "\udfff" for sign in text)
+
+
+def _file_problems(contents: dict[Any, Any]) -> Iterator[tuple[Place, str]]:
     for path, value in contents.items():
+        if not isinstance(path, str) or not path.startswith("/"):
+            yield ("files", path), "must be an absolute path"
         try:
             _bytes(value)
-        except (TypeError, KeyError, AttributeError, binascii.Error):
+        except (TypeError, KeyError, AttributeError, UnicodeEncodeError, binascii.Error):
             yield ("files", path), "must be text, or {base64: ...}"
+
+
+def _astdb_problems(astdb: dict[Any, Any]) -> Iterator[tuple[Place, str]]:
+    for family, entries in astdb.items():
+        if not isinstance(entries, dict | None):
+            yield ("astdb", family), "must be a mapping of keys to values"
+            continue
+        for key, value in (entries or {}).items():
+            if isinstance(value, bool) or not isinstance(value, (str, int)):
+                yield ("astdb", family, key), "must be text or a whole number"
 
 
 def _bytes(value: Any) -> bytes:
     return value.encode() if isinstance(value, str) else base64.b64decode(value["base64"], validate=True)
+
+
+def _readable(content: bytes) -> Any:
+    """Text where YAML can write it as it is, or else base64."""
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    if all(sign.isprintable() or sign in "\n\t" for sign in text):
+        return text
+    return {"base64": base64.b64encode(content).decode()}

@@ -35,6 +35,10 @@ class Clock:
         self.offset = 0.0
         self.frozen = self._start
 
+    def start(self) -> float:
+        """What `now` is after a reset."""
+        return time.time() if self._start is None else self._start
+
     def now(self) -> float:
         """Epoch seconds."""
         return (time.time() if self.frozen is None else self.frozen) + self.offset
@@ -44,14 +48,13 @@ class Clock:
 
     def stamp(self) -> str:
         """Now as SQLite's datetime('now') writes it: UTC, no zone."""
-        return datetime.fromtimestamp(self.now(), UTC).strftime("%Y-%m-%d %H:%M:%S")
+        return stamp_of(self.now())
 
 
 class State:
     """The state of one PBX. ``now`` holds the clock still at that epoch second."""
 
     def __init__(self, seed: Seed | None = None, *, dice: int = 0, now: float | None = None) -> None:
-        self.seed = seed or Seed.factory()
         self.tables = Database()
         self.files: dict[str, File] = {}
         self.astdb: dict[tuple[str, str], str] = {}
@@ -59,8 +62,15 @@ class State:
         self.dice = random.Random(dice)
         self.pbx = Pbx(self.clock)
         self._dice = dice
-        self._fill()
-        self._image = self.tables.dump()
+        self.reseed(seed or Seed.factory())
+
+    def reseed(self, seed: Seed) -> None:
+        """Start over from a seed, which `reset` goes back to from now on.
+
+        sqlite3.IntegrityError if it has a key twice; nothing is changed then.
+        """
+        image = filled(seed, self.clock.start())
+        self.seed, self._image = seed, image
         self.reset()
 
     def reset(self) -> None:
@@ -73,9 +83,23 @@ class State:
         self.astdb = dict(self.seed.astdb)
         self.pbx.reset(running=self.seed.running)
 
-    def _fill(self) -> None:
-        stamp = self.clock.stamp()
-        for table, rows in self.seed.tables.items():
-            stamps = {name: stamp for name in ("z_created", "z_updated") if name in self.tables.columns(table)}
-            for row in rows:
-                self.tables.insert(table, stamps | row)
+    def to_seed(self) -> Seed:
+        """A seed that holds what there is now; calls, the clock and the dice are not in it."""
+        tables = {table: self.tables.rows(table) for table in self.tables.tables()}
+        files = {path: file.content for path, file in self.files.items()}
+        return Seed({table: rows for table, rows in tables.items() if rows}, files, dict(self.astdb), self.pbx.running)
+
+
+def filled(seed: Seed, now: float) -> bytes:
+    """The image of a database with the seed's rows; what they do not say of their time stamps is now."""
+    tables, stamp = Database(), stamp_of(now)
+    for table, rows in seed.tables.items():
+        stamps = {name: stamp for name in ("z_created", "z_updated") if name in tables.columns(table)}
+        for row in rows:
+            tables.insert(table, stamps | row)
+    return tables.dump()
+
+
+def stamp_of(second: float) -> str:
+    """An epoch second as SQLite's datetime() writes it: UTC, no zone."""
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S")

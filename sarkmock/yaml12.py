@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,15 @@ class FileError(Exception):
 
 
 class Loader(_Base):
-    """PyYAML's safe loader with YAML 1.2's core booleans, and neither dates nor base-60 numbers."""
+    """PyYAML's safe loader with YAML 1.2's core booleans, and neither dates nor base-60 numbers.
+
+    A key that stands twice in a mapping is an error, as YAML wants it: the other entry would be lost without a word.
+    """
+
+    def construct_document(self, node: yaml.Node) -> Any:
+        for key in _repeated(node):
+            raise yaml.constructor.ConstructorError(None, None, f"duplicate key {key.value!r}", key.start_mark)
+        return super().construct_document(node)
 
 
 Loader.yaml_implicit_resolvers = {
@@ -37,6 +46,25 @@ _INT = re.compile("^[-+]?[0-9]+$")
 Loader.add_implicit_resolver("tag:yaml.org,2002:bool", _BOOL, list("tf"))
 Loader.add_implicit_resolver("tag:yaml.org,2002:int", _INT, list("-+0123456789"))
 Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(node.value))  # 012 is twelve
+
+
+def _repeated(root: yaml.Node) -> Iterator[yaml.Node]:
+    """The keys that stand in their mapping already."""
+    waiting, met = [root], set()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in met:
+            continue
+        met.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+        elif isinstance(node, yaml.MappingNode):
+            seen = set()
+            for key, value in node.value:
+                if isinstance(key, yaml.ScalarNode) and (key.tag, key.value) in seen:
+                    yield key
+                seen.add((key.tag, str(key.value)))
+                waiting.append(value)
 
 
 def read(file: Path) -> Any:

@@ -1,9 +1,13 @@
 """Seeds and the state made from them: mistakes told with their line, reset exact, runs repeatable."""
 
-import pytest
+import sqlite3
 
-from sarkmock.seed import Seed
-from sarkmock.state import State
+import pytest
+import yaml
+
+from sarkmock import yaml12
+from sarkmock.seed import Seed, SeedError
+from sarkmock.state import File, State
 from sarkmock.yaml12 import FileError
 
 SEED = """\
@@ -50,13 +54,68 @@ def test_the_factory_seed_has_what_a_fresh_sark_has():
     ("- {pkey: default}", "- default", 3, "must be a mapping"),
     ("UklGRg==", "U", 8, "files./greeting: must be text"),
     ("stopped", "asleep", 11, "must be running or stopped"),
-    ("pbx:", "pbxx:", 11, "unknown key"),
+    ("pbx:", "pbxx:", 11, "unknown key 'pbxx'; did you mean pbx"),
+    ("description:", "Descripton:", 5, "did you mean description"),
+    ("pkey: acme", "pkey: default", 4, "there is a row default already"),
+    ("description: Acme", "pkey: true", 5, "duplicate key 'pkey'"),
+    ("Acme\n", "true\n", 5, "write 'true' if you mean the text"),
+    ("Acme\n", ".nan\n", 5, "must be a finite number"),
+    ("/greeting", "greeting", 8, "must be an absolute path"),
+    ('"441234"', "[441234]", 10, "astdb.cfim.1001: must be text or a whole number"),
     ("{pkey: default}", "{pkey: default", 4, "did not find"),
 ])
 def test_a_mistake_is_told_with_its_line_and_field(tmp_path, old, new, line, problem):
     with pytest.raises(FileError, match=problem) as caught:
         read(tmp_path, SEED.replace(old, new, 1))
     assert caught.value.line == line
+
+
+@pytest.mark.parametrize(("table", "row"), [
+    ("queue", "{id: one, pkey: sales}"),
+    ("queue", "{id: 1, timeout: 1.5}"),
+    ("holiday", "{stime: 99999999999999999999}"),
+])
+def test_a_whole_number_is_asked_for_where_the_column_is_one(tmp_path, table, row):
+    with pytest.raises(FileError, match="must be an integer or null"):
+        read(tmp_path, f"tables:\n  {table}:\n    - {row}\n")
+
+
+@pytest.mark.parametrize("content", [
+    {"tables": {"cluster": [{"pkey": "\ud800"}]}},
+    {"files": {"/greeting": "\ud800"}},
+])
+def test_half_a_character_is_refused(content):
+    with pytest.raises(SeedError, match="must be text"):
+        Seed.of(content)
+
+
+def test_what_a_state_holds_is_a_seed_that_brings_it_back(tmp_path):
+    state = State(read(tmp_path), now=1000.0)
+    state.tables.insert("ipphone", {"pkey": "1001", "cluster": "acme", "desc": "01 ä\t'NO'"})
+    state.files["/image"] = File(b"\xff\0", 5.0)
+    again = State(Seed.of(yaml.safe_load(yaml12.dump(state.to_seed().content()))), now=2000.0)
+    assert again.to_seed() == state.to_seed()
+
+
+def test_a_new_seed_takes_the_place_of_all_there_was(tmp_path):
+    state = State(now=1000.0)
+    clock, tables = state.clock, state.tables
+    state.clock.advance(60)
+    state.reseed(read(tmp_path))
+    state.astdb.clear()
+    state.tables.delete("cluster", "pkey", "acme")
+    state.reset()
+    assert state.to_seed() == State(read(tmp_path), now=1000.0).to_seed()
+    assert (state.clock, state.tables) == (clock, tables)
+
+
+def test_a_seed_that_does_not_fit_changes_nothing():
+    state = State(now=1000.0)
+    before = state.to_seed()
+    with pytest.raises(sqlite3.IntegrityError):
+        state.reseed(Seed({"cluster": [{"pkey": "twice"}, {"pkey": "twice"}]}))
+    state.reset()
+    assert state.to_seed() == before
 
 
 def test_reset_brings_everything_back(tmp_path):

@@ -26,3 +26,23 @@ def test_words_are_no_booleans(tmp_path: Path) -> None:
     file = tmp_path / "x.yaml"
     file.write_text("[YES, NO, on, off, true, 012, 1_000]", encoding="utf-8")
     assert yaml12.read(file) == ["YES", "NO", "on", "off", True, 12, "1_000"]
+
+
+@pytest.mark.parametrize(("text", "line"), [
+    ("a: 1\nb: 2\na: 3\n", 3),
+    ("a:\n  - {b: 1, 'b': 2}\n", 2),
+    ("a: &x {b: 1, b: 2}\nc: *x\n", 1),
+])
+def test_a_key_that_stands_twice_is_told_with_its_line(text: str, line: int, tmp_path: Path) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(yaml12.FileError, match="duplicate key") as caught:
+        yaml12.read(file)
+    assert caught.value.line == line
+
+
+def test_a_merged_key_may_be_overridden_and_a_node_may_hold_itself(tmp_path: Path) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text("a: &a {b: 1}\nc: {<<: *a, b: 2}\nd: &d [1: x, '1': y, *d]\n", encoding="utf-8")
+    read = yaml12.read(file)
+    assert (read["c"], read["d"][:2]) == ({"b": 2}, [{1: "x"}, {"1": "y"}])

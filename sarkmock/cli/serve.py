@@ -17,7 +17,7 @@ from sarkmock import certificates
 from sarkmock.app import create_app
 from sarkmock.engine import Engine
 from sarkmock.gateway import BASE
-from sarkmock.seed import Seed
+from sarkmock.seeds import load_seed, seed_names
 from sarkmock.server import Served, Server
 from sarkmock.spec import load
 from sarkmock.state import State
@@ -36,14 +36,15 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--key", type=FILE, metavar="FILE", help="Private key (PEM) of --cert.")
 @click.option("--profile", default="documented", show_default=True, metavar="NAME",
               help="Which API to answer as: documented, shipped, or the path of an overlay file.")
-@click.option("--seed-file", type=FILE, metavar="FILE", help="State to start from (YAML), or else a factory-fresh box.")
+@click.option("--seed", "--seed-file", default="factory", show_default=True, metavar="NAME|FILE",
+              help=f"State to start from: {', '.join(seed_names())}, or a YAML file (see `sarkmock seeds`).")
 @click.option("--throttle", type=click.IntRange(min=1), metavar="N",
               help="Answer at most N requests a minute, then 429, as a real box does (60).")
 @click.option("--boot-time", type=click.FloatRange(min=0), default=60.0, show_default=True, metavar="SECONDS",
               help="How long the PBX stays down after a reboot.")
 @click.option("-v", "--verbose", is_flag=True, help="Log every request to stderr.")
 def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
-          profile: str, seed_file: Path | None, throttle: int | None, boot_time: float, verbose: bool) -> None:
+          profile: str, seed: str, throttle: int | None, boot_time: float, verbose: bool) -> None:
     """Answer the SARK V6 API on this machine until Ctrl-C.
 
     HTTPS on 127.0.0.1:44300, state in memory, factory-fresh at every start. POST /_mock/reset brings the first
@@ -56,10 +57,11 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
         sarkmock serve --profile shipped -v         answer as the published product does, log requests
         sarkmock serve --profile shipped --throttle 60    rehearse on a box that limits its clients
         sarkmock serve --cert box.pem --key box.key
-        sarkmock serve --seed-file my-box.yaml      start from rows of your own
+        sarkmock serve --seed big                   10,000 extensions
+        sarkmock serve --seed my-box.yaml           start from rows of your own
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)  # before any thread starts: only `sigwait` below receives them
-    engine = Engine(load(profile), State(Seed.read(seed_file)) if seed_file else None)
+    engine = Engine(load(profile), State(load_seed(seed)))
     engine.state.pbx.boot_seconds = boot_time
     with ExitStack() as stack:
         pair = None if http else _pair(stack, host, cert, key)
