@@ -5,8 +5,6 @@ Knows identities, not findings. A file that is not right is told by line and fie
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -16,6 +14,7 @@ from typing import Any
 import yaml
 
 from contracts.transports import CannotRun
+from sarkmock import write_whole
 
 FIELDS = {"id": True, "reason": True, "expires": False}  # and whether an entry must have it
 DAYS = 90  # what --update-accepted enters is looked at again after a quarter of a year
@@ -76,23 +75,8 @@ def update_accepted(file: Path, found: Iterable[str], today: date) -> int:
         fields = {"id": identity, "reason": NO_REASON, "expires": until}
         lines += yaml.safe_dump([fields], sort_keys=False, allow_unicode=True, width=10_000).splitlines()
     if new or expired:
-        write_whole(file, "\n".join(lines) + "\n")
+        write_whole(file, ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace"))
     return len(new) + len(expired)
-
-
-def write_whole(file: Path, text: str) -> None:
-    """All of it or nothing: a reader never sees half a file."""
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).chmod(file.stat().st_mode & 0o777 if file.exists() else 0o644)
-        Path(name).replace(file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _renew(file: Path, lines: list[str], identities: set[str], until: date) -> None:

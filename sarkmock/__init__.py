@@ -1,7 +1,9 @@
 """A mock of the SARK V6 PBX API: the public names. Everything else is private."""
 
+from sarkmock import paths
 from sarkmock.actions import check_fields
 from sarkmock.app import create_app
+from sarkmock.atomic import write_whole
 from sarkmock.engine import Engine
 from sarkmock.operations import Operation, Router, Table, compile_document
 from sarkmock.php import UploadedFile, read_input, to_text
@@ -34,9 +36,11 @@ __all__ = [
     "deviations",
     "load",
     "load_seed",
+    "paths",
     "profiles",
     "read_input",
     "seed_names",
     "source_of",
     "to_text",
+    "write_whole",
 ]

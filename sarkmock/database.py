@@ -40,8 +40,20 @@ class Database:
         return self._columns[table]
 
     def kinds(self, table: str) -> dict[str, str]:
-        """The declared type of each column, as it is written in the layout."""
-        return {row[1]: row[2] for row in self._db.execute(f"PRAGMA table_info({quote(table)})")}
+        """The declared type of each column; that of a key of one column says so."""
+        single = len(self.key(table)) == 1
+        return {name: f"{kind} PRIMARY KEY" if key and single else kind
+                for _, name, kind, _, _, key in self._db.execute(f"PRAGMA table_info({quote(table)})")}
+
+    def defaults(self, table: str) -> Row:
+        """What the columns of a row are that nothing was said of; null where the layout names no default."""
+        self._db.execute("BEGIN")
+        self._db.execute(f"INSERT INTO {quote(table)} DEFAULT VALUES")
+        try:
+            row = self._db.execute(f"SELECT * FROM {quote(table)} WHERE rowid = last_insert_rowid()").fetchone()
+        finally:
+            self._db.execute("ROLLBACK")
+        return dict(zip(self._columns[table], row, strict=True))
 
     def key(self, table: str) -> tuple[str, ...]:
         """The columns of the primary key."""

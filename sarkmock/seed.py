@@ -21,7 +21,9 @@ from sarkmock.database import Database, Row
 from sarkmock.names import unknown
 from sarkmock.yaml12 import FileError
 
+STAMPS = ("z_created", "z_updated")
 KEYS = ("tables", "files", "astdb", "pbx")
+ROW_ID = "INTEGER PRIMARY KEY"  # the one kind of column that SQLite itself keeps free of texts
 INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 Place = tuple[str | int, ...]
 
@@ -69,12 +71,17 @@ class Seed:
                    for key, value in (entries or {}).items()},
             running=content.get("pbx", "running") == "running")
 
+    def text(self) -> str:
+        """The seed as YAML, for people to read and change."""
+        return yaml12.dump(self.content())
+
     def content(self) -> dict[str, Any]:
-        """The mapping that `of` takes."""
+        """The mapping that `of` takes, without what a row need not say."""
+        layout = Database()
         astdb: dict[str, dict[str, str]] = {}
         for (family, key), value in self.astdb.items():
             astdb.setdefault(family, {})[key] = value
-        return {"tables": {table: [dict(row) for row in rows] for table, rows in self.tables.items()},
+        return {"tables": {table: _told(rows, layout.defaults(table)) for table, rows in self.tables.items()},
                 "files": {path: _readable(content) for path, content in self.files.items()},
                 "astdb": astdb, "pbx": "running" if self.running else "stopped"}
 
@@ -131,12 +138,12 @@ def _row_problems(place: Place, row: dict[Any, Any], columns: Mapping[str, str])
 
 
 def _value_problem(kind: str, value: Any) -> str | None:
-    """What is wrong with a value for a column that is declared so."""
+    """What is wrong with a value for a column of that kind."""
     if value is None:
         return None
     if isinstance(value, bool):
         return f"must be text, a number or null; write '{str(value).lower()}' if you mean the text"
-    if kind.startswith("INT"):
+    if kind == ROW_ID:
         return None if INTEGER.fullmatch(str(value)) else "must be an integer or null"
     if isinstance(value, float) and not isfinite(value):
         return "must be a finite number"
@@ -171,6 +178,12 @@ def _astdb_problems(astdb: dict[Any, Any]) -> Iterator[tuple[Place, str]]:
 
 def _bytes(value: Any) -> bytes:
     return value.encode() if isinstance(value, str) else base64.b64decode(value["base64"], validate=True)
+
+
+def _told(rows: list[Row], defaults: Row) -> list[Row]:
+    """Rows without the columns that are null anyway. Time stamps stay: a row without any would be stamped anew."""
+    quiet = {name for name, value in defaults.items() if value is None and name not in STAMPS}
+    return [{name: value for name, value in row.items() if value is not None or name not in quiet} for row in rows]
 
 
 def _readable(content: bytes) -> Any:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from sarkmock.database import Database
 from sarkmock.pbx import Pbx
-from sarkmock.seed import Seed
+from sarkmock.seed import STAMPS, Seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def filled(seed: Seed, now: float) -> bytes:
     """The image of a database with the seed's rows; what they do not say of their time stamps is now."""
     tables, stamp = Database(), stamp_of(now)
     for table, rows in seed.tables.items():
-        stamps = {name: stamp for name in ("z_created", "z_updated") if name in tables.columns(table)}
+        stamps = {name: stamp for name in STAMPS if name in tables.columns(table)}
         for row in rows:
             tables.insert(table, stamps | row)
     return tables.dump()

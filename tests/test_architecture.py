@@ -18,11 +18,13 @@ SOURCES = sorted([*(ROOT / "sarkmock").rglob("*.py"), *(ROOT / "contracts").rglo
 
 # What each module or package of sarkmock/ may import of the others, from the ground up.
 LADDER = {
+    "atomic": set(),
     "connections": set(),
     "database": set(),
     "mailaddress": set(),
     "names": set(),
     "overlay": set(),
+    "paths": set(),
     "pbx": set(),
     "replies": set(),
     "resources": set(),
@@ -40,15 +42,16 @@ LADDER = {
     "validation": {"php", "replies", "rules"},
     "operations": {"replies", "spec", "validation"},
     "calls": {"database", "operations", "replies", "state"},
-    "actions": {"calls", "database", "operations", "pbx", "php", "replies", "shorewall", "state"},
+    "actions": {"calls", "database", "operations", "paths", "pbx", "php", "replies", "shorewall",
+                "state"},
     "engine": {"actions", "calls", "database", "operations", "php", "replies", "spec", "state", "validation"},
     "gateway": {"engine", "replies"},
     "throttle": {"engine", "replies"},
     "app": {"engine", "gateway", "throttle"},
-    "cli": {"app", "certificates", "engine", "gateway", "operations", "resources", "seeds", "server", "spec", "state",
-            "yaml12"},
-    "__init__": {"actions", "app", "engine", "operations", "php", "places", "replies", "seed", "seeds", "spec",
-                 "state", "yaml12"},
+    "cli": {"app", "atomic", "certificates", "engine", "gateway", "operations", "resources", "seed", "seeds", "server",
+            "spec", "state", "yaml12"},
+    "__init__": {"actions", "app", "atomic", "engine", "operations", "paths", "php", "places", "replies", "seed",
+                 "seeds", "spec", "state", "yaml12"},
     "__main__": {"cli"},
 }
 # Libraries that one place alone may know, so that another can take their part.

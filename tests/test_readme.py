@@ -52,7 +52,7 @@ def test_every_slow_suite_has_an_environment_of_its_own():
     assert named == slow - set(TOX["tox"]["env_list"].split(", "))
 
 
-@pytest.mark.parametrize(("title", "command"), [("Serving", "serve"), ("Checking", "check")])
+@pytest.mark.parametrize(("title", "command"), [("Serving", "serve"), ("Importing", "import"), ("Checking", "check")])
 def test_the_tables_have_every_option(title, command):
     known = {name for parameter in cli.commands[command].params if isinstance(parameter, click.Option)
              for name in parameter.opts}

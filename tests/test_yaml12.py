@@ -11,7 +11,8 @@ import yaml
 from sarkmock import yaml12
 
 # What only one of YAML 1.1 and 1.2 takes for a number, a boolean or a date, and a few plain values.
-VALUES = ["01924566000", "1e3", ".5", "12", "1.5", "+5", "NO", "on", "null", "~", "2024-06-01", "10:20", "0o7", "a: b"]
+VALUES = ["01924566000", "1e3", ".5", "12", "1.5", "+5", "NO", "on", "null", "~", "2024-06-01", "10:20", "0o7", "a: b",
+          "a\x85b", "\u2028", "\ufeffx", "a\r\n", "\0", "\U0001f600", " a\n  b"]
 
 
 @pytest.mark.parametrize("value", [*VALUES, 7, 1.5, True, None, ["01", 1], {"NO": "YES"}])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from contracts.accepted import write_whole
 from contracts.reports.data import Data, describe
 from contracts.reports.html import as_html
 from contracts.reports.junit import as_junit
@@ -13,6 +12,7 @@ from contracts.reports.markdown import as_markdown
 from contracts.reports.sarif import as_sarif
 from contracts.suite import Suite
 from contracts.verdicts import Outcome
+from sarkmock import write_whole
 
 
 def as_json(data: Data) -> str:
@@ -33,4 +33,4 @@ def write_files(suite: Suite, outcome: Outcome, directory: Path) -> None:
     """Every report but the traffic, which is written as it happens."""
     data = describe(suite, outcome)
     for name, write in WRITERS.items():
-        write_whole(directory / name, write(data))
+        write_whole(directory / name, write(data).encode("utf-8", "backslashreplace"))

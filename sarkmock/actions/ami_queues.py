@@ -5,12 +5,12 @@ Agents of a mock never log in, and nobody waits in its queues.
 
 from __future__ import annotations
 
+from sarkmock import paths
 from sarkmock.actions.ami import Answer, Packet, error, listing
 from sarkmock.database import Row
 from sarkmock.state import State
 
 SERVED = ("queue1", "queue2", "queue3", "queue4", "queue5", "queue6")
-SPOOL = "/var/spool/asterisk/voicemail/default"
 
 
 def agents(state: State) -> Answer:
@@ -105,5 +105,5 @@ def mailbox_status(state: State, mailbox: str) -> Answer:
 
 def messages(state: State, mailbox: str, folder: str) -> int:
     """A message is a text file that describes it, beside its recordings."""
-    place = f"{SPOOL}/{mailbox}/{folder}/msg"
+    place = f"{paths.MAILBOXES}/{mailbox}/{folder}/msg"
     return sum(path.startswith(place) and path.endswith(".txt") for path in state.files)

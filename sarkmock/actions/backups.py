@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from io import BytesIO
 
-from sarkmock import php
+from sarkmock import paths, php
 from sarkmock.actions import archives, images, stored
 from sarkmock.actions.snapshots import unrestorable
 from sarkmock.actions.stored import Shelf
@@ -18,7 +18,7 @@ from sarkmock.php import UploadedFile
 from sarkmock.replies import NotFound, Reply
 from sarkmock.state import File, State
 
-BACKUPS = Shelf("/opt/sark/bkup", "backup", "backup set", re.compile(r"sarkbak\.[0-9]+\.zip"))
+BACKUPS = Shelf(paths.BACKUPS, "backup", "backup set", re.compile(r"sarkbak\.[0-9]+\.zip"))
 FIELD = "uploadzip"
 UPLOAD_NAME = re.compile(r"sarkbak\.[0-9]{1,10}\.zip")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sarkmock import php, shorewall
+from sarkmock import paths, php, shorewall
 from sarkmock.calls import Call
 from sarkmock.replies import PhpError, Reply
 from sarkmock.state import File, State
@@ -13,20 +13,19 @@ from sarkmock.state import File, State
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One of the two firewalls: its Shorewall, the directory of its configuration, the file that the API stores."""
+    """One of the two firewalls: its Shorewall, and the file beside its configuration that the API stores."""
 
     program: str
     version: int
-    directory: str
-    file: str
+    path: str
 
     @property
-    def path(self) -> str:
-        return f"{self.directory}/{self.file}"
+    def directory(self) -> str:
+        return self.path.rpartition("/")[0]
 
 
-IPV4 = Family("Shorewall", 4, "/etc/shorewall", "sark_rules")
-IPV6 = Family("Shorewall6", 6, "/etc/shorewall6", "sark_rules6")
+IPV4 = Family("Shorewall", 4, paths.RULES_IPV4)
+IPV6 = Family("Shorewall6", 6, paths.RULES_IPV6)
 
 
 def rules(family: Family, call: Call) -> Reply:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from sarkmock import paths
 from sarkmock.actions import stored
 from sarkmock.actions.stored import Shelf
 from sarkmock.calls import Call
@@ -11,7 +12,7 @@ from sarkmock.php import UploadedFile
 from sarkmock.php.finfo import mime_type
 from sarkmock.replies import PhpError, Refusal, Reply
 
-GREETINGS = Shelf("/usr/share/asterisk/sounds", "greeting", "sounds set", re.compile(r"usergreeting[^/]*"))
+GREETINGS = Shelf(paths.GREETINGS, "greeting", "sounds set", re.compile(r"usergreeting[^/]*"))
 FIELD = "greeting"
 NAME = re.compile(r"usergreeting[0-9]{4}\.(?:mp3|wav)")
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from sarkmock import php
+from sarkmock import paths, php
 from sarkmock.actions.stored import attachment
 from sarkmock.calls import Call
 from sarkmock.pbx import PhoneCall
 from sarkmock.replies import Invalid, PhpError, Reply
 from sarkmock.state import File, State
-
-RECORDS = "/var/log/asterisk/cdr-csv/Master.csv"
 
 
 def index(call: Call) -> Reply:
@@ -48,14 +46,15 @@ def records(state: State) -> bytes:
     """The file, with the calls that ended since it was last looked at."""
     for call in state.pbx.finished():
         record(state, call)
-    file = state.files.get(RECORDS)
+    file = state.files.get(paths.CALL_RECORDS)
     return file.content if file else b""
 
 
 def record(state: State, call: PhoneCall) -> None:
     """Append a finished call."""
-    file = state.files.get(RECORDS)
-    state.files[RECORDS] = File((file.content if file else b"") + row(call).encode("utf-8", "replace"), call.ends)
+    file = state.files.get(paths.CALL_RECORDS)
+    content = (file.content if file else b"") + row(call).encode("utf-8", "replace")
+    state.files[paths.CALL_RECORDS] = File(content, call.ends)
 
 
 def row(call: PhoneCall) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import sqlite3
 
+from sarkmock import paths
 from sarkmock.actions import archives, images, stored
 from sarkmock.actions.stored import Shelf
 from sarkmock.calls import Call
 from sarkmock.php import UploadedFile
 from sarkmock.replies import NotFound, Refusal, Reply
 
-SNAPSHOTS = Shelf("/opt/sark/snap", "snapshot", "snapshot set", re.compile(r"sark\.db\.[0-9]+"))
+SNAPSHOTS = Shelf(paths.SNAPSHOTS, "snapshot", "snapshot set", re.compile(r"sark\.db\.[0-9]+"))
 FIELD = "uploadsnap"
 UPLOAD_NAME = re.compile(r"(sark\.db\.[0-9]{1,10})(\.zip)?")
 

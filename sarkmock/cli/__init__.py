@@ -12,6 +12,7 @@ import click
 from sarkmock.cli.check import check
 from sarkmock.cli.cleanup import cleanup
 from sarkmock.cli.document import deviations, routes, spec
+from sarkmock.cli.imports import import_
 from sarkmock.cli.seeds import seeds
 from sarkmock.cli.serve import serve
 from sarkmock.server import CannotListen
@@ -35,7 +36,7 @@ def cli() -> None:
     """
 
 
-for command in (serve, seeds, check, cleanup, routes, spec, deviations):
+for command in (serve, seeds, import_, check, cleanup, routes, spec, deviations):
     cli.add_command(command)
 
 

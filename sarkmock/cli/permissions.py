@@ -24,6 +24,7 @@ VALUES = {
     "--key": ("FILE", "Its key (PEM)."),
     "--token-env": ("NAME", "Environment variable that holds a bearer token."),
 }
+ACCESS = ("--ca", "--cert", "--key", "--token-env")
 
 
 def permissions(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -34,6 +35,16 @@ def permissions(command: Callable[..., Any]) -> Callable[..., Any]:
     for name, text in reversed(FLAGS.items()):
         command = click.option(name, is_flag=True, help=text)(command)
     return command
+
+
+def access(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that say how a box is reached to a command that only reads."""
+    command = click.option("--header", "headers", multiple=True, metavar="'Name: value'",
+                           help="Send this header too.")(command)
+    for name in reversed(ACCESS):
+        metavar, text = VALUES[name]
+        command = click.option(name, metavar=metavar, help=text)(command)
+    return click.option("--insecure", is_flag=True, help=FLAGS["--insecure"])(command)
 
 
 def arguments(url: str | None, options: Mapping[str, Any]) -> list[str]:

@@ -1,0 +1,105 @@
+"""`sarkmock import`: the present state of a box as a seed. Changes nothing there, and judges nothing.
+
+Which version answers does not matter: of every operation, each path that some profile knows is tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from contracts import holdings
+from contracts.disguise import disguised
+from contracts.document import Contract
+from contracts.gate import Gate, Permissions
+from contracts.meaning import Reader
+from contracts.messages import Request, Response, fill_path
+from contracts.pace import Paced
+from contracts.preflight import preflight
+from contracts.target import Target, Unanswered, Withheld
+from contracts.transports import Access, CannotRun, OverHttp
+from sarkmock import Operation, Seed, load, load_seed, profiles
+
+Progress = Callable[[str, int, int], None]  # what is read, how many of them are, of how many
+FACTORY = load_seed("factory")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How much is read."""
+
+    secrets: bool = False
+    tables_only: bool = False
+
+
+@dataclass
+class Box:
+    """A box that is asked for operations by their ids. ``notes`` says what could not be read, a line each."""
+
+    target: Target
+    contracts: Sequence[Contract]
+    tell: Progress = lambda *_: None
+    notes: list[str] = field(default_factory=list)
+    _paths: dict[str, list[str]] = field(default_factory=dict)
+
+    def operations(self) -> Iterator[Operation]:
+        """Every operation of every version, once for each path."""
+        yield from {(operation.id, operation.path): operation
+                    for contract in self.contracts for operation in contract.operations}.values()
+
+    def get(self, name: str, **parameters: Any) -> Response | None:
+        """A good answer; None, and a note, if there is none."""
+        known = self._paths.setdefault(name, [one.path for one in self.operations() if one.id == name])
+        problem = ""
+        for template in list(known):
+            path = fill_path(template, parameters)
+            try:
+                response = self.target.send(Request("GET", path)).response
+            except Withheld as reason:
+                problem = f"GET {path} is not sent: {reason}"
+                continue
+            if response.ok:
+                self._paths[name] = [template]
+                return response
+            problem = f"GET {path} answers {response.status}"
+        self.note(problem)
+        return None
+
+    def note(self, line: str) -> None:
+        if line not in self.notes:
+            self.notes.append(line)
+
+
+def import_state(url: str, access: Access, rate: str, wanted: Wanted, tell: Progress) -> tuple[Seed, list[str]]:
+    """The state of the box at a URL, and what could not be read of it. CannotRun if it is no SARK, or goes away."""
+    target = Target(Paced(OverHttp(url, access), rate))
+    try:
+        box = guarded(target, tell)
+        preflight(target, access.verify(access.check(url).hostname or ""))
+        return read_state(box, wanted), box.notes
+    except Unanswered as reason:
+        raise CannotRun(str(reason)) from None
+
+
+def guarded(target: Target, tell: Progress = lambda *_: None) -> Box:
+    """The box behind a target, with a gate that lets out reads alone."""
+    contracts = [Contract(load(name)) for name in profiles()]
+    target.guards.append(Gate(Reader(contracts), Permissions()).guard)
+    return Box(target, contracts, tell)
+
+
+def read_state(box: Box, wanted: Wanted) -> Seed:
+    """All that can be read. What cannot, in tables and files that no list shows, is what the factory has."""
+    tables = holdings.read_tables(box)
+    running = holdings.is_running(box)
+    files, astdb = dict(FACTORY.files), {}
+    if not wanted.tables_only:
+        files |= holdings.read_files(box) | holdings.read_archives(box, wanted.secrets)
+        if running:
+            files |= holdings.read_mailboxes(box)
+            astdb = holdings.read_runtime(box, tables["ipphone"])
+    if not wanted.secrets:
+        tables = {table: [disguised(f"{table} {row.get('pkey')}", row) for row in rows]
+                  for table, rows in tables.items()}
+    return Seed({**FACTORY.tables, **tables}, files, astdb, running)

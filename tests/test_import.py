@@ -1,0 +1,229 @@
+"""`sarkmock import`: served again, what was read answers as the box did. Secrets stay behind, and only reads leave."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from contracts.disguise import CONFIGURATION
+from contracts.importing import Wanted, guarded, read_state
+from contracts.redaction import is_secret
+from contracts.target import Target
+from contracts.transports import InProcess
+from sarkmock import Engine, Operation, Seed, State, compile_document, create_app, load, load_seed, paths, profiles
+from sarkmock.engine import Request
+from tests.boxes import NOW
+from tests.guarded import Box
+from tests.serving import mistake, sarkmock, serving
+
+LAYOUT = State().tables
+VISIBLE = {operation.table.name: [] for operation in compile_document(load()) if operation.table}
+for _operation in compile_document(load()):
+    if _operation.table and _operation.method == "GET":
+        VISIBLE[_operation.table.name] += [name for name in _operation.visible
+                                           if name in LAYOUT.columns(_operation.table.name)]
+FIXED = ("pkey", "id", "technology", "carrier", "legacy")
+TRUNKS = [{"carrier": carrier, "technology": technology} for carrier, technology in (
+    ("GeneralSIP", "SIP"), ("GeneralIAX2", "IAX2"), ("DiD", "DiD"), ("CLID", "CLID"))]
+
+plain = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.@+]{0,8}", fullmatch=True)
+odd = st.text(st.characters(codec="utf-8"), max_size=20)
+values = st.none() | odd | plain | st.integers(-99, 99999) | st.sampled_from(["NO", "012", "1e3", "null", "", "~"])
+
+
+def keyed(rows: list[dict[str, Any]], keys: list[str]) -> list[dict[str, Any]]:
+    return [row | {"pkey": key} for row, key in zip(rows, keys, strict=False)]
+
+
+def rows_of(table: str) -> st.SearchStrategy[list[dict[str, Any]]]:
+    """Rows as a box may have them: odd texts in columns that are shown, plain keys."""
+    if table.startswith("IPphoneCOS"):
+        return st.lists(st.tuples(plain, plain), max_size=3, unique=True).map(
+            lambda pairs: [dict(zip(("IPphone_pkey", "COS_pkey"), pair, strict=True)) for pair in pairs])
+    names = [name for name in dict.fromkeys(VISIBLE[table]) if name not in FIXED]
+    row = st.dictionaries(st.sampled_from(names), values, max_size=8)
+    if table == "lineio":
+        row = st.builds(dict.__or__, row, st.sampled_from(TRUNKS))
+    unique = "id" not in LAYOUT.columns(table)
+    return st.builds(keyed, st.lists(row, max_size=3), st.lists(plain, min_size=3, max_size=3, unique=unique))
+
+
+def contents() -> st.SearchStrategy[dict[str, bytes]]:
+    """Files of a box, some of them with any bytes."""
+    names = st.sampled_from([f"{paths.GREETINGS}/usergreeting1000.wav", f"{paths.BACKUPS}/sarkbak.1000.zip",
+                             f"{paths.SNAPSHOTS}/sark.db.1000", f"{paths.GREETINGS}/usergreeting1001.mp3"])
+    lines = st.lists(odd.filter(lambda text: "\n" not in text), max_size=3)
+    return st.builds(lambda files, rules, records: files | {
+        paths.RULES_IPV4: "".join(f"{line}\n" for line in rules).encode(), paths.CALL_RECORDS: records,
+    }, st.dictionaries(names, st.binary(max_size=20)), lines, st.binary(max_size=50))
+
+
+@st.composite
+def seeds(draw: Any) -> Seed:
+    """The state of some box."""
+    rows = {table: draw(rows_of(table)) for table in VISIBLE if table not in ("globals", "device")}
+    settings = {"pkey": "global"} | draw(st.dictionaries(st.sampled_from(VISIBLE["globals"]), values))
+    files = draw(contents())
+    astdb = {}
+    for phone in rows["ipphone"]:
+        astdb |= {(name, phone["pkey"]): value for name, value in draw(
+            st.dictionaries(st.sampled_from(["cfim", "cfbs", "ringdelay"]), plain)).items()}
+        for folder in draw(st.lists(st.sampled_from(["INBOX", "Old"]), unique=True)):
+            files[f"{paths.MAILBOXES}/{phone['pkey']}/{folder}/msg0000.txt"] = b"[message]\n"
+    return Seed(rows | {"globals": [settings]}, files, astdb, draw(st.booleans()))
+
+
+def engine_of(seed: Seed, profile: str) -> Engine:
+    """A box with that state; what the seed does not speak of is the factory's."""
+    factory = load_seed("factory")
+    state = Seed(factory.tables | seed.tables, factory.files | seed.files, seed.astdb, seed.running)
+    return Engine(load(profile), State(state, now=NOW))
+
+
+def imported(engine: Engine, *, secrets: bool = False) -> tuple[Seed, list[str]]:
+    """What is read from a box, by way of the file that it is written to."""
+    box = guarded(Target(InProcess(create_app(engine))))
+    seed = read_state(box, Wanted(secrets=secrets))
+    return Seed.of(yaml.safe_load(seed.text())), box.notes
+
+
+def answers(engine: Engine) -> dict[str, Any]:
+    """The answer to every GET that only reads, for every key there is."""
+    reads = [one for one in compile_document(engine.document) if one.method == "GET" and one.hazard == "read"]
+    found = {}
+    for operation in reads:
+        for path in filled(engine, operation):
+            reply = engine.handle(Request("GET", path))
+            found[f"{operation.id} {path}"] = (reply.status, reply.body, dict(reply.headers))
+    return found
+
+
+def filled(engine: Engine, operation: Operation) -> list[str]:
+    found = [operation.path.strip("/")]
+    for parameter in operation.parameters:
+        found = [path.replace("{" + parameter + "}", key, 1) for path in found
+                 for key in keys(engine, operation, parameter)]
+    return found
+
+
+def keys(engine: Engine, operation: Operation, parameter: str) -> list[str]:
+    """Keys of rows, names of files, and what functions of the PBX are asked for."""
+    state = engine.state
+    if operation.table:
+        return [str(row[operation.table.key]) for row in state.tables.rows(operation.table.name, operation.table.where)]
+    if parameter in ("backup", "snapshot", "greeting"):
+        return [path.rpartition("/")[2] for path in state.files if not path.startswith(paths.MAILBOXES)]
+    numbers = [row["pkey"] for table in ("ipphone", "queue", "lineio") for row in state.tables.rows(table)]
+    return {"limit": ["0", "2"], "id": [*numbers, "cfim", "cfbs", "ringdelay"], "key": numbers,
+            "context": ["internal", "extensions"], "function": ["Agents", "None"]}[parameter]
+
+
+@pytest.mark.parametrize("profile", profiles())
+@settings(max_examples=30, deadline=None, phases=set(Phase) - {Phase.explain})
+@given(seed=seeds())
+def test_what_is_imported_answers_every_read_as_the_box_does(profile: str, seed: Seed) -> None:
+    engine = engine_of(seed, profile)
+    copy, _ = imported(engine, secrets=True)
+    expected, found = answers(engine), answers(engine_of(copy, profile))
+    assert found.keys() == expected.keys()
+    assert {name: found[name] for name in found if found[name] != expected[name]} == {
+        name: expected[name] for name in found if found[name] != expected[name]}
+
+
+SECRETS = Seed.of({"tables": {
+    "agent": [{"pkey": "1001", "cluster": "default", "name": "Ann", "passwd": "7391"}],
+    "ipphone": [{"pkey": "1001", "desc": "Ann", "passwd": "Hq8zLm4xVt2w", "provision": "sip password: Hq8zLm4xVt2w\n"},
+                {"pkey": "1002", "desc": "Bob", "passwd": None}],
+    "lineio": [{"pkey": "carrier", "technology": "SIP", "carrier": "GeneralSIP", "username": "us3r",
+                "password": "p9ss-of-trunk", "disapass": "8642", "register": "us3r:p9ss-of-trunk@sip.example.net/us3r",
+                "sipiaxpeer": "type=peer\nsecret=p9ss-of-trunk\nremotesecret=0ther0ne\nhost=192.0.2.1\nsecret=\n"
+                              "qualify=yes"}],
+    "globals": [{"pkey": "global", "LDAPPASS": "t0psecret", "SPYPASS": "55512", "SYSPASS": "97531"}],
+}, "files": {f"{paths.SNAPSHOTS}/sark.db.1000": "Hq8zLm4xVt2w", f"{paths.GREETINGS}/usergreeting1000.wav": "RIFF"}})
+REAL = ("7391", "Hq8zLm4xVt2w", "p9ss-of-trunk", "8642", "0ther0ne", "t0psecret", "55512", "97531")
+
+
+def test_secrets_are_replaced_by_made_up_ones_that_the_rules_take() -> None:
+    copy, notes = imported(engine_of(SECRETS, "documented"))
+    assert [secret for secret in REAL if secret in copy.text()] == []
+    trunk, = copy.tables["lineio"]
+    assert trunk["sipiaxpeer"].splitlines()[3:] == ["host=192.0.2.1", "secret=", "qualify=yes"]
+    assert trunk["register"] == f"us3r:{trunk['password']}@sip.example.net/us3r"
+    assert f"\nsecret={trunk['password']}\n" in trunk["sipiaxpeer"]
+    phone, silent = copy.tables["ipphone"]
+    assert phone["provision"] == f"sip password: {phone['passwd']}\n"
+    assert "passwd" not in silent
+    engine = engine_of(copy, "documented")
+    agent = next(operation for operation in engine.operations if operation.id == "agents.create")
+    assert agent.validator.errors(copy.tables["agent"][0], engine.state.tables) == {}
+    assert any(note.startswith("1 snapshots are left out") for note in notes)
+
+
+def test_the_same_box_gives_the_same_seed_and_all_but_its_secrets_is_alike() -> None:
+    engine = engine_of(SECRETS, "shipped")
+    copy, _ = imported(engine)
+    assert copy.text() == imported(engine)[0].text()
+    assert blind(answers(engine_of(copy, "shipped"))) == blind(answers(engine))
+
+
+def blind(found: Any) -> Any:
+    """Answers without secrets, the texts that hold some, and snapshots."""
+    if isinstance(found, dict):
+        return {name: blind(value) for name, value in found.items()
+                if not (is_secret(name) or name in CONFIGURATION or "snapshot" in str(name) or "sark.db" in str(name))}
+    return [blind(value) for value in found] if isinstance(found, (list, tuple)) else found
+
+
+@pytest.mark.parametrize("profile", profiles())
+def test_nothing_but_reads_is_carried_out(profile: str) -> None:
+    box = Box(profile)
+    read_state(guarded(Target(box.wire)), Wanted(secrets=True))
+    assert {box.hazards[name] for name in box.done} == {"read"}
+    assert {request.method for request in box.wire.left} == {"GET"}
+
+
+def test_what_could_not_be_read_is_told() -> None:
+    state = Seed({"ipphone": [{"pkey": "1001"}, {"pkey": "a;b"}]}, running=True)
+    copy, notes = imported(engine_of(state, "shipped"))
+    assert any(note.startswith("Extensions: not shown are abstimeout, channel, dialstring, ") for note in notes)
+    assert any("/extensions/a%3Bb/runtime is not sent: a path value that is not plain" in note for note in notes)
+    assert [row["pkey"] for row in copy.tables["ipphone"]] == ["1001", "a;b"]
+
+
+def test_the_command_writes_a_file_that_serve_takes(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.yaml", tmp_path / "second.yaml"
+    first.write_text(SECRETS.text())
+    with serving("--seed", str(first)) as box:
+        options = (box.url, "--ca", str(box.authority))
+        result = sarkmock("import", *options, "-o", str(second))
+        assert (result.returncode, result.stdout) == (0, "")
+        assert "not read: Extensions: not shown are" in result.stderr
+        assert f"sarkmock serve --seed {second}" in result.stderr
+        assert "not read: Extensions: not shown are" in second.read_text()
+        printed = sarkmock("import", *options, "--with-secrets", "--tables-only").stdout
+        assert "p9ss-of-trunk" in printed
+        assert "usergreeting1000" not in printed
+        sarkmock("import", *options, "--with-secrets", "-o", str(second))
+    assert stat.S_IMODE(second.stat().st_mode) == 0o600
+    with serving("--http", "--seed", str(second)) as box:
+        assert json.loads(box.get("/api/trunks/carrier"))["password"] == "p9ss-of-trunk"
+        assert box.get("/api/greetings/usergreeting1000.wav") == b"RIFF"
+
+
+def test_a_mistake_is_one_line_and_leaves_the_file_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "seed.yaml"
+    file.write_text("mine")
+    assert "refuses connections" in mistake("import", "http://127.0.0.1:9/api", "-o", str(file))
+    assert "is no http or https URL" in mistake("import", "pbx.example", "-o", str(file))
+    assert "is not encrypted" in mistake("import", "http://192.0.2.1/api", "-o", str(file))
+    assert file.read_text() == "mine"
+    with serving("--http") as box:
+        assert "there is no directory" in mistake("import", box.url, "-o", str(tmp_path / "no" / "seed.yaml"))
+        assert "write auto, or a number" in mistake("import", box.url, "--rate", "often")
