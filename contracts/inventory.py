@@ -8,9 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from contracts.document import Contract
-from contracts.redaction import is_secret, redacted
 from contracts.target import Target
-from sarkmock import Operation
+from sarkmock import Operation, is_secret, redacted
 
 Items = dict[str, Any]  # by key, or by their whole text where a key stands for several
 Inventory = dict[str, Items]

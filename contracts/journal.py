@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from contracts.redaction import redacted
 from contracts.transports import CannotRun
+from sarkmock import redacted
 
 VERSION = 1
 Undo = Sequence[Mapping[str, Any]]

@@ -11,10 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from contracts.curl import curl_line
-from contracts.redaction import redacted
 from contracts.suite import Suite
 from contracts.verdicts import Judged, Outcome, page_lines
-from sarkmock import Operation
+from sarkmock import Operation, redacted
 
 STEPS = 12  # so many lines repeat a sequence; a longer one is told by its end
 STYLES = {"breaks": "bold red", "surprises": "yellow", "cosmetic": "dim"}

@@ -250,7 +250,7 @@ def record(target: Target, cassette: Cassette) -> None:
 
 def embedded(profile: str) -> Target:
     """The mock in this process."""
-    return Target(InProcess(create_app(Engine(load(profile)))))
+    return Target(InProcess(create_app(Engine(profile=profile))))
 
 
 def remote(settings: Settings) -> Target:

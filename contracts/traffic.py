@@ -14,8 +14,8 @@ from urllib.parse import parse_qsl
 import harfile
 
 from contracts.messages import Headers, Request, Response
-from contracts.redaction import body_text, redacted
 from contracts.transports import CannotRun, NoAnswer, Transport
+from sarkmock import body_text, redacted
 
 VERSION = "HTTP/1.1"
 _WORKER = "PYTEST_XDIST_WORKER"

@@ -17,7 +17,7 @@ import requests
 import urllib3
 
 from contracts.messages import Request, Response
-from contracts.redaction import redacted
+from sarkmock import redacted
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 

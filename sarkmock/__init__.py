@@ -4,10 +4,14 @@ from sarkmock import paths
 from sarkmock.actions import check_fields
 from sarkmock.app import create_app
 from sarkmock.atomic import write_whole
+from sarkmock.control import Control
 from sarkmock.engine import Engine
+from sarkmock.faults import Fault, FaultError, Faults
+from sarkmock.journal import CriteriaError, Entry, Journal, Verdict
 from sarkmock.operations import Operation, Router, Table, compile_document
 from sarkmock.php import UploadedFile, read_input, to_text
 from sarkmock.places import source_of
+from sarkmock.redaction import SECRETS, body_text, is_secret, redacted
 from sarkmock.replies import MethodNotAllowed, PageNotFound, PhpError
 from sarkmock.seed import Seed, SeedError
 from sarkmock.seeds import load_seed, seed_names
@@ -16,10 +20,18 @@ from sarkmock.state import State
 from sarkmock.yaml12 import FileError
 
 __all__ = [
+    "SECRETS",
+    "Control",
+    "CriteriaError",
     "Deviation",
     "Document",
     "Engine",
+    "Entry",
+    "Fault",
+    "FaultError",
+    "Faults",
     "FileError",
+    "Journal",
     "MethodNotAllowed",
     "Operation",
     "PageNotFound",
@@ -30,15 +42,19 @@ __all__ = [
     "State",
     "Table",
     "UploadedFile",
+    "Verdict",
+    "body_text",
     "check_fields",
     "compile_document",
     "create_app",
     "deviations",
+    "is_secret",
     "load",
     "load_seed",
     "paths",
     "profiles",
     "read_input",
+    "redacted",
     "seed_names",
     "source_of",
     "to_text",

@@ -1,31 +1,30 @@
-"""The mock as a WSGI application: the API through the gateway, its control plane through Flask, known here alone."""
+"""The mock as a WSGI application: the API through the gateway, its control plane through Flask."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Flask
 
+from sarkmock.control import THIS_MACHINE, Box, Control, plane
 from sarkmock.engine import Engine
+from sarkmock.faults import Faults
 from sarkmock.gateway import Gateway
+from sarkmock.journal import Journal
 from sarkmock.throttle import throttled
 
 
-def create_app(engine: Engine | None = None, throttle: int | None = None) -> Flask:
+def create_app(engine: Engine | None = None, throttle: int | None = None, *, journal: Journal | None = None,
+               faults: Faults | None = None, control: Control | None = THIS_MACHINE) -> Flask:
     """A Flask application that serves an engine under /api and its control plane under /_mock.
 
-    ``throttle`` is how many requests a minute the API answers.
+    ``throttle`` is how many requests a minute the API answers. ``journal`` and ``faults`` are of the same engine;
+    without a journal nothing is recorded. ``control`` says who may use the control plane; None for nobody.
     """
     served = engine or Engine()
+    disturbing = Faults(served) if faults is None else faults
     app = Flask("sarkmock", static_folder=None)
-    handle = throttled(served, throttle) if throttle else served.handle
-    app.wsgi_app = Gateway(handle, app.wsgi_app)  # type: ignore[method-assign]
-    app.add_url_rule("/_mock/health", "health", lambda: {"status": "ok"})
-    app.add_url_rule("/_mock/reset", "reset", lambda: reset(served), methods=["POST"])
+    handle = throttled(disturbing.handle, throttle, served.state.clock.now) if throttle else disturbing.handle
+    witness = journal.record if journal is not None else None
+    app.wsgi_app = Gateway(handle, app.wsgi_app, witness)  # type: ignore[method-assign]
+    if control is not None:
+        plane(app, Box(served, disturbing, journal, control))
     return app
-
-
-def reset(engine: Engine) -> Any:
-    with engine.lock:
-        engine.state.reset()
-    return "", 204

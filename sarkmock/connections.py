@@ -6,18 +6,25 @@ client does: a client that stops half-way must not hold up everyone else, nor th
 
 from __future__ import annotations
 
+import ctypes
+import fcntl
 import os
 import socket
 import struct
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 OPEN_FILES = Path("/dev/fd")
 # struct tcp_info: eight bytes, then 32-bit counters; the twelfth is tcpi_last_data_recv, milliseconds.
 LAST_DATA_RECEIVED = struct.Struct("=8x44xI")
+SIOCOUTQNSD = 0x894B  # linux/sockios.h
+UNCONNECTED = struct.pack("=H14x", socket.AF_UNSPEC)  # connect() to it dissolves a connection
+SETTLING = 0.005  # seconds within which what is being written has reached the kernel
+PATIENCE = 0.1  # seconds; the kernel sends what is corked after 0.2
 
 
 def accepted(listener: socket.socket) -> Iterator[socket.socket]:
@@ -38,6 +45,59 @@ def drop(listener: socket.socket, silent_for: float = 0.0) -> None:
         if silence(connection) >= silent_for:
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+
+
+def reset(listener: socket.socket, write: Callable[[], None]) -> bool:
+    """Reset the connection that `write` makes the worker answer on, so that nothing of the answer arrives.
+
+    Which connection that is, only the kernel knows: all are corked, and one gets bytes that it may not send yet. Nobody
+    else must be answered meanwhile. False where the kernel has no such cork (Linux has), or keeps it to itself.
+    """
+    if not hasattr(socket, "TCP_CORK"):
+        write()
+        return False
+    with ExitStack() as stack:
+        corked = [stack.enter_context(cork(one)) for one in accepted(listener)]
+        time.sleep(SETTLING)
+        before = [unsent(one) for one in corked]
+        write()
+        found = await_change(corked, before)
+        for one in found[:1] if len(found) == 1 else ():
+            abort(one)
+    return len(found) == 1
+
+
+@contextmanager
+def cork(connection: socket.socket) -> Iterator[socket.socket]:
+    """Let the connection send full packets only."""
+    kept = connection.dup()
+    with kept, suppress(OSError):
+        kept.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        try:
+            yield kept
+        finally:
+            kept.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+
+
+def await_change(connections: list[socket.socket], before: list[int]) -> list[socket.socket]:
+    """The connections that have something to send which they had not before."""
+    deadline = time.monotonic() + PATIENCE
+    found: list[socket.socket] = []
+    while not found and time.monotonic() < deadline:
+        time.sleep(SETTLING / 10)
+        found = [one for one, size in zip(connections, before, strict=True) if unsent(one) != size]
+    return found
+
+
+def unsent(connection: socket.socket) -> int:
+    """Bytes that wait to be sent for the first time."""
+    return int.from_bytes(fcntl.ioctl(connection, SIOCOUTQNSD, bytes(4)), sys.byteorder)
+
+
+def abort(connection: socket.socket) -> None:
+    """End a connection with RST, whatever waits to be sent; the file stays its owner's to close."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.connect(connection.fileno(), UNCONNECTED, len(UNCONNECTED))
 
 
 def silence(connection: socket.socket) -> float:

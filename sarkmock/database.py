@@ -127,6 +127,33 @@ class Database:
         self._db.deserialize(image)
 
 
+class DatabaseLocked(sqlite3.OperationalError):
+    """SQLite's answer when another program is writing."""
+
+    def __init__(self) -> None:
+        super().__init__("database is locked")
+        self.sqlite_errorcode = sqlite3.SQLITE_BUSY
+
+
+class LockedDatabase(Database):
+    """Another database's rows, that can be read but not written: another program holds the lock."""
+
+    def __init__(self, other: Database) -> None:
+        self._db, self._columns = other._db, other._columns
+
+    def insert(self, table: str, row: Mapping[str, Any]) -> int:
+        raise DatabaseLocked
+
+    def update(self, table: str, column: str, value: Any, changes: Mapping[str, Any]) -> int:
+        raise DatabaseLocked
+
+    def delete(self, table: str, column: str, value: Any) -> int:
+        raise DatabaseLocked
+
+    def load(self, image: bytes) -> None:
+        raise DatabaseLocked
+
+
 @contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
     """All or nothing."""

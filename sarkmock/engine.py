@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -13,7 +14,7 @@ from sarkmock.calls import Call
 from sarkmock.database import Row
 from sarkmock.operations import Operation, Router, compile_document
 from sarkmock.replies import Invalid, NotFound, PhpError, Refusal, Reply, debug_body
-from sarkmock.spec import Document, load
+from sarkmock.spec import BASE, Document, load
 from sarkmock.state import State
 from sarkmock.validation import display
 
@@ -29,49 +30,102 @@ class Request:
     body: bytes = b""
 
 
-class Engine:
-    """Answers requests by a document and a state, one at a time."""
+class Program:
+    """A document, compiled: its operations, how one is found, and the functions behind its names."""
 
-    def __init__(self, document: Document | None = None, state: State | None = None) -> None:
-        self.document = load() if document is None else document
+    def __init__(self, document: Document, profile: str) -> None:
+        self.document, self.profile = document, profile
+        self.operations = compile_document(document)
+        self.router = Router(self.operations)
+        self.debug = document["x-crashes"] == "debug"
+        self.plans = {operation.id: _plan(operation) for operation in self.operations}
+
+    @classmethod
+    def of(cls, profile: str) -> Program:
+        """The program of a profile; FileError if there is none of that name."""
+        return cls(load(profile), profile)
+
+
+    def meant(self, method: str, path: str) -> Operation | None:
+        """The operation that a method and path mean, if any."""
+        try:
+            return self.router.find(method, path)[0]
+        except Refusal:
+            return None
+
+
+class Engine:
+    """Answers requests by a document and a state, one at a time.
+
+    ``profile`` says whose document it is; without a document it is loaded.
+    """
+
+    def __init__(self, document: Document | None = None, state: State | None = None, *, profile: str = BASE) -> None:
+        self.program = Program.of(profile) if document is None else Program(document, profile)
         self.state = state or State()
-        self.operations = compile_document(self.document)
         self.lock = Lock()
-        self._router = Router(self.operations)
-        self._debug = self.document["x-crashes"] == "debug"
-        self._plans = {operation.id: _plan(operation) for operation in self.operations}
+
+    @property
+    def document(self) -> Document:
+        return self.program.document
+
+    @property
+    def operations(self) -> list[Operation]:
+        return self.program.operations
 
     def handle(self, request: Request) -> Reply:
         """The reply to a request. Never raises for anything a client can send."""
         with self.lock:
-            try:
-                return self._answer(request)
-            except Refusal as refusal:
-                return refusal.reply
-            except PhpError as error:
-                return self._crash(error)
+            return answer(self.program, self.state, request)
+
+    def handle_by(self, program: Program, request: Request) -> Reply:
+        """As `handle`, by another program than its own."""
+        with self.lock:
+            return answer(program, self.state, request)
+
+    def handle_under(self, request: Request, circumstances: Callable[[State], AbstractContextManager[None]]) -> Reply:
+        """As `handle`, while something about the state is not as it was."""
+        with self.lock, circumstances(self.state):
+            return answer(self.program, self.state, request)
 
     def find(self, method: str, path: str) -> tuple[Operation, dict[str, str]]:
         """The operation a method and path mean, and its path parameters; raises PageNotFound or MethodNotAllowed."""
-        return self._router.find(method, path)
+        return self.program.router.find(method, path)
 
-    def _answer(self, request: Request) -> Reply:
-        if request.method == "OPTIONS":
-            return Reply(None, 200, {"Allow": ",".join(self._router.allowed(request.path))})
-        operation, path = self._router.find(request.method, request.path)
-        row = bind(operation, path, self.state)
-        content_type = request.headers.get("Content-Type", "")
-        everything, post = php.read_input(request.method, content_type, request.query, request.body)
-        call = Call(operation, self.state, path, everything, post, {}, row)
-        action, checks = self._plans[operation.id]
-        validate(call, checks)
-        reply = action(call)
-        return complete(operation, reply)
+    def use(self, profile: str) -> None:
+        """Answer as another profile from now on, by the same state. FileError if there is no such profile."""
+        program = Program.of(profile)
+        with self.lock:
+            self.program = program
 
-    def _crash(self, error: PhpError) -> Reply:
-        if self._debug or error.field is None:
-            return Reply(debug_body(error.message, error.exception), 500, framework=True)
-        return Reply({error.field: [f"The {display(error.field)} must be a string."]}, 422)
+
+def answer(program: Program, state: State, request: Request) -> Reply:
+    try:
+        return carry_out(program, state, request)
+    except Refusal as refusal:
+        return refusal.reply
+    except PhpError as error:
+        return crashed(program, error)
+
+
+def carry_out(program: Program, state: State, request: Request) -> Reply:
+    if request.method == "OPTIONS":
+        return Reply(None, 200, {"Allow": ",".join(program.router.allowed(request.path))})
+    operation, path = program.router.find(request.method, request.path)
+    row = bind(operation, path, state)
+    content_type = request.headers.get("Content-Type", "")
+    everything, post = php.read_input(request.method, content_type, request.query, request.body)
+    call = Call(operation, state, path, everything, post, {}, row)
+    action, checks = program.plans[operation.id]
+    validate(call, checks)
+    reply = action(call)
+    return complete(operation, reply)
+
+
+def crashed(program: Program, error: PhpError) -> Reply:
+    if program.debug or error.field is None:
+        return Reply(debug_body(error.message, error.exception), 500, framework=True)
+    return Reply({error.field: [f"The {display(error.field)} must be a string."]}, 422)
 
 
 def _plan(operation: Operation) -> tuple[Action, tuple[Check, ...]]:

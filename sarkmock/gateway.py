@@ -6,35 +6,88 @@ Not through Flask: what Flask does for every request costs more than the engine'
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from html import escape
 from http import HTTPStatus
+from time import perf_counter, sleep
 from typing import Any
 
 from sarkmock.engine import Request
-from sarkmock.replies import Reply
+from sarkmock.replies import Disturbed, Reply
+from sarkmock.wire import DELAY, Dropped
 
 BASE = "/api"
 PHRASES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+DROPPED = 0
 Environ = Mapping[str, Any]
 Application = Callable[[Any, Any], Iterable[bytes]]
 Handle = Callable[[Request], Reply]
 
 
+@dataclass(slots=True)
+class Answer:
+    """A reply as it goes over the wire; its status is 0 if the connection is dropped instead."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+# Told of a request: its environ, its answer and when it came (time.perf_counter).
+Witness = Callable[[Environ, Request, Reply, Answer, float], None]
+
+
 class Gateway:
     """Answers what lies under /api by an engine's `handle` and passes on the rest."""
 
-    def __init__(self, handle: Handle, rest: Application) -> None:
-        self._handle, self._rest = handle, rest
+    def __init__(self, handle: Handle, rest: Application, witness: Witness | None = None) -> None:
+        self._handle, self._rest, self._witness = handle, rest, witness
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         if path != BASE and not path.startswith(BASE + "/"):
             return self._rest(environ, start_response)
-        reply = self._handle(incoming(environ, path[len(BASE) + 1:]))
+        began = perf_counter()
+        request = incoming(environ, path[len(BASE) + 1:])
+        reply = self._handle(request)
         if reply.framework and not wants_json(environ):
             reply = page(reply)
-        return send(reply, environ["REQUEST_METHOD"], start_response)
+        answer = render(reply, request.method)
+        if isinstance(reply, Disturbed):
+            answer = arriving(reply, answer)
+        if self._witness:
+            self._witness(environ, request, reply, answer, began)
+        if isinstance(reply, Disturbed):
+            return disturb(reply, answer, environ, start_response)
+        start_response(PHRASES[answer.status], answer.headers)
+        return [answer.body]
+
+
+def arriving(reply: Disturbed, answer: Answer) -> Answer:
+    """What of an answer reaches the client."""
+    if reply.keep is None:
+        return answer
+    return Answer(answer.status, answer.headers, answer.body[:reply.keep]) if reply.keep else Answer(DROPPED, [], b"")
+
+
+def disturb(reply: Disturbed, answer: Answer, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """An answer that is late or does not arrive in full. Whoever calls waits, unless a server offers to."""
+    if reply.delay:
+        environ.get(DELAY, sleep)(reply.delay)
+    if answer.status == DROPPED:
+        raise Dropped("a fault dropped the connection")
+    start_response(status_line(answer.status), answer.headers)
+    return [answer.body] if reply.keep is None else cut(answer.body)
+
+
+def status_line(status: int) -> str:
+    return PHRASES.get(status) or f"{status} Unknown Status"
+
+
+def cut(beginning: bytes) -> Iterator[bytes]:
+    yield beginning
+    raise Dropped("a fault dropped the connection in the middle of the body")
 
 
 def incoming(environ: Environ, path: str) -> Request:
@@ -62,10 +115,10 @@ def page(reply: Reply) -> Reply:
     """One of Laravel's own errors as a page."""
     message = escape(str(reply.body["message"]))
     text = f"<!DOCTYPE html>\n<html><head><title>{message}</title></head><body><h1>{message}</h1></body></html>\n"
-    return Reply(text.encode(), reply.status, reply.headers, "text/html; charset=UTF-8")
+    return replace(reply, body=text.encode(), content_type="text/html; charset=UTF-8")
 
 
-def send(reply: Reply, method: str, start_response: Callable[..., Any]) -> list[bytes]:
+def render(reply: Reply, method: str) -> Answer:
     """The reply on the wire: JSON as Laravel writes it, bytes as they are, nothing for no body."""
     status = reply.status or 200
     payload = reply.body if isinstance(reply.body, bytes) else b"" if reply.body is None else to_json(reply.body)
@@ -74,8 +127,7 @@ def send(reply: Reply, method: str, start_response: Callable[..., Any]) -> list[
         headers["Content-Type"] = reply.content_type
     if status != HTTPStatus.NO_CONTENT:
         headers["Content-Length"] = str(len(payload))
-    start_response(PHRASES[status], list(headers.items()))
-    return [] if method == "HEAD" else [payload]
+    return Answer(status, list(headers.items()), b"" if method == "HEAD" else payload)
 
 
 def to_json(value: Any) -> bytes:

@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+MANY = 30
+
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> str:
-    """``unknown column 'descripton'; did you mean description? There is pkey, description``."""
+    """``unknown column 'descripton'; did you mean description? There is pkey, description``; of many, the nearest."""
+    names = list(known)
+    nearest = near(name, names, 1 if len(names) <= MANY else 3)
+    told = f"unknown {kind} {str(name)!r}"
+    if nearest:
+        told += f"; did you mean {' or '.join(nearest)}?"
+    if len(names) > MANY or not names:
+        return told
+    return f"{told}{' There' if nearest else '; there'} is {', '.join(names)}"
+
+
+def near(name: object, known: Iterable[str], most: int = 1) -> list[str]:
+    """The known names that are nearest, if any are near."""
     names = list(known)
     lower = {one.lower(): one for one in reversed(names)}
-    near = get_close_matches(str(name).lower(), lower, n=1)
-    hint = f"; did you mean {lower[near[0]]}? There is " if near else "; there is "
-    return f"unknown {kind} {str(name)!r}{hint}{', '.join(names)}"
+    return [lower[found] for found in get_close_matches(str(name).lower(), lower, n=most)]

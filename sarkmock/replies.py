@@ -25,6 +25,18 @@ class Reply:
     framework: bool = False
 
 
+@dataclass(slots=True, frozen=True)
+class Disturbed(Reply):
+    """An answer that a fault has had its hand in: which one, how many seconds late, how many bytes of it arrive.
+
+    ``keep=None`` stands for all of it, ``keep=0`` for a connection that is dropped before the status line.
+    """
+
+    fault: str = ""
+    delay: float = 0.0
+    keep: int | None = None
+
+
 class Refusal(Exception):
     """A request that is answered with an error; raised anywhere below the engine, caught in one place."""
 

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 from granian._futures import _new_cbscheduler
@@ -25,6 +26,8 @@ from granian.http import HTTP1Settings
 
 from sarkmock.certificates import Pair
 from sarkmock.connections import Patience, drop
+from sarkmock.sending import Answer, Later, send
+from sarkmock.wire import DELAY, Dropped
 
 Environ = dict[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -61,7 +64,8 @@ class Server:
         self._signal, self._stopped = WorkerSignal(), threading.Event()
         self._signal.add_cb(self._stopped.set)
         self._worker = worker(self._listener, tls)
-        self._handler = Handler(app, self._patience, log)
+        self._later = Later()
+        self._handler = Handler(app, self._patience, log, self._later, self._listener)
 
     @property
     def url(self) -> str:
@@ -79,6 +83,7 @@ class Server:
         if not self._stopped.wait(STOP_TIMEOUT):
             drop(self._listener)
             self._stopped.wait(STOP_TIMEOUT)
+        self._later.stop()
         self._handler.finish(STOP_TIMEOUT)
         self._patience.end()
         self._listener.close()
@@ -132,8 +137,10 @@ def worker(listener: socket.socket, tls: Pair | None) -> Any:
 class Handler:
     """Calls the application for one request of the worker, body read and answer whole."""
 
-    def __init__(self, app: Application, patience: Patience, log: Callable[[Served], None] | None) -> None:
+    def __init__(self, app: Application, patience: Patience, log: Callable[[Served], None] | None, later: Later,
+                 listener: socket.socket) -> None:
         self._app, self._patience, self._log = app, patience, log
+        self._later, self._listener = later, listener
         self._busy = threading.Lock()
 
     def finish(self, timeout: float) -> None:
@@ -147,28 +154,47 @@ class Handler:
 
     def _serve(self, proto: Any, scope: Environ) -> int:
         began = time.perf_counter()
+        delays: list[float] = []
         try:
-            status, headers, body = self._answer(scope)
+            answer = self._answer(scope, delays)
         except BodyIncomplete:
-            status, headers, body = 400, [("Content-Length", "0"), ("Connection", "close")], b""
-        proto.response_bytes(status, headers, body)
-        if self._log:
-            self._log(Served(scope["REQUEST_METHOD"], target(scope), status, len(body), time.perf_counter() - began))
-        return status
+            answer = Answer(400, [("Content-Length", "0"), ("Connection", "close")], b"")
+        if delays:
+            self._later.call(sum(delays), partial(self._send_late, proto, scope, answer, began))
+        else:
+            self._send(proto, scope, answer, began)
+        return answer.status
 
-    def _answer(self, scope: Environ) -> tuple[int, list[tuple[str, str]], bytes]:
+    def _send_late(self, proto: Any, scope: Environ, answer: Answer, began: float) -> None:
+        with self._busy:
+            self._send(proto, scope, answer, began)
+
+    def _send(self, proto: Any, scope: Environ, answer: Answer, began: float) -> None:
+        send(proto, answer, self._listener)
+        if self._log:
+            taken = time.perf_counter() - began
+            self._log(Served(scope["REQUEST_METHOD"], target(scope), answer.status, len(answer.body), taken))
+
+    def _answer(self, scope: Environ, delays: list[float]) -> Answer:
         started: list[Any] = []
-        answer = self._app(self._environ(scope), lambda *status: started.append(status))
+        parts: list[bytes] = []
+        answer: Any = None
         try:
-            body = b"".join(answer)
+            answer = self._app(self._environ(scope, delays), lambda *status: started.append(status))
+            parts.extend(answer)
+        except Dropped:
+            pass
+        else:
+            return Answer(int(started[-1][0][:3]), started[-1][1], b"".join(parts))
         finally:
             getattr(answer, "close", bool)()
-        status, headers = started[-1][:2]
-        return int(status[:3]), headers, body
+        status, headers = started[-1][:2] if started else ("000", [])
+        return Answer(int(status[:3]), headers, b"".join(parts), whole=False)
 
-    def _environ(self, scope: Environ) -> Environ:
+    def _environ(self, scope: Environ, delays: list[float]) -> Environ:
         body = self._body(scope)
         return scope | {
+            DELAY: delays.append,
             "SCRIPT_NAME": "", "CONTENT_LENGTH": str(len(body)), "wsgi.version": (1, 0), "wsgi.input": io.BytesIO(body),
             "wsgi.input_terminated": True, "wsgi.errors": sys.stderr, "wsgi.multithread": False,
             "wsgi.multiprocess": False, "wsgi.run_once": False}

@@ -15,6 +15,7 @@ from typing import Any
 import jsonschema_rs
 
 from sarkmock import overlay, yaml12
+from sarkmock.names import unknown
 from sarkmock.resources import openapi_dir
 from sarkmock.yaml12 import FileError
 
@@ -65,6 +66,22 @@ def deviations(profile: str) -> tuple[Deviation, ...]:
                  for name, facts in content["x-deviations"].items())
 
 
+@cache
+def load_deviating(deviation: str) -> Document:
+    """The base document with one deviation out of the overlays beside it. Not to be changed by callers."""
+    for profile in profiles():
+        file = overlay_file(profile)
+        listed = read_overlay(file)["actions"] if file else []
+        actions = [action for action in listed if action["x-deviation"] == deviation]
+        if actions:
+            document: Document = overlay.apply(bundle(openapi_dir() / "openapi.yaml"), actions)
+            # Deviations share components; one that another deviation brings along may be referred to.
+            document["components"] = {kind: {**entries, **document["components"].get(kind, {})}
+                                      for kind, entries in load(profile)["components"].items()}
+            return document
+    raise FileError("overlays", None, f"there is no deviation {deviation!r}")
+
+
 def overlay_file(profile: str) -> Path | None:
     """The overlay of a profile; None for the base. FileError if there is no such profile or file."""
     if profile == BASE:
@@ -74,7 +91,7 @@ def overlay_file(profile: str) -> Path | None:
         return named
     if profile.endswith((".yaml", ".yml", ".json")):
         return Path(profile)
-    raise FileError(profile, None, f"no such profile; there is {', '.join(profiles())}, or the path of an overlay file")
+    raise FileError(profile, None, f"{unknown('profile', profile, profiles())}, or the path of an overlay file")
 
 
 @cache

@@ -9,20 +9,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from threading import Lock
 
-from sarkmock.engine import Engine, Request
+from sarkmock.engine import Request
 from sarkmock.replies import Refusal, Reply, debug_body
 
 WINDOW = 60
+BOX_LIMIT = 60  # requests a minute, throttle:60,1
 Handle = Callable[[Request], Reply]
 
 
 class TooManyAttempts(Refusal):
     """The window has no request left; the headers and the wording are Laravel's."""
 
-    def __init__(self, headers: Mapping[str, str]) -> None:
+    def __init__(self, headers: Mapping[str, str], wait: int, now: int) -> None:
         body = debug_body("Too Many Attempts.", "Illuminate\\Http\\Exceptions\\ThrottleRequestsException")
         super().__init__(429, body)
-        self.reply = Reply(body, 429, headers, framework=True)
+        told = {**headers, "Retry-After": str(wait), "X-RateLimit-Reset": str(now + wait)}
+        self.reply = Reply(body, 429, told, framework=True)
 
 
 class Throttle:
@@ -40,24 +42,28 @@ class Throttle:
             if not now < self._ends <= now + WINDOW:  # over, or the clock was set back
                 self._ends, self._used = now + WINDOW, 0
             if self._used >= self.limit:
-                raise TooManyAttempts({**self._headers(), "Retry-After": str(self._ends - now),
-                                       "X-RateLimit-Reset": str(self._ends)})
+                raise TooManyAttempts(self._headers(), self._ends - now, now)
             self._used += 1
             return self._headers()
 
     def _headers(self) -> dict[str, str]:
-        return {"X-RateLimit-Limit": str(self.limit), "X-RateLimit-Remaining": str(self.limit - self._used)}
+        return limits(self.limit, self.limit - self._used)
 
 
-def throttled(engine: Engine, limit: int) -> Handle:
-    """An engine's `handle` below a limit."""
-    throttle = Throttle(limit, engine.state.clock.now)
+def limits(limit: int, left: int) -> dict[str, str]:
+    """What every answer says of the limit and of what is left."""
+    return {"X-RateLimit-Limit": str(limit), "X-RateLimit-Remaining": str(left)}
 
-    def handle(request: Request) -> Reply:
+
+def throttled(handle: Handle, limit: int, now: Callable[[], float]) -> Handle:
+    """The same below a limit; ``now`` is the time in seconds."""
+    throttle = Throttle(limit, now)
+
+    def limited(request: Request) -> Reply:
         try:
             headers = throttle.take()
         except TooManyAttempts as refusal:
             return refusal.reply
-        reply = engine.handle(request)
+        reply = handle(request)
         return replace(reply, headers={**reply.headers, **headers})
-    return handle
+    return limited

@@ -70,12 +70,26 @@ def _repeated(root: yaml.Node) -> Iterator[yaml.Node]:
 def read(file: Path) -> Any:
     """The content of a YAML file; FileError names file and line if it cannot be read."""
     try:
-        return yaml.load(file.read_text(encoding="utf-8"), Loader)
+        return parse(file.read_text(encoding="utf-8"), file)
+    except (UnicodeDecodeError, OSError) as error:
+        raise FileError(file, None, getattr(error, "strerror", None) or str(error)) from None
+
+
+def parse(text: str, file: Path | str) -> Any:
+    """The content of YAML text that came from a file or from elsewhere; FileError as `read`."""
+    try:
+        return yaml.load(text, Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise FileError(file, mark.line + 1 if mark else None, error.problem or str(error)) from None
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise FileError(file, None, getattr(error, "strerror", None) or str(error)) from None
+    except yaml.YAMLError as error:
+        raise FileError(file, None, str(error)) from None
+
+
+def scalar(text: str) -> Any:
+    """What a plain word means: a number, a truth value, null or else the text itself."""
+    loader: Any = Loader("")
+    return loader.construct_object(yaml.ScalarNode(loader.resolve(yaml.ScalarNode, text, (True, False)), text))
 
 
 def tree(file: Path) -> Any:
@@ -85,7 +99,12 @@ def tree(file: Path) -> Any:
 
 def line_of(file: Path, path: tuple[str | int, ...]) -> int | None:
     """The line of a key or item (or of its nearest parent that the file holds), for error messages."""
-    node = tree(file)
+    return line_in(file.read_text(encoding="utf-8"), path)
+
+
+def line_in(text: str, path: tuple[str | int, ...]) -> int | None:
+    """The same of a text."""
+    node = yaml.compose(text, Loader)
     line = None if node is None else node.start_mark.line + 1
     for step in path:
         found = _child(node, step)

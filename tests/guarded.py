@@ -42,8 +42,8 @@ class Box:
     def __init__(self, profile: str, reading: Reading | None = None) -> None:
         self.engine = Engine(load(profile), State(now=1_717_236_000))
         self.done: list[str] = []
-        plans = self.engine._plans
-        self.engine._plans = {name: (self._noting(name, action), checks) for name, (action, checks) in plans.items()}
+        program = self.engine.program
+        program.plans = {name: (self._noting(name, action), checks) for name, (action, checks) in program.plans.items()}
         self.wire = Wire(InProcess(create_app(self.engine)), reading or (lambda request: request))
         self.hazards = {operation.id: operation.hazard for operation in self.engine.operations}
 

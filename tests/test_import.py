@@ -14,10 +14,21 @@ from hypothesis import strategies as st
 
 from contracts.disguise import CONFIGURATION
 from contracts.importing import Wanted, guarded, read_state
-from contracts.redaction import is_secret
 from contracts.target import Target
 from contracts.transports import InProcess
-from sarkmock import Engine, Operation, Seed, State, compile_document, create_app, load, load_seed, paths, profiles
+from sarkmock import (
+    Engine,
+    Operation,
+    Seed,
+    State,
+    compile_document,
+    create_app,
+    is_secret,
+    load,
+    load_seed,
+    paths,
+    profiles,
+)
 from sarkmock.engine import Request
 from tests.boxes import NOW
 from tests.guarded import Box

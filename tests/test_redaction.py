@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from contracts.redaction import MASK, redacted
+from sarkmock.redaction import MASK, redacted
 
 SECRET = "s3cr3t-Wort"
 

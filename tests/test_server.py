@@ -10,7 +10,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -46,6 +46,73 @@ def plain():
         yield running
         assert running.stop()[0] == 0
         assert running.errors == []
+
+
+@pytest.fixture(scope="module", params=["--http", "tls"])
+def faulty(request, tmp_path_factory):
+    """A server whose answers are late, cut short or never come, by operation."""
+    faults = tmp_path_factory.mktemp("faults") / "faults.yaml"
+    faults.write_text("- {operation: agents.list, latency: 0.5}\n- {operation: routes.list, truncate: 1}\n"
+                      "- {operation: trunks.list, drop: before}\n")
+    with serving("--fault-file", str(faults), *(["--http"] if request.param == "--http" else [])) as running:
+        yield running
+        assert running.stop()[0] == 0
+        assert running.errors == []
+
+
+def test_a_late_answer_holds_up_nobody(faulty):
+    began = time.monotonic()
+    late = [threading.Thread(target=faulty.get, args=("/api/agents",)) for _ in range(8)]
+    for one in late:
+        one.start()
+    faulty.get("/api/tenants")
+    assert all(one.is_alive() for one in late)
+    for one in late:
+        one.join()
+    assert time.monotonic() - began >= 0.5
+
+
+def test_a_dropped_connection_has_no_answer_and_the_others_live(faulty):
+    with busy(faulty) as answered:
+        for _ in range(10):
+            with pytest.raises((http.client.RemoteDisconnected, urllib.error.URLError, ConnectionError)) as caught:
+                faulty.get("/api/trunks")
+            assert not isinstance(caught.value, urllib.error.HTTPError)
+    assert set(answered) == {200}
+
+
+def test_a_truncated_body_ends_early(faulty):
+    for _ in range(5):
+        with pytest.raises(http.client.IncompleteRead) as caught:
+            faulty.get("/api/routes")
+        assert caught.value.partial == b"["
+
+
+@contextmanager
+def busy(server):
+    """Three clients that ask all the time, each on one connection."""
+    answered, over = [], threading.Event()
+
+    def ask():
+        with closing(connection_to(server)) as connection:
+            while not over.is_set():
+                connection.request("GET", "/api/tenants")
+                answer = connection.getresponse()
+                answer.read()
+                answered.append(answer.status)
+    clients = [threading.Thread(target=ask) for _ in range(3)]
+    for client in clients:
+        client.start()
+    yield answered
+    over.set()
+    for client in clients:
+        client.join()
+
+
+def connection_to(server):
+    if server.url.startswith("https"):
+        return http.client.HTTPSConnection(*server.address, context=server.context)
+    return http.client.HTTPConnection(*server.address)
 
 
 @pytest.fixture

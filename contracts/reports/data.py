@@ -14,10 +14,9 @@ from typing import Any
 from contracts.curl import curl_line
 from contracts.known import places
 from contracts.messages import Exchange
-from contracts.redaction import body_text, redacted
 from contracts.suite import Suite
 from contracts.verdicts import Judged, Listed, Outcome, page_lines
-from sarkmock import Operation, source_of
+from sarkmock import Operation, body_text, redacted, source_of
 
 Data = dict[str, Any]
 FORMAT = "sarkmock-report/1"

@@ -97,7 +97,7 @@ def guarded(write: Callable[[], int], sql: str) -> int:
     except sqlite3.IntegrityError as error:
         reason = f"SQLSTATE[23000]: Integrity constraint violation: 19 {error}"
     except sqlite3.Error as error:
-        reason = f"SQLSTATE[HY000]: General error: 1 {error}"
+        reason = f"SQLSTATE[HY000]: General error: {getattr(error, 'sqlite_errorcode', 1)} {error}"
     raise Conflict(f"{reason} (SQL: {sql})")
 
 

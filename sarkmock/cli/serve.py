@@ -16,15 +16,28 @@ import click
 from sarkmock import certificates
 from sarkmock.app import create_app
 from sarkmock.engine import Engine
+from sarkmock.faults import Fault, FaultError, Faults, read_faults
 from sarkmock.gateway import BASE
+from sarkmock.journal import LIMIT, Journal
 from sarkmock.seeds import load_seed, seed_names
 from sarkmock.server import Served, Server
-from sarkmock.spec import load
 from sarkmock.state import State
 
 PORT = 44300
 ENDINGS = (signal.SIGINT, signal.SIGTERM)
 FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+class FaultLine(click.ParamType):  # type: ignore[type-arg]  # generic in its stubs alone
+    """A fault as `--fault` takes it."""
+
+    name = "fault"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Fault:
+        try:
+            return Fault.parse(value)
+        except FaultError as error:
+            self.fail(str(error), param, ctx)
 
 
 @click.command()
@@ -40,11 +53,17 @@ FILE = click.Path(dir_okay=False, path_type=Path)
               help=f"State to start from: {', '.join(seed_names())}, or a YAML file (see `sarkmock seeds`).")
 @click.option("--throttle", type=click.IntRange(min=1), metavar="N",
               help="Answer at most N requests a minute, then 429, as a real box does (60).")
+@click.option("--journal", type=click.IntRange(min=0), default=LIMIT, show_default=True, metavar="N",
+              help="Keep the last N requests and answers, for GET /_mock/journal.")
+@click.option("--fault", "faults", type=FaultLine(), multiple=True, metavar="[OPERATION:]KEY=VALUE,...",
+              help="Have something go wrong, such as tenants.create:status=500,times=2; may be repeated.")
+@click.option("--fault-file", type=FILE, metavar="FILE", help="The same as a list in YAML.")
 @click.option("--boot-time", type=click.FloatRange(min=0), default=60.0, show_default=True, metavar="SECONDS",
               help="How long the PBX stays down after a reboot.")
 @click.option("-v", "--verbose", is_flag=True, help="Log every request to stderr.")
 def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
-          profile: str, seed: str, throttle: int | None, boot_time: float, verbose: bool) -> None:
+          profile: str, seed: str, throttle: int | None, journal: int, faults: tuple[Fault, ...],
+          fault_file: Path | None, boot_time: float, verbose: bool) -> None:
     """Answer the SARK V6 API on this machine until Ctrl-C.
 
     HTTPS on 127.0.0.1:44300, state in memory, factory-fresh at every start. POST /_mock/reset brings the first
@@ -56,20 +75,30 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
         sarkmock serve --port 0 --http              any free port, without TLS
         sarkmock serve --profile shipped -v         answer as the published product does, log requests
         sarkmock serve --profile shipped --throttle 60    rehearse on a box that limits its clients
+        sarkmock serve --fault 'tenants.*:status=503,times=2' --fault latency=0.1..0.5
         sarkmock serve --cert box.pem --key box.key
         sarkmock serve --seed big                   10,000 extensions
         sarkmock serve --seed my-box.yaml           start from rows of your own
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)  # before any thread starts: only `sigwait` below receives them
-    engine = Engine(load(profile), State(load_seed(seed)))
+    engine = Engine(state=State(load_seed(seed)), profile=profile)
     engine.state.pbx.boot_seconds = boot_time
     with ExitStack() as stack:
         pair = None if http else _pair(stack, host, cert, key)
-        app = create_app(engine, throttle)
+        app = create_app(engine, throttle, journal=Journal(engine, journal) if journal else None,
+                         faults=set_faults(engine, fault_file, faults))
         server = stack.enter_context(Server(app, host, port, tls=pair, log=log if verbose else None))
         click.echo(greeting(server.url, pair, profile, len(engine.operations)))
         signal.sigwait(ENDINGS)
     leave()
+
+
+def set_faults(engine: Engine, file: Path | None, faults: tuple[Fault, ...]) -> Faults:
+    """The faults of a file, then those of the command line."""
+    try:
+        return Faults(engine, [*(read_faults(file) if file else ()), *faults])
+    except FaultError as error:
+        raise click.BadParameter(str(error), param_hint="--fault") from None
 
 
 def leave() -> NoReturn:

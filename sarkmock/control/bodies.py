@@ -1,0 +1,71 @@
+"""The body of a request to the control plane: JSON or YAML, with the line of a mistake. Knows no Flask."""
+
+from __future__ import annotations
+
+import json
+from math import isfinite
+from typing import Any
+
+from sarkmock import yaml12
+from sarkmock.control.problems import Path, Problem
+from sarkmock.yaml12 import FileError
+
+JSON = ("application/json",)
+YAML = ("application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml")
+
+
+def read_body(body: bytes, media_type: str) -> Any:
+    """The content of a body; Problem if it is of no known kind or cannot be read."""
+    if media_type not in JSON + YAML:
+        given = f"not {media_type}" if media_type else "and say so in Content-Type"
+        raise Problem(415, f"send {JSON[0]} or {YAML[0]}, {given}")
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        raise Problem(400, f"the body is no UTF-8: byte {error.start} is {body[error.start]:#04x}") from None
+    try:
+        content = read_json(text) if media_type in JSON else named(read_yaml(text))
+        sound = is_finite(content)
+    except RecursionError:
+        raise Problem(400, "the body is nested too deep") from None
+    if not sound:
+        raise Problem(400, "the body has a number that is none, or beyond all bounds")
+    return content
+
+
+def read_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise Problem(400, f"the body is no JSON: line {error.lineno}, column {error.colno}: {error.msg}",
+                      line=error.lineno) from None
+
+
+def read_yaml(text: str) -> Any:
+    try:
+        return yaml12.parse(text, "body")
+    except FileError as error:
+        where = f"line {error.line}: " if error.line else ""
+        raise Problem(400, f"the body is no YAML: {where}{error.problem}", line=error.line) from None
+
+
+def named(value: Any) -> Any:
+    """A YAML value as JSON has it: every key is text."""
+    if isinstance(value, list):
+        return [named(item) for item in value]
+    if isinstance(value, dict):
+        return {key if isinstance(key, str) else str(key): named(item) for key, item in value.items()}
+    return value
+
+
+def is_finite(value: Any) -> bool:
+    if isinstance(value, float):
+        return isfinite(value)
+    if isinstance(value, (list, dict)):
+        return all(map(is_finite, value.values() if isinstance(value, dict) else value))
+    return True
+
+
+def line_of(body: bytes, path: Path) -> int | None:
+    """The line of a place in a body, if the body has several."""
+    return yaml12.line_in(body.decode(), path) if path and b"\n" in body.strip() else None

@@ -1,0 +1,49 @@
+"""Who may use the control plane: whoever has its token, or addresses this machine by name. Knows no endpoint.
+
+A page of another site can make a browser send requests to this machine, and by DNS rebinding even read the answers. It
+cannot forge Host, Origin and Sec-Fetch-Site, nor does a browser send JSON or a DELETE across sites unasked.
+"""
+
+from __future__ import annotations
+
+import hmac
+from urllib.parse import urlsplit
+
+from flask import Request
+
+from sarkmock.control.box import Control
+from sarkmock.control.contract import Endpoint
+from sarkmock.control.problems import Problem
+
+OURS = ("localhost", "127.0.0.1", "::1")
+
+
+def admit(control: Control, endpoint: Endpoint, request: Request) -> None:
+    """Problem 401 or 403 for who may not; whoever has the token may."""
+    if control.token is not None and has_token(control.token, request):
+        return
+    if control.token is not None and not endpoint.open:
+        raise Problem(401, "the control plane needs its token: Authorization: Bearer ..., as printed at the start")
+    if control.token is None:
+        refuse_strange_host(control, request)
+    refuse_other_sites(request)
+
+
+def has_token(token: str, request: Request) -> bool:
+    kind, _, given = request.headers.get("Authorization", "").partition(" ")
+    return kind.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode())
+
+
+def refuse_strange_host(control: Control, request: Request) -> None:
+    host = urlsplit(f"//{request.host}").hostname or ""
+    if host not in OURS and not host.endswith(".localhost") and host not in control.hosts:
+        raise Problem(403, f"the control plane is not for requests to the host {host!r}; "
+                           f"address it as {', '.join((*OURS, *control.hosts))}, or start it with --control-token")
+
+
+def refuse_other_sites(request: Request) -> None:
+    origin = request.headers.get("Origin")
+    if origin is not None and urlsplit(origin).netloc != request.host:
+        raise Problem(403, f"the control plane does not answer pages of other sites ({origin})")
+    if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+        raise Problem(403, "the control plane does not answer pages of other sites")

@@ -1,0 +1,74 @@
+"""The journal over HTTP. What leaves the process here has its secrets taken out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sarkmock.control.asking import Asked
+from sarkmock.control.box import Box
+from sarkmock.control.problems import Problem
+from sarkmock.journal import CriteriaError, Entry, Journal
+from sarkmock.redaction import redacted
+
+
+def index(box: Box, asked: Asked) -> dict[str, Any]:
+    kept = of(box)
+    criteria = {name: value for name, value in asked.query.items() if name != "limit"}
+    try:
+        found = kept.find(**criteria)
+    except CriteriaError as error:
+        raise Problem(422, str(error)) from None
+    last = found[-asked.query.get("limit", 0):]
+    return {"count": kept.count, "kept": len(kept), "entries": [shown(entry) for entry in last]}
+
+
+def show(box: Box, asked: Asked) -> dict[str, Any]:
+    kept = of(box)
+    entry = kept.entry(asked.path["number"])
+    if entry is None:
+        last = kept.count
+        raise Problem(404, f"there is no entry {asked.path['number']}; the journal has {last - len(kept) + 1} to {last}"
+                           if kept else "the journal is empty")
+    return shown(entry)
+
+
+def clear(box: Box, asked: Asked) -> None:
+    of(box).clear()
+
+
+def verify(box: Box, asked: Asked) -> dict[str, Any]:
+    try:
+        verdict = of(box).verify(**asked.body)
+    except CriteriaError as error:
+        raise Problem(422, str(error)) from None
+    nearest = [{"number": entry.number, "request": redacted(str(entry)), "differences": redacted(differences)}
+               for entry, differences in verdict.nearest]
+    return {"ok": verdict.ok, "expected": redacted(verdict.expected),
+            "found": [entry.number for entry in verdict.entries],
+            "explanation": redacted(verdict.explanation), "nearest": nearest}
+
+
+def of(box: Box) -> Journal:
+    if box.journal is None:
+        raise Problem(404, "no journal is kept; start the mock with --journal N")
+    return box.journal
+
+
+def shown(entry: Entry) -> dict[str, Any]:
+    """An entry as JSON."""
+    return {
+        "number": entry.number, "time": instant(entry.time), "received": instant(entry.received),
+        "seconds": round(entry.seconds, 6), "delay": entry.delay, "method": entry.method, "path": redacted(entry.path),
+        "query": redacted(entry.query), "operation": entry.operation, "status": entry.status,
+        "fault": entry.fault or None,
+        "request": message(entry.request_headers, entry.request_body, entry.sizes[0]),
+        "response": message(entry.response_headers, entry.response_body, entry.sizes[1])}
+
+
+def message(headers: dict[str, str], body: bytes, size: int) -> dict[str, Any]:
+    return {"headers": redacted(headers), "size": size, "body": redacted(body.decode("utf-8", "replace"))}
+
+
+def instant(second: float) -> str:
+    return datetime.fromtimestamp(second, UTC).isoformat(timespec="milliseconds")

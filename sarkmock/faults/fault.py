@@ -1,0 +1,119 @@
+"""One fault, as a person writes it: on the command line, in a file, over HTTP or in Python. Knows no operation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any
+
+import jsonschema_rs
+
+from sarkmock import yaml12
+from sarkmock.faults import latency
+from sarkmock.names import unknown
+from sarkmock.resources import openapi_dir
+
+# What a fault does beside being late; it does one of these at most.
+EFFECTS = ("status", "html", "drop", "truncate", "throttle", "pbx", "locked", "deviation")
+# What the bare word stands for, as in `tenants.list:drop`.
+BARE = {"html": 502, "drop": "before", "throttle": 60, "pbx": "stopped", "locked": True}
+
+
+class FaultError(ValueError):
+    """A fault that cannot be; the message says what is wrong and what there is."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What goes wrong, with which requests, and how often.
+
+    Which: ``operation`` is an operation's id, a pattern (``tenants.*``) or ``*``. How often: with ``probability`` each
+    time, until it has happened ``times`` times. The fault's effect is one of
+
+    - ``status``: that status with the body that the API gives it, or ``body``, and ``headers`` if you like;
+    - ``html``: that status with a page of a web server in front of the API;
+    - ``drop``: the connection is closed without an answer, ``before`` the request is carried out or ``after`` it;
+    - ``truncate``: so many bytes of the body arrive, then the connection is closed;
+    - ``throttle``: 429 with Laravel's headers, to be tried again after so many seconds;
+    - ``pbx`` (``stopped``): the request finds the PBX not running;
+    - ``locked``: the request finds the database locked by another program, and cannot write;
+    - ``deviation``: the request is answered as by a firmware that has this one deviation from the page.
+
+    ``latency`` holds the answer back: seconds, ``MIN..MAX`` (uniform) or ``MEDIAN~SIGMA`` (log-normal), with an effect
+    or alone.
+    """
+
+    operation: str = "*"
+    latency: float | str | None = None
+    status: int | None = None
+    body: Any = None
+    headers: Mapping[str, str] | None = None
+    html: int | None = None
+    drop: str | None = None
+    truncate: int | None = None
+    throttle: int | None = None
+    pbx: str | None = None
+    locked: bool | None = None
+    deviation: str | None = None
+    times: int | None = None
+    probability: float = 1.0
+    id: str = ""
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> Fault:
+        """The fault that a mapping describes; FaultError for the first mistake."""
+        if not isinstance(content, Mapping):
+            raise FaultError("a fault must be a mapping")
+        for name in content:
+            if name not in NAMES:
+                raise FaultError(unknown("key", name, NAMES))
+        for error in _schema().iter_errors(dict(content)):
+            place = ".".join(map(str, error.instance_path))
+            wrong = latency.problem(error.instance) if place == "latency" else None
+            raise FaultError(f"{place}: {wrong or error.message}")
+        fault = cls(**content)
+        fault._check()
+        return fault
+
+    @classmethod
+    def parse(cls, text: str) -> Fault:
+        """The fault in a line such as ``tenants.create:status=500,times=2``; an operation is not needed."""
+        operation, colon, rest = text.rpartition(":")
+        content: dict[str, Any] = {"operation": operation} if colon else {}
+        for part in rest.split(","):
+            name, equals, value = part.strip().partition("=")
+            if not equals and name not in BARE:
+                raise FaultError(f"{name!r} lacks its value, as in {name}=...; bare words are {', '.join(BARE)}"
+                                 if name in NAMES else unknown("key", name, NAMES))
+            content[name] = yaml12.scalar(value) if equals else BARE[name]
+        return cls.of(content)
+
+    @property
+    def effect(self) -> str | None:
+        """Which of the effects it has; None if it is only late."""
+        return next((name for name in EFFECTS if getattr(self, name) is not None), None)
+
+    def content(self) -> dict[str, Any]:
+        """The mapping that `of` takes."""
+        return {name: value for name in NAMES if (value := getattr(self, name)) not in (None, "")}
+
+    def _check(self) -> None:
+        effects = [name for name in EFFECTS if getattr(self, name) is not None]
+        if len(effects) > 1:
+            raise FaultError(f"a fault has one effect, and here are {' and '.join(effects)}")
+        if not effects and self.latency is None:
+            raise FaultError(f"nothing goes wrong: give latency or one of {', '.join(EFFECTS)}")
+        if (self.body is not None or self.headers) and self.status is None:
+            raise FaultError("body and headers go with status")
+        if self.latency is not None and (wrong := latency.problem(self.latency)):
+            raise FaultError(f"latency: {wrong}")
+
+
+NAMES = tuple(field.name for field in fields(Fault))
+
+
+@cache
+def _schema() -> jsonschema_rs.Validator:
+    document = yaml12.read(openapi_dir() / "control.yaml")
+    return jsonschema_rs.validator_for({"components": document["components"], "$ref": "#/components/schemas/Fault"})

@@ -1,0 +1,8 @@
+"""The journal: what was asked and answered, whether it was what a test expects, and why it was refused."""
+
+from sarkmock.journal.criteria import Criteria, CriteriaError
+from sarkmock.journal.entries import Entry
+from sarkmock.journal.journal import LIMIT, Journal
+from sarkmock.journal.verdicts import Verdict
+
+__all__ = ["LIMIT", "Criteria", "CriteriaError", "Entry", "Journal", "Verdict"]

@@ -1,0 +1,110 @@
+"""One request and its answer, as the journal keeps them. What costs time is worked out when it is asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sarkmock.engine import Program, Request
+from sarkmock.gateway import BASE, Answer
+from sarkmock.php import read_input
+from sarkmock.replies import Refusal
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """A request and its answer. Bodies are bytes, and cut if they were long; ``sizes`` has the true lengths.
+
+    ``number`` counts from 1 since the start, ``time`` is the PBX's clock and ``received`` the real one (epoch seconds),
+    ``seconds`` is the real time that the answer took, ``delay`` what a fault added to it, ``fault`` the fault's id.
+    """
+
+    number: int
+    time: float
+    received: float
+    seconds: float
+    request: Request
+    answer: Answer
+    program: Program
+    fields: Mapping[str, str]
+    sizes: tuple[int, int]
+    fault: str = ""
+    delay: float = 0.0
+
+    @property
+    def method(self) -> str:
+        return self.request.method
+
+    @property
+    def path(self) -> str:
+        """The path as it was asked for, with /api."""
+        return f"{BASE}/{self.request.path}"
+
+    @property
+    def query(self) -> str:
+        return self.request.query
+
+    @property
+    def operation(self) -> str | None:
+        """The id of the operation, such as ``tenants.create``; None if there is none of that method and path."""
+        try:
+            return self.program.router.find(self.request.method, self.request.path)[0].id
+        except Refusal:
+            return None
+
+    @property
+    def status(self) -> int:
+        return self.answer.status
+
+    @property
+    def request_headers(self) -> dict[str, str]:
+        """The headers of the request, each name as ``Content-Type``."""
+        return {header(name): value for name, value in self.fields.items()}
+
+    @property
+    def request_body(self) -> bytes:
+        return self.request.body
+
+    @property
+    def request_json(self) -> Any:
+        """The request's body as the API reads it: JSON, or the variables of a form; None if it has none."""
+        body, content_type = self.request.body, self.request.headers.get("Content-Type", "")
+        if not body:
+            return None
+        return parsed(body) if "json" in content_type else read_input("POST", content_type, "", body)[1]
+
+    @property
+    def response_headers(self) -> dict[str, str]:
+        return dict(self.answer.headers)
+
+    @property
+    def response_body(self) -> bytes:
+        return self.answer.body
+
+    @property
+    def response_json(self) -> Any:
+        """The answer's body, if it is JSON and was kept whole; or else None."""
+        return parsed(self.answer.body)
+
+    @property
+    def whole(self) -> bool:
+        """Whether both bodies were kept whole."""
+        return self.sizes == (len(self.request.body), len(self.answer.body))
+
+    def __str__(self) -> str:
+        target = f"{self.path}?{self.query}" if self.query else self.path
+        return f"#{self.number} {self.method} {target} -> {self.status}"
+
+
+def header(name: str) -> str:
+    """A header by its name in a WSGI environ."""
+    return name.removeprefix("HTTP_").replace("_", "-").title()
+
+
+def parsed(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None

@@ -1,0 +1,120 @@
+"""Keeps the last requests and answers within bounds of number and bytes. Knows no web framework and writes nothing.
+
+Recording is on the way of every request: it copies nothing and works nothing out (benchmarks/README.md).
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
+from threading import Lock
+from typing import Any
+
+from sarkmock.engine import Engine, Request
+from sarkmock.gateway import Answer, Environ
+from sarkmock.journal.criteria import Criteria
+from sarkmock.journal.entries import Entry
+from sarkmock.journal.verdicts import Verdict, judge
+from sarkmock.replies import Disturbed, Reply
+
+LIMIT = 1000
+MAX_BYTES = 16 * 2**20
+MAX_BODY = 64 * 2**10
+
+
+class Journal:
+    """The last requests an engine was asked, the oldest first; `create_app(engine, journal=Journal(engine))`.
+
+    At most ``limit`` entries and ``max_bytes`` of bodies are kept, of one body at most ``max_body`` bytes.
+    """
+
+    def __init__(self, engine: Engine, limit: int = LIMIT, *, max_bytes: int = MAX_BYTES,
+                 max_body: int = MAX_BODY) -> None:
+        self.engine, self.limit, self.max_bytes, self.max_body = engine, limit, max_bytes, max_body
+        self._entries: deque[Entry] = deque()
+        self._lock = Lock()
+        self._count = self._size = 0
+
+    @property
+    def count(self) -> int:
+        """How many requests there were since the start or `clear`, kept or not."""
+        return self._count
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self.entries())
+
+    def __getitem__(self, index: int) -> Entry:
+        return self._entries[index]
+
+    def entries(self) -> list[Entry]:
+        """All that is kept, the oldest first."""
+        with self._lock:
+            return list(self._entries)
+
+    def entry(self, number: int) -> Entry | None:
+        """The entry of a number, if it is still kept."""
+        return next((entry for entry in self.entries() if entry.number == number), None)
+
+    def clear(self) -> None:
+        """Forget everything; numbers start at 1 again."""
+        with self._lock:
+            self._entries.clear()
+            self._count = self._size = 0
+
+    def find(self, operation: str | None = None, **criteria: Any) -> list[Entry]:
+        """The entries that meet all criteria (`Criteria` has them); CriteriaError for one that cannot be met."""
+        return Criteria.of(self.engine.operations, operation=operation, **criteria).among(self.entries())
+
+    def verify(self, operation: str | None = None, *, times: int | None = None, at_least: int | None = None,
+               at_most: int | None = None, **criteria: Any) -> Verdict:
+        """Whether as many entries as expected meet the criteria, one at least if no number is given."""
+        wanted = Criteria.of(self.engine.operations, operation=operation, **criteria)
+        return judge(wanted, self.entries(), times, at_least, at_most)
+
+    def assert_called(self, operation: str | None = None, *, times: int | None = None, at_least: int | None = None,
+                      at_most: int | None = None, **criteria: Any) -> list[Entry]:
+        """The entries that meet the criteria; AssertionError tells what came nearest if they are too few or many.
+
+        ``journal.assert_called("tenants.create", times=1, body={"pkey": "acme"}, status=201)``
+        """
+        verdict = self.verify(operation, times=times, at_least=at_least, at_most=at_most, **criteria)
+        if not verdict.ok:
+            raise AssertionError(verdict.explanation)
+        return verdict.entries
+
+    def assert_not_called(self, operation: str | None = None, **criteria: Any) -> None:
+        """AssertionError if any entry meets the criteria."""
+        self.assert_called(operation, times=0, **criteria)
+
+    def record(self, environ: Environ, request: Request, reply: Reply, answer: Answer, began: float) -> None:
+        """Keep a request that was answered just now; ``began`` is when it came (time.perf_counter)."""
+        sizes = len(request.body), len(answer.body)
+        if sizes[0] > self.max_body or sizes[1] > self.max_body:
+            request = replace(request, body=request.body[:self.max_body])
+            answer = replace(answer, body=answer.body[:self.max_body])
+        fields = {name: environ[name] for name in environ if name[:5] == "HTTP_"}
+        if environ.get("CONTENT_TYPE"):
+            fields["CONTENT_TYPE"] = environ["CONTENT_TYPE"]
+        engine, taken = self.engine, time.perf_counter() - began
+        entry = Entry(0, engine.state.clock.now(), time.time(), taken, request, answer, engine.program, fields, sizes)
+        if isinstance(reply, Disturbed):
+            entry.fault, entry.delay = reply.fault, reply.delay
+        self._keep(entry)
+
+    def _keep(self, entry: Entry) -> None:
+        with self._lock:
+            self._count += 1
+            entry.number = self._count
+            self._entries.append(entry)
+            self._size += weight(entry)
+            while len(self._entries) > self.limit or (self._size > self.max_bytes and len(self._entries) > 1):
+                self._size -= weight(self._entries.popleft())
+
+
+def weight(entry: Entry) -> int:
+    return len(entry.request.body) + len(entry.answer.body)

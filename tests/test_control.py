@@ -1,0 +1,208 @@
+"""The control plane from outside: what it does, whom it lets in, and what it tells who asks for something wrong."""
+
+import pytest
+
+from sarkmock import Control, Engine, Faults, Journal, State, create_app
+from sarkmock.control.contract import endpoints
+from sarkmock.control.handlers import HANDLERS
+from tests.boxes import NOW
+
+YAML = "application/yaml"
+ACME = {"pkey": "acme", "description": "A tenant"}
+
+
+@pytest.fixture
+def engine():
+    return Engine(state=State(now=NOW))
+
+
+def client_of(engine, **options):
+    return create_app(engine, journal=Journal(engine), **options).test_client()
+
+
+@pytest.fixture
+def client(engine):
+    return client_of(engine)
+
+
+def test_every_endpoint_of_the_document_has_its_function_and_no_other():
+    assert {endpoint.id for endpoint in endpoints()} == HANDLERS.keys()
+
+
+def test_reset_brings_back_state_faults_and_journal(engine):
+    client = client_of(engine, faults=Faults(engine))
+    client.post("/api/tenants", json=ACME)
+    client.post("/_mock/faults", json={"status": 500})
+    assert client.post("/_mock/reset").status_code == 204
+    assert client.get("/_mock/faults").json == []
+    assert [entry["operation"] for entry in client.get("/_mock/journal").json["entries"]] == []
+    assert [row["pkey"] for row in client.get("/api/tenants").json] == ["default"]
+
+
+# Journal.
+
+def test_the_journal_over_http(client):
+    client.post("/api/tenants?token=abc", json=ACME, headers={"Authorization": "Bearer hidden"})
+    listed = client.get("/_mock/journal").json
+    assert (listed["count"], listed["kept"]) == (1, 1)
+    entry, = listed["entries"]
+    assert entry == client.get("/_mock/journal/1").json
+    assert (entry["operation"], entry["status"]) == ("tenants.create", 201)
+    assert entry["time"] == "2024-06-01T10:00:00.000+00:00"
+    assert entry["request"]["body"] == '{"pkey": "acme", "description": "A tenant"}'
+    assert entry["request"]["headers"]["Authorization"] == "REDACTED"
+    assert entry["query"] == "token=REDACTED"
+
+
+def test_the_journal_is_filtered_and_cleared(client):
+    for path in ("tenants", "agents", "nosuch"):
+        client.get(f"/api/{path}")
+
+    def found(query):
+        return [entry["number"] for entry in client.get(f"/_mock/journal?{query}").json["entries"]]
+    assert (found("status=4xx"), found("operation=agents.list"), found("limit=2"), found("after=1&method=get")) == (
+        [3], [2], [2, 3], [2, 3])
+    assert client.delete("/_mock/journal").status_code == 204
+    assert found("") == []
+
+
+def test_verify(client):
+    client.post("/api/tenants", json=ACME)
+    assert client.post("/_mock/journal/verify", json={"operation": "tenants.create", "times": 1}).json["ok"] is True
+    verdict = client.post("/_mock/journal/verify", json={"body": {"pkey": "acmee"}}).json
+    assert (verdict["ok"], verdict["found"]) == (False, [])
+    assert verdict["nearest"] == [{"number": 1, "request": "#1 POST /api/tenants -> 201",
+                                   "differences": ['body.pkey: expected "acmee", got "acme"']}]
+    assert "nearest #1 POST /api/tenants -> 201" in verdict["explanation"]
+
+
+def test_without_a_journal_it_says_how_to_keep_one(engine):
+    answer = create_app(engine).test_client().get("/_mock/journal")
+    assert (answer.status_code, answer.json["error"]) == (404, "no journal is kept; start the mock with --journal N")
+
+
+# Faults.
+
+def test_the_life_of_a_fault(client):
+    made = client.post("/_mock/faults", json={"operation": "tenants.list", "status": 500, "times": 2})
+    assert (made.status_code, made.json) == (201, {
+        "operation": "tenants.list", "status": 500, "times": 2, "probability": 1.0, "id": "1", "hits": 0, "left": 2})
+    assert client.get("/api/tenants").status_code == 500
+    assert client.get("/_mock/faults/1").json["hits"] == 1
+    changed = client.put("/_mock/faults/1", data="operation: tenants.list\nhtml: 503\n", content_type=YAML)
+    assert (changed.status_code, changed.json["html"], changed.json["hits"]) == (200, 503, 0)
+    assert [fault["id"] for fault in client.get("/_mock/faults").json] == ["1"]
+    assert client.delete("/_mock/faults/1").status_code == 204
+    assert client.get("/api/tenants").status_code == 200
+
+
+# What is wrong with a request, and nothing changed.
+
+@pytest.mark.parametrize(("method", "path", "options", "status", "told"), [
+    ("GET", "jornal", {}, 404, "did you mean /_mock/journal?"),
+    ("PUT", "reset", {}, 405, "PUT /_mock/reset"),
+    ("GET", "journal?statuss=1", {}, 422, "unknown parameter 'statuss'; did you mean status?"),
+    ("GET", "journal?status=abc", {}, 422, "status: "),
+    ("GET", "journal?limit=x", {}, 422, 'limit: "x" is not of type "integer"'),
+    ("GET", "journal?operation=tenants.lst", {}, 422, "did you mean tenants.list"),
+    ("GET", "journal/7", {}, 404, "the journal is empty"),
+    ("GET", "journal/x", {}, 404, 'number: "x" is not of type "integer"'),
+    ("GET", "reset?x=1", {}, 405, ""),
+    ("POST", "journal/verify", {"json": {"operaton": "x"}}, 422, "unknown key 'operaton'; did you mean operation?"),
+    ("POST", "journal/verify", {"json": {"times": 1, "at_least": 1}}, 422, ""),
+    ("POST", "faults", {"json": {"operation": "tenants.lst", "status": 500}}, 422, "did you mean tenants.list"),
+    ("POST", "faults", {"json": {"statsu": 500}}, 422, "unknown key 'statsu'; did you mean status?"),
+    ("POST", "faults", {"json": [1]}, 422, "body: [1] is not of type"),
+    ("POST", "faults", {"json": {}}, 422, "nothing goes wrong"),
+    ("POST", "faults", {"json": {"latency": "soon"}}, 422, "latency"),
+    ("POST", "faults", {"data": "{", "content_type": "application/json"}, 400, "the body is no JSON: line 1, column 2"),
+    ("POST", "faults", {"data": b"\xff", "content_type": "application/json"}, 400, "no UTF-8: byte 0 is 0xff"),
+    ("POST", "faults", {"data": '{"latency": NaN}', "content_type": "application/json"}, 400, "a number"),
+    ("POST", "faults", {"data": "[" * 9999, "content_type": "application/json"}, 400, "nested too deep"),
+    ("POST", "faults", {"data": "status=500"}, 415, "send application/json or application/yaml"),
+    ("POST", "faults", {"data": "x=1", "content_type": "text/plain"}, 415, "not text/plain"),
+    ("PUT", "faults/9", {"json": {"status": 500}}, 404, "there is no fault '9'"),
+    ("DELETE", "faults/9", {}, 404, "there is no fault '9'"),
+    ("GET", "deviations?profile=shiped", {}, 422, "unknown profile 'shiped'; did you mean shipped?"),
+    ("GET", "deviations?profile=/etc/passwd.yaml", {}, 422, "unknown profile"),
+])
+def test_a_refusal_says_what_is_right(client, method, path, options, status, told):
+    answer = client.open(f"/_mock/{path}", method=method, **options)
+    assert answer.status_code == status
+    assert told in answer.json["error"]
+    assert client.get("/_mock/faults").json == []
+
+
+def test_a_mistake_in_yaml_is_told_with_its_line(client):
+    answer = client.post("/_mock/faults", data="operation: tenants.list\nstatus: many\n", content_type=YAML)
+    assert answer.json == {"error": 'status: "many" is not of type "integer"', "place": "status", "line": 2}
+    answer = client.post("/_mock/faults", data="operation: tenants.list\nstatus: [\n", content_type="application/yaml")
+    assert (answer.status_code, answer.json["line"]) == (400, 3)
+    answer = client.post("/_mock/faults", data="status: 500\nstatus: 501\n", content_type="application/yaml")
+    assert answer.status_code == 400
+
+
+def test_what_lies_elsewhere_says_where_the_api_is(client):
+    assert "the API is under /api" in client.get("/tenants").json["error"]
+
+
+# Who may.
+
+def test_on_this_machine_it_needs_no_token(client):
+    for host in ("localhost", "127.0.0.1:44300", "[::1]:44300", "pbx.localhost"):
+        assert client.post("/_mock/reset", headers={"Host": host}).status_code == 204
+
+
+def test_a_name_that_was_bound_to_this_machine_is_refused(client):
+    answer = client.get("/_mock/journal", headers={"Host": "evil.example:44300"})
+    assert (answer.status_code, "'evil.example'" in answer.json["error"]) == (403, True)
+
+
+def test_a_host_that_was_named_is_let_in(engine):
+    client = client_of(engine, control=Control(hosts=("pbx.test",)))
+    assert client.post("/_mock/reset", headers={"Host": "pbx.test:44300"}).status_code == 204
+
+
+@pytest.mark.parametrize("headers", [
+    {"Origin": "https://evil.example"}, {"Origin": "null"},
+    {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}])
+def test_pages_of_other_sites_are_refused(client, engine, headers):
+    client.post("/api/tenants", json=ACME)
+    assert client.post("/_mock/reset", headers=headers).status_code == 403
+    assert engine.state.tables.count("cluster", "pkey", "acme") == 1
+
+
+def test_a_page_of_the_mock_itself_is_let_in(client):
+    headers = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
+    assert client.post("/_mock/reset", headers=headers).status_code == 204
+
+
+@pytest.mark.parametrize(("authorization", "status"), [
+    (None, 401), ("Bearer wrong", 401), ("Basic s3cret", 401), ("Bearer s3cret", 200), ("bearer s3cret", 200)])
+def test_the_token(engine, authorization, status):
+    client = client_of(engine, control=Control(token="s3cret"))
+    headers = {"Host": "mock.example"} | ({"Authorization": authorization} if authorization else {})
+    assert client.get("/_mock/journal", headers=headers).status_code == status
+
+
+def test_health_is_open_to_all_who_reach_the_mock(engine):
+    client = client_of(engine, control=Control(token="s3cret"))
+    assert client.get("/_mock/health", headers={"Host": "mock.example"}).status_code == 200
+
+
+def test_it_can_be_off(engine):
+    client = client_of(engine, control=None)
+    assert client.get("/_mock/health").status_code == 404
+    assert client.get("/api/tenants").status_code == 200
+
+
+# Documents.
+
+def test_the_documents(client, engine):
+    assert client.get("/_mock/openapi.json").json == engine.document
+    assert client.get("/_mock/openapi.yaml").text.startswith("openapi: 3.1.0")
+    assert client.get("/_mock/control.json").json["info"]["title"] == "sarkmock control plane"
+    assert client.get("/_mock/deviations").json[0]["id"] == "debug-pages"
+    assert client.get("/_mock/deviations?profile=documented").json == []
+    engine.use("shipped")
+    assert client.get("/_mock/openapi.json").json["info"]["title"] == engine.document["info"]["title"]

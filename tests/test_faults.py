@@ -1,0 +1,300 @@
+"""Faults from outside: what a client sees of each, how often, and what a wrong one is answered with."""
+
+import json
+
+import pytest
+
+from sarkmock import Engine, Fault, FaultError, Faults, FileError, State, create_app, deviations
+from sarkmock.faults import read_faults
+from tests.boxes import NOW
+
+JSON = {"Accept": "application/json"}
+ACME = {"pkey": "acme", "description": "A tenant"}
+
+
+@pytest.fixture
+def engine():
+    return Engine(state=State(now=NOW))
+
+
+@pytest.fixture
+def faults(engine):
+    return Faults(engine)
+
+
+@pytest.fixture
+def client(engine, faults):
+    return create_app(engine, faults=faults).test_client()
+
+
+def tenants(engine):
+    return [row["pkey"] for row in engine.state.tables.rows("cluster")]
+
+
+# What a client sees.
+
+@pytest.mark.parametrize(("status", "body"), [
+    (404, {"reason": "Not Found!"}),
+    (409, {"Error": "Key already exists"}),
+    (422, {"description": ["The selected description is invalid."]}),
+])
+def test_a_status_has_the_apis_own_body(client, faults, engine, status, body):
+    faults.add("tenants.create", status=status)
+    answer = client.post("/api/tenants", json=ACME)
+    assert (answer.status_code, answer.json) == (status, body)
+    assert tenants(engine) == ["default"]
+
+
+def test_503_is_the_pbxs_where_an_operation_asks_it(client, faults):
+    faults.add(status=503)
+    assert client.get("/api/astamis/Agents", headers=JSON).json == {"message": "PBX not running"}
+    assert client.get("/api/tenants", headers=JSON).json["message"] == "Service Unavailable"
+
+
+@pytest.mark.parametrize(("status", "message"), [
+    (500, "Internal Server Error"), (403, "Forbidden"), (599, "Unknown Status")])
+def test_other_statuses_are_laravels_page_or_json(client, faults, status, message):
+    faults.add("tenants.list", status=status)
+    assert client.get("/api/tenants", headers=JSON).json["message"] == message
+    page = client.get("/api/tenants")
+    assert (page.status_code, page.content_type) == (status, "text/html; charset=UTF-8")
+
+
+def test_a_status_with_a_body_and_headers_of_ones_own(client, faults):
+    faults.add("tenants.list", status=503, body={"why": "because"}, headers={"Retry-After": "7"})
+    answer = client.get("/api/tenants")
+    assert (answer.status_code, answer.json, answer.headers["Retry-After"]) == (503, {"why": "because"}, "7")
+
+
+def test_an_html_page_of_what_stands_before_the_api(client, faults):
+    faults.add("*", html=502)
+    answer = client.get("/api/tenants", headers=JSON)
+    assert (answer.status_code, answer.content_type) == (502, "text/html")
+    assert "502 Bad Gateway" in answer.text
+
+
+@pytest.mark.parametrize(("drop", "made"), [("before", ["default"]), ("after", ["default", "acme"])])
+def test_a_dropped_connection_is_one_before_or_after_the_deed(client, faults, engine, drop, made):
+    faults.add("tenants.create", drop=drop)
+    with pytest.raises(ConnectionResetError):
+        client.post("/api/tenants", json=ACME)
+    assert tenants(engine) == made
+
+
+def test_a_truncated_body_ends_after_so_many_bytes(engine, faults):
+    faults.add("tenants.list", truncate=5)
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/api/tenants", "wsgi.input_terminated": False}
+    told, received = [], []
+    answer = create_app(engine, faults=faults).wsgi_app(environ, lambda *line: told.append(line))
+    with pytest.raises(ConnectionResetError):
+        received.extend(answer)
+    assert told[0][0] == "200 OK"
+    assert int(dict(told[0][1])["Content-Length"]) > 100
+    assert received == [b'[{"pk']
+
+
+def test_throttled_as_a_real_box(client, faults):
+    faults.add("tenants.list", throttle=7)
+    answer = client.get("/api/tenants", headers=JSON)
+    assert (answer.status_code, answer.json["message"]) == (429, "Too Many Attempts.")
+    assert answer.headers["Retry-After"] == "7"
+    assert answer.headers["X-RateLimit-Reset"] == str(NOW + 7)
+    assert (answer.headers["X-RateLimit-Limit"], answer.headers["X-RateLimit-Remaining"]) == ("60", "0")
+
+
+def test_a_stopped_pbx_is_felt_where_it_is_asked_and_only_there(client, faults, engine):
+    faults.add("*", pbx="stopped", times=1)
+    assert client.get("/api/tenants").status_code == 200
+    assert (client.get("/api/astamis/CoreStatus").status_code, engine.state.pbx.running) == (503, True)
+    assert client.get("/api/astamis/CoreStatus").status_code == 200
+
+
+def test_a_start_that_finds_the_pbx_stopped_starts_it(client, faults, engine):
+    faults.add("syscommands.pbxstart", pbx="stopped")
+    assert client.get("/api/syscommands/pbxstart").status_code == 200
+    assert engine.state.pbx.running
+
+
+def test_a_locked_database_is_a_conflict_where_the_product_catches_it(client, faults, engine):
+    faults.add("*", locked=True)
+    answer = client.post("/api/tenants", json=ACME)
+    assert answer.status_code == 409
+    assert answer.json["Error"].startswith("SQLSTATE[HY000]: General error: 5 database is locked (SQL: insert into")
+    assert client.get("/api/tenants").json[0]["pkey"] == "default"
+
+
+def test_a_locked_database_is_laravels_page_elsewhere(client, faults, engine):
+    client.post("/api/tenants", json=ACME)
+    faults.add("tenants.delete", locked=True)
+    answer = client.delete("/api/tenants/acme", headers=JSON)
+    assert (answer.status_code, answer.json["exception"]) == (500, "Illuminate\\Database\\QueryException")
+    assert answer.json["message"] == "SQLSTATE[HY000]: General error: 5 database is locked"
+    assert tenants(engine) == ["default", "acme"]
+
+
+def test_a_firmwares_crash(client, faults):
+    faults.add(deviation="cosclose-delete-crashes", times=1)
+    client.post("/api/extensions/mailbox", json={"pkey": "1001", "cluster": "default"})
+    rule = client.get("/api/cosrules").json
+    pair = {"IPphone_pkey": "1001", "COS_pkey": rule[0]["pkey"] if rule else "x"}
+    assert client.get("/api/coscloses").status_code == 200
+    crashed = [client.delete("/api/coscloses/1001", json=pair, headers=JSON).status_code for _ in range(2)]
+    assert crashed[0] == 500
+    assert crashed[1] != 500
+
+
+def test_a_firmware_that_moves_a_path(client, faults, engine):
+    faults.add(deviation="ami-dbdel-method")
+    assert client.put("/api/astamis/DBdel/a/b").status_code == 405
+    assert client.delete("/api/astamis/DBdel/a/b").status_code in (200, 204, 404)
+
+
+@pytest.mark.parametrize("deviation", [one.id for one in deviations("shipped")])
+def test_every_deviation_can_be_a_fault_of_its_own(deviation, engine):
+    faults = Faults(engine)
+    armed = faults[faults.add(deviation=deviation)]
+    assert armed.only
+
+
+def test_latency_holds_back_and_adds_up(engine, faults):
+    waits = []
+    faults.add(latency=0.5)
+    faults.add("tenants.list", latency=0.25)
+    app = create_app(engine, faults=faults)
+    for path in ("/api/tenants", "/api/agents", "/api/nosuch"):
+        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": path, "sarkmock.delay": waits.append}
+        app.wsgi_app(environ, lambda *_: None)
+    assert waits == [0.75, 0.5, 0.5]
+
+
+@pytest.mark.parametrize(("latency", "low", "high"), [
+    ("0.1..0.2", 0.1, 0.2), ("0.1~0", 0.0999, 0.1001), ("0.1~0.5", 0.001, 10)])
+def test_latency_is_drawn_from_seeded_dice(engine, latency, low, high):
+    def drawn():
+        waits = []
+        app = create_app(engine, faults=Faults(engine, [Fault(latency=latency)]))
+        for _ in range(20):
+            environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/api/agents", "sarkmock.delay": waits.append}
+            app.wsgi_app(environ, lambda *_: None)
+        return waits
+    first = drawn()
+    assert all(low <= wait <= high for wait in first)
+    assert drawn() == first
+
+
+# How often.
+
+def statuses(client, count=6):
+    return [client.get("/api/tenants").status_code for _ in range(count)]
+
+
+def test_times(client, faults):
+    fault = faults.add("tenants.list", status=500, times=2)
+    assert statuses(client, 4) == [500, 500, 200, 200]
+    assert (faults[fault].hits, faults[fault].left) == (2, 0)
+
+
+def test_one_after_the_other(client, faults):
+    faults.add("tenants.list:status=500,times=1")
+    faults.add("tenants.list:html=502,times=1")
+    assert statuses(client, 3) == [500, 502, 200]
+
+
+def test_probability_is_reproducible(client, faults):
+    faults.add("tenants.list", status=500, probability=0.5)
+    first = statuses(client, 40)
+    faults.clear()
+    faults.reset()
+    faults.add("tenants.list", status=500, probability=0.5)
+    assert statuses(client, 40) == first
+    assert 5 < first.count(500) < 35
+
+
+def test_faults_take_nothing_from_the_states_own_dice(client, faults, engine):
+    faults.add(latency="0.0..0.0", probability=0.5)
+    before = engine.state.dice.getstate()
+    statuses(client)
+    assert engine.state.dice.getstate() == before
+
+
+def test_reset_comes_back_to_the_first_faults(engine):
+    faults = Faults(engine, [Fault("tenants.list", status=500, times=1)])
+    client = create_app(engine, faults=faults).test_client()
+    faults.add("tenants.list", status=404)
+    assert statuses(client, 2) == [500, 404]
+    faults.reset()
+    assert statuses(client, 2) == [500, 200]
+
+
+def test_remove_change_and_clear(client, faults):
+    fault = faults.add("tenants.list", status=500)
+    assert faults.change(fault.id, {"operation": "tenants.list", "status": 404}).id == fault.id
+    assert statuses(client, 1) == [404]
+    faults.remove(fault)
+    assert statuses(client, 1) == [200]
+    faults.add(status=500)
+    faults.clear()
+    assert (statuses(client, 1), len(faults)) == ([200], 0)
+
+
+def test_a_switch_of_profile_ends_deviations_that_it_has_already(client, faults, engine):
+    faults.add(deviation="cosclose-delete-crashes")
+    engine.use("shipped")
+    assert client.get("/api/coscloses").status_code == 200
+    assert next(iter(faults)).hits == 0
+
+
+# What a wrong one is answered with.
+
+@pytest.mark.parametrize(("line", "told"), [
+    ("tenants.creat:status=500", "unknown operation 'tenants.creat'; did you mean tenants.create"),
+    ("tenants.create:statsu=500", "unknown key 'statsu'; did you mean status?"),
+    ("tenants.create:status=200", "status: 200 is less than the minimum of 400"),
+    ("tenants.create:status=x", 'status: "x" is not of type "integer"'),
+    ("tenants.create:status", "'status' lacks its value"),
+    ("tenants.create:times=2", "nothing goes wrong"),
+    ("tenants.create:drop,status=500", "a fault has one effect, and here are status and drop"),
+    ("latency=fast", "latency: must be seconds, MIN..MAX (uniform) or MEDIAN~SIGMA (log-normal)"),
+    ("latency=2..1", "latency: 2 is more than 1"),
+    ("latency=-1", "latency: must be 0 to 3600 seconds"),
+    ("tenants.create:pbx", "pbx: tenants.create never asks the PBX"),
+    ("tenants.list:locked", "locked: tenants.list writes no table"),
+    ("deviation=cosclose-delete-crash", "did you mean cosclose-delete-crashes"),
+    ("tenants.*:deviation=cosclose-delete-crashes", "is felt in coscloses.delete, not in tenants.*"),
+    ("probability=0,drop", "probability: 0 is less than or equal to the minimum of 0"),
+])
+def test_a_wrong_fault_is_refused_with_what_is_right(faults, line, told):
+    with pytest.raises(FaultError) as caught:
+        faults.add(line)
+    assert told in str(caught.value)
+    assert len(faults) == 0
+
+
+def test_unknown_and_repeated_ids(faults):
+    with pytest.raises(FaultError, match="there is no fault 'x'"):
+        faults.remove("x")
+    faults.add(drop="before", id="cut")
+    with pytest.raises(FaultError, match="unknown fault 'cutt'; did you mean cut"):
+        faults.remove("cutt")
+    with pytest.raises(FaultError, match="there is a fault 'cut' already"):
+        faults.add(latency=1, id="cut")
+
+
+@pytest.mark.parametrize(("text", "line", "told"), [
+    ("- {operation: tenants.list, status: 500}\n- {operation: tenants.list, status: 9}\n", 2, "status: 9 is less than"),
+    ("- drop\n", 1, "a fault must be a mapping"),
+    ("operation: tenants.list\n", 1, "expected a list of faults"),
+    ("- {operation: [\n", None, ""),
+])
+def test_a_fault_file_names_the_line_of_a_mistake(tmp_path, text, line, told):
+    file = tmp_path / "faults.yaml"
+    file.write_text(text)
+    with pytest.raises(FileError) as caught:
+        read_faults(file)
+    assert caught.value.line == line or line is None
+    assert told in str(caught.value)
+
+
+def test_a_fault_comes_back_from_its_content():
+    fault = Fault.parse("tenants.*:status=503,latency=0.1..0.2,times=3,probability=0.25")
+    assert Fault.of(json.loads(json.dumps(fault.content()))) == fault
