@@ -8,6 +8,8 @@ from sarkmock.control import Control
 from sarkmock.engine import Engine
 from sarkmock.faults import Fault, FaultError, Faults
 from sarkmock.journal import CriteriaError, Entry, Journal, Verdict
+from sarkmock.mock import SarkMock
+from sarkmock.names import unknown
 from sarkmock.operations import Operation, Router, Table, compile_document
 from sarkmock.php import UploadedFile, read_input, to_text
 from sarkmock.places import source_of
@@ -37,6 +39,7 @@ __all__ = [
     "PageNotFound",
     "PhpError",
     "Router",
+    "SarkMock",
     "Seed",
     "SeedError",
     "State",
@@ -58,5 +61,6 @@ __all__ = [
     "seed_names",
     "source_of",
     "to_text",
+    "unknown",
     "write_whole",
 ]

@@ -43,11 +43,12 @@ def make(directory: Path, host: str) -> Pair:
 
 def names(host: str) -> list[str]:
     """What a client may call the server: a wildcard address is reached by this machine's name."""
-    wanted = socket.gethostname() if _is_wildcard(host) else host
+    wanted = socket.gethostname() if is_wildcard(host) else host
     return list(dict.fromkeys([*LOOPBACK, wanted]))
 
 
-def _is_wildcard(host: str) -> bool:
+def is_wildcard(host: str) -> bool:
+    """Whether a server that listens there listens on every address."""
     try:
         return ipaddress.ip_address(host).is_unspecified
     except ValueError:

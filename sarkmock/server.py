@@ -70,8 +70,7 @@ class Server:
     @property
     def url(self) -> str:
         """Scheme, host and port, without a path."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'https' if self._tls else 'http'}://{host}:{self.port}"
+        return url_of(self._tls is not None, self.host, self.port)
 
     def start(self) -> None:
         """Serve from now on, in threads of this process."""
@@ -102,6 +101,10 @@ class Server:
         self.stop()
 
 
+def url_of(tls: bool, host: str, port: int) -> str:
+    return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket; CannotListen says why not."""
     try:
@@ -110,6 +113,8 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise CannotListen(_cannot_listen(host, port, error)) from None
     listener.setblocking(False)
+    # inherited by connections; else an answer waits 40 ms until the client has acknowledged the TLS tickets before it
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 from functools import cache
@@ -14,7 +15,8 @@ import pytest
 import sarkmock
 
 ROOT = Path(__file__).parent.parent
-SOURCES = sorted([*(ROOT / "sarkmock").rglob("*.py"), *(ROOT / "contracts").rglob("*.py")])
+PLUGIN = ROOT / "pytest_sarkmock.py"
+SOURCES = sorted([PLUGIN, *(ROOT / "sarkmock").rglob("*.py"), *(ROOT / "contracts").rglob("*.py")])
 
 # What each module or package of sarkmock/ may import of the others, from the ground up.
 LADDER = {
@@ -22,6 +24,7 @@ LADDER = {
     "connections": set(),
     "redaction": set(),
     "database": set(),
+    "inprocess": set(),
     "mailaddress": set(),
     "names": set(),
     "overlay": set(),
@@ -38,6 +41,7 @@ LADDER = {
     "seeds": {"database", "names", "seed", "yaml12"},
     "sending": {"connections"},
     "server": {"certificates", "connections", "sending", "wire"},
+    "contextserver": {"server"},
     "shorewall": {"yaml12"},
     "spec": {"names", "overlay", "resources", "yaml12"},
     "rules": {"mailaddress", "php", "replies"},
@@ -55,10 +59,13 @@ LADDER = {
     "journal": {"engine", "gateway", "names", "operations", "php", "replies"},
     "control": {"engine", "faults", "journal", "names", "redaction", "resources", "spec", "yaml12"},
     "app": {"control", "engine", "faults", "gateway", "journal", "throttle"},
+    "mock": {"app", "certificates", "contextserver", "control", "engine", "faults", "gateway", "inprocess", "journal",
+             "names", "seed", "seeds", "server", "state"},
     "cli": {"app", "atomic", "certificates", "engine", "faults", "gateway", "journal", "operations", "resources",
             "seed", "seeds", "server", "spec", "state", "yaml12"},
-    "__init__": {"actions", "app", "atomic", "control", "engine", "faults", "journal", "operations", "paths", "php",
-                 "places", "redaction", "replies", "seed", "seeds", "spec", "state", "yaml12"},
+    "__init__": {"actions", "app", "atomic", "control", "engine", "faults", "journal", "mock", "names",
+                 "operations", "paths", "php", "places", "redaction", "replies", "seed", "seeds", "spec", "state",
+                 "yaml12"},
     "__main__": {"cli"},
 }
 # Libraries that one place alone may know, so that another can take their part.
@@ -74,6 +81,8 @@ KEEPERS = {
     "trustme": {"certificates"},
     "yaml": {"validation", "yaml12"},
 }
+# What is used where it is installed, and not needed.
+OPTIONAL = {"anyio", "httpx"}
 MODULE_LINES, FUNCTION_LINES = 350, 40
 
 
@@ -138,6 +147,12 @@ def test_the_mock_never_imports_its_judge_and_the_judge_only_public_names():
                 assert name in sarkmock.__all__, path
 
 
+def test_the_plugin_imports_nothing_of_ours_before_a_test_asks_for_it():
+    first, *_ = subprocess.run([sys.executable, "-c", "import pytest_sarkmock, sys; print('sarkmock' in sys.modules)"],
+                               capture_output=True, text=True, check=True).stdout.splitlines()
+    assert first == "False"
+
+
 @pytest.mark.parametrize("library", KEEPERS)
 def test_a_library_has_one_keeper(library):
     users = {name for name, modules in units().items() if library in {module.partition(".")[0] for module in modules}}
@@ -148,7 +163,7 @@ def test_what_is_imported_is_declared_and_nothing_else():
     declared = {re.match(r"[\w-]+", line)[0].lower()
                 for line in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]}
     roots = {module.partition(".")[0] for path in SOURCES for module in imported(path)}
-    libraries = roots - sys.stdlib_module_names - {"sarkmock", "contracts"}
+    libraries = roots - sys.stdlib_module_names - {"sarkmock", "contracts"} - OPTIONAL
     assert {packages_distributions()[library][0].lower().replace("_", "-") for library in libraries} == declared
 
 

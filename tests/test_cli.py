@@ -119,7 +119,8 @@ def test_a_reader_that_has_enough_is_no_error():
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ("seeds", "import")])
 def test_an_unknown_profile_is_told_with_those_there_are(command):
     said = mistake(command, "--profile", "shiped")
-    assert said == "shiped: no such profile; there is documented, shipped, or the path of an overlay file"
+    assert said == ("shiped: unknown profile 'shiped'; did you mean shipped? There is documented, shipped, "
+                    "or the path of an overlay file")
 
 
 def test_an_unknown_option_is_told_with_where_to_look():

@@ -1,0 +1,123 @@
+"""The pytest plugin: a SARK as a fixture, arranged by a marker. Imports sarkmock only when a test asks for one."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+    from sarkmock import Entry, SarkMock
+
+MARKER = "sark(*, profile, seed, pbx, faults, now, throttle): what the SARK of the fixture `sark` is like at the start"
+GIVEN_BY_FIXTURES = {"host", "port", "tls"}
+MOST_SERVERS = 16
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", MARKER)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None],
+                              ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that failed tells what its SARK was asked."""
+    report = yield
+    mock: Any = getattr(item, "funcargs", {}).get("sark")
+    if report.when == "call" and report.failed and hasattr(mock, "requests"):
+        report.sections.append(("SARK requests", "\n".join(map(told, mock.requests)) or "none"))
+    return report
+
+
+def told(entry: Entry) -> str:
+    """A request in a line, with its answer if that was an error."""
+    from sarkmock import body_text, redacted
+
+    return f"{redacted(str(entry))} {body_text(entry.response_body) if entry.status >= 400 else ''}"
+
+
+@pytest.fixture(scope="session")
+def sark_listen_address() -> tuple[str, int]:
+    """Host and port to listen on. Port 0 takes any free one, so that workers of pytest-xdist do not meet."""
+    return "127.0.0.1", 0
+
+
+@pytest.fixture(scope="session")
+def sark_ssl_context() -> SSLContext | bool:
+    """The server's SSLContext; True makes a certificate that `sark.ca_file` vouches for, False is plain HTTP."""
+    return True
+
+
+@pytest.fixture(scope="session")
+def make_sark(sark_listen_address: tuple[str, int], sark_ssl_context: SSLContext | bool,
+              ) -> Iterator[Callable[..., SarkMock]]:
+    """Starts one more SARK, by SarkMock's arguments; it runs until the session ends and is reset by nobody else."""
+    from sarkmock import SarkMock
+
+    host, port = sark_listen_address
+    with ExitStack() as running:
+        def make(**arguments: Any) -> SarkMock:
+            given: dict[str, Any] = {"host": host, "port": port, "tls": sark_ssl_context} | arguments
+            return running.enter_context(SarkMock(**given))
+        yield make
+
+
+@pytest.fixture(scope="session")
+def _sarks() -> dict[str, SarkMock]:
+    """The servers of the session by what their tests want of them, the latest last."""
+    return {}
+
+
+@pytest.fixture
+def sark_profile() -> str:
+    """Which API to answer as where no marker says; give it params to run every test against several."""
+    return "documented"
+
+
+@pytest.fixture
+def sark(request: pytest.FixtureRequest, sark_profile: str, make_sark: Callable[..., SarkMock],
+         _sarks: dict[str, SarkMock]) -> SarkMock:
+    """A SARK as the marker `sark` wants it, or factory-fresh. Servers are shared by the session, states are not."""
+    arguments = {"profile": sark_profile} | marked(request.node)
+    key = repr(sorted(arguments.items()))
+    mock = _sarks.pop(key, None) or started(make_sark, arguments)
+    _sarks[key] = mock
+    if len(_sarks) > MOST_SERVERS:
+        _sarks.pop(next(iter(_sarks))).stop()
+    mock.reset()
+    return mock
+
+
+def started(make_sark: Callable[..., SarkMock], arguments: dict[str, Any]) -> SarkMock:
+    from sarkmock import FileError
+
+    try:
+        return make_sark(**arguments)
+    except (FileError, ValueError) as error:  # SeedError and FaultError are ValueErrors
+        pytest.fail(f"@pytest.mark.sark: {error}", pytrace=False)
+
+
+def marked(node: pytest.Item) -> dict[str, Any]:
+    """The arguments of the markers on module, class and test; the nearest wins."""
+    arguments: dict[str, Any] = {}
+    for marker in reversed(list(node.iter_markers("sark"))):
+        if marker.args:
+            pytest.fail(f"@pytest.mark.sark takes its arguments by name: {', '.join(known_arguments())}", pytrace=False)
+        arguments |= marker.kwargs
+    for name in arguments:
+        if name not in known_arguments():
+            from sarkmock import unknown
+
+            pytest.fail(f"@pytest.mark.sark: {unknown('argument', name, known_arguments())}", pytrace=False)
+    return arguments
+
+
+def known_arguments() -> list[str]:
+    from sarkmock import SarkMock
+
+    return [name for name in inspect.signature(SarkMock).parameters if name not in GIVEN_BY_FIXTURES]

@@ -1,0 +1,90 @@
+"""A WSGI application without a socket, for clients made with requests or httpx. Knows nothing of the API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from requests import ConnectionError, PreparedRequest, Response
+from requests.adapters import HTTPAdapter
+from requests.exceptions import ChunkedEncodingError
+from urllib3 import HTTPHeaderDict, HTTPResponse
+from werkzeug.test import EnvironBuilder
+
+if TYPE_CHECKING:
+    import httpx
+
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+Headers = Sequence[tuple[str, str]]
+
+
+class RequestsAdapter(HTTPAdapter):
+    """Answers what a `requests.Session` sends to where it is mounted."""
+
+    def __init__(self, app: Application) -> None:
+        super().__init__()
+        self._app = app
+
+    def send(self, request: PreparedRequest, *_: object, **__: object) -> Response:
+        try:
+            status, headers, body = exchange(self._app, request.method or "GET", request.url or "",
+                                             list(request.headers.items()), read(request.body))
+        except Broken as broken:
+            raise (ChunkedEncodingError if broken.began else ConnectionError)(broken, request=request) from None
+        raw = HTTPResponse(BytesIO(body), HTTPHeaderDict(headers), int(status[:3]), reason=status[4:],
+                           preload_content=False, request_method=request.method)
+        return self.build_response(request, raw)
+
+
+def httpx_transport(app: Application) -> httpx.MockTransport:
+    """A transport for `httpx.Client` and `httpx.AsyncClient`; ImportError where httpx is not installed."""
+    import httpx
+    from anyio import to_thread  # httpx's own dependency
+
+    # not httpx.WSGITransport: it decodes paths twice, knows no chunked bodies and does not serve an AsyncClient
+    def answer(request: httpx.Request) -> httpx.Response:
+        try:
+            status, headers, body = exchange(app, request.method, str(request.url), request.headers.multi_items(),
+                                             request.content)
+        except Broken as broken:
+            raise httpx.RemoteProtocolError(str(broken), request=request) from None
+        return httpx.Response(int(status[:3]), headers=headers, content=body)
+
+    class InProcess(httpx.MockTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            await request.aread()
+            return await to_thread.run_sync(answer, request)
+    return InProcess(answer)
+
+
+class Broken(Exception):
+    """The application dropped the connection; ``began`` says whether its answer had begun."""
+
+    def __init__(self, error: ConnectionResetError, began: bool) -> None:
+        super().__init__(str(error))
+        self.began = began
+
+
+def exchange(app: Application, method: str, url: str, headers: Headers, body: bytes) -> tuple[str, Headers, bytes]:
+    """Status line, headers and body of the application's answer to one request."""
+    parts = urlsplit(url)
+    environ = EnvironBuilder(
+        path=parts.path, query_string=parts.query, base_url=f"{parts.scheme}://{parts.netloc}", method=method,
+        headers=list(headers), input_stream=BytesIO(body)).get_environ()
+    environ["wsgi.input_terminated"] = True
+    started: list[Any] = []
+    try:
+        content = b"".join(app(environ, lambda *status: started.append(status)))
+    except ConnectionResetError as error:
+        raise Broken(error, bool(started)) from None
+    status, answered = started[-1][:2]
+    return status, answered, content
+
+
+def read(body: Any) -> bytes:
+    """Whatever requests takes for a body: nothing, text, bytes, a file or pieces."""
+    if body is None or isinstance(body, (str, bytes)):
+        return (body or "").encode() if not isinstance(body, bytes) else body
+    return bytes(body.read()) if hasattr(body, "read") else b"".join(body)

@@ -1,0 +1,288 @@
+"""`SarkMock` as scripts and unittest use it: over TLS, plain, by a context of the user's own, and without a socket."""
+
+import asyncio
+import json
+import ssl
+import urllib.request
+from pathlib import Path
+
+import aiohttp
+import httpx
+import pytest
+import requests
+import trustme
+
+from sarkmock import Fault, FaultError, FileError, SarkMock, Seed, SeedError
+
+ACME = {"pkey": "acme", "description": "A tenant"}
+
+
+@pytest.fixture(scope="module")
+def shared():
+    with SarkMock() as sark:
+        yield sark
+
+
+@pytest.fixture
+def mock(shared):
+    shared.reset()
+    return shared
+
+
+def by_requests(mock):
+    return requests.post(f"{mock.url}/tenants", json=ACME, verify=mock.ca_file, timeout=5).json()
+
+
+def by_httpx(mock):
+    return httpx.post(f"{mock.url}/tenants", json=ACME, verify=mock.ssl_context).json()
+
+
+def by_aiohttp(mock):
+    async def post():
+        async with (aiohttp.ClientSession() as client,
+                    client.post(f"{mock.url}/tenants", json=ACME, ssl=mock.ssl_context) as answer):
+            return await answer.json()
+    return asyncio.run(post())
+
+
+def by_urllib(mock):
+    request = urllib.request.Request(f"{mock.url}/tenants", b'{"pkey":"acme","description":"A tenant"}',
+                                     {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, context=mock.ssl_context) as answer:
+        return json.load(answer)
+
+
+def in_process_by_requests(mock):
+    return mock.session().post(f"{mock.url}/tenants", json=ACME).json()
+
+
+def in_process_by_httpx(mock):
+    with httpx.Client(transport=mock.httpx_transport(), base_url=mock.url) as client:
+        return client.post("/tenants", json=ACME).json()
+
+
+def in_process_by_async_httpx(mock):
+    async def post():
+        async with httpx.AsyncClient(transport=mock.httpx_transport(), base_url=mock.url) as client:
+            return (await client.post("/tenants", json=ACME)).json()
+    return asyncio.run(post())
+
+
+CLIENTS = [by_requests, by_httpx, by_aiohttp, by_urllib, in_process_by_requests, in_process_by_httpx,
+           in_process_by_async_httpx]
+
+
+def tenants(mock):
+    return [row["pkey"] for row in mock.session().get(f"{mock.url}/tenants").json()]
+
+
+@pytest.mark.parametrize("post", CLIENTS)
+def test_every_client_changes_the_one_state_with_verification_on(mock, post):
+    assert post(mock)["pkey"] == "acme"
+    assert tenants(mock) == ["acme", "default"]
+    assert mock.state.tables.first("cluster", "pkey", "acme")["description"] == "A tenant"
+
+
+def test_a_client_that_does_not_trust_the_file_is_refused(mock):
+    with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+        httpx.get(f"{mock.url}/tenants", verify=ssl.create_default_context())
+
+
+def test_reset_goes_back_to_the_arguments():
+    mock = SarkMock(pbx="stopped", seed={"tables": {"cluster": [ACME]}})
+    mock.state.tables.insert("cluster", {"pkey": "other"})
+    mock.state.pbx.start()
+    mock.reset()
+    assert tenants(mock) == ["acme"]
+    assert mock.session().get(f"{mock.url}/astamis/CoreSettings").status_code == 503
+
+
+def test_the_pbx_can_run_whatever_the_seed_says():
+    mock = SarkMock(pbx="running", seed={"pbx": "stopped"})
+    assert mock.session().get(f"{mock.url}/astamis/CoreSettings").status_code == 200
+
+
+@pytest.mark.parametrize("seed", ["file", "Path", "mapping", "Seed"])
+def test_a_seed_has_four_forms(tmp_path, seed):
+    file = tmp_path / "box.yaml"
+    file.write_text("tables: {cluster: [{pkey: acme}]}")
+    content = {"tables": {"cluster": [{"pkey": "acme"}]}}
+    forms = {"file": str(file), "Path": file, "mapping": content, "Seed": Seed.of(content)}
+    assert tenants(SarkMock(seed=forms[seed])) == ["acme"]
+
+
+def over(mock, path):
+    return requests.get(f"{mock.url}/{path}", verify=mock.ca_file, timeout=5)
+
+
+def within(mock, path):
+    return mock.session().get(f"{mock.url}/{path}")
+
+
+def over_httpx(mock, path):
+    return httpx.get(f"{mock.url}/{path}", verify=mock.ssl_context)
+
+
+def within_httpx(mock, path):
+    with httpx.Client(transport=mock.httpx_transport()) as client:
+        return client.get(f"{mock.url}/{path}")
+
+
+@pytest.mark.parametrize("fault", ["drop", "truncate=3"])
+@pytest.mark.parametrize(("get", "errors"), [
+    (over, {"drop": requests.ConnectionError, "truncate=3": requests.exceptions.ChunkedEncodingError}),
+    (within, {"drop": requests.ConnectionError, "truncate=3": requests.exceptions.ChunkedEncodingError}),
+    (over_httpx, dict.fromkeys(("drop", "truncate=3"), httpx.RemoteProtocolError)),
+    (within_httpx, dict.fromkeys(("drop", "truncate=3"), httpx.RemoteProtocolError))])
+def test_a_broken_connection_is_the_same_error_without_a_socket(mock, get, errors, fault):
+    mock.faults.add(f"tenants.list:{fault}")
+    with pytest.raises(errors[fault]):
+        get(mock, "tenants")
+    assert [entry.fault for entry in mock.requests] == ["1"]
+
+
+def test_an_async_client_goes_on_while_an_answer_is_late(mock):
+    mock.faults.add("tenants.list:latency=0.5")
+
+    async def both():
+        async with httpx.AsyncClient(transport=mock.httpx_transport(), base_url=mock.url) as client:
+            late = asyncio.create_task(client.get("/tenants"))
+            await client.get("/tenants/default")
+            assert not late.done()
+            return (await late).status_code
+    assert asyncio.run(both()) == 200
+
+
+@pytest.mark.parametrize("faults", ["tenants.list:status=503,times=1", ["tenants.list:status=503,times=1"],
+                                    [{"operation": "tenants.list", "status": 503, "times": 1}],
+                                    [Fault("tenants.list", status=503, times=1)]])
+def test_reset_brings_the_faults_back_and_empties_the_journal(faults):
+    mock = SarkMock(faults=faults)
+    for _ in range(2):
+        assert [within(mock, "tenants").status_code for _ in range(2)] == [503, 200]
+        mock.requests.assert_called("tenants.list", times=1, status=503)
+        assert len(mock.requests) == 2
+        mock.reset()
+        assert len(mock.requests) == 0
+
+
+def test_a_reset_over_http_is_the_same(mock):
+    stopped = SarkMock(pbx="stopped", faults="tenants.list:status=503")
+    stopped.state.pbx.start()
+    stopped.faults.clear()
+    assert stopped.session().post(f"{stopped.url}/tenants", json=ACME).status_code == 201
+    with httpx.Client(transport=stopped.httpx_transport()) as client:
+        assert client.post("http://localhost/_mock/reset").status_code == 204
+    assert within(stopped, "astamis/CoreSettings").status_code == 503
+    assert within(stopped, "tenants").status_code == 503
+    assert [entry.status for entry in stopped.requests] == [503, 503]
+
+
+def test_profile_clock_and_throttle_are_as_told():
+    mock = SarkMock(profile="shipped", now=1_717_236_000, throttle=2)
+    client = mock.session()
+    assert client.get(f"{mock.url}/sysglobals").status_code == 200
+    assert client.post(f"{mock.url}/tenants", json=ACME).status_code == 201
+    assert mock.state.tables.first("cluster", "pkey", "acme")["z_created"] == "2024-06-01 10:00:00"
+    refused = client.get(f"{mock.url}/tenants")
+    assert (refused.status_code, refused.headers["X-RateLimit-Remaining"]) == (429, "0")
+    mock.reset()
+    assert client.get(f"{mock.url}/tenants").status_code == 200
+
+
+@pytest.mark.parametrize(("arguments", "error", "said"), [
+    ({"profile": "shiped"}, FileError, "did you mean shipped?"),
+    ({"seed": "factry"}, FileError, "did you mean factory?"),
+    ({"seed": {"tables": {"clustr": []}}}, SeedError, "did you mean cluster?"),
+    ({"faults": ["tenant.list:drop"]}, FaultError, "did you mean tenants.list"),
+    ({"faults": "drop=befor"}, FaultError, "befor"),
+    ({"pbx": "stoped"}, ValueError, "did you mean stopped?"),
+    ({"seed": Path("nosuch.yaml")}, FileError, "No such file")])
+def test_a_wrong_argument_is_told_with_the_right_one(arguments, error, said):
+    with pytest.raises(error) as refusal:
+        SarkMock(**arguments)
+    assert said in str(refusal.value)
+
+
+def test_plain_http():
+    with SarkMock(tls=False) as mock:
+        assert mock.url.startswith("http://127.0.0.1:")
+        assert requests.get(f"{mock.url}/tenants", timeout=5).ok
+        with pytest.raises(ValueError, match="no certificate was made"):
+            assert mock.ca_file
+
+
+def test_a_server_that_listens_everywhere_is_reached_here():
+    with SarkMock(host="0.0.0.0") as mock:
+        assert mock.url.startswith("https://localhost:")
+        assert over(mock, "tenants").ok
+        assert over(mock, "../_mock/health").status_code == 404, "nobody elsewhere may control it"
+
+
+@pytest.fixture
+def contexts():
+    """A server's context that asks clients for a certificate, and one for a client that has it."""
+    authority = trustme.CA()
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").configure_cert(server)
+    authority.issue_cert("client@example.com").configure_cert(client)
+    authority.configure_trust(client)
+    authority.configure_trust(server)
+    server.verify_mode = ssl.CERT_REQUIRED
+    return server, client
+
+
+def test_the_server_can_have_a_context_of_the_users_own(contexts):
+    server, client = contexts
+    with SarkMock(tls=server) as mock, httpx.Client(verify=client, base_url=mock.url) as http:
+        assert http.post("/tenants", json=ACME).json()["pkey"] == "acme"
+        assert [row["pkey"] for row in http.get("/tenants").json()] == ["acme", "default"]
+        with pytest.raises(httpx.HTTPError):
+            httpx.get(f"{mock.url}/tenants", verify=ssl.create_default_context())
+
+
+@pytest.mark.parametrize("tls", [True, False, "context"])
+def test_after_the_end_nobody_listens_and_no_file_is_left(contexts, tls):
+    with SarkMock(tls=contexts[0] if tls == "context" else tls) as mock:
+        url = mock.url
+        authority = Path(mock.ca_file) if tls is True else None
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{url}/tenants", verify=contexts[1])
+    assert authority is None or not authority.parent.exists()
+
+
+def test_a_mock_can_be_started_again():
+    mock = SarkMock()
+    for _ in range(2):
+        with mock:
+            assert requests.get(f"{mock.url}/tenants", verify=mock.ca_file, timeout=5).ok
+            assert httpx.get(f"{mock.url}/tenants", verify=mock.ssl_context).is_success
+
+
+def test_a_client_that_misses_the_transport_reaches_nobody():
+    assert SarkMock().url == "https://sark.invalid/api"
+
+
+@pytest.mark.parametrize("name", ["é/1 %25?#", "日本", "a%2Fb"])
+def test_without_a_socket_paths_and_bodies_arrive_as_over_one(mock, name):
+    """Quoted paths, bodies in pieces, duplicate slashes: what the server is told is what the socket tells it."""
+    path = f"{mock.url}/tenants/{requests.utils.quote(name, safe='')}"
+    over = requests.get(path, verify=mock.ca_file, timeout=5)
+    with httpx.Client(transport=mock.httpx_transport()) as client:
+        assert (client.get(path).status_code, client.get(path).content) == (over.status_code, over.content)
+    within = mock.session().get(path)
+    assert (within.status_code, within.content) == (over.status_code, over.content)
+
+
+def test_without_a_socket_bodies_may_come_in_pieces_and_as_files(mock, tmp_path):
+    headers = {"Content-Type": "application/json"}
+    file = tmp_path / "body.json"
+    file.write_text('{"pkey": "two", "description": "x"}')
+    session = mock.session()
+    session.post(f"{mock.url}/tenants", data=iter([b'{"pkey": "one",', b'"description": "x"}']), headers=headers)
+    with file.open("rb") as body:
+        session.post(f"{mock.url}/tenants", data=body, headers=headers)
+    with httpx.Client(transport=mock.httpx_transport()) as client:
+        pieces = iter([b'{"pkey": "three",', b'"description": "x"}'])
+        client.post(f"{mock.url}/tenants", content=pieces, headers=headers)
+    assert tenants(mock) == ["default", "one", "three", "two"]
