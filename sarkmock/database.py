@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache, lru_cache
 from importlib.resources import files
 from math import isfinite
 from typing import Any
 
 Row = dict[str, Any]
+IntegrityError = sqlite3.IntegrityError
 
 LAYOUT = files("sarkmock").joinpath("tables.sql")
 MAGIC = b"SQLite format 3\0"
@@ -101,6 +102,26 @@ class Database:
     def delete(self, table: str, column: str, value: Any) -> int:
         return self._db.execute(f"DELETE FROM {quote(table)} WHERE {quote(column)} = ?", (value,)).rowcount
 
+    def atomic(self) -> AbstractContextManager[None]:
+        """A block whose writes all stay, or none if it raises."""
+        return transaction(self._db)
+
+    def size(self, table: str) -> int:
+        """How many rows there are."""
+        return int(self._db.execute(f"SELECT count(*) FROM {quote(table)}").fetchone()[0])
+
+    def change(self, table: str, key: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
+        """Change the row whose columns are as the key says."""
+        if changes:
+            settings = ", ".join(f"{quote(name)} = ?" for name in changes)
+            condition, values = matching(key)
+            self._db.execute(f"UPDATE {quote(table)} SET {settings}{condition}", (*changes.values(), *values))
+
+    def remove(self, table: str, key: Mapping[str, Any]) -> None:
+        """Remove the row whose columns are as the key says; every row for no column."""
+        condition, values = matching(key)
+        self._db.execute(f"DELETE FROM {quote(table)}{condition}", values)
+
     def dump(self) -> bytes:
         """The database as the bytes of an SQLite file."""
         return bytes(self._db.serialize())
@@ -182,13 +203,18 @@ def insert_of(table: str, names: tuple[str, ...]) -> str:
 
 
 def select(table: str, where: Mapping[str, Any], what: str = "*") -> tuple[str, list[Any]]:
+    condition, values = matching(where)
+    return f"SELECT {what} FROM {quote(table)}{condition}", values
+
+
+def matching(where: Mapping[str, Any]) -> tuple[str, list[Any]]:
+    """The condition that columns equal, or are among, what is wanted, and its values."""
     terms, values = [], []
     for column, wanted in where.items():
         options = list(wanted) if isinstance(wanted, (list, tuple)) else [wanted]
         terms.append(f"{quote(column)} IN ({', '.join('?' * len(options))})")
         values += options
-    condition = " WHERE " + " AND ".join(terms) if terms else ""
-    return f"SELECT {what} FROM {quote(table)}{condition}", values
+    return " WHERE " + " AND ".join(terms) if terms else "", values
 
 
 def open_image(image: bytes) -> sqlite3.Connection:

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sarkmock.database import Database
+from sarkmock.database import Database, Row
 from sarkmock.pbx import Pbx
 from sarkmock.seed import STAMPS, Seed
 
@@ -45,6 +45,21 @@ class Clock:
 
     def advance(self, seconds: float) -> None:
         self.offset += seconds
+
+    def set(self, second: float) -> None:
+        """Make it that epoch second now; a clock that runs runs on from there."""
+        if self.frozen is None:
+            self.offset = second - time.time()
+        else:
+            self.frozen, self.offset = second, 0.0
+
+    def freeze(self) -> None:
+        """Hold still."""
+        self.frozen, self.offset = self.now(), 0.0
+
+    def run(self) -> None:
+        """Run on from where it stands."""
+        self.frozen, self.offset = None, self.now() - time.time()
 
     def stamp(self) -> str:
         """Now as SQLite's datetime('now') writes it: UTC, no zone."""
@@ -83,6 +98,28 @@ class State:
         self.astdb = dict(self.seed.astdb)
         self.pbx.reset(running=self.seed.running)
 
+    def hold(self, seed: Seed) -> None:
+        """Hold what a seed says, from now on; clock and dice go on, and `reset` goes back to where it did.
+
+        sqlite3.IntegrityError if it has a key twice; nothing is changed then.
+        """
+        written = self.clock.now()
+        self.tables.restore(filled(seed, written))
+        self.files = {path: self._kept(path, content) or File(content, written) for path, content in seed.files.items()}
+        self.astdb = dict(seed.astdb)
+        if seed.running != self.pbx.running:
+            self.pbx.reset(running=seed.running)
+
+    def _kept(self, path: str, content: bytes) -> File | None:
+        """The file at a path, if that is its content."""
+        file = self.files.get(path)
+        return file if file and file.content == content else None
+
+    def insert(self, table: str, row: Row) -> Row:
+        """Add a row as a seed does, and return what the database made of it; sqlite3.IntegrityError for a taken key."""
+        number = self.tables.insert(table, stamps(self.tables, table, self.clock.stamp()) | row)
+        return self.tables.rows(table, {"rowid": number})[0]
+
     def to_seed(self) -> Seed:
         """A seed that holds what there is now; calls, the clock and the dice are not in it."""
         tables = {table: self.tables.rows(table) for table in self.tables.tables()}
@@ -94,10 +131,15 @@ def filled(seed: Seed, now: float) -> bytes:
     """The image of a database with the seed's rows; what they do not say of their time stamps is now."""
     tables, stamp = Database(), stamp_of(now)
     for table, rows in seed.tables.items():
-        stamps = {name: stamp for name in STAMPS if name in tables.columns(table)}
+        stamped = stamps(tables, table, stamp)
         for row in rows:
-            tables.insert(table, stamps | row)
+            tables.insert(table, stamped | row)
     return tables.dump()
+
+
+def stamps(tables: Database, table: str, stamp: str) -> Row:
+    """The time stamps of a row of which nothing is said of them."""
+    return {name: stamp for name in STAMPS if name in tables.columns(table)}
 
 
 def stamp_of(second: float) -> str:

@@ -3,6 +3,7 @@
 import http.client
 import ipaddress
 import json
+import re
 import signal
 import socket
 import ssl
@@ -58,6 +59,49 @@ def faulty(request, tmp_path_factory):
         yield running
         assert running.stop()[0] == 0
         assert running.errors == []
+
+
+def ask_control(server, path, **headers):
+    request = urllib.request.Request(server.url.removesuffix("/api") + f"/_mock/{path}", headers=headers)
+    try:
+        return urllib.request.urlopen(request, timeout=5).status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_where_others_reach_it_the_control_plane_wants_the_printed_token():
+    with serving("--http", "--host", "0.0.0.0") as running:
+        token = re.search(r"Authorization: (Bearer \S+)", running.greeting)[1]
+        assert [ask_control(running, "health"), ask_control(running, "journal"),
+                ask_control(running, "journal", Authorization=token)] == [200, 401, 200]
+
+
+@pytest.mark.parametrize(("options", "statuses"), [([], [200, 200]), (["--no-control"], [404, 404])])
+def test_where_only_this_machine_reaches_it_no_token_is_made(options, statuses):
+    with serving("--http", *options) as running:
+        assert "Bearer" not in running.greeting
+        assert [ask_control(running, "health"), ask_control(running, "journal")] == statuses
+
+
+def test_a_token_from_the_environment_is_asked_for_and_not_printed(monkeypatch):
+    monkeypatch.setenv("SARKMOCK_CONTROL_TOKEN", "s3cret-s3cret")
+    with serving("--http") as running:
+        assert "s3cret" not in running.greeting
+        assert [ask_control(running, "journal"),
+                ask_control(running, "journal", Authorization="Bearer s3cret-s3cret")] == [401, 200]
+
+
+@pytest.mark.parametrize(("options", "told"), [
+    (["--control-token", "short"], "must be 8 or more"),
+    (["--no-control", "--control-token", "long-enough"], "--no-control leaves no use"),
+    (["--save-dir", "/nonexistent"], "does not exist"),
+    (["--fault", "tenants.creat:drop"], "did you mean tenants.create"),
+    (["--fault", "tenants.create:statsu=500"], "did you mean status?"),
+    (["--fault-file", "/nonexistent.yaml"], "/nonexistent.yaml: No such file"),
+    (["--journal", "-1"], "--journal"),
+])
+def test_what_is_wrong_with_an_option_of_the_control_plane(options, told):
+    assert told in mistake("serve", *options)
 
 
 def test_a_late_answer_holds_up_nobody(faulty):

@@ -15,8 +15,9 @@ import click
 
 from sarkmock import certificates
 from sarkmock.app import create_app
+from sarkmock.cli.controlling import FaultLine, control_of, set_faults, told
 from sarkmock.engine import Engine
-from sarkmock.faults import Fault, FaultError, Faults, read_faults
+from sarkmock.faults import Fault
 from sarkmock.gateway import BASE
 from sarkmock.journal import LIMIT, Journal
 from sarkmock.seeds import load_seed, seed_names
@@ -26,18 +27,6 @@ from sarkmock.state import State
 PORT = 44300
 ENDINGS = (signal.SIGINT, signal.SIGTERM)
 FILE = click.Path(dir_okay=False, path_type=Path)
-
-
-class FaultLine(click.ParamType):  # type: ignore[type-arg]  # generic in its stubs alone
-    """A fault as `--fault` takes it."""
-
-    name = "fault"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Fault:
-        try:
-            return Fault.parse(value)
-        except FaultError as error:
-            self.fail(str(error), param, ctx)
 
 
 @click.command()
@@ -58,16 +47,22 @@ class FaultLine(click.ParamType):  # type: ignore[type-arg]  # generic in its st
 @click.option("--fault", "faults", type=FaultLine(), multiple=True, metavar="[OPERATION:]KEY=VALUE,...",
               help="Have something go wrong, such as tenants.create:status=500,times=2; may be repeated.")
 @click.option("--fault-file", type=FILE, metavar="FILE", help="The same as a list in YAML.")
+@click.option("--control-token", envvar="SARKMOCK_CONTROL_TOKEN", show_envvar=True, metavar="TOKEN",
+              help="What requests to /_mock must bear; one is made and printed where other machines reach the mock.")
+@click.option("--no-control", is_flag=True, help="Have no /_mock at all.")
+@click.option("--save-dir", type=click.Path(exists=True, file_okay=False, writable=True, path_type=Path),
+              metavar="DIRECTORY", help="Where /_mock/save and /_mock/load have their files.")
 @click.option("--boot-time", type=click.FloatRange(min=0), default=60.0, show_default=True, metavar="SECONDS",
               help="How long the PBX stays down after a reboot.")
 @click.option("-v", "--verbose", is_flag=True, help="Log every request to stderr.")
 def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
           profile: str, seed: str, throttle: int | None, journal: int, faults: tuple[Fault, ...],
-          fault_file: Path | None, boot_time: float, verbose: bool) -> None:
+          fault_file: Path | None, control_token: str | None, no_control: bool, save_dir: Path | None,
+          boot_time: float, verbose: bool) -> None:
     """Answer the SARK V6 API on this machine until Ctrl-C.
 
     HTTPS on 127.0.0.1:44300, state in memory, factory-fresh at every start. POST /_mock/reset brings the first
-    state back, GET /_mock/health says that the mock is up.
+    state back, GET /_mock/health says that the mock is up; /_mock/control.yaml describes all of /_mock.
 
     \b
     Examples:
@@ -85,20 +80,14 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
     engine.state.pbx.boot_seconds = boot_time
     with ExitStack() as stack:
         pair = None if http else _pair(stack, host, cert, key)
+        control = control_of(host, no_control, control_token, save_dir)
         app = create_app(engine, throttle, journal=Journal(engine, journal) if journal else None,
-                         faults=set_faults(engine, fault_file, faults))
+                         faults=set_faults(engine, fault_file, faults), control=control)
         server = stack.enter_context(Server(app, host, port, tls=pair, log=log if verbose else None))
-        click.echo(greeting(server.url, pair, profile, len(engine.operations)))
+        click.echo(greeting(server.url, pair, profile, len(engine.operations),
+                            told(server.url, control, control_token is not None)))
         signal.sigwait(ENDINGS)
     leave()
-
-
-def set_faults(engine: Engine, file: Path | None, faults: tuple[Fault, ...]) -> Faults:
-    """The faults of a file, then those of the command line."""
-    try:
-        return Faults(engine, [*(read_faults(file) if file else ()), *faults])
-    except FaultError as error:
-        raise click.BadParameter(str(error), param_hint="--fault") from None
 
 
 def leave() -> NoReturn:
@@ -115,12 +104,13 @@ def _pair(stack: ExitStack, host: str, cert: Path | None, key: Path | None) -> c
     return certificates.check(cert, key, directory) if cert and key else certificates.make(directory, host)
 
 
-def greeting(url: str, pair: certificates.Pair | None, profile: str, operations: int) -> str:
+def greeting(url: str, pair: certificates.Pair | None, profile: str, operations: int, control: str) -> str:
     """What a user needs to send the first request."""
     trust = f"--cacert {pair.authority} " if pair and pair.authority else ""
     return (f"SARK V6 API, profile {profile}, {operations} operations\n"
             f"listening on  {url}{BASE}\n"
             f"try           curl {trust}{url}{BASE}/tenants\n"
+            f"control       {control}\n"
             f"docs          sarkmock routes, sarkmock spec, sarkmock serve --help\n"
             f"stop          Ctrl-C")
 

@@ -9,7 +9,7 @@ from sarkmock import spec, yaml12
 from sarkmock.control import contract
 from sarkmock.control.asking import Asked, Text
 from sarkmock.control.box import Box
-from sarkmock.control.problems import Problem
+from sarkmock.control.problems import Path, Problem
 from sarkmock.names import unknown
 
 YAML = "application/yaml"
@@ -32,9 +32,21 @@ def control_json(box: Box, asked: Asked) -> Any:
     return contract.document()
 
 
+def profile(box: Box, asked: Asked) -> dict[str, Any]:
+    return {"profile": box.engine.program.profile, "profiles": spec.profiles()}
+
+
+def use_profile(box: Box, asked: Asked) -> dict[str, Any]:
+    box.engine.use(known(asked.body["profile"], ("profile",)))
+    return profile(box, asked)
+
+
+def known(name: str, path: Path = ()) -> str:
+    """The name of a profile; no request makes the mock read other files."""
+    if name not in spec.profiles():
+        raise Problem(422, unknown("profile", name, spec.profiles()), path=path)
+    return name
+
+
 def deviations(box: Box, asked: Asked) -> list[dict[str, Any]]:
-    """Those of a profile by name: no request makes the mock read other files."""
-    profile = asked.query.get("profile", SHIPPED)
-    if profile not in spec.profiles():
-        raise Problem(422, unknown("profile", profile, spec.profiles()))
-    return [asdict(deviation) for deviation in spec.deviations(profile)]
+    return [asdict(deviation) for deviation in spec.deviations(known(asked.query.get("profile", SHIPPED)))]

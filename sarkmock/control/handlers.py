@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sarkmock.control import documents, faults, journal
+from sarkmock.control import documents, faults, journal, pbx, saved, state, tables
 from sarkmock.control.asking import Asked
 from sarkmock.control.box import Box
 
@@ -24,7 +24,38 @@ HANDLERS: dict[str, Callable[[Box, Asked], Any]] = {
     "faults.show": faults.show,
     "faults.change": faults.change,
     "faults.remove": faults.remove,
+    # state
+    "state.show": state.show,
+    "state.replace": state.replace,
+    "state.change": state.change,
+    "tables.list": tables.index,
+    "rows.list": tables.show_all,
+    "rows.replace": tables.replace_all,
+    "rows.add": tables.add,
+    "rows.change": tables.change_all,
+    "rows.clear": tables.clear,
+    "row.show": tables.show,
+    "row.replace": tables.replace,
+    "row.change": tables.change,
+    "row.remove": tables.remove,
+    "seed.list": state.seeds,
+    "seed.start": state.start_over,
+    "saved.list": saved.index,
+    "saved.save": saved.save,
+    "saved.load": state.load,
+    # PBX
+    "clock.show": pbx.clock,
+    "clock.set": pbx.set_clock,
+    "clock.freeze": pbx.freeze,
+    "clock.run": pbx.run,
+    "clock.advance": pbx.advance,
+    "pbx.show": pbx.show,
+    "pbx.change": pbx.change,
+    "pbx.start": pbx.start,
+    "pbx.stop": pbx.stop,
     # documents
+    "profile.show": documents.profile,
+    "profile.use": documents.use_profile,
     "openapi.yaml": documents.api_yaml,
     "openapi.json": documents.api_json,
     "control.yaml": documents.control_yaml,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from sarkmock.control.asking import Asked
 from sarkmock.control.box import Box
 from sarkmock.control.problems import Problem
+from sarkmock.control.times import instant
 from sarkmock.journal import CriteriaError, Entry, Journal
 from sarkmock.redaction import redacted
 
@@ -68,7 +68,3 @@ def shown(entry: Entry) -> dict[str, Any]:
 
 def message(headers: dict[str, str], body: bytes, size: int) -> dict[str, Any]:
     return {"headers": redacted(headers), "size": size, "body": redacted(body.decode("utf-8", "replace"))}
-
-
-def instant(second: float) -> str:
-    return datetime.fromtimestamp(second, UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,66 @@
+"""What `serve` is told of faults and of the control plane. Knows no operation of the API."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import secrets
+from pathlib import Path
+
+import click
+
+from sarkmock.control import Control
+from sarkmock.engine import Engine
+from sarkmock.faults import Fault, FaultError, Faults, read_faults
+
+TOKEN = re.compile(r"[!-~]{8,}")
+
+
+class FaultLine(click.ParamType):  # type: ignore[type-arg]  # generic in its stubs alone
+    """A fault as `--fault` takes it."""
+
+    name = "fault"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Fault:
+        try:
+            return Fault.parse(value)
+        except FaultError as error:
+            self.fail(str(error), param, ctx)
+
+
+def set_faults(engine: Engine, file: Path | None, faults: tuple[Fault, ...]) -> Faults:
+    """The faults of a file, then those of the command line."""
+    try:
+        return Faults(engine, [*(read_faults(file) if file else ()), *faults])
+    except FaultError as error:
+        raise click.BadParameter(str(error), param_hint="--fault") from None
+
+
+def control_of(host: str, off: bool, token: str | None, directory: Path | None) -> Control | None:
+    """Who may use the control plane: nobody, or who has the token; one is made where others can reach the mock."""
+    if off and (token or directory):
+        raise click.UsageError("--no-control leaves no use for --control-token and --save-dir")
+    if token is not None and not TOKEN.fullmatch(token):
+        raise click.BadParameter("must be 8 or more of ASCII's letters, digits and signs", param_hint="--control-token")
+    if off:
+        return None
+    if token is None and not is_loopback(host):
+        token = secrets.token_urlsafe(18)
+    return Control(token, (host.lower(),), directory)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens there."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def told(url: str, control: Control | None, given: bool) -> str:
+    """The greeting's line on the control plane; a token that was given is not repeated."""
+    if control is None:
+        return "off"
+    if control.token is None:
+        return f"{url}/_mock"
+    return f"{url}/_mock   {'with your token' if given else f'Authorization: Bearer {control.token}'}"

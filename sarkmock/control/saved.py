@@ -1,0 +1,54 @@
+"""The files in which states are saved: below the one directory that the user named, and nowhere else."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from sarkmock.atomic import write_whole
+from sarkmock.control.asking import Asked
+from sarkmock.control.box import Box
+from sarkmock.control.problems import Problem
+from sarkmock.names import unknown
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.ya?ml")
+
+
+def index(box: Box, asked: Asked) -> list[str]:
+    return names(directory(box))
+
+
+def save(box: Box, asked: Asked) -> None:
+    file = file_of(box, asked.body["file"])
+    with box.engine.lock:
+        seed = box.engine.state.to_seed()
+    try:
+        write_whole(file, seed.text().encode())
+    except OSError as error:
+        raise Problem(409, f"{file.name} cannot be written: {error.strerror}") from None
+
+
+def names(where: Path) -> list[str]:
+    return sorted(file.name for file in where.iterdir() if file.is_file() and NAME.fullmatch(file.name))
+
+
+def file_of(box: Box, name: str, *, must_exist: bool = False) -> Path:
+    """The file of a name in the directory for states; Problem if the name leads elsewhere."""
+    where = directory(box)
+    if not NAME.fullmatch(name):
+        raise Problem(422, f"file: {name!r} is no name of letters, digits, dots and dashes that ends in .yaml",
+                      path=("file",))
+    file = where / name
+    if not file.resolve().is_relative_to(where.resolve()):
+        raise Problem(422, f"file: {name} leads out of the directory for states", path=("file",))
+    if must_exist and not file.is_file():
+        raise Problem(404, unknown("file", name, names(where)), path=("file",))
+    return file
+
+
+def directory(box: Box) -> Path:
+    if box.control.directory is None:
+        raise Problem(404, "there is no directory for states; start the mock with --save-dir DIRECTORY")
+    if not box.control.directory.is_dir():
+        raise Problem(404, "the directory for states is gone")
+    return box.control.directory

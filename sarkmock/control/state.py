@@ -1,0 +1,86 @@
+"""The whole state over HTTP: read, replaced, changed, started over. A refused request changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sarkmock.control.asking import Asked
+from sarkmock.control.box import Box
+from sarkmock.control.problems import Problem
+from sarkmock.control.saved import file_of
+from sarkmock.names import unknown
+from sarkmock.seed import Seed, SeedError
+from sarkmock.seeds import describe, load_seed, seed_names
+from sarkmock.yaml12 import FileError
+
+
+def show(box: Box, asked: Asked) -> dict[str, Any]:
+    with box.engine.lock:
+        seed = box.engine.state.to_seed()
+    return seed.content()
+
+
+def replace(box: Box, asked: Asked) -> dict[str, Any]:
+    seed = seed_of(asked.body)
+    with box.engine.lock:
+        box.engine.state.hold(seed)
+    return show(box, asked)
+
+
+def change(box: Box, asked: Asked) -> dict[str, Any]:
+    with box.engine.lock:
+        content = changed(box.engine.state.to_seed().content(), asked.body)
+        box.engine.state.hold(seed_of(content))
+    return show(box, asked)
+
+
+def changed(content: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A state with tables replaced, and files and AstDB entries one by one; null removes an entry."""
+    families = {**content["astdb"], **{family: merged(content["astdb"].get(family, {}), entries)
+                                       for family, entries in changes.get("astdb", {}).items()}}
+    return {"tables": {**content["tables"], **changes.get("tables", {})},
+            "files": merged(content["files"], changes.get("files", {})),
+            "astdb": families, "pbx": changes.get("pbx", content["pbx"])}
+
+
+def merged(entries: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in {**entries, **changes}.items() if value is not None}
+
+
+def seed_of(content: Any) -> Seed:
+    """The seed that a body describes; Problem with the place of its first mistake."""
+    try:
+        return Seed.of(content)
+    except SeedError as error:
+        raise Problem(422, str(error), path=error.place) from None
+
+
+def seeds(box: Box, asked: Asked) -> list[dict[str, str]]:
+    return [{"name": name, "description": describe(name)} for name in seed_names()]
+
+
+def start_over(box: Box, asked: Asked) -> None:
+    seed = named(asked.body["seed"]) if "seed" in asked.body else read(box, asked.body["file"])
+    with box.engine.lock:
+        box.engine.state.reseed(seed)
+
+
+def named(name: str) -> Seed:
+    if name not in seed_names():
+        raise Problem(422, unknown("seed", name, seed_names()), path=("seed",))
+    return load_seed(name)
+
+
+def read(box: Box, name: str) -> Seed:
+    file = file_of(box, name, must_exist=True)
+    try:
+        return load_seed(file)
+    except FileError as error:
+        raise Problem(422, f"{file.name}: {error.problem}", path=("file",), line=error.line) from None
+
+
+def load(box: Box, asked: Asked) -> None:
+    seed = read(box, asked.body["file"])
+    with box.engine.lock:
+        box.engine.state.hold(seed)

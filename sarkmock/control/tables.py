@@ -1,0 +1,159 @@
+"""The rows of each table over HTTP, as the database keeps them. A refused request changes nothing.
+
+No rule of the API is asked: a test may put in a table what the API would refuse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from sarkmock.control.asking import Asked
+from sarkmock.control.box import Box
+from sarkmock.control.problems import Path, Problem
+from sarkmock.database import Database, IntegrityError, Row
+from sarkmock.names import unknown
+from sarkmock.seed import Seed, SeedError
+from sarkmock.state import State
+
+
+def index(box: Box, asked: Asked) -> list[dict[str, Any]]:
+    with box.engine.lock:
+        tables = box.engine.state.tables
+        return [{"name": name, "key": tables.key(name), "columns": tables.columns(name), "rows": tables.size(name)}
+                for name in tables.tables()]
+
+
+def show_all(box: Box, asked: Asked) -> list[Row]:
+    with writing(box, asked) as (state, table):
+        rows = state.tables.rows(table, order=state.tables.key(table))
+    beginning = asked.query.get("offset", 0)
+    return rows[beginning:][:asked.query.get("limit", len(rows))]
+
+
+def replace_all(box: Box, asked: Asked) -> list[Row]:
+    rows = checked(asked.path["table"], asked.body)
+    with writing(box, asked) as (state, table):
+        state.tables.remove(table, {})
+        return add_all(state, table, rows)
+
+
+def add(box: Box, asked: Asked) -> list[Row]:
+    rows = checked(asked.path["table"], asked.body)
+    with writing(box, asked) as (state, table):
+        return add_all(state, table, rows)
+
+
+def change_all(box: Box, asked: Asked) -> list[Row]:
+    rows = checked(asked.path["table"], asked.body)
+    with writing(box, asked) as (state, table):
+        return [put(state, table, keys_of(state.tables, table, row, (index,)), row) for index, row in enumerate(rows)]
+
+
+def clear(box: Box, asked: Asked) -> None:
+    with writing(box, asked) as (state, table):
+        state.tables.remove(table, {})
+
+
+def show(box: Box, asked: Asked) -> Row:
+    with writing(box, asked) as (state, table):
+        return existing(state.tables, table, keys_in(state.tables, table, asked.path["key"]))
+
+
+def replace(box: Box, asked: Asked) -> Row:
+    with writing(box, asked) as (state, table):
+        keys = keys_in(state.tables, table, asked.path["key"])
+        row = checked(table, [{**asked.body, **{name: asked.body.get(name, value) for name, value in keys.items()}}])[0]
+        same_key(keys, row)
+        state.tables.remove(table, keys)
+        return add_all(state, table, [row])[0]
+
+
+def change(box: Box, asked: Asked) -> Row:
+    with writing(box, asked) as (state, table):
+        keys = keys_in(state.tables, table, asked.path["key"])
+        existing(state.tables, table, keys)
+        row = checked(table, [asked.body])[0]
+        same_key(keys, row)
+        return put(state, table, keys, row)
+
+
+def remove(box: Box, asked: Asked) -> None:
+    with writing(box, asked) as (state, table):
+        keys = keys_in(state.tables, table, asked.path["key"])
+        existing(state.tables, table, keys)
+        state.tables.remove(table, keys)
+
+
+@contextmanager
+def writing(box: Box, asked: Asked) -> Iterator[tuple[State, str]]:
+    """The state and the table that the path names, for a block whose changes all stay or none."""
+    table, state = asked.path["table"], box.engine.state
+    with box.engine.lock:
+        if table not in state.tables.tables():
+            raise Problem(404, unknown("table", table, state.tables.tables()))
+        with state.tables.atomic():
+            yield state, table
+
+
+def checked(table: str, rows: list[Any]) -> list[Row]:
+    """The rows, if the table can hold them; Problem with the place of the first mistake."""
+    try:
+        return Seed.of({"tables": {table: rows}}).tables[table]
+    except SeedError as error:
+        if error.place[2:] == ():
+            raise Problem(404, error.problem) from None
+        raise Problem(422, f"{'.'.join(map(str, error.place[2:]))}: {error.problem}", path=error.place[2:]) from None
+
+
+def add_all(state: State, table: str, rows: Iterable[Row]) -> list[Row]:
+    return [insert(state, table, row, (index,)) for index, row in enumerate(rows)]
+
+
+def insert(state: State, table: str, row: Row, path: Path) -> Row:
+    try:
+        return state.insert(table, row)
+    except IntegrityError:
+        key = " ".join(str(row.get(name)) for name in state.tables.key(table))
+        raise Problem(409, f"there is a row {key} in {table} already", path=path) from None
+
+
+def put(state: State, table: str, keys: Row, row: Row) -> Row:
+    """Change the row of a key, or add it."""
+    if state.tables.rows(table, keys):
+        state.tables.change(table, keys, row)
+        return state.tables.rows(table, {**keys, **{name: row[name] for name in keys if name in row}})[0]
+    return insert(state, table, {**keys, **row}, ())
+
+
+def existing(tables: Database, table: str, keys: Row) -> Row:
+    found = tables.rows(table, keys)
+    if not found:
+        known = tables.values(table, next(iter(keys)))
+        raise Problem(404, unknown(f"row of {table}", "/".join(keys.values()), map(str, known)))
+    return found[0]
+
+
+def keys_in(tables: Database, table: str, key: str) -> Row:
+    """The columns of the key, as the path names them."""
+    columns = tables.key(table)
+    values = key.split("/", len(columns) - 1)
+    if len(values) < len(columns):
+        raise Problem(404, f"the key of {table} is {'/'.join(columns)}")
+    return dict(zip(columns, values, strict=True))
+
+
+def keys_of(tables: Database, table: str, row: Row, path: Path) -> Row:
+    """The columns of the key, as a row has them."""
+    columns = tables.key(table)
+    for column in columns:
+        if row.get(column) is None:
+            raise Problem(422, f"{path[0]}: the key {column} is missing", path=path)
+    return {column: row[column] for column in columns}
+
+
+def same_key(keys: Mapping[str, Any], row: Row) -> None:
+    for column, value in keys.items():
+        if str(row.get(column, value)) != str(value):
+            raise Problem(422, f"{column}: the path says {value}, the body {row[column]}", path=(column,))

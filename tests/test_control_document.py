@@ -1,0 +1,68 @@
+"""The control plane's document, and that the control plane is as it says, whatever it is asked."""
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+from openapi_spec_validator import validate
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from sarkmock import Control, Engine, Faults, Journal, create_app
+from sarkmock.control.contract import document, endpoints
+
+CONFORMANCE = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance,
+               negative_data_rejection]
+
+
+def test_it_is_valid_openapi():
+    validate(document())
+
+
+def test_every_request_body_is_a_component_and_may_be_yaml():
+    for path, item in document()["paths"].items():
+        for method in item.keys() - {"parameters"}:
+            content = item[method].get("requestBody", {}).get("content")
+            if content:
+                assert content.keys() == {"application/json", "application/yaml"}, path
+                assert content["application/json"]["schema"] == content["application/yaml"]["schema"], path
+                assert list(content["application/json"]["schema"]) == ["$ref"], path
+
+
+def test_every_endpoint_has_a_sentence_and_names_its_refusals():
+    for endpoint in endpoints():
+        spec = document()["paths"][endpoint.path][endpoint.method.lower()]
+        assert spec["summary"][0].isupper()
+        assert not spec["summary"].endswith(".")
+        assert endpoint.open or {"401", "403"} <= spec["responses"].keys(), endpoint.id
+        assert endpoint.body is None or {"400", "415", "422"} <= spec["responses"].keys(), endpoint.id
+
+
+@pytest.fixture(scope="module")
+def control(tmp_path_factory):
+    """The control plane as Schemathesis reads it, of a mock that has been asked something."""
+    engine = Engine()
+    app = create_app(engine, journal=Journal(engine), faults=Faults(engine),
+                     control=Control(directory=tmp_path_factory.mktemp("saved")))
+    client = app.test_client()
+    for path in ("tenants", "tenants/nosuch", "nosuch"):
+        client.get(f"/api/{path}")
+    return schemathesis.openapi.from_wsgi("/_mock/control.json", app)
+
+
+@pytest.mark.parametrize("mode", schemathesis.GenerationMode)
+@pytest.mark.parametrize("endpoint", list(endpoints()), ids=lambda endpoint: endpoint.id)
+def test_the_control_plane_conforms(control, endpoint, mode):
+    @settings(max_examples=12, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(control[endpoint.path][endpoint.method].as_strategy(generation_mode=mode))
+    def conforms(case):
+        case.call_and_validate(checks=CONFORMANCE)
+    try:
+        conforms()
+    except Unsatisfiable:
+        assert mode is schemathesis.GenerationMode.NEGATIVE  # what takes nothing cannot be asked wrongly

@@ -1,0 +1,251 @@
+"""State, tables, seeds, saved states, clock and PBX over the control plane: what changes, and what does not."""
+
+import pytest
+import yaml
+
+from sarkmock import Control, Engine, State, create_app
+from tests.boxes import NOW
+
+YAML = "application/yaml"
+ACME = {"pkey": "acme", "description": "A tenant"}
+
+
+@pytest.fixture
+def engine():
+    return Engine(state=State(now=NOW))
+
+
+@pytest.fixture
+def client(engine, tmp_path):
+    return create_app(engine, control=Control(directory=tmp_path)).test_client()
+
+
+def tenants(client):
+    return [row["pkey"] for row in client.get("/api/tenants").json]
+
+
+def image(engine):
+    """All that a refused request must leave alone."""
+    state = engine.state
+    return state.to_seed(), state.files, state.clock.now(), state.dice.getstate()
+
+
+# The whole state.
+
+def test_the_state_comes_back_from_what_it_was_read_as(client, engine):
+    client.post("/api/tenants", json=ACME)
+    state = client.get("/_mock/state").json
+    before = image(engine)
+    client.post("/_mock/reset")
+    assert client.put("/_mock/state", json=state).json == state
+    assert image(engine) == before
+
+
+def test_a_state_in_yaml(client):
+    text = "tables:\n  cluster:\n    - {pkey: default}\n    - {pkey: acme}\nastdb: {cfim: {1001: 42}}\npbx: stopped\n"
+    answer = client.put("/_mock/state", data=text, content_type=YAML)
+    assert answer.json["astdb"] == {"cfim": {"1001": "42"}}
+    assert tenants(client) == ["acme", "default"]
+    assert client.get("/_mock/pbx").json["running"] is False
+
+
+def test_a_reset_goes_back_to_the_start_not_to_what_was_put(client):
+    client.put("/_mock/state", json={"tables": {"cluster": [ACME]}})
+    client.post("/_mock/reset")
+    assert tenants(client) == ["default"]
+
+
+def test_a_part_of_the_state(client, engine):
+    files = {"/tmp/a": "A", "/tmp/b": {"base64": "Qg=="}}
+    client.patch("/_mock/state", json={"tables": {"cluster": [ACME]}, "files": files,
+                                       "astdb": {"cfim": {"1001": "1", "1002": "2"}}})
+    extensions = len(client.get("/api/extensions").json)
+    state = client.patch("/_mock/state", json={"files": {"/tmp/a": None}, "astdb": {"cfim": {"1001": None}}}).json
+    assert tenants(client) == ["acme"]
+    assert "/tmp/a" not in state["files"]
+    assert engine.state.files["/tmp/b"].content == b"B"
+    assert state["astdb"]["cfim"] == {"1002": "2"}
+    assert len(client.get("/api/extensions").json) == extensions
+
+
+# Tables.
+
+def test_every_table_is_listed_with_its_key(client):
+    tables = {table["name"]: table for table in client.get("/_mock/state/tables").json}
+    assert (tables["cluster"]["key"], tables["cluster"]["rows"]) == (["pkey"], 1)
+    assert tables["IPphoneCOSopen"]["key"] == ["IPphone_pkey", "COS_pkey"]
+    assert "description" in tables["cluster"]["columns"]
+
+
+def test_the_life_of_a_row(client):
+    path = "/_mock/state/tables/cluster"
+    made = client.post(path, json=[ACME])
+    assert (made.status_code, made.json[0]["pkey"]) == (201, "acme")
+    assert made.json[0]["z_created"] == "2024-06-01 10:00:00"
+    assert client.get(f"{path}/acme").json == made.json[0]
+    assert client.patch(f"{path}/acme", json={"description": "Another"}).json["description"] == "Another"
+    replaced = client.put(f"{path}/acme", json={"localarea": "01924"}).json
+    assert (replaced["pkey"], replaced["description"], replaced["localarea"]) == ("acme", None, "01924")
+    assert client.get("/api/tenants/acme").json["localarea"] == "01924"
+    assert client.delete(f"{path}/acme").status_code == 204
+    assert client.get("/api/tenants/acme").status_code == 404
+
+
+def test_rows_by_the_table(client):
+    path = "/_mock/state/tables/cluster"
+    assert [row["pkey"] for row in client.put(path, json=[{"pkey": "b"}, {"pkey": "a"}]).json] == ["b", "a"]
+    client.patch(path, json=[{"pkey": "a", "description": "A"}, {"pkey": "c"}])
+    assert {row["pkey"]: row["description"] for row in client.get(path).json} == {"a": "A", "b": None, "c": None}
+    assert [row["pkey"] for row in client.get(f"{path}?offset=1&limit=1").json] == ["b"]
+    assert client.get(f"{path}?limit=0").json == []
+    assert client.delete(path).status_code == 204
+    assert client.get(path).json == []
+
+
+def test_a_key_of_two_columns_and_one_with_a_slash(client):
+    path = "/_mock/state/tables"
+    client.post(f"{path}/IPphoneCOSopen", json=[{"IPphone_pkey": "1001", "COS_pkey": "a/b"}])
+    assert client.get(f"{path}/IPphoneCOSopen/1001/a%2Fb").json["COS_pkey"] == "a/b"
+    client.post(f"{path}/cluster", json=[{"pkey": "x/y"}])
+    assert client.get(f"{path}/cluster/x%2Fy").json["pkey"] == "x/y"
+    assert client.delete(f"{path}/IPphoneCOSopen/1001/a%2Fb").status_code == 204
+
+
+# Seeds and saved states.
+
+def test_a_seed_by_name_is_where_a_reset_goes_back_to(client):
+    assert "empty" in [seed["name"] for seed in client.get("/_mock/seed").json]
+    assert client.put("/_mock/seed", json={"seed": "empty"}).status_code == 204
+    assert client.get("/api/cosrules").json == []
+    client.post("/api/tenants", json=ACME)
+    client.post("/_mock/reset")
+    assert tenants(client) == ["default"]
+    assert client.get("/api/cosrules").json == []
+
+
+def test_a_state_is_saved_and_loaded(client, tmp_path):
+    client.post("/api/tenants", json=ACME)
+    assert client.post("/_mock/save", json={"file": "office.yaml"}).status_code == 204
+    assert [row["pkey"] for row in yaml.safe_load((tmp_path / "office.yaml").read_text())["tables"]["cluster"]] == [
+        "default", "acme"]
+    assert client.get("/_mock/saved").json == ["office.yaml"]
+    client.post("/_mock/reset")
+    assert client.post("/_mock/load", json={"file": "office.yaml"}).status_code == 204
+    assert tenants(client) == ["acme", "default"]
+    client.post("/_mock/reset")
+    assert tenants(client) == ["default"]
+    client.put("/_mock/seed", json={"file": "office.yaml"})
+    client.post("/_mock/reset")
+    assert tenants(client) == ["acme", "default"]
+
+
+@pytest.mark.parametrize("name", [
+    "../x.yaml", "/etc/x.yaml", "a/b.yaml", ".x.yaml", "x", "x.txt", "x.yaml\n", "link.yaml"])
+@pytest.mark.parametrize("path", ["save", "load"])
+def test_no_name_leads_out_of_the_directory(client, tmp_path, name, path):
+    outside = tmp_path.parent / f"{tmp_path.name}-outside.yaml"
+    outside.write_text("pbx: stopped\n")
+    (tmp_path / "link.yaml").symlink_to(outside)
+    assert client.post(f"/_mock/{path}", json={"file": name}).status_code == 422
+    assert outside.read_text() == "pbx: stopped\n"
+    assert client.get("/_mock/pbx").json["running"]
+
+
+def test_without_a_directory_nothing_is_saved(engine):
+    answer = create_app(engine).test_client().post("/_mock/save", json={"file": "x.yaml"})
+    assert (answer.status_code, "--save-dir" in answer.json["error"]) == (404, True)
+
+
+def test_a_file_that_cannot_be_written_is_told(client, tmp_path):
+    (tmp_path / "taken.yaml").mkdir()
+    answer = client.post("/_mock/save", json={"file": "taken.yaml"})
+    assert (answer.status_code, answer.json["error"]) == (409, "taken.yaml cannot be written: Is a directory")
+    assert [file.name for file in tmp_path.iterdir()] == ["taken.yaml"]
+
+
+# Clock and PBX.
+
+def test_the_clock(client):
+    assert client.get("/_mock/clock").json == {"now": "2024-06-01T10:00:00.000+00:00", "seconds": NOW, "frozen": True}
+    assert client.post("/_mock/clock/advance", json={"seconds": 90}).json["seconds"] == NOW + 90
+    assert client.put("/_mock/clock", json={"now": "2026-03-29T01:59:50Z"}).json["seconds"] == 1774749590
+    assert client.put("/_mock/clock", json={"now": NOW}).json["seconds"] == NOW
+    assert client.post("/_mock/clock/run").json["frozen"] is False
+    assert NOW <= client.get("/_mock/clock").json["seconds"] < NOW + 60
+    held = client.post("/_mock/clock/freeze").json["seconds"]
+    assert client.get("/_mock/clock").json["seconds"] == held
+
+
+def test_the_pbx(client):
+    assert client.patch("/_mock/pbx", json={"boot_seconds": 5}).json["boot_seconds"] == 5
+    assert client.post("/_mock/pbx/stop").json["running"] is False
+    assert client.get("/api/astamis/CoreStatus").status_code == 503
+    assert client.post("/_mock/pbx/start").json["running"] is True
+    assert client.get("/api/astamis/CoreStatus").status_code == 200
+
+
+# Profile.
+
+def test_the_profile_changes_and_the_state_stays(client):
+    client.post("/api/tenants", json=ACME)
+    assert client.get("/_mock/profile").json == {"profile": "documented", "profiles": ["documented", "shipped"]}
+    assert client.put("/_mock/profile", json={"profile": "shipped"}).json["profile"] == "shipped"
+    assert client.put("/api/astamis/DBdel/a/b").status_code == 405
+    assert tenants(client) == ["acme", "default"]
+
+
+# What is wrong with a request, and nothing changed.
+
+TABLE = "state/tables/cluster"
+
+
+@pytest.mark.parametrize(("method", "path", "body", "status", "told"), [
+    ("PUT", "state", {"tables": {"clusterr": []}}, 422, "unknown table 'clusterr'; did you mean cluster?"),
+    ("PUT", "state", {"tables": {"cluster": [{"pkey": "a"}, {"pkee": "b"}]}}, 422, "did you mean pkey?"),
+    ("PUT", "state", {"tables": {"cluster": [{"pkey": "a"}, {"pkey": "a"}]}}, 422, "there is a row a already"),
+    ("PUT", "state", {"tables": {"cluster": {}}}, 422, "tables.cluster: "),
+    ("PUT", "state", {"tables": {"cluster": [{"pkey": [1]}]}}, 422, "tables.cluster.0.pkey: "),
+    ("PUT", "state", {"pbx": "ringing"}, 422, "pbx: "),
+    ("PUT", "state", {"tabels": {}}, 422, "unknown key 'tabels'; did you mean tables?"),
+    ("PUT", "state", {"files": {"/x": {"base64": "?"}}}, 422, "files./x: "),
+    ("PATCH", "state", {"astdb": {"a": 1}}, 422, "astdb.a: "),
+    ("PATCH", "state", {"tables": {"cluster": [{"pkey": "a"}], "nosuch": []}}, 422, "unknown table 'nosuch'"),
+    ("GET", "state/tables/clusterr", None, 404, "unknown table 'clusterr'; did you mean cluster?"),
+    ("GET", f"{TABLE}/defalt", None, 404, "unknown row of cluster 'defalt'; did you mean default?"),
+    ("GET", "state/tables/IPphoneCOSopen/1001", None, 404, "the key of IPphoneCOSopen is IPphone_pkey/COS_pkey"),
+    ("POST", TABLE, [{"pkey": "new"}, {"pkey": "default"}], 409, "there is a row default in cluster already"),
+    ("POST", TABLE, [{"pkey": "new"}, {"pkee": "x"}], 422, "1.pkee: unknown column 'pkee'; did you mean pkey?"),
+    ("PUT", TABLE, [{"pkey": "new"}, {"pkey": "new"}], 422, "there is a row new already"),
+    ("PATCH", TABLE, [{"pkey": "new"}, {"description": "x"}], 422, "1: the key pkey is missing"),
+    ("PATCH", f"{TABLE}/default", {"pkey": "other"}, 422, "pkey: the path says default, the body other"),
+    ("PATCH", f"{TABLE}/nosuch", {"description": "x"}, 404, "unknown row of cluster 'nosuch'"),
+    ("DELETE", f"{TABLE}/nosuch", None, 404, "unknown row of cluster 'nosuch'"),
+    ("GET", f"{TABLE}?limit=-1", None, 422, "limit: "),
+    ("PUT", "seed", {"seed": "fctory"}, 422, "unknown seed 'fctory'; did you mean factory?"),
+    ("PUT", "seed", {}, 422, "body: "),
+    ("PUT", "seed", {"file": "nosuch.yaml"}, 404, "unknown file 'nosuch.yaml'"),
+    ("POST", "load", {"file": "bad.yaml"}, 422, "bad.yaml: "),
+    ("PUT", "clock", {"now": "tomorrow"}, 422, "'tomorrow' is no date and time"),
+    ("PUT", "clock", {"now": "2026-03-29T01:59:50"}, 422, "lacks its zone"),
+    ("PUT", "clock", {"now": 1e18}, 422, "beyond the years 1 to 9999"),
+    ("POST", "clock/advance", {"seconds": 1e18}, 422, "beyond the years 1 to 9999"),
+    ("POST", "clock/advance", {"seconds": "10"}, 422, "seconds: "),
+    ("PATCH", "pbx", {"boot_seconds": -1}, 422, "boot_seconds: "),
+    ("PATCH", "pbx", {"boot_second": 1}, 422, "unknown key 'boot_second'; did you mean boot_seconds?"),
+    ("PUT", "profile", {"profile": "shiped"}, 422, "unknown profile 'shiped'; did you mean shipped?"),
+    ("PUT", "profile", {"profile": "/etc/hosts.yaml"}, 422, "unknown profile"),
+])
+def test_a_refusal_says_what_is_right_and_changes_nothing(client, engine, tmp_path, method, path, body, status, told):
+    (tmp_path / "bad.yaml").write_text("tables:\n  cluster:\n    - {pkee: x}\n")
+    before = image(engine)
+    answer = client.open(f"/_mock/{path}", method=method, json=body)
+    assert (answer.status_code, told in answer.json["error"]) == (status, True), answer.json
+    assert image(engine) == before
+    assert client.get("/_mock/profile").json["profile"] == "documented"
+
+
+def test_a_mistake_in_a_state_is_told_with_its_line(client):
+    text = "tables:\n  cluster:\n    - {pkey: a}\n    - {pkey: b,\n       descripton: x}\n"
+    answer = client.put("/_mock/state", data=text, content_type=YAML).json
+    assert (answer["line"], answer["place"]) == (5, "tables.cluster.1.descripton")
+    assert "did you mean description?" in answer["error"]
