@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import httpx
 
 Running = Literal["running", "stopped"]
+DURATIONS = ("boot_seconds", "ring_seconds", "call_seconds")
 NOWHERE = "https://sark.invalid"  # RFC 2606: resolves nowhere, should a client miss the transport
 
 
@@ -53,7 +54,10 @@ class SarkMock:
                  now: float | None = None, throttle: int | None = None,
                  host: str = "127.0.0.1", port: int = 0, tls: bool | ssl.SSLContext = True) -> None:
         self._address, self._tls, self._throttle = (host, port), tls, throttle
-        self.engine = Engine(state=State(start_of(seed, pbx), now=now), profile=profile)
+        self._seed = start_of(seed, pbx)
+        self.engine = Engine(state=State(self._seed, now=now), profile=profile)
+        self._program = self.engine.program
+        self._durations = {name: getattr(self.state.pbx, name) for name in DURATIONS}
         self.faults = Faults(self.engine, map(fault_of, [faults] if isinstance(faults, str) else faults))
         self.requests = Journal(self.engine)
         self._app = self._made_app()
@@ -92,6 +96,11 @@ class SarkMock:
 
     def reset(self) -> None:
         """Back to how it was at the start, exactly; the journal is empty."""
+        with self.engine.lock:
+            self.engine.program = self._program
+            if self.state.seed is not self._seed:
+                self.state.reseed(self._seed)
+            vars(self.state.pbx).update(self._durations)
         Box(self.engine, self.faults, self.requests, Control()).reset()
         if self._throttle:  # the window is the application's own
             self._app = self._made_app()

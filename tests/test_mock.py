@@ -166,6 +166,26 @@ def test_reset_brings_the_faults_back_and_empties_the_journal(faults):
         assert len(mock.requests) == 0
 
 
+@pytest.mark.parametrize(("method", "path", "body"), [
+    ("PUT", "profile", {"profile": "shipped"}), ("PUT", "seed", {"seed": "empty"}), ("PUT", "state", {"tables": {}}),
+    ("PATCH", "pbx", {"boot_seconds": 1}), ("POST", "clock/advance", {"seconds": 3600}), ("POST", "pbx/stop", None),
+    ("POST", "faults", {"latency": 1})])
+def test_reset_undoes_whatever_the_control_plane_has_done(method, path, body):
+    mock = SarkMock(now=1_717_236_000)
+    before = image(mock)
+    with httpx.Client(transport=mock.httpx_transport(), base_url="http://localhost/_mock/") as control:
+        assert control.request(method, path, json=body).is_success
+        assert image(mock) != before
+        mock.reset()
+        assert image(mock) == before
+
+
+def image(mock):
+    """All that may be different at the start of a test."""
+    return (mock.engine.program.profile, mock.state.tables.dump(), mock.state.clock.now(), mock.state.pbx.running,
+            mock.state.pbx.boot_seconds, len(mock.faults), dict(mock.state.astdb), sorted(mock.state.files))
+
+
 def test_a_reset_over_http_is_the_same(mock):
     stopped = SarkMock(pbx="stopped", faults="tenants.list:status=503")
     stopped.state.pbx.start()
