@@ -9,12 +9,13 @@ from sarkmock.engine import Engine
 from sarkmock.faults import Faults
 from sarkmock.gateway import Gateway
 from sarkmock.journal import Journal
+from sarkmock.page import add_page
 from sarkmock.throttle import throttled
 
 
 def create_app(engine: Engine | None = None, throttle: int | None = None, *, journal: Journal | None = None,
                faults: Faults | None = None, control: Control | None = THIS_MACHINE) -> Flask:
-    """A Flask application that serves an engine under /api and its control plane under /_mock.
+    """A Flask application that serves an engine under /api, its control plane and the page under /_mock.
 
     ``throttle`` is how many requests a minute the API answers. ``journal`` and ``faults`` are of the same engine;
     without a journal nothing is recorded. ``control`` says who may use the control plane; None for nobody.
@@ -26,5 +27,6 @@ def create_app(engine: Engine | None = None, throttle: int | None = None, *, jou
     witness = journal.record if journal is not None else None
     app.wsgi_app = Gateway(handle, app.wsgi_app, witness)  # type: ignore[method-assign]
     if control is not None:
+        add_page(app)
         plane(app, Box(served, disturbing, journal, control))
     return app

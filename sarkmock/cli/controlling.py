@@ -58,9 +58,11 @@ def is_loopback(host: str) -> bool:
 
 
 def told(url: str, control: Control | None, given: bool) -> str:
-    """The greeting's line on the control plane; a token that was given is not repeated."""
+    """The greeting's line on the control plane and its page; a token that was given is not repeated."""
     if control is None:
         return "off"
     if control.token is None:
-        return f"{url}/_mock"
-    return f"{url}/_mock   {'with your token' if given else f'Authorization: Bearer {control.token}'}"
+        return f"{url}/_mock/"
+    if given:
+        return f"{url}/_mock/   with your token"
+    return f"{url}/_mock/#token={control.token}   for programs, Authorization: Bearer {control.token}"

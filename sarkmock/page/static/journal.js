@@ -1,0 +1,106 @@
+// The journal, live: every request and its answer, why it was refused, and what the shipped SARK does differently.
+
+import { address, call, get } from "./api.js";
+import { button, h, modal, select, toast } from "./dom.js";
+import { poll } from "./polling.js";
+import { DataTable } from "./table.js";
+
+const EVERY = 1000;
+const STATUSES = [["", "Any status"], "2xx", "4xx", "5xx", "404", "409", "422", "429"];
+const METHODS = [["", "Any method"], "GET", "POST", "PUT", "DELETE"];
+
+const COLUMNS = [
+  { key: "number", label: "#", class: "number tight" },
+  { key: "received", label: "Time", class: "tight", cell: (entry) => clock(entry.received) },
+  { key: "method", label: "Method", class: "tight", cell: (entry) => h("code", {}, entry.method) },
+  { key: "path", label: "Path", text: target, cell: (entry) => h("code", {}, target(entry)) },
+  { key: "operation", label: "Operation", class: "tight", cell: (entry) => entry.operation ?? h("span", { class: "null" }, "none") },
+  { key: "status", label: "Status", class: "tight", cell: (entry) => badge(entry.status) },
+  { key: "seconds", label: "ms", class: "number tight", cell: (entry) => milliseconds(entry) },
+  { key: "notes", label: "Notes", text: (entry) => notes(entry).map(([, label]) => label).join(" "),
+    cell: (entry) => notes(entry).map(([kind, label]) => [h("span", { class: `badge ${kind}` }, label), " "]) },
+];
+
+export async function journal(main, [number], signal) {
+  const filter = { operation: "", status: "", method: "", path: "" };
+  let entries = [], last = 0, live = true;
+  const table = new DataTable({ label: "Journal", columns: COLUMNS, open: (entry) => open(entry), sort: { key: "number", down: true },
+    empty: "No request yet. Send one, or try one out in the reference.", searchable: false });
+
+  const fresh = async () => {
+    const query = new URLSearchParams(Object.entries(filter).filter(([, value]) => value));
+    if (last) query.set("after", last);
+    const found = await get(`journal?${query}`);
+    if (signal.aborted) return;
+    if (found.count < last) return again();  // it was cleared
+    const newest = found.entries.at(-1)?.number ?? last;
+    if (last && newest === last) return;
+    entries = [...entries, ...found.entries].slice(-found.kept);
+    last = newest;
+    table.show(entries);
+  };
+  const again = () => { entries = []; last = 0; table.show(entries); return fresh().catch((error) => toast(error.message, "problem")); };
+  const narrow = (name) => (event) => { filter[name] = event.target.value.trim(); again(); };
+  const follow = button("Live", () => { live = !live; follow.setAttribute("aria-pressed", live); }, { "aria-pressed": "true", title: "Show new requests as they come" });
+
+  main.append(
+    h("div", { class: "title" }, h("h1", {}, "Journal"),
+      h("div", { class: "fields" },
+        h("input", { type: "text", list: "operations", placeholder: "Operation, tenants.*", "aria-label": "Operation", onchange: narrow("operation") }),
+        select(METHODS, { "aria-label": "Method", onchange: narrow("method") }),
+        select(STATUSES, { "aria-label": "Status", onchange: narrow("status") }),
+        h("input", { type: "text", placeholder: "Path, /api/tenants/*", "aria-label": "Path", onchange: narrow("path") })),
+      h("div", { class: "actions" }, follow,
+        button("Clear", async () => { await call("DELETE", "journal"); await again(); }, { class: "danger" }))),
+    table.element);
+  if (number) get(`journal/${encodeURIComponent(number)}`).then(open, (error) => toast(error.message, "problem"));
+  await poll(() => live && fresh(), EVERY, signal);
+}
+
+function target(entry) {
+  return entry.query ? `${entry.path}?${entry.query}` : entry.path;
+}
+
+const clock = (time) => new Date(time).toLocaleTimeString(undefined, { hour12: false });
+const milliseconds = (entry) => ((entry.seconds + entry.delay) * 1000).toFixed(1);
+
+function badge(status) {
+  const kind = status < 400 ? "good" : status < 500 ? "warn" : "bad";
+  return h("span", { class: `badge ${kind}` }, status);
+}
+
+function notes(entry) {
+  return [
+    entry.fault && ["bad", `fault ${entry.fault}`],
+    entry.warnings?.length > 0 && ["warn", entry.warnings.length === 1 ? "deviation" : `${entry.warnings.length} deviations`],
+  ].filter(Boolean);
+}
+
+// One request with its answer, whole.
+function open(entry) {
+  modal([`#${entry.number} `, h("code", {}, `${entry.method} ${target(entry)}`), " ", badge(entry.status)],
+    h("dl", { class: "facts" },
+      ...fact("Operation", entry.operation ?? "none: the API has no such method and path"),
+      ...fact("Time", `${entry.received} (PBX: ${entry.time})`),
+      ...fact("Took", `${milliseconds(entry)} ms${entry.delay ? `, ${entry.delay * 1000} ms of it by a fault` : ""}`),
+      ...(entry.fault ? fact("Fault", entry.fault) : [])),
+    message("Request", entry.request), message("Answer", entry.response));
+}
+
+const fact = (name, value) => [h("dt", {}, name), h("dd", {}, value)];
+
+function message(title, { headers, size, body }) {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`).join("\n");
+  return h("section", {}, h("h3", {}, title),
+    lines && h("details", {}, h("summary", {}, `${Object.keys(headers).length} headers`), h("pre", {}, lines)),
+    body ? h("pre", { tabindex: "0", "aria-label": `${title}, body` }, pretty(body)) : h("p", { class: "muted" }, "No body."),
+    size > new Blob([body]).size && h("p", { class: "muted" }, `The beginning of ${size.toLocaleString("en")} bytes.`));
+}
+
+function pretty(body) {
+  try {
+    return JSON.stringify(JSON.parse(body), null, 2);
+  } catch {
+    return body;
+  }
+}

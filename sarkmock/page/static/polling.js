@@ -1,0 +1,19 @@
+// Asks again and again while somebody looks. Knows no view.
+
+// Calls `ask` now and every so many milliseconds until `signal`; not while the page is hidden, nor while one is under way.
+export function poll(ask, milliseconds, signal) {
+  let busy = false;
+  const again = async () => {
+    if (busy || document.hidden || signal.aborted) return;
+    busy = true;
+    try {
+      await ask();
+    } finally {
+      busy = false;
+    }
+  };
+  const timer = setInterval(again, milliseconds);
+  document.addEventListener("visibilitychange", again, { signal });
+  signal.addEventListener("abort", () => clearInterval(timer));
+  return again();
+}

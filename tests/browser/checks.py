@@ -1,0 +1,344 @@
+"""The page at /_mock/ in a real browser: what a person sees and does there, and what cannot be done to them."""
+
+import re
+import shutil
+
+import pytest
+import requests
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect, sync_playwright
+
+from sarkmock import Control, Engine, Journal, SarkMock, create_app
+from sarkmock.server import Server
+
+VIEWS = ("#journal", "#tables", "#tables/ipphone", "#controls", "#deviations", "reference")
+HOSTILE = "<img src=x onerror=\"document.title='harmed'\"><script>document.title='harmed'</script>"
+FLAGS = ("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync", "--no-sandbox")
+expect.set_options(timeout=15_000)  # a busy machine takes its time
+# Swagger UI's own.
+THEIRS = {"heading-order", "region"}
+
+
+@pytest.fixture(scope="session")
+def browser():
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        pytest.exit("chromium is missing, and comes from the operating system (apt-get install chromium)", 2)
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def shared():
+    with SarkMock(tls=False) as mock:
+        yield mock
+
+
+@pytest.fixture
+def mock(shared):
+    shared.reset()
+    return shared
+
+
+@pytest.fixture
+def visit(browser, mock):
+    """Opens the page, and fails if anything on it goes wrong or leaves this machine."""
+    contexts, wrong = [], []
+
+    def hear(line):
+        if line.type == "error" and "status of" not in line.text:  # a refused request is no error of the page
+            wrong.append(line.text)
+
+    def visit(path="", url=None, **options):
+        contexts.append(browser.new_context(viewport={"width": 1280, "height": 850}, **options))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(10_000)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", hear)
+        page.on("request", lambda request: wrong.append(request.url)
+                if not request.url.startswith((mock.url.removesuffix("/api"), url or "data:", "data:")) else None)
+        page.goto((url or mock.url.removesuffix("/api") + "/_mock/") + path)
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+def post(mock, path, **fields):
+    return requests.post(f"{mock.url}/{path}", json=fields, timeout=5)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_is_accessible(mock, visit, view, scheme):
+    post(mock, "tenants", pkey="acme", description="A tenant")
+    post(mock, "tenants", pkey="")
+    page = visit(view, color_scheme=scheme)
+    page.wait_for_load_state("networkidle") if view == "reference" else page.locator("tbody tr, .card").first.wait_for()
+    found = {rule["id"]: rule["nodes"][0]["html"] for rule in Axe().run(page).response["violations"]}
+    assert {name: html for name, html in found.items() if view != "reference" or name not in THEIRS} == {}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_nothing_is_wider_than_a_phone(mock, visit, view):
+    page = visit(view)
+    page.set_viewport_size({"width": 375, "height": 700})
+    page.wait_for_timeout(300)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
+
+
+def test_the_journal_shows_requests_as_they_come(mock, visit):
+    page = visit()
+    expect(page.get_by_text("No request yet")).to_be_visible()
+    post(mock, "tenants", pkey="acme", description="A tenant")
+    post(mock, "tenants", description="no key")
+    expect(page.locator("tbody tr")).to_have_count(2)
+    first = page.locator("tbody tr").first
+    expect(first).to_contain_text("tenants.create")
+    expect(first).to_contain_text("422")
+    first.locator("button").press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("The pkey field is required.")
+    expect(dialog).to_contain_text("no key")
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+
+
+def test_the_journal_is_filtered_and_cleared(mock, visit):
+    post(mock, "tenants", pkey="acme", description="A tenant")
+    requests.get(f"{mock.url}/nosuch", timeout=5)
+    page = visit()
+    page.get_by_label("Status").select_option("4xx")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page.locator("tbody tr")).to_contain_text("/api/nosuch")
+    page.get_by_label("Status").select_option("")
+    expect(page.locator("tbody tr")).to_have_count(2)
+    page.get_by_role("button", name="Clear").click()
+    expect(page.get_by_text("No request yet")).to_be_visible()
+
+
+def test_what_was_sent_stays_text(mock, visit):
+    mock.state.tables.insert("cluster", {"pkey": HOSTILE, "description": HOSTILE})
+    post(mock, "tenants", pkey=HOSTILE, description=HOSTILE)
+    requests.get(f"{mock.url}/{HOSTILE}", headers={"X-Hostile": HOSTILE}, timeout=5)
+    page = visit()
+    page.locator("tbody tr button").last.click()
+    expect(page.get_by_role("dialog")).to_contain_text("onerror")
+    page.goto(page.url.partition("#")[0] + "#tables/cluster")
+    expect(page.get_by_text("onerror").first).to_be_visible()
+    assert page.title() != "harmed"
+    assert page.locator("img[src=x]").count() == 0
+
+
+def test_a_fault_is_added_felt_and_removed(mock, visit):
+    page = visit("#controls")
+    form = page.get_by_role("form", name="Add a fault")
+    form.get_by_label("Operation").fill("tenants.*")
+    form.get_by_label("Status", exact=True).fill("503")
+    form.get_by_label("Times").fill("1")
+    form.get_by_role("button", name="Add").click()
+    expect(page.locator("tbody tr")).to_contain_text("status 503")
+    assert [requests.get(f"{mock.url}/tenants", timeout=5).status_code for _ in range(2)] == [503, 200]
+    page.get_by_role("button", name="Remove", exact=False).last.click()
+    expect(page.get_by_text("Nothing goes wrong.")).to_be_visible()
+
+
+def test_a_mistake_is_told_with_what_is_right(mock, visit):
+    page = visit("#controls")
+    form = page.get_by_role("form", name="Add a fault")
+    form.get_by_label("Operation").fill("tenant.create")
+    form.get_by_role("button", name="Add").click()
+    expect(page.get_by_text("did you mean tenants.create")).to_be_visible()
+
+
+def test_a_deviation_is_switched_on_and_off(mock, visit):
+    page = visit("#deviations")
+    page.get_by_label("Filter Deviations").fill("cosclose-delete")
+    switch = page.get_by_role("button", name="cosclose-delete-crashes switched on")
+    switch.click()
+    expect(switch).to_have_attribute("aria-pressed", "true")
+    assert [fault.fault.deviation for fault in mock.faults] == ["cosclose-delete-crashes"]
+    switch.click()
+    expect(switch).to_have_attribute("aria-pressed", "false")
+    assert list(mock.faults) == []
+
+
+def test_the_reference_tries_out_on_this_mock(mock, visit):
+    page = visit("reference#/Tenants/tenants.create")
+    operation = page.locator(".opblock.is-open")
+    expect(operation).to_contain_text("/tenants")
+    operation.locator("button.execute").click()
+    expect(operation.locator(".live-responses-table td.response-col_status").last).to_contain_text("201")
+    assert mock.state.tables.first("cluster", "pkey", "acme") is not None
+
+
+def test_the_reference_shows_the_control_plane_too(mock, visit):
+    page = visit("reference")
+    page.get_by_label("Document").select_option("control")
+    expect(page.get_by_role("heading", name=re.compile("control plane"))).to_be_visible()
+    expect(page.get_by_role("link", name="Faults", exact=True)).to_be_visible()
+
+
+def test_keys_alone_lead_through_the_page(mock, visit):
+    page = visit()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    for name in ("sarkmock", "Journal", "Tables"):
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name=name)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Tables")).to_be_visible()
+
+
+@pytest.fixture(scope="session")
+def guarded():
+    """The address of the page of a mock that wants a token."""
+    engine = Engine()
+    with Server(create_app(engine, journal=Journal(engine), control=Control(token="open sesame"))) as server:
+        yield f"{server.url}/_mock/"
+
+
+def test_the_token_is_asked_for_until_it_is_right(guarded, visit):
+    page = visit(url=guarded)
+    dialog = page.get_by_role("dialog")
+    for token in ("wrong", "open sesame"):
+        dialog.get_by_label("Token").fill(token)
+        dialog.get_by_role("button", name="Unlock").click()
+        expect(dialog.get_by_text("That is not the token.")).to_be_visible(visible=token == "wrong")
+    expect(page.get_by_text("No request yet")).to_be_visible()
+    page.get_by_role("link", name="Reference").click()
+    expect(page.get_by_role("heading", name="SARK V6 API")).to_be_visible()
+
+
+def test_a_link_may_carry_the_token_and_the_address_bar_does_not_keep_it(guarded, visit):
+    page = visit("#token=open%20sesame", url=guarded)
+    expect(page.get_by_text("No request yet")).to_be_visible()
+    assert page.url == guarded
+
+
+@pytest.fixture(scope="session")
+def big():
+    with SarkMock(tls=False, seed="big") as mock:
+        yield f"{mock.url.removesuffix('/api')}/_mock/"
+
+
+def first_column(page):
+    return page.locator("tbody tr td:first-child").all_inner_texts()
+
+
+def test_ten_thousand_rows_are_sorted_filtered_and_paged(big, visit):
+    page = visit("#tables/ipphone", url=big)
+    expect(page.get_by_text("10,000 rows")).to_be_visible()
+    assert page.locator("tbody tr").count() == 100
+    page.get_by_role("button", name="Next page").click()
+    assert first_column(page)[:2] == ["10100", "10101"]
+    page.get_by_role("button", name="desc", exact=True).click()
+    expect(page.get_by_role("columnheader", name="desc", exact=True)).to_have_attribute("aria-sort", "ascending")
+    page.get_by_label("Filter Rows of ipphone").fill("workshop 77")
+    expect(page.get_by_text("of 10,000 rows")).to_be_visible()
+    found = page.locator("tbody tr").all_inner_texts()
+    assert found
+    assert all("Workshop 77" in row for row in found)
+    assert page.get_by_role("button", name="Next page").count() == 0
+    page.get_by_label("Filter Rows of ipphone").fill("no such row")
+    expect(page.get_by_text("No row matches the filter.")).to_be_visible()
+
+
+def test_a_table_shows_changes_as_they_come_and_only_telling_columns(mock, visit):
+    page = visit("#tables/cluster")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    post(mock, "tenants", pkey="acme", description="A tenant")
+    expect(page.locator("tbody tr")).to_have_count(2)
+    expect(page.get_by_role("link", name="cluster")).to_contain_text("2")
+    assert page.get_by_role("columnheader", name="callgroup", exact=True).count() == 0
+    page.get_by_label("All columns").check()
+    expect(page.get_by_role("columnheader", name="callgroup", exact=True)).to_be_visible()
+
+
+def test_a_row_is_changed_and_removed(mock, visit):
+    mock.state.tables.insert("cluster", {"pkey": "a/b é", "description": "before", "operator": "op"})
+    page = visit("#tables/cluster")
+    page.get_by_role("button", name="a/b é").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("description").fill("after")
+    dialog.get_by_label("operator").fill("")
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("cell", name="after")).to_be_visible()
+    row = mock.state.tables.first("cluster", "pkey", "a/b é")
+    assert (row["description"], row["operator"]) == ("after", None)
+    page.get_by_role("button", name="a/b é").click()
+    dialog.get_by_role("button", name="Remove the row").click()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    assert mock.state.tables.first("cluster", "pkey", "a/b é") is None
+
+
+def test_the_pbx_is_stopped_and_started(mock, visit):
+    page = visit("#controls")
+    page.get_by_role("button", name="Stop Asterisk").click()
+    expect(page.get_by_text("PBX stopped")).to_be_visible()
+    assert requests.get(f"{mock.url}/astamis/CoreSettings", timeout=5).status_code == 503
+    page.get_by_role("button", name="Start Asterisk").click()
+    expect(page.get_by_text("PBX running")).to_be_visible()
+    assert mock.state.pbx.running
+    page.get_by_label("Booting takes, seconds").fill("5")
+    page.get_by_label("Booting takes, seconds").press("Tab")
+    page.wait_for_function("async () => (await (await fetch('pbx')).json()).boot_seconds === 5")
+
+
+def test_the_clock_is_held_set_and_moved(mock, visit):
+    page = visit("#controls")
+    page.get_by_role("button", name="Hold it still").click()
+    expect(page.get_by_text("clock stands still")).to_be_visible()
+    page.get_by_label("Set it (UTC)").fill("2024-03-31T00:59:50")
+    page.get_by_role("button", name="Set", exact=True).click()
+    expect(page.get_by_text("2024-03-31 00:59:50 UTC").first).to_be_visible()
+    page.get_by_role("button", name="+1 hour").click()
+    expect(page.get_by_text("2024-03-31 01:59:50 UTC").first).to_be_visible()
+    assert mock.state.clock.stamp() == "2024-03-31 01:59:50"
+
+
+def test_the_profile_is_changed(mock, visit):
+    page = visit("#controls")
+    page.get_by_label("The mock answers as").select_option("shipped")
+    expect(page.locator(".status").get_by_text("shipped")).to_be_visible()
+    assert requests.get(f"{mock.url}/sysglobals", timeout=5).status_code == 200
+    page.get_by_label("The mock answers as").select_option("documented")
+    expect(page.locator(".status").get_by_text("documented")).to_be_visible()
+
+
+def test_the_state_is_saved_started_over_and_brought_back(mock, visit, tmp_path):
+    post(mock, "tenants", pkey="acme", description="A tenant")
+    page = visit("#controls")
+    with page.expect_download() as saving:
+        page.get_by_role("button", name="Download").click()
+    saving.value.save_as(tmp_path / "state.yaml")
+    page.get_by_role("button", name="Reset").click()
+    expect(page.get_by_text("as it was at the start.").last).to_be_visible()
+    assert mock.state.tables.first("cluster", "pkey", "acme") is None
+    page.locator("input[type=file]").set_input_files(tmp_path / "state.yaml")
+    expect(page.get_by_text("The state is that of state.yaml.")).to_be_visible()
+    assert mock.state.tables.first("cluster", "pkey", "acme")["description"] == "A tenant"
+    (tmp_path / "wrong.yaml").write_text("tables:\n  cluster:\n    - {pkey: x, descripton: y}\n")
+    page.locator("input[type=file]").set_input_files(tmp_path / "wrong.yaml")
+    expect(page.get_by_text("did you mean description?")).to_be_visible()
+
+
+def test_a_mock_that_ends_is_told_and_found_again(browser):
+    with SarkMock(tls=False) as mock:
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(mock.url.removesuffix("/api") + "/_mock/")
+        expect(page.get_by_text("PBX running")).to_be_visible()
+    expect(page.get_by_text("the mock does not answer").first).to_be_visible()
+    with SarkMock(tls=False, port=int(mock_port(page))):
+        expect(page.get_by_text("PBX running")).to_be_visible()
+    context.close()
+
+
+def mock_port(page):
+    return re.search(r":(\d+)/", page.url)[1]
