@@ -12,7 +12,7 @@ from typing import Any
 from contracts.bounds import NoBounds, is_placeholder, placeholder
 from contracts.messages import Exchange
 from contracts.oracle import messages_of, rule_messages
-from contracts.packed import NOTHING, Packet, differences, refused, rule_names
+from contracts.packed import NOTHING, Packet, died, differences, refused, rule_names, surely_refused
 from contracts.recipes import narrowed, recipe
 from contracts.stock import Body, Stock, Unavailable
 from contracts.stored import check_stored
@@ -48,7 +48,7 @@ def refuse_all(suite: Suite, operation: Operation) -> None:
 def full_body(stock: Stock, operation: Operation) -> Body:
     """The first value that each field accepts; keys that are free."""
     fresh = stock.fresh_fields(operation)
-    rest = [field for field in operation.rules if field not in fresh and takes_some(stock, operation, field)]
+    rest = [field for field in stock.fields(operation) if field not in fresh and takes_some(stock, operation, field)]
     first = {field: stock.value(operation, field, stock.bounds(operation, field).accept[0]) for field in rest}
     return {**first, **fresh}
 
@@ -68,7 +68,7 @@ def covering_packets(suite: Suite, operation: Operation) -> Iterator[Packet]:
                 if field not in wrong and takes_some(suite.stock, operation, field)}
         body |= {field: suite.stock.value(operation, field, value) for field, value in wrong.items()
                  if value is not ABSENT}
-        yield Packet(body, frozenset(wrong))
+        yield surely_refused(suite.stock, operation, Packet(body, frozenset(wrong)))
 
 
 def passing(stock: Stock, operation: Operation, field: str) -> Any:
@@ -109,4 +109,19 @@ def send(suite: Suite, operation: Operation, packet: Packet) -> Exchange:
     exchange = suite.target.send(suite.stock.request(operation, packet.body))
     for problem in differences(suite.contract, operation, packet, exchange):
         suite.report(operation.id, problem, exchange)
+    if died(operation, exchange) and suite.first_crash(operation, exchange.response.status):
+        find_deadly(suite, operation, packet)
     return exchange
+
+
+def find_deadly(suite: Suite, operation: Operation, packet: Packet) -> None:
+    """Halve what is sent until one value is left of which the target dies: by its field the crash may be known."""
+    minimal = suite.stock.minimal(operation)
+    left = [name for name, value in packet.body.items() if minimal.get(name) != value]
+    while len(left) > 1:
+        half = left[: len(left) // 2]
+        body = {**minimal, **{name: packet.body[name] for name in half}}
+        exchange = suite.target.send(suite.stock.request(operation, body))
+        left = half if died(operation, exchange) else left[len(left) // 2 :]
+    if left:
+        suite.target.send(suite.stock.request(operation, {**minimal, left[0]: packet.body[left[0]]}))

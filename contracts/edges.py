@@ -11,7 +11,7 @@ from typing import Any
 
 from contracts.bounds import NoBounds
 from contracts.covering import covering, passing, send
-from contracts.packed import Packet, accepted, refused
+from contracts.packed import Packet, accepted, refused, surely_refused
 from contracts.recipes import recipe
 from contracts.stock import Stock, Unavailable
 from contracts.strangers import accepted as accepted_values
@@ -19,17 +19,31 @@ from contracts.strangers import others
 from contracts.suite import Suite
 from sarkmock import Operation
 
+NOT_THERE = {404, 405}
+SILENCE = 2  # so many answers in a row that it is not there
 Edge = tuple[Any, bool]  # a value, and whether the rules accept it
 
 
 def check_edges(suite: Suite, operation: Operation) -> None:
     """Send the packets; what is made all the same is removed by the next."""
+    silent = 0
     try:
         for packet in edge_packets(suite, operation):
-            if send(suite, operation, packet).response.ok:
+            exchange = send(suite, operation, packet)
+            silent = silent + 1 if exchange.response.status in NOT_THERE else 0
+            if silent == SILENCE or is_silent(suite, operation):
+                return
+            if exchange.response.ok:
                 suite.stock.sweep()
     except (Unavailable, NoBounds):
         return
+
+
+def is_silent(suite: Suite, operation: Operation) -> bool:
+    """Whether answers say nothing of values: the target has no such operation or row, or crashes whatever is sent."""
+    given = {status for name, status in suite.tally.statuses if name == operation.id}
+    crashes = any(one.operation == operation.id for one in suite.crashing)
+    return bool(given) and given <= (NOT_THERE | {500} if crashes else NOT_THERE)
 
 
 def edge_packets(suite: Suite, operation: Operation) -> Iterator[Packet]:
@@ -40,8 +54,9 @@ def edge_packets(suite: Suite, operation: Operation) -> Iterator[Packet]:
         picked = {field: at(rows[field], turn, backwards=field != ordered[0]) for field in ordered if rows[field]}
         if len(rows) > 1 and all(passes for _, passes in picked.values()):
             picked |= spoiled(rows, ordered)
-        yield Packet({field: filled(suite.stock, operation, field, edge) for field, edge in picked.items()},
-                     frozenset(field for field, (_, passes) in picked.items() if not passes))
+        body = {field: filled(suite.stock, operation, field, edge) for field, edge in picked.items()}
+        wrong = frozenset(field for field, (_, passes) in picked.items() if not passes)
+        yield surely_refused(suite.stock, operation, Packet(body, wrong))
 
 
 def share(suite: Suite, operation: Operation, field: str) -> list[Edge]:
@@ -49,8 +64,8 @@ def share(suite: Suite, operation: Operation, field: str) -> list[Edge]:
     row = edges(suite.stock, operation, field)
     alike = [other.id for other in suite.contract.operations
              if other.table and other.table == operation.table and other.rules.get(field) == operation.rules[field]
-             and edges(suite.stock, other, field) == row]
-    own = row[alike.index(operation.id)::len(alike)] if alike else row
+             and edges(suite.stock, other, field) == row and not is_silent(suite, other)]
+    own = row[alike.index(operation.id)::len(alike)] if operation.id in alike else row
     return [*((value, False) for value in kin(suite, operation, field)), *own]
 
 

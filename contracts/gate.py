@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote, unquote_to_bytes
 
+from contracts.bodies import request_for
 from contracts.journal import Entry, Journal
 from contracts.keys import MARK
 from contracts.meaning import HAZARDS, MEANT, Meaning, Reader, hostile, spellings
@@ -55,7 +56,7 @@ class Gate:
             refuse_disguise(request)
             self._judge(request)
         except Withheld as reason:
-            self.withheld[self._name(request), str(reason)] += 1
+            self.withheld[self._name(request), reason.reason] += 1
             raise
 
     def _judge(self, request: Request) -> None:
@@ -74,7 +75,7 @@ class Gate:
 
     def _permit(self, name: str, hazard: str) -> None:
         if hazard not in self.permissions.hazards:
-            raise Withheld(f"{name} is {hazard}; allowed: {self.permissions}")
+            raise Withheld(f"is {hazard}; allowed: {self.permissions}", name)
 
     def _permit_unknown(self, request: Request) -> None:
         """A path that no profile knows is asked for only as a read, and with no word in it that could be a command."""
@@ -96,8 +97,9 @@ class Gate:
         if self.ownership is None or request.query:
             return False
         steps = (step for entry in self.ownership.journal.alive() for step in entry.undo)
-        wanted = [request.method, request.path]
-        return any(wanted in undone(step) for step in steps if "put" in step or not request.body)
+        bare = [request.method, request.path]
+        return any(request == request_for(*step["put"]) if "put" in step else not request.body and bare in undone(step)
+                   for step in steps)
 
     def _write_down(self, request: Request, meanings: list[Meaning]) -> None:
         if not meanings:
@@ -142,8 +144,12 @@ class Gate:
         return found[0].operation.id if found else f"{request.method} of no operation"
 
     def summary(self) -> list[str]:
-        """How many requests were withheld, of which operation and why."""
-        return [f"{name}: {count} withheld ({reason})" for (name, reason), count in sorted(self.withheld.items())]
+        """How many requests were withheld, why, and of which operations."""
+        names: dict[str, Counter[str]] = {}
+        for (name, reason), count in self.withheld.items():
+            names.setdefault(reason, Counter())[name] += count
+        return [f"withheld: {found.total()} requests: {reason} ({', '.join(sorted(found))})"
+                for reason, found in sorted(names.items())]
 
 
 def undone(step: Mapping[str, object]) -> list[list[object]]:

@@ -59,7 +59,7 @@ def keys(inventory: Inventory) -> frozenset[str]:
 
 
 def differences(before: Inventory, after: Inventory, put_back: frozenset[str] = frozenset()) -> Iterator[str]:
-    """One line for everything that is not as it was; times of change and nulls of settings put back cannot be."""
+    """One line for everything that is not as it was; the times of change of what was put back cannot be."""
     for path, was in before.items():
         now = after.get(path)
         if now is None:
@@ -68,7 +68,7 @@ def differences(before: Inventory, after: Inventory, put_back: frozenset[str] = 
         yield from (f"{path}: {redacted(key)} is left over or new" for key in now if key not in was)
         yield from (f"{path}: {redacted(key)} is gone" for key in was if key not in now)
         for key in was.keys() & now.keys():
-            if path not in put_back or (key not in VANISHING and (was[key] or "") != (now[key] or "")):
+            if path not in put_back or key not in VANISHING:
                 yield from changes(f"{path}: {redacted(key)}", was[key], now[key])
 
 
@@ -104,5 +104,6 @@ def digest_differences(before: Mapping[str, Mapping[str, str]], after: Inventory
         was = before.get(path, {})
         yield from (f"{path}: {key} is left over or new" for key in found if key not in was)
         yield from (f"{path}: {key} is gone" for key in was if key not in found)
-        changed = [key for key in found if key in was and found[key] != was[key]] if path not in put_back else []
+        changed = [key for key in found if key in was and found[key] != was[key]
+                   and not (path in put_back and key in VANISHING)]
         yield from (f"{path}: {key} has changed" for key in changed)

@@ -61,6 +61,11 @@ class Journal:
         """What may still be there, newest first."""
         return [entry for entry in reversed(self.entries) if entry.alive]
 
+    def owed(self) -> int:
+        """The requests that taking everything back will need: to find it in a list, each way to remove it, a commit."""
+        steps = [step for entry in self.entries if entry.alive for step in entry.undo]
+        return sum(2 if "list" in step else len(step.get("any", "1")) for step in steps) + self.committed
+
     def owner(self, collection: str, key: str) -> Entry | None:
         """The entry of a row or file that this run has made and not yet removed."""
         return next((entry for entry in self.alive() if (entry.collection, entry.key) == (collection, key)), None)

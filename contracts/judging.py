@@ -44,7 +44,7 @@ class Judging:
             update_accepted(self.file, [judged.id for judged in outcome.failures], today())
             self.read()
             outcome = self.suite.outcome()
-        if outcome.failures:
+        if outcome.failures or self.suite.residue:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         elif session.exitstatus == pytest.ExitCode.TESTS_FAILED and not self.broken:
             session.exitstatus = pytest.ExitCode.OK

@@ -15,8 +15,9 @@ from contracts.meaning import Meaning
 from contracts.messages import Request, Response, fill_path
 from contracts.oracle import verdict
 from contracts.recipes import recipe
+from contracts.settings import Settings
 from contracts.target import Target, Withheld
-from sarkmock import Operation, UploadedFile, read_input, to_text
+from sarkmock import UploadedFile, read_input, to_text
 
 
 @dataclass
@@ -34,6 +35,7 @@ class Ownership:
     def __post_init__(self) -> None:
         self.operations = [operation for contract in self.contracts for operation in contract.operations]
         self.keepers = dict(_keepers(self.contracts))
+        self.settings = Settings(self.target, self.journal, self._tables, self._methods)
 
     def touch(self, meaning: Meaning, request: Request) -> Entry | None:
         """The entry for the journal, None if the request leaves nothing to undo; raises Withheld."""
@@ -50,7 +52,7 @@ class Ownership:
         if operation.method == "POST" and operation.table is not None:
             return self._create(meaning, request, post)
         if not operation.parameters:
-            return self._kept(meaning, post)
+            return self.settings.touch(meaning, request, post)
         if operation.table is None and not self._has_get(operation.path):
             return self._runtime(meaning)
         return self._change(meaning, request, post, everything)
@@ -70,7 +72,7 @@ class Ownership:
         if collection in self.keepers or not key or not self.keys.mine(key):
             self._needs_refusal(meaning, request, key)
         elif not self.is_free(collection, key):
-            raise Withheld(f"{collection} {key} is there already")
+            raise Withheld("is there already", f"{collection} {key}")
         self._is_removable(collection)
         return Entry(operation.id, collection, key or None, removal(collection, key) if key else ())
 
@@ -89,9 +91,9 @@ class Ownership:
         live = self._tables(contract)
         live.forget()
         if verdict(contract, meaning.operation, request, live).accepted:
-            raise Withheld(f"{meaning.collection} {key or ''} would not be recognisably this run's own")
+            raise Withheld("would not be recognisably this run's own", f"{meaning.collection} {key or ''}")
         if key and key.strip().casefold() in {text.strip().casefold() for text in self._listed(meaning.collection)}:
-            raise Withheld(f"{meaning.collection} {key} is there already")
+            raise Withheld("is there already", f"{meaning.collection} {key}")
 
     def _change(self, meaning: Meaning, request: Request, post: Mapping[str, Any],
                 everything: Mapping[str, Any]) -> Entry | None:
@@ -113,7 +115,7 @@ class Ownership:
         for name in names if shown.status != 404 else ():
             step = self.anyway(fill_path(pattern, {**meaning.parameters, "field": name}))
             if values.get(name) not in (None, "") and not self._written(step):
-                raise Withheld(f"{request.path} holds a value of {name} already")
+                raise Withheld("holds a value already", f"{request.path} {name}")
             undo.append(step)
         return Entry(meaning.operation.id, "", None, undo) if undo else None
 
@@ -126,9 +128,9 @@ class Ownership:
         collection = meaning.collection
         names = [value.name for value in everything.values() if isinstance(value, UploadedFile)]
         if len(names) != 1 or not self.keys.mine(names[0]):
-            raise Withheld(f"{', '.join(names)} is no name of this run's own")
+            raise Withheld("is no name of this run's own", ", ".join(names))
         if not self._owner(collection, names[0]) and not self.is_free(collection, names[0]):
-            raise Withheld(f"{collection} {names[0]} is there already")
+            raise Withheld("is there already", f"{collection} {names[0]}")
         stored = names[0].removesuffix(".zip")  # a snapshot comes zipped and is kept unzipped
         undo = [step for name in dict.fromkeys([names[0], stored]) for step in removal(collection, name)]
         return Entry(meaning.operation.id, collection, names[0], undo)
@@ -143,43 +145,6 @@ class Ownership:
         step = {"list": f"/{meaning.collection}", "before": before, "since": stamp()}
         return Entry(meaning.operation.id, meaning.collection, None, [step])
 
-    def _kept(self, meaning: Meaning, post: Mapping[str, Any]) -> Entry | None:
-        """Values that there are once for all: what a request changes is read first, and put back as it was."""
-        path, operation = meaning.operation.path, meaning.operation
-        before = self._replaced(path)
-        if operation.hazard == "disruptive":
-            if before:
-                raise Withheld(f"{path} holds values of this run: nothing is restarted with them")
-            return None
-        shown = self.target.get(path)
-        if shown.status == 404 and operation.method not in self._methods(path):
-            return None  # the target has neither the value nor the operation
-        changed = [name for name in operation.rules if name in post and name not in before]
-        old = {name: value for name, value in _as_input(operation, shown).items() if name in changed}
-        unknown = [name for name in changed if name not in old]
-        unsafe = [*unknown, *operation.validator.errors(old, self._tables(meaning.contract))]
-        if unsafe:
-            raise Withheld(f"{path}: {', '.join(unsafe)} could not be put back")
-        return Entry(operation.id, "", None, [{"put": [operation.method, path, old]}]) if old else None
-
-    def _replaced(self, path: str) -> set[str]:
-        """The names of values that this run has replaced and not yet put back."""
-        steps = [step["put"] for entry in self.journal.alive() for step in entry.undo if "put" in step]
-        return {name for step in steps if step[1] == path for name in step[2]}
-
-    def spared(self, operation: Operation) -> frozenset[str]:
-        """Fields of such values that could not be put back: the rules refuse what is there now."""
-        if operation.parameters or operation.hazard != "operational" or operation.method == "GET":
-            return frozenset()
-        if operation.id not in self._spared:
-            shown = self.target.get(operation.path) if self._has_get(operation.path) else None
-            values = _as_input(operation, shown) if shown is not None and shown.ok else {}
-            refused = operation.validator.errors(values, self._tables(self.contracts[0])) if values else {}
-            self._spared[operation.id] = frozenset(refused)
-        return self._spared[operation.id]
-
-    _spared: dict[str, frozenset[str]] = field(default_factory=dict)
-
     def _tables(self, contract: Contract) -> LiveTables:
         return self._live.setdefault(id(contract), LiveTables(contract, self.target))
 
@@ -188,7 +153,7 @@ class Ownership:
         operation = meaning.operation
         first = next(iter(meaning.parameters.values()))
         if not first.startswith(self.keys.prefix):
-            raise Withheld(f"{operation.id} of {first} would touch what is not this run's own")
+            raise Withheld("would touch what is not this run's own", f"{operation.id} of {first}")
         pattern = recipe("undo", operation.id)
         if not pattern:
             return None
@@ -208,9 +173,9 @@ class Ownership:
         if self._owner(collection, key):
             return
         if not self.keys.mine(key):
-            raise Withheld(f"{collection} {key} is not this run's own")
+            raise Withheld("is not this run's own", f"{collection} {key}")
         if self._is_there(collection, key):
-            raise Withheld(f"{collection} {key} is there and not this run's own")
+            raise Withheld("is there, and not this run's own", f"{collection} {key}")
 
     def _owner(self, collection: str, key: str) -> Entry | None:
         """Rows that come and go with another one belong to who made that one."""
@@ -242,7 +207,7 @@ class Ownership:
             known = all(_deletes(contract, collection) for contract in self.contracts)
             self._removable[collection] = known or "DELETE" in self._methods(f"/{collection}/{self.keys.prefix}")
         if not self._removable[collection]:
-            raise Withheld(f"{collection} could not be removed again")
+            raise Withheld("could not be removed again", collection)
 
     def _methods(self, path: str) -> str:
         """The methods that the target has on a path, by its own word."""
@@ -284,14 +249,7 @@ def _agree(meaning: Meaning, everything: Mapping[str, Any]) -> None:
     """PHP reads a route's parameter and a variable of that name by the same name: only one key may be meant."""
     for name, value in meaning.parameters.items():
         if name in everything and _text(everything[name]) != value:
-            raise Withheld(f"{name} is {value} in the path and another in the body")
-
-
-def _as_input(operation: Operation, shown: Response) -> Any:
-    """What is shown, as it is sent to be stored again."""
-    if isinstance(shown.json, dict):
-        return {name: value for name, value in shown.json.items() if name in operation.rules}
-    return {next(iter(operation.rules)): shown.json}
+            raise Withheld("is one in the path and another in the body", f"{name} {value}")
 
 
 def _text(value: Any) -> str:

@@ -10,6 +10,7 @@ from contracts.conformance import Problem
 from contracts.document import Contract
 from contracts.messages import Exchange
 from contracts.recipes import open_fields
+from contracts.settings import SURELY
 from contracts.stock import Body, Stock
 from contracts.stored import check_stored
 from contracts.suite import Suite
@@ -67,6 +68,17 @@ def refused_packets(suite: Suite, operation: Operation) -> Iterator[Packet]:
     required = suite.contract.required(operation)
     if required:
         yield Packet({}, frozenset(required))
+
+
+def surely_refused(stock: Stock, operation: Operation, packet: Packet) -> Packet:
+    """The packet, and where it holds a value that could not be put back, as many refused ones as the gate asks for."""
+    spared = stock.spared(operation)
+    if not spared.intersection(packet.body):
+        return packet
+    rows = {field: refused(stock, operation, field) for field in stock.fields(operation) if field not in packet.refused}
+    more = [field for field, values in rows.items() if values][: max(0, SURELY - len(packet.refused))]
+    wrong = {field: stock.value(operation, field, rows[field][0]) for field in more}
+    return Packet({**packet.body, **wrong}, packet.refused.union(more))
 
 
 def accepted(stock: Stock, operation: Operation, field: str) -> list[Any]:

@@ -118,10 +118,12 @@ def target_name(suite: Suite) -> str:
 
 def closing_line(suite: Suite, outcome: Outcome) -> Text:
     """The verdict."""
-    failures = outcome.failures
+    failures = [*outcome.failures, *suite.residue]
     counts = {status: len(outcome.of(status)) for status in ("known", "accepted")}
     counts["fixed"] = len(outcome.deviations("fixed"))
-    found = f"{len(failures)} findings" if failures else "no findings so far" if suite.stopped else "conforming"
+    found = (f"{len(outcome.failures)} findings" if outcome.failures else
+             "no findings so far" if suite.stopped else "conforming")
+    found += f", {len(suite.residue)} things not as before" if suite.residue else ""
     untested = [f"{len(suite.untested)} cases untested"] if suite.untested else []
     parts = [", ".join([found, *untested, *(f"{count} {status}" for status, count in counts.items() if count)]),
              f"{suite.target.requests} requests", f"{time.monotonic() - suite.began:.0f} s",

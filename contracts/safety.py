@@ -67,7 +67,7 @@ class Safety:
         self.journal.note_inventory(inventory.digests(self.before))
         owning = Ownership(self.contracts, self.target, self.keys, self.journal, inventory.keys(self.before))
         self.gate.ownership = owning
-        stock.spared = owning.spared
+        stock.spared = lambda operation: owning.settings.spared(stock.contract, operation)
         self.keys.is_free = lambda key: key not in owning.taken
 
     def _head(self, profile: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -45,7 +45,7 @@ class Stock:
         self.target = target
         self.live = live
         self.texts = Keys()
-        self.spared: Callable[[Operation], Collection[str]] = lambda _: ()
+        self.spared: Callable[[Operation], frozenset[str]] = lambda _: frozenset()
         self.made: list[Made] = []
         self._counters: Counter[str] = Counter()
         self._fixtures: dict[str, Made] = {}

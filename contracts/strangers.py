@@ -81,17 +81,24 @@ def accepted(rules: Any) -> Iterator[Any]:
 
 
 def check_strange_fields(suite: Suite, operation: Operation) -> None:
-    """A variable that the document does not have is ignored: neither refused nor stored."""
-    for name, value in strange_fields(suite, operation).items():
-        try:
-            request = suite.stock.request(operation, {**suite.stock.minimal(operation), name: value})
-        except Unavailable:
-            continue
-        exchange = suite.target.send(request)
-        suite.tally.strange.add((operation.id, name))
-        if holds(exchange, name, value) and not usual(suite, operation, name, value):
-            text = f"{name} is no documented variable, and is stored: {value!r}"
-            suite.report(operation.id, Problem("stored", name, "unknown field", text), exchange)
+    """A variable that the document does not have is ignored: neither refused nor stored. All are sent at once, or one
+    after the other where that is not accepted."""
+    strange = strange_fields(suite, operation)
+    try:
+        together = sent(suite, operation, strange) if strange else None
+        for name, value in strange.items():
+            alone = together is None or not together.response.ok
+            exchange = sent(suite, operation, {name: value}) if alone and len(strange) > 1 else together
+            suite.tally.strange.add((operation.id, name))
+            if exchange and holds(exchange, name, value) and not usual(suite, operation, name, value):
+                text = f"{name} is no documented variable, and is stored: {value!r}"
+                suite.report(operation.id, Problem("stored", name, "unknown field", text), exchange)
+    except Unavailable:
+        return
+
+
+def sent(suite: Suite, operation: Operation, strange: dict[str, Any]) -> Exchange:
+    return suite.target.send(suite.stock.request(operation, {**suite.stock.minimal(operation), **strange}))
 
 
 def holds(exchange: Exchange, name: str, value: Any) -> bool:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from math import ceil
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -32,6 +33,7 @@ from contracts.transports import CannotRun, InProcess, OverHttp
 from contracts.verdicts import Lists, Outcome, judge
 from sarkmock import Engine, MethodNotAllowed, Operation, PageNotFound, create_app, load
 
+SPARE = 1.1  # what cannot be removed at once takes a second attempt
 USUAL_LIMIT = 60  # requests a minute, until the target tells (recorded: X-RateLimit-Limit)
 
 
@@ -104,6 +106,11 @@ class Suite:
     def _safety(self, target: Target) -> Safety:
         return Safety(self.contract, target, self.settings.caution, self.settings.profile)
 
+    @property
+    def residue(self) -> list[str]:
+        """What is not as it was before the run, one line each."""
+        return self.safety.troubles if self.safety is not None else []
+
     def permits(self, *operations: Operation) -> bool:
         """Whether requests of these operations may leave."""
         return self.safety is None or all(map(self.safety.gate.allows, operations))
@@ -151,17 +158,21 @@ class Suite:
         yield from conforms(self.contract, operation, exchange)
 
     def _blamed(self, operation: Operation, problem: Problem, given: Verdict | None) -> Problem:
-        """A crash is blamed on a variable that is known to bring it about, or on the only optional one of the body."""
+        """A crash is blamed on a variable that is known to bring it about, or on the only one of the body that can.
+
+        A required one can if its rules refuse the value.
+        """
         if problem.check != "status" or int(problem.kind) < 500 or given is None:
             return problem
         bare = Identity(operation.id, *problem[:3])
-        optional = [name for name in given.sent if name not in self.contract.required(operation)]
-        guilty = [name for name in optional if bare._replace(field=name) in self.ledger.findings]
-        if not optional:
+        required = self.contract.required(operation)
+        suspects = [name for name in given.sent if name not in required or name in given.errors]
+        guilty = [name for name in suspects if bare._replace(field=name) in self.ledger.findings]
+        if not suspects:
             self.crashing.add(bare)
-        elif not guilty and len(optional) == 1 and bare not in self.crashing:
+        elif not guilty and len(suspects) == 1 and bare not in self.crashing:
             self.ledger.findings.pop(bare, None)  # met before with several variables at once
-            guilty = optional
+            guilty = suspects
         return problem._replace(field=guilty[0]) if guilty else problem
 
     def report(self, operation: str, problem: Problem, *evidence: Exchange) -> None:
@@ -173,6 +184,11 @@ class Suite:
             finding.deviations = explain(self.contract, self.lists.known, finding)
             if evidence and not self.lists.tolerates(finding):
                 self.examples.save(operation, evidence[-1].request)
+
+    def first_crash(self, operation: Operation, status: int) -> bool:
+        """Whether a crash has just been met for the first time, with nothing to explain it."""
+        finding = self.ledger.findings.get(Identity(operation.id, "status", "", str(status)))
+        return finding is not None and finding.count == 1 and not self.lists.tolerates(finding)
 
     def outcome(self) -> Outcome:
         """The verdict as it stands. A run that left cases out cannot say that a deviation is gone."""
@@ -195,7 +211,8 @@ class Suite:
 
     def _owed(self) -> int:
         """The requests that cleaning up will take."""
-        return len(self.stock.made) + self.looking
+        ledger = self.safety.journal if self.safety is not None else None
+        return (ceil(SPARE * ledger.owed()) if ledger else len(self.stock.made)) + self.looking
 
     @property
     def paced(self) -> Paced | None:

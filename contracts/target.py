@@ -26,7 +26,11 @@ class Unanswered(Exception):
 
 
 class Withheld(Unanswered):
-    """A request that the gate keeps back: nothing has left."""
+    """A request that the gate keeps back: nothing has left. ``reason`` is the same for all of a kind."""
+
+    def __init__(self, reason: str, what: str = "") -> None:
+        super().__init__(f"{what} {reason}".strip())
+        self.reason = reason
 
 
 class Target:

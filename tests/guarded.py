@@ -36,6 +36,11 @@ class Wire:
         return self.inner.send(self.reading(request))
 
 
+def timeless(row: dict[str, Any]) -> dict[str, Any]:
+    """A row without the time of its last change: what was put back was changed."""
+    return {name: value for name, value in row.items() if name not in ("z_updated", "z_updater")}
+
+
 class Box:
     """A PBX that notes which operations it carried out."""
 
@@ -57,7 +62,7 @@ class Box:
     def contents(self) -> dict[str, Any]:
         """Everything that stays: rows, files, runtime values, whether it runs."""
         state = self.engine.state
-        tables = {name: sorted(map(str, state.tables.rows(name))) for name in state.tables.tables()}
+        tables = {name: sorted(str(timeless(row)) for row in state.tables.rows(name)) for name in state.tables.tables()}
         return {**tables, "files": dict(state.files), "astdb": dict(state.astdb), "running": state.pbx.running}
 
 

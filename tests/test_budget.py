@@ -131,10 +131,24 @@ def test_all_boundaries_within_1200(product):
     assert missing == []
 
 
+def test_a_run_cut_short_finds_nothing_that_is_not_listed(product):
+    """However few requests: what crashes in a packed request is told by the one value that brings it about."""
+    for case in parts(product, "reads", "rules", "strangers", "fields", "names", "stories", "edges", "links"):
+        run(product, [case])
+        assert product.outcome().failures == [], case.name
+
+
+def speaking(suite):
+    """The operations that the product has, and that do not crash whatever is sent."""
+    given = {operation.id: {status for name, status in suite.tally.statuses if name == operation.id}
+             for operation in suite.chosen()}
+    return [operation for operation in suite.chosen() if not given[operation.id] <= {404, 405, 500}]
+
+
 def boundaries(suite):
     """By table and field with its rules: every value of the hand-written tables that can be sent as it is."""
     found = {}
-    for operation in suite.chosen():
+    for operation in speaking(suite):
         for name, rules in operation.rules.items():
             bounds = suite.stock.bounds(operation, name)
             values = [value for value in [*bounds.accept, *bounds.reject] if isinstance(value, (str, int, float))]

@@ -6,19 +6,24 @@ import random
 import signal
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
 from contracts import journal
+from contracts.document import Contract
 from contracts.finishing import finish_at
+from contracts.gate import Permissions
 from contracts.messages import Request, with_json
+from contracts.safety import Caution
 from contracts.stock import Unavailable
+from contracts.suite import Settings, Suite
 from contracts.target import Target, Withheld
-from sarkmock import profiles
+from sarkmock import load, profiles
 from sarkmock.server import Server
 from tests.guarded import Box, guarded
 from tests.serving import COMMAND, mistake, sarkmock
+from tests.test_budget import cases, run
 
 KILLS = int(os.environ.get("SARKMOCK_KILLS", "2"))  # `tox -e kills` asks for 50
 PATIENCE = 120
@@ -40,10 +45,10 @@ def everything(safety, stock, dice):
             continue
 
 
-def same(box, before):
-    """The box's contents, but for what cannot be had again: a null setting is an empty one once it was replaced."""
+def changed(box, before):
+    """What is not as it was, but for the times of change of settings that were put back."""
     now = box.contents()
-    return {name for name in before if name != "globals" and now[name] != before[name]}
+    return {name for name in before if now[name] != before[name]}
 
 
 @pytest.mark.parametrize("judge", profiles())
@@ -55,7 +60,7 @@ def test_nothing_is_left_of_every_operation(judge, real, tmp_path):
     everything(safety, stock, random.Random(1))
     assert len(safety.journal.entries) > 20
     assert safety.end() == []
-    assert same(box, before) == set()
+    assert changed(box, before) == set()
     assert journal.read(tmp_path / "ledger").complete
 
 
@@ -73,7 +78,7 @@ def test_a_run_that_dies_anywhere_is_finished_from_its_ledger(number, tmp_path):
     box.wire.send = box.wire.inner.send
     ledger = journal.reopen(tmp_path / "ledger")
     assert finish_at(Target(box.wire), ledger) == []
-    assert same(box, before) == set()
+    assert changed(box, before) == set()
     assert "passwd" not in (tmp_path / "ledger").read_text()
 
 
@@ -131,7 +136,7 @@ def test_sigkill_then_cleanup(number, tmp_path):
         process.communicate()
         result = sarkmock("cleanup", str(ledger))
         assert (result.returncode, result.stderr) == (0, ""), result
-        assert same(box, before) == set()
+        assert changed(box, before) == set()
         assert "nothing is left to do" in mistake("cleanup", str(ledger))
 
 
@@ -150,8 +155,24 @@ def test_a_signal_ends_with_a_clean_up_and_a_report(number, lines, tmp_path):
             report = json.loads((tmp_path / "report" / "report.json").read_text())
             assert (report["result"], report["run"]["stopped"]) == ("stopped", "interrupted")
             assert report["run"]["untested"]
-        assert same(box, before) == set()
+        assert changed(box, before) == set()
         assert journal.read(ledger).complete
+
+
+@pytest.mark.parametrize("budget", [150, 300, 700])
+def test_a_budget_holds_what_cleaning_up_takes(budget, tmp_path):
+    box = Box("shipped")
+    before = box.contents()
+    caution = Caution(Permissions(frozenset({"read", "write", "operational"})), ledger=str(tmp_path / "ledger"))
+    suite = Suite(Contract(load()), Target(box.wire), Settings(url=box.wire.url, budget=budget, caution=caution))
+    with suite.budget.removing():
+        suite.safety.begin(suite.stock, "documented")
+    run(suite, cases(suite))
+    with suite.budget.removing():
+        suite.stock.sweep(keep_fixtures=False)
+        assert suite.safety.end() == []
+    assert budget * 0.9 <= len(box.wire.left) <= budget
+    assert changed(box, before) == set()
 
 
 def test_a_timer_whose_answer_was_never_seen_is_found_by_its_mark(tmp_path):
@@ -193,6 +214,26 @@ def test_settings_are_put_back_and_erased_from_the_ledger(tmp_path):
     row = box.engine.state.tables.first("globals", "pkey", "global")
     assert (str(row["SYSPASS"]), str(row["LOGLEVEL"])) == ("1111", "0")
     assert "SYSPASS" not in (tmp_path / "ledger").read_text()
+
+
+@pytest.mark.parametrize("real", profiles())
+def test_settings_are_as_before_whatever_is_sent(real, tmp_path):
+    """Some are null or break their rules: stored once more they would not be what they were."""
+    box, dice = Box(real), random.Random(1)
+    before = box.contents()
+    safety, stock = guarded(box, real, "write operational", tmp_path / "ledger")
+    operation = stock.contract.by_id["globals.update"]
+    values = {name: [*stock.bounds(operation, name).accept, *stock.bounds(operation, name).reject]
+              for name in operation.rules}
+    for _ in range(200):
+        names = dice.sample(sorted(values), dice.randint(1, 4))
+        with suppress(Withheld):
+            body = {name: dice.choice(values[name]) for name in names}
+            safety.target.send(with_json("PUT", operation.path, body))
+    assert box.done.count("globals.update") > 10
+    assert changed(box, before) == {"globals"}
+    assert safety.end() == []
+    assert changed(box, before) == set()
 
 
 @pytest.mark.parametrize("real", profiles())

@@ -30,7 +30,7 @@ def describe(suite: Suite, outcome: Outcome) -> Data:
         "tool": {"name": "sarkmock", "version": version("sarkmock")},
         "run": run(suite),
         "target": redacted(suite.fingerprint.described()),
-        "result": "failed" if outcome.failures else "stopped" if suite.stopped else "passed",
+        "result": "failed" if outcome.failures or suite.residue else "stopped" if suite.stopped else "passed",
         "summary": summary(outcome),
         "findings": [finding(suite, judged) for judged in outcome.findings],
         "deviations": [deviation(listed) for listed in outcome.listed],
@@ -47,7 +47,7 @@ def run(suite: Suite) -> Data:
             "seed": settings.seed, "only": settings.only, "quick": settings.quick, "strict": settings.strict,
             "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
             "seconds": round(seconds, 1), "requests": suite.target.requests, "stopped": redacted(suite.stopped) or None,
-            "untested": suite.untested}
+            "untested": suite.untested, "residue": redacted(suite.residue)}
 
 
 def summary(outcome: Outcome) -> dict[str, int]:

@@ -28,8 +28,17 @@ def as_junit(data: Data) -> str:
     by_operation["unknown paths"] = by_operation.pop("", [])
     if others:
         _suite(root, "other", others, by_operation, failing)
+    if data["run"]["residue"]:
+        _residue(root, data["run"]["residue"])
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _residue(root: ElementTree.Element, lines: list[str]) -> None:
+    suite = ElementTree.SubElement(root, "testsuite", name="clean-up", tests="1", failures="1", errors="0", skipped="0")
+    case = ElementTree.SubElement(suite, "testcase", classname="sarkmock.clean-up", name="all is as before")
+    ElementTree.SubElement(case, "failure", message=f"{len(lines)} things are not as before").text = "\n".join(
+        line.translate(_XML) for line in lines)
 
 
 def _suite(root: ElementTree.Element, section: str, cases: list[tuple[str, bool]],

@@ -37,6 +37,7 @@ def _lines(data: Data) -> Iterator[str]:
 def _incomplete(run: Data) -> Iterator[str]:
     if run["stopped"]:
         yield from ("", f"Stopped: {_cell(run['stopped'])}.")
+    yield from (f"- not as before: {_cell(line)}" for line in run["residue"])
     if run["untested"]:
         yield from ("", f"{len(run['untested'])} cases were left untested.")
 
