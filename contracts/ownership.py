@@ -15,7 +15,7 @@ from contracts.meaning import Meaning
 from contracts.messages import Request, Response, fill_path
 from contracts.oracle import verdict
 from contracts.recipes import recipe
-from contracts.settings import Settings
+from contracts.settings import Settings, uploads
 from contracts.target import Target, Withheld
 from sarkmock import UploadedFile, read_input, to_text
 
@@ -44,7 +44,7 @@ class Ownership:
         _agree(meaning, everything)
         if any(isinstance(value, UploadedFile) for value in everything.values()):
             return self._upload(meaning, everything)
-        if "multipart/form-data" in operation.spec.get("requestBody", {}).get("content", ()):
+        if uploads(operation):
             self._needs_refusal(meaning, request, None)
             return Entry(operation.id, meaning.collection)
         if operation.method == "GET":

@@ -57,7 +57,7 @@ class Settings:
 
     def spared(self, contract: Contract, operation: Operation) -> frozenset[str]:
         """Fields of such values that could not be put back, if the operation replaces any."""
-        if operation.parameters or operation.hazard != "operational" or operation.method == "GET":
+        if operation.parameters or operation.hazard != "operational" or operation.method == "GET" or uploads(operation):
             return frozenset()
         if operation.id not in self._spared:
             shown = self.target.get(operation.path) if "GET" in contract.router.allowed(operation.path) else None
@@ -78,6 +78,11 @@ class Settings:
         """The names of values that this run has replaced and not yet put back."""
         steps = [step["put"] for entry in self.journal.alive() for step in entry.undo if "put" in step]
         return {name for step in steps if step[1] == path for name in step[2]}
+
+
+def uploads(operation: Operation) -> bool:
+    """Whether files are sent to it: it adds to what is there."""
+    return "multipart/form-data" in operation.spec.get("requestBody", {}).get("content", ())
 
 
 def is_stored_as_sent(value: Any) -> bool:
