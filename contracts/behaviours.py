@@ -123,7 +123,7 @@ def backups_bring_back_what_is_chosen(suite: Suite) -> None:
     name = (suite.target.get("/backups/new").json or {}).get("newbackupname")
     if tenant is None or name is None:
         return  # judged as responses
-    there_before = tuple(suite.stock.made)
+    there_before = suite.stock.there()
     row, file = f"/tenants/{tenant['pkey']}", f"/greetings/{body['greeting'].name}"
     # The product reads the flag for greetings under another name, where a profile has it.
     known = suite.contract.body(restore)["properties"]

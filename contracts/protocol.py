@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 from contracts.conformance import Problem
-from contracts.document import Contract
 from contracts.messages import ACCEPT, FORM, JSON, Exchange, Request, fill_path, with_form, with_json
 from contracts.model import STRANGE
 from contracts.recipes import columns_derived, listed
@@ -16,7 +15,7 @@ from contracts.stock import Body, Unavailable
 from contracts.stored import same
 from contracts.suite import Suite
 from contracts.target import Withheld
-from sarkmock import MethodNotAllowed, Operation, PageNotFound
+from sarkmock import Operation
 
 METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH")
 UNKNOWN = "nosuchkey"
@@ -106,29 +105,6 @@ def check_no_delete(suite: Suite, path: str) -> None:
     if exchange.response.status != 405 or methods(exchange) != {"GET", "HEAD"}:
         text = f"DELETE {path} answers {exchange.response.status}, Allow: {exchange.response.header('Allow')}"
         suite.report("", Problem("unknown-path", "", "DELETE", text), exchange)
-
-
-def check_undocumented(suite: Suite, other: Contract) -> None:
-    """Operations that another profile adds on paths of its own are not there."""
-    for operation in other.operations:
-        if operation.path not in suite.contract.document["paths"]:
-            path = fill_path(operation.path, dict.fromkeys(operation.parameters, "zz") | other.examples(operation))
-            exchange = suite.target.send(Request(operation.method, path))
-            wanted = expected_nowhere(suite, exchange.request)
-            if wanted is not None and exchange.response.status != wanted:
-                text = f"nobody documents {operation.method} {path}, yet it answers {exchange.response.status}"
-                suite.report("", Problem("undocumented", operation.path, operation.method, text), exchange)
-
-
-def expected_nowhere(suite: Suite, request: Request) -> int | None:
-    """The status of a request that means no operation; None if it means one."""
-    try:
-        suite.contract.router.find(request.method, request.path)
-    except PageNotFound:
-        return 404
-    except MethodNotAllowed:
-        return 405
-    return None
 
 
 def check_no_input(suite: Suite, operation: Operation) -> None:

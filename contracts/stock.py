@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,7 +17,7 @@ from contracts.live import LiveTables
 from contracts.messages import Exchange, Request, fill_path
 from contracts.recipes import download, narrowed, recipe
 from contracts.target import Target, Withheld
-from sarkmock import Operation, to_text
+from sarkmock import Operation, read_input, to_text
 
 TRIES = 10_000  # no range is longer
 Body = dict[str, Any]
@@ -252,6 +252,8 @@ class Stock:
         """Keep account of an exchange, whoever sent it: what it made, and what is no longer there."""
         if operation.method == "DELETE" and exchange.response.ok:
             self.forget(exchange.request.path)
+        elif operation.hazard == "disruptive" and operation.method == "PUT" and restores(exchange):
+            self._fixtures.clear()  # an earlier state came back, in which they may not have been there
         elif operation.method == "POST" or operation.hazard == "operational":
             made = self.made_by(operation, exchange)
             if made is not None and made.delete is not None:
@@ -262,11 +264,15 @@ class Stock:
         self.made = [made for made in self.made if made.delete != path]
         self._fixtures = {source: made for source, made in self._fixtures.items() if made.delete != path}
 
-    def came_back(self, rows: Iterable[Made]) -> None:
-        """A restore has brought back these rows, to be removed again, and has taken away what was made after them."""
-        back = list(rows)
-        self.made += [made for made in back if made not in self.made]
-        self._fixtures = {source: made for source, made in self._fixtures.items() if made in back}
+    def there(self) -> tuple[list[Made], dict[str, Made]]:
+        """What is there now, for `came_back`."""
+        return list(self.made), dict(self._fixtures)
+
+    def came_back(self, there: tuple[list[Made], dict[str, Made]]) -> None:
+        """A restore has brought back what was there at a moment: it is to be removed again, and serves again."""
+        rows, fixtures = there
+        self.made += [made for made in rows if made not in self.made]
+        self._fixtures = dict(fixtures)
 
     def sweep(self, keep_fixtures: bool = True) -> None:
         """Delete what was made, newest first; fixtures stay for the next test unless the run is over."""
@@ -281,6 +287,13 @@ class Stock:
         """Nothing is known any more: the state of the target was replaced."""
         self._fixtures.clear()
         self.made.clear()
+
+
+def restores(exchange: Exchange) -> bool:
+    """Whether a restore brought something back: all, or what one of its flags chose."""
+    request = exchange.request
+    sent, _ = read_input(request.method, request.content_type, request.query, request.body)
+    return exchange.response.ok and (not sent or any(value in (True, "1") for value in sent.values()))
 
 
 def as_segment(value: Any) -> str | None:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
-from contracts import answers, behaviours, fuzz, links, machine, opinion, packed, protocol
+from contracts import answers, behaviours, fuzz, links, machine, opinion, packed, protocol, strangers
 from contracts.document import Contract
 from contracts.resources import resources
 from contracts.suite import FoundSomething, Settings, Suite
 from contracts.target import Target
 from contracts.transports import InProcess
-from sarkmock import Engine, State, create_app, load, profiles
+from sarkmock import Engine, State, create_app, load
 
 NOW = 1717236000
 
@@ -40,7 +40,7 @@ def run(suite: Suite, random_examples: int = 0) -> Suite:
         each(suite, lambda suite, operation: fuzz.check_fuzzed(suite, fuzzer, operation, random_examples), operations)
     if suite.settings.only is None:
         each(suite, machine_of_all, [rows])
-        each(suite, lambda suite, profile: protocol.check_undocumented(suite, Contract(load(profile))), profiles())
+        each(suite, lambda suite, check: check(suite), [strangers.check_strange_paths])
     core = opinion.openapi_core_of(suite.contract)
     each(suite, lambda suite, operation: opinion.check_opinion(suite, core, operation), operations)
     return suite
