@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sarkmock import Engine, create_app
+from sarkmock import Engine, Journal, create_app
 from sarkmock.certificates import Pair
 from sarkmock.engine import Request
 from sarkmock.server import Server
@@ -25,6 +25,11 @@ def engine() -> Engine:
         mock.handle(Request("POST", "tenants", headers={"Content-Type": "application/json"},
                             body=b'{"pkey": "seed%d", "description": "Seed"}' % number))
     return mock
+
+
+def recorded(mock: Engine) -> Any:
+    """As `serve` has it: with a journal."""
+    return create_app(mock, journal=Journal(mock))
 
 
 def bare() -> Any:
@@ -87,7 +92,8 @@ def uvicorn(app: Any, port: int, pair: Pair) -> None:
 
 CANDIDATES = {
     "bare Flask, sarkmock.server": (bare, ours),
-    "sarkmock serve": (lambda: create_app(engine()), ours),
+    "sarkmock serve": (lambda: recorded(engine()), ours),
+    "sarkmock serve --journal 0": (lambda: create_app(engine()), ours),
     "bare Flask, granian with its supervisor": (bare, granian_supervised),
     "bare Flask, uvicorn, called inline": (bare, uvicorn),
     "bare Flask, cheroot, one thread": (bare, cheroot),

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from contracts.document import Contract, pointer
+from contracts.document import Contract
 from contracts.messages import Exchange
-from sarkmock import Operation
+from sarkmock import Operation, pointer
 
 
 class Problem(NamedTuple):

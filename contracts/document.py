@@ -11,14 +11,9 @@ from urllib.parse import quote
 
 import jsonschema_rs
 
-from sarkmock import Document, Operation, Router, check_fields, compile_document
+from sarkmock import Document, Operation, Router, check_fields, compile_document, follow, pointer
 
 _URI = "urn:sarkmock:document"
-
-
-def pointer(*steps: str) -> str:
-    """A JSON Pointer of these steps."""
-    return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
 
 
 @dataclass(frozen=True)
@@ -54,19 +49,7 @@ class Contract:
 
     def resolve(self, place: str) -> tuple[str, Any]:
         """The value at a pointer and where it really stands, references followed."""
-        value: Any = self.document
-        where = ""
-        for step in place.split("/")[1:]:
-            where, value = self._follow(where, value)
-            name = step.replace("~1", "/").replace("~0", "~")
-            value = value[int(name)] if isinstance(value, list) else value[name]
-            where = f"{where}/{step}"
-        return self._follow(where, value)
-
-    def _follow(self, where: str, value: Any) -> tuple[str, Any]:
-        while isinstance(value, dict) and isinstance(value.get("$ref"), str) and value["$ref"].startswith("#/"):
-            where, value = self.resolve(value["$ref"][1:])
-        return where, value
+        return follow(self.document, place)
 
     def place(self, operation: Operation) -> str:
         """Where the operation stands."""
@@ -123,7 +106,7 @@ class Contract:
                 if parameter["in"] == "path" and "example" in parameter}
 
     def _inline(self, value: Any) -> Any:
-        return self._follow("", value)[1]
+        return self.resolve(value["$ref"][1:])[1] if isinstance(value, dict) and "$ref" in value else value
 
     def row_place(self, operation: Operation) -> str | None:
         """Where the schema of the row (or of the list's items) stands that the operation answers."""

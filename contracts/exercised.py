@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from contracts.document import Contract, pointer
-from contracts.known import covers, telling
+from contracts.document import Contract
 from contracts.tally import Tally
-from sarkmock import Deviation, Operation
+from sarkmock import Deviation, Operation, covers, pointer
 
 BLIND = {401, 403, 404, 405, 429, 500, 502, 503}  # they come before an operation does anything
 
 
 def missed(contract: Contract, tally: Tally, deviation: Deviation) -> str:
     """Why the run cannot say that a deviation is gone; empty if it looked at every place that the deviation changes."""
-    reasons = [reason for place in telling(deviation) for reason in missed_at(contract, tally, place)]
+    reasons = [reason for place in deviation.telling for reason in missed_at(contract, tally, place)]
     if not reasons:
         return "no check looks there"
     return "; ".join(dict.fromkeys(reason for reason in reasons if reason))

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from contracts.document import Contract, pointer
+from contracts.document import Contract
 from contracts.ledger import Finding
-from sarkmock import Deviation, Operation, deviations, profiles, read_input
+from sarkmock import Deviation, Operation, covers, deviations, pointer, profiles, read_input
 
 BASE = "documented"
 # Checks whose field is a variable of the request body, or the column of that name.
@@ -21,7 +21,6 @@ OF_BEHAVIOUR = {"stored", "default", "unasked", "duplicate", "dependency", "pres
 OF_RESPONSE = {"status", "content-type", "header", "body", "schema", "head", "schemathesis", "opinion"}
 OF_COLUMN = {"schema", "stored", "default", "unasked"}
 OF_PATH = {"options", "method"}
-PROSE = {"summary", "description", "tags", "example", "examples", "x-source", "x-documented", "x-errata", "x-hazard"}
 
 
 def known_deviations(profile: str) -> tuple[Deviation, ...]:
@@ -38,18 +37,7 @@ def explain(contract: Contract, known: Sequence[Deviation], finding: Finding) ->
 
 
 def touches(deviation: Deviation, found: set[str]) -> bool:
-    return any(covers(changed, place) or covers(place, changed) for changed in telling(deviation) for place in found)
-
-
-def telling(deviation: Deviation) -> list[str]:
-    """The places it changes, but for words that only people read."""
-    return [place for place in deviation.pointers
-            if place.rpartition("/")[2] not in PROSE and "/examples/" not in place]
-
-
-def covers(outer: str, inner: str) -> bool:
-    """Whether a pointer stands at or above another; the root alone stands for what has no place of its own."""
-    return inner == outer or (outer != "" and inner.startswith(outer + "/"))
+    return any(covers(changed, place) or covers(place, changed) for changed in deviation.telling for place in found)
 
 
 def places(contract: Contract, finding: Finding) -> Iterator[str]:

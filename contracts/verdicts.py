@@ -13,7 +13,7 @@ from typing import Any
 from contracts.accepted import Acceptance, Accepted
 from contracts.document import Contract
 from contracts.exercised import missed
-from contracts.known import explain, telling
+from contracts.known import explain
 from contracts.ledger import Finding, Ledger
 from contracts.tally import Tally
 from sarkmock import Deviation
@@ -127,7 +127,7 @@ def status_of(contract: Contract, ledger: Ledger, tally: Tally, deviation: Devia
         return Listed(deviation, "known")
     if deviation.unseen:
         return Listed(deviation, "unseen", deviation.unseen)
-    if not telling(deviation):
+    if not deviation.telling:
         return Listed(deviation, "unseen", "it changes words for people only")
     reason = missed(contract, tally, deviation)
     return Listed(deviation, "untested", reason) if reason else Listed(deviation, "fixed")

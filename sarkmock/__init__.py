@@ -13,6 +13,7 @@ from sarkmock.names import unknown
 from sarkmock.operations import Operation, Router, Table, compile_document
 from sarkmock.php import UploadedFile, read_input, to_text
 from sarkmock.places import source_of
+from sarkmock.pointers import covers, follow, pointer
 from sarkmock.redaction import SECRETS, body_text, is_secret, redacted
 from sarkmock.replies import MethodNotAllowed, PageNotFound, PhpError
 from sarkmock.seed import Seed, SeedError
@@ -49,12 +50,15 @@ __all__ = [
     "body_text",
     "check_fields",
     "compile_document",
+    "covers",
     "create_app",
     "deviations",
+    "follow",
     "is_secret",
     "load",
     "load_seed",
     "paths",
+    "pointer",
     "profiles",
     "read_input",
     "redacted",

@@ -36,6 +36,7 @@ class Program:
     def __init__(self, document: Document, profile: str) -> None:
         self.document, self.profile = document, profile
         self.operations = compile_document(document)
+        self.by_id = {operation.id: operation for operation in self.operations}
         self.router = Router(self.operations)
         self.debug = document["x-crashes"] == "debug"
         self.plans = {operation.id: _plan(operation) for operation in self.operations}

@@ -22,6 +22,7 @@ from sarkmock.yaml12 import FileError
 Document = dict[str, Any]
 METHODS = ("get", "post", "put", "delete")
 BASE = "documented"
+PROSE = {"summary", "description", "tags", "example", "examples", "x-source", "x-documented", "x-errata", "x-hazard"}
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,12 @@ class Deviation:
     reason: str
     pointers: tuple[str, ...] = field(default=())
     unseen: str = ""  # why nobody can see it from outside
+
+    @property
+    def telling(self) -> list[str]:
+        """The places it changes, but for words that only people read."""
+        return [place for place in self.pointers
+                if place.rpartition("/")[2] not in PROSE and "/examples/" not in place]
 
 
 def profiles() -> list[str]:

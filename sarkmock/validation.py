@@ -58,6 +58,11 @@ class Validator:
                 errors[field.name] = messages
         return errors
 
+    def behind(self, field: str, message: str) -> str | None:
+        """The rule of a field that has this message, as the document writes it; None if none has."""
+        return next((rule for known in self._fields if known.name == field for rule, told in known.told()
+                     if message in told), None)
+
 
 @dataclass(frozen=True, slots=True)
 class _Step:
@@ -72,12 +77,18 @@ class _Field:
     """The compiled rules of one field."""
 
     def __init__(self, name: str, rules: Sequence[str]) -> None:
-        parsed = [parse(rule) for rule in rules if rule.strip()]
-        numeric = any(rule in NUMERIC for rule, _ in parsed)
+        parsed = {rule: parse(rule) for rule in rules if rule.strip()}
+        numeric = any(rule in NUMERIC for rule, _ in parsed.values())
         self.name = name
-        self.nullable = any(rule == "nullable" for rule, _ in parsed)
-        self.steps = [_step(Rule(rule, parameters, name, numeric)) for rule, parameters in parsed if rule != "nullable"]
+        self.nullable = any(rule == "nullable" for rule, _ in parsed.values())
+        self._rules = {text: Rule(rule, parameters, name, numeric) for text, (rule, parameters) in parsed.items()
+                       if rule != "nullable"}
+        self.steps = [_step(rule) for rule in self._rules.values()]
         self.if_absent = [step.message for step in self.steps if step.implicit][:1]
+
+    def told(self) -> list[tuple[str, tuple[str, str]]]:
+        """Each rule with its messages."""
+        return [(text, (message(rule, "string"), message(rule, "file"))) for text, rule in self._rules.items()]
 
     def messages(self, value: Any, data: Mapping[str, Any], tables: Tables) -> list[str]:
         # Laravel: a rule is asked if the field is present, not blank and not a null that may be; implicit rules always.
@@ -106,6 +117,9 @@ class _Depending:
         self.name = name
         self.text = text if isinstance(text, str) else "|".join(text)
         self.if_absent = _Field(name, _split(PLACEHOLDER.sub("x", self.text))).if_absent
+
+    def told(self) -> list[tuple[str, tuple[str, str]]]:
+        return _Field(self.name, _split(self.text)).told()
 
     def messages(self, value: Any, data: Mapping[str, Any], tables: Tables) -> list[str]:
         try:

@@ -31,6 +31,7 @@ LADDER = {
     "overlay": set(),
     "paths": set(),
     "pbx": set(),
+    "pointers": set(),
     "replies": set(),
     "resources": set(),
     "wire": set(),
@@ -57,7 +58,8 @@ LADDER = {
     "throttle": {"engine", "replies"},
     "faults": {"database", "engine", "names", "operations", "replies", "resources", "spec", "state", "throttle",
                "validation", "yaml12"},
-    "journal": {"engine", "gateway", "names", "operations", "php", "replies"},
+    "journal": {"actions", "database", "engine", "gateway", "names", "operations", "php", "pointers", "redaction",
+                "replies", "spec"},
     "control": {"atomic", "database", "engine", "faults", "journal", "names", "redaction", "resources", "seed", "seeds",
                 "spec", "state", "yaml12"},
     "app": {"control", "engine", "faults", "gateway", "journal", "page", "throttle"},
@@ -66,8 +68,8 @@ LADDER = {
     "cli": {"app", "atomic", "certificates", "control", "engine", "faults", "gateway", "journal", "operations",
             "resources", "seed", "seeds", "server", "spec", "state", "yaml12"},
     "__init__": {"actions", "app", "atomic", "control", "engine", "faults", "journal", "mock", "names",
-                 "operations", "paths", "php", "places", "redaction", "replies", "seed", "seeds", "spec", "state",
-                 "yaml12"},
+                 "operations", "paths", "php", "places", "pointers", "redaction", "replies", "seed", "seeds", "spec",
+                 "state", "yaml12"},
     "__main__": {"cli"},
 }
 # Libraries that one place alone may know, so that another can take their part.

@@ -9,11 +9,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Asked:
-    """A request to the control plane: the path's and the query's parameters and the body, checked by the document."""
+    """A request to the control plane: what it was addressed to, and, checked by the document, the path's and
+    the query's parameters and the body."""
 
     path: Mapping[str, Any] = field(default_factory=dict)
     query: Mapping[str, Any] = field(default_factory=dict)
     body: Any = None
+    origin: str = ""
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,8 @@ class Endpoint:
         for name in given:
             if name not in self.query:
                 raise Problem(422, unknown("parameter", name, self.query))
-        return {name: read(name, self.query[name], text, 422) for name, text in given.items()}
+        defaults = {name: schema["default"] for name, schema in self.query.items() if "default" in schema}
+        return defaults | {name: read(name, self.query[name], text, 422) for name, text in given.items()}
 
     def read_path(self, given: Mapping[str, str]) -> dict[str, Any]:
         """The same of the path's parameters."""

@@ -14,6 +14,7 @@ HANDLERS: dict[str, Callable[[Box, Asked], Any]] = {
     "reset": lambda box, asked: box.reset(),
     # journal
     "journal.list": journal.index,
+    "journal.har": journal.har,
     "journal.show": journal.show,
     "journal.clear": journal.clear,
     "journal.verify": journal.verify,

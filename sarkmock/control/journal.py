@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
-from sarkmock.control.asking import Asked
+from sarkmock.control.asking import Asked, Text
 from sarkmock.control.box import Box
 from sarkmock.control.problems import Problem
 from sarkmock.control.times import instant
-from sarkmock.journal import CriteriaError, Entry, Journal
+from sarkmock.journal import CriteriaError, Entry, Journal, Reason, Warning
 from sarkmock.redaction import redacted
 
 
 def index(box: Box, asked: Asked) -> dict[str, Any]:
     kept = of(box)
+    return {"count": kept.count, "kept": len(kept), "entries": [shown(kept, entry) for entry in found(kept, asked)]}
+
+
+def har(box: Box, asked: Asked) -> Text:
+    kept = of(box)
+    return Text(kept.har(found(kept, asked), asked.origin), "application/json")
+
+
+def found(kept: Journal, asked: Asked) -> list[Entry]:
     criteria = {name: value for name, value in asked.query.items() if name != "limit"}
     try:
-        found = kept.find(**criteria)
+        return kept.find(**criteria)[-asked.query["limit"]:]
     except CriteriaError as error:
         raise Problem(422, str(error)) from None
-    last = found[-asked.query.get("limit", 0):]
-    return {"count": kept.count, "kept": len(kept), "entries": [shown(entry) for entry in last]}
 
 
 def show(box: Box, asked: Asked) -> dict[str, Any]:
@@ -30,7 +38,7 @@ def show(box: Box, asked: Asked) -> dict[str, Any]:
         last = kept.count
         raise Problem(404, f"there is no entry {asked.path['number']}; the journal has {last - len(kept) + 1} to {last}"
                            if kept else "the journal is empty")
-    return shown(entry)
+    return shown(kept, entry)
 
 
 def clear(box: Box, asked: Asked) -> None:
@@ -55,15 +63,22 @@ def of(box: Box) -> Journal:
     return box.journal
 
 
-def shown(entry: Entry) -> dict[str, Any]:
+def shown(kept: Journal, entry: Entry) -> dict[str, Any]:
     """An entry as JSON."""
     return {
         "number": entry.number, "time": instant(entry.time), "received": instant(entry.received),
         "seconds": round(entry.seconds, 6), "delay": entry.delay, "method": entry.method, "path": redacted(entry.path),
         "query": redacted(entry.query), "operation": entry.operation, "status": entry.status,
         "fault": entry.fault or None,
+        "why": [given(reason, {"text": redacted(reason.text)}) for reason in kept.why(entry)],
+        "warnings": [given(warning, {"text": redacted(warning.text)}) for warning in kept.warnings(entry)],
         "request": message(entry.request_headers, entry.request_body, entry.sizes[0]),
         "response": message(entry.response_headers, entry.response_body, entry.sizes[1])}
+
+
+def given(what: Reason | Warning, told: dict[str, Any]) -> dict[str, Any]:
+    """Those parts of a reason or warning that say something."""
+    return {name: value for name, value in {**asdict(what), **told}.items() if value}
 
 
 def message(headers: dict[str, str], body: bytes, size: int) -> dict[str, Any]:

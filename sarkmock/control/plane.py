@@ -50,12 +50,12 @@ def view(box: Box, endpoint: Endpoint) -> Callable[..., Any]:
 
 
 def asked(endpoint: Endpoint, path: dict[str, str]) -> Asked:
-    query = endpoint.read_query(request.args)
-    if endpoint.body is None:
-        return Asked(endpoint.read_path(path), query)
-    body = read_body(request.get_data(), request.mimetype)
-    endpoint.check_body(body)
-    return Asked(endpoint.read_path(path), query, body)
+    parameters, query = endpoint.read_path(path), endpoint.read_query(request.args)
+    body = None
+    if endpoint.body is not None:
+        body = read_body(request.get_data(), request.mimetype)
+        endpoint.check_body(body)
+    return Asked(parameters, query, body, request.host_url.rstrip("/"))
 
 
 def written(value: Any, endpoint: Endpoint) -> Any:

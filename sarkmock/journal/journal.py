@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from threading import Lock
 from typing import Any
@@ -16,7 +16,10 @@ from sarkmock.engine import Engine, Request
 from sarkmock.gateway import Answer, Environ
 from sarkmock.journal.criteria import Criteria
 from sarkmock.journal.entries import Entry
+from sarkmock.journal.har import to_har
+from sarkmock.journal.relying import Warning, warnings
 from sarkmock.journal.verdicts import Verdict, judge
+from sarkmock.journal.why import Reason, why
 from sarkmock.replies import Disturbed, Reply
 
 LIMIT = 1000
@@ -90,6 +93,19 @@ class Journal:
     def assert_not_called(self, operation: str | None = None, **criteria: Any) -> None:
         """AssertionError if any entry meets the criteria."""
         self.assert_called(operation, times=0, **criteria)
+
+    def why(self, entry: Entry) -> list[Reason]:
+        """Why an answer was no success: rules, lines of the page, nearest paths."""
+        return why(entry)
+
+    def warnings(self, entry: Entry) -> list[Warning]:
+        """What a client should know though the mock did as it was asked: what the published product does otherwise."""
+        with self.engine.lock:
+            return warnings(entry, self.engine.state.tables)
+
+    def har(self, entries: Iterable[Entry] | None = None, origin: str = "https://127.0.0.1") -> str:
+        """Entries (all, unless given) as an HTTP Archive without secrets; ``origin`` is how the mock was addressed."""
+        return to_har(self.entries() if entries is None else entries, origin)
 
     def record(self, environ: Environ, request: Request, reply: Reply, answer: Answer, began: float) -> None:
         """Keep a request that was answered just now; ``began`` is when it came (time.perf_counter)."""

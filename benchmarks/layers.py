@@ -1,0 +1,80 @@
+"""Microseconds a request in process, layer by layer, without a server: what a journal and faults add to the engine.
+
+`python benchmarks/layers.py [--seconds 0.3] [--rounds 7] [--json]`
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from candidates import engine, recorded
+from rich.console import Console
+from rich.table import Table
+
+from sarkmock import Faults, Journal, create_app
+
+HEADERS = {"HTTP_HOST": "127.0.0.1:44300", "HTTP_ACCEPT": "application/json", "HTTP_USER_AGENT": "benchmark/1",
+           "HTTP_ACCEPT_ENCODING": "gzip, deflate", "HTTP_CONNECTION": "keep-alive"}
+
+
+def faulty() -> Any:
+    """Faults that no request here meets."""
+    mock = engine()
+    return create_app(mock, journal=Journal(mock), faults=Faults(mock, [{"operation": "agents.list", "status": 500}]))
+
+
+LAYERS: dict[str, Callable[[], Any]] = {
+    "the engine through the gateway": lambda: create_app(engine()),
+    "with a journal": lambda: recorded(engine()),
+    "with a journal and faults for others": faulty,
+}
+SHOTS = [("list of 20", "GET", "/api/tenants", b""), ("show", "GET", "/api/tenants/default", b""),
+         ("invalid POST", "POST", "/api/tenants", b'{"pkey": "bench"}')]
+
+
+def micros(app: Any, method: str, path: str, body: bytes, seconds: float) -> float:
+    count, began = 0, time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        for _ in range(50):
+            environ = {"REQUEST_METHOD": method, "PATH_INFO": path, "CONTENT_LENGTH": str(len(body)),
+                       "CONTENT_TYPE": "application/json", "wsgi.input": io.BytesIO(body), **HEADERS}
+            b"".join(app.wsgi_app(environ, lambda *_: None))
+        count += 50
+    return (time.perf_counter() - began) / count * 1e6
+
+
+def measure(seconds: float, rounds: int) -> dict[str, dict[str, float]]:
+    """The least of rounds in which every layer had its turn: what disturbs a measurement only adds to it."""
+    apps = {name: build() for name, build in LAYERS.items()}
+    found: dict[str, dict[str, list[float]]] = {name: {shot[0]: [] for shot in SHOTS} for name in apps}
+    for _ in range(rounds):
+        for shot in SHOTS:
+            for name, app in apps.items():
+                found[name][shot[0]].append(micros(app, *shot[1:], seconds))
+    return {name: {shot: min(times) for shot, times in shots.items()} for name, shots in found.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Microseconds a request, layer by layer.")
+    parser.add_argument("--seconds", type=float, default=0.3, help="per layer, request and round")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    found = measure(options.seconds, options.rounds)
+    if options.json:
+        print(json.dumps(found, indent=2))
+        return
+    first = next(iter(found.values()))
+    table = Table("microseconds", *(shot[0] for shot in SHOTS))
+    for name, shots in found.items():
+        table.add_row(name, *(f"{value:.0f} ({value / first[shot]:.0%})" for shot, value in shots.items()))
+    Console(width=120).print(table)
+
+
+if __name__ == "__main__":
+    main()

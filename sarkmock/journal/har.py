@@ -1,0 +1,59 @@
+"""Entries of the journal as an HTTP Archive, for browsers and other tools. Secrets are taken out."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from http.client import responses
+from urllib.parse import parse_qsl
+
+import harfile
+
+from sarkmock.journal.entries import Entry
+from sarkmock.redaction import redacted
+
+VERSION = "HTTP/1.1"
+
+
+def to_har(entries: Iterable[Entry], origin: str) -> str:
+    """The text of an archive; ``origin`` is the mock's address, such as ``https://127.0.0.1:44300``."""
+    stream = io.StringIO()
+    with harfile.HarFile(stream, creator=harfile.Creator(name="sarkmock", version="1")) as archive:
+        for entry in entries:
+            began = datetime.fromtimestamp(entry.received - entry.seconds, UTC)
+            taken = (entry.seconds + entry.delay) * 1000
+            archive.add_entry(startedDateTime=began, time=taken, request=request(entry, origin),
+                              response=response(entry), timings=harfile.Timings(send=0, wait=taken, receive=0))
+    return stream.getvalue()
+
+
+def request(entry: Entry, origin: str) -> harfile.Request:
+    query = parse_qsl(entry.query, keep_blank_values=True)
+    target = f"{entry.path}?{entry.query}" if entry.query else entry.path
+    body = harfile.PostData(mimeType=entry.request_headers.get("Content-Type", ""),
+                            text=redacted(entry.request_body.decode("utf-8", "replace")))
+    return harfile.Request(
+        method=entry.method, url=origin + redacted(target), httpVersion=VERSION, headers=records(entry.request_headers),
+        queryString=records(dict(query)), postData=body if entry.request_body else None, bodySize=entry.sizes[0])
+
+
+def response(entry: Entry) -> harfile.Response:
+    return harfile.Response(
+        status=entry.status, statusText=responses.get(entry.status, ""), httpVersion=VERSION, redirectURL="",
+        headers=records(entry.response_headers), content=content(entry), bodySize=len(entry.response_body))
+
+
+def content(entry: Entry) -> harfile.Content:
+    """The answer's body: text, or base64 where it is none."""
+    body, kind = entry.response_body, entry.response_headers.get("Content-Type", "")
+    try:
+        return harfile.Content(size=entry.sizes[1], mimeType=kind, text=redacted(body.decode()))
+    except UnicodeDecodeError:
+        text = base64.b64encode(body).decode()
+        return harfile.Content(size=entry.sizes[1], mimeType=kind, text=text, encoding="base64")
+
+
+def records(fields: Mapping[str, str]) -> list[harfile.Record]:
+    return [harfile.Record(name=name, value=str(value)) for name, value in redacted(fields).items()]

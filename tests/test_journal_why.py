@@ -1,0 +1,196 @@
+"""Why an answer was no success, what the published product would have done otherwise, and the HTTP Archive."""
+
+import json
+import re
+
+import pytest
+
+from sarkmock import Engine, Faults, Journal, State, create_app, deviations
+from sarkmock.journal.relying import products, relations
+from tests.boxes import NOW
+
+ACME = {"pkey": "acme", "description": "A tenant"}
+AGENT = {"pkey": "1000", "cluster": "default", "name": "x", "passwd": 2000}
+
+
+class Mock:
+    """A client with its journal."""
+
+    def __init__(self, profile="documented", throttle=None):
+        self.engine = Engine(state=State(now=NOW), profile=profile)
+        self.journal, self.faults = Journal(self.engine), Faults(self.engine)
+        self.client = create_app(self.engine, throttle, journal=self.journal, faults=self.faults).test_client()
+
+    def ask(self, method, path, body=None):
+        self.client.open(f"/api/{path}", method=method, json=body)
+        return self.journal[-1]
+
+    def why(self, *request):
+        return self.journal.why(self.ask(*request))
+
+    def deviations(self, *request):
+        return [warning.deviation for warning in self.journal.warnings(self.ask(*request)) if warning.deviation]
+
+
+@pytest.fixture
+def mock():
+    return Mock()
+
+
+# Why.
+
+def test_a_success_has_no_reasons(mock):
+    assert mock.why("GET", "tenants") == []
+
+
+def test_a_rule_is_named_with_its_field_what_was_sent_and_the_line_of_the_page(mock):
+    reason, = mock.why("POST", "agents", {"pkey": "1000", "cluster": "nix", "name": "x", "passwd": 2000})
+    assert (reason.field, reason.rule, reason.lines) == ("cluster", "exists:cluster,pkey", (118,))
+    assert reason.text == 'cluster breaks its rule exists:cluster,pkey (got "nix"): The selected cluster is invalid.'
+
+
+def test_what_was_not_sent_is_said_so(mock):
+    reason, = mock.why("POST", "tenants", {"pkey": "acme"})
+    assert (reason.field, reason.rule, reason.lines) == ("description", "required", (666,))
+    assert "it was not sent" in reason.text
+
+
+def test_every_message_of_a_422_has_its_reason(mock):
+    reasons = mock.why("POST", "agents", {"passwd": "x"})
+    assert {reason.field for reason in reasons} == mock.journal[-1].response_json.keys()
+    assert all(reason.rule and reason.lines for reason in reasons)
+
+
+def test_a_secret_that_was_refused_is_not_told(mock):
+    reason = next(one for one in mock.why("POST", "agents", {"passwd": "sesame"}) if one.field == "passwd")
+    assert "sesame" not in reason.text
+
+
+def test_a_check_after_the_rules_is_named(mock):
+    mock.ask("POST", "agents", AGENT)
+    reason, = mock.why("POST", "agents", AGENT)
+    assert (reason.field, reason.rule) == ("save", "")
+    assert reason.text == "the check key_is_new names save: Duplicate Key - 1000"
+
+
+@pytest.mark.parametrize(("method", "path", "told"), [
+    ("GET", "tenant", "the API has no path /api/tenant; the nearest are GET /api/tenants (tenants.list)"),
+    ("GET", "Tenants/x", "the nearest are GET /api/tenants/{tenant} (tenants.show)"),
+    ("POST", "extensons/mailbox", "the nearest are POST /api/extensions/mailbox (extensions.create.mailbox)"),
+    ("GET", "qqqqqq", "the API has no path /api/qqqqqq"),
+    ("PATCH", "tenants", "/api/tenants takes GET (tenants.list), not PATCH"),
+    ("GET", "tenants/nosuch", "the table cluster has no row whose pkey is 'nosuch'"),
+    ("GET", "backups/nosuch", "there is no backup 'nosuch'"),
+    ("DELETE", "tenants/default", "the state forbids it"),
+])
+def test_other_refusals(mock, method, path, told):
+    assert told in mock.why(method, path)[0].text
+
+
+def test_a_pbx_that_is_down_and_how_to_start_it(mock):
+    mock.engine.state.pbx.stop()
+    assert mock.why("GET", "astamis/CoreStatus")[0].text == "PBX not running; POST /_mock/pbx/start starts it"
+
+
+def test_a_throttle_and_a_fault_are_named():
+    mock = Mock(throttle=1)
+    mock.ask("GET", "tenants")
+    assert "more than 1 requests in a minute" in mock.why("GET", "tenants")[0].text
+    mock = Mock()
+    mock.faults.add(status=500, id="bad")
+    assert mock.why("GET", "tenants")[0].text == "the fault bad made it so"
+
+
+def test_a_crash_of_the_product_is_told():
+    phone = {"pkey": "1001", "cluster": "default", "macaddr": "0004f2112233"}
+    assert Mock("shipped").why("POST", "extensions/provisioned", phone)[0].text.startswith("the product crashes here: ")
+
+
+# Warnings.
+
+def test_a_variable_that_the_api_ignores(mock):
+    warning, = mock.journal.warnings(mock.ask("POST", "tenants", ACME | {"descripton": "x"}))
+    assert warning.text == "tenants.create has no variable 'descripton' and ignores it; did you mean description?"
+
+
+@pytest.mark.parametrize(("request_", "expected"), [
+    # nothing of it differs
+    (("GET", "tenants"), []),
+    (("POST", "tenants", ACME), []),
+    (("POST", "agents", AGENT), []),
+    (("GET", "backups"), []),
+    # a value that the two judge differently
+    (("POST", "agents", AGENT | {"passwd": 1000}), ["agent-passwd-from-1001"]),
+    (("POST", "agents", AGENT | {"cluster": "nix"}), ["agent-cluster-unchecked"]),
+    (("PUT", "agents/1000", {"name": "y"}), ["agent-passwd-required"]),
+    # a variable that one of them does not have
+    (("POST", "extensions/mailbox", {"pkey": "1001", "cluster": "default"}), []),
+    (("POST", "extensions/mailbox", {"pkey": "1001", "cluster": "default", "callerid": "1"}),
+     ["extension-create-ignores-optional"]),
+    # paths and methods
+    (("PUT", "astamis/DBPut/a/b/c"), ["ami-dbput-spelling"]),
+    (("DELETE", "astamis/DBdel/a/b"), ["ami-dbdel-method"]),
+    (("GET", "globals"), ["globals-path"]),
+    (("GET", "sysglobals"), ["globals-path"]),
+    # what is done, and what is answered
+    (("POST", "extensions/provisioned", {"pkey": "1001", "cluster": "default", "macaddr": "0004f2112233"}),
+     ["extension-provisioned-crashes"]),
+    (("GET", "backups/nosuch"), ["backup-download-missing"]),
+    (("GET", "firewalls/ipv4"), ["firewall-rules-wrapped"]),
+    (("POST", "agents", AGENT | {"name": ["x"]}), ["debug-pages"]),
+])
+def test_what_the_published_product_does_otherwise(mock, request_, expected):
+    mock.ask("POST", "agents", AGENT | {"pkey": "1001"})
+    assert mock.deviations(*request_) == expected
+
+
+def test_where_the_product_itself_is_served_there_is_nothing_to_warn_of():
+    assert Mock("shipped").deviations("GET", "sysglobals") == []
+
+
+def test_every_deviation_can_be_warned_of():
+    mock, (product,) = Mock(), products()
+    met = {one.deviation.id for program in (mock.engine.program, product) for name in program.by_id
+           for one in relations(program, product, name)}
+    unseen = {one.id for one in deviations(product.profile) if one.unseen or not one.telling}
+    assert {one.id for one in deviations(product.profile)} - met <= unseen
+
+
+# HAR.
+
+def test_the_archive(mock):
+    mock.ask("POST", "agents?token=abc", AGENT)
+    mock.ask("GET", "agents/1000")
+    archive = json.loads(mock.journal.har(origin="https://pbx.test"))["log"]
+    assert (archive["version"], archive["creator"]["name"]) == ("1.2", "sarkmock")
+    made, shown = archive["entries"]
+    assert made["request"]["url"] == "https://pbx.test/api/agents?token=REDACTED"
+    assert made["request"]["queryString"] == [{"name": "token", "value": "REDACTED"}]
+    assert json.loads(made["request"]["postData"]["text"]) == AGENT | {"passwd": "REDACTED"}
+    assert (made["response"]["status"], made["response"]["statusText"]) == (201, "Created")
+    assert json.loads(shown["response"]["content"]["text"])["pkey"] == "1000"
+    assert re.match(r"\d{4}-\d\d-\d\dT", shown["startedDateTime"])
+
+
+def test_bytes_that_are_no_text_are_base64(mock):
+    mock.client.get("/api/backups/new")
+    mock.ask("GET", f"backups/{next(iter(mock.client.get('/api/backups').json))}")
+    content = json.loads(mock.journal.har())["log"]["entries"][-1]["response"]["content"]
+    assert content["encoding"] == "base64"
+
+
+def test_the_archive_over_http_is_filtered(mock):
+    mock.ask("GET", "tenants")
+    mock.ask("GET", "nosuch")
+    entry, = mock.client.get("/_mock/journal.har?status=404").json["log"]["entries"]
+    assert entry["request"]["url"] == "http://localhost/api/nosuch"
+
+
+def test_reasons_and_warnings_over_http(mock):
+    mock.ask("POST", "tenants", {"pkey": "acme", "descripton": "x"})
+    entry = mock.client.get("/_mock/journal/1").json
+    assert entry["why"] == [{"field": "description", "rule": "required", "lines": [666],
+                             "text": "description breaks its rule required (it was not sent): "
+                                     "The description field is required."}]
+    assert [warning["text"] for warning in entry["warnings"]] == [
+        "tenants.create has no variable 'descripton' and ignores it; did you mean description?"]
