@@ -10,7 +10,7 @@ from sarkmock.faults import Faults
 from sarkmock.gateway import Gateway
 from sarkmock.journal import Journal
 from sarkmock.page import add_page
-from sarkmock.throttle import throttled
+from sarkmock.throttle import Throttle
 
 
 def create_app(engine: Engine | None = None, throttle: int | None = None, *, journal: Journal | None = None,
@@ -23,10 +23,11 @@ def create_app(engine: Engine | None = None, throttle: int | None = None, *, jou
     served = engine or Engine()
     disturbing = Faults(served) if faults is None else faults
     app = Flask("sarkmock", static_folder=None)
-    handle = throttled(disturbing.handle, throttle, served.state.clock.now) if throttle else disturbing.handle
+    limit = Throttle(throttle, served.state.clock.now) if throttle else None
+    handle = limit.under(disturbing.handle) if limit else disturbing.handle
     witness = journal.record if journal is not None else None
     app.wsgi_app = Gateway(handle, app.wsgi_app, witness)  # type: ignore[method-assign]
     if control is not None:
         add_page(app)
-        plane(app, Box(served, disturbing, journal, control))
+        plane(app, Box(served, disturbing, journal, control, limit))
     return app

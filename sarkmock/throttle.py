@@ -32,8 +32,12 @@ class Throttle:
 
     def __init__(self, limit: int, now: Callable[[], float]) -> None:
         self.limit, self._now = limit, now
-        self._ends, self._used = 0, 0
         self._lock = Lock()
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin a new window with the next request."""
+        self._ends, self._used = 0, 0
 
     def take(self) -> dict[str, str]:
         """The headers of an answer that is allowed; raises TooManyAttempts."""
@@ -49,21 +53,18 @@ class Throttle:
     def _headers(self) -> dict[str, str]:
         return limits(self.limit, self.limit - self._used)
 
+    def under(self, handle: Handle) -> Handle:
+        """The same function below the limit."""
+        def limited(request: Request) -> Reply:
+            try:
+                headers = self.take()
+            except TooManyAttempts as refusal:
+                return refusal.reply
+            reply = handle(request)
+            return replace(reply, headers={**reply.headers, **headers})
+        return limited
+
 
 def limits(limit: int, left: int) -> dict[str, str]:
     """What every answer says of the limit and of what is left."""
     return {"X-RateLimit-Limit": str(limit), "X-RateLimit-Remaining": str(left)}
-
-
-def throttled(handle: Handle, limit: int, now: Callable[[], float]) -> Handle:
-    """The same below a limit; ``now`` is the time in seconds."""
-    throttle = Throttle(limit, now)
-
-    def limited(request: Request) -> Reply:
-        try:
-            headers = throttle.take()
-        except TooManyAttempts as refusal:
-            return refusal.reply
-        reply = handle(request)
-        return replace(reply, headers={**reply.headers, **headers})
-    return limited

@@ -61,7 +61,7 @@ LADDER = {
     "journal": {"actions", "database", "engine", "gateway", "names", "operations", "php", "pointers", "redaction",
                 "replies", "spec"},
     "control": {"atomic", "database", "engine", "faults", "journal", "names", "redaction", "resources", "seed", "seeds",
-                "spec", "state", "yaml12"},
+                "spec", "state", "throttle", "yaml12"},
     "app": {"control", "engine", "faults", "gateway", "journal", "page", "throttle"},
     "mock": {"app", "certificates", "contextserver", "control", "engine", "faults", "gateway", "inprocess", "journal",
              "names", "seed", "seeds", "server", "state"},

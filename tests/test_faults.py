@@ -226,6 +226,13 @@ def test_reset_comes_back_to_the_first_faults(engine):
     assert statuses(client, 2) == [500, 200]
 
 
+def test_a_reset_after_a_switch_of_profile_comes_back_to_what_cannot_be_set_anew(engine):
+    faults = Faults(engine, [Fault(deviation="cosclose-delete-crashes"), Fault("globals.list", status=500)])
+    engine.use("shipped")
+    faults.reset()
+    assert [armed.fault.deviation for armed in faults] == ["cosclose-delete-crashes", None]
+
+
 def test_remove_change_and_clear(client, faults):
     fault = faults.add("tenants.list", status=500)
     assert faults.change(fault.id, {"operation": "tenants.list", "status": 404}).id == fault.id

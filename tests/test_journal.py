@@ -77,6 +77,11 @@ def test_it_is_bounded_in_bytes_and_says_what_it_cut(engine):
     assert (journal[0].sizes[0], journal[0].whole) == (3000, False)
 
 
+def test_it_can_be_sliced(filled):
+    assert [entry.number for entry in filled[-2:]] == [3, 4]
+    assert filled[-1].number == 4
+
+
 def test_clear_starts_over(client, journal):
     client.get("/api/tenants")
     journal.clear()
@@ -148,9 +153,11 @@ def test_assert_called_tells_what_came_nearest(filled):
         "  nearest #3 POST /api/tenants -> 422",
         '    body.pkey: expected "acme", got "b b"',
         '    body.description: expected "Other", missing',
+        "    why 422: description breaks its rule required (it was not sent): The description field is required.",
         "  nearest #4 GET /api/agents/7?full=1 -> 404",
         "    operation: expected tenants.create, got agents.show",
         '    body: expected {"pkey": "acme", "description": "Other"}, got null',
+        "    why 404: the table agent has no row whose pkey is '7'",
     ]
 
 

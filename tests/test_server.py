@@ -11,7 +11,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -357,6 +357,17 @@ def test_verbose_logs_requests_to_stderr():
         running.stop()
     line, = running.errors
     assert "GET /api/tenants/default?a=b 200 " in line
+
+
+def test_verbose_says_why_and_once_what_the_product_does_otherwise():
+    with serving("--http", "-v") as running:
+        for path in ("tenant", "globals", "globals"):
+            with suppress(urllib.error.HTTPError):
+                running.get(f"/api/{path}")
+        running.stop()
+    lines = [line.strip() for line in running.errors]
+    assert lines[1].startswith("why: the API has no path /api/tenant; the nearest are GET /api/tenants (tenants.list)")
+    assert [line.startswith("mind: The global settings are at") for line in lines] == [False, False, False, True, False]
 
 
 def test_the_profile_is_served_and_named():

@@ -78,6 +78,12 @@ def test_a_clock_that_is_set_back_begins_a_new_window(client, engine):
     assert client.get("/api/tenants").status_code == 200
 
 
+def test_a_reset_begins_a_new_window(client):
+    exhaust(client)
+    client.post("/_mock/reset")
+    assert client.get("/api/tenants").headers["X-RateLimit-Remaining"] == "2"
+
+
 def test_the_control_plane_and_a_box_without_limit_know_no_limit(client, engine):
     exhaust(client)
     assert client.get("/_mock/health").status_code == 200

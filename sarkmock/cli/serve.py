@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import tempfile
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NoReturn
@@ -16,12 +15,13 @@ import click
 from sarkmock import certificates
 from sarkmock.app import create_app
 from sarkmock.cli.controlling import FaultLine, control_of, set_faults, told
+from sarkmock.cli.logging import Log
 from sarkmock.engine import Engine
 from sarkmock.faults import Fault
 from sarkmock.gateway import BASE
 from sarkmock.journal import LIMIT, Journal
 from sarkmock.seeds import load_seed, seed_names
-from sarkmock.server import Served, Server
+from sarkmock.server import Server
 from sarkmock.state import State
 
 PORT = 44300
@@ -54,7 +54,8 @@ FILE = click.Path(dir_okay=False, path_type=Path)
               metavar="DIRECTORY", help="Where /_mock/save and /_mock/load have their files.")
 @click.option("--boot-time", type=click.FloatRange(min=0), default=60.0, show_default=True, metavar="SECONDS",
               help="How long the PBX stays down after a reboot.")
-@click.option("-v", "--verbose", is_flag=True, help="Log every request to stderr.")
+@click.option("-v", "--verbose", is_flag=True,
+              help="Log every request to stderr: why it was refused, what the published product does otherwise.")
 def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
           profile: str, seed: str, throttle: int | None, journal: int, faults: tuple[Fault, ...],
           fault_file: Path | None, control_token: str | None, no_control: bool, save_dir: Path | None,
@@ -81,9 +82,9 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
     with ExitStack() as stack:
         pair = None if http else _pair(stack, host, cert, key)
         control = control_of(host, no_control, control_token, save_dir)
-        app = create_app(engine, throttle, journal=Journal(engine, journal) if journal else None,
-                         faults=set_faults(engine, fault_file, faults), control=control)
-        server = stack.enter_context(Server(app, host, port, tls=pair, log=log if verbose else None))
+        kept = Journal(engine, journal) if journal else None
+        app = create_app(engine, throttle, journal=kept, faults=set_faults(engine, fault_file, faults), control=control)
+        server = stack.enter_context(Server(app, host, port, tls=pair, log=Log(kept) if verbose else None))
         click.echo(greeting(server.url, pair, profile, len(engine.operations),
                             told(server.url, control, control_token is not None)))
         signal.sigwait(ENDINGS)
@@ -113,9 +114,3 @@ def greeting(url: str, pair: certificates.Pair | None, profile: str, operations:
             f"control       {control}\n"
             f"docs          sarkmock routes, sarkmock spec, sarkmock serve --help\n"
             f"stop          Ctrl-C")
-
-
-def log(served: Served) -> None:
-    """One line per request: when, what, how it ended, how long it took."""
-    click.echo(f"{time.strftime('%H:%M:%S')} {served.method} {served.target} {served.status} "
-               f"{served.seconds * 1000:.1f} ms {served.size} B", err=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from sarkmock.engine import Engine
 from sarkmock.faults import Faults
 from sarkmock.journal import Journal
+from sarkmock.throttle import Throttle
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,14 @@ class Box:
     faults: Faults
     journal: Journal | None
     control: Control
+    throttle: Throttle | None = None
 
     def reset(self) -> None:
         """Back to how it was at the start."""
         with self.engine.lock:
             self.engine.state.reset()
         self.faults.reset()
+        if self.throttle is not None:
+            self.throttle.reset()
         if self.journal is not None:
             self.journal.clear()

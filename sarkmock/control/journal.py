@@ -9,7 +9,7 @@ from sarkmock.control.asking import Asked, Text
 from sarkmock.control.box import Box
 from sarkmock.control.problems import Problem
 from sarkmock.control.times import instant
-from sarkmock.journal import CriteriaError, Entry, Journal, Reason, Warning
+from sarkmock.journal import CriteriaError, Entry, Journal, Notice, Reason
 from sarkmock.redaction import redacted
 
 
@@ -76,7 +76,7 @@ def shown(kept: Journal, entry: Entry) -> dict[str, Any]:
         "response": message(entry.response_headers, entry.response_body, entry.sizes[1])}
 
 
-def given(what: Reason | Warning, told: dict[str, Any]) -> dict[str, Any]:
+def given(what: Reason | Notice, told: dict[str, Any]) -> dict[str, Any]:
     """Those parts of a reason or warning that say something."""
     return {name: value for name, value in {**asdict(what), **told}.items() if value}
 

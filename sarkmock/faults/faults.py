@@ -17,6 +17,7 @@ from sarkmock.faults.effects import EFFECTS, concerns
 from sarkmock.faults.fault import Fault, FaultError
 from sarkmock.faults.latency import draw
 from sarkmock.names import unknown
+from sarkmock.operations import Operation
 from sarkmock.replies import Disturbed, Reply
 from sarkmock.spec import BASE
 from sarkmock.yaml12 import FileError
@@ -39,16 +40,17 @@ class Armed:
         """The fault, with what has become of it."""
         return {**self.fault.content(), "hits": self.hits} | ({} if self.left is None else {"left": self.left})
 
-    def meets(self, request: Request, program: Program) -> bool:
-        """Whether it may happen to a request."""
+    def meets(self, request: Request, program: Program, operation: Operation | None) -> bool:
+        """Whether it may happen to a request, which means that operation of the program."""
         fault = self.fault
-        operation = program.meant(request.method, request.path)
+        if self.left == 0:
+            return False
         if fault.deviation and program.profile == BASE:
             there = deviating(fault.deviation).meant(request.method, request.path)
-            return self.left != 0 and not self.only.isdisjoint(one.id for one in (operation, there) if one)
+            return not self.only.isdisjoint(one.id for one in (operation, there) if one)
         if operation is None:
-            return self.left != 0 and fault.operation == "*" and not (fault.pbx or fault.locked or fault.deviation)
-        return self.left != 0 and fnmatchcase(operation.id, fault.operation) and concerns(fault, operation)
+            return fault.operation == "*" and not (fault.pbx or fault.locked or fault.deviation)
+        return fnmatchcase(operation.id, fault.operation) and concerns(fault, operation)
 
 
 class Faults:
@@ -64,7 +66,9 @@ class Faults:
         self._armed: dict[str, Armed] = {}
         self._lock = Lock()
         self._seed, self._dice, self._last = dice, random.Random(dice), 0
-        self._first = [self.add(fault) for fault in faults]
+        for fault in faults:
+            self.add(fault)
+        self._first = list(self._armed.values())
 
     def __len__(self) -> int:
         return len(self._armed)
@@ -112,7 +116,7 @@ class Faults:
     def reset(self) -> None:
         """Back to the faults of the start, none of which has happened yet, and to the dice's first throw."""
         with self._lock:
-            self._armed = {fault.id: self._arm(fault) for fault in self._first}
+            self._armed = {armed.fault.id: Armed(armed.fault, armed.only) for armed in self._first}
             self._dice.seed(self._seed)
             self._last = len(self._first)
 
@@ -133,11 +137,12 @@ class Faults:
         """The fault with the effect, the first that is only late, and the seconds of all."""
         found, late, delay = None, None, 0.0
         program = self.engine.program
+        operation = program.meant(request.method, request.path)
         with self._lock:
             for armed in self._armed.values():
                 fault = armed.fault
                 taken = found is not None and fault.effect is not None
-                if taken or not armed.meets(request, program) or not self._happens(fault.probability):
+                if taken or not armed.meets(request, program, operation) or not self._happens(fault.probability):
                     continue
                 armed.hits += 1
                 delay += draw(fault.latency or 0.0, self._dice)

@@ -3,8 +3,8 @@
 from sarkmock.journal.criteria import Criteria, CriteriaError
 from sarkmock.journal.entries import Entry
 from sarkmock.journal.journal import LIMIT, Journal
-from sarkmock.journal.relying import Warning
+from sarkmock.journal.relying import Notice
 from sarkmock.journal.verdicts import Verdict
 from sarkmock.journal.why import Reason
 
-__all__ = ["LIMIT", "Criteria", "CriteriaError", "Entry", "Journal", "Reason", "Verdict", "Warning"]
+__all__ = ["LIMIT", "Criteria", "CriteriaError", "Entry", "Journal", "Notice", "Reason", "Verdict"]

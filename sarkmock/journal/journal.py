@@ -10,14 +10,14 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from threading import Lock
-from typing import Any
+from typing import Any, overload
 
 from sarkmock.engine import Engine, Request
 from sarkmock.gateway import Answer, Environ
 from sarkmock.journal.criteria import Criteria
 from sarkmock.journal.entries import Entry
 from sarkmock.journal.har import to_har
-from sarkmock.journal.relying import Warning, warnings
+from sarkmock.journal.relying import Notice, warnings
 from sarkmock.journal.verdicts import Verdict, judge
 from sarkmock.journal.why import Reason, why
 from sarkmock.replies import Disturbed, Reply
@@ -51,8 +51,14 @@ class Journal:
     def __iter__(self) -> Iterator[Entry]:
         return iter(self.entries())
 
-    def __getitem__(self, index: int) -> Entry:
-        return self._entries[index]
+    @overload
+    def __getitem__(self, index: int) -> Entry: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Entry]: ...
+
+    def __getitem__(self, index: int | slice) -> Entry | list[Entry]:
+        return self.entries()[index]
 
     def entries(self) -> list[Entry]:
         """All that is kept, the oldest first."""
@@ -98,7 +104,7 @@ class Journal:
         """Why an answer was no success: rules, lines of the page, nearest paths."""
         return why(entry)
 
-    def warnings(self, entry: Entry) -> list[Warning]:
+    def warnings(self, entry: Entry) -> list[Notice]:
         """What a client should know though the mock did as it was asked: what the published product does otherwise."""
         with self.engine.lock:
             return warnings(entry, self.engine.state.tables)

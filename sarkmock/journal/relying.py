@@ -27,7 +27,7 @@ COSMETIC = "cosmetic"
 
 
 @dataclass(frozen=True)
-class Warning:
+class Notice:
     """One sentence; ``deviation`` and its ``severity`` if it is one that does it."""
 
     text: str
@@ -35,14 +35,14 @@ class Warning:
     severity: str = ""
 
 
-def warnings(entry: Entry, tables: Database) -> list[Warning]:
+def warnings(entry: Entry, tables: Database) -> list[Notice]:
     """What the client should know though the mock did as it was asked; ``tables`` are what rules ask."""
     operation = entry.program.meant(entry.method, entry.request.path)
-    found = [Warning(text) for text in ignored(entry, operation)] if operation else []
+    found = [Notice(text) for text in ignored(entry, operation)] if operation else []
     if entry.program.profile != BASE:
         return found
     for product in products():
-        found += [Warning(f"{one.summary} (in the profile {product.profile})", one.id, one.severity)
+        found += [Notice(f"{one.summary} (in the profile {product.profile})", one.id, one.severity)
                   for one in relied_on(entry, operation, product, tables)]
     return found
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from sarkmock.journal.criteria import Criteria, CriteriaError
 from sarkmock.journal.entries import Entry
+from sarkmock.journal.why import why
 
-NEAREST = 3
+NEAREST, REASONS = 3, 2
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,9 @@ class Verdict:
         lines = [f"expected {self.expected}; found {count(len(self.entries))}"]
         if not self.ok:
             lines += [f"  met by {entry}" for entry in self.entries[-NEAREST:]]
-            lines += [text for entry, differences in self.nearest
-                      for text in (f"  nearest {entry}", *(f"    {difference}" for difference in differences))]
+            for entry, differences in self.nearest:
+                lines += [f"  nearest {entry}", *(f"    {difference}" for difference in differences)]
+                lines += [f"    why {entry.status}: {reason.text}" for reason in why(entry)[:REASONS]]
             if not self.entries and not self.nearest:
                 lines.append("  there were no requests")
         return "\n".join(lines)

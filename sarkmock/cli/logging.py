@@ -1,0 +1,44 @@
+"""What `serve -v` writes to stderr: a line for every request, and what its sender should know. Keeps none itself."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from sarkmock.journal import Entry, Journal
+from sarkmock.server import Served
+
+RECENT = 20
+
+
+class Log:
+    """Called with every request that was served; what the journal knows of it is told once, if it is no refusal."""
+
+    def __init__(self, journal: Journal | None) -> None:
+        self._journal = journal
+        self._told: set[str] = set()
+
+    def __call__(self, served: Served) -> None:
+        """One line: when, what, how it ended, how long it took; then reasons and notices."""
+        click.echo(f"{time.strftime('%H:%M:%S')} {served.method} {served.target} {served.status} "
+                   f"{served.seconds * 1000:.1f} ms {served.size} B", err=True)
+        entry = self._entry(served)
+        if self._journal is not None and entry:
+            for reason in self._journal.why(entry):
+                click.echo(f"         why: {reason.text}{page(reason.lines)}", err=True)
+            for notice in self._journal.warnings(entry):
+                if notice.text not in self._told:
+                    self._told.add(notice.text)
+                    click.echo(f"         mind: {notice.text} {notice.deviation}".rstrip(), err=True)
+
+    def _entry(self, served: Served) -> Entry | None:
+        """The latest entry of that request."""
+        path = served.target.partition("?")[0]
+        recent = reversed(self._journal[-RECENT:] if self._journal is not None else [])
+        return next((entry for entry in recent if (entry.method, entry.path, entry.status)
+                     == (served.method, path, served.status)), None)
+
+
+def page(lines: tuple[int, ...]) -> str:
+    return f" (page, line {', '.join(map(str, lines))})" if lines else ""
