@@ -50,8 +50,8 @@ def missed_in_schema(contract: Contract, tally: Tally, schema: str, rest: list[s
             yield unreached(tally, operation) or untried(tally, operation, name)
         row = contract.row_place(operation)
         if row and covers(schema, row):
-            answered = tally.statuses[operation.id, operation.status]
-            yield "" if answered else f"{said(operation)} never answered {operation.status}"
+            answered = operation.id in tally.filled
+            yield "" if answered else f"{said(operation)} never answered {operation.status} with something in it"
 
 
 def unreached(tally: Tally, operation: Operation) -> str:

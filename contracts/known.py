@@ -101,10 +101,15 @@ def suspects(contract: Contract, operation: Operation, finding: Finding) -> Iter
 
 def out_of_sight(contract: Contract, other: Contract, deviation: Deviation) -> bool:
     """Whether another deviation has moved every operation that this one concerns."""
-    concerned = [operation for operation in contract.operations
-                 if touches(deviation, set(own_places(contract, operation)))]
+    concerned = concerns(contract, deviation)
     there = {(operation.method, operation.path) for operation in other.operations}
     return bool(concerned) and not any((operation.method, operation.path) in there for operation in concerned)
+
+
+def concerns(contract: Contract, deviation: Deviation) -> list[Operation]:
+    """The operations of which a deviation changes something."""
+    return [operation for operation in contract.operations
+            if touches(deviation, set(own_places(contract, operation)))]
 
 
 def own_places(contract: Contract, operation: Operation) -> Iterator[str]:

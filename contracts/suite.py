@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from math import ceil
@@ -16,7 +16,7 @@ from contracts.conformance import Problem, conforms
 from contracts.document import Contract
 from contracts.examples import Examples
 from contracts.fingerprint import Fingerprint, fingerprint
-from contracts.known import explain, known_deviations
+from contracts.known import concerns, explain, known_deviations
 from contracts.ledger import Finding, Identity, Ledger
 from contracts.live import LiveTables
 from contracts.messages import Exchange, Request
@@ -31,7 +31,7 @@ from contracts.target import Target, Unanswered, Withheld
 from contracts.traffic import Cassette, Recorded
 from contracts.transports import CannotRun, InProcess, OverHttp
 from contracts.verdicts import Lists, Outcome, judge
-from sarkmock import Engine, MethodNotAllowed, Operation, PageNotFound, create_app, load
+from sarkmock import Deviation, Engine, MethodNotAllowed, Operation, PageNotFound, create_app, load
 
 SPARE = 1.1  # what cannot be removed at once takes a second attempt
 USUAL_LIMIT = 60  # requests a minute, until the target tells (recorded: X-RateLimit-Limit)
@@ -193,10 +193,17 @@ class Suite:
     def outcome(self) -> Outcome:
         """The verdict as it stands. A run that left cases out cannot say that a deviation is gone."""
         outcome = judge(self.contract, self.ledger, self.tally, self.lists)
-        if self.untested:
-            outcome.listed = [replace(one, status="untested", reason="the run left cases out") if one.status == "fixed"
-                              else one for one in outcome.listed]
+        chosen = self.chosen()
+        outcome.listed = [one if one.status != "fixed" or self._looked_at(one.deviation, chosen) else
+                          replace(one, status="untested", reason="the run left cases out") for one in outcome.listed]
         return outcome
+
+    def _looked_at(self, deviation: Deviation, chosen: Sequence[Operation]) -> bool:
+        """Whether all cases that could show a deviation were among those of the run."""
+        if self.untested or self.settings.only is None:
+            return not self.untested
+        concerned = concerns(self.contract, deviation)
+        return bool(concerned) and all(operation in chosen for operation in concerned)
 
     @property
     def looking(self) -> int:

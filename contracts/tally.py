@@ -22,7 +22,8 @@ class Tally:
         self.refused: set[Field] = set()
         self.right: set[Field] = set()  # sent with a value that the document accepts
         self.wrong: set[Field] = set()  # and with one that it refuses
-        self.arrays = False  # whether a value that is no text was sent
+        self.arrays = False  # whether a value that is no text was sent where PHP dies of it
+        self.filled: set[str] = set()  # operations that answered with something in it
         self.checked: set[str] = set()  # operations whose checks beside the rules spoke, or should have
         self.paths: set[str] = set()  # looked for, though the document does not have them
         self.strange: set[Field] = set()  # sent, though the document does not have them
@@ -31,7 +32,9 @@ class Tally:
         """Count an exchange."""
         status = exchange.response.status
         self.statuses[operation.id, status] += 1
-        self.arrays |= given is not None and (given.crash is not None or bool(given.may_crash))
+        self.arrays |= given is not None and given.crash is not None
+        if exchange.response.ok and exchange.response.json:
+            self.filled.add(operation.id)
         if given is not None and status < 500:
             named = exchange.response.json if status == 422 and isinstance(exchange.response.json, dict) else {}
             if named.keys() - given.errors:

@@ -9,6 +9,7 @@ from contracts.answers import check_answers
 from contracts.behaviours import stories
 from contracts.budget import Budget, Speed, Spent, seconds_of
 from contracts.covering import check_rules
+from contracts.document import Contract
 from contracts.edges import check_edges
 from contracts.links import check_links
 from contracts.messages import Request
@@ -19,7 +20,7 @@ from contracts.reads import check_read
 from contracts.strangers import check_strange_fields, check_strange_paths, check_unknown_names
 from contracts.suite import FoundSomething, Settings, open_suite
 from contracts.transports import CannotRun
-from sarkmock import deviations
+from sarkmock import deviations, load
 from tests.test_pace import Box, tenants
 
 READS, RULES, BOUNDARIES, DEVIATIONS = 60, 300, 1200, 1500
@@ -136,6 +137,14 @@ def test_a_run_cut_short_finds_nothing_that_is_not_listed(product):
     for case in parts(product, "reads", "rules", "strangers", "fields", "names", "stories", "edges", "links"):
         run(product, [case])
         assert product.outcome().failures == [], case.name
+
+
+@pytest.mark.parametrize("section", [None, *Contract(load()).sections])
+def test_nothing_is_new_and_nothing_is_fixed_on_the_product(section):
+    suite = open_suite(Settings(target_profile="shipped", only=section))
+    run(suite, cases(suite))
+    assert [judged.id for judged in suite.outcome().failures] == []
+    assert [listed.deviation.id for listed in suite.outcome().deviations("fixed")] == []
 
 
 def speaking(suite):
