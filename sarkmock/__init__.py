@@ -11,6 +11,8 @@ from sarkmock.journal import CriteriaError, Entry, Journal, Verdict
 from sarkmock.mock import SarkMock
 from sarkmock.names import unknown
 from sarkmock.operations import Operation, Router, Table, compile_document
+from sarkmock.overlay import OverlayError
+from sarkmock.overlay import apply as apply_overlay
 from sarkmock.php import UploadedFile, read_input, to_text
 from sarkmock.places import source_of
 from sarkmock.pointers import covers, follow, pointer
@@ -18,8 +20,9 @@ from sarkmock.redaction import SECRETS, body_text, is_secret, redacted
 from sarkmock.replies import MethodNotAllowed, PageNotFound, PhpError
 from sarkmock.seed import Seed, SeedError
 from sarkmock.seeds import load_seed, seed_names
-from sarkmock.spec import Deviation, Document, deviations, load, profiles
+from sarkmock.spec import Deviation, Document, deviations, load, overlay_of, profiles
 from sarkmock.state import State
+from sarkmock.validation import Validator
 from sarkmock.yaml12 import FileError
 
 __all__ = [
@@ -37,6 +40,7 @@ __all__ = [
     "Journal",
     "MethodNotAllowed",
     "Operation",
+    "OverlayError",
     "PageNotFound",
     "PhpError",
     "Router",
@@ -46,7 +50,9 @@ __all__ = [
     "State",
     "Table",
     "UploadedFile",
+    "Validator",
     "Verdict",
+    "apply_overlay",
     "body_text",
     "check_fields",
     "compile_document",
@@ -57,6 +63,7 @@ __all__ = [
     "is_secret",
     "load",
     "load_seed",
+    "overlay_of",
     "paths",
     "pointer",
     "profiles",

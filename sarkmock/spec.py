@@ -101,6 +101,12 @@ def overlay_file(profile: str) -> Path | None:
     raise FileError(profile, None, f"{unknown('profile', profile, profiles())}, or the path of an overlay file")
 
 
+def overlay_of(profile: str) -> dict[str, Any]:
+    """The overlay of a profile as it is written; one without actions for the base. Not to be changed by callers."""
+    file = overlay_file(profile)
+    return read_overlay(file) if file is not None else {"actions": [], "x-deviations": {}}
+
+
 @cache
 def read_overlay(file: Path) -> dict[str, Any]:
     """An overlay file, its shape checked."""

@@ -68,8 +68,8 @@ LADDER = {
     "cli": {"app", "atomic", "certificates", "control", "engine", "faults", "gateway", "journal", "operations",
             "resources", "seed", "seeds", "server", "spec", "state", "yaml12"},
     "__init__": {"actions", "app", "atomic", "control", "engine", "faults", "journal", "mock", "names",
-                 "operations", "paths", "php", "places", "pointers", "redaction", "replies", "seed", "seeds", "spec",
-                 "state", "yaml12"},
+                 "operations", "overlay", "paths", "php", "places", "pointers", "redaction", "replies", "seed", "seeds",
+                 "spec", "state", "validation", "yaml12"},
     "__main__": {"cli"},
 }
 # Libraries that one place alone may know, so that another can take their part.

@@ -11,11 +11,13 @@ import pytest
 from sarkmock import compile_document, deviations, load
 from sarkmock.cli import cli
 from sarkmock.cli.document import markdown_table
+from sarkmock.cli.permissions import FLAGS, VALUES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 TOX = configparser.ConfigParser()
 TOX.read(ROOT / "tox.ini")
+PERMISSIONS = {*FLAGS, *VALUES, "--header"}
 COMMANDS = re.findall(r"```sh\n(.+?)\n```", README, re.DOTALL)
 EXAMPLES = [line.removeprefix("$ ").partition("#")[0].split() for line in README.splitlines() if line.startswith("$ ")]
 
@@ -57,6 +59,16 @@ def test_the_tables_have_every_option(title, command):
     known = {name for parameter in cli.commands[command].params if isinstance(parameter, click.Option)
              for name in parameter.opts}
     assert options_of(title) == known
+
+
+@pytest.mark.parametrize("command", ["baseline", "compare"])
+def test_the_tables_of_before_and_after_have_every_option_that_is_no_permission(command):
+    table = section("Before and after an upgrade").partition(f"| option of `{command}` |")[2].partition("\n\n")[0]
+    told = {option for row in re.findall(r"^\| (`-.+?) \|", table, re.MULTILINE)
+            for option in re.findall(r"`(-[\w-]+)`", row)}
+    known = {name for parameter in cli.commands[command].params if isinstance(parameter, click.Option)
+             for name in parameter.opts if name not in PERMISSIONS}
+    assert told == known
 
 
 @pytest.mark.parametrize("words", [words for words in EXAMPLES if words[0] == "sarkmock"], ids=" ".join)

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import click
 
+from sarkmock.cli.baseline import baseline, compare, overlay
 from sarkmock.cli.check import check
 from sarkmock.cli.cleanup import cleanup
 from sarkmock.cli.document import deviations, routes, spec
@@ -30,13 +31,16 @@ def cli() -> None:
     See that the mock keeps its promises, or judge a running one:
         sarkmock check
         sarkmock check https://127.0.0.1:44300/api
+    Tell what an upgrade changes:
+        sarkmock baseline https://pbx.example:44300/api -o before.sark
+        sarkmock compare before.sark after.sark
     Read what is promised:
         sarkmock routes
         sarkmock spec > openapi.yaml
     """
 
 
-for command in (serve, seeds, import_, check, cleanup, routes, spec, deviations):
+for command in (serve, seeds, import_, check, baseline, compare, overlay, cleanup, routes, spec, deviations):
     cli.add_command(command)
 
 

@@ -1,0 +1,301 @@
+"""A recording: what it holds, that it is always the same, that it makes and keeps nothing; and its file."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+
+import pytest
+
+from contracts.baselines import files
+from contracts.baselines.catalogue import catalogue, contract_of, digest, moved, nearest, working
+from contracts.baselines.facts import NOT_SENT, Fact, Facts
+from contracts.baselines.files import BadBaseline, Baseline
+from contracts.baselines.probes import DEPTHS, packets, values_for, written
+from contracts.baselines.recording import Recorder
+from contracts.baselines.shapes import shape
+from contracts.gate import Permissions
+from contracts.safety import Caution, Safety
+from contracts.suite import embedded
+from contracts.target import Target
+from sarkmock import profiles
+from tests.guarded import Box
+from tests.serving import COMMAND, mistake, sarkmock, serving
+
+READS = frozenset({"read"})
+WRITES = frozenset({"read", "write"})
+
+
+def recorder(target, hazards=WRITES, depth="quick", only=None):
+    return Recorder(target, DEPTHS[depth], hazards, only)
+
+
+def recorded(profile, hazards=WRITES, depth="quick", only=None):
+    return recorder(embedded(profile), hazards, depth, only).run()
+
+
+def baseline(facts, **other):
+    told = {"recorded": "2026-01-01T00:00:00Z", "seconds": 1, "requests": 1, "milliseconds": {}}
+    return Baseline("https://pbx/api", "quick", ("read", "write"), None, facts, recorded=told, **other)
+
+
+# what is tried
+
+
+def test_the_catalogue_has_every_operation_of_every_profile():
+    assert moved("GET /globals") == ["GET /sysglobals"]
+    assert {"documented", "shipped"} == set(catalogue()["GET /tenants"].versions) == set(profiles())
+    assert list(catalogue()["DELETE /trunks/{trunk}"].versions) == ["shipped"]
+
+
+@pytest.mark.parametrize("profile", profiles())
+def test_the_document_to_work_with_is_that_of_the_box(profile):
+    there = {name: profile in known.versions for name, known in catalogue().items()}
+    assert nearest(there) == profile
+    assert {f"{one.method} {one.path}" for one in working(there).operations} == {name for name in there if there[name]}
+
+
+def test_a_box_between_the_profiles_gets_what_it_has_of_both():
+    there = {name: "documented" in known.versions for name, known in catalogue().items()}
+    there |= {"GET /globals": False, "GET /sysglobals": True, "DELETE /trunks/{trunk}": True}
+    contract = working(there)
+    assert contract.by_id["globals.list"].path == "/sysglobals"
+    assert contract.by_id["trunks.delete"].method == "DELETE"
+    assert contract.validator(contract.row_place(contract.by_id["globals.list"])) is not None
+
+
+@pytest.mark.parametrize("known", [one for one in catalogue().values() if one.fields], ids=lambda one: one.name)
+def test_packets_try_every_value_of_every_variable(known):
+    sent = {}
+    for packet in packets(known, known.fields, DEPTHS["usual"]):
+        for field, value in packet.items():
+            sent.setdefault(field, set()).add(repr(written(value)))
+    for field in known.fields:
+        assert {repr(written(value)) for value in values_for(known, field, DEPTHS["usual"])} == sent.get(field, set())
+
+
+def test_names_and_types_without_values():
+    rows = [{"a": 1, "b": None}, {"a": "x", "b": {"c": True}}]
+    assert shape(rows) == {"(body)": ["list"], "[]": ["object"], "[].a": ["integer", "text"],
+                           "[].b": ["null", "object"], "[].b.c": ["boolean"]}
+    assert shape({"sarkbak.1.zip": {"size": 1}}, frozenset()) == {
+        "(body)": ["object"], "*": ["object"], "*.size": ["integer"]}
+
+
+# what is seen
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return recorded("shipped", depth="usual")
+
+
+@pytest.mark.parametrize(("op", "kind", "of", "by", "is_"), [
+    ("GET /globals", "reach", "", "", "absent"),
+    ("GET /sysglobals", "reach", "", "", "there"),
+    ("PUT /sysglobals", "reach", "", "", "there"),
+    ("DELETE /trunks/{trunk}", "status", "own row", "trunks.create", 204),
+    ("GET /trunks/{trunk}", "status", "own row once removed", "trunks.create", 404),
+    ("POST /agents", "status", "made again", "agents.create", 422),
+    ("POST /ivrs", "status", "minimal", "ivrs.create", 500),
+    ("POST /ivrs", "part", "rules", "", "it crashes whatever is sent"),
+    ("GET /agents", "sequence", "shows a new row", "agents.create", True),
+    ("GET /agents/{agent}", "field", "passwd", "agents.create", ["text"]),
+    ("PUT /trunks/{trunk}", "stores", "z_updater in the row", "trunks.create", "as sent"),
+    ("POST /extensions/mailbox", "stores", "callerid in the row", "extensions.create.mailbox", "otherwise"),
+    ("GET /syscommands/commit", "reach", "", "", "not reached"),
+    ("*", "limit", "requests a minute", "", None),
+])
+def test_behaviours_of_the_product(shipped, op, kind, of, by, is_):
+    assert shipped.get(op, kind, of, by) == is_
+
+
+@pytest.mark.parametrize(("op", "field", "sent", "is_", "says"), [
+    ("POST /agents", "passwd", 1000, "refused", ("The passwd must be at least 1001.",)),
+    ("POST /agents", "passwd", 1001, "accepted", ()),
+    ("PUT /agents/{agent}", "passwd", NOT_SENT, "refused", ("The passwd field is required.",)),
+    ("POST /agents", "cluster", "1.5", "crashed", ()),
+    ("PUT /trunks/{trunk}", "transform", "0:", "crashed", ()),
+    ("POST /tenants", "localarea", "1.5", "accepted", ()),
+])
+def test_rules_of_the_product(shipped, op, field, sent, is_, says):
+    found = shipped.by_key[Fact(op, "rule", field, is_, "", sent).key]
+    assert (found.is_, found.says) == (is_, says)
+
+
+def test_reads_alone_tell_what_there_is(shipped):
+    alone = recorded("shipped", READS)
+    assert all(alone.get(name, "reach") == shipped.get(name, "reach") for name in catalogue())
+    assert not [fact for fact in alone if fact.fact in ("rule", "stores")]
+    assert alone.get("POST /agents", "part", "asking") == "not allowed: write"
+
+
+def test_reads_change_nothing():
+    box = Box("shipped")
+    before = box.contents()
+    recorder(Target(box.wire), READS).run()
+    assert box.contents() == before
+    assert {box.hazards[name] for name in box.done} == {"read"}
+
+
+@pytest.mark.parametrize("profile", profiles())
+def test_nothing_stays_of_what_may_be_written(profile, tmp_path):
+    box = Box(profile)
+    before = box.contents()
+    target = Target(box.wire)
+    caution = Caution(Permissions(WRITES), ledger=str(tmp_path / "ledger"))
+    safety = Safety(contract_of("documented"), target, caution, "documented")
+    Recorder(target, DEPTHS["quick"], WRITES, prepare=lambda observer: safety.begin(observer.stock, "documented")).run()
+    assert len(safety.journal.entries) > 50
+    assert safety.end() == []
+    assert box.contents() == before
+    assert "disruptive" not in {box.hazards[name] for name in box.done}
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_two_recordings_are_the_same(depth):
+    first, second = (list(baseline(recorded("shipped", depth=depth, only="Tenants")).lines()) for _ in range(2))
+    assert first == second
+    assert len(first) > 100
+
+
+# the file
+
+
+def test_a_file_is_read_as_it_was_written(tmp_path, shipped):
+    written_down = baseline(shipped)
+    files.write(written_down, tmp_path / "a.sark")
+    again = files.read(tmp_path / "a.sark")
+    assert list(again.lines()) == list(written_down.lines())
+    assert len(again.facts) > 5000
+
+
+def test_every_kind_of_fact_is_defined(shipped):
+    kinds = json.loads(files.SCHEMA.read_text())["$defs"]["fact"]["properties"]["fact"]["enum"]
+    assert {fact.fact for fact in shipped} <= set(kinds)
+    assert all(files.validator("fact").is_valid(fact.line()) for fact in shipped)
+    assert not files.validator("fact").is_valid({"op": "GET /x", "fact": "status", "of": "read", "is": "200"})
+
+
+GOOD = files.as_text(baseline(Facts([Fact("GET /tenants", "reach", "", "there")])))
+
+
+@pytest.mark.parametrize(("text", "problem"), [
+    ("", "is no baseline"),
+    ("hello\n", "its first line is no JSON"),
+    ('{"openapi": "3.1.0"}\n', "is no baseline"),
+    (GOOD.replace('baseline": 1', 'baseline": 2'), "is a baseline of version 2; this sarkmock reads version 1"),
+    (GOOD[:-20], "cut short"),
+    ("".join(GOOD.splitlines(keepends=True)[:-1]), "cut short"),
+    ("".join(GOOD.splitlines(keepends=True)[:2] + GOOD.splitlines(keepends=True)[3:]), "has 0 facts of 1"),
+    (GOOD.replace('"there"', '"somewhere"'), ":3: is: "),
+    (GOOD.replace("GET /tenants", "GET /nonsense"), "no profile of this sarkmock has GET /nonsense"),
+    (GOOD.replace('"reach"', '"colour"'), ":3: fact: "),
+])
+def test_what_is_no_baseline_is_told_with_its_line(tmp_path, text, problem):
+    file = tmp_path / "bad.sark"
+    file.write_text(text)
+    with pytest.raises(BadBaseline) as told:
+        files.read(file)
+    assert str(told.value).startswith(str(file))
+    assert problem in str(told.value)
+
+
+def test_another_document_is_told(tmp_path):
+    other = baseline(Facts(), tables="0" * 12, name="old.sark")
+    with pytest.raises(BadBaseline, match=f"old.sark: was recorded by another version .* this one has {digest()}"):
+        files.check_tables(other)
+
+
+# the command
+
+
+@pytest.fixture(scope="module")
+def box():
+    with serving("--http", "--profile", "shipped") as server:
+        yield server
+
+
+def lines_but_times(file):
+    return [line for number, line in enumerate(file.read_text().splitlines()) if number != 1]
+
+
+def test_two_recordings_of_a_box_are_the_same_byte_for_byte(box, tmp_path):
+    for name in ("one", "two"):
+        result = sarkmock("baseline", box.url, "-o", str(tmp_path / name), "--allow-writes", "--depth", "quick",
+                          "--only", "Trunks")
+        assert result.returncode == 0, result
+        assert "what the paths can do" in result.stderr
+    assert lines_but_times(tmp_path / "one") == lines_but_times(tmp_path / "two")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
+    assert json.loads(box.get("/api/trunks")) == []
+
+
+def test_a_recording_goes_on_after_a_kill(box, tmp_path):
+    """Killed in the middle, and again: the result is that of a run that was left alone, and nothing stays."""
+    command = ["baseline", box.url, "--allow-writes", "--depth", "quick", "--only", "Extensions"]
+    file = tmp_path / "killed.sark"
+    for cases in (15, 20):
+        process = subprocess.Popen([*COMMAND, *command, "-o", str(file), "--rate", "60/s"], stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)
+        partial = tmp_path / "killed.sark.partial"
+        ends = time.monotonic() + 60
+        while not (partial.exists() and partial.read_bytes().count(b'"case"') >= cases) and time.monotonic() < ends:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert partial.exists()
+        assert not file.exists()
+    assert sarkmock(*command, "-o", str(file)).returncode == 0
+    assert sarkmock(*command, "-o", str(tmp_path / "whole.sark")).returncode == 0
+    assert lines_but_times(file) == lines_but_times(tmp_path / "whole.sark")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["killed.sark", "whole.sark"]
+    assert json.loads(box.get("/api/extensions")) == []
+
+
+def test_a_plan_sends_nothing():
+    result = sarkmock("baseline", "http://127.0.0.1:1/api", "-o", "x.sark", "--plan", "--allow-writes")
+    assert result.returncode == 0
+    assert "every rule" in result.stdout
+    assert "60 requests a minute" in result.stdout.splitlines()[-1]
+
+
+def test_a_budget_is_kept_and_what_it_leaves_out_is_told(box, tmp_path):
+    file = tmp_path / "few.sark"
+    result = sarkmock("baseline", box.url, "-o", str(file), "--budget", "80")
+    assert result.returncode == 0
+    assert "beyond the budget" in result.stderr
+    found = files.read(file)
+    assert found.recorded["requests"] <= 80
+    assert found.facts.get("GET /tenants", "part", "read") == "not asked"
+
+
+@pytest.mark.parametrize(("options", "problem"), [
+    (["http://127.0.0.1:1/api"], "refuses connections"),
+    (["ftp://127.0.0.1/api"], "no http or https URL"),
+    (["http://pbx.example/api"], "is not encrypted"),
+])
+def test_a_box_that_cannot_be_asked_is_told_on_one_line(tmp_path, options, problem):
+    assert problem in mistake("baseline", *options, "-o", str(tmp_path / "x.sark"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_replaced_unasked(box, tmp_path):
+    file = tmp_path / "notes.txt"
+    file.write_text("mine")
+    assert "is no baseline: it is not replaced" in mistake("baseline", box.url, "-o", str(file), "--force")
+    assert file.read_text() == "mine"
+    file.write_text(GOOD)
+    assert "--force replaces it" in mistake("baseline", box.url, "-o", str(file))
+    assert file.read_text() == GOOD
+    assert sarkmock("baseline", box.url, "-o", str(file), "--only", "Tenants", "--force").returncode == 0
+    assert file.read_text() != GOOD
+
+
+def test_what_another_recording_left_is_not_gone_on_with(box, tmp_path):
+    (tmp_path / "x.sark.partial").write_text(json.dumps({"sarkmock-partial": {"target": "elsewhere"}}) + "\n")
+    assert "asked otherwise" in mistake("baseline", box.url, "-o", str(tmp_path / "x.sark"))
+    (tmp_path / "x.sark.partial").write_text("nonsense\n")
+    assert "x.sark.partial:1: " in mistake("baseline", box.url, "-o", str(tmp_path / "x.sark"))

@@ -1,0 +1,358 @@
+"""What is told of two recordings: each kind of difference, its level, what a client notices, reports and exit codes."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import jsonschema_rs
+import pytest
+import requests
+
+from contracts.baselines import files
+from contracts.baselines.clients import read_clients
+from contracts.baselines.commands import write_reports
+from contracts.baselines.comparing import compare
+from contracts.baselines.facts import Fact, Facts
+from contracts.baselines.files import Baseline
+from contracts.baselines.kinds import KINDS, LEVELS
+from contracts.baselines.probes import DEPTHS
+from contracts.baselines.recording import Recorder
+from contracts.baselines.told import as_text, describe
+from contracts.suite import embedded
+from contracts.transports import CannotRun
+from sarkmock import SarkMock
+from tests.serving import mistake, sarkmock, serving
+
+SCHEMA = files.SCHEMA.with_name("compare.schema.json")
+ALL = ("read", "write", "operational")
+
+
+def baseline(facts, milliseconds=None, **other):
+    told = {"recorded": "2026-01-01T00:00:00Z", "seconds": 1, "requests": 1, "milliseconds": milliseconds or {}}
+    settings = {"target": "https://pbx/api", "depth": "usual", "allowed": ALL, "only": None} | other
+    return Baseline(settings["target"], settings["depth"], settings["allowed"], settings["only"], Facts(facts),
+                    recorded=told, name=settings.get("name", "x.sark"))
+
+
+def side(*facts):
+    """Facts of GET /tenants, which is there."""
+    return baseline([Fact("GET /tenants", "reach", "", "there"), *facts])
+
+
+def pair(before, after):
+    found = compare(side(*before), side(*after))
+    return [(one.kind, one.of) for one in found.differences], found
+
+
+def rows(**types):
+    body = {"(body)": ["list"], "[]": ["object"], **{f"[].{name}": kinds for name, kinds in types.items()}}
+    return [Fact("GET /tenants", "field", name, kinds, "tenants.create") for name, kinds in body.items()]
+
+
+def rule(sent, verdict, *says):
+    return Fact("GET /tenants", "rule", "name", verdict, "", sent, says)
+
+
+@pytest.mark.parametrize(("before", "after", "told"), [
+    (rows(a=["text"]), rows(a=["text"]), []),
+    (rows(a=["text"]), rows(), [("field gone", "a")]),
+    (rows(), rows(a=["text"]), [("field appeared", "a")]),
+    (rows(a=["text"]), rows(a=["integer"]), [("field type changed", "a")]),
+    (rows(a=["text"]), rows(a=["null", "text"]), [("field may be null", "a")]),
+    (rows(a=["null", "text"]), rows(a=["text"]), [("field no longer null", "a")]),
+    ([rule(1, "accepted")], [rule(1, "refused", "No.")], [("rule tightened", "name")]),
+    ([rule(1, "refused", "No.")], [rule(1, "accepted")], [("rule loosened", "name")]),
+    ([rule(1, "refused", "No."), rule(2, "accepted")], [rule(1, "accepted"), rule(2, "refused", "No.")],
+     [("rule changed", "name")]),
+    ([rule(1, "refused", "No.")], [rule(1, "refused", "Never.")], [("message changed", "name")]),
+    ([rule(1, "accepted")], [rule(1, "crashed")], [("value newly crashes", "name")]),
+    ([rule(1, "refused", "No.")], [rule(1, "crashed")], [("crash instead of refusal", "name")]),
+    ([rule(1, "crashed")], [rule(1, "accepted")], [("value no longer crashes", "name")]),
+    ([rule(1, "accepted")], [rule(True, "refused")], []),
+    ([rule("1", "accepted")], [rule(1, "refused")], []),
+])
+def test_fields_and_rules(before, after, told):
+    assert pair(before, after)[0] == told
+
+
+@pytest.mark.parametrize(("before", "after", "kind"), [
+    (200, 500, "newly crashes"), (500, 200, "no longer crashes"), (200, 404, "now refused"),
+    (404, 200, "no longer refused"), (201, 200, "success status changed"), (404, 409, "refusal status changed"),
+    (500, 503, "crash status changed")])
+def test_statuses(before, after, kind):
+    told, _ = pair([Fact("GET /tenants", "status", "read", before)], [Fact("GET /tenants", "status", "read", after)])
+    assert told == [(kind, "read")]
+
+
+def standing(**types):
+    return [Fact("GET /tenants", "field", name, kinds, "read")
+            for name, kinds in {"(body)": ["list"], "[]": ["object"], **types}.items()]
+
+
+@pytest.mark.parametrize(("before", "after", "told"), [
+    (standing(**{"[].a": ["text"]}), standing(**{"[].a": ["null"]}), []),
+    (standing(**{"[].a": ["text"]}), standing(), [("field gone", "a")]),
+    (standing(**{"[].a": ["text"]}), [Fact("GET /tenants", "field", "(body)", ["list"], "read")], []),
+    (standing(**{"[].a": ["text"]}), standing(**{"[].a": ["integer"]}), [("field type changed", "a")]),
+])
+def test_rows_that_were_there_may_be_others(before, after, told):
+    assert pair(before, after)[0] == told
+
+
+def test_places():
+    before = [Fact("GET /globals", "reach", "", "there"), Fact("GET /sysglobals", "reach", "", "absent"),
+              Fact("GET /logs", "reach", "", "absent"), Fact("GET /agents", "reach", "", "there")]
+    after = [Fact("GET /globals", "reach", "", "absent"), Fact("GET /sysglobals", "reach", "", "there"),
+             Fact("GET /logs", "reach", "", "there"), Fact("GET /agents", "reach", "", "absent")]
+    found = compare(baseline(before), baseline(after))
+    assert {(one.kind, one.op) for one in found.differences} == {
+        ("operation moved", "GET /globals"), ("operation appeared", "GET /logs"), ("operation gone", "GET /agents")}
+
+
+def test_what_moved_is_compared_where_it_is():
+    before = [Fact("GET /globals", "reach", "", "there"), Fact("GET /globals", "status", "read", 200)]
+    after = [Fact("GET /globals", "reach", "", "absent"), Fact("GET /sysglobals", "reach", "", "there"),
+             Fact("GET /sysglobals", "status", "read", 500)]
+    before.append(Fact("GET /sysglobals", "reach", "", "absent"))
+    assert [one.kind for one in compare(baseline(before), baseline(after)).differences] == [
+        "operation moved", "newly crashes"]
+
+
+@pytest.mark.parametrize(("before", "after"), [("there", "not reached"), ("not reached", "absent")])
+def test_not_reached_is_neither_gone_nor_new(before, after):
+    found = compare(*(baseline([Fact("GET /tenants", "reach", "", is_)]) for is_ in (before, after)))
+    assert found.differences == []
+    assert [(one.op, one.before, one.after) for one in found.unreached] == [("GET /tenants", before, after)]
+
+
+def test_what_was_asked_in_one_alone_is_not_fixed():
+    crashes = [Fact("GET /tenants", "part", "read", "asked"), Fact("GET /tenants", "status", "read", 500)]
+    told, found = pair(crashes, [Fact("GET /tenants", "part", "read", "not asked")])
+    assert told == []
+    assert [(one.part, one.before, one.after) for one in found.unreached] == [("read", "asked", "not asked")]
+
+
+def test_limits_and_servers():
+    before = [Fact("*", "limit", "requests a minute", 60), Fact("*", "header", "Server", "Apache/2.4.38")]
+    after = [Fact("*", "limit", "requests a minute", 30), Fact("*", "header", "Server", "Apache/2.4.59")]
+    assert [one.kind for one in compare(baseline(before), baseline(after)).differences] == [
+        "limit lowered", "server changed"]
+    assert next(one.kind for one in compare(baseline(after), baseline(before)).differences) == "limit raised"
+
+
+@pytest.mark.parametrize(("now", "told"), [(900, ["slower"]), (150, []), (100, [])])
+def test_slower_by_a_factor(now, told):
+    times = ({"GET /tenants": 100}, {"GET /tenants": now})
+    found = compare(*(baseline([Fact("GET /tenants", "reach", "", "there")], milliseconds) for milliseconds in times))
+    assert [one.kind for one in found.differences] == told
+    assert all(one.level == "informative" for one in found.differences)
+
+
+def test_levels_and_reasons():
+    assert {level for level, _ in KINDS.values()} == set(LEVELS)
+    assert all(len(reason) > 10 for _, reason in KINDS.values())
+
+
+# whole recordings
+
+
+@pytest.fixture(scope="module")
+def recordings():
+    return [Recorder(embedded(profile), DEPTHS["usual"], frozenset(ALL)).run() for profile in ("documented", "shipped")]
+
+
+@pytest.fixture(scope="module")
+def comparison(recordings):
+    return compare(*map(baseline, recordings))
+
+
+def test_a_recording_does_not_differ_from_itself(recordings):
+    for facts in recordings:
+        found = compare(baseline(facts), baseline(facts))
+        assert (found.differences, found.unreached) == ([], [])
+
+
+@pytest.mark.parametrize(("kind", "op", "of"), [
+    ("operation moved", "GET /globals", ""), ("operation gone", "GET /astamis/ExtensionState/{id}/{context}", ""),
+    ("operation appeared", "DELETE /trunks/{trunk}", ""), ("rule tightened", "POST /agents", "passwd"),
+    ("newly crashes", "POST /ivrs", "everything, minimal"), ("rule changed", "PUT /tenants/{tenant}", "localdplan"),
+    ("variable stored", "PUT /trunks/{trunk}", "z_updater"),
+    ("variable ignored", "POST /extensions/mailbox", "callerid"),
+    ("rule loosened", "POST /routes", "outcome"), ("newly crashes", "GET /backups/{backup}", "unknown key")])
+def test_the_product_beside_its_page(comparison, kind, op, of):
+    assert (kind, op, of) in {(one.kind, one.op, one.of) for one in comparison.differences}
+
+
+def test_one_cause_is_told_once(comparison):
+    told = [(one.op, one.of) for one in comparison.differences if one.of and "crash" not in one.kind]
+    assert len(told) == len(set(told))
+
+
+def test_what_could_not_be_made_is_not_reached(comparison):
+    assert ("PUT /ivrs/{ivr}", "rules") in {(one.op, one.part) for one in comparison.unreached}
+    assert not [one for one in comparison.differences if one.op == "PUT /ivrs/{ivr}"]
+
+
+def test_the_json_form_is_as_described(comparison):
+    validator = jsonschema_rs.validator_for(json.loads(SCHEMA.read_text()))
+    data = json.loads(json.dumps(describe(comparison)))
+    assert [error.message for error in validator.iter_errors(data)] == []
+    ids = [one["id"] for one in data["differences"]]
+    assert len(ids) == len(set(ids))
+    assert data["summary"]["breaking"] > 20
+
+
+def test_every_report_tells_every_difference(comparison, tmp_path):
+    write_reports(describe(comparison), tmp_path / "reports")
+    page, text, markdown = ((tmp_path / "reports" / f"compare.{kind}").read_text() for kind in ("html", "txt", "md"))
+    assert len(re.findall("<article", page)) == len(comparison.differences)
+    assert text.count("\n  ") > len(comparison.differences)
+    for words in ("operation moved", "/sysglobals", "neither"):
+        assert all(words in report for report in (page, text, markdown))
+    assert "http" not in re.sub(r"https://pbx/api", "", page.replace("http://www.w3.org", ""))
+
+
+# clients
+
+CLIENT = """
+- GET /tenants
+- operation: agents.create
+  sends: [pkey, name, passwd]
+  reads: [pkey]
+"""
+
+
+@pytest.fixture
+def client(tmp_path):
+    def write(text, name="client.yaml"):
+        (tmp_path / name).write_text(text)
+        return tmp_path / name
+    return write
+
+
+def marked(comparison, uses):
+    return {(one.kind, one.op, one.of) for one in comparison.differences if any(use.concerns(one) for use in uses)}
+
+
+def test_what_breaks_the_client(comparison, client):
+    found = marked(comparison, read_clients(client(CLIENT)))
+    assert found == {("rule tightened", "POST /agents", "passwd")}
+
+
+def test_a_client_that_sends_everything(comparison, client):
+    found = marked(comparison, read_clients(client("- POST /agents\n- GET /globals\n")))
+    assert {("crash instead of refusal", "POST /agents", "cluster"), ("operation moved", "GET /globals", "")} <= found
+
+
+def entry(method, url, sent=None, shown=None):
+    request = {"method": method, "url": url, "postData": {"text": json.dumps(sent)} if sent else None}
+    return {"request": request, "response": {"content": {"text": json.dumps(shown) if shown else ""}}}
+
+
+def test_a_har_file_tells_what_a_client_uses(comparison, client):
+    entries = [entry("POST", "https://pbx:44300/sark/api/agents", {"pkey": 1001, "passwd": 1}, {"pkey": "1001"}),
+               entry("GET", "https://pbx:44300/sark/api/globals", shown={"ABSTIMEOUT": "1"}),
+               entry("GET", "https://elsewhere/logo.png")]
+    uses = read_clients(client(json.dumps({"log": {"entries": entries}}), "traffic.har"))
+    assert [(use.op, sorted(use.sends), sorted(use.reads)) for use in uses] == [
+        ("POST /agents", ["passwd", "pkey"], ["pkey"]), ("GET /globals", [], ["ABSTIMEOUT"])]
+    assert marked(comparison, uses) == {("rule tightened", "POST /agents", "passwd"),
+                                        ("operation moved", "GET /globals", "")}
+
+
+def test_the_journal_of_the_mock_tells_what_a_client_uses(client):
+    with SarkMock(tls=False) as mock:
+        requests.post(f"{mock.url}/agents", json={"pkey": 1001, "passwd": 1}, timeout=5)
+        requests.get(f"{mock.url}/tenants", timeout=5)
+        journal = requests.get(mock.url.removesuffix("/api") + "/_mock/journal", timeout=5).text
+    uses = {use.op: use for use in read_clients(client(journal, "journal.json"))}
+    assert uses["POST /agents"].sends == {"pkey", "passwd"}
+    assert uses["POST /agents"].reads is None  # it was refused: nobody knows
+    assert {"pkey", "operator"} <= uses["GET /tenants"].reads
+
+
+def test_what_breaks_the_client_comes_first(comparison, client):
+    comparison.differences = [one.for_client() if one.op == "POST /agents" and one.of == "passwd" else one
+                              for one in comparison.differences]
+    text = as_text(describe(comparison, "client.yaml"))
+    assert text.index("THIS BREAKS YOUR CLIENT") < text.index("passwd") < text.index("\nBREAKING")
+
+
+@pytest.mark.parametrize(("text", "problem"), [
+    ("- GET /tenant\n", ":1: there is no operation GET /tenant; is it GET /tenants?"),
+    ("- GET /tenants\n- operation: GET /agents\n  uses: [x]\n", ":2: uses: no such key"),
+    ("- operation: GET /agents\n  reads: pkey\n", ":1: reads: a list of names is wanted"),
+    ("operations: []\n", ":1: a list of operations is wanted, a HAR file, or a journal"),
+    ("- {\n", ":2: "), ("", "lists nothing that a client uses"),
+    ('{"log": {"entries": []}}', "no request in it is one of the API's"),
+])
+def test_a_wrong_clients_file_is_told_with_its_line(client, text, problem):
+    with pytest.raises(CannotRun) as told:
+        read_clients(client(text))
+    assert "client.yaml" in str(told.value)
+    assert problem in str(told.value)
+
+
+# the command
+
+
+@pytest.fixture(scope="module")
+def pair_of_files(recordings, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("baselines")
+    for name, facts in zip(("before", "after"), recordings, strict=True):
+        files.write(baseline(list(facts)), directory / f"{name}.sark")
+    return directory / "before.sark", directory / "after.sark"
+
+
+@pytest.mark.parametrize(("options", "code"), [
+    ([], 1), (["--fail-on", "any"], 1), (["--clients", "CLIENT"], 1), (["--clients", "READER"], 0),
+    (["--clients", "READER", "--fail-on", "any"], 0)])
+def test_exit_codes(pair_of_files, client, options, code):
+    names = {"CLIENT": str(client(CLIENT)), "READER": str(client("- GET /tenants\n", "reader.yaml"))}
+    result = sarkmock("compare", *map(str, pair_of_files), *(names.get(word, word) for word in options))
+    assert result.returncode == code, result.stderr
+    assert ("BREAKS YOUR CLIENT" in result.stdout) is ("CLIENT" in options)
+
+
+def test_the_levels_of_exit_codes(tmp_path):
+    facts = {"a": Fact("GET /tenants", "status", "read", 200), "b": Fact("GET /tenants", "status", "read", 203)}
+    for name, fact in facts.items():
+        files.write(side(fact), tmp_path / name)
+    codes = [sarkmock("compare", str(tmp_path / "a"), str(tmp_path / "b"), "--fail-on", level).returncode
+             for level in ("breaking", "risky", "any")]
+    assert codes == [0, 1, 1]
+
+
+def test_json_for_programs_and_reports(pair_of_files, tmp_path):
+    result = sarkmock("compare", *map(str, pair_of_files), "--json", "--report", str(tmp_path / "out"))
+    data = json.loads(result.stdout)
+    assert data == json.loads((tmp_path / "out" / "compare.json").read_text())
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "compare.html", "compare.json", "compare.md", "compare.txt"]
+
+
+@pytest.mark.parametrize(("words", "problem"), [
+    (["before", "before"], "are the same file"), (["before", "nosuch.sark"], "No such file"),
+    (["nosuch.sark", "before"], "No such file"), (["before", "http://127.0.0.1:1/api"], "refuses connections"),
+    (["before", "ftp://x/api"], "no http or https URL"), (["nosuch.sark", "http://127.0.0.1:1/api"], "No such file")])
+def test_what_cannot_be_compared_is_one_line(pair_of_files, words, problem):
+    names = {"before": str(pair_of_files[0])}
+    assert problem in mistake("compare", *(names.get(word, word) for word in words))
+
+
+def test_a_baseline_and_the_box_it_is_of(tmp_path):
+    with serving("--http", "--profile", "shipped") as box, serving("--http") as other:
+        file = tmp_path / "box.sark"
+        options = ["--allow-writes"]
+        sarkmock("baseline", box.url, "-o", str(file), "--depth", "quick", "--only", "Trunks", *options)
+        same = sarkmock("compare", str(file), box.url, "--fail-on", "any", *options)
+        assert (same.returncode, "0 breaking, 0 risky, 0 compatible" in same.stdout) == (0, True), same
+        less = sarkmock("compare", str(file), box.url, "--fail-on", "any")
+        assert less.returncode == 0
+        assert "only what both have asked is compared" in less.stdout
+        assert "NOT REACHED" in less.stdout
+        gone = sarkmock("compare", str(file), other.url, *options)
+        assert gone.returncode == 1
+        assert "DELETE /trunks/{trunk}: operation gone" in gone.stdout
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["box.sark"]

@@ -1,0 +1,157 @@
+"""A recording as a profile: the shipped mock comes back as itself, other boxes as what they are; check passes."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+import yaml
+
+from contracts.baselines import files
+from contracts.baselines.catalogue import catalogue
+from contracts.baselines.choosing import actions_of, choose
+from contracts.baselines.facts import NOT_SENT, Fact
+from contracts.baselines.files import Baseline
+from contracts.baselines.inferring import infer
+from contracts.baselines.mocking import Unfit, document_of, recording_of
+from contracts.baselines.probes import DEPTHS, values_for, written
+from contracts.baselines.profile import OWN, lines, profile_of, write_profile
+from contracts.bounds import split
+from sarkmock import Engine, State, Validator, deviations, load
+from tests import replay
+from tests.fidelity import FILES
+from tests.mutations import NoTables, draw, laravel, mutated, record
+from tests.serving import mistake, sarkmock
+
+ALL = ("read", "write", "operational")
+
+
+def box(facts, allowed=ALL, only=None):
+    told = {"recorded": "2026-01-01T00:00:00Z", "seconds": 1, "requests": 1, "milliseconds": {}}
+    return Baseline("https://pbx.example/api", "usual", allowed, only, facts, recorded=told, name="box.sark")
+
+
+def box_like(document, allowed=ALL, only=None):
+    found = box(None, allowed, only)
+    found.facts = recording_of(document, found)
+    return found
+
+
+def agreement(profile):
+    """Recorded exchanges that a mock of the profile answers as recorded, and all of them."""
+    engine = Engine(load(profile), State())
+    answers = [difference for file in FILES for _, difference in replay.answers(replay.read(file), engine)]
+    return answers.count(None), len(answers)
+
+
+@pytest.mark.parametrize("allowed", [("read",), ("read", "write"), ALL], ids=len)
+def test_the_shipped_mock_recorded_and_served_again_answers_every_exchange(allowed, tmp_path):
+    found = profile_of(box_like(load("shipped"), allowed))
+    assert found.left == []
+    write_profile(found, tmp_path / "box.yaml")
+    same, every = agreement(str(tmp_path / "box.yaml"))
+    assert (same, every) == (every, 468)
+    assert {one.id for one in deviations(str(tmp_path / "box.yaml"))} == {
+        OWN, *(one.id for one in deviations("shipped"))}
+
+
+def test_the_documented_mock_has_no_deviation():
+    found = profile_of(box_like(load(), only="Tenants"))
+    assert list(found.overlay["x-deviations"]) == [OWN]
+    assert found.left == []
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_boxes_between_the_profiles_are_told_by_what_they_show(seed):
+    """Some deviations of a section: those that show are found, none is taken over that the box contradicts."""
+    dice = random.Random(seed)
+    about = ("tenant", "trunk", "route", "daytimer", "debug")
+    ids = [one.id for one in deviations("shipped") if one.id.startswith(about)]
+    some = [name for name in ids if dice.random() < 0.5 or name == "debug-pages"]
+    found = choose(box_like(document_of(actions_of("shipped", some))))
+    assert found.comparison.differences == []
+
+
+@pytest.mark.parametrize(("profile", "section", "seed"), [
+    ("documented", "Agents", 1), ("shipped", "Queues", 2), ("documented", "Routes", 3), ("shipped", "Tenants", 4)])
+def test_a_box_that_nobody_knows_is_written_out(profile, section, seed, tmp_path):
+    mutations = draw(profile, section, random.Random(seed), 3)
+    facts = record(mutated(profile, mutations), section)
+    found = profile_of(box(facts, only=section))
+    assert [str(one) for one in found.left] == []
+    own = [name for name in found.overlay["x-deviations"] if name.startswith("box-") and name != OWN]
+    assert bool(own) is bool(frozenset().union(*(one.expected for one in mutations)))
+    write_profile(found, tmp_path / "box.yaml")
+    assert load(str(tmp_path / "box.yaml"))["info"]["title"].endswith("https://pbx.example/api")
+
+
+def test_what_no_overlay_can_say_is_told():
+    facts = record(load(), "Tenants")
+    for key, fact in list(facts.by_key.items()):
+        if (fact.op, fact.fact, fact.of) == ("GET /tenants/{tenant}", "status", "unknown key"):
+            facts.by_key[key] = Fact(fact.op, fact.fact, fact.of, 410, fact.by)
+    found = profile_of(box(facts, only="Tenants"))
+    assert [one.kind for one in found.left] == ["refusal status changed"]
+    assert "not in the profile: GET /tenants/{tenant}: refusal status changed unknown key" in lines(found)
+
+
+TABLES = ("exists", "file", "mime", "{")  # what cannot be judged without a box
+RULES = [(known.name, field, rules) for known in catalogue().values() for one in known.versions.values()
+         for field, rules in one.rules.items() if not any(word in str(rules) for word in TABLES)]
+
+
+@pytest.mark.parametrize(("op", "field", "rules"), RULES[::7], ids=[f"{op} {field}" for op, field, _ in RULES[::7]])
+def test_rules_are_found_by_what_they_do(op, field, rules):
+    try:
+        validator = Validator({field: rules})
+        seen = []
+        for value in (*values_for(catalogue()[op], field, DEPTHS["usual"]), NOT_SENT):
+            messages = validator.errors({} if value is NOT_SENT else {field: laravel(value)}, NoTables()).get(field, [])
+            seen.append(Fact(op, "rule", field, "refused" if messages else "accepted", "", written(value),
+                             tuple(messages)))
+    except Exception:
+        pytest.skip("of such rules Laravel dies")
+    found = infer(field, seen)
+    assert found is not None
+    assert ("required" in found) is ("required" in split(rules))
+
+
+def test_actions_that_do_not_fit_together_are_told():
+    with pytest.raises(Unfit, match="matches nothing"):
+        document_of([{"target": "$.paths['/nosuch']", "remove": True}])
+    with pytest.raises(Unfit, match="nothing stands at #/components/schemas/NoSuch"):
+        document_of([{"target": "$.components.schemas", "update": {"A": {"$ref": "#/components/schemas/NoSuch"}}}])
+
+
+# the command
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory):
+    file = tmp_path_factory.mktemp("overlay") / "before.sark"
+    files.write(box_like(load("shipped"), only="Agents"), file)
+    return file
+
+
+def test_the_profile_is_served_judged_and_strict(recording, tmp_path):
+    file = tmp_path / "box.yaml"
+    result = sarkmock("overlay", str(recording), "-o", str(file))
+    assert result.returncode == 0, result
+    assert "a mock of it differs from the recording in 0 of " in result.stdout
+    content = yaml.safe_load(file.read_text())
+    assert all(action["x-deviation"] in content["x-deviations"] for action in content["actions"])
+    judged = sarkmock("check", "--profile", str(file), "--quick", "--only", "Agents")
+    assert judged.returncode == 0, judged.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["box.yaml"]
+
+
+def test_mistakes_are_one_line_and_write_nothing(recording, tmp_path):
+    there = tmp_path / "there.yaml"
+    there.write_text("mine")
+    assert "is there already" in mistake("overlay", str(recording), "-o", str(there))
+    assert there.read_text() == "mine"
+    assert "is a .yaml file" in mistake("overlay", str(recording), "-o", str(tmp_path / "box"))
+    assert "there is no directory" in mistake("overlay", str(recording), "-o", str(tmp_path / "no" / "box.yaml"))
+    assert "is no baseline" in mistake("overlay", str(there), "-o", str(tmp_path / "box.yaml"))
+    assert [path.name for path in Path(tmp_path).iterdir()] == ["there.yaml"]

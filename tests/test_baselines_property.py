@@ -1,0 +1,42 @@
+"""Any two profiles made by random mutations: compare tells the mutations, none missing, none extra."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from contracts.baselines.comparing import compare
+from contracts.baselines.files import Baseline
+from tests.mutations import draw, expected, mutated, record, sections
+
+PAIRS = 8  # of each section of each profile: more than 200 in all
+CATEGORIES = {"operation": "place", "field": "field", "rule": "rule", "message": "rule", "value": "rule",
+              "crash instead": "rule"}
+CASES = [(profile, section) for profile in ("documented", "shipped") for section in sections(profile)]
+
+
+def category(kind: str) -> str:
+    return next((name for start, name in CATEGORIES.items() if kind.startswith(start)), "status")
+
+
+def told(before, after):
+    allowed = ("read", "write", "operational")
+    found = compare(*(Baseline("x", "usual", allowed, None, facts) for facts in (before, after)))
+    return {(category(one.kind), one.op, one.of if category(one.kind) in ("field", "rule") else "")
+            for one in found.differences}
+
+
+def test_there_are_enough_pairs():
+    assert len(CASES) * PAIRS >= 200
+
+
+@pytest.mark.parametrize(("profile", "section"), CASES)
+def test_compare_tells_the_mutations_and_nothing_else(profile, section):
+    for number in range(PAIRS):
+        dice = random.Random(f"{profile} {section} {number}")
+        everything = draw(profile, section, dice, dice.randint(1, 4))
+        before = [one for one in everything if dice.random() < 0.3]
+        after = [one for one in everything if one not in before or dice.random() < 0.3]
+        found = told(record(mutated(profile, before), section), record(mutated(profile, after), section))
+        assert found == expected(before, after), (number, [one.name for one in before], [one.name for one in after])
