@@ -22,7 +22,7 @@ from sarkmock.names import unknown
 from sarkmock.yaml12 import FileError
 
 STAMPS = ("z_created", "z_updated")
-KEYS = ("tables", "files", "astdb", "pbx")
+KEYS = ("base", "tables", "files", "astdb", "pbx", "unchecked")
 ROW_ID = "INTEGER PRIMARY KEY"  # the one kind of column that SQLite itself keeps free of texts
 INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 Place = tuple[str | int, ...]
@@ -38,12 +38,16 @@ class SeedError(ValueError):
 
 @dataclass(frozen=True)
 class Seed:
-    """Rows by table, files by path, AstDB values by (family, key), and whether the PBX runs. Not to be changed."""
+    """Rows by table, files by path, AstDB values by (family, key), and whether the PBX runs. Not to be changed.
+
+    ``unchecked`` tells that rows may be such as the API would refuse.
+    """
 
     tables: dict[str, list[Row]] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
     astdb: dict[tuple[str, str], str] = field(default_factory=dict)
     running: bool = True
+    unchecked: bool = False
 
     @classmethod
     @cache
@@ -61,15 +65,18 @@ class Seed:
 
     @classmethod
     def of(cls, content: Any) -> Seed:
-        """The seed that a mapping of a seed file's shape describes; SeedError for the first mistake."""
-        for place, problem in _problems(content):
-            raise SeedError(place, problem)
+        """The seed that a mapping of a seed file's shape describes, without its base; SeedError for a mistake."""
+        problems = list(_problems(content))
+        if problems:
+            place, problem = problems[0]
+            raise SeedError(place, problem + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""))
         return cls(
             tables={table: [dict(row) for row in rows or ()] for table, rows in (content.get("tables") or {}).items()},
             files={path: _bytes(value) for path, value in (content.get("files") or {}).items()},
             astdb={(str(family), str(key)): str(value) for family, entries in (content.get("astdb") or {}).items()
                    for key, value in (entries or {}).items()},
-            running=content.get("pbx", "running") == "running")
+            running=content.get("pbx", "running") == "running",
+            unchecked=content.get("unchecked", False))
 
     def text(self) -> str:
         """The seed as YAML, for people to read and change."""
@@ -83,7 +90,8 @@ class Seed:
             astdb.setdefault(family, {})[key] = value
         return {"tables": {table: _told(rows, layout.defaults(table)) for table, rows in self.tables.items()},
                 "files": {path: _readable(content) for path, content in self.files.items()},
-                "astdb": astdb, "pbx": "running" if self.running else "stopped"}
+                "astdb": astdb, "pbx": "running" if self.running else "stopped"} | (
+                    {"unchecked": True} if self.unchecked else {})
 
 
 def _problems(content: Any) -> Iterator[tuple[Place, str]]:
@@ -95,6 +103,8 @@ def _problems(content: Any) -> Iterator[tuple[Place, str]]:
             yield (key,), unknown("key", key, KEYS)
     if content.get("pbx", "running") not in ("running", "stopped"):
         yield ("pbx",), "must be running or stopped"
+    if not isinstance(content.get("unchecked", False), bool):
+        yield ("unchecked",), "must be true or false"
     for key, problems in (("tables", _table_problems), ("files", _file_problems), ("astdb", _astdb_problems)):
         value = content.get(key) or {}
         if isinstance(value, dict):
@@ -177,7 +187,10 @@ def _astdb_problems(astdb: dict[Any, Any]) -> Iterator[tuple[Place, str]]:
 
 
 def _bytes(value: Any) -> bytes:
-    return value.encode() if isinstance(value, str) else base64.b64decode(value["base64"], validate=True)
+    """The bytes of a file; base64 may stand on several lines."""
+    if isinstance(value, str):
+        return value.encode()
+    return base64.b64decode("".join(value["base64"].split()), validate=True)
 
 
 def _told(rows: list[Row], defaults: Row) -> list[Row]:

@@ -135,8 +135,8 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    """Line breaks of Unicode and byte order marks are escaped, or a reader would take them for something else."""
-    style = '"' if _BREAKS.search(text) else None
+    """Lines as lines; breaks of Unicode and byte order marks are escaped, or a reader would take them for others."""
+    style = '"' if _BREAKS.search(text) else "|" if "\n" in text else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)
 
 

@@ -22,6 +22,7 @@ from sarkmock.gateway import BASE
 from sarkmock.journal import LIMIT, Journal
 from sarkmock.seeds import load_seed, seed_names
 from sarkmock.server import Server
+from sarkmock.spec import load
 from sarkmock.state import State
 
 PORT = 44300
@@ -77,7 +78,7 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
         sarkmock serve --seed my-box.yaml           start from rows of your own
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)  # before any thread starts: only `sigwait` below receives them
-    engine = Engine(state=State(load_seed(seed)), profile=profile)
+    engine = Engine(state=State(load_seed(seed, load(profile))), profile=profile)
     engine.state.pbx.boot_seconds = boot_time
     with ExitStack() as stack:
         pair = None if http else _pair(stack, host, cert, key)
