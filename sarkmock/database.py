@@ -29,6 +29,7 @@ class Database:
     def __init__(self) -> None:
         self._db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         self._db.executescript(LAYOUT.read_text())
+        self._restored = 0
         self._columns = {table: tuple(row[1] for row in self._db.execute(f"PRAGMA table_info({quote(table)})"))
                          for table in self.tables()}
 
@@ -143,8 +144,14 @@ class Database:
                 for row in rows:
                     self.insert(table, row)
 
+    @property
+    def changes(self) -> int:
+        """A number that grows with every change of a row."""
+        return self._db.total_changes + self._restored
+
     def restore(self, image: bytes) -> None:
         """Go back to an image that ``dump`` made."""
+        self._restored += 1
         self._db.deserialize(image)
 
 

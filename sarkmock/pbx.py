@@ -6,9 +6,9 @@ Nothing here happens in the background: whoever asks is told how things stand at
 from __future__ import annotations
 
 import uuid
-from collections.abc import MutableMapping
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping, MutableMapping
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
 
 AstDb = MutableMapping[tuple[str, str], str]
 
@@ -90,6 +90,17 @@ class Pbx:
         self._calls: list[PhoneCall] = []
         self._finished: list[PhoneCall] = []
         self._channels = FIRST_CHANNEL
+
+    def memory(self) -> dict[str, Any]:
+        """Everything that `recall` needs, as values that JSON knows."""
+        return {"up_since": self.up_since, "reloaded": self.reloaded, "channels": self._channels,
+                "calls": list(map(asdict, self._calls)), "finished": list(map(asdict, self._finished))}
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Go back to what `memory` gave."""
+        self.up_since, self.reloaded, self._channels = memory["up_since"], memory["reloaded"], memory["channels"]
+        self._calls = [PhoneCall(**call) for call in memory["calls"]]
+        self._finished = [PhoneCall(**call) for call in memory["finished"]]
 
     @property
     def running(self) -> bool:

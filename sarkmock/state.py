@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from sarkmock.database import Database, Row
 from sarkmock.pbx import Pbx
@@ -119,6 +121,20 @@ class State:
         """Add a row as a seed does, and return what the database made of it; sqlite3.IntegrityError for a taken key."""
         number = self.tables.insert(table, stamps(self.tables, table, self.clock.stamp()) | row)
         return self.tables.rows(table, {"rowid": number})[0]
+
+    def memory(self) -> dict[str, Any]:
+        """All but tables and files, as values that JSON knows: AstDB, clock, dice and the PBX."""
+        version, numbers, gauss = self.dice.getstate()
+        return {"astdb": [[*place, value] for place, value in self.astdb.items()], "pbx": self.pbx.memory(),
+                "clock": [self.clock.offset, self.clock.frozen], "dice": [version, list(numbers), gauss]}
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Go back to what `memory` gave."""
+        self.astdb = {(family, key): value for family, key, value in memory["astdb"]}
+        self.clock.offset, self.clock.frozen = memory["clock"]
+        version, numbers, gauss = memory["dice"]
+        self.dice.setstate((version, tuple(numbers), gauss))
+        self.pbx.recall(memory["pbx"])
 
     def to_seed(self) -> Seed:
         """A seed that holds what there is now; calls, the clock and the dice are not in it."""

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NoReturn
 
@@ -21,9 +21,10 @@ from sarkmock.faults import Fault
 from sarkmock.gateway import BASE
 from sarkmock.journal import LIMIT, Journal
 from sarkmock.seeds import load_seed, seed_names
-from sarkmock.server import Server
-from sarkmock.spec import load
+from sarkmock.server import Application, Server
+from sarkmock.spec import Document, load
 from sarkmock.state import State
+from sarkmock.storage import Kept, Storage
 
 PORT = 44300
 ENDINGS = (signal.SIGINT, signal.SIGTERM)
@@ -39,8 +40,11 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--key", type=FILE, metavar="FILE", help="Private key (PEM) of --cert.")
 @click.option("--profile", default="documented", show_default=True, metavar="NAME",
               help="Which API to answer as: documented, shipped, or the path of an overlay file.")
-@click.option("--seed", "--seed-file", default="factory", show_default=True, metavar="NAME|FILE",
-              help=f"State to start from: {', '.join(seed_names())}, or a YAML file (see `sarkmock seeds`).")
+@click.option("--seed", "--seed-file", metavar="NAME|FILE",
+              help=f"State to start from: {', '.join(seed_names())}, or a YAML file (see `sarkmock seeds`); factory.")
+@click.option("--state", type=FILE, metavar="FILE",
+              help="Keep the state in this file: begin with what is in it, and have every change there before it is "
+                   "answered.")
 @click.option("--throttle", type=click.IntRange(min=1), metavar="N",
               help="Answer at most N requests a minute, then 429, as a real box does (60).")
 @click.option("--journal", type=click.IntRange(min=0), default=LIMIT, show_default=True, metavar="N",
@@ -58,13 +62,13 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("-v", "--verbose", is_flag=True,
               help="Log every request to stderr: why it was refused, what the published product does otherwise.")
 def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
-          profile: str, seed: str, throttle: int | None, journal: int, faults: tuple[Fault, ...],
-          fault_file: Path | None, control_token: str | None, no_control: bool, save_dir: Path | None,
-          boot_time: float, verbose: bool) -> None:
+          profile: str, seed: str | None, state: Path | None, throttle: int | None, journal: int,
+          faults: tuple[Fault, ...], fault_file: Path | None, control_token: str | None, no_control: bool,
+          save_dir: Path | None, boot_time: float, verbose: bool) -> None:
     """Answer the SARK V6 API on this machine until Ctrl-C.
 
-    HTTPS on 127.0.0.1:44300, state in memory, factory-fresh at every start. POST /_mock/reset brings the first
-    state back, GET /_mock/health says that the mock is up; /_mock/control.yaml describes all of /_mock.
+    HTTPS on 127.0.0.1:44300, state in memory, factory-fresh at every start unless --state keeps it. POST /_mock/reset
+    brings the first state back, GET /_mock/health says that the mock is up; /_mock/control.yaml describes all of /_mock.
 
     \b
     Examples:
@@ -76,20 +80,35 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
         sarkmock serve --cert box.pem --key box.key
         sarkmock serve --seed big                   10,000 extensions
         sarkmock serve --seed my-box.yaml           start from rows of your own
+        sarkmock serve --state office.state         go on where the last run with that file ended
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)  # before any thread starts: only `sigwait` below receives them
-    engine = Engine(state=State(load_seed(seed, load(profile))), profile=profile)
-    engine.state.pbx.boot_seconds = boot_time
     with ExitStack() as stack:
+        storage = stack.enter_context(closing(Storage(state))) if state else None
+        engine = Engine(state=first_state(seed, storage, load(profile)), profile=profile)
+        engine.state.pbx.boot_seconds = boot_time
         pair = None if http else _pair(stack, host, cert, key)
         control = control_of(host, no_control, control_token, save_dir)
         kept = Journal(engine, journal) if journal else None
-        app = create_app(engine, throttle, journal=kept, faults=set_faults(engine, fault_file, faults), control=control)
+        app: Application = create_app(engine, throttle, journal=kept, faults=set_faults(engine, fault_file, faults),
+                                      control=control)
+        if storage:
+            app = Kept(app, engine.state, storage, engine.lock)
         server = stack.enter_context(Server(app, host, port, tls=pair, log=Log(kept) if verbose else None))
         click.echo(greeting(server.url, pair, profile, len(engine.operations),
                             told(server.url, control, control_token is not None)))
         signal.sigwait(ENDINGS)
     leave()
+
+
+def first_state(seed: str | None, storage: Storage | None, document: Document) -> State:
+    """What is kept, or else the seed. A seed that is named is also what a reset goes back to."""
+    kept = storage.seed if storage and seed is None else None
+    state = State(kept or load_seed(seed or "factory", document))
+    if storage:
+        storage.restore(state)
+        storage.save(state)
+    return state
 
 
 def leave() -> NoReturn:

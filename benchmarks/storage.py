@@ -1,0 +1,59 @@
+"""What keeping the state costs: microseconds a request, in process, with and without `--state`.
+
+`python benchmarks/storage.py [--requests 300]`
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import tempfile
+import time
+from contextlib import ExitStack, closing
+from pathlib import Path
+from statistics import median
+
+from sarkmock import Engine, State, create_app, load_seed
+from sarkmock.storage import Kept, Storage
+
+DISK = Path.cwd()  # /tmp is memory on many machines
+
+
+def ask(app, method: str, path: str, body: bytes = b"") -> None:
+    environ = {"REQUEST_METHOD": method, "PATH_INFO": f"/api/{path}", "QUERY_STRING": "",
+               "wsgi.input": io.BytesIO(body), "CONTENT_TYPE": "application/json", "CONTENT_LENGTH": str(len(body))}
+    b"".join(app(environ, lambda *_: None))
+
+
+def microseconds(app, count: int) -> dict[str, float]:
+    reads, writes = [], []
+    for number in range(count):
+        began = time.perf_counter()
+        ask(app, "GET", "tenants/default")
+        middle = time.perf_counter()
+        ask(app, "POST", "tenants", json.dumps({"pkey": f"b{number}", "description": "Bench"}).encode())
+        reads.append(middle - began)
+        writes.append(time.perf_counter() - middle)
+    return {"show": median(reads) * 1e6, "valid POST": median(writes) * 1e6}
+
+
+def measure(seed: str, kept: bool, count: int) -> dict[str, float]:
+    engine = Engine(state=State(load_seed(seed)))
+    with ExitStack() as stack:
+        app = create_app(engine)
+        if kept:
+            directory = stack.enter_context(tempfile.TemporaryDirectory(dir=DISK))
+            storage = stack.enter_context(closing(Storage(Path(directory) / "state")))
+            app = Kept(app, engine.state, storage, engine.lock)
+        return microseconds(app, count)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--requests", type=int, default=300)
+    for name in ("factory", "big"):
+        for kept in (False, True):
+            found = measure(name, kept, parser.parse_args().requests)
+            print(f"{name:8} {'--state' if kept else 'in memory':10}",
+                  *(f"{what} {value:6.0f}" for what, value in found.items()))
