@@ -12,7 +12,7 @@ import yaml
 from sarkmock import compile_document, deviations, load
 from tests.serving import COMMAND, mistake, sarkmock
 
-COMMANDS = ("serve", "seeds", "import", "check", "routes", "spec", "deviations")
+COMMANDS = ("serve", "seeds", "import", "check", "routes", "spec", "deviations", "export")
 ESCAPE = "\x1b["
 
 

@@ -13,6 +13,7 @@ from sarkmock.cli.baseline import baseline, compare, overlay
 from sarkmock.cli.check import check
 from sarkmock.cli.cleanup import cleanup
 from sarkmock.cli.document import deviations, routes, spec
+from sarkmock.cli.export import export
 from sarkmock.cli.imports import import_
 from sarkmock.cli.seeds import seeds
 from sarkmock.cli.serve import serve
@@ -40,7 +41,7 @@ def cli() -> None:
     """
 
 
-for command in (serve, seeds, import_, check, baseline, compare, overlay, cleanup, routes, spec, deviations):
+for command in (serve, seeds, import_, check, baseline, compare, overlay, cleanup, routes, spec, deviations, export):
     cli.add_command(command)
 
 

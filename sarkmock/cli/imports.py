@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sarkmock.atomic import write_whole
+from sarkmock.cli.output import write_text
 from sarkmock.cli.permissions import access
 from sarkmock.resources import contracts_dir
 from sarkmock.seed import Seed
@@ -52,7 +52,7 @@ def import_(url: str, output: Path | None, with_secrets: bool, tables_only: bool
             seed, notes = suite.import_state(url, suite.Access(**reached), rate, wanted, tell)
     except suite.CannotRun as error:
         raise click.ClickException(str(error)) from None
-    write(output, heading(url, notes) + seed.text(), private=with_secrets)
+    write_text(output, heading(url, notes) + seed.text(), private=with_secrets)
     for line in notes:
         click.echo(f"not read: {line}", err=True)
     click.echo(summary(seed, output), err=True)
@@ -85,17 +85,6 @@ def heading(url: str, notes: list[str]) -> str:
     """What the file says of itself."""
     read = f"# The state of {url} on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, read by `sarkmock import`.\n"
     return read + "".join(f"# not read: {' '.join(line.split())}\n" for line in notes)
-
-
-def write(output: Path | None, text: str, private: bool) -> None:
-    """Whole or not at all."""
-    if output is None:
-        click.echo(text, nl=False)
-        return
-    try:
-        write_whole(output, text.encode(), private=private)
-    except OSError as error:
-        raise click.ClickException(f"{output}: {error.strerror}") from None
 
 
 def summary(seed: Seed, output: Path | None) -> str:

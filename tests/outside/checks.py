@@ -8,11 +8,13 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,6 +23,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from werkzeug.serving import make_server
 
+import sarkmock
 from sarkmock import spec, yaml12
 from sarkmock.app import create_app
 from sarkmock.gateway import BASE
@@ -50,12 +53,8 @@ def written(profile: str, directory: Path) -> Path:
 @pytest.fixture
 def mock() -> Iterator[str]:
     """The base URL of a running mock."""
-    server = make_server("127.0.0.1", 0, create_app(), threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.port}{BASE}"
-    server.shutdown()
-    thread.join()
+    with mocked("documented", "factory") as url:
+        yield url
 
 
 def rules(tool: str, document: Path) -> str:
@@ -108,6 +107,58 @@ def test_a_python_client_works(python_client: ModuleType, mock: str) -> None:
     assert tenants("show", tenant="acme").description == "Acme Ltd"
     tenants("delete", tenant="acme")
     assert tenants("show", tenant="acme").reason == "Not Found!"
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_newman_runs_the_collection(profile: str, tmp_path: Path) -> None:
+    with mocked(profile) as url:
+        collection, report = tmp_path / "collection.json", tmp_path / "report.json"
+        run([sys.executable, "-m", "sarkmock", "export", "postman", "--profile", profile, "--base-url", url,
+             "-o", str(collection)])
+        command = [str(TOOLS / "newman"), "run", str(collection), "--reporters", "json",
+                   "--reporter-json-export", str(report)]
+        run(command)
+        cautious = sent(report)
+        run([*command, "--env-var", "allow=read write operational disruptive"])
+    operations = sarkmock.compile_document(sarkmock.load(profile))
+    assert len(cautious) == sum(operation.hazard in ("read", "write") for operation in operations)
+    assert len(sent(report)) == len(operations)
+    assert not any("reboot" in name.lower() for name in cautious)
+    assert cautious["Delete a tenant"] == 204
+
+
+def sent(report: Path) -> dict[str, int]:
+    """The status that every request of a run was answered with."""
+    executions = json.loads(report.read_text())["run"]["executions"]
+    return {f"{one['item']['name']}": one["response"]["code"] for one in executions if "response" in one}
+
+
+def test_httpyac_runs_the_http_file(tmp_path: Path) -> None:
+    with mocked("documented") as url:
+        run([sys.executable, "-m", "sarkmock", "export", "http", "--base-url", url, "-o", str(tmp_path / "sark.http")])
+        (tmp_path / "usergreeting1001.wav").write_bytes(b"RIFF")
+        text = run([str(TOOLS / "httpyac"), "send", "sark.http", "--all", "--output", "short"], tmp_path)
+    harmless = [operation for operation in sarkmock.compile_document(sarkmock.load())
+                if operation.hazard in ("read", "write")]
+    assert len(re.findall(r"=> \d{3}", text)) == len(harmless)
+
+
+def test_a_shell_runs_the_curl_lines(tmp_path: Path) -> None:
+    with mocked("documented") as url:
+        run([sys.executable, "-m", "sarkmock", "export", "curl", "--base-url", url, "-o", str(tmp_path / "sark.sh")])
+        assert '"pkey":"workshop"' in run(["sh", str(tmp_path / "sark.sh")])
+
+
+@contextmanager
+def mocked(profile: str, seed: str = "demo") -> Iterator[str]:
+    """The base URL of a mock of a profile; the seed of an office has something in every list."""
+    engine = sarkmock.Engine(sarkmock.load(profile), sarkmock.State(sarkmock.load_seed(seed)))
+    server = make_server("127.0.0.1", 0, create_app(engine), threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}{BASE}"
+    server.shutdown()
+    thread.join()
 
 
 class PythonTenants:

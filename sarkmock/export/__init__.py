@@ -1,0 +1,12 @@
+"""The document as requests with example values, in the forms that other tools read. Sends nothing.
+
+What could hurt a PBX is marked by its hazard; every form keeps it from being sent without a decision.
+"""
+
+from sarkmock.export.curl import as_curl
+from sarkmock.export.http import as_http
+from sarkmock.export.postman import as_postman
+
+FORMS = {"postman": as_postman, "http": as_http, "curl": as_curl}
+
+__all__ = ["FORMS", "as_curl", "as_http", "as_postman"]

@@ -1,0 +1,117 @@
+"""The document as a Postman collection (format 2.1): folders, variables, examples, and scripts that hand on keys.
+
+A collection that is run sends nothing operational or disruptive until its variable ``allow`` names that hazard.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+from urllib.parse import quote
+
+from sarkmock.export.requests import Example, Exported, exported, sections, variables
+from sarkmock.spec import Document
+
+SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
+NOTHING_MADE = "none-was-made"
+ABOUT = """
+
+Variables: `baseUrl`; for every resource the key of a row; `allow`, a list of hazards. A create request sets the key
+that the requests after it show, change and delete, so that a run changes only what it has made. Requests that are
+operational (a commit, a backup) or disruptive (a reboot, a restore, a call) are skipped unless `allow` names their
+hazard."""
+
+
+def as_postman(document: Document, base_url: str) -> str:
+    """The collection as JSON text; the same document gives the same text."""
+    requests = exported(document)
+    known = {name: NOTHING_MADE for one in requests if changes_rows(one) for name in one.parameters}
+    known |= variables(requests)
+    collection = {
+        "info": {"_postman_id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{document['info']['title']} {base_url}")),
+                 "name": document["info"]["title"], "version": document["info"]["version"], "schema": SCHEMA,
+                 "description": document["info"].get("description", document["info"]["summary"]).strip() + ABOUT},
+        "variable": [variable("baseUrl", base_url), variable("allow", "read write"),
+                     *(variable(name, value) for name, value in known.items())],
+        "item": [folder(document, name, members, set(known)) for name, members in sections(requests).items()],
+    }
+    return json.dumps(collection, indent=2, ensure_ascii=False) + "\n"
+
+
+def changes_rows(one: Exported) -> bool:
+    return one.operation.hazard == "write" and one.operation.method in ("PUT", "DELETE")
+
+
+def variable(name: str, value: str) -> dict[str, Any]:
+    return {"key": name, "value": value, "type": "string"}
+
+
+def folder(document: Document, name: str, members: list[Exported], known: set[str]) -> dict[str, Any]:
+    about = next((tag.get("description", "") for tag in document["tags"] if tag["name"] == name), "")
+    return {"name": name, "description": about.strip(), "item": [item(one, known) for one in members]}
+
+
+def item(one: Exported, known: set[str]) -> dict[str, Any]:
+    """One request, its scripts and the answers that the document shows."""
+    events = [event("test", tests(one))]
+    if not one.is_harmless:
+        events.insert(0, event("prerequest", guard(one)))
+    return {"name": one.summary, "event": events, "request": request(one, one.body, known),
+            "response": [answer(one, example, known) for example in one.examples]}
+
+
+def event(listen: str, lines: list[str]) -> dict[str, Any]:
+    return {"listen": listen, "script": {"type": "text/javascript", "exec": lines}}
+
+
+def guard(one: Exported) -> list[str]:
+    return [f"// {one.warning}",
+            f'if (!(pm.variables.get("allow") || "").includes("{one.operation.hazard}")) {{',
+            "    pm.execution.skipRequest();", "}"]
+
+
+def tests(one: Exported) -> list[str]:
+    """A status that the document knows; and what the answer tells is kept for the requests after it."""
+    lines = ['pm.test("the document knows the status", () => {',
+             f"    pm.expect(pm.response.code).to.be.oneOf({json.dumps(one.statuses)});", "});"]
+    if one.learned:
+        lines += ["const made = pm.response.code < 300 ? pm.response.json() : {};",
+                  *(f'pm.collectionVariables.set("{name}", String(made.{field} ?? "{NOTHING_MADE}"));'
+                    for name, field in one.learned.items())]
+    return lines
+
+
+def request(one: Exported, body: Any, known: set[str]) -> dict[str, Any]:
+    """The request as Postman keeps it, with some body."""
+    made: dict[str, Any] = {"method": one.operation.method, "header": [{"key": "Accept", "value": "application/json"}],
+                            "url": url(one, known), "description": described(one)}
+    if one.upload:
+        made["body"] = {"mode": "formdata", "formdata": [{"key": one.upload[0], "type": "file", "src": []}]}
+    elif body is not None:
+        made["header"].append({"key": "Content-Type", "value": "application/json"})
+        made["body"] = {"mode": "raw", "raw": json.dumps(body, indent=2, ensure_ascii=False),
+                        "options": {"raw": {"language": "json"}}}
+    return made
+
+
+def url(one: Exported, known: set[str]) -> dict[str, Any]:
+    steps = [f":{step[1:-1]}" if step.startswith("{") else step for step in one.operation.path.strip("/").split("/")]
+    values = {name: f"{{{{{name}}}}}" if name in known else quote(value, safe="")
+              for name, value in one.parameters.items()}
+    return {"raw": "/".join(["{{baseUrl}}", *steps]), "host": ["{{baseUrl}}"], "path": steps,
+            "variable": [{"key": name, "value": value} for name, value in values.items()]}
+
+
+def described(one: Exported) -> str:
+    lines = f"Lines of the page: {', '.join(map(str, one.operation.source))}." if one.operation.source else ""
+    return "\n\n".join(filter(None, ["" if one.is_harmless else f"**{one.warning}**", one.description, lines]))
+
+
+def answer(one: Exported, example: Example, known: set[str]) -> dict[str, Any]:
+    text = example.body if isinstance(example.body, str) else json.dumps(example.body, indent=2, ensure_ascii=False)
+    language = "json" if example.content_type == "application/json" else "text"
+    return {"name": f"{example.status} {example.name}",
+            "originalRequest": request(one, one.bodies.get(example.name, one.body), known), "code": example.status,
+            "status": example.description.partition("\n")[0], "_postman_previewlanguage": language,
+            "header": [{"key": "Content-Type", "value": example.content_type}], "body": text}

@@ -1,0 +1,136 @@
+"""Every operation as one request: path with example values, example body, what its answer is good for next."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from sarkmock.operations import Operation, compile_document
+from sarkmock.spec import Document, resolve
+
+JSON, MULTIPART = "application/json", "multipart/form-data"
+# What a whole collection may send when it is run: the rest needs a decision first.
+HARMLESS = ("read", "write")
+FILE_NAMES = {"uploadzip": "sarkbak.1717236000.zip", "uploadsnap": "sark.db.1717236000.zip",
+              "greeting": "usergreeting1001.wav"}
+
+
+@dataclass(frozen=True)
+class Example:
+    """An answer that the document shows."""
+
+    name: str
+    status: int
+    description: str
+    content_type: str
+    body: Any
+
+
+@dataclass(frozen=True)
+class Exported:
+    """One operation with everything that a tool shows of it."""
+
+    operation: Operation
+    document: Document
+
+    @property
+    def summary(self) -> str:
+        return str(self.operation.spec["summary"])
+
+    @property
+    def description(self) -> str:
+        return str(self.operation.spec.get("description", "")).strip()
+
+    @property
+    def is_harmless(self) -> bool:
+        return self.operation.hazard in HARMLESS
+
+    @property
+    def warning(self) -> str:
+        return f"This is {self.operation.hazard}: it acts on the whole PBX."
+
+    @cached_property
+    def parameters(self) -> dict[str, str]:
+        """The example value of every path parameter."""
+        item = self.document["paths"][self.operation.path]
+        found = [resolve(self.document, one) for one in [*item.get("parameters", ()),
+                                                         *self.operation.spec.get("parameters", ())]]
+        return {one["name"]: str(one["example"]) for one in found if one["in"] == "path"}
+
+    @cached_property
+    def _content(self) -> Mapping[str, Any]:
+        return resolve(self.document, self.operation.spec.get("requestBody", {})).get("content", {})  # type: ignore[no-any-return]
+
+    @property
+    def bodies(self) -> dict[str, Any]:
+        """The example bodies, by name."""
+        examples = self._content.get(JSON, {}).get("examples", {})
+        return {name: resolve(self.document, example)["value"] for name, example in examples.items()}
+
+    @property
+    def body(self) -> Any:
+        """The first example of a body; None if the operation takes none."""
+        return next(iter(self.bodies.values()), None)
+
+    @property
+    def upload(self) -> tuple[str, str] | None:
+        """The field of a file that is sent, and a name for it."""
+        if MULTIPART not in self._content:
+            return None
+        field = next(iter(resolve(self.document, self._content[MULTIPART]["schema"])["properties"]))
+        return field, FILE_NAMES[field]
+
+    @property
+    def statuses(self) -> list[int]:
+        """The statuses that the document knows."""
+        return [int(status) for status in self.operation.spec["responses"]]
+
+    @property
+    def examples(self) -> Iterator[Example]:
+        """The answers that the document shows."""
+        for status, reference in self.operation.spec["responses"].items():
+            response = resolve(self.document, reference)
+            for kind, media in response.get("content", {}).items():
+                single = {"example": {"value": media["example"]}} if "example" in media else {}
+                for name, example in media.get("examples", single).items():
+                    value = resolve(self.document, example)["value"]
+                    yield Example(name, int(status), response["description"], kind, value)
+
+    @property
+    def learned(self) -> dict[str, str]:
+        """Path parameters of other operations that the answer tells, and the field that holds each."""
+        found: dict[str, str] = {}
+        for reference in self.operation.spec["responses"].values():
+            for link in resolve(self.document, reference).get("links", {}).values():
+                for parameter, expression in link.get("parameters", {}).items():
+                    match = re.fullmatch(r"\$response\.body#/(\w+)", str(expression))
+                    if match:
+                        found[parameter] = match[1]
+        return found
+
+
+def exported(document: Document) -> list[Exported]:
+    """Every operation, in the document's order."""
+    return [Exported(operation, document) for operation in compile_document(document)]
+
+
+def variables(requests: list[Exported]) -> dict[str, str]:
+    """Path parameters that some answer tells, and what each is at first: the key of the example that makes one."""
+    usual = {name: value for one in requests for name, value in one.parameters.items()}
+    found: dict[str, str] = {}
+    for one in requests:
+        for parameter, field in one.learned.items():
+            made = one.body.get(field) if isinstance(one.body, dict) else None
+            found.setdefault(parameter, str(made) if made is not None else usual[parameter])
+    return found
+
+
+def sections(requests: list[Exported]) -> dict[str, list[Exported]]:
+    """Requests by the section of the page, in their order."""
+    found: dict[str, list[Exported]] = {}
+    for one in requests:
+        found.setdefault(one.operation.section, []).append(one)
+    return found

@@ -1,0 +1,150 @@
+"""`sarkmock export`: every operation once, nothing dangerous sent unasked, and requests that the mock understands."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+
+from sarkmock import Engine, State, compile_document, load, load_seed, profiles
+from sarkmock.engine import Request
+from sarkmock.export import FORMS
+from sarkmock.export.requests import Exported
+from sarkmock.export.requests import exported as requests_of
+from tests.serving import mistake, sarkmock
+
+BASE = "https://pbx.example:44300/api"
+PROFILES = profiles()
+
+
+def exported(form: str, profile: str) -> str:
+    return FORMS[form](load(profile), BASE)
+
+
+def curl_lines(text: str, commented: bool) -> list[tuple[str, str, str]]:
+    """Method, path and body of every line of a script."""
+    found = []
+    for line in text.splitlines():
+        if line.startswith("# $CURL ") if commented else line.startswith("$CURL "):
+            words = shlex.split(line.removeprefix("# "))
+            method = words[words.index("-X") + 1] if "-X" in words else "GET"
+            body = words[words.index("-d") + 1] if "-d" in words else ""
+            path = next(word for word in words if word.startswith("$BASE")).removeprefix("$BASE")
+            found.append((method, path, body))
+    return found
+
+
+def http_requests(text: str) -> list[tuple[str, str, str]]:
+    """The same of a .http file, with its variables put in; those that are comments left out."""
+    variables = dict(re.findall(r"^@(\w+) = (.+)$", text, re.MULTILINE))
+    text = re.sub(r"{{(\w+)}}", lambda match: variables[match[1]], text)
+    found = []
+    for block in text.split("\n### ")[1:]:
+        lines = block.split("\n")[1:]
+        if not lines[0].startswith("#"):
+            head, _, body = "\n".join(lines).partition("\n\n")
+            method, _, url = head.partition("\n")[0].partition(" ")
+            found.append((method, url.removeprefix(BASE), "" if "multipart" in head else body.strip()))
+    return found
+
+
+def operations(profile: str, *requests: tuple[str, str, str]) -> list[str]:
+    """The operation that each request means."""
+    engine = Engine(load(profile))
+    return [engine.find(method, unquote(path))[0].id for method, path, _ in requests]
+
+
+def of_hazard(profile: str, *hazards: str) -> list[str]:
+    """What the example requests of some hazards mean: that of an unnamed AMI function bears the name of another."""
+    found = [one for one in requests_of(load(profile)) if one.operation.hazard in hazards]
+    return operations(profile, *((one.operation.method, filled(one), "") for one in found))
+
+
+def filled(one: Exported) -> str:
+    return re.sub(r"{(\w+)}", lambda match: one.parameters[match[1]], one.operation.path)
+
+
+def items(collection: dict[str, Any]) -> list[dict[str, Any]]:
+    return [item for folder in collection["item"] for item in folder["item"]]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_curl_has_every_operation_and_only_reads_are_run(profile: str) -> None:
+    text = exported("curl", profile)
+    run, commented = (operations(profile, *curl_lines(text, flag)) for flag in (False, True))
+    assert sorted(run) == sorted(of_hazard(profile, "read"))
+    assert sorted(commented) == sorted(of_hazard(profile, "write", "operational", "disruptive"))
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_http_file_has_every_operation_and_comments_out_what_acts_on_the_pbx(profile: str) -> None:
+    text, known = exported("http", profile), compile_document(load(profile))
+    sent = operations(profile, *http_requests(text))
+    assert sorted(sent) == sorted(of_hazard(profile, "read", "write"))
+    assert len(re.findall("^### ", text, re.MULTILINE)) == len(known)
+    assert text.count("\n# GET {{baseUrl}}/syscommands/reboot\n") == 1
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_collection_has_every_operation_in_the_folder_of_its_section(profile: str) -> None:
+    collection = json.loads(exported("postman", profile))
+    known = compile_document(load(profile))
+    found = [(folder["name"], item["request"]["method"], "/" + "/".join(item["request"]["url"]["path"]))
+             for folder in collection["item"] for item in folder["item"]]
+    assert sorted(found) == sorted((one.section, one.method, re.sub(r"{(\w+)}", r":\1", one.path)) for one in known)
+    assert {variable["key"]: variable["value"] for variable in collection["variable"]}["baseUrl"] == BASE
+    assert exported("postman", profile) == exported("postman", profile)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_collection_skips_what_acts_on_the_pbx_unless_allowed(profile: str) -> None:
+    collection = json.loads(exported("postman", profile))
+    engine = Engine(load(profile))
+    for item in items(collection):
+        path = "/".join(item["request"]["url"]["path"])
+        hazard = engine.find(item["request"]["method"], path)[0].hazard
+        guards = [event["script"]["exec"] for event in item["event"] if event["listen"] == "prerequest"]
+        assert bool(guards) == (hazard not in ("read", "write")), path
+        assert all(f'includes("{hazard}")' in "".join(lines) and "skipRequest" in "".join(lines) for lines in guards)
+    assert {"key": "allow", "value": "read write", "type": "string"} in collection["variable"]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_parameter_of_a_request_has_a_value(profile: str) -> None:
+    collection = json.loads(exported("postman", profile))
+    known = {variable["key"] for variable in collection["variable"]}
+    for item in items(collection):
+        url = item["request"]["url"]
+        given = {variable["key"]: variable["value"] for variable in url["variable"]}
+        assert given.keys() == {step[1:] for step in url["path"] if step.startswith(":")}
+        assert set(re.findall(r"{{(\w+)}}", "".join(given.values()))) <= known
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("form", ["curl", "http"])
+def test_the_mock_answers_every_request_as_the_document_says(form: str, profile: str) -> None:
+    engine = Engine(load(profile), State(load_seed("demo"), now=1_717_236_000.0))
+    text = exported(form, profile)
+    requests = http_requests(text) if form == "http" else curl_lines(text, False) + curl_lines(text, True)
+    answered = []
+    for method, path, body in requests:
+        headers = {"Content-Type": "application/json"} if body else {}
+        reply = engine.handle(Request(method, unquote(path).strip("/"), "", headers, body.encode()))
+        operation = engine.find(method, unquote(path))[0]
+        assert str(reply.status) in operation.spec["responses"], (method, path, reply)
+        answered.append(reply.status)
+    assert sum(status < 300 for status in answered) > len(answered) * 0.6
+
+
+def test_the_command_writes_a_file_or_prints(tmp_path: Path) -> None:
+    file = tmp_path / "sark.http"
+    assert sarkmock("export", "http", "--base-url", BASE + "/", "-o", str(file)).stdout == ""
+    assert file.read_text() == exported("http", "documented")
+    assert sarkmock("export", "curl", "--base-url", BASE, "--profile", "shipped").stdout == exported("curl", "shipped")
+    assert "'soap' is not one of 'postman', 'http', 'curl'" in mistake("export", "soap")
+    assert "No such file or directory" in mistake("export", "curl", "-o", str(tmp_path / "no" / "file"))
