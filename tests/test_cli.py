@@ -12,7 +12,7 @@ import yaml
 from sarkmock import compile_document, deviations, load
 from tests.serving import COMMAND, mistake, sarkmock
 
-COMMANDS = ("serve", "seeds", "import", "check", "routes", "spec", "deviations", "export")
+COMMANDS = ("serve", "seeds", "import", "check", "routes", "spec", "deviations", "export", "completion")
 ESCAPE = "\x1b["
 
 
@@ -116,7 +116,7 @@ def test_a_reader_that_has_enough_is_no_error():
     assert (result.stdout, result.stderr) == ("openapi: 3.1.0\n", "")
 
 
-@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ("seeds", "import")])
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ("seeds", "import", "completion")])
 def test_an_unknown_profile_is_told_with_those_there_are(command):
     said = mistake(command, "--profile", "shiped")
     assert said == ("shiped: unknown profile 'shiped'; did you mean shipped? There is documented, shipped, "

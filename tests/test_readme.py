@@ -19,7 +19,8 @@ TOX = configparser.ConfigParser()
 TOX.read(ROOT / "tox.ini")
 PERMISSIONS = {*FLAGS, *VALUES, "--header"}
 COMMANDS = re.findall(r"```sh\n(.+?)\n```", README, re.DOTALL)
-EXAMPLES = [line.removeprefix("$ ").partition("#")[0].split() for line in README.splitlines() if line.startswith("$ ")]
+EXAMPLES = [re.split(r" +# | > ", line.removeprefix("$ "))[0].split() for line in README.splitlines()
+            if line.startswith("$ ")]
 
 
 def section(title):

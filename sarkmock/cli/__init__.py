@@ -12,6 +12,7 @@ import click
 from sarkmock.cli.baseline import baseline, compare, overlay
 from sarkmock.cli.check import check
 from sarkmock.cli.cleanup import cleanup
+from sarkmock.cli.completion import completion
 from sarkmock.cli.document import deviations, routes, spec
 from sarkmock.cli.export import export
 from sarkmock.cli.imports import import_
@@ -41,7 +42,8 @@ def cli() -> None:
     """
 
 
-for command in (serve, seeds, import_, check, baseline, compare, overlay, cleanup, routes, spec, deviations, export):
+for command in (serve, seeds, import_, check, baseline, compare, overlay, cleanup, routes, spec, deviations, export,
+                completion):
     cli.add_command(command)
 
 

@@ -11,10 +11,11 @@ from typing import Any
 import click
 import pytest
 
+from sarkmock.cli.completion import names_or_file
 from sarkmock.cli.permissions import arguments as permitted
 from sarkmock.cli.permissions import permissions
 from sarkmock.resources import contracts_dir
-from sarkmock.spec import load
+from sarkmock.spec import load, profiles
 
 COULD_NOT_RUN = 2
 CODES = {int(pytest.ExitCode.OK): 0, int(pytest.ExitCode.TESTS_FAILED): 1}
@@ -23,8 +24,10 @@ CODES = {int(pytest.ExitCode.OK): 0, int(pytest.ExitCode.TESTS_FAILED): 1}
 @click.command()
 @click.argument("url", required=False)
 @click.option("--profile", default="documented", show_default=True, metavar="NAME",
+              shell_complete=names_or_file(profiles),
               help="What to judge by: documented, shipped, or the path of an overlay file.")
-@click.option("--target-profile", metavar="NAME", help="What the embedded mock answers as; as --profile unless given.")
+@click.option("--target-profile", metavar="NAME", shell_complete=names_or_file(profiles),
+              help="What the embedded mock answers as; as --profile unless given.")
 @click.option("--seed", type=int, default=1, show_default=True, metavar="N",
               help="Seed of everything random; the same seed sends the same requests.")
 @click.option("--max-examples", type=click.IntRange(min=1), metavar="N", help="Random examples per operation.")

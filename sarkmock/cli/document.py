@@ -12,14 +12,16 @@ from rich.table import Table
 from rich.text import Text
 
 from sarkmock import yaml12
+from sarkmock.cli.completion import names_or_file
 from sarkmock.cli.output import console, print_json
 from sarkmock.operations import Operation, body_schema, compile_document, lines
-from sarkmock.spec import Deviation, Document, load
+from sarkmock.spec import Deviation, Document, load, profiles
 from sarkmock.spec import deviations as listed
 
 HAZARD_STYLES = {"read": "green", "write": "yellow", "operational": "magenta", "disruptive": "bold red"}
 SEVERITY_STYLES = {"breaks": "bold red", "surprises": "yellow", "cosmetic": "dim"}
-PROFILE = {"metavar": "NAME", "show_default": True, "help": "documented, shipped, or the path of an overlay file."}
+PROFILE = {"metavar": "NAME", "show_default": True, "shell_complete": names_or_file(profiles),
+           "help": "documented, shipped, or the path of an overlay file."}
 
 
 @click.command()

@@ -14,6 +14,7 @@ import click
 
 from sarkmock import certificates
 from sarkmock.app import create_app
+from sarkmock.cli.completion import names_or_file
 from sarkmock.cli.controlling import FaultLine, control_of, set_faults, told
 from sarkmock.cli.logging import Log
 from sarkmock.engine import Engine
@@ -22,7 +23,7 @@ from sarkmock.gateway import BASE
 from sarkmock.journal import LIMIT, Journal
 from sarkmock.seeds import load_seed, seed_names
 from sarkmock.server import Application, Server
-from sarkmock.spec import Document, load
+from sarkmock.spec import Document, load, profiles
 from sarkmock.state import State
 from sarkmock.storage import Kept, Storage
 
@@ -39,8 +40,9 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--cert", type=FILE, metavar="FILE", help="Certificate chain (PEM); without it one is made for this run.")
 @click.option("--key", type=FILE, metavar="FILE", help="Private key (PEM) of --cert.")
 @click.option("--profile", default="documented", show_default=True, metavar="NAME",
+              shell_complete=names_or_file(profiles),
               help="Which API to answer as: documented, shipped, or the path of an overlay file.")
-@click.option("--seed", "--seed-file", metavar="NAME|FILE",
+@click.option("--seed", "--seed-file", metavar="NAME|FILE", shell_complete=names_or_file(seed_names),
               help=f"State to start from: {', '.join(seed_names())}, or a YAML file (see `sarkmock seeds`); factory.")
 @click.option("--state", type=FILE, metavar="FILE",
               help="Keep the state in this file: begin with what is in it, and have every change there before it is "
@@ -68,7 +70,7 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
     """Answer the SARK V6 API on this machine until Ctrl-C.
 
     HTTPS on 127.0.0.1:44300, state in memory, factory-fresh at every start unless --state keeps it. POST /_mock/reset
-    brings the first state back, GET /_mock/health says that the mock is up; /_mock/control.yaml describes all of /_mock.
+    brings the first state back, GET /_mock/health says that the mock is up; /_mock/control.yaml describes the rest.
 
     \b
     Examples:
