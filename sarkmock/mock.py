@@ -156,7 +156,7 @@ def start_of(seed: str | Path | Mapping[str, Any] | Seed, pbx: Running | None) -
     if pbx is not None and pbx not in get_args(Running):
         raise ValueError(unknown("state of the PBX", pbx, get_args(Running)))
     if not isinstance(seed, Seed):
-        seed = Seed.of(seed) if isinstance(seed, Mapping) else load_seed(seed)
+        seed = load_seed(seed)
     return replace(seed, running=pbx == "running") if pbx else seed
 
 

@@ -22,7 +22,7 @@ from sarkmock.names import unknown
 from sarkmock.yaml12 import FileError
 
 STAMPS = ("z_created", "z_updated")
-KEYS = ("base", "tables", "files", "astdb", "pbx", "unchecked")
+KEYS = ("tables", "files", "astdb", "pbx", "unchecked")
 ROW_ID = "INTEGER PRIMARY KEY"  # the one kind of column that SQLite itself keeps free of texts
 INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 Place = tuple[str | int, ...]
@@ -65,7 +65,7 @@ class Seed:
 
     @classmethod
     def of(cls, content: Any) -> Seed:
-        """The seed that a mapping of a seed file's shape describes, without its base; SeedError for a mistake."""
+        """The seed that a mapping of a seed file's shape describes, all but a base; SeedError for a mistake."""
         problems = list(_problems(content))
         if problems:
             place, problem = problems[0]

@@ -57,14 +57,14 @@ def load_seed(seed: str | Path | Mapping[str, Any], document: Document | None = 
 
 
 def seed_of(content: Any, document: Document | None) -> Seed:
-    own, base = Seed.of(content), content.get("base")
-    if base is None:
-        seed, origins = own, None
-    elif base in NAMED:
-        seed, origins = merged(named(base), own, stated="pbx" in content)
+    if not isinstance(content, dict) or "base" not in content:
+        seed, origins = Seed.of(content), None
+    elif content["base"] in NAMED:
+        own = Seed.of({key: value for key, value in content.items() if key != "base"})
+        seed, origins = merged(named(content["base"]), own, stated="pbx" in content)
     else:
-        raise SeedError(("base",), unknown("seed", base, NAMED))
-    if not own.unchecked:
+        raise SeedError(("base",), unknown("seed", content["base"], NAMED))
+    if not seed.unchecked:
         check(seed, origins, load() if document is None else document)
     return seed
 
