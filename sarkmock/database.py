@@ -93,6 +93,14 @@ class Database:
         """Insert and return the rowid; sqlite3.IntegrityError for a duplicate key."""
         return int(self._db.execute(insert_of(table, tuple(row)), tuple(row.values())).lastrowid or 0)
 
+    def refusal(self, table: str, row: Mapping[str, Any]) -> str | None:
+        """Insert; why that cannot be, if it cannot."""
+        try:
+            self.insert(table, row or {self._columns[table][0]: None})
+        except sqlite3.Error as error:
+            return f"the database refuses it: {error}"
+        return None
+
     def update(self, table: str, column: str, value: Any, changes: Mapping[str, Any]) -> int:
         if not changes:
             return 0
@@ -171,6 +179,14 @@ class LockedDatabase(Database):
 
     def insert(self, table: str, row: Mapping[str, Any]) -> int:
         raise DatabaseLocked
+
+    def refusal(self, table: str, row: Mapping[str, Any]) -> str | None:
+        """Insert; why that cannot be, if it cannot."""
+        try:
+            self.insert(table, row or {self._columns[table][0]: None})
+        except sqlite3.Error as error:
+            return f"the database refuses it: {error}"
+        return None
 
     def update(self, table: str, column: str, value: Any, changes: Mapping[str, Any]) -> int:
         raise DatabaseLocked

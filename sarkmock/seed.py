@@ -130,10 +130,14 @@ def _rows_problems(place: Place, rows: list[Any], layout: Database) -> Iterator[
         if not isinstance(row, dict):
             yield (*place, index), "must be a mapping of columns to values"
             continue
-        yield from _row_problems((*place, index), row, layout.kinds(table))
+        wrong = list(_row_problems((*place, index), row, layout.kinds(table)))
+        yield from wrong
         key = tuple(str(row.get(column)) for column in layout.key(table) if row.get(column) is not None)
         if key and key in seen:
             yield (*place, index, layout.key(table)[0]), f"there is a row {' '.join(key)} already"
+        elif not wrong:
+            refusal = layout.refusal(table, row)
+            yield from [((*place, index), refusal)] if refusal else []
         seen.add(key)
 
 

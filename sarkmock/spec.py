@@ -201,6 +201,12 @@ def extensions(value: Any, pointer: str = "") -> Iterator[tuple[str, str, Any]]:
                 yield from extensions(item, f"{pointer}/{overlay.escape(key)}")
 
 
+def forget() -> None:
+    """Read the files again when they are asked for next."""
+    for remembered in (load, deviations, read_overlay, bundle, _resource, _vocabulary, _validator):
+        remembered.cache_clear()
+
+
 def resolve(document: Document, value: Any) -> Any:
     """What a ``$ref`` into the document stands for; anything else as it is."""
     while isinstance(value, dict) and "$ref" in value:

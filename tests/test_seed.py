@@ -80,6 +80,12 @@ def test_the_number_of_a_row_is_whole(tmp_path, table, row):
         read(tmp_path, f"tables:\n  {table}:\n    - {row}\n")
 
 
+def test_a_number_that_the_database_gave_to_another_row_is_told(tmp_path):
+    with pytest.raises(FileError, match="the database refuses it: UNIQUE constraint failed") as caught:
+        read(tmp_path, "tables:\n  queue:\n    - {pkey: one}\n    - {id: 1, pkey: two}\n")
+    assert caught.value.line == 4
+
+
 @pytest.mark.parametrize("content", [
     {"tables": {"cluster": [{"pkey": "\ud800"}]}},
     {"files": {"/greeting": "\ud800"}},

@@ -75,6 +75,7 @@ def test_a_seed_on_a_base_adds_rows_and_changes_columns(tmp_path):
     ("'1001'", "alice", 6, "SYSOP: the API refuses 'alice': The s y s o p must be an integer."),
     ("base: demo", "base: dmeo", 1, "unknown seed 'dmeo'; did you mean demo?"),
     ("DiD, tech", "DID, tech", 8, "did you mean DiD?"),
+    ("tables:", "tables:\n  queue:\n  - {id: 1, pkey: Other}", 4, "UNIQUE constraint failed: queue.id"),
     ("tables:", "unchecked: perhaps\ntables:", 2, "must be true or false"),
     ("tables:", "tables:\n  ivrmenu:\n  - {pkey: twice}\n  - {pkey: twice}", 5, "there is a row twice already"),
 ])

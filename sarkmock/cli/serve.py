@@ -14,6 +14,7 @@ import click
 
 from sarkmock import certificates
 from sarkmock.app import create_app
+from sarkmock.cli import watching
 from sarkmock.cli.completion import names_or_file
 from sarkmock.cli.controlling import FaultLine, control_of, set_faults, told
 from sarkmock.cli.logging import Log
@@ -61,12 +62,13 @@ FILE = click.Path(dir_okay=False, path_type=Path)
               metavar="DIRECTORY", help="Where /_mock/save and /_mock/load have their files.")
 @click.option("--boot-time", type=click.FloatRange(min=0), default=60.0, show_default=True, metavar="SECONDS",
               help="How long the PBX stays down after a reboot.")
+@click.option("--watch", is_flag=True, help="Read the seed file, the overlay and the document again when they change.")
 @click.option("-v", "--verbose", is_flag=True,
               help="Log every request to stderr: why it was refused, what the published product does otherwise.")
 def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
           profile: str, seed: str | None, state: Path | None, throttle: int | None, journal: int,
           faults: tuple[Fault, ...], fault_file: Path | None, control_token: str | None, no_control: bool,
-          save_dir: Path | None, boot_time: float, verbose: bool) -> None:
+          save_dir: Path | None, boot_time: float, watch: bool, verbose: bool) -> None:
     """Answer the SARK V6 API on this machine until Ctrl-C.
 
     HTTPS on 127.0.0.1:44300, state in memory, factory-fresh at every start unless --state keeps it. POST /_mock/reset
@@ -82,6 +84,7 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
         sarkmock serve --cert box.pem --key box.key
         sarkmock serve --seed big                   10,000 extensions
         sarkmock serve --seed my-box.yaml           start from rows of your own
+        sarkmock serve --seed my-box.yaml --watch   and serve each change of that file at once
         sarkmock serve --state office.state         go on where the last run with that file ended
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)  # before any thread starts: only `sigwait` below receives them
@@ -99,6 +102,8 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
         server = stack.enter_context(Server(app, host, port, tls=pair, log=Log(kept) if verbose else None))
         click.echo(greeting(server.url, pair, profile, len(engine.operations),
                             told(server.url, control, control_token is not None)))
+        if watch:
+            watching.watch(engine, profile, seed, watching.told)
         signal.sigwait(ENDINGS)
     leave()
 

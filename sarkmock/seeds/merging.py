@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sarkmock.database import Database, Row
-from sarkmock.seed import Seed
+from sarkmock.seed import Seed, SeedError
 
 # (table, index of a row in the whole) -> index of the row that was put on top.
 Origins = Mapping[tuple[str, int], int]
@@ -23,6 +23,10 @@ def merged(base: Seed, own: Seed, *, stated: bool) -> tuple[Seed, Origins]:
             index = places.get(key_of(layout, table, row), len(whole))
             whole[index:index + 1] = [{**(whole[index] if index < len(whole) else {}), **row}]
             origins[table, index] = number
+        for index, row in enumerate(whole):
+            refusal = layout.refusal(table, row)
+            if refusal:
+                raise SeedError(("tables", table, origins.get((table, index), 0)), refusal)
     running = own.running if stated else base.running
     return Seed(tables, base.files | own.files, base.astdb | own.astdb, running, own.unchecked), origins
 
