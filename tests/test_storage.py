@@ -228,3 +228,19 @@ def test_a_change_that_cannot_be_kept_is_no_success():
     body = b"".join(app(environ, lambda *answer: started.append(answer)))
     assert (started[-1][0], json.loads(body)) == (
         "500 Internal Server Error", {"message": "The state cannot be kept: disk full"})
+
+
+def test_what_a_dropped_request_did_is_kept_all_the_same():
+    saved = []
+
+    class Noting:
+        def save(self, state):
+            saved.append(state)
+
+    def dropping(environ, start_response):
+        raise ConnectionResetError
+
+    engine = Engine()
+    with pytest.raises(ConnectionResetError):
+        Kept(dropping, engine.state, Noting(), engine.lock)({}, print)
+    assert saved == [engine.state]
