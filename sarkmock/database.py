@@ -97,7 +97,7 @@ class Database:
         """Insert; why that cannot be, if it cannot."""
         try:
             self.insert(table, row or {self._columns[table][0]: None})
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OverflowError) as error:
             return f"the database refuses it: {error}"
         return None
 
@@ -184,7 +184,7 @@ class LockedDatabase(Database):
         """Insert; why that cannot be, if it cannot."""
         try:
             self.insert(table, row or {self._columns[table][0]: None})
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OverflowError) as error:
             return f"the database refuses it: {error}"
         return None
 

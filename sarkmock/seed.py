@@ -126,15 +126,16 @@ def _table_problems(tables: dict[Any, Any]) -> Iterator[tuple[Place, str]]:
 
 def _rows_problems(place: Place, rows: list[Any], layout: Database) -> Iterator[tuple[Place, str]]:
     table, seen = str(place[-1]), set()
+    keys, kinds = layout.key(table), layout.kinds(table)
     for index, row in enumerate(rows):
         if not isinstance(row, dict):
             yield (*place, index), "must be a mapping of columns to values"
             continue
-        wrong = list(_row_problems((*place, index), row, layout.kinds(table)))
+        wrong = list(_row_problems((*place, index), row, kinds))
         yield from wrong
-        key = tuple(str(row.get(column)) for column in layout.key(table) if row.get(column) is not None)
-        if key and key in seen:
-            yield (*place, index, layout.key(table)[0]), f"there is a row {' '.join(key)} already"
+        key = tuple(str(row[column]) for column in keys if row.get(column) is not None)
+        if len(key) == len(keys) and key in seen:
+            yield (*place, index, keys[0]), f"there is a row {' '.join(key)} already"
         elif not wrong:
             refusal = layout.refusal(table, row)
             yield from [((*place, index), refusal)] if refusal else []

@@ -59,6 +59,7 @@ def test_the_factory_seed_has_what_a_fresh_sark_has():
     ("pkey: acme", "pkey: default", 4, "there is a row default already"),
     ("description: Acme", "pkey: true", 5, "duplicate key 'pkey'"),
     ("Acme\n", "true\n", 5, "write 'true' if you mean the text"),
+    ("Acme\n", "99999999999999999999\n", 4, "the database refuses it: Python int too large"),
     ("Acme\n", ".nan\n", 5, "must be a finite number"),
     ("/greeting", "greeting", 8, "must be an absolute path"),
     ('"441234"', "[441234]", 10, "astdb.cfim.1001: must be text or a whole number"),

@@ -66,6 +66,7 @@ def refused(seed: Seed, document: Document) -> Iterator[tuple[Place, str]]:
     """Place and problem of every value that no operation would have written."""
     yield from repeated(seed, document)
     tables, usual, columns = State(seed).tables, Seed.factory().tables, writers(document)
+    answers: dict[tuple[Any, ...], str | None] = {}
     for table, rows in seed.tables.items():
         defaults = tables.defaults(table)
         for index, row in enumerate(rows):
@@ -73,7 +74,10 @@ def refused(seed: Seed, document: Document) -> Iterator[tuple[Place, str]]:
             texts = {column: to_text(value) for column, value in row.items() if value is not None}
             for column in texts:
                 found = [writer for writer in columns.get((table, column), ()) if writer.writes(row)]
-                problem = complaint(found, column, texts, tables)
+                asked = (column, texts[column], *map(id, found))  # many rows hold the same
+                if asked not in answers:
+                    answers[asked] = complaint(found, column, texts, tables)
+                problem = answers[asked]
                 if problem and row[column] not in (fresh.get(column), defaults[column]):
                     yield ("tables", table, index, column), problem
 
