@@ -50,8 +50,7 @@ class Storage:
     def save(self, state: State) -> None:
         """Keep what has changed since the last time; OSError if that cannot be done."""
         seen = state.tables.changes, state.seed, state.files.copy(), state.memory()
-        if all(now is before or (index > 1 and now == before)
-               for index, (now, before) in enumerate(zip(seen, self._seen, strict=True))):
+        if seen == self._seen:
             return
         parts = dict(self._parts(state, *seen))
         changed = {place: content for place, content in parts.items() if self._saved.get(place) != content}

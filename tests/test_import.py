@@ -208,6 +208,14 @@ def test_what_could_not_be_read_is_told() -> None:
     assert [row["pkey"] for row in copy.tables["ipphone"]] == ["1001", "a;b"]
 
 
+def test_rows_that_the_api_would_refuse_are_imported_and_marked() -> None:
+    state = Seed({"agent": [{"pkey": "1001", "cluster": "gone", "name": "Ann", "passwd": "2001"}]})
+    copy, notes = imported(engine_of(state, "documented"))
+    assert copy.unchecked
+    assert any("served as it is: tables.agent.0.cluster: the API refuses 'gone'" in note for note in notes)
+    assert not imported(engine_of(SECRETS, "documented"))[0].unchecked
+
+
 def test_the_command_writes_a_file_that_serve_takes(tmp_path: Path) -> None:
     first, second = tmp_path / "first.yaml", tmp_path / "second.yaml"
     first.write_text(SECRETS.text())
