@@ -90,8 +90,7 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)  # before any thread starts: only `sigwait` below receives them
     with ExitStack() as stack:
         storage = stack.enter_context(closing(Storage(state))) if state else None
-        engine = Engine(state=first_state(seed, storage, load(profile)), profile=profile)
-        engine.state.pbx.boot_seconds = boot_time
+        engine = Engine(state=first_state(seed, storage, load(profile), boot_time), profile=profile)
         pair = None if http else _pair(stack, host, cert, key)
         control = control_of(host, no_control, control_token, save_dir)
         kept = Journal(engine, journal) if journal else None
@@ -108,10 +107,11 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
     leave()
 
 
-def first_state(seed: str | None, storage: Storage | None, document: Document) -> State:
+def first_state(seed: str | None, storage: Storage | None, document: Document, boot_time: float) -> State:
     """What is kept, or else the seed. A seed that is named is also what a reset goes back to."""
     kept = storage.seed if storage and seed is None else None
     state = State(kept or load_seed(seed or "factory", document))
+    state.pbx.boot_seconds = boot_time
     if storage:
         storage.restore(state)
         storage.save(state)
