@@ -24,7 +24,8 @@ LAST_DATA_RECEIVED = struct.Struct("=8x44xI")
 SIOCOUTQNSD = 0x894B  # linux/sockios.h
 UNCONNECTED = struct.pack("=H14x", socket.AF_UNSPEC)  # connect() to it dissolves a connection
 SETTLING = 0.005  # seconds within which what is being written has reached the kernel
-PATIENCE = 0.1  # seconds; the kernel sends what is corked after 0.2
+PATIENCE = 0.5  # seconds; once something is corked, the kernel sends it after 0.2
+MARGIN = 400  # bytes: status line, headers, encryption
 
 
 def accepted(listener: socket.socket) -> Iterator[socket.socket]:
@@ -47,11 +48,12 @@ def drop(listener: socket.socket, silent_for: float = 0.0) -> None:
                 connection.shutdown(socket.SHUT_RDWR)
 
 
-def reset(listener: socket.socket, write: Callable[[], None]) -> bool:
+def reset(listener: socket.socket, write: Callable[[], None], size: int) -> bool:
     """Reset the connection that `write` makes the worker answer on, so that nothing of the answer arrives.
 
-    Which connection that is, only the kernel knows: all are corked, and one gets bytes that it may not send yet. Nobody
-    else must be answered meanwhile. False where the kernel has no such cork (Linux has), or keeps it to itself.
+    Which connection that is, only the kernel knows: all are corked, and one gets about ``size`` bytes that it may not
+    send yet. Nobody else must be answered meanwhile. False where the kernel has no such cork (Linux has), or where it
+    is not clear which one it is.
     """
     if not hasattr(socket, "TCP_CORK"):
         write()
@@ -61,7 +63,7 @@ def reset(listener: socket.socket, write: Callable[[], None]) -> bool:
         time.sleep(SETTLING)
         before = [unsent(one) for one in corked]
         write()
-        found = await_change(corked, before)
+        found = await_growth(corked, before, size)
         for one in found[:1] if len(found) == 1 else ():
             abort(one)
     return len(found) == 1
@@ -79,13 +81,13 @@ def cork(connection: socket.socket) -> Iterator[socket.socket]:
             kept.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
 
 
-def await_change(connections: list[socket.socket], before: list[int]) -> list[socket.socket]:
-    """The connections that have something to send which they had not before."""
+def await_growth(connections: list[socket.socket], before: list[int], size: int) -> list[socket.socket]:
+    """The connections that have about so many bytes more to send than before."""
     deadline = time.monotonic() + PATIENCE
     found: list[socket.socket] = []
     while not found and time.monotonic() < deadline:
         time.sleep(SETTLING / 10)
-        found = [one for one, size in zip(connections, before, strict=True) if unsent(one) != size]
+        found = [one for one, had in zip(connections, before, strict=True) if 0 <= unsent(one) - had - size < MARGIN]
     return found
 
 

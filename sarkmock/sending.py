@@ -14,6 +14,7 @@ from sarkmock.connections import reset
 
 FLUSH = 0.05  # seconds within which the worker has sent what it was given
 DROPPED = 0
+PADDING = 900  # bytes by which an answer is known, short of a packet
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,9 @@ def drop_answer(proto: Any, listener: socket.socket) -> None:
     """Close the connection without an answer; where that cannot be, with a status line and nothing more."""
     gone = threading.Event()
     beginning = Beginning(b"", lambda: gone.wait(1))
-    answer = threading.Thread(target=proto.response_iter, args=(500, [("Content-Length", "1")], beginning), daemon=True)
-    reset(listener, answer.start)
+    headers = [("Content-Length", "1"), ("X-Padding", "-" * PADDING)]
+    answer = threading.Thread(target=proto.response_iter, args=(500, headers, beginning), daemon=True)
+    reset(listener, answer.start, PADDING)
     gone.set()
 
 
