@@ -11,9 +11,8 @@ from contracts.baselines.comparing import Comparison
 from contracts.baselines.files import Baseline
 from contracts.baselines.kinds import INFORMATIVE
 from contracts.baselines.mocking import Action, Unfit, beside, distance, document_of
-from contracts.document import pointer
 from contracts.known import touches
-from sarkmock import Deviation, deviations, overlay_of, profiles
+from sarkmock import Deviation, deviations, overlay_of, pointer, profiles
 
 BASE = "documented"
 FEW = 12  # a turn that makes more differences than this is no step on the way

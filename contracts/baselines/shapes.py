@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from contracts.document import Contract, pointer
-from sarkmock import Operation
+from contracts.document import Contract
+from sarkmock import Operation, pointer
 
 TYPES = {bool: "boolean", int: "integer", float: "number", str: "text", list: "list", dict: "object",
          type(None): "null"}
