@@ -1,5 +1,6 @@
 """The page at /_mock/ in a real browser: what a person sees and does there, and what cannot be done to them."""
 
+import json
 import re
 import shutil
 
@@ -342,3 +343,59 @@ def test_a_mock_that_ends_is_told_and_found_again(browser):
 
 def mock_port(page):
     return re.search(r":(\d+)/", page.url)[1]
+
+
+def test_an_entry_says_why_and_leads_to_the_reference(mock, visit):
+    post(mock, "tenants", pkey="acme", colour="red")
+    page = visit("#journal/1")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Why 422")
+    expect(dialog).to_contain_text("The description field is required.")
+    expect(dialog).to_contain_text("has no variable 'colour'")
+    dialog.get_by_role("link", name="Reference").click()
+    expect(page.locator(".opblock.is-open")).to_contain_text("tenants.create")
+
+
+def test_the_journal_tells_what_the_product_would_have_done_otherwise(mock, visit):
+    post(mock, "queues", pkey="q1", cluster="nosuch")
+    page = visit()
+    expect(page.locator("tbody tr")).to_contain_text("queue-cluster-unchecked")
+
+
+def test_the_journal_is_saved_as_har(mock, visit):
+    post(mock, "tenants", pkey="acme", description="A tenant")
+    requests.get(f"{mock.url}/tenants", timeout=5)
+    page = visit()
+    page.get_by_label("Method").select_option("POST")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    with page.expect_download() as saving:
+        page.get_by_role("button", name="Save as HAR").click()
+    entry, = json.loads(saving.value.path().read_text())["log"]["entries"]
+    assert entry["request"]["method"] == "POST"
+    assert entry["response"]["status"] == 201
+
+
+@pytest.mark.parametrize("operation", ["logs.cdrs.all", "cosrules.list", "daytimers.list", "astamis.Agents"])
+def test_every_section_of_the_reference_has_an_address(mock, visit, operation):
+    page = visit()
+    address = page.evaluate("async (id) => (await import('/_mock/page/operations.js')).referenceOf(id)", operation)
+    page.goto(page.url.partition("#")[0] + address)
+    expect(page.locator(".opblock.is-open")).to_contain_text(operation)
+
+
+def test_a_journal_that_was_cleared_meanwhile_is_not_mixed_with_the_new_one(mock, visit):
+    for key in ("one", "two", "three"):
+        post(mock, "tenants", pkey=key, description="before")
+    page = visit()
+    expect(page.locator("tbody tr")).to_have_count(3)
+    mock.reset()
+    for _ in range(4):
+        requests.get(f"{mock.url}/trunks", timeout=5)
+    expect(page.locator("tbody tr")).to_have_count(4)
+    expect(page.get_by_text("tenants.create")).to_have_count(0)
+
+
+@pytest.mark.parametrize("address", ["#%", "#nosuch", "#journal/99999", "#tables/nosuch"])
+def test_a_wrong_address_does_no_harm(mock, visit, address):
+    page = visit(address)
+    expect(page.get_by_role("heading", level=1)).to_be_visible()

@@ -1,7 +1,7 @@
 // The mock's switches: the PBX, its clock, what it starts from, which API it answers as, and what goes wrong.
 
 import { call, download, get } from "./api.js";
-import { button, field, h, select, toast } from "./dom.js";
+import { attempt, button, field, h, select, toast } from "./dom.js";
 import { faults } from "./faults.js";
 import { poll } from "./polling.js";
 import { refreshStatus } from "./shell.js";
@@ -12,21 +12,17 @@ const TIMES = [["boot_seconds", "Booting takes, seconds"], ["ring_seconds", "A c
 
 export async function controls(main, rest, signal) {
   const cards = [pbx, clock, start, profile, state].map((make) => make());
-  const refresh = () => Promise.all(cards.map((card) => card.refresh?.()));
+  const wrong = faults();
+  const refresh = () => Promise.all([...cards, wrong].map((one) => one.refresh?.()));
   main.append(h("div", { class: "title" }, h("h1", {}, "Controls")),
-    h("div", { class: "cards" }, cards.map((card) => card.element)), await faults(signal));
-  main.addEventListener("changed", () => { refresh(); refreshStatus(); }, { signal });
+    h("div", { class: "cards" }, cards.map((card) => card.element)), wrong.element);
+  main.addEventListener("changed", () => { attempt(refresh); refreshStatus(); }, { signal });
   await poll(refresh, EVERY, signal);
 }
 
 // Does what a switch says, tells what went wrong, and has everything shown anew.
 async function act(event, method, path, body, done) {
-  try {
-    await call(method, path, body);
-    if (done) toast(done);
-  } catch (error) {
-    toast(error.message, "problem");
-  }
+  if (await attempt(() => call(method, path, body)) && done) toast(done);
   event.target.dispatchEvent(new Event("changed", { bubbles: true }));
 }
 
@@ -73,8 +69,8 @@ function start() {
   const told = h("p", { class: "muted" });
   const describe = () => { told.textContent = seeds.selectedOptions[0]?.dataset.holds ?? ""; };
   seeds.addEventListener("change", describe);
-  get("seed").then((found) => {
-    seeds.replaceChildren(...found.map(({ name, description }) => h("option", { value: name, "data-holds": description }, name)));
+  attempt(async () => {
+    seeds.replaceChildren(...(await get("seed")).map(({ name, description }) => h("option", { value: name, "data-holds": description }, name)));
     describe();
   });
   return { element: card("Start over",
@@ -103,7 +99,7 @@ function state() {
     if (chosen) await act(event, "PUT", "state", await chosen.text(), `The state is that of ${chosen.name}.`);
     file.value = "";
   });
-  const save = () => download("state", "application/yaml", "sarkmock-state.yaml").catch((error) => toast(error.message, "problem"));
+  const save = () => attempt(() => download("state", "application/yaml", "sarkmock-state.yaml"));
   return { element: card("State",
     h("p", { class: "muted" }, "All that the PBX holds, as a seed file: to keep, to change, to start from."),
     h("div", { class: "actions" }, button("Download", save), button("Upload…", () => file.click()), file)) };

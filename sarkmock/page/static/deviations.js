@@ -1,7 +1,7 @@
 // Where the published product differs from its page, and each difference as a fault to try a client on.
 
 import { call, get } from "./api.js";
-import { button, h, toast } from "./dom.js";
+import { attempt, button, h } from "./dom.js";
 import { DataTable } from "./table.js";
 
 const KINDS = { breaks: "bad", surprises: "warn", cosmetic: "" };
@@ -15,23 +15,19 @@ export async function deviations(main) {
     { key: "on", label: "Switched on", fixed: true, text: () => "", cell: (one) =>
       button(on.has(one.id) ? "On" : "Off", () => turn(one), { "aria-pressed": String(on.has(one.id)), "aria-label": `${one.id} switched on` }) },
   ] });
-  const turn = async (one) => {
-    try {
-      if (on.has(one.id)) await call("DELETE", `faults/${encodeURIComponent(one.id)}`);
-      else await call("POST", "faults", { deviation: one.id, id: one.id });
-      on = await switchedOn();
-      table.render();
-      table.element.querySelector(`[aria-label="${one.id} switched on"]`)?.focus();
-    } catch (error) {
-      toast(error.message, "problem");
-    }
-  };
+  const turn = (one) => attempt(async () => {
+    if (on.has(one.id)) await call("DELETE", `faults/${encodeURIComponent(one.id)}`);
+    else await call("POST", "faults", { deviation: one.id, id: one.id });
+    on = await switchedOn();
+    table.render();
+  });
   main.append(
     h("div", { class: "title" }, h("h1", {}, "Deviations"),
       h("p", { class: "muted" }, "What the published SARK does differently from its page. Switched on, the mock answers like a firmware that has that one.")),
     table.element);
-  const [all, active] = await Promise.all([get("deviations"), switchedOn()]);
+  const [all, active, { profile }] = await Promise.all([get("deviations"), switchedOn(), get("profile")]);
   on = active;
+  if (profile !== "documented") table.element.before(h("p", { class: "note" }, `The mock answers as ${profile}: switches matter to documented alone.`));
   table.show(all);
 }
 

@@ -45,6 +45,17 @@ export function modal(title, ...content) {
   return dialog;
 }
 
+// Tells what went wrong with something that was asked for; whether it went well.
+export async function attempt(work) {
+  try {
+    await work();
+    return true;
+  } catch (error) {
+    toast(error.message, "problem");
+    return false;
+  }
+}
+
 export function toast(message, kind = "info") {
   const note = h("div", { class: `toast ${kind}` }, h("span", {}, message),
     button("×", () => note.remove(), { "aria-label": "Dismiss" }));

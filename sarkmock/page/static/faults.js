@@ -1,11 +1,9 @@
 // What goes wrong on purpose: the list of faults, and the form that adds one.
 
 import { call, get } from "./api.js";
-import { button, field, h, select, toast } from "./dom.js";
-import { poll } from "./polling.js";
+import { attempt, button, field, h, select } from "./dom.js";
 import { DataTable } from "./table.js";
 
-const EVERY = 2000;
 // Effect -> its label, the control that asks for its value, and how that value is read.
 const EFFECTS = {
   latency: ["Only late", null],
@@ -20,7 +18,7 @@ const EFFECTS = {
 };
 
 
-export async function faults(signal) {
+export function faults() {
   const table = new DataTable({ label: "Faults", searchable: false, empty: "Nothing goes wrong.", columns: [
     { key: "id", label: "Fault", class: "tight", cell: (fault) => h("code", {}, fault.id) },
     { key: "operation", label: "Operation", class: "tight", cell: (fault) => h("code", {}, fault.operation) },
@@ -30,22 +28,13 @@ export async function faults(signal) {
     { key: "remove", label: "Remove", class: "tight", fixed: true, text: () => "", cell: (fault) =>
       button("Remove", () => change("DELETE", `faults/${encodeURIComponent(fault.id)}`), { "aria-label": `Remove ${fault.id}` }) },
   ] });
-  const refresh = async () => { const found = await get("faults"); if (!signal.aborted) table.show(found); };
-  const change = async (method, path, body) => {
-    try {
-      await call(method, path, body);
-      await refresh();
-      return true;
-    } catch (error) {
-      toast(error.message, "problem");
-      return false;
-    }
-  };
-  await poll(refresh, EVERY, signal);
-  return h("section", { class: "wide" },
+  const refresh = async () => table.show(await get("faults"));
+  const change = (method, path, body) => attempt(async () => { await call(method, path, body); await refresh(); });
+  const element = h("section", {},
     h("div", { class: "title" }, h("h2", {}, "Faults"),
       h("div", { class: "actions" }, button("Remove all", () => change("DELETE", "faults"), { class: "danger" }))),
     form((fault) => change("POST", "faults", fault)), table.element);
+  return { element, refresh };
 }
 
 function number(attributes) {

@@ -1,11 +1,14 @@
 // The journal, live: every request and its answer, why it was refused, and what the shipped SARK does differently.
 
-import { address, call, get } from "./api.js";
-import { button, h, modal, select, toast } from "./dom.js";
+import { call, download, get } from "./api.js";
+import { attempt, button, h, modal, select } from "./dom.js";
+import { referenceOf } from "./operations.js";
 import { poll } from "./polling.js";
 import { DataTable } from "./table.js";
 
 const EVERY = 1000;
+const MOST = 500;  // entries that are shown
+const SEVERITIES = { breaks: "bad", surprises: "warn", cosmetic: "" };
 const STATUSES = [["", "Any status"], "2xx", "4xx", "5xx", "404", "409", "422", "429"];
 const METHODS = [["", "Any method"], "GET", "POST", "PUT", "DELETE"];
 
@@ -16,30 +19,31 @@ const COLUMNS = [
   { key: "path", label: "Path", text: target, cell: (entry) => h("code", {}, target(entry)) },
   { key: "operation", label: "Operation", class: "tight", cell: (entry) => entry.operation ?? h("span", { class: "null" }, "none") },
   { key: "status", label: "Status", class: "tight", cell: (entry) => badge(entry.status) },
-  { key: "seconds", label: "ms", class: "number tight", cell: (entry) => milliseconds(entry) },
+  { key: "seconds", label: "ms", class: "number tight", text: (entry) => entry.seconds + entry.delay, cell: (entry) => milliseconds(entry) },
   { key: "notes", label: "Notes", text: (entry) => notes(entry).map(([, label]) => label).join(" "),
     cell: (entry) => notes(entry).map(([kind, label]) => [h("span", { class: `badge ${kind}` }, label), " "]) },
 ];
 
 export async function journal(main, [number], signal) {
   const filter = { operation: "", status: "", method: "", path: "" };
-  let entries = [], last = 0, live = true;
+  let entries = [], live = true;
   const table = new DataTable({ label: "Journal", columns: COLUMNS, open: (entry) => open(entry), sort: { key: "number", down: true },
     empty: "No request yet. Send one, or try one out in the reference.", searchable: false });
 
+  const query = (more) => new URLSearchParams(Object.entries({ ...filter, ...more }).filter(([, value]) => value));
   const fresh = async () => {
-    const query = new URLSearchParams(Object.entries(filter).filter(([, value]) => value));
-    if (last) query.set("after", last);
-    const found = await get(`journal?${query}`);
+    const last = entries.at(-1);
+    const found = await get(`journal?${query({ after: last && last.number - 1, limit: MOST })}`);
     if (signal.aborted) return;
-    if (found.count < last) return again();  // it was cleared
-    const newest = found.entries.at(-1)?.number ?? last;
-    if (last && newest === last) return;
-    entries = [...entries, ...found.entries].slice(-found.kept);
-    last = newest;
+    // The last one known comes first again, or the journal was cleared meanwhile and counts anew.
+    const [first, ...more] = found.entries;
+    const goesOn = last && first?.number === last.number && first.received === last.received;
+    if (goesOn && !more.length) return;
+    if (last && !goesOn) return again();
+    entries = [...entries, ...(goesOn ? more : found.entries)].slice(-MOST);
     table.show(entries);
   };
-  const again = () => { entries = []; last = 0; table.show(entries); return fresh().catch((error) => toast(error.message, "problem")); };
+  const again = () => { entries = []; table.show(entries); return attempt(fresh); };
   const narrow = (name) => (event) => { filter[name] = event.target.value.trim(); again(); };
   const follow = button("Live", () => { live = !live; follow.setAttribute("aria-pressed", live); }, { "aria-pressed": "true", title: "Show new requests as they come" });
 
@@ -51,9 +55,10 @@ export async function journal(main, [number], signal) {
         select(STATUSES, { "aria-label": "Status", onchange: narrow("status") }),
         h("input", { type: "text", placeholder: "Path, /api/tenants/*", "aria-label": "Path", onchange: narrow("path") })),
       h("div", { class: "actions" }, follow,
-        button("Clear", async () => { await call("DELETE", "journal"); await again(); }, { class: "danger" }))),
+        button("Save as HAR", () => attempt(() => download(`journal.har?${query({ limit: MOST })}`, "application/json", "sarkmock.har"))),
+        button("Clear", () => attempt(async () => { await call("DELETE", "journal"); await again(); }), { class: "danger" }))),
     table.element);
-  if (number) get(`journal/${encodeURIComponent(number)}`).then(open, (error) => toast(error.message, "problem"));
+  if (number) attempt(async () => open(await get(`journal/${encodeURIComponent(number)}`)));
   await poll(() => live && fresh(), EVERY, signal);
 }
 
@@ -69,22 +74,35 @@ function badge(status) {
   return h("span", { class: `badge ${kind}` }, status);
 }
 
+// What is worth a glance: a fault, and where the published product would have done otherwise.
 function notes(entry) {
   return [
-    entry.fault && ["bad", `fault ${entry.fault}`],
-    entry.warnings?.length > 0 && ["warn", entry.warnings.length === 1 ? "deviation" : `${entry.warnings.length} deviations`],
-  ].filter(Boolean);
+    ...(entry.fault ? [["bad", `fault ${entry.fault}`]] : []),
+    ...entry.warnings.map((warning) => [SEVERITIES[warning.severity] ?? "", warning.deviation ?? "ignored"]),
+  ];
 }
 
 // One request with its answer, whole.
 function open(entry) {
+  const reference = h("a", { hidden: true }, "Reference");
+  attempt(async () => { reference.href = await referenceOf(entry.operation) ?? ""; reference.hidden = !reference.getAttribute("href"); });
   modal([`#${entry.number} `, h("code", {}, `${entry.method} ${target(entry)}`), " ", badge(entry.status)],
     h("dl", { class: "facts" },
-      ...fact("Operation", entry.operation ?? "none: the API has no such method and path"),
+      ...fact("Operation", [entry.operation ?? "none: the API has no such method and path", " ", reference]),
       ...fact("Time", `${entry.received} (PBX: ${entry.time})`),
       ...fact("Took", `${milliseconds(entry)} ms${entry.delay ? `, ${entry.delay * 1000} ms of it by a fault` : ""}`),
       ...(entry.fault ? fact("Fault", entry.fault) : [])),
+    entry.why.length > 0 && h("section", { class: "note" }, h("h3", {}, `Why ${entry.status}`), h("ul", {}, entry.why.map(reason))),
+    entry.warnings.length > 0 && h("section", { class: "note warn" }, h("h3", {}, "Mind"), h("ul", {}, entry.warnings.map(warned))),
     message("Request", entry.request), message("Answer", entry.response));
+}
+
+function reason({ text, lines }) {
+  return h("li", {}, text, lines?.length > 0 && h("small", {}, ` (the documentation, line ${lines.join(", ")})`));
+}
+
+function warned({ text, deviation }) {
+  return h("li", {}, text, deviation && [" ", h("code", {}, deviation)]);
 }
 
 const fact = (name, value) => [h("dt", {}, name), h("dd", {}, value)];

@@ -1,30 +1,35 @@
 // The page's views by the # of its address, one at a time; what a view started ends when it is left.
 
-import { get, takeToken } from "./api.js";
-import { suggestions, toast } from "./dom.js";
+import { takeToken } from "./api.js";
+import { attempt, suggestions } from "./dom.js";
 import { navigation, watchStatus } from "./shell.js";
 import { controls } from "./controls.js";
 import { deviations } from "./deviations.js";
 import { journal } from "./journal.js";
+import { operations } from "./operations.js";
 import { tables } from "./tables.js";
 
 const VIEWS = { journal, tables, controls, deviations };
 const main = document.getElementById("view");
 let leave = null;
 
+function place() {
+  try {
+    return location.hash.slice(1).split("/").map(decodeURIComponent);
+  } catch {
+    return [];  // no address of ours
+  }
+}
+
 async function route() {
-  const [name, ...rest] = location.hash.slice(1).split("/").map(decodeURIComponent);
+  const [name, ...rest] = place();
   const view = Object.hasOwn(VIEWS, name) ? name : "journal";
   leave?.abort();
   leave = new AbortController();
   navigation(`./#${view}`);
   document.title = `${view[0].toUpperCase()}${view.slice(1)} · sarkmock`;
   main.replaceChildren();
-  try {
-    await VIEWS[view](main, rest, leave.signal);
-  } catch (error) {
-    toast(error.message, "problem");
-  }
+  await attempt(() => VIEWS[view](main, rest, leave.signal));
 }
 
 takeToken();
@@ -32,5 +37,4 @@ addEventListener("hashchange", route);
 document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); main.focus(); });
 await route();
 watchStatus();
-const { paths } = await get("openapi.json");
-suggestions("operations", Object.values(paths).flatMap((item) => Object.values(item).map((one) => one?.operationId)).filter(Boolean));
+await attempt(async () => suggestions("operations", [...(await operations()).keys()]));

@@ -1,6 +1,7 @@
 // The API's reference by Swagger UI, whose requests go to this mock. Its text is ours, its answers are shown by it.
 
 import { address, get, takeToken, token } from "./api.js";
+import { sectionOf } from "./operations.js";
 import { navigation } from "./shell.js";
 
 const DOCUMENTS = { api: ["openapi.json", "SARK V6 API"], control: ["control.json", "Control plane"] };
@@ -16,18 +17,27 @@ function authorised(request) {
   return request;
 }
 
+function sectioned(spec) {
+  for (const tag of spec.tags) tag.name = sectionOf(tag.name);
+  for (const operation of Object.values(spec.paths).flatMap((item) => Object.values(item))) {
+    if (operation.tags) operation.tags = operation.tags.map(sectionOf);
+  }
+  return spec;
+}
+
 async function open(which) {
   const [path] = DOCUMENTS[which];
   const spec = await get(path);
   const server = which === "api" ? new URL("/api", location) : address("").href.replace(/\/$/, "");
   window.SwaggerUIBundle({
-    spec: { ...spec, servers: [{ url: String(server), description: "This mock" }] },
+    spec: { ...sectioned(spec), servers: [{ url: String(server), description: "This mock" }] },
     domNode: document.getElementById("reference"),
     presets: [window.SwaggerUIBundle.presets.apis],
     deepLinking: true,
     docExpansion: "none",
     filter: true,
     tryItOutEnabled: true,
+    displayOperationId: true,
     displayRequestDuration: true,
     showExtensions: true,
     defaultModelsExpandDepth: 0,

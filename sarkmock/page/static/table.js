@@ -4,7 +4,7 @@ import { button, h } from "./dom.js";
 
 const PAGE = 100;
 const CONTROLS = "button, a, summary, input";
-const compare = new Intl.Collator("en", { numeric: true, sensitivity: "base" }).compare;
+const collate = new Intl.Collator("en", { numeric: true, sensitivity: "base" }).compare;
 
 // columns: [{key, label, text?(row), cell?(row), class?, fixed?}]; nobody sorts by a fixed one, and its label is for
 // screen readers alone. open(row) is called for a row that is chosen.
@@ -58,7 +58,7 @@ export class DataTable {
     const column = this.sort && this.columns.find((one) => one.key === this.sort.key);
     if (!column) return found;
     const sign = this.sort.down ? -1 : 1;
-    return found.map((row) => [text(row, column), row]).sort((a, b) => sign * compare(a[0], b[0])).map(([, row]) => row);
+    return found.map((row) => [value(row, column), row]).sort((a, b) => sign * compare(a[0], b[0])).map(([, row]) => row);
   }
 
   render() {
@@ -120,7 +120,12 @@ export class DataTable {
   }
 }
 
-const text = (row, column) => String((column.text ? column.text(row) : row[column.key]) ?? "");
+const value = (row, column) => (column.text ? column.text(row) : row[column.key]) ?? "";
+const text = (row, column) => String(value(row, column));
+
+function compare(one, other) {
+  return typeof one === "number" && typeof other === "number" ? one - other : collate(String(one), String(other));
+}
 
 export function show(value) {
   if (value === null || value === undefined) return h("span", { class: "null" }, "null");

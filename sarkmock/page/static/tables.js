@@ -1,7 +1,7 @@
 // The PBX's tables as they are now, and each row to be changed. Asks for rows again only when they may have changed.
 
 import { call, get } from "./api.js";
-import { button, field, h, modal, toast } from "./dom.js";
+import { attempt, button, field, h, modal } from "./dom.js";
 import { poll } from "./polling.js";
 import { DataTable } from "./table.js";
 
@@ -59,15 +59,11 @@ function editor({ name, key, columns }, row, changed) {
   const path = `state/tables/${[name, ...key.map((column) => row[column])].map(encodeURIComponent).join("/")}`;
   const inputs = columns.map((column) => h("input", { name: column, value: row[column] ?? "", placeholder: "null",
     disabled: key.includes(column), autocomplete: "off" }));
-  const send = async (method, body) => {
-    try {
-      await call(method, path, body);
-      dialog.close();
-      await changed();
-    } catch (error) {
-      toast(error.message, "problem");
-    }
-  };
+  const send = (method, body) => attempt(async () => {
+    await call(method, path, body);
+    dialog.close();
+    await changed();
+  });
   const save = (event) => {
     event.preventDefault();
     const edited = inputs.filter((input) => input.value !== String(row[input.name] ?? ""));
