@@ -12,7 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-    from sarkmock import Entry, SarkMock
+    from sarkmock import Journal, SarkMock
 
 MARKER = "sark(*, profile, seed, pbx, faults, now, throttle): what the SARK of the fixture `sark` is like at the start"
 GIVEN_BY_FIXTURES = {"host", "port", "tls"}
@@ -30,15 +30,18 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None],
     report = yield
     mock: Any = getattr(item, "funcargs", {}).get("sark")
     if report.when == "call" and report.failed and hasattr(mock, "requests"):
-        report.sections.append(("SARK requests", "\n".join(map(told, mock.requests)) or "none"))
+        report.sections.append(("SARK requests", "\n".join(told(mock.requests)) or "none"))
     return report
 
 
-def told(entry: Entry) -> str:
-    """A request in a line, with its answer if that was an error."""
-    from sarkmock import body_text, redacted
+def told(journal: Journal) -> Iterator[str]:
+    """Each request in a line, then why it was refused and what to mind about it."""
+    from sarkmock import redacted
 
-    return f"{redacted(str(entry))} {body_text(entry.response_body) if entry.status >= 400 else ''}"
+    for entry in journal:
+        yield redacted(str(entry))
+        yield from (f"    {redacted(reason.text)}" for reason in journal.why(entry))
+        yield from (f"    {redacted(warning.text)}" for warning in journal.warnings(entry))
 
 
 @pytest.fixture(scope="session")

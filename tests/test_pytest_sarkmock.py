@@ -141,12 +141,12 @@ def test_a_test_that_fails_shows_what_the_sark_was_asked_without_secrets(run):
 
         def test_fails(sark):
             requests.get(f"{sark.url}/tenants?token=geheim", verify=sark.ca_file)
-            assert requests.post(f"{sark.url}/tenants", data={"pkey": "x"}, verify=sark.ca_file).ok
+            assert requests.post(f"{sark.url}/queues", data={"pkey": "q", "cluster": "no"}, verify=sark.ca_file).ok
     ''')
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines([
         "*- SARK requests -*", "[#]1 GET /api/tenants?token=REDACTED -> 200*",
-        "[#]2 POST /api/tenants -> 422 *The description field is required.*"])
+        "[#]2 POST /api/queues -> 422", "    cluster *", "    *queue*tenant*"])
     assert result.stdout.str().count("SARK requests") == 1
 
 
