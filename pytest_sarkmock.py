@@ -97,11 +97,13 @@ def sark(request: pytest.FixtureRequest, sark_profile: str, make_sark: Callable[
 
 
 def started(make_sark: Callable[..., SarkMock], arguments: dict[str, Any]) -> SarkMock:
-    from sarkmock import FileError
+    from sarkmock import CannotListen, FileError
 
     try:
         return make_sark(**arguments)
-    except (FileError, ValueError) as error:  # SeedError and FaultError are ValueErrors
+    except CannotListen as error:
+        pytest.fail(f"sark_listen_address: {error}", pytrace=False)
+    except (FileError, TypeError, ValueError) as error:  # SeedError and FaultError are ValueErrors
         pytest.fail(f"@pytest.mark.sark: {error}", pytrace=False)
 
 

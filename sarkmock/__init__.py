@@ -20,6 +20,7 @@ from sarkmock.redaction import SECRETS, body_text, is_secret, redacted
 from sarkmock.replies import MethodNotAllowed, PageNotFound, PhpError
 from sarkmock.seed import Seed, SeedError
 from sarkmock.seeds import load_seed, seed_names
+from sarkmock.server import CannotListen
 from sarkmock.spec import Deviation, Document, deviations, load, overlay_of, profiles
 from sarkmock.state import State
 from sarkmock.validation import Validator
@@ -27,6 +28,7 @@ from sarkmock.yaml12 import FileError
 
 __all__ = [
     "SECRETS",
+    "CannotListen",
     "Control",
     "CriteriaError",
     "Deviation",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from sarkmock.control import THIS_MACHINE, Box, Control, plane
+from sarkmock.control import PREFIX, THIS_MACHINE, Box, Control, plane
 from sarkmock.engine import Engine
 from sarkmock.faults import Faults
 from sarkmock.gateway import Gateway
@@ -28,6 +28,6 @@ def create_app(engine: Engine | None = None, throttle: int | None = None, *, jou
     witness = journal.record if journal is not None else None
     app.wsgi_app = Gateway(handle, app.wsgi_app, witness)  # type: ignore[method-assign]
     if control is not None:
-        add_page(app)
+        add_page(app, PREFIX)
         plane(app, Box(served, disturbing, journal, control, limit))
     return app

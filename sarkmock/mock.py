@@ -16,7 +16,7 @@ import requests
 from sarkmock import certificates
 from sarkmock.app import create_app
 from sarkmock.contextserver import ContextServer
-from sarkmock.control import Box, Control
+from sarkmock.control import PREFIX, Box, Control
 from sarkmock.engine import Engine
 from sarkmock.faults import Fault, Faults
 from sarkmock.gateway import BASE
@@ -32,15 +32,16 @@ if TYPE_CHECKING:
     import httpx
 
 Running = Literal["running", "stopped"]
+AnyFault = str | Mapping[str, Any] | Fault
 DURATIONS = ("boot_seconds", "ring_seconds", "call_seconds")
-NOWHERE = "https://sark.invalid"  # RFC 2606: resolves nowhere, should a client miss the transport
+NOWHERE = "sark.invalid"  # RFC 2606: resolves nowhere, should a client miss the transport
 
 
 class SarkMock:
     """A SARK in this process: `with SarkMock() as sark: requests.get(f"{sark.url}/tenants", verify=sark.ca_file)`.
 
     ``seed`` is a seed's name, the path of a seed file, a mapping of that shape, or a Seed. ``pbx`` says whether
-    Asterisk runs, whatever the seed says. ``faults`` are what `Faults.add` takes, such as ``"tenants.*:status=503"``.
+    Asterisk runs, whatever the seed says. ``faults`` is one or several: ``"tenants.*:status=503"``, a mapping, a Fault.
     ``now`` holds the clock still at that epoch second; ``throttle`` is how many requests a minute are answered.
     ``port`` 0 takes any free one. ``tls`` is False for plain HTTP, or the server's SSLContext; by default a certificate
     is made that `ca_file` vouches for.
@@ -50,7 +51,7 @@ class SarkMock:
     """
 
     def __init__(self, *, profile: str = "documented", seed: str | Path | Mapping[str, Any] | Seed = "factory",
-                 pbx: Running | None = None, faults: Sequence[str | Mapping[str, Any] | Fault] = (),
+                 pbx: Running | None = None, faults: AnyFault | Sequence[AnyFault] = (),
                  now: float | None = None, throttle: int | None = None,
                  host: str = "127.0.0.1", port: int = 0, tls: bool | ssl.SSLContext = True) -> None:
         self._address, self._tls, self._throttle = (host, port), tls, throttle
@@ -58,7 +59,8 @@ class SarkMock:
         self.engine = Engine(state=State(self._seed, now=now), profile=profile)
         self._program = self.engine.program
         self._durations = {name: getattr(self.state.pbx, name) for name in DURATIONS}
-        self.faults = Faults(self.engine, map(fault_of, [faults] if isinstance(faults, str) else faults))
+        several = [faults] if isinstance(faults, str | Mapping | Fault) else faults
+        self.faults = Faults(self.engine, map(fault_of, several))
         self.requests = Journal(self.engine)
         self._app = self._made_app()
         self._running = ExitStack()
@@ -73,10 +75,19 @@ class SarkMock:
     @property
     def url(self) -> str:
         """The API's base URL, without a slash at the end."""
+        return self._origin + BASE
+
+    @property
+    def control_url(self) -> str:
+        """The base URL of the control plane, and with a slash at the end that of the page."""
+        return self._origin + PREFIX
+
+    @property
+    def _origin(self) -> str:
         if self._server is None:
-            return NOWHERE + BASE
+            return f"https://{NOWHERE}"
         host = "localhost" if certificates.is_wildcard(self._address[0]) else self._address[0]
-        return url_of(bool(self._tls), host, self._server.port) + BASE
+        return url_of(bool(self._tls), host, self._server.port)
 
     @property
     def ca_file(self) -> str:
@@ -127,7 +138,7 @@ class SarkMock:
 
     def _made_app(self) -> Application:
         """The application; its control plane is for this machine alone."""
-        control = Control() if self._address[0] in certificates.LOOPBACK else None
+        control = Control(hosts=(NOWHERE,)) if self._address[0] in certificates.LOOPBACK else None
         return create_app(self.engine, self._throttle, journal=self.requests, faults=self.faults, control=control)
 
     def _made_server(self, starting: ExitStack) -> Server | ContextServer:
@@ -141,9 +152,9 @@ class SarkMock:
         return Server(self.app, *self._address, tls=pair)
 
     def session(self) -> requests.Session:
-        """A session of requests whose requests to `url` are answered without a socket."""
+        """A session of requests whose requests to `url` and `control_url` are answered without a socket."""
         session = requests.Session()
-        session.mount(self.url, RequestsAdapter(self.app))
+        session.mount(self._origin, RequestsAdapter(self.app))
         return session
 
     def httpx_transport(self) -> httpx.MockTransport:
@@ -160,7 +171,7 @@ def start_of(seed: str | Path | Mapping[str, Any] | Seed, pbx: Running | None) -
     return replace(seed, running=pbx == "running") if pbx else seed
 
 
-def fault_of(fault: str | Mapping[str, Any] | Fault) -> Fault:
+def fault_of(fault: AnyFault) -> Fault:
     if isinstance(fault, Fault):
         return fault
     return Fault.parse(fault) if isinstance(fault, str) else Fault.of(fault)

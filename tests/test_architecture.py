@@ -73,7 +73,7 @@ LADDER = {
             "operations", "resources", "seed", "seeds", "server", "spec", "state", "storage", "yaml12"},
     "__init__": {"actions", "app", "atomic", "control", "engine", "faults", "journal", "mock", "names",
                  "operations", "overlay", "paths", "php", "places", "pointers", "redaction", "replies", "seed", "seeds",
-                 "spec", "state", "validation", "yaml12"},
+                 "server", "spec", "state", "validation", "yaml12"},
     "__main__": {"cli"},
 }
 # Libraries that one place alone may know, so that another can take their part.

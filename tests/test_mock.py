@@ -155,6 +155,8 @@ def test_an_async_client_goes_on_while_an_answer_is_late(mock):
 
 @pytest.mark.parametrize("faults", ["tenants.list:status=503,times=1", ["tenants.list:status=503,times=1"],
                                     [{"operation": "tenants.list", "status": 503, "times": 1}],
+                                    {"operation": "tenants.list", "status": 503, "times": 1},
+                                    Fault("tenants.list", status=503, times=1),
                                     [Fault("tenants.list", status=503, times=1)]])
 def test_reset_brings_the_faults_back_and_empties_the_journal(faults):
     mock = SarkMock(faults=faults)
@@ -173,7 +175,7 @@ def test_reset_brings_the_faults_back_and_empties_the_journal(faults):
 def test_reset_undoes_whatever_the_control_plane_has_done(method, path, body):
     mock = SarkMock(now=1_717_236_000)
     before = image(mock)
-    with httpx.Client(transport=mock.httpx_transport(), base_url="http://localhost/_mock/") as control:
+    with httpx.Client(transport=mock.httpx_transport(), base_url=mock.control_url) as control:
         assert control.request(method, path, json=body).is_success
         assert image(mock) != before
         mock.reset()
@@ -191,8 +193,7 @@ def test_a_reset_over_http_is_the_same(mock):
     stopped.state.pbx.start()
     stopped.faults.clear()
     assert stopped.session().post(f"{stopped.url}/tenants", json=ACME).status_code == 201
-    with httpx.Client(transport=stopped.httpx_transport()) as client:
-        assert client.post("http://localhost/_mock/reset").status_code == 204
+    assert stopped.session().post(f"{stopped.control_url}/reset").status_code == 204
     assert within(stopped, "astamis/CoreSettings").status_code == 503
     assert within(stopped, "tenants").status_code == 503
     assert [entry.status for entry in stopped.requests] == [503, 503]

@@ -1,6 +1,7 @@
 """The pytest plugin as a user's tests meet it: fixtures, marker, workers, and what is said of a mistake."""
 
 import re
+import socket
 import subprocess
 import sys
 
@@ -99,6 +100,7 @@ def test_the_marker_arranges_the_box(run):
     ("profile='shiped'", "unknown profile 'shiped'; did you mean shipped?*"),
     ("faults='tenant.list:drop'", "*did you mean tenants.list*"),
     ("faults=[{'stats': 500}]", "*did you mean status?*"),
+    ("faults=5", "*"),
     ("pbx='stoped'", "unknown state of the PBX 'stoped'; did you mean stopped?*"),
     ("seed={'tables': {'clustr': []}}", "tables.clustr: unknown table 'clustr'; did you mean cluster?*"),
     ("'shipped'", "takes its arguments by name: profile, seed, pbx, faults, now, throttle"),
@@ -188,6 +190,22 @@ def test_address_and_context_can_be_overridden(run):
             authority.cert_pem.write_to_path(tmp_path / "ca.pem")
             assert requests.get(f"{sark.url}/tenants", verify=str(tmp_path / "ca.pem")).ok
     ''').assert_outcomes(passed=1)
+
+
+def test_an_address_that_cannot_be_had_is_told(run):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = run(f'''
+            import pytest
+
+            @pytest.fixture(scope="session")
+            def sark_listen_address():
+                return "127.0.0.1", {taken.getsockname()[1]}
+
+            def test_never(sark):
+                pass
+        ''')
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*sark_listen_address: port * is in use*"])
 
 
 def test_plain_http(run):

@@ -16,7 +16,7 @@ POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'{}; img-src 's
 STRICT = POLICY.format("") + "; require-trusted-types-for 'script'"
 
 
-def add_page(app: Flask, prefix: str = "/_mock") -> None:
+def add_page(app: Flask, prefix: str) -> None:
     """Serve the page under a prefix. It holds no secret, and its files are open to everyone."""
     page = Blueprint("page", __name__, url_prefix=prefix)
     page.add_url_rule("", "bare", lambda: redirect(f"{prefix}/", 308))

@@ -59,9 +59,10 @@ def visit(browser, mock):
         page.set_default_timeout(10_000)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("console", hear)
-        page.on("request", lambda request: wrong.append(request.url)
-                if not request.url.startswith((mock.url.removesuffix("/api"), url or "data:", "data:")) else None)
-        page.goto((url or mock.url.removesuffix("/api") + "/_mock/") + path)
+        start = url or f"{mock.control_url}/"
+        home = (start.partition("/_mock")[0], "data:", "blob:")
+        page.on("request", lambda request: None if request.url.startswith(home) else wrong.append(request.url))
+        page.goto(start + path)
         return page
 
     yield visit
@@ -225,7 +226,7 @@ def test_a_link_may_carry_the_token_and_the_address_bar_does_not_keep_it(guarded
 @pytest.fixture(scope="session")
 def big():
     with SarkMock(tls=False, seed="big") as mock:
-        yield f"{mock.url.removesuffix('/api')}/_mock/"
+        yield f"{mock.control_url}/"
 
 
 def first_column(page):
@@ -333,7 +334,7 @@ def test_a_mock_that_ends_is_told_and_found_again(browser):
     with SarkMock(tls=False) as mock:
         context = browser.new_context()
         page = context.new_page()
-        page.goto(mock.url.removesuffix("/api") + "/_mock/")
+        page.goto(mock.control_url + "/")
         expect(page.get_by_text("PBX running")).to_be_visible()
     expect(page.get_by_text("the mock does not answer").first).to_be_visible()
     with SarkMock(tls=False, port=int(mock_port(page))):
