@@ -46,16 +46,19 @@ class Validator:
     def errors(self, data: Mapping[str, Any], tables: Tables) -> Errors:
         """Field -> messages, for the fields that break a rule. PhpError where Laravel would die."""
         errors: Errors = {}
+        unreadable = None
         for field in self._fields:
             value = data.get(field.name, ABSENT)
             if value is ABSENT and not field.if_absent:
                 continue
             if not is_readable(value):
-                # It may pass the rules, but Laravel dies of putting it into its JSON answer.
-                raise PhpError(MALFORMED, "InvalidArgumentException", field.name)
+                unreadable = field.name
             messages = field.messages(value, data, tables)
             if messages:
                 errors[field.name] = messages
+        if unreadable and not errors:
+            # It passes the rules, but Laravel dies of putting it into its JSON answer.
+            raise PhpError(MALFORMED, "InvalidArgumentException", unreadable)
         return errors
 
 

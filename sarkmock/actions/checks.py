@@ -34,12 +34,7 @@ def taken(call: Call, key: Any) -> bool:
 
 def first_of(value: Any) -> Any:
     """The value that Laravel's query builder binds: of an array, the first scalar inside (false if there is none)."""
-    if isinstance(value, dict):
-        value = list(value.values())
-    if not isinstance(value, list):
-        return value
-    found = [scalar for item in value if (scalar := first_of(item)) is not False]
-    return found[0] if found else False
+    return next(iter(php.flattened(value)), False)
 
 
 def default_tenant_stays(call: Call) -> None:

@@ -67,6 +67,13 @@ def _float_text(value: float) -> str:
     return f"{mantissa if '.' in mantissa else mantissa + '.0'}E{exponent[0]}{exponent[1:].lstrip('0')}"
 
 
+def flattened(value: Any) -> list[Any]:
+    """Arr::flatten(): the scalars in nested arrays."""
+    if not isinstance(value, (list, dict)):
+        return [value]
+    return [scalar for member in (value.values() if isinstance(value, dict) else value) for scalar in flattened(member)]
+
+
 def trim(text: str) -> str:
     return text.strip(TRIMMED)
 
