@@ -11,7 +11,7 @@ from sarkmock.journal import CriteriaError, Entry, Journal, Verdict
 from sarkmock.mock import SarkMock
 from sarkmock.names import unknown
 from sarkmock.operations import Operation, Router, Table, compile_document
-from sarkmock.php import UploadedFile, read_input, to_text
+from sarkmock.php import UploadedFile, meant_method, read_input, to_text
 from sarkmock.places import source_of
 from sarkmock.redaction import SECRETS, body_text, is_secret, redacted
 from sarkmock.replies import MethodNotAllowed, PageNotFound, PhpError
@@ -54,6 +54,7 @@ __all__ = [
     "is_secret",
     "load",
     "load_seed",
+    "meant_method",
     "paths",
     "profiles",
     "read_input",

@@ -212,6 +212,9 @@ def matching(where: Mapping[str, Any]) -> tuple[str, list[Any]]:
     terms: list[str] = []
     values: list[Any] = []
     for column, wanted in where.items():
+        if wanted is None:
+            terms.append(f"{quote(column)} IS NULL")
+            continue
         options = list(wanted) if isinstance(wanted, (list, tuple)) else [wanted]
         terms.append(f"{quote(column)} IN ({', '.join('?' * len(options))})")
         values += map(comparable, options)

@@ -92,8 +92,12 @@ def cut(beginning: bytes) -> Iterator[bytes]:
 
 def incoming(environ: Environ, path: str) -> Request:
     """The request as it arrived, its path decoded."""
-    decoded = path if path.isascii() else path.encode("latin-1").decode("utf-8", "replace")
+    if path.startswith("/"):
+        path = "/" + path  # one more than Request.path may begin with: an empty segment is one
+    decoded = path if path.isascii() else path.encode("latin-1").decode("utf-8", "surrogateescape")
     headers = {"Content-Type": environ.get("CONTENT_TYPE", "")}
+    if "HTTP_X_HTTP_METHOD_OVERRIDE" in environ:
+        headers["X-HTTP-Method-Override"] = environ["HTTP_X_HTTP_METHOD_OVERRIDE"]
     return Request(environ["REQUEST_METHOD"], decoded, environ.get("QUERY_STRING", ""), headers, body_of(environ))
 
 

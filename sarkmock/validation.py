@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from sarkmock.php import TRIMMED, UploadedFile, to_text
+from sarkmock.php import TRIMMED, UploadedFile, flattened, to_text
 from sarkmock.php.filters import csv
 from sarkmock.php.values import is_utf8
 from sarkmock.replies import Errors, PhpError
@@ -46,20 +46,20 @@ class Validator:
     def errors(self, data: Mapping[str, Any], tables: Tables) -> Errors:
         """Field -> messages, for the fields that break a rule. PhpError where Laravel would die."""
         errors: Errors = {}
-        unreadable = None
         for field in self._fields:
             value = data.get(field.name, ABSENT)
             if value is ABSENT and not field.if_absent:
                 continue
-            if not is_readable(value):
-                unreadable = field.name
             messages = field.messages(value, data, tables)
             if messages:
                 errors[field.name] = messages
-        if unreadable and not errors:
-            # It passes the rules, but Laravel dies of putting it into its JSON answer.
-            raise PhpError(MALFORMED, "InvalidArgumentException", unreadable)
         return errors
+
+    def check_readable(self, data: Mapping[str, Any]) -> None:
+        """PhpError for the first value that is no UTF-8: rules let it pass, but Laravel cannot answer it as JSON."""
+        for field in self._fields:
+            if not is_readable(data.get(field.name)):
+                raise PhpError(MALFORMED, "InvalidArgumentException", field.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +124,7 @@ class _Depending:
 
 def is_readable(value: Any) -> bool:
     """Whether all text in a value is UTF-8."""
-    if isinstance(value, str):
-        return is_utf8(value)
-    if isinstance(value, (list, dict)):
-        return all(is_readable(member) for member in (value.values() if isinstance(value, dict) else value))
-    return True
+    return all(is_utf8(scalar) for scalar in flattened(value) if isinstance(scalar, str))
 
 
 def _depends(text: RuleText) -> bool:

@@ -48,6 +48,51 @@ def test_an_unknown_path_is_a_json_404(client):
     assert (answer.status_code, answer.json) == (404, {"message": "Page Not Found. Check your URI for correctness"})
 
 
+@pytest.mark.parametrize("path", ["", "/", "/tenants/\xff"])
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "DELETE"])
+def test_what_no_route_takes_is_the_frameworks_own_404(client, method, path):
+    wsgi = {"PATH_INFO": f"/api{path}"}
+    answer = client.open("/", method=method, headers={"Accept": "application/json"}, environ_overrides=wsgi)
+    assert (answer.status_code, answer.json["message"]) == (404, "")
+    assert answer.json["exception"].endswith("NotFoundHttpException")
+
+
+@pytest.mark.parametrize(("query", "sent"), [
+    ("", {"headers": {"X-HTTP-Method-Override": "put"}, "json": {"description": "new"}}),
+    ("", {"json": {"_method": "PUT", "description": "new"}}),
+    ("", {"data": {"_method": "PUT", "description": "new"}}),
+    ("?_method=PUT", {"json": {"description": "new"}}),
+])
+def test_a_post_may_name_another_method(client, query, sent):
+    answer = client.post(f"/api/tenants/default{query}", **sent)
+    assert (answer.status_code, answer.json["description"]) == (200, "new")
+
+
+@pytest.mark.parametrize(("form", "fields"), [
+    (b"pkey=a&description=%FF", ["description"]),  # Laravel cannot answer it
+    (b"pkey=a&description=%FF&chanmax=x", ["chanmax"]),  # rules come first
+    (b"pkey=%FF", ["description"]),
+])
+def test_bytes_that_are_no_utf8_are_refused_after_the_rules(client, form, fields):
+    answer = client.post("/api/tenants", data=form, content_type="application/x-www-form-urlencoded")
+    assert (answer.status_code, list(answer.json)) == (422, fields)
+
+
+@pytest.mark.parametrize(("method", "status"), [("P T", 404), ("FETCH", 405), (["PUT"], 405), (None, 405), ("", 405)])
+def test_a_post_may_name_no_method_that_is_no_word(client, method, status):
+    assert client.post("/api/tenants/default", json={"_method": method}).status_code == status
+
+
+@pytest.mark.parametrize("body", [b"[" * 512 + b"]" * 512, b'{"pkey":' * 512 + b"1" + b"}" * 512])
+def test_the_deepest_json_that_php_decodes_is_refused_like_any_other(client, body):
+    answer = client.post("/api/tenants", data=body, content_type="application/json")
+    assert answer.status_code == 422
+
+
+def test_other_methods_than_post_name_no_other(client):
+    assert client.put("/api/tenants/default?_method=DELETE", json={}).status_code == 200
+
+
 def test_an_unknown_method_is_a_405_that_names_the_others(client):
     answer = client.patch("/api/tenants/default", headers={"Accept": "application/json"})
     assert answer.status_code == 405

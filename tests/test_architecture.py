@@ -48,7 +48,7 @@ LADDER = {
     "rules": {"mailaddress", "php", "replies"},
     "state": {"database", "pbx", "seed"},
     "validation": {"php", "replies", "rules"},
-    "operations": {"replies", "spec", "validation"},
+    "operations": {"php", "replies", "spec", "validation"},
     "calls": {"database", "operations", "replies", "state"},
     "actions": {"calls", "database", "operations", "paths", "pbx", "php", "replies", "shorewall",
                 "state"},

@@ -24,12 +24,15 @@ def key_is_free(call: Call) -> None:
 
 
 def taken(call: Call, key: Any) -> bool:
-    """Whether the table has a row of that key; null is no key."""
+    """Whether the table has a row of that key; null asks for a row without one."""
     table, wanted = table_of(call), first_of(key)
-    if wanted is None:
-        return False
-    value = int(wanted) if isinstance(wanted, bool) else php.trim(php.to_text(wanted))  # Laravel binds truth as 1 or 0
-    return call.state.tables.count(table.name, table.key, value) > 0
+    if wanted is None and key is not None:
+        return False  # a null in an array is compared with =, which null never satisfies
+    if isinstance(wanted, bool):
+        wanted = int(wanted)  # as Laravel binds it
+    elif wanted is not None:
+        wanted = php.trim(php.to_text(wanted))
+    return call.state.tables.count(table.name, table.key, wanted) > 0
 
 
 def first_of(value: Any) -> Any:

@@ -34,6 +34,14 @@ def read_input(method: str, content_type: str, query: str | bytes, body: bytes) 
     return replace_recursively(asked | post, files), post
 
 
+def meant_method(method: str, header: str | None, everything: Input, post: Input) -> str:
+    """Symfony's getMethod(): a POST may name another method, in X-HTTP-Method-Override or as ``_method``."""
+    if method != "POST":
+        return method.upper()
+    named = header or post.get("_method", everything.get("_method"))
+    return named.upper() if isinstance(named, str) else method
+
+
 def _read_body(method: str, content_type: str, body: bytes) -> tuple[Input, Input]:
     """Fields and files, by the content type: Laravel's isJson(), Symfony's form of PUT, PHP's of POST."""
     if "/json" in content_type or "+json" in content_type:
@@ -55,13 +63,16 @@ def clean(fields: Input) -> Input:
 
 
 def _cleaned(value: Any) -> Any:
-    if isinstance(value, str):
-        return trim(value) or None
-    if isinstance(value, dict):
-        return {name: _cleaned(member) for name, member in value.items()}
-    if isinstance(value, list):
-        return [_cleaned(member) for member in value]
-    return value
+    """A copy. Not by recursion: 512 levels of arrays, which PHP decodes, are more than Python's stack takes."""
+    holders: list[Any] = [[value]]
+    for holder in holders:
+        for key, member in holder.items() if isinstance(holder, dict) else enumerate(holder):
+            if isinstance(member, str):
+                holder[key] = trim(member) or None
+            elif isinstance(member, (list, dict)):
+                holder[key] = member.copy()
+                holders.append(holder[key])
+    return holders[0][0]
 
 
 def replace_recursively(fields: Input, files: Input) -> Input:

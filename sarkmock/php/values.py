@@ -69,9 +69,14 @@ def _float_text(value: float) -> str:
 
 def flattened(value: Any) -> list[Any]:
     """Arr::flatten(): the scalars in nested arrays."""
-    if not isinstance(value, (list, dict)):
-        return [value]
-    return [scalar for member in (value.values() if isinstance(value, dict) else value) for scalar in flattened(member)]
+    scalars, pending = [], [value]
+    while pending:
+        member = pending.pop()
+        if isinstance(member, (list, dict)):
+            pending += reversed(member.values() if isinstance(member, dict) else member)
+        else:
+            scalars.append(member)
+    return scalars
 
 
 def trim(text: str) -> str:
