@@ -12,7 +12,7 @@ from typing import Any
 from sarkmock import php
 from sarkmock.calls import Call
 from sarkmock.pbx import db_delete, db_get, db_put
-from sarkmock.replies import NotFound, Reply, Unavailable
+from sarkmock.replies import NotFound, PhpError, Reply, Unavailable
 from sarkmock.state import State
 
 Packet = dict[str, str]
@@ -54,7 +54,10 @@ def as_object(ask: Callable[..., Answer]) -> Callable[[Call], Reply]:
 
 def asked(call: Call, name: str) -> str:
     """``$request->name``: a variable of that name wins over the step of the path."""
-    return php.to_text(call.input.get(name, call.path[name]))
+    value = call.input.get(name, call.path[name])
+    if isinstance(value, (list, dict)):
+        raise PhpError("Array to string conversion", field=name)
+    return php.to_text(value)
 
 
 def read(text: str) -> str:
