@@ -107,6 +107,19 @@ def test_a_client_that_wants_no_json_gets_the_frameworks_errors_as_html(client):
     assert answer.content_type == "text/html; charset=UTF-8"
 
 
+@pytest.mark.parametrize(("accept", "script", "kind"), [
+    ("application/json", False, "application/json"), ("*/*", False, "text/html"), ("*/*", True, "application/json"),
+    ("", True, "application/json"), ("text/html", True, "text/html"), ("APPLICATION/JSON", False, "application/json"),
+    ("text/html;q=0.5, application/json", False, "application/json"),
+    ("application/json;q=0.1, text/html", False, "text/html"),
+    ("text/html, application/json", False, "text/html"), ("application/json, text/html", False, "application/json"),
+    ("application/problem+json;q=0.9, text/plain;q=abc", False, "application/json"),
+])
+def test_which_clients_want_json(client, accept, script, kind):
+    headers = {"Accept": accept} | ({"X-Requested-With": "XMLHttpRequest"} if script else {})
+    assert client.patch("/api/tenants/default", headers=headers).mimetype == kind
+
+
 def test_an_unknown_row_is_a_404(client):
     answer = client.get("/api/tenants/nosuch")
     assert (answer.status_code, answer.json) == (404, {"reason": "Not Found!"})

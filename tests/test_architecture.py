@@ -53,7 +53,7 @@ LADDER = {
     "actions": {"calls", "database", "operations", "paths", "pbx", "php", "replies", "shorewall",
                 "state"},
     "engine": {"actions", "calls", "database", "operations", "php", "replies", "spec", "state", "validation"},
-    "gateway": {"engine", "replies", "wire"},
+    "gateway": {"engine", "php", "replies", "wire"},
     "throttle": {"engine", "replies"},
     "faults": {"database", "engine", "names", "operations", "replies", "resources", "spec", "state", "throttle",
                "validation", "yaml12"},
