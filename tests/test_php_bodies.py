@@ -145,6 +145,21 @@ def test_an_upload_that_was_cut_off_is_none():
     assert everything == {"a": UploadedFile("f", "", b"x"), "b": "1"}
 
 
+def test_php_limits_multipart():
+    many = "".join(part('name="a[]"', "x") for _ in range(1500)) + "--xyz--"
+    assert len(read_input("POST", BOUNDARY, "", many.encode())[1]["a"]) == 1000
+    files = "".join(part('name="f[]"; filename="f"', "x") for _ in range(30)) + part('name="b"', "1") + "--xyz--"
+    everything, post = read_input("POST", BOUNDARY, "", files.encode())
+    assert (len(everything["f"]), post) == (20, {"b": "1"})
+
+
+@pytest.mark.parametrize(("content_type", "body"), [
+    (FORM, b"a" + b"[x]" * 300_000 + b"=1"), (BOUNDARY, part("a;" * 300_000, "x").encode()),
+    (BOUNDARY, part('name="a"', "x", " x\r\n" * 100_000).encode()), (JSON, b"[" * 300_000)])
+def test_what_is_long_and_odd_is_read_in_time(content_type, body):
+    read_input("POST", content_type, "", body)
+
+
 @pytest.mark.parametrize("body", [
     "", "x", "--xyz", "--xyz\r\n", "--xyz--", part('name="a"', "x"), part("", "x"), "--xyz\r\nbroken\r\n\r\nx"])
 def test_broken_multipart_is_survived(body):

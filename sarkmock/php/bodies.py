@@ -139,7 +139,7 @@ def parse_multipart(content_type: str, body: bytes) -> tuple[Input, Input]:
     """$_POST and $_FILES. An upload without a file name is left out, as Symfony does."""
     boundary = boundary_of(content_type)
     found = [] if boundary is None else list(parts(body, boundary))
-    fields = ((part.name, from_bytes(part.content)) for part in found if part.filename is None)
+    fields = [(part.name, from_bytes(part.content)) for part in found if part.filename is None][:INPUT_VARIABLES]
     files = ((part.name, UploadedFile(part.filename, part.content_type, part.content))
              for part in found if part.filename)
     return assemble(fields), assemble(files)
@@ -163,7 +163,7 @@ def _path(name: str) -> list[str | None]:
     if not base:
         return []
     path: list[str | None] = [base.replace(" ", "_").replace(".", "_")]
-    while bracket and "]" in rest:
+    while bracket and "]" in rest and len(path) <= NESTING + 1:
         key, _, rest = rest.partition("]")
         path.append(None if key in ("", " ", "\t", "\n", "\r", "\v", "\f") else key)
         if not rest.startswith("["):

@@ -13,9 +13,9 @@ from sarkmock.php.values import from_bytes, to_bytes
 
 BLANKS = b" \t\n\r\v\f"
 _BOUNDARY = re.compile(r'boundary[^=]*=(?:"([^"]*)"|(?!")([^,;]*))', re.IGNORECASE)
-# A word up to a stop, in which quotes of either kind hide the stop.
-_QUOTED = rb'''"(?:\\"|[^"])*"?|'(?:\\'|[^'])*'?'''
-_WORD = {stop: re.compile(rb"(?:%s|[^\"'%s])*" % (_QUOTED, stop)) for stop in (b";", b"=")}
+# Words between semicolons; quotes of either kind hide one.
+_WORDS = re.compile(rb'''(?:"(?:\\"|[^"])*"?|'(?:\\'|[^'])*'?|[^"';])+''')
+MOST_UPLOADS = 20  # php.ini's max_file_uploads
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,8 @@ def boundary_of(content_type: str) -> bytes | None:
 
 
 def parts(body: bytes, boundary: bytes) -> Iterator[Part]:
-    """The parts in order, without uploads that were cut off, and without any after one whose name PHP refuses."""
-    delimiter, position, uploads = b"--" + boundary, 0, True
+    """The parts in order; no upload that was cut off, none beyond the limit or after one whose name PHP refuses."""
+    delimiter, position, uploads = b"--" + boundary, 0, MOST_UPLOADS
     while (start := _after_line(body, delimiter, position)) is not None:
         headers, start = _headers(body, start)
         end = body.find(b"\n" + delimiter, start)
@@ -45,33 +45,41 @@ def parts(body: bytes, boundary: bytes) -> Iterator[Part]:
         part = _part(headers, content)
         if part is None:
             continue
-        uploads = uploads and (part.filename is None or _brackets_fit(part.name))
-        if part.filename is None or (uploads and end >= 0):
+        if part.filename is None:
+            yield part
+        elif not _brackets_fit(part.name):
+            uploads = 0
+        elif uploads and end >= 0:
+            uploads -= 1
             yield part
 
 
 def _after_line(body: bytes, line: bytes, position: int) -> int | None:
     """Where the line after the next one of that content begins."""
-    for found in re.compile(rb"^" + re.escape(line) + rb"\r?\n", re.MULTILINE).finditer(body, position):
-        return found.end()
+    while (found := body.find(line, position)) >= 0:
+        position = found + len(line)
+        if (found == 0 or body[found - 1] == 0x0A) and body.startswith((b"\n", b"\r\n"), position):
+            return body.index(b"\n", position) + 1
     return None
 
 
 def _headers(body: bytes, position: int) -> tuple[dict[bytes, bytes], int]:
     """Header fields by their lower case names, and where the content begins."""
-    headers: dict[bytes, bytes] = {}
-    last = b""
+    fields: dict[bytes, list[bytes]] = {}
+    last: list[bytes] = []
     while (end := body.find(b"\n", position)) >= 0:
         line, position = body[position:end].removesuffix(b"\r"), end + 1
         if not line:
-            return headers, position
+            break
         name, colon, value = line.partition(b":")
-        if line[:1] in BLANKS and last:
-            headers[last] += line
+        if line[:1] in BLANKS:
+            last.append(line)
         elif colon:
-            last = name.lower()
-            headers.setdefault(last, value.lstrip(BLANKS))
-    return headers, len(body)
+            last = [value.lstrip(BLANKS)]
+            fields.setdefault(name.lower(), last)
+    else:
+        position = len(body)
+    return {name: b"".join(lines) for name, lines in fields.items()}, position
 
 
 def _part(headers: dict[bytes, bytes], content: bytes) -> Part | None:
@@ -88,18 +96,10 @@ def _part(headers: dict[bytes, bytes], content: bytes) -> Part | None:
 
 def _parameters(disposition: bytes) -> Iterator[tuple[bytes, bytes]]:
     """``form-data; name="a"`` -> name, a."""
-    while disposition:
-        pair, disposition = _word(disposition.partition(b"\0")[0], b";")
-        if b"=" in pair:
-            key, value = _word(pair.lstrip(BLANKS), b"=")
-            yield key.lower(), _unquoted(value.lstrip(BLANKS))
-
-
-def _word(text: bytes, stop: bytes) -> tuple[bytes, bytes]:
-    """The text up to a stop, and what comes after the stops."""
-    found = _WORD[stop].match(text)
-    word = found[0] if found else b""
-    return word, text[len(word):].lstrip(stop)
+    for pair in _WORDS.findall(disposition.partition(b"\0")[0]):
+        key, equals, value = pair.lstrip(BLANKS).partition(b"=")
+        if equals:
+            yield key.lower(), _unquoted(value.lstrip(b"=").lstrip(BLANKS))
 
 
 def _unquoted(value: bytes) -> bytes:
