@@ -67,7 +67,7 @@ class _Tokens:
         return self.ahead is not None
 
     def comes(self, kind: str) -> bool:
-        return kind in self.kinds[self.place + 1:]
+        return next((True for place in range(self.place + 1, len(self.kinds)) if self.kinds[place] == kind), False)
 
 
 def _kind(word: str) -> str:

@@ -123,3 +123,4 @@ def test_is_no_address(text):
 def test_a_long_text_is_read_in_time():
     assert not is_address("a" * 20000 + "(" * 20000 + "@b")
     assert is_address("a." * 20000 + "a@b")
+    assert not is_address("a@" + "b(c)." * 20000)
