@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from urllib.parse import unquote, unquote_to_bytes
 
 from contracts.document import Contract
-from contracts.messages import Request
-from sarkmock import MethodNotAllowed, Operation, PageNotFound
+from contracts.messages import Request, header
+from sarkmock import MethodNotAllowed, Operation, PageNotFound, meant_method, read_input
 
 HAZARDS = ("read", "write", "operational", "disruptive")
 # Laravel's resource routes take PATCH for PUT; its front controller executes HEAD as GET. OPTIONS is judged as GET.
@@ -53,7 +53,8 @@ class Reader:
 
     def meanings(self, request: Request) -> list[Meaning]:
         """Every operation that some server could find for it."""
-        found = (self._find(contract, MEANT.get(request.method, request.method), path)
+        method = method_of(request)
+        found = (self._find(contract, MEANT.get(method, method), path)
                  for path in spellings(request.path) for contract in self.contracts)
         return [*{meaning.identity: meaning for meaning in found if meaning}.values()]
 
@@ -82,6 +83,12 @@ class Reader:
         paths = map(unquote, spellings(request.path))
         words = (step.strip().casefold() for path in paths for step in re.split(r"[/\\;]", path))
         return max((self.words.get(word, "read") for word in words), key=HAZARDS.index)
+
+
+def method_of(request: Request) -> str:
+    """The method that a server executes, if it heeds a POST that names another one."""
+    everything, post = read_input(request.method, request.content_type, request.query, request.body)
+    return meant_method(request.method, header(request.headers, "X-HTTP-Method-Override"), everything, post)
 
 
 def spellings(path: str) -> list[str]:

@@ -42,6 +42,8 @@ def verdict(contract: Contract, operation: Operation, request: Request, live: Li
     everything, post = read_input(request.method, request.content_type, request.query, request.body)
     try:
         errors = operation.validator.errors(everything, live)
+        if not errors:
+            operation.validator.check_readable(everything)
     except PhpError as error:
         return Verdict(sent=everything, crash=error.field or "")
     crash = None if errors else next(unstorable(contract, operation, post), None)

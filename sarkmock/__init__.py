@@ -13,7 +13,7 @@ from sarkmock.names import unknown
 from sarkmock.operations import Operation, Router, Table, compile_document
 from sarkmock.overlay import OverlayError
 from sarkmock.overlay import apply as apply_overlay
-from sarkmock.php import UploadedFile, read_input, to_text
+from sarkmock.php import UploadedFile, meant_method, read_input, to_text
 from sarkmock.places import source_of
 from sarkmock.pointers import covers, follow, pointer
 from sarkmock.redaction import SECRETS, body_text, is_secret, redacted
@@ -65,6 +65,7 @@ __all__ = [
     "is_secret",
     "load",
     "load_seed",
+    "meant_method",
     "overlay_of",
     "paths",
     "pointer",

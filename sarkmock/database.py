@@ -81,7 +81,7 @@ class Database:
         return [value for (value,) in self._db.execute(sql, values)]
 
     def first(self, table: str, column: str, value: Any) -> Row | None:
-        found = self._db.execute(first_by(table, column), (value,)).fetchone()
+        found = self._db.execute(first_by(table, column), (comparable(value),)).fetchone()
         return None if found is None else dict(zip(self._columns[table], found, strict=True))
 
     def count(self, table: str, column: str, value: Any) -> int:
@@ -232,12 +232,24 @@ def select(table: str, where: Mapping[str, Any], what: str = "*") -> tuple[str, 
 
 def matching(where: Mapping[str, Any]) -> tuple[str, list[Any]]:
     """The condition that columns equal, or are among, what is wanted, and its values."""
-    terms, values = [], []
+    terms: list[str] = []
+    values: list[Any] = []
     for column, wanted in where.items():
+        if wanted is None:
+            terms.append(f"{quote(column)} IS NULL")
+            continue
         options = list(wanted) if isinstance(wanted, (list, tuple)) else [wanted]
         terms.append(f"{quote(column)} IN ({', '.join('?' * len(options))})")
-        values += options
+        values += map(comparable, options)
     return " WHERE " + " AND ".join(terms) if terms else "", values
+
+
+def comparable(value: Any) -> Any:
+    """A value to compare with: text that is no UTF-8 (PEP 383) as its bytes, which equal no text of a row."""
+    if not isinstance(value, str) or value.isascii():
+        return value
+    octets = value.encode("utf-8", "surrogateescape")
+    return octets if octets.decode("utf-8", "replace") != value else value
 
 
 def open_image(image: bytes) -> sqlite3.Connection:

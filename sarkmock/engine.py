@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -13,10 +14,12 @@ from sarkmock.actions import ACTIONS, CHECKS, Action, Check
 from sarkmock.calls import Call
 from sarkmock.database import Row
 from sarkmock.operations import Operation, Router, compile_document
-from sarkmock.replies import Invalid, NotFound, PhpError, Refusal, Reply, debug_body
+from sarkmock.replies import Invalid, NoRoute, NotFound, PhpError, Refusal, Reply, debug_body
 from sarkmock.spec import BASE, Document, load
 from sarkmock.state import State
-from sarkmock.validation import display
+from sarkmock.validation import display, is_readable
+
+METHOD = re.compile("[A-Z]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +113,15 @@ def answer(program: Program, state: State, request: Request) -> Reply:
 
 
 def carry_out(program: Program, state: State, request: Request) -> Reply:
-    if request.method == "OPTIONS":
-        return Reply(None, 200, {"Allow": ",".join(program.router.allowed(request.path))})
-    operation, path = program.router.find(request.method, request.path)
-    row = bind(operation, path, state)
     content_type = request.headers.get("Content-Type", "")
     everything, post = php.read_input(request.method, content_type, request.query, request.body)
+    method = php.meant_method(request.method, request.headers.get("X-HTTP-Method-Override"), everything, post)
+    if request.method == "POST" and not METHOD.fullmatch(method):
+        raise NoRoute("Bad hostname provided.")  # Laravel's words for Symfony's SuspiciousOperationException
+    if method == "OPTIONS":
+        return Reply(None, 200, {"Allow": ",".join(program.router.allowed(request.path))})
+    operation, path = program.router.find(method, request.path)
+    row = bind(operation, path, state)
     call = Call(operation, state, path, everything, post, {}, row)
     action, checks = program.plans[operation.id]
     validate(call, checks)
@@ -152,12 +158,16 @@ def bind(operation: Operation, path: dict[str, str], state: State) -> Row | None
 
 
 def validate(call: Call, checks: tuple[Check, ...]) -> None:
-    """Rules, then every check (also when rules failed, as Laravel's after hooks); Invalid if any field is named."""
+    """Rules, then every check (also when rules failed, as Laravel's after hooks); Invalid if any field is named.
+
+    PhpError for what no JSON answer could hold, be it a message or the row.
+    """
     call.errors = call.operation.validator.errors(call.input, call.state.tables)
     for check in checks:
         check.run(call)
-    if call.errors:
+    if call.errors and is_readable(call.errors):
         raise Invalid(call.errors)
+    call.operation.validator.check_readable(call.input)
 
 
 def complete(operation: Operation, reply: Reply) -> Reply:

@@ -14,10 +14,12 @@ from time import perf_counter, sleep
 from typing import Any
 
 from sarkmock.engine import Request
+from sarkmock.php import to_number
 from sarkmock.replies import Disturbed, Reply
 from sarkmock.wire import DELAY, Dropped
 
 BASE = "/api"
+ANYTHING = ("", "*/*", "*")
 PHRASES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 DROPPED = 0
 Environ = Mapping[str, Any]
@@ -92,8 +94,12 @@ def cut(beginning: bytes) -> Iterator[bytes]:
 
 def incoming(environ: Environ, path: str) -> Request:
     """The request as it arrived, its path decoded."""
-    decoded = path if path.isascii() else path.encode("latin-1").decode("utf-8", "replace")
+    if path.startswith("/"):
+        path = "/" + path  # one more than Request.path may begin with: an empty segment is one
+    decoded = path if path.isascii() else path.encode("latin-1").decode("utf-8", "surrogateescape")
     headers = {"Content-Type": environ.get("CONTENT_TYPE", "")}
+    if "HTTP_X_HTTP_METHOD_OVERRIDE" in environ:
+        headers["X-HTTP-Method-Override"] = environ["HTTP_X_HTTP_METHOD_OVERRIDE"]
     return Request(environ["REQUEST_METHOD"], decoded, environ.get("QUERY_STRING", ""), headers, body_of(environ))
 
 
@@ -106,9 +112,25 @@ def body_of(environ: Environ) -> bytes:
 
 
 def wants_json(environ: Environ) -> bool:
-    """Laravel's wantsJson(): the first type that the client accepts is a JSON type."""
-    first = environ.get("HTTP_ACCEPT", "").split(",")[0]
-    return "/json" in first or "+json" in first
+    """Laravel's expectsJson(): the client likes a JSON type best, or is a script in a page that takes any."""
+    best = liked_best(environ.get("HTTP_ACCEPT", ""))
+    if best in ANYTHING and environ.get("HTTP_X_REQUESTED_WITH") == "XMLHttpRequest":
+        return True
+    return "/json" in best or "+json" in best
+
+
+def liked_best(accept: str) -> str:
+    """The first of the types with the highest quality."""
+    types = [item.lower().split(";") for item in accept.split(",") if item.strip()]
+    return max(types, key=lambda item: quality(item[1:]), default=[""])[0].strip()
+
+
+def quality(parameters: Iterable[str]) -> float:
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            return float(to_number(value) or 0)
+    return 1
 
 
 def page(reply: Reply) -> Reply:

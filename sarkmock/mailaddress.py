@@ -1,7 +1,7 @@
-"""Which texts are e-mail addresses to Laravel 7: egulias/email-validator 2.1, RFCValidation. Knows nothing of rules.
+"""Which texts are e-mail addresses to Laravel: egulias/email-validator 3.2, RFCValidation. Knows nothing of rules.
 
-The library is a parser with a small lexer, lenient in odd places; what it lets pass is what counts here, so its
-states are followed closely: "a@b" and "a@[x" are read token by token, with the token before and the one ahead.
+The library is a parser with a small lexer, lenient in odd places; what it lets pass is what counts here, so its states
+are followed closely: "a@b" and "a@[x" are read token by token, with the token before and the one ahead.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import re
 import unicodedata
 
 # The lexer's words: letters with an optional 4 or 6, one sign beyond ASCII, digits, CRLF, ::, or any one character.
-_WORDS = re.compile(r"[a-zA-Z_\u017f\u212a]+[46]?|[^\x00-\x7f]|[0-9]+|\r\n|::|.", re.DOTALL)
-_SPECIAL = {*"()<>[]:;@\\/,.\"'`- \t\r\n{}", "::", "\r\n", "IPv6"}
+_WORDS = re.compile(r"[a-zA-Z\u017f\u212a]+[46]?|[^\x00-\x7f]|[0-9]+|\r\n|::|.", re.DOTALL)
+_SPECIAL = {*"{}()<>[]:;@\\/,.'`\"- \t\r\n*!&^$%~|_=+¿?#¡", "::", "\r\n", "IPv6"}
 GENERIC, INVALID, NUL = "generic", "invalid", "nul"
 BLANKS = {" ", "\t", "\r", "\n", "\r\n"}
-NOT_IN_LOCAL_PART = {",", "]", "[", ">", "<", ":", ";", INVALID}
+NOT_IN_LOCAL_PART = {",", "]", "[", ">", "<", ":", ";"}
 NOT_IN_QUOTES = {NUL, "\t", "\r", "\n"}
-NOT_IN_DOMAIN = {'"', "'", "`", ";", ">", "<", ",", "@"}
+IN_DOMAIN = {GENERIC, "-", "."}
+LONGEST_LABEL, LONGEST_DOMAIN = 63, 253  # octets
 
 
 class NotAnAddress(Exception):
@@ -27,40 +28,46 @@ def is_address(text: str) -> bool:
     if any("\udc80" <= sign <= "\udcff" for sign in text):
         return False  # the lexer gives up on bytes that are no UTF-8
     tokens = _Tokens(text)
-    if tokens.here == "@":
+    if tokens.here == "@" or INVALID in tokens.kinds:
         return False
     try:
         _read_local_part(tokens)
         _read_domain(tokens)
     except NotAnAddress:
         return False
-    return INVALID not in tokens.kinds
+    return True
 
 
 class _Tokens:
-    """The kinds of the text's tokens and a place among them: the token before, here, ahead; None beyond the ends."""
+    """The text's tokens and a place among them: the kinds of the token before, here, ahead; None beyond the ends."""
 
     def __init__(self, text: str) -> None:
-        self.kinds = [_kind(word) for word in _WORDS.findall(text)]
+        self.words = _WORDS.findall(text)
+        self.kinds = [_kind(word) for word in self.words]
         self.place = 0
-        self.before: str | None = None
+
+    @property
+    def before(self) -> str | None:
+        return self._at(self.place - 1)
 
     @property
     def here(self) -> str | None:
-        return self.kinds[self.place] if self.place < len(self.kinds) else None
+        return self._at(self.place)
 
     @property
     def ahead(self) -> str | None:
-        return self.kinds[self.place + 1] if self.place + 1 < len(self.kinds) else None
+        return self._at(self.place + 1)
+
+    def _at(self, place: int) -> str | None:
+        return self.kinds[place] if 0 <= place < len(self.kinds) else None
 
     def move(self) -> bool:
         """Go on by one token; tells whether there is another one ahead."""
-        self.before = self.here
         self.place += 1
         return self.ahead is not None
 
     def comes(self, kind: str) -> bool:
-        return kind in self.kinds[self.place + 1:]
+        return next((True for place in range(self.place + 1, len(self.kinds)) if self.kinds[place] == kind), False)
 
 
 def _kind(word: str) -> str:
@@ -68,7 +75,8 @@ def _kind(word: str) -> str:
         return NUL
     if word in _SPECIAL:
         return word
-    return INVALID if unicodedata.category(word[0]) == "Cc" else GENERIC
+    # One that is all symbols and control characters.
+    return INVALID if all(unicodedata.category(sign)[0] in "SC" for sign in word) else GENERIC
 
 
 def refuse(condition: bool) -> None:
@@ -77,64 +85,47 @@ def refuse(condition: bool) -> None:
 
 
 def _read_local_part(tokens: _Tokens) -> None:
-    quoted, may_open, open_comments = False, True, 0
     while tokens.here not in ("@", None):
         refuse(tokens.here == "." and tokens.before is None)
-        quoted = quoted or _opens_quote(tokens)
-        if quoted and may_open:
-            may_open = _read_quoted(tokens)
-        if tokens.here == "(":
-            open_comments += _read_comment(tokens)
-        if tokens.here == ")":
-            refuse(open_comments == 0)
-            open_comments -= 1
+        if tokens.here == '"':
+            _read_quoted(tokens)
+        if tokens.here in ("(", ")"):
+            _read_comment(tokens, "@")
         refuse(tokens.here == "." and tokens.ahead in (".", "@"))
-        _check_escape(tokens)
-        refuse(tokens.here in NOT_IN_LOCAL_PART and not quoted)
+        refuse(tokens.here == "\\" and tokens.ahead == GENERIC)
+        refuse(tokens.here in NOT_IN_LOCAL_PART)
         _check_blank(tokens)
         tokens.move()
 
 
-def _opens_quote(tokens: _Tokens) -> bool:
-    if tokens.here != '"':
-        return False
-    refuse(tokens.ahead == GENERIC and tokens.before == GENERIC)
-    refuse(not tokens.comes('"'))
-    return True
-
-
-def _read_quoted(tokens: _Tokens) -> bool:
-    """Go to the closing quote; tells whether the next token may open another quoted string (an empty one was read)."""
-    empty = True
+def _read_quoted(tokens: _Tokens) -> None:
+    """Go to the closing quote, which only an @ may follow."""
+    _check_quote(tokens)
     tokens.move()
     while tokens.here not in ('"', None):
-        empty = False
         if tokens.here == "\\" and tokens.ahead == '"':
             tokens.move()
         tokens.move()
         refuse(tokens.here in NOT_IN_QUOTES and tokens.before != "\\")
     if tokens.before == "\\":
-        refuse(not _opens_quote(tokens))
+        _check_quote(tokens)
     else:
         refuse(tokens.ahead != "@")
-    return empty
 
 
-def _read_comment(tokens: _Tokens) -> int:
-    """Go to the first closing parenthesis; how many were opened on the way."""
-    opened = 1
-    refuse(not tokens.comes(")"))
-    while tokens.ahead != ")":
-        opened += tokens.ahead == "("
-        _check_escape(tokens)
-        tokens.move()
-    tokens.move()
-    refuse(tokens.ahead == GENERIC)
-    return opened
+def _check_quote(tokens: _Tokens) -> None:
+    refuse(tokens.ahead == GENERIC and tokens.before == GENERIC)
+    refuse(not tokens.comes('"'))
 
 
-def _check_escape(tokens: _Tokens) -> None:
-    refuse(tokens.here == "\\" and tokens.ahead == GENERIC)
+def _read_comment(tokens: _Tokens, end: str) -> None:
+    """Go to the last token before the ``end`` that ends the comment, or before the text's end, which is refused."""
+    refuse(tokens.here == ")" or not tokens.comes(")"))
+    opened, more = 1, True
+    while more and (tokens.ahead != end or (end == "." and opened)):
+        opened += (tokens.ahead == "(") - (tokens.ahead == ")")
+        more = tokens.move()
+    refuse(opened != 0 or tokens.ahead != end)
 
 
 def _check_blank(tokens: _Tokens) -> None:
@@ -142,73 +133,46 @@ def _check_blank(tokens: _Tokens) -> None:
     if tokens.here not in BLANKS or tokens.before == "\\":
         return
     refuse(tokens.here == "\r\n" and tokens.ahead not in (" ", "\t"))
-    refuse(tokens.here == "\r")
+    refuse(tokens.here in ("\r", "\n"))
     refuse(tokens.ahead == GENERIC and tokens.before != "@")
-    refuse(tokens.here == "\n")
 
 
 def _read_domain(tokens: _Tokens) -> None:
     tokens.move()
+    start, label, allowed = tokens.place, "", IN_DOMAIN
     refuse(tokens.here in (".", "-", None))
-    refuse(tokens.here == " " and tokens.ahead != GENERIC)
-    if tokens.here == "(":
-        _skip_first_comment(tokens)
-    open_comments = 0
-    while True:
-        before = tokens.before
-        refuse(tokens.here in ("\\", "/"))
-        if tokens.here == "(":
-            open_comments += _read_comment(tokens)
-            tokens.move()
-            open_comments -= tokens.before == ")"
-        if tokens.here == ")":
-            refuse(open_comments == 0)
-            open_comments -= 1
-        _check_domain_token(tokens, before)
+    while tokens.here is not None:
+        if tokens.here in ("(", ")"):
+            allowed = IN_DOMAIN | {"(", ")"}
+            _read_comment(tokens, ".")
+        refuse(tokens.here == "." and tokens.ahead == ".")
         if tokens.here == "[":
             _read_literal(tokens)
-        _check_blank(tokens)
-        tokens.move()
-        refuse(tokens.here == " ")
-        if tokens.here is None:
             break
-    refuse(tokens.before in (".", "-", "\r"))
-
-
-def _skip_first_comment(tokens: _Tokens) -> None:
-    refuse(not tokens.comes(")"))
-    while tokens.ahead != ")":
-        _check_escape(tokens)
+        if tokens.here == ".":
+            refuse(is_too_long(label))
+            label = ""
+        label += tokens.words[tokens.place]
+        refuse(tokens.here == "-" and tokens.ahead == ".")
+        refuse(tokens.here not in allowed)
         tokens.move()
-    tokens.move()
-    refuse(tokens.ahead == ".")
+    refuse(is_too_long(label))
+    refuse(tokens.before in (".", "-"))
+    refuse(len("".join(tokens.words[start:tokens.place + 1]).encode()) > LONGEST_DOMAIN)
 
 
-def _check_domain_token(tokens: _Tokens, before: str | None) -> None:
-    refuse(tokens.here == "." and tokens.ahead == ".")
-    refuse(tokens.here in NOT_IN_DOMAIN)
-    refuse(tokens.here == "{" and before != "@")
-    refuse(tokens.here == "-" and tokens.ahead == ".")
-    _check_escape(tokens)
+def is_too_long(label: str) -> bool:
+    """A label of a domain, with the dot before it, which the library counts too; beyond ASCII it asks the IDN."""
+    if label.isascii():
+        return len(label) > LONGEST_LABEL
+    return len("xn--" + label.lstrip(".").encode("punycode").decode()) > LONGEST_LABEL
 
 
 def _read_literal(tokens: _Tokens) -> None:
-    """[...]: the library looks for } where it means ], so it reads on to the end of the text."""
+    """[...]: what is in it is hardly looked at, and what comes after it is not."""
     refuse(not tokens.comes("]"))
     while True:
-        refuse(tokens.here == NUL)
-        refuse(tokens.ahead in ("{", "["))
-        if tokens.ahead in ("\t", " "):
-            _check_folding_in_literal(tokens)
-        refuse(tokens.ahead == "\r")
-        if tokens.here == "\\":
-            tokens.move()
-            refuse(tokens.here != INVALID)
-        if tokens.here == "}" or not tokens.move():
+        refuse(tokens.here in (NUL, "\\"))
+        refuse(tokens.ahead in ("[", "\r"))
+        if tokens.here == "]" or not tokens.move():
             return
-
-
-def _check_folding_in_literal(tokens: _Tokens) -> None:
-    refuse(tokens.here == "\r")
-    refuse(tokens.here == "\r\n" and tokens.ahead not in (" ", "\t"))
-    refuse(tokens.here in ("\n", NUL))

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sarkmock.replies import MethodNotAllowed, PageNotFound
+from sarkmock.php.values import is_utf8
+from sarkmock.replies import MethodNotAllowed, NoRoute, PageNotFound
 from sarkmock.spec import METHODS, Document, resolve
 from sarkmock.validation import Validator
 
@@ -144,7 +145,7 @@ class Router:
 
     def find(self, method: str, path: str) -> tuple[Operation, dict[str, str]]:
         """The operation and the path's parameters; raises PageNotFound or MethodNotAllowed."""
-        segments = tuple(path.strip("/").split("/"))
+        segments = steps(path)
         wanted = "GET" if method == "HEAD" else method
         for template, methods in self._candidates(segments):
             if wanted in methods:
@@ -156,7 +157,7 @@ class Router:
     def allowed(self, path: str) -> list[str]:
         """The methods a path supports. GET and HEAD always are: the product's fallback route takes any path."""
         found = {"GET", "HEAD"}
-        for _, methods in self._candidates(tuple(path.strip("/").split("/"))):
+        for _, methods in self._candidates(steps(path)):
             found |= methods.keys()
         return [verb for verb in VERBS if verb in found]
 
@@ -166,6 +167,14 @@ class Router:
         for template, methods in self._templates.get(len(segments), ()):
             if all(step.startswith("{") or step == segment for step, segment in zip(template, segments, strict=True)):
                 yield template, methods
+
+
+def steps(path: str) -> tuple[str, ...]:
+    """The segments of a path below the base; slashes at its end are cut off. Raises NoRoute."""
+    found = path.removeprefix("/").rstrip("/")
+    if not found or not is_utf8(found):
+        raise NoRoute
+    return tuple(found.split("/"))
 
 
 def _by_path(operations: Iterable[Operation]) -> Iterator[tuple[str, dict[str, Operation]]]:

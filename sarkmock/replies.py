@@ -59,6 +59,15 @@ class PageNotFound(Refusal):
         super().__init__(404, {"message": "Page Not Found. Check your URI for correctness"})
 
 
+class NoRoute(PageNotFound):
+    """What not even the fallback route takes: the root, a path that is no UTF-8, a method that is no word."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__()
+        body = debug_body(message, "Symfony\\Component\\HttpKernel\\Exception\\NotFoundHttpException")
+        self.reply = Reply(body, 404, framework=True)
+
+
 class MethodNotAllowed(Refusal):
     """The path exists with other methods; the wording is Symfony's."""
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from sarkmock.php import TRIMMED, UploadedFile, to_text
+from sarkmock.php import TRIMMED, UploadedFile, flattened, to_text
 from sarkmock.php.filters import csv
 from sarkmock.php.values import is_utf8
 from sarkmock.replies import Errors, PhpError
@@ -50,9 +50,6 @@ class Validator:
             value = data.get(field.name, ABSENT)
             if value is ABSENT and not field.if_absent:
                 continue
-            if not is_readable(value):
-                # It may pass the rules, but Laravel dies of putting it into its JSON answer.
-                raise PhpError(MALFORMED, "InvalidArgumentException", field.name)
             messages = field.messages(value, data, tables)
             if messages:
                 errors[field.name] = messages
@@ -62,6 +59,12 @@ class Validator:
         """The rule of a field that has this message, as the document writes it; None if none has."""
         return next((rule for known in self._fields if known.name == field for rule, told in known.told()
                      if message in told), None)
+
+    def check_readable(self, data: Mapping[str, Any]) -> None:
+        """PhpError for the first value that is no UTF-8: rules let it pass, but Laravel cannot answer it as JSON."""
+        for field in self._fields:
+            if not is_readable(data.get(field.name)):
+                raise PhpError(MALFORMED, "InvalidArgumentException", field.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +138,7 @@ class _Depending:
 
 def is_readable(value: Any) -> bool:
     """Whether all text in a value is UTF-8."""
-    if isinstance(value, str):
-        return is_utf8(value)
-    if isinstance(value, (list, dict)):
-        return all(is_readable(member) for member in (value.values() if isinstance(value, dict) else value))
-    return True
+    return all(is_utf8(scalar) for scalar in flattened(value) if isinstance(scalar, str))
 
 
 def _depends(text: RuleText) -> bool:

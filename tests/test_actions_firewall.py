@@ -34,6 +34,11 @@ def test_the_whole_rule_set_is_stored_and_shown(pbx: Engine, version: str) -> No
     assert send(pbx, f"PUT /firewalls/{version}").body == RESTARTED
 
 
+def test_lines_may_end_in_crlf_and_an_element_may_hold_several(pbx: Engine) -> None:
+    send(pbx, "POST /firewalls/ipv4", {"rules": ["?COMMENT a\r\n?COMMENT b\rc", "", None, True]})
+    assert shown(pbx) == ["?COMMENT a", "?COMMENT b\rc", "", "", "1"]
+
+
 def test_the_two_rule_sets_are_independent(pbx: Engine) -> None:
     send(pbx, "POST /firewalls/ipv6", {"rules": FAULTY})
     assert shown(pbx, "ipv4") == []

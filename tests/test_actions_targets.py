@@ -143,3 +143,24 @@ def test_the_published_product_updates_an_ivr_without_resolving(shipped: Engine)
     assert row["routeclass1"] == "404"
     assert send(shipped, "PUT", "ivrs/main", {"timeout": 5}).status == 500
     assert send(shipped, "PUT", "ivrs/main", {"timeoutrouteclass": 5}).status == 500
+
+
+def test_the_published_product_stops_at_the_first_key_that_leads_nowhere(shipped: Engine) -> None:
+    shipped.state.tables.insert("ivrmenu", {"pkey": "menu", "cluster": "default", "routeclass2": 0})
+    keys = {"option0": "Hangup", "option1": "nosuch", "option2": "Operator", "option12": "None"}
+    assert send(shipped, "PUT", "ivrs/menu", keys).status == 200
+    row = shipped.state.tables.first("ivrmenu", "pkey", "menu")
+    assert row is not None
+    assert (row["routeclass0"], row["routeclass1"], row["routeclass2"]) == ("101", "404", "0")
+    assert row["option2"] == "Operator"
+    send(shipped, "PUT", "ivrs/menu", {"option3": "Hangup"})  # still stops there
+    row = shipped.state.tables.first("ivrmenu", "pkey", "menu")
+    assert row is not None
+    assert row["routeclass3"] is None
+
+
+def test_the_published_product_looks_at_a_thirteenth_key(shipped: Engine) -> None:
+    shipped.state.tables.insert("ivrmenu", {"pkey": "menu", "cluster": "default"})
+    refused = send(shipped, "PUT", "ivrs/menu", {"option12": "None"})
+    assert refused.status == 409
+    assert "no such column: routeclass12" in refused.body["Error"]

@@ -48,6 +48,51 @@ def test_an_unknown_path_is_a_json_404(client):
     assert (answer.status_code, answer.json) == (404, {"message": "Page Not Found. Check your URI for correctness"})
 
 
+@pytest.mark.parametrize("path", ["", "/", "/tenants/\xff"])
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "DELETE"])
+def test_what_no_route_takes_is_the_frameworks_own_404(client, method, path):
+    wsgi = {"PATH_INFO": f"/api{path}"}
+    answer = client.open("/", method=method, headers={"Accept": "application/json"}, environ_overrides=wsgi)
+    assert (answer.status_code, answer.json["message"]) == (404, "")
+    assert answer.json["exception"].endswith("NotFoundHttpException")
+
+
+@pytest.mark.parametrize(("query", "sent"), [
+    ("", {"headers": {"X-HTTP-Method-Override": "put"}, "json": {"description": "new"}}),
+    ("", {"json": {"_method": "PUT", "description": "new"}}),
+    ("", {"data": {"_method": "PUT", "description": "new"}}),
+    ("?_method=PUT", {"json": {"description": "new"}}),
+])
+def test_a_post_may_name_another_method(client, query, sent):
+    answer = client.post(f"/api/tenants/default{query}", **sent)
+    assert (answer.status_code, answer.json["description"]) == (200, "new")
+
+
+@pytest.mark.parametrize(("form", "fields"), [
+    (b"pkey=a&description=%FF", ["description"]),  # Laravel cannot answer it
+    (b"pkey=a&description=%FF&chanmax=x", ["chanmax"]),  # rules come first
+    (b"pkey=%FF", ["description"]),
+])
+def test_bytes_that_are_no_utf8_are_refused_after_the_rules(client, form, fields):
+    answer = client.post("/api/tenants", data=form, content_type="application/x-www-form-urlencoded")
+    assert (answer.status_code, list(answer.json)) == (422, fields)
+
+
+@pytest.mark.parametrize(("method", "status"), [("P T", 404), ("FETCH", 405), (["PUT"], 405), (None, 405), ("", 405)])
+def test_a_post_may_name_no_method_that_is_no_word(client, method, status):
+    assert client.post("/api/tenants/default", json={"_method": method}).status_code == status
+
+
+@pytest.mark.parametrize("body", [b"[" * 511 + b"]" * 511, b'{"pkey":' * 511 + b"1" + b"}" * 511])
+def test_the_deepest_json_that_php_decodes_is_refused_like_any_other(client, body):
+    answer = client.post("/api/tenants", data=body, content_type="application/json")
+    assert answer.status_code == 422
+
+
+def test_other_methods_than_post_name_no_other(client):
+    assert client.put("/api/tenants/default?_method=DELETE", json={}).status_code == 200
+
+
 def test_an_unknown_method_is_a_405_that_names_the_others(client):
     answer = client.patch("/api/tenants/default", headers={"Accept": "application/json"})
     assert answer.status_code == 405
@@ -60,6 +105,19 @@ def test_a_client_that_wants_no_json_gets_the_frameworks_errors_as_html(client):
     answer = client.patch("/api/tenants/default", headers={"Accept": "text/html"})
     assert answer.status_code == 405
     assert answer.content_type == "text/html; charset=UTF-8"
+
+
+@pytest.mark.parametrize(("accept", "script", "kind"), [
+    ("application/json", False, "application/json"), ("*/*", False, "text/html"), ("*/*", True, "application/json"),
+    ("", True, "application/json"), ("text/html", True, "text/html"), ("APPLICATION/JSON", False, "application/json"),
+    ("text/html;q=0.5, application/json", False, "application/json"),
+    ("application/json;q=0.1, text/html", False, "text/html"),
+    ("text/html, application/json", False, "text/html"), ("application/json, text/html", False, "application/json"),
+    ("application/problem+json;q=0.9, text/plain;q=abc", False, "application/json"),
+])
+def test_which_clients_want_json(client, accept, script, kind):
+    headers = {"Accept": accept} | ({"X-Requested-With": "XMLHttpRequest"} if script else {})
+    assert client.patch("/api/tenants/default", headers=headers).mimetype == kind
 
 
 def test_an_unknown_row_is_a_404(client):

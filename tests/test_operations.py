@@ -3,7 +3,7 @@
 import pytest
 
 from sarkmock.operations import Router, compile_document
-from sarkmock.replies import MethodNotAllowed, PageNotFound
+from sarkmock.replies import MethodNotAllowed, NoRoute, PageNotFound
 from sarkmock.spec import load
 
 
@@ -30,10 +30,17 @@ def test_a_request_finds_its_operation(router, method, path, operation, paramete
     assert (found.id, values) == (operation, parameters)
 
 
-@pytest.mark.parametrize("path", ["", "nosuch", "tenants/a/b", "TENANTS", "tenants//acme"])
+@pytest.mark.parametrize("path", ["nosuch", "tenants/a/b", "TENANTS", "tenants//acme", "//tenants"])
 def test_an_unknown_path_is_no_page(router, path):
     with pytest.raises(PageNotFound):
         router.find("GET", path)
+
+
+@pytest.mark.parametrize("path", ["", "/", "//", "tenants/\udcff"])
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_the_root_and_what_is_no_utf8_are_no_routes(router, method, path):
+    with pytest.raises(NoRoute):
+        router.find(method, path)
 
 
 @pytest.mark.parametrize(("method", "path", "allowed"), [

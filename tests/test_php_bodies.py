@@ -1,8 +1,10 @@
 """Request bodies as PHP and Laravel's middleware read them."""
 
 import json
+from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +13,7 @@ from sarkmock.php.bodies import JSON_DEPTH, json_decode
 
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 BOUNDARY = "multipart/form-data; boundary=xyz"
+CASES = Path(__file__).parent / "cases" / "multipart.yaml"
 
 
 @pytest.mark.parametrize(("body", "fields"), [
@@ -41,7 +44,7 @@ def test_json_of_other_kinds():
     assert json_decode(b"9" * 5000) == float("inf")
 
 
-def test_json_may_be_nested_512_deep():
+def test_json_may_be_nested_511_deep():
     assert json_decode(b"[" * JSON_DEPTH + b"]" * JSON_DEPTH) is not None
     assert json_decode(b"[" * (JSON_DEPTH + 1) + b"]" * (JSON_DEPTH + 1)) is None
     assert json_decode(b"[" * 200000 + b"]" * 200000) is None
@@ -108,6 +111,53 @@ def test_multipart_bodies():
     assert everything == {"q": "1", "a": "x", "b": ["1", "2"], "c": {"d": UploadedFile("e.txt", "", b"f")},
                           "greeting": UploadedFile("hello.wav", "audio/wav", b"RIFF")}
     assert read_input("PUT", BOUNDARY, "", body.encode()) == ({}, {})
+
+
+@pytest.mark.parametrize("case", yaml.safe_load(CASES.read_text()), ids=lambda case: case["why"])
+def test_multipart_as_php_reads_it(case):
+    body = "".join(f"--xyz\r\n{content}\r\n" for content in case["parts"]) + "--xyz--\r\n"
+    everything, post = read_input("POST", BOUNDARY, "", body.encode())
+    assert post == case["post"]
+    assert {name: shown(value) for name, value in everything.items()} == {**post, **case.get("files", {})}
+
+
+def shown(value):
+    if isinstance(value, UploadedFile):
+        return [value.name, value.content.decode()]
+    return {name: shown(member) for name, member in value.items()} if isinstance(value, dict) else value
+
+
+@pytest.mark.parametrize("content_type", [
+    "multipart/form-data; boundary=xyz", 'multipart/form-data; charset=x; BOUNDARY="xyz"; x=y',
+    "multipart/form-data; boundary=xyz, more", "Multipart/Form-Data;boundaryless=xyz"])
+def test_where_php_finds_the_boundary(content_type):
+    assert read_input("POST", content_type, "", (part('name="a"', "x") + "--xyz--").encode())[1] == {"a": "x"}
+
+
+def test_multipart_lines_may_end_as_they_like_and_bytes_stay_as_they_are():
+    body = b'preamble\n--xyz\nContent-Disposition: form-data; name="a"\n\n\xff\r\n\n--xyz--'
+    assert read_input("POST", BOUNDARY, "", body)[1] == {"a": "\udcff"}
+
+
+def test_an_upload_that_was_cut_off_is_none():
+    body = part('name="a"; filename="f"', "x") + part('name="b"', "1") + part('name="c"; filename="f"', "x")
+    everything, _post = read_input("POST", BOUNDARY, "", body.encode())
+    assert everything == {"a": UploadedFile("f", "", b"x"), "b": "1"}
+
+
+def test_php_limits_multipart():
+    many = "".join(part('name="a[]"', "x") for _ in range(1500)) + "--xyz--"
+    assert len(read_input("POST", BOUNDARY, "", many.encode())[1]["a"]) == 1000
+    files = "".join(part('name="f[]"; filename="f"', "x") for _ in range(30)) + part('name="b"', "1") + "--xyz--"
+    everything, post = read_input("POST", BOUNDARY, "", files.encode())
+    assert (len(everything["f"]), post) == (20, {"b": "1"})
+
+
+@pytest.mark.parametrize(("content_type", "body"), [
+    (FORM, b"a" + b"[x]" * 300_000 + b"=1"), (BOUNDARY, part("a;" * 300_000, "x").encode()),
+    (BOUNDARY, part('name="a"', "x", " x\r\n" * 100_000).encode()), (JSON, b"[" * 300_000)])
+def test_what_is_long_and_odd_is_read_in_time(content_type, body):
+    read_input("POST", content_type, "", body)
 
 
 @pytest.mark.parametrize("body", [

@@ -2,12 +2,13 @@
 
 The values are those that arrive at the rules, after the middleware. Set aside, because JSON Schema cannot say it:
 whether a row exists; floats that equal an integer or that PHP prints with fewer digits than they have; a number with an
-exponent that equals one of a list; comments, escapes, blanks and other rarities of e-mail addresses.
+exponent that equals one of a list; comments, escapes, blanks, symbols and other rarities of e-mail addresses.
 """
 
 import json
 import math
 import re
+import unicodedata
 from functools import cache
 from typing import Any
 
@@ -32,6 +33,15 @@ CHECKERS = {name: jsonschema_rs.Draft202012Validator({"pattern": text}).is_valid
 ANNOTATION = re.compile("x-|description$|examples?$|default$|title$")
 EXPONENT = re.compile(r"[\s\d.+-]+[eE][+-]?\d+\s*")
 ODD_ADDRESS = re.compile(r"[()\\{}\s\0]|IPv6|.\".*\"@|@[^\[]+\[")
+
+
+def is_odd_sign(sign: str) -> bool:
+    return not sign.isascii() and unicodedata.category(sign)[0] in "SC"
+
+
+def is_long(address: str) -> bool:
+    """Beyond ASCII the limits count octets, or the letters that the DNS knows a name by; a whole domain has one too."""
+    return len(address) > (250 if address.isascii() else 40)
 
 
 class Property:
@@ -64,7 +74,7 @@ class Property:
         if not isinstance(value, str):
             return True
         if "email" in self.rules:
-            return ODD_ADDRESS.search(value) is None
+            return not (ODD_ADDRESS.search(value) or any(is_odd_sign(sign) for sign in value) or is_long(value))
         return not (any(rule.startswith("in:") for rule in self.rules) and EXPONENT.fullmatch(value))
 
     def passes_rules(self, arrived: Any) -> bool:

@@ -125,12 +125,14 @@ def test_exists_asks_for_anything(tables, value):
 
 
 def test_text_that_is_no_utf8_cannot_be_answered(tables):
-    validator = Validator({"a": "string", "b": "integer"})
+    validator = Validator({"a": "required", "b": "integer"})
     for value in ("\udcff", ["\udcff"], {"x": ["\udcff"]}):
+        assert validator.errors({"a": value}, tables) == {}
         with pytest.raises(PhpError, match="Malformed UTF-8") as crash:
-            validator.errors({"a": value}, tables)
-    assert (crash.value.exception, crash.value.field) == ("InvalidArgumentException", "a")
-    assert validator.errors({"c": "\udcff"}, tables) == {}
+            validator.check_readable({"a": value})
+        assert (crash.value.exception, crash.value.field) == ("InvalidArgumentException", "a")
+    assert validator.errors({"a": "\udcff", "b": "x"}, tables) == {"b": ["The b must be an integer."]}
+    validator.check_readable({"a": "é", "c": "\udcff"})
 
 
 def test_a_rule_may_hold_a_value_of_the_request(tables):

@@ -58,6 +58,7 @@ ACTIONS: dict[str, Action] = {
     # call targets: inbound routes, IVRs, ring groups
     "create_routed": targets.create_routed,
     "update_routed": targets.update_routed,
+    "update_ivr_unchecked": targets.update_ivr_unchecked,
     # Class of Service
     "create_pair": classofservice.create_pair,
     # timers

@@ -12,7 +12,7 @@ from typing import Any
 from sarkmock import php
 from sarkmock.calls import Call
 from sarkmock.pbx import db_delete, db_get, db_put
-from sarkmock.replies import NotFound, Reply, Unavailable
+from sarkmock.replies import NotFound, PhpError, Reply, Unavailable
 from sarkmock.state import State
 
 Packet = dict[str, str]
@@ -47,9 +47,17 @@ def as_object(ask: Callable[..., Answer]) -> Callable[[Call], Reply]:
     """An action that answers all packets as one object: where they share a field, the last one counts."""
     def action(call: Call) -> Reply:
         require_pbx(call.state)
-        packets = ask(call.state, *call.path.values())
+        packets = ask(call.state, *(asked(call, name) for name in call.path))
         return Reply({name: read(text) for packet in packets for name, text in packet.items()})
     return action
+
+
+def asked(call: Call, name: str) -> str:
+    """``$request->name``: a variable of that name wins over the step of the path."""
+    value = call.input.get(name, call.path[name])
+    if isinstance(value, (list, dict)):
+        raise PhpError("Array to string conversion", field=name)
+    return php.to_text(value)
 
 
 def read(text: str) -> str:
@@ -70,22 +78,22 @@ def unknown(call: Call) -> Reply:
 
 def get_value(call: Call) -> Reply:
     require_pbx(call.state)
-    return keyed(call, db_get(call.state.astdb, call.path["id"], call.path["key"]))
+    return keyed(call, db_get(call.state.astdb, asked(call, "id"), asked(call, "key")))
 
 
 def put_value(call: Call) -> Reply:
     require_pbx(call.state)
-    return keyed(call, db_put(call.state.astdb, call.path["id"], call.path["key"], call.path["value"]))
+    return keyed(call, db_put(call.state.astdb, asked(call, "id"), asked(call, "key"), asked(call, "value")))
 
 
 def delete_value(call: Call) -> Reply:
     require_pbx(call.state)
-    return keyed(call, db_delete(call.state.astdb, call.path["id"], call.path["key"]))
+    return keyed(call, db_delete(call.state.astdb, asked(call, "id"), asked(call, "key")))
 
 
 def keyed(call: Call, value: Any) -> Reply:
     """An object with one member; PHP makes the key "0" the index of an array, and json_encode a list of that."""
-    key = call.path["key"]
+    key = asked(call, "key")
     return Reply([value] if key == "0" else {key: value})
 
 
@@ -115,7 +123,7 @@ def connect(call: Call, phone: str, context: str) -> Reply:
 def hang_up(call: Call) -> Reply:
     """The channel's technology and name are two steps of the path; the answer is Asterisk's as it came."""
     require_pbx(call.state)
-    if call.state.pbx.hangup(f"{call.path['id']}/{call.path['key']}"):
+    if call.state.pbx.hangup(f"{asked(call, 'id')}/{asked(call, 'key')}"):
         text = "\r\nResponse: Success\r\nMessage: Channel Hungup\r\n\r\n"
     else:
         text = "\r\nResponse: Error\r\nMessage: No such channel\r\n\r\n"

@@ -24,22 +24,20 @@ def key_is_free(call: Call) -> None:
 
 
 def taken(call: Call, key: Any) -> bool:
-    """Whether the table has a row of that key; null is no key."""
+    """Whether the table has a row of that key; null asks for a row without one."""
     table, wanted = table_of(call), first_of(key)
-    if wanted is None:
-        return False
-    value = int(wanted) if isinstance(wanted, bool) else php.trim(php.to_text(wanted))  # Laravel binds truth as 1 or 0
-    return call.state.tables.count(table.name, table.key, value) > 0
+    if wanted is None and key is not None:
+        return False  # a null in an array is compared with =, which null never satisfies
+    if isinstance(wanted, bool):
+        wanted = int(wanted)  # as Laravel binds it
+    elif wanted is not None:
+        wanted = php.trim(php.to_text(wanted))
+    return call.state.tables.count(table.name, table.key, wanted) > 0
 
 
 def first_of(value: Any) -> Any:
     """The value that Laravel's query builder binds: of an array, the first scalar inside (false if there is none)."""
-    if isinstance(value, dict):
-        value = list(value.values())
-    if not isinstance(value, list):
-        return value
-    found = [scalar for item in value if (scalar := first_of(item)) is not False]
-    return found[0] if found else False
+    return next(iter(php.flattened(value)), False)
 
 
 def default_tenant_stays(call: Call) -> None:

@@ -8,11 +8,11 @@ from sarkmock.replies import Reply
 # Group -> table and filter. The product asks for the keys alone, so that extensions, ring groups and custom apps come
 # in the order of their keys; the others in the order in which they were created (recorded exchange 1069/37).
 GROUPS: dict[str, tuple[str, dict[str, list[str]]]] = {
-    "Extensions": ("ipphone", {}),
-    "RingGroups": ("speed", {}),
-    "Queues": ("queue", {}),
-    "IVRs": ("ivrmenu", {}),
     "CustomApps": ("appl", {}),
+    "Extensions": ("ipphone", {}),
+    "IVRs": ("ivrmenu", {}),
+    "Queues": ("queue", {}),
+    "RingGroups": ("speed", {}),
     "Trunks": ("lineio", {"technology": ["SIP", "IAX2"]}),
 }
 

@@ -6,7 +6,8 @@ The product keeps what was sent as it came (a number stays a number in the answe
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from math import isfinite
 from typing import Any
 
 from sarkmock import php
@@ -67,7 +68,7 @@ def update_extension(call: Call) -> Reply:
     if row["transport"] != before["transport"]:
         adjust_provisioning(row)
     save_changes(call, before, bound(row))
-    return Reply(visible(call, row))
+    return shown(call, row)
 
 
 def delete_extension(call: Call) -> Reply:
@@ -85,6 +86,8 @@ def caught(action: Callable[[Call], Reply]) -> Callable[[Call], Reply]:
         try:
             return action(call)
         except PhpError as error:
+            if error.exception != "ErrorException":
+                raise  # not inside the catch
             raise Conflict(error.message) from None
     return guarded
 
@@ -129,11 +132,13 @@ def mac_lookup_crashes(call: Call) -> None:
 
 
 def sent(call: Call) -> Row:
-    """The variables of the body that have a rule, as they came; PhpError for an array, of which SQL has none."""
+    """The variables of the body that have a rule, as they came; PhpError for what has no place in SQL or JSON."""
     values = {name: value for name, value in call.post.items() if name in call.operation.rules}
     for name, value in values.items():
         if isinstance(value, (list, dict)):
             raise PhpError("Array to string conversion", field=name)
+        if isinstance(value, float) and not isfinite(value):
+            raise PhpError("Inf and NaN cannot be JSON encoded", "JsonEncodingException", name)
     return values
 
 
@@ -145,7 +150,13 @@ def sent_new(call: Call) -> Row:
 def added(call: Call, values: Row) -> Reply:
     row = new_row(call) | values | {"passwd": password(call.state)}
     insert(call, bound(row))
-    return Reply(visible(call, row))
+    return shown(call, row)
+
+
+def shown(call: Call, row: Mapping[str, Any]) -> Reply:
+    """The row as json_encode writes it: up to 1e17 a float without fraction has no point."""
+    return Reply({name: int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e17 else value
+                  for name, value in visible(call, row).items()})
 
 
 def bound(row: Row) -> Row:

@@ -113,8 +113,7 @@ def table(state: State, path: str) -> list[list[str]]:
 
 
 def lines_of(state: State, path: str) -> list[str]:
-    """The lines of a text file; none if there is no such file."""
+    """The lines of a text file as PHP's file() sees them, ended by LF or CRLF; none if there is no such file."""
     file = state.files.get(path)
-    if file is None or not file.content:
-        return []
-    return file.content.decode("utf-8", "replace").removesuffix("\n").split("\n")
+    *ended, last = file.content.decode("utf-8", "replace").split("\n") if file else [""]
+    return [line.removesuffix("\r") for line in ended] + ([last] if last else [])

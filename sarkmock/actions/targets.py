@@ -108,6 +108,26 @@ def update_routed(call: Call) -> Reply:
     return Reply(verbs.visible(call, row))
 
 
+def update_ivr_unchecked(call: Call) -> Reply:
+    """The product's update of an IVR: keys whose target leads nowhere are kept, and end the look at those after them.
+
+    It looks at one key more than there are; its class has no column.
+    """
+    row = verbs.row_of(call)
+    before = dict(row)
+    verbs.fill(call, row)
+    for digit in range(13):
+        field, column = f"option{digit}", f"routeclass{digit}"
+        value = call.input.get(field)
+        if value is not None:
+            found = route_class(call.state.tables, value, field)
+            row[column] = UNRESOLVED if found is None else found
+        if row.get(column) in (UNRESOLVED, str(UNRESOLVED)):
+            break
+    verbs.save_changes(call, before, row)
+    return Reply(verbs.visible(call, row))
+
+
 def classify(call: Call, row: Row) -> None:
     """Set the class of every target that was sent; null counts as not sent."""
     for field in known_targets(call):

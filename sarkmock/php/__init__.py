@@ -1,6 +1,17 @@
 """PHP as far as the API shows it: scalars, request bodies, filters, regular expressions. Knows nothing of rules."""
 
-from sarkmock.php.bodies import read_input
-from sarkmock.php.values import TRIMMED, UploadedFile, is_numeric, loosely_equal, to_number, to_text, trim
+from sarkmock.php.bodies import meant_method, read_input
+from sarkmock.php.values import TRIMMED, UploadedFile, flattened, is_numeric, loosely_equal, to_number, to_text, trim
 
-__all__ = ["TRIMMED", "UploadedFile", "is_numeric", "loosely_equal", "read_input", "to_number", "to_text", "trim"]
+__all__ = [
+    "TRIMMED",
+    "UploadedFile",
+    "flattened",
+    "is_numeric",
+    "loosely_equal",
+    "meant_method",
+    "read_input",
+    "to_number",
+    "to_text",
+    "trim",
+]

@@ -6,22 +6,17 @@ Whatever cannot be read is no input; nothing here raises.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from io import BytesIO
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from werkzeug.datastructures import FileStorage, MultiDict
-from werkzeug.exceptions import HTTPException
-from werkzeug.formparser import MultiPartParser
-from werkzeug.http import parse_options_header
-
+from sarkmock.php.multipart import boundary_of, parts
 from sarkmock.php.values import INT_MAX, INT_MIN, UploadedFile, from_bytes, trim
 
 Input = dict[str, Any]
 
 UNTRIMMED = {"password", "password_confirmation"}  # App\Http\Middleware\TrimStrings
-JSON_DEPTH = 512
+JSON_DEPTH = 511  # arrays in each other; for json_decode() what is in the innermost is one level more
 INPUT_VARIABLES = 1000  # php.ini's max_input_vars
 NESTING = 64  # php.ini's max_input_nesting_level
 
@@ -31,7 +26,15 @@ def read_input(method: str, content_type: str, query: str | bytes, body: bytes) 
     asked = clean(parse_query(query.encode("latin-1", "replace") if isinstance(query, str) else query))
     fields, files = _read_body(method.upper(), content_type, body)
     post = clean(fields)
-    return replace_recursively(asked | post, files), post
+    return replace_recursively(post | asked | post, files), post
+
+
+def meant_method(method: str, header: str | None, everything: Input, post: Input) -> str:
+    """Symfony's getMethod(): a POST may name another method, in X-HTTP-Method-Override or as ``_method``."""
+    if method != "POST":
+        return method.upper()
+    named = header or post.get("_method", everything.get("_method"))
+    return named.upper() if isinstance(named, str) else method
 
 
 def _read_body(method: str, content_type: str, body: bytes) -> tuple[Input, Input]:
@@ -55,36 +58,45 @@ def clean(fields: Input) -> Input:
 
 
 def _cleaned(value: Any) -> Any:
-    if isinstance(value, str):
-        return trim(value) or None
-    if isinstance(value, dict):
-        return {name: _cleaned(member) for name, member in value.items()}
-    if isinstance(value, list):
-        return [_cleaned(member) for member in value]
-    return value
+    """A copy. Not by recursion: 511 levels of arrays, which PHP decodes, are more than Python's stack takes."""
+    holders: list[Any] = [[value]]
+    for holder in holders:
+        for key, member in holder.items() if isinstance(holder, dict) else enumerate(holder):
+            if isinstance(member, str):
+                holder[key] = trim(member) or None
+            elif isinstance(member, (list, dict)):
+                holder[key] = member.copy()
+                holders.append(holder[key])
+    return holders[0][0]
 
 
 def replace_recursively(fields: Input, files: Input) -> Input:
     """array_replace_recursive()."""
     merged = dict(fields)
     for name, value in files.items():
-        mine = merged.get(name)
-        merged[name] = replace_recursively(mine, value) if isinstance(mine, dict) and isinstance(value, dict) else value
+        mine, theirs = _indexed(merged.get(name)), _indexed(value)
+        merged[name] = value if mine is None or theirs is None else _listed(replace_recursively(mine, theirs))
     return merged
+
+
+def _indexed(value: Any) -> Input | None:
+    """An array by its keys; None for what is none."""
+    if isinstance(value, list):
+        return {str(index): member for index, member in enumerate(value)}
+    return value if isinstance(value, dict) else None
 
 
 def json_input(body: bytes) -> Input:
     """``(array) json_decode($body, true)``."""
     value = json_decode(body)
-    if isinstance(value, dict):
-        return value
-    if isinstance(value, list):
-        return {str(index): member for index, member in enumerate(value)}
+    array = _indexed(value)
+    if array is not None:
+        return array
     return {} if value is None else {"0": value}
 
 
 def json_decode(body: bytes) -> Any:
-    """json_decode(), None for what PHP cannot decode: no UTF-8, half a surrogate pair, more than 512 levels, NaN."""
+    """json_decode(), None for what PHP cannot decode: no UTF-8, half a surrogate pair, too many levels, NaN."""
     try:
         value = json.loads(body.decode(), parse_int=_json_int, parse_constant=_no_constant)
         if b"\\u" in body:
@@ -125,33 +137,19 @@ def _url_decode(octets: bytes) -> str:
 
 def parse_multipart(content_type: str, body: bytes) -> tuple[Input, Input]:
     """$_POST and $_FILES. An upload without a file name is left out, as Symfony does."""
-    boundary = parse_options_header(content_type)[1].get("boundary", "")
-    try:
-        parser = MultiPartParser(stream_factory=_in_memory)
-        fields, files = parser.parse(BytesIO(body), boundary.encode("latin-1"), len(body))
-    except (ValueError, HTTPException):
-        return {}, {}
-    return assemble(fields.items(multi=True)), assemble(_uploads(files))
+    boundary = boundary_of(content_type)
+    found = [] if boundary is None else list(parts(body, boundary))
+    fields = [(part.name, from_bytes(part.content)) for part in found if part.filename is None][:INPUT_VARIABLES]
+    files = ((part.name, UploadedFile(part.filename, part.content_type, part.content))
+             for part in found if part.filename)
+    return assemble(fields), assemble(files)
 
 
-def _in_memory(
-    total_content_length: int | None, content_type: str | None, filename: str | None, content_length: int | None = None,
-) -> BytesIO:
-    return BytesIO()
-
-
-def _uploads(files: MultiDict[str, FileStorage]) -> Iterator[tuple[str, UploadedFile]]:
-    for field, file in files.items(multi=True):
-        if file.filename:
-            name = file.filename.replace("\\", "/").rpartition("/")[2]
-            yield field, UploadedFile(name, file.content_type or "", file.stream.read())
-
-
-def assemble(pairs: Iterable[tuple[str | None, Any]]) -> Input:
+def assemble(pairs: Iterable[tuple[str, Any]]) -> Input:
     """Variables by PHP's names: php_register_variable_ex()."""
     fields: Input = {}
     for name, value in pairs:
-        path = _path(name or "")  # werkzeug: None for a part without a name
+        path = _path(name)
         if path and len(path) <= NESTING + 1:
             _put(fields, path, value)
     return {name: _listed(value) for name, value in fields.items()}
@@ -165,10 +163,12 @@ def _path(name: str) -> list[str | None]:
     if not base:
         return []
     path: list[str | None] = [base.replace(" ", "_").replace(".", "_")]
-    while bracket and "]" in rest:
+    while bracket and "]" in rest and len(path) <= NESTING + 1:
         key, _, rest = rest.partition("]")
         path.append(None if key in ("", " ", "\t", "\n", "\r", "\v", "\f") else key)
-        bracket, rest = rest[:1].replace("]", ""), rest[1:]
+        if not rest.startswith("["):
+            break
+        rest = rest[1:]
     return path
 
 
@@ -183,7 +183,8 @@ def _put(fields: Input, path: list[str | None], value: Any) -> None:
 
 
 def _next_index(fields: Input) -> str:
-    return str(1 + max((int(name) for name in fields if name.isdecimal() and str(int(name)) == name), default=-1))
+    indices = [int(name) for name in fields if name.isdecimal() and str(int(name)) == name and int(name) <= INT_MAX]
+    return str(1 + max(indices, default=-1))
 
 
 def _listed(value: Any) -> Any:

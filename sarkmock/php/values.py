@@ -67,6 +67,18 @@ def _float_text(value: float) -> str:
     return f"{mantissa if '.' in mantissa else mantissa + '.0'}E{exponent[0]}{exponent[1:].lstrip('0')}"
 
 
+def flattened(value: Any) -> list[Any]:
+    """Arr::flatten(): the scalars in nested arrays."""
+    scalars, pending = [], [value]
+    while pending:
+        member = pending.pop()
+        if isinstance(member, (list, dict)):
+            pending += reversed(member.values() if isinstance(member, dict) else member)
+        else:
+            scalars.append(member)
+    return scalars
+
+
 def trim(text: str) -> str:
     return text.strip(TRIMMED)
 

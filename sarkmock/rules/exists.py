@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sarkmock.php import to_text
+from sarkmock.php import flattened, to_text
 from sarkmock.php.values import INT_MAX, INT_MIN, is_utf8
 from sarkmock.replies import PhpError
 from sarkmock.rules.base import Rule, Tables, Test
+
+QUERY_EXCEPTION = "Illuminate\\Database\\QueryException"
 
 
 def exists(rule: Rule) -> Test:
@@ -20,11 +22,21 @@ def exists(rule: Rule) -> Test:
 
     def passes(value: Any, tables: Tables) -> bool:
         if isinstance(value, (list, dict)):
-            wanted = {to_text(member): member for member in (value.values() if isinstance(value, dict) else value)}
-            return all(member is not None and is_found(tables, table, column, member) for member in wanted.values())
+            members = distinct(list(value.values() if isinstance(value, dict) else value))
+            return all(member is not None and is_found(tables, table, column, member) for member in members)
         return is_found(tables, table, column, value)
 
     return passes
+
+
+def distinct(members: list[Any]) -> Iterable[Any]:
+    """``array_unique()``: members are compared as text, which an array is not; but PHP compares no lone member."""
+    if len(members) > 1 or not isinstance(members[0] if members else None, (list, dict)):
+        return {to_text(member): member for member in members}.values()
+    found = flattened(members[0])
+    if len(found) > 1:
+        raise PhpError("SQLSTATE[HY000]: General error: 25 column index out of range", QUERY_EXCEPTION)
+    return found or [None]
 
 
 def is_found(tables: Tables, table: str, column: str, value: Any) -> bool:
@@ -63,4 +75,4 @@ def binding(value: Any) -> str | int | None:
 def query_error(reason: str, table: str, column: str, value: Any) -> PhpError:
     wrapped = ".".join(f'"{part}"' for part in column.split("."))
     sql = f'select count(*) as aggregate from "{table}" where {wrapped} = {to_text(binding(value))}'
-    return PhpError(f"SQLSTATE[HY000]: General error: 1 {reason} (SQL: {sql})", "Illuminate\\Database\\QueryException")
+    return PhpError(f"SQLSTATE[HY000]: General error: 1 {reason} (SQL: {sql})", QUERY_EXCEPTION)

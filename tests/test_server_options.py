@@ -1,0 +1,212 @@
+"""What a user tells `sarkmock serve`: profile, certificate, port, host, seed; and what it says of mistakes."""
+
+import ipaddress
+import json
+import re
+import socket
+import ssl
+import urllib.error
+import urllib.request
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from sarkmock import certificates
+from sarkmock.server import Server
+from sarkmock.yaml12 import FileError
+from tests.serving import mistake, serving
+
+
+@pytest.fixture(scope="module")
+def plain():
+    with serving("--http") as running:
+        yield running
+
+
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Length", "2")])
+    return [b"ok"]
+
+
+@pytest.fixture
+def pair(tmp_path):
+    return certificates.make(tmp_path, "127.0.0.1")
+
+
+def test_the_profile_is_served_and_named():
+    with serving("--http", "--profile", "shipped") as running:
+        assert "profile shipped" in running.greeting
+        assert running.get("/api/sysglobals")
+
+
+def test_a_certificate_of_ones_own(pair):
+    with serving("--cert", str(pair.certificate), "--key", str(pair.key)) as running:
+        assert "--cacert" not in running.greeting
+        context = ssl.create_default_context(cafile=pair.authority)
+        assert urllib.request.urlopen(running.url + "/tenants", context=context, timeout=5).status == 200
+
+
+def test_a_port_in_use_is_told():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert mistake("serve", "--port", str(port)) == (
+            f"port {port} on 127.0.0.1 is in use; choose another with --port, or --port 0 for any free one")
+
+
+def test_two_servers_never_share_a_port(plain):
+    assert "is in use" in mistake("serve", "--http", "--port", str(plain.address[1]))
+
+
+def test_a_host_that_is_not_here_is_told():
+    for host in ("203.0.113.7", "no.such.host.invalid"):
+        assert mistake("serve", "--port", "0", "--host", host) == (
+            f"{host} is no address of this machine; choose another with --host")
+
+
+def wrong_certificates(tmp_path, pair):
+    """What is given, and what is said of which file."""
+    key = load_pem_private_key(pair.key.read_bytes(), None)
+    files = {name: tmp_path / name for name in ("locked.key", "other.key", "garbage", "missing")}
+    files["locked.key"].write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")))
+    trustme.CA().issue_cert("localhost").private_key_pem.write_to_path(files["other.key"])
+    files["garbage"].write_text("-----BEGIN CERTIFICATE-----\nnothing\n")
+    return {
+        "encrypted": (pair.certificate, files["locked.key"], "locked.key: is encrypted; give --key"),
+        "mismatch": (pair.certificate, files["other.key"], f"other.key: is not the key of {pair.certificate}"),
+        "no certificate": (files["garbage"], pair.key, "garbage: holds no PEM certificate"),
+        "no key": (pair.certificate, files["garbage"], "garbage: holds no PEM private key"),
+        "missing": (files["missing"], pair.key, "missing: No such file or directory"),
+        "swapped": (pair.key, pair.certificate, "key.pem: holds no PEM certificate"),
+    }
+
+
+@pytest.mark.parametrize("case", ["encrypted", "mismatch", "no certificate", "no key", "missing", "swapped"])
+def test_a_wrong_certificate_is_told(tmp_path, pair, case):
+    certificate, key, said = wrong_certificates(tmp_path, pair)[case]
+    assert said in mistake("serve", "--port", "0", "--cert", str(certificate), "--key", str(key))
+
+
+def test_a_certificate_without_its_key_is_told(pair):
+    said = mistake("serve", "--cert", str(pair.certificate))
+    assert said == "--cert and --key go together (see sarkmock serve --help)"
+
+
+KEYS = {
+    "RSA 1536": (lambda: rsa.generate_private_key(65537, 1536), False),
+    "RSA 2048": (lambda: rsa.generate_private_key(65537, 2048), True),
+    "RSA 4096": (lambda: rsa.generate_private_key(65537, 4096), True),
+    "P-256": (lambda: ec.generate_private_key(ec.SECP256R1()), True),
+    "P-384": (lambda: ec.generate_private_key(ec.SECP384R1()), True),
+    "P-521": (lambda: ec.generate_private_key(ec.SECP521R1()), False),
+    "Ed25519": (ed25519.Ed25519PrivateKey.generate, True),
+}
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_every_kind_of_key_is_served_or_refused_before_anything_listens(tmp_path, name):
+    make, is_served = KEYS[name]
+    certificate, key = self_signed(make(), tmp_path)
+    if not is_served:
+        with pytest.raises(FileError, match=r"own\.key: cannot be served; use RSA of 2048 to 4096 bits"):
+            certificates.check(certificate, key, tmp_path)
+        return
+    context = ssl.create_default_context(cafile=certificate)
+    with Server(application, tls=certificates.check(certificate, key, tmp_path)) as server:
+        assert urllib.request.urlopen(server.url, timeout=5, context=context).status == 200
+
+
+def self_signed(key, directory):
+    """A certificate of 127.0.0.1, its key in the traditional form where there is one."""
+    subject, now = x509.Name([]), datetime.now(UTC)
+    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    builder = x509.CertificateBuilder(subject, subject, key.public_key(), 1, now, now + timedelta(days=1))
+    made = builder.add_extension(names, critical=False).sign(key, None if is_edwards(key) else hashes.SHA256())
+    form = PrivateFormat.PKCS8 if is_edwards(key) else PrivateFormat.TraditionalOpenSSL
+    (directory / "own.pem").write_bytes(made.public_bytes(Encoding.PEM))
+    (directory / "own.key").write_bytes(key.private_bytes(Encoding.PEM, form, NoEncryption()))
+    return directory / "own.pem", directory / "own.key"
+
+
+def is_edwards(key):
+    return isinstance(key, ed25519.Ed25519PrivateKey)
+
+
+@pytest.mark.parametrize(("seconds", "running"), [("0", b"true"), ("60", b"false")])
+def test_a_reboot_takes_as_long_as_asked(seconds, running):
+    with serving("--http", "--boot-time", seconds) as box:
+        box.get("/api/syscommands/reboot")
+        assert running in box.get("/api/syscommands/pbxrunstate")
+
+
+def test_a_seed_file_is_the_first_state(tmp_path):
+    seed = tmp_path / "seed.yaml"
+    seed.write_text("tables:\n  cluster:\n    - {pkey: mine, description: Mine}\n")
+    with serving("--http", "--seed-file", str(seed)) as running:
+        assert [row["pkey"] for row in json.loads(running.get("/api/tenants"))] == ["mine"]
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("tables:\n  cluster:\n    - {pkey: mine, colour: red}\n", ":3: tables.cluster.0.colour: unknown column"),
+    ("tables: [\n", ":2: "),
+    ("tabels: {}\n", ":1: tabels: unknown key"),
+    ("", ": seed: expected a mapping"),
+])
+def test_a_wrong_seed_file_is_told_with_its_place(tmp_path, text, said):
+    seed = tmp_path / "seed.yaml"
+    seed.write_text(text)
+    assert str(seed) + said in mistake("serve", "--port", "0", "--seed-file", str(seed))
+
+
+def ask_control(server, path, **headers):
+    request = urllib.request.Request(server.url.removesuffix("/api") + f"/_mock/{path}", headers=headers)
+    try:
+        return urllib.request.urlopen(request, timeout=5).status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_where_others_reach_it_the_control_plane_wants_the_printed_token():
+    with serving("--http", "--host", "0.0.0.0") as running:
+        token = re.search(r"Authorization: (Bearer \S+)", running.greeting)[1]
+        assert [ask_control(running, "health"), ask_control(running, "journal"),
+                ask_control(running, "journal", Authorization=token)] == [200, 401, 200]
+
+
+@pytest.mark.parametrize(("options", "statuses"), [([], [200, 200]), (["--no-control"], [404, 404])])
+def test_where_only_this_machine_reaches_it_no_token_is_made(options, statuses):
+    with serving("--http", *options) as running:
+        assert "Bearer" not in running.greeting
+        assert [ask_control(running, "health"), ask_control(running, "journal")] == statuses
+
+
+def test_a_token_from_the_environment_is_asked_for_and_not_printed(monkeypatch):
+    monkeypatch.setenv("SARKMOCK_CONTROL_TOKEN", "s3cret-s3cret")
+    with serving("--http") as running:
+        assert "s3cret" not in running.greeting
+        assert [ask_control(running, "journal"),
+                ask_control(running, "journal", Authorization="Bearer s3cret-s3cret")] == [401, 200]
+
+
+@pytest.mark.parametrize(("options", "told"), [
+    (["--control-token", "short"], "must be 8 or more"),
+    (["--no-control", "--control-token", "long-enough"], "--no-control leaves no use"),
+    (["--save-dir", "/nonexistent"], "does not exist"),
+    (["--fault", "tenants.creat:drop"], "did you mean tenants.create"),
+    (["--fault", "tenants.create:statsu=500"], "did you mean status?"),
+    (["--fault-file", "/nonexistent.yaml"], "/nonexistent.yaml: No such file"),
+    (["--journal", "-1"], "--journal"),
+])
+def test_what_is_wrong_with_an_option_of_the_control_plane(options, told):
+    assert told in mistake("serve", *options)
