@@ -58,12 +58,19 @@ def open_database(place: str) -> ExampleDatabase:
 
 
 def redis_database(place: str) -> ExampleDatabase:
-    """Redis is asked for only where it is named."""
+    """Redis is asked for only where it is named; Hypothesis would go on in silence without it."""
     try:
-        client = import_module("redis").Redis.from_url(place)
-        database = import_module("hypothesis.extra.redis").RedisExampleDatabase(client, key_prefix=b"sarkmock:")
+        redis = import_module("redis")
+        database = import_module("hypothesis.extra.redis")
     except ImportError:
         raise CannotRun("--example-database redis://...: pip install 'sarkmock[redis]'") from None
+    try:
+        client = redis.Redis.from_url(place)
+        client.ping()
+    except (redis.RedisError, ValueError) as error:
+        scheme, _, rest = place.partition("://")
+        raise CannotRun(f"--example-database {scheme}://{rest.rpartition('@')[2]}: {error}") from None
+    database = database.RedisExampleDatabase(client, key_prefix=b"sarkmock:")
     return cast(ExampleDatabase, database)
 
 

@@ -1,9 +1,10 @@
 """Requests that found something: kept by Hypothesis' own databases, found again by another machine."""
 
 import sys
-from types import SimpleNamespace
 
+import fakeredis
 import pytest
+import redis
 
 from contracts.examples import Examples, open_database
 from contracts.messages import Request, with_json
@@ -54,10 +55,18 @@ def test_redis_is_needed_only_where_it_is_named(monkeypatch):
 
 
 def test_redis_serves_many_machines(monkeypatch):
-    monkeypatch.setitem(sys.modules, "redis", SimpleNamespace(Redis=SimpleNamespace(from_url=str)))
-    keeper = SimpleNamespace(RedisExampleDatabase=lambda client, key_prefix: (client, key_prefix))
-    monkeypatch.setitem(sys.modules, "hypothesis.extra.redis", keeper)
-    assert open_database("redis://127.0.0.1:6379/2") == ("redis://127.0.0.1:6379/2", b"sarkmock:")
+    server = fakeredis.FakeServer()
+    monkeypatch.setattr(redis.Redis, "from_url", lambda place: fakeredis.FakeRedis(server=server))
+    request = with_json("PUT", "/tenants/acme", {"localarea": "2.5"})
+    Examples(["redis://one"]).save("tenants.update", request)
+    assert list(Examples(["redis://another"]).requests("tenants.update")) == [request]
+
+
+@pytest.mark.parametrize("place", ["redis://:hunter2@127.0.0.1:1", "redis://127.0.0.1:port"])
+def test_redis_that_does_not_answer_is_a_mistake(place):
+    with pytest.raises(CannotRun, match="--example-database redis://") as told:
+        open_database(place)
+    assert "hunter2" not in str(told.value)
 
 
 def test_what_one_run_found_the_next_meets_first(tmp_path):
