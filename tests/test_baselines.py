@@ -20,7 +20,7 @@ from contracts.gate import Permissions
 from contracts.safety import Caution, Safety
 from contracts.suite import embedded
 from contracts.target import Target
-from sarkmock import profiles
+from sarkmock import Seed, profiles
 from tests.guarded import Box
 from tests.serving import COMMAND, mistake, sarkmock, serving
 
@@ -172,6 +172,17 @@ def test_a_file_is_read_as_it_was_written(tmp_path, shipped):
     assert len(again.facts) > 5000
 
 
+def test_no_value_of_a_row_is_in_it(shipped):
+    """Words that stand in the factory-fresh box, its passwords among them."""
+    text = files.as_text(baseline(shipped))
+    words = {value for rows in Seed.factory().tables.values() for row in rows for value in row.values()
+             if isinstance(value, str) and len(value) > 8}
+    tried = {str(value) for known in catalogue().values() for field in known.fields
+             for value in values_for(known, field, DEPTHS["usual"])}
+    assert "sarkadmin" in words
+    assert {word for word in words if f'"{word}"' in text} <= tried
+
+
 def test_every_kind_of_fact_is_defined(shipped):
     kinds = json.loads(files.SCHEMA.read_text())["$defs"]["fact"]["properties"]["fact"]["enum"]
     assert {fact.fact for fact in shipped} <= set(kinds)
@@ -255,6 +266,22 @@ def test_a_recording_goes_on_after_a_kill(box, tmp_path):
     assert json.loads(box.get("/api/extensions")) == []
 
 
+def test_ctrl_c_cleans_up_and_says_how_to_go_on(box, tmp_path):
+    file = tmp_path / "stopped.sark"
+    process = subprocess.Popen([*COMMAND, "baseline", box.url, "-o", str(file), "--allow-writes", "--only", "Tenants",
+                                "--rate", "30/s"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    ledger = tmp_path / "stopped.sark.ledger"
+    ends = time.monotonic() + 60
+    while not (ledger.exists() and '"made"' in ledger.read_text()) and time.monotonic() < ends:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command goes on where it was" in told
+    assert [row["pkey"] for row in json.loads(box.get("/api/tenants"))] == ["default"]
+    assert [path.name for path in tmp_path.iterdir()] == ["stopped.sark.partial"]
+
+
 def test_a_plan_sends_nothing():
     result = sarkmock("baseline", "http://127.0.0.1:1/api", "-o", "x.sark", "--plan", "--allow-writes")
     assert result.returncode == 0
@@ -276,6 +303,9 @@ def test_a_budget_is_kept_and_what_it_leaves_out_is_told(box, tmp_path):
     (["http://127.0.0.1:1/api"], "refuses connections"),
     (["ftp://127.0.0.1/api"], "no http or https URL"),
     (["http://pbx.example/api"], "is not encrypted"),
+    (["http://127.0.0.1:1/api", "--only", "Tenant"], "no section 'Tenant'; there is Agents, "),
+    (["http://127.0.0.1:1/api", "--max-time", "soon"], "write a time like 90s"),
+    (["http://127.0.0.1:1/api", "--rate", "fast"], "write auto, or a number"),
 ])
 def test_a_box_that_cannot_be_asked_is_told_on_one_line(tmp_path, options, problem):
     assert problem in mistake("baseline", *options, "-o", str(tmp_path / "x.sark"))

@@ -85,6 +85,13 @@ def test_statuses(before, after, kind):
     assert told == [(kind, "read")]
 
 
+@pytest.mark.parametrize(("before", "after"), [(200, 503), (503, 200), (503, 404)])
+def test_a_pbx_that_was_stopped_is_neither_broken_nor_mended(before, after):
+    told, found = pair(*([Fact("GET /tenants", "status", "read", status)] for status in (before, after)))
+    assert told == []
+    assert "the PBX was not running" in (found.unreached[0].before, found.unreached[0].after)
+
+
 def standing(**types):
     return [Fact("GET /tenants", "field", name, kinds, "read")
             for name, kinds in {"(body)": ["list"], "[]": ["object"], **types}.items()]

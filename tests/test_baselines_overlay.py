@@ -45,7 +45,7 @@ def agreement(profile):
     return answers.count(None), len(answers)
 
 
-@pytest.mark.parametrize("allowed", [("read",), ("read", "write"), ALL], ids=len)
+@pytest.mark.parametrize("allowed", [("read",), ALL], ids=len)
 def test_the_shipped_mock_recorded_and_served_again_answers_every_exchange(allowed, tmp_path):
     found = profile_of(box_like(load("shipped"), allowed))
     assert found.left == []
@@ -62,14 +62,14 @@ def test_the_documented_mock_has_no_deviation():
     assert found.left == []
 
 
+@pytest.mark.parametrize(("section", "about"), [("Trunks", "trunk"), ("Tenants", "tenant"), ("Queues", "queue")])
 @pytest.mark.parametrize("seed", range(2))
-def test_boxes_between_the_profiles_are_told_by_what_they_show(seed):
+def test_boxes_between_the_profiles_are_told_by_what_they_show(section, about, seed):
     """Some deviations of a section: those that show are found, none is taken over that the box contradicts."""
     dice = random.Random(seed)
-    about = ("tenant", "trunk", "route", "daytimer", "debug")
-    ids = [one.id for one in deviations("shipped") if one.id.startswith(about)]
+    ids = [one.id for one in deviations("shipped") if one.id.startswith((about, "debug-pages"))]
     some = [name for name in ids if dice.random() < 0.5 or name == "debug-pages"]
-    found = choose(box_like(document_of(actions_of("shipped", some))))
+    found = choose(box_like(document_of(actions_of("shipped", some)), only=section))
     assert found.comparison.differences == []
 
 

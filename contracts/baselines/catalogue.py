@@ -43,6 +43,10 @@ class Known:
     def ids(self) -> set[str]:
         return {operation.id for operation in self.versions.values()}
 
+    def is_in(self, section: str | None) -> bool:
+        """Whether a section's title, or the first segment of the path, is that name; all are in no section."""
+        return section is None or section.lower() in (self.first.section.lower(), self.path.split("/")[1].lower())
+
     @property
     def fields(self) -> list[str]:
         """The variables that any version has rules for."""

@@ -16,7 +16,7 @@ from contracts.baselines.partial import Partial
 from contracts.baselines.profile import lines, profile_of, write_profile
 from contracts.baselines.progress import Steps, Watching
 from contracts.baselines.recording import PARTS
-from contracts.baselines.session import Plan, Session, Wish, plan_of
+from contracts.baselines.session import AROUND, Plan, Session, Wish, plan_of
 from contracts.baselines.told import Data, as_json, as_markdown, as_text, describe
 from contracts.guarding import caution_of
 from contracts.journal import read as read_ledger
@@ -40,14 +40,14 @@ class Recorded:
 
 def plan_lines(wish: Wish) -> Iterator[str]:
     """What a recording would send and how long that takes; nothing is sent for it."""
-    wish.caution.check(wish.url)
+    wish.check()
     plan = plan_of(wish)
     for part, title in PARTS.items():
         costs = [cost for name, cost in plan.costs.items() if name.startswith(f"{part}: ")]
         if costs:
             yield f"{title:38} {len(costs):4} cases {sum(costs):6} requests"
     if plan.around:
-        yield f"{'what is there, before and after':38} {'':10} {plan.around:6} requests"
+        yield f"{AROUND:38} {'':10} {plan.around:6} requests"
     yield total_line(plan)
 
 
@@ -59,6 +59,7 @@ def total_line(plan: Plan) -> str:
 
 def record(wish: Wish, file: Path, force: bool = False) -> Recorded:
     """Record a box into a file, going on where an earlier run was interrupted."""
+    wish.check()
     refuse_to_replace(file, force)
     partial = Partial(file.with_name(f"{file.name}.partial"), wish.head().head())
     try:
@@ -77,10 +78,12 @@ def observe(wish: Wish, ledger: Path, partial: Partial | None = None) -> Recorde
         wish = replace(wish, caution=replace(wish.caution, ledger=str(ledger)))
     interrupts.install()
     session = Session(wish, partial)
-    with Watching() as watching:
-        baseline = session.run(watching)
-    if own and not session.troubles and ledger.is_file() and read_ledger(ledger).complete:
-        ledger.unlink()
+    try:
+        with Watching() as watching:
+            baseline = session.run(watching)
+    finally:
+        if own and ledger.is_file() and read_ledger(ledger).complete:
+            ledger.unlink()
     unasked = [f"{name}: {reason}" for name, reason in session.unasked.items()]
     return Recorded(baseline, unasked, session.troubles)
 

@@ -15,6 +15,7 @@ from contracts.baselines.kinds import LEVELS, Difference, Unreached
 from contracts.baselines.verdicts import compare_rules, compare_stores
 
 OF_RULES = {"rule tightened", "rule changed", "rule loosened"}
+STOPPED = 503  # what AMI functions answer while the PBX is not running
 SLOW_MS = 50  # less is not worth a word, whatever the factor
 ByKind = dict[str, list[Fact]]
 
@@ -149,8 +150,8 @@ def compare_statuses(op: str, one: Side, other: Side, rules: set[str]) -> Iterat
     """One difference for each pair of statuses, whatever requests show it; refusals that rules explain aside."""
     found: dict[tuple[str, str, str], list[str]] = {}
     for (of, _), before, after in paired(one, other, op, "status"):
-        if before == after or (of == "nothing sent" and max(before, after) < 500):
-            continue  # the rules of the variables tell it
+        if before == after or STOPPED in (before, after) or (of == "nothing sent" and max(before, after) < 500):
+            continue  # the PBX was not running, or the rules of the variables tell it
         if 422 in (before, after) and min(before, after) < 300 and rules & OF_RULES:
             continue
         kind = status_kind(before, after)
@@ -220,6 +221,10 @@ def compare_parts(op: str, one: Side, other: Side) -> Iterator[Unreached]:
     reach = [side.reach(op) for side in (one, other)]
     if "not reached" in reach and len(set(reach)) > 1:
         yield Unreached(op, "reach", str(reach[0]), str(reach[1]))
+    for (of, _), status, now in paired(one, other, op, "status"):
+        if status != now and STOPPED in (status, now):
+            words = ["the PBX was not running" if code == STOPPED else f"answered {code}" for code in (status, now)]
+            yield Unreached(op, of, *words)
     before, after = one.facts(op, "part"), other.facts(op, "part")
     for part in dict.fromkeys(part for part, _ in (*before, *after)):
         told = [{by: fact.is_ for (of, by), fact in side.items() if of == part} for side in (before, after)]

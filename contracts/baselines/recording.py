@@ -57,12 +57,8 @@ class Recorder:
 
     def __post_init__(self) -> None:
         self.observer = Observer(self.target, self.depth)
-        self.names = [name for name, known in catalogue().items() if self._is_chosen(known)]
+        self.names = [name for name, known in catalogue().items() if known.is_in(self.only)]
         self.unasked: dict[str, str] = {}  # cases without facts, and why
-
-    def _is_chosen(self, known: Known) -> bool:
-        wanted = (self.only or "").lower()
-        return not wanted or wanted in (known.first.section.lower(), known.path.split("/")[1].lower())
 
     def first_look(self) -> list[Case]:
         """What sends nothing but reads without parameters and OPTIONS."""

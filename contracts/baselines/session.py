@@ -6,14 +6,15 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
-from contracts import interrupts, inventory
+from contracts import interrupts
 from contracts.baselines.asking import Observer
-from contracts.baselines.catalogue import contract_of
+from contracts.baselines.catalogue import catalogue, contract_of
 from contracts.baselines.facts import Facts
 from contracts.baselines.files import Baseline
 from contracts.baselines.partial import Partial
@@ -31,10 +32,12 @@ from contracts.repeats import undone
 from contracts.safety import Caution, Safety
 from contracts.suite import USUAL_LIMIT, embedded
 from contracts.target import Target
-from contracts.transports import OverHttp, Transport
+from contracts.transports import CannotRun, OverHttp, Transport
 from sarkmock import redacted
 
 BASE = "documented"
+AROUND = "what is there, before and after"
+MEMORY = Path("/dev/shm")  # where there is one, a ledger that nobody needs costs no time
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,14 @@ class Wish:
     @property
     def hazards(self) -> frozenset[str]:
         return self.caution.permissions.hazards
+
+    def check(self) -> None:
+        """CannotRun for what would ask nothing, or not safely."""
+        self.caution.check(self.url)
+        seconds_of(self.max_time)
+        sections = dict.fromkeys(known.first.section for known in catalogue().values())
+        if not any(known.is_in(self.only) for known in catalogue().values()):
+            raise CannotRun(f"no section {self.only!r}; there is {', '.join(sections)}")
 
     def head(self) -> Baseline:
         """The baseline that it will be, without facts."""
@@ -92,16 +103,24 @@ class Plan:
 
 
 def plan_of(wish: Wish, speed: Speed | None = None) -> Plan:
-    """What a recording will send: a box is expected to be the published product."""
+    """What a recording will send, the gate's own looks included: a box is expected to be the published product."""
     target = embedded("shipped")
-    recorder = Recorder(target, DEPTHS[wish.depth], wish.hazards, wish.only)
-    counts: list[tuple[str, int]] = []
-    recorder.run(lambda case, *_: counts.append((str(case), target.requests)))
-    ends = [count for _, count in counts[1:]] + [target.requests]
+    counts: list[tuple[str, int]] = []  # the requests sent when something began
+
+    def prepare(observer: Observer) -> None:
+        counts.append((AROUND, target.requests))
+        safety.begin(observer.stock, BASE)
+
+    with TemporaryDirectory(prefix="sarkmock-", dir=MEMORY if MEMORY.is_dir() else None) as scratch:
+        caution = replace(wish.caution, ledger=str(Path(scratch) / "ledger"))
+        safety = Safety(contract_of(BASE), target, caution, BASE)
+        recorder = Recorder(target, DEPTHS[wish.depth], wish.hazards, wish.only, prepare)
+        recorder.run(lambda case, *_: counts.append((str(case), target.requests)))
+        recorded = target.requests
+        safety.end()
+    ends = [count for _, count in counts[1:]] + [recorded]
     costs = {name: end - count for (name, count), end in zip(counts, ends, strict=True)}
-    writes = wish.caution.permissions.writes
-    around = 2 * len(inventory.lists([contract_of(BASE), contract_of("shipped")])) if writes else 0
-    return Plan(costs, around, speed or Speed(USUAL_LIMIT))
+    return Plan(costs, costs.pop(AROUND) + target.requests - recorded, speed or Speed(USUAL_LIMIT))
 
 
 Watch = Callable[[Case, int, int, Plan], None]
@@ -112,8 +131,7 @@ class Session:
 
     def __init__(self, wish: Wish, partial: Partial | None = None) -> None:
         self.wish, self.partial = wish, partial
-        wish.caution.check(wish.url)
-        seconds_of(wish.max_time)
+        wish.check()
         self.timed = Timed(OverHttp(wish.url, wish.caution.access))
         self.paced = Paced(self.timed, wish.rate)
         self.target = Target(self.paced)

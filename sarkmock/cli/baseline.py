@@ -56,6 +56,9 @@ def baseline(url: str, output: Path, depth: str, only: str | None, rate: str, bu
         return _tell(output, suite.record(wish, output, force))
     except suite.CannotRun as error:
         raise click.ClickException(str(error)) from None
+    except KeyboardInterrupt:
+        click.echo("interrupted; the same command goes on where it was", err=True)
+        raise
 
 
 @click.command()
