@@ -139,6 +139,20 @@ def test_a_state_is_saved_and_loaded(client, tmp_path):
     assert tenants(client) == ["acme", "default"]
 
 
+def test_a_state_past_the_apis_rules_is_saved_and_comes_back(client):
+    client.post("/_mock/state/tables/cluster", json=[{"pkey": "no good key"}])
+    client.post("/_mock/save", json={"file": "odd.yaml"})
+    client.post("/_mock/reset")
+    assert client.post("/_mock/load", json={"file": "odd.yaml"}).status_code == 204
+    assert "no good key" in tenants(client)
+
+
+def test_a_state_on_a_seed(client):
+    assert client.put("/_mock/state", json={"base": "empty", "tables": {"cluster": [ACME]}}).status_code == 200
+    assert tenants(client) == ["acme", "default"]
+    assert client.get("/api/cosrules").json == []
+
+
 @pytest.mark.parametrize("name", [
     "../x.yaml", "/etc/x.yaml", "a/b.yaml", ".x.yaml", "x", "x.txt", "x.yaml\n", "link.yaml"])
 @pytest.mark.parametrize("path", ["save", "load"])
@@ -206,6 +220,7 @@ TABLE = "state/tables/cluster"
     ("PUT", "state", {"tables": {"cluster": {}}}, 422, "tables.cluster: "),
     ("PUT", "state", {"tables": {"cluster": [{"pkey": [1]}]}}, 422, "tables.cluster.0.pkey: "),
     ("PUT", "state", {"pbx": "ringing"}, 422, "pbx: "),
+    ("PUT", "state", {"base": "fctory"}, 422, "unknown seed 'fctory'; did you mean factory?"),
     ("PUT", "state", {"tabels": {}}, 422, "unknown key 'tabels'; did you mean tables?"),
     ("PUT", "state", {"files": {"/x": {"base64": "?"}}}, 422, "files./x: "),
     ("PATCH", "state", {"astdb": {"a": 1}}, 422, "astdb.a: "),

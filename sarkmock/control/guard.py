@@ -37,8 +37,9 @@ def has_token(token: str, request: Request) -> bool:
 def refuse_strange_host(control: Control, request: Request) -> None:
     host = urlsplit(f"//{request.host}").hostname or ""
     if host not in OURS and not host.endswith(".localhost") and host not in control.hosts:
-        raise Problem(403, f"the control plane is not for requests to the host {host!r}; "
-                           f"address it as {', '.join((*OURS, *control.hosts))}, or start it with --control-token")
+        known = " or ".join(dict.fromkeys((*OURS, *control.hosts)))
+        raise Problem(403, f"the control plane is not for requests to the host {host!r}; address it as {known}, "
+                           "or with a --control-token")
 
 
 def refuse_other_sites(request: Request) -> None:
