@@ -7,6 +7,7 @@ import { poll } from "./polling.js";
 import { DataTable } from "./table.js";
 
 const EVERY = 1000;
+const AT_ONCE = 100;  // entries that are asked for: the mock works out why and what to mind of each
 const MOST = 500;  // entries that are shown
 const SEVERITIES = { breaks: "bad", surprises: "warn", cosmetic: "" };
 const STATUSES = [["", "Any status"], "2xx", "4xx", "5xx", "404", "409", "422", "429"];
@@ -33,9 +34,9 @@ export async function journal(main, [number], signal) {
   const query = (more) => new URLSearchParams(Object.entries({ ...filter, ...more }).filter(([, value]) => value));
   const fresh = async () => {
     const last = entries.at(-1);
-    const found = await get(`journal?${query({ after: last && last.number - 1, limit: MOST })}`);
+    const found = await get(`journal?${query({ after: last && last.number - 1, limit: AT_ONCE })}`);
     if (signal.aborted) return;
-    // The last one known comes first again, or the journal was cleared meanwhile and counts anew.
+    // The last one known comes first again, or the journal was cleared meanwhile, or has grown by more than is asked for.
     const [first, ...more] = found.entries;
     const goesOn = last && first?.number === last.number && first.received === last.received;
     if (goesOn && !more.length) return;
@@ -55,7 +56,7 @@ export async function journal(main, [number], signal) {
         select(STATUSES, { "aria-label": "Status", onchange: narrow("status") }),
         h("input", { type: "text", placeholder: "Path, /api/tenants/*", "aria-label": "Path", onchange: narrow("path") })),
       h("div", { class: "actions" }, follow,
-        button("Save as HAR", () => attempt(() => download(`journal.har?${query({ limit: MOST })}`, "application/json", "sarkmock.har"))),
+        button("Save as HAR", () => attempt(() => download(`journal.har?${query({ limit: 1000 })}`, "application/json", "sarkmock.har"))),
         button("Clear", () => attempt(async () => { await call("DELETE", "journal"); await again(); }), { class: "danger" }))),
     table.element);
   if (number) attempt(async () => open(await get(`journal/${encodeURIComponent(number)}`)));

@@ -6,16 +6,15 @@ import { poll } from "./polling.js";
 import { DataTable } from "./table.js";
 
 const EVERY = 2000;
-const REST = 10;  // times as long as the last answer took: a big table is not asked for all the time
 
 export async function tables(main, [chosen], signal) {
   const names = h("ul", { class: "list" });
   const all = h("input", { type: "checkbox", id: "all-columns", onchange: () => show() });
-  let known = [], rows = [], seen = null, next = 0;
+  let known = [], rows = [], seen = null;
 
   const table = new DataTable({ label: `Rows of ${chosen}`, columns: [], empty: "The table has no rows.", open: (row) => edit(row) });
   const show = () => table.show(rows, columnsOf(known.find((one) => one.name === chosen), rows, all.checked));
-  const edit = (row) => editor(known.find((one) => one.name === chosen), row, () => { seen = null; next = 0; return again(); });
+  const edit = (row) => editor(known.find((one) => one.name === chosen), row, () => { seen = null; return again(); });
   const again = async () => {
     const [found, requests] = await Promise.all([get("state/tables"), requestsSoFar()]);
     if (signal.aborted) return;
@@ -23,10 +22,8 @@ export async function tables(main, [chosen], signal) {
     names.replaceChildren(...known.map((one) => entry(one, one.name === chosen)));
     if (seen === null) names.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
     const now = `${requests} ${known.find((one) => one.name === chosen)?.rows}`;
-    if (!chosen || now === seen || performance.now() < next) return;
-    const began = performance.now();
+    if (!chosen || now === seen) return;
     rows = await get(`state/tables/${encodeURIComponent(chosen)}`);
-    next = performance.now() + REST * (performance.now() - began);
     seen = now;
     if (!signal.aborted) show();
   };
