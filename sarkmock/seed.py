@@ -6,7 +6,6 @@ Knows the tables' layout; neither the API's rules nor any behaviour.
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -177,7 +176,7 @@ def _file_problems(contents: dict[Any, Any]) -> Iterator[tuple[Place, str]]:
             yield ("files", path), "must be an absolute path"
         try:
             _bytes(value)
-        except (TypeError, KeyError, AttributeError, UnicodeEncodeError, binascii.Error):
+        except (TypeError, KeyError, AttributeError, ValueError):
             yield ("files", path), "must be text, or {base64: ...}"
 
 
