@@ -8,6 +8,7 @@ from typing import Any
 
 from sarkmock import yaml12
 from sarkmock.control.problems import Path, Problem
+from sarkmock.php.values import is_utf8
 from sarkmock.yaml12 import FileError
 
 JSON = ("application/json",)
@@ -25,11 +26,11 @@ def read_body(body: bytes, media_type: str) -> Any:
         raise Problem(400, f"the body is no UTF-8: byte {error.start} is {body[error.start]:#04x}") from None
     try:
         content = read_json(text) if media_type in JSON else named(read_yaml(text))
-        sound = is_finite(content)
+        sound = is_sound(content)
     except RecursionError:
         raise Problem(400, "the body is nested too deep") from None
     if not sound:
-        raise Problem(400, "the body has a number that is none, or beyond all bounds")
+        raise Problem(400, "the body has a number that is none or beyond all bounds, or text that is no UTF-8")
     return content
 
 
@@ -58,12 +59,15 @@ def named(value: Any) -> Any:
     return value
 
 
-def is_finite(value: Any) -> bool:
+def is_sound(value: Any) -> bool:
+    """Whether all numbers are some, and all texts can be written as UTF-8 (JSON can escape half a character)."""
     if isinstance(value, float):
         return isfinite(value)
-    if isinstance(value, (list, dict)):
-        return all(map(is_finite, value.values() if isinstance(value, dict) else value))
-    return True
+    if isinstance(value, dict):
+        return all(is_sound(key) and is_sound(item) for key, item in value.items())
+    if isinstance(value, list):
+        return all(map(is_sound, value))
+    return not isinstance(value, str) or value.isascii() or is_utf8(value)
 
 
 def line_of(body: bytes, path: Path) -> int | None:
