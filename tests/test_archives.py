@@ -55,6 +55,7 @@ HOSTILE = {
     "another compression": (lambda: zipped({"a": b"1"}, zipfile.ZIP_LZMA), "compressed in an unknown way"),
     "one name twice": (twins, "two members of one name"),
     "a changed byte": (lambda: SMALL.replace(b"hello", b"hallo"), "is damaged: 'a'"),
+    "more claimed than there is": (lambda: patched(SMALL, 24, b"\x09\0\0\0"), "is damaged: 'a'"),
     "half a file": (lambda: SMALL[:-30], "is damaged"),
     "no zip file": (lambda: b"PK\3\4 but nothing else", "is damaged"),
     "no bytes": (lambda: b"", "is damaged"),
