@@ -22,7 +22,7 @@ from sarkmock import Engine, State, Validator, deviations, load
 from tests import replay
 from tests.fidelity import FILES
 from tests.mutations import NoTables, draw, laravel, mutated, record
-from tests.serving import mistake, sarkmock
+from tests.serving import mistake, sarkmock, serving
 
 ALL = ("read", "write", "operational")
 
@@ -144,6 +144,16 @@ def test_the_profile_is_served_judged_and_strict(recording, tmp_path):
     judged = sarkmock("check", "--profile", str(file), "--quick", "--only", "Agents")
     assert judged.returncode == 0, judged.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["box.yaml"]
+
+
+def test_a_box_in_use_is_made_a_profile(tmp_path):
+    """Its lists hold what those of a factory-fresh mock do not: told, and no reason to stop."""
+    with serving("--http", "--profile", "shipped", "--seed", "demo") as box:
+        recorded = sarkmock("baseline", box.url, "-o", str(tmp_path / "box.sark"))
+    assert recorded.returncode == 0, recorded
+    result = sarkmock("overlay", str(tmp_path / "box.sark"), "-o", str(tmp_path / "box.yaml"))
+    assert (result.returncode, result.stdout.splitlines()[0]) == (
+        0, "nearest to shipped: 67 of its deviations, 0 of the box's own")
 
 
 def test_mistakes_are_one_line_and_write_nothing(recording, tmp_path):

@@ -96,8 +96,9 @@ def within(comparison: Comparison, section: str | None) -> int:
 
 def concerns(deviation: Deviation, comparison: Comparison) -> bool:
     """Whether a deviation changes an operation that is still otherwise."""
-    ops = {place for one in comparison.differences if one.level != INFORMATIVE for place in (one.op, one.after)}
-    found = {place for op in ops if op in catalogue() for place in places(op)}
+    ops = {place for one in comparison.differences if one.level != INFORMATIVE
+           for place in (one.op, one.after) if isinstance(place, str) and place in catalogue()}
+    found = {place for op in ops for place in places(op)}
     if any("crash" in one.kind for one in comparison.differences):
         found.add(pointer("x-crashes"))
     return touches(deviation, found)
