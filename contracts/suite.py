@@ -176,7 +176,10 @@ class Suite:
         return problem._replace(field=guilty[0]) if guilty else problem
 
     def report(self, operation: str, problem: Problem, *evidence: Exchange) -> None:
-        """Enter a problem in the ledger."""
+        """Enter a problem in the ledger, unless it lies outside of what the run was asked for."""
+        found = self.contract.by_id.get(operation)
+        if found is not None and self.settings.only is not None and not in_section(found, self.settings.only):
+            return
         self.problems += 1
         identity = Identity(operation, problem.check, problem.field, problem.kind)
         finding = self.ledger.add(identity, problem.message, *evidence)

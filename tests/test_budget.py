@@ -147,6 +147,14 @@ def test_nothing_is_new_and_nothing_is_fixed_on_the_product(section):
     assert [listed.deviation.id for listed in suite.outcome().deviations("fixed")] == []
 
 
+def test_a_section_is_judged_alone():
+    """What the run needs of other sections is asked, and not judged."""
+    suite = open_suite(Settings(target_profile="shipped", only="Queues"))
+    run(suite, cases(suite))
+    assert suite.tally.statuses["trunks.list", 200] or suite.tally.statuses["globals.list", 404]
+    assert {finding.identity.operation.partition(".")[0] for finding in suite.ledger} - {""} == {"queues"}
+
+
 def speaking(suite):
     """The operations that the product has, and that do not crash whatever is sent."""
     given = {operation.id: {status for name, status in suite.tally.statuses if name == operation.id}
