@@ -66,6 +66,8 @@ def unreached(tally: Tally, operation: Operation) -> str:
 
 def unchecked(tally: Tally, operation: Operation) -> str:
     """A check beside the rules shows in what it refuses."""
+    if operation.checks and operation.id in tally.withheld:
+        return f"requests of {said(operation)} were withheld"
     tried = operation.id in tally.checked or not operation.checks
     return "" if tried else f"{said(operation)} was given nothing to refuse"
 

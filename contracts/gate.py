@@ -17,6 +17,7 @@ from contracts.target import Withheld
 from sarkmock import Operation
 
 READ_ONLY = frozenset({"read"})
+PBX_DOWN = 503  # the product asks for the PBX before it does anything
 _OVERRIDES = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")
 
 
@@ -160,12 +161,12 @@ def undone(step: Mapping[str, object]) -> list[list[object]]:
 
 
 def settle(journal: Journal, entry: Entry, exchange: Exchange) -> None:
-    """An answer tells what was made: nothing if it was refused, unknown if the target crashed."""
+    """An answer tells what was made: nothing if it was refused or the PBX is down, unknown if the target crashed."""
     response = exchange.response
     if response.ok:
         key = made_key(entry, response.json)
         journal.settle(entry, "made", key, removal(entry.collection, key) if key and key != entry.key else None)
-    elif response.status < 500:
+    elif response.status < 500 or response.status == PBX_DOWN:
         journal.settle(entry, "void")
 
 

@@ -168,8 +168,8 @@ class Paced:
 
 
 def is_away(response: Response) -> bool:
-    """Whether a server before the API answered: the API's own 503 is a JSON object and names no time to come back."""
-    own = isinstance(response.json, dict) and response.header("Retry-After") is None
+    """Whether a server before the API answered: the API's own 503 is JSON and names no time to come back."""
+    own = response.content_type == "application/json" and response.header("Retry-After") is None
     return response.status in AWAY and not own
 
 

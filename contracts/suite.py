@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from math import ceil
 from pathlib import Path
@@ -34,6 +34,7 @@ from contracts.verdicts import Lists, Outcome, judge
 from sarkmock import Deviation, Engine, MethodNotAllowed, Operation, PageNotFound, create_app, load
 
 SPARE = 1.1  # what cannot be removed at once takes a second attempt
+PBX_DOWN = 503
 USUAL_LIMIT = 60  # requests a minute, until the target tells (recorded: X-RateLimit-Limit)
 
 
@@ -180,6 +181,9 @@ class Suite:
         found = self.contract.by_id.get(operation)
         if found is not None and self.settings.only is not None and not in_section(found, self.settings.only):
             return
+        if problem.check != "run-state" and self.pbx_is_down(evidence):
+            self.unasked.add("the PBX is stopped, and says so where it is needed")
+            return
         self.problems += 1
         identity = Identity(operation, problem.check, problem.field, problem.kind)
         finding = self.ledger.add(identity, problem.message, *evidence)
@@ -188,6 +192,15 @@ class Suite:
             if evidence and not self.lists.tolerates(finding):
                 self.examples.save(operation, evidence[-1].request)
 
+    def pbx_is_down(self, evidence: Iterable[Exchange]) -> bool:
+        """Whether a 503 among the answers is right, as the box itself says that its PBX does not run."""
+        asked = self.contract.by_id.get("syscommands.pbxrunstate")
+        if asked is None or all(exchange.response.status != PBX_DOWN for exchange in evidence):
+            return False
+        with suppress(Unanswered):
+            return bool(self.target.get(asked.path).json == {"pbxrunstate": False})
+        return False
+
     def first_crash(self, operation: Operation, status: int) -> bool:
         """Whether a crash has just been met for the first time, with nothing to explain it."""
         finding = self.ledger.findings.get(Identity(operation.id, "status", "", str(status)))
@@ -195,6 +208,8 @@ class Suite:
 
     def outcome(self) -> Outcome:
         """The verdict as it stands. A run that left cases out cannot say that a deviation is gone."""
+        if self.safety is not None:
+            self.tally.withheld = {name for name, _ in self.safety.gate.withheld}
         outcome = judge(self.contract, self.ledger, self.tally, self.lists)
         chosen = self.chosen()
         outcome.listed = [one if one.status != "fixed" or self._looked_at(one.deviation, chosen) else

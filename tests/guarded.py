@@ -13,6 +13,7 @@ from contracts.live import LiveTables
 from contracts.messages import Request, Response
 from contracts.safety import Caution, Safety
 from contracts.stock import Stock
+from contracts.suite import Settings, Suite
 from contracts.target import Target
 from contracts.transports import InProcess
 from sarkmock import Engine, State, create_app, load
@@ -76,3 +77,20 @@ def guarded(
     stock = Stock(contract, target, LiveTables(contract, target))
     safety.begin(stock, judge)
     return safety, stock
+
+
+def guarded_suite(box: Box, judge: str, hazards: str, ledger: Path, **settings: Any) -> Suite:
+    """The whole suite on the box, allowed these hazards and begun."""
+    caution = Caution(Permissions(frozenset({"read", *hazards.split()})), ledger=str(ledger))
+    asked = Settings(profile=judge, url=box.wire.url, caution=caution, **settings)
+    suite = Suite(Contract(load(judge)), Target(box.wire), asked)
+    with suite.budget.removing():
+        suite.safety.begin(suite.stock, judge)
+    return suite
+
+
+def ended(suite: Suite) -> list[str]:
+    """The end of a run: what is not as it was before."""
+    with suite.budget.removing():
+        suite.stock.sweep(keep_fixtures=False)
+        return suite.safety.end()

@@ -11,17 +11,13 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from contracts import journal
-from contracts.document import Contract
 from contracts.finishing import finish_at
-from contracts.gate import Permissions
 from contracts.messages import Request, with_json
-from contracts.safety import Caution
 from contracts.stock import Unavailable
-from contracts.suite import Settings, Suite
 from contracts.target import Target, Withheld
-from sarkmock import load, profiles
+from sarkmock import profiles
 from sarkmock.server import Server
-from tests.guarded import Box, guarded
+from tests.guarded import Box, ended, guarded, guarded_suite
 from tests.serving import COMMAND, mistake, sarkmock
 from tests.test_budget import cases, run
 
@@ -163,15 +159,27 @@ def test_a_signal_ends_with_a_clean_up_and_a_report(number, lines, tmp_path):
 def test_a_budget_holds_what_cleaning_up_takes(budget, tmp_path):
     box = Box("shipped")
     before = box.contents()
-    caution = Caution(Permissions(frozenset({"read", "write", "operational"})), ledger=str(tmp_path / "ledger"))
-    suite = Suite(Contract(load()), Target(box.wire), Settings(url=box.wire.url, budget=budget, caution=caution))
-    with suite.budget.removing():
-        suite.safety.begin(suite.stock, "documented")
+    suite = guarded_suite(box, "documented", "write operational", tmp_path / "ledger", budget=budget)
     run(suite, cases(suite))
-    with suite.budget.removing():
-        suite.stock.sweep(keep_fixtures=False)
-        assert suite.safety.end() == []
+    assert ended(suite) == []
     assert budget * 0.9 <= len(box.wire.left) <= budget
+    assert changed(box, before) == set()
+
+
+@pytest.mark.parametrize(("real", "judge"), [("documented", "documented"), ("shipped", "shipped"),
+                                             ("shipped", "documented")])
+def test_a_stopped_pbx_is_no_finding(real, judge, tmp_path):
+    """It says so where it is needed: nothing is missing, nothing is fixed, nothing is left behind."""
+    box = Box(real)
+    box.engine.state.pbx.stop()
+    before = box.contents()
+    suite = guarded_suite(box, judge, "write operational", tmp_path / "ledger")
+    run(suite, cases(suite))
+    assert ended(suite) == []
+    outcome = suite.outcome()
+    assert [judged.id for judged in outcome.failures] == []
+    assert real == judge or outcome.deviations("fixed") == []
+    assert any("the PBX is stopped" in reason for reason in suite.unasked)
     assert changed(box, before) == set()
 
 

@@ -143,7 +143,8 @@ def test_the_apis_own_503_is_an_answer():
     box = Box()
     box.engine.state.pbx.stop()
     paced = box.paced()
-    assert paced.send(Request("GET", "/astamis/CoreStatus")).status == 503
+    for method in ("GET", "HEAD"):  # the answer to HEAD has no body to tell it by
+        assert paced.send(Request(method, "/astamis/CoreStatus")).status == 503
     assert paced.troubles == 0
 
 
