@@ -15,7 +15,7 @@ from contracts.meaning import Meaning
 from contracts.messages import Request, Response, fill_path
 from contracts.oracle import verdict
 from contracts.recipes import recipe
-from contracts.settings import Settings, uploads
+from contracts.settings import TRIMMED, Settings, uploads
 from contracts.target import Target, Withheld
 from sarkmock import UploadedFile, read_input, to_text
 
@@ -254,7 +254,7 @@ def _agree(meaning: Meaning, everything: Mapping[str, Any]) -> None:
 
 def _text(value: Any) -> str:
     """A value as a key: PHP's text of it, trimmed; nothing for what is no text."""
-    return "" if value is None or isinstance(value, (list, dict)) else to_text(value).strip(" \t\n\r\0\x0b")
+    return "" if value is None or isinstance(value, (list, dict)) else to_text(value).strip(TRIMMED)
 
 
 def _deletes(contract: Contract, collection: str) -> bool:

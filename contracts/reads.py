@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contracts.document import Contract
+from contracts.live import LiveTables
 from contracts.messages import Request, fill_path
 from contracts.recipes import recipe
 from contracts.stock import Parameters
@@ -27,18 +29,14 @@ def readable_path(suite: Suite, operation: Operation) -> str | None:
     """The path of something that is there; None where there is nothing to read."""
     if not operation.parameters:
         return operation.path
-    parameters = of_a_row(suite, operation) if operation.table else written_down(suite, operation)
+    parameters = standing(suite.contract, suite.live, operation)
     return fill_path(operation.path, parameters) if parameters else None
 
 
-def of_a_row(suite: Suite, operation: Operation) -> Parameters:
-    """The key of the first row that a list shows."""
-    assert operation.table is not None
-    keys = suite.live.keys(operation.table.name, operation.table.key)
-    return {operation.parameters[0]: keys[0]} if keys else {}
-
-
-def written_down(suite: Suite, operation: Operation) -> Parameters:
-    """What reads no row and is no file that must be made first."""
-    files = recipe("uploaded", operation.id) or any(link.target == operation.id for link in suite.contract.links)
-    return {} if files else dict(recipe("parameters", operation.id)) or suite.contract.examples(operation)
+def standing(contract: Contract, live: LiveTables, operation: Operation) -> Parameters:
+    """The path of the first row that a list shows, or of what reads no row and is no file that must be made first."""
+    if operation.table is not None:
+        keys = live.keys(operation.table.name, operation.table.key)
+        return {operation.parameters[0]: keys[0]} if keys else {}
+    files = recipe("uploaded", operation.id) or any(link.target == operation.id for link in contract.links)
+    return {} if files else dict(recipe("parameters", operation.id)) or contract.examples(operation)

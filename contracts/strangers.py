@@ -85,16 +85,24 @@ def check_strange_fields(suite: Suite, operation: Operation) -> None:
     after the other where that is not accepted."""
     strange = strange_fields(suite, operation)
     try:
-        together = sent(suite, operation, strange) if strange else None
-        for name, value in strange.items():
-            alone = together is None or not together.response.ok
-            exchange = sent(suite, operation, {name: value}) if alone and len(strange) > 1 else together
+        for name, exchange in exchanges(suite, operation, strange):
+            value = strange[name]
             suite.tally.strange.add((operation.id, name))
-            if exchange and holds(exchange, name, value) and not usual(suite, operation, name, value):
+            if holds(exchange, name, value) and not usual(suite, operation, name, value):
                 text = f"{name} is no documented variable, and is stored: {value!r}"
                 suite.report(operation.id, Problem("stored", name, "unknown field", text), exchange)
     except Unavailable:
         return
+
+
+def exchanges(suite: Suite, operation: Operation, strange: dict[str, Any]) -> Iterator[tuple[str, Exchange]]:
+    """By variable the exchange in which it was sent."""
+    together = sent(suite, operation, strange) if strange else None
+    for name, value in strange.items():
+        if together is None or (len(strange) > 1 and not together.response.ok):
+            yield name, sent(suite, operation, {name: value})
+        else:
+            yield name, together
 
 
 def sent(suite: Suite, operation: Operation, strange: dict[str, Any]) -> Exchange:

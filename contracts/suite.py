@@ -16,6 +16,7 @@ from contracts.conformance import Problem, conforms
 from contracts.document import Contract
 from contracts.examples import Examples
 from contracts.fingerprint import Fingerprint, fingerprint
+from contracts.gate import PBX_DOWN
 from contracts.known import concerns, explain, known_deviations
 from contracts.ledger import Finding, Identity, Ledger
 from contracts.live import LiveTables
@@ -34,7 +35,6 @@ from contracts.verdicts import Lists, Outcome, judge
 from sarkmock import Deviation, Engine, MethodNotAllowed, Operation, PageNotFound, create_app, load
 
 SPARE = 1.1  # what cannot be removed at once takes a second attempt
-PBX_DOWN = 503
 USUAL_LIMIT = 60  # requests a minute, until the target tells (recorded: X-RateLimit-Limit)
 
 

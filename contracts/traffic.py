@@ -25,7 +25,7 @@ class Cassette:
     """A HAR file that grows with every exchange. Processes that share a run write one each; `close` joins them."""
 
     def __init__(self, file: Path) -> None:
-        self._whole, worker = file, os.environ.get(_WORKER)
+        worker = os.environ.get(_WORKER)
         self._is_part = worker is not None
         self.file = file.with_stem(f"{file.stem}-{worker}") if worker else file
         try:

@@ -180,14 +180,6 @@ class LockedDatabase(Database):
     def insert(self, table: str, row: Mapping[str, Any]) -> int:
         raise DatabaseLocked
 
-    def refusal(self, table: str, row: Mapping[str, Any]) -> str | None:
-        """Insert; why that cannot be, if it cannot."""
-        try:
-            self.insert(table, row or {self._columns[table][0]: None})
-        except (sqlite3.Error, OverflowError) as error:
-            return f"the database refuses it: {error}"
-        return None
-
     def update(self, table: str, column: str, value: Any, changes: Mapping[str, Any]) -> int:
         raise DatabaseLocked
 

@@ -7,11 +7,9 @@ from collections.abc import Iterator
 from contracts.baselines.asking import ABSENT, ASKED, THERE, Observer, allowed_methods, box_facts, get, is_missing
 from contracts.baselines.catalogue import Known, catalogue
 from contracts.baselines.facts import Fact
-from contracts.messages import Request, Response, fill_path
-from contracts.recipes import recipe
-from contracts.stock import Parameters
+from contracts.messages import Exchange, Request, Response, fill_path
+from contracts.reads import standing
 from contracts.target import Target, Withheld
-from sarkmock import Operation
 
 UNKNOWN = "nosuchkey"
 
@@ -74,27 +72,11 @@ def covers(template: str, path: str) -> bool:
 def read_standing(observer: Observer, known: Known) -> Iterator[Fact]:
     """One GET of something that was there before; nothing if there is none."""
     operation = observer.operation(known)
-    parameters = standing(observer, operation) if operation else {}
+    parameters = standing(observer.contract, observer.live, operation) if operation else {}
     if not parameters:
         return
     exchange = observer.target.send(get(fill_path(known.path, parameters)))
-    if is_missing(exchange.response):
-        yield Fact(known.name, "reach", "", ABSENT)
-        return
-    yield Fact(known.name, "reach", "", THERE)
-    yield Fact(known.name, "part", "read", ASKED)
-    yield from observer.answered(known, "read", exchange)
-
-
-def standing(observer: Observer, operation: Operation) -> Parameters:
-    """The path of a row that a list shows, or of what needs none."""
-    if operation.table is not None:
-        keys = observer.live.keys(operation.table.name, operation.table.key)
-        return {operation.parameters[0]: keys[0]} if keys else {}
-    linked = any(link.target == operation.id for link in observer.contract.links)
-    if recipe("uploaded", operation.id) or linked:
-        return {}
-    return dict(recipe("parameters", operation.id)) or observer.contract.examples(operation)
+    yield from told_by(observer, known, "read", exchange)
 
 
 def ask_unknown(observer: Observer, known: Known) -> Iterator[Fact]:
@@ -102,14 +84,19 @@ def ask_unknown(observer: Observer, known: Known) -> Iterator[Fact]:
     names = names_in(known.path)
     path = fill_path(known.path, dict.fromkeys(names, observer.stock.texts.prefix + UNKNOWN))
     exchange = observer.target.send(Request(known.method, path))
-    if is_missing(exchange.response):
-        yield Fact(known.name, "reach", "", ABSENT)
-        return
-    yield Fact(known.name, "reach", "", THERE)
-    yield Fact(known.name, "part", "unknown key", ASKED)
-    yield from observer.answered(known, "unknown key", exchange)
+    yield from told_by(observer, known, "unknown key", exchange)
 
 
 def names_in(path: str) -> list[str]:
     """The parameters of a path."""
     return [step[1:-1] for step in path.split("/") if step.startswith("{")]
+
+
+def told_by(observer: Observer, known: Known, kind: str, exchange: Exchange) -> Iterator[Fact]:
+    """What the first answer of an operation tells: that there is no such route, or how it answers."""
+    if is_missing(exchange.response):
+        yield Fact(known.name, "reach", "", ABSENT)
+        return
+    yield Fact(known.name, "reach", "", THERE)
+    yield Fact(known.name, "part", kind, ASKED)
+    yield from observer.answered(known, kind, exchange)

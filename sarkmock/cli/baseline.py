@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from sarkmock.cli.pacing import bounds, rate
 from sarkmock.cli.permissions import asked, permissions
 from sarkmock.resources import contracts_dir
 
@@ -20,13 +21,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("-o", "--output", type=FILE, required=True, metavar="FILE", help="Where to write the baseline.")
 @click.option("--depth", type=click.Choice(["quick", "usual", "full"]), default="usual", show_default=True,
               help="How many values are tried on every variable.")
-@click.option("--only", metavar="SECTION", help="One section of the documentation, as `sarkmock routes` names them.")
-@click.option("--rate", default="auto", show_default=True, metavar="RATE",
-              help="auto asks as fast as the box says it may be asked; or an even pace like 60/m.")
-@click.option("--budget", type=click.IntRange(min=1), metavar="N",
-              help="Send at most N requests, what tells most first.")
-@click.option("--max-time", metavar="TIME", help="Take at most so long: 90s, 5m, 1h.")
-@click.option("--plan", is_flag=True, help="Only say what would be sent and how long it would take.")
+@bounds
 @click.option("--force", is_flag=True, help="Replace a baseline that is there already.")
 @permissions
 def baseline(url: str, output: Path, depth: str, only: str | None, rate: str, budget: int | None,
@@ -73,8 +68,7 @@ def baseline(url: str, output: Path, depth: str, only: str | None, rate: str, bu
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.option("--report", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
               help="Write the comparison there as JSON, text, Markdown and HTML.")
-@click.option("--rate", default="auto", show_default=True, metavar="RATE",
-              help="auto asks as fast as the box says it may be asked; or an even pace like 60/m.")
+@rate
 @permissions
 def compare(before: Path, after: str, fail_on: str, clients: Path | None, slower: float, as_json: bool,
             report: Path | None, rate: str, **safety: Any) -> int:

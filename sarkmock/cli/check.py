@@ -12,6 +12,7 @@ import click
 import pytest
 
 from sarkmock.cli.completion import names_or_file
+from sarkmock.cli.pacing import bounds
 from sarkmock.cli.permissions import arguments as permitted
 from sarkmock.cli.permissions import permissions
 from sarkmock.resources import contracts_dir
@@ -31,13 +32,7 @@ CODES = {int(pytest.ExitCode.OK): 0, int(pytest.ExitCode.TESTS_FAILED): 1}
 @click.option("--seed", type=int, default=1, show_default=True, metavar="N",
               help="Seed of everything random; the same seed sends the same requests.")
 @click.option("--max-examples", type=click.IntRange(min=1), metavar="N", help="Random examples per operation.")
-@click.option("--only", metavar="SECTION", help="One section of the documentation, as `sarkmock routes` names them.")
-@click.option("--rate", default="auto", show_default=True, metavar="RATE",
-              help="auto asks as fast as the box says it may be asked; or an even pace like 60/m.")
-@click.option("--budget", type=click.IntRange(min=1), metavar="N",
-              help="Send at most N requests, what tells most first.")
-@click.option("--max-time", metavar="TIME", help="Take at most so long: 90s, 5m, 1h.")
-@click.option("--plan", is_flag=True, help="Only say what would be sent and how long it would take.")
+@bounds
 @click.option("--strict", is_flag=True, help="Fail on known deviations too.")
 @click.option("--accept", type=click.Path(dir_okay=False), metavar="FILE",
               help="A YAML list of deviations that are accepted at this box.")

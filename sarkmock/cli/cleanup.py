@@ -9,13 +9,13 @@ from typing import Any
 
 import click
 
+from sarkmock.cli.pacing import rate
 from sarkmock.resources import contracts_dir
 
 
 @click.command()
 @click.argument("ledger", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--rate", default="auto", metavar="RATE", show_default=True,
-              help="auto asks as fast as the box says it may be asked; or an even pace like 60/m.")
+@rate
 @click.option("--header", "headers", multiple=True, metavar="'Name: value'",
               help="A header that the run has sent: a ledger holds its name, never its value.")
 def cleanup(ledger: Path, rate: str, headers: tuple[str, ...]) -> int:

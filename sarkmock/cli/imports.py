@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sarkmock.cli.output import write_text
+from sarkmock.cli.pacing import rate
 from sarkmock.cli.permissions import access
 from sarkmock.resources import contracts_dir
 from sarkmock.seed import Seed
@@ -27,8 +28,7 @@ from sarkmock.seed import Seed
 @click.option("--with-secrets", is_flag=True,
               help="Keep passwords and PINs, and take backups and snapshots too; only you can read the file.")
 @click.option("--tables-only", is_flag=True, help="Rows alone: no files, no runtime values of extensions.")
-@click.option("--rate", default="auto", show_default=True, metavar="RATE",
-              help="auto asks as fast as the box says it may be asked; or an even pace like 60/m.")
+@rate
 @access
 def import_(url: str, output: Path | None, with_secrets: bool, tables_only: bool, rate: str, **reached: Any) -> None:
     """Read the present state of a box into a seed file, so that `sarkmock serve` answers as that box.

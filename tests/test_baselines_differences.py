@@ -1,0 +1,145 @@
+"""What is told of facts that differ: each kind of difference, its level, and what is nobody's change."""
+
+from __future__ import annotations
+
+import pytest
+
+from contracts.baselines.comparing import compare
+from contracts.baselines.facts import Fact, Facts
+from contracts.baselines.files import Baseline
+from contracts.baselines.kinds import KINDS, LEVELS
+
+ALL = ("read", "write", "operational")
+
+
+def baseline(facts, milliseconds=None, **other):
+    told = {"recorded": "2026-01-01T00:00:00Z", "seconds": 1, "requests": 1, "milliseconds": milliseconds or {}}
+    settings = {"target": "https://pbx/api", "depth": "usual", "allowed": ALL, "only": None} | other
+    return Baseline(settings["target"], settings["depth"], settings["allowed"], settings["only"], Facts(facts),
+                    recorded=told, name=settings.get("name", "x.sark"))
+
+
+def side(*facts):
+    """Facts of GET /tenants, which is there."""
+    return baseline([Fact("GET /tenants", "reach", "", "there"), *facts])
+
+
+def pair(before, after):
+    found = compare(side(*before), side(*after))
+    return [(one.kind, one.of) for one in found.differences], found
+
+
+def rows(**types):
+    body = {"(body)": ["list"], "[]": ["object"], **{f"[].{name}": kinds for name, kinds in types.items()}}
+    return [Fact("GET /tenants", "field", name, kinds, "tenants.create") for name, kinds in body.items()]
+
+
+def rule(sent, verdict, *says):
+    return Fact("GET /tenants", "rule", "name", verdict, "", sent, says)
+
+
+@pytest.mark.parametrize(("before", "after", "told"), [
+    (rows(a=["text"]), rows(a=["text"]), []),
+    (rows(a=["text"]), rows(), [("field gone", "a")]),
+    (rows(), rows(a=["text"]), [("field appeared", "a")]),
+    (rows(a=["text"]), rows(a=["integer"]), [("field type changed", "a")]),
+    (rows(a=["text"]), rows(a=["null", "text"]), [("field may be null", "a")]),
+    (rows(a=["null", "text"]), rows(a=["text"]), [("field no longer null", "a")]),
+    ([rule(1, "accepted")], [rule(1, "refused", "No.")], [("rule tightened", "name")]),
+    ([rule(1, "refused", "No.")], [rule(1, "accepted")], [("rule loosened", "name")]),
+    ([rule(1, "refused", "No."), rule(2, "accepted")], [rule(1, "accepted"), rule(2, "refused", "No.")],
+     [("rule changed", "name")]),
+    ([rule(1, "refused", "No.")], [rule(1, "refused", "Never.")], [("message changed", "name")]),
+    ([rule(1, "accepted")], [rule(1, "crashed")], [("value newly crashes", "name")]),
+    ([rule(1, "refused", "No.")], [rule(1, "crashed")], [("crash instead of refusal", "name")]),
+    ([rule(1, "crashed")], [rule(1, "accepted")], [("value no longer crashes", "name")]),
+    ([rule(1, "accepted")], [rule(True, "refused")], []),
+    ([rule("1", "accepted")], [rule(1, "refused")], []),
+])
+def test_fields_and_rules(before, after, told):
+    assert pair(before, after)[0] == told
+
+
+@pytest.mark.parametrize(("before", "after", "kind"), [
+    (200, 500, "newly crashes"), (500, 200, "no longer crashes"), (200, 404, "now refused"),
+    (404, 200, "no longer refused"), (201, 200, "success status changed"), (404, 409, "refusal status changed"),
+    (500, 502, "crash status changed")])
+def test_statuses(before, after, kind):
+    told, _ = pair([Fact("GET /tenants", "status", "read", before)], [Fact("GET /tenants", "status", "read", after)])
+    assert told == [(kind, "read")]
+
+
+@pytest.mark.parametrize(("before", "after"), [(200, 503), (503, 200), (503, 404)])
+def test_a_pbx_that_was_stopped_is_neither_broken_nor_mended(before, after):
+    told, found = pair(*([Fact("GET /tenants", "status", "read", status)] for status in (before, after)))
+    assert told == []
+    assert "the PBX was not running" in (found.unreached[0].before, found.unreached[0].after)
+
+
+def standing(**types):
+    return [Fact("GET /tenants", "field", name, kinds, "read")
+            for name, kinds in {"(body)": ["list"], "[]": ["object"], **types}.items()]
+
+
+@pytest.mark.parametrize(("before", "after", "told"), [
+    (standing(**{"[].a": ["text"]}), standing(**{"[].a": ["null"]}), []),
+    (standing(**{"[].a": ["text"]}), standing(), [("field gone", "a")]),
+    (standing(**{"[].a": ["text"]}), [Fact("GET /tenants", "field", "(body)", ["list"], "read")], []),
+    (standing(**{"[].a": ["text"]}), standing(**{"[].a": ["integer"]}), [("field type changed", "a")]),
+])
+def test_rows_that_were_there_may_be_others(before, after, told):
+    assert pair(before, after)[0] == told
+
+
+def test_places():
+    before = [Fact("GET /globals", "reach", "", "there"), Fact("GET /sysglobals", "reach", "", "absent"),
+              Fact("GET /logs", "reach", "", "absent"), Fact("GET /agents", "reach", "", "there")]
+    after = [Fact("GET /globals", "reach", "", "absent"), Fact("GET /sysglobals", "reach", "", "there"),
+             Fact("GET /logs", "reach", "", "there"), Fact("GET /agents", "reach", "", "absent")]
+    found = compare(baseline(before), baseline(after))
+    assert {(one.kind, one.op) for one in found.differences} == {
+        ("operation moved", "GET /globals"), ("operation appeared", "GET /logs"), ("operation gone", "GET /agents")}
+
+
+def test_what_moved_is_compared_where_it_is():
+    before = [Fact("GET /globals", "reach", "", "there"), Fact("GET /globals", "status", "read", 200)]
+    after = [Fact("GET /globals", "reach", "", "absent"), Fact("GET /sysglobals", "reach", "", "there"),
+             Fact("GET /sysglobals", "status", "read", 500)]
+    before.append(Fact("GET /sysglobals", "reach", "", "absent"))
+    assert [one.kind for one in compare(baseline(before), baseline(after)).differences] == [
+        "operation moved", "newly crashes"]
+
+
+@pytest.mark.parametrize(("before", "after"), [("there", "not reached"), ("not reached", "absent")])
+def test_not_reached_is_neither_gone_nor_new(before, after):
+    found = compare(*(baseline([Fact("GET /tenants", "reach", "", is_)]) for is_ in (before, after)))
+    assert found.differences == []
+    assert [(one.op, one.before, one.after) for one in found.unreached] == [("GET /tenants", before, after)]
+
+
+def test_what_was_asked_in_one_alone_is_not_fixed():
+    crashes = [Fact("GET /tenants", "part", "read", "asked"), Fact("GET /tenants", "status", "read", 500)]
+    told, found = pair(crashes, [Fact("GET /tenants", "part", "read", "not asked")])
+    assert told == []
+    assert [(one.part, one.before, one.after) for one in found.unreached] == [("read", "asked", "not asked")]
+
+
+def test_limits_and_servers():
+    before = [Fact("*", "limit", "requests a minute", 60), Fact("*", "header", "Server", "Apache/2.4.38")]
+    after = [Fact("*", "limit", "requests a minute", 30), Fact("*", "header", "Server", "Apache/2.4.59")]
+    assert [one.kind for one in compare(baseline(before), baseline(after)).differences] == [
+        "limit lowered", "server changed"]
+    assert next(one.kind for one in compare(baseline(after), baseline(before)).differences) == "limit raised"
+
+
+@pytest.mark.parametrize(("now", "told"), [(900, ["slower"]), (150, []), (100, [])])
+def test_slower_by_a_factor(now, told):
+    times = ({"GET /tenants": 100}, {"GET /tenants": now})
+    found = compare(*(baseline([Fact("GET /tenants", "reach", "", "there")], milliseconds) for milliseconds in times))
+    assert [one.kind for one in found.differences] == told
+    assert all(one.level == "informative" for one in found.differences)
+
+
+def test_levels_and_reasons():
+    assert {level for level, _ in KINDS.values()} == set(LEVELS)
+    assert all(len(reason) > 10 for _, reason in KINDS.values())
