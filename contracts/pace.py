@@ -14,10 +14,12 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from contracts import interrupts
+from contracts.budget import Speed
 from contracts.messages import Request, Response
 from contracts.target import Unanswered
 from contracts.transports import CannotRun, NoAnswer, Transport
 
+USUAL_LIMIT = 60  # requests a minute, until the target tells (recorded: X-RateLimit-Limit)
 LATENCY = 0.1  # seconds an answer takes, until one was timed
 WINDOW = 60.0
 MARGIN = 1.0  # the box counts whole seconds
@@ -105,6 +107,11 @@ class Paced:
     def latency(self) -> float:
         """Seconds an answer takes."""
         return self._spent / self.attempts if self.answered else LATENCY
+
+    @property
+    def speed(self) -> Speed:
+        """How fast the target can be asked, as far as it has told."""
+        return Speed(self.window.limit if self.answered else USUAL_LIMIT, self.each, self.latency)
 
     def send(self, request: Request) -> Response:
         """The answer of the target itself. Raises Lost, or StaysAway when patience is over."""

@@ -35,7 +35,6 @@ from contracts.verdicts import Lists, Outcome, judge
 from sarkmock import Deviation, Engine, MethodNotAllowed, Operation, PageNotFound, create_app, load
 
 SPARE = 1.1  # what cannot be removed at once takes a second attempt
-USUAL_LIMIT = 60  # requests a minute, until the target tells (recorded: X-RateLimit-Limit)
 
 
 @dataclass(frozen=True)
@@ -247,10 +246,7 @@ class Suite:
     @property
     def speed(self) -> Speed:
         """How fast the target can be asked, as far as it has told."""
-        if self.paced is None:
-            return Speed(latency=0.001)
-        limit = self.paced.window.limit if self.paced.answered else USUAL_LIMIT
-        return Speed(limit, self.paced.each, self.paced.latency)
+        return Speed(latency=0.001) if self.paced is None else self.paced.speed
 
     @contextmanager
     def watch(self) -> Iterator[None]:

@@ -183,6 +183,24 @@ def test_a_stopped_pbx_is_no_finding(real, judge, tmp_path):
     assert changed(box, before) == set()
 
 
+def test_what_somebody_else_changes_fails_the_run(tmp_path):
+    ledger, report = tmp_path / "run.ledger", tmp_path / "report"
+    with rehearsal() as (box, url):
+        process = begun(url, ledger, "--profile", "shipped", "--only", "Tenants", "--report", str(report))
+        wait_for(ledger, 5, process)
+        with box.engine.lock:
+            box.engine.state.tables.insert("cluster", {"pkey": "acme", "description": "theirs"})
+        output, _ = process.communicate(timeout=PATIENCE)
+    left = "/tenants: acme is left over or new"
+    assert process.returncode == 1, output
+    assert f"NOT AS BEFORE: {left}" in output
+    told = json.loads((report / "report.json").read_text())
+    assert (told["result"], told["run"]["residue"]) == ("failed", [left])
+    assert left in (report / "junit.xml").read_text()
+    assert left in (report / "summary.md").read_text()
+    assert left in (report / "report.html").read_text()
+
+
 def test_a_timer_whose_answer_was_never_seen_is_found_by_its_mark(tmp_path):
     box = Box("documented")
     before = box.contents()

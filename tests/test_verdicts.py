@@ -13,6 +13,7 @@ from contracts.document import Contract
 from contracts.known import known_deviations
 from contracts.ledger import Identity
 from contracts.messages import Exchange, Request, Response, with_json
+from contracts.oracle import Verdict
 from contracts.suite import Suite, embedded
 from contracts.transports import CannotRun
 from contracts.verdicts import judge, page_lines
@@ -30,6 +31,14 @@ def suite(target="documented", profile="documented"):
 def seen(suite, operation, check, field="", kind="", *evidence):
     suite.report(operation, Problem(check, field, kind, "something"), *evidence)
     return judge(suite.contract, suite.ledger, suite.tally, suite.lists, DAY)
+
+
+@pytest.mark.parametrize(("given", "tried"), [({"crash": "name"}, True), ({"may_crash": frozenset({"name"})}, False)])
+def test_only_a_certain_death_tells_what_becomes_of_input_that_php_dies_of(given, tried):
+    run = suite()
+    exchange = Exchange(with_json("PUT", "/tenants/default", {"description": ["a"]}), Response(422))
+    run.tally.saw(run.contract.by_id["tenants.update"], exchange, Verdict(**given))
+    assert run.tally.arrays is tried
 
 
 def check(*arguments, cwd):

@@ -26,11 +26,11 @@ from contracts.journal import BadLedger
 from contracts.journal import read as read_ledger
 from contracts.meaning import HAZARDS
 from contracts.messages import Exchange, Request, Response
-from contracts.pace import Paced
+from contracts.pace import USUAL_LIMIT, Paced
 from contracts.preflight import preflight
 from contracts.repeats import undone
 from contracts.safety import Caution, Safety
-from contracts.suite import USUAL_LIMIT, embedded
+from contracts.suite import embedded
 from contracts.target import Target
 from contracts.transports import CannotRun, OverHttp, Transport
 from sarkmock import redacted
@@ -148,7 +148,7 @@ class Session:
         self.safety = Safety(contract_of(BASE), self.target, self.wish.caution, BASE)
         with self.budget.removing():
             preflight(self.target, self.wish.caution.access.verify(urlsplit(self.wish.url).hostname or ""))
-        self.plan = plan_of(self.wish, self._speed())
+        self.plan = plan_of(self.wish, self.paced.speed)
         self.recorder = Recorder(self.target, DEPTHS[self.wish.depth], self.wish.hazards, self.wish.only, self._prepare)
         if self.wish.budget or self.wish.max_time:
             self.recorder.fits = lambda case: self.plan.costs.get(str(case), 0) <= self.budget.left
@@ -195,10 +195,6 @@ class Session:
     def _owed(self) -> int:
         """The requests that cleaning up will take."""
         return len(self.recorder.observer.stock.made) + len(self.safety.before)
-
-    def _speed(self) -> Speed:
-        limit = self.paced.window.limit if self.paced.answered else USUAL_LIMIT
-        return Speed(limit, self.paced.each, self.paced.latency)
 
     # meanwhile
 
