@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from sarkmock import Engine, Journal, create_app
-from sarkmock.certificates import Pair
-from sarkmock.engine import Request
-from sarkmock.server import Server
+from sarkmock.http.engine import Request
+from sarkmock.server.certificates import Pair
+from sarkmock.server.https_server import Server
 
 TENANTS = 20
 

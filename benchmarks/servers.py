@@ -24,7 +24,7 @@ from load import Shot, rate
 from rich.console import Console
 from rich.table import Table
 
-from sarkmock import certificates
+from sarkmock.server import certificates
 
 REFERENCE = next(iter(CANDIDATES))
 SHOTS = [

@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 
 from sarkmock import Engine, State, create_app, load_seed
-from sarkmock.storage import Kept, Storage
+from sarkmock.pbx.persistence import Kept, Storage
 
 DISK = Path.cwd()  # /tmp is memory on many machines
 

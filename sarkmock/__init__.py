@@ -1,30 +1,30 @@
 """A mock of the SARK V6 PBX API: the public names. Everything else is private."""
 
-from sarkmock import paths
-from sarkmock.actions import check_fields
-from sarkmock.app import create_app
 from sarkmock.atomic import write_whole
 from sarkmock.control import Control
-from sarkmock.engine import Engine
 from sarkmock.faults import Fault, FaultError, Faults
+from sarkmock.http.engine import Engine
+from sarkmock.http.flask_app import create_app
+from sarkmock.http.replies import MethodNotAllowed, PageNotFound, PhpError
 from sarkmock.journal import CriteriaError, Entry, Journal, Verdict
-from sarkmock.mock import SarkMock
-from sarkmock.names import unknown
-from sarkmock.operations import Operation, Router, Table, compile_document
-from sarkmock.overlay import OverlayError
-from sarkmock.overlay import apply as apply_overlay
-from sarkmock.php import UploadedFile, meant_method, read_input, to_text
-from sarkmock.places import source_of
-from sarkmock.pointers import covers, follow, pointer
+from sarkmock.laravel.php import UploadedFile, meant_method, read_input, to_text
+from sarkmock.laravel.validation import Validator
+from sarkmock.pbx import pbx_files
+from sarkmock.pbx.actions import check_fields
+from sarkmock.pbx.seed import Seed, SeedError
+from sarkmock.pbx.seeds import load_seed, seed_names
+from sarkmock.pbx.state import State
 from sarkmock.redaction import SECRETS, body_text, is_secret, redacted
-from sarkmock.replies import MethodNotAllowed, PageNotFound, PhpError
-from sarkmock.seed import Seed, SeedError
-from sarkmock.seeds import load_seed, seed_names
-from sarkmock.server import CannotListen
-from sarkmock.spec import Deviation, Document, deviations, load, overlay_of, profiles
-from sarkmock.state import State
-from sarkmock.validation import Validator
-from sarkmock.yaml12 import FileError
+from sarkmock.server.https_server import CannotListen
+from sarkmock.server.mock import SarkMock
+from sarkmock.spec.loading import Deviation, Document, deviations, load, overlay_of, profiles
+from sarkmock.spec.operations import Operation, Router, Table, compile_document
+from sarkmock.spec.overlay import OverlayError
+from sarkmock.spec.overlay import apply as apply_overlay
+from sarkmock.spec.pointers import covers, follow, pointer
+from sarkmock.spec.source_map import source_of
+from sarkmock.spec.yaml12 import FileError
+from sarkmock.suggest import unknown
 
 __all__ = [
     "SECRETS",
@@ -67,7 +67,7 @@ __all__ = [
     "load_seed",
     "meant_method",
     "overlay_of",
-    "paths",
+    "pbx_files",
     "pointer",
     "profiles",
     "read_input",

@@ -7,10 +7,10 @@ from typing import Any
 
 import jsonschema_rs
 
-from sarkmock import spec
-from sarkmock.engine import Engine, Request
-from sarkmock.replies import Reply
-from sarkmock.state import State
+from sarkmock.http.engine import Engine, Request
+from sarkmock.http.replies import Reply
+from sarkmock.pbx.state import State
+from sarkmock.spec import loading
 
 EMPTY = (404, {"message": "Empty Object set returned from AMI"})
 UNKNOWN = (404, {"message": "AMI Action invalid or unsupported"})
@@ -46,7 +46,7 @@ ROWS = {
 
 
 def engine_of(profile: str, rows: bool = True) -> Engine:
-    engine = Engine(spec.load(profile), State(now=1_700_000_000))
+    engine = Engine(loading.load(profile), State(now=1_700_000_000))
     for table, content in ROWS.items() if rows else ():
         for row in content:
             engine.state.tables.insert(table, row)
@@ -58,7 +58,7 @@ def send(engine: Engine, method: str, path: str, body: Any = None) -> Reply:
     content = json.dumps(body or {}).encode()
     reply = engine.handle(Request(method, path, "", {"Content-Type": "application/json"}, content))
     operation, _ = engine.find(method, path)
-    response = spec.resolve(engine.document, operation.spec["responses"][str(reply.status)])
+    response = loading.resolve(engine.document, operation.spec["responses"][str(reply.status)])
     schema = {"components": engine.document["components"], **response["content"]["application/json"]["schema"]}
     jsonschema_rs.validate(schema, reply.body)
     return reply

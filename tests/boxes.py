@@ -8,10 +8,10 @@ import sqlite3
 import zipfile
 from typing import Any
 
-from sarkmock import spec
-from sarkmock.engine import Engine
-from sarkmock.replies import Reply
-from sarkmock.state import State
+from sarkmock.http.engine import Engine
+from sarkmock.http.replies import Reply
+from sarkmock.pbx.state import State
+from sarkmock.spec import loading
 from tests.replay import request_of
 
 NOW = 1_717_236_000  # Sat 01 Jun 10:00:00 2024
@@ -20,7 +20,7 @@ WAV = b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x40\x1f\0\0\x80\x3e\0\0\2\0\x10
 
 def box(profile: str = "documented") -> Engine:
     """A factory-fresh PBX whose clock stands still."""
-    return Engine(spec.load(profile), State(now=NOW))
+    return Engine(loading.load(profile), State(now=NOW))
 
 
 def send(engine: Engine, line: str, body: Any = None) -> Reply:

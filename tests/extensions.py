@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sarkmock import spec
-from sarkmock.engine import Engine, Request
-from sarkmock.replies import Reply
-from sarkmock.state import State
+from sarkmock.http.engine import Engine, Request
+from sarkmock.http.replies import Reply
+from sarkmock.pbx.state import State
+from sarkmock.spec import loading
 
 SNOM, YEALINK, UNKNOWN = "0004136789ab", "00156589ABCD", "ffffff000000"
 KINDS = ("mailbox", "unprovisioned", "provisioned")
 
 
 def engine_of(profile: str) -> Engine:
-    engine = Engine(spec.load(profile), State(now=1_700_000_000))
+    engine = Engine(loading.load(profile), State(now=1_700_000_000))
     rules = {"open": ("YES", "NO"), "closed": ("NO", "YES"), "both": ("YES", "YES"), "none": ("NO", None)}
     for key, (when_open, when_closed) in rules.items():
         engine.state.tables.insert("cos", {"pkey": key, "defaultopen": when_open, "defaultclosed": when_closed})

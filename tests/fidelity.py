@@ -17,16 +17,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sarkmock import overlay, spec
-from sarkmock.engine import Engine, Request
-from sarkmock.operations import Operation
-from sarkmock.replies import Refusal
-from sarkmock.resources import contracts_dir, openapi_dir
-from sarkmock.state import State
+from sarkmock.http.engine import Engine, Request
+from sarkmock.http.replies import Refusal
+from sarkmock.pbx.state import State
+from sarkmock.spec import loading, overlay
+from sarkmock.spec.data_files import openapi_dir
+from sarkmock.spec.operations import Operation
 from tests import replay
 from tests.replay import Difference, Exchange
 
-FILES = sorted((contracts_dir() / "exchanges").glob("*.jsonl"))
+ROOT = Path(__file__).parent.parent
+FILES = sorted((ROOT / "contracts" / "exchanges").glob("*.jsonl"))
 CRASHES = "/x-crashes"
 
 
@@ -58,9 +59,10 @@ class Touched:
     @cached_property
     def pointers(self) -> list[tuple[str, str]]:
         """Every place that the overlay changes, with its deviation."""
-        file = spec.overlay_file("shipped")
+        file = loading.overlay_file("shipped")
         assert file is not None
-        actions = overlay.pointers(spec.bundle(openapi_dir() / "openapi.yaml"), spec.read_overlay(file)["actions"])
+        base = loading.bundle(openapi_dir() / "openapi.yaml")
+        actions = overlay.pointers(base, loading.read_overlay(file)["actions"])
         return [(pointer, action["x-deviation"]) for action, pointer in actions]
 
     def by(self, exchange: Exchange) -> frozenset[str]:
@@ -96,7 +98,7 @@ def search(document: Mapping[str, Any], value: Any, found: set[str]) -> None:
         pointer = str(value.get("$ref", "")).removeprefix("#")
         if pointer and pointer not in found:
             found.add(pointer)
-            search(document, spec.resolve(document, value), found)  # type: ignore[arg-type]
+            search(document, loading.resolve(document, value), found)  # type: ignore[arg-type]
         for item in value.values():
             search(document, item, found)
 
@@ -115,7 +117,7 @@ def matches(template: str, path: str) -> bool:
 def judge(exchanges: Iterable[Exchange]) -> Verdict:
     """Both profiles, exchange by exchange."""
     state = State(now=1_700_000_000)
-    shipped, documented = Engine(spec.load("shipped"), state), Engine(spec.load("documented"), state)
+    shipped, documented = Engine(loading.load("shipped"), state), Engine(loading.load("documented"), state)
     touched = Touched(shipped, documented)
     verdict = Verdict()
     saved: dict[str, str] = {}

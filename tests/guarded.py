@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from contracts.document import Contract
-from contracts.gate import Permissions
-from contracts.live import LiveTables
-from contracts.messages import Request, Response
-from contracts.safety import Caution, Safety
-from contracts.stock import Stock
-from contracts.suite import Settings, Suite
-from contracts.target import Target
-from contracts.transports import InProcess
+from sarkmock_contracts.client.http import Request, Response
+from sarkmock_contracts.client.target import Target
+from sarkmock_contracts.client.transports import InProcess
+from sarkmock_contracts.fixtures.rows import Stock
+from sarkmock_contracts.run import Settings, Suite
+from sarkmock_contracts.safety.gate import Permissions
+from sarkmock_contracts.safety.guards import Caution, Safety
+from sarkmock_contracts.spec.contract import Contract
+from sarkmock_contracts.spec.live_tables import LiveTables
+
 from sarkmock import Engine, State, create_app, load
 
 Reading = Callable[[Request], Request]

@@ -9,16 +9,18 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from contracts.baselines.catalogue import catalogue, contract_of
-from contracts.baselines.facts import NOT_SENT, Facts
-from contracts.baselines.probes import DEPTHS, is_new_key, values_for
-from contracts.baselines.recording import Recorder
-from contracts.bounds import is_placeholder
-from contracts.target import Target
-from contracts.transports import InProcess
-from sarkmock import Engine, Operation, State, create_app, load, overlay
-from sarkmock.seed import Seed
-from sarkmock.validation import Validator
+from sarkmock_contracts.baselines.catalogue import catalogue, contract_of
+from sarkmock_contracts.baselines.facts import NOT_SENT, Facts
+from sarkmock_contracts.baselines.probes import DEPTHS, is_new_key, values_for
+from sarkmock_contracts.baselines.recording import Recorder
+from sarkmock_contracts.client.target import Target
+from sarkmock_contracts.client.transports import InProcess
+from sarkmock_contracts.spec.boundary_values import is_placeholder
+
+from sarkmock import Engine, Operation, State, create_app, load
+from sarkmock.laravel.validation import Validator
+from sarkmock.pbx.seed import Seed
+from sarkmock.spec import overlay
 
 GENERIC = ("create", "update")
 DEPTH = DEPTHS["usual"]

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from sarkmock import spec
-from sarkmock.engine import Engine, Request
-from sarkmock.replies import Reply
-from sarkmock.state import State
+from sarkmock.http.engine import Engine, Request
+from sarkmock.http.replies import Reply
+from sarkmock.pbx.state import State
+from sarkmock.spec import loading
 
 Exchange = Mapping[str, Any]
 
@@ -186,7 +186,7 @@ def resource_of(request: Mapping[str, Any]) -> str:
 
 
 def engine_for(profile: str) -> Engine:
-    return Engine(spec.load(profile), State())
+    return Engine(loading.load(profile), State())
 
 
 def main(arguments: list[str] | None = None) -> int:

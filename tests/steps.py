@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sarkmock.engine import Engine
-from sarkmock.replies import Reply
+from sarkmock.http.engine import Engine
+from sarkmock.http.replies import Reply
 from tests import replay
 
 Step = Mapping[str, Any]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sarkmock.engine import Engine, Request
-from sarkmock.state import File
+from sarkmock.http.engine import Engine, Request
+from sarkmock.pbx.state import File
 from tests.amibox import (
     EMPTY,
     INSTANCES,

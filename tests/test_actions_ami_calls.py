@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sarkmock.engine import Engine, Request
+from sarkmock.http.engine import Engine, Request
 from tests.amibox import CHANNEL_LISTS, EMPTY, UNKNOWN, ami, engine_of, events, originate, send
 
 

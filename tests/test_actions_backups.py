@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from sarkmock.engine import Engine
-from sarkmock.state import File
+from sarkmock.http.engine import Engine
+from sarkmock.pbx.state import File
 from tests.boxes import NOW, WAV, box, database, send, upload, zipped
 
 NAME = f"sarkbak.{NOW}.zip"

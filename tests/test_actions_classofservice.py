@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from sarkmock import spec
-from sarkmock.engine import Engine, Request
-from sarkmock.replies import Reply
-from sarkmock.state import State
+from sarkmock.http.engine import Engine, Request
+from sarkmock.http.replies import Reply
+from sarkmock.pbx.state import State
+from sarkmock.spec import loading
 
 PAIRS = [("coscloses", "IPphoneCOSclosed"), ("cosopens", "IPphoneCOSopen")]
 NO_STAMPS = {"z_created": None, "z_updated": None, "z_updater": "system"}
@@ -18,7 +18,7 @@ NO_STAMPS = {"z_created": None, "z_updated": None, "z_updater": "system"}
 
 def engine_with_rules(profile: str) -> Engine:
     """A PBX with the extensions 1001 and 1002 and the rules abroad and premium."""
-    engine = Engine(spec.load(profile), State(now=1_700_000_000))
+    engine = Engine(loading.load(profile), State(now=1_700_000_000))
     for extension in ("1001", "1002"):
         engine.state.tables.insert("ipphone", {"pkey": extension, "cluster": "default"})
     for rule in ("premium", "abroad"):

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from sarkmock import spec
-from sarkmock.engine import Engine, Request
-from sarkmock.replies import Reply
+from sarkmock.http.engine import Engine, Request
+from sarkmock.http.replies import Reply
+from sarkmock.spec import loading
 
 
 @pytest.fixture
 def engine() -> Engine:
-    return Engine(spec.load("documented"))
+    return Engine(loading.load("documented"))
 
 
 def send(engine: Engine, method: str, path: str, body: Any = None) -> Reply:

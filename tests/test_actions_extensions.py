@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sarkmock.engine import Engine, Request
+from sarkmock.http.engine import Engine, Request
 from tests.extensions import KINDS, SNOM, UNKNOWN, YEALINK, create, engine_of, joined, send, show, update
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from sarkmock.engine import Engine
-from sarkmock.replies import Reply
+from sarkmock.http.engine import Engine
+from sarkmock.http.replies import Reply
 from tests.extensions import create, engine_of, send
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sarkmock.engine import Engine
+from sarkmock.http.engine import Engine
 from tests.extensions import SNOM, YEALINK, create, engine_of, show, update
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sarkmock.engine import Engine
+from sarkmock.http.engine import Engine
 from tests.boxes import box, send
 
 SOUND = ["ACCEPT net:$LAN $FW tcp 22 # SSH", "", "?COMMENT web", "Web(ACCEPT) net $FW"]

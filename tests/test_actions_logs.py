@@ -7,8 +7,8 @@ import io
 
 import pytest
 
-from sarkmock.engine import Engine
-from sarkmock.seed import Seed
+from sarkmock.http.engine import Engine
+from sarkmock.pbx.seed import Seed
 from tests.boxes import NOW, box, send
 
 COLUMNS = 18

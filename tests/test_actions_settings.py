@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sarkmock.engine import Engine
+from sarkmock.http.engine import Engine
 from tests.boxes import box, send
 
 HIDDEN = {"pkey", "SNO", "LKEY", "TFTP", "FOPPASS", "HACLUSTERIP"}

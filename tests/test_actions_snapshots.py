@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from sarkmock import database as databases
-from sarkmock.engine import Engine
-from sarkmock.state import File
+from sarkmock.http.engine import Engine
+from sarkmock.pbx import database as databases
+from sarkmock.pbx.state import File
 from tests.boxes import NOW, box, database, send, tables, upload, zipped
 
 NAME = f"sark.db.{NOW}"

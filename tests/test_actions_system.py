@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from sarkmock import spec
-from sarkmock.engine import Engine, Request
-from sarkmock.state import State
+from sarkmock.http.engine import Engine, Request
+from sarkmock.pbx.state import State
+from sarkmock.spec import loading
 
 NOT_RUNNING = (503, {"message": "PBX not running"})
 
 
 @pytest.fixture(params=["documented", "shipped"])
 def engine(request: pytest.FixtureRequest) -> Engine:
-    return Engine(spec.load(request.param), State(now=1_700_000_000))
+    return Engine(loading.load(request.param), State(now=1_700_000_000))
 
 
 def command(engine: Engine, name: str) -> tuple[int | None, object]:
@@ -69,7 +69,7 @@ def test_an_unknown_command_is_no_page(engine: Engine) -> None:
 
 
 def test_only_the_published_api_lists_its_commands() -> None:
-    documented, shipped = (Engine(spec.load(profile)) for profile in ("documented", "shipped"))
+    documented, shipped = (Engine(loading.load(profile)) for profile in ("documented", "shipped"))
     assert get(documented, "syscommands")[0] == 404
     status, body = get(shipped, "syscommands")
     assert status == 200

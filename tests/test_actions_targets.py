@@ -7,23 +7,23 @@ from typing import Any
 
 import pytest
 
-from sarkmock import spec
-from sarkmock.actions.targets import route_class
-from sarkmock.database import Database
-from sarkmock.engine import Engine, Request
-from sarkmock.replies import PhpError, Reply
+from sarkmock.http.engine import Engine, Request
+from sarkmock.http.replies import PhpError, Reply
+from sarkmock.pbx.actions.targets import route_class
+from sarkmock.pbx.database import Database
+from sarkmock.spec import loading
 
 NUMBER = {"pkey": "01924566170", "carrier": "DiD", "cluster": "default", "trunkname": "carrier1"}
 
 
 @pytest.fixture
 def documented() -> Engine:
-    return Engine(spec.load("documented"))
+    return Engine(loading.load("documented"))
 
 
 @pytest.fixture
 def shipped() -> Engine:
-    return Engine(spec.load("shipped"))
+    return Engine(loading.load("shipped"))
 
 
 def send(engine: Engine, method: str, path: str, body: Any = None) -> Reply:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sarkmock import spec
-from sarkmock.engine import Engine
-from sarkmock.state import State
+from sarkmock.http.engine import Engine
+from sarkmock.pbx.state import State
+from sarkmock.spec import loading
 from tests import replay
 from tests.boxes import box, send
 
@@ -129,5 +129,5 @@ def test_the_seed_has_the_texts_that_were_recorded() -> None:
 
 
 def test_the_document_lists_no_other_technology() -> None:
-    schemas = spec.load()["components"]["schemas"]
+    schemas = loading.load()["components"]["schemas"]
     assert schemas["TemplateCreate"]["properties"]["technology"]["enum"] == ["SIP", "Descriptor", "BLF Template"]

@@ -8,20 +8,20 @@ from typing import Any
 
 import pytest
 
-from sarkmock import spec
-from sarkmock.engine import Engine, Request
-from sarkmock.replies import Reply
-from sarkmock.state import State
+from sarkmock.http.engine import Engine, Request
+from sarkmock.http.replies import Reply
+from sarkmock.pbx.state import State
+from sarkmock.spec import loading
 
 
 @pytest.fixture
 def documented() -> Engine:
-    return Engine(spec.load("documented"), State(now=1_700_000_000))
+    return Engine(loading.load("documented"), State(now=1_700_000_000))
 
 
 @pytest.fixture
 def shipped() -> Engine:
-    return Engine(spec.load("shipped"), State(now=1_700_000_000))
+    return Engine(loading.load("shipped"), State(now=1_700_000_000))
 
 
 def send(engine: Engine, method: str, path: str, body: Any = None) -> Reply:

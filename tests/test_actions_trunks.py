@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from sarkmock import spec
-from sarkmock.actions.trunks import substitute
-from sarkmock.engine import Engine, Request
-from sarkmock.replies import Reply
+from sarkmock.http.engine import Engine, Request
+from sarkmock.http.replies import Reply
+from sarkmock.pbx.actions.trunks import substitute
+from sarkmock.spec import loading
 
 SIP = {"pkey": "carrier1", "carrier": "GeneralSIP", "cluster": "default", "username": "acme", "host": "192.0.2.20"}
 IAX = {**SIP, "pkey": "carrier2", "carrier": "GeneralIAX2"}
@@ -19,12 +19,12 @@ CODECS = "disallow=all\nallow=alaw\nallow=ulaw"
 
 @pytest.fixture
 def documented() -> Engine:
-    return Engine(spec.load("documented"))
+    return Engine(loading.load("documented"))
 
 
 @pytest.fixture
 def shipped() -> Engine:
-    return Engine(spec.load("shipped"))
+    return Engine(loading.load("shipped"))
 
 
 def send(engine: Engine, method: str, path: str, body: Any = None) -> Reply:

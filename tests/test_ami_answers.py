@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from sarkmock.engine import Engine, Request
-from sarkmock.spec import load
-from sarkmock.state import State
+from sarkmock.http.engine import Engine, Request
+from sarkmock.pbx.state import State
+from sarkmock.spec.loading import load
 
 EXCHANGES = json.loads((Path(__file__).parent / "cases" / "ami-answers.json").read_text())["exchanges"]
 JSON = {"Content-Type": "application/json"}

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sarkmock.app import create_app
-from sarkmock.engine import Engine
+from sarkmock.http.engine import Engine
+from sarkmock.http.flask_app import create_app
 
 
 @pytest.fixture(scope="module")

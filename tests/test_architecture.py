@@ -18,76 +18,42 @@ ROOT = Path(__file__).parent.parent
 PLUGIN = ROOT / "pytest_sarkmock.py"
 SOURCES = sorted([PLUGIN, *(ROOT / "sarkmock").rglob("*.py"), *(ROOT / "contracts").rglob("*.py")])
 
-# What each module or package of sarkmock/ may import of the others, from the ground up.
-LADDER = {
-    "atomic": set(),
-    "connections": set(),
-    "redaction": set(),
-    "database": set(),
-    "inprocess": set(),
-    "page": set(),
-    "mailaddress": set(),
-    "names": set(),
-    "overlay": set(),
-    "paths": set(),
-    "pbx": set(),
-    "pointers": set(),
-    "replies": set(),
-    "resources": set(),
-    "wire": set(),
-    "yaml12": set(),
-    "certificates": {"yaml12"},
-    "places": {"resources", "yaml12"},
-    "php": {"replies"},
-    "seed": {"database", "names", "yaml12"},
-    "sending": {"connections"},
-    "server": {"certificates", "connections", "sending", "wire"},
-    "contextserver": {"server"},
-    "shorewall": {"yaml12"},
-    "spec": {"names", "overlay", "resources", "yaml12"},
-    "rules": {"mailaddress", "php", "replies"},
-    "state": {"database", "pbx", "seed"},
-    "statefile": {"database", "yaml12"},
-    "storage": {"database", "seed", "state", "statefile"},
-    "validation": {"php", "replies", "rules"},
-    "operations": {"php", "replies", "spec", "validation"},
-    "export": {"operations", "spec"},
-    "calls": {"database", "operations", "replies", "state"},
-    "actions": {"calls", "database", "operations", "paths", "pbx", "php", "replies", "shorewall",
-                "state"},
-    "seeds": {"actions", "database", "names", "operations", "php", "replies", "seed", "spec", "state", "validation",
-              "yaml12"},
-    "engine": {"actions", "calls", "database", "operations", "php", "replies", "spec", "state", "validation"},
-    "gateway": {"engine", "php", "replies", "wire"},
-    "throttle": {"engine", "replies"},
-    "faults": {"database", "engine", "names", "operations", "replies", "resources", "spec", "state", "throttle",
-               "validation", "yaml12"},
-    "journal": {"actions", "database", "engine", "gateway", "names", "operations", "php", "pointers", "redaction",
-                "replies", "spec"},
-    "control": {"atomic", "database", "engine", "faults", "journal", "names", "php", "redaction", "resources", "seed",
-                "seeds", "spec", "state", "throttle", "yaml12"},
-    "app": {"control", "engine", "faults", "gateway", "journal", "page", "throttle"},
-    "mock": {"app", "certificates", "contextserver", "control", "engine", "faults", "gateway", "inprocess", "journal",
-             "names", "seed", "seeds", "server", "state"},
-    "cli": {"app", "atomic", "certificates", "control", "engine", "export", "faults", "gateway", "journal",
-            "operations", "resources", "seed", "seeds", "server", "spec", "state", "storage", "yaml12"},
-    "__init__": {"actions", "app", "atomic", "control", "engine", "faults", "journal", "mock", "names",
-                 "operations", "overlay", "paths", "php", "places", "pointers", "redaction", "replies", "seed", "seeds",
-                 "server", "spec", "state", "validation", "yaml12"},
-    "__main__": {"cli"},
-}
+# The ladder of sarkmock/: a unit may import only units of the steps above it in this list.
+LADDER = [
+    {"atomic", "redaction", "suggest", "ui"},
+    {"spec.data_files", "spec.overlay", "spec.pointers", "spec.yaml12", "http.delivery", "http.replies"},
+    {"laravel.email_address", "pbx.asterisk", "pbx.database", "pbx.pbx_files", "server.connections",
+     "server.in_process"},
+    {"spec.loading", "spec.source_map", "laravel.php", "pbx.seed", "pbx.shorewall", "pbx.state_file",
+     "server.certificates", "server.sending"},
+    {"laravel.rules", "pbx.state", "server.https_server"},
+    {"laravel.validation", "pbx.persistence", "server.context_server"},
+    {"spec.operations"},
+    {"export", "http.context"},
+    {"pbx.actions"},
+    {"http.engine", "pbx.seeds"},
+    {"http.throttle", "http.wsgi", "spec.deviations"},
+    {"faults", "journal"},
+    {"control"},
+    {"http.flask_app"},
+    {"server.mock"},
+    {"cli"},
+    {"__init__", "__main__"},
+]
+# Packages whose modules are units; any other package is one unit.
+SPLIT = {"spec", "laravel", "pbx", "http", "server"}
 # Libraries that one place alone may know, so that another can take their part.
 KEEPERS = {
     "click": {"cli"},
-    "cryptography": {"certificates"},
-    "flask": {"app", "control", "page"},
-    "granian": {"server"},
-    "jsonpath": {"overlay"},
+    "cryptography": {"server.certificates"},
+    "flask": {"http.flask_app", "control", "ui"},
+    "granian": {"server.https_server"},
+    "jsonpath": {"spec.overlay"},
     "pytest": {"cli"},
     "rich": {"cli"},
-    "sqlite3": {"database", "actions", "statefile"},
-    "trustme": {"certificates"},
-    "yaml": {"validation", "yaml12"},
+    "sqlite3": {"pbx.database", "pbx.actions", "pbx.state_file"},
+    "trustme": {"server.certificates"},
+    "yaml": {"laravel.validation", "spec.yaml12"},
 }
 # What is used where it is installed, and not needed.
 OPTIONAL = {"anyio", "httpx"}
@@ -100,27 +66,42 @@ def tree(path):
 
 
 def imported(path):
-    """Every module a file imports, `from package import name` as package.name for packages of ours."""
+    """Every module a file imports, absolute; `from package import name` as package.name for packages of ours."""
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            ours = node.module in ("sarkmock", "contracts")
-            yield from (f"{node.module}.{alias.name}" for alias in node.names) if ours else (node.module,)
+            module = absolute(path, node)
+            ours = module.partition(".")[0] in ("sarkmock", "sarkmock_contracts")
+            yield from (f"{module}.{alias.name}" for alias in node.names) if ours else (module,)
 
 
-def unit(path):
-    return path.relative_to(ROOT / "sarkmock").parts[0].removesuffix(".py")
+def absolute(path, node):
+    """The module that an import names; only the suite imports relatively."""
+    if not node.level:
+        return node.module
+    package = path.relative_to(ROOT / "contracts").parts[:-node.level]
+    return ".".join([*package, *([node.module] if node.module else [])])
+
+
+def unit(module):
+    """The unit of a module below sarkmock: a package, or a module of a package that is split."""
+    names = module.split(".")
+    return ".".join(names[:2]) if names[0] in SPLIT else names[0]
+
+
+def module_of(path):
+    names = path.relative_to(ROOT / "sarkmock").with_suffix("").parts
+    return ".".join(names[:-1] if names[-1] == "__init__" and len(names) > 1 else names)
 
 
 @cache
 def units():
-    """Module or package of sarkmock/ -> everything it imports."""
+    """Unit of sarkmock/ -> everything it imports. A package that is split has nothing but a docstring itself."""
     found = {}
     for path in SOURCES:
-        if path.is_relative_to(ROOT / "sarkmock"):
-            found.setdefault(unit(path), set()).update(imported(path))
+        if path.is_relative_to(ROOT / "sarkmock") and unit(module_of(path)) not in SPLIT:
+            found.setdefault(unit(module_of(path)), set()).update(imported(path))
     return found
 
 
@@ -131,17 +112,16 @@ def functions():
                 yield f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", node.end_lineno - node.lineno + 1
 
 
-def test_imports_go_down_the_ladder():
-    used = {name: {module.split(".")[1] for module in modules if module.startswith("sarkmock.")} - {name}
-            for name, modules in units().items()}
-    assert used == LADDER
+def test_every_unit_has_its_step_on_the_ladder():
+    assert set(units()) == set().union(*LADDER)
 
 
-def test_the_ladder_has_no_rung_above_itself():
-    climbed = []
-    for name, below in LADDER.items():
-        assert below <= set(climbed), name
-        climbed.append(name)
+@pytest.mark.parametrize("name", sorted(set().union(*LADDER)))
+def test_imports_go_up_the_list(name):
+    step = next(number for number, names in enumerate(LADDER) if name in names)
+    above = set().union(*LADDER[:step])
+    used = {unit(module.removeprefix("sarkmock.")) for module in units()[name] if module.startswith("sarkmock.")}
+    assert used - {name} <= above
 
 
 def test_the_mock_never_imports_its_judge_and_the_judge_only_public_names():
@@ -150,7 +130,7 @@ def test_the_mock_never_imports_its_judge_and_the_judge_only_public_names():
             first, _, name = module.partition(".")
             assert first != "tests", path
             if path.is_relative_to(ROOT / "sarkmock"):
-                assert first != "contracts", path
+                assert first != "sarkmock_contracts", path
             elif first == "sarkmock":
                 assert name in sarkmock.__all__, path
 
@@ -171,7 +151,7 @@ def test_what_is_imported_is_declared_and_nothing_else():
     declared = {re.match(r"[\w-]+", line)[0].lower()
                 for line in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]}
     roots = {module.partition(".")[0] for path in SOURCES for module in imported(path)}
-    libraries = roots - sys.stdlib_module_names - {"sarkmock", "contracts"} - OPTIONAL
+    libraries = roots - sys.stdlib_module_names - {"sarkmock", "sarkmock_contracts"} - OPTIONAL
     assert {packages_distributions()[library][0].lower().replace("_", "-") for library in libraries} == declared
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sarkmock.actions import archives
+from sarkmock.pbx.actions import archives
 from tests.boxes import zipped
 
 

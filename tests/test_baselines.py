@@ -8,18 +8,18 @@ import subprocess
 import time
 
 import pytest
+from sarkmock_contracts.baselines import files
+from sarkmock_contracts.baselines.catalogue import catalogue, contract_of, digest, moved, nearest, working
+from sarkmock_contracts.baselines.facts import NOT_SENT, Fact, Facts
+from sarkmock_contracts.baselines.files import BadBaseline, Baseline
+from sarkmock_contracts.baselines.probes import DEPTHS, packets, values_for, written
+from sarkmock_contracts.baselines.recording import Recorder
+from sarkmock_contracts.baselines.response_shape import shape
+from sarkmock_contracts.client.target import Target
+from sarkmock_contracts.run import embedded
+from sarkmock_contracts.safety.gate import Permissions
+from sarkmock_contracts.safety.guards import Caution, Safety
 
-from contracts.baselines import files
-from contracts.baselines.catalogue import catalogue, contract_of, digest, moved, nearest, working
-from contracts.baselines.facts import NOT_SENT, Fact, Facts
-from contracts.baselines.files import BadBaseline, Baseline
-from contracts.baselines.probes import DEPTHS, packets, values_for, written
-from contracts.baselines.recording import Recorder
-from contracts.baselines.shapes import shape
-from contracts.gate import Permissions
-from contracts.safety import Caution, Safety
-from contracts.suite import embedded
-from contracts.target import Target
 from sarkmock import Seed, profiles
 from tests.guarded import Box
 from tests.serving import COMMAND, mistake, sarkmock, serving

@@ -8,17 +8,17 @@ import re
 import jsonschema_rs
 import pytest
 import requests
+from sarkmock_contracts.baselines import files
+from sarkmock_contracts.baselines.clients import read_clients
+from sarkmock_contracts.baselines.commands import write_reports
+from sarkmock_contracts.baselines.comparing import compare
+from sarkmock_contracts.baselines.facts import Fact
+from sarkmock_contracts.baselines.probes import DEPTHS
+from sarkmock_contracts.baselines.recording import Recorder
+from sarkmock_contracts.baselines.report import as_text, describe
+from sarkmock_contracts.client.transports import CannotRun
+from sarkmock_contracts.run import embedded
 
-from contracts.baselines import files
-from contracts.baselines.clients import read_clients
-from contracts.baselines.commands import write_reports
-from contracts.baselines.comparing import compare
-from contracts.baselines.facts import Fact
-from contracts.baselines.probes import DEPTHS
-from contracts.baselines.recording import Recorder
-from contracts.baselines.told import as_text, describe
-from contracts.suite import embedded
-from contracts.transports import CannotRun
 from sarkmock import SarkMock
 from tests.serving import mistake, sarkmock, serving
 from tests.test_baselines_differences import ALL, baseline, side

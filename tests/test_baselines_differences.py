@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-
-from contracts.baselines.comparing import compare
-from contracts.baselines.facts import Fact, Facts
-from contracts.baselines.files import Baseline
-from contracts.baselines.kinds import KINDS, LEVELS
+from sarkmock_contracts.baselines.comparing import compare
+from sarkmock_contracts.baselines.facts import Fact, Facts
+from sarkmock_contracts.baselines.files import Baseline
+from sarkmock_contracts.baselines.severity import KINDS, LEVELS
 
 ALL = ("read", "write", "operational")
 

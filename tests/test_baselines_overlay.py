@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 import yaml
+from sarkmock_contracts.baselines import files
+from sarkmock_contracts.baselines.catalogue import catalogue
+from sarkmock_contracts.baselines.facts import NOT_SENT, Fact
+from sarkmock_contracts.baselines.files import Baseline
+from sarkmock_contracts.baselines.inferring import infer
+from sarkmock_contracts.baselines.match_deviations import actions_of, choose
+from sarkmock_contracts.baselines.mocking import Unfit, document_of, recording_of
+from sarkmock_contracts.baselines.probes import DEPTHS, values_for, written
+from sarkmock_contracts.baselines.profile import OWN, lines, profile_of, write_profile
+from sarkmock_contracts.spec.boundary_values import split
 
-from contracts.baselines import files
-from contracts.baselines.catalogue import catalogue
-from contracts.baselines.choosing import actions_of, choose
-from contracts.baselines.facts import NOT_SENT, Fact
-from contracts.baselines.files import Baseline
-from contracts.baselines.inferring import infer
-from contracts.baselines.mocking import Unfit, document_of, recording_of
-from contracts.baselines.probes import DEPTHS, values_for, written
-from contracts.baselines.profile import OWN, lines, profile_of, write_profile
-from contracts.bounds import split
 from sarkmock import Engine, State, Validator, deviations, load
 from tests import replay
 from tests.fidelity import FILES

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 
 import pytest
+from sarkmock_contracts.baselines.comparing import compare
+from sarkmock_contracts.baselines.files import Baseline
 
-from contracts.baselines.comparing import compare
-from contracts.baselines.files import Baseline
 from tests.mutations import draw, expected, mutated, record, sections
 
 PAIRS = 8  # of each section of each profile: more than 200 in all

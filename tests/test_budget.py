@@ -4,22 +4,22 @@ import json
 from math import inf
 
 import pytest
+from sarkmock_contracts.checks.boundary_sweep import check_edges
+from sarkmock_contracts.checks.links import check_links
+from sarkmock_contracts.checks.minimal_rules import check_rules
+from sarkmock_contracts.checks.protocol import check_options
+from sarkmock_contracts.checks.reads import check_read
+from sarkmock_contracts.checks.scenarios import stories
+from sarkmock_contracts.checks.smoke import check_answers
+from sarkmock_contracts.checks.undocumented import check_strange_fields, check_strange_paths, check_unknown_names
+from sarkmock_contracts.client.budget import Budget, Speed, Spent, seconds_of
+from sarkmock_contracts.client.http import Request
+from sarkmock_contracts.client.transports import CannotRun
+from sarkmock_contracts.judge.oracle import rule_messages
+from sarkmock_contracts.plugin.plan import Case, minutes, plan_lines, rehearse
+from sarkmock_contracts.run import FoundSomething, Settings, open_suite
+from sarkmock_contracts.spec.contract import Contract
 
-from contracts.answers import check_answers
-from contracts.behaviours import stories
-from contracts.budget import Budget, Speed, Spent, seconds_of
-from contracts.covering import check_rules
-from contracts.document import Contract
-from contracts.edges import check_edges
-from contracts.links import check_links
-from contracts.messages import Request
-from contracts.oracle import rule_messages
-from contracts.plan import Case, minutes, plan_lines, rehearse
-from contracts.protocol import check_options
-from contracts.reads import check_read
-from contracts.strangers import check_strange_fields, check_strange_paths, check_unknown_names
-from contracts.suite import FoundSomething, Settings, open_suite
-from contracts.transports import CannotRun
 from sarkmock import deviations, load
 from tests.test_pace import Box, tenants
 

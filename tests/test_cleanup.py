@@ -9,14 +9,14 @@ import time
 from contextlib import contextmanager, suppress
 
 import pytest
+from sarkmock_contracts.client.http import Request, with_json
+from sarkmock_contracts.client.target import Target, Withheld
+from sarkmock_contracts.fixtures.rows import Unavailable
+from sarkmock_contracts.safety.finishing import finish_at
+from sarkmock_contracts.safety.ledger import BadLedger, read_ledger, reopen_ledger
 
-from contracts import journal
-from contracts.finishing import finish_at
-from contracts.messages import Request, with_json
-from contracts.stock import Unavailable
-from contracts.target import Target, Withheld
 from sarkmock import profiles
-from sarkmock.server import Server
+from sarkmock.server.https_server import Server
 from tests.guarded import Box, ended, guarded, guarded_suite
 from tests.serving import COMMAND, mistake, sarkmock
 from tests.test_budget import cases, run
@@ -57,7 +57,7 @@ def test_nothing_is_left_of_every_operation(judge, real, tmp_path):
     assert len(safety.journal.entries) > 20
     assert safety.end() == []
     assert changed(box, before) == set()
-    assert journal.read(tmp_path / "ledger").complete
+    assert read_ledger(tmp_path / "ledger").complete
 
 
 @pytest.mark.parametrize("number", range(50))
@@ -72,7 +72,7 @@ def test_a_run_that_dies_anywhere_is_finished_from_its_ledger(number, tmp_path):
         everything(safety, stock, dice)
     safety.journal.close()
     box.wire.send = box.wire.inner.send
-    ledger = journal.reopen(tmp_path / "ledger")
+    ledger = reopen_ledger(tmp_path / "ledger")
     assert finish_at(Target(box.wire), ledger) == []
     assert changed(box, before) == set()
     assert "passwd" not in (tmp_path / "ledger").read_text()
@@ -152,7 +152,7 @@ def test_a_signal_ends_with_a_clean_up_and_a_report(number, lines, tmp_path):
             assert (report["result"], report["run"]["stopped"]) == ("stopped", "interrupted")
             assert report["run"]["untested"]
         assert changed(box, before) == set()
-        assert journal.read(ledger).complete
+        assert read_ledger(ledger).complete
 
 
 @pytest.mark.parametrize("budget", [150, 300, 700])
@@ -211,7 +211,7 @@ def test_a_timer_whose_answer_was_never_seen_is_found_by_its_mark(tmp_path):
     assert box.contents() != before
     safety.journal.close()
     box.wire.send = box.wire.inner.send
-    assert finish_at(Target(box.wire), journal.reopen(tmp_path / "ledger")) == []
+    assert finish_at(Target(box.wire), reopen_ledger(tmp_path / "ledger")) == []
     assert box.contents() == before
 
 
@@ -221,7 +221,7 @@ def test_what_somebody_else_changes_is_told(tmp_path):
     box.engine.state.tables.update("cluster", "pkey", "default", {"chanmax": "7"})
     box.engine.state.tables.insert("cluster", {"pkey": "acme"})
     assert safety.end() == ["/tenants: acme is left over or new", "/tenants: default chanmax was '30' and is '7'"]
-    assert not journal.read(tmp_path / "ledger").complete
+    assert not read_ledger(tmp_path / "ledger").complete
 
 
 def test_a_changed_secret_is_told_without_its_value(tmp_path):
@@ -338,8 +338,8 @@ def test_no_such_ledger():
 def test_a_ledger_in_use_is_not_cleaned_up(tmp_path):
     box = Box("documented")
     safety, _ = guarded(box, "documented", "write", tmp_path / "ledger")
-    with pytest.raises(journal.BadLedger, match="still going"):
-        journal.reopen(tmp_path / "ledger")
+    with pytest.raises(BadLedger, match="still going"):
+        reopen_ledger(tmp_path / "ledger")
     safety.end()
 
 
@@ -350,5 +350,5 @@ def test_a_line_cut_short_by_a_kill_is_dropped(tmp_path):
     safety.journal.close()
     with (tmp_path / "ledger").open("ab") as file:
         file.write(b'{"begin": {"operation": "ten')
-    assert finish_at(Target(box.wire), journal.reopen(tmp_path / "ledger")) == []
-    assert journal.read(tmp_path / "ledger").complete
+    assert finish_at(Target(box.wire), reopen_ledger(tmp_path / "ledger")) == []
+    assert read_ledger(tmp_path / "ledger").complete

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from sarkmock_contracts.spec import boundary_values as bounds
+from sarkmock_contracts.spec.boundary_values import KINDS, Live, bounds_of, is_placeholder, loosely_equal, spelled
 
-from contracts import bounds
-from contracts.bounds import KINDS, Live, bounds_of, is_placeholder, loosely_equal, spelled
 from sarkmock import Operation, PhpError, compile_document, load
 
 PROFILES = ("documented", "shipped")

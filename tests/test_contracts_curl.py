@@ -5,9 +5,8 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-
-from contracts.curl import curl_line
-from contracts.messages import Request
+from sarkmock_contracts.client.curl import curl_line
+from sarkmock_contracts.client.http import Request
 
 URL = "https://127.0.0.1:44300/api"
 SPY = 'curl() { printf "%s\\0" "$@"; if [ "${!#}" = @- ]; then cat; fi; }\n'

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from contracts import known
-from contracts.document import Contract
+from sarkmock_contracts.judge import attribution as known
+from sarkmock_contracts.spec.contract import Contract
+
 from sarkmock import State, deviations, load
 from tests.contract_runs import NOW, run, suite_of
 

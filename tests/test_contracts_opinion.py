@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from contracts.messages import Exchange, Request, Response
-from contracts.opinion import openapi_core_of, refusal
+from sarkmock_contracts.checks.openapi_core_check import openapi_core_of, refusal
+from sarkmock_contracts.client.http import Exchange, Request, Response
+
 from tests.contract_runs import suite_of
 
 SUITE = suite_of("documented", "documented")

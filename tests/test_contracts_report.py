@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 
 from rich.console import Console
+from sarkmock_contracts.checks.smoke import check_answers
+from sarkmock_contracts.client.http import Request, with_json
+from sarkmock_contracts.judge.conformance import Problem
+from sarkmock_contracts.reports.console import write_report
+from sarkmock_contracts.run import Suite
 
-from contracts.answers import check_answers
-from contracts.conformance import Problem
-from contracts.messages import Request, with_json
-from contracts.report import write_report
-from contracts.suite import Suite
 from tests.contract_runs import suite_of
 
 

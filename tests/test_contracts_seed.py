@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from sarkmock_contracts.client.http import Request
 
-from contracts.messages import Request
 from tests.contract_runs import run, suite_of
 
 

@@ -9,11 +9,11 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
+from sarkmock_contracts.client.http import Exchange, Request, Response, with_form, with_json
+from sarkmock_contracts.client.target import Target, read_environ
+from sarkmock_contracts.client.transports import CannotRun, InProcess, NoAnswer, OverHttp
 from werkzeug.test import Client
 
-from contracts.messages import Exchange, Request, Response, with_form, with_json
-from contracts.target import Target, read_environ
-from contracts.transports import CannotRun, InProcess, NoAnswer, OverHttp
 from sarkmock import create_app
 
 REQUESTS = [

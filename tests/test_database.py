@@ -4,7 +4,7 @@ import sqlite3
 
 import pytest
 
-from sarkmock.database import Database
+from sarkmock.pbx.database import Database
 
 
 @pytest.fixture

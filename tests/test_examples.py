@@ -5,12 +5,11 @@ import sys
 import fakeredis
 import pytest
 import redis
-
-from contracts.examples import Examples, open_database
-from contracts.messages import Request, with_json
-from contracts.suite import Settings, open_suite
-from contracts.test_examples import test_examples as replay
-from contracts.transports import CannotRun
+from sarkmock_contracts.checks.examples import Examples, open_database
+from sarkmock_contracts.client.http import Request, with_json
+from sarkmock_contracts.client.transports import CannotRun
+from sarkmock_contracts.run import Settings, open_suite
+from sarkmock_contracts.test_examples import test_examples as replay
 
 REQUEST = Request("PUT", "/tenants/gone", "a=%C3%A9", (("Accept", "application/json"),), b'\x00\xff{"x": 1}')
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from sarkmock import spec
-from sarkmock.engine import Engine
-from sarkmock.resources import contracts_dir
-from sarkmock.state import State
+from sarkmock.http.engine import Engine
+from sarkmock.pbx.state import State
+from sarkmock.spec import loading
 from tests import fidelity, replay
 from tests.fidelity import FILES
 
+ROOT = Path(__file__).parent.parent
 # What needs a live Asterisk, or would have stopped the box that was recorded.
 UNRECORDED = {
     "extensions.create.vxt", "firewalls.ipv6.restart", "logs.cdrs.all", "logs.cdrs.limit",
@@ -41,7 +41,7 @@ def test_documented_agrees_with_most() -> None:
 
 
 def test_every_recorded_operation_is_replayed() -> None:
-    engine = Engine(spec.load("shipped"), State())
+    engine = Engine(loading.load("shipped"), State())
     asked = {name for file in FILES for exchange in replay.read(file) for name in operation(engine, exchange)}
     missing = {known.id for known in engine.operations} - asked
     assert {name for name in missing if not name.startswith("astamis.")} == UNRECORDED
@@ -68,7 +68,7 @@ def test_selections_follow_one_another() -> None:
 
 @pytest.fixture
 def engine() -> Engine:
-    return Engine(spec.load("shipped"), State())
+    return Engine(loading.load("shipped"), State())
 
 
 def recorded(status: int, body: object) -> list[dict[str, object]]:
@@ -119,5 +119,5 @@ def test_one_profile_is_told_by_resource(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_the_readme_of_the_exchanges_counts_them() -> None:
-    readme = (contracts_dir() / "exchanges" / "README.md").read_text(encoding="utf-8")
+    readme = (ROOT / "contracts" / "exchanges" / "README.md").read_text(encoding="utf-8")
     assert f": {sum(len(replay.read(file)) for file in FILES)} of them" in readme

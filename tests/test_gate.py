@@ -8,9 +8,9 @@ from urllib.parse import quote, unquote
 import hypothesis
 import pytest
 from hypothesis import strategies as st
+from sarkmock_contracts.client.http import ACCEPT, FORM, JSON, Request, with_form, with_json
+from sarkmock_contracts.client.target import Withheld
 
-from contracts.messages import ACCEPT, FORM, JSON, Request, with_form, with_json
-from contracts.target import Withheld
 from sarkmock import compile_document, load, profiles
 from tests.guarded import Box, guarded
 
@@ -299,6 +299,6 @@ def test_the_firewall_is_not_restarted_with_rules_of_the_run(tmp_path):
 
 
 def _engine_request(path, body):
-    from sarkmock.engine import Request as EngineRequest
+    from sarkmock.http.engine import Request as EngineRequest
 
     return EngineRequest("POST", path.lstrip("/"), "", {"Content-Type": JSON}, body)

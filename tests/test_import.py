@@ -11,25 +11,14 @@ import pytest
 import yaml
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from sarkmock_contracts.client.target import Target
+from sarkmock_contracts.client.transports import InProcess
+from sarkmock_contracts.state_import.anonymize import CONFIGURATION
+from sarkmock_contracts.state_import.importing import Wanted, guarded, read_state
 
-from contracts.disguise import CONFIGURATION
-from contracts.importing import Wanted, guarded, read_state
-from contracts.target import Target
-from contracts.transports import InProcess
-from sarkmock import (
-    Engine,
-    Operation,
-    Seed,
-    State,
-    compile_document,
-    create_app,
-    is_secret,
-    load,
-    load_seed,
-    paths,
-    profiles,
-)
-from sarkmock.engine import Request
+from sarkmock import Engine, Operation, Seed, State, compile_document, create_app, is_secret, load, load_seed, profiles
+from sarkmock.http.engine import Request
+from sarkmock.pbx import pbx_files
 from tests.boxes import NOW
 from tests.guarded import Box
 from tests.serving import mistake, sarkmock, serving
@@ -68,11 +57,11 @@ def rows_of(table: str) -> st.SearchStrategy[list[dict[str, Any]]]:
 
 def contents() -> st.SearchStrategy[dict[str, bytes]]:
     """Files of a box, some of them with any bytes."""
-    names = st.sampled_from([f"{paths.GREETINGS}/usergreeting1000.wav", f"{paths.BACKUPS}/sarkbak.1000.zip",
-                             f"{paths.SNAPSHOTS}/sark.db.1000", f"{paths.GREETINGS}/usergreeting1001.mp3"])
+    names = st.sampled_from([f"{pbx_files.GREETINGS}/usergreeting1000.wav", f"{pbx_files.BACKUPS}/sarkbak.1000.zip",
+                             f"{pbx_files.SNAPSHOTS}/sark.db.1000", f"{pbx_files.GREETINGS}/usergreeting1001.mp3"])
     lines = st.lists(odd.filter(lambda text: "\n" not in text), max_size=3)
     return st.builds(lambda files, rules, records: files | {
-        paths.RULES_IPV4: "".join(f"{line}\n" for line in rules).encode(), paths.CALL_RECORDS: records,
+        pbx_files.RULES_IPV4: "".join(f"{line}\n" for line in rules).encode(), pbx_files.CALL_RECORDS: records,
     }, st.dictionaries(names, st.binary(max_size=20)), lines, st.binary(max_size=50))
 
 
@@ -87,7 +76,7 @@ def seeds(draw: Any) -> Seed:
         astdb |= {(name, phone["pkey"]): value for name, value in draw(
             st.dictionaries(st.sampled_from(["cfim", "cfbs", "ringdelay"]), plain)).items()}
         for folder in draw(st.lists(st.sampled_from(["INBOX", "Old"]), unique=True)):
-            files[f"{paths.MAILBOXES}/{phone['pkey']}/{folder}/msg0000.txt"] = b"[message]\n"
+            files[f"{pbx_files.MAILBOXES}/{phone['pkey']}/{folder}/msg0000.txt"] = b"[message]\n"
     return Seed(rows | {"globals": [settings]}, files, astdb, draw(st.booleans()))
 
 
@@ -130,7 +119,7 @@ def keys(engine: Engine, operation: Operation, parameter: str) -> list[str]:
     if operation.table:
         return [str(row[operation.table.key]) for row in state.tables.rows(operation.table.name, operation.table.where)]
     if parameter in ("backup", "snapshot", "greeting"):
-        return [path.rpartition("/")[2] for path in state.files if not path.startswith(paths.MAILBOXES)]
+        return [path.rpartition("/")[2] for path in state.files if not path.startswith(pbx_files.MAILBOXES)]
     numbers = [row["pkey"] for table in ("ipphone", "queue", "lineio") for row in state.tables.rows(table)]
     return {"limit": ["0", "2"], "id": [*numbers, "cfim", "cfbs", "ringdelay"], "key": numbers,
             "context": ["internal", "extensions"], "function": ["Agents", "None"]}[parameter]
@@ -157,7 +146,8 @@ SECRETS = Seed.of({"tables": {
                 "sipiaxpeer": "type=peer\nsecret=p9ssoftrunk\nremotesecret=0ther0ne\nhost=192.0.2.1\nsecret=\n"
                               "qualify=yes"}],
     "globals": [{"pkey": "global", "LDAPPASS": "t0psecret", "SPYPASS": "55512", "SYSPASS": "97531"}],
-}, "files": {f"{paths.SNAPSHOTS}/sark.db.1000": "Hq8zLm4xVt2w", f"{paths.GREETINGS}/usergreeting1000.wav": "RIFF"}})
+}, "files": {f"{pbx_files.SNAPSHOTS}/sark.db.1000": "Hq8zLm4xVt2w",
+              f"{pbx_files.GREETINGS}/usergreeting1000.wav": "RIFF"}})
 REAL = ("7391", "Hq8zLm4xVt2w", "p9ssoftrunk", "8642", "0ther0ne", "t0psecret", "55512", "97531")
 
 

@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
+from sarkmock_contracts.client import interrupts
+from sarkmock_contracts.run import Settings, open_suite
 
-from contracts import interrupts
-from contracts.suite import Settings, open_suite
 from tests.serving import COMMAND
 
 

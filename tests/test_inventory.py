@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sarkmock import spec, yaml12
+from sarkmock.spec import loading, yaml12
 
 HERE = Path(__file__).parent
 COUNTS = {"operations": 139, "rules": 306, "errata": 76, "behaviours": 60, "silences": 34}
@@ -25,15 +25,15 @@ def inventory(name: str) -> list[dict[str, Any]]:
 @cache
 def operations() -> dict[str, tuple[str, str, dict[str, Any]]]:
     """operationId -> method, path and the operation."""
-    paths = spec.load()["paths"]
+    paths = loading.load()["paths"]
     return {item[method]["operationId"]: (method.upper(), path, item[method])
-            for path, item in paths.items() for method in spec.METHODS if method in item}
+            for path, item in paths.items() for method in loading.METHODS if method in item}
 
 
 def body(operation: str) -> dict[str, Any]:
     """The schema of an operation's request body."""
     content = operations()[operation][2].get("requestBody", {}).get("content", {"none": {}})
-    return spec.resolve(spec.load(), next(iter(content.values())).get("schema", {}))  # type: ignore[no-any-return]
+    return loading.resolve(loading.load(), next(iter(content.values())).get("schema", {}))  # type: ignore[no-any-return]
 
 
 def field(rule: dict[str, Any]) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def sources(place: dict[str, Any]) -> set[int]:
 
 def errata_in(value: Any) -> Iterator[str]:
     """Every erratum that a part of the document carries."""
-    for _, key, found in spec.extensions(value):
+    for _, key, found in loading.extensions(value):
         if key == "x-errata":
             yield from found
         elif key == "x-documented":
@@ -67,7 +67,7 @@ def errata_of(operation: str) -> set[str]:
     if operation not in operations():
         return set()
     _, path, found = operations()[operation]
-    parameters = spec.load()["paths"][path].get("parameters", [])
+    parameters = loading.load()["paths"][path].get("parameters", [])
     return set(errata_in([found, parameters, body(operation)]))
 
 
@@ -145,7 +145,7 @@ def test_every_operation_carries_its_errata() -> None:
 
 def test_every_erratum_is_in_the_document() -> None:
     known = {item["id"] for item in inventory("errata")}
-    assert set(errata_in(spec.load())) == known
+    assert set(errata_in(loading.load())) == known
 
 
 def test_creating_takes_the_variables_of_updating() -> None:

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from sarkmock import Engine, Faults, Journal, State, create_app, deviations
-from sarkmock.journal.relying import products, relations
+from sarkmock.journal.deviation_warnings import products, relations
 from tests.boxes import NOW
 
 ACME = {"pkey": "acme", "description": "A tenant"}

@@ -2,9 +2,9 @@
 
 import pytest
 
-from sarkmock.operations import Router, compile_document
-from sarkmock.replies import MethodNotAllowed, NoRoute, PageNotFound
-from sarkmock.spec import load
+from sarkmock.http.replies import MethodNotAllowed, NoRoute, PageNotFound
+from sarkmock.spec.loading import load
+from sarkmock.spec.operations import Router, compile_document
 
 
 @pytest.fixture(scope="module")

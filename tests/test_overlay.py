@@ -2,7 +2,7 @@
 
 import pytest
 
-from sarkmock import overlay
+from sarkmock.spec import overlay
 
 DOCUMENT = {"paths": {"/a": {"get": {"tags": ["x"], "status": 200}}, "/b": {"get": {"status": 200}}}}
 

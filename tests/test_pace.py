@@ -5,17 +5,17 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from sarkmock_contracts.client.har import Cassette
+from sarkmock_contracts.client.http import Request, Response
+from sarkmock_contracts.client.rate_limit import Clock, Lost, Paced, StaysAway, retry_after, seconds_each
+from sarkmock_contracts.client.target import Target
+from sarkmock_contracts.client.transports import CannotRun, InProcess, NoAnswer
+from sarkmock_contracts.plugin.budget import Planning
+from sarkmock_contracts.run import Suite, record
+from sarkmock_contracts.spec.contract import Contract
 
-from contracts.document import Contract
-from contracts.messages import Request, Response
-from contracts.pace import Clock, Lost, Paced, StaysAway, retry_after, seconds_each
-from contracts.planning import Planning
-from contracts.suite import Suite, record
-from contracts.target import Target
-from contracts.traffic import Cassette
-from contracts.transports import CannotRun, InProcess, NoAnswer
 from sarkmock import Engine, create_app, load
-from sarkmock.state import State
+from sarkmock.pbx.state import State
 from tests.boxes import NOW
 
 TENANTS = Request("GET", "/tenants")

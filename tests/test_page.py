@@ -7,7 +7,7 @@ import pytest
 
 from sarkmock import Control, create_app
 
-STATIC = Path(__file__).parent.parent / "sarkmock" / "page" / "static"
+STATIC = Path(__file__).parent.parent / "sarkmock" / "ui" / "static"
 FILES = sorted(file.name for file in STATIC.iterdir())
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 

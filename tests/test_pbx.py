@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sarkmock.pbx import Pbx, db_delete, db_get, db_put
-from sarkmock.state import Clock
+from sarkmock.pbx.asterisk import Pbx, db_delete, db_get, db_put
+from sarkmock.pbx.state import Clock
 
 START = 1_700_000_000.0
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sarkmock.php import loosely_equal, to_number, to_text, trim
-from sarkmock.php.filters import csv, is_int, is_ip
-from sarkmock.php.finfo import extension, mime_type
-from sarkmock.php.pcre import matcher
-from sarkmock.php.values import from_bytes, is_numeric, length, to_bytes
-from sarkmock.replies import PhpError
+from sarkmock.http.replies import PhpError
+from sarkmock.laravel.php import loosely_equal, to_number, to_text, trim
+from sarkmock.laravel.php.filters import csv, is_int, is_ip
+from sarkmock.laravel.php.finfo import extension, mime_type
+from sarkmock.laravel.php.pcre import matcher
+from sarkmock.laravel.php.values import from_bytes, is_numeric, length, to_bytes
 
 
 @pytest.mark.parametrize(("value", "text"), [
@@ -191,4 +191,4 @@ def test_only_one_module_knows_the_pcre_library():
     users = {file.relative_to(package).as_posix() for file in package.rglob("*.py")
              for node in ast.walk(ast.parse(file.read_text()))
              if isinstance(node, ast.Import) and any(alias.name == "pcre2" for alias in node.names)}
-    assert users == {"php/pcre.py"}
+    assert users == {"laravel/php/pcre.py"}

@@ -8,8 +8,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sarkmock.php import UploadedFile, read_input
-from sarkmock.php.bodies import JSON_DEPTH, json_decode
+from sarkmock.laravel.php import UploadedFile, read_input
+from sarkmock.laravel.php.bodies import JSON_DEPTH, json_decode
 
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 BOUNDARY = "multipart/form-data; boundary=xyz"

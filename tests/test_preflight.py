@@ -12,13 +12,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import trustme
+from sarkmock_contracts.client.http import Request, Response
+from sarkmock_contracts.client.target import Target
+from sarkmock_contracts.client.transports import Access, CannotRun, OverHttp
+from sarkmock_contracts.run import embedded
+from sarkmock_contracts.safety.fingerprint import fingerprint, telling_reads
+from sarkmock_contracts.safety.preflight import PROBE, preflight, unreachable
 
-from contracts.fingerprint import fingerprint, telling_reads
-from contracts.messages import Request, Response
-from contracts.preflight import PROBE, preflight, unreachable
-from contracts.suite import embedded
-from contracts.target import Target
-from contracts.transports import Access, CannotRun, OverHttp
 from sarkmock import profiles
 from tests.serving import serving
 

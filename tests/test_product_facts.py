@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from sarkmock import spec
-from sarkmock.database import Database
-from sarkmock.operations import compile_document
+from sarkmock.pbx.database import Database
+from sarkmock.spec import loading
+from sarkmock.spec.operations import compile_document
 
 FACTS = json.loads((Path(__file__).parent / "cases" / "product-facts.json").read_text())
-OPERATIONS = compile_document(spec.load("shipped"))
+OPERATIONS = compile_document(loading.load("shipped"))
 RESOURCES = sorted(FACTS["resources"])
 
 # The product's list functions share one route; each is an operation of its own here.

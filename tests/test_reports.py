@@ -14,21 +14,21 @@ from xml.etree import ElementTree
 
 import jsonschema_rs
 import pytest
+import sarkmock_contracts.reports
 import yaml
+from sarkmock_contracts.client.har import Cassette
+from sarkmock_contracts.client.http import Request, with_json
+from sarkmock_contracts.judge.conformance import Problem
+from sarkmock_contracts.reports import WRITERS, write_files
+from sarkmock_contracts.run import Settings, Suite, embedded, record
+from sarkmock_contracts.spec.contract import Contract
 
-import contracts.reports
-from contracts.conformance import Problem
-from contracts.document import Contract
-from contracts.messages import Request, with_json
-from contracts.reports import WRITERS, write_files
-from contracts.suite import Settings, Suite, embedded, record
-from contracts.traffic import Cassette
 from sarkmock import load, source_of
 from tests.serving import COMMAND
 
 ROOT = Path(__file__).parent.parent
 SECRET = "hunter2sesame"
-SCHEMA = json.loads(Path(contracts.reports.__file__).with_name("report.schema.json").read_text())
+SCHEMA = json.loads(Path(sarkmock_contracts.reports.__file__).with_name("report.schema.json").read_text())
 FILES = {*WRITERS, "traffic.har"}
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 

@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, rule, run_state_machine_as_test
 
-from sarkmock.engine import Engine
+from sarkmock.http.engine import Engine
 from tests.boxes import WAV, box, send, tables, upload, zipped
 
 KEYS = st.sampled_from(["1001", "1002", "default"])

@@ -6,12 +6,12 @@ from pathlib import Path
 import jsonschema_rs
 import pytest
 
-from sarkmock.mailaddress import is_address
-from sarkmock.php import UploadedFile
-from sarkmock.replies import PhpError
-from sarkmock.rules import IMPLICIT, NUMERIC, PRESENCE, RULES, WITH_PARAMETER
-from sarkmock.validation import MESSAGES, Validator
-from sarkmock.yaml12 import read
+from sarkmock.http.replies import PhpError
+from sarkmock.laravel.email_address import is_address
+from sarkmock.laravel.php import UploadedFile
+from sarkmock.laravel.rules import IMPLICIT, NUMERIC, PRESENCE, RULES, WITH_PARAMETER
+from sarkmock.laravel.validation import MESSAGES, Validator
+from sarkmock.spec.yaml12 import read
 
 HERE = Path(__file__).parent / "cases"
 FILES = sorted((HERE / "rules").glob("*.yaml"))

@@ -17,12 +17,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sarkmock import spec
-from sarkmock.operations import body_schema
-from sarkmock.php import to_text
-from sarkmock.php.bodies import clean
-from sarkmock.replies import PhpError
-from sarkmock.validation import Validator
+from sarkmock.http.replies import PhpError
+from sarkmock.laravel.php import to_text
+from sarkmock.laravel.php.bodies import clean
+from sarkmock.laravel.validation import Validator
+from sarkmock.spec import loading
+from sarkmock.spec.operations import body_schema
 from tests.nasty_values import VALUES
 
 NO_TABLES: Any = None
@@ -91,7 +91,7 @@ class Property:
 @cache
 def properties(profile: str) -> list[Property]:
     """Every property of a body that has rules, but uploads and lists that go to no column."""
-    document = spec.load(profile)
+    document = loading.load(profile)
     found = [(Property(document, f"{profile} {operation['operationId']}", name, schema), "x-table" in item)
              for item in document["paths"].values() for operation in item.values() if "operationId" in operation
              for name, schema in body_schema(document, operation).get("properties", {}).items()
@@ -148,7 +148,7 @@ def test_on_generated_values(one):
 
 
 def test_it_notices_a_schema_that_is_too_narrow_or_too_wide():
-    document = spec.load()
+    document = loading.load()
     narrow = Property(document, "none", "x", {"type": "integer", "x-rules": "integer"})
     wide = Property(document, "none", "x", {"type": ["integer", "string"], "x-rules": "integer"})
     assert "value '1': the schema says refuse, the rules integer say accept" in str(narrow.disagreement("1"))

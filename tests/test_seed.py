@@ -5,10 +5,10 @@ import sqlite3
 import pytest
 import yaml
 
-from sarkmock import yaml12
-from sarkmock.seed import Seed, SeedError
-from sarkmock.state import File, State
-from sarkmock.yaml12 import FileError
+from sarkmock.pbx.seed import Seed, SeedError
+from sarkmock.pbx.state import File, State
+from sarkmock.spec import yaml12
+from sarkmock.spec.yaml12 import FileError
 
 SEED = """\
 tables:

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from sarkmock import Engine, SeedError, State, load, load_seed, profiles, seed_names
-from sarkmock.engine import Request
-from sarkmock.yaml12 import FileError
+from sarkmock.http.engine import Request
+from sarkmock.spec.yaml12 import FileError
 from tests.serving import mistake, sarkmock, serving
 
 

@@ -13,8 +13,8 @@ from contextlib import closing, contextmanager, suppress
 
 import pytest
 
-from sarkmock import certificates
-from sarkmock.server import Server
+from sarkmock.server import certificates
+from sarkmock.server.https_server import Server
 from tests.serving import serving
 
 

@@ -22,9 +22,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from sarkmock import certificates
-from sarkmock.server import Server
-from sarkmock.yaml12 import FileError
+from sarkmock.server import certificates
+from sarkmock.server.https_server import Server
+from sarkmock.spec.yaml12 import FileError
 from tests.serving import mistake, serving
 
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from sarkmock.shorewall import Mistake, Site, first_mistake
+from sarkmock.pbx.shorewall import Mistake, Site, first_mistake
 
 SITE = Site(variables=frozenset({"LAN"}))
 SITE6 = Site(version=6, variables=frozenset({"LAN"}))

@@ -5,9 +5,9 @@ import shutil
 import pytest
 from openapi_spec_validator import validate
 
-from sarkmock import spec
-from sarkmock.resources import openapi_dir
-from sarkmock.yaml12 import FileError
+from sarkmock.spec import loading
+from sarkmock.spec.data_files import openapi_dir
+from sarkmock.spec.yaml12 import FileError
 
 
 def refs(value):
@@ -21,25 +21,25 @@ def refs(value):
             yield from refs(item)
 
 
-@pytest.mark.parametrize("profile", spec.profiles())
+@pytest.mark.parametrize("profile", loading.profiles())
 def test_every_profile_is_one_valid_document_without_external_references(profile):
-    document = spec.load(profile)
+    document = loading.load(profile)
     validate(document)
     assert {ref for ref in refs(document) if not ref.startswith("#/components/")} == set()
     for ref in refs(document):
-        assert spec.resolve(document, {"$ref": ref}) is not None
+        assert loading.resolve(document, {"$ref": ref}) is not None
 
 
 def test_merged_properties_override_in_place_and_append_what_is_new():
     """The order of rules is the order of messages; PHP keeps the place of a key that is set again."""
-    create = list(spec.load()["components"]["schemas"]["TenantCreate"]["properties"])
-    update = list(spec.load()["components"]["schemas"]["TenantUpdate"]["properties"])
+    create = list(loading.load()["components"]["schemas"]["TenantCreate"]["properties"])
+    update = list(loading.load()["components"]["schemas"]["TenantUpdate"]["properties"])
     assert create == [*update, "pkey"]
 
 
 def test_the_base_document_has_no_deviations_and_the_overlay_lists_its_own():
-    assert spec.deviations("documented") == ()
-    shipped = {deviation.id: deviation for deviation in spec.deviations("shipped")}
+    assert loading.deviations("documented") == ()
+    shipped = {deviation.id: deviation for deviation in loading.deviations("shipped")}
     assert shipped["tenant-delete-unchecked"].pointers == (
         "/paths/~1tenants~1{tenant}/delete/x-after", "/paths/~1tenants~1{tenant}/delete/x-after")
     assert all(deviation.pointers for deviation in shipped.values())
@@ -47,7 +47,7 @@ def test_the_base_document_has_no_deviations_and_the_overlay_lists_its_own():
 
 def test_an_unknown_profile_is_told_with_those_there_are():
     with pytest.raises(FileError, match=r"did you mean shipped\? There is documented, shipped"):
-        spec.load("shiped")
+        loading.load("shiped")
 
 
 OVERLAY = """\
@@ -72,7 +72,7 @@ def write(directory, text):
 
 
 def test_an_overlay_file_is_a_profile(tmp_path):
-    assert spec.load(write(tmp_path, OVERLAY))["info"]["title"] == "Mine"
+    assert loading.load(write(tmp_path, OVERLAY))["info"]["title"] == "Mine"
 
 
 @pytest.mark.parametrize(("old", "new", "line", "problem"), [
@@ -88,7 +88,7 @@ def test_an_overlay_file_is_a_profile(tmp_path):
 def test_a_mistake_in_an_overlay_is_told_with_its_line(tmp_path, old, new, line, problem):
     file = write(tmp_path, OVERLAY.replace(old, new, 1))
     with pytest.raises(FileError, match=problem) as caught:
-        spec.load(file)
+        loading.load(file)
     assert caught.value.line == line
 
 
@@ -102,4 +102,4 @@ def test_a_mistake_in_the_document_is_told_with_its_file(tmp_path, file, old, ne
     broken = tmp_path / "openapi" / file
     broken.write_text(broken.read_text().replace(old, new, 1))
     with pytest.raises(FileError, match=problem):
-        spec.bundle(tmp_path / "openapi" / "openapi.yaml")
+        loading.bundle(tmp_path / "openapi" / "openapi.yaml")

@@ -5,10 +5,9 @@ import subprocess
 import sys
 
 import pytest
-
-from contracts.messages import with_json
-from contracts.spreading import gather, seen
-from contracts.suite import Settings, open_suite
+from sarkmock_contracts.client.http import with_json
+from sarkmock_contracts.plugin.xdist import gather, seen
+from sarkmock_contracts.run import Settings, open_suite
 
 CHECK = [sys.executable, "-c", "from sarkmock.cli import main; main()", "check"]
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from sarkmock import spec, yaml12
-from sarkmock.engine import Engine
-from sarkmock.state import State
+from sarkmock.http.engine import Engine
+from sarkmock.pbx.state import State
+from sarkmock.spec import loading, yaml12
 from tests import steps
 
 FILES = [Path(__file__).parent / "cases" / f"{name}.yaml" for name in ("behaviours", "silences")]
@@ -19,7 +19,7 @@ CASES = [case for file in FILES for case in yaml12.read(file)]
 
 @cache
 def engine(profile: str) -> Engine:
-    return Engine(spec.load(profile), State(now=1_700_000_000))
+    return Engine(loading.load(profile), State(now=1_700_000_000))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["id"])

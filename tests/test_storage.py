@@ -19,10 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sarkmock import Engine, State, create_app, load_seed
-from sarkmock.state import File
-from sarkmock.statefile import StateFile
-from sarkmock.storage import Kept, Storage
-from sarkmock.yaml12 import FileError
+from sarkmock.pbx.persistence import Kept, Storage
+from sarkmock.pbx.state import File
+from sarkmock.pbx.state_file import StateFile
+from sarkmock.spec.yaml12 import FileError
 from tests.serving import COMMAND, mistake, serving
 
 KILLS = int(os.environ.get("SARKMOCK_KILLS", "3"))

@@ -5,10 +5,10 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from sarkmock.app import create_app
 from sarkmock.cli.serve import serve
-from sarkmock.engine import Engine
-from sarkmock.state import State
+from sarkmock.http.engine import Engine
+from sarkmock.http.flask_app import create_app
+from sarkmock.pbx.state import State
 from tests.boxes import NOW
 
 JSON = {"Accept": "application/json"}

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import pytest
 import trustme
+from sarkmock_contracts.client.http import Request
+from sarkmock_contracts.client.transports import Access, CannotRun, NoAnswer, OverHttp
 
-from contracts.messages import Request
-from contracts.transports import Access, CannotRun, NoAnswer, OverHttp
 from tests.serving import sarkmock, serving
 
 

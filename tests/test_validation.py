@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from sarkmock.database import Database
-from sarkmock.replies import PhpError
-from sarkmock.validation import RuleError, Validator, display
+from sarkmock.http.replies import PhpError
+from sarkmock.laravel.validation import RuleError, Validator, display
+from sarkmock.pbx.database import Database
 
 VERDICTS = Path(__file__).parent / "cases" / "laravel-rules.jsonl.gz"
 METHOD = "Method Illuminate\\Validation\\Validator::validate"

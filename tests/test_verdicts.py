@@ -6,17 +6,17 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
+from sarkmock_contracts.client.http import Exchange, Request, Response, with_json
+from sarkmock_contracts.client.transports import CannotRun
+from sarkmock_contracts.judge.allowlist import HEAD, Acceptance, Accepted, read_accepted, update_accepted
+from sarkmock_contracts.judge.attribution import known_deviations
+from sarkmock_contracts.judge.conformance import Problem
+from sarkmock_contracts.judge.findings import Identity
+from sarkmock_contracts.judge.oracle import Verdict
+from sarkmock_contracts.judge.verdicts import judge, page_lines
+from sarkmock_contracts.run import Suite, embedded
+from sarkmock_contracts.spec.contract import Contract
 
-from contracts.accepted import HEAD, Acceptance, Accepted, read_accepted, update_accepted
-from contracts.conformance import Problem
-from contracts.document import Contract
-from contracts.known import known_deviations
-from contracts.ledger import Identity
-from contracts.messages import Exchange, Request, Response, with_json
-from contracts.oracle import Verdict
-from contracts.suite import Suite, embedded
-from contracts.transports import CannotRun
-from contracts.verdicts import judge, page_lines
 from sarkmock import deviations, load
 from tests.serving import COMMAND
 

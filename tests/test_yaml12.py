@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sarkmock import yaml12
+from sarkmock.spec import yaml12
 
 # What only one of YAML 1.1 and 1.2 takes for a number, a boolean or a date, and a few plain values.
 VALUES = ["01924566000", "1e3", ".5", "12", "1.5", "+5", "NO", "on", "null", "~", "2024-06-01", "10:20", "0o7", "a: b",

@@ -18,8 +18,8 @@ from sarkmock.cli.export import export
 from sarkmock.cli.imports import import_
 from sarkmock.cli.seeds import seeds
 from sarkmock.cli.serve import serve
-from sarkmock.server import CannotListen
-from sarkmock.yaml12 import FileError
+from sarkmock.server.https_server import CannotListen
+from sarkmock.spec.yaml12 import FileError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import click
 
 from sarkmock.cli.pacing import bounds, rate
 from sarkmock.cli.permissions import asked, permissions
-from sarkmock.resources import contracts_dir
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -150,5 +148,4 @@ def _wish(suite: Any, url: str, safety: dict[str, Any], **how: Any) -> Any:
 
 def _suite() -> Any:
     """The suite's half of it: a package of its own, wherever it is installed."""
-    sys.path.insert(0, str(contracts_dir().parent))
-    return importlib.import_module("contracts.baselines.commands")
+    return importlib.import_module("sarkmock_contracts.baselines.commands")

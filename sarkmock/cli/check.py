@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,9 +15,9 @@ from sarkmock.cli.completion import names_or_file
 from sarkmock.cli.pacing import bounds
 from sarkmock.cli.permissions import arguments as permitted
 from sarkmock.cli.permissions import permissions
-from sarkmock.resources import contracts_dir
-from sarkmock.spec import load, profiles
+from sarkmock.spec.loading import load, profiles
 
+SUITE = "sarkmock_contracts"
 COULD_NOT_RUN = 2
 CODES = {int(pytest.ExitCode.OK): 0, int(pytest.ExitCode.TESTS_FAILED): 1}
 
@@ -92,8 +92,10 @@ def spread(processes: str | None) -> list[str]:
 
 def run(arguments: list[str]) -> int:
     """Exit code of the suite under pytest, untouched by the configuration of the project it happens to run in."""
-    home = contracts_dir()
-    sys.path.insert(0, str(home.parent))
+    suite = find_spec(SUITE)
+    assert suite is not None
+    assert suite.origin is not None
+    home = Path(suite.origin).parent
     os.environ.pop("PYTEST_ADDOPTS", None)
     isolation = ["-c", os.devnull, f"--rootdir={home.parent}", "-p", "no:cacheprovider"]
     with tempfile.TemporaryDirectory(prefix="sarkmock-") as scratch:

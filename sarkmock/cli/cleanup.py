@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
 from sarkmock.cli.pacing import rate
-from sarkmock.resources import contracts_dir
 
 
 @click.command()
@@ -44,5 +42,4 @@ def cleanup(ledger: Path, rate: str, headers: tuple[str, ...]) -> int:
 
 def _suite() -> Any:
     """The suite's half of it: a package of its own, wherever it is installed."""
-    sys.path.insert(0, str(contracts_dir().parent))
-    return importlib.import_module("contracts.finishing")
+    return importlib.import_module("sarkmock_contracts.safety.finishing")

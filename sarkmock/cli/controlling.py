@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from sarkmock.control import Control
-from sarkmock.engine import Engine
 from sarkmock.faults import Fault, FaultError, Faults, read_faults
+from sarkmock.http.engine import Engine
 
 TOKEN = re.compile(r"[!-~]{8,}")
 

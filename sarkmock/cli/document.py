@@ -11,12 +11,12 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from sarkmock import yaml12
 from sarkmock.cli.completion import names_or_file
 from sarkmock.cli.output import console, print_json
-from sarkmock.operations import Operation, body_schema, compile_document, lines
-from sarkmock.spec import Deviation, Document, load, profiles
-from sarkmock.spec import deviations as listed
+from sarkmock.spec import yaml12
+from sarkmock.spec.loading import Deviation, Document, load, profiles
+from sarkmock.spec.loading import deviations as listed
+from sarkmock.spec.operations import Operation, body_schema, compile_document, lines
 
 HAZARD_STYLES = {"read": "green", "write": "yellow", "operational": "magenta", "disruptive": "bold red"}
 SEVERITY_STYLES = {"breaks": "bold red", "surprises": "yellow", "cosmetic": "dim"}

@@ -9,7 +9,7 @@ import click
 from sarkmock.cli.document import PROFILE
 from sarkmock.cli.output import write_text
 from sarkmock.export import FORMS
-from sarkmock.spec import load
+from sarkmock.spec.loading import load
 
 BASE_URL = "https://127.0.0.1:44300/api"
 

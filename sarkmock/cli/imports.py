@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,8 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sarkmock.cli.output import write_text
 from sarkmock.cli.pacing import rate
 from sarkmock.cli.permissions import access
-from sarkmock.resources import contracts_dir
-from sarkmock.seed import Seed
+from sarkmock.pbx.seed import Seed
 
 
 @click.command("import")
@@ -60,8 +58,7 @@ def import_(url: str, output: Path | None, with_secrets: bool, tables_only: bool
 
 def _suite() -> Any:
     """The suite's half of it: a package of its own, wherever it is installed."""
-    sys.path.insert(0, str(contracts_dir().parent))
-    return importlib.import_module("contracts.importing")
+    return importlib.import_module("sarkmock_contracts.state_import.importing")
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import click
 from rich.table import Table
 
 from sarkmock.cli.output import console, print_json
-from sarkmock.seeds import describe, seed_names
+from sarkmock.pbx.seeds import describe, seed_names
 
 
 @click.command()

@@ -12,21 +12,21 @@ from typing import NoReturn
 
 import click
 
-from sarkmock import certificates
-from sarkmock.app import create_app
 from sarkmock.cli import watching
 from sarkmock.cli.completion import names_or_file
 from sarkmock.cli.controlling import FaultLine, control_of, set_faults, told
 from sarkmock.cli.logging import Log
-from sarkmock.engine import Engine
 from sarkmock.faults import Fault
-from sarkmock.gateway import BASE
+from sarkmock.http.engine import Engine
+from sarkmock.http.flask_app import create_app
+from sarkmock.http.wsgi import BASE
 from sarkmock.journal import LIMIT, Journal
-from sarkmock.seeds import load_seed, seed_names
-from sarkmock.server import Application, Server
-from sarkmock.spec import Document, load, profiles
-from sarkmock.state import State
-from sarkmock.storage import Kept, Storage
+from sarkmock.pbx.persistence import Kept, Storage
+from sarkmock.pbx.seeds import load_seed, seed_names
+from sarkmock.pbx.state import State
+from sarkmock.server import certificates
+from sarkmock.server.https_server import Application, Server
+from sarkmock.spec.loading import Document, load, profiles
 
 PORT = 44300
 ENDINGS = (signal.SIGINT, signal.SIGTERM)

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import click
 
-from sarkmock.engine import Engine
-from sarkmock.resources import openapi_dir
-from sarkmock.seeds import load_seed, seed_names
-from sarkmock.spec import forget, profiles
-from sarkmock.yaml12 import FileError
+from sarkmock.http.engine import Engine
+from sarkmock.pbx.seeds import load_seed, seed_names
+from sarkmock.spec.data_files import openapi_dir
+from sarkmock.spec.loading import forget, profiles
+from sarkmock.spec.yaml12 import FileError
 
 INTERVAL = 0.25  # seconds between two looks
 Signature = tuple[tuple[int, int, int] | None, ...]

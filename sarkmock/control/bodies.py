@@ -6,10 +6,10 @@ import json
 from math import isfinite
 from typing import Any
 
-from sarkmock import yaml12
 from sarkmock.control.problems import Path, Problem
-from sarkmock.php.values import is_utf8
-from sarkmock.yaml12 import FileError
+from sarkmock.laravel.php.values import is_utf8
+from sarkmock.spec import yaml12
+from sarkmock.spec.yaml12 import FileError
 
 JSON = ("application/json",)
 YAML = ("application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml")

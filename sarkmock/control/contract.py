@@ -9,11 +9,11 @@ from typing import Any
 
 import jsonschema_rs
 
-from sarkmock import yaml12
 from sarkmock.control.problems import Problem, place_of
-from sarkmock.names import unknown
-from sarkmock.resources import openapi_dir
-from sarkmock.spec import METHODS, Document, resolve
+from sarkmock.spec import yaml12
+from sarkmock.spec.data_files import openapi_dir
+from sarkmock.spec.loading import METHODS, Document, resolve
+from sarkmock.suggest import unknown
 
 PREFIX = "/_mock"
 VERBS = (*METHODS, "patch")

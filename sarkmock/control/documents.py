@@ -5,48 +5,48 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from sarkmock import spec, yaml12
 from sarkmock.control import contract
 from sarkmock.control.asking import Asked, Text
-from sarkmock.control.box import Box
+from sarkmock.control.mock_control import MockControl
 from sarkmock.control.problems import Path, Problem
-from sarkmock.names import unknown
+from sarkmock.spec import loading, yaml12
+from sarkmock.suggest import unknown
 
 YAML = "application/yaml"
 SHIPPED = "shipped"
 
 
-def api_yaml(box: Box, asked: Asked) -> Text:
-    return Text(yaml12.dump(box.engine.document), YAML)
+def api_yaml(mock: MockControl, asked: Asked) -> Text:
+    return Text(yaml12.dump(mock.engine.document), YAML)
 
 
-def api_json(box: Box, asked: Asked) -> Any:
-    return box.engine.document
+def api_json(mock: MockControl, asked: Asked) -> Any:
+    return mock.engine.document
 
 
-def control_yaml(box: Box, asked: Asked) -> Text:
+def control_yaml(mock: MockControl, asked: Asked) -> Text:
     return Text(yaml12.dump(contract.document()), YAML)
 
 
-def control_json(box: Box, asked: Asked) -> Any:
+def control_json(mock: MockControl, asked: Asked) -> Any:
     return contract.document()
 
 
-def profile(box: Box, asked: Asked) -> dict[str, Any]:
-    return {"profile": box.engine.program.profile, "profiles": spec.profiles()}
+def profile(mock: MockControl, asked: Asked) -> dict[str, Any]:
+    return {"profile": mock.engine.program.profile, "profiles": loading.profiles()}
 
 
-def use_profile(box: Box, asked: Asked) -> dict[str, Any]:
-    box.engine.use(known(asked.body["profile"], ("profile",)))
-    return profile(box, asked)
+def use_profile(mock: MockControl, asked: Asked) -> dict[str, Any]:
+    mock.engine.use(known(asked.body["profile"], ("profile",)))
+    return profile(mock, asked)
 
 
 def known(name: str, path: Path = ()) -> str:
     """The name of a profile; no request makes the mock read other files."""
-    if name not in spec.profiles():
-        raise Problem(422, unknown("profile", name, spec.profiles()), path=path)
+    if name not in loading.profiles():
+        raise Problem(422, unknown("profile", name, loading.profiles()), path=path)
     return name
 
 
-def deviations(box: Box, asked: Asked) -> list[dict[str, Any]]:
-    return [asdict(deviation) for deviation in spec.deviations(known(asked.query.get("profile", SHIPPED)))]
+def deviations(mock: MockControl, asked: Asked) -> list[dict[str, Any]]:
+    return [asdict(deviation) for deviation in loading.deviations(known(asked.query.get("profile", SHIPPED)))]

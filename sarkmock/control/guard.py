@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from flask import Request
 
-from sarkmock.control.box import Control
 from sarkmock.control.contract import Endpoint
+from sarkmock.control.mock_control import Control
 from sarkmock.control.problems import Problem
 
 OURS = ("localhost", "127.0.0.1", "::1")

@@ -7,9 +7,9 @@ from typing import Any
 
 from sarkmock.control import documents, faults, journal, pbx, saved, state, tables
 from sarkmock.control.asking import Asked
-from sarkmock.control.box import Box
+from sarkmock.control.mock_control import MockControl
 
-HANDLERS: dict[str, Callable[[Box, Asked], Any]] = {
+HANDLERS: dict[str, Callable[[MockControl, Asked], Any]] = {
     "health": lambda box, asked: {"status": "ok"},
     "reset": lambda box, asked: box.reset(),
     # journal

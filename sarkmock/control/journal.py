@@ -6,20 +6,20 @@ from dataclasses import asdict
 from typing import Any
 
 from sarkmock.control.asking import Asked, Text
-from sarkmock.control.box import Box
+from sarkmock.control.mock_control import MockControl
 from sarkmock.control.problems import Problem
 from sarkmock.control.times import instant
 from sarkmock.journal import CriteriaError, Entry, Journal, Notice, Reason
 from sarkmock.redaction import redacted
 
 
-def index(box: Box, asked: Asked) -> dict[str, Any]:
-    kept = of(box)
+def index(mock: MockControl, asked: Asked) -> dict[str, Any]:
+    kept = of(mock)
     return {"count": kept.count, "kept": len(kept), "entries": [shown(kept, entry) for entry in found(kept, asked)]}
 
 
-def har(box: Box, asked: Asked) -> Text:
-    kept = of(box)
+def har(mock: MockControl, asked: Asked) -> Text:
+    kept = of(mock)
     return Text(kept.har(found(kept, asked), asked.origin), "application/json")
 
 
@@ -31,8 +31,8 @@ def found(kept: Journal, asked: Asked) -> list[Entry]:
         raise Problem(422, str(error)) from None
 
 
-def show(box: Box, asked: Asked) -> dict[str, Any]:
-    kept = of(box)
+def show(mock: MockControl, asked: Asked) -> dict[str, Any]:
+    kept = of(mock)
     entry = kept.entry(asked.path["number"])
     if entry is None:
         last = kept.count
@@ -41,13 +41,13 @@ def show(box: Box, asked: Asked) -> dict[str, Any]:
     return shown(kept, entry)
 
 
-def clear(box: Box, asked: Asked) -> None:
-    of(box).clear()
+def clear(mock: MockControl, asked: Asked) -> None:
+    of(mock).clear()
 
 
-def verify(box: Box, asked: Asked) -> dict[str, Any]:
+def verify(mock: MockControl, asked: Asked) -> dict[str, Any]:
     try:
-        verdict = of(box).verify(**asked.body)
+        verdict = of(mock).verify(**asked.body)
     except CriteriaError as error:
         raise Problem(422, str(error)) from None
     nearest = [{"number": entry.number, "request": redacted(str(entry)), "differences": redacted(differences)}
@@ -57,10 +57,10 @@ def verify(box: Box, asked: Asked) -> dict[str, Any]:
             "explanation": redacted(verdict.explanation), "nearest": nearest}
 
 
-def of(box: Box) -> Journal:
-    if box.journal is None:
+def of(mock: MockControl) -> Journal:
+    if mock.journal is None:
         raise Problem(404, "no journal is kept; start the mock with --journal N")
-    return box.journal
+    return mock.journal
 
 
 def shown(kept: Journal, entry: Entry) -> dict[str, Any]:

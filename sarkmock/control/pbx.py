@@ -6,70 +6,70 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sarkmock.control.asking import Asked
-from sarkmock.control.box import Box
+from sarkmock.control.mock_control import MockControl
 from sarkmock.control.problems import Problem
 from sarkmock.control.times import instant
-from sarkmock.state import Clock
+from sarkmock.pbx.state import Clock
 
 # What SQLite's and PHP's dates can show.
 FIRST, LAST = datetime(1, 1, 2, tzinfo=UTC).timestamp(), datetime(9999, 12, 30, tzinfo=UTC).timestamp()
 TIMES = ("boot_seconds", "ring_seconds", "call_seconds")
 
 
-def show(box: Box, asked: Asked) -> dict[str, Any]:
-    with box.engine.lock:
-        pbx = box.engine.state.pbx
+def show(mock: MockControl, asked: Asked) -> dict[str, Any]:
+    with mock.engine.lock:
+        pbx = mock.engine.state.pbx
         return {"running": pbx.running, "up_since": None if pbx.up_since is None else instant(pbx.up_since),
                 "calls": len(pbx.channels()) // 2, **{name: getattr(pbx, name) for name in TIMES}}
 
 
-def change(box: Box, asked: Asked) -> dict[str, Any]:
-    with box.engine.lock:
+def change(mock: MockControl, asked: Asked) -> dict[str, Any]:
+    with mock.engine.lock:
         for name, seconds in asked.body.items():
-            setattr(box.engine.state.pbx, name, float(seconds))
-    return show(box, asked)
+            setattr(mock.engine.state.pbx, name, float(seconds))
+    return show(mock, asked)
 
 
-def start(box: Box, asked: Asked) -> dict[str, Any]:
-    with box.engine.lock:
-        if not box.engine.state.pbx.running:
-            box.engine.state.pbx.start()
-    return show(box, asked)
+def start(mock: MockControl, asked: Asked) -> dict[str, Any]:
+    with mock.engine.lock:
+        if not mock.engine.state.pbx.running:
+            mock.engine.state.pbx.start()
+    return show(mock, asked)
 
 
-def stop(box: Box, asked: Asked) -> dict[str, Any]:
-    with box.engine.lock:
-        box.engine.state.pbx.stop()
-    return show(box, asked)
+def stop(mock: MockControl, asked: Asked) -> dict[str, Any]:
+    with mock.engine.lock:
+        mock.engine.state.pbx.stop()
+    return show(mock, asked)
 
 
-def clock(box: Box, asked: Asked) -> dict[str, Any]:
-    with box.engine.lock:
-        return told(box.engine.state.clock)
+def clock(mock: MockControl, asked: Asked) -> dict[str, Any]:
+    with mock.engine.lock:
+        return told(mock.engine.state.clock)
 
 
-def set_clock(box: Box, asked: Asked) -> dict[str, Any]:
+def set_clock(mock: MockControl, asked: Asked) -> dict[str, Any]:
     second = bounded(seconds_of(asked.body["now"]), "now")
-    with box.engine.lock:
-        box.engine.state.clock.set(second)
-        return told(box.engine.state.clock)
+    with mock.engine.lock:
+        mock.engine.state.clock.set(second)
+        return told(mock.engine.state.clock)
 
 
-def freeze(box: Box, asked: Asked) -> dict[str, Any]:
-    with box.engine.lock:
-        box.engine.state.clock.freeze()
-        return told(box.engine.state.clock)
+def freeze(mock: MockControl, asked: Asked) -> dict[str, Any]:
+    with mock.engine.lock:
+        mock.engine.state.clock.freeze()
+        return told(mock.engine.state.clock)
 
 
-def run(box: Box, asked: Asked) -> dict[str, Any]:
-    with box.engine.lock:
-        box.engine.state.clock.run()
-        return told(box.engine.state.clock)
+def run(mock: MockControl, asked: Asked) -> dict[str, Any]:
+    with mock.engine.lock:
+        mock.engine.state.clock.run()
+        return told(mock.engine.state.clock)
 
 
-def advance(box: Box, asked: Asked) -> dict[str, Any]:
-    with box.engine.lock:
-        it = box.engine.state.clock
+def advance(mock: MockControl, asked: Asked) -> dict[str, Any]:
+    with mock.engine.lock:
+        it = mock.engine.state.clock
         bounded(it.now() + asked.body["seconds"], "seconds")
         it.advance(asked.body["seconds"])
         return told(it)

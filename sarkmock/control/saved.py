@@ -8,22 +8,22 @@ from pathlib import Path
 
 from sarkmock.atomic import write_whole
 from sarkmock.control.asking import Asked
-from sarkmock.control.box import Box
+from sarkmock.control.mock_control import MockControl
 from sarkmock.control.problems import Problem
-from sarkmock.names import unknown
+from sarkmock.suggest import unknown
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.ya?ml")
 
 
-def index(box: Box, asked: Asked) -> list[str]:
-    return names(directory(box))
+def index(mock: MockControl, asked: Asked) -> list[str]:
+    return names(directory(mock))
 
 
-def save(box: Box, asked: Asked) -> None:
+def save(mock: MockControl, asked: Asked) -> None:
     """A state may hold rows that the API would refuse, and must come back all the same."""
-    file = file_of(box, asked.body["file"])
-    with box.engine.lock:
-        seed = box.engine.state.to_seed()
+    file = file_of(mock, asked.body["file"])
+    with mock.engine.lock:
+        seed = mock.engine.state.to_seed()
     try:
         write_whole(file, replace(seed, unchecked=True).text().encode())
     except OSError as error:
@@ -34,9 +34,9 @@ def names(where: Path) -> list[str]:
     return sorted(file.name for file in where.iterdir() if file.is_file() and NAME.fullmatch(file.name))
 
 
-def file_of(box: Box, name: str, *, must_exist: bool = False) -> Path:
+def file_of(mock: MockControl, name: str, *, must_exist: bool = False) -> Path:
     """The file of a name in the directory for states; Problem if the name leads elsewhere."""
-    where = directory(box)
+    where = directory(mock)
     if not NAME.fullmatch(name):
         raise Problem(422, f"file: {name!r} is no name of letters, digits, dots and dashes that ends in .yaml",
                       path=("file",))
@@ -48,9 +48,9 @@ def file_of(box: Box, name: str, *, must_exist: bool = False) -> Path:
     return file
 
 
-def directory(box: Box) -> Path:
-    if box.control.directory is None:
+def directory(mock: MockControl) -> Path:
+    if mock.control.directory is None:
         raise Problem(404, "there is no directory for states; start the mock with --save-dir DIRECTORY")
-    if not box.control.directory.is_dir():
+    if not mock.control.directory.is_dir():
         raise Problem(404, "the directory for states is gone")
-    return box.control.directory
+    return mock.control.directory

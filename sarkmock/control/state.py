@@ -6,33 +6,33 @@ from collections.abc import Mapping
 from typing import Any
 
 from sarkmock.control.asking import Asked
-from sarkmock.control.box import Box
+from sarkmock.control.mock_control import MockControl
 from sarkmock.control.problems import Problem
 from sarkmock.control.saved import file_of
-from sarkmock.names import unknown
-from sarkmock.seed import Seed, SeedError
-from sarkmock.seeds import describe, load_seed, seed_names
-from sarkmock.yaml12 import FileError
+from sarkmock.pbx.seed import Seed, SeedError
+from sarkmock.pbx.seeds import describe, load_seed, seed_names
+from sarkmock.spec.yaml12 import FileError
+from sarkmock.suggest import unknown
 
 
-def show(box: Box, asked: Asked) -> dict[str, Any]:
-    with box.engine.lock:
-        seed = box.engine.state.to_seed()
+def show(mock: MockControl, asked: Asked) -> dict[str, Any]:
+    with mock.engine.lock:
+        seed = mock.engine.state.to_seed()
     return seed.content()
 
 
-def replace(box: Box, asked: Asked) -> dict[str, Any]:
+def replace(mock: MockControl, asked: Asked) -> dict[str, Any]:
     seed = seed_of(asked.body)
-    with box.engine.lock:
-        box.engine.state.hold(seed)
-    return show(box, asked)
+    with mock.engine.lock:
+        mock.engine.state.hold(seed)
+    return show(mock, asked)
 
 
-def change(box: Box, asked: Asked) -> dict[str, Any]:
-    with box.engine.lock:
-        content = changed(box.engine.state.to_seed().content(), asked.body)
-        box.engine.state.hold(seed_of(content))
-    return show(box, asked)
+def change(mock: MockControl, asked: Asked) -> dict[str, Any]:
+    with mock.engine.lock:
+        content = changed(mock.engine.state.to_seed().content(), asked.body)
+        mock.engine.state.hold(seed_of(content))
+    return show(mock, asked)
 
 
 def changed(content: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,14 +56,14 @@ def seed_of(content: Any) -> Seed:
         raise Problem(422, str(error), path=error.place) from None
 
 
-def seeds(box: Box, asked: Asked) -> list[dict[str, str]]:
+def seeds(mock: MockControl, asked: Asked) -> list[dict[str, str]]:
     return [{"name": name, "description": describe(name)} for name in seed_names()]
 
 
-def start_over(box: Box, asked: Asked) -> None:
-    seed = named(asked.body["seed"]) if "seed" in asked.body else read(box, asked.body["file"])
-    with box.engine.lock:
-        box.engine.state.reseed(seed)
+def start_over(mock: MockControl, asked: Asked) -> None:
+    seed = named(asked.body["seed"]) if "seed" in asked.body else read(mock, asked.body["file"])
+    with mock.engine.lock:
+        mock.engine.state.reseed(seed)
 
 
 def named(name: str) -> Seed:
@@ -72,15 +72,15 @@ def named(name: str) -> Seed:
     return load_seed(name)
 
 
-def read(box: Box, name: str) -> Seed:
-    file = file_of(box, name, must_exist=True)
+def read(mock: MockControl, name: str) -> Seed:
+    file = file_of(mock, name, must_exist=True)
     try:
         return load_seed(file)
     except FileError as error:
         raise Problem(422, f"{file.name}: {error.problem}", path=("file",), line=error.line) from None
 
 
-def load(box: Box, asked: Asked) -> None:
-    seed = read(box, asked.body["file"])
-    with box.engine.lock:
-        box.engine.state.hold(seed)
+def load(mock: MockControl, asked: Asked) -> None:
+    seed = read(mock, asked.body["file"])
+    with mock.engine.lock:
+        mock.engine.state.hold(seed)

@@ -10,59 +10,59 @@ from contextlib import contextmanager
 from typing import Any
 
 from sarkmock.control.asking import Asked
-from sarkmock.control.box import Box
+from sarkmock.control.mock_control import MockControl
 from sarkmock.control.problems import Path, Problem
-from sarkmock.database import Database, IntegrityError, Row
-from sarkmock.names import unknown
-from sarkmock.seed import Seed, SeedError
-from sarkmock.state import State
+from sarkmock.pbx.database import Database, IntegrityError, Row
+from sarkmock.pbx.seed import Seed, SeedError
+from sarkmock.pbx.state import State
+from sarkmock.suggest import unknown
 
 
-def index(box: Box, asked: Asked) -> list[dict[str, Any]]:
-    with box.engine.lock:
-        tables = box.engine.state.tables
+def index(mock: MockControl, asked: Asked) -> list[dict[str, Any]]:
+    with mock.engine.lock:
+        tables = mock.engine.state.tables
         return [{"name": name, "key": tables.key(name), "columns": tables.columns(name), "rows": tables.size(name)}
                 for name in tables.tables()]
 
 
-def show_all(box: Box, asked: Asked) -> list[Row]:
-    with writing(box, asked) as (state, table):
+def show_all(mock: MockControl, asked: Asked) -> list[Row]:
+    with writing(mock, asked) as (state, table):
         rows = state.tables.rows(table, order=state.tables.key(table))
     beginning = asked.query.get("offset", 0)
     return rows[beginning:][:asked.query.get("limit", len(rows))]
 
 
-def replace_all(box: Box, asked: Asked) -> list[Row]:
+def replace_all(mock: MockControl, asked: Asked) -> list[Row]:
     rows = checked(asked.path["table"], asked.body)
-    with writing(box, asked) as (state, table):
+    with writing(mock, asked) as (state, table):
         state.tables.remove(table, {})
         return add_all(state, table, rows)
 
 
-def add(box: Box, asked: Asked) -> list[Row]:
+def add(mock: MockControl, asked: Asked) -> list[Row]:
     rows = checked(asked.path["table"], asked.body)
-    with writing(box, asked) as (state, table):
+    with writing(mock, asked) as (state, table):
         return add_all(state, table, rows)
 
 
-def change_all(box: Box, asked: Asked) -> list[Row]:
+def change_all(mock: MockControl, asked: Asked) -> list[Row]:
     rows = checked(asked.path["table"], asked.body)
-    with writing(box, asked) as (state, table):
+    with writing(mock, asked) as (state, table):
         return [put(state, table, keys_of(state.tables, table, row, (index,)), row) for index, row in enumerate(rows)]
 
 
-def clear(box: Box, asked: Asked) -> None:
-    with writing(box, asked) as (state, table):
+def clear(mock: MockControl, asked: Asked) -> None:
+    with writing(mock, asked) as (state, table):
         state.tables.remove(table, {})
 
 
-def show(box: Box, asked: Asked) -> Row:
-    with writing(box, asked) as (state, table):
+def show(mock: MockControl, asked: Asked) -> Row:
+    with writing(mock, asked) as (state, table):
         return existing(state.tables, table, keys_in(state.tables, table, asked.path["key"]))
 
 
-def replace(box: Box, asked: Asked) -> Row:
-    with writing(box, asked) as (state, table):
+def replace(mock: MockControl, asked: Asked) -> Row:
+    with writing(mock, asked) as (state, table):
         keys = keys_in(state.tables, table, asked.path["key"])
         row = checked(table, [{**asked.body, **{name: asked.body.get(name, value) for name, value in keys.items()}}])[0]
         same_key(keys, row)
@@ -70,8 +70,8 @@ def replace(box: Box, asked: Asked) -> Row:
         return add_all(state, table, [row])[0]
 
 
-def change(box: Box, asked: Asked) -> Row:
-    with writing(box, asked) as (state, table):
+def change(mock: MockControl, asked: Asked) -> Row:
+    with writing(mock, asked) as (state, table):
         keys = keys_in(state.tables, table, asked.path["key"])
         existing(state.tables, table, keys)
         row = checked(table, [asked.body])[0]
@@ -79,18 +79,18 @@ def change(box: Box, asked: Asked) -> Row:
         return put(state, table, keys, row)
 
 
-def remove(box: Box, asked: Asked) -> None:
-    with writing(box, asked) as (state, table):
+def remove(mock: MockControl, asked: Asked) -> None:
+    with writing(mock, asked) as (state, table):
         keys = keys_in(state.tables, table, asked.path["key"])
         existing(state.tables, table, keys)
         state.tables.remove(table, keys)
 
 
 @contextmanager
-def writing(box: Box, asked: Asked) -> Iterator[tuple[State, str]]:
+def writing(mock: MockControl, asked: Asked) -> Iterator[tuple[State, str]]:
     """The state and the table that the path names, for a block whose changes all stay or none."""
-    table, state = asked.path["table"], box.engine.state
-    with box.engine.lock:
+    table, state = asked.path["table"], mock.engine.state
+    with mock.engine.lock:
         if table not in state.tables.tables():
             raise Problem(404, unknown("table", table, state.tables.tables()))
         with state.tables.atomic():

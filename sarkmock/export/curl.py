@@ -10,7 +10,7 @@ import shlex
 from urllib.parse import quote
 
 from sarkmock.export.requests import Exported, exported, sections, variables
-from sarkmock.spec import Document
+from sarkmock.spec.loading import Document
 
 HEAD = """\
 #!/bin/sh

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 from sarkmock.export.requests import Exported, exported, sections, variables
-from sarkmock.spec import Document
+from sarkmock.spec.loading import Document
 
 BOUNDARY = "sarkmock-part"
 

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from sarkmock.export.requests import Example, Exported, exported, sections, variables
-from sarkmock.spec import Document
+from sarkmock.spec.loading import Document
 
 SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 NOTHING_MADE = "none-was-made"

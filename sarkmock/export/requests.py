@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sarkmock.operations import Operation, compile_document
-from sarkmock.spec import Document, resolve
+from sarkmock.spec.loading import Document, resolve
+from sarkmock.spec.operations import Operation, compile_document
 
 JSON, MULTIPART = "application/json", "multipart/form-data"
 # What a whole collection may send when it is run: the rest needs a decision first.

@@ -8,15 +8,15 @@ from dataclasses import replace
 from http import HTTPStatus
 from http.client import responses
 
-from sarkmock.database import DatabaseLocked, LockedDatabase
-from sarkmock.engine import Engine, Request
-from sarkmock.faults.deviating import deviating
 from sarkmock.faults.fault import Fault
-from sarkmock.operations import Operation, Rules
-from sarkmock.replies import Conflict, Disturbed, Invalid, NotFound, Reply, Unavailable, debug_body
-from sarkmock.state import State
-from sarkmock.throttle import BOX_LIMIT, TooManyAttempts, limits
-from sarkmock.validation import display
+from sarkmock.http.engine import Engine, Request
+from sarkmock.http.replies import Conflict, Disturbed, Invalid, NotFound, Reply, Unavailable, debug_body
+from sarkmock.http.throttle import BOX_LIMIT, TooManyAttempts, limits
+from sarkmock.laravel.validation import display
+from sarkmock.pbx.database import DatabaseLocked, LockedDatabase
+from sarkmock.pbx.state import State
+from sarkmock.spec.deviations import deviating
+from sarkmock.spec.operations import Operation, Rules
 
 Effect = Callable[[Fault, Request, Engine], Reply]
 HTTP_EXCEPTION = "Symfony\\Component\\HttpKernel\\Exception\\HttpException"

@@ -9,10 +9,10 @@ from typing import Any
 
 import jsonschema_rs
 
-from sarkmock import yaml12
 from sarkmock.faults import latency
-from sarkmock.names import unknown
-from sarkmock.resources import openapi_dir
+from sarkmock.spec import yaml12
+from sarkmock.spec.data_files import openapi_dir
+from sarkmock.suggest import unknown
 
 # What a fault does beside being late; it does one of these at most.
 EFFECTS = ("status", "html", "drop", "truncate", "throttle", "pbx", "locked", "deviation")

@@ -10,17 +10,17 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from sarkmock import yaml12
-from sarkmock.engine import Engine, Program, Request
-from sarkmock.faults.deviating import deviating, felt_in, known
 from sarkmock.faults.effects import EFFECTS, concerns
 from sarkmock.faults.fault import Fault, FaultError
 from sarkmock.faults.latency import draw
-from sarkmock.names import unknown
-from sarkmock.operations import Operation
-from sarkmock.replies import Disturbed, Reply
-from sarkmock.spec import BASE
-from sarkmock.yaml12 import FileError
+from sarkmock.http.engine import Engine, Program, Request
+from sarkmock.http.replies import Disturbed, Reply
+from sarkmock.spec import yaml12
+from sarkmock.spec.deviations import deviating, felt_in, known
+from sarkmock.spec.loading import BASE
+from sarkmock.spec.operations import Operation
+from sarkmock.spec.yaml12 import FileError
+from sarkmock.suggest import unknown
 
 
 @dataclass(slots=True)

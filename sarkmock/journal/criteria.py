@@ -8,10 +8,10 @@ from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from typing import Any
 
-from sarkmock.gateway import BASE
+from sarkmock.http.wsgi import BASE
 from sarkmock.journal.entries import Entry
-from sarkmock.names import unknown
-from sarkmock.operations import Operation
+from sarkmock.spec.operations import Operation
+from sarkmock.suggest import unknown
 
 ANY = object()
 CLASSES = ("1xx", "2xx", "3xx", "4xx", "5xx")

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sarkmock.engine import Program, Request
-from sarkmock.gateway import BASE, Answer
-from sarkmock.php import read_input
-from sarkmock.replies import Refusal
+from sarkmock.http.engine import Program, Request
+from sarkmock.http.replies import Refusal
+from sarkmock.http.wsgi import BASE, Answer
+from sarkmock.laravel.php import read_input
 
 
 @dataclass(slots=True, eq=False)

@@ -12,15 +12,15 @@ from dataclasses import replace
 from threading import Lock
 from typing import Any, overload
 
-from sarkmock.engine import Engine, Request
-from sarkmock.gateway import Answer, Environ
+from sarkmock.http.engine import Engine, Request
+from sarkmock.http.replies import Disturbed, Reply
+from sarkmock.http.wsgi import Answer, Environ
 from sarkmock.journal.criteria import Criteria
+from sarkmock.journal.deviation_warnings import Notice, warnings
+from sarkmock.journal.diagnosis import Reason, why
 from sarkmock.journal.entries import Entry
 from sarkmock.journal.har import to_har
-from sarkmock.journal.relying import Notice, warnings
 from sarkmock.journal.verdicts import Verdict, judge
-from sarkmock.journal.why import Reason, why
-from sarkmock.replies import Disturbed, Reply
 
 LIMIT = 1000
 MAX_BYTES = 16 * 2**20

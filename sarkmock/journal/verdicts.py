@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sarkmock.journal.criteria import Criteria, CriteriaError
+from sarkmock.journal.diagnosis import why
 from sarkmock.journal.entries import Entry
-from sarkmock.journal.why import why
 
 NEAREST, REASONS = 3, 2
 

@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 
 from sarkmock import Control, Engine, Journal, SarkMock, create_app
-from sarkmock.server import Server
+from sarkmock.server.https_server import Server
 
 VIEWS = ("#journal", "#tables", "#tables/ipphone", "#controls", "#deviations", "reference")
 HOSTILE = "<img src=x onerror=\"document.title='harmed'\"><script>document.title='harmed'</script>"

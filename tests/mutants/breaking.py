@@ -9,14 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from contracts import answers, fuzz, links, machine, packed, protocol
-from contracts.document import Contract
-from contracts.ledger import Identity
-from contracts.messages import Request, Response
-from contracts.resources import resources
-from contracts.suite import Settings, Suite
-from contracts.target import Target
-from contracts.transports import InProcess
+from sarkmock_contracts.checks import boundaries, fuzz, links, protocol, smoke
+from sarkmock_contracts.checks import stateful as machine
+from sarkmock_contracts.client.http import Request, Response
+from sarkmock_contracts.client.target import Target
+from sarkmock_contracts.client.transports import InProcess
+from sarkmock_contracts.judge.findings import Identity
+from sarkmock_contracts.run import Settings, Suite
+from sarkmock_contracts.spec.contract import Contract
+from sarkmock_contracts.spec.resources import resources
+
 from sarkmock import Document, Engine, State, create_app, load
 
 Send = Callable[[Request], Response]
@@ -68,15 +70,15 @@ def tampered(send: Send, tamper: Tamper) -> Send:
 
 
 def bounds(operation: str) -> Part:
-    return lambda suite: packed.check_bounds(suite, suite.contract.by_id[operation])
+    return lambda suite: boundaries.check_bounds(suite, suite.contract.by_id[operation])
 
 
 def arrays(operation: str) -> Part:
-    return lambda suite: packed.check_arrays(suite, suite.contract.by_id[operation])
+    return lambda suite: boundaries.check_arrays(suite, suite.contract.by_id[operation])
 
 
 def asked(operation: str) -> Part:
-    return lambda suite: answers.check_answers(suite, suite.contract.by_id[operation])
+    return lambda suite: smoke.check_answers(suite, suite.contract.by_id[operation])
 
 
 def linked(operation: str) -> Part:

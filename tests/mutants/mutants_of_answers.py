@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from contracts import protocol
-from contracts.messages import Request, Response
+from sarkmock_contracts.checks import protocol
+from sarkmock_contracts.client.http import Request, Response
+
 from tests.mutants.breaking import (
     Send,
     Tamper,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from contracts import answers, protocol, strangers
-from contracts.messages import Request, Response
+from sarkmock_contracts.checks import protocol, smoke
+from sarkmock_contracts.checks import undocumented as strangers
+from sarkmock_contracts.client.http import Request, Response
+
 from tests.mutants.breaking import Send, answer, broken_answer, instead, json_response, request, spoken, without_header
 
 ROW = "/tenants/[^/]+"
@@ -170,7 +172,7 @@ MUTANTS = [
     ),
     broken_answer(
         "pbxstop does not stop",
-        answers.check_run_state,
+        smoke.check_run_state,
         instead("GET", "/syscommands/pbxstop", json_response(200, {"message": "PBX stopped"})),
         "syscommands.pbxrunstate",
         "run-state",

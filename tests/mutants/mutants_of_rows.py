@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from contracts import behaviours as told
-from contracts import protocol
-from contracts.ledger import Identity
-from contracts.messages import Response
+from sarkmock_contracts.checks import protocol
+from sarkmock_contracts.checks import scenarios as told
+from sarkmock_contracts.client.http import Response
+from sarkmock_contracts.judge.findings import Identity
+
 from tests.mutants.breaking import (
     Mutant,
     answer,

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from contracts.messages import Request, Response
+from sarkmock_contracts.client.http import Request, Response
+
 from tests.mutants.breaking import Send, body, sent
 
 ROWS = "/tenants"

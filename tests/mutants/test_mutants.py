@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from sarkmock_contracts.run import FoundSomething
 
-from contracts.suite import FoundSomething
 from tests.mutants.breaking import Mutant
 from tests.mutants.table import MUTANTS
 

@@ -24,13 +24,13 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from werkzeug.serving import make_server
 
 import sarkmock
-from sarkmock import spec, yaml12
-from sarkmock.app import create_app
-from sarkmock.gateway import BASE
+from sarkmock.http.flask_app import create_app
+from sarkmock.http.wsgi import BASE
+from sarkmock.spec import loading, yaml12
 
 HERE = Path(__file__).parent
 TOOLS = HERE / "node_modules" / ".bin"
-PROFILES = spec.profiles()
+PROFILES = loading.profiles()
 
 
 @pytest.fixture(scope="session", params=PROFILES)

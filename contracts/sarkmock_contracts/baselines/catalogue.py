@@ -1,0 +1,158 @@
+"""Every operation that any profile knows, and the document to work with at a box that has some. Asks nothing."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sarkmock import Document, Operation, load, profiles
+
+from ..spec.contract import Contract
+
+TABLES = Path(__file__).parent.parent / "spec" / "boundary_values"
+METHODS = ("get", "post", "put", "delete")
+
+
+@dataclass
+class Known:
+    """One method on one path, as the profiles that have it describe it."""
+
+    method: str
+    path: str
+    versions: dict[str, Operation] = field(default_factory=dict)  # by profile
+
+    @property
+    def name(self) -> str:
+        """What recordings call it."""
+        return f"{self.method} {self.path}"
+
+    @property
+    def first(self) -> Operation:
+        return next(iter(self.versions.values()))
+
+    @property
+    def hazard(self) -> str:
+        return self.first.hazard
+
+    @property
+    def ids(self) -> set[str]:
+        return {operation.id for operation in self.versions.values()}
+
+    def is_in(self, section: str | None) -> bool:
+        """Whether a section's title, or the first segment of the path, is that name; all are in no section."""
+        return section is None or section.lower() in (self.first.section.lower(), self.path.split("/")[1].lower())
+
+    @property
+    def fields(self) -> list[str]:
+        """The variables that any version has rules for."""
+        return list(dict.fromkeys(name for operation in self.versions.values() for name in operation.rules))
+
+
+@cache
+def contract_of(profile: str) -> Contract:
+    return Contract(load(profile))
+
+
+@cache
+def catalogue() -> dict[str, Known]:
+    """Every operation of every profile in the package, by name, in the order of their documents."""
+    found: dict[str, Known] = {}
+    for profile in profiles():
+        for operation in contract_of(profile).operations:
+            known = found.setdefault(f"{operation.method} {operation.path}", Known(operation.method, operation.path))
+            known.versions[profile] = operation
+    return found
+
+
+def moved(name: str) -> list[str]:
+    """Other places where a profile has the same operation."""
+    known = catalogue()[name]
+    return [other.name for other in catalogue().values() if other is not known and other.ids & known.ids]
+
+
+def digest() -> str:
+    """What decides which requests are sent: recordings of another digest cannot be compared."""
+    facts = [[known.name, known.hazard, {profile: one.rules for profile, one in known.versions.items()}]
+             for known in catalogue().values()]
+    tables = [file.read_text(encoding="utf-8") for file in sorted(TABLES.glob("*.yaml"))]
+    return hashlib.sha256(json.dumps([facts, tables]).encode()).hexdigest()[:12]
+
+
+# the document to work with
+
+
+def nearest(there: Mapping[str, bool]) -> str:
+    """The profile whose operations are most like those that a box has and has not."""
+    def strange(profile: str) -> int:
+        return sum(has != (profile in catalogue()[name].versions) for name, has in there.items())
+    return min(profiles(), key=strange)
+
+
+def working(there: Mapping[str, bool]) -> Contract:
+    """The nearest profile's contract, with the operations that only others have and the box has too.
+
+    ``there`` says of operations, by name, whether the box has them; of others nothing is known.
+    """
+    return _working(frozenset(there.items()))
+
+
+@cache
+def _working(facts: frozenset[tuple[str, bool]]) -> Contract:
+    there = dict(facts)
+    base = nearest(there)
+    document = copy.deepcopy(load(base))
+    for known in catalogue().values():
+        profile = next(iter(known.versions))
+        if base not in known.versions and there.get(known.name):
+            _make_room(document, known, there)
+            _adopt(document, profile, known)
+    return Contract(document)
+
+
+def _make_room(document: Document, known: Known, there: Mapping[str, bool]) -> None:
+    """An operation that a box has at another place is not looked for at the first."""
+    for path, item in list(document["paths"].items()):
+        for method in METHODS:
+            if item.get(method, {}).get("operationId") in known.ids and not there.get(f"{method.upper()} {path}"):
+                del item[method]
+
+
+def _adopt(document: Document, profile: str, known: Known) -> None:
+    if known.ids & {item[method]["operationId"] for item in document["paths"].values() for method in METHODS
+                    if method in item}:
+        return  # it is there at two places, and the other one is as good
+    other = load(profile)
+    _take_components(document, other, profile)
+    place = document["paths"].setdefault(known.path, {})
+    for key, value in other["paths"][known.path].items():
+        if key == known.method.lower() or (key not in METHODS and key not in place):
+            place[key] = renamed(value, profile)
+
+
+def _take_components(document: Document, other: Document, profile: str) -> None:
+    for kind, members in other["components"].items():
+        own = document["components"].setdefault(kind, {})
+        for name, value in members.items():
+            if f"{profile}.{name}" not in own:
+                own[f"{profile}.{name}"] = renamed(value, profile)
+
+
+def renamed(value: Any, profile: str) -> Any:
+    """A copy whose references lead to the components of a profile."""
+    if isinstance(value, list):
+        return [renamed(item, profile) for item in value]
+    if isinstance(value, dict):
+        return {key: _reference(item, profile) if key == "$ref" and isinstance(item, str) else renamed(item, profile)
+                for key, item in value.items()}
+    return value
+
+
+def _reference(ref: str, profile: str) -> str:
+    head, _, name = ref.rpartition("/")
+    return f"{head}/{profile}.{name}"

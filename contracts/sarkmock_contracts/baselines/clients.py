@@ -1,0 +1,206 @@
+"""What a client uses: operations, variables it sends, fields it reads; from a list or traffic. Asks nobody."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import yaml
+
+from sarkmock import MethodNotAllowed, PageNotFound, profiles
+
+from ..client.transports import CannotRun
+from .catalogue import catalogue, contract_of
+from .facts import BOX
+from .severity import Difference
+
+KEYS = ("operation", "sends", "reads")
+OF_SENT = ("rule", "message", "value", "variable", "crash instead")
+OF_READ = ("field",)
+Names = frozenset[str] | None  # None: any may be used
+
+
+@dataclass(frozen=True)
+class Use:
+    """An operation that a client calls, the variables it sends and the fields it reads."""
+
+    op: str
+    sends: Names = None
+    reads: Names = None
+
+    def concerns(self, difference: Difference) -> bool:
+        """Whether the client can notice a difference."""
+        if difference.op not in (BOX, self.op):
+            return False
+        if difference.kind.startswith(OF_SENT):
+            return self.sends is None or difference.of in self.sends
+        if difference.kind.startswith(OF_READ):
+            return self.reads is None or bool({difference.of, difference.of.partition(".")[0]} & self.reads)
+        return True
+
+
+def mark(differences: Iterable[Difference], uses: Iterable[Use]) -> list[Difference]:
+    """The differences, those marked that concern the client."""
+    known = list(uses)
+    return [one.for_client() if any(use.concerns(one) for use in known) else one for one in differences]
+
+
+def read_clients(file: Path) -> list[Use]:
+    """A YAML or JSON list of what a client uses, or a HAR file of its traffic; CannotRun names file and line."""
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CannotRun(f"{file}: {getattr(error, 'strerror', None) or 'is no text'}") from None
+    traffic = traffic_of(text)
+    uses = list(uses_of(traffic) if traffic is not None else of_list(file, text))
+    if not uses:
+        what = "no request in it is one of the API's" if traffic is not None else "lists nothing that a client uses"
+        raise CannotRun(f"{file}: {what}")
+    return uses
+
+
+# a list
+
+
+def of_list(file: Path, text: str) -> Iterator[Use]:
+    try:
+        node = yaml.compose(text, yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark_ = error.problem_mark or error.context_mark
+        raise CannotRun(f"{file}:{mark_.line + 1 if mark_ else 1}: {error.problem}") from None
+    except yaml.YAMLError as error:
+        raise CannotRun(f"{file}: {error}") from None
+    if node is not None and not isinstance(node, yaml.SequenceNode):
+        raise CannotRun(f"{file}:{node.start_mark.line + 1}: a list of operations is wanted, a HAR file, or a journal")
+    for item in node.value if node is not None else ():
+        yield use_of(f"{file}:{item.start_mark.line + 1}", yaml.SafeLoader("").construct_document(item))
+
+
+def use_of(place: str, item: Any) -> Use:
+    """An entry of the list."""
+    entry = {"operation": item} if isinstance(item, str) else item
+    if not isinstance(entry, dict) or not isinstance(entry.get("operation"), str):
+        raise CannotRun(f"{place}: an entry is an operation like GET /tenants, or has the keys {', '.join(KEYS)}")
+    strange = [str(name) for name in entry if name not in KEYS]
+    if strange:
+        raise CannotRun(f"{place}: {strange[0]}: no such key; there is {', '.join(KEYS)}")
+    return Use(operation_named(place, entry["operation"]), *(names(place, entry, key) for key in KEYS[1:]))
+
+
+def operation_named(place: str, text: str) -> str:
+    """The operation of that method and path, or of that id."""
+    wanted = " ".join(text.split())
+    for name, known in catalogue().items():
+        if wanted == name or wanted in known.ids:
+            return name
+    every = [*catalogue(), *(name for known in catalogue().values() for name in known.ids)]
+    near = difflib.get_close_matches(wanted, every, 1)
+    raise CannotRun(f"{place}: there is no operation {text}" + (f"; is it {near[0]}?" if near else ""))
+
+
+def names(place: str, entry: Mapping[str, Any], key: str) -> Names:
+    found = entry.get(key)
+    if found is None:
+        return None
+    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+        raise CannotRun(f"{place}: {key}: a list of names is wanted")
+    return frozenset(found)
+
+
+# traffic: a HAR file, or the journal of the mock
+
+
+@dataclass(frozen=True)
+class Exchanged:
+    """A request of the client and its answer, as far as they tell what is used."""
+
+    method: str
+    url: str
+    sent: frozenset[str]
+    good: bool
+    body: str
+
+
+def traffic_of(text: str) -> list[Exchanged] | None:
+    """What a HAR file, or the answer of /_mock/journal, holds; None if the text is neither."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(found, dict):
+        return None
+    log = found.get("log")
+    entries, read = (log.get("entries"), of_har) if isinstance(log, dict) else (found.get("entries"), of_journal)
+    if not isinstance(entries, list):
+        return None
+    return [read(entry) for entry in entries if isinstance(entry, dict)]
+
+
+def of_har(entry: Mapping[str, Any]) -> Exchanged:
+    request, response = (entry.get(side) or {} for side in ("request", "response"))
+    post = request.get("postData") or {}
+    named = {str(one.get("name")) for key in (post.get("params"), request.get("queryString")) for one in key or ()}
+    status = response.get("status")
+    return Exchanged(str(request.get("method", "")).upper(), str(request.get("url", "")),
+                     frozenset(named | sent_names(str(post.get("text") or ""))),
+                     not isinstance(status, int) or status < 300,
+                     str((response.get("content") or {}).get("text") or ""))
+
+
+def of_journal(entry: Mapping[str, Any]) -> Exchanged:
+    request, response = (entry.get(side) or {} for side in ("request", "response"))
+    named = set(dict(parse_qsl(str(entry.get("query") or ""))))
+    status = entry.get("status")
+    return Exchanged(str(entry.get("method", "")).upper(), str(entry.get("path", "")),
+                     frozenset(named | sent_names(str(request.get("body") or ""))),
+                     isinstance(status, int) and status < 300, str(response.get("body") or ""))
+
+
+def uses_of(traffic: Iterable[Exchanged]) -> Iterator[Use]:
+    """What each operation was sent and has answered, all requests taken together."""
+    sent: dict[str, set[str]] = {}
+    read: dict[str, set[str]] = {}
+    for one in traffic:
+        op = operation_at(one.method, one.url)
+        if op is not None:
+            sent.setdefault(op, set()).update(one.sent)
+            read.setdefault(op, set()).update(read_names(one.body) if one.good else ())
+    for op in sent:
+        yield Use(op, frozenset(sent[op]), frozenset(read[op]) or None)
+
+
+def operation_at(method: str, url: str) -> str | None:
+    """The operation that a URL means, whatever its base path is."""
+    steps = urlsplit(url).path.strip("/").split("/")
+    for first in range(len(steps)):
+        for profile in profiles():
+            try:
+                found, _ = contract_of(profile).router.find(method, "/" + "/".join(steps[first:]))
+            except (PageNotFound, MethodNotAllowed):
+                continue
+            return f"{found.method} {found.path}"
+    return None
+
+
+def sent_names(text: str) -> set[str]:
+    """The variables of a body, JSON or form."""
+    try:
+        body = json.loads(text)
+    except ValueError:
+        body = dict(parse_qsl(text)) if "=" in text and "\n" not in text else {}
+    return set(body) if isinstance(body, dict) else set()
+
+
+def read_names(text: str) -> set[str]:
+    """The fields of an answer, or of the rows of a list."""
+    try:
+        body = json.loads(text)
+    except ValueError:
+        return set()
+    rows = body if isinstance(body, list) else [body]
+    return {name for row in rows if isinstance(row, dict) for name in row}

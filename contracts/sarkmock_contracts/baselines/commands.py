@@ -1,0 +1,154 @@
+"""What `sarkmock baseline`, `compare` and `overlay` call. Knows no option parser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sarkmock import write_whole
+
+from ..client import interrupts
+from ..client.transports import CannotRun
+from ..plugin.plan import minutes
+from ..plugin.safety import caution_of
+from ..safety.ledger import read_ledger
+from .checkpoint import Partial
+from .clients import mark, read_clients
+from .comparing import Comparison, compare
+from .files import BadBaseline, Baseline, check_tables, read, write
+from .page import as_html
+from .profile import lines, profile_of, write_profile
+from .progress import Steps, Watching
+from .recording import PARTS
+from .report import Data, as_json, as_markdown, as_text, describe
+from .session import AROUND, Plan, Session, Wish, plan_of
+from .severity import COMPATIBLE, at_least
+
+FORMS = {"compare.json": as_json, "compare.txt": as_text, "compare.md": as_markdown, "compare.html": as_html}
+__all__ = ["CannotRun", "Wish", "as_json", "as_text", "caution_of", "compare_with", "describe", "fails", "make_profile",
+           "plan_lines", "record", "record_like", "write_reports"]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A baseline that was made; what was not asked in it and what is left at the box, one line each."""
+
+    baseline: Baseline
+    unasked: list[str]
+    troubles: list[str]
+
+
+def plan_lines(wish: Wish) -> Iterator[str]:
+    """What a recording would send and how long that takes; nothing is sent for it."""
+    wish.check()
+    plan = plan_of(wish)
+    for part, title in PARTS.items():
+        costs = [cost for name, cost in plan.costs.items() if name.startswith(f"{part}: ")]
+        if costs:
+            yield f"{title:38} {len(costs):4} cases {sum(costs):6} requests"
+    if plan.around:
+        yield f"{AROUND:38} {'':10} {plan.around:6} requests"
+    yield total_line(plan)
+
+
+def total_line(plan: Plan) -> str:
+    pace = f"{plan.speed.limit} requests a minute, unless the box tells otherwise" if plan.speed.limit else "no limit"
+    duration = minutes(plan.speed.seconds(plan.requests))
+    return f"{'plan':38} {len(plan.costs):4} cases {plan.requests:6} requests, about {duration} ({pace})"
+
+
+def record(wish: Wish, file: Path, force: bool = False) -> Recorded:
+    """Record a box into a file, going on where an earlier run was interrupted."""
+    wish.check()
+    refuse_to_replace(file, force)
+    partial = Partial(file.with_name(f"{file.name}.partial"), wish.head().head())
+    try:
+        found = observe(wish, file.with_name(f"{file.name}.ledger"), partial)
+        write(found.baseline, file)
+        partial.finish()
+    finally:
+        partial.close()
+    return found
+
+
+def observe(wish: Wish, ledger: Path, partial: Partial | None = None) -> Recorded:
+    """Record a box; the ledger is gone once everything is as it was."""
+    own = wish.caution.ledger is None and wish.caution.permissions.writes
+    if own:
+        wish = replace(wish, caution=replace(wish.caution, ledger=str(ledger)))
+    interrupts.install()
+    session = Session(wish, partial)
+    try:
+        with Watching() as watching:
+            baseline = session.run(watching)
+    finally:
+        if own and ledger.is_file() and read_ledger(ledger).complete:
+            ledger.unlink()
+    unasked = [f"{name}: {reason}" for name, reason in session.unasked.items()]
+    return Recorded(baseline, unasked, session.troubles)
+
+
+def compare_with(before: Path, after: Path | Baseline, clients: Path | None, slower: float) -> Comparison:
+    """Two baselines, what concerns a client marked."""
+    if isinstance(after, Path) and after.exists() and before.exists() and after.samefile(before):
+        raise CannotRun(f"{before} and {after} are the same file: there is nothing to compare")
+    uses = read_clients(clients) if clients is not None else []
+    one = read(before)
+    found = compare(one, read(after) if isinstance(after, Path) else after, slower)
+    found.differences = mark(found.differences, uses)
+    return found
+
+
+def record_like(before: Path, wish: Wish) -> Recorded:
+    """A box asked as it was for a baseline, but for what is allowed now."""
+    one = read(before)
+    check_tables(one)
+    wish = replace(wish, depth=one.depth, only=one.only)
+    return observe(wish, before.with_name(f"{before.name}.compare.ledger"))
+
+
+def fails(comparison: Comparison, fail_on: str, for_client: bool) -> bool:
+    """Whether there is a difference that is as bad as that; of those that concern the client, if one is known."""
+    found = [one for one in comparison.differences if one.client or not for_client]
+    level = {"any": COMPATIBLE}.get(fail_on, fail_on)
+    return any(at_least(one.level, level) for one in found)
+
+
+def write_reports(data: Data, directory: Path) -> None:
+    """The comparison in every form."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, form in FORMS.items():
+            write_whole(directory / name, form(data).encode())
+    except OSError as error:
+        raise CannotRun(f"{directory}: {error.strerror}") from None
+
+
+def make_profile(baseline: Path, file: Path, force: bool = False) -> list[str]:
+    """Write the overlay of a baseline; what is to be said of it, one line each."""
+    if file.suffix not in (".yaml", ".yml"):
+        raise CannotRun(f"{file}: a profile is a .yaml file, or nothing would find it")
+    if not file.parent.is_dir():
+        raise CannotRun(f"{file}: there is no directory {file.parent}")
+    if file.exists() and not force:
+        raise CannotRun(f"{file} is there already: --force replaces it")
+    box = read(baseline)
+    with Steps() as steps:
+        found = profile_of(box, steps)
+    write_profile(found, file)
+    return list(lines(found))
+
+
+def refuse_to_replace(file: Path, force: bool) -> None:
+    """A baseline is there for later: it is replaced only when that is asked for, and nothing else ever."""
+    if not file.parent.is_dir():
+        raise CannotRun(f"{file}: there is no directory {file.parent}")
+    if not file.exists():
+        return
+    try:
+        read(file)
+    except BadBaseline:
+        raise CannotRun(f"{file} is there already and is no baseline: it is not replaced") from None
+    if not force:
+        raise CannotRun(f"{file} is there already: --force replaces it")

@@ -1,0 +1,243 @@
+"""Two recordings, operation by operation: what is otherwise, and what was asked in one of them alone. Sends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .catalogue import catalogue, moved
+from .facts import BOX, Fact
+from .field_diff import Unequal, compare_errors, compare_fields
+from .files import Baseline, check_tables
+from .observer import ABSENT, ASKED, THERE
+from .severity import LEVELS, Difference, Unreached
+from .verdicts import compare_rules, compare_stores
+
+OF_RULES = {"rule tightened", "rule changed", "rule loosened"}
+STOPPED = 503  # what AMI functions answer while the PBX is not running
+SLOW_MS = 50  # less is not worth a word, whatever the factor
+ByKind = dict[str, list[Fact]]
+
+
+@dataclass
+class Comparison:
+    """What two recordings tell, worst first."""
+
+    before: Baseline
+    after: Baseline
+    differences: list[Difference] = field(default_factory=list)
+    unreached: list[Unreached] = field(default_factory=list)
+
+    def of(self, level: str, client: bool | None = None) -> list[Difference]:
+        """The differences of a level, those that concern a client or not."""
+        return [one for one in self.differences if one.level == level and client in (None, one.client)]
+
+
+class Side:
+    """One recording, its facts by operation and kind."""
+
+    def __init__(self, baseline: Baseline) -> None:
+        self.baseline = baseline
+        self.by_op: dict[str, ByKind] = {}
+        for fact in baseline.facts:
+            self.by_op.setdefault(fact.op, {}).setdefault(fact.fact, []).append(fact)
+        self.places: dict[str, str] = {}  # where operations are now that were elsewhere
+
+    def place(self, op: str) -> str:
+        return self.places.get(op, op)
+
+    def all(self, op: str, kind: str) -> list[Fact]:
+        """Facts of a kind of an operation, wherever it is."""
+        return self.by_op.get(self.place(op), {}).get(kind, [])
+
+    def facts(self, op: str, kind: str) -> dict[tuple[str, str], Fact]:
+        """The same by what they are of and where they were seen."""
+        return {(fact.of, fact.by): fact for fact in self.all(op, kind)}
+
+    def reach(self, op: str) -> str | None:
+        """there, absent or not reached; None if the recording was not about it."""
+        found = self.facts(op, "reach").get(("", ""))
+        return found.is_ if found else None
+
+
+def compare(before: Baseline, after: Baseline, factor: float = 2.0) -> Comparison:
+    """All differences, the worst first; BadBaseline where the two asked different things."""
+    check_tables(before, after)
+    one, other = Side(before), Side(after)
+    found = Comparison(before, after)
+    gone = [op for op in catalogue() if (one.reach(op), other.reach(op)) == (THERE, ABSENT)]
+    new = [op for op in catalogue() if (one.reach(op), other.reach(op)) == (ABSENT, THERE)]
+    differences = [*compare_box(one, other), *compare_places(gone, new)]
+    other.places = {difference.op: difference.after for difference in differences
+                    if difference.kind == "operation moved"}
+    for op in catalogue():
+        if one.reach(op) is None or other.reach(op) is None or other.place(op) == op in [*gone, *new]:
+            continue
+        differences += compare_operation(op, one, other)
+        found.unreached += compare_parts(op, one, other)
+    differences += slower(before, after, factor)
+    found.differences = sorted(differences, key=lambda difference: LEVELS.index(difference.level))
+    return found
+
+
+def compare_box(one: Side, other: Side) -> Iterator[Difference]:
+    """What is said of the box as a whole."""
+    for (of, _), before, after in paired(one, other, BOX, "limit"):
+        if before != after:
+            lowered = after is not None and (before is None or after < before)
+            yield Difference("limit lowered" if lowered else "limit raised", BOX, of, before, after)
+    for (of, _), before, after in paired(one, other, BOX, "header"):
+        if before != after:
+            yield Difference("server changed", BOX, of, before, after)
+
+
+def compare_places(gone: list[str], new: list[str]) -> Iterator[Difference]:
+    """Operations that are gone, moved or new."""
+    arrived = set()
+    for op in gone:
+        places = [place for place in moved(op) if place in new]
+        arrived.update(places)
+        yield Difference("operation moved", op, "", op, places[0]) if places else Difference("operation gone", op)
+    yield from (Difference("operation appeared", op) for op in new if op not in arrived)
+
+
+def compare_operation(op: str, one: Side, other: Side) -> Iterator[Difference]:
+    """An operation that both have, or of which nobody knows. What another difference explains is not told again."""
+    stores = list(compare_stores(op, one.facts(op, "stores"), other.facts(op, "stores")))
+    told = {difference.of for difference in stores}
+    rules = [difference for difference in compare_rules(op, one.all(op, "rule"), other.all(op, "rule"))
+             if difference.of not in told]
+    statuses = list(compare_statuses(op, one, other, {difference.kind for difference in rules}))
+    yield from statuses
+    yield from compare_texts(op, one, other, "type", "content type changed")
+    yield from compare_headers(op, one, other)
+    yield from compare_fields(op, one.facts(op, "field"), other.facts(op, "field"),
+                              lambda by: unequal(op, by, one, other))
+    yield from compare_errors(op, one.facts(op, "error"), other.facts(op, "error"), same_statuses(op, one, other))
+    yield from compare_lists(op, one, other)
+    yield from stores
+    crashes = any("crashes" in difference.kind for difference in statuses)
+    yield from (difference for difference in rules if not (crashes and "crash" in difference.kind))
+
+
+def unequal(op: str, by: str, one: Side, other: Side) -> Unequal:
+    """The variables that the rows of the two may have been given otherwise: how they look there says nothing."""
+    makers = [name for name, known in catalogue().items() if by in known.ids]
+    names: set[str] = set()
+    for name in {*makers, op}:
+        before, after = one.facts(name, "stores"), other.facts(name, "stores")
+        names |= variables(before) ^ variables(after)
+        names |= {difference.of for difference in compare_stores(name, before, after)}
+        names |= {difference.of for difference in compare_rules(name, one.all(name, "rule"), other.all(name, "rule"))}
+    return Unequal(frozenset(names), echo=op in makers)
+
+
+def variables(stores: Iterable[tuple[str, str]]) -> set[str]:
+    """The variables that were sent."""
+    return {of.rpartition(" in the ")[0] for of, _ in stores}
+
+
+def paired(one: Side, other: Side, op: str, kind: str) -> Iterator[tuple[tuple[str, str], Any, Any]]:
+    """What a fact is in both recordings."""
+    after = other.facts(op, kind)
+    for key, fact in one.facts(op, kind).items():
+        if key in after:
+            yield key, fact.is_, after[key].is_
+
+
+def compare_statuses(op: str, one: Side, other: Side, rules: set[str]) -> Iterator[Difference]:
+    """One difference for each pair of statuses, whatever requests show it; refusals that rules explain aside."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for (of, _), before, after in paired(one, other, op, "status"):
+        if before == after or STOPPED in (before, after) or (of == "nothing sent" and max(before, after) < 500):
+            continue  # the PBX was not running, or the rules of the variables tell it
+        if 422 in (before, after) and min(before, after) < 300 and rules & OF_RULES:
+            continue
+        kind = status_kind(before, after)
+        change = ("", "") if "crashes" in kind else (before, after)
+        found.setdefault((kind, str(change[0]), str(change[1])), []).append(f"{of}: {before} -> {after}")
+    for (kind, *_), told in found.items():
+        changes = list(dict.fromkeys(told))
+        kinds = ", ".join(dict.fromkeys(change.partition(":")[0] for change in changes))
+        before, after = (", ".join(dict.fromkeys(change.partition(": ")[2].split(" -> ")[side] for change in changes))
+                         for side in (0, 1))
+        yield Difference(kind, op, kinds, before, after)
+
+
+def same_statuses(op: str, one: Side, other: Side) -> set[str]:
+    """Kinds of requests that both answer with the same status."""
+    return {of for (of, _), before, after in paired(one, other, op, "status") if before == after}
+
+
+def status_kind(before: int, after: int) -> str:
+    if before >= 500 and after >= 500:
+        return "crash status changed"
+    if after >= 500:
+        return "newly crashes"
+    if before >= 500:
+        return "no longer crashes"
+    good = (before < 400, after < 400)
+    return {(True, True): "success status changed", (True, False): "now refused",
+            (False, True): "no longer refused", (False, False): "refusal status changed"}[good]
+
+
+def compare_texts(op: str, one: Side, other: Side, kind: str, name: str) -> Iterator[Difference]:
+    """Content types: one difference for each pair. Where the status is another, so may be the type."""
+    same = same_statuses(op, one, other)
+    found: dict[tuple[str, str], list[str]] = {}
+    for (of, _), before, after in paired(one, other, op, kind):
+        if before != after and of in same and of not in found.setdefault((before, after), []):
+            found[before, after].append(of)
+    for (before, after), kinds in found.items():
+        yield Difference(name, op, ", ".join(kinds), before, after)
+
+
+def compare_headers(op: str, one: Side, other: Side) -> Iterator[Difference]:
+    """Headers of answers that both gave."""
+    same = same_statuses(op, one, other)
+    before, after = (headers(side.facts(op, "header"), same) for side in (one, other))
+    for name in dict.fromkeys([*before, *after]):
+        if before.get(name) != after.get(name):
+            kind = "header gone" if name not in after else "header appeared" if name not in before else "header changed"
+            yield Difference(kind, op, name, before.get(name), after.get(name))
+
+
+def headers(facts: Mapping[tuple[str, str], Fact], kinds: set[str]) -> dict[str, str]:
+    """Header -> value, of answers to some kinds of requests."""
+    split = ((of.rpartition(" "), fact.is_) for (of, _), fact in facts.items())
+    return {name: value for (kind, _, name), value in split if kind in kinds}
+
+
+def compare_lists(op: str, one: Side, other: Side) -> Iterator[Difference]:
+    """Whether a list shows rows that were just made."""
+    for (_, by), before, after in paired(one, other, op, "sequence"):
+        if before != after:
+            yield Difference("new rows back in list" if after else "new rows missing in list", op, by, before, after)
+
+
+def compare_parts(op: str, one: Side, other: Side) -> Iterator[Unreached]:
+    """Parts of an operation that one recording alone has asked for, and why the other has not."""
+    reach = [side.reach(op) for side in (one, other)]
+    if "not reached" in reach and len(set(reach)) > 1:
+        yield Unreached(op, "reach", str(reach[0]), str(reach[1]))
+    for (of, _), status, now in paired(one, other, op, "status"):
+        if status != now and STOPPED in (status, now):
+            words = ["the PBX was not running" if code == STOPPED else f"answered {code}" for code in (status, now)]
+            yield Unreached(op, of, *words)
+    before, after = one.facts(op, "part"), other.facts(op, "part")
+    for part in dict.fromkeys(part for part, _ in (*before, *after)):
+        told = [{by: fact.is_ for (of, by), fact in side.items() if of == part} for side in (before, after)]
+        asked = [{by for by, is_ in side.items() if is_ == ASKED} for side in told]
+        if any(asked) and not asked[0] & asked[1]:
+            words = [ASKED if ours else next(iter(side.values()), "not asked")
+                     for ours, side in zip(asked, told, strict=True)]
+            yield Unreached(op, part, *(words if words[0] != words[1] else (f"{ASKED} of other rows", ASKED)))
+
+
+def slower(before: Baseline, after: Baseline, factor: float) -> Iterator[Difference]:
+    """Operations whose answers took longer by a factor."""
+    for op, milliseconds in before.milliseconds.items():
+        now = after.milliseconds.get(op, 0.0)
+        if now > milliseconds * factor and now - milliseconds > SLOW_MS:
+            yield Difference("slower", op, "", f"{milliseconds:g} ms", f"{now:g} ms")

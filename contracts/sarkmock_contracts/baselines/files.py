@@ -1,0 +1,135 @@
+"""Baselines on disk: written whole or not at all, read line by line against baseline.schema.json. Sends nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+
+from sarkmock import write_whole
+
+from ..client.transports import CannotRun
+from .catalogue import catalogue, digest
+from .facts import BOX, Fact, Facts, of_line
+
+VERSION = 1
+FORMAT = "sarkmock-baseline"
+SCHEMA = Path(__file__).with_name("baseline.schema.json")
+
+
+class BadBaseline(CannotRun):
+    """A file that is no baseline of this version; one line says where and why."""
+
+
+@dataclass
+class Baseline:
+    """A recording: what was asked of whom, when, and what was seen."""
+
+    target: str
+    depth: str
+    allowed: tuple[str, ...]
+    only: str | None
+    facts: Facts
+    tables: str = field(default_factory=digest)
+    recorded: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""  # what reports call it
+
+    @property
+    def milliseconds(self) -> Mapping[str, float]:
+        """The median of the answers of an operation."""
+        return dict(self.recorded.get("milliseconds", {}))
+
+    def head(self) -> dict[str, Any]:
+        """The first line."""
+        return {FORMAT: VERSION, "target": self.target, "tables": self.tables, "depth": self.depth,
+                "allowed": list(self.allowed), "only": self.only}
+
+    def lines(self) -> Iterator[Mapping[str, Any]]:
+        yield self.head()
+        yield self.recorded
+        yield from (fact.line() for fact in self.facts)
+        yield {"end": len(self.facts)}
+
+
+def as_text(baseline: Baseline) -> str:
+    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in baseline.lines())
+
+
+def write(baseline: Baseline, file: Path) -> None:
+    try:
+        write_whole(file, as_text(baseline).encode())
+    except OSError as error:
+        raise CannotRun(f"{file}: {error.strerror}") from None
+
+
+def read(file: Path) -> Baseline:
+    """A baseline; BadBaseline names file and line."""
+    lines = list(_lines(file))
+    if not lines or not isinstance(lines[0], dict) or FORMAT not in lines[0]:
+        raise BadBaseline(f"{file}: is no baseline: its first line is not {{\"{FORMAT}\": {VERSION}, ...}}")
+    if lines[0][FORMAT] != VERSION:
+        raise BadBaseline(f"{file}: is a baseline of version {lines[0][FORMAT]!r}; "
+                          f"this sarkmock reads version {VERSION}")
+    for number, line in enumerate(lines, 1):
+        _check(file, number, line)
+    if "end" not in lines[-1] or "recorded" not in lines[min(1, len(lines) - 1)]:
+        raise BadBaseline(f"{file}:{len(lines)}: is cut short: record it again")
+    facts = [_fact(file, number, line) for number, line in enumerate(lines[2:-1], 3)]
+    if lines[-1]["end"] != len(facts):
+        raise BadBaseline(f"{file}: has {len(facts)} facts of {lines[-1]['end']}: lines are missing, or were added")
+    head = lines[0]
+    return Baseline(head["target"], head["depth"], tuple(head["allowed"]), head["only"], Facts(facts), head["tables"],
+                    lines[1], str(file))
+
+
+def _fact(file: Path, number: int, line: Mapping[str, Any]) -> Fact:
+    if "fact" not in line:
+        raise BadBaseline(f"{file}:{number}: is no fact")
+    if line["op"] != BOX and line["op"] not in catalogue():
+        raise BadBaseline(f"{file}:{number}: no profile of this sarkmock has {line['op']}")
+    return of_line(line)
+
+
+def _lines(file: Path) -> Iterator[Any]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise BadBaseline(f"{file}: is no baseline: it is no text") from None
+    except OSError as error:
+        raise BadBaseline(f"{file}: {error.strerror}") from None
+    for number, line in enumerate(text.split("\n")[:-1] if text.endswith("\n") else text.split("\n"), 1):
+        try:
+            yield json.loads(line)
+        except ValueError:
+            problem = "its first line is no JSON" if number == 1 else "it is cut short or damaged"
+            raise BadBaseline(f"{file}:{number}: is no baseline: {problem}") from None
+
+
+def _check(file: Path, number: int, line: Any) -> None:
+    kind = next((name for name, key in (("head", FORMAT), ("recorded", "recorded"), ("end", "end"), ("fact", "fact"))
+                 if isinstance(line, dict) and key in line), None)
+    if kind is None:
+        raise BadBaseline(f"{file}:{number}: is no line of a baseline")
+    for error in validator(kind).iter_errors(line):
+        place = ".".join(map(str, error.instance_path))
+        raise BadBaseline(f"{file}:{number}: {f'{place}: ' if place else ''}{error.message}")
+
+
+@cache
+def validator(kind: str) -> jsonschema_rs.Validator:
+    """The compiled definition of a kind of line."""
+    definitions = json.loads(SCHEMA.read_text(encoding="utf-8"))["$defs"]
+    return jsonschema_rs.validator_for({"$defs": definitions, "$ref": f"#/$defs/{kind}"})
+
+
+def check_tables(*baselines: Baseline) -> None:
+    """BadBaseline unless all were recorded by the tables of today."""
+    for baseline in baselines:
+        if baseline.tables != digest():
+            raise BadBaseline(f"{baseline.name}: was recorded by another version of the document and its tables "
+                              f"({baseline.tables}, this one has {digest()}): record it again, or use that sarkmock")

@@ -1,0 +1,125 @@
+"""Which rule list explains what became of a variable's values: found by its messages, proved by every verdict."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from sarkmock import PhpError, Validator
+
+from ..spec.boundary_values import split
+from .catalogue import catalogue
+from .facts import Fact
+from .observer import ACCEPTED, REFUSED
+
+Rules = list[str]
+KEY = "a key that is there"
+# Laravel 7's messages, and the rules that give them (sarkmock/messages.yaml has them the other way round).
+MESSAGES = (
+    (r"must be an integer", "integer"), (r"must be a number", "numeric"), (r"must be a string", "string"),
+    (r"must be true or false", "boolean"), (r"must be a valid email", "email"), (r"must be a valid IP", "ip"),
+    (r"only contain letters, numbers, dashes", "alpha_dash"), (r"only contain letters and numbers", "alpha_num"),
+    (r"only contain letters\.", "alpha"), (r"must be at least ([\d.]+)", "min:{}"),
+    (r"not be greater than ([\d.]+)", "max:{}"), (r"must be (\d+) digits", "digits:{}"),
+    (r"must be ([\d.]+)(?: characters)?\.", "size:{}"),
+)
+
+
+class _Rows:
+    """Tables of one row each."""
+
+    def columns(self, table: str) -> list[str]:
+        return []
+
+    def rows(self, table: str) -> list[Mapping[str, Any]]:
+        return []
+
+    def count(self, table: str, column: str, value: Any) -> int:
+        return int(value == KEY)
+
+
+def infer(field: str, seen: Sequence[Fact]) -> Rules | None:
+    """The rule list that gives every verdict that was seen; None if none does."""
+    return next((rules for rules in candidates(field, seen) if explains(field, rules, seen)), None)
+
+
+def explains(field: str, rules: Sequence[str], seen: Sequence[Fact]) -> bool:
+    try:
+        validator = Validator({field: list(rules)})
+        return all(verdict(validator, field, fact) == (fact.is_, fact.says) for fact in seen if is_constant(fact))
+    except (PhpError, ValueError):
+        return False
+
+
+def verdict(validator: Validator, field: str, fact: Fact) -> tuple[str, tuple[str, ...]]:
+    data = {} if is_absent(fact) else {field: as_received(fact.sent)}
+    messages = validator.errors(data, _Rows()).get(field)
+    return (REFUSED, tuple(messages)) if messages else (ACCEPTED, ())
+
+
+def as_received(sent: Any) -> Any:
+    """A value behind Laravel's middleware: trimmed, nothing for an empty text."""
+    if isinstance(sent, Mapping):
+        return KEY
+    return (sent.strip() or None) if isinstance(sent, str) else sent
+
+
+def is_absent(fact: Fact) -> bool:
+    return isinstance(fact.sent, Mapping) and "absent" in fact.sent
+
+
+def is_constant(fact: Fact) -> bool:
+    """Whether a value can be judged without the box: no file, no misspelling of a key, no array."""
+    if isinstance(fact.sent, Mapping):
+        return is_absent(fact) or (fact.sent.get("live") or [0, 0, 1])[2] == 0
+    return not isinstance(fact.sent, list)
+
+
+def candidates(field: str, seen: Sequence[Fact]) -> Iterator[Rules]:
+    """Rule lists that the messages speak for, then every one that any document has."""
+    said = [message for fact in seen for message in fact.says]
+    required = ["required"] if any("field is required" in message for message in said) else []
+    nullable = [] if required else ["nullable"]
+    found = list(dict.fromkeys(rule for message in said for rule in of_message(message)))
+    of_tables = [rules for rules in known_lists() if any("exists" in rule for rule in rules)]
+    for middle in ([*found], *([*found, rule] for rule in (*listed(seen), *patterns()))):
+        for order in (middle, middle[::-1]):
+            yield [*required, *order, *nullable]
+            yield [*required, *order]
+    yield from known_lists()
+    yield from ([*required, *rules] for rules in (*known_lists(), *of_tables))
+
+
+def of_message(message: str) -> Iterator[str]:
+    """The rule that gives a message."""
+    for text, rule in MESSAGES:
+        match = re.search(text, message)
+        if match is not None:
+            yield rule.format(*match.groups())
+            return
+
+
+def listed(seen: Iterable[Fact]) -> Iterator[str]:
+    """`in` with the texts that are taken, if something is refused as not selected."""
+    facts = list(seen)
+    if any(re.search("selected .* is invalid", message) for fact in facts for message in fact.says):
+        taken = [str(as_received(fact.sent)) for fact in facts if fact.is_ == ACCEPTED and fact.sent is not None
+                 and not isinstance(fact.sent, (Mapping, list, bool))]
+        if taken:
+            yield "in:" + ",".join(dict.fromkeys(taken))
+
+
+@cache
+def patterns() -> tuple[str, ...]:
+    """Every regex of every document."""
+    return tuple(dict.fromkeys(rule for rules in known_lists() for rule in rules if rule.startswith("regex:")))
+
+
+@cache
+def known_lists() -> tuple[Rules, ...]:
+    """Every rule list of every document that stands by itself."""
+    every = [split(rules) for known in catalogue().values() for one in known.versions.values()
+             for rules in one.rules.values() if "{" not in str(rules)]
+    return tuple({"|".join(rules): list(rules) for rules in every}.values())

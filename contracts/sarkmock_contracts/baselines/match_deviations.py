@@ -1,0 +1,117 @@
+"""Which known deviations a box shows: those of the nearest profile that a recording does not contradict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import cache
+
+from sarkmock import Deviation, deviations, overlay_of, pointer, profiles
+
+from ..judge.attribution import touches
+from .catalogue import catalogue, contract_of
+from .comparing import Comparison
+from .files import Baseline
+from .mocking import Action, Unfit, beside, distance, document_of
+from .severity import INFORMATIVE
+
+BASE = "documented"
+FEW = 12  # a turn that makes more differences than this is no step on the way
+Told = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Deviations of a profile that are taken over, and how the box differs from a mock of them."""
+
+    profile: str
+    taken: list[str]
+    comparison: Comparison
+
+    @property
+    def actions(self) -> list[Action]:
+        return actions_of(self.profile, self.taken)
+
+
+def actions_of(profile: str, taken: Iterable[str]) -> list[Action]:
+    """The actions of some deviations of a profile, in the overlay's order."""
+    wanted = set(taken)
+    return [action for action in overlay_of(profile)["actions"] if action["x-deviation"] in wanted]
+
+
+def choose(box: Baseline, tell: Told = lambda _: None) -> Choice:
+    """The nearest profile, then each of the deviations that concern what is still otherwise, with it and without."""
+    tell("which profile is nearest")
+    starts = [Choice(profile, [one.id for one in deviations(profile)], beside(document_of(all_of(profile)), box))
+              for profile in profiles()]
+    best = min(starts, key=lambda choice: distance(choice.comparison))
+    if best.profile == BASE:  # deviations of others may be shown all the same
+        others = [profile for profile in profiles() if profile != BASE]
+        best = Choice(others[0], [], best.comparison) if others else best
+    before = distance(best.comparison) + 1
+    while distance(best.comparison) < before:
+        before = distance(best.comparison)
+        for deviation in deviations(best.profile):
+            if concerns(deviation, best.comparison):
+                tell(f"whether it shows {deviation.id}")
+                best = better(best, deviation, box)
+    return best
+
+
+def all_of(profile: str) -> list[Action]:
+    return list(overlay_of(profile)["actions"])
+
+
+def better(choice: Choice, deviation: Deviation, box: Baseline, further: bool = True) -> Choice:
+    """The choice with a deviation turned over, if the box is then nearer: at once, or with another one turned too."""
+    turned = {*choice.taken} ^ {deviation.id}
+    taken = [one.id for one in deviations(choice.profile) if one.id in turned]
+    section = section_of(deviation)
+    try:
+        found = beside(document_of(actions_of(choice.profile, taken)), replace(box, only=box.only or section))
+    except Unfit:
+        return choice
+    if within(found, section) < within(choice.comparison, section):
+        return Choice(choice.profile, taken, beside(document_of(actions_of(choice.profile, taken)), box))
+    if not further or within(found, section) > within(choice.comparison, section) + FEW:
+        return choice
+    for other in deviations(choice.profile):
+        if other is not deviation and section_of(other) == section and concerns(other, found):
+            both = better(replace(choice, taken=taken, comparison=found), other, box, further=False)
+            if distance(both.comparison) < distance(choice.comparison) and both.taken != taken:
+                return both
+    return choice
+
+
+def section_of(deviation: Deviation) -> str | None:
+    """The section of the page that a deviation is about; None if it is about several."""
+    found = {known.first.section for op, known in catalogue().items() if touches(deviation, set(places(op)))}
+    return found.pop() if len(found) == 1 else None
+
+
+def within(comparison: Comparison, section: str | None) -> int:
+    """How much is otherwise in a section."""
+    return sum(one.level != INFORMATIVE and (section is None or (
+        one.op in catalogue() and catalogue()[one.op].first.section == section)) for one in comparison.differences)
+
+
+def concerns(deviation: Deviation, comparison: Comparison) -> bool:
+    """Whether a deviation changes an operation that is still otherwise."""
+    ops = {place for one in comparison.differences if one.level != INFORMATIVE
+           for place in (one.op, one.after) if isinstance(place, str) and place in catalogue()}
+    found = {place for op in ops for place in places(op)}
+    if any("crash" in one.kind for one in comparison.differences):
+        found.add(pointer("x-crashes"))
+    return touches(deviation, found)
+
+
+@cache
+def places(op: str) -> frozenset[str]:
+    """Where an operation stands in any profile: itself, its body, its row."""
+    found = set()
+    for profile, operation in catalogue()[op].versions.items():
+        contract = contract_of(profile)
+        found.add(pointer("paths", operation.path))
+        inner = (contract.body_place(operation), contract.row_place(operation))
+        found |= {contract.resolve(place)[0] for place in inner if place is not None}
+    return frozenset(found)

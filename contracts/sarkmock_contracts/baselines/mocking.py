@@ -1,0 +1,82 @@
+"""Documents made of the base and overlay actions, and what a mock of one looks like in a recording. Asks no box."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from sarkmock import Document, Engine, OverlayError, Seed, State, apply_overlay, create_app, load
+
+from ..client.target import Target
+from ..client.transports import InProcess
+from .comparing import Comparison, compare
+from .facts import Facts
+from .files import Baseline
+from .probes import DEPTHS
+from .recording import Recorder
+from .severity import INFORMATIVE
+
+NOW = 1_717_236_000  # the clock of a mock that is only looked at stands still
+Action = Mapping[str, Any]
+_factory = cache(Seed.factory)
+
+
+class Unfit(Exception):
+    """Actions that make no document that could be served."""
+
+
+def document_of(actions: Sequence[Action]) -> Document:
+    """The base document with actions applied; Unfit if they do not fit together."""
+    try:
+        document: Document = apply_overlay(load(), list(actions))
+    except OverlayError as error:
+        raise Unfit(str(error)) from None
+    for reference in references(document):
+        if not leads_somewhere(document, reference):
+            raise Unfit(f"nothing stands at {reference}")
+    return document
+
+
+def references(value: Any) -> Iterator[str]:
+    """Every reference and every operation that a link names."""
+    if isinstance(value, list):
+        for item in value:
+            yield from references(item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if key == "$ref" and isinstance(item, str):
+                yield item
+            else:
+                yield from references(item)
+
+
+def leads_somewhere(document: Any, reference: str) -> bool:
+    for step in reference.removeprefix("#/").split("/"):
+        name = step.replace("~1", "/").replace("~0", "~")
+        if not isinstance(document, dict) or name not in document:
+            return False
+        document = document[name]
+    return True
+
+
+def recording_of(document: Document, like: Baseline) -> Facts:
+    """What a mock of a document looks like, asked as a box was; Unfit if it cannot be served."""
+    try:
+        target = Target(InProcess(create_app(Engine(document, State(_factory(), now=NOW)))))
+        return Recorder(target, DEPTHS[like.depth], frozenset(like.allowed), like.only).run()
+    except (KeyError, ValueError, AttributeError, TypeError, AssertionError) as error:
+        raise Unfit(f"a mock of it fails: {error!r}") from None
+
+
+def beside(document: Document, box: Baseline) -> Comparison:
+    """How a box differs from a mock of a document."""
+    mock = copy.copy(box)
+    mock.facts, mock.recorded = recording_of(document, box), {}
+    return compare(mock, box)
+
+
+def distance(comparison: Comparison) -> int:
+    """How much is otherwise."""
+    return sum(one.level != INFORMATIVE for one in comparison.differences)

@@ -1,0 +1,180 @@
+"""What is asked of a box, and what its answers say of it, operation by operation. Knows no file and judges nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from sarkmock import MethodNotAllowed, Operation, PageNotFound, redacted
+
+from ..client.http import Exchange, Request, Response
+from ..client.target import Target
+from ..fixtures.rows import Body, Stock, Unavailable
+from ..safety.preflight import NO_PAGE
+from ..spec.boundary_values import Live
+from ..spec.live_tables import LiveTables
+from .catalogue import Known, catalogue, contract_of, working
+from .facts import BOX, NOT_SENT, Fact, Facts, canonical
+from .probes import Depth, is_file, is_new_key, values_for, written
+from .response_shape import field_names, shape
+
+MARK = "zz"  # what the prefix of a run becomes in a recording
+ASKED, THERE, ABSENT = "asked", "there", "absent"
+ACCEPTED, REFUSED, CRASHED = "accepted", "refused", "crashed"
+HEADERS = ("Content-Disposition", "Location", "WWW-Authenticate")
+BOX_HEADERS = ("Server", "X-Powered-By")
+
+
+class Observer:
+    """One box, the document to work with there, and what is known of it so far."""
+
+    def __init__(self, target: Target, depth: Depth) -> None:
+        self.target, self.depth = target, depth
+        self.facts = Facts()
+        self.work_by({})
+        target.witnesses.append(self._saw)
+
+    def work_by(self, there: Mapping[str, bool]) -> None:
+        """Work with the document that fits a box which has these operations."""
+        self.contract = working(there)
+        self.live = LiveTables(self.contract, self.target)
+        self.stock = LearningStock(self.contract, self.target, self.live)
+        self.stock.observer = self
+
+    def operation_of(self, request: Request) -> Operation | None:
+        """The operation that a request means, if it means one."""
+        try:
+            return self.contract.router.find(request.method, request.path)[0]
+        except (PageNotFound, MethodNotAllowed):
+            return None
+
+    def _saw(self, exchange: Exchange) -> None:
+        operation = self.operation_of(exchange.request)
+        if operation is not None and operation.method == exchange.request.method:
+            self.stock.saw(operation, exchange)
+            self.live.saw(operation, exchange)
+
+    def operation(self, known: Known) -> Operation | None:
+        """The operation as the working document has it."""
+        found = next((self.contract.by_id[name] for name in known.ids if name in self.contract.by_id), None)
+        return found if found and (found.method, found.path) == (known.method, known.path) else None
+
+    def learn(self, facts: Iterator[Fact] | list[Fact]) -> list[Fact]:
+        """Keep facts for what is asked later."""
+        found = list(facts)
+        for fact in found:
+            self.facts.by_key.setdefault(fact.key, fact)
+        return found
+
+    def accepted(self, known: Known, field: str) -> list[Any]:
+        """The values of a variable that the box took, the plainest first."""
+        return [value for value in values_for(known, field, self.depth)
+                if self.verdict(known, field, written(value)) == ACCEPTED]
+
+    def verdict(self, known: Known, field: str, sent: Any) -> Any:
+        """What became of a value of a variable; None if it was not tried."""
+        found = self.facts.by_key.get((known.name, "rule", field, "", canonical(sent)))
+        return found.is_ if found else None
+
+    # what an answer says
+
+    def answered(self, known: Known, kind: str, exchange: Exchange, by: str = "", form: bool = True) -> Iterator[Fact]:
+        """Status, type and headers of an answer, and its form if that is wanted."""
+        response = exchange.response
+        yield Fact(known.name, "status", kind, response.status, by)
+        if response.status >= 500:
+            return  # what a crash looks like is no promise
+        if response.content_type:
+            yield Fact(known.name, "type", kind, response.content_type, by)
+        for name in HEADERS:
+            if response.header(name):
+                value = self.plain(response.header(name)).partition(";")[0]
+                yield Fact(known.name, "header", f"{kind} {name}", value, by)
+        if form and response.json is not None and response.status != 422:
+            yield from self.form(known, kind, response.json, response.ok, by)
+
+    def form(self, known: Known, kind: str, body: Any, good: bool, by: str) -> Iterator[Fact]:
+        """The fields of a good answer are those of the operation; those of a refusal belong to its kind."""
+        names = names_of(known.name) if good else None
+        for name, types in shape(body, names).items():
+            yield Fact(known.name, "field" if good else "error", name if good else f"{kind} {name}", types,
+                       by or (kind if good else ""))
+
+    def plain(self, text: str | None) -> str:
+        """A text without the run's own prefix, secrets and numbers that count up."""
+        return str(redacted(str(text).replace(self.stock.texts.prefix, MARK)))
+
+
+class LearningStock(Stock):
+    """A stock that builds bodies from values that the box took, where some are known."""
+
+    observer: Observer
+
+    def minimal(self, operation: Operation) -> Body:
+        usual = super().minimal(operation)
+        known = catalogue().get(f"{operation.method} {operation.path}")
+        tried = {name: self.observer.verdict(known, name, NOT_SENT) for name in known.fields} if known else {}
+        if known is None or not any(tried.values()):
+            return usual
+        return self.body(known, operation, [name for name, given in tried.items() if given == REFUSED], usual)
+
+    def spelling(self, live: Live) -> str:
+        if not self.keys(live.table, live.column):
+            raise Unavailable(f"no row of {live.table} is listed")
+        return super().spelling(live)
+
+    def body(self, known: Known, operation: Operation, fields: list[str], fallback: Mapping[str, Any]) -> Body:
+        """Each variable with the first value that the box took; keys are new."""
+        found: Body = {}
+        for field in fields:
+            values = self.observer.accepted(known, field)
+            if is_new_key(known, field):
+                found |= {field: fallback[field]} if field in fallback else {}
+            elif values:
+                found[field] = self.value(operation, field, values[0])
+            elif field in fallback:
+                found[field] = fallback[field]
+        return found
+
+
+@cache
+def names_of(name: str) -> frozenset[str] | None:
+    """The names that are fields in the answers of an operation, in whatever profile; None where all are."""
+    found = [field_names(contract_of(profile), operation)
+             for profile, operation in catalogue()[name].versions.items()]
+    known = [names for names in found if names is not None]
+    return frozenset().union(*known) if len(known) == len(found) else None
+
+
+def is_missing(response: Response) -> bool:
+    """Whether there is no such route: not the answer for a row that is not there."""
+    if response.status == 405:
+        return True
+    body = response.json
+    if response.status != 404:
+        return False
+    if not isinstance(body, dict):
+        return True
+    return NO_PAGE in str(body.get("message")) or str(body.get("exception", "")).endswith("NotFoundHttpException")
+
+
+def box_facts(response: Response) -> Iterator[Fact]:
+    """What an answer says of the whole box."""
+    limit = response.header("X-RateLimit-Limit")
+    yield Fact(BOX, "limit", "requests a minute", int(limit) if limit and limit.isdigit() else None)
+    for name in BOX_HEADERS:
+        if response.header(name):
+            yield Fact(BOX, "header", name, redacted(response.header(name)))
+
+
+def takes_files(known: Known, depth: Depth) -> bool:
+    return any(is_file(values_for(known, field, depth)) for field in known.fields)
+
+
+def allowed_methods(response: Response) -> set[str]:
+    return {method.strip() for method in (response.header("Allow") or "").split(",")}
+
+
+def get(path: str) -> Request:
+    return Request("GET", path)

@@ -1,0 +1,132 @@
+"""A recording as a profile: an overlay that turns the documented API into what was seen, and how well it does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sarkmock import load, overlay_of, redacted, write_whole
+
+from ..client.transports import CannotRun
+from .files import Baseline, check_tables
+from .match_deviations import Choice, Told, choose
+from .mocking import Action, Unfit, beside, distance, document_of
+from .report import change, difference
+from .severity import BREAKING, INFORMATIVE, RISKY, Difference
+from .synthesize import Expressed, express
+
+OWN = "box-recorded"
+SEVERITIES = {BREAKING: "breaks", RISKY: "surprises"}
+
+
+@dataclass(frozen=True)
+class Profile:
+    """An overlay, and what a mock of it still does otherwise than the box."""
+
+    overlay: dict[str, Any]
+    choice: Choice
+    expressed: Expressed
+    left: list[Difference]
+    facts: int
+
+
+def profile_of(box: Baseline, tell: Told = lambda _: None) -> Profile:
+    """The overlay of a recording: known deviations where they explain what was seen, and actions of its own."""
+    check_tables(box)
+    choice = choose(box, tell)
+    tell("what no known deviation explains")
+    found = fitting(choice, box)
+    actions = [*head(box), *choice.actions, *found.actions]
+    left = [one for one in beside(document_of(actions), box).differences if one.level != INFORMATIVE]
+    return Profile(written(box, choice, found, actions), choice, found, left, len(box.facts))
+
+
+def fitting(choice: Choice, box: Baseline) -> Expressed:
+    """Actions for what is left, without those of a deviation that makes nothing better or does not fit."""
+    whole = express(document_of(choice.actions), box, choice.comparison.differences)
+    kept = Expressed(beyond=whole.beyond)
+    now = distance(choice.comparison)
+    for name, differences in whole.deviations.items():
+        own = [action for action in whole.actions if action["x-deviation"] == name]
+        try:
+            then = distance(beside(document_of([*choice.actions, *kept.actions, *own]), box))
+        except Unfit:
+            then = now
+        if then < now:
+            kept.actions += own
+            kept.deviations[name] = differences
+            now = then
+        else:
+            kept.beyond += differences
+    return kept
+
+
+def head(box: Baseline) -> list[Action]:
+    """The one action that every box has: whose profile it is."""
+    title = f"SARK V6 API as recorded from {box.target}"
+    return [{"target": "$.info", "update": {"title": title}, "x-deviation": OWN}]
+
+
+def written(box: Baseline, choice: Choice, found: Expressed, actions: list[Action]) -> dict[str, Any]:
+    """The overlay document."""
+    known = overlay_of(choice.profile)["x-deviations"]
+    recorded = str(box.recorded.get("recorded", "some time"))
+    listed = {OWN: {"summary": f"This is the box at {box.target}.", "severity": "cosmetic",
+                    "reason": f"Recorded {recorded}, {box.depth} values, allowed: {', '.join(box.allowed)}."}}
+    listed |= {name: known[name] for name in known if name in choice.taken}
+    listed |= {name: described(differences) for name, differences in found.deviations.items()}
+    return {"overlay": "1.0.0", "info": {"title": f"SARK V6 API as recorded from {box.target}", "version": recorded},
+            "x-deviations": listed, "actions": [plain(action) for action in actions]}
+
+
+def described(differences: Iterable[Difference]) -> dict[str, str]:
+    """A deviation of the box's own, in the words of the comparison with a mock."""
+    found = list(differences)
+    worst = next((SEVERITIES[level] for level in SEVERITIES if any(one.level == level for one in found)), "cosmetic")
+    summary = "; ".join(f"{one.op}: {one.kind} {one.of}".strip() for one in found)
+    reason = "; ".join(filter(None, (change(difference(one)) for one in found)))
+    return {"summary": str(redacted(summary)), "severity": worst,
+            "reason": str(redacted(reason)) or "Seen in the recording."}
+
+
+def plain(action: Action) -> dict[str, Any]:
+    """An action in the order in which people write it."""
+    return {key: action[key] for key in ("target", "description", "remove", "update", "x-deviation") if key in action}
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes what stands at several places at each of them."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def as_yaml(overlay: dict[str, Any]) -> str:
+    return yaml.dump(overlay, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=120)
+
+
+def write_profile(profile: Profile, file: Path) -> None:
+    """The overlay in a file, read back by the strict loader; nothing is written that it refuses."""
+    try:
+        trial = file.with_name(f".{file.name}.trial.yaml")
+        try:
+            trial.write_text(as_yaml(profile.overlay), encoding="utf-8")
+            load(str(trial))
+        finally:
+            trial.unlink(missing_ok=True)
+        write_whole(file, as_yaml(profile.overlay).encode())
+    except OSError as error:
+        raise CannotRun(f"{file}: {error.strerror}") from None
+
+
+def lines(profile: Profile) -> Iterator[str]:
+    """What became of it, for people."""
+    yield (f"nearest to {profile.choice.profile}: {len(profile.choice.taken)} of its deviations, "
+           f"{len(profile.expressed.deviations)} of the box's own")
+    for one in profile.left:
+        yield f"not in the profile: {one.op}: {one.kind} {one.of}".rstrip()
+    yield f"a mock of it differs from the recording in {len(profile.left)} of {profile.facts} facts' places"

@@ -1,0 +1,164 @@
+"""A comparison as plain data, which is its JSON form, and as text and Markdown. Secrets are taken out here."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from sarkmock import redacted
+
+from .comparing import Comparison
+from .facts import BOX
+from .files import Baseline
+from .severity import LEVELS, Difference, Unreached
+
+Data = dict[str, Any]
+FORMAT = "sarkmock-compare/1"
+SHOWN = 100  # differences of a level in Markdown; a job summary has an end
+
+
+def describe(comparison: Comparison, clients: str | None = None) -> Data:
+    """The whole comparison, described by compare.schema.json."""
+    found: Data = {
+        "format": FORMAT,
+        "before": side(comparison.before),
+        "after": side(comparison.after),
+        "clients": clients,
+        "summary": {**{level: len(comparison.of(level)) for level in LEVELS},
+                    "client": sum(one.client for one in comparison.differences),
+                    "unreached": len({one.op for one in comparison.unreached})},
+        "notes": list(notes(comparison.before, comparison.after)),
+        "differences": [difference(one) for one in comparison.differences],
+        "unreached": [unreached(one) for one in comparison.unreached],
+    }
+    return redacted(found)  # type: ignore[no-any-return]
+
+
+def side(baseline: Baseline) -> Data:
+    return {"name": baseline.name, "target": baseline.target, "recorded": baseline.recorded.get("recorded"),
+            "depth": baseline.depth, "allowed": list(baseline.allowed), "only": baseline.only}
+
+
+def difference(one: Difference) -> Data:
+    return {"id": one.id, "kind": one.kind, "level": one.level, "operation": one.op, "of": one.of,
+            "before": one.before, "after": one.after, "reason": one.reason, "examples": list(one.examples),
+            "client": one.client}
+
+
+def unreached(one: Unreached) -> Data:
+    return {"operation": one.op, "part": one.part, "before": one.before, "after": one.after}
+
+
+def notes(before: Baseline, after: Baseline) -> Iterator[str]:
+    """Why less was compared than could have been."""
+    if before.allowed != after.allowed:
+        yield (f"before could {', '.join(before.allowed)}, after could {', '.join(after.allowed)}: "
+               "only what both have asked is compared")
+    if before.depth != after.depth:
+        yield f"before tried {before.depth} values, after {after.depth}: only those that both have tried are compared"
+    if before.only != after.only:
+        yield f"before is of {before.only or 'all sections'}, after of {after.only or 'all sections'}"
+
+
+def as_json(data: Data) -> str:
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
+# sections: what breaks the client first, then the rest by level
+
+
+def sections(data: Data) -> list[tuple[str, list[Data]]]:
+    """Titles and differences, in the order of a report."""
+    found = data["differences"]
+    mine = [one for one in found if one["client"] and one["level"] in LEVELS[:2]]
+    first = [(f"This {verb} YOUR client", [one for one in mine if one["level"] == level])
+             for level, verb in zip(LEVELS, ("breaks", "may break"), strict=False)]
+    rest = [(level.capitalize(), [one for one in found if one["level"] == level and one not in mine])
+            for level in LEVELS]
+    return [(title, members) for title, members in (*first, *rest) if members]
+
+
+def headline(data: Data) -> str:
+    counts = data["summary"]
+    text = ", ".join(f"{counts[level]} {level}" for level in LEVELS)
+    return f"{text}; {counts['unreached']} operations not reached in one of the two"
+
+
+def name_of(one: Data) -> str:
+    return "the box" if one["operation"] == BOX else str(one["operation"])
+
+
+def change(one: Data) -> str:
+    """Before and after for people; nothing where the kind says it all."""
+    words = [", ".join(value) if isinstance(value, list) else "nothing" if value is None else str(value)
+             for value in (one["before"], one["after"])]
+    return "" if one["before"] is None and one["after"] is None else f"{words[0]} -> {words[1]}"
+
+
+def as_text(data: Data) -> str:
+    """For a terminal."""
+    return "\n".join(_text(data)) + "\n"
+
+
+def _text(data: Data) -> Iterator[str]:
+    for name in ("before", "after"):
+        one = data[name]
+        yield f"{name:7} {one['name'] or one['target']} ({one['target']}, {one['recorded']})"
+    yield from (f"note    {note}" for note in data["notes"])
+    yield f"result  {headline(data)}"
+    for title, members in sections(data):
+        yield from ("", title.upper())
+        for one in members:
+            of = f" {one['of']}" if one["of"] else ""
+            yield f"  {name_of(one)}: {one['kind']}:{of}" if of else f"  {name_of(one)}: {one['kind']}"
+            yield from (f"      {line}" for line in (change(one), one["reason"]) if line)
+    if data["unreached"]:
+        yield from ("", "NOT REACHED in one of the two, so neither gone nor fixed")
+        yield from (f"  {line}" for line in unreached_lines(data))
+
+
+def unreached_lines(data: Data) -> Iterator[str]:
+    """One line for each operation and reason."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for one in data["unreached"]:
+        found.setdefault((one["operation"], one["before"], one["after"]), []).append(one["part"])
+    for (operation, before, after), parts in found.items():
+        yield f"{operation}: {', '.join(parts)}: before: {before}; after: {after}"
+
+
+# Markdown
+
+
+def as_markdown(data: Data) -> str:
+    return "\n".join(_markdown(data)) + "\n"
+
+
+def _markdown(data: Data) -> Iterator[str]:
+    yield from ("## SARK API, before and after", "", f"{headline(data)}.", "")
+    for name in ("before", "after"):
+        one = data[name]
+        yield f"- {name}: `{one['name'] or one['target']}` ({one['target']}, {one['recorded']})"
+    yield from (f"- {note}" for note in data["notes"])
+    for title, members in sections(data):
+        yield from ("", f"### {title}", "")
+        yield from ("| operation | what | of | change | why |", "| --- | --- | --- | --- | --- |")
+        for one in members[:SHOWN]:
+            cells = (f"`{name_of(one)}`", one["kind"], one["of"], change(one), one["reason"])
+            yield f"| {' | '.join(map(_cell, cells))} |"
+        if len(members) > SHOWN:
+            yield from ("", f"... and {len(members) - SHOWN} more.")
+    if data["unreached"]:
+        yield from ("", "<details><summary>Not reached in one of the two: neither gone nor fixed</summary>", "")
+        yield from (f"- {_cell(line)}" for line in unreached_lines(data))
+        yield from ("", "</details>")
+
+
+def _cell(value: Any) -> str:
+    return " ".join(str(value).split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def by_kind(data: Data) -> list[tuple[str, int]]:
+    """How many differences there are of each kind."""
+    return Counter(one["kind"] for one in data["differences"]).most_common()

@@ -1,0 +1,153 @@
+"""Every variable of an operation with every value: taken, refused with which message, or fatal. Makes hardly a row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sarkmock import Operation
+
+from ..client.http import Exchange, Response
+from ..client.target import Withheld
+from ..fixtures.rows import Body, Unavailable
+from .catalogue import Known
+from .facts import NOT_SENT, Fact
+from .observer import ACCEPTED, ASKED, CRASHED, REFUSED, Observer, takes_files
+from .probes import is_new_key, packets, written
+
+ARRAY = ["a"]
+LONELY = 3  # so many values of a variable that kills are tried, each alone
+PART = "rules"
+
+
+def ask_rules(observer: Observer, known: Known) -> Iterator[Fact]:
+    """All that can be said of an operation's variables."""
+    operation = observer.operation(known)
+    if operation is None:
+        return
+    if operation.table and operation.key and not observer.stock.fixture(operation):
+        yield Fact(known.name, "part", PART, "no row of the run's own to try it on")
+        return
+    asker = Asker(observer, known, operation)
+    yield from asker.facts()
+    observer.stock.sweep()
+
+
+class Asker:
+    """Sends packets of one operation and takes them apart where they crash."""
+
+    def __init__(self, observer: Observer, known: Known, operation: Operation) -> None:
+        self.observer, self.known, self.operation = observer, known, operation
+        spared = observer.stock.spared(operation)
+        self.fields = [field for field in known.fields if field not in spared]
+        self.key: Body = {}  # used again until a row takes it
+        self.deadly: dict[str, int] = {}
+
+    def facts(self) -> Iterator[Fact]:
+        nothing = self.send({}, with_key=False)
+        if nothing is not None and nothing.response.status >= 500 and self.always_crashes():
+            yield Fact(self.known.name, "part", PART, "it crashes whatever is sent")
+            yield Fact(self.known.name, "status", "whatever is sent", nothing.response.status)
+            return
+        yield Fact(self.known.name, "part", PART, ASKED)
+        if nothing is not None:
+            yield from self.of_nothing(nothing.response)
+        for packet in packets(self.known, self.fields, self.observer.depth):
+            yield from self.packet(packet)
+        yield from self.array()
+
+    def always_crashes(self) -> bool:
+        exchange = self.send(self.observer.stock.minimal(self.operation), with_key=False)
+        return exchange is not None and exchange.response.status >= 500
+
+    def of_nothing(self, response: Response) -> Iterator[Fact]:
+        """What an empty body tells of every variable."""
+        yield Fact(self.known.name, "status", "nothing sent", response.status)
+        named = refusals(response)
+        if response.ok or named:
+            for field in self.fields:
+                yield self.fact(field, NOT_SENT, REFUSED if field in named else ACCEPTED, named.get(field, ()))
+
+    def packet(self, packet: Mapping[str, Any]) -> Iterator[Fact]:
+        lonely = {field: value for field, value in packet.items() if field in self.deadly}
+        yield from self.observe({field: value for field, value in packet.items() if field not in lonely})
+        for field, value in lonely.items():
+            if self.deadly[field] < LONELY:
+                yield from self.observe({field: value})
+
+    def observe(self, packet: Mapping[str, Any]) -> Iterator[Fact]:
+        """The verdict on each value of a packet; of one that crashes, on each half."""
+        filled = self.filled(packet)
+        exchange = self.send(filled) if filled else None
+        if exchange is None:
+            return
+        named = refusals(exchange.response)
+        if exchange.response.ok or named:
+            if named:
+                yield Fact(self.known.name, "status", "refused", exchange.response.status)
+            for field in filled:
+                verdict = REFUSED if field in named else ACCEPTED
+                yield self.fact(field, written(packet[field]), verdict, named.get(field, ()))
+        elif len(filled) == 1:
+            yield from self.of_one(packet, next(iter(filled)), exchange.response)
+        else:
+            names = list(filled)
+            for half in (names[: len(names) // 2], names[len(names) // 2:]):
+                yield from self.observe({field: packet[field] for field in half})
+
+    def of_one(self, packet: Mapping[str, Any], field: str, response: Response) -> Iterator[Fact]:
+        """A value that is neither taken nor refused by name."""
+        if response.status == 404:
+            return  # the row is gone: nothing is said of the value
+        crashed = response.status >= 500
+        if crashed:
+            self.deadly[field] = self.deadly.get(field, 0) + 1
+        yield self.fact(field, written(packet[field]), CRASHED if crashed else f"answered {response.status}")
+
+    def array(self) -> Iterator[Fact]:
+        """A value that is no text."""
+        if takes_files(self.known, self.observer.depth):
+            return
+        fields = [name for name in self.fields if not is_new_key(self.known, name) and name not in self.deadly]
+        if fields:
+            yield from self.observe({fields[0]: ARRAY})
+
+    # requests
+
+    def filled(self, packet: Mapping[str, Any]) -> Body:
+        """The packet with its placeholders filled in; what cannot be had is left out."""
+        found: Body = {}
+        for field, value in packet.items():
+            try:
+                found[field] = self.observer.stock.value(self.operation, field, value)
+            except Unavailable:
+                continue
+        return found
+
+    def send(self, body: Body, with_key: bool = True) -> Exchange | None:
+        """The exchange, None if the request was withheld. What it makes is removed, and its key not used again."""
+        stock = self.observer.stock
+        try:
+            key = self.new_key() if with_key and self.operation.method == "POST" else {}
+            exchange = self.observer.target.send(stock.request(self.operation, {**key, **body}))
+        except (Withheld, Unavailable):
+            return None
+        if exchange.response.ok:
+            self.key = {}
+            stock.sweep()
+        return exchange
+
+    def new_key(self) -> Body:
+        if not self.key:
+            self.key = self.observer.stock.fresh_fields(self.operation)
+        return self.key
+
+    def fact(self, field: str, sent: Any, verdict: str, messages: Any = ()) -> Fact:
+        found = messages if isinstance(messages, (list, tuple)) else [messages]
+        return Fact(self.known.name, "rule", field, verdict, "", sent,
+                    tuple(self.observer.plain(str(message)) for message in found))
+
+
+def refusals(response: Response) -> Mapping[str, Any]:
+    """The fields that an answer refuses, with messages."""
+    return response.json if response.status == 422 and isinstance(response.json, dict) else {}

@@ -1,0 +1,225 @@
+"""A recording of a box behind a URL from beginning to end: gate, pace, budget, ledger, what was done before a kill."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
+
+from sarkmock import redacted
+
+from ..client import interrupts
+from ..client.budget import Budget, Speed, seconds_of
+from ..client.http import Exchange, Request, Response
+from ..client.rate_limit import USUAL_LIMIT, Paced
+from ..client.target import Target
+from ..client.transports import CannotRun, OverHttp, Transport
+from ..run import embedded
+from ..safety.finishing import finish
+from ..safety.guards import Caution, Safety
+from ..safety.ledger import BadLedger, read_ledger
+from ..safety.preflight import preflight
+from ..safety.retry_safety import undone
+from ..safety.routing import HAZARDS
+from .catalogue import catalogue, contract_of
+from .checkpoint import Partial
+from .facts import Facts
+from .files import Baseline
+from .observer import Observer
+from .probes import DEPTHS
+from .recording import Case, Recorder
+
+BASE = "documented"
+AROUND = "what is there, before and after"
+MEMORY = Path("/dev/shm")  # where there is one, a ledger that nobody needs costs no time
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How a recording was asked for."""
+
+    url: str
+    caution: Caution = field(default_factory=Caution)
+    rate: str = "auto"
+    budget: int | None = None
+    max_time: str | None = None
+    depth: str = "usual"
+    only: str | None = None
+
+    @property
+    def hazards(self) -> frozenset[str]:
+        return self.caution.permissions.hazards
+
+    def check(self) -> None:
+        """CannotRun for what would ask nothing, or not safely."""
+        self.caution.check(self.url)
+        seconds_of(self.max_time)
+        sections = dict.fromkeys(known.first.section for known in catalogue().values())
+        if not any(known.is_in(self.only) for known in catalogue().values()):
+            raise CannotRun(f"no section {self.only!r}; there is {', '.join(sections)}")
+
+    def head(self) -> Baseline:
+        """The baseline that it will be, without facts."""
+        allowed = tuple(hazard for hazard in HAZARDS if hazard in self.hazards)
+        return Baseline(str(redacted(self.url.rstrip("/"))), self.depth, allowed, self.only, Facts())
+
+
+class Timed:
+    """A transport that knows how long the last answer took, waiting for our turn aside."""
+
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
+        self.url, self.base = transport.url, transport.base
+        self.seconds = 0.0
+
+    def send(self, request: Request) -> Response:
+        began = time.monotonic()
+        response = self.transport.send(request)
+        self.seconds = time.monotonic() - began
+        return response
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The requests of each case, counted on a mock in this process; looking around before and after."""
+
+    costs: dict[str, int]
+    around: int
+    speed: Speed
+
+    @property
+    def requests(self) -> int:
+        return sum(self.costs.values()) + self.around
+
+    def seconds_after(self, number: int) -> float:
+        """Seconds until the end once so many cases are done."""
+        return self.speed.seconds(sum(list(self.costs.values())[number:]) + self.around // 2)
+
+
+def plan_of(wish: Wish, speed: Speed | None = None) -> Plan:
+    """What a recording will send, the gate's own looks included: a box is expected to be the published product."""
+    target = embedded("shipped")
+    counts: list[tuple[str, int]] = []  # the requests sent when something began
+
+    def prepare(observer: Observer) -> None:
+        counts.append((AROUND, target.requests))
+        safety.begin(observer.stock, BASE)
+
+    with TemporaryDirectory(prefix="sarkmock-", dir=MEMORY if MEMORY.is_dir() else None) as scratch:
+        caution = replace(wish.caution, ledger=str(Path(scratch) / "ledger"))
+        safety = Safety(contract_of(BASE), target, caution, BASE)
+        recorder = Recorder(target, DEPTHS[wish.depth], wish.hazards, wish.only, prepare)
+        recorder.run(lambda case, *_: counts.append((str(case), target.requests)))
+        recorded = target.requests
+        safety.end()
+    ends = [count for _, count in counts[1:]] + [recorded]
+    costs = {name: end - count for (name, count), end in zip(counts, ends, strict=True)}
+    return Plan(costs, costs.pop(AROUND) + target.requests - recorded, speed or Speed(USUAL_LIMIT))
+
+
+Watch = Callable[[Case, int, int, Plan], None]
+
+
+class Session:
+    """One run of a recording; what was done by an earlier one counts."""
+
+    def __init__(self, wish: Wish, partial: Partial | None = None) -> None:
+        self.wish, self.partial = wish, partial
+        wish.check()
+        self.timed = Timed(OverHttp(wish.url, wish.caution.access))
+        self.paced = Paced(self.timed, wish.rate)
+        self.target = Target(self.paced)
+        self.times: dict[str, list[float]] = {}
+        self.troubles: list[str] = []
+        self.unasked: dict[str, str] = {}
+        self.began = time.monotonic()
+
+    def run(self, watch: Watch = lambda *_: None) -> Baseline:
+        """The finished recording; CannotRun where it could not be finished, and what is done is kept."""
+        self._clean_up_before()
+        self.budget = Budget(self.target, self.wish.budget, seconds_of(self.wish.max_time), self._owed)
+        self.target.guards += [interrupts.check, self.budget.guard]
+        self.safety = Safety(contract_of(BASE), self.target, self.wish.caution, BASE)
+        with self.budget.removing():
+            preflight(self.target, self.wish.caution.access.verify(urlsplit(self.wish.url).hostname or ""))
+        self.plan = plan_of(self.wish, self.paced.speed)
+        self.recorder = Recorder(self.target, DEPTHS[self.wish.depth], self.wish.hazards, self.wish.only, self._prepare)
+        if self.wish.budget or self.wish.max_time:
+            self.recorder.fits = lambda case: self.plan.costs.get(str(case), 0) <= self.budget.left
+        self.target.witnesses.append(self._time)
+        if self.partial is not None:
+            self.recorder.done.update(self.partial.done)
+        with self._ending():
+            facts = self.recorder.run(lambda *told: self._before(watch, *told))
+        self._note()
+        self.unasked = self.recorder.unasked
+        return self._baseline(facts)
+
+    def _baseline(self, facts: Facts) -> Baseline:
+        found = self.wish.head()
+        found.facts = facts
+        medians = {name: round(statistics.median(seconds) * 1000, 1) for name, seconds in sorted(self.times.items())}
+        found.recorded = {"recorded": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+                          "seconds": round(time.monotonic() - self.began, 1), "requests": self.target.spent,
+                          "milliseconds": medians}
+        return found
+
+    # before
+
+    def _clean_up_before(self) -> None:
+        """What a run that was killed has left is taken back first."""
+        ledger = Path(self.partial.ledger) if self.partial is not None and self.partial.ledger else None
+        if ledger is None or not ledger.is_file():
+            return
+        with suppress(BadLedger):
+            if not read_ledger(ledger).complete:
+                self.troubles = finish(ledger, self.wish.rate, self.wish.caution.access.headers)
+                if not self.troubles and self.wish.caution.ledger is None:
+                    ledger.unlink()
+
+    def _prepare(self, observer: Observer) -> None:
+        """Between the first look and the first write: the ledger, and the keys of this run."""
+        with self.budget.removing():
+            self.safety.begin(observer.stock, BASE)
+        if self.partial is not None and self.safety.journal is not None:
+            self.partial.note_ledger(self.safety.journal.file)
+        self.paced.undone = lambda request: undone(
+            observer.contract, observer.stock, observer.operation_of(request), request)
+
+    def _owed(self) -> int:
+        """The requests that cleaning up will take."""
+        return len(self.recorder.observer.stock.made) + len(self.safety.before)
+
+    # meanwhile
+
+    def _before(self, watch: Watch, case: Case, number: int, total: int) -> None:
+        self._note()
+        watch(case, number, total, self.plan)
+
+    def _note(self) -> None:
+        """Write down the cases that were done since."""
+        if self.partial is not None:
+            for name, facts in list(self.recorder.done.items()):
+                if name not in self.partial.done:
+                    self.partial.note(name, facts)
+                    self.partial.done[name] = facts
+
+    def _time(self, exchange: Exchange) -> None:
+        operation = self.recorder.observer.operation_of(exchange.request)
+        if operation is not None and operation.method == exchange.request.method:
+            self.times.setdefault(f"{operation.method} {operation.path}", []).append(self.timed.seconds)
+
+    @contextmanager
+    def _ending(self) -> Iterator[None]:
+        """Nothing of the run stays, whatever ends it."""
+        try:
+            yield
+        finally:
+            with self.budget.removing():
+                self.troubles += self.safety.end()

@@ -1,0 +1,102 @@
+"""The first look at a box: what its paths can do, and what can be read there without making anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..checks.reads import standing
+from ..client.http import Exchange, Request, Response, fill_path
+from ..client.target import Target, Withheld
+from .catalogue import Known, catalogue
+from .facts import Fact
+from .observer import ABSENT, ASKED, THERE, Observer, allowed_methods, box_facts, get, is_missing
+
+UNKNOWN = "nosuchkey"
+
+
+def is_plain_read(known: Known) -> bool:
+    """Whether a GET of the path as it stands is harmless and tells whether it is there."""
+    return known.method == "GET" and known.hazard == "read" and "{" not in known.path
+
+
+def surveyed_paths(names: list[str]) -> list[str]:
+    """Paths that OPTIONS is asked for: those with operations that a plain read does not tell of."""
+    every = catalogue()
+    return list(dict.fromkeys(every[name].path for name in names
+                              if every[name].method != "GET" or every[name].hazard != "read"))
+
+
+def survey_path(target: Target, path: str, prefix: str) -> Iterator[Fact]:
+    """Which operations a path has, by the word of the box: GET always is, whatever the path."""
+    members = [known for known in catalogue().values() if known.path == path]
+    try:
+        exchange = target.send(Request("OPTIONS", fill_path(path, dict.fromkeys(names_in(path), prefix + UNKNOWN))))
+    except Withheld:
+        return
+    methods = allowed_methods(exchange.response)
+    for known in members:
+        if known.method != "GET":
+            yield Fact(known.name, "reach", "", THERE if known.method in methods else ABSENT)
+
+
+def plain_read(observer: Observer, known: Known) -> Iterator[Fact]:
+    """One GET of a path without parameters: whether it is there, and what it shows of what was there before."""
+    exchange = observer.target.send(get(known.path))
+    yield from box_facts(exchange.response)
+    if is_missing(exchange.response) or is_another(observer, known, exchange.response):
+        yield Fact(known.name, "reach", "", ABSENT)
+        return
+    yield Fact(known.name, "reach", "", THERE)
+    yield Fact(known.name, "part", "read", ASKED)
+    yield from observer.answered(known, "read", exchange)
+
+
+def is_another(observer: Observer, known: Known, response: Response) -> bool:
+    """Whether a route with a parameter has answered 404 in the place of one that is not there: as to any name."""
+    if response.status != 404:
+        return False
+    others = [other for other in catalogue().values() if other.method == "GET" and "{" in other.path
+              and covers(other.path, known.path)]
+    prefix = observer.stock.texts.prefix
+    paths = [fill_path(other.path, dict.fromkeys(names_in(other.path), prefix + UNKNOWN)) for other in others]
+    return any(observer.target.get(path).body == response.body for path in paths)
+
+
+def covers(template: str, path: str) -> bool:
+    """Whether a path is one of a template's."""
+    steps, wanted = template.split("/"), path.split("/")
+    return len(steps) == len(wanted) and all(
+        step.startswith("{") or step == one for step, one in zip(steps, wanted, strict=True))
+
+
+def read_standing(observer: Observer, known: Known) -> Iterator[Fact]:
+    """One GET of something that was there before; nothing if there is none."""
+    operation = observer.operation(known)
+    parameters = standing(observer.contract, observer.live, operation) if operation else {}
+    if not parameters:
+        return
+    exchange = observer.target.send(get(fill_path(known.path, parameters)))
+    yield from told_by(observer, known, "read", exchange)
+
+
+def ask_unknown(observer: Observer, known: Known) -> Iterator[Fact]:
+    """A key of nothing: the answer tells whether there is such a route, and what its refusals look like."""
+    names = names_in(known.path)
+    path = fill_path(known.path, dict.fromkeys(names, observer.stock.texts.prefix + UNKNOWN))
+    exchange = observer.target.send(Request(known.method, path))
+    yield from told_by(observer, known, "unknown key", exchange)
+
+
+def names_in(path: str) -> list[str]:
+    """The parameters of a path."""
+    return [step[1:-1] for step in path.split("/") if step.startswith("{")]
+
+
+def told_by(observer: Observer, known: Known, kind: str, exchange: Exchange) -> Iterator[Fact]:
+    """What the first answer of an operation tells: that there is no such route, or how it answers."""
+    if is_missing(exchange.response):
+        yield Fact(known.name, "reach", "", ABSENT)
+        return
+    yield Fact(known.name, "reach", "", THERE)
+    yield Fact(known.name, "part", kind, ASKED)
+    yield from observer.answered(known, kind, exchange)

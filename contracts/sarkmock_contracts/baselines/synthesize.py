@@ -1,0 +1,279 @@
+"""What no known deviation explains, as overlay actions: paths, statuses, fields and rules as they were seen."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sarkmock import Document, Operation, OverlayError, apply_overlay, load
+
+from ..spec.boundary_values import split
+from ..spec.contract import Contract
+from .catalogue import METHODS, catalogue, renamed
+from .files import Baseline
+from .inferring import infer
+from .mocking import Action
+from .severity import Difference
+
+JSON_TYPES = {"text": "string", "list": "array"}  # the others are called alike
+CRASH = {
+    "description": "It fails with a server error.",
+    "content": {"application/json": {
+        "schema": {"type": "object"},
+        "example": {"message": "", "exception": "ErrorException", "file": "", "line": 0, "trace": []}}}}
+
+
+@dataclass
+class Expressed:
+    """Actions, the differences that they stand for by deviation, and those that cannot be said."""
+
+    actions: list[Action] = field(default_factory=list)
+    deviations: dict[str, list[Difference]] = field(default_factory=dict)
+    beyond: list[Difference] = field(default_factory=list)
+
+    def add(self, name: str, differences: Iterable[Difference], actions: Iterable[Mapping[str, Any]]) -> None:
+        self.deviations.setdefault(name, []).extend(differences)
+        self.actions += [{**action, "x-deviation": name} for action in actions]
+
+
+def express(document: Document, box: Baseline, differences: Iterable[Difference]) -> Expressed:
+    """Actions that turn a document into what a box was seen to do: statuses last, for they take the answers along."""
+    found = Expressed()
+    by_op: dict[str, list[Difference]] = {}
+    for one in differences:
+        by_op.setdefault(one.op, []).append(one)
+    contract = Contract(document)
+    for op, members in by_op.items():
+        found.beyond += [one for one in members if not of_place(found, document, one)]
+        operation = operation_of(contract, op)
+        if operation is not None:
+            of_answer(found, contract, operation, take(found, "field"))
+            of_body(found, contract, operation, box, take(found, ("rule", "message", "variable")))
+    try:
+        changed = Contract(apply_overlay(document, found.actions))
+    except OverlayError:
+        return found  # two of them are in each other's way: whoever tries them one by one finds out which
+    found.beyond = [one for one in found.beyond if not of_status(found, changed, one)]
+    return found
+
+
+def take(found: Expressed, kinds: str | tuple[str, ...]) -> list[Difference]:
+    """The differences of some kinds that nothing stands for yet."""
+    taken = [one for one in found.beyond if one.kind.startswith(kinds)]
+    found.beyond = [one for one in found.beyond if one not in taken]
+    return taken
+
+
+def operation_of(contract: Contract, op: str) -> Operation | None:
+    return next((one for one in contract.operations if f"{one.method} {one.path}" == op), None)
+
+
+def place(operation: Operation) -> str:
+    return f"$.paths['{operation.path}'].{operation.method.lower()}"
+
+
+def slug(op: str, *words: str) -> str:
+    """The id of a deviation of the box's own."""
+    text = " ".join((op, *words)).lower()
+    return "box-" + "-".join("".join(char if char.isalnum() else " " for char in text).split())
+
+
+# paths
+
+
+def of_place(found: Expressed, document: Document, one: Difference) -> bool:
+    """An operation that is gone, elsewhere or new."""
+    if one.kind not in ("operation gone", "operation moved", "operation appeared"):
+        return False
+    actions = list(removed(document, one.op)) if one.kind != "operation appeared" else []
+    arrived = one.op if one.kind == "operation appeared" else one.after
+    actions += adopted(document, arrived) if arrived else []
+    found.add(slug(one.op, one.kind.rpartition(" ")[2]), [one], actions)
+    return True
+
+
+def removed(document: Document, op: str) -> Iterator[Action]:
+    """An operation without the links that lead to it."""
+    method, path = op.split(" ", 1)
+    name = document["paths"][path][method.lower()]["operationId"]
+    yield {"target": f"$.paths['{path}'].{method.lower()}", "remove": True}
+    for other, item in document["paths"].items():
+        for verb in METHODS:
+            for status, response in item.get(verb, {}).get("responses", {}).items():
+                for link, described in response.get("links", {}).items():
+                    if described.get("operationId") == name and (other, verb) != (path, method.lower()):
+                        place_ = f"$.paths['{other}'].{verb}.responses['{status}'].links['{link}']"
+                        yield {"target": place_, "remove": True}
+
+
+def adopted(document: Document, op: str) -> Iterator[Action]:
+    """An operation as the profile has it that knows it, with the components it needs."""
+    known = catalogue()[op]
+    profile = next(iter(known.versions))
+    other = load(profile)
+    item = renamed(other["paths"][known.path], profile)
+    components = {kind: {f"{profile}.{name}": renamed(value, profile) for name, value in members.items()
+                         if f"{profile}.{name}" not in document["components"].get(kind, {})}
+                  for kind, members in needed(other, other["paths"][known.path]).items()}
+    if any(components.values()):
+        yield {"target": "$.components", "update": components}
+    present = document["paths"].get(known.path, {})
+    wanted = {key: value for key, value in item.items()
+              if key == known.method.lower() or (key not in METHODS and key not in present)}
+    yield {"target": "$.paths", "update": {known.path: wanted}}
+
+
+def needed(document: Document, value: Any) -> dict[str, dict[str, Any]]:
+    """The components that a value refers to, and those that they refer to."""
+    found: dict[str, dict[str, Any]] = {}
+    waiting = [value]
+    while waiting:
+        now = waiting.pop()
+        if isinstance(now, list):
+            waiting += now
+        elif isinstance(now, dict):
+            reference = now.get("$ref")
+            if isinstance(reference, str):
+                _, kind, name = reference.removeprefix("#/").split("/")
+                if name not in found.setdefault(kind, {}):
+                    found[kind][name] = document["components"][kind][name]
+                    waiting.append(found[kind][name])
+            waiting += now.values()
+    return found
+
+
+# statuses
+
+
+def of_status(found: Expressed, contract: Contract, one: Difference) -> bool:
+    """Another success status, or a crash in its place."""
+    operation = operation_of(contract, one.op)
+    if operation is None or str(operation.status) not in str(one.before).split(", "):
+        return False
+    responses = f"{place(operation)}.responses"
+    if one.kind == "success status changed":
+        response = copy.deepcopy(operation.spec["responses"][str(operation.status)])
+        found.add(slug(one.op, "status"), [one], [
+            {"target": f"{responses}['{operation.status}']", "remove": True},
+            {"target": responses, "update": {str(one.after): response}}])
+        return True
+    if one.kind == "newly crashes":
+        actions = [{"target": f"{responses}['{status}']", "remove": True} for status in operation.spec["responses"]]
+        actions.append({"target": place(operation), "update": {"x-action": "crash", "responses": {"500": CRASH}}})
+        if operation.checks and operation.key:
+            actions.append({"target": f"{place(operation)}['x-after']", "remove": True})
+        found.add(slug(one.op, "crashes"), [one], actions)
+        return True
+    return False
+
+
+# answers
+
+
+def of_answer(found: Expressed, contract: Contract, operation: Operation, differences: list[Difference]) -> None:
+    """Fields that came, went, or changed their type: the operation gets a schema of its own."""
+    row = contract.row_place(operation)
+    if not differences:
+        return
+    if row is None or "properties" not in contract.resolve(row)[1]:
+        found.beyond += differences
+        return
+    schema = copy.deepcopy(contract.resolve(row)[1])
+    for one in differences:
+        if "." in one.of or "[]" in one.of:
+            found.beyond.append(one)
+        elif one.kind == "field gone":
+            schema["properties"].pop(one.of, None)
+            schema["required"] = [name for name in schema.get("required", ()) if name != one.of]
+        else:
+            described = {key: value for key, value in schema["properties"].get(one.of, {}).items()
+                         if key in ("default", "description")}
+            schema["properties"][one.of] = {**described, "type": json_types(one.after)}
+    done = [one for one in differences if one not in found.beyond]
+    if done:
+        name = f"Box.{operation.id}.answer"
+        found.add(slug(f"{operation.method} {operation.path}", "fields"), done,
+                  [{"target": "$.components.schemas", "update": {name: schema}},
+                   *replaced(contract, operation, name)])
+
+
+def replaced(contract: Contract, operation: Operation, name: str) -> Iterator[Action]:
+    """The schema of the row in the good answer, replaced by a component."""
+    content = f"{place(operation)}.responses['{operation.status}'].content['application/json']"
+    response = contract.response(operation, operation.status)
+    described = response[1]["content"]["application/json"]["schema"] if response else {}
+    reference = {"$ref": f"#/components/schemas/{name}"}
+    inside = "$ref" in operation.spec["responses"][str(operation.status)]
+    if inside:  # a shared response becomes the operation's own
+        whole = copy.deepcopy(response[1]) if response else {}
+        yield {"target": f"{place(operation)}.responses['{operation.status}']['$ref']", "remove": True}
+        yield {"target": f"{place(operation)}.responses['{operation.status}']", "update": whole}
+    is_list = contract.resolve(response[0] + "/content/application~1json/schema")[1].get("type") == "array" \
+        if response else False
+    yield {"target": f"{content}.schema", "remove": True}
+    schema: Any = {"type": "array", "items": reference} if is_list else reference
+    if is_list and "minItems" in described:
+        schema["minItems"] = described["minItems"]
+    yield {"target": content, "update": {"schema": schema}}
+
+
+def json_types(types: list[str]) -> list[str]:
+    return [JSON_TYPES.get(kind, kind) for kind in types]
+
+
+# bodies
+
+
+def of_body(found: Expressed, contract: Contract, operation: Operation, box: Baseline,
+            differences: list[Difference]) -> None:
+    """Variables that are judged otherwise: the operation gets a body of its own."""
+    body = contract.body_place(operation)
+    if not differences:
+        return
+    if body is None:
+        found.beyond += differences
+        return
+    schema = copy.deepcopy(contract.resolve(body)[1])
+    op = f"{operation.method} {operation.path}"
+    for one in differences:
+        facts = [fact for fact in box.facts.of(op, "rule") if fact.of == one.of]
+        rules = None if one.kind == "variable ignored" else infer(one.of, facts)
+        if one.kind == "variable ignored":
+            schema["properties"].pop(one.of, None)
+        elif rules is None:
+            found.beyond.append(one)
+            continue
+        else:
+            schema["properties"][one.of] = judged(contract, schema["properties"].get(one.of, {}), rules)
+        required = set(schema.get("required", ())) - {one.of} | ({one.of} if rules and "required" in rules else set())
+        schema["required"] = sorted(required)
+    if not schema.get("required"):
+        schema.pop("required", None)
+    done = [one for one in differences if one not in found.beyond]
+    if done:
+        name = f"Box.{operation.id}.body"
+        found.add(slug(op, "variables"), done, [
+            {"target": "$.components.schemas", "update": {name: schema}},
+            *({"target": f"{place(operation)}.requestBody.content['{kind}'].schema['$ref']",
+               "update": f"#/components/schemas/{name}"} for kind in operation.spec["requestBody"]["content"])])
+
+
+def judged(contract: Contract, before: Mapping[str, Any], rules: list[str]) -> dict[str, Any]:
+    """A variable with these rules, and the schema that some document gives such a one."""
+    described = {key: value for key, value in before.items() if key in ("description", "x-source", "x-errata")}
+    written: Any = rules if any("|" in rule for rule in rules) else "|".join(rules)
+    return {**described, **like(contract, rules), "x-rules": written}
+
+
+def like(contract: Contract, rules: list[str]) -> dict[str, Any]:
+    """The schema of a variable with the same rules, wherever there is one: any text or number if nowhere."""
+    wanted = frozenset(rules) - {"required"}
+    for operation in contract.operations:
+        for name, own in operation.rules.items():
+            if frozenset(split(own)) - {"required"} == wanted:
+                found = contract.resolve(contract.property_place(operation, name))
+                return {key: value for key, value in found[1].items()
+                        if not key.startswith("x-") and key != "description"}
+    return {"type": ["string", "number", "boolean", "null"]}

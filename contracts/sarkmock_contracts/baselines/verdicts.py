@@ -1,0 +1,81 @@
+"""What becomes of the variables that clients send: taken, refused with which message, fatal, stored. Sends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from .facts import Fact, canonical
+from .observer import ACCEPTED, CRASHED
+from .severity import Difference
+
+EXAMPLES = 3
+KEPT, OTHERWISE = "as sent", "otherwise"
+# (taken or crashed before, and after): what that is. Anything but these two is a refusal.
+TRANSITIONS = {
+    (ACCEPTED, CRASHED): "value newly crashes", ("refused", CRASHED): "crash instead of refusal",
+    (CRASHED, ACCEPTED): "value no longer crashes", (CRASHED, "refused"): "value no longer crashes",
+    (ACCEPTED, "refused"): "rule tightened", ("refused", ACCEPTED): "rule loosened",
+    ("refused", "refused"): "message changed",
+}
+
+# Of several kinds that show at one variable, the first is told.
+ORDER = ("value newly crashes", "rule changed", "rule tightened", "crash instead of refusal", "value no longer crashes",
+         "rule loosened", "message changed")
+
+
+def compare_rules(op: str, before: Sequence[Fact], after: Sequence[Fact]) -> Iterator[Difference]:
+    """One difference for each variable of which some value is judged otherwise."""
+    later = {fact.key: fact for fact in after}
+    changed: dict[str, list[tuple[Fact, Fact]]] = {}
+    for fact in before:
+        now = later.get(fact.key)
+        if now is not None and (fact.is_, fact.says) != (now.is_, now.says):
+            changed.setdefault(fact.of, []).append((fact, now))
+    for name, pairs in changed.items():
+        yield of_variable(op, name, pairs)
+
+
+def of_variable(op: str, name: str, pairs: list[tuple[Fact, Fact]]) -> Difference:
+    kinds = {TRANSITIONS[judged(one), judged(other)] for one, other in pairs}
+    if {"rule tightened", "rule loosened"} <= kinds:
+        kinds |= {"rule changed"}
+    kinds -= {"rule tightened", "rule loosened"} if "rule changed" in kinds else set()
+    kind = min(kinds, key=ORDER.index)
+    telling = [(one, other) for one, other in pairs
+               if kind in ("rule changed", TRANSITIONS[judged(one), judged(other)])]
+    before, after = ("; ".join(dict.fromkeys(told(pair[side]) for pair in telling[:EXAMPLES])) for side in (0, 1))
+    return Difference(kind, op, name, before, after, tuple(example(*pair) for pair in telling[:EXAMPLES]))
+
+
+def judged(fact: Fact) -> str:
+    return str(fact.is_) if fact.is_ in (ACCEPTED, CRASHED) else "refused"
+
+
+def told(fact: Fact) -> str:
+    """A verdict for people."""
+    return f"{fact.is_}: {' '.join(fact.says)}" if fact.says else str(fact.is_)
+
+
+def example(before: Fact, after: Fact) -> str:
+    return f"{sent(before)} was {told(before)}; is {told(after)}"
+
+
+def sent(fact: Fact) -> str:
+    """A value for people."""
+    if isinstance(fact.sent, Mapping):
+        return {"absent": "nothing", "live": "the key of a row", "file": "a file"}.get(next(iter(fact.sent), ""), "{}")
+    text = canonical(fact.sent)
+    return text if len(text) <= 40 else f"{text[:36]}...\""
+
+
+def compare_stores(op: str, before: Mapping[tuple[str, str], Fact],
+                   after: Mapping[tuple[str, str], Fact]) -> Iterator[Difference]:
+    """Variables that are stored in one recording alone."""
+    told_of = set()
+    for key, fact in before.items():
+        name = fact.of.rpartition(" in the ")[0]
+        pair = (fact.is_, after[key].is_) if key in after else ("", "")
+        if pair in ((KEPT, OTHERWISE), (OTHERWISE, KEPT)) and name not in told_of:
+            told_of.add(name)
+            kind = "variable ignored" if pair[0] == KEPT else "variable stored"
+            yield Difference(kind, op, name, f"stored {pair[0]}", f"stored {pair[1]}")

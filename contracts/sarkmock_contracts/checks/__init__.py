@@ -1,0 +1,1 @@
+"""The checks: each sends requests and reports problems."""

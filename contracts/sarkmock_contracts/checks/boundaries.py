@@ -1,0 +1,189 @@
+"""Boundary values of every field, packed: one request carries one value of each. Each field must be judged alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sarkmock import Operation
+
+from ..client.http import Exchange
+from ..client.target import Withheld
+from ..fixtures.rows import Body, Stock
+from ..judge.conformance import Problem
+from ..run import Suite
+from ..safety.restorable import SURELY
+from ..spec.contract import Contract
+from ..spec.operation_data import open_fields
+from .persistence import check_stored
+
+# Tried on every field: what the rules lists of the document say of nothing at all.
+NOTHING: tuple[Any, ...] = (None, "", "  ")
+ARRAYS: tuple[Any, ...] = ([], ["a"], {"a": 1})
+
+
+@dataclass(frozen=True)
+class Packet:
+    """A body and the fields that a 422 must name (none: it must be accepted).
+
+    ``hidden``: they are refused when they are stored, unless something else is refused before.
+    """
+
+    body: Body
+    refused: frozenset[str] = frozenset()
+    hidden: bool = False
+
+
+def check_bounds(suite: Suite, operation: Operation) -> None:
+    """Every rule of an operation, accepting and refusing at its boundaries."""
+    for packet in accepted_packets(suite, operation):
+        compare(suite, operation, packet)
+    for packet in refused_packets(suite, operation):
+        compare(suite, operation, packet)
+    for field in suite.stock.fields(operation):
+        for value in suite.stock.bounds(operation, field).fatal:  # the oracle says what the answer must be
+            suite.target.send(suite.stock.request(operation, {**suite.stock.minimal(operation), field: value}))
+
+
+def accepted_packets(suite: Suite, operation: Operation) -> Iterator[Packet]:
+    """Packets in which every value is accepted."""
+    stock = suite.stock
+    rows = {field: values for field in stock.fields(operation) if (values := accepted(stock, operation, field))}
+    if operation.table and operation.method == "PUT":
+        rows.pop(operation.table.key, None)  # where a profile lets it change, the row would be gone
+    for turn in range(max(map(len, rows.values()), default=0)):
+        body = {field: stock.value(operation, field, values[turn % len(values)]) for field, values in rows.items()}
+        yield Packet({**body, **renewed(stock, operation, body)})
+
+
+def refused_packets(suite: Suite, operation: Operation) -> Iterator[Packet]:
+    """Packets in which every field that has a refused value left holds one; the others hold accepted ones."""
+    stock = suite.stock
+    rows = {field: refused(stock, operation, field) for field in stock.fields(operation)}
+    for turn in range(max(map(len, rows.values()), default=0)):
+        body = stock.minimal(operation)
+        left = {field: values[turn] for field, values in rows.items() if turn < len(values)}
+        wrong = {field: stock.value(operation, field, value) for field, value in left.items()}
+        yield Packet({**body, **wrong}, frozenset(wrong))
+    required = suite.contract.required(operation)
+    if required:
+        yield Packet({}, frozenset(required))
+
+
+def surely_refused(stock: Stock, operation: Operation, packet: Packet) -> Packet:
+    """The packet, and where it holds a value that could not be put back, as many refused ones as the gate asks for."""
+    spared = stock.spared(operation)
+    if not spared.intersection(packet.body):
+        return packet
+    rows = {field: refused(stock, operation, field) for field in stock.fields(operation) if field not in packet.refused}
+    more = [field for field, values in rows.items() if values][: max(0, SURELY - len(packet.refused))]
+    wrong = {field: stock.value(operation, field, rows[field][0]) for field in more}
+    return Packet({**packet.body, **wrong}, packet.refused.union(more))
+
+
+def accepted(stock: Stock, operation: Operation, field: str) -> list[Any]:
+    """Values that a field takes; nothing at all is one where the rules say nullable."""
+    found = stock.bounds(operation, field)
+    return [*found.accept, *NOTHING] if "nullable" in rule_names(operation, field) else list(found.accept)
+
+
+def refused(stock: Stock, operation: Operation, field: str, strangers: bool = True) -> list[Any]:
+    """Values that a field refuses; nothing at all is one unless the rules say nullable or ask nothing."""
+    found = stock.bounds(operation, field)
+    empty = () if found.fatal or "nullable" in rule_names(operation, field) else NOTHING
+    return [*found.reject, *(found.strangers if strangers else ()), *empty]
+
+
+def rule_names(operation: Operation, field: str) -> set[str]:
+    rules = operation.rules[field]
+    return {rule.partition(":")[0] for rule in (rules.split("|") if isinstance(rules, str) else rules)}
+
+
+def renewed(stock: Stock, operation: Operation, body: Mapping[str, Any]) -> Body:
+    """Fresh values for keys that are taken already, so that an accepted packet is never a duplicate."""
+    fresh = stock.fresh_fields(operation)
+    table = operation.table
+    if table is None or table.key not in fresh or table.key not in body:
+        return fresh
+    taken = str(body[table.key]).strip() in stock.live.keys(table.name, table.key)
+    return fresh if taken else {name: value for name, value in fresh.items() if name != table.key}
+
+
+def compare(suite: Suite, operation: Operation, packet: Packet) -> None:
+    """Send a packet and report every field that was judged otherwise than the tables say."""
+    try:
+        exchange = suite.target.send(suite.stock.request(operation, packet.body))
+    except Withheld:
+        return
+    for problem in differences(suite.contract, operation, packet, exchange):
+        suite.report(operation.id, problem, alone(suite, operation, packet, problem) or exchange)
+    if died(operation, exchange):
+        rest = survivors(suite, operation, packet)
+        if rest is not None:
+            compare(suite, operation, rest)
+    if exchange.response.ok:
+        check_stored(suite, operation, exchange, packet.body)
+        suite.stock.sweep()
+
+
+def differences(contract: Contract, operation: Operation, packet: Packet, exchange: Exchange) -> Iterator[Problem]:
+    """Fields accepted that should be refused, and refused that should be accepted."""
+    status, answer = exchange.response.status, exchange.response.json
+    if status != 422 and not exchange.response.ok:
+        return  # judged as a response: an undocumented status is one finding, not one of every field
+    named = set(answer) if status == 422 and isinstance(answer, dict) else set()
+    unknown = open_fields(operation)
+    missed = frozenset() if packet.hidden and named else packet.refused - named
+    for field in sorted(missed - unknown):
+        value = packet.body.get(field, "(absent)")
+        yield Problem("rules", field, "accepted", f"{field} breaks its rules but is not refused: {value!r}")
+    for field in sorted(named - packet.refused - unknown):
+        if field not in contract.may_name(operation) or field in operation.rules:
+            text = f"{field} is refused though its rules accept {packet.body.get(field)!r}: {answer[field]}"
+            yield Problem("rules", field, "refused", text)
+
+
+def alone(suite: Suite, operation: Operation, packet: Packet, problem: Problem) -> Exchange | None:
+    """The same difference with the field alone in the body, for a shorter way to repeat it."""
+    if problem.field not in packet.body:
+        return None
+    body = {**suite.stock.minimal(operation), problem.field: packet.body[problem.field]}
+    exchange = suite.target.send(suite.stock.request(operation, body))
+    single = Packet(body, packet.refused & {problem.field})
+    same = any(found[1:3] == problem[1:3] for found in differences(suite.contract, operation, single, exchange))
+    return exchange if same else None
+
+
+def died(operation: Operation, exchange: Exchange) -> bool:
+    """Whether the target crashed as no document foretells: then one value hides what becomes of all others."""
+    return exchange.response.status >= 500 and str(exchange.response.status) not in operation.spec["responses"]
+
+
+def survivors(suite: Suite, operation: Operation, packet: Packet) -> Packet | None:
+    """The packet without the values of which the target dies by themselves; None if that leaves no packet to send."""
+    minimal = suite.stock.minimal(operation)
+    deadly = set()
+    for field in sorted(name for name, value in packet.body.items() if minimal.get(name) != value):
+        exchange = suite.target.send(suite.stock.request(operation, {**minimal, field: packet.body[field]}))
+        if died(operation, exchange):
+            deadly.add(field)
+        if exchange.response.ok:
+            suite.stock.sweep()
+    if not deadly or deadly & minimal.keys():
+        return None
+    body = {name: value for name, value in packet.body.items() if name not in deadly}
+    return Packet({**body, **renewed(suite.stock, operation, body)}, packet.refused - deadly)
+
+
+def check_arrays(suite: Suite, operation: Operation) -> None:
+    """A value that is no text, one field at a time: PHP may die of it and then judges nothing else."""
+    if not suite.contract.crashes_are_refused:
+        return  # where crashes answer 500, which of several arrays kills PHP is for the oracle to say
+    for field in suite.stock.fields(operation):
+        takes_arrays = suite.contract.takes(operation, field, ["a"])
+        for value in ARRAYS[:1] if takes_arrays else ARRAYS:
+            body = {**suite.stock.minimal(operation), field: value}
+            if not (takes_arrays and value):
+                compare(suite, operation, Packet(body, frozenset({field}), hidden=True))
+

@@ -1,0 +1,94 @@
+"""Requests that once found something, kept in Hypothesis' example databases and sent again first. Judges nothing.
+
+A directory can be shared or committed, a Redis server serves many machines, a CI job's artifact is read from GitHub.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from importlib import import_module
+from typing import cast
+from urllib.parse import urlsplit
+
+from hypothesis.database import (
+    DirectoryBasedExampleDatabase,
+    ExampleDatabase,
+    GitHubArtifactDatabase,
+    MultiplexedDatabase,
+    ReadOnlyDatabase,
+)
+
+from ..client.http import Request
+from ..client.transports import CannotRun
+
+
+class Examples:
+    """What was found by operation; nothing where no database is given."""
+
+    def __init__(self, places: Iterable[str] = ()) -> None:
+        opened = [open_database(place) for place in places]
+        self._database = MultiplexedDatabase(*opened) if opened else None
+
+    def save(self, operation: str, request: Request) -> None:
+        """Keep a request that found something."""
+        if self._database is not None:
+            self._database.save(key_of(operation), written(request))
+
+    def requests(self, operation: str) -> Iterator[Request]:
+        """What found something before, in an order that is the same on every machine."""
+        if self._database is not None:
+            yield from map(read, sorted(self._database.fetch(key_of(operation))))
+
+
+def open_database(place: str) -> ExampleDatabase:
+    """The database that a user names: a directory, redis://..., or github:OWNER/REPOSITORY."""
+    if place.startswith(("redis://", "rediss://", "unix://")):
+        return redis_database(place)
+    if place.startswith("github:"):
+        owner, _, repository = place.removeprefix("github:").partition("/")
+        if not owner or not repository:
+            raise CannotRun(f"--example-database {place}: write github:OWNER/REPOSITORY")
+        return ReadOnlyDatabase(GitHubArtifactDatabase(owner, repository))
+    if urlsplit(place).scheme:
+        raise CannotRun(f"--example-database {place}: a directory, redis://HOST, or github:OWNER/REPOSITORY")
+    return DirectoryBasedExampleDatabase(place)
+
+
+def redis_database(place: str) -> ExampleDatabase:
+    """Redis is asked for only where it is named; Hypothesis would go on in silence without it."""
+    try:
+        redis = import_module("redis")
+        database = import_module("hypothesis.extra.redis")
+    except ImportError:
+        raise CannotRun("--example-database redis://...: pip install 'sarkmock[redis]'") from None
+    try:
+        client = redis.Redis.from_url(place)
+        client.ping()
+    except (redis.RedisError, ValueError) as error:
+        scheme, _, rest = place.partition("://")
+        raise CannotRun(f"--example-database {scheme}://{rest.rpartition('@')[2]}: {error}") from None
+    database = database.RedisExampleDatabase(client, key_prefix=b"sarkmock:")
+    return cast(ExampleDatabase, database)
+
+
+def key_of(operation: str) -> bytes:
+    return f"sarkmock {operation}".encode()
+
+
+def written(request: Request) -> bytes:
+    """A request as text that is the same for the same request."""
+    body = b64encode(request.body).decode()
+    return json.dumps([request.method, request.path, request.query, request.headers, body]).encode()
+
+
+def read(text: bytes) -> Request:
+    method, path, query, headers, body = json.loads(text)
+    return Request(method, path, query, tuple((name, value) for name, value in headers), b64decode(body))
+
+
+def aimed(request: Request, path: str) -> Request:
+    """The same request at a row that exists now."""
+    return replace(request, path=path)

@@ -1,0 +1,218 @@
+"""Schemathesis as a generator: its cases leave through the Target, where they are judged like all others.
+
+Schemathesis' engine is no public API and its drivers are not either: what is used of them stands in this module alone,
+and the project pins the release.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit
+
+import hypothesis
+import requests
+import schemathesis
+from hypothesis import strategies as st
+from schemathesis.core.parameters import ParameterLocation
+from schemathesis.errors import FailureGroup
+from schemathesis.generation.coverage import GenerationSession
+from schemathesis.generation.drivers import CoverageGenerator, ExamplesGenerator
+from schemathesis.generation.feedback import NO_FEEDBACK
+from schemathesis.generation.overrides import Override
+from schemathesis.transport.requests import REQUESTS_TRANSPORT
+
+from sarkmock import Operation
+
+from ..client.http import ACCEPT, Request
+from ..client.target import Unanswered, Withheld
+from ..fixtures.rows import Unavailable
+from ..judge.conformance import Problem
+from ..run import Suite
+from ..spec.boundary_values import NoBounds, split
+from ..spec.operation_data import narrowed
+
+BOUNDARY = b"-" * 28 + b"schemathesis"
+Case = schemathesis.Case[Any]
+MODES = [schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE]
+CONFIG: dict[str, Any] = {
+    "output": {"sanitization": {"enabled": False}},  # "pkey" holds the word "key": every reproducer would be masked
+    "cache": {"enabled": False},  # runs must not influence each other
+    "analysis": {"constants": {"enabled": False}},  # nor the mock's source what it is asked
+    "generation": {"database": "none"},
+    "phases": {
+        # Laravel answers them in its own way, also on paths that two templates match: protocol.py asks for each.
+        "coverage": {"unexpected-methods": []},
+    },
+    "checks": {
+        # Laravel accepts "5" as integer, a body that is no JSON as no input, and refuses keys of no row: no schema can
+        # say so. The oracle judges every request by the documented rules, field by field.
+        "positive_data_acceptance": {"enabled": False},
+        "negative_data_rejection": {"enabled": False},
+        # A documented 5xx is an answer (the PBX is not running); any other is an undocumented status.
+        "not_a_server_error": {"enabled": False},
+        # It cannot read prefixItems beside items (4.32.5); conformance.py judges every response by its schema.
+        "response_schema_conformance": {"enabled": False},
+    },
+}
+
+
+class Fuzzer:
+    """Schemathesis' view of a contract; its positive values are such as can succeed at this target."""
+
+    def __init__(self, suite: Suite) -> None:
+        self.suite = suite
+        self.session = GenerationSession()
+
+    @cached_property
+    def schema(self) -> schemathesis.BaseSchema:
+        own = {"base-url": self.suite.target.url, "seed": self.suite.settings.seed}
+        config = schemathesis.Config.from_dict({**CONFIG, **own})
+        schema = schemathesis.openapi.from_dict(self.document(), config=config)
+        schema.app = self.suite.target
+        return schema
+
+    def document(self) -> dict[str, Any]:
+        """The document, with the keys of live rows and the targets that resolve written down as what is possible."""
+        document = copy.deepcopy(self.suite.contract.document)
+        for operation in self.suite.contract.operations:
+            properties = self._properties(document, operation)
+            for name in operation.rules:
+                if name in properties and self._depends_on_state(operation, name):
+                    properties[name] = {"enum": self._possible(operation, name)}
+            if self.suite.settings.quick:
+                self._keep_one_content_type(document, operation)
+        return document
+
+    def _keep_one_content_type(self, document: dict[str, Any], operation: Operation) -> None:
+        """Form bodies double the cases; protocol.py sends some of them anyhow."""
+        content = document["paths"][operation.path][operation.method.lower()].get("requestBody", {}).get("content", {})
+        for name in list(content)[1:]:
+            del content[name]
+
+    def _properties(self, document: dict[str, Any], operation: Operation) -> dict[str, Any]:
+        place = self.suite.contract.body_place(operation)
+        if place is None:
+            return {}
+        value: Any = document
+        for step in self.suite.contract.resolve(place)[0].split("/")[1:]:
+            value = value[step.replace("~1", "/").replace("~0", "~")]
+        return value.get("properties", {})  # type: ignore[no-any-return]
+
+    def _depends_on_state(self, operation: Operation, name: str) -> bool:
+        rules = split(operation.rules[name])
+        known = "accept" in narrowed(operation, name) and "file" not in rules
+        return known or any(rule.startswith("exists:") for rule in rules)
+
+    def _possible(self, operation: Operation, name: str) -> list[Any]:
+        stock = self.suite.stock
+        try:
+            values = [stock.value(operation, name, value) for value in stock.bounds(operation, name).accept]
+        except (NoBounds, Unavailable):
+            values = ["no such key"]
+        return [*values, None] if "nullable" in split(operation.rules[name]) else values
+
+    def operation(self, operation: Operation) -> schemathesis.APIOperation[Any, Any, Any, Any]:
+        return self.schema[operation.path][operation.method]
+
+    def examples(self, operation: Operation) -> Iterator[Case]:
+        """The document's own examples."""
+        yield from ExamplesGenerator(operation=self.operation(operation), override=Override(), feedback=NO_FEEDBACK,
+                                     fill_missing=False)
+
+    def coverage(self, operation: Operation) -> Iterator[Case]:
+        """Boundary values by the JSON Schema, one deviation at a time."""
+        target = self.operation(operation)
+        generation = self.schema.config.generation_for(operation=target, phase="coverage")
+        yield from CoverageGenerator(operation=target, generation_modes=MODES, generation_config=generation,
+                                     auth_storage=None, override=Override(), feedback=NO_FEEDBACK, session=self.session)
+
+    def random(self, operation: Operation, examples: int, test: Callable[[Case], None]) -> None:
+        """Random cases in both modes, the same ones for the same seed."""
+        target = self.operation(operation)
+        strategy = st.one_of([target.as_strategy(generation_mode=mode, feedback=NO_FEEDBACK) for mode in MODES])
+        settings = hypothesis.settings(max_examples=examples, database=None, deadline=None,
+                                       phases=[hypothesis.Phase.generate],
+                                       suppress_health_check=list(hypothesis.HealthCheck))
+
+        @hypothesis.seed(zlib.crc32(f"{self.suite.settings.seed} {operation.id}".encode()))
+        @settings
+        @hypothesis.given(strategy)
+        def run(case: Case) -> None:
+            test(case)
+
+        run()
+
+
+def check_fuzzed(suite: Suite, fuzzer: Fuzzer, operation: Operation, examples: int) -> None:
+    """Everything that Schemathesis thinks of for one operation. What a case makes is removed at once."""
+    def test(case: Case) -> None:
+        send(suite, operation, case)
+
+    for cases in (fuzzer.examples(operation), fuzzer.coverage(operation)):
+        for case in cases:
+            test(case)
+    if examples:
+        fuzzer.random(operation, examples, test)
+
+
+def send(suite: Suite, operation: Operation, case: Case) -> None:
+    """Send a case; what the suite does not see, Schemathesis' own checks may."""
+    before = suite.problems
+    try:
+        aim(suite, operation, case)
+        response = call(suite, case)
+    except Withheld:
+        return
+    except Unanswered as reason:
+        suite.unjudged.append(str(reason))
+        return
+    if suite.excused:
+        return
+    try:
+        case.validate_response(response)
+    except FailureGroup as group:
+        if suite.problems == before:
+            for failure in group.exceptions:
+                suite.report(operation.id, Problem("schemathesis", "", failure.title, failure.message), suite.last)
+    if suite.stock.made:
+        suite.stock.sweep()
+
+
+def call(suite: Suite, case: Case) -> schemathesis.Response:
+    """What ``case.call()`` does, without serialising every case twice, and with the bytes that really went out."""
+    kwargs = REQUESTS_TRANSPORT.serialize_case(case, base_url=suite.target.url, headers=dict([ACCEPT]))
+    prepared = requests.Request(**kwargs).prepare()
+    exchange = suite.target.send(as_request(prepared, suite.target.transport.base))
+    headers: dict[str, list[str]] = {}
+    for name, value in exchange.response.headers:
+        headers.setdefault(name.lower(), []).append(value)
+    return schemathesis.Response(exchange.response.status, headers, exchange.response.body, prepared, 0.0, False)
+
+
+def as_request(prepared: requests.PreparedRequest, base: str) -> Request:
+    """A request that the library has prepared, as the Target takes it."""
+    parts = urlsplit(prepared.url or "")
+    body = prepared.body.encode() if isinstance(prepared.body, str) else prepared.body or b""
+    content_type = prepared.headers.get("Content-Type")
+    boundary = re.match(rb"--([0-9a-f]{32})(?:--)?\r\n", body)
+    if boundary:  # a random one, but the same seed shall send the same bytes
+        body = body.replace(boundary[1], BOUNDARY)
+        content_type = content_type and content_type.replace(boundary[1].decode(), BOUNDARY.decode())
+    headers = (ACCEPT, ("Content-Type", content_type)) if content_type else (ACCEPT,)
+    return Request(prepared.method or "GET", parts.path.removeprefix(base), parts.query, headers, body)
+
+
+def aim(suite: Suite, operation: Operation, case: Case) -> None:
+    """Let a case meet a row and a key that is free, unless the path or the key is what the case is about."""
+    components = case.meta.components if case.meta else {}
+    location = ParameterLocation.PATH
+    if operation.parameters and (location not in components or components[location].mode is MODES[0]):
+        body = case.body if isinstance(case.body, dict) else {}
+        case.path_parameters = {name: str(value) for name, value in suite.stock.path(operation, body).items()}
+    if isinstance(case.body, dict) and case.meta is not None and case.meta.generation.mode is MODES[0]:
+        case.body = {**case.body, **suite.stock.fresh_fields(operation)}

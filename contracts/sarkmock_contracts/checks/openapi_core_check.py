@@ -1,0 +1,73 @@
+"""A second opinion on responses: openapi-core, another reading of OpenAPI than the compiled schemas. Judges a sample.
+
+It is too slow for every exchange, and cannot read form bodies with type lists (its issue 1180): it sees responses.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from openapi_core import OpenAPI
+from openapi_core.datatypes import RequestParameters
+from openapi_core.exceptions import OpenAPIError
+
+from sarkmock import Operation
+
+from ..client.http import Exchange, Request, Response
+from ..judge.conformance import Problem, conforms
+from ..run import Suite
+from ..spec.contract import Contract
+
+HOST = "https://127.0.0.1:44300"
+BASE = "/api"
+
+
+class CoreRequest:
+    """A request as openapi-core wants to see it."""
+
+    def __init__(self, request: Request) -> None:
+        self.host_url = HOST
+        self.path = BASE + request.path
+        self.full_url_pattern = HOST + BASE + request.path
+        self.method = request.method.lower()
+        self.content_type = request.content_type
+        self.body = request.body
+        self.parameters = RequestParameters()
+
+
+class CoreResponse:
+    """A response as openapi-core wants to see it."""
+
+    def __init__(self, response: Response) -> None:
+        self.status_code = response.status
+        self.content_type = response.content_type
+        self.headers = dict(response.headers)
+        self.data = response.body
+
+
+def openapi_core_of(contract: Contract) -> OpenAPI:
+    """openapi-core's compiled document; the server is named outright, as its matching is host-sensitive."""
+    return OpenAPI.from_dict({**contract.document, "servers": [{"url": HOST + BASE}]})
+
+
+def check_opinion(suite: Suite, core: OpenAPI, operation: Operation) -> None:
+    """Where openapi-core refuses a response that the compiled schemas accept."""
+    samples = [exchange for (name, _), exchange in suite.samples.items() if name == operation.id]
+    for exchange in samples:
+        error = refusal(core, exchange)
+        if error is not None and not list(conforms(suite.contract, operation, exchange)):
+            suite.report(operation.id, Problem("opinion", "", str(exchange.response.status), error), exchange)
+
+
+def refusal(core: OpenAPI, exchange: Exchange) -> str | None:
+    """What openapi-core finds wrong with a response. Downloads are no texts, and it knows no other bodies."""
+    if exchange.response.content_type not in ("application/json", ""):
+        return None
+    request: Any = CoreRequest(exchange.request)
+    response: Any = CoreResponse(exchange.response)
+    try:
+        core.validate_response(request, response)
+    except OpenAPIError as error:
+        details = getattr(error.__cause__, "schema_errors", ())
+        return "; ".join([str(error), *(detail.message for detail in details)])
+    return None

@@ -1,0 +1,85 @@
+"""A model of rows: what a resource must hold after the writes so far. Knows no target and makes no random choice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sarkmock import Operation
+
+from ..client.http import Exchange
+from ..judge.conformance import Problem
+from ..spec.operation_data import columns_derived
+from ..spec.resources import Resource
+from .persistence import same
+
+STRANGE = "nosuchvalue"  # of fields that an operation does not know
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A value that a column must hold, the operation that should have written it, and the check that says so."""
+
+    value: Any
+    operation: Operation
+    check: str
+
+
+@dataclass
+class Row:
+    """One row: what its columns must hold, what they were last seen to hold, and the writes that made it so."""
+
+    resource: Resource
+    key: str
+    written_by: Operation
+    expected: dict[str, Expected]
+    history: list[Exchange] = field(default_factory=list)
+    shown: dict[str, Any] = field(default_factory=dict)
+
+    def update(self, operation: Operation, sent: Mapping[str, Any]) -> None:
+        """Merge what a PUT sent. Columns that the server derives from it, and the time of change, are open again."""
+        self.written_by = operation
+        derived = columns_derived(operation.id, sent)
+        self.expected = {name: wanted for name, wanted in {**self.expected, **told(operation, sent)}.items()
+                         if name not in derived}
+        self.shown = {name: value for name, value in self.shown.items() if name not in {*sent, *derived, "z_updated"}}
+
+    def differences(self, show: Operation, row: Mapping[str, Any]) -> Iterator[tuple[Operation, Problem]]:
+        """Where a row that is shown differs from what was sent or defaulted, or changed though nobody asked; and who
+        is to blame: the operation that should have written it, or else the one that shows it."""
+        strange = {name for name, value in row.items() if value == STRANGE and name not in self.written_by.rules}
+        for name in sorted(strange):
+            text = f"{name} is no variable, but it is stored"
+            yield self.written_by, Problem("stored", name, "unknown field", text)
+        for name in [name for name in self.expected if name in row and name not in strange]:
+            wanted = self.expected[name]
+            if not same(wanted.operation, wanted.value, row[name]):
+                text = f"{name} should be {wanted.value!r}, is {row[name]!r}"
+                yield wanted.operation, Problem(wanted.check, name, "changed", text)
+        for name in self.shown.keys() - self.expected.keys() - strange:
+            if row.get(name) != self.shown[name]:
+                text = f"{name} was {self.shown[name]!r}, is {row.get(name)!r}, though nobody sent it"
+                yield show, Problem("unasked", name, "changed", text)
+
+    def holds(self, name: str) -> Any:
+        """The value that a column must have; None if nobody knows."""
+        return self.expected[name].value if name in self.expected else None
+
+    def learn(self, row: Mapping[str, Any]) -> None:
+        """Columns that nobody sends must stay as they are shown."""
+        self.shown = dict(row)
+
+
+def new_row(resource: Resource, operation: Operation, key: str, sent: Mapping[str, Any], made: Exchange) -> Row:
+    """The row that a create operation should have made: defaults, then what was sent."""
+    derived = columns_derived(operation.id, sent)
+    defaults = {name: Expected(value, operation, "default") for name, value in operation.defaults.items()
+                if value is not None and name not in derived}
+    return Row(resource, key, operation, {**defaults, **told(operation, sent)}, [made])
+
+
+def told(operation: Operation, sent: Mapping[str, Any]) -> dict[str, Expected]:
+    """What a write says of columns: variables with rules, but for those the server derives."""
+    names = sent.keys() & operation.rules.keys() - columns_derived(operation.id, sent)
+    return {name: Expected(sent[name], operation, "stored") for name in names}

@@ -1,0 +1,274 @@
+"""Random sequences of writes and reads against a model of the rows; values are compared, not only statuses.
+
+A difference is entered in the ledger and the sequence goes on: Hypothesis chooses the steps and never stops at one.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import hypothesis
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+
+from sarkmock import Operation, to_text
+
+from ..client.http import Exchange, Request, fill_path
+from ..client.target import Unanswered, Withheld
+from ..fixtures.rows import Body, Unavailable
+from ..judge.conformance import Problem
+from ..run import Suite
+from ..spec.boundary_values import NoBounds
+from ..spec.operation_data import recipe
+from ..spec.resources import Resource
+from .row_model import STRANGE, Row, new_row
+
+# A draw that does not depend on the target, so that Hypothesis sees the same choices whatever the target answers.
+DICE = st.integers(min_value=0, max_value=2**32)
+TENANT = "cluster"
+
+
+class Sequences:
+    """The steps of a sequence. Every step is a no-op where there is nothing to do it to."""
+
+    def __init__(self, suite: Suite, resources: Sequence[Resource]) -> None:
+        self.suite = suite
+        self.resources = resources
+        self.rows: dict[tuple[str, str], Row] = {}
+        self.gone: list[Row] = []
+        self.over = False
+
+    def report(self, operation: Operation, problem: Problem, *evidence: Exchange) -> None:
+        self.suite.report(operation.id, problem, *evidence)
+
+    def send(self, request: Request) -> Exchange:
+        return self.suite.target.send(request)
+
+    def path(self, operation: Operation, row: Row) -> str:
+        return fill_path(operation.path, {operation.parameters[0]: row.key})
+
+    def body(self, operation: Operation, dice: random.Random) -> Body:
+        """A body that passes: what is required, and a few of the other variables."""
+        body = self.suite.stock.minimal(operation)
+        accepted = {name: self.suite.stock.bounds(operation, name).accept for name in operation.rules}
+        others = [name for name, values in accepted.items() if values and name not in body]
+        for name in dice.sample(others, min(len(others), dice.randint(0, 4))):
+            body[name] = self.value(operation, name, dice)
+        if TENANT in body and dice.random() < 0.5:
+            body[TENANT] = self.tenant(dice) or body[TENANT]
+        return body
+
+    def value(self, operation: Operation, name: str, dice: random.Random) -> Any:
+        return self.suite.stock.value(operation, name, dice.choice(self.suite.stock.bounds(operation, name).accept))
+
+    def tenant(self, dice: random.Random) -> str | None:
+        tenants = [row.key for row in self.rows.values() if row.resource.name == "tenants"]
+        return dice.choice(tenants) if tenants else None
+
+    def any_row(self, dice: random.Random) -> Row | None:
+        return dice.choice(list(self.rows.values())) if self.rows else None
+
+    # steps
+
+    def take(self, step: str, dice: random.Random) -> None:
+        """A step, unless the sequence is over: without an answer the model knows no longer what is there."""
+        if self.over:
+            return
+        try:
+            getattr(self, step)(dice)
+        except Withheld:
+            pass  # nothing has left: all is as it was
+        except Unanswered as reason:
+            self.over = True
+            self.suite.unjudged.append(str(reason))
+
+    def create(self, dice: random.Random) -> None:
+        """A new row, then what is shown of it."""
+        resource = dice.choice(self.resources)
+        operation = dice.choice(resource.creates)
+        try:
+            body = {**strange(resource.show, operation), **self.body(operation, dice)}
+            exchange = self.send(self.suite.stock.request(operation, body))
+        except (Unavailable, NoBounds):
+            return
+        answer = exchange.response.json
+        if exchange.response.ok and isinstance(answer, dict) and resource.key in answer:
+            key = to_text(answer[resource.key])
+            self.gone = [row for row in self.gone if row.key != key]  # timers take the highest number so far and one
+            self.rows[resource.name, key] = new_row(resource, operation, key, body, exchange)
+            self.look(self.rows[resource.name, key])
+
+    def create_again(self, dice: random.Random) -> None:
+        """A key that is taken is refused, and the row stays as it is."""
+        row = self.any_row(dice)
+        if row is None:
+            return
+        operation = self.suite.operation_of(row.history[0].request)
+        if operation is None or row.resource.key not in operation.rules:
+            return  # the server makes the key
+        exchange = self.send(row.history[0].request)
+        if exchange.response.ok:
+            text = f"the key {row.key!r} is taken, and still {operation.id} answers {exchange.response.status}"
+            self.report(operation, Problem("duplicate", row.resource.key, "accepted", text), row.history[0], exchange)
+        else:
+            self.look(row)
+
+    def update(self, dice: random.Random) -> None:
+        """Some variables are sent, with a field that nobody knows and another key; the rest stays, the key too."""
+        row = self.any_row(dice)
+        if row is None or row.resource.update is None:
+            return
+        operation = row.resource.update
+        body = {**self.changes(operation, row.resource.creates[0], dice), **strange(row.resource.show, operation)}
+        exchange = self.send(self.suite.stock.request(operation, body, {operation.parameters[0]: row.key}))
+        if exchange.response.ok:
+            row.history.append(exchange)
+            row.update(operation, body)
+        self.look(row)
+
+    def changes(self, operation: Operation, creator: Operation, dice: random.Random) -> Body:
+        """Some variables, and those that are required; what identifies the row is left alone, could it be changed."""
+        assert operation.table is not None
+        names = sorted(operation.rules.keys() - {operation.table.key, *recipe("made", creator.id)})
+        chosen = {*dice.sample(names, min(len(names), dice.randint(1, 5))), *self.suite.contract.required(operation)}
+        accepted = {name: self.suite.stock.bounds(operation, name).accept for name in sorted(chosen)}
+        return {name: self.value(operation, name, dice) for name, values in accepted.items() if values}
+
+    def delete(self, dice: random.Random) -> None:
+        """A row is gone, unless something depends on it. Tenants come up often: only they have dependents."""
+        tenant = self.tenant(dice) if dice.random() < 0.5 else None
+        row = self.any_row(dice) if tenant is None else self.rows["tenants", tenant]
+        if row is None or row.resource.delete is None:
+            return
+        operation = row.resource.delete
+        exchange = self.send(Request("DELETE", self.path(operation, row)))
+        dependents = self.dependents(row)
+        if dependents:
+            self.suite.tally.checked.add(operation.id)
+        if exchange.response.ok:
+            del self.rows[row.resource.name, row.key]
+            row.history.append(exchange)
+            self.gone.append(row)
+        if dependents and exchange.response.ok:
+            text = f"deleted although {dependents[0].resource.name}/{dependents[0].key} depends on it"
+            evidence = (row.history[0], dependents[0].history[-1], exchange)
+            self.report(operation, Problem("dependency", "", "ignored", text), *evidence)
+        elif not dependents and exchange.response.status in (409, 422):
+            text = f"nothing depends on {row.key!r}, and still it cannot be deleted: {exchange.response.status}"
+            self.report(operation, Problem("dependency", "", "invented", text), row.history[0], exchange)
+        self.look(row)
+
+    def dependents(self, row: Row) -> list[Row]:
+        """Rows that name a tenant as theirs (sark-v6-api.txt line 685), if the document has that checked."""
+        if row.resource.delete is None or "tenant_is_unused" not in row.resource.delete.checks:
+            return []
+        return [other for other in self.rows.values() if other.holds(TENANT) == row.key]
+
+    def read(self, dice: random.Random) -> None:
+        """A row, or one that is gone."""
+        rows = [*self.rows.values(), *self.gone[-3:]]
+        if rows:
+            self.look(dice.choice(rows))
+
+    def list(self, dice: random.Random) -> None:
+        """A list shows every row as it is, and none that is gone."""
+        resource = dice.choice(self.resources)
+        if resource.list is None:
+            return
+        exchange = self.send(Request("GET", resource.list.path))
+        if not isinstance(exchange.response.json, list):
+            return
+        self.compare_order(resource.list, exchange)
+        listed = {str(item[resource.key]): item for item in exchange.response.json}
+        for row in [row for row in self.rows.values() if row.resource == resource]:
+            self.compare_listed(row, listed.get(row.key), exchange)
+        for row in [row for row in self.gone if row.resource == resource and row.key in listed]:
+            text = f"{row.key!r} was deleted and is still listed"
+            self.report(resource.list, Problem("list", "", "stale", text), *row.history, exchange)
+
+    def compare_order(self, operation: Operation, exchange: Exchange) -> None:
+        """The rows stand in the order of the document's x-table, texts by their bytes as SQLite sorts them."""
+        assert operation.table is not None
+        keys = [[sortable(item.get(name)) for name in operation.table.order] for item in exchange.response.json]
+        if keys != sorted(keys):
+            text = f"the rows are not in the order of {', '.join(operation.table.order)}"
+            self.report(operation, Problem("list", "", "order", text), exchange)
+
+    def compare_listed(self, row: Row, item: dict[str, Any] | None, exchange: Exchange) -> None:
+        assert row.resource.list is not None
+        if item is None:
+            text = f"{row.key!r} exists and is not listed"
+            self.report(row.resource.list, Problem("list", "", "missing", text), *row.history, exchange)
+            return
+        for operation, problem in row.differences(row.resource.list, item):
+            self.report(operation, problem, *row.history, exchange)
+
+    def look(self, row: Row) -> None:
+        """A row shows what it must; one that is gone shows nothing."""
+        show = row.resource.show
+        exchange = self.send(Request("GET", self.path(show, row)))
+        alive = (row.resource.name, row.key) in self.rows
+        if alive and exchange.response.ok and isinstance(exchange.response.json, dict):
+            for operation, problem in row.differences(show, exchange.response.json):
+                self.report(operation, problem, *row.history, exchange)
+            row.learn(exchange.response.json)
+        elif alive != exchange.response.ok:
+            text = f"{row.key!r} should {'be' if alive else 'not be'} there: {exchange.response.status}"
+            kind = "missing" if alive else "still there"
+            self.report(show, Problem("presence", "", kind, text), *row.history, exchange)
+
+    def finish(self) -> None:
+        """Remove what the sequence made: what depends on a tenant before the tenant."""
+        rows = [] if self.over else self.rows.values()  # what is left over, the suite sweeps
+        for row in sorted(rows, key=lambda row: row.resource.name == "tenants"):
+            if row.resource.delete is not None:
+                self.send(Request("DELETE", self.path(row.resource.delete, row)))
+
+
+def strange(show: Operation, operation: Operation) -> Body:
+    """Fields that an operation does not know, columns among them: they are ignored (sark-v6-api.txt line 100)."""
+    return {name: STRANGE for name in ("nosuchfield", *show.visible) if name not in operation.rules}
+
+
+def sortable(value: Any) -> tuple[int, int, bytes]:
+    """SQLite's order: null, numbers, texts."""
+    if value is None:
+        return 0, 0, b""
+    return (1, value, b"") if isinstance(value, int) else (2, 0, str(value).encode("utf-8", "surrogatepass"))
+
+
+STEPS = ("create", "create", "create_again", "update", "update", "delete", "read", "list")
+
+
+def machine(suite: Suite, resources: Sequence[Resource]) -> type[RuleBasedStateMachine]:
+    """A state machine over some resources of a suite."""
+
+    class Machine(RuleBasedStateMachine):
+        def __init__(self) -> None:
+            super().__init__()
+            self.sequence = Sequences(suite, resources)
+            self.taken = 0
+
+        def teardown(self) -> None:
+            self.sequence.finish()
+
+    for number, name in enumerate(STEPS):
+        setattr(Machine, f"{name}_{number}", rule(dice=DICE)(_step(name)))
+    return Machine
+
+
+def _step(name: str) -> Callable[..., None]:
+    def step(self: Any, dice: int) -> None:
+        self.taken += 1  # Hypothesis likes the same small numbers: no two steps shall throw the same
+        self.sequence.take(name, random.Random(f"{dice} {self.taken}"))
+    return step
+
+
+def run_sequences(suite: Suite, resources: Sequence[Resource], examples: int, steps: int) -> None:
+    """So many sequences of so many steps, the same ones for the same seed."""
+    settings = hypothesis.settings(max_examples=examples, stateful_step_count=steps, database=None, deadline=None,
+                                   suppress_health_check=list(hypothesis.HealthCheck),
+                                   phases=[hypothesis.Phase.generate])
+    run_state_machine_as_test(hypothesis.seed(suite.settings.seed)(machine(suite, resources)), settings=settings)

@@ -1,0 +1,128 @@
+"""What other versions of the API have and the judging document has not: it must not be there, nor have an effect.
+
+Which paths and variables these are is read from the other profiles in the package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from sarkmock import Operation, load, profiles
+
+from ..client.http import Exchange, Request, fill_path
+from ..fixtures.rows import Unavailable
+from ..judge.conformance import Problem
+from ..run import Suite
+from ..spec.boundary_values import FileOf, NoBounds, bounds_of, is_placeholder
+from ..spec.contract import Contract
+
+UNKNOWN = "zz-no-such-key"
+
+
+@cache
+def others(profile: str) -> tuple[Contract, ...]:
+    """The other profiles in the package."""
+    return tuple(Contract(load(name)) for name in profiles() if name != profile)
+
+
+def strange_operations(suite: Suite) -> list[Operation]:
+    """Operations of other profiles on paths that the judging document does not have."""
+    ours = {operation.path for operation in suite.contract.operations}
+    found = {(one.method, one.path): one for other in others(suite.settings.profile) for one in other.operations}
+    return [one for one in found.values() if one.path not in ours]
+
+
+def check_strange_paths(suite: Suite) -> None:
+    """No such path: OPTIONS allows what any unknown path does, and GET finds nothing."""
+    for operation in strange_operations(suite):
+        path = fill_path(operation.path, {**dict.fromkeys(operation.parameters, UNKNOWN), **examples(suite, operation)})
+        if suite.operation_of(Request("GET", path)) is not None and operation.method == "GET":
+            continue  # a template of ours takes it, and its own checks judge it
+        suite.tally.paths.add(operation.path)
+        if operation.method == "GET" and operation.hazard == "read":
+            found = suite.target.send(Request("GET", path))
+            there = found.response.status != 404
+        else:
+            found = suite.target.send(Request("OPTIONS", path))
+            there = operation.method in methods(found) - set(suite.contract.router.allowed(path))
+        if there:
+            text = f"{operation.method} {operation.path} is there, though it is not documented"
+            suite.report("", Problem("unknown-path", operation.path, operation.method, text), found)
+
+
+def examples(suite: Suite, operation: Operation) -> dict[str, Any]:
+    """The path that the other profile gives as its example."""
+    other = next(one for one in others(suite.settings.profile) if operation in one.operations)
+    return other.examples(operation)
+
+
+def methods(exchange: Exchange) -> set[str]:
+    return {method.strip() for method in (exchange.response.header("Allow") or "").split(",")}
+
+
+def strange_fields(suite: Suite, operation: Operation) -> dict[str, Any]:
+    """Variables that the operation has in other profiles alone, each with a value that is accepted there."""
+    found = {}
+    for other in others(suite.settings.profile):
+        twin = other.by_id.get(operation.id)
+        for name, rules in (twin.rules if twin else {}).items():
+            if name not in operation.rules:
+                found[name] = next(accepted(rules), "zz")
+    return found
+
+
+def accepted(rules: Any) -> Iterator[Any]:
+    try:
+        values = bounds_of(rules).accept
+    except NoBounds:
+        return
+    yield from (value for value in values if not is_placeholder(value) and not isinstance(value, FileOf))
+
+
+def check_strange_fields(suite: Suite, operation: Operation) -> None:
+    """A variable that the document does not have is ignored: neither refused nor stored. All are sent at once, or one
+    after the other where that is not accepted."""
+    strange = strange_fields(suite, operation)
+    try:
+        for name, exchange in exchanges(suite, operation, strange):
+            value = strange[name]
+            suite.tally.strange.add((operation.id, name))
+            if holds(exchange, name, value) and not usual(suite, operation, name, value):
+                text = f"{name} is no documented variable, and is stored: {value!r}"
+                suite.report(operation.id, Problem("stored", name, "unknown field", text), exchange)
+    except Unavailable:
+        return
+
+
+def exchanges(suite: Suite, operation: Operation, strange: dict[str, Any]) -> Iterator[tuple[str, Exchange]]:
+    """By variable the exchange in which it was sent."""
+    together = sent(suite, operation, strange) if strange else None
+    for name, value in strange.items():
+        if together is None or (len(strange) > 1 and not together.response.ok):
+            yield name, sent(suite, operation, {name: value})
+        else:
+            yield name, together
+
+
+def sent(suite: Suite, operation: Operation, strange: dict[str, Any]) -> Exchange:
+    return suite.target.send(suite.stock.request(operation, {**suite.stock.minimal(operation), **strange}))
+
+
+def holds(exchange: Exchange, name: str, value: Any) -> bool:
+    """Whether an answer shows a value."""
+    answer = exchange.response.json
+    return exchange.response.ok and isinstance(answer, dict) and str(answer.get(name)) == str(value)
+
+
+def usual(suite: Suite, operation: Operation, name: str, value: Any) -> bool:
+    """Whether a new row holds it without being sent. An update has already changed the only row it could ask."""
+    if operation.method != "POST":
+        return False
+    return holds(suite.target.send(suite.stock.request(operation, suite.stock.minimal(operation))), name, value)
+
+
+def check_unknown_names(suite: Suite, operation: Operation) -> None:
+    """A read of what is not there answers as documented: its status and body are judged like any."""
+    suite.target.send(Request("GET", fill_path(operation.path, dict.fromkeys(operation.parameters, UNKNOWN))))

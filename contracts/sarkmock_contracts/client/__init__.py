@@ -1,0 +1,1 @@
+"""Talking to a target: HTTP messages, transports, rate limit, budget, interrupts."""

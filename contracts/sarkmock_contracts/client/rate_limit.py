@@ -1,0 +1,196 @@
+"""How fast requests leave, and what becomes of one that is not answered. Knows limits and networks, no operation.
+
+Laravel's window is fixed: after it ends, all of the limit is there again. So requests leave at once while some are
+left, and wait for the window's end when none is.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from . import interrupts
+from .budget import Speed
+from .http import Request, Response
+from .target import Unanswered
+from .transports import CannotRun, NoAnswer, Transport
+
+USUAL_LIMIT = 60  # requests a minute, until the target tells (recorded: X-RateLimit-Limit)
+LATENCY = 0.1  # seconds an answer takes, until one was timed
+WINDOW = 60.0
+MARGIN = 1.0  # the box counts whole seconds
+PATIENCE = 900.0  # who asks to come back later than this is not waited for
+REFUSALS = 10  # so many 429 for one request, and it is given up
+BACKOFF = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+AWAY = {502, 503, 504}
+READS = {"GET", "HEAD", "OPTIONS"}
+PER = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class Lost(Unanswered):
+    """The answer to a request is lost, and it may have been carried out: it is neither repeated nor judged."""
+
+
+class StaysAway(CannotRun):
+    """The target stopped answering in the middle of a run."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Time, and waiting; tests bring their own."""
+
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = interrupts.sleep
+
+
+def seconds_each(rate: str) -> float:
+    """The seconds between two requests at a rate like 60/m; 0 for auto, which asks the target."""
+    if rate == "auto":
+        return 0.0
+    match = re.fullmatch(r"([1-9]\d*)/([smh])", rate)
+    if match is None:
+        raise CannotRun(f"--rate {rate}: write auto, or a number a second, minute or hour like 60/m")
+    return PER[match[2]] / int(match[1])
+
+
+class Window:
+    """What the target says of its limit: how many requests are left, and until when."""
+
+    def __init__(self) -> None:
+        self.limit: int | None = None
+        self.left: int | None = None
+        self.ends = 0.0
+
+    def wait(self, now: float) -> float:
+        """Seconds until a request will be answered."""
+        return max(0.0, self.ends - now) if self.left == 0 else 0.0
+
+    def learn(self, response: Response, now: float) -> None:
+        """Read an answer. A window that began unseen ends within a minute of its first answer."""
+        left = number(response.header("X-RateLimit-Remaining"))
+        if left is None:
+            return
+        if self.left is None or left >= self.left or now >= self.ends:
+            self.ends = now + WINDOW + MARGIN
+        self.left, self.limit = left, number(response.header("X-RateLimit-Limit"))
+
+    def refused(self, seconds: float, now: float) -> None:
+        """A 429 says it exactly."""
+        self.left, self.ends = 0, now + seconds
+
+
+class Paced:
+    """A transport that waits as the target's limit demands and repeats what can be repeated safely.
+
+    ``undone`` is asked before a request is repeated that is no plain read and may have been carried out.
+    """
+
+    def __init__(self, transport: Transport, rate: str = "auto", clock: Clock | None = None) -> None:
+        self.transport = transport
+        self.url, self.base = transport.url, transport.base
+        self.clock = clock or Clock()
+        self.window = Window()
+        self.undone: Callable[[Request], bool] = lambda request: request.method in READS
+        self.tell: Callable[[float], None] = lambda seconds: None  # who watches hears of every wait
+        self.answered = False
+        self.away = ""  # why nothing is answered any more
+        self.attempts = self.refusals = self.troubles = 0
+        self.waited = 0.0
+        self.each = seconds_each(rate)
+        self._next = self._spent = 0.0
+
+    @property
+    def latency(self) -> float:
+        """Seconds an answer takes."""
+        return self._spent / self.attempts if self.answered else LATENCY
+
+    @property
+    def speed(self) -> Speed:
+        """How fast the target can be asked, as far as it has told."""
+        return Speed(self.window.limit if self.answered else USUAL_LIMIT, self.each, self.latency)
+
+    def send(self, request: Request) -> Response:
+        """The answer of the target itself. Raises Lost, or StaysAway when patience is over."""
+        refused = 0
+        while True:
+            response = self._persist(request)
+            if response.status != 429:
+                return response
+            refused += 1
+            self.refusals += 1
+            seconds = retry_after(response)
+            if refused >= REFUSALS or seconds > PATIENCE:
+                text = f"{self.url} answers 429 {refused} times in a row, at last with Retry-After {seconds:.0f}"
+                raise self._away(text)
+            self.window.refused(seconds, self.clock.now())
+
+    def _persist(self, request: Request) -> Response:
+        """Through a network that fails for a while."""
+        reason = ""
+        for pause in (*(BACKOFF if self.answered and not self.away else ()), None):
+            self._hold()
+            try:
+                response = self._attempt(request)
+                if not is_away(response):
+                    return response
+                reason, sent = f"{self.url} answers {response.status}, not as the API does", True
+            except NoAnswer as error:
+                reason, sent = str(error), error.sent
+            self.troubles += 1
+            if pause is not None:
+                self._sleep(pause)
+                if sent and not self.undone(request):
+                    raise Lost(f"{request.method} {request.path}: {reason}")
+        raise self._away(reason)
+
+    def _away(self, reason: str) -> StaysAway:
+        """What is left of a run then fails at once: nobody waits a minute for each request."""
+        self.away = f"{reason} ({self.attempts} requests sent)"
+        return StaysAway(self.away)
+
+    def _attempt(self, request: Request) -> Response:
+        self.attempts += 1
+        began = self.clock.now()
+        response = self.transport.send(request)
+        self._spent += self.clock.now() - began
+        self.answered = True
+        self.window.learn(response, self.clock.now())
+        return response
+
+    def _hold(self) -> None:
+        """Wait for the target's window and for our own rate."""
+        now = self.clock.now()
+        self._sleep(max(self.window.wait(now), self._next - now))
+        self._next = max(self._next, self.clock.now()) + self.each
+
+    def _sleep(self, seconds: float) -> None:
+        if seconds > 0:
+            self.tell(seconds)
+            self.waited += seconds
+            self.clock.sleep(seconds)
+
+
+def is_away(response: Response) -> bool:
+    """Whether a server before the API answered: the API's own 503 is JSON and names no time to come back."""
+    own = response.content_type == "application/json" and response.header("Retry-After") is None
+    return response.status in AWAY and not own
+
+
+def retry_after(response: Response) -> float:
+    """The seconds that an answer asks to wait: a number, or a date."""
+    text = response.header("Retry-After") or ""
+    seconds = number(text)
+    if seconds is not None:
+        return float(seconds)
+    try:
+        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
+    except (TypeError, ValueError):
+        return WINDOW
+
+
+def number(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isascii() and text.isdigit() else None

@@ -1,0 +1,193 @@
+"""Two ways out: a WSGI application in this process, or a box over one keep-alive session. Knows no operation."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
+
+import requests
+import urllib3
+
+from sarkmock import redacted
+
+from .http import Request, Response
+
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+EMBEDDED_URL = "https://127.0.0.1:44300/api"  # where `sarkmock serve` would answer the same request
+_TIMEOUT = 30
+
+
+class CannotRun(Exception):
+    """The target cannot be judged at all; one line for people."""
+
+
+class NoAnswer(Exception):
+    """A connection was refused, reset or silent; ``sent`` tells whether the request may have been carried out."""
+
+    def __init__(self, reason: str, sent: bool) -> None:
+        super().__init__(reason)
+        self.sent = sent
+
+
+class Transport(Protocol):
+    """Carries a request to the target."""
+
+    url: str
+    base: str
+
+    def send(self, request: Request) -> Response: ...
+
+
+class InProcess:
+    """The embedded mock, or any WSGI application that serves the API under /api."""
+
+    def __init__(self, application: Application) -> None:
+        self.application = application
+        self.url = EMBEDDED_URL
+        self.base = urlsplit(EMBEDDED_URL).path
+
+    def send(self, request: Request) -> Response:
+        answer: list[Any] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], _: Any = None) -> Callable[[bytes], None]:
+            answer[:] = [int(status[:3]), tuple(headers)]
+            return lambda _: None
+
+        chunks = self.application(self._environ(request), start_response)
+        try:
+            body = b"".join(chunks)
+        finally:
+            getattr(chunks, "close", lambda: None)()
+        return Response(answer[0], answer[1], body)
+
+    def _environ(self, request: Request) -> dict[str, Any]:
+        path = self.base + request.path
+        environ = {
+            "REQUEST_METHOD": request.method, "SCRIPT_NAME": "", "QUERY_STRING": request.query,
+            "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+            "REQUEST_URI": self.base + request.target, "RAW_URI": self.base + request.target,
+            "SERVER_NAME": "127.0.0.1", "SERVER_PORT": "44300", "SERVER_PROTOCOL": "HTTP/1.1",
+            "HTTP_HOST": "127.0.0.1:44300", "REMOTE_ADDR": "127.0.0.1",
+            "wsgi.version": (1, 0), "wsgi.url_scheme": "https",
+            "wsgi.input": BytesIO(request.body), "wsgi.errors": sys.stderr, "wsgi.multithread": False,
+            "wsgi.multiprocess": False, "wsgi.run_once": False, "CONTENT_LENGTH": str(len(request.body)),
+        }
+        for name, value in request.headers:
+            key = name.upper().replace("-", "_")
+            environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"] = value
+        return environ
+
+
+@dataclass(frozen=True)
+class Access:
+    """How a box is reached beside its URL: what is trusted, and who the client is. The token itself is never kept."""
+
+    insecure: bool = False
+    ca: str | None = None
+    cert: str | None = None
+    key: str | None = None
+    headers: tuple[str, ...] = ()
+    token_env: str | None = None
+
+    def check(self, url: str) -> SplitResult:
+        """The URL's parts; CannotRun for what would not reach the box, or not safely."""
+        parts = split_url(url)
+        if parts.scheme == "http" and not is_loopback(str(parts.hostname)) and not self.insecure:
+            raise CannotRun(f"{url} is not encrypted: use https, or --insecure if everybody on the way may read along")
+        if self.key and not self.cert:
+            raise CannotRun("--key goes with --cert")
+        for option, file in (("--ca", self.ca), ("--cert", self.cert), ("--key", self.key)):
+            if file is not None and not Path(file).is_file():
+                raise CannotRun(f"{option} {file}: no such file")
+        return parts
+
+    def verify(self, host: str) -> bool | str:
+        """What requests shall trust: on the loopback anything unless told, as the mock makes its own certificate."""
+        if self.insecure:
+            return False
+        return self.ca or not is_loopback(host)
+
+    def sent(self) -> dict[str, str]:
+        """The headers that go with every request, and stand in no report."""
+        found = dict(map(_header, self.headers))
+        if self.token_env is not None:
+            token = os.environ.get(self.token_env, "").strip()
+            if not token or not token.isprintable():
+                raise CannotRun(f"--token-env {self.token_env}: there is no such variable, or it holds no token")
+            found["Authorization"] = f"Bearer {token}"
+        return found
+
+
+def _header(line: str) -> tuple[str, str]:
+    name, colon, value = line.partition(":")
+    if not colon or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) or not value.strip().isprintable():
+        raise CannotRun(f"--header {name!r}...: write 'Name: value'")
+    return name, value.strip()
+
+
+class OverHttp:
+    """A box behind a URL that ends in the API's base path."""
+
+    def __init__(self, url: str, access: Access | None = None) -> None:
+        access = access or Access()
+        parts = access.check(url)
+        self.url = url.rstrip("/")
+        self.base = parts.path.rstrip("/")
+        self._headers = access.sent()
+        self._verify = access.verify(str(parts.hostname))
+        self._session = requests.Session()
+        self._session.trust_env = False  # a proxy or CA bundle of the environment is not meant for a PBX
+        self._session.cert = (access.cert, access.key) if access.cert and access.key else access.cert
+        if self._verify is False:
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+
+    def send(self, request: Request) -> Response:
+        headers = {**dict(request.headers), **self._headers}
+        prepared = self._session.prepare_request(
+            requests.Request(request.method, self.url, headers=headers, data=request.body or None))
+        prepared.url = self.url + request.target  # as it is: requests would re-quote it
+        try:
+            answer = self._session.send(prepared, timeout=_TIMEOUT, allow_redirects=False, verify=self._verify)
+        except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+            raise NoAnswer(f"{self.url} does not answer: {error}", _was_sent(error)) from None
+        except requests.RequestException as error:
+            raise CannotRun(f"{self.url} does not answer: {error}") from None
+        return Response(answer.status_code, tuple(answer.headers.items()), answer.content)
+
+
+def _was_sent(error: requests.RequestException) -> bool:
+    """Whether a request may have arrived: not if no connection came about."""
+    reason = getattr(error.args[0] if error.args else None, "reason", None)
+    never = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError, urllib3.exceptions.SSLError)
+    return not isinstance(error, requests.ConnectTimeout) and not isinstance(reason, never)
+
+
+def split_url(url: str) -> SplitResult:
+    """The parts of a URL that can be a target."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise CannotRun(f"{redacted(url)} is no http or https URL")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise CannotRun("a base URL has no user, password, query or fragment: use --header or --token-env")
+    return parts
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, by its address alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,1 @@
+"""Verdicts: oracle, conformance, findings, attribution to deviations, coverage, allowlist."""

@@ -1,0 +1,121 @@
+"""Which known deviation explains a finding: the one whose overlay actions touch what the finding speaks of.
+
+A deviation changes places of the document; a finding speaks of places. Nothing else is compared, so the overlays stay
+the only list of deviations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from sarkmock import Deviation, Operation, covers, deviations, pointer, profiles, read_input
+
+from ..spec.contract import Contract
+from .findings import Finding
+
+BASE = "documented"
+# Checks whose field is a variable of the request body, or the column of that name.
+OF_INPUT = {"rules", "messages", "crash", "query", "form", "stored", "default", "unknown-field"}
+# Checks of what an operation does, apart from single fields.
+OF_BEHAVIOUR = {"stored", "default", "unasked", "duplicate", "dependency", "presence", "list", "no-input", "link",
+                "unknown-key", "unknown-field", "behaviour", "answer", "run-state"}
+OF_RESPONSE = {"status", "content-type", "header", "body", "schema", "head", "schemathesis", "opinion"}
+OF_COLUMN = {"schema", "stored", "default", "unasked"}
+OF_PATH = {"options", "method"}
+
+
+def known_deviations(profile: str) -> tuple[Deviation, ...]:
+    """Those of every overlay in the package, where the page itself judges; any other profile has none left to know."""
+    if profile != BASE:
+        return ()
+    return tuple(deviation for name in profiles() if name != BASE for deviation in deviations(name))
+
+
+def explain(contract: Contract, known: Sequence[Deviation], finding: Finding) -> tuple[str, ...]:
+    """The ids of the deviations that explain a finding."""
+    found = set(places(contract, finding))
+    return tuple(dict.fromkeys(deviation.id for deviation in known if touches(deviation, found)))
+
+
+def touches(deviation: Deviation, found: set[str]) -> bool:
+    return any(covers(changed, place) or covers(place, changed) for changed in deviation.telling for place in found)
+
+
+def places(contract: Contract, finding: Finding) -> Iterator[str]:
+    """The places of the judging document that a finding speaks of, the nearest first."""
+    identity = finding.identity
+    operation = contract.by_id.get(identity.operation)
+    if operation is None:
+        yield from strange_places(finding)
+        return
+    own = contract.place(operation)
+    if identity.check in OF_INPUT and identity.field:
+        yield from field_places(contract, operation, identity.field)
+    if identity.check == "crash":
+        yield pointer("x-crashes")
+    if identity.check in OF_COLUMN and identity.field:
+        yield from column_places(contract, operation, identity.field)
+    if identity.check in OF_RESPONSE:
+        yield from (own + pointer("responses"), own + pointer("x-action"))
+        yield from suspects(contract, operation, finding)
+    if identity.check in OF_BEHAVIOUR or identity.field in contract.may_name(operation):
+        yield from (own + pointer("x-action"), own + pointer("x-after"))
+    if identity.check in OF_PATH:
+        yield from (pointer("paths", operation.path, method) for method in ("get", "post", "put", "delete"))
+
+
+def strange_places(finding: Finding) -> Iterator[str]:
+    """A finding of no operation: the path that the document does not have."""
+    if finding.identity.field:
+        yield pointer("paths", finding.identity.field, finding.identity.kind.lower())
+
+
+def field_places(contract: Contract, operation: Operation, field: str) -> Iterator[str]:
+    """Where a variable of the body stands, and that it is required."""
+    place = contract.body_place(operation)
+    if place is not None:
+        body = contract.resolve(place)[0]
+        yield from (body + pointer("properties", field), body + pointer("required"))
+
+
+def column_places(contract: Contract, operation: Operation, column: str) -> Iterator[str]:
+    """Where a column of the answer stands."""
+    row = contract.row_place(operation)
+    if row is not None:
+        yield row + pointer("properties", column.partition(".")[0])
+
+
+def suspects(contract: Contract, operation: Operation, finding: Finding) -> Iterator[str]:
+    """After an undocumented status: the variable that is to blame, or those of the shortest body that brings it about,
+    required ones only if there are no others."""
+    if finding.identity.field:
+        yield from field_places(contract, operation, finding.identity.field)
+        return
+    if finding.identity.check != "status" or not operation.rules or not finding.evidence:
+        return
+    request = finding.evidence[-1].request
+    _, post = read_input(request.method, request.content_type, request.query, request.body)
+    others = [name for name in post if name not in contract.required(operation)]
+    for name in others or post:
+        yield from field_places(contract, operation, name)
+
+
+def out_of_sight(contract: Contract, other: Contract, deviation: Deviation) -> bool:
+    """Whether another deviation has moved every operation that this one concerns."""
+    concerned = concerns(contract, deviation)
+    there = {(operation.method, operation.path) for operation in other.operations}
+    return bool(concerned) and not any((operation.method, operation.path) in there for operation in concerned)
+
+
+def concerns(contract: Contract, deviation: Deviation) -> list[Operation]:
+    """The operations of which a deviation changes something."""
+    return [operation for operation in contract.operations
+            if touches(deviation, set(own_places(contract, operation)))]
+
+
+def own_places(contract: Contract, operation: Operation) -> Iterator[str]:
+    """Where an operation and its body stand."""
+    yield contract.place(operation)
+    body = contract.body_place(operation)
+    if body is not None:
+        yield contract.resolve(body)[0]

@@ -1,0 +1,58 @@
+"""What a run has seen: operations that answered, rules that accepted and refused. Judges nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from sarkmock import Operation
+
+from ..client.http import Exchange
+from .oracle import Verdict
+
+Field = tuple[str, str]
+
+
+class Tally:
+    """Counts by operation and by (operation, field)."""
+
+    def __init__(self, operations: Iterable[Operation]) -> None:
+        self.operations = list(operations)
+        self.statuses: Counter[tuple[str, int]] = Counter()
+        self.accepted: set[Field] = set()
+        self.refused: set[Field] = set()
+        self.right: set[Field] = set()  # sent with a value that the document accepts
+        self.wrong: set[Field] = set()  # and with one that it refuses
+        self.arrays = False  # whether a value that is no text was sent where PHP dies of it
+        self.withheld: set[str] = set()  # operations of which the gate kept requests back
+        self.filled: set[str] = set()  # operations that answered with something in it
+        self.checked: set[str] = set()  # operations whose checks beside the rules spoke, or should have
+        self.paths: set[str] = set()  # looked for, though the document does not have them
+        self.strange: set[Field] = set()  # sent, though the document does not have them
+
+    def saw(self, operation: Operation, exchange: Exchange, given: Verdict | None) -> None:
+        """Count an exchange."""
+        status = exchange.response.status
+        self.statuses[operation.id, status] += 1
+        self.arrays |= given is not None and given.crash is not None
+        if exchange.response.ok and exchange.response.json:
+            self.filled.add(operation.id)
+        if given is not None and status < 500:
+            named = exchange.response.json if status == 422 and isinstance(exchange.response.json, dict) else {}
+            if named.keys() - given.errors:
+                self.checked.add(operation.id)
+            self.wrong |= {(operation.id, name) for name in given.errors}
+            self.right |= {(operation.id, name) for name in given.sent if name not in given.errors}
+        if exchange.response.ok and given is not None:
+            self.accepted |= {(operation.id, name) for name in given.sent if name in operation.rules}
+        elif status == 422 and isinstance(exchange.response.json, dict):
+            self.refused |= {(operation.id, name) for name in exchange.response.json if name in operation.rules}
+
+    def answered(self, operation: Operation) -> bool:
+        """Whether an operation answered as it does when nothing is wrong, or at least as documented."""
+        documented = {int(status) for status in operation.spec["responses"] if status.isdigit()}
+        return any(self.statuses[operation.id, status] for status in documented)
+
+    def rules(self, operations: Iterable[Operation]) -> list[Field]:
+        """The fields with rules of some operations."""
+        return [(operation.id, name) for operation in operations for name in operation.rules]

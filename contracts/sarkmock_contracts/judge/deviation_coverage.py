@@ -1,0 +1,88 @@
+"""Whether a run looked where a listed deviation would show; if not, why not, in words. Knows no finding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sarkmock import Deviation, Operation, covers, pointer
+
+from ..spec.contract import Contract
+from .coverage import Tally
+
+BLIND = {401, 403, 404, 405, 429, 500, 502, 503}  # they come before an operation does anything
+
+
+def missed(contract: Contract, tally: Tally, deviation: Deviation) -> str:
+    """Why the run cannot say that a deviation is gone; empty if it looked at every place that the deviation changes."""
+    reasons = [reason for place in deviation.telling for reason in missed_at(contract, tally, place)]
+    if not reasons:
+        return "no check looks there"
+    return "; ".join(dict.fromkeys(reason for reason in reasons if reason))
+
+
+def missed_at(contract: Contract, tally: Tally, place: str) -> Iterator[str]:
+    """One reason, perhaps empty, for every way in which a place shows."""
+    steps = [step.replace("~1", "/").replace("~0", "~") for step in place.split("/")[1:]]
+    if steps[0] == "paths":
+        yield from missed_on_path(contract, tally, steps)
+    elif steps[0] == "x-crashes":
+        yield "" if tally.arrays else "no value that is no text was sent"
+    elif len(steps) > 2 and steps[1] == "schemas":
+        yield from missed_in_schema(contract, tally, pointer(*steps[:3]), steps[3:])
+
+
+def missed_on_path(contract: Contract, tally: Tally, steps: list[str]) -> Iterator[str]:
+    path, rest = steps[1], steps[2:]
+    members = [one for one in contract.operations if one.path == path and (not rest or one.method.lower() == rest[0])]
+    if not members:
+        yield "" if path in tally.paths else f"nobody asked what {path} can do"
+    for operation in members:
+        yield unreached(tally, operation)
+        if rest[1:] and rest[1] in ("x-after", "x-action"):
+            yield unchecked(tally, operation)
+
+
+def missed_in_schema(contract: Contract, tally: Tally, schema: str, rest: list[str]) -> Iterator[str]:
+    """A schema of bodies: its variable was right and wrong once. A schema of answers: somebody answered so."""
+    name = rest[1] if len(rest) > 1 and rest[0] == "properties" else None
+    for operation in contract.operations:
+        body = contract.body_place(operation)
+        if body and covers(schema, contract.resolve(body)[0]):
+            yield unreached(tally, operation) or untried(tally, operation, name)
+        row = contract.row_place(operation)
+        if row and covers(schema, row):
+            answered = operation.id in tally.filled
+            yield "" if answered else f"{said(operation)} never answered {operation.status} with something in it"
+
+
+def unreached(tally: Tally, operation: Operation) -> str:
+    """Why nothing is known of an operation."""
+    statuses = sorted(status for name, status in tally.statuses if name == operation.id)
+    if not statuses:
+        return f"{said(operation)} was not sent"
+    if BLIND.issuperset(statuses):
+        return f"{said(operation)} only answered {', '.join(map(str, statuses))}"
+    return ""
+
+
+def unchecked(tally: Tally, operation: Operation) -> str:
+    """A check beside the rules shows in what it refuses."""
+    if operation.checks and operation.id in tally.withheld:
+        return f"requests of {said(operation)} were withheld"
+    tried = operation.id in tally.checked or not operation.checks
+    return "" if tried else f"{said(operation)} was given nothing to refuse"
+
+
+def untried(tally: Tally, operation: Operation, name: str | None) -> str:
+    if name is None:
+        return ""
+    if name not in operation.rules:
+        return "" if (operation.id, name) in tally.strange else f"{said(operation)} was not sent {name}"
+    field = (operation.id, name)
+    if field in tally.right and field in tally.wrong:
+        return ""
+    return f"{said(operation)} was not sent every kind of {name}"
+
+
+def said(operation: Operation) -> str:
+    return f"{operation.method} {operation.path}"

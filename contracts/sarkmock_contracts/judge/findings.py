@@ -1,0 +1,82 @@
+"""Findings and their identity: one cause is one finding, however often and by whatever means it was met."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from ..client.http import Exchange
+
+
+class Identity(NamedTuple):
+    """What makes two findings one: operation, check, field (or column, header, parameter), kind."""
+
+    operation: str
+    check: str
+    field: str = ""
+    kind: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(part for part in self if part)
+
+    @property
+    def id(self) -> str:
+        """One word that names it in files."""
+        return ":".join(self)
+
+    def matches(self, pattern: Identity) -> bool:
+        """Whether every part fits the pattern's part, which may hold ``*``."""
+        return all(fnmatchcase(part, wanted) for part, wanted in zip(self, pattern, strict=True))
+
+
+@dataclass
+class Finding:
+    """A difference between target and document, with the shortest exchanges that showed it."""
+
+    identity: Identity
+    message: str
+    evidence: tuple[Exchange, ...]
+    count: int = 1
+    deviations: tuple[str, ...] = field(default=())
+
+    def __str__(self) -> str:
+        return f"{self.identity}: {self.message}"
+
+
+def _weight(evidence: Sequence[Exchange]) -> tuple[int, int]:
+    return len(evidence), sum(exchange.size for exchange in evidence)
+
+
+class Findings:
+    """All findings of a run, in the order they were first met."""
+
+    def __init__(self) -> None:
+        self.findings: dict[Identity, Finding] = {}
+
+    def add(self, identity: Identity, message: str, *evidence: Exchange) -> Finding:
+        """Record a finding; a known one is counted, and its evidence replaced by a shorter one."""
+        known = self.findings.get(identity)
+        if known is None:
+            known = self.findings[identity] = Finding(identity, message, evidence)
+            return known
+        known.count += 1
+        if _weight(evidence) < _weight(known.evidence):
+            known.message, known.evidence = message, evidence
+        return known
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self.findings.values())
+
+    def __len__(self) -> int:
+        return len(self.findings)
+
+    @contextmanager
+    def fresh(self) -> Iterator[list[Finding]]:
+        """The findings that are first met inside the block."""
+        before = set(self.findings)
+        found: list[Finding] = []
+        yield found
+        found += [finding for identity, finding in self.findings.items() if identity not in before]

@@ -1,0 +1,174 @@
+"""What the document's rules say of the bytes that were sent: the fields a 422 must name, no more and no less.
+
+The bytes are read as PHP reads them and judged by the documented rules, so the verdict depends neither on who made the
+request nor on what they meant by it. The reading and the rules are the mock's; the hand-written bounds pin them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sarkmock import Operation, PhpError, read_input
+
+from ..client.http import Request, Response
+from ..spec.boundary_values import bounds_of, is_placeholder
+from ..spec.contract import Contract
+from ..spec.live_tables import LiveTables
+from .conformance import Problem
+
+Messages = Mapping[str, list[str]]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a request deserves: refused fields with their messages, and what was sent.
+
+    ``crash`` names a field of which PHP dies; of those in ``may_crash`` it may die in a check, and says nothing else.
+    """
+
+    errors: Messages = field(default_factory=dict)
+    sent: Mapping[str, Any] = field(default_factory=dict)
+    crash: str | None = None
+    may_crash: frozenset[str] = frozenset()
+
+    @property
+    def accepted(self) -> bool:
+        return not self.errors and self.crash is None
+
+
+def verdict(contract: Contract, operation: Operation, request: Request, live: LiveTables) -> Verdict:
+    """The rules' verdict on a request."""
+    everything, post = read_input(request.method, request.content_type, request.query, request.body)
+    try:
+        errors = operation.validator.errors(everything, live)
+        if not errors:
+            operation.validator.check_readable(everything)
+    except PhpError as error:
+        return Verdict(sent=everything, crash=error.field or "")
+    crash = None if errors else next(unstorable(contract, operation, post), None)
+    return Verdict(errors, everything, crash, arrays(operation, everything))
+
+
+def arrays(operation: Operation, everything: Mapping[str, Any]) -> frozenset[str]:
+    """Fields that hold no text, if the operation has checks: they look at more than the fields they name."""
+    if not operation.checks:
+        return frozenset()
+    return frozenset(name for name, value in everything.items() if isinstance(value, (list, dict)))
+
+
+def unstorable(contract: Contract, operation: Operation, post: Mapping[str, Any]) -> Iterator[str]:
+    """Fields whose value passes the rules but is no text, unless the document takes arrays there."""
+    for name, value in post.items():
+        if name in operation.rules and isinstance(value, (list, dict)):
+            yield from () if contract.takes(operation, name, value) else (name,)
+
+
+def differs(contract: Contract, operation: Operation, given: Verdict, response: Response) -> Iterator[Problem]:
+    """Where a response differs from the verdict."""
+    if died_in_check(contract, given, response):
+        return
+    if given.crash is not None:
+        yield from _crash(contract, operation, given.crash, response)
+    elif response.status == 422:
+        yield from _named(contract, operation, given, response.json if isinstance(response.json, dict) else {})
+    elif response.ok:
+        yield from (_accepted(name, response.status) for name in given.errors)
+
+
+def died_in_check(contract: Contract, given: Verdict, response: Response) -> bool:
+    """Whether the answer is that of a check that met a value that is no text."""
+    if response.status == 500 and not contract.crashes_are_refused:
+        return bool(given.may_crash)
+    return response.status == 422 and isinstance(response.json, dict) and any(
+        set(response.json) == {name} for name in given.may_crash)
+
+
+def _crash(contract: Contract, operation: Operation, name: str, response: Response) -> Iterator[Problem]:
+    """PHP's end: 422 on that field, or 500 (409 if the product catches it), as the document's x-crashes says."""
+    if not contract.crashes_are_refused:
+        caught = response.status == 409 and "409" in operation.spec["responses"]
+        if response.status != 500 and not caught:
+            yield _crashed(name, response, "PHP dies of it, yet the answer is")
+        return
+    if response.status >= 500:
+        yield _crashed(name, response, "a value that is no text is answered with")
+    elif response.ok:
+        yield _accepted(name, response.status)
+    elif response.status == 422 and isinstance(response.json, dict) and name and name not in response.json:
+        # Rules and checks come before anything is stored: whatever they refuse here is wrong, and hides the field.
+        yield from _named(contract, operation, Verdict(), response.json)
+
+
+def _crashed(name: str, response: Response, text: str) -> Problem:
+    return Problem("crash", name, str(response.status), f"{name}: {text} {response.status}")
+
+
+def _named(contract: Contract, operation: Operation, given: Verdict, answer: Mapping[str, Any]) -> Iterator[Problem]:
+    """The set of fields, then the messages of those that are rightly named."""
+    checked = contract.may_name(operation)
+    for name in given.errors:
+        if name not in answer:
+            yield _accepted(name, 422)
+        else:
+            yield from _worded(name, given.errors[name], answer[name], extra=name in checked)
+    for name in answer:
+        if name not in given.errors and name not in checked:
+            yield Problem("rules", name, "refused", f"{name} is refused though the rules accept it: {answer[name]}")
+        elif name not in given.errors and name in given.sent:
+            yield from _by_rules(operation, name, answer[name])
+
+
+def _accepted(name: str, status: int) -> Problem:
+    return Problem("rules", name, "accepted", f"{name} breaks its rules but is not refused (answer {status})")
+
+
+def _worded(name: str, expected: list[str], got: Any, extra: bool) -> Iterator[Problem]:
+    """Laravel's messages in the rules' order; a check may add its own to a field it can name."""
+    messages = got if isinstance(got, list) else [got]
+    if messages[: len(expected)] != expected if extra else messages != expected:
+        yield Problem("messages", name, "wording", f"{name}: {messages} instead of {expected}")
+
+
+def _by_rules(operation: Operation, name: str, got: Any) -> Iterator[Problem]:
+    """A check may name this field; a message of one of its rules may not stand there, as the rules accept the value."""
+    messages = got if isinstance(got, list) else [got]
+    wrong = [message for message in messages if message in rule_messages(operation, name)]
+    if wrong:
+        yield Problem("rules", name, "refused", f"{name} is refused though the rules accept it: {wrong}")
+
+
+class _NoRows:
+    """Tables in which nothing exists."""
+
+    def columns(self, table: str) -> list[str]:
+        return []
+
+    def rows(self, table: str) -> list[Mapping[str, Any]]:
+        return []
+
+    def count(self, table: str, column: str, value: Any) -> int:
+        return 0
+
+
+def rule_messages(operation: Operation, name: str) -> frozenset[str]:
+    """Every message that the rules of a field can give, found by refusing the values that the bounds refuse."""
+    if name not in operation.rules:
+        return frozenset()
+    key = (operation.id, name)
+    if key not in _MESSAGES:
+        values = [None, "", *(value for value in bounds_of(operation.rules[name]).reject if not is_placeholder(value))]
+        _MESSAGES[key] = frozenset(message for value in values for message in messages_of(operation, name, value))
+    return _MESSAGES[key]
+
+
+def messages_of(operation: Operation, name: str, value: Any) -> frozenset[str]:
+    """The messages that one value draws, where nothing exists; none if PHP dies of it."""
+    try:
+        return frozenset(operation.validator.errors({name: value}, _NoRows()).get(name, ()))
+    except PhpError:
+        return frozenset()
+
+
+_MESSAGES: dict[tuple[str, str], frozenset[str]] = {}

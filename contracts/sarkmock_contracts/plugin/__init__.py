@@ -1,0 +1,1 @@
+"""The pytest side of a run: options, phases, console, xdist, exit code."""

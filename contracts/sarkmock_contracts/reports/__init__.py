@@ -1,0 +1,37 @@
+"""The files of --report: each is made from the same plain data, and written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from sarkmock import write_whole
+
+from ..judge.verdicts import Outcome
+from ..run import Suite
+from .data import Data, describe
+from .html import as_html
+from .junit import as_junit
+from .markdown import as_markdown
+from .sarif import as_sarif
+
+
+def as_json(data: Data) -> str:
+    """The JSON report, described by report.schema.json."""
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
+WRITERS = {
+    "report.json": as_json,
+    "junit.xml": as_junit,
+    "report.html": as_html,
+    "summary.md": as_markdown,
+    "report.sarif": as_sarif,
+}
+
+
+def write_files(suite: Suite, outcome: Outcome, directory: Path) -> None:
+    """Every report but the traffic, which is written as it happens."""
+    data = describe(suite, outcome)
+    for name, write in WRITERS.items():
+        write_whole(directory / name, write(data).encode("utf-8", "backslashreplace"))

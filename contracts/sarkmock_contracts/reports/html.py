@@ -1,0 +1,46 @@
+"""The run as one self-contained page for a browser: what was found and covered, with filters. Knows plain data only."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from .data import Data
+
+TEMPLATE = Path(__file__).with_name("report.html.j2")
+STATUSES = ("new", "expired", "known", "accepted")
+SEVERITIES = ("breaks", "surprises", "cosmetic")
+
+
+def as_html(data: Data) -> str:
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True,
+                                     undefined=jinja2.StrictUndefined)
+    environment.filters["state"] = state
+    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    return template.render(data=data, sections=sections(data), statuses=STATUSES, severities=SEVERITIES,
+                           findings=sorted(data["findings"], key=rank), status_of=worst(data))
+
+
+def sections(data: Data) -> list[tuple[str, list[Data]]]:
+    return [(name, list(members)) for name, members in groupby(data["coverage"], key=lambda one: str(one["section"]))]
+
+
+def rank(finding: Data) -> tuple[int, int]:
+    return STATUSES.index(finding["status"]), SEVERITIES.index(finding["severity"])
+
+
+def worst(data: Data) -> dict[str, str]:
+    """The status of every finding by its id."""
+    return {one["id"]: one["status"] for one in data["findings"]}
+
+
+def state(rule: Any) -> str:
+    """What a run saw a variable's rules do, in words that are also the names of styles."""
+    if rule["findings"]:
+        return "finding"
+    if rule["accepted"] and rule["refused"]:
+        return "both"
+    return "accepted" if rule["accepted"] else "refused" if rule["refused"] else "untested"

@@ -1,0 +1,80 @@
+"""The run as Markdown: a summary that a CI job can show. New findings in full, known ones by their deviation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from .data import Data
+
+SHOWN = 50  # findings of one kind; a job summary has an end
+COUNTS = ("{new} new, {expired} expired, {known} known and {accepted} accepted findings; "
+          "{fixed} listed deviations fixed.")
+MARKS = {"passed": "✅", "failed": "❌", "stopped": "⚠️"}
+
+
+def as_markdown(data: Data) -> str:
+    return "\n".join(_lines(data)) + "\n"
+
+
+def _lines(data: Data) -> Iterator[str]:
+    run, counts = data["run"], data["summary"]
+    yield f"## {MARKS[data['result']]} SARK API: {data['result']}"
+    yield ""
+    yield COUNTS.format(**counts)
+    yield ""
+    version = data["target"]["version"]
+    yield "`{url}` answers as {version}; judged by {profile}, {requests} requests in {seconds} s, seed {seed}.".format(
+        version=version, **run)
+    yield from _incomplete(run)
+    for status in ("new", "expired", "known") if run["strict"] else ("new", "expired"):
+        yield from _findings(status, [one for one in data["findings"] if one["status"] == status])
+    yield from _deviations("Fixed", [one for one in data["deviations"] if one["status"] == "fixed"])
+    yield from _deviations("Known", [one for one in data["deviations"] if one["status"] == "known"])
+    yield from _coverage(data)
+
+
+def _incomplete(run: Data) -> Iterator[str]:
+    if run["stopped"]:
+        yield from ("", f"Stopped: {_cell(run['stopped'])}.")
+    yield from (f"- not as before: {_cell(line)}" for line in run["residue"])
+    if run["untested"]:
+        yield from ("", f"{len(run['untested'])} cases were left untested.")
+
+
+def _findings(status: str, found: list[Data]) -> Iterator[str]:
+    if not found:
+        return
+    yield from ("", f"### {status.capitalize()}", "")
+    yield from ("| severity | finding | what | page |", "| --- | --- | --- | --- |")
+    for one in found[:SHOWN]:
+        yield f"| {one['severity']} | `{_cell(one['id'])}` | {_cell(one['message'])} | {_numbers(one['page_lines'])} |"
+    if len(found) > SHOWN:
+        yield from ("", f"... and {len(found) - SHOWN} more.")
+
+
+def _deviations(title: str, listed: list[Data]) -> Iterator[str]:
+    if not listed:
+        return
+    yield from ("", f"<details><summary>{title} deviations ({len(listed)})</summary>", "")
+    yield from (f"- `{one['id']}` ({one['severity']}): {_cell(one['summary'])}" for one in listed)
+    yield from ("", "</details>")
+
+
+def _coverage(data: Data) -> Iterator[str]:
+    yield from ("", "| section | operations | rules | accepted | refused | findings |",
+                "| --- | --: | --: | --: | --: | --: |")
+    for section in dict.fromkeys(one["section"] for one in data["coverage"]):
+        members = [one for one in data["coverage"] if one["section"] == section]
+        rules = [rule for one in members for rule in one["rules"]]
+        found = sum(one["section"] == section for one in data["findings"])
+        yield (f"| {section} | {sum(bool(one['statuses']) for one in members)}/{len(members)} | {len(rules)} "
+               f"| {sum(rule['accepted'] for rule in rules)} | {sum(rule['refused'] for rule in rules)} | {found} |")
+
+
+def _numbers(lines: list[int]) -> str:
+    return ", ".join(map(str, lines))
+
+
+def _cell(value: Any) -> str:
+    return " ".join(str(value).split()).replace("|", "\\|").replace("<", "&lt;")

@@ -1,0 +1,94 @@
+"""Takes back what a ledger says a run has made, newest first. Knows no test and judges nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ..client.bodies import request_for
+from ..client.http import Request, Response
+from ..client.target import Target, Unanswered
+from ..spec.contract import Contract
+from .ledger import Entry, Ledger
+from .ownership import keys_in, removal
+
+SKEW = 300  # seconds by which the clock of a box may differ from ours
+ROUNDS = 3  # a row may stay until what depends on it is gone
+
+
+def clean_up(target: Target, journal: Ledger, contracts: Sequence[Contract]) -> list[str]:
+    """What could not be taken back, one line each; none: all is gone."""
+    left: list[str] = []
+    for _ in range(ROUNDS):
+        left = [line for entry in journal.alive() for line in _taken_back(target, journal, contracts, entry)]
+        if not left:
+            break
+    return _commit(target, contracts) if journal.committed and not left else left
+
+
+def _taken_back(target: Target, journal: Ledger, contracts: Sequence[Contract], entry: Entry) -> Iterator[str]:
+    try:
+        resolve(target, journal, contracts, entry)
+        troubles = [trouble for step in entry.undo for trouble in _undo(target, step)]
+    except Unanswered as reason:
+        troubles = [str(reason)]
+    if troubles:
+        yield f"{entry.operation} {entry.collection} {entry.key or ''}: {'; '.join(troubles)}"
+    elif entry.alive:
+        journal.settle(entry, "gone")
+
+
+def resolve(target: Target, journal: Ledger, contracts: Sequence[Contract], entry: Entry) -> None:
+    """Find the row or file of an entry whose answer was never seen."""
+    for step in entry.undo:
+        if "list" in step:
+            response = target.get(step["list"])
+            names = keys_in(contracts, entry.collection, response)
+            found = marked(step, response) if "holds" in step else recent(step, names)
+            known = {(other.collection, other.key) for other in journal.alive()}
+            new = [key for key in found if (entry.collection, key) not in known]
+            undo = [removing for key in new for removing in removal(entry.collection, key)]
+            journal.settle(entry, entry.state, None, undo)
+
+
+def marked(step: Mapping[str, Any], response: Response) -> list[str]:
+    """The keys of rows in which a text begins with the run's prefix."""
+    rows = response.json if isinstance(response.json, list) else []
+    return [str(row[step["key"]]) for row in rows
+            if any(isinstance(value, str) and value.startswith(step["holds"]) for value in row.values())]
+
+
+def recent(step: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    """The one name that is new and says that it was made at that time; of several, nobody knows whose they are."""
+    new = [name for name in names if name not in step["before"] and _is_near(name, step["since"])]
+    return new if len(new) == 1 else []
+
+
+def _is_near(name: str, since: int) -> bool:
+    return any(abs(int(number) - since) <= SKEW for number in re.findall(r"\d{9,11}", name))
+
+
+def _undo(target: Target, step: Mapping[str, Any]) -> Iterator[str]:
+    """Send a step; the trouble with it, if there is any. What is not there any more is no trouble."""
+    if "put" in step:
+        method, path, body = step["put"]
+        response = target.send(request_for(method, path, body)).response
+        if not response.ok:
+            yield f"{method} {path} answers {response.status}"
+        return
+    answers = [(method, path, target.send(Request(method, path)).response) for method, path in step.get("any", ())]
+    if any(response.ok or response.status == 404 for _, _, response in answers):
+        return
+    if len(answers) != 1 or target.get(answers[0][1]).status != 404:
+        yield from (f"{method} {path} answers {response.status}" for method, path, response in answers)
+
+
+def _commit(target: Target, contracts: Sequence[Contract]) -> list[str]:
+    """Asterisk's configuration was made from rows of the run: make it anew from what is there now."""
+    for operation in contracts[0].operations:
+        if operation.action == "commit":
+            response = target.get(operation.path)
+            trouble = f"GET {operation.path} answers {response.status}: the last commit holds rows of this run"
+            return [] if response.ok else [trouble]
+    return []

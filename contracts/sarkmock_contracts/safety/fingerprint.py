@@ -1,0 +1,96 @@
+"""Which version of the API answers, and from which facts: harmless reads that the profiles answer otherwise.
+
+The reads are computed from the profiles' documents; no path is named here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from sarkmock import Operation, load, profiles
+
+from ..client.http import Exchange, Request, Response
+from ..client.target import Target
+from ..judge.conformance import conforms
+from ..spec.contract import Contract
+
+READS = 4  # a budget of 60 requests a minute has other uses
+HEADERS = ("Server", "X-Powered-By", "X-RateLimit-Limit")
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One read, its answer, and the profiles that answer so."""
+
+    request: str
+    answer: str
+    fits: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What answers: the profile that all or most facts fit."""
+
+    version: str = "unknown"
+    facts: tuple[Fact, ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=())
+
+    def described(self) -> dict[str, Any]:
+        return {"version": self.version, "facts": [vars(fact) | {"fits": list(fact.fits)} for fact in self.facts],
+                "headers": dict(self.headers)}
+
+    def __str__(self) -> str:
+        fitting = sum(self.version in fact.fits for fact in self.facts)
+        return f"{self.version} ({fitting} of {len(self.facts)} facts)" if self.facts else self.version
+
+
+@cache
+def contract_of(profile: str) -> Contract:
+    return Contract(load(profile))
+
+
+@cache
+def telling_reads() -> tuple[str, ...]:
+    """Paths of plain reads that the profiles document differently: those that only some have come first."""
+    reads = {name: {one.path: one for one in contract_of(name).operations if is_plain(one)} for name in profiles()}
+    every = dict.fromkeys(path for found in reads.values() for path in found)
+    some = [path for path in every if not all(path in found for found in reads.values())]
+    return tuple(some[:READS])
+
+
+def is_plain(operation: Operation) -> bool:
+    return operation.method == "GET" and operation.hazard == "read" and not operation.parameters
+
+
+def fingerprint(target: Target, first: Response) -> Fingerprint:
+    """Ask and compare; the first answer of a run has the server's headers."""
+    headers = tuple((name, str(first.header(name))) for name in HEADERS if first.header(name))
+    facts = [fact(target.send(Request("GET", path))) for path in telling_reads()]
+    points = {name: sum(name in one.fits for one in facts) for name in profiles()}
+    best = max(points.values(), default=0)
+    winners = [name for name, count in points.items() if count == best]
+    return Fingerprint(winners[0] if len(winners) == 1 and 2 * best > len(facts) else "unknown", tuple(facts), headers)
+
+
+def fact(exchange: Exchange) -> Fact:
+    """What an answer says of the version."""
+    response = exchange.response
+    kind = f" {response.content_type}" if response.content_type else ""
+    return Fact(f"GET {exchange.request.path}", f"{response.status}{kind}", tuple(fitting(exchange)))
+
+
+def fitting(exchange: Exchange) -> Iterator[str]:
+    """The profiles in which the answer is a right one: 404 where there is no such path, conforming where there is."""
+    for name in profiles():
+        contract = contract_of(name)
+        plain = {one.path: one for one in contract.operations if is_plain(one)}
+        operation = plain.get(exchange.request.path)
+        if operation is None:
+            right = exchange.response.status == 404
+        else:
+            right = not list(conforms(contract, operation, exchange))
+        if right:
+            yield name

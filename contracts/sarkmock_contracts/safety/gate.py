@@ -1,0 +1,193 @@
+"""The gate at the one exit: nothing leaves that is not allowed, whoever generated it. Sends nothing itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote, unquote_to_bytes
+
+from sarkmock import Operation
+
+from ..client.bodies import request_for
+from ..client.http import Exchange, Request, header
+from ..client.target import Withheld
+from ..fixtures.keys import MARK
+from .ledger import Entry, Ledger
+from .ownership import Ownership, removal
+from .routing import HAZARDS, MEANT, Meaning, Reader, hostile, spellings
+
+READ_ONLY = frozenset({"read"})
+PBX_DOWN = 503  # the product asks for the PBX before it does anything
+_OVERRIDES = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")
+
+
+@dataclass(frozen=True)
+class Permissions:
+    """What a run may do to the target."""
+
+    hazards: frozenset[str] = READ_ONLY
+    hostile: bool = False
+
+    @property
+    def writes(self) -> bool:
+        return self.hazards != READ_ONLY
+
+    def __str__(self) -> str:
+        return ", ".join(hazard for hazard in HAZARDS if hazard in self.hazards)
+
+
+@dataclass
+class Gate:
+    """A guard (before a request leaves) and a witness (after its answer) of a Target."""
+
+    reader: Reader
+    permissions: Permissions
+    ownership: Ownership | None = None
+    withheld: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _pending: list[Entry] = field(default_factory=list)
+
+    def allows(self, operation: Operation) -> bool:
+        """Whether requests of an operation may leave at all."""
+        return operation.hazard in self.permissions.hazards
+
+    def guard(self, request: Request) -> None:
+        """Raises Withheld, or returns with everything written down that the request is about to make."""
+        self._pending = []  # what a lost answer has left there stays open in the ledger
+        try:
+            refuse_disguise(request)
+            self._judge(request)
+        except Withheld as reason:
+            self.withheld[self._name(request), reason.reason] += 1
+            raise
+
+    def _judge(self, request: Request) -> None:
+        if self._is_undo(request):
+            return
+        meanings = self.reader.meanings(request)
+        for meaning in meanings:
+            self._permit(meaning.operation.id, self.reader.hazard(request, meaning))
+        if not meanings:
+            self._permit_unknown(request)
+        self._refuse_commands(request)
+        unsafe = None if self.permissions.hostile else hostile(request, meanings)
+        if unsafe is not None:
+            raise Withheld("a path value that is not plain; --hostile-input sends it")
+        self._write_down(request, [meaning for meaning in meanings if meaning.operation.hazard != "read"])
+
+    def _permit(self, name: str, hazard: str) -> None:
+        if hazard not in self.permissions.hazards:
+            raise Withheld(f"is {hazard}; allowed: {self.permissions}", name)
+
+    def _permit_unknown(self, request: Request) -> None:
+        """A path that no profile knows is asked for only as a read, and with no word in it that could be a command."""
+        if MEANT.get(request.method) != "GET":
+            raise Withheld(f"{request.method} of a path for which no profile knows it")
+        self._permit("an unknown path with such a word", self.reader.worst_word(request))
+
+    def _refuse_commands(self, request: Request) -> None:
+        """Where a name is a command, only known ones leave, and such as are certainly none."""
+        if self.reader.is_unknown_command(request):
+            steps = [step for path in spellings(request.path) for step in path.strip("/").split("/")[1:2]]
+            if not all(unquote(step).startswith(MARK) for step in steps):
+                raise Withheld("an unknown name where names are commands")
+
+    # own rows only
+
+    def _is_undo(self, request: Request) -> bool:
+        """Whether it is a request that the ledger holds to take something back."""
+        if self.ownership is None or request.query:
+            return False
+        steps = (step for entry in self.ownership.journal.alive() for step in entry.undo)
+        bare = [request.method, request.path]
+        return any(request == request_for(*step["put"]) if "put" in step else not request.body and bare in undone(step)
+                   for step in steps)
+
+    def _write_down(self, request: Request, meanings: list[Meaning]) -> None:
+        if not meanings:
+            return
+        if self.ownership is None:
+            raise Withheld("nothing is written without a ledger")
+        entries = [self.ownership.touch(meaning, request) for meaning in meanings]
+        known: list[Mapping[str, object]] = []
+        for entry in entries:
+            if entry is not None and {"key": entry.key, "undo": entry.undo} not in known:
+                known.append({"key": entry.key, "undo": entry.undo})
+                self._pending.append(self.ownership.journal.begin(entry))
+
+    # afterwards
+
+    def witness(self, exchange: Exchange) -> None:
+        """What has become of what was written down."""
+        if self.ownership is None:
+            return
+        journal, request = self.ownership.journal, exchange.request
+        if exchange.response.ok:
+            self._saw_success(journal, exchange)
+        if MEANT.get(request.method) == "GET" and not self._pending:
+            return
+        pending, self._pending = self._pending, []
+        for entry in pending:
+            settle(journal, entry, exchange)
+
+    def _saw_success(self, journal: Ledger, exchange: Exchange) -> None:
+        request = exchange.request
+        for entry in journal.alive() if request.method == "DELETE" else ():
+            if entry.key and any(["DELETE", request.path] in undone(step) for step in entry.undo):
+                journal.settle(entry, "gone")
+        for meaning in self.reader.meanings(request) if self.permissions.writes else ():
+            if meaning.operation.hazard == "disruptive" and meaning.operation.method == "PUT" and meaning.parameters:
+                journal.revive()  # a backup or a snapshot was restored
+            if meaning.operation.action in ("commit", "ami_reload"):
+                journal.note_commit()
+
+    def _name(self, request: Request) -> str:
+        found = self.reader.meanings(request)
+        return found[0].operation.id if found else f"{request.method} of no operation"
+
+    def summary(self) -> list[str]:
+        """How many requests were withheld, why, and of which operations."""
+        names: dict[str, Counter[str]] = {}
+        for (name, reason), count in self.withheld.items():
+            names.setdefault(reason, Counter())[name] += count
+        return [f"withheld: {found.total()} requests: {reason} ({', '.join(sorted(found))})"
+                for reason, found in sorted(names.items())]
+
+
+def undone(step: Mapping[str, object]) -> list[list[object]]:
+    """The method and path of every request of an undo step."""
+    if "put" in step:
+        return [list(step["put"])[:2]]  # type: ignore[call-overload]
+    return [list(pair) for pair in step.get("any", ())]  # type: ignore[attr-defined]
+
+
+def settle(journal: Ledger, entry: Entry, exchange: Exchange) -> None:
+    """An answer tells what was made: nothing if it was refused or the PBX is down, unknown if the target crashed."""
+    response = exchange.response
+    if response.ok:
+        key = made_key(entry, response.json)
+        journal.settle(entry, "made", key, removal(entry.collection, key) if key and key != entry.key else None)
+    elif response.status < 500 or response.status == PBX_DOWN:
+        journal.settle(entry, "void")
+
+
+def made_key(entry: Entry, answer: object) -> str | None:
+    """The key of a row that the server made, as the answer says it."""
+    step = entry.undo[0] if entry.undo else {}
+    if not isinstance(answer, dict) or entry.key is not None:
+        return entry.key
+    if "since" in step and len(answer) == 1:
+        return str(next(iter(answer.values())))  # {"newbackupname": NAME}
+    found = answer.get(step.get("key", "pkey"))
+    return None if found is None else str(found)
+
+
+def refuse_disguise(request: Request) -> None:
+    """Laravel takes the method of a POST from a header or a variable; other servers look at other headers."""
+    if request.method not in MEANT:
+        raise Withheld(f"the method {request.method!r} is none of the API's")
+    if any(header(request.headers, name) is not None for name in _OVERRIDES):
+        raise Withheld("a header that stands for another method")
+    texts = (request.query.encode(), request.body, unquote_to_bytes(request.query), unquote_to_bytes(request.body))
+    if any(b"_method" in text.lower() or b"\\u005f" in text.lower() for text in texts):
+        raise Withheld("a variable that stands for another method")

@@ -1,0 +1,229 @@
+"""The ledger on disk: what a run is about to make, written before it is made, and what has become of it. Sends nothing.
+
+JSON lines, each on the disk before the request it speaks of leaves. The head says how to reach the target and holds no
+secret; values to be put back may be some, so only the owner can read the file, and the end of the clean-up erases them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sarkmock import redacted
+
+from ..client.transports import CannotRun
+
+VERSION = 1
+Undo = Sequence[Mapping[str, Any]]
+
+
+class BadLedger(CannotRun):
+    """A file that is no ledger of an unfinished run; one line says which and why."""
+
+
+@dataclass
+class Entry:
+    """Something that a request makes or changes, and the requests (or the search) that take it back."""
+
+    operation: str
+    collection: str
+    key: str | None = None
+    undo: Undo = ()
+    number: int = 0
+    state: str = "open"  # open: the answer is not known; made; void: nothing was made; gone: taken back
+
+    @property
+    def alive(self) -> bool:
+        return self.state in ("open", "made")
+
+
+@dataclass
+class Ledger:
+    """Entries in the order they were written; every change is a line in the file."""
+
+    file: Path
+    head: Mapping[str, Any]
+    entries: list[Entry] = field(default_factory=list)
+    complete: bool = False
+    committed: bool = False
+    inventory: Mapping[str, Any] | None = None
+    _descriptor: int = -1
+
+    # what there is
+
+    def alive(self) -> list[Entry]:
+        """What may still be there, newest first."""
+        return [entry for entry in reversed(self.entries) if entry.alive]
+
+    def owed(self) -> int:
+        """The requests that taking everything back will need: to find it in a list, each way to remove it, a commit."""
+        steps = [step for entry in self.entries if entry.alive for step in entry.undo]
+        return sum(2 if "list" in step else len(step.get("any", "1")) for step in steps) + self.committed
+
+    def owner(self, collection: str, key: str) -> Entry | None:
+        """The entry of a row or file that this run has made and not yet removed."""
+        return next((entry for entry in self.alive() if (entry.collection, entry.key) == (collection, key)), None)
+
+    # what happens
+
+    def begin(self, entry: Entry) -> Entry:
+        """Before a request that makes or changes something."""
+        entry.number = len(self.entries) + 1
+        self._write({"begin": asdict(entry)})
+        self.entries.append(entry)
+        return entry
+
+    def settle(self, entry: Entry, state: str, key: str | None = None, undo: Undo | None = None) -> None:
+        """What has become of an entry."""
+        changed = {"key": key, "undo": undo}
+        known = {name: value for name, value in changed.items() if value is not None}
+        line = {"settle": entry.number, "state": state, **known}
+        self._write(line)
+        _settle(entry, line)
+
+    def revive(self) -> None:
+        """The target's state was replaced by an earlier one: anything that was ever made may be back."""
+        self._write({"revived": True})
+        _revive(self.entries)
+
+    def note_commit(self) -> None:
+        """The configuration was made from rows of this run: it must be made anew without them."""
+        if not self.committed:
+            self._write({"committed": True})
+            self.committed = True
+
+    def note_inventory(self, digests: Mapping[str, Any]) -> None:
+        """What was there before, as digests."""
+        self._write({"inventory": digests})
+        self.inventory = digests
+
+    def finish(self) -> None:
+        """Clean-up is complete: values that were kept to be put back are erased."""
+        self.complete = True
+        lines = [self._head_line(), {"complete": True, "entries": len(self.entries)}]
+        content = "".join(json.dumps(line) + "\n" for line in lines).encode()
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, content, 0)
+        os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    # the file
+
+    def _head_line(self) -> Mapping[str, Any]:
+        return {"sarkmock": VERSION, **self.head}
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        os.write(self._descriptor, json.dumps(line).encode() + b"\n")
+        os.fsync(self._descriptor)
+
+
+def create_ledger(file: Path, head: Mapping[str, Any]) -> Ledger:
+    """A new ledger; a file is replaced only if it is one whose clean-up is complete."""
+    with contextlib.suppress(FileNotFoundError):
+        if file.stat().st_size and not read_ledger(file).complete:
+            raise BadLedger(f"{file} belongs to a run that was not cleaned up: sarkmock cleanup {file}")
+    ledger = Ledger(file, redacted(dict(head)))
+    ledger._descriptor = _locked(file, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+    os.ftruncate(ledger._descriptor, 0)
+    ledger._write(ledger._head_line())
+    return ledger
+
+
+def reopen_ledger(file: Path) -> Ledger:
+    """The ledger of a run that has ended, to finish its clean-up."""
+    ledger = read_ledger(file)
+    if ledger.complete:
+        raise BadLedger(f"{file}: its clean-up is complete, nothing is left to do")
+    ledger._descriptor = _locked(file, os.O_RDWR | os.O_APPEND)
+    whole = file.read_bytes().rpartition(b"\n")[0]
+    os.ftruncate(ledger._descriptor, len(whole) + 1)  # a line that a kill cut short was never acted upon
+    return ledger
+
+
+def _locked(file: Path, flags: int) -> int:
+    try:
+        descriptor = os.open(file, flags | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise BadLedger(f"{file}: {error.strerror}") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise BadLedger(f"{file} is in use by a run that is still going") from None
+    return descriptor
+
+
+def read_ledger(file: Path) -> Ledger:
+    """What a ledger says; BadLedger names file and line."""
+    lines = list(_lines(file))
+    if not lines or lines[0][1].get("sarkmock") != VERSION or not isinstance(lines[0][1].get("url"), str):
+        raise BadLedger(f"{file}:1: is no ledger of sarkmock check")
+    ledger = Ledger(file, {name: value for name, value in lines[0][1].items() if name != "sarkmock"})
+    for number, line in lines[1:]:
+        try:
+            _replay(ledger, line)
+        except (KeyError, TypeError, IndexError, AttributeError):
+            raise BadLedger(f"{file}:{number}: is no line of a ledger") from None
+    return ledger
+
+
+def _lines(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise BadLedger(f"{file}: {error.strerror}") from None
+    whole, _, _ = content.rpartition(b"\n")  # the last line may have been cut short by a kill
+    for number, line in enumerate(whole.splitlines(), 1):
+        try:
+            value = json.loads(line)
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            raise BadLedger(f"{file}:{number}: is no JSON object")
+        yield number, value
+
+
+def _replay(ledger: Ledger, line: Mapping[str, Any]) -> None:
+    match line:
+        case {"begin": entry}:
+            ledger.entries.append(Entry(**entry))
+        case {"settle": int(number)}:
+            _settle(ledger.entries[number - 1], line)
+        case {"revived": True}:
+            _revive(ledger.entries)
+        case {"committed": True}:
+            ledger.committed = True
+        case {"inventory": dict(digests)}:
+            ledger.inventory = digests
+        case {"complete": True}:
+            ledger.complete = True
+        case _:
+            raise KeyError(line)
+
+
+def _settle(entry: Entry, line: Mapping[str, Any]) -> None:
+    entry.state = line["state"]
+    entry.key = line.get("key", entry.key)
+    entry.undo = line.get("undo", entry.undo)
+
+
+def _revive(entries: list[Entry]) -> None:
+    for entry in entries:
+        if entry.state == "gone":
+            entry.state = "open"
+
+
+def stamp() -> int:
+    """Now, in whole seconds."""
+    return int(time.time())

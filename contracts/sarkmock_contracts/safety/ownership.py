@@ -1,0 +1,264 @@
+"""What a write would touch, and how it is undone; whatever is not this run's own is withheld. Knows no permissions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from sarkmock import UploadedFile, read_input, to_text
+
+from ..client.http import Request, Response, fill_path
+from ..client.target import Target, Withheld
+from ..fixtures.keys import Keys
+from ..judge.oracle import verdict
+from ..spec.contract import Contract
+from ..spec.live_tables import LiveTables
+from ..spec.operation_data import recipe
+from .ledger import Entry, Ledger, Undo, stamp
+from .restorable import TRIMMED, Settings, uploads
+from .routing import Meaning
+
+
+@dataclass
+class Ownership:
+    """Judges writes by the run's keys and its journal; asks the target what is there already."""
+
+    contracts: Sequence[Contract]
+    target: Target
+    keys: Keys
+    journal: Ledger
+    taken: frozenset[str] = frozenset()  # every key that was there when the run began
+    _free: set[tuple[str, str]] = field(default_factory=set)
+    _live: dict[int, LiveTables] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.operations = [operation for contract in self.contracts for operation in contract.operations]
+        self.keepers = dict(_keepers(self.contracts))
+        self.settings = Settings(self.target, self.journal, self._tables, self._methods)
+
+    def touch(self, meaning: Meaning, request: Request) -> Entry | None:
+        """The entry for the journal, None if the request leaves nothing to undo; raises Withheld."""
+        operation = meaning.operation
+        everything, post = read_input(request.method, request.content_type, request.query, request.body)
+        _agree(meaning, everything)
+        if any(isinstance(value, UploadedFile) for value in everything.values()):
+            return self._upload(meaning, everything)
+        if uploads(operation):
+            self._needs_refusal(meaning, request, None)
+            return Entry(operation.id, meaning.collection)
+        if operation.method == "GET":
+            return self._command(meaning)
+        if operation.method == "POST" and operation.table is not None:
+            return self._create(meaning, request, post)
+        if not operation.parameters:
+            return self.settings.touch(meaning, request, post)
+        if operation.table is None and not self._has_get(operation.path):
+            return self._runtime(meaning)
+        return self._change(meaning, request, post, everything)
+
+    # rows
+
+    def _create(self, meaning: Meaning, request: Request, post: Mapping[str, Any]) -> Entry | None:
+        operation, collection = meaning.operation, meaning.collection
+        assert operation.table is not None
+        for name in meaning.parameters.values():
+            self._ours_or_free(collection, name)
+        if operation.table.key not in operation.rules:
+            return self._numbered(meaning, request, post)
+        key = _text(post.get(operation.table.key))
+        if key and self._owner(collection, key):
+            return None  # once more, to be refused
+        if collection in self.keepers or not key or not self.keys.mine(key):
+            self._needs_refusal(meaning, request, key)
+        elif not self.is_free(collection, key):
+            raise Withheld("is there already", f"{collection} {key}")
+        self._is_removable(collection)
+        return Entry(operation.id, collection, key or None, removal(collection, key) if key else ())
+
+    def _numbered(self, meaning: Meaning, request: Request, post: Mapping[str, Any]) -> Entry:
+        """The server makes the key; after a kill the row is found by the prefix that it carries."""
+        if not any(isinstance(value, str) and value.startswith(self.keys.prefix) for value in post.values()):
+            self._needs_refusal(meaning, request, None)
+        self._is_removable(meaning.collection)
+        assert meaning.operation.table is not None
+        step = {"list": f"/{meaning.collection}", "holds": self.keys.prefix, "key": meaning.operation.table.key}
+        return Entry(meaning.operation.id, meaning.collection, None, [step])
+
+    def _needs_refusal(self, meaning: Meaning, request: Request, key: str | None) -> None:
+        """A body whose row would not be recognisably ours leaves only if the rules refuse it, and would hit no row."""
+        contract = meaning.contract
+        live = self._tables(contract)
+        live.forget()
+        if verdict(contract, meaning.operation, request, live).accepted:
+            raise Withheld("would not be recognisably this run's own", f"{meaning.collection} {key or ''}")
+        if key and key.strip().casefold() in {text.strip().casefold() for text in self._listed(meaning.collection)}:
+            raise Withheld("is there already", f"{meaning.collection} {key}")
+
+    def _change(self, meaning: Meaning, request: Request, post: Mapping[str, Any],
+                everything: Mapping[str, Any]) -> Entry | None:
+        operation, collection = meaning.operation, meaning.collection
+        key = next(iter(meaning.parameters.values()))
+        self._ours_or_free(collection, key)
+        table = operation.table
+        if table is not None and operation.method == "PUT" and table.key in operation.rules and table.key in post:
+            self._ours_or_free(collection, _text(post[table.key]))
+        pattern = recipe("undo", operation.id)
+        return self._leaving(meaning, request, everything, pattern["path"]) if pattern else None
+
+    def _leaving(self, meaning: Meaning, request: Request, sent: Mapping[str, Any], pattern: str) -> Entry | None:
+        """A change whose traces outlive the row: values that are there already are not replaced."""
+        shown = self.target.get(request.path)
+        values = shown.json if isinstance(shown.json, dict) else {}
+        names = [name for name in meaning.operation.rules if name in sent]
+        undo: list[Mapping[str, Any]] = []
+        for name in names if shown.status != 404 else ():
+            step = self.anyway(fill_path(pattern, {**meaning.parameters, "field": name}))
+            if values.get(name) not in (None, "") and not self._written(step):
+                raise Withheld("holds a value already", f"{request.path} {name}")
+            undo.append(step)
+        return Entry(meaning.operation.id, "", None, undo) if undo else None
+
+    def _written(self, step: Mapping[str, Any]) -> bool:
+        return any(step in entry.undo for entry in self.journal.alive())
+
+    # files, values, commands
+
+    def _upload(self, meaning: Meaning, everything: Mapping[str, Any]) -> Entry:
+        collection = meaning.collection
+        names = [value.name for value in everything.values() if isinstance(value, UploadedFile)]
+        if len(names) != 1 or not self.keys.mine(names[0]):
+            raise Withheld("is no name of this run's own", ", ".join(names))
+        if not self._owner(collection, names[0]) and not self.is_free(collection, names[0]):
+            raise Withheld("is there already", f"{collection} {names[0]}")
+        stored = names[0].removesuffix(".zip")  # a snapshot comes zipped and is kept unzipped
+        undo = [step for name in dict.fromkeys([names[0], stored]) for step in removal(collection, name)]
+        return Entry(meaning.operation.id, collection, names[0], undo)
+
+    def _command(self, meaning: Meaning) -> Entry | None:
+        """A GET that does something: what it makes is found by its time."""
+        links = meaning.contract.links_from(meaning.operation).values()
+        makes = any(meaning.contract.by_id[link.target].method == "DELETE" for link in links)
+        if not makes:
+            return None
+        before = self._listed(meaning.collection)
+        step = {"list": f"/{meaning.collection}", "before": before, "since": stamp()}
+        return Entry(meaning.operation.id, meaning.collection, None, [step])
+
+    def _tables(self, contract: Contract) -> LiveTables:
+        return self._live.setdefault(id(contract), LiveTables(contract, self.target))
+
+    def _runtime(self, meaning: Meaning) -> Entry | None:
+        """Values outside the tables: only under names that carry the prefix."""
+        operation = meaning.operation
+        first = next(iter(meaning.parameters.values()))
+        if not first.startswith(self.keys.prefix):
+            raise Withheld("would touch what is not this run's own", f"{operation.id} of {first}")
+        pattern = recipe("undo", operation.id)
+        if not pattern:
+            return None
+        return Entry(operation.id, "", None, [self.anyway(fill_path(pattern["path"], meaning.parameters))])
+
+    def anyway(self, path: str) -> Mapping[str, Any]:
+        """The requests that take a value back, of which one profile or another knows one."""
+        head, depth = "/".join(path.split("/")[:3]) + "/", path.count("/")
+        known = dict.fromkeys(operation.method for operation in self.operations
+                              if operation.path.startswith(head) and operation.path.count("/") == depth)
+        return {"any": [[method, path] for method in known if method != "GET"]}
+
+    # what is there
+
+    def _ours_or_free(self, collection: str, key: str) -> None:
+        """A key that this run made, or one of its keys that stands for nothing: as the target says at this moment."""
+        if self._owner(collection, key):
+            return
+        if not self.keys.mine(key):
+            raise Withheld("is not this run's own", f"{collection} {key}")
+        if self._is_there(collection, key):
+            raise Withheld("is there, and not this run's own", f"{collection} {key}")
+
+    def _owner(self, collection: str, key: str) -> Entry | None:
+        """Rows that come and go with another one belong to who made that one."""
+        places = [(collection, key), (collection, f"{key}.zip"), (self.keepers.get(collection, collection), key)]
+        return next((found for place in places if (found := self.journal.owner(*place))), None)
+
+    def is_free(self, collection: str, key: str) -> bool:
+        """Whether nothing has the key. A prefix is nobody else's; a number in a reserved range is asked for."""
+        if key in self.taken:
+            return False
+        if not key.startswith(self.keys.prefix) and (collection, key) not in self._free:
+            if self._is_there(collection, key):
+                return False
+            self._free.add((collection, key))
+        return True
+
+    def _is_there(self, collection: str, key: str) -> bool:
+        """As the target says at this moment; where it says neither yes nor no, its list decides."""
+        status = self.target.get(f"/{collection}/{quote(key, safe='')}").status
+        return status != 404 and (status < 500 or key in self._listed(collection))
+
+    def _listed(self, collection: str) -> list[str]:
+        """Every key in a collection's own list."""
+        return keys_in(self.contracts, collection, self.target.get(f"/{collection}"))
+
+    def _is_removable(self, collection: str) -> None:
+        """What cannot be deleted by every document that has it is made only where the target says that it can."""
+        if collection not in self._removable:
+            known = all(_deletes(contract, collection) for contract in self.contracts)
+            self._removable[collection] = known or "DELETE" in self._methods(f"/{collection}/{self.keys.prefix}")
+        if not self._removable[collection]:
+            raise Withheld("could not be removed again", collection)
+
+    def _methods(self, path: str) -> str:
+        """The methods that the target has on a path, by its own word."""
+        return self.target.send(Request("OPTIONS", path)).response.header("Allow") or ""
+
+    _removable: dict[str, bool] = field(default_factory=dict)
+
+    def _has_get(self, path: str) -> bool:
+        return any(operation.path == path and operation.method == "GET" for operation in self.operations)
+
+
+def removal(collection: str, key: str) -> Undo:
+    """The request that deletes a row or a file."""
+    return [{"any": [["DELETE", f"/{collection}/{quote(key, safe='')}"]]}]
+
+
+def keys_in(contracts: Sequence[Contract], collection: str, response: Response) -> list[str]:
+    """The keys in a list, whatever the list looks like."""
+    rows = response.json
+    if isinstance(rows, dict):
+        return [str(key) for key in rows]
+    names = {operation.table.key for contract in contracts for operation in contract.operations
+             if operation.table and operation.path.split("/")[1] == collection}
+    found = [row if isinstance(row, str) else next((row[name] for name in names if name in row), None)
+             for row in rows or () if isinstance(row, (str, dict))]
+    return [str(key) for key in found if key is not None]
+
+
+def _keepers(contracts: Sequence[Contract]) -> Iterator[tuple[str, str]]:
+    """Collections whose key is that of a row of another: class of service pairs belong to their extension."""
+    for contract in contracts:
+        for operation in contract.operations:
+            maker = recipe("made", operation.id).get(operation.table.key) if operation.table else None
+            if maker is not None:
+                yield operation.path.split("/")[1], contract.by_id[maker].path.split("/")[1]
+
+
+def _agree(meaning: Meaning, everything: Mapping[str, Any]) -> None:
+    """PHP reads a route's parameter and a variable of that name by the same name: only one key may be meant."""
+    for name, value in meaning.parameters.items():
+        if name in everything and _text(everything[name]) != value:
+            raise Withheld("is one in the path and another in the body", f"{name} {value}")
+
+
+def _text(value: Any) -> str:
+    """A value as a key: PHP's text of it, trimmed; nothing for what is no text."""
+    return "" if value is None or isinstance(value, (list, dict)) else to_text(value).strip(TRIMMED)
+
+
+def _deletes(contract: Contract, collection: str) -> bool:
+    """Whether a document can delete from a collection, or does not have it at all."""
+    methods = {operation.method for operation in contract.operations if operation.path.split("/")[1] == collection}
+    return not methods or "DELETE" in methods

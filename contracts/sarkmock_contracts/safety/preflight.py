@@ -1,0 +1,182 @@
+"""Before any test: is there a SARK API at that URL at all, and if not, why; one clear line. Changes nothing there."""
+
+from __future__ import annotations
+
+import copy
+import re
+import socket
+import ssl
+from collections.abc import Iterator
+from html import unescape
+from http import HTTPStatus
+from urllib.parse import urljoin, urlsplit
+
+from ..client.http import Response
+from ..client.target import Target
+from ..client.transports import CannotRun, InProcess, NoAnswer, Transport
+
+PROBE = "/tenants"  # a harmless read of every version
+# Where the API is found on one host or another.
+BASES = ("/api", "", "/sark/api", "/sark6api/public/api", "/public/api")
+NO_PAGE = "Page Not Found"  # the product's own words for an unknown path (sark-v6-api.txt line 112)
+PATIENCE = 10
+
+
+def preflight(target: Target, verify: bool | str) -> Response:
+    """The first answer; CannotRun with one line if the suite should not begin. ``verify`` is what requests trusts."""
+    problem = None if embedded(target) else unreachable(target.url, verify)
+    if problem:
+        raise CannotRun(problem)
+    answer = target.get(PROBE)
+    problem = what_is_wrong(target, answer)
+    if problem:
+        raise CannotRun(f"{target.url}: {problem}")
+    return answer
+
+
+def embedded(target: Target) -> bool:
+    """Whether there is no connection to look at."""
+    return isinstance(bare(target.transport), InProcess)
+
+
+def bare(transport: Transport) -> Transport:
+    """The way out itself, without what waits or writes down on the way."""
+    while (inner := getattr(transport, "transport", None)) is not None:
+        transport = inner
+    return transport
+
+
+def is_sark(answer: Response) -> bool:
+    """A list of tenants: rows with a key, one of them always there (sark-v6-api.txt line 685)."""
+    rows = answer.json
+    if answer.status != HTTPStatus.OK or not isinstance(rows, list):
+        return False
+    return all(isinstance(row, dict) and "pkey" in row for row in rows)
+
+
+# no answer at all
+
+
+def unreachable(url: str, verify: bool | str) -> str | None:
+    """Why nothing can be asked there, looking at the connection one layer at a time; None if it stands."""
+    parts = urlsplit(url)
+    try:
+        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError as error:
+        return f"{url}: {error}"
+    problem = unconnected(url, host, port)
+    if problem:
+        return problem
+    speaks_tls = handshake(host, port, context(False)) is None
+    if parts.scheme == "http":
+        return f"{url}: port {port} speaks TLS; try https:// instead of http://" if speaks_tls else None
+    if not speaks_tls:
+        return f"{url}: port {port} does not speak TLS; try http:// instead of https://"
+    reason = handshake(host, port, context(verify)) if verify else None
+    if reason is None:
+        return None
+    return f"{url}: its certificate cannot be verified ({reason}); name its authority with --ca FILE, or use --insecure"
+
+
+def unconnected(url: str, host: str, port: int) -> str | None:
+    """Why there is no TCP connection."""
+    try:
+        address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][:2]
+    except (OSError, UnicodeError):
+        return f"{url}: {host} is not known: no such host name"
+    try:
+        socket.create_connection((str(address[0]), int(address[1])), timeout=PATIENCE).close()
+    except ConnectionRefusedError:
+        return f"{url} does not answer: {host} refuses connections on port {port}"
+    except OSError as error:
+        return f"{url} does not answer: {host} port {port}: {error.strerror or error}"
+    return None
+
+
+def context(verify: bool | str) -> ssl.SSLContext:
+    """What requests would trust: everybody, the usual authorities, or those of a file."""
+    made = ssl.create_default_context(cafile=verify if isinstance(verify, str) else None)
+    if not verify:
+        made.check_hostname, made.verify_mode = False, ssl.CERT_NONE
+    return made
+
+
+def handshake(host: str, port: int, trust: ssl.SSLContext) -> str | None:
+    """Why TLS does not come about; None if it does."""
+    try:
+        plain = socket.create_connection((host, port), timeout=PATIENCE)
+        with plain, trust.wrap_socket(plain, server_hostname=host):
+            return None
+    except ssl.SSLCertVerificationError as error:
+        return error.verify_message
+    except OSError as error:
+        return str(error) or type(error).__name__
+
+
+# an answer, but not that of a SARK
+
+def what_is_wrong(target: Target, answer: Response) -> str | None:
+    """Why an answer is not what the API says; None if it is."""
+    if is_sark(answer):
+        return None
+    if 300 <= answer.status < 400:
+        return redirected(target, answer)
+    if answer.status in (401, 403):
+        return f"{PROBE} answers {answer.status}: it wants a login or token, or does not let this address in"
+    if is_login(answer):
+        return f"{PROBE} answers a login page{title(answer)}: the API is elsewhere, or wants a token"
+    if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+        return f"{PROBE} answers 429: too many requests already; try again in a minute"
+    elsewhere = found_at(target)
+    if elsewhere is not None:
+        return f"no API at the base path {target.transport.base or '/'}; it is at {elsewhere}"
+    if answer.status >= 500:
+        return f"{PROBE} answers an error ({answer.status}): no SARK API is running there"
+    if isinstance(answer.json, dict) and NO_PAGE in str(answer.json.get("message")):
+        return "a SARK answers, but not at this base path; it ends in /api as a rule"
+    kind = answer.content_type or "without a content type"
+    return f"no SARK API: {PROBE} answers {answer.status} {kind}{title(answer)}"
+
+
+def redirected(target: Target, answer: Response) -> str:
+    where = urljoin(f"{target.url}{PROBE}", answer.header("Location") or "")
+    if re.search(r"log-?in|sign-?in|auth", where, re.IGNORECASE):
+        return f"{PROBE} leads to a login page, {where}: the API is elsewhere, or wants a token"
+    return f"{PROBE} leads to {where}; name that base URL instead" if where else f"{PROBE} answers {answer.status}"
+
+
+def is_login(answer: Response) -> bool:
+    asks = re.search(rb"""type\s*=\s*["']?password""", answer.body, re.IGNORECASE)
+    return "html" in answer.content_type and asks is not None
+
+
+def title(answer: Response) -> str:
+    """The title of a page, for people."""
+    found = re.search(rb"<title[^>]*>(.*?)</title>", answer.body, re.IGNORECASE | re.DOTALL)
+    words = " ".join(unescape(found[1].decode("utf-8", "replace")).split()) if found else ""
+    return f", titled {words[:60]!r}" if words.isprintable() and words else ""
+
+
+def found_at(target: Target) -> str | None:
+    """Another base path of the same host that answers as a SARK does."""
+    for url, other in others(target):
+        try:
+            if is_sark(other.get(PROBE)):
+                return url
+        except (CannotRun, NoAnswer):
+            return None
+    return None
+
+
+def others(target: Target) -> Iterator[tuple[str, Target]]:
+    """The same way out with other base paths; what guards the target guards them too."""
+    parts = urlsplit(target.url)
+    beside = parts.path.rstrip("/") + "/api"
+    for base in dict.fromkeys((beside, *BASES)):
+        url = f"{parts.scheme}://{parts.netloc}{base}"
+        if url != target.url:
+            transport = copy.copy(bare(target.transport))
+            transport.url, transport.base = url, base
+            other = Target(transport)
+            other.guards = target.guards
+            yield url, other

@@ -1,0 +1,110 @@
+"""What is on the target before and after a run: every row, file and setting that its lists show. Changes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from sarkmock import Operation, is_secret, redacted
+
+from ..client.target import Target
+from ..spec.contract import Contract
+
+Items = dict[str, Any]  # by key, or by their whole text where a key stands for several
+Inventory = dict[str, Items]
+VANISHING = ("z_updated", "z_updater")
+
+
+def lists(contracts: Sequence[Contract]) -> dict[str, str | None]:
+    """Paths of lists whose items can be written, in any profile, and the field that names an item."""
+    operations = [operation for contract in contracts for operation in contract.operations]
+    found: dict[str, str | None] = {}
+    for operation in operations:
+        reads = operation.method == "GET" and operation.hazard == "read" and not operation.parameters
+        if reads and _is_written(operation, operations):
+            found.setdefault(operation.path, operation.table.key if operation.table else None)
+    return found
+
+
+def _is_written(listing: Operation, operations: Sequence[Operation]) -> bool:
+    """Whether something but GET works on the path, or on an item of it."""
+    item, depth = listing.path + "/{", listing.path.count("/") + 1
+    written = (operation.path for operation in operations if operation.method != "GET")
+    return any(path == listing.path or (path.startswith(item) and path.count("/") == depth) for path in written)
+
+
+def take(target: Target, paths: Mapping[str, str | None]) -> Inventory:
+    """The items of every list that the target has."""
+    answers = {path: target.get(path) for path in paths}
+    return {path: items(answer.json, paths[path]) for path, answer in answers.items() if answer.ok}
+
+
+def items(shown: Any, key: str | None) -> Items:
+    """Rows by key, names by themselves, settings by name."""
+    if isinstance(shown, dict):
+        return dict(shown)
+    rows = shown if isinstance(shown, list) else [shown]
+    whole = [json.dumps(row, sort_keys=True) for row in rows]
+    names = [str(row[key]) if isinstance(row, dict) and key in row else text
+             for row, text in zip(rows, whole, strict=True)]
+    if len(set(names)) < len(names):
+        names = whole
+    return dict(zip(names, rows, strict=True))
+
+
+def keys(inventory: Inventory) -> frozenset[str]:
+    """Every key that is taken, of whatever list."""
+    return frozenset(key for found in inventory.values() for key in found)
+
+
+def differences(before: Inventory, after: Inventory, put_back: frozenset[str] = frozenset()) -> Iterator[str]:
+    """One line for everything that is not as it was; the times of change of what was put back cannot be."""
+    for path, was in before.items():
+        now = after.get(path)
+        if now is None:
+            yield f"{path} cannot be read any more"
+            continue
+        yield from (f"{path}: {redacted(key)} is left over or new" for key in now if key not in was)
+        yield from (f"{path}: {redacted(key)} is gone" for key in was if key not in now)
+        for key in was.keys() & now.keys():
+            if path not in put_back or key not in VANISHING:
+                yield from changes(f"{path}: {redacted(key)}", was[key], now[key])
+
+
+def changes(name: str, was: Any, now: Any) -> Iterator[str]:
+    """Which columns of an item changed."""
+    if not isinstance(was, dict) or not isinstance(now, dict):
+        if was != now:
+            secret = is_secret(name.rpartition(" ")[2])
+            yield f"{name} has changed" if secret else f"{name} was {redacted(was)!r} and is {redacted(now)!r}"
+        return
+    for column in sorted(was.keys() | now.keys()):
+        if was.get(column) != now.get(column):
+            yield from changes(f"{name} {column}", was.get(column), now.get(column))
+
+
+def digests(inventory: Inventory) -> dict[str, dict[str, str]]:
+    """The inventory as a file may hold it: items as digests, secrets left out (short ones could be guessed)."""
+    return {path: {redacted(key): _digest(path, key, item) for key, item in found.items()}
+            for path, found in inventory.items()}
+
+
+def _digest(path: str, key: str, item: Any) -> str:
+    if isinstance(item, dict):
+        item = {name: value for name, value in item.items() if not is_secret(name)}
+    text = "" if is_secret(key) else json.dumps(item, sort_keys=True)
+    return hashlib.sha256(f"{path} {text}".encode()).hexdigest()[:16]
+
+
+def digest_differences(before: Mapping[str, Mapping[str, str]], after: Inventory,
+                       put_back: frozenset[str] = frozenset()) -> Iterator[str]:
+    """The same comparison with what a file holds: which items, not what of them."""
+    for path, found in digests(after).items():
+        was = before.get(path, {})
+        yield from (f"{path}: {key} is left over or new" for key in found if key not in was)
+        yield from (f"{path}: {key} is gone" for key in was if key not in found)
+        changed = [key for key in found if key in was and found[key] != was[key]
+                   and not (path in put_back and key in VANISHING)]
+        yield from (f"{path}: {key} has changed" for key in changed)

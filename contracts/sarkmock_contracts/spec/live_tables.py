@@ -1,0 +1,78 @@
+"""What the target's tables hold at this moment, read from its own lists: the answer to `exists`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from sarkmock import Operation, Table, to_text
+
+from ..client.http import Exchange
+from ..client.target import Target
+from .contract import Contract
+
+Rows = list[Mapping[str, Any]]
+
+
+class LiveTables:
+    """Rows by table, fetched when asked for and forgotten when something may have changed them."""
+
+    def __init__(self, contract: Contract, target: Target) -> None:
+        self._target = target
+        self._rows: dict[str, Rows] = {}
+        self._lists: dict[str, list[Operation]] = {}
+        for operation in contract.operations:
+            if operation.table and operation.method == "GET" and not operation.parameters:
+                self._lists.setdefault(operation.table.name, []).append(operation)
+
+    def columns(self, table: str) -> list[str]:
+        """The columns that the lists of a table show; KeyError if there is no list of it."""
+        return [name for operation in self._lists[table] for name in operation.visible]
+
+    def rows(self, table: str) -> Rows:
+        """The rows of a table, of every list that shows some of them."""
+        if table not in self._rows:
+            answers = [self._target.get(operation.path).json for operation in self._lists.get(table, ())]
+            self._rows[table] = [row for answer in answers if isinstance(answer, list) for row in answer]
+        return self._rows[table]
+
+    def keys(self, table: str, column: str) -> list[str]:
+        """The texts in a column, in the order of the lists."""
+        return [str(row[column]) for row in self.rows(table) if row.get(column) is not None]
+
+    def count(self, table: str, column: str, value: Any) -> int:
+        """How many rows hold a value in a column, compared as texts."""
+        return sum(str(row.get(column)) == str(value) for row in self.rows(table))
+
+    def forget(self) -> None:
+        """Ask again: others may have written."""
+        self._rows.clear()
+
+    def saw(self, operation: Operation, exchange: Exchange) -> None:
+        """Follow what a row operation did to its table; after anything else, ask again."""
+        if operation.method == "GET" and operation.hazard == "read":
+            return
+        if operation.hazard != "write" or operation.table is None:
+            self._rows.clear()
+        elif exchange.response.ok and not self._followed(operation, operation.table, exchange):
+            self._rows.pop(operation.table.name, None)
+
+    def _followed(self, operation: Operation, table: Table, exchange: Exchange) -> bool:
+        """A row that was made or deleted, as its answer or its path says; False where it must be asked for."""
+        rows, answer = self._rows.get(table.name), exchange.response.json
+        if rows is None:
+            return True
+        if operation.method == "DELETE":
+            key = unquote(exchange.request.path.rpartition("/")[2])
+            rows[:] = [row for row in rows if str(row.get(table.key)) != key]
+            return True
+        if operation.method == "POST" and isinstance(answer, dict) and answer.get(table.key) is not None:
+            rows.append({name: _stored(value) for name, value in answer.items()})
+            return True
+        return False
+
+
+def _stored(value: Any) -> Any:
+    """A value of an answer as the table holds it: the answer to a POST shows what was sent."""
+    return to_text(value) if isinstance(value, (bool, float)) else value

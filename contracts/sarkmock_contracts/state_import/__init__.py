@@ -1,0 +1,1 @@
+"""Reading the present state of a box into a seed file."""

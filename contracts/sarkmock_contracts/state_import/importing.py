@@ -1,0 +1,116 @@
+"""`sarkmock import`: the present state of a box as a seed. Changes nothing there, and judges nothing.
+
+Which version answers does not matter: of every operation, each path that some profile knows is tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sarkmock import Operation, Seed, SeedError, load, load_seed, profiles
+
+from ..client.http import Request, Response, fill_path
+from ..client.rate_limit import Paced
+from ..client.target import Target, Unanswered, Withheld
+from ..client.transports import Access, CannotRun, OverHttp
+from ..safety.gate import Gate, Permissions
+from ..safety.preflight import preflight
+from ..safety.routing import Reader
+from ..spec.contract import Contract
+from . import state_reader
+from .anonymize import disguised
+
+Progress = Callable[[str, int, int], None]  # what is read, how many of them are, of how many
+FACTORY = load_seed("factory")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How much is read."""
+
+    secrets: bool = False
+    tables_only: bool = False
+
+
+@dataclass
+class StateReader:
+    """A box that is asked for operations by their ids. ``notes`` says what could not be read, a line each."""
+
+    target: Target
+    contracts: Sequence[Contract]
+    tell: Progress = lambda *_: None
+    notes: list[str] = field(default_factory=list)
+    _paths: dict[str, list[str]] = field(default_factory=dict)
+
+    def operations(self) -> Iterator[Operation]:
+        """Every operation of every version, once for each path."""
+        yield from {(operation.id, operation.path): operation
+                    for contract in self.contracts for operation in contract.operations}.values()
+
+    def get(self, name: str, **parameters: Any) -> Response | None:
+        """A good answer; None, and a note, if there is none."""
+        known = self._paths.setdefault(name, [one.path for one in self.operations() if one.id == name])
+        problem = ""
+        for template in list(known):
+            path = fill_path(template, parameters)
+            try:
+                response = self.target.send(Request("GET", path)).response
+            except Withheld as reason:
+                problem = f"GET {path} is not sent: {reason}"
+                continue
+            if response.ok:
+                self._paths[name] = [template]
+                return response
+            problem = f"GET {path} answers {response.status}"
+        self.note(problem)
+        return None
+
+    def note(self, line: str) -> None:
+        if line not in self.notes:
+            self.notes.append(line)
+
+
+def import_state(url: str, access: Access, rate: str, wanted: Wanted, tell: Progress) -> tuple[Seed, list[str]]:
+    """The state of the box at a URL, and what could not be read of it. CannotRun if it is no SARK, or goes away."""
+    target = Target(Paced(OverHttp(url, access), rate))
+    try:
+        box = guarded(target, tell)
+        preflight(target, access.verify(access.check(url).hostname or ""))
+        return read_state(box, wanted), box.notes
+    except Unanswered as reason:
+        raise CannotRun(str(reason)) from None
+
+
+def guarded(target: Target, tell: Progress = lambda *_: None) -> StateReader:
+    """The box behind a target, with a gate that lets out reads alone."""
+    contracts = [Contract(load(name)) for name in profiles()]
+    target.guards.append(Gate(Reader(contracts), Permissions()).guard)
+    return StateReader(target, contracts, tell)
+
+
+def read_state(reader: StateReader, wanted: Wanted) -> Seed:
+    """All that can be read. What cannot, in tables and files that no list shows, is what the factory has."""
+    tables = state_reader.read_tables(reader)
+    running = state_reader.is_running(reader)
+    files, astdb = dict(FACTORY.files), {}
+    if not wanted.tables_only:
+        files |= state_reader.read_files(reader) | state_reader.read_archives(reader, wanted.secrets)
+        if running:
+            files |= state_reader.read_mailboxes(reader)
+            astdb = state_reader.read_runtime(reader, tables["ipphone"])
+    if not wanted.secrets:
+        tables = {table: [disguised(f"{table} {row.get('pkey')}", row) for row in rows]
+                  for table, rows in tables.items()}
+    return checked(reader, Seed({**FACTORY.tables, **tables}, files, astdb, running))
+
+
+def checked(reader: StateReader, seed: Seed) -> Seed:
+    """The seed, marked if a box has rows that its API would not have written."""
+    try:
+        load_seed(seed.content())
+    except SeedError as error:
+        reader.note(f"a row is not as the API writes rows, and served as it is: {error}")
+        return replace(seed, unchecked=True)
+    return seed

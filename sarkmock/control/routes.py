@@ -1,0 +1,77 @@
+"""The control plane's document as routes of Flask: reads requests, checks them, writes answers. Knows no endpoint."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from flask import Blueprint, Flask, Response, jsonify, request
+from werkzeug.exceptions import HTTPException
+
+from sarkmock.control.asking import Asked, Text
+from sarkmock.control.bodies import line_of, read_body
+from sarkmock.control.contract import PREFIX, Endpoint, endpoints
+from sarkmock.control.guard import admit
+from sarkmock.control.handlers import HANDLERS
+from sarkmock.control.mock_control import MockControl
+from sarkmock.control.problems import Problem
+from sarkmock.suggest import near
+
+
+def plane(app: Flask, mock: MockControl) -> None:
+    """Add the control plane of a mock to its application."""
+    blueprint = Blueprint("control", __name__, url_prefix=PREFIX)
+    for endpoint in endpoints():
+        blueprint.add_url_rule(rule(endpoint.path), endpoint.id.replace(".", "-"), view(mock, endpoint),
+                               methods=[endpoint.method], provide_automatic_options=False)
+    app.register_blueprint(blueprint)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.register_error_handler(HTTPException, lambda error: strange(app, error))
+
+
+def rule(path: str) -> str:
+    """A path of the document as Flask writes it; the last parameter may hold slashes."""
+    return re.sub(r"{(\w+)}$", r"<path:\1>", path).replace("{", "<").replace("}", ">")
+
+
+def view(mock: MockControl, endpoint: Endpoint) -> Callable[..., Any]:
+    handler = HANDLERS[endpoint.id]
+
+    def answer(**path: str) -> Any:
+        try:
+            admit(mock.control, endpoint, request)
+            return written(handler(mock, asked(endpoint, path)), endpoint)
+        except Problem as problem:
+            if problem.line is None:
+                problem.line = line_of(request.get_data(), problem.path)
+            return jsonify(problem.content()), problem.status
+    return answer
+
+
+def asked(endpoint: Endpoint, path: dict[str, str]) -> Asked:
+    parameters, query = endpoint.read_path(path), endpoint.read_query(request.args)
+    body = None
+    if endpoint.body is not None:
+        body = read_body(request.get_data(), request.mimetype)
+        endpoint.check_body(body)
+    return Asked(parameters, query, body, request.host_url.rstrip("/"))
+
+
+def written(value: Any, endpoint: Endpoint) -> Any:
+    if value is None:
+        return "", 204
+    if isinstance(value, Text):
+        return Response(value.content, endpoint.success, content_type=value.media_type)
+    return jsonify(value), endpoint.success
+
+
+def strange(app: Flask, error: HTTPException) -> Any:
+    """What the application has no route for: JSON that says what there is."""
+    known = sorted({rule.rule for rule in app.url_map.iter_rules()})
+    if error.code == 404:
+        told = f"there is nothing at {request.path}; the API is under /api, the control plane under {PREFIX}"
+        nearest = near(request.path, known)
+        return jsonify(error=f"{told}; did you mean {nearest[0]}?" if nearest else told), 404
+    allow = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
+    return jsonify(error=f"{request.method} {request.path}: {error.description}"), error.code, {"Allow": allow}

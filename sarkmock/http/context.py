@@ -1,0 +1,32 @@
+"""One request on its way: what the checks and actions see of it. Knows neither HTTP nor how it is answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sarkmock.http.replies import Errors
+from sarkmock.pbx.database import Row
+from sarkmock.pbx.state import State
+from sarkmock.spec.operations import Operation
+
+
+@dataclass(slots=True)
+class Context:
+    """A request bound to its operation.
+
+    ``input`` is query, body and files ($request->all()), ``post`` the body alone ($request->post()), both after
+    Laravel's trimming; ``row`` is the row that the path names. Checks add to ``errors``.
+    """
+
+    operation: Operation
+    state: State
+    path: dict[str, str]
+    input: dict[str, Any]
+    post: dict[str, Any]
+    errors: Errors
+    row: Row | None = None
+
+    def refuse(self, field: str, message: str) -> None:
+        """Add a message to the 422 that will be answered, as Laravel's $validator->errors()->add does."""
+        self.errors.setdefault(field, []).append(message)

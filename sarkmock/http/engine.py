@@ -1,0 +1,178 @@
+"""The way of a request: operation, row, rules, checks, action. Knows no operation by name and no HTTP."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+from sarkmock.http.context import Context
+from sarkmock.http.replies import Invalid, NoRoute, NotFound, PhpError, Refusal, Reply, debug_body
+from sarkmock.laravel import php
+from sarkmock.laravel.validation import display, is_readable
+from sarkmock.pbx.actions import ACTIONS, CHECKS, Action, Check
+from sarkmock.pbx.database import Row
+from sarkmock.pbx.state import State
+from sarkmock.spec.loading import BASE, Document, load
+from sarkmock.spec.operations import Operation, Router, compile_document
+
+METHOD = re.compile("[A-Z]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as it arrived: path below /api (decoded), query string and body undecoded."""
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+class Program:
+    """A document, compiled: its operations, how one is found, and the functions behind its names."""
+
+    def __init__(self, document: Document, profile: str) -> None:
+        self.document, self.profile = document, profile
+        self.operations = compile_document(document)
+        self.by_id = {operation.id: operation for operation in self.operations}
+        self.router = Router(self.operations)
+        self.debug = document["x-crashes"] == "debug"
+        self.plans = {operation.id: _plan(operation) for operation in self.operations}
+
+    @classmethod
+    def of(cls, profile: str) -> Program:
+        """The program of a profile; FileError if there is none of that name."""
+        return cls(load(profile), profile)
+
+
+    def meant(self, method: str, path: str) -> Operation | None:
+        """The operation that a method and path mean, if any."""
+        try:
+            return self.router.find(method, path)[0]
+        except Refusal:
+            return None
+
+
+class Engine:
+    """Answers requests by a document and a state, one at a time.
+
+    ``profile`` says whose document it is; without a document it is loaded.
+    """
+
+    def __init__(self, document: Document | None = None, state: State | None = None, *, profile: str = BASE) -> None:
+        self.program = Program.of(profile) if document is None else Program(document, profile)
+        self.state = state or State()
+        self.lock = Lock()
+
+    @property
+    def document(self) -> Document:
+        return self.program.document
+
+    @property
+    def operations(self) -> list[Operation]:
+        return self.program.operations
+
+    def handle(self, request: Request) -> Reply:
+        """The reply to a request. Never raises for anything a client can send."""
+        with self.lock:
+            return answer(self.program, self.state, request)
+
+    def handle_by(self, program: Program, request: Request) -> Reply:
+        """As `handle`, by another program than its own."""
+        with self.lock:
+            return answer(program, self.state, request)
+
+    def handle_under(self, request: Request, circumstances: Callable[[State], AbstractContextManager[None]]) -> Reply:
+        """As `handle`, while something about the state is not as it was."""
+        with self.lock, circumstances(self.state):
+            return answer(self.program, self.state, request)
+
+    def find(self, method: str, path: str) -> tuple[Operation, dict[str, str]]:
+        """The operation a method and path mean, and its path parameters; raises PageNotFound or MethodNotAllowed."""
+        return self.program.router.find(method, path)
+
+    def use(self, profile: str) -> None:
+        """Answer as another profile from now on, by the same state. FileError if there is no such profile."""
+        program = Program.of(profile)
+        with self.lock:
+            self.program = program
+
+
+def answer(program: Program, state: State, request: Request) -> Reply:
+    try:
+        return carry_out(program, state, request)
+    except Refusal as refusal:
+        return refusal.reply
+    except PhpError as error:
+        return crashed(program, error)
+
+
+def carry_out(program: Program, state: State, request: Request) -> Reply:
+    content_type = request.headers.get("Content-Type", "")
+    everything, post = php.read_input(request.method, content_type, request.query, request.body)
+    method = php.meant_method(request.method, request.headers.get("X-HTTP-Method-Override"), everything, post)
+    if request.method == "POST" and not METHOD.fullmatch(method):
+        raise NoRoute("Bad hostname provided.")  # Laravel's words for Symfony's SuspiciousOperationException
+    if method == "OPTIONS":
+        return Reply(None, 200, {"Allow": ",".join(program.router.allowed(request.path))})
+    operation, path = program.router.find(method, request.path)
+    row = bind(operation, path, state)
+    context = Context(operation, state, path, everything, post, {}, row)
+    action, checks = program.plans[operation.id]
+    validate(context, checks)
+    reply = action(context)
+    return complete(operation, reply)
+
+
+def crashed(program: Program, error: PhpError) -> Reply:
+    if program.debug or error.field is None:
+        return Reply(debug_body(error.message, error.exception), 500, framework=True)
+    return Reply({error.field: [f"The {display(error.field)} must be a string."]}, 422)
+
+
+def _plan(operation: Operation) -> tuple[Action, tuple[Check, ...]]:
+    """The functions behind the document's names; refuses a name that is not known."""
+    try:
+        return ACTIONS[operation.action], tuple(CHECKS[name] for name in operation.checks)
+    except KeyError as error:
+        raise ValueError(f"{operation.id}: unknown action or check {error}") from None
+
+
+def bind(operation: Operation, path: dict[str, str], state: State) -> Row | None:
+    """Laravel's route model binding: the row that the path names, or 404."""
+    table = operation.table
+    if table is None:
+        return None
+    key = path[operation.key] if operation.key else table.fixed
+    if key is None:
+        return None
+    row = state.tables.first(table.name, table.key, key)
+    if row is None:
+        raise NotFound
+    return row
+
+
+def validate(context: Context, checks: tuple[Check, ...]) -> None:
+    """Rules, then every check (also when rules failed, as Laravel's after hooks); Invalid if any field is named.
+
+    PhpError for what no JSON answer could hold, be it a message or the row.
+    """
+    context.errors = context.operation.validator.errors(context.input, context.state.tables)
+    for check in checks:
+        check.run(context)
+    if context.errors and is_readable(context.errors):
+        raise Invalid(context.errors)
+    context.operation.validator.check_readable(context.input)
+
+
+def complete(operation: Operation, reply: Reply) -> Reply:
+    """The declared success status, where the action leaves it open."""
+    if reply.status is not None:
+        return reply
+    body: Any = reply.body
+    return Reply(body, operation.status, reply.headers, reply.content_type)

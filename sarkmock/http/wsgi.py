@@ -1,0 +1,160 @@
+"""An engine as plain WSGI under /api, whatever else there is beside it. Adds nothing to what the engine answers.
+
+Not through Flask: what Flask does for every request costs more than the engine's whole answer (benchmarks/README.md).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from html import escape
+from http import HTTPStatus
+from time import perf_counter, sleep
+from typing import Any
+
+from sarkmock.http.delivery import DELAY, Dropped
+from sarkmock.http.engine import Request
+from sarkmock.http.replies import Disturbed, Reply
+from sarkmock.laravel.php import to_number
+
+BASE = "/api"
+ANYTHING = ("", "*/*", "*")
+PHRASES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+DROPPED = 0
+Environ = Mapping[str, Any]
+Application = Callable[[Any, Any], Iterable[bytes]]
+Handle = Callable[[Request], Reply]
+
+
+@dataclass(slots=True)
+class Answer:
+    """A reply as it goes over the wire; its status is 0 if the connection is dropped instead."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+# Told of a request: its environ, its answer and when it came (time.perf_counter).
+Witness = Callable[[Environ, Request, Reply, Answer, float], None]
+
+
+class Gateway:
+    """Answers what lies under /api by an engine's `handle` and passes on the rest."""
+
+    def __init__(self, handle: Handle, rest: Application, witness: Witness | None = None) -> None:
+        self._handle, self._rest, self._witness = handle, rest, witness
+
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if path != BASE and not path.startswith(BASE + "/"):
+            return self._rest(environ, start_response)
+        began = perf_counter()
+        request = incoming(environ, path[len(BASE) + 1:])
+        reply = self._handle(request)
+        if reply.framework and not wants_json(environ):
+            reply = page(reply)
+        answer = render(reply, request.method)
+        if isinstance(reply, Disturbed):
+            answer = arriving(reply, answer)
+        if self._witness:
+            self._witness(environ, request, reply, answer, began)
+        if isinstance(reply, Disturbed):
+            return disturb(reply, answer, environ, start_response)
+        start_response(PHRASES[answer.status], answer.headers)
+        return [answer.body]
+
+
+def arriving(reply: Disturbed, answer: Answer) -> Answer:
+    """What of an answer reaches the client."""
+    if reply.keep is None:
+        return answer
+    return Answer(answer.status, answer.headers, answer.body[:reply.keep]) if reply.keep else Answer(DROPPED, [], b"")
+
+
+def disturb(reply: Disturbed, answer: Answer, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """An answer that is late or does not arrive in full. Whoever calls waits, unless a server offers to."""
+    if reply.delay:
+        environ.get(DELAY, sleep)(reply.delay)
+    if answer.status == DROPPED:
+        raise Dropped("a fault dropped the connection")
+    start_response(status_line(answer.status), answer.headers)
+    return [answer.body] if reply.keep is None else cut(answer.body)
+
+
+def status_line(status: int) -> str:
+    return PHRASES.get(status) or f"{status} Unknown Status"
+
+
+def cut(beginning: bytes) -> Iterator[bytes]:
+    yield beginning
+    raise Dropped("a fault dropped the connection in the middle of the body")
+
+
+def incoming(environ: Environ, path: str) -> Request:
+    """The request as it arrived, its path decoded."""
+    if path.startswith("/"):
+        path = "/" + path  # one more than Request.path may begin with: an empty segment is one
+    decoded = path if path.isascii() else path.encode("latin-1").decode("utf-8", "surrogateescape")
+    headers = {"Content-Type": environ.get("CONTENT_TYPE", "")}
+    if "HTTP_X_HTTP_METHOD_OVERRIDE" in environ:
+        headers["X-HTTP-Method-Override"] = environ["HTTP_X_HTTP_METHOD_OVERRIDE"]
+    return Request(environ["REQUEST_METHOD"], decoded, environ.get("QUERY_STRING", ""), headers, body_of(environ))
+
+
+def body_of(environ: Environ) -> bytes:
+    """The request's body: as long as announced, or all there is where the server has found its end."""
+    if environ.get("wsgi.input_terminated"):
+        return bytes(environ["wsgi.input"].read())
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    return bytes(environ["wsgi.input"].read(length)) if length else b""
+
+
+def wants_json(environ: Environ) -> bool:
+    """Laravel's expectsJson(): the client likes a JSON type best, or is a script in a page that takes any."""
+    best = liked_best(environ.get("HTTP_ACCEPT", ""))
+    if best in ANYTHING and environ.get("HTTP_X_REQUESTED_WITH") == "XMLHttpRequest":
+        return True
+    return "/json" in best or "+json" in best
+
+
+def liked_best(accept: str) -> str:
+    """The first of the types with the highest quality."""
+    types = [item.lower().split(";") for item in accept.split(",") if item.strip()]
+    return max(types, key=lambda item: quality(item[1:]), default=[""])[0].strip()
+
+
+def quality(parameters: Iterable[str]) -> float:
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            return float(to_number(value) or 0)
+    return 1
+
+
+def page(reply: Reply) -> Reply:
+    """One of Laravel's own errors as a page."""
+    message = escape(str(reply.body["message"]))
+    text = f"<!DOCTYPE html>\n<html><head><title>{message}</title></head><body><h1>{message}</h1></body></html>\n"
+    return replace(reply, body=text.encode(), content_type="text/html; charset=UTF-8")
+
+
+def render(reply: Reply, method: str) -> Answer:
+    """The reply on the wire: JSON as Laravel writes it, bytes as they are, nothing for no body."""
+    status = reply.status or 200
+    payload = reply.body if isinstance(reply.body, bytes) else b"" if reply.body is None else to_json(reply.body)
+    headers = {"Cache-Control": "no-cache, private", **reply.headers}
+    if reply.body is not None and reply.content_type:
+        headers["Content-Type"] = reply.content_type
+    if status != HTTPStatus.NO_CONTENT:
+        headers["Content-Length"] = str(len(payload))
+    return Answer(status, list(headers.items()), b"" if method == "HEAD" else payload)
+
+
+def to_json(value: Any) -> bytes:
+    """PHP's json_encode: no blanks, slashes and everything beyond ASCII escaped."""
+    return encode(value).replace("/", "\\/").encode()
+
+
+encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode

@@ -1,0 +1,172 @@
+"""What a request relies on that the published product does otherwise, and what the API ignores of it.
+
+A deviation changes places of the document; a request has to do with some: its operation, the variables it sends. Where
+both profiles have rules for a variable, only a value that they judge differently counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from sarkmock.http.engine import Program
+from sarkmock.http.replies import PhpError
+from sarkmock.journal.entries import Entry
+from sarkmock.laravel.php import read_input
+from sarkmock.pbx.database import Database
+from sarkmock.spec.loading import BASE, Deviation, deviations, profiles
+from sarkmock.spec.operations import Operation
+from sarkmock.spec.pointers import covers, follow, pointer
+from sarkmock.suggest import near
+
+# Places of an operation that change what it does for everyone who calls it, unless the difference is cosmetic.
+BEHAVIOUR = ("x-action", "x-table", "parameters")
+COSMETIC = "cosmetic"
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One sentence; ``deviation`` and its ``severity`` if it is one that does it."""
+
+    text: str
+    deviation: str = ""
+    severity: str = ""
+
+
+def warnings(entry: Entry, tables: Database) -> list[Notice]:
+    """What the client should know though the mock did as it was asked; ``tables`` are what rules ask."""
+    operation = entry.program.meant(entry.method, entry.request.path)
+    found = [Notice(text) for text in ignored(entry, operation)] if operation else []
+    if entry.program.profile != BASE:
+        return found
+    for product in products():
+        found += [Notice(f"{one.summary} (in the profile {product.profile})", one.id, one.severity)
+                  for one in relied_on(entry, operation, product, tables)]
+    return found
+
+
+@cache
+def products() -> tuple[Program, ...]:
+    """What the overlays in the package say that SARKs do."""
+    return tuple(Program.of(profile) for profile in profiles() if profile != BASE)
+
+
+def ignored(entry: Entry, operation: Operation) -> Iterator[str]:
+    """Variables of the body that the operation has no rule for: the API does not read them."""
+    sent = sent_to(entry)
+    if not operation.rules or not 200 <= entry.status < 500:
+        return
+    for name in sent:
+        if name not in operation.rules:
+            nearest = near(name, operation.rules)
+            hint = f"; did you mean {nearest[0]}?" if nearest else ""
+            yield f"{operation.id} has no variable {name!r} and ignores it{hint}"
+
+
+def sent_to(entry: Entry) -> dict[str, Any]:
+    request = entry.request
+    return read_input(request.method, request.headers.get("Content-Type", ""), "", request.body)[1]
+
+
+def relied_on(entry: Entry, operation: Operation | None, product: Program, tables: Database) -> Iterator[Deviation]:
+    if operation is None:
+        elsewhere = product.meant(entry.method, entry.request.path)
+        found = relations(product, product, elsewhere.id) if elsewhere else ()
+        yield from (one.deviation for one in found if one.always)
+        return
+    found = relations(entry.program, product, operation.id)
+    fields = contested(entry, operation, product, tables) if any(one.fields for one in found) else set()
+    listed = any(isinstance(value, list | dict) for value in sent_to(entry).values()) if entry.status == 422 else False
+    for one in found:
+        if (one.always or entry.status in one.statuses or one.fields & fields or (one.crashes and listed)
+                or (one.more_checks if entry.status < 400 else one.fewer_checks)):
+            yield one.deviation
+
+
+def contested(entry: Entry, operation: Operation, product: Program, tables: Database) -> set[str]:
+    """The variables that one of the two refuses and the other not, or that only one of them has."""
+    there = product.by_id.get(operation.id)
+    if there is None:
+        return set()
+    sent = sent_to(entry)
+    unknown = {name for name in sent if (name in operation.rules) != (name in there.rules)}
+    return (judge(operation, sent, tables) ^ judge(there, sent, tables)) | unknown
+
+
+def judge(operation: Operation, sent: Mapping[str, Any], tables: Database) -> set[str]:
+    """The variables that an operation's rules refuse."""
+    try:
+        return set(operation.validator.errors(sent, tables))
+    except PhpError as error:
+        return {error.field} if error.field else set()
+
+
+@dataclass(frozen=True)
+class Relation:
+    """What a deviation has to do with an operation: with every request, with some answers, with some variables."""
+
+    deviation: Deviation
+    always: bool
+    statuses: frozenset[int]
+    fields: frozenset[str]
+    more_checks: bool
+    fewer_checks: bool
+    crashes: bool
+
+    def __bool__(self) -> bool:
+        return any((self.always, self.statuses, self.fields, self.more_checks, self.fewer_checks, self.crashes))
+
+
+@cache
+def relations(program: Program, product: Program, name: str) -> tuple[Relation, ...]:
+    """The deviations of a product that have to do with an operation of a program."""
+    operation = program.by_id[name]
+    found = (relation(program, operation, product.by_id.get(name), one) for one in deviations(product.profile))
+    return tuple(one for one in found if one)
+
+
+def relation(program: Program, operation: Operation, there: Operation | None, deviation: Deviation) -> Relation:
+    own, changed = pointer("paths", operation.path, operation.method.lower()), deviation.telling
+    behaviour = [own + pointer(key) for key in BEHAVIOUR] if deviation.severity != COSMETIC else []
+    checked = own + pointer("x-after") in changed
+    before, after = set(operation.checks if checked else ()), set(there.checks if there and checked else ())
+    return Relation(
+        deviation, always=any(covers(place, own) or place in behaviour for place in changed),
+        statuses=frozenset(int(status) for status in operation.spec["responses"]
+                           if touches(changed, answer_places(program, own, status))),
+        fields=frozenset(field_names(program, operation, there, own, changed)),
+        more_checks=bool(after - before), fewer_checks=bool(before - after),
+        crashes="/x-crashes" in changed and bool(operation.rules))
+
+
+def touches(changed: Iterable[str], places: Iterable[str]) -> bool:
+    return any(covers(one, place) or covers(place, one) for place in places for one in changed)
+
+
+def answer_places(program: Program, own: str, status: str) -> Iterator[str]:
+    """Where the answer of a status stands, and the schemas of a success."""
+    yield own + pointer("responses", status)
+    try:
+        content = own + pointer("responses", status, "content", "application/json", "schema")
+        where, schema = follow(program.document, content)
+    except KeyError:
+        return
+    if status.startswith("2"):
+        yield where
+        if schema.get("type") == "array" and "items" in schema:
+            yield follow(program.document, where + pointer("items"))[0]
+
+
+def field_names(program: Program, operation: Operation, there: Operation | None, own: str,
+                changed: list[str]) -> Iterator[str]:
+    """The variables of the body that a deviation changes, or makes required or not."""
+    content = operation.spec.get("requestBody", {}).get("content")
+    if not content:
+        return
+    body = follow(program.document, own + pointer("requestBody", "content", next(iter(content)), "schema"))[0]
+    required = any(place.startswith(body + "/required") for place in changed)
+    for name in operation.rules | (there.rules if there else {}):
+        if required or touches(changed, [body + pointer("properties", name)]):
+            yield name

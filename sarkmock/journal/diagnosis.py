@@ -1,0 +1,130 @@
+"""Why an answer was no success: which rule of which field, which line of the page, which path was perhaps meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from sarkmock.http.engine import Program
+from sarkmock.journal.criteria import show
+from sarkmock.journal.entries import Entry
+from sarkmock.pbx.actions import check_fields
+from sarkmock.redaction import MASK, is_secret
+from sarkmock.spec.loading import METHODS
+from sarkmock.spec.operations import Operation, body_schema, lines
+from sarkmock.suggest import near
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One sentence, and what it speaks of: a field and its rule, the lines of the page."""
+
+    text: str
+    field: str = ""
+    rule: str = ""
+    lines: tuple[int, ...] = ()
+
+
+def why(entry: Entry) -> list[Reason]:
+    """The reasons for an answer that is no success; none for one that is."""
+    if entry.fault and not 200 <= entry.status < 400:
+        return [Reason(f"the fault {entry.fault} made it so")]
+    if entry.status < 400:
+        return []
+    operation = entry.program.meant(entry.method, entry.request.path)
+    if operation is None:
+        return list(strange(entry))
+    reasons = {404: missing, 409: forbidden, 422: refused, 500: crashed, 503: unavailable}.get(entry.status)
+    return list(reasons(entry, operation)) if reasons else list(throttled(entry))
+
+
+def strange(entry: Entry) -> Iterator[Reason]:
+    """No operation has that method and path."""
+    path, program = entry.request.path, entry.program
+    allowed = [found for method in METHODS if (found := program.meant(method.upper(), path))]
+    for operation in allowed:
+        takes = f"{operation.method} ({operation.id}), not {entry.method}"
+        yield Reason(f"{entry.path} takes {takes}", lines=operation.source)
+    if not allowed:
+        nearest = nearest_operations(program, entry.method, path.strip("/").split("/"))
+        meant = "; the nearest are " + ", ".join(f"{one.method} /api{one.path} ({one.id})" for one in nearest)
+        yield Reason(f"the API has no path {entry.path}{meant if nearest else ''}",
+                     lines=nearest[0].source if nearest else ())
+
+
+def nearest_operations(program: Program, method: str, steps: list[str]) -> list[Operation]:
+    """Those of the resource that looks most like the one asked for: as deep, and with that method, if any are."""
+    return sorted(nearest_resource(program, steps[0]), key=lambda one: (
+        abs(one.path.count("/") - len(steps)), one.method != method, -alike(one.path.strip("/").split("/"), steps)))[:3]
+
+
+@lru_cache(maxsize=256)
+def nearest_resource(program: Program, name: str) -> list[Operation]:
+    """The operations whose path begins with the nearest name."""
+    resources = {operation.path.split("/")[1] for operation in program.operations}
+    nearest = near(name, sorted(resources))
+    return [operation for operation in program.operations if operation.path.split("/")[1] in nearest]
+
+
+def alike(template: list[str], steps: list[str]) -> int:
+    """How many steps are the same."""
+    return sum(one == other for one, other in zip(template, steps, strict=False))
+
+
+def missing(entry: Entry, operation: Operation) -> Iterator[Reason]:
+    """The row, file or entry that the path names is not there."""
+    path = entry.program.router.find(entry.method, entry.request.path)[1]
+    if operation.table and operation.key:
+        told = f"the table {operation.table.name} has no row whose {operation.table.key} is {path[operation.key]!r}"
+    else:
+        told = f"there is no {', '.join(f'{name} {value!r}' for name, value in path.items()) or operation.path}"
+    yield Reason(told, lines=operation.source)
+
+
+def forbidden(entry: Entry, operation: Operation) -> Iterator[Reason]:
+    """What the state does not allow."""
+    checks = f" (one of the checks {', '.join(operation.checks)})" if operation.checks else ""
+    yield Reason(f"the state forbids it{checks}: {said(entry, 'Error')}", lines=operation.source)
+
+
+def refused(entry: Entry, operation: Operation) -> Iterator[Reason]:
+    """Every message of a 422, with the rule or check behind it."""
+    errors = entry.response_json
+    sent = entry.request_json
+    for field, messages in (errors if isinstance(errors, dict) else {}).items():
+        for message in messages if isinstance(messages, list) else [messages]:
+            yield reason_for(entry, operation, field, str(message), sent if isinstance(sent, dict) else {})
+
+
+def reason_for(entry: Entry, operation: Operation, field: str, message: str, sent: dict[str, Any]) -> Reason:
+    rule = operation.validator.behind(field, message)
+    got = f"got {MASK if is_secret(field) else show(sent[field])}" if field in sent else "it was not sent"
+    if rule:
+        place = lines(body_schema(entry.program.document, operation.spec)["properties"][field].get("x-source", ()))
+        return Reason(f"{field} breaks its rule {rule} ({got}): {message}", field, rule, place or operation.source)
+    checks = [name for name, fields in check_fields(operation).items() if field in fields]
+    behind = f"the check {' or '.join(checks)} names {field}" if checks else f"{field} cannot be read as text ({got})"
+    return Reason(f"{behind}: {message}", field, lines=operation.source)
+
+
+def crashed(entry: Entry, operation: Operation) -> Iterator[Reason]:
+    yield Reason(f"the product crashes here: {said(entry, 'message')}", lines=operation.source)
+
+
+def unavailable(entry: Entry, operation: Operation) -> Iterator[Reason]:
+    start = "; POST /_mock/pbx/start starts it" if "not running" in str(said(entry, "message")) else ""
+    yield Reason(f"{said(entry, 'message')}{start}", lines=operation.source)
+
+
+def throttled(entry: Entry) -> Iterator[Reason]:
+    if entry.status == 429:
+        limit = entry.response_headers.get("X-RateLimit-Limit", "?")
+        yield Reason(f"more than {limit} requests in a minute, which is all that --throttle allows")
+
+
+def said(entry: Entry, key: str) -> Any:
+    """What the answer says, or its first words if it is no JSON."""
+    body = entry.response_json
+    return body.get(key, body) if isinstance(body, dict) else entry.response_body[:200].decode("utf-8", "replace")

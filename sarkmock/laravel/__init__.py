@@ -1,0 +1,1 @@
+"""PHP and Laravel as a client meets them: input parsing, validation rules, messages."""

@@ -1,0 +1,26 @@
+"""PHP as far as the API shows it: scalars, request bodies, filters, regular expressions. Knows nothing of rules."""
+
+from sarkmock.laravel.php.bodies import meant_method, read_input
+from sarkmock.laravel.php.values import (
+    TRIMMED,
+    UploadedFile,
+    flattened,
+    is_numeric,
+    loosely_equal,
+    to_number,
+    to_text,
+    trim,
+)
+
+__all__ = [
+    "TRIMMED",
+    "UploadedFile",
+    "flattened",
+    "is_numeric",
+    "loosely_equal",
+    "meant_method",
+    "read_input",
+    "to_number",
+    "to_text",
+    "trim",
+]

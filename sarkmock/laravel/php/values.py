@@ -1,0 +1,155 @@
+"""PHP's scalars: how they turn into text and numbers, and when two strings are equal. Knows nothing of requests.
+
+PHP strings are bytes. Here they are ``str``; bytes that are no UTF-8 stand in it as PEP 383 surrogates.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from sarkmock.http.replies import PhpError
+
+TRIMMED = " \t\n\r\0\x0b"  # what trim() takes off; not form feed, not Unicode's blanks
+INT_MIN, INT_MAX = -(2**63), 2**63 - 1
+TEMPORARY_FILE = "/tmp/phpUpload"  # what PHP would call an uploaded file; nothing is stored there
+LEAD_BYTES = bytes(4 if 0xF0 <= byte < 0xF8 else 3 if 0xE0 <= byte < 0xF0 else 2 if 0xC2 <= byte < 0xE0 else 1
+                   for byte in range(256))
+
+_NUMERIC = re.compile(r"[ \t\n\r\v\f]*([+-]?(?:[0-9]+(\.[0-9]*)?|(\.[0-9]+))([eE][+-]?[0-9]+)?)[ \t\n\r\v\f]*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedFile:
+    """One file of a multipart body."""
+
+    name: str
+    content_type: str
+    content: bytes
+
+
+def to_text(value: Any) -> str:
+    """``(string) $value``; PhpError for an array."""
+    if isinstance(value, str):
+        return value
+    if value is None or value is False:
+        return ""
+    if value is True:
+        return "1"
+    if isinstance(value, int) and INT_MIN <= value <= INT_MAX:
+        return str(value)
+    if isinstance(value, (int, float)):
+        return _float_text(to_float(value))
+    if isinstance(value, UploadedFile):
+        return TEMPORARY_FILE
+    raise PhpError("Array to string conversion")
+
+
+def to_float(value: float) -> float:
+    """PHP has no integers beyond 64 bits."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def _float_text(value: float) -> str:
+    """14 significant digits, as php.ini's ``precision`` has it: 1.0 is "1", 1e20 is "1.0E+20"."""
+    if math.isinf(value):
+        return "INF" if value > 0 else "-INF"
+    if math.isnan(value):
+        return "NAN"
+    mantissa, exponential, exponent = f"{value:.14G}".partition("E")
+    if not exponential:
+        return mantissa
+    return f"{mantissa if '.' in mantissa else mantissa + '.0'}E{exponent[0]}{exponent[1:].lstrip('0')}"
+
+
+def flattened(value: Any) -> list[Any]:
+    """Arr::flatten(): the scalars in nested arrays."""
+    scalars, pending = [], [value]
+    while pending:
+        member = pending.pop()
+        if isinstance(member, (list, dict)):
+            pending += reversed(member.values() if isinstance(member, dict) else member)
+        else:
+            scalars.append(member)
+    return scalars
+
+
+def trim(text: str) -> str:
+    return text.strip(TRIMMED)
+
+
+def to_number(text: str) -> int | float | None:
+    """The number a numeric string holds (blanks around it allowed), None for any other string."""
+    found = _NUMERIC.match(text)
+    if found is None:
+        return None
+    digits, fraction, bare_fraction, exponent = found.groups()
+    if fraction is None and bare_fraction is None and exponent is None and len(digits) < 400:
+        number = int(digits)
+        return number if INT_MIN <= number <= INT_MAX else float(number)
+    return float(digits)
+
+
+def is_numeric(value: Any) -> bool:
+    if isinstance(value, str):
+        return _NUMERIC.match(value) is not None
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def loosely_equal(left: str, right: str) -> bool:
+    """``==`` between strings: numeric ones are compared as numbers, so "01" equals "1" and "1e1" equals "10"."""
+    if left == right:
+        return True
+    one, other = to_number(left), to_number(right)
+    if one is None or other is None:
+        return False
+    if isinstance(one, int) and isinstance(other, int):
+        return one == other
+    # zendi_smart_streq: integers beyond 64 bits equal no other notation, nor does one infinity the other.
+    beyond = _overflows(left, one) + _overflows(right, other)
+    if beyond == 2 or (beyond and int in (type(one), type(other))) or math.isinf(one):
+        return False
+    return float(one) == float(other)
+
+
+def _overflows(text: str, number: float) -> bool:
+    return isinstance(number, float) and text.strip(" \t\n\r\v\f").lstrip("+-").isdecimal()
+
+
+def is_utf8(text: str) -> bool:
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return False
+    return True
+
+
+def length(text: str) -> int:
+    """``mb_strlen``: code points, or for text that is no UTF-8 what the lead bytes promise."""
+    return len(text) if is_utf8(text) else _length_by_lead_bytes(to_bytes(text))
+
+
+def _length_by_lead_bytes(octets: bytes) -> int:
+    position = count = 0
+    while position < len(octets):
+        position += LEAD_BYTES[octets[position]]
+        count += 1
+    return count
+
+
+def to_bytes(text: str) -> bytes:
+    """The bytes PHP has for a text."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # a surrogate that stands for no byte: no request holds one
+        return text.encode("utf-8", "surrogatepass")
+
+
+def from_bytes(octets: bytes) -> str:
+    return octets.decode("utf-8", "surrogateescape")

@@ -1,0 +1,43 @@
+"""Laravel 7's validation rules: every rule of the page in one table, its categories as sets. Knows no messages."""
+
+from collections.abc import Mapping
+
+from sarkmock.laravel.php import is_numeric
+from sarkmock.laravel.rules import uploads, values
+from sarkmock.laravel.rules.base import Maker, Rule, Tables, Test
+from sarkmock.laravel.rules.exists import exists
+from sarkmock.laravel.rules.values import plain
+
+__all__ = ["IMPLICIT", "NUMERIC", "PRESENCE", "RULES", "WITH_PARAMETER", "Maker", "Rule", "Tables", "Test"]
+
+RULES: Mapping[str, Maker] = {
+    "alpha": plain(values.is_alpha),
+    "alpha_dash": plain(values.is_alpha_dash),
+    "alpha_num": plain(values.is_alpha_num),
+    "boolean": plain(values.is_boolean),
+    "digits": values.digits,
+    "email": plain(values.is_mail_address),
+    "exists": exists,
+    "file": plain(uploads.is_file),
+    "in": values.one_of,
+    "integer": plain(values.is_integer),
+    "ip": plain(values.is_address_of_ip),
+    "max": values.largest,
+    "mimes": uploads.mimes,
+    "mimetypes": uploads.mimetypes,
+    "min": values.smallest,
+    "nullable": plain(lambda value: True),  # the validator itself heeds it
+    "numeric": plain(is_numeric),
+    "regex": values.regex,
+    "required": plain(values.is_present),
+    "size": values.exactly,
+    "string": plain(values.is_string),
+    # The product's rules for an IVR's timeout; Laravel has no such methods.
+    "operator": values.missing_method("Operator"),
+    "100": values.missing_method("100"),
+}
+
+IMPLICIT = frozenset({"required"})  # asked even if the field is absent or blank; failing, it ends the field
+NUMERIC = frozenset({"integer", "numeric"})  # with one of these a size is a value
+PRESENCE = frozenset({"exists"})  # not asked once the field has a message
+WITH_PARAMETER = frozenset({"digits", "exists", "in", "max", "mimes", "mimetypes", "min", "regex", "size"})

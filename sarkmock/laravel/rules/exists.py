@@ -1,0 +1,78 @@
+"""The rule ``exists``: what Laravel asks SQLite, and what SQLite makes of odd column names. Knows no other rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sarkmock.http.replies import PhpError
+from sarkmock.laravel.php import flattened, to_text
+from sarkmock.laravel.php.values import INT_MAX, INT_MIN, is_utf8
+from sarkmock.laravel.rules.base import Rule, Tables, Test
+
+QUERY_EXCEPTION = "Illuminate\\Database\\QueryException"
+
+
+def exists(rule: Rule) -> Test:
+    """``exists:table,column``; without a column the field's own name is the column."""
+    if len(rule.parameters) > 2:
+        raise ValueError("conditions beside the column are not supported")
+    table, *columns = rule.parameters
+    column = columns[0] if columns and columns[0] != "NULL" else rule.field
+
+    def passes(value: Any, tables: Tables) -> bool:
+        if isinstance(value, (list, dict)):
+            members = distinct(list(value.values() if isinstance(value, dict) else value))
+            return all(member is not None and is_found(tables, table, column, member) for member in members)
+        return is_found(tables, table, column, value)
+
+    return passes
+
+
+def distinct(members: list[Any]) -> Iterable[Any]:
+    """``array_unique()``: members are compared as text, which an array is not; but PHP compares no lone member."""
+    if len(members) > 1 or not isinstance(members[0] if members else None, (list, dict)):
+        return {to_text(member): member for member in members}.values()
+    found = flattened(members[0])
+    if len(found) > 1:
+        raise PhpError("SQLSTATE[HY000]: General error: 25 column index out of range", QUERY_EXCEPTION)
+    return found or [None]
+
+
+def is_found(tables: Tables, table: str, column: str, value: Any) -> bool:
+    """Whether ``select count(*) from table where column = value`` counts any."""
+    known = {name.lower(): name for name in columns_of(tables, table, column, value)}
+    prefix, dot, name = column.rpartition(".")
+    if dot and (prefix.lower() != table.lower() or name.lower() not in known):
+        raise query_error(f"no such column: {column}", table, column, value)
+    if column == "*" or " as " in column.lower():
+        raise query_error(f'near "{"as" if " as " in column.lower() else "*"}": syntax error', table, column, value)
+    bound = binding(value)
+    if name.lower() not in known:
+        # A quoted name that is no column is text to SQLite: every row matches, or none.
+        return bound == column and bool(tables.rows(table))
+    if bound is None:
+        return any(row[known[name.lower()]] is None for row in tables.rows(table))
+    if isinstance(bound, str) and not is_utf8(bound):
+        return False
+    return tables.count(table, known[name.lower()], bound) > 0
+
+
+def columns_of(tables: Tables, table: str, column: str, value: Any) -> Iterable[str]:
+    try:
+        return tables.columns(table)
+    except KeyError:
+        raise query_error(f"no such table: {table}", table, column, value) from None
+
+
+def binding(value: Any) -> str | int | None:
+    """What Laravel binds: integers and booleans as integers, null as IS NULL, all else as text."""
+    if value is None or isinstance(value, str):
+        return value
+    return int(value) if isinstance(value, int) and INT_MIN <= value <= INT_MAX else to_text(value)
+
+
+def query_error(reason: str, table: str, column: str, value: Any) -> PhpError:
+    wrapped = ".".join(f'"{part}"' for part in column.split("."))
+    sql = f'select count(*) as aggregate from "{table}" where {wrapped} = {to_text(binding(value))}'
+    return PhpError(f"SQLSTATE[HY000]: General error: 1 {reason} (SQL: {sql})", QUERY_EXCEPTION)

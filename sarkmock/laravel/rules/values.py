@@ -1,0 +1,148 @@
+"""The rules that look at a value alone: Illuminate\\Validation\\Concerns\\ValidatesAttributes on PHP 8."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from typing import Any
+
+from sarkmock.http.replies import PhpError
+from sarkmock.laravel.email_address import is_address
+from sarkmock.laravel.php import UploadedFile, is_numeric, loosely_equal, to_number, to_text
+from sarkmock.laravel.php.filters import is_int, is_ip
+from sarkmock.laravel.php.pcre import matcher
+from sarkmock.laravel.php.values import length, to_bytes
+from sarkmock.laravel.rules.base import Maker, Rule, Tables, Test
+
+
+def plain(passes: Callable[[Any], bool]) -> Maker:
+    """A rule without parameters that looks at the value alone."""
+    return lambda rule: lambda value, tables: passes(value)
+
+
+def is_present(value: Any) -> bool:
+    """Of ``required``. The blank string counts as absent before any rule is asked."""
+    return value is not None and not (isinstance(value, (list, dict)) and not value)
+
+
+def is_string(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def is_boolean(value: Any) -> bool:
+    """Compared strictly: neither 1.0 nor "true"."""
+    return isinstance(value, bool) or (isinstance(value, (int, str)) and value in (0, 1, "0", "1"))
+
+
+def is_integer(value: Any) -> bool:
+    return not isinstance(value, (list, dict)) and is_int(to_text(value))
+
+
+def is_address_of_ip(value: Any) -> bool:
+    return not isinstance(value, (list, dict)) and is_ip(to_text(value))
+
+
+def is_mail_address(value: Any) -> bool:
+    return isinstance(value, str) and is_address(value)
+
+
+def is_alpha(value: Any) -> bool:
+    return isinstance(value, str) and consists_of(value, "LM")
+
+
+def is_alpha_num(value: Any) -> bool:
+    return (isinstance(value, str) or is_numeric(value)) and consists_of(to_text(value), "LMN")
+
+
+def is_alpha_dash(value: Any) -> bool:
+    return (isinstance(value, str) or is_numeric(value)) and consists_of(to_text(value), "LMN", "_-")
+
+
+def consists_of(text: str, categories: str, also: str = "") -> bool:
+    """``/^[...]+$/u``: characters of these Unicode categories, and a line end at the end (PCRE's $)."""
+    if text.endswith("\n"):
+        text = text[:-1]
+    return text != "" and all(sign in also or unicodedata.category(sign)[0] in categories for sign in text)
+
+
+def digits(rule: Rule) -> Test:
+    wanted = number_of(rule)
+
+    def passes(value: Any, tables: Tables) -> bool:
+        text = subject(value, rule.field)
+        return len(to_bytes(text)) == wanted and ((text.isascii() and text.isdigit()) or not text)
+
+    return passes
+
+
+def subject(value: Any, field: str) -> str:
+    """A value as preg_match() takes it."""
+    if isinstance(value, (list, dict)):
+        raise PhpError("preg_match(): Argument #2 ($subject) must be of type string, array given", "TypeError", field)
+    return to_text(value)
+
+
+def regex(rule: Rule) -> Test:
+    matches = matcher(rule.parameters[0])
+    return lambda value, tables: (isinstance(value, str) or is_numeric(value)) and matches(to_text(value))
+
+
+def one_of(rule: Rule) -> Test:
+    """``in_array((string) $value, $parameters)``: numeric strings are compared as numbers."""
+    wanted = frozenset(rule.parameters)
+    numbers = [parameter for parameter in rule.parameters if to_number(parameter) is not None]
+
+    def passes(value: Any, tables: Tables) -> bool:
+        if isinstance(value, (list, dict)):
+            return False
+        text = to_text(value)
+        return text in wanted or any(loosely_equal(text, number) for number in numbers)
+
+    return passes
+
+
+def size_of(value: Any, numeric: bool) -> int | float:
+    """A number's value, the length of text, the count of an array, the kilobytes of a file."""
+    if numeric and is_numeric(value):
+        return to_number(value) or 0 if isinstance(value, str) else value
+    if isinstance(value, (list, dict)):
+        return len(value)
+    if isinstance(value, UploadedFile):
+        return len(value.content) / 1024
+    return length(to_text(value))
+
+
+def smallest(rule: Rule) -> Test:
+    limit = number_of(rule)
+    return lambda value, tables: size_of(value, rule.numeric) >= limit
+
+
+def largest(rule: Rule) -> Test:
+    limit = number_of(rule)
+    return lambda value, tables: size_of(value, rule.numeric) <= limit
+
+
+def exactly(rule: Rule) -> Test:
+    limit = number_of(rule)
+    return lambda value, tables: size_of(value, rule.numeric) == limit
+
+
+def number_of(rule: Rule) -> int | float:
+    """The parameter of a rule of size; ValueError if there is none."""
+    number = to_number(rule.parameters[0])
+    if number is None:
+        raise ValueError(f"{rule.parameters[0]!r} is no number")
+    return number
+
+
+def missing_method(name: str) -> Maker:
+    """A rule the product names although Laravel has none of that name."""
+    message = f"Method Illuminate\\Validation\\Validator::validate{name} does not exist."
+
+    def make(rule: Rule) -> Test:
+        def passes(value: Any, tables: Tables) -> bool:
+            raise PhpError(message, "BadMethodCallException", rule.field)
+
+        return passes
+
+    return make

@@ -1,0 +1,192 @@
+"""Laravel 7's validator: a body's errors by its rules. Compiled once; knows no operation and no table.
+
+Order and wording are those of Illuminate\\Validation\\Validator: fields in the order of the rules, then their rules.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from sarkmock.http.replies import Errors, PhpError
+from sarkmock.laravel.php import TRIMMED, UploadedFile, flattened, to_text
+from sarkmock.laravel.php.filters import csv
+from sarkmock.laravel.php.values import is_utf8
+from sarkmock.laravel.rules import IMPLICIT, NUMERIC, PRESENCE, RULES, WITH_PARAMETER, Rule, Tables, Test
+
+RuleText = str | Sequence[str]
+
+WORDING = files("sarkmock.laravel").joinpath("messages.yaml")
+MESSAGES: Mapping[str, str | Mapping[str, str]] = yaml.safe_load(WORDING.read_bytes())
+MALFORMED = "Malformed UTF-8 characters, possibly incorrectly encoded"
+ABSENT = object()
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
+
+class RuleError(ValueError):
+    """A rule that Laravel does not have, or that lacks its parameter."""
+
+    def __init__(self, field: str, rule: str, problem: str) -> None:
+        super().__init__(f"field {field}, rule {rule!r}: {problem}")
+        self.field, self.rule, self.problem = field, rule, problem
+
+
+class Validator:
+    """The rules of one operation: ``{field: "required|integer"}`` or ``{field: ["regex:/a|b/", "nullable"]}``."""
+
+    def __init__(self, rules: Mapping[str, RuleText]) -> None:
+        self._fields = [_Depending(name, text) if _depends(text) else _Field(name, _split(text))
+                        for name, text in rules.items()]
+
+    def errors(self, data: Mapping[str, Any], tables: Tables) -> Errors:
+        """Field -> messages, for the fields that break a rule. PhpError where Laravel would die."""
+        errors: Errors = {}
+        for field in self._fields:
+            value = data.get(field.name, ABSENT)
+            if value is ABSENT and not field.if_absent:
+                continue
+            messages = field.messages(value, data, tables)
+            if messages:
+                errors[field.name] = messages
+        return errors
+
+    def behind(self, field: str, message: str) -> str | None:
+        """The rule of a field that has this message, as the document writes it; None if none has."""
+        return next((rule for known in self._fields if known.name == field for rule, told in known.told()
+                     if message in told), None)
+
+    def check_readable(self, data: Mapping[str, Any]) -> None:
+        """PhpError for the first value that is no UTF-8: rules let it pass, but Laravel cannot answer it as JSON."""
+        for field in self._fields:
+            if not is_readable(data.get(field.name)):
+                raise PhpError(MALFORMED, "InvalidArgumentException", field.name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    passes: Test
+    message: str
+    file_message: str  # where the value is an upload
+    implicit: bool
+    presence: bool
+
+
+class _Field:
+    """The compiled rules of one field."""
+
+    def __init__(self, name: str, rules: Sequence[str]) -> None:
+        parsed = {rule: parse(rule) for rule in rules if rule.strip()}
+        numeric = any(rule in NUMERIC for rule, _ in parsed.values())
+        self.name = name
+        self.nullable = any(rule == "nullable" for rule, _ in parsed.values())
+        self._rules = {text: Rule(rule, parameters, name, numeric) for text, (rule, parameters) in parsed.items()
+                       if rule != "nullable"}
+        self.steps = [_step(rule) for rule in self._rules.values()]
+        self.if_absent = [step.message for step in self.steps if step.implicit][:1]
+
+    def told(self) -> list[tuple[str, tuple[str, str]]]:
+        """Each rule with its messages."""
+        return [(text, (message(rule, "string"), message(rule, "file"))) for text, rule in self._rules.items()]
+
+    def messages(self, value: Any, data: Mapping[str, Any], tables: Tables) -> list[str]:
+        # Laravel: a rule is asked if the field is present, not blank and not a null that may be; implicit rules always.
+        if value is ABSENT or (value is None and self.nullable) or (type(value) is str and not value.strip(TRIMMED)):
+            return self.if_absent[:]
+        found: list[str] = []
+        try:
+            for step in self.steps:
+                if (step.presence and found) or step.passes(value, tables):
+                    continue
+                message = step.file_message if isinstance(value, UploadedFile) else step.message
+                if message not in found:
+                    found.append(message)
+                if step.implicit:
+                    break
+        except PhpError as error:
+            error.field = self.name
+            raise
+        return found
+
+
+class _Depending:
+    """A field whose rules hold a value of the request, as the product's ``exists:cluster,{cluster}`` does."""
+
+    def __init__(self, name: str, text: RuleText) -> None:
+        self.name = name
+        self.text = text if isinstance(text, str) else "|".join(text)
+        self.if_absent = _Field(name, _split(PLACEHOLDER.sub("x", self.text))).if_absent
+
+    def told(self) -> list[tuple[str, tuple[str, str]]]:
+        return _Field(self.name, _split(self.text)).told()
+
+    def messages(self, value: Any, data: Mapping[str, Any], tables: Tables) -> list[str]:
+        try:
+            text = PLACEHOLDER.sub(lambda found: to_text(data.get(found[1])), self.text)
+            return _Field(self.name, text.split("|")).messages(value, data, tables)
+        except PhpError as error:
+            error.field = self.name
+            raise
+        except RuleError as error:
+            message = f"Method Illuminate\\Validation\\Validator::validate{studly(error.rule)} does not exist."
+            raise PhpError(message, "BadMethodCallException", self.name) from None
+
+
+def is_readable(value: Any) -> bool:
+    """Whether all text in a value is UTF-8."""
+    return all(is_utf8(scalar) for scalar in flattened(value) if isinstance(scalar, str))
+
+
+def _depends(text: RuleText) -> bool:
+    return any(rule.startswith("exists:") and PLACEHOLDER.search(rule) for rule in _split(text))
+
+
+def _split(text: RuleText) -> Sequence[str]:
+    return text.split("|") if isinstance(text, str) else text
+
+
+def parse(rule: str) -> tuple[str, tuple[str, ...]]:
+    """``in:YES,NO`` -> ("in", ("YES", "NO")); the parameter of a regex stays whole."""
+    name, colon, rest = rule.partition(":")
+    name = name.strip()
+    if not colon:
+        return name, ()
+    return name, (rest,) if name == "regex" else tuple(csv(rest))
+
+
+def _step(rule: Rule) -> _Step:
+    if rule.name not in RULES:
+        raise RuleError(rule.field, rule.name, "there is no such rule")
+    if rule.name in WITH_PARAMETER and rule.parameters in ((), ("",)):
+        raise RuleError(rule.field, rule.name, "its parameter is missing")
+    try:
+        test = RULES[rule.name](rule)
+    except ValueError as error:
+        raise RuleError(rule.field, rule.name, str(error)) from None
+    return _Step(test, message(rule, "string"), message(rule, "file"), rule.name in IMPLICIT, rule.name in PRESENCE)
+
+
+def message(rule: Rule, kind: str) -> str:
+    """The message of a rule that failed for text, or for an upload where ``kind`` is file."""
+    text = MESSAGES.get(rule.name, "")  # the two rules that Laravel does not have never get as far as a message
+    if not isinstance(text, str):
+        text = text["numeric" if rule.numeric else kind]
+    text = text.replace(":attribute", display(rule.field))
+    first = rule.parameters[0] if rule.parameters else ""
+    return text.replace(":values", ", ".join(rule.parameters)).replace(f":{rule.name}", first)
+
+
+def display(field: str) -> str:
+    """A field as Laravel's messages call it: ``call_limit`` is "call limit", ``COS_pkey`` is "c o s pkey"."""
+    if not (field.isascii() and field.isalpha() and field.islower()):
+        field = field[:1].upper() + field[1:]
+        field = re.sub("(.)(?=[A-Z])", r"\1_", field).lower()
+    return field.replace("_", " ")
+
+
+def studly(rule: str) -> str:
+    return "".join(word[:1].upper() + word[1:] for word in re.split("[-_ ]", rule))

@@ -1,0 +1,1 @@
+"""The PBX behind the API: state, tables, files, Asterisk, and the actions that use them."""

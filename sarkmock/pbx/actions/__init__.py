@@ -1,0 +1,217 @@
+"""The two tables that the document's names are looked up in: x-action -> function, x-after -> check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from sarkmock.http.context import Context
+from sarkmock.http.replies import Reply
+from sarkmock.pbx.actions import (
+    ami,
+    ami_channels,
+    ami_functions,
+    ami_peers,
+    ami_queues,
+    backups,
+    checks,
+    classofservice,
+    crud,
+    destinations,
+    extensions,
+    firewall,
+    globals,
+    greetings,
+    inboundroutes,
+    logs,
+    routes,
+    snapshots,
+    stored,
+    system,
+    targets,
+    templates,
+    timers,
+    trunks,
+)
+from sarkmock.spec.operations import Operation
+
+Action = Callable[[Context], Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A check that runs after the rules, and the 422 fields it may name (none: it refuses otherwise)."""
+
+    run: Callable[[Context], None]
+    fields: tuple[str, ...] = ()
+
+
+ACTIONS: dict[str, Action] = {
+    # every resource
+    "index": crud.index,
+    "show": crud.show,
+    "create": crud.create,
+    "update": crud.update,
+    "delete": crud.delete,
+    "crash": crud.crash,
+    # call targets: inbound routes, IVRs, ring groups
+    "create_routed": targets.create_routed,
+    "update_routed": targets.update_routed,
+    "update_ivr_unchecked": targets.update_ivr_unchecked,
+    # Class of Service
+    "create_pair": classofservice.create_pair,
+    # timers
+    "create_daytimer": timers.create_daytimer,
+    "create_holidaytimer": timers.create_holidaytimer,
+    "update_holidaytimer": timers.update_holidaytimer,
+    # inbound routes
+    "create_inbound_route": inboundroutes.create_inbound_route,
+    # destinations
+    "destinations": destinations.destinations,
+    # routes
+    "create_route": routes.create_route,
+    # trunks
+    "create_trunk": trunks.create_trunk,
+    "create_trunk_with_slip": trunks.create_trunk_with_slip,
+    # globals
+    "update_and_reread": globals.update,
+    # extensions
+    "create_mailbox": extensions.create_mailbox,
+    "create_mailbox_caught": extensions.caught(extensions.create_mailbox),
+    "create_provisioned": extensions.create_provisioned,
+    "create_unprovisioned": extensions.create_unprovisioned,
+    "create_unprovisioned_caught": extensions.caught(extensions.create_unprovisioned),
+    "create_webrtc_caught": extensions.caught(extensions.create_webrtc),
+    "update_extension": extensions.update_extension,
+    "update_extension_caught": extensions.caught(extensions.update_extension),
+    "delete_extension": extensions.delete_extension,
+    "show_runtime": extensions.show_runtime,
+    "update_runtime": extensions.update_runtime,
+    # AMI functions
+    "ami_agents": ami_functions.LISTS["Agents"],
+    "ami_conference": ami_functions.LISTS["ConfbridgeList"],
+    "ami_conference_rooms": ami_functions.LISTS["ConfbridgeListRooms"],
+    "ami_core_show_channels": ami_functions.LISTS["CoreShowChannels"],
+    "ami_device_states": ami_functions.LISTS["DeviceStateList"],
+    "ami_extension_states": ami_functions.LISTS["ExtensionStateList"],
+    "ami_iax_peers": ami_functions.LISTS["IAXpeers"],
+    "ami_iax_registry": ami_functions.LISTS["IAXregistry"],
+    "ami_list_commands": ami_functions.LISTS["ListCommands"],
+    "ami_queue_status": ami_functions.LISTS["QueueStatus"],
+    "ami_queue_summary": ami_functions.LISTS["QueueSummary"],
+    "ami_sip_peers": ami_functions.LISTS["SIPpeers"],
+    "ami_sip_registry": ami_functions.LISTS["SIPshowregistry"],
+    "ami_status": ami_functions.LISTS["Status"],
+    "ami_voicemail_users": ami_functions.LISTS["VoicemailUsersList"],
+    "ami_list_by_name": ami_functions.list_by_name,
+    "ami_unknown": ami.unknown,
+    "ami_core_settings": ami.as_object(ami_channels.core_settings),
+    "ami_core_status": ami.as_object(ami_channels.core_status),
+    "ami_extension_state": ami.as_object(ami_channels.extension_state),
+    "ami_mailbox_count": ami.as_object(ami_queues.mailbox_count),
+    "ami_mailbox_status": ami.as_object(ami_queues.mailbox_status),
+    "ami_queue_status_of": ami.as_object(ami_queues.queue_status),
+    "ami_queue_summary_of": ami.as_object(ami_queues.queue_summary),
+    "ami_sip_show_peer": ami.as_object(ami_peers.sip_show_peer),
+    "ami_db_get": ami.get_value,
+    "ami_db_put": ami.put_value,
+    "ami_db_del": ami.delete_value,
+    "ami_reload": ami.reload,
+    "ami_originate": ami.originate,
+    "ami_originate_caller": ami.originate_caller,
+    "ami_hang_up": ami.hang_up,
+    # system commands
+    "commit": system.commit,
+    "reboot": system.reboot,
+    "pbx_run_state": system.run_state,
+    "pbx_start": system.start,
+    "pbx_stop": system.stop,
+    "show_example": system.show_example,
+    # templates
+    "list_current_templates": templates.list_current,
+    # backups
+    "backups_list": backups.index,
+    "backups_new": backups.new,
+    "backups_download": backups.download,
+    "backups_upload": backups.upload,
+    "backups_restore": backups.restore,
+    "backups_restore_shipped": backups.restore_shipped,
+    "backups_delete": backups.delete,
+    # snapshots
+    "snapshots_list": snapshots.index,
+    "snapshots_new": snapshots.new,
+    "snapshots_download": snapshots.download,
+    "snapshots_upload": snapshots.upload,
+    "snapshots_upload_shipped": snapshots.upload_shipped,
+    "snapshots_restore": snapshots.restore,
+    "snapshots_delete": snapshots.delete,
+    # greetings
+    "greetings_list": greetings.index,
+    "greetings_download": greetings.download,
+    "greetings_upload": greetings.upload,
+    "greetings_delete": greetings.delete,
+    # firewalls
+    "firewall_ipv4_rules": partial(firewall.rules, firewall.IPV4),
+    "firewall_ipv4_rules_wrapped": partial(firewall.rules_wrapped, firewall.IPV4),
+    "firewall_ipv4_store": partial(firewall.store, firewall.IPV4),
+    "firewall_ipv4_save": partial(firewall.save, firewall.IPV4),
+    "firewall_ipv4_restart": partial(firewall.restart, firewall.IPV4),
+    "firewall_ipv6_rules": partial(firewall.rules, firewall.IPV6),
+    "firewall_ipv6_rules_wrapped": partial(firewall.rules_wrapped, firewall.IPV6),
+    "firewall_ipv6_store": partial(firewall.store, firewall.IPV6),
+    "firewall_ipv6_save": partial(firewall.save, firewall.IPV6),
+    "firewall_ipv6_restart": partial(firewall.restart, firewall.IPV6),
+    # logs
+    "logs_list": logs.index,
+    "logs_cdrs": logs.cdrs,
+    "logs_cdrs_shipped": logs.cdrs_shipped,
+}
+
+CHECKS: dict[str, Check] = {
+    # every resource
+    "key_is_new": Check(checks.key_is_new, ("save",)),
+    "key_is_free": Check(checks.key_is_free),
+    "crash": Check(crud.crash),
+    # call targets
+    "targets_resolve": Check(targets.targets_resolve, targets.FIELDS),
+    # Class of Service
+    "pair_is_complete": Check(classofservice.pair_is_complete, ("IPphone_pkey", "COS_pkey")),
+    "pair_is_new": Check(classofservice.pair_is_new, ("save",)),
+    # timers
+    "holiday_route_resolves": Check(timers.holiday_route_resolves, ("route",)),
+    # trunks
+    "host_is_valid": Check(trunks.host_is_valid, ("host",)),
+    # extensions
+    "mac_is_usable": Check(extensions.mac_is_usable, ("macaddr",)),
+    "mac_lookup_crashes": Check(extensions.mac_lookup_crashes, ("macaddr",)),
+    # tenants
+    "default_tenant_stays": Check(checks.default_tenant_stays),
+    "tenant_is_unused": Check(checks.tenant_is_unused),
+    # templates
+    "blfkeyname_only_in_new_sip_template": Check(templates.only_in_new_sip_template, ("blfkeyname",)),
+    "blfkeyname_only_in_sip_template": Check(templates.only_in_sip_template, ("blfkeyname",)),
+    "blfkeyname_is_blf_template": Check(templates.is_blf_template, ("blfkeyname",)),
+    "blfkeyname_names_blf_template": Check(templates.names_blf_template, ("blfkeyname",)),
+    "refuse_blfkeyname": Check(templates.refuse, ("blfkeyname",)),
+    "system_template_stays": Check(templates.system_template_stays),
+    # backups, snapshots, greetings
+    "upload_fits": Check(stored.upload_fits, (backups.FIELD, snapshots.FIELD, greetings.FIELD)),
+    "backup_exists": Check(backups.exists),
+    "backup_is_named": Check(backups.is_named, (backups.FIELD,)),
+    "backup_is_sound": Check(backups.is_sound, (backups.FIELD,)),
+    "snapshot_exists": Check(snapshots.exists),
+    "snapshot_is_named": Check(snapshots.is_named, (snapshots.FIELD,)),
+    "snapshot_is_sound": Check(snapshots.is_sound, (snapshots.FIELD,)),
+    "greeting_exists": Check(greetings.exists),
+    "greeting_is_named": Check(greetings.is_named, (greetings.FIELD,)),
+    # firewalls
+    "rules_are_lines": Check(firewall.are_lines, ("rules",)),
+    # logs
+    "limit_is_whole": Check(logs.limit_is_whole, ("limit",)),
+}
+
+
+def check_fields(operation: Operation) -> dict[str, tuple[str, ...]]:
+    """The operation's checks, each with the 422 fields it may name beside those that the rules refuse."""
+    return {name: CHECKS[name].fields for name in operation.checks}

@@ -1,0 +1,33 @@
+"""The AMI functions that answer lists, by the names the product knows them by. Knows nothing of what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sarkmock.http.context import Context
+from sarkmock.http.replies import Reply
+from sarkmock.pbx.actions import ami_channels, ami_peers, ami_queues
+from sarkmock.pbx.actions.ami import as_list, unknown
+
+LISTS: dict[str, Callable[[Context], Reply]] = {
+    "Agents": as_list(ami_queues.agents),
+    "ConfbridgeList": as_list(ami_queues.conference_rooms),
+    "ConfbridgeListRooms": as_list(ami_queues.conference_rooms),
+    "CoreShowChannels": as_list(ami_channels.core_show_channels),
+    "DeviceStateList": as_list(ami_channels.device_states),
+    "ExtensionStateList": as_list(ami_channels.extension_states),
+    "IAXpeers": as_list(ami_peers.iax_peers),
+    "IAXregistry": as_list(ami_peers.iax_registry),
+    "ListCommands": as_list(ami_channels.list_commands),
+    "QueueStatus": as_list(ami_queues.queue_status),
+    "QueueSummary": as_list(ami_queues.queue_summary),
+    "SIPpeers": as_list(ami_peers.sip_peers),
+    "SIPshowregistry": as_list(ami_peers.sip_registry),
+    "Status": as_list(ami_channels.status),
+    "VoicemailUsersList": as_list(ami_queues.voicemail_users),
+}
+
+
+def list_by_name(context: Context) -> Reply:
+    """The product's route for lists takes an id too, and looks at it for a conference only."""
+    return LISTS.get(context.path["function"], unknown)(context)

@@ -1,0 +1,109 @@
+"""What Asterisk says of queues, agents and mailboxes. Knows the tables, not how answers become JSON.
+
+Agents of a mock never log in, and nobody waits in its queues.
+"""
+
+from __future__ import annotations
+
+from sarkmock.pbx import pbx_files
+from sarkmock.pbx.actions.ami import Answer, Packet, error, listing
+from sarkmock.pbx.database import Row
+from sarkmock.pbx.state import State
+
+SERVED = ("queue1", "queue2", "queue3", "queue4", "queue5", "queue6")
+
+
+def agents(state: State) -> Answer:
+    events = [{"Event": "Agents", "Agent": row["pkey"], "Name": row["name"] or "", "Status": "AGENT_LOGGEDOFF"}
+              for row in state.tables.rows("agent", order=("pkey",))]
+    return listing("Agents will follow", events, "AgentsComplete")
+
+
+def conference_rooms(state: State) -> Answer:
+    return error("No active conferences.")
+
+
+def queue_status(state: State, name: str | None = None) -> Answer:
+    """All queues, or the one of that name, each followed by its members."""
+    events = []
+    for queue in queues(state, name):
+        events += [queue_params(queue), *(queue_member(queue, agent) for agent in members(state, queue))]
+    return listing("Queue status will follow", events, "QueueStatusComplete")
+
+
+def queue_summary(state: State, name: str | None = None) -> Answer:
+    events = [{"Event": "QueueSummary", "Queue": queue["pkey"], "LoggedIn": "0", "Available": "0", "Callers": "0",
+               "HoldTime": "0", "TalkTime": "0", "LongestHoldTime": "0"} for queue in queues(state, name)]
+    return listing("Queue summary will follow", events, "QueueSummaryComplete")
+
+
+def queues(state: State, name: str | None) -> list[Row]:
+    return state.tables.rows("queue", {} if name is None else {"pkey": name}, ("pkey",))
+
+
+def queue_params(queue: Row) -> Packet:
+    settings = configuration(queue)
+    return {
+        "Event": "QueueParams", "Queue": queue["pkey"], "Max": settings.get("maxlen", "0"),
+        "Strategy": settings.get("strategy", "ringall"), "Calls": "0", "Holdtime": "0", "TalkTime": "0",
+        "Completed": "0", "Abandoned": "0", "ServiceLevel": settings.get("servicelevel", "0"),
+        "ServicelevelPerf": "0.0", "Weight": settings.get("weight", "0")}
+
+
+def configuration(queue: Row) -> dict[str, str]:
+    """The lines ``name=value`` of a queue's configuration."""
+    lines = (line.partition("=") for line in (queue["conf"] or "").splitlines())
+    return {name.strip(): value.strip() for name, sign, value in lines if sign}
+
+
+def members(state: State, queue: Row) -> list[Row]:
+    """The agents who serve a queue."""
+    rows = state.tables.rows("agent", order=("pkey",))
+    return [row for row in rows if queue["pkey"] in (row[column] for column in SERVED)]
+
+
+def queue_member(queue: Row, agent: Row) -> Packet:
+    number = agent["pkey"]
+    return {
+        "Event": "QueueMember", "Queue": queue["pkey"], "Name": agent["name"] or "", "Location": f"Agent/{number}",
+        "StateInterface": f"Agent:{number}", "Membership": "static", "Penalty": "0", "CallsTaken": "0",
+        "LastCall": "0", "LastPause": "0", "InCall": "0", "Status": "5", "Paused": "0", "PausedReason": ""}
+
+
+def voicemail_users(state: State) -> Answer:
+    """Every extension has a mailbox; without any, Asterisk only acknowledges."""
+    rows = [row for row in state.tables.rows("ipphone", order=("pkey",)) if row["pkey"]]
+    if not rows:
+        return [{"Response": "Success", "Message": "There are no voicemail users currently defined."}]
+    events = [voicemail_user(state, row) for row in rows]
+    return listing("Voicemail user list will follow", events, "VoicemailUserEntryComplete")
+
+
+def voicemail_user(state: State, row: Row) -> Packet:
+    number = row["pkey"]
+    return {
+        "Event": "VoicemailUserEntry", "VMContext": "default", "VoiceMailbox": number, "Fullname": number,
+        "Email": row["vmailfwd"] or "", "Pager": "", "ServerEmail": "", "FromString": "", "MailCommand": "",
+        "Language": "", "TimeZone": "", "Callback": "", "Dialout": "", "UniqueID": "", "ExitContext": "",
+        "SayDurationMinimum": "2", "SayEnvelope": "Yes", "SayCID": "No",
+        "AttachMessage": "Yes" if row["vmailfwd"] else "No", "AttachmentFormat": "wav", "DeleteMessage": "No",
+        "VolumeGain": "0.00", "CanReview": "No", "CallOperator": "No", "MaxMessageCount": "100",
+        "MaxMessageLength": "0", "NewMessageCount": str(messages(state, number, "INBOX")),
+        "OldMessageCount": str(messages(state, number, "Old"))}
+
+
+def mailbox_count(state: State, mailbox: str) -> Answer:
+    counts = {name: str(messages(state, mailbox, folder))
+              for name, folder in (("UrgMessages", "Urgent"), ("NewMessages", "INBOX"), ("OldMessages", "Old"))}
+    return [{"Response": "Success", "Message": "Mailbox Message Count", "Mailbox": f"{mailbox}@default", **counts}]
+
+
+def mailbox_status(state: State, mailbox: str) -> Answer:
+    waiting = messages(state, mailbox, "INBOX") + messages(state, mailbox, "Urgent") > 0
+    return [{"Response": "Success", "Message": "Mailbox Status", "Mailbox": mailbox, "Waiting": str(int(waiting))}]
+
+
+def messages(state: State, mailbox: str, folder: str) -> int:
+    """A message is a text file that describes it, beside its recordings."""
+    place = f"{pbx_files.MAILBOXES}/{mailbox}/{folder}/msg"
+    return sum(path.startswith(place) and path.endswith(".txt") for path in state.files)

@@ -1,0 +1,176 @@
+"""Backups: zip files of the database and of directories of the PBX, restored part by part. Knows paths, no tables."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from io import BytesIO
+
+from sarkmock.http.context import Context
+from sarkmock.http.replies import NotFound, Reply
+from sarkmock.laravel import php
+from sarkmock.laravel.php import UploadedFile
+from sarkmock.pbx import pbx_files
+from sarkmock.pbx.actions import archives, database_image, stored
+from sarkmock.pbx.actions.snapshots import unrestorable
+from sarkmock.pbx.actions.stored import Shelf
+from sarkmock.pbx.state import File, State
+
+BACKUPS = Shelf(pbx_files.BACKUPS, "backup", "backup set", re.compile(r"sarkbak\.[0-9]+\.zip"))
+FIELD = "uploadzip"
+UPLOAD_NAME = re.compile(r"sarkbak\.[0-9]{1,10}\.zip")
+
+DATABASE = "opt/sark/db/sark.db"
+ASTERISK = "etc/asterisk/"
+SOUNDS = "usr/share/asterisk/sounds/"
+GREETINGS = SOUNDS + "usergreeting"
+VOICEMAIL = "var/spool/asterisk/voicemail/"
+MAILBOXES = VOICEMAIL + "default/"
+DIRECTORIES = (SOUNDS, VOICEMAIL, MAILBOXES, ASTERISK, "etc/shorewall/")
+# The box writes its directory of contacts to this file for the time of the backup.
+LDIF, CONTACTS = "tmp/sark.local.ldif", "/var/lib/ldap/sark.local.ldif"
+# The years that a zip file can name.
+EARLIEST, LATEST = datetime(1980, 1, 1, tzinfo=UTC).timestamp(), datetime(2107, 12, 31, tzinfo=UTC).timestamp()
+
+Part = Callable[[State, zipfile.ZipFile], None]
+
+
+def index(context: Context) -> Reply:
+    return stored.dated_list(context, BACKUPS)
+
+
+def new(context: Context) -> Reply:
+    name = f"sarkbak.{int(context.state.clock.now())}.zip"
+    BACKUPS.put(context.state, name, pack(context.state))
+    return Reply({"newbackupname": name})
+
+
+def pack(state: State) -> bytes:
+    """A zip file of what a restore can put back, and of the firewall and the other sounds besides."""
+    target = BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        write(archive, DATABASE, File(state.tables.dump(), state.clock.now()))
+        for directory in DIRECTORIES:
+            archive.writestr(zipfile.ZipInfo(directory), b"")
+        for path, file in sorted(state.files.items()):
+            if path.startswith(tuple(f"/{directory}" for directory in DIRECTORIES)):
+                write(archive, path.removeprefix("/"), file)
+        if CONTACTS in state.files:
+            write(archive, LDIF, state.files[CONTACTS])
+    return target.getvalue()
+
+
+def write(archive: zipfile.ZipFile, name: str, file: File) -> None:
+    written = datetime.fromtimestamp(min(max(file.mtime, EARLIEST), LATEST), UTC).timetuple()[:6]
+    member = zipfile.ZipInfo(name, written)
+    member.external_attr = 0o644 << 16
+    archive.writestr(member, file.content, zipfile.ZIP_DEFLATED)
+
+
+def exists(context: Context) -> None:
+    stored.must_exist(context, BACKUPS)
+
+
+def download(context: Context) -> Reply:
+    return stored.download(context, BACKUPS, "application/zip")
+
+
+def delete(context: Context) -> Reply:
+    return stored.delete(context, BACKUPS)
+
+
+def is_named(context: Context) -> None:
+    """An upload must bear the name of a backup, or it would join the set and never be listed."""
+    file = context.input.get(FIELD)
+    if isinstance(file, UploadedFile) and not context.errors and not UPLOAD_NAME.fullmatch(file.name):
+        context.refuse(FIELD, f"The {FIELD} must be named sarkbak.<epoch seconds>.zip.")
+
+
+def is_sound(context: Context) -> None:
+    """The archive must be one that can be restored without harm."""
+    file = context.input.get(FIELD)
+    if isinstance(file, UploadedFile) and not context.errors:
+        problem = complaint(file.content)
+        if problem is not None:
+            context.refuse(FIELD, f"The {FIELD} {problem}.")
+
+
+def complaint(content: bytes) -> str | None:
+    """What is wrong with an archive, as the end of a sentence; None if it can be restored."""
+    try:
+        archive = archives.inspect(content)
+    except archives.Unsound as error:
+        return str(error)
+    if DATABASE not in archive.namelist():
+        return None
+    problem = database_image.complaint(archive.read(DATABASE))
+    return None if problem is None else f"holds a {DATABASE} that cannot be restored: {problem}"
+
+
+def upload(context: Context) -> Reply:
+    file: UploadedFile = context.input[FIELD]
+    BACKUPS.put(context.state, file.name, file.content)
+    return Reply([f"Uploaded bkups/{file.name}"])
+
+
+def restore(context: Context) -> Reply:
+    """Restores what is flagged with JSON's true; sark-v6-api.txt line 184: no quotes."""
+    return restore_parts(context, context.path[BACKUPS.parameter], PARTS)
+
+
+def restore_shipped(context: Context) -> Reply:
+    """The published product looks for another flag than it documents, and lets a field of the body name the archive."""
+    name = context.input.get(BACKUPS.parameter)
+    return restore_parts(context, context.path[BACKUPS.parameter] if name is None else php.to_text(name), SHIPPED_PARTS)
+
+
+def restore_parts(context: Context, source: str, parts: dict[str, Part]) -> Reply:
+    name = context.path[BACKUPS.parameter]
+    if BACKUPS.find(context) is None:
+        raise NotFound({"Error": "backup file not found"})
+    file = context.state.files.get(BACKUPS.path(source))
+    if file is None:
+        raise NotFound({"Error": f"{name} has errors see logs for details"})
+    problem = complaint(file.content)
+    if problem is not None:
+        raise unrestorable(name, f"it {problem}")
+    archive = archives.inspect(file.content)
+    for flag, part in parts.items():
+        if context.input.get(flag) is True:
+            part(context.state, archive)
+    return Reply({"restored": name})
+
+
+def database(state: State, archive: zipfile.ZipFile) -> None:
+    if DATABASE in archive.namelist():
+        state.tables.load(archive.read(DATABASE))
+
+
+def contacts(state: State, archive: zipfile.ZipFile) -> None:
+    if LDIF in archive.namelist():
+        state.files[CONTACTS] = File(archive.read(LDIF), state.clock.now())
+
+
+def files_below(prefix: str, state: State, archive: zipfile.ZipFile) -> None:
+    """What the archive has below the prefix takes the place of what the PBX has there; if it has nothing, all stays."""
+    members = [name for name in archive.namelist() if name.startswith(prefix)]
+    if members:
+        for path in [path for path in state.files if path.startswith(f"/{prefix}")]:
+            del state.files[path]
+    for name in members:
+        if not name.endswith("/"):
+            state.files[f"/{name}"] = File(archive.read(name), state.clock.now())
+
+
+PARTS: dict[str, Part] = {
+    "restoredb": database,
+    "restoreasterisk": partial(files_below, ASTERISK),
+    "restoreusergreeting": partial(files_below, GREETINGS),
+    "restorevmail": partial(files_below, MAILBOXES),
+    "restoreldap": contacts,
+}
+SHIPPED_PARTS: dict[str, Part] = {
+    "restoreusergreets" if flag == "restoreusergreeting" else flag: part for flag, part in PARTS.items()}

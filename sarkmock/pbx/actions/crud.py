@@ -1,0 +1,134 @@
+"""The five generic verbs over a table; quirks call them. Knows rows and columns, no particular resource."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+from sarkmock.http.context import Context
+from sarkmock.http.replies import Conflict, PhpError, Reply
+from sarkmock.laravel import php
+from sarkmock.pbx.database import Row, quote
+from sarkmock.spec.operations import Table
+
+
+def index(context: Context) -> Reply:
+    """All rows of the table, in its order."""
+    table = table_of(context)
+    return Reply(context.state.tables.rows(table.name, table.where, table.order, context.operation.visible))
+
+
+def show(context: Context) -> Reply:
+    """The row that the path names."""
+    return Reply(visible(context, row_of(context)))
+
+
+def create(context: Context) -> Reply:
+    """A new row: defaults, then what was sent."""
+    row = new_row(context)
+    fill(context, row)
+    return store(context, row)
+
+
+def update(context: Context) -> Reply:
+    """What was sent replaces what the row has; the rest stays."""
+    row = row_of(context)
+    before = dict(row)
+    fill(context, row)
+    save_changes(context, before, row)
+    return Reply(visible(context, row))
+
+
+def delete(context: Context) -> Reply:
+    """Removes the row."""
+    table = table_of(context)
+    context.state.tables.delete(table.name, table.key, row_of(context)[table.key])
+    return Reply()
+
+
+def crash(context: Context) -> NoReturn:
+    """Laravel's debug page, as the example of the operation's 500 response shows it."""
+    content = context.operation.spec["responses"]["500"]["content"]["application/json"]
+    raise PhpError(content["example"]["message"], content["example"]["exception"])
+
+
+def new_row(context: Context) -> Row:
+    """The defaults of the model: those of visible columns, then those of hidden ones."""
+    return {**context.operation.defaults, **table_of(context).defaults}
+
+
+def fill(context: Context, row: Row) -> None:
+    """The product's move_request_to_model: every variable that has a rule, as trimmed text."""
+    for name, value in context.post.items():
+        if name in context.operation.rules:
+            row[name] = text(name, value)
+
+
+def text(name: str, value: Any) -> str:
+    """PHP's trim((string) $value); PhpError naming the field for arrays."""
+    if isinstance(value, (list, dict)):
+        message = "trim(): Argument #1 ($string) must be of type string, array given"
+        raise PhpError(message, "TypeError", name)
+    return php.trim(php.to_text(value))
+
+
+def store(context: Context, row: Row) -> Reply:
+    """Insert the row and answer it as Laravel does: defaults and what was set, not what the database adds."""
+    insert(context, row)
+    return Reply(visible(context, row))
+
+
+def insert(context: Context, row: Row) -> int:
+    """Insert the row with its time stamps; Conflict if the database refuses it."""
+    table = table_of(context)
+    stamp = context.state.clock.stamp()
+    stamps = {"z_created": stamp, "z_updated": stamp} if table.stamps else {}
+    # The stamps are the work of triggers: the statement that is answered does not name them.
+    names, values = ", ".join(map(quote, row)), ", ".join(map(bound, row.values()))
+    sql = f"insert into {quote(table.name)} ({names}) values ({values})"
+    return guarded(lambda: context.state.tables.insert(table.name, {**row, **stamps}), sql)
+
+
+def guarded(write: Callable[[], int], sql: str) -> int:
+    """Run a write; what the database refuses is a Conflict, as the product's catch around save() makes it."""
+    try:
+        return write()
+    except sqlite3.IntegrityError as error:
+        reason = f"SQLSTATE[23000]: Integrity constraint violation: 19 {error}"
+    except sqlite3.Error as error:
+        reason = f"SQLSTATE[HY000]: General error: {getattr(error, 'sqlite_errorcode', 1)} {error}"
+    raise Conflict(f"{reason} (SQL: {sql})")
+
+
+def bound(value: Any) -> str:
+    """A value as Laravel's QueryException shows it in the statement: bare."""
+    return "" if value is None else str(value)
+
+
+def save_changes(context: Context, before: Mapping[str, Any], row: Row) -> None:
+    """Write what differs, if anything does (Eloquent's isDirty)."""
+    table = table_of(context)
+    changes = {name: value for name, value in row.items() if name not in before or before[name] != value}
+    if changes:
+        stamps = {"z_updated": context.state.clock.stamp()} if table.stamps else {}
+        key = before[table.key]
+        settings = ", ".join(f"{quote(name)} = {bound(value)}" for name, value in changes.items())
+        sql = f"update {quote(table.name)} set {settings} where {quote(table.key)} = {bound(key)}"
+        guarded(lambda: context.state.tables.update(table.name, table.key, key, {**changes, **stamps}), sql)
+
+
+def visible(context: Context, row: Mapping[str, Any]) -> Row:
+    """The columns that the operation's response schema knows."""
+    known = set(context.operation.visible)
+    return {name: value for name, value in row.items() if name in known}
+
+
+def table_of(context: Context) -> Table:
+    assert context.operation.table is not None, context.operation.id
+    return context.operation.table
+
+
+def row_of(context: Context) -> Row:
+    assert context.row is not None, context.operation.id
+    return context.row

@@ -1,0 +1,222 @@
+"""Extensions: their kinds, passwords, vendors, provisioning strings, Class of Service and runtime values.
+
+The product keeps what was sent as it came (a number stays a number in the answer) where other resources make it text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from math import isfinite
+from typing import Any
+
+from sarkmock.http.context import Context
+from sarkmock.http.replies import Conflict, PhpError, Reply
+from sarkmock.laravel import php
+from sarkmock.pbx.actions.ami import require_pbx
+from sarkmock.pbx.actions.crud import insert, new_row, row_of, save_changes, visible
+from sarkmock.pbx.asterisk import db_get, db_put
+from sarkmock.pbx.database import Row
+from sarkmock.pbx.state import State
+
+PASSWORD_LENGTH = 12
+PASSWORD_LETTERS = "2346789bcdfghjkmnpqrtvwxyzBCDFGHJKLMNPQRTVWXYZ"  # none that look alike
+RUNTIME = ("cfim", "cfbs", "ringdelay")
+INCLUDED = re.compile(r"^#INCLUDE.*\.(?:tcp|tls|udp|ipv6|ipv4).*$", re.MULTILINE)
+TEMPLATES = {"Snom": "snom", "snom": "snom", "Yeal": "yealink", "Pana": "panasonic"}
+OBSOLETE = re.compile(r"^#include\s*sark_sip_t(?:ls|cp).conf.*$", re.MULTILINE)
+
+
+def create_mailbox(context: Context) -> Reply:
+    """A mailbox: no phone, no Class of Service."""
+    return added(context, {"desc": "MAILBOX", "device": "MAILBOX", "location": "local"} | sent_new(context))
+
+
+def create_unprovisioned(context: Context) -> Reply:
+    return create_phone(context, {"device": "General SIP"})
+
+
+def create_webrtc(context: Context) -> Reply:
+    return create_phone(context, {"device": "WebRTC", "transport": "wss"})
+
+
+def create_phone(context: Context, kind: Row) -> Reply:
+    values = sent_new(context)
+    fixed = {"desc": f"Ext{php.to_text(values['pkey'])}", "location": default_location(context.state)}
+    reply = added(context, kind | fixed | values)
+    join_default_rules(context)
+    return reply
+
+
+def create_provisioned(context: Context) -> Reply:
+    """sark-v6-api.txt lines 288-293: the vendor of the MAC address is the device."""
+    values = sent_new(context)
+    device = vendor(context.state, values.get("macaddr"))
+    transport, protocol = values.get("transport", "udp"), values.get("protocol", "IPV4").lower()
+    includes = (device, f"{device}.{transport}", f"{device}.{protocol}")
+    fixed = {"provision": "".join(f"#INCLUDE {name}\n" for name in includes), "device": device,
+             "location": default_location(context.state)}
+    reply = added(context, fixed | values)
+    join_default_rules(context)
+    return reply
+
+
+def update_extension(context: Context) -> Reply:
+    row = row_of(context)
+    before = dict(row)
+    row |= sent(context)
+    if row["transport"] != before["transport"]:
+        adjust_provisioning(row)
+    save_changes(context, before, bound(row))
+    return shown(context, row)
+
+
+def delete_extension(context: Context) -> Reply:
+    """What belongs to the extension goes with it; its runtime values stay in the PBX."""
+    tables, number = context.state.tables, row_of(context)["pkey"]
+    for table, column in (("IPphoneCOSopen", "IPphone_pkey"), ("IPphoneCOSclosed", "IPphone_pkey"),
+                          ("IPphone_FKEY", "pkey"), ("ipphone", "pkey")):
+        tables.delete(table, column, number)
+    return Reply()
+
+
+def caught(action: Callable[[Context], Reply]) -> Callable[[Context], Reply]:
+    """The action inside the product's catch: what PHP dies of is a conflict."""
+    def guarded(context: Context) -> Reply:
+        try:
+            return action(context)
+        except PhpError as error:
+            if error.exception != "ErrorException":
+                raise  # not inside the catch
+            raise Conflict(error.message) from None
+    return guarded
+
+
+def show_runtime(context: Context) -> Reply:
+    require_pbx(context.state)
+    number = row_of(context)["pkey"]
+    return Reply({name: db_get(context.state.astdb, name, number) for name in RUNTIME})
+
+
+def update_runtime(context: Context) -> Reply:
+    """Only cfim may be "0": the product asks of the others whether they are true."""
+    require_pbx(context.state)
+    number = row_of(context)["pkey"]
+    for name in RUNTIME:
+        text = php.to_text(context.input.get(name))
+        if text and (name == "cfim" or text != "0"):
+            db_put(context.state.astdb, name, number, text)
+    return Reply()
+
+
+def mac_is_usable(context: Context) -> None:
+    """The MAC address is that of a known vendor, and no other phone has it."""
+    mac = context.post.get("macaddr")
+    shown = "" if isinstance(mac, (list, dict)) else php.to_text(mac)
+    if vendor(context.state, shown) is None:
+        context.refuse("macaddr", f"Can't find Manufacturer for this MAC! {shown}")
+    elif context.state.tables.count("ipphone", "macaddr", shown):
+        context.refuse("macaddr", f"This MAC already exists in the DB! {shown}")
+
+
+def mac_lookup_crashes(context: Context) -> None:
+    """The published product greps a file that is not there, and takes columns from what it did not find."""
+    mac = context.post.get("macaddr")
+    text = php.to_text(mac)
+    if not mac or text == "0":
+        context.refuse("macaddr", f"Can't find Manufacturer for this MAC! {text}")
+    elif re.match("[0-9A-Fa-f]{6}", text):
+        raise PhpError("Undefined array key 2", field="macaddr")
+    else:
+        raise PhpError("Undefined array key 1", field="macaddr")
+
+
+def sent(context: Context) -> Row:
+    """The variables of the body that have a rule, as they came; PhpError for what has no place in SQL or JSON."""
+    values = {name: value for name, value in context.post.items() if name in context.operation.rules}
+    for name, value in values.items():
+        if isinstance(value, (list, dict)):
+            raise PhpError("Array to string conversion", field=name)
+        if isinstance(value, float) and not isfinite(value):
+            raise PhpError("Inf and NaN cannot be JSON encoded", "JsonEncodingException", name)
+    return values
+
+
+def sent_new(context: Context) -> Row:
+    """The product takes key and tenant from the body alone; its rules are content with those of the query."""
+    return {"pkey": None, "cluster": None} | sent(context)
+
+
+def added(context: Context, values: Row) -> Reply:
+    row = new_row(context) | values | {"passwd": password(context.state)}
+    insert(context, bound(row))
+    return shown(context, row)
+
+
+def shown(context: Context, row: Mapping[str, Any]) -> Reply:
+    """The row as json_encode writes it: up to 1e17 a float without fraction has no point."""
+    return Reply({name: int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e17 else value
+                  for name, value in visible(context, row).items()})
+
+
+def bound(row: Row) -> Row:
+    """The row as PDO hands it to the database: truth is 1 or 0, a fraction is text."""
+    return {name: bind(value) for name, value in row.items()}
+
+
+def bind(value: Any) -> Any:
+    if isinstance(value, bool):
+        return int(value)
+    return php.to_text(value) if isinstance(value, float) else value
+
+
+def password(state: State) -> str:
+    return "".join(state.dice.sample(PASSWORD_LETTERS, PASSWORD_LENGTH))
+
+
+def default_location(state: State) -> str:
+    """Recorded exchange 1061/45: new phones are where the globals say that phones usually are."""
+    row = state.tables.first("globals", "pkey", "global") or {}
+    return row.get("NATDEFAULT") or "local"
+
+
+def vendor(state: State, mac: Any) -> str | None:
+    """Who makes phones with MAC addresses that begin so."""
+    prefix = php.to_text(mac)[:6].upper()
+    row = state.tables.first("mfgmac", "pkey", f"{prefix[:2]}:{prefix[2:4]}:{prefix[4:]}")
+    return None if row is None else str(row["name"])
+
+
+def join_default_rules(context: Context) -> None:
+    """A new phone gets every Class of Service rule that applies by default."""
+    number = bind(context.post.get("pkey"))
+    for rule in context.state.tables.rows("cos"):
+        if rule["defaultopen"] == "YES":
+            join(context.state, "IPphoneCOSopen", number, rule["pkey"])
+        if rule["defaultclosed"] == "YES":
+            join(context.state, "IPphoneCOSclosed", number, rule["pkey"])
+
+
+def join(state: State, table: str, number: Any, rule: str) -> None:
+    """A pair may be left from an extension of that number in a database that was restored."""
+    pair = {"IPphone_pkey": number, "COS_pkey": rule}
+    if not state.tables.rows(table, pair):
+        state.tables.insert(table, pair)
+
+
+def adjust_provisioning(row: Row) -> None:
+    """Lines for transport and protocol go; phones of three vendors get those that fit now."""
+    row["sipiaxfriend"] = stripped(OBSOLETE.sub("", row["sipiaxfriend"] or ""))
+    if row["provision"] is not None:
+        row["provision"] = stripped(INCLUDED.sub("", row["provision"]))
+    template = TEMPLATES.get((row["device"] or "")[:4])
+    if template:
+        transport = row["transport"] if row["transport"] in ("tcp", "tls") else "udp"
+        protocol = "ipv6" if row["protocol"] == "IPV6" else "ipv4"
+        added_lines = f"\n#INCLUDE {template}.{transport}\n#INCLUDE {template}.{protocol}"
+        row["provision"] = (row["provision"] or "") + added_lines
+
+
+def stripped(text: str) -> str:
+    """PHP's rtrim()."""
+    return text.rstrip(php.TRIMMED)

@@ -1,0 +1,120 @@
+"""The firewall's rule sets for IPv4 and IPv6: shown, stored, checked. Leaves the rules' grammar to shorewall."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sarkmock.http.context import Context
+from sarkmock.http.replies import PhpError, Reply
+from sarkmock.laravel import php
+from sarkmock.pbx import pbx_files, shorewall
+from sarkmock.pbx.state import File, State
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One of the two firewalls: its Shorewall, and the file beside its configuration that the API stores."""
+
+    program: str
+    version: int
+    path: str
+
+    @property
+    def directory(self) -> str:
+        return self.path.rpartition("/")[0]
+
+
+IPV4 = Family("Shorewall", 4, pbx_files.RULES_IPV4)
+IPV6 = Family("Shorewall6", 6, pbx_files.RULES_IPV6)
+
+
+def rules(family: Family, context: Context) -> Reply:
+    return Reply(lines_of(context.state, family.path))
+
+
+def rules_wrapped(family: Family, context: Context) -> Reply:
+    """The published product fills an array under a key, which exists only once there is a line."""
+    lines = lines_of(context.state, family.path)
+    return Reply({"rules": lines} if lines else [])
+
+
+def are_lines(context: Context) -> None:
+    """sark-v6-api.txt lines 329 and 333: a simple array; erratum E53: of lines."""
+    given = context.input.get("rules")
+    if given is None or context.errors:
+        return
+    if not isinstance(given, (list, dict)):
+        context.refuse("rules", "The rules must be an array.")
+    elif any(isinstance(element, (list, dict, php.UploadedFile)) for element in elements(given)):
+        context.refuse("rules", "The rules must be an array of lines.")
+
+
+def store(family: Family, context: Context) -> Reply:
+    """Stores the rules and tells what Shorewall thinks of them (sark-v6-api.txt line 333)."""
+    reply = save(family, context)
+    output = check(family, context.state)
+    return Reply({**reply.body, "errors": output}) if output else reply
+
+
+def save(family: Family, context: Context) -> Reply:
+    """Stores the rules, one element per line."""
+    given = context.input["rules"]
+    if not isinstance(given, (list, dict)):
+        raise PhpError(f"foreach() argument must be of type array|object, {php_type(given)} given", field="rules")
+    content = "".join(f"{php.to_text(element)}\n" for element in elements(given))
+    context.state.files[family.path] = File(content.encode("utf-8", "replace"), context.state.clock.now())
+    return Reply({"message": "saved sark_rules"})
+
+
+def elements(given: list[Any] | dict[str, Any]) -> list[Any]:
+    """PHP knows arrays alone: of a JSON object the values count."""
+    return list(given.values()) if isinstance(given, dict) else given
+
+
+def php_type(value: object) -> str:
+    return {str: "string", bool: "bool", int: "int", float: "float"}.get(type(value), "object")
+
+
+def restart(family: Family, context: Context) -> Reply:
+    """Restarts the firewall if Shorewall finds no mistake; else its output, with the product's status."""
+    output = check(family, context.state)
+    return Reply(output, 500) if output else Reply({"message": "Shorewall restarted OK"})
+
+
+def check(family: Family, state: State) -> list[str]:
+    """What `shorewall check` prints if it finds a mistake; nothing if there is none."""
+    mistake = shorewall.first_mistake(lines_of(state, family.path), site(family, state))
+    if mistake is None:
+        return []
+    return [*progress(family), f"   ERROR: {mistake.problem} {family.path} (line {mistake.line})", ""]
+
+
+def site(family: Family, state: State) -> shorewall.Site:
+    """The zones and variables that the rules may use."""
+    zones = {columns[0] for columns in table(state, f"{family.directory}/zones")}
+    variables = {columns[0].partition("=")[0] for columns in table(state, f"{family.directory}/params")}
+    return shorewall.Site(family.version, frozenset(zones) or shorewall.ZONES, frozenset(variables))
+
+
+def progress(family: Family) -> list[str]:
+    """What Shorewall prints on its way to the rules."""
+    place = family.directory
+    return [
+        f"Checking using {family.program} 5.2.3.2...", f"Processing {place}/params ...",
+        f"Processing {place}/{family.program.lower()}.conf...", "Loading Modules...", f"Checking {place}/zones...",
+        f"Checking {place}/interfaces...", "Determining Hosts in Zones...", "Locating Action Files...",
+        f"Checking {place}/policy...", f"Checking {place}/rules..."]
+
+
+def table(state: State, path: str) -> list[list[str]]:
+    """The columns of a configuration file's lines, comments and directives aside."""
+    split = (line.partition("#")[0].split() for line in lines_of(state, path))
+    return [columns for columns in split if columns and not columns[0].startswith("?")]
+
+
+def lines_of(state: State, path: str) -> list[str]:
+    """The lines of a text file as PHP's file() sees them, ended by LF or CRLF; none if there is no such file."""
+    file = state.files.get(path)
+    *ended, last = file.content.decode("utf-8", "replace").split("\n") if file else [""]
+    return [line.removesuffix("\r") for line in ended] + ([last] if last else [])

@@ -1,0 +1,80 @@
+"""Call detail records as Asterisk writes them to Master.csv. Knows finished calls, not how they came about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from sarkmock.http.context import Context
+from sarkmock.http.replies import Invalid, PhpError, Reply
+from sarkmock.laravel import php
+from sarkmock.pbx import pbx_files
+from sarkmock.pbx.actions.stored import attachment
+from sarkmock.pbx.asterisk import PhoneCall
+from sarkmock.pbx.state import File, State
+
+
+def index(context: Context) -> Reply:
+    return Reply({"Log": "Master.csv"})
+
+
+def cdrs(context: Context) -> Reply:
+    """All records, or the last ones. Unlike all else, Laravel allows proxies to keep this download."""
+    lines = records(context.state).splitlines(keepends=True)
+    limit = context.path.get("limit")
+    wanted = lines if limit is None else lines[max(len(lines) - int(limit), 0):]
+    headers = attachment(f"Master.{int(context.state.clock.now())}.csv") | {"Cache-Control": "public"}
+    return Reply(b"".join(wanted), headers=headers, content_type="text/csv; charset=UTF-8")
+
+
+def cdrs_shipped(context: Context) -> Reply:
+    """The published code tests a number in the query, and dies of its own variable if there is any."""
+    limit = context.input.get("limit")
+    if limit is None:
+        return cdrs(context)
+    if not php.is_numeric(limit):
+        raise Invalid({"limit": ["The limit must be a number."]})
+    raise PhpError("Undefined variable $limit", field="limit")
+
+
+def limit_is_whole(context: Context) -> None:
+    limit = context.path["limit"]
+    if not limit.isascii() or not limit.isdecimal() or len(limit) > 18:
+        context.refuse("limit", "The limit must be an integer.")
+
+
+def records(state: State) -> bytes:
+    """The file, with the calls that ended since it was last looked at."""
+    for call in state.pbx.finished():
+        record(state, call)
+    file = state.files.get(pbx_files.CALL_RECORDS)
+    return file.content if file else b""
+
+
+def record(state: State, call: PhoneCall) -> None:
+    """Append a finished call."""
+    file = state.files.get(pbx_files.CALL_RECORDS)
+    content = (file.content if file else b"") + row(call).encode("utf-8", "replace")
+    state.files[pbx_files.CALL_RECORDS] = File(content, call.ends)
+
+
+def row(call: PhoneCall) -> str:
+    """Asterisk quotes texts and doubles quotes inside them; durations stand bare."""
+    (channel, other), (unique, _) = call.names(), call.uniqueids()
+    talked = int(call.ends) - int(call.answers) if call.answered else 0
+    before = ("", call.caller, call.target, call.context, caller_id(call), channel, other, "Dial", f"SIP/{call.target}",
+              local_time(call.began), local_time(call.answers) if call.answered else "", local_time(call.ends))
+    after = ("ANSWERED" if call.answered else "NO ANSWER", "DOCUMENTATION", unique, "")
+    return f"{quoted(before)},{int(call.ends) - int(call.began)},{talked},{quoted(after)}\n"
+
+
+def caller_id(call: PhoneCall) -> str:
+    return f'"{call.clid}" <{call.caller}>' if call.clid else call.caller
+
+
+def local_time(second: float) -> str:
+    return datetime.fromtimestamp(int(second), UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def quoted(texts: Iterable[str]) -> str:
+    return ",".join('"' + text.replace('"', '""').replace("\n", " ").replace("\r", " ") + '"' for text in texts)

@@ -1,0 +1,101 @@
+"""Snapshots: copies of the database as SQLite files. Knows the product's names for them; reads no tables."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+
+from sarkmock.http.context import Context
+from sarkmock.http.replies import NotFound, Refusal, Reply
+from sarkmock.laravel.php import UploadedFile
+from sarkmock.pbx import pbx_files
+from sarkmock.pbx.actions import archives, database_image, stored
+from sarkmock.pbx.actions.stored import Shelf
+
+SNAPSHOTS = Shelf(pbx_files.SNAPSHOTS, "snapshot", "snapshot set", re.compile(r"sark\.db\.[0-9]+"))
+FIELD = "uploadsnap"
+UPLOAD_NAME = re.compile(r"(sark\.db\.[0-9]{1,10})(\.zip)?")
+
+
+def index(context: Context) -> Reply:
+    return stored.dated_list(context, SNAPSHOTS)
+
+
+def new(context: Context) -> Reply:
+    name = f"sark.db.{int(context.state.clock.now())}"
+    SNAPSHOTS.put(context.state, name, context.state.tables.dump())
+    return Reply({"newsnapshotname": name})
+
+
+def exists(context: Context) -> None:
+    stored.must_exist(context, SNAPSHOTS)
+
+
+def download(context: Context) -> Reply:
+    return stored.download(context, SNAPSHOTS, "application/x-sqlite3")
+
+
+def delete(context: Context) -> Reply:
+    return stored.delete(context, SNAPSHOTS)
+
+
+def is_named(context: Context) -> None:
+    """An upload must bear the name of a snapshot, or it would join the set and never be listed."""
+    file = context.input.get(FIELD)
+    if isinstance(file, UploadedFile) and not context.errors and not UPLOAD_NAME.fullmatch(file.name):
+        context.refuse(FIELD, f"The {FIELD} must be named sark.db.<epoch seconds> or sark.db.<epoch seconds>.zip.")
+
+
+def is_sound(context: Context) -> None:
+    """The archive must hold one database, and it must be one that can be restored."""
+    file = context.input.get(FIELD)
+    if not isinstance(file, UploadedFile) or context.errors:
+        return
+    try:
+        problem = database_image.complaint(unpacked(file.content))
+    except archives.Unsound as error:
+        context.refuse(FIELD, f"The {FIELD} {error}.")
+    else:
+        if problem is not None:
+            context.refuse(FIELD, f"The {FIELD} cannot be restored: {problem}.")
+
+
+def unpacked(content: bytes) -> bytes:
+    """The only file in the archive."""
+    archive = archives.inspect(content)
+    files = [member for member in archive.infolist() if not member.is_dir()]
+    if len(files) != 1:
+        raise archives.Unsound(f"must hold one database, not {len(files)} files")
+    return archive.read(files[0])
+
+
+def upload(context: Context) -> Reply:
+    """Unpacks the archive (sark-v6-api.txt line 492 asks for a zip file) and adds what is in it to the set."""
+    file: UploadedFile = context.input[FIELD]
+    return add(context, file.name.removesuffix(".zip"), unpacked(file.content))
+
+
+def upload_shipped(context: Context) -> Reply:
+    """The published product takes the file as it is, under any name."""
+    file: UploadedFile = context.input[FIELD]
+    return add(context, file.name, file.content)
+
+
+def add(context: Context, name: str, content: bytes) -> Reply:
+    SNAPSHOTS.put(context.state, name, content)
+    return Reply([f"Uploaded snaps/{name}"])
+
+
+def restore(context: Context) -> Reply:
+    name, file = context.path[SNAPSHOTS.parameter], SNAPSHOTS.find(context)
+    if file is None:
+        raise NotFound({"Error": "snapshot file not found"})
+    problem = database_image.complaint(file.content)
+    if problem is not None:
+        raise unrestorable(name, problem)
+    context.state.tables.load(file.content)
+    return Reply({"restored": name})
+
+
+def unrestorable(name: str, problem: str | sqlite3.Error) -> Refusal:
+    return Refusal(422, {"Error": f"{name} cannot be restored: {problem}."})

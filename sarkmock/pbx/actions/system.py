@@ -1,0 +1,41 @@
+"""System commands: commit, reboot, and the run state of the PBX (sark-v6-api.txt lines 552-560). Knows no tables."""
+
+from __future__ import annotations
+
+from sarkmock.http.context import Context
+from sarkmock.http.replies import Reply, Unavailable
+
+
+def commit(context: Context) -> Reply:
+    """The configuration is always what the tables say; what a client can see of a commit is the reload."""
+    context.state.pbx.reload()
+    return Reply({"message": "System Commit issued"})
+
+
+def reboot(context: Context) -> Reply:
+    context.state.pbx.reboot()
+    return Reply({"message": "Reboot issued"})
+
+
+def run_state(context: Context) -> Reply:
+    return Reply({"pbxrunstate": context.state.pbx.running})
+
+
+def start(context: Context) -> Reply:
+    if context.state.pbx.running:
+        raise Unavailable("PBX already running")
+    context.state.pbx.start()
+    return Reply({"message": "PBX started"})
+
+
+def stop(context: Context) -> Reply:
+    if not context.state.pbx.running:
+        raise Unavailable("PBX not running")
+    context.state.pbx.stop()
+    return Reply({"message": "PBX stopped"})
+
+
+def show_example(context: Context) -> Reply:
+    """An answer that never changes is what the document shows."""
+    content = context.operation.spec["responses"]["200"]["content"]["application/json"]
+    return Reply(content["example"])

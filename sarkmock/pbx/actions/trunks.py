@@ -1,0 +1,92 @@
+"""Trunks: names, technology and Asterisk stanzas of a new one, the host of a changed one. Knows no other resource."""
+
+from __future__ import annotations
+
+import re
+
+from sarkmock.http.context import Context
+from sarkmock.http.replies import PhpError, Reply
+from sarkmock.laravel import php
+from sarkmock.laravel.php.filters import is_ip
+from sarkmock.pbx.actions import crud
+from sarkmock.pbx.database import Row
+
+CODECS = "\ndisallow=all\nallow=alaw\nallow=ulaw"
+REFERENCE = re.compile(r"\\[0-9]{1,2}|\$[0-9]{1,2}|\$\{[0-9]{1,2}\}|\\([\\$])")
+# A name that could be in the DNS: the mock asks no name server.
+DOMAIN = re.compile(r"([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}\.?", re.IGNORECASE)
+
+
+def create_trunk(context: Context) -> Reply:
+    """A new trunk; its technology is that of its carrier."""
+    row = named(context)
+    row["technology"] = "IAX2" if row["carrier"] == "GeneralIAX2" else "SIP"
+    return crud.store(context, row)
+
+
+def create_trunk_with_slip(context: Context) -> Reply:
+    """The published product writes an IAX2 trunk's peer name over its technology, and then its lists miss the trunk."""
+    row = named(context)
+    row["technology"] = row["peername"] if row["carrier"] == "GeneralIAX2" else "SIP"
+    return crud.store(context, row)
+
+
+def named(context: Context) -> Row:
+    """A new row with names (a trunk's is its peer's, a peer's is its user's) and the carrier's Asterisk stanzas."""
+    row = crud.new_row(context)
+    crud.fill(context, row)
+    if row.get("peername") in (None, "", "0"):  # PHP: empty()
+        row["peername"] = row["username"]
+    if row.get("trunkname") in (None, "", "0"):
+        row["trunkname"] = row["peername"]
+    carrier = context.state.tables.first("carrier", "pkey", row["carrier"]) or {}
+    row["sipiaxpeer"] = peer_stanza(carrier.get("sipiaxpeer"), row)
+    row["sipiaxuser"] = user_stanza(carrier.get("sipiaxuser"), row)
+    return row
+
+
+def peer_stanza(template: str | None, row: Row) -> str | None:
+    """The carrier's peer stanza, filled in, with codecs unless it chooses its own."""
+    if template is None:
+        return None
+    stanza = stripped(substitute(credentials(template, row), "host=", row["host"]))
+    return stanza if "allow=" in stanza else stanza + CODECS
+
+
+def user_stanza(template: str | None, row: Row) -> str | None:
+    """The carrier's user stanza, filled in; only IAX2 has one."""
+    return None if template is None else stripped(credentials(template, row))
+
+
+def credentials(stanza: str, row: Row) -> str:
+    stanza = substitute(stanza, "username=", row["username"])
+    stanza = substitute(stanza, "fromuser=", row["username"])
+    return substitute(stanza, "secret=", row.get("password") or "")
+
+
+def substitute(stanza: str, key: str, value: str) -> str:
+    """PHP's preg_replace of ``key`` by ``key`` and value, in which references to groups are read."""
+    return stanza.replace(key, key + REFERENCE.sub(lambda match: referenced(match, key), value))
+
+
+def referenced(match: re.Match[str], key: str) -> str:
+    r"""What $0, \0 or ${0} stands for: the key; other groups are empty. A backslash escapes $ and \."""
+    if match[1]:
+        return match[1]
+    return key if int(match[0].strip("\\${}")) == 0 else ""
+
+
+def stripped(stanza: str) -> str:
+    return stanza.strip(" \t\n\r\f\v")
+
+
+def host_is_valid(context: Context) -> None:
+    """A host must be an IP address, or a name as the DNS has them."""
+    host = context.input.get("host")
+    if not host or host == "0":  # PHP: falsy
+        return
+    if isinstance(host, (list, dict)):
+        message = "checkdnsrr(): Argument #1 ($hostname) must be of type string, array given"
+        raise PhpError(message, "TypeError", "host")
+    if not (is_ip(php.to_text(host)) or DOMAIN.fullmatch(php.to_text(host))):
+        context.refuse("host", f"Host must be valid IP or valid domain name {php.to_text(host)}")

@@ -1,0 +1,284 @@
+"""The PBX's tables: an in-memory SQLite in SARK's own layout, behind a small interface. Knows nothing of the API.
+
+SQLite is the product's database, and its type affinity, key order and id reuse show through in answers.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache, lru_cache
+from importlib.resources import files
+from math import isfinite
+from typing import Any
+
+Row = dict[str, Any]
+IntegrityError = sqlite3.IntegrityError
+
+LAYOUT = files("sarkmock.pbx").joinpath("tables.sql")
+MAGIC = b"SQLite format 3\0"
+ROLLBACK_JOURNAL = b"\1\1"  # bytes 18 and 19 of the header: a file in WAL mode cannot be opened in memory
+PATIENCE = 5_000  # times 10,000 steps of SQLite's virtual machine, about a second
+MOST_ROWS = 100_000
+
+
+class Database:
+    """Rows are dicts of column -> value (str, int, float or None), in the table's column order."""
+
+    def __init__(self) -> None:
+        self._db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        self._db.executescript(LAYOUT.read_text())
+        self._restored = 0
+        self._columns = {table: tuple(row[1] for row in self._db.execute(f"PRAGMA table_info({quote(table)})"))
+                         for table in self.tables()}
+
+    def tables(self) -> list[str]:
+        sql = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY rowid"
+        return [name for (name,) in self._db.execute(sql)]
+
+    def columns(self, table: str) -> tuple[str, ...]:
+        """The table's columns in order; KeyError for an unknown table."""
+        return self._columns[table]
+
+    def kinds(self, table: str) -> dict[str, str]:
+        """The declared type of each column; that of a key of one column says so."""
+        single = len(self.key(table)) == 1
+        return {name: f"{kind} PRIMARY KEY" if key and single else kind
+                for _, name, kind, _, _, key in self._db.execute(f"PRAGMA table_info({quote(table)})")}
+
+    def defaults(self, table: str) -> Row:
+        """What the columns of a row are that nothing was said of; null where the layout names no default."""
+        self._db.execute("BEGIN")
+        self._db.execute(f"INSERT INTO {quote(table)} DEFAULT VALUES")
+        try:
+            row = self._db.execute(f"SELECT * FROM {quote(table)} WHERE rowid = last_insert_rowid()").fetchone()
+        finally:
+            self._db.execute("ROLLBACK")
+        return dict(zip(self._columns[table], row, strict=True))
+
+    def key(self, table: str) -> tuple[str, ...]:
+        """The columns of the primary key."""
+        found = sorted((row[5], row[1]) for row in self._db.execute(f"PRAGMA table_info({quote(table)})") if row[5])
+        return tuple(name for _, name in found)
+
+    def rows(self, table: str, where: Mapping[str, Any] | None = None, order: Sequence[str] = (),
+             only: tuple[str, ...] | None = None) -> list[Row]:
+        """Rows whose columns equal (or, for a list of values, are among) what ``where`` says, in key order.
+
+        ``only`` names the columns wanted, in that order (those the table has not are left out).
+        """
+        columns = self._columns[table]
+        names = columns if only is None else tuple(name for name in only if name in columns)
+        sql, values = select(table, where or {}, "*" if only is None else ", ".join(map(quote, names)))
+        if order:
+            sql += " ORDER BY " + ", ".join(quote(column) for column in order)
+        return [dict(zip(names, row, strict=True)) for row in self._db.execute(sql, values)]
+
+    def values(self, table: str, column: str, where: Mapping[str, Any] | None = None) -> list[Any]:
+        """One column alone. Of a key that is text, SQLite reads the index instead of the rows: it comes sorted."""
+        sql, values = select(table, where or {}, quote(column))
+        return [value for (value,) in self._db.execute(sql, values)]
+
+    def first(self, table: str, column: str, value: Any) -> Row | None:
+        found = self._db.execute(first_by(table, column), (comparable(value),)).fetchone()
+        return None if found is None else dict(zip(self._columns[table], found, strict=True))
+
+    def count(self, table: str, column: str, value: Any) -> int:
+        """How many rows have that value in the column; a list counts rows with any of them."""
+        sql, values = select(table, {column: value}, "count(*)")
+        return int(self._db.execute(sql, values).fetchone()[0])
+
+    def insert(self, table: str, row: Mapping[str, Any]) -> int:
+        """Insert and return the rowid; sqlite3.IntegrityError for a duplicate key."""
+        return int(self._db.execute(insert_of(table, tuple(row)), tuple(row.values())).lastrowid or 0)
+
+    def refusal(self, table: str, row: Mapping[str, Any]) -> str | None:
+        """Insert; why that cannot be, if it cannot."""
+        try:
+            self.insert(table, row or {self._columns[table][0]: None})
+        except (sqlite3.Error, OverflowError) as error:
+            return f"the database refuses it: {error}"
+        return None
+
+    def update(self, table: str, column: str, value: Any, changes: Mapping[str, Any]) -> int:
+        if not changes:
+            return 0
+        settings = ", ".join(f"{quote(name)} = ?" for name in changes)
+        sql = f"UPDATE {quote(table)} SET {settings} WHERE {quote(column)} = ?"
+        return self._db.execute(sql, (*changes.values(), value)).rowcount
+
+    def delete(self, table: str, column: str, value: Any) -> int:
+        return self._db.execute(f"DELETE FROM {quote(table)} WHERE {quote(column)} = ?", (value,)).rowcount
+
+    def atomic(self) -> AbstractContextManager[None]:
+        """A block whose writes all stay, or none if it raises."""
+        return transaction(self._db)
+
+    def size(self, table: str) -> int:
+        """How many rows there are."""
+        return int(self._db.execute(f"SELECT count(*) FROM {quote(table)}").fetchone()[0])
+
+    def change(self, table: str, key: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
+        """Change the row whose columns are as the key says."""
+        if changes:
+            settings = ", ".join(f"{quote(name)} = ?" for name in changes)
+            condition, values = matching(key)
+            self._db.execute(f"UPDATE {quote(table)} SET {settings}{condition}", (*changes.values(), *values))
+
+    def remove(self, table: str, key: Mapping[str, Any]) -> None:
+        """Remove the row whose columns are as the key says; every row for no column."""
+        condition, values = matching(key)
+        self._db.execute(f"DELETE FROM {quote(table)}{condition}", values)
+
+    def dump(self) -> bytes:
+        """The database as the bytes of an SQLite file."""
+        return bytes(self._db.serialize())
+
+    def load(self, image: bytes) -> None:
+        """Replace every table's rows by those of another SQLite file; the layout stays ours.
+
+        Tables and columns the other file lacks come out empty, those it has beyond ours are left aside.
+        Raises sqlite3.DatabaseError if the bytes are no readable database; nothing is changed then.
+        """
+        other = open_image(image)
+        try:
+            content = {table: read_common(other, table, self._columns[table]) for table in self.tables()}
+        finally:
+            other.close()
+        with transaction(self._db):
+            for table, rows in content.items():
+                self._db.execute(f"DELETE FROM {quote(table)}")
+                for row in rows:
+                    self.insert(table, row)
+
+    @property
+    def changes(self) -> int:
+        """A number that grows with every change of a row."""
+        return self._db.total_changes + self._restored
+
+    def restore(self, image: bytes) -> None:
+        """Go back to an image that ``dump`` made."""
+        self._restored += 1
+        self._db.deserialize(image)
+
+
+class DatabaseLocked(sqlite3.OperationalError):
+    """SQLite's answer when another program is writing."""
+
+    def __init__(self) -> None:
+        super().__init__("database is locked")
+        self.sqlite_errorcode = sqlite3.SQLITE_BUSY
+
+
+class LockedDatabase(Database):
+    """Another database's rows, that can be read but not written: another program holds the lock."""
+
+    def __init__(self, other: Database) -> None:
+        self._db, self._columns = other._db, other._columns
+
+    def insert(self, table: str, row: Mapping[str, Any]) -> int:
+        raise DatabaseLocked
+
+    def update(self, table: str, column: str, value: Any, changes: Mapping[str, Any]) -> int:
+        raise DatabaseLocked
+
+    def delete(self, table: str, column: str, value: Any) -> int:
+        raise DatabaseLocked
+
+    def load(self, image: bytes) -> None:
+        raise DatabaseLocked
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing."""
+    db.execute("BEGIN")
+    try:
+        yield
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
+
+
+def quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+@cache
+def first_by(table: str, column: str) -> str:
+    return f"SELECT * FROM {quote(table)} WHERE {quote(column)} = ? LIMIT 1"
+
+
+@lru_cache(maxsize=256)
+def insert_of(table: str, names: tuple[str, ...]) -> str:
+    columns = ", ".join(quote(name) for name in names)
+    return f"INSERT INTO {quote(table)} ({columns}) VALUES ({', '.join('?' * len(names))})"
+
+
+def select(table: str, where: Mapping[str, Any], what: str = "*") -> tuple[str, list[Any]]:
+    condition, values = matching(where)
+    return f"SELECT {what} FROM {quote(table)}{condition}", values
+
+
+def matching(where: Mapping[str, Any]) -> tuple[str, list[Any]]:
+    """The condition that columns equal, or are among, what is wanted, and its values."""
+    terms: list[str] = []
+    values: list[Any] = []
+    for column, wanted in where.items():
+        if wanted is None:
+            terms.append(f"{quote(column)} IS NULL")
+            continue
+        options = list(wanted) if isinstance(wanted, (list, tuple)) else [wanted]
+        terms.append(f"{quote(column)} IN ({', '.join('?' * len(options))})")
+        values += map(comparable, options)
+    return " WHERE " + " AND ".join(terms) if terms else "", values
+
+
+def comparable(value: Any) -> Any:
+    """A value to compare with: text that is no UTF-8 (PEP 383) as its bytes, which equal no text of a row."""
+    if not isinstance(value, str) or value.isascii():
+        return value
+    octets = value.encode("utf-8", "surrogateescape")
+    return octets if octets.decode("utf-8", "replace") != value else value
+
+
+def open_image(image: bytes) -> sqlite3.Connection:
+    """A foreign SQLite file, opened so that it can neither run code of its own nor take long."""
+    if not image.startswith(MAGIC):
+        raise sqlite3.DatabaseError("it is no SQLite database")
+    db = sqlite3.connect(":memory:")
+    db.deserialize(image[:18] + ROLLBACK_JOURNAL + image[20:])
+    db.execute("PRAGMA trusted_schema = OFF")
+    budget = iter(range(PATIENCE))
+    db.set_progress_handler(lambda: next(budget, None) is None, 10_000)
+    return db
+
+
+def read_common(db: sqlite3.Connection, table: str, columns: Sequence[str]) -> list[Row]:
+    """The rows of a foreign table, reduced to the columns that ours has too; views are no tables."""
+    kind = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND rootpage > 0 AND name = ? COLLATE NOCASE"
+    if not db.execute(kind, (table,)).fetchone()[0]:
+        return []
+    theirs = {row[1].lower() for row in db.execute(f"PRAGMA table_info({quote(table)})")}
+    common = [column for column in columns if column.lower() in theirs]
+    if not common:
+        return []
+    sql = f"SELECT {', '.join(quote(column) for column in common)} FROM {quote(table)} LIMIT {MOST_ROWS + 1}"
+    rows = [dict(zip(common, map(plain, values), strict=True)) for values in db.execute(sql)]
+    if len(rows) > MOST_ROWS:
+        raise sqlite3.DatabaseError(f"its table {table} has more than {MOST_ROWS} rows")
+    return rows
+
+
+def plain(value: Any) -> Any:
+    """A foreign value as answers can show it: a BLOB that is text is text; other bytes and infinity are refused."""
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            raise sqlite3.DatabaseError("it holds binary data") from None
+    if isinstance(value, float) and not isfinite(value):
+        raise sqlite3.DatabaseError("it holds a number beyond all bounds")
+    return value

@@ -1,0 +1,214 @@
+"""What a PBX holds at the start, as YAML and in memory. A mistake is told with file, line and field.
+
+Knows the tables' layout; neither the API's rules nor any behaviour.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from sarkmock.pbx.database import Database, Row
+from sarkmock.spec import yaml12
+from sarkmock.spec.yaml12 import FileError
+from sarkmock.suggest import unknown
+
+STAMPS = ("z_created", "z_updated")
+KEYS = ("tables", "files", "astdb", "pbx", "unchecked")
+ROW_ID = "INTEGER PRIMARY KEY"  # the one kind of column that SQLite itself keeps free of texts
+INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
+Place = tuple[str | int, ...]
+
+
+class SeedError(ValueError):
+    """A mistake in a seed's content: the keys that lead to it, and what is wrong."""
+
+    def __init__(self, place: Place, problem: str) -> None:
+        super().__init__(f"{'.'.join(map(str, place)) or 'seed'}: {problem}")
+        self.place, self.problem = place, problem
+
+
+@dataclass(frozen=True)
+class Seed:
+    """Rows by table, files by path, AstDB values by (family, key), and whether the PBX runs. Not to be changed.
+
+    ``unchecked`` tells that rows may be such as the API would refuse.
+    """
+
+    tables: dict[str, list[Row]] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
+    astdb: dict[tuple[str, str], str] = field(default_factory=dict)
+    running: bool = True
+    unchecked: bool = False
+
+    @classmethod
+    @cache
+    def factory(cls) -> Seed:
+        """A factory-fresh SARK."""
+        return cls.read(Path(str(files("sarkmock.pbx").joinpath("seeds/factory.yaml"))))
+
+    @classmethod
+    def read(cls, file: Path) -> Seed:
+        """The seed in a YAML file; FileError names file, line and field of the first mistake."""
+        try:
+            return cls.of(yaml12.read(file))
+        except SeedError as error:
+            raise FileError(file, yaml12.line_of(file, error.place), str(error)) from None
+
+    @classmethod
+    def of(cls, content: Any) -> Seed:
+        """The seed that a mapping of a seed file's shape describes, all but a base; SeedError for a mistake."""
+        problems = list(_problems(content))
+        if problems:
+            place, problem = problems[0]
+            raise SeedError(place, problem + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""))
+        return cls(
+            tables={table: [dict(row) for row in rows or ()] for table, rows in (content.get("tables") or {}).items()},
+            files={path: _bytes(value) for path, value in (content.get("files") or {}).items()},
+            astdb={(str(family), str(key)): str(value) for family, entries in (content.get("astdb") or {}).items()
+                   for key, value in (entries or {}).items()},
+            running=content.get("pbx", "running") == "running",
+            unchecked=content.get("unchecked", False))
+
+    def text(self) -> str:
+        """The seed as YAML, for people to read and change."""
+        return yaml12.dump(self.content())
+
+    def content(self) -> dict[str, Any]:
+        """The mapping that `of` takes, without what a row need not say."""
+        layout = Database()
+        astdb: dict[str, dict[str, str]] = {}
+        for (family, key), value in self.astdb.items():
+            astdb.setdefault(family, {})[key] = value
+        return {"tables": {table: _told(rows, layout.defaults(table)) for table, rows in self.tables.items()},
+                "files": {path: _readable(content) for path, content in self.files.items()},
+                "astdb": astdb, "pbx": "running" if self.running else "stopped"} | (
+                    {"unchecked": True} if self.unchecked else {})
+
+
+def _problems(content: Any) -> Iterator[tuple[Place, str]]:
+    if not isinstance(content, dict):
+        yield (), f"expected a mapping with {', '.join(KEYS)}"
+        return
+    for key in content:
+        if key not in KEYS:
+            yield (key,), unknown("key", key, KEYS)
+    if content.get("pbx", "running") not in ("running", "stopped"):
+        yield ("pbx",), "must be running or stopped"
+    if not isinstance(content.get("unchecked", False), bool):
+        yield ("unchecked",), "must be true or false"
+    for key, problems in (("tables", _table_problems), ("files", _file_problems), ("astdb", _astdb_problems)):
+        value = content.get(key) or {}
+        if isinstance(value, dict):
+            yield from problems(value)
+        else:
+            yield (key,), "must be a mapping"
+
+
+def _table_problems(tables: dict[Any, Any]) -> Iterator[tuple[Place, str]]:
+    layout = Database()
+    for table, rows in tables.items():
+        if table not in layout.tables():
+            yield ("tables", table), unknown("table", table, layout.tables())
+        elif not isinstance(rows, list | None):
+            yield ("tables", table), "must be a list of rows"
+        else:
+            yield from _rows_problems(("tables", table), rows or [], layout)
+
+
+def _rows_problems(place: Place, rows: list[Any], layout: Database) -> Iterator[tuple[Place, str]]:
+    table, seen = str(place[-1]), set()
+    keys, kinds = layout.key(table), layout.kinds(table)
+    for index, row in enumerate(rows):
+        if not isinstance(row, dict):
+            yield (*place, index), "must be a mapping of columns to values"
+            continue
+        wrong = list(_row_problems((*place, index), row, kinds))
+        yield from wrong
+        key = tuple(str(row[column]) for column in keys if row.get(column) is not None)
+        if len(key) == len(keys) and key in seen:
+            yield (*place, index, keys[0]), f"there is a row {' '.join(key)} already"
+        elif not wrong:
+            refusal = layout.refusal(table, row)
+            yield from [((*place, index), refusal)] if refusal else []
+        seen.add(key)
+
+
+def _row_problems(place: Place, row: dict[Any, Any], columns: Mapping[str, str]) -> Iterator[tuple[Place, str]]:
+    for column, value in row.items():
+        if column not in columns:
+            yield (*place, column), unknown("column", column, columns)
+            continue
+        problem = _value_problem(columns[column], value)
+        if problem:
+            yield (*place, column), problem
+
+
+def _value_problem(kind: str, value: Any) -> str | None:
+    """What is wrong with a value for a column of that kind."""
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return f"must be text, a number or null; write '{str(value).lower()}' if you mean the text"
+    if kind == ROW_ID:
+        return None if INTEGER.fullmatch(str(value)) else "must be an integer or null"
+    if isinstance(value, float) and not isfinite(value):
+        return "must be a finite number"
+    if isinstance(value, (str, int, float)):
+        return None if _is_writable(str(value)) else "must be text that UTF-8 can write"
+    return "must be text, a number or null"
+
+
+def _is_writable(text: str) -> bool:
+    return not any("\ud800" <= sign <= "\udfff" for sign in text)
+
+
+def _file_problems(contents: dict[Any, Any]) -> Iterator[tuple[Place, str]]:
+    for path, value in contents.items():
+        if not isinstance(path, str) or not path.startswith("/"):
+            yield ("files", path), "must be an absolute path"
+        try:
+            _bytes(value)
+        except (TypeError, KeyError, AttributeError, ValueError):
+            yield ("files", path), "must be text, or {base64: ...}"
+
+
+def _astdb_problems(astdb: dict[Any, Any]) -> Iterator[tuple[Place, str]]:
+    for family, entries in astdb.items():
+        if not isinstance(entries, dict | None):
+            yield ("astdb", family), "must be a mapping of keys to values"
+            continue
+        for key, value in (entries or {}).items():
+            if isinstance(value, bool) or not isinstance(value, (str, int)):
+                yield ("astdb", family, key), "must be text or a whole number"
+
+
+def _bytes(value: Any) -> bytes:
+    """The bytes of a file; base64 may stand on several lines."""
+    if isinstance(value, str):
+        return value.encode()
+    return base64.b64decode("".join(value["base64"].split()), validate=True)
+
+
+def _told(rows: list[Row], defaults: Row) -> list[Row]:
+    """Rows without the columns that are null anyway. Time stamps stay: a row without any would be stamped anew."""
+    quiet = {name for name, value in defaults.items() if value is None and name not in STAMPS}
+    return [{name: value for name, value in row.items() if value is not None or name not in quiet} for row in rows]
+
+
+def _readable(content: bytes) -> Any:
+    """Text where YAML can write it as it is, or else base64."""
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    if all(sign.isprintable() or sign in "\n\t" for sign in text):
+        return text
+    return {"base64": base64.b64encode(content).decode()}

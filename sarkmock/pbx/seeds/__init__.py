@@ -1,0 +1,95 @@
+"""Where every seed comes from: its name, a file, or a mapping; checked by the document. Knows no behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from sarkmock.pbx.seed import Place, Seed, SeedError
+from sarkmock.pbx.seeds.big import big
+from sarkmock.pbx.seeds.checks import refused
+from sarkmock.pbx.seeds.merging import Origins, merged
+from sarkmock.spec import yaml12
+from sarkmock.spec.loading import Document, load
+from sarkmock.spec.yaml12 import FileError
+from sarkmock.suggest import unknown
+
+NAMED: dict[str, tuple[str, Callable[[], Seed]]] = {
+    "factory": ("a factory-fresh SARK", Seed.factory),
+    "empty": ("the default tenant and the settings' row, nothing else", lambda: shipped("empty")),
+    "demo": ("a small firm in use: tenants, extensions, queues, IVR, routes, trunks, timers, greetings",
+             lambda: shipped("demo")),
+    "big": ("10,000 extensions in 20 tenants, on a factory-fresh SARK", big),
+}
+HINT = "; `unchecked: true` in the seed loads it all the same"
+
+
+def seed_names() -> list[str]:
+    """The names that `load_seed` knows."""
+    return list(NAMED)
+
+
+def describe(name: str) -> str:
+    """What a named seed holds, in a few words."""
+    return NAMED[name][0]
+
+
+def load_seed(seed: str | Path | Mapping[str, Any], document: Document | None = None) -> Seed:
+    """The seed of a name, of the YAML file at a path, or of a mapping of a seed file's shape.
+
+    Rows must be such as the API of the document (``documented`` unless given) would have written, unless the seed says
+    ``unchecked: true``. FileError tells file, line and field of a mistake, SeedError that of a mapping.
+    """
+    if isinstance(seed, Mapping):
+        return seed_of(dict(seed), document)
+    if str(seed) in NAMED:
+        return named(str(seed))
+    file = Path(seed)
+    if file.suffix not in (".yaml", ".yml", ".json") and not file.is_file():
+        raise FileError(seed, None, f"{unknown('seed', seed, NAMED)}, or the path of a YAML file")
+    try:
+        return seed_of(yaml12.read(file), document)
+    except SeedError as error:
+        raise FileError(file, yaml12.line_of(file, error.place), str(error)) from None
+
+
+def seed_of(content: Any, document: Document | None) -> Seed:
+    if not isinstance(content, dict) or "base" not in content:
+        seed, origins = Seed.of(content), None
+    elif content["base"] in NAMED:
+        own = Seed.of({key: value for key, value in content.items() if key != "base"})
+        seed, origins = merged(named(content["base"]), own, stated="pbx" in content)
+    else:
+        raise SeedError(("base",), unknown("seed", content["base"], NAMED))
+    if not seed.unchecked:
+        check(seed, origins, load() if document is None else document)
+    return seed
+
+
+def check(seed: Seed, origins: Origins | None, document: Document) -> None:
+    """SeedError for the first value that the API would have refused, and how many there are beside it."""
+    found = [(origin(place, origins), problem) for place, problem in refused(seed, document)]
+    if found:
+        place, problem = found[0]
+        more = f" (and {len(found) - 1} more like it)" if len(found) > 1 else ""
+        raise SeedError(place, problem + more + HINT)
+
+
+def origin(place: Place, origins: Origins | None) -> Place:
+    """The place in a seed on a base where a row of both came from."""
+    if origins is None:
+        return place
+    kind, table, index, *rest = place
+    return kind, table, origins.get((str(table), int(index)), 0), *rest
+
+
+@cache
+def named(name: str) -> Seed:
+    return NAMED[name][1]()
+
+
+def shipped(name: str) -> Seed:
+    return load_seed(Path(str(files("sarkmock.pbx").joinpath(f"seeds/{name}.yaml"))))

@@ -1,0 +1,30 @@
+"""A large PBX, made by rule: the same one every time. Knows no file."""
+
+from __future__ import annotations
+
+from sarkmock.pbx.database import Row
+from sarkmock.pbx.seed import Seed
+
+EXTENSIONS, TENANTS = 10_000, 20
+FIRST = 10_000
+NAMES = ("Reception", "Accounts", "Sales", "Workshop", "Stores", "Dispatch", "Support", "Meeting Room")
+
+
+def big() -> Seed:
+    """10,000 extensions with a mailbox each, shared out among 20 tenants beside the default one."""
+    factory = Seed.factory()
+    tenants = [tenant(number) for number in range(TENANTS)]
+    phones = [extension(number) for number in range(EXTENSIONS)]
+    tables = factory.tables | {"cluster": [*factory.tables["cluster"], *tenants], "ipphone": phones}
+    return Seed(tables, factory.files, factory.astdb)
+
+
+def tenant(number: int) -> Row:
+    return {"pkey": f"tenant{number:02}", "description": f"Tenant {number}", "abstimeout": "14400", "chanmax": "30",
+            "include": "ALL", "oclo": "OPEN", "operator": str(FIRST + number)}
+
+
+def extension(number: int) -> Row:
+    return {"pkey": str(FIRST + number), "cluster": f"tenant{number % TENANTS:02}",
+            "desc": f"{NAMES[number % len(NAMES)]} {number}", "device": "General SIP", "technology": "SIP",
+            "location": "local", "passwd": f"big{number:09}", "callerid": str(FIRST + number)}

@@ -1,0 +1,123 @@
+"""What a seed holds that the API would have refused: the document's rules and checks, asked of rows.
+
+A value stands if one operation that writes its column takes it. So does what the product itself puts there against its
+own rules: defaults of new rows, and what the factory has in the same row. Knows no table by name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sarkmock.http.replies import PhpError
+from sarkmock.laravel.php import to_text
+from sarkmock.laravel.validation import Validator
+from sarkmock.pbx.actions import CHECKS
+from sarkmock.pbx.actions.targets import ABSTRACT, TABLES, route_class
+from sarkmock.pbx.database import Database, Row
+from sarkmock.pbx.seed import Place, Seed
+from sarkmock.pbx.state import State
+from sarkmock.spec.loading import Document
+from sarkmock.spec.operations import Operation, compile_document
+from sarkmock.suggest import near
+
+TARGET_CHECKS = ("targets_resolve", "holiday_route_resolves")
+EXISTS = re.compile(r"exists:(\w+),?(\w*)")
+
+
+@dataclass(frozen=True)
+class Writer:
+    """One operation that writes a column."""
+
+    validator: Validator
+    where: Mapping[str, Sequence[str]]
+    rules: str
+    resolves: bool
+    default: Any
+
+    def writes(self, row: Row) -> bool:
+        return all(row.get(column) in options for column, options in self.where.items())
+
+    def refusal(self, column: str, texts: Mapping[str, str], tables: Database) -> str | None:
+        """Why it does not take a row's value."""
+        if texts[column] == to_text(self.default):
+            return None
+        try:
+            messages = self.validator.errors(texts, tables).get(column, [])
+            if not messages and self.resolves and route_class(tables, texts[column]) is None:
+                messages = ["It leads nowhere."]
+        except PhpError:
+            return None  # a version that dies of its own rule says nothing of the value
+        return messages[0] if messages else None
+
+    def known(self, column: str, tables: Database) -> list[str]:
+        """The values that it knows by name."""
+        keys = [str(key) for table in ("ipphone", *TABLES) for key in tables.values(table, "pkey")]
+        named = [*ABSTRACT, *keys] if self.resolves else []
+        for table, other in EXISTS.findall(self.rules):
+            named += map(str, tables.values(table, other or column))
+        listed = re.search(r"\bin:([^|]+)", self.rules)
+        return named + (listed[1].split(",") if listed else [])
+
+
+def refused(seed: Seed, document: Document) -> Iterator[tuple[Place, str]]:
+    """Place and problem of every value that no operation would have written."""
+    yield from repeated(seed, document)
+    tables, usual, columns = State(seed).tables, Seed.factory().tables, writers(document)
+    answers: dict[tuple[Any, ...], str | None] = {}
+    for table, rows in seed.tables.items():
+        defaults = tables.defaults(table)
+        for index, row in enumerate(rows):
+            fresh = next((one for one in usual.get(table, ()) if one.get("pkey") == row.get("pkey")), {})
+            texts = {column: to_text(value) for column, value in row.items() if value is not None}
+            for column in texts:
+                found = [writer for writer in columns.get((table, column), ()) if writer.writes(row)]
+                asked = (column, texts[column], *map(id, found))  # many rows hold the same
+                if asked not in answers:
+                    answers[asked] = complaint(found, column, texts, tables)
+                problem = answers[asked]
+                if problem and row[column] not in (fresh.get(column), defaults[column]):
+                    yield ("tables", table, index, column), problem
+
+
+def repeated(seed: Seed, document: Document) -> Iterator[tuple[Place, str]]:
+    """Rows whose key in the API another row has already, in tables whose own key is a number."""
+    keys = {one.table.name: one.table.key for one in compile_document(document)
+            if one.table and {"key_is_new", "key_is_free"} & set(one.checks)}
+    for table, key in keys.items():
+        seen = set()
+        for index, row in enumerate(seed.tables.get(table, ())):
+            if row.get(key) in seen:
+                yield ("tables", table, index, key), f"there is a row {row[key]} already"
+            seen.add(row.get(key, index))
+
+
+def complaint(found: list[Writer], column: str, texts: Mapping[str, str], tables: Database) -> str | None:
+    """What is wrong with a value that all of its writers refuse; of those, the last one speaks (an update)."""
+    text, problem = texts[column], None
+    for writer in found:
+        problem = writer.refusal(column, texts, tables)
+        if problem is None:
+            return None
+    hint = [f"; did you mean {name}?" for name in near(text, writer.known(column, tables))] if problem else []
+    return problem and f"the API refuses {text!r}: {problem}{''.join(hint)}"
+
+
+def writers(document: Document) -> dict[tuple[str, str], list[Writer]]:
+    """By table and column, the operations that write it."""
+    found: dict[tuple[str, str], list[Writer]] = {}
+    for operation in compile_document(document):
+        if operation.table and operation.method in ("POST", "PUT"):
+            for column, rules in operation.rules.items():
+                found.setdefault((operation.table.name, column), []).append(writer_of(operation, column, rules))
+    return found
+
+
+def writer_of(operation: Operation, column: str, rules: str | list[str]) -> Writer:
+    assert operation.table is not None
+    targets = {field for name in TARGET_CHECKS if name in operation.checks for field in CHECKS[name].fields}
+    text = rules if isinstance(rules, str) else "|".join(rules)
+    default = {**operation.defaults, **operation.table.defaults}.get(column)
+    return Writer(Validator({column: rules}), operation.table.where, text, column in targets, default)

@@ -1,0 +1,163 @@
+"""Everything a PBX remembers: tables, files, AstDB, run state, clock and dice. Knows nothing of requests.
+
+Time, keys and passwords come from the clock and the dice, so a run can be repeated. ``reset`` restores the seed
+exactly.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sarkmock.pbx.asterisk import Pbx
+from sarkmock.pbx.database import Database, Row
+from sarkmock.pbx.seed import STAMPS, Seed
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of the PBX: its bytes and when it was written (epoch seconds)."""
+
+    content: bytes
+    mtime: float
+
+
+class Clock:
+    """The PBX's clock: real time, moved or held still on demand."""
+
+    def __init__(self, frozen: float | None = None) -> None:
+        self._start = frozen
+        self.reset()
+
+    def reset(self) -> None:
+        self.offset = 0.0
+        self.frozen = self._start
+
+    def start(self) -> float:
+        """What `now` is after a reset."""
+        return time.time() if self._start is None else self._start
+
+    def now(self) -> float:
+        """Epoch seconds."""
+        return (time.time() if self.frozen is None else self.frozen) + self.offset
+
+    def advance(self, seconds: float) -> None:
+        self.offset += seconds
+
+    def set(self, second: float) -> None:
+        """Make it that epoch second now; a clock that runs runs on from there."""
+        if self.frozen is None:
+            self.offset = second - time.time()
+        else:
+            self.frozen, self.offset = second, 0.0
+
+    def freeze(self) -> None:
+        """Hold still."""
+        self.frozen, self.offset = self.now(), 0.0
+
+    def run(self) -> None:
+        """Run on from where it stands."""
+        self.frozen, self.offset = None, self.now() - time.time()
+
+    def stamp(self) -> str:
+        """Now as SQLite's datetime('now') writes it: UTC, no zone."""
+        return stamp_of(self.now())
+
+
+class State:
+    """The state of one PBX. ``now`` holds the clock still at that epoch second."""
+
+    def __init__(self, seed: Seed | None = None, *, dice: int = 0, now: float | None = None) -> None:
+        self.tables = Database()
+        self.files: dict[str, File] = {}
+        self.astdb: dict[tuple[str, str], str] = {}
+        self.clock = Clock(now)
+        self.dice = random.Random(dice)
+        self.pbx = Pbx(self.clock)
+        self._dice = dice
+        self.reseed(seed or Seed.factory())
+
+    def reseed(self, seed: Seed) -> None:
+        """Start over from a seed, which `reset` goes back to from now on.
+
+        sqlite3.IntegrityError if it has a key twice; nothing is changed then.
+        """
+        image = filled(seed, self.clock.start())
+        self.seed, self._image = seed, image
+        self.reset()
+
+    def reset(self) -> None:
+        """Back to the seed, exactly."""
+        self.tables.restore(self._image)
+        self.clock.reset()
+        self.dice.seed(self._dice)
+        written = self.clock.now()
+        self.files = {path: File(content, written) for path, content in self.seed.files.items()}
+        self.astdb = dict(self.seed.astdb)
+        self.pbx.reset(running=self.seed.running)
+
+    def hold(self, seed: Seed) -> None:
+        """Hold what a seed says, from now on; clock and dice go on, and `reset` goes back to where it did.
+
+        sqlite3.IntegrityError if it has a key twice; nothing is changed then.
+        """
+        written = self.clock.now()
+        self.tables.restore(filled(seed, written))
+        self.files = {path: self._kept(path, content) or File(content, written) for path, content in seed.files.items()}
+        self.astdb = dict(seed.astdb)
+        if seed.running != self.pbx.running:
+            self.pbx.reset(running=seed.running)
+
+    def _kept(self, path: str, content: bytes) -> File | None:
+        """The file at a path, if that is its content."""
+        file = self.files.get(path)
+        return file if file and file.content == content else None
+
+    def insert(self, table: str, row: Row) -> Row:
+        """Add a row as a seed does, and return what the database made of it; sqlite3.IntegrityError for a taken key."""
+        number = self.tables.insert(table, stamps(self.tables, table, self.clock.stamp()) | row)
+        return self.tables.rows(table, {"rowid": number})[0]
+
+    def memory(self) -> dict[str, Any]:
+        """All but tables and files, as values that JSON knows: AstDB, clock, dice and the PBX."""
+        version, numbers, gauss = self.dice.getstate()
+        return {"astdb": [[*place, value] for place, value in self.astdb.items()], "pbx": self.pbx.memory(),
+                "clock": [self.clock.offset, self.clock.frozen], "dice": [version, list(numbers), gauss]}
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Go back to what `memory` gave."""
+        self.astdb = {(family, key): value for family, key, value in memory["astdb"]}
+        self.clock.offset, self.clock.frozen = memory["clock"]
+        version, numbers, gauss = memory["dice"]
+        self.dice.setstate((version, tuple(numbers), gauss))
+        self.pbx.recall(memory["pbx"])
+
+    def to_seed(self) -> Seed:
+        """A seed that holds what there is now; calls, the clock and the dice are not in it."""
+        tables = {table: self.tables.rows(table) for table in self.tables.tables()}
+        files = {path: file.content for path, file in self.files.items()}
+        return Seed({table: rows for table, rows in tables.items() if rows}, files, dict(self.astdb), self.pbx.running)
+
+
+def filled(seed: Seed, now: float) -> bytes:
+    """The image of a database with the seed's rows; what they do not say of their time stamps is now."""
+    tables, stamp = Database(), stamp_of(now)
+    for table, rows in seed.tables.items():
+        stamped = stamps(tables, table, stamp)
+        for row in rows:
+            tables.insert(table, stamped | row)
+    return tables.dump()
+
+
+def stamps(tables: Database, table: str, stamp: str) -> Row:
+    """The time stamps of a row of which nothing is said of them."""
+    return {name: stamp for name in STAMPS if name in tables.columns(table)}
+
+
+def stamp_of(second: float) -> str:
+    """An epoch second as SQLite's datetime() writes it: UTC, no zone."""
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,1 @@
+"""Serving: the HTTPS server, certificates, in-process transports, and SarkMock."""

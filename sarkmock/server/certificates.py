@@ -1,0 +1,100 @@
+"""Certificates: made for one run, or a person's own, checked before anything listens. Knows no server."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+
+from sarkmock.spec.yaml12 import FileError
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+LIFETIME = timedelta(days=397)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A certificate and its key as PEM files, and the authority a client may verify it by if we made it."""
+
+    certificate: Path
+    key: Path
+    authority: Path | None = None
+
+
+def make(directory: Path, host: str) -> Pair:
+    """A certificate for the loopback names and `host`, by an authority made for it whose key is thrown away."""
+    authority = trustme.CA()
+    now = datetime.now(UTC)
+    leaf = authority.issue_cert(*names(host), not_before=now - timedelta(days=1), not_after=now + LIFETIME)
+    pair = Pair(directory / "certificate.pem", directory / "key.pem", directory / "ca.pem")
+    pair.certificate.write_bytes(b"".join(part.bytes() for part in leaf.cert_chain_pems))
+    leaf.private_key_pem.write_to_path(pair.key)
+    authority.cert_pem.write_to_path(directory / "ca.pem")
+    return pair
+
+
+def names(host: str) -> list[str]:
+    """What a client may call the server: a wildcard address is reached by this machine's name."""
+    wanted = socket.gethostname() if is_wildcard(host) else host
+    return list(dict.fromkeys([*LOOPBACK, wanted]))
+
+
+def is_wildcard(host: str) -> bool:
+    """Whether a server that listens there listens on every address."""
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
+def check(certificate: Path, key: Path, directory: Path) -> Pair:
+    """A person's own pair, copied in the one form that the server reads; FileError says which file is wrong and how."""
+    chain, private = _chain(certificate), _key(key)
+    if private.public_key() != chain[0].public_key():
+        raise FileError(key, None, f"is not the key of {certificate}; --cert and --key must belong together")
+    if not _is_served(private):
+        raise FileError(key, None, "cannot be served; use RSA of 2048 to 4096 bits, ECDSA P-256 or P-384, or Ed25519")
+    pair = Pair(directory / "certificate.pem", directory / "key.pem")
+    pair.certificate.write_bytes(b"".join(part.public_bytes(Encoding.PEM) for part in chain))
+    pair.key.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return pair
+
+
+def _is_served(key: PrivateKeyTypes) -> bool:
+    """Whether the server's TLS knows this kind of key; it would abort the process over another."""
+    if isinstance(key, rsa.RSAPrivateKey):
+        return 2048 <= key.key_size <= 4096
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return isinstance(key.curve, (ec.SECP256R1, ec.SECP384R1))
+    return isinstance(key, ed25519.Ed25519PrivateKey)
+
+
+def _chain(file: Path) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(_read(file))
+    except ValueError:
+        raise FileError(file, None, "holds no PEM certificate (-----BEGIN CERTIFICATE-----)") from None
+
+
+def _key(file: Path) -> PrivateKeyTypes:
+    try:
+        return load_pem_private_key(_read(file), password=None)
+    except TypeError:
+        raise FileError(file, None, "is encrypted; give --key a file without a passphrase") from None
+    except ValueError:
+        raise FileError(file, None, "holds no PEM private key (-----BEGIN PRIVATE KEY-----)") from None
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise FileError(file, None, error.strerror or str(error)) from None

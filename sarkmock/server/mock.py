@@ -1,0 +1,177 @@
+"""A SARK of one's own for a test or a script: engine, server and certificate behind one object. Knows no operation."""
+
+from __future__ import annotations
+
+import ssl
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+
+import requests
+
+from sarkmock.control import PREFIX, Control, MockControl
+from sarkmock.faults import Fault, Faults
+from sarkmock.http.engine import Engine
+from sarkmock.http.flask_app import create_app
+from sarkmock.http.wsgi import BASE
+from sarkmock.journal import Journal
+from sarkmock.pbx.seed import Seed
+from sarkmock.pbx.seeds import load_seed
+from sarkmock.pbx.state import State
+from sarkmock.server import certificates
+from sarkmock.server.context_server import ContextServer
+from sarkmock.server.https_server import Server, url_of
+from sarkmock.server.in_process import Application, RequestsAdapter, httpx_transport
+from sarkmock.suggest import unknown
+
+if TYPE_CHECKING:
+    import httpx
+
+Running = Literal["running", "stopped"]
+AnyFault = str | Mapping[str, Any] | Fault
+DURATIONS = ("boot_seconds", "ring_seconds", "call_seconds")
+NOWHERE = "sark.invalid"  # RFC 2606: resolves nowhere, should a client miss the transport
+
+
+class SarkMock:
+    """A SARK in this process: `with SarkMock() as sark: requests.get(f"{sark.url}/tenants", verify=sark.ca_file)`.
+
+    ``seed`` is a seed's name, the path of a seed file, a mapping of that shape, or a Seed. ``pbx`` says whether
+    Asterisk runs, whatever the seed says. ``faults`` is one or several: ``"tenants.*:status=503"``, a mapping, a Fault.
+    ``now`` holds the clock still at that epoch second; ``throttle`` is how many requests a minute are answered.
+    ``port`` 0 takes any free one. ``tls`` is False for plain HTTP, or the server's SSLContext; by default a certificate
+    is made that `ca_file` vouches for.
+
+    Unstarted, it answers through `session`, `httpx_transport` and `app`, which need no socket.
+    FileError or ValueError say which argument is wrong, and the nearest right one.
+    """
+
+    def __init__(self, *, profile: str = "documented", seed: str | Path | Mapping[str, Any] | Seed = "factory",
+                 pbx: Running | None = None, faults: AnyFault | Sequence[AnyFault] = (),
+                 now: float | None = None, throttle: int | None = None,
+                 host: str = "127.0.0.1", port: int = 0, tls: bool | ssl.SSLContext = True) -> None:
+        self._address, self._tls, self._throttle = (host, port), tls, throttle
+        self._seed = start_of(seed, pbx)
+        self.engine = Engine(state=State(self._seed, now=now), profile=profile)
+        self._program = self.engine.program
+        self._durations = {name: getattr(self.state.pbx, name) for name in DURATIONS}
+        several = [faults] if isinstance(faults, str | Mapping | Fault) else faults
+        self.faults = Faults(self.engine, map(fault_of, several))
+        self.requests = Journal(self.engine)
+        self._app = self._made_app()
+        self._running = ExitStack()
+        self._server: Server | ContextServer | None = None
+        self._authority: Path | None = None
+
+    @property
+    def state(self) -> State:
+        """All that the PBX holds, to be read and changed."""
+        return self.engine.state
+
+    @property
+    def url(self) -> str:
+        """The API's base URL, without a slash at the end."""
+        return self._origin + BASE
+
+    @property
+    def control_url(self) -> str:
+        """The base URL of the control plane, and with a slash at the end that of the page."""
+        return self._origin + PREFIX
+
+    @property
+    def _origin(self) -> str:
+        if self._server is None:
+            return f"https://{NOWHERE}"
+        host = "localhost" if certificates.is_wildcard(self._address[0]) else self._address[0]
+        return url_of(bool(self._tls), host, self._server.port)
+
+    @property
+    def ca_file(self) -> str:
+        """A file (PEM) with the authority behind the certificate; ValueError if none was made."""
+        if self._authority is None:
+            raise ValueError("no certificate was made: the mock is not started, or serves plain HTTP or by a context")
+        return str(self._authority)
+
+    @cached_property
+    def ssl_context(self) -> ssl.SSLContext:
+        """A client's context that trusts the certificate."""
+        return ssl.create_default_context(cafile=self.ca_file)
+
+    def app(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """The mock as a WSGI application."""
+        return self._app(environ, start_response)
+
+    def reset(self) -> None:
+        """Back to how it was at the start, exactly; the journal is empty."""
+        with self.engine.lock:
+            self.engine.program = self._program
+            if self.state.seed is not self._seed:
+                self.state.reseed(self._seed)
+            vars(self.state.pbx).update(self._durations)
+        MockControl(self.engine, self.faults, self.requests, Control()).reset()
+        if self._throttle:  # the window is the application's own
+            self._app = self._made_app()
+
+    def start(self) -> Self:
+        """Listen from now on; CannotListen if the address cannot be had."""
+        with ExitStack() as starting:
+            server = self._made_server(starting)
+            starting.enter_context(server)
+            self._server, self._running = server, starting.pop_all()
+        return self
+
+    def stop(self) -> None:
+        """Close the server; the state stays."""
+        self._running.close()
+        self._server = self._authority = None
+        self.__dict__.pop("ssl_context", None)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _made_app(self) -> Application:
+        """The application; its control plane is for this machine alone."""
+        control = Control(hosts=(NOWHERE,)) if self._address[0] in certificates.LOOPBACK else None
+        return create_app(self.engine, self._throttle, journal=self.requests, faults=self.faults, control=control)
+
+    def _made_server(self, starting: ExitStack) -> Server | ContextServer:
+        if isinstance(self._tls, ssl.SSLContext):
+            return ContextServer(self.app, *self._address, self._tls)
+        pair = None
+        if self._tls:
+            directory = Path(starting.enter_context(tempfile.TemporaryDirectory(prefix="sarkmock-")))
+            pair = certificates.make(directory, self._address[0])
+            self._authority = pair.authority
+        return Server(self.app, *self._address, tls=pair)
+
+    def session(self) -> requests.Session:
+        """A session of requests whose requests to `url` and `control_url` are answered without a socket."""
+        session = requests.Session()
+        session.mount(self._origin, RequestsAdapter(self.app))
+        return session
+
+    def httpx_transport(self) -> httpx.MockTransport:
+        """A transport for `httpx.Client(transport=..., base_url=sark.url)` or `AsyncClient`, without a socket."""
+        return httpx_transport(self.app)
+
+
+def start_of(seed: str | Path | Mapping[str, Any] | Seed, pbx: Running | None) -> Seed:
+    """The seed to start from, with the PBX as wanted."""
+    if pbx is not None and pbx not in get_args(Running):
+        raise ValueError(unknown("state of the PBX", pbx, get_args(Running)))
+    if not isinstance(seed, Seed):
+        seed = load_seed(seed)
+    return replace(seed, running=pbx == "running") if pbx else seed
+
+
+def fault_of(fault: AnyFault) -> Fault:
+    if isinstance(fault, Fault):
+        return fault
+    return Fault.parse(fault) if isinstance(fault, str) else Fault.of(fault)

@@ -1,0 +1,1 @@
+"""The OpenAPI document: loading, overlays, JSON pointers, operations."""

@@ -1,0 +1,12 @@
+"""Where the document lies on disk: beside the package in a checkout and an editable install, inside it in a wheel."""
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+_SHIPPED = _PACKAGE / "_shipped"
+_HOME = _SHIPPED if _SHIPPED.is_dir() else _PACKAGE.parent
+
+
+def openapi_dir() -> Path:
+    """The directory that holds openapi.yaml, resources/ and overlays/."""
+    return _HOME / "openapi"

@@ -1,0 +1,47 @@
+"""In which operations a deviation can be felt: those whose definition it changes, references followed."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any
+
+from sarkmock.http.engine import Program
+from sarkmock.spec.loading import BASE, METHODS, Document, deviations, load, load_deviating, profiles, resolve
+
+
+@cache
+def deviating(name: str) -> Program:
+    """The page's program with this one deviation; FileError if there is none of that name."""
+    return Program(load_deviating(name), name)
+
+
+@cache
+def felt_in(name: str) -> frozenset[str]:
+    """The ids of the operations that a deviation changes, adds or removes."""
+    before, after = definitions(load(BASE)), definitions(load_deviating(name))
+    return frozenset(one for one in before.keys() | after.keys() if before.get(one) != after.get(one))
+
+
+def known() -> list[str]:
+    """The ids of all deviations."""
+    return [deviation.id for profile in profiles() for deviation in deviations(profile)]
+
+
+def definitions(document: Document) -> dict[str, str]:
+    """By operation, all that the document says of it."""
+    crashes = document["x-crashes"]
+    return {item[method]["operationId"]: json.dumps([crashes, path, method, item.get("x-table"),
+                                                     whole(document, item[method])])
+            for path, item in document["paths"].items() for method in METHODS if method in item}
+
+
+def whole(document: Document, value: Any) -> Any:
+    """A value with what its references stand for in their places; what stands beside a reference stays."""
+    if isinstance(value, dict) and "$ref" in value:
+        value = {**resolve(document, value), **{key: item for key, item in value.items() if key != "$ref"}}
+    if isinstance(value, list):
+        return [whole(document, item) for item in value]
+    if isinstance(value, dict):
+        return {key: whole(document, item) for key, item in value.items()}
+    return value

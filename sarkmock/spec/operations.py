@@ -1,0 +1,188 @@
+"""Compiles the document's operations and finds the one a request means; knows nothing of state or HTTP servers.
+
+Everything a request needs is ready before the first one comes: rules, tables, visible columns, statuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sarkmock.http.replies import MethodNotAllowed, NoRoute, PageNotFound
+from sarkmock.laravel.php.values import is_utf8
+from sarkmock.laravel.validation import Validator
+from sarkmock.spec.loading import METHODS, Document, resolve
+
+# Laravel's Router::$verbs, the order in which Symfony names what a path supports.
+VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+Rules = dict[str, str | list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The rows behind a path (x-table)."""
+
+    name: str
+    key: str
+    order: tuple[str, ...] = ()
+    where: Mapping[str, list[str]] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    stamps: bool = False
+    fixed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of the document, ready to serve."""
+
+    id: str
+    method: str
+    path: str
+    section: str
+    hazard: str
+    source: tuple[int, ...]
+    action: str
+    checks: tuple[str, ...]
+    status: int
+    content_type: str | None
+    parameters: tuple[str, ...]
+    rules: Rules
+    validator: Validator
+    table: Table | None
+    visible: tuple[str, ...]
+    defaults: Mapping[str, Any]
+    spec: Mapping[str, Any]
+
+    @property
+    def key(self) -> str | None:
+        """The path parameter whose row must exist; a POST makes the row it names, and a crash comes before."""
+        if not self.table or not self.parameters or self.method == "POST" or self.action == "crash":
+            return None
+        return self.parameters[0]
+
+
+def compile_document(document: Document) -> list[Operation]:
+    """Every operation in the document's order; ValueError for one that lacks what it needs."""
+    return [_compile(document, path, method, item)
+            for path, item in document["paths"].items() for method in METHODS if method in item]
+
+
+def _compile(document: Document, path: str, method: str, item: Mapping[str, Any]) -> Operation:
+    spec = item[method]
+    status, response = success(document, spec)
+    schema = row_schema(document, response)
+    rules = body_rules(document, spec)
+    properties = schema.get("properties", {})
+    return Operation(
+        id=spec["operationId"], method=method.upper(), path=path, section=spec["tags"][0], hazard=spec["x-hazard"],
+        source=lines(spec.get("x-source", ())), action=spec["x-action"], checks=tuple(spec.get("x-after", ())),
+        status=status, content_type=next(iter(response.get("content", {})), None),
+        parameters=tuple(step[1:-1] for step in path.split("/") if step.startswith("{")),
+        rules=rules, validator=Validator(rules), table=_table(item),
+        visible=tuple(properties), defaults=_defaults(properties), spec=spec)
+
+
+def success(document: Document, spec: Mapping[str, Any]) -> tuple[int, Mapping[str, Any]]:
+    """The first 2xx response of an operation: its status and the response."""
+    for status, response in spec["responses"].items():
+        if status.startswith("2"):
+            return int(status), resolve(document, response)
+    return 500, {}
+
+
+def row_schema(document: Document, response: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema of the object (or of the list's items) that a response shows."""
+    content = response.get("content", {}).get("application/json", {})
+    schema = resolve(document, content.get("schema", {}))
+    if schema.get("type") == "array":
+        schema = resolve(document, schema.get("items", {}))
+    return schema  # type: ignore[no-any-return]
+
+
+def body_schema(document: Document, spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema of an operation's request body; empty if it takes none."""
+    media: Mapping[str, Any] = next(iter(spec.get("requestBody", {}).get("content", {}).values()), {})
+    return resolve(document, media.get("schema", {}))  # type: ignore[no-any-return]
+
+
+def body_rules(document: Document, spec: Mapping[str, Any]) -> Rules:
+    """Field -> its x-rules, in the order of the schema's properties."""
+    properties = body_schema(document, spec).get("properties", {})
+    return {name: schema["x-rules"] for name, schema in properties.items() if "x-rules" in schema}
+
+
+def lines(source: int | Iterable[int]) -> tuple[int, ...]:
+    return (source,) if isinstance(source, int) else tuple(source)
+
+
+def _table(item: Mapping[str, Any]) -> Table | None:
+    facts = item.get("x-table")
+    if facts is None:
+        return None
+    return Table(facts["table"], facts["key"], tuple(facts.get("order", ())), facts.get("where", {}),
+                 facts.get("defaults", {}), facts.get("stamps", False), facts.get("fixed"))
+
+
+def _defaults(properties: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: schema["default"] for name, schema in properties.items() if "default" in schema}
+
+
+class Router:
+    """Finds operations by method and path as Laravel does: literal segments win over parameters."""
+
+    def __init__(self, operations: Iterable[Operation]) -> None:
+        self._literal: dict[tuple[str, ...], dict[str, Operation]] = {}
+        self._templates: dict[int, list[tuple[tuple[str, ...], dict[str, Operation]]]] = {}
+        for path, methods in _by_path(operations):
+            segments = tuple(path.strip("/").split("/"))
+            if "{" in path:
+                self._templates.setdefault(len(segments), []).append((segments, methods))
+            else:
+                self._literal[segments] = methods
+        for templates in self._templates.values():
+            templates.sort(key=lambda entry: [step.startswith("{") for step in entry[0]])
+
+    def find(self, method: str, path: str) -> tuple[Operation, dict[str, str]]:
+        """The operation and the path's parameters; raises PageNotFound or MethodNotAllowed."""
+        segments = steps(path)
+        wanted = "GET" if method == "HEAD" else method
+        for template, methods in self._candidates(segments):
+            if wanted in methods:
+                return methods[wanted], parameters(template, segments)
+        if wanted == "GET":
+            raise PageNotFound
+        raise MethodNotAllowed(method, self.allowed(path))
+
+    def allowed(self, path: str) -> list[str]:
+        """The methods a path supports. GET and HEAD always are: the product's fallback route takes any path."""
+        found = {"GET", "HEAD"}
+        for _, methods in self._candidates(steps(path)):
+            found |= methods.keys()
+        return [verb for verb in VERBS if verb in found]
+
+    def _candidates(self, segments: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], dict[str, Operation]]]:
+        if segments in self._literal:
+            yield segments, self._literal[segments]
+        for template, methods in self._templates.get(len(segments), ()):
+            if all(step.startswith("{") or step == segment for step, segment in zip(template, segments, strict=True)):
+                yield template, methods
+
+
+def steps(path: str) -> tuple[str, ...]:
+    """The segments of a path below the base; slashes at its end are cut off. Raises NoRoute."""
+    found = path.removeprefix("/").rstrip("/")
+    if not found or not is_utf8(found):
+        raise NoRoute
+    return tuple(found.split("/"))
+
+
+def _by_path(operations: Iterable[Operation]) -> Iterator[tuple[str, dict[str, Operation]]]:
+    found: dict[str, dict[str, Operation]] = {}
+    for operation in operations:
+        found.setdefault(operation.path, {})[operation.method] = operation
+    yield from found.items()
+
+
+def parameters(template: tuple[str, ...], segments: tuple[str, ...]) -> dict[str, str]:
+    return {step[1:-1]: segment for step, segment in zip(template, segments, strict=True) if step.startswith("{")}
