@@ -17,11 +17,12 @@ from sarkmock.pbx.state import State
 from sarkmock.redaction import SECRETS, body_text, is_secret, redacted
 from sarkmock.server.https_server import CannotListen
 from sarkmock.server.mock import SarkMock
-from sarkmock.spec.loading import Deviation, Document, deviations, load, overlay_of, profiles
+from sarkmock.spec.loading import Deviation, Document, deviations, load
 from sarkmock.spec.operations import Operation, Router, Table, compile_document
 from sarkmock.spec.overlay import OverlayError
 from sarkmock.spec.overlay import apply as apply_overlay
 from sarkmock.spec.pointers import covers, follow, pointer
+from sarkmock.spec.profiles import Profile, described, overlay_of, product, profiles
 from sarkmock.spec.source_map import source_of
 from sarkmock.spec.yaml12 import FileError
 from sarkmock.suggest import unknown
@@ -45,6 +46,7 @@ __all__ = [
     "OverlayError",
     "PageNotFound",
     "PhpError",
+    "Profile",
     "Router",
     "SarkMock",
     "Seed",
@@ -60,6 +62,7 @@ __all__ = [
     "compile_document",
     "covers",
     "create_app",
+    "described",
     "deviations",
     "follow",
     "is_secret",
@@ -69,6 +72,7 @@ __all__ = [
     "overlay_of",
     "pbx_files",
     "pointer",
+    "product",
     "profiles",
     "read_input",
     "redacted",

@@ -21,7 +21,6 @@ from sarkmock.http.engine import Engine, Request
 from sarkmock.http.replies import Refusal
 from sarkmock.pbx.state import State
 from sarkmock.spec import loading, overlay
-from sarkmock.spec.data_files import openapi_dir
 from sarkmock.spec.operations import Operation
 from tests import replay
 from tests.replay import Difference, Exchange
@@ -59,11 +58,7 @@ class Touched:
     @cached_property
     def pointers(self) -> list[tuple[str, str]]:
         """Every place that the overlay changes, with its deviation."""
-        file = loading.overlay_file("shipped")
-        assert file is not None
-        base = loading.bundle(openapi_dir() / "openapi.yaml")
-        actions = overlay.pointers(base, loading.read_overlay(file)["actions"])
-        return [(pointer, action["x-deviation"]) for action, pointer in actions]
+        return [(place, deviation.id) for deviation in loading.deviations("shipped") for place in deviation.pointers]
 
     def by(self, exchange: Exchange) -> frozenset[str]:
         request = exchange["request"]

@@ -23,7 +23,7 @@ LADDER = [
     {"atomic", "redaction", "suggest", "ui"},
     {"spec.data_files", "spec.overlay", "spec.pointers", "spec.yaml12", "http.delivery", "http.replies"},
     {"laravel.email_address", "pbx.asterisk", "pbx.database", "pbx.pbx_files", "server.connections",
-     "server.in_process"},
+     "server.in_process", "spec.profiles"},
     {"spec.loading", "spec.source_map", "laravel.php", "pbx.seed", "pbx.shorewall", "pbx.state_file",
      "server.certificates", "server.sending"},
     {"laravel.rules", "pbx.state", "server.https_server"},

@@ -95,7 +95,7 @@ def test_deviations_for_programs_and_people():
     known = deviations("shipped")
     described = json.loads(output("deviations", "--json"))
     assert [one["id"] for one in described] == [deviation.id for deviation in known]
-    assert set(described[0]) == {"id", "summary", "severity", "reason", "pointers", "unseen"}
+    assert set(described[0]) == {"id", "summary", "severity", "reason", "pointers", "unseen", "profile"}
     text = output("deviations")
     assert all(f"{deviation.id} {deviation.severity}\n    {deviation.summary}\n" in text for deviation in known)
 

@@ -10,8 +10,8 @@ import pytest
 
 from sarkmock import compile_document, deviations, load
 from sarkmock.cli import cli
-from sarkmock.cli.document import markdown_table
 from sarkmock.cli.permissions import FLAGS, VALUES
+from sarkmock.cli.profiles import markdown_table
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -5,7 +5,7 @@ import shutil
 import pytest
 from openapi_spec_validator import validate
 
-from sarkmock.spec import loading
+from sarkmock.spec import loading, profiles
 from sarkmock.spec.data_files import openapi_dir
 from sarkmock.spec.yaml12 import FileError
 
@@ -21,7 +21,7 @@ def refs(value):
             yield from refs(item)
 
 
-@pytest.mark.parametrize("profile", loading.profiles())
+@pytest.mark.parametrize("profile", profiles.profiles())
 def test_every_profile_is_one_valid_document_without_external_references(profile):
     document = loading.load(profile)
     validate(document)

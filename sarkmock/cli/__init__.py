@@ -13,9 +13,10 @@ from sarkmock.cli.baseline import baseline, compare, overlay
 from sarkmock.cli.check import check
 from sarkmock.cli.cleanup import cleanup
 from sarkmock.cli.completion import completion
-from sarkmock.cli.document import deviations, routes, spec
+from sarkmock.cli.document import routes, spec
 from sarkmock.cli.export import export
 from sarkmock.cli.imports import import_
+from sarkmock.cli.profiles import deviations, profiles
 from sarkmock.cli.seeds import seeds
 from sarkmock.cli.serve import serve
 from sarkmock.server.https_server import CannotListen
@@ -42,8 +43,8 @@ def cli() -> None:
     """
 
 
-for command in (serve, seeds, import_, check, baseline, compare, overlay, cleanup, routes, spec, deviations, export,
-                completion):
+for command in (serve, seeds, import_, check, baseline, compare, overlay, cleanup, routes, spec, profiles,
+                deviations, export, completion):
     cli.add_command(command)
 
 

@@ -15,7 +15,8 @@ from sarkmock.cli.completion import names_or_file
 from sarkmock.cli.pacing import bounds
 from sarkmock.cli.permissions import arguments as permitted
 from sarkmock.cli.permissions import permissions
-from sarkmock.spec.loading import load, profiles
+from sarkmock.spec.loading import load
+from sarkmock.spec.profiles import profiles
 
 SUITE = "sarkmock_contracts"
 COULD_NOT_RUN = 2

@@ -1,9 +1,8 @@
-"""`sarkmock spec`, `routes` and `deviations`: the document for people and for programs. Changes nothing in it."""
+"""`sarkmock spec` and `routes`: the document for people and for programs. Changes nothing in it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
@@ -14,20 +13,19 @@ from rich.text import Text
 from sarkmock.cli.completion import names_or_file
 from sarkmock.cli.output import console, print_json
 from sarkmock.spec import yaml12
-from sarkmock.spec.loading import Deviation, Document, load, profiles
-from sarkmock.spec.loading import deviations as listed
+from sarkmock.spec.loading import Document, load
 from sarkmock.spec.operations import Operation, body_schema, compile_document, lines
+from sarkmock.spec.profiles import BASE, profiles
 
 HAZARD_STYLES = {"read": "green", "write": "yellow", "operational": "magenta", "disruptive": "bold red"}
-SEVERITY_STYLES = {"breaks": "bold red", "surprises": "yellow", "cosmetic": "dim"}
 PROFILE = {"metavar": "NAME", "show_default": True, "shell_complete": names_or_file(profiles),
-           "help": "documented, shipped, or the path of an overlay file."}
+           "help": "A name that `sarkmock profiles` lists, or the path of an overlay file."}
 
 
 @click.command()
 @click.option("--format", "form", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True,
               help="How to write it.")
-@click.option("--profile", default="documented", **PROFILE)  # type: ignore[arg-type]
+@click.option("--profile", default=BASE, **PROFILE)  # type: ignore[arg-type]
 def spec(form: str, profile: str) -> None:
     """Print the effective OpenAPI 3.1 document: one file, no external references.
 
@@ -45,7 +43,7 @@ def spec(form: str, profile: str) -> None:
 
 
 @click.command()
-@click.option("--profile", default="documented", **PROFILE)  # type: ignore[arg-type]
+@click.option("--profile", default=BASE, **PROFILE)  # type: ignore[arg-type]
 @click.option("--brief", is_flag=True, help="Operations only, without the rules of their variables.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def routes(profile: str, brief: bool, as_json: bool) -> None:
@@ -97,40 +95,3 @@ def _rule(rules: str | list[str]) -> str:
 def _page(numbers: list[int]) -> Text:
     words = ["line" if len(numbers) == 1 else "lines", ", ".join(map(str, numbers))]
     return Text(" ".join(words) if numbers else "", style="dim")
-
-
-@click.command()
-@click.option("--profile", default="shipped", **PROFILE)  # type: ignore[arg-type]
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
-@click.option("--markdown", is_flag=True, help="As a Markdown table.")
-def deviations(profile: str, as_json: bool, markdown: bool) -> None:
-    """List where the published product does something else than its documentation says.
-
-    \b
-    Examples:
-        sarkmock deviations
-        sarkmock deviations --json | jq -r '.[] | select(.severity == "breaks") | .summary'
-    """
-    known = listed(profile)
-    if as_json:
-        print_json([asdict(deviation) for deviation in known])
-    elif markdown:
-        click.echo(markdown_table(known), nl=False)
-    else:
-        for deviation in known:
-            console().print(_deviation(deviation), soft_wrap=True)
-
-
-def _deviation(deviation: Deviation) -> Text:
-    head = (deviation.id, "bold"), " ", (deviation.severity, SEVERITY_STYLES[deviation.severity])
-    return Text.assemble(*head, f"\n    {deviation.summary}\n    ", (deviation.reason, "dim"))
-
-
-def markdown_table(known: tuple[Deviation, ...]) -> str:
-    """The deviations as README shows them."""
-    rows = [f"| `{deviation.id}` | {deviation.severity} | {_cell(deviation.summary)} |" for deviation in known]
-    return "\n".join(["| deviation | severity | what happens |", "| --- | --- | --- |", *rows]) + "\n"
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")

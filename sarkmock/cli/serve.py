@@ -26,7 +26,8 @@ from sarkmock.pbx.seeds import load_seed, seed_names
 from sarkmock.pbx.state import State
 from sarkmock.server import certificates
 from sarkmock.server.https_server import Application, Server
-from sarkmock.spec.loading import Document, load, profiles
+from sarkmock.spec.loading import Document, load
+from sarkmock.spec.profiles import profiles
 
 PORT = 44300
 ENDINGS = (signal.SIGINT, signal.SIGTERM)

@@ -16,7 +16,8 @@ import click
 from sarkmock.http.engine import Engine
 from sarkmock.pbx.seeds import load_seed, seed_names
 from sarkmock.spec.data_files import openapi_dir
-from sarkmock.spec.loading import forget, profiles
+from sarkmock.spec.loading import forget
+from sarkmock.spec.profiles import overlay_files
 from sarkmock.spec.yaml12 import FileError
 
 INTERVAL = 0.25  # seconds between two looks
@@ -87,9 +88,9 @@ def watched(engine: Engine, profile: str, seed: str | None) -> Iterable[Watched]
         with engine.lock:
             engine.state.reseed(read)
 
-    overlay = [] if profile in profiles() else [Path(profile)]
-    yield Watched(profile if overlay else "the document", [*sorted(openapi_dir().rglob("*.yaml")), *overlay],
-                  read_document)
+    own = sorted(openapi_dir().rglob("*.yaml"))
+    overlays = [file for file in overlay_files(profile) if file not in own]
+    yield Watched(profile if overlays else "the document", [*own, *overlays], read_document)
     if seed is not None and seed not in seed_names():
         yield Watched(seed, [Path(seed)], read_seed)
 

@@ -9,11 +9,10 @@ from sarkmock.control import contract
 from sarkmock.control.asking import Asked, Text
 from sarkmock.control.mock_control import MockControl
 from sarkmock.control.problems import Path, Problem
-from sarkmock.spec import loading, yaml12
+from sarkmock.spec import loading, profiles, yaml12
 from sarkmock.suggest import unknown
 
 YAML = "application/yaml"
-SHIPPED = "shipped"
 
 
 def api_yaml(mock: MockControl, asked: Asked) -> Text:
@@ -33,7 +32,7 @@ def control_json(mock: MockControl, asked: Asked) -> Any:
 
 
 def profile(mock: MockControl, asked: Asked) -> dict[str, Any]:
-    return {"profile": mock.engine.program.profile, "profiles": loading.profiles()}
+    return {"profile": mock.engine.program.profile, "profiles": profiles.profiles()}
 
 
 def use_profile(mock: MockControl, asked: Asked) -> dict[str, Any]:
@@ -43,10 +42,12 @@ def use_profile(mock: MockControl, asked: Asked) -> dict[str, Any]:
 
 def known(name: str, path: Path = ()) -> str:
     """The name of a profile; no request makes the mock read other files."""
-    if name not in loading.profiles():
-        raise Problem(422, unknown("profile", name, loading.profiles()), path=path)
-    return name
+    found = profiles.named(name)
+    if found is None:
+        raise Problem(422, unknown("profile", name, profiles.profiles()), path=path)
+    return found
 
 
 def deviations(mock: MockControl, asked: Asked) -> list[dict[str, Any]]:
-    return [asdict(deviation) for deviation in loading.deviations(known(asked.query.get("profile", SHIPPED)))]
+    name = asked.query.get("profile", profiles.product())
+    return [asdict(deviation) for deviation in loading.deviations(known(name))]

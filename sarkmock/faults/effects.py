@@ -10,8 +10,8 @@ from http.client import responses
 
 from sarkmock.faults.fault import Fault
 from sarkmock.http.engine import Engine, Request
-from sarkmock.http.replies import Conflict, Disturbed, Invalid, NotFound, Reply, Unavailable, debug_body
-from sarkmock.http.throttle import BOX_LIMIT, TooManyAttempts, limits
+from sarkmock.http.replies import Conflict, Disturbed, Invalid, Reply, RowNotFound, Unavailable, debug_body
+from sarkmock.http.throttle import TooManyAttempts, limits
 from sarkmock.laravel.validation import display
 from sarkmock.pbx.database import DatabaseLocked, LockedDatabase
 from sarkmock.pbx.state import State
@@ -19,6 +19,7 @@ from sarkmock.spec.deviations import deviating
 from sarkmock.spec.operations import Operation, Rules
 
 Effect = Callable[[Fault, Request, Engine], Reply]
+LIMIT = 60  # requests a minute, where the product itself has no limit
 HTTP_EXCEPTION = "Symfony\\Component\\HttpKernel\\Exception\\HttpException"
 PAGE = ("<html>\r\n<head><title>{0} {1}</title></head>\r\n<body>\r\n<center><h1>{0} {1}</h1></center>\r\n"
         "<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n")
@@ -38,15 +39,22 @@ def status(fault: Fault, request: Request, engine: Engine) -> Reply:
 def usual(code: int, request: Request, engine: Engine) -> Reply:
     operation = engine.program.meant(request.method, request.path)
     if code == HTTPStatus.NOT_FOUND:
-        return NotFound().reply
+        return missing(operation, request, engine)
     if code == HTTPStatus.CONFLICT:
-        return Conflict("Key already exists").reply
+        return Conflict("Key already exists").reply(engine.program.framework)
     if code == HTTPStatus.UNPROCESSABLE_ENTITY:
         field = blamed(operation.rules) if operation else "fault"
-        return Invalid({field: [f"The selected {display(field)} is invalid."]}).reply
+        return Invalid({field: [f"The selected {display(field)} is invalid."]}).reply(engine.program.framework)
     if code == HTTPStatus.SERVICE_UNAVAILABLE and (operation and asks_pbx(operation)):
-        return Unavailable("PBX not running").reply
+        return Unavailable("PBX not running").reply(engine.program.framework)
     return Reply(debug_body(phrase(code), HTTP_EXCEPTION), code, framework=True)
+
+
+def missing(operation: Operation | None, request: Request, engine: Engine) -> Reply:
+    """As for a row that is not there; of a path without rows, as for the model of the product's own name."""
+    table = operation.table if operation else None
+    key = request.path.rstrip("/").rpartition("/")[2]
+    return RowNotFound(table.model if table else "", key).reply(engine.program.framework)
 
 
 def blamed(rules: Rules) -> str:
@@ -77,7 +85,8 @@ def truncate(fault: Fault, request: Request, engine: Engine) -> Reply:
 
 def throttle(fault: Fault, request: Request, engine: Engine) -> Reply:
     assert fault.throttle is not None
-    return TooManyAttempts(limits(BOX_LIMIT, 0), fault.throttle, int(engine.state.clock.now())).reply
+    headers = limits(engine.program.framework.throttle or LIMIT, 0)
+    return TooManyAttempts(headers, fault.throttle, int(engine.state.clock.now())).reply
 
 
 def pbx(fault: Fault, request: Request, engine: Engine) -> Reply:

@@ -17,8 +17,8 @@ from sarkmock.http.engine import Engine, Program, Request
 from sarkmock.http.replies import Disturbed, Reply
 from sarkmock.spec import yaml12
 from sarkmock.spec.deviations import deviating, felt_in, known
-from sarkmock.spec.loading import BASE
 from sarkmock.spec.operations import Operation
+from sarkmock.spec.profiles import BASE
 from sarkmock.spec.yaml12 import FileError
 from sarkmock.suggest import unknown
 

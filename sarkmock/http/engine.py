@@ -10,14 +10,15 @@ from threading import Lock
 from typing import Any
 
 from sarkmock.http.context import Context
-from sarkmock.http.replies import Invalid, NoRoute, NotFound, PhpError, Refusal, Reply, debug_body
+from sarkmock.http.replies import Framework, Invalid, NoRoute, PhpError, Refusal, Reply, RowNotFound, debug_body
 from sarkmock.laravel import php
 from sarkmock.laravel.validation import display, is_readable
 from sarkmock.pbx.actions import ACTIONS, CHECKS, Action, Check
 from sarkmock.pbx.database import Row
 from sarkmock.pbx.state import State
-from sarkmock.spec.loading import BASE, Document, load
+from sarkmock.spec.loading import Document, load
 from sarkmock.spec.operations import Operation, Router, compile_document
+from sarkmock.spec.profiles import BASE, canonical
 
 METHOD = re.compile("[A-Z]+")
 
@@ -41,14 +42,14 @@ class Program:
         self.operations = compile_document(document)
         self.by_id = {operation.id: operation for operation in self.operations}
         self.router = Router(self.operations)
+        self.framework = Framework.of(document["x-laravel"])
         self.debug = document["x-crashes"] == "debug"
         self.plans = {operation.id: _plan(operation) for operation in self.operations}
 
     @classmethod
     def of(cls, profile: str) -> Program:
         """The program of a profile; FileError if there is none of that name."""
-        return cls(load(profile), profile)
-
+        return cls(load(profile), canonical(profile))
 
     def meant(self, method: str, path: str) -> Operation | None:
         """The operation that a method and path mean, if any."""
@@ -107,17 +108,19 @@ def answer(program: Program, state: State, request: Request) -> Reply:
     try:
         return carry_out(program, state, request)
     except Refusal as refusal:
-        return refusal.reply
+        return refusal.reply(program.framework)
     except PhpError as error:
         return crashed(program, error)
 
 
 def carry_out(program: Program, state: State, request: Request) -> Reply:
     content_type = request.headers.get("Content-Type", "")
-    everything, post = php.read_input(request.method, content_type, request.query, request.body)
+    everything, post = php.read_input(request.method, content_type, request.query, request.body,
+                                      program.framework.trim)
     method = php.meant_method(request.method, request.headers.get("X-HTTP-Method-Override"), everything, post)
     if request.method == "POST" and not METHOD.fullmatch(method):
-        raise NoRoute("Bad hostname provided.")  # Laravel's words for Symfony's SuspiciousOperationException
+        # Laravel's words for Symfony's SuspiciousOperationException
+        raise NoRoute(request.path, "Bad hostname provided.")
     if method == "OPTIONS":
         return Reply(None, 200, {"Allow": ",".join(program.router.allowed(request.path))})
     operation, path = program.router.find(method, request.path)
@@ -153,7 +156,7 @@ def bind(operation: Operation, path: dict[str, str], state: State) -> Row | None
         return None
     row = state.tables.first(table.name, table.key, key)
     if row is None:
-        raise NotFound
+        raise RowNotFound(table.model, key)
     return row
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 Errors = dict[str, list[str]]
 JSON = "application/json"
+NOT_FOUND = "Symfony\\Component\\HttpKernel\\Exception\\NotFoundHttpException"
+METHOD_NOT_ALLOWED = "Symfony\\Component\\HttpKernel\\Exception\\MethodNotAllowedHttpException"
 
 
 @dataclass(slots=True, frozen=True)
@@ -26,6 +28,29 @@ class Reply:
 
 
 @dataclass(slots=True, frozen=True)
+class Framework:
+    """How the framework answers where no operation does, and how it reads input: the document's ``x-laravel``.
+
+    Templates are filled with what stands in braces. ``row_not_found`` is an answer for everyone, or a text of an error
+    of the framework's own, which is a page for clients that do not ask for JSON.
+    """
+
+    messages: str
+    trim: str
+    fallback: Any
+    row_not_found: Any
+    route_not_found: str
+    method_not_allowed: str
+    query_error: str
+    method_override: str
+    throttle: int | None
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> Framework:
+        return cls(**{name.replace("-", "_"): value for name, value in facts.items()})
+
+
+@dataclass(slots=True, frozen=True)
 class Disturbed(Reply):
     """An answer that a fault has had its hand in: which one, how many seconds late, how many bytes of it arrive.
 
@@ -40,43 +65,68 @@ class Disturbed(Reply):
 class Refusal(Exception):
     """A request that is answered with an error; raised anywhere below the engine, caught in one place."""
 
-    def __init__(self, status: int, body: Any) -> None:
+    def __init__(self, status: int, body: Any = None) -> None:
         super().__init__(f"{status} {body}")
-        self.reply = Reply(body, status)
+        self._reply = Reply(body, status)
+
+    def reply(self, framework: Framework) -> Reply:
+        """The answer, in the words of a framework where they are its own."""
+        return self._reply
 
 
 class NotFound(Refusal):
-    """No row with the key in the path."""
+    """What the path names is not there, as an operation says it."""
 
-    def __init__(self, body: Any = None) -> None:
-        super().__init__(404, {"reason": "Not Found!"} if body is None else body)
+    def __init__(self, body: Any) -> None:
+        super().__init__(404, body)
+
+
+class RowNotFound(Refusal):
+    """No row of the model with the key in the path."""
+
+    def __init__(self, model: str, key: str) -> None:
+        super().__init__(404)
+        self.model, self.key = model, key
+
+    def reply(self, framework: Framework) -> Reply:
+        wording = framework.row_not_found
+        if not isinstance(wording, str):
+            return Reply(wording, 404)
+        return error_reply(404, wording.format(model=self.model, key=self.key), NOT_FOUND)
 
 
 class PageNotFound(Refusal):
     """No route of that path: the product's fallback route answers."""
 
     def __init__(self) -> None:
-        super().__init__(404, {"message": "Page Not Found. Check your URI for correctness"})
+        super().__init__(404)
+
+    def reply(self, framework: Framework) -> Reply:
+        return Reply(framework.fallback, 404)
 
 
 class NoRoute(PageNotFound):
-    """What not even the fallback route takes: the root, a path that is no UTF-8, a method that is no word."""
+    """What not even the fallback route takes: the root, a path that is not UTF-8, a method that is not a word."""
 
-    def __init__(self, message: str = "") -> None:
+    def __init__(self, path: str, message: str | None = None) -> None:
         super().__init__()
-        body = debug_body(message, "Symfony\\Component\\HttpKernel\\Exception\\NotFoundHttpException")
-        self.reply = Reply(body, 404, framework=True)
+        self.path, self.message = path, message
+
+    def reply(self, framework: Framework) -> Reply:
+        message = framework.route_not_found.format(path=self.path) if self.message is None else self.message
+        return error_reply(404, message, NOT_FOUND)
 
 
 class MethodNotAllowed(Refusal):
-    """The path exists with other methods; the wording is Symfony's."""
+    """The path exists with other methods."""
 
-    def __init__(self, method: str, allowed: list[str]) -> None:
-        supported = ", ".join(allowed)
-        message = f"The {method} method is not supported for this route. Supported methods: {supported}."
-        exception = "Symfony\\Component\\HttpKernel\\Exception\\MethodNotAllowedHttpException"
-        super().__init__(405, debug_body(message, exception))
-        self.reply = Reply(debug_body(message, exception), 405, {"Allow": supported}, framework=True)
+    def __init__(self, method: str, path: str, allowed: list[str]) -> None:
+        super().__init__(405)
+        self.method, self.path, self.supported = method, path, ", ".join(allowed)
+
+    def reply(self, framework: Framework) -> Reply:
+        message = framework.method_not_allowed.format(method=self.method, path=self.path, allowed=self.supported)
+        return error_reply(405, message, METHOD_NOT_ALLOWED, {"Allow": self.supported})
 
 
 class Invalid(Refusal):
@@ -91,6 +141,17 @@ class Conflict(Refusal):
 
     def __init__(self, reason: Any) -> None:
         super().__init__(409, {"Error": reason} if isinstance(reason, str) else reason)
+
+
+class QueryRefused(Refusal):
+    """The database refuses a statement, and the product answers with the framework's exception."""
+
+    def __init__(self, reason: str, sql: str) -> None:
+        super().__init__(409)
+        self.reason, self.sql = reason, sql
+
+    def reply(self, framework: Framework) -> Reply:
+        return Reply({"Error": framework.query_error.format(reason=self.reason, sql=self.sql)}, 409)
 
 
 class Unavailable(Refusal):
@@ -108,6 +169,11 @@ class PhpError(Exception):
         self.message = message
         self.exception = exception
         self.field = field
+
+
+def error_reply(status: int, message: str, exception: str, headers: Mapping[str, str] | None = None) -> Reply:
+    """One of the framework's own errors."""
+    return Reply(debug_body(message, exception), status, headers or {}, framework=True)
 
 
 def debug_body(message: str, exception: str) -> dict[str, Any]:

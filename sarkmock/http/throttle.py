@@ -10,19 +10,18 @@ from dataclasses import replace
 from threading import Lock
 
 from sarkmock.http.engine import Request
-from sarkmock.http.replies import Refusal, Reply, debug_body
+from sarkmock.http.replies import Reply, debug_body
 
 WINDOW = 60
-BOX_LIMIT = 60  # requests a minute, throttle:60,1
 Handle = Callable[[Request], Reply]
 
 
-class TooManyAttempts(Refusal):
+class TooManyAttempts(Exception):
     """The window has no request left; the headers and the wording are Laravel's."""
 
     def __init__(self, headers: Mapping[str, str], wait: int, now: int) -> None:
         body = debug_body("Too Many Attempts.", "Illuminate\\Http\\Exceptions\\ThrottleRequestsException")
-        super().__init__(429, body)
+        super().__init__("Too Many Attempts.")
         told = {**headers, "Retry-After": str(wait), "X-RateLimit-Reset": str(now + wait)}
         self.reply = Reply(body, 429, told, framework=True)
 

@@ -16,9 +16,10 @@ from sarkmock.http.replies import PhpError
 from sarkmock.journal.entries import Entry
 from sarkmock.laravel.php import read_input
 from sarkmock.pbx.database import Database
-from sarkmock.spec.loading import BASE, Deviation, deviations, profiles
+from sarkmock.spec.loading import Deviation, deviations
 from sarkmock.spec.operations import Operation
 from sarkmock.spec.pointers import covers, follow, pointer
+from sarkmock.spec.profiles import BASE, profiles
 from sarkmock.suggest import near
 
 # Places of an operation that change what it does for everyone who calls it, unless the difference is cosmetic.
@@ -41,10 +42,21 @@ def warnings(entry: Entry, tables: Database) -> list[Notice]:
     found = [Notice(text) for text in ignored(entry, operation)] if operation else []
     if entry.program.profile != BASE:
         return found
+    return found + list(told(entry, operation, tables))
+
+
+def told(entry: Entry, operation: Operation | None, tables: Database) -> Iterator[Notice]:
+    """Each deviation once, with the products that have it."""
+    having: dict[str, list[str]] = {}
+    worded: dict[str, Deviation] = {}
     for product in products():
-        found += [Notice(f"{one.summary} (in the profile {product.profile})", one.id, one.severity)
-                  for one in relied_on(entry, operation, product, tables)]
-    return found
+        for one in relied_on(entry, operation, product, tables):
+            having.setdefault(one.id, []).append(product.profile)
+            worded.setdefault(one.id, one)
+    for identity, names in having.items():
+        one = worded[identity]
+        where = f"the profile{'s' if len(names) > 1 else ''} {', '.join(names)}"
+        yield Notice(f"{one.summary} (in {where})", one.id, one.severity)
 
 
 @cache

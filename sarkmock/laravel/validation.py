@@ -1,4 +1,4 @@
-"""Laravel 7's validator: a body's errors by its rules. Compiled once; knows no operation and no table.
+"""Laravel's validator: a body's errors by its rules. Compiled once; knows no operation and no table.
 
 Order and wording are those of Illuminate\\Validation\\Validator: fields in the order of the rules, then their rules.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -21,8 +22,8 @@ from sarkmock.laravel.rules import IMPLICIT, NUMERIC, PRESENCE, RULES, WITH_PARA
 
 RuleText = str | Sequence[str]
 
-WORDING = files("sarkmock.laravel").joinpath("messages.yaml")
-MESSAGES: Mapping[str, str | Mapping[str, str]] = yaml.safe_load(WORDING.read_bytes())
+Messages = Mapping[str, str | Mapping[str, str]]
+LARAVEL_7 = "laravel-7"
 MALFORMED = "Malformed UTF-8 characters, possibly incorrectly encoded"
 ABSENT = object()
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
@@ -39,8 +40,9 @@ class RuleError(ValueError):
 class Validator:
     """The rules of one operation: ``{field: "required|integer"}`` or ``{field: ["regex:/a|b/", "nullable"]}``."""
 
-    def __init__(self, rules: Mapping[str, RuleText]) -> None:
-        self._fields = [_Depending(name, text) if _depends(text) else _Field(name, _split(text))
+    def __init__(self, rules: Mapping[str, RuleText], wording: str = LARAVEL_7) -> None:
+        known = messages(wording)
+        self._fields = [_Depending(name, text, known) if _depends(text) else _Field(name, _split(text), known)
                         for name, text in rules.items()]
 
     def errors(self, data: Mapping[str, Any], tables: Tables) -> Errors:
@@ -79,19 +81,20 @@ class _Step:
 class _Field:
     """The compiled rules of one field."""
 
-    def __init__(self, name: str, rules: Sequence[str]) -> None:
+    def __init__(self, name: str, rules: Sequence[str], wording: Messages) -> None:
         parsed = {rule: parse(rule) for rule in rules if rule.strip()}
         numeric = any(rule in NUMERIC for rule, _ in parsed.values())
-        self.name = name
+        self.name, self._wording = name, wording
         self.nullable = any(rule == "nullable" for rule, _ in parsed.values())
         self._rules = {text: Rule(rule, parameters, name, numeric) for text, (rule, parameters) in parsed.items()
                        if rule != "nullable"}
-        self.steps = [_step(rule) for rule in self._rules.values()]
+        self.steps = [_step(rule, wording) for rule in self._rules.values()]
         self.if_absent = [step.message for step in self.steps if step.implicit][:1]
 
     def told(self) -> list[tuple[str, tuple[str, str]]]:
         """Each rule with its messages."""
-        return [(text, (message(rule, "string"), message(rule, "file"))) for text, rule in self._rules.items()]
+        return [(text, (message(rule, "string", self._wording), message(rule, "file", self._wording)))
+                for text, rule in self._rules.items()]
 
     def messages(self, value: Any, data: Mapping[str, Any], tables: Tables) -> list[str]:
         # Laravel: a rule is asked if the field is present, not blank and not a null that may be; implicit rules always.
@@ -116,18 +119,18 @@ class _Field:
 class _Depending:
     """A field whose rules hold a value of the request, as the product's ``exists:cluster,{cluster}`` does."""
 
-    def __init__(self, name: str, text: RuleText) -> None:
-        self.name = name
+    def __init__(self, name: str, text: RuleText, wording: Messages) -> None:
+        self.name, self._wording = name, wording
         self.text = text if isinstance(text, str) else "|".join(text)
-        self.if_absent = _Field(name, _split(PLACEHOLDER.sub("x", self.text))).if_absent
+        self.if_absent = _Field(name, _split(PLACEHOLDER.sub("x", self.text)), wording).if_absent
 
     def told(self) -> list[tuple[str, tuple[str, str]]]:
-        return _Field(self.name, _split(self.text)).told()
+        return _Field(self.name, _split(self.text), self._wording).told()
 
     def messages(self, value: Any, data: Mapping[str, Any], tables: Tables) -> list[str]:
         try:
             text = PLACEHOLDER.sub(lambda found: to_text(data.get(found[1])), self.text)
-            return _Field(self.name, text.split("|")).messages(value, data, tables)
+            return _Field(self.name, text.split("|"), self._wording).messages(value, data, tables)
         except PhpError as error:
             error.field = self.name
             raise
@@ -158,7 +161,7 @@ def parse(rule: str) -> tuple[str, tuple[str, ...]]:
     return name, (rest,) if name == "regex" else tuple(csv(rest))
 
 
-def _step(rule: Rule) -> _Step:
+def _step(rule: Rule, wording: Messages) -> _Step:
     if rule.name not in RULES:
         raise RuleError(rule.field, rule.name, "there is no such rule")
     if rule.name in WITH_PARAMETER and rule.parameters in ((), ("",)):
@@ -167,12 +170,19 @@ def _step(rule: Rule) -> _Step:
         test = RULES[rule.name](rule)
     except ValueError as error:
         raise RuleError(rule.field, rule.name, str(error)) from None
-    return _Step(test, message(rule, "string"), message(rule, "file"), rule.name in IMPLICIT, rule.name in PRESENCE)
+    return _Step(test, message(rule, "string", wording), message(rule, "file", wording),
+                 rule.name in IMPLICIT, rule.name in PRESENCE)
 
 
-def message(rule: Rule, kind: str) -> str:
+@cache
+def messages(wording: str) -> Messages:
+    """Laravel's English messages, the set of that name."""
+    return yaml.safe_load(files("sarkmock.laravel").joinpath(f"messages-{wording}.yaml").read_bytes())  # type: ignore[no-any-return]
+
+
+def message(rule: Rule, kind: str, wording: Messages) -> str:
     """The message of a rule that failed for text, or for an upload where ``kind`` is file."""
-    text = MESSAGES.get(rule.name, "")  # the two rules that Laravel does not have never get as far as a message
+    text = wording.get(rule.name, "")  # the two rules that Laravel does not have never get as far as a message
     if not isinstance(text, str):
         text = text["numeric" if rule.numeric else kind]
     text = text.replace(":attribute", display(rule.field))

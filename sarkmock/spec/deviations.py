@@ -7,31 +7,32 @@ from functools import cache
 from typing import Any
 
 from sarkmock.http.engine import Program
-from sarkmock.spec.loading import BASE, METHODS, Document, deviations, load, load_deviating, profiles, resolve
+from sarkmock.spec.loading import METHODS, Document, deviations, load_deviating, resolve
+from sarkmock.spec.profiles import profiles
 
 
 @cache
 def deviating(name: str) -> Program:
     """The page's program with this one deviation; FileError if there is none of that name."""
-    return Program(load_deviating(name), name)
+    return Program(load_deviating(name)[1], name)
 
 
 @cache
 def felt_in(name: str) -> frozenset[str]:
     """The ids of the operations that a deviation changes, adds or removes."""
-    before, after = definitions(load(BASE)), definitions(load_deviating(name))
+    before, after = map(definitions, load_deviating(name))
     return frozenset(one for one in before.keys() | after.keys() if before.get(one) != after.get(one))
 
 
 def known() -> list[str]:
     """The ids of all deviations."""
-    return [deviation.id for profile in profiles() for deviation in deviations(profile)]
+    return list(dict.fromkeys(deviation.id for profile in profiles() for deviation in deviations(profile)))
 
 
 def definitions(document: Document) -> dict[str, str]:
     """By operation, all that the document says of it."""
-    crashes = document["x-crashes"]
-    return {item[method]["operationId"]: json.dumps([crashes, path, method, item.get("x-table"),
+    everywhere = [document["x-crashes"], document["x-laravel"]]
+    return {item[method]["operationId"]: json.dumps([everywhere, path, method, item.get("x-table"),
                                                      whole(document, item[method])])
             for path, item in document["paths"].items() for method in METHODS if method in item}
 

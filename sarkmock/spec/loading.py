@@ -5,7 +5,6 @@ Gives one effective document without external references; knows nothing of reque
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -14,20 +13,22 @@ from typing import Any
 
 import jsonschema_rs
 
-from sarkmock.spec import overlay, yaml12
+from sarkmock.spec import overlay, profiles, yaml12
 from sarkmock.spec.data_files import openapi_dir
+from sarkmock.spec.profiles import BASE, Layer, definitions, described, layer, validator
 from sarkmock.spec.yaml12 import FileError
-from sarkmock.suggest import unknown
 
 Document = dict[str, Any]
 METHODS = ("get", "post", "put", "delete")
-BASE = "documented"
 PROSE = {"summary", "description", "tags", "example", "examples", "x-source", "x-documented", "x-errata", "x-hazard"}
 
 
 @dataclass(frozen=True)
 class Deviation:
-    """One known difference between the page and a profile: who notices, why we believe it, where it stands."""
+    """One known difference between the page and a profile: who notices, why we believe it, where it stands.
+
+    ``profile`` is the one that introduces it; those that extend that one inherit it.
+    """
 
     id: str
     summary: str
@@ -35,6 +36,7 @@ class Deviation:
     reason: str
     pointers: tuple[str, ...] = field(default=())
     unseen: str = ""  # why nobody can see it from outside
+    profile: str = ""
 
     @property
     def telling(self) -> list[str]:
@@ -43,89 +45,61 @@ class Deviation:
                 if place.rpartition("/")[2] not in PROSE and "/examples/" not in place]
 
 
-def profiles() -> list[str]:
-    """The names ``load`` knows: the base document and every overlay beside it."""
-    return [BASE, *sorted(file.stem for file in (openapi_dir() / "overlays").glob("*.yaml"))]
-
-
 @cache
 def load(profile: str = BASE) -> Document:
     """The effective document of a profile: its name, or the path of an overlay file. Not to be changed by callers."""
-    document = bundle(openapi_dir() / "openapi.yaml")
-    file = overlay_file(profile)
-    if file is not None:
-        document = _apply(document, file)
+    whole = layer(profile)
+    document: Document = _apply(_base(), whole)
+    facts = {key: value for key, value in whole.info.items() if key.startswith("x-")}
+    document["info"] = document["info"] | facts
     _check_vocabulary(document)
     return document
 
 
 @cache
 def deviations(profile: str) -> tuple[Deviation, ...]:
-    """The profile's deviations from the base document, in the overlay's order."""
-    file = overlay_file(profile)
-    if file is None:
-        return ()
-    content = read_overlay(file)
-    places: dict[str, list[str]] = {name: [] for name in content["x-deviations"]}
-    for action, pointer in overlay.pointers(bundle(openapi_dir() / "openapi.yaml"), content["actions"]):
+    """The profile's deviations from the base document, inherited ones first, in the overlays' order."""
+    whole = layer(profile)
+    places: dict[str, list[str]] = {name: [] for name in whole.deviations}
+    for action, pointer in overlay.pointers(_base(), list(whole.actions)):
         places[action["x-deviation"]].append(pointer)
-    return tuple(Deviation(name, **facts, pointers=tuple(places[name]))
-                 for name, facts in content["x-deviations"].items())
+    return tuple(Deviation(name, **facts, pointers=tuple(places[name]), profile=whole.origins[name])
+                 for name, facts in whole.deviations.items())
 
 
 @cache
-def load_deviating(deviation: str) -> Document:
-    """The base document with one deviation out of the overlays beside it. Not to be changed by callers."""
-    for profile in profiles():
-        file = overlay_file(profile)
-        listed = read_overlay(file)["actions"] if file else []
-        actions = [action for action in listed if action["x-deviation"] == deviation]
-        if actions:
-            document: Document = overlay.apply(bundle(openapi_dir() / "openapi.yaml"), actions)
-            # Deviations share components; one that another deviation brings along may be referred to.
-            document["components"] = {kind: {**entries, **document["components"].get(kind, {})}
-                                      for kind, entries in load(profile)["components"].items()}
-            return document
-    raise FileError("overlays", None, f"there is no deviation {deviation!r}")
+def load_deviating(deviation: str) -> tuple[Document, Document]:
+    """The base document without and with one deviation of the overlays beside it. Not to be changed by callers.
 
-
-def overlay_file(profile: str) -> Path | None:
-    """The overlay of a profile; None for the base. FileError if there is no such profile or file."""
-    if profile == BASE:
-        return None
-    named = openapi_dir() / "overlays" / f"{profile}.yaml"
-    if named.is_file():
-        return named
-    if profile.endswith((".yaml", ".yml", ".json")):
-        return Path(profile)
-    raise FileError(profile, None, f"{unknown('profile', profile, profiles())}, or the path of an overlay file")
-
-
-def overlay_of(profile: str) -> dict[str, Any]:
-    """The overlay of a profile as it is written; one without actions for the base. Not to be changed by callers."""
-    file = overlay_file(profile)
-    return read_overlay(file) if file is not None else {"actions": [], "x-deviations": {}}
-
-
-@cache
-def read_overlay(file: Path) -> dict[str, Any]:
-    """An overlay file, its shape checked."""
-    content = yaml12.read(file)
-    for error in _validator("overlay").iter_errors(content):
-        path = tuple(error.instance_path)
-        raise FileError(file, yaml12.line_of(file, path), f"{'.'.join(map(str, path))}: {error.message}")
-    for index, action in enumerate(content["actions"]):
-        if action["x-deviation"] not in content["x-deviations"]:
-            raise FileError(file, yaml12.line_of(file, ("actions", index)),
-                            f"x-deviation {action['x-deviation']!r} is not listed under x-deviations")
-    return content  # type: ignore[no-any-return]
-
-
-def _apply(document: Document, file: Path) -> Document:
+    A deviation of a profile that extends another may need what that one changes: then its document is the base.
+    """
+    origins = {one.id: one.profile for profile in profiles.profiles() for one in deviations(profile)}
+    if deviation not in origins:
+        raise FileError("overlays", None, f"there is no deviation {deviation!r}")
+    origin = origins[deviation]
+    actions = [action for action in layer(origin).actions if action["x-deviation"] == deviation]
+    before = _base()
     try:
-        return overlay.apply(document, read_overlay(file)["actions"])  # type: ignore[no-any-return]
+        after = overlay.apply(before, actions)
+    except overlay.OverlayError:
+        before = load(described(origin).extends or BASE)
+        after = overlay.apply(before, actions)
+    # Deviations share components; one that another deviation brings along may be referred to.
+    after["components"] = {kind: {**entries, **after["components"].get(kind, {})}
+                           for kind, entries in load(origin)["components"].items()}
+    return before, after
+
+
+def _base() -> Document:
+    return bundle(openapi_dir() / "openapi.yaml")
+
+
+def _apply(document: Document, whole: Layer) -> Document:
+    try:
+        return overlay.apply(document, list(whole.actions))  # type: ignore[no-any-return]
     except overlay.OverlayError as error:
-        raise FileError(file, yaml12.line_of(file, ("actions", error.index)), str(error)) from None
+        file, index = whole.places[error.index]
+        raise FileError(file, yaml12.line_of(file, ("actions", index)), error.said(index)) from None
 
 
 @cache
@@ -203,7 +177,8 @@ def extensions(value: Any, pointer: str = "") -> Iterator[tuple[str, str, Any]]:
 
 def forget() -> None:
     """Read the files again when they are asked for next."""
-    for remembered in (load, deviations, read_overlay, bundle, _resource, _vocabulary, _validator):
+    profiles.forget()
+    for remembered in (load, deviations, load_deviating, bundle, _resource, _vocabulary):
         remembered.cache_clear()
 
 
@@ -219,14 +194,4 @@ def resolve(document: Document, value: Any) -> Any:
 
 @cache
 def _vocabulary() -> dict[str, jsonschema_rs.Validator]:
-    schemas = json.loads((openapi_dir() / "vocabulary.schema.json").read_text())["$defs"]
-    return {key: jsonschema_rs.validator_for({"$defs": schemas, "$ref": f"#/$defs/{key}"})
-            for key in schemas if key.startswith("x-")}
-
-
-@cache
-def _validator(name: str) -> jsonschema_rs.Validator:
-    schemas = json.loads((openapi_dir() / "vocabulary.schema.json").read_text())["$defs"]
-    return jsonschema_rs.validator_for({"$defs": schemas, "$ref": f"#/$defs/{name}"})
-
-
+    return {key: validator(key) for key in definitions() if key.startswith("x-")}

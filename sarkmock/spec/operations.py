@@ -5,11 +5,12 @@ Everything a request needs is ready before the first one comes: rules, tables, v
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sarkmock.http.replies import MethodNotAllowed, NoRoute, PageNotFound
+from sarkmock.http.replies import Framework, MethodNotAllowed, NoRoute, PageNotFound
 from sarkmock.laravel.php.values import is_utf8
 from sarkmock.laravel.validation import Validator
 from sarkmock.spec.loading import METHODS, Document, resolve
@@ -17,6 +18,7 @@ from sarkmock.spec.loading import METHODS, Document, resolve
 # Laravel's Router::$verbs, the order in which Symfony names what a path supports.
 VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 Rules = dict[str, str | list[str]]
+PARAMETER = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class Table:
 
     name: str
     key: str
+    model: str
     order: tuple[str, ...] = ()
     where: Mapping[str, list[str]] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
@@ -64,11 +67,13 @@ class Operation:
 
 def compile_document(document: Document) -> list[Operation]:
     """Every operation in the document's order; ValueError for one that lacks what it needs."""
-    return [_compile(document, path, method, item)
+    framework = Framework.of(document["x-laravel"])
+    return [_compile(document, framework, path, method, item)
             for path, item in document["paths"].items() for method in METHODS if method in item]
 
 
-def _compile(document: Document, path: str, method: str, item: Mapping[str, Any]) -> Operation:
+def _compile(document: Document, framework: Framework, path: str, method: str,
+             item: Mapping[str, Any]) -> Operation:
     spec = item[method]
     status, response = success(document, spec)
     schema = row_schema(document, response)
@@ -78,8 +83,8 @@ def _compile(document: Document, path: str, method: str, item: Mapping[str, Any]
         id=spec["operationId"], method=method.upper(), path=path, section=spec["tags"][0], hazard=spec["x-hazard"],
         source=lines(spec.get("x-source", ())), action=spec["x-action"], checks=tuple(spec.get("x-after", ())),
         status=status, content_type=next(iter(response.get("content", {})), None),
-        parameters=tuple(step[1:-1] for step in path.split("/") if step.startswith("{")),
-        rules=rules, validator=Validator(rules), table=_table(item),
+        parameters=tuple(PARAMETER.findall(path)),
+        rules=rules, validator=Validator(rules, framework.messages), table=_table(item),
         visible=tuple(properties), defaults=_defaults(properties), spec=spec)
 
 
@@ -120,7 +125,7 @@ def _table(item: Mapping[str, Any]) -> Table | None:
     facts = item.get("x-table")
     if facts is None:
         return None
-    return Table(facts["table"], facts["key"], tuple(facts.get("order", ())), facts.get("where", {}),
+    return Table(facts["table"], facts["key"], facts["model"], tuple(facts.get("order", ())), facts.get("where", {}),
                  facts.get("defaults", {}), facts.get("stamps", False), facts.get("fixed"))
 
 
@@ -141,7 +146,7 @@ class Router:
             else:
                 self._literal[segments] = methods
         for templates in self._templates.values():
-            templates.sort(key=lambda entry: [step.startswith("{") for step in entry[0]])
+            templates.sort(key=lambda entry: ["{" in step for step in entry[0]])
 
     def find(self, method: str, path: str) -> tuple[Operation, dict[str, str]]:
         """The operation and the path's parameters; raises PageNotFound or MethodNotAllowed."""
@@ -152,7 +157,7 @@ class Router:
                 return methods[wanted], parameters(template, segments)
         if wanted == "GET":
             raise PageNotFound
-        raise MethodNotAllowed(method, self.allowed(path))
+        raise MethodNotAllowed(method, path.strip("/"), self.allowed(path))
 
     def allowed(self, path: str) -> list[str]:
         """The methods a path supports. GET and HEAD always are: the product's fallback route takes any path."""
@@ -165,7 +170,7 @@ class Router:
         if segments in self._literal:
             yield segments, self._literal[segments]
         for template, methods in self._templates.get(len(segments), ()):
-            if all(step.startswith("{") or step == segment for step, segment in zip(template, segments, strict=True)):
+            if all(map(fits, template, segments)):
                 yield template, methods
 
 
@@ -173,7 +178,7 @@ def steps(path: str) -> tuple[str, ...]:
     """The segments of a path below the base; slashes at its end are cut off. Raises NoRoute."""
     found = path.removeprefix("/").rstrip("/")
     if not found or not is_utf8(found):
-        raise NoRoute
+        raise NoRoute(path)
     return tuple(found.split("/"))
 
 
@@ -185,4 +190,11 @@ def _by_path(operations: Iterable[Operation]) -> Iterator[tuple[str, dict[str, O
 
 
 def parameters(template: tuple[str, ...], segments: tuple[str, ...]) -> dict[str, str]:
-    return {step[1:-1]: segment for step, segment in zip(template, segments, strict=True) if step.startswith("{")}
+    return {step[step.index("{") + 1:-1]: segment[step.index("{"):]
+            for step, segment in zip(template, segments, strict=True) if "{" in step}
+
+
+def fits(step: str, segment: str) -> bool:
+    """Whether a segment is that of the template, or begins with what stands there before a parameter."""
+    fixed, parameter, _ = step.partition("{")
+    return segment.startswith(fixed) and len(segment) > len(fixed) if parameter else segment == step

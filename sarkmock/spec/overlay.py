@@ -17,8 +17,12 @@ class OverlayError(ValueError):
     """An action that cannot be applied; ``index`` is its place in the list of actions."""
 
     def __init__(self, index: int, target: str, problem: str) -> None:
-        super().__init__(f"action {index + 1} ({target}): {problem}")
         self.index, self.target, self.problem = index, target, problem
+        super().__init__(self.said(index))
+
+    def said(self, index: int) -> str:
+        """The mistake, with the action's place in the file that it comes from."""
+        return f"action {index + 1} ({self.target}): {self.problem}"
 
 
 def apply(document: Any, actions: list[Mapping[str, Any]]) -> Any:

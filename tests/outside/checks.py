@@ -26,11 +26,11 @@ from werkzeug.serving import make_server
 import sarkmock
 from sarkmock.http.flask_app import create_app
 from sarkmock.http.wsgi import BASE
-from sarkmock.spec import loading, yaml12
+from sarkmock.spec import yaml12
 
 HERE = Path(__file__).parent
 TOOLS = HERE / "node_modules" / ".bin"
-PROFILES = loading.profiles()
+PROFILES = sarkmock.profiles()
 
 
 @pytest.fixture(scope="session", params=PROFILES)

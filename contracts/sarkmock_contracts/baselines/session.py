@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
-from sarkmock import redacted
+from sarkmock import product, redacted
 
 from ..client import interrupts
 from ..client.budget import Budget, Speed, seconds_of
@@ -104,7 +104,7 @@ class Plan:
 
 def plan_of(wish: Wish, speed: Speed | None = None) -> Plan:
     """What a recording will send, the gate's own looks included: a box is expected to be the published product."""
-    target = embedded("shipped")
+    target = embedded(product())
     counts: list[tuple[str, int]] = []  # the requests sent when something began
 
     def prepare(observer: Observer) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import inf
 
+from sarkmock import product
+
 from ..checks.fuzz import Fuzzer
 from ..client.budget import Speed
 from ..run import Suite, open_suite
@@ -75,7 +77,7 @@ def rehearse(suite: Suite, cases: Iterable[Case], budget: float = inf) -> Plan:
 def rehearsal_of(suite: Suite) -> Suite:
     """The same run against the mock: a box is expected to be the published product."""
     settings = suite.settings
-    profile = settings.target_profile or ("shipped" if settings.url else settings.profile)
+    profile = settings.target_profile or (product() if settings.url else settings.profile)
     return open_suite(replace(settings, url=None, target_profile=profile, budget=None, max_time=None, plan=False,
                               example_databases=(), traffic=None))
 

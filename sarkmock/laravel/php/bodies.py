@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from sarkmock.laravel.php.multipart import boundary_of, parts
-from sarkmock.laravel.php.values import INT_MAX, INT_MIN, UploadedFile, from_bytes, trim
+from sarkmock.laravel.php.values import INT_MAX, INT_MIN, UploadedFile, from_bytes, without_blanks
 
 Input = dict[str, Any]
 
@@ -21,11 +21,15 @@ INPUT_VARIABLES = 1000  # php.ini's max_input_vars
 NESTING = 64  # php.ini's max_input_nesting_level
 
 
-def read_input(method: str, content_type: str, query: str | bytes, body: bytes) -> tuple[Input, Input]:
-    """($request->all(), $request->post()) after TrimStrings and ConvertEmptyStringsToNull."""
-    asked = clean(parse_query(query.encode("latin-1", "replace") if isinstance(query, str) else query))
+def read_input(method: str, content_type: str, query: str | bytes, body: bytes,
+               trim: str = "ascii") -> tuple[Input, Input]:
+    """($request->all(), $request->post()) after TrimStrings and ConvertEmptyStringsToNull.
+
+    ``trim`` names the blanks that are taken off: the document's ``x-laravel`` says which.
+    """
+    asked = clean(parse_query(query.encode("latin-1", "replace") if isinstance(query, str) else query), trim)
     fields, files = _read_body(method.upper(), content_type, body)
-    post = clean(fields)
+    post = clean(fields, trim)
     return replace_recursively(post | asked | post, files), post
 
 
@@ -51,19 +55,19 @@ def _read_body(method: str, content_type: str, body: bytes) -> tuple[Input, Inpu
     return {}, {}
 
 
-def clean(fields: Input) -> Input:
+def clean(fields: Input, blanks: str) -> Input:
     """The two middleware: strings trimmed (but for passwords), then empty ones to null."""
-    return {name: value or None if name in UNTRIMMED and isinstance(value, str) else _cleaned(value)
+    return {name: value or None if name in UNTRIMMED and isinstance(value, str) else _cleaned(value, blanks)
             for name, value in fields.items()}
 
 
-def _cleaned(value: Any) -> Any:
+def _cleaned(value: Any, blanks: str) -> Any:
     """A copy. Not by recursion: 511 levels of arrays, which PHP decodes, are more than Python's stack takes."""
     holders: list[Any] = [[value]]
     for holder in holders:
         for key, member in holder.items() if isinstance(holder, dict) else enumerate(holder):
             if isinstance(member, str):
-                holder[key] = trim(member) or None
+                holder[key] = without_blanks(member, blanks) or None
             elif isinstance(member, (list, dict)):
                 holder[key] = member.copy()
                 holders.append(holder[key])

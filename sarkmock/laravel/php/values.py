@@ -13,6 +13,10 @@ from typing import Any
 from sarkmock.http.replies import PhpError
 
 TRIMMED = " \t\n\r\0\x0b"  # what trim() takes off; not form feed, not Unicode's blanks
+# PCRE's \s of Unicode, the zero width space and the byte order mark: what Laravel 9 and later take off.
+_UNICODE = "".join(map(chr, (*range(9, 14), 0x20, 0x85, 0xA0, 0x1680, 0x180E, *range(0x2000, 0x200C), 0x2028, 0x2029,
+                             0x202F, 0x205F, 0x3000, 0xFEFF)))
+BLANKS = {"ascii": TRIMMED, "unicode": _UNICODE, "unicode-marks": _UNICODE + "\u200e"}
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 TEMPORARY_FILE = "/tmp/phpUpload"  # what PHP would call an uploaded file; nothing is stored there
 LEAD_BYTES = bytes(4 if 0xF0 <= byte < 0xF8 else 3 if 0xE0 <= byte < 0xF0 else 2 if 0xC2 <= byte < 0xE0 else 1
@@ -81,6 +85,11 @@ def flattened(value: Any) -> list[Any]:
 
 def trim(text: str) -> str:
     return text.strip(TRIMMED)
+
+
+def without_blanks(text: str, blanks: str) -> str:
+    """Laravel's TrimStrings; text that is not UTF-8 is left to PHP's trim()."""
+    return text.strip(BLANKS[blanks] if is_utf8(text) else TRIMMED)
 
 
 def to_number(text: str) -> int | float | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from sarkmock.http.context import Context
-from sarkmock.http.replies import Conflict, PhpError, Reply
+from sarkmock.http.replies import PhpError, QueryRefused, Reply
 from sarkmock.laravel import php
 from sarkmock.pbx.database import Row, quote
 from sarkmock.spec.operations import Table
@@ -91,14 +91,14 @@ def insert(context: Context, row: Row) -> int:
 
 
 def guarded(write: Callable[[], int], sql: str) -> int:
-    """Run a write; what the database refuses is a Conflict, as the product's catch around save() makes it."""
+    """Run a write; what the database refuses is 409, as the product's catch around save() makes it."""
     try:
         return write()
     except sqlite3.IntegrityError as error:
         reason = f"SQLSTATE[23000]: Integrity constraint violation: 19 {error}"
     except sqlite3.Error as error:
         reason = f"SQLSTATE[HY000]: General error: {getattr(error, 'sqlite_errorcode', 1)} {error}"
-    raise Conflict(f"{reason} (SQL: {sql})")
+    raise QueryRefused(reason, sql)
 
 
 def bound(value: Any) -> str:

@@ -1,0 +1,187 @@
+"""The profiles: overlay files that may stand on one another, what each says of itself, and its deviations.
+
+Reads overlays and resolves what they extend; applies nothing to a document.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+
+from sarkmock.spec import yaml12
+from sarkmock.spec.data_files import openapi_dir
+from sarkmock.spec.yaml12 import FileError
+from sarkmock.suggest import unknown
+
+BASE = "documented"
+SUFFIXES = (".yaml", ".yml", ".json")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a profile says of itself; ``extends`` is None for the document without an overlay."""
+
+    name: str
+    title: str
+    line: str = ""
+    framework: str = ""
+    date: str = ""
+    extends: str | None = None
+    aliases: tuple[str, ...] = ()
+    default: bool = False
+
+    @classmethod
+    def of(cls, name: str, info: Mapping[str, Any], extends: str | None) -> Profile:
+        return cls(name, info["title"], info.get("x-line", ""), info.get("x-framework", ""),
+                   str(info.get("x-date", "")), extends, tuple(info.get("x-aliases", ())), info.get("x-default", False))
+
+
+@dataclass(frozen=True)
+class Layer:
+    """An overlay with everything it inherits: actions on the base document, each with where it is written."""
+
+    actions: tuple[Mapping[str, Any], ...] = ()
+    places: tuple[tuple[Path, int], ...] = ()
+    deviations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    origins: Mapping[str, str] = field(default_factory=dict)  # deviation -> the profile that introduces it
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+
+def profiles() -> list[str]:
+    """The names ``load`` knows: the base document and every overlay beside it, the oldest first."""
+    return [BASE, *_shipped()]
+
+
+def product() -> str:
+    """The published product that is meant where no profile is named: the overlay that says ``x-default``."""
+    return next((name for name, profile in _shipped().items() if profile.default), BASE)
+
+
+def described(name: str) -> Profile:
+    """What a profile says of itself; FileError if there is none of that name."""
+    file = overlay_file(name)
+    if file is None:
+        return Profile.of(BASE, yaml12.read(openapi_dir() / "openapi.yaml")["info"], None)
+    info = read_overlay(file)["info"]
+    return Profile.of(canonical(name), info, canonical(parent_of(info), file.parent))
+
+
+@cache
+def _shipped() -> dict[str, Profile]:
+    """The overlays in the package by name."""
+    files = (openapi_dir() / "overlays").glob("*.yaml")
+    found = [Profile.of(file.stem, info := read_overlay(file)["info"], parent_of(info)) for file in files]
+    return {profile.name: profile for profile in sorted(found, key=lambda profile: (profile.date, profile.name))}
+
+
+def parent_of(info: Mapping[str, Any]) -> str:
+    """What an overlay says that it extends."""
+    return str(info.get("x-extends", info.get("extends", BASE)))
+
+
+def canonical(name: str, beside: Path = Path()) -> str:
+    """A profile's own name: an alias is replaced, the path of a file is taken from the folder ``beside``."""
+    known = named(name)
+    if known is not None:
+        return known
+    if name.endswith(SUFFIXES):
+        return str(beside / name)
+    raise FileError(name, None, f"{unknown('profile', name, profiles())}, or the path of an overlay file")
+
+
+def named(name: str) -> str | None:
+    """The profile of the package that has this name or alias, if any."""
+    if name == BASE:
+        return BASE
+    return next((profile.name for profile in _shipped().values() if name in (profile.name, *profile.aliases)), None)
+
+
+def overlay_file(name: str, beside: Path = Path()) -> Path | None:
+    """The overlay of a profile; None for the base. FileError if there is no such profile or file."""
+    name = canonical(name, beside)
+    if name == BASE:
+        return None
+    return openapi_dir() / "overlays" / f"{name}.yaml" if name in _shipped() else Path(name)
+
+
+def overlay_files(name: str) -> list[Path]:
+    """The overlays that a profile is made of, its own one last."""
+    return list(dict.fromkeys(file for file, _ in layer(name).places))
+
+
+@cache
+def layer(name: str, above: tuple[Path, ...] = (), beside: Path = Path()) -> Layer:
+    """A profile's overlay with everything that it inherits."""
+    file = overlay_file(name, beside)
+    if file is None:
+        return Layer()
+    if file in above:
+        chain = " -> ".join(one.stem for one in (*above, file))
+        raise FileError(above[-1], line(above[-1], "info"), f"the profiles extend one another: {chain}")
+    content = read_overlay(file)
+    below = layer(parent_of(content["info"]), (*above, file), file.parent)
+    dropped = content.get("x-without", [])
+    for index, identity in enumerate(dropped):
+        if identity not in below.deviations:
+            raise FileError(file, line(file, "x-without", index),
+                            f"x-without: {unknown('deviation', identity, below.deviations)}")
+    return _laid_over(below, set(dropped), file, content, canonical(name, beside))
+
+
+def _laid_over(below: Layer, dropped: set[str], file: Path, content: Mapping[str, Any], name: str) -> Layer:
+    kept = [(action, place) for action, place in zip(below.actions, below.places, strict=True)
+            if action["x-deviation"] not in dropped]
+    inherited = {key: facts for key, facts in below.deviations.items() if key not in dropped}
+    deviations = inherited | content["x-deviations"]
+    for index, action in enumerate(content["actions"]):
+        if action["x-deviation"] not in deviations:
+            raise FileError(file, line(file, "actions", index),
+                            f"x-deviation {action['x-deviation']!r} is not listed under x-deviations")
+    own = [(action, (file, index)) for index, action in enumerate(content["actions"])]
+    origins = dict.fromkeys(deviations, name) | {key: below.origins[key] for key in inherited}
+    actions, places = zip(*kept, *own, strict=True)
+    return Layer(actions, places, deviations, origins, content["info"])
+
+
+def overlay_of(name: str) -> dict[str, Any]:
+    """All that turns the base document into a profile, as one overlay. Not to be changed by callers."""
+    whole = layer(name)
+    return {"actions": list(whole.actions), "x-deviations": dict(whole.deviations)}
+
+
+@cache
+def read_overlay(file: Path) -> dict[str, Any]:
+    """An overlay file, its shape checked."""
+    content = yaml12.read(file)
+    for error in validator("overlay").iter_errors(content):
+        path = tuple(error.instance_path)
+        raise FileError(file, yaml12.line_of(file, path), f"{'.'.join(map(str, path))}: {error.message}")
+    return content  # type: ignore[no-any-return]
+
+
+def line(file: Path, *path: str | int) -> int | None:
+    return yaml12.line_of(file, path)
+
+
+@cache
+def validator(name: str) -> jsonschema_rs.Validator:
+    """The compiled schema of that name in the vocabulary."""
+    return jsonschema_rs.validator_for({"$defs": definitions(), "$ref": f"#/$defs/{name}"})
+
+
+@cache
+def definitions() -> dict[str, Any]:
+    """The vocabulary's schemas."""
+    return json.loads((openapi_dir() / "vocabulary.schema.json").read_text())["$defs"]  # type: ignore[no-any-return]
+
+
+def forget() -> None:
+    """Read the files again when they are asked for next."""
+    for remembered in (_shipped, layer, read_overlay, validator, definitions):
+        remembered.cache_clear()

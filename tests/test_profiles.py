@@ -1,0 +1,137 @@
+"""Profiles that stand on one another: what is inherited, what is not, and what a profile says of itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sarkmock import Engine, FileError, State, deviations, load, profiles
+from sarkmock.http.engine import Request
+from sarkmock.spec import yaml12
+from sarkmock.spec.profiles import described, overlay_files, product
+
+NOTE = {"summary": "One sentence for users.", "severity": "cosmetic", "reason": "Because it was seen."}
+
+
+def overlay(folder: Path, name: str, **content: Any) -> str:
+    """An overlay file; the path is the profile's name."""
+    whole = {"overlay": "1.0.0", "info": {"title": name, "version": "1"}, "x-deviations": {}, "actions": [], **content}
+    file = folder / f"{name}.yaml"
+    file.write_text(yaml12.dump(whole), encoding="utf-8")
+    return str(file)
+
+
+def info(extends: str, key: str = "x-extends") -> dict[str, str]:
+    return {"title": "mine", "version": "1", key: extends}
+
+
+def words(deviation: str, **facts: Any) -> dict[str, Any]:
+    """An action that changes how the framework words what no operation answers."""
+    return {"target": "$['x-laravel']", "update": facts, "x-deviation": deviation}
+
+
+def answer(profile: str, method: str, path: str, body: bytes = b"") -> tuple[int | None, Any]:
+    reply = Engine(load(profile), State()).handle(Request(method, path, "", {"Content-Type": "application/json"}, body))
+    return reply.status, reply.body
+
+
+def ids(profile: str) -> list[str]:
+    return [deviation.id for deviation in deviations(profile)]
+
+
+@pytest.mark.parametrize("key", ["x-extends", "extends"])
+@pytest.mark.parametrize("parent", ["shipped", "2024-06"])
+def test_a_profile_has_what_it_extends_and_its_own(tmp_path: Path, key: str, parent: str) -> None:
+    name = overlay(tmp_path, "mine", info=info(parent, key), **{"x-deviations": {"other-words": NOTE}},
+                   actions=[words("other-words", fallback={"message": "Nothing here"})])
+    assert ids(name) == [*ids("shipped"), "other-words"]
+    assert {one.id: one.profile for one in deviations(name)} == {
+        **dict.fromkeys(ids("shipped"), "shipped"), "other-words": name}
+    assert answer(name, "GET", "nosuch") == (404, {"message": "Nothing here"})
+    assert answer(name, "GET", "sysglobals")[0] == 200
+    assert described(name).extends == "shipped"
+
+
+def test_a_deviation_that_a_profile_does_without_is_gone(tmp_path: Path) -> None:
+    name = overlay(tmp_path, "mine", info=info("shipped"), **{"x-without": ["trunk-delete"],
+                   "x-deviations": {"other-words": NOTE}}, actions=[words("other-words", trim="unicode")])
+    assert set(ids("shipped")) - set(ids(name)) == {"trunk-delete"}
+    assert answer(name, "DELETE", "trunks/x")[0] == 405
+    assert answer("shipped", "DELETE", "trunks/x")[0] == 404
+
+
+def test_a_deviation_may_be_replaced_or_go_further(tmp_path: Path) -> None:
+    delete = {"target": "$.paths['/tenants/{tenant}'].delete['x-after']", "remove": True}
+    name = overlay(tmp_path, "mine", info=info("shipped"), **{"x-without": ["tenant-delete-unchecked"],
+                   "x-deviations": {"tenant-delete-unchecked": NOTE}}, actions=[
+                       {**delete, "x-deviation": "tenant-delete-unchecked"},
+                       words("debug-pages", trim="unicode")])
+    found = {one.id: one for one in deviations(name)}
+    assert set(found) == set(ids("shipped"))
+    assert found["tenant-delete-unchecked"].summary == NOTE["summary"]
+    assert found["tenant-delete-unchecked"].profile == name
+    assert found["debug-pages"].profile == "shipped"
+    assert found["debug-pages"].pointers[-1] == "/x-laravel/trim"
+    assert answer(name, "DELETE", "tenants/default")[0] == 204
+
+
+def test_layers_may_be_many_and_paths_are_seen_from_the_file(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    first = overlay(tmp_path, "first", info=info("shipped"), **{"x-deviations": {"first-words": NOTE}},
+                    actions=[words("first-words", throttle=30)])
+    second = overlay(tmp_path / "deep", "second", info=info("../first.yaml"),
+                     **{"x-deviations": {"second-words": NOTE}}, actions=[words("second-words", trim="unicode")])
+    assert ids(second) == [*ids(first), "second-words"]
+    assert load(second)["x-laravel"]["throttle"] == 30
+    assert [file.stem for file in overlay_files(second)] == ["shipped", "first", "second"]
+
+
+@pytest.mark.parametrize(("extends", "content", "problem"), [
+    ("shiped", {}, "did you mean shipped"),
+    ("mine.yaml", {}, r"mine.yaml:\d+: the profiles extend one another: mine -> mine"),
+    ("shipped", {"x-without": ["trunk-delet"]},
+     r"mine.yaml:\d+: x-without: unknown deviation 'trunk-delet'; did you mean trunk-delete"),
+    ("shipped", {"actions": [words("nosuch", trim="unicode")]}, r"mine.yaml:\d+: .*'nosuch' is not listed"),
+    ("shipped", {"actions": [words("debug-pages", trim="ascii")]}, r"mine.yaml:\d+: action 1 .*changes nothing"),
+    ("shipped", {"actions": [words("debug-pages", trim="none")]}, "/x-laravel: .*none"),
+])
+def test_a_mistake_is_reported_with_its_place(tmp_path: Path, extends: str, content: dict[str, Any],
+                                              problem: str) -> None:
+    content = {"actions": [words("debug-pages", trim="unicode")], **content}
+    name = overlay(tmp_path, "mine", info=info(extends), **content)
+    with pytest.raises(FileError, match=problem):
+        load(name)
+
+
+def test_profiles_say_what_they_are() -> None:
+    for name in profiles():
+        profile = described(name)
+        assert profile.name == name
+        assert all((profile.title, profile.line, profile.framework, profile.date)), name
+        assert profile.extends is None or profile.extends in profiles()
+    assert [described(name).date for name in profiles()] == sorted(described(name).date for name in profiles())
+    assert described(product()).default
+    assert load("2024-06") == load("shipped")
+    assert Engine(profile="2024-06").program.profile == "shipped"
+
+
+@pytest.mark.parametrize(("key", "value", "request_", "status", "body"), [
+    ("fallback", {"message": "Nothing"}, ("GET", "nosuch"), 404, {"message": "Nothing"}),
+    ("row-not-found", {"gone": 1}, ("GET", "agents/7"), 404, {"reason": "Not Found!", "gone": 1}),
+    ("row-not-found", "No {model} {key}", ("GET", "agents/7"), 404, "No Agent 7"),
+    ("route-not-found", "No {path}", ("GET", ""), 404, "No "),
+    ("method-not-allowed", "{method} {path}: {allowed}", ("PUT", "agents"), 405, "PUT agents: GET, HEAD, POST"),
+    ("messages", "laravel-10", ("POST", "tenants", b'{"pkey": "x", "description": "x", "abstimeout": "y"}'), 422,
+     {"abstimeout": ["The abstimeout field must be an integer."]}),
+    ("trim", "unicode", ("POST", "tenants", '{"pkey": "\u3000", "description": "x"}'.encode()), 422,
+     {"pkey": ["The pkey field is required."]}),
+])
+def test_what_the_framework_says_is_in_the_document(tmp_path: Path, key: str, value: Any, request_: tuple[Any, ...],
+                                                    status: int, body: Any) -> None:
+    name = overlay(tmp_path, "mine", info=info("documented"), **{"x-deviations": {"other-words": NOTE}},
+                   actions=[words("other-words", **{key: value})])
+    got = answer(name, *request_)
+    assert got[0] == status
+    assert (got[1]["message"] if isinstance(body, str) else got[1]) == body
