@@ -4,7 +4,7 @@ from sarkmock.atomic import write_whole
 from sarkmock.control import Control
 from sarkmock.faults import Fault, FaultError, Faults
 from sarkmock.http.engine import Engine
-from sarkmock.http.flask_app import create_app
+from sarkmock.http.flask_app import blueprint, create_app
 from sarkmock.http.replies import MethodNotAllowed, PageNotFound, PhpError
 from sarkmock.journal import CriteriaError, Entry, Journal, Verdict
 from sarkmock.laravel.php import UploadedFile, meant_method, read_input, to_text
@@ -57,6 +57,7 @@ __all__ = [
     "Validator",
     "Verdict",
     "apply_overlay",
+    "blueprint",
     "body_text",
     "check_fields",
     "compile_document",

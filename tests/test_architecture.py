@@ -22,6 +22,7 @@ SOURCES = sorted([PLUGIN, *(ROOT / "sarkmock").rglob("*.py"), *(ROOT / "contract
 LADDER = [
     {"atomic", "redaction", "suggest", "ui"},
     {"spec.data_files", "spec.overlay", "spec.pointers", "spec.yaml12", "http.delivery", "http.replies"},
+    {"http.cors"},
     {"laravel.email_address", "pbx.asterisk", "pbx.database", "pbx.pbx_files", "server.connections",
      "server.in_process", "spec.profiles"},
     {"spec.loading", "spec.source_map", "laravel.php", "pbx.seed", "pbx.shorewall", "pbx.state_file",
@@ -46,7 +47,7 @@ SPLIT = {"spec", "laravel", "pbx", "http", "server"}
 KEEPERS = {
     "click": {"cli"},
     "cryptography": {"server.certificates"},
-    "flask": {"http.flask_app", "control", "ui"},
+    "flask": {"http.flask_app", "server.mock", "control", "ui"},
     "granian": {"server.https_server"},
     "jsonpath": {"spec.overlay"},
     "pytest": {"cli"},

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from werkzeug.test import create_environ
 
 from sarkmock import Engine, Fault, FaultError, Faults, FileError, State, create_app, deviations
 from sarkmock.faults import read_faults
@@ -83,7 +84,7 @@ def test_a_dropped_connection_is_one_before_or_after_the_deed(client, faults, en
 
 def test_a_truncated_body_ends_after_so_many_bytes(engine, faults):
     faults.add("tenants.list", truncate=5)
-    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/api/tenants", "wsgi.input_terminated": False}
+    environ = create_environ("/api/tenants")
     told, received = [], []
     answer = create_app(engine, faults=faults).wsgi_app(environ, lambda *line: told.append(line))
     with pytest.raises(ConnectionResetError):
@@ -162,7 +163,7 @@ def test_latency_holds_back_and_adds_up(engine, faults):
     faults.add("tenants.list", latency=0.25)
     app = create_app(engine, faults=faults)
     for path in ("/api/tenants", "/api/agents", "/api/nosuch"):
-        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": path, "sarkmock.delay": waits.append}
+        environ = {**create_environ(path), "sarkmock.delay": waits.append}
         app.wsgi_app(environ, lambda *_: None)
     assert waits == [0.75, 0.5, 0.5]
 
@@ -174,7 +175,7 @@ def test_latency_is_drawn_from_seeded_dice(engine, latency, low, high):
         waits = []
         app = create_app(engine, faults=Faults(engine, [Fault(latency=latency)]))
         for _ in range(20):
-            environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/api/agents", "sarkmock.delay": waits.append}
+            environ = {**create_environ("/api/agents"), "sarkmock.delay": waits.append}
             app.wsgi_app(environ, lambda *_: None)
         return waits
     first = drawn()

@@ -14,6 +14,7 @@ from sarkmock.faults import Fault, FaultError, Faults, read_faults
 from sarkmock.http.engine import Engine
 
 TOKEN = re.compile(r"[!-~]{8,}")
+ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:.]+\](:[0-9]{1,5})?")
 
 
 class FaultLine(click.ParamType):  # type: ignore[type-arg]  # generic in its stubs alone
@@ -36,17 +37,22 @@ def set_faults(engine: Engine, file: Path | None, faults: tuple[Fault, ...]) -> 
         raise click.BadParameter(str(error), param_hint="--fault") from None
 
 
-def control_of(host: str, off: bool, token: str | None, directory: Path | None) -> Control | None:
+def control_of(host: str, off: bool, token: str | None, directory: Path | None,
+               origins: tuple[str, ...] = ()) -> Control | None:
     """Who may use the control plane: nobody, or who has the token; one is made where others can reach the mock."""
-    if off and (token or directory):
-        raise click.UsageError("--no-control leaves no use for --control-token and --save-dir")
+    if off and (token or directory or origins):
+        raise click.UsageError("--no-control leaves no use for --control-token, --control-origin and --save-dir")
+    for origin in origins:
+        if not ORIGIN.fullmatch(origin):
+            raise click.BadParameter(f"{origin!r} is not an origin like https://app.example:8443",
+                                     param_hint="--control-origin")
     if token is not None and not TOKEN.fullmatch(token):
         raise click.BadParameter("must be 8 or more of ASCII's letters, digits and signs", param_hint="--control-token")
     if off:
         return None
-    if token is None and not is_loopback(host):
+    if token is None and (origins or not is_loopback(host)):
         token = secrets.token_urlsafe(18)
-    return Control(token, (host.lower(),), directory)
+    return Control(token, (host.lower(),), directory, origins)
 
 
 def is_loopback(host: str) -> bool:

@@ -18,14 +18,14 @@ from sarkmock.cli.controlling import FaultLine, control_of, set_faults, told
 from sarkmock.cli.logging import Log
 from sarkmock.faults import Fault
 from sarkmock.http.engine import Engine
-from sarkmock.http.flask_app import create_app
+from sarkmock.http.flask_app import create_app, direct
 from sarkmock.http.wsgi import BASE
 from sarkmock.journal import LIMIT, Journal
 from sarkmock.pbx.persistence import Kept, Storage
 from sarkmock.pbx.seeds import load_seed, seed_names
 from sarkmock.pbx.state import State
 from sarkmock.server import certificates
-from sarkmock.server.https_server import Application, Server
+from sarkmock.server.https_server import Server
 from sarkmock.spec.loading import Document, load
 from sarkmock.spec.profiles import profiles
 
@@ -58,6 +58,8 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--fault-file", type=FILE, metavar="FILE", help="The same as a list in YAML.")
 @click.option("--control-token", envvar="SARKMOCK_CONTROL_TOKEN", show_envvar=True, metavar="TOKEN",
               help="What requests to /_mock must bear; one is made and printed where other machines reach the mock.")
+@click.option("--control-origin", "origins", multiple=True, metavar="ORIGIN",
+              help="Let pages of this origin use /_mock with the token, such as http://localhost:5173; repeatable.")
 @click.option("--no-control", is_flag=True, help="Have no /_mock at all.")
 @click.option("--save-dir", type=click.Path(exists=True, file_okay=False, writable=True, path_type=Path),
               metavar="DIRECTORY", help="Where /_mock/save and /_mock/load have their files.")
@@ -68,7 +70,8 @@ FILE = click.Path(dir_okay=False, path_type=Path)
               help="Log every request to stderr: why it was refused, what the published product does otherwise.")
 def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
           profile: str, seed: str | None, state: Path | None, throttle: int | None, journal: int,
-          faults: tuple[Fault, ...], fault_file: Path | None, control_token: str | None, no_control: bool,
+          faults: tuple[Fault, ...], fault_file: Path | None, control_token: str | None, origins: tuple[str, ...],
+          no_control: bool,
           save_dir: Path | None, boot_time: float, watch: bool, verbose: bool) -> None:
     """Answer the SARK V6 API on this machine until Ctrl-C.
 
@@ -83,7 +86,6 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
         sarkmock serve --profile shipped --throttle 60    rehearse on a box that limits its clients
         sarkmock serve --fault 'tenants.*:status=503,times=2' --fault latency=0.1..0.5
         sarkmock serve --cert box.pem --key box.key
-        sarkmock serve --seed big                   10,000 extensions
         sarkmock serve --seed my-box.yaml           start from rows of your own
         sarkmock serve --seed my-box.yaml --watch   and serve each change of that file at once
         sarkmock serve --state office.state         go on where the last run with that file ended
@@ -93,10 +95,10 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
         storage = stack.enter_context(closing(Storage(state))) if state else None
         engine = Engine(state=first_state(seed, storage, load(profile), boot_time), profile=profile)
         pair = None if http else _pair(stack, host, cert, key)
-        control = control_of(host, no_control, control_token, save_dir)
+        control = control_of(host, no_control, control_token, save_dir, origins)
         kept = Journal(engine, journal) if journal else None
-        app: Application = create_app(engine, throttle, journal=kept, faults=set_faults(engine, fault_file, faults),
-                                      control=control)
+        app = direct(create_app(engine, throttle, journal=kept, faults=set_faults(engine, fault_file, faults),
+                                control=control))
         if storage:
             app = Kept(app, engine.state, storage, engine.lock)
         server = stack.enter_context(Server(app, host, port, tls=pair, log=Log(kept) if verbose else None))

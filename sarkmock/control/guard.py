@@ -26,7 +26,13 @@ def admit(control: Control, endpoint: Endpoint, request: Request) -> None:
         raise Problem(401, "the control plane needs its token: Authorization: Bearer ..., as printed at the start")
     if control.token is None:
         refuse_strange_host(control, request)
-    refuse_other_sites(request)
+    if not is_allowed_page(control, request):
+        refuse_other_sites(request)
+
+
+def is_allowed_page(control: Control, request: Request) -> bool:
+    """Whether a page of an origin that the user allowed sends this."""
+    return control.token is not None and request.headers.get("Origin") in control.origins
 
 
 def has_token(token: str, request: Request) -> bool:

@@ -16,12 +16,14 @@ class Control:
     """Who may use the control plane.
 
     With a ``token`` only who knows it (``Authorization: Bearer ...``). Without one, whoever addresses this machine by
-    one of its own names or by one of ``hosts``. States are saved and loaded below ``directory`` alone, if there is one.
+    one of its own names or by one of ``hosts``. Pages of ``origins`` (``https://host:port``) may read the answers, with
+    the token. States are saved and loaded below ``directory`` alone, if there is one.
     """
 
     token: str | None = None
     hosts: tuple[str, ...] = ()
     directory: Path | None = None
+    origins: tuple[str, ...] = ()
 
 
 THIS_MACHINE = Control()

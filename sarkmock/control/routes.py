@@ -6,13 +6,13 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from flask import Blueprint, Flask, Response, jsonify, request
+from flask import Blueprint, Flask, Response, jsonify, make_response, request
 from werkzeug.exceptions import HTTPException
 
 from sarkmock.control.asking import Asked, Text
 from sarkmock.control.bodies import line_of, read_body
 from sarkmock.control.contract import PREFIX, Endpoint, endpoints
-from sarkmock.control.guard import admit
+from sarkmock.control.guard import admit, is_allowed_page
 from sarkmock.control.handlers import HANDLERS
 from sarkmock.control.mock_control import MockControl
 from sarkmock.control.problems import Problem
@@ -25,6 +25,9 @@ def plane(app: Flask, mock: MockControl) -> None:
     for endpoint in endpoints():
         blueprint.add_url_rule(rule(endpoint.path), endpoint.id.replace(".", "-"), view(mock, endpoint),
                                methods=[endpoint.method], provide_automatic_options=False)
+    if mock.control.origins:
+        blueprint.add_url_rule("/<path:anything>", "preflight", lambda anything: readable(mock, Response(status=204)),
+                               methods=["OPTIONS"], provide_automatic_options=False)
     app.register_blueprint(blueprint)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.register_error_handler(HTTPException, lambda error: strange(app, error))
@@ -41,12 +44,21 @@ def view(mock: MockControl, endpoint: Endpoint) -> Callable[..., Any]:
     def answer(**path: str) -> Any:
         try:
             admit(mock.control, endpoint, request)
-            return written(handler(mock, asked(endpoint, path)), endpoint)
+            return readable(mock, make_response(written(handler(mock, asked(endpoint, path)), endpoint)))
         except Problem as problem:
             if problem.line is None:
                 problem.line = line_of(request.get_data(), problem.path)
-            return jsonify(problem.content()), problem.status
+            return readable(mock, make_response(jsonify(problem.content()), problem.status))
     return answer
+
+
+def readable(mock: MockControl, response: Response) -> Response:
+    """The response with what lets a page of an allowed origin read it."""
+    if is_allowed_page(mock.control, request):
+        response.headers.update({"Access-Control-Allow-Origin": request.headers["Origin"], "Vary": "Origin",
+                                 "Access-Control-Allow-Headers": "Authorization, Content-Type",
+                                 "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE"})
+    return response
 
 
 def asked(endpoint: Endpoint, path: dict[str, str]) -> Asked:

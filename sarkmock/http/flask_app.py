@@ -1,33 +1,160 @@
-"""The mock as a WSGI application: the API through the gateway, its control plane through Flask."""
+"""The mock as a Flask application, and the API as a blueprint for an application of your own.
+
+Every operation is a route, so that `flask routes`, hooks, extensions and the test client work as in any Flask
+application. The routes only name the operations: the engine decides what a path and a method mean, as Laravel does.
+"""
 
 from __future__ import annotations
 
-from flask import Flask
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, cast
+
+from flask import Blueprint, Flask, Response, request, signals
+from flask.blueprints import BlueprintSetupState
+from werkzeug.routing import BaseConverter, Rule
 
 from sarkmock.control import PREFIX, THIS_MACHINE, Control, MockControl, plane
 from sarkmock.faults import Faults
+from sarkmock.http.cors import POLICIES, Cors
 from sarkmock.http.engine import Engine
+from sarkmock.http.replies import Disturbed
 from sarkmock.http.throttle import Throttle
-from sarkmock.http.wsgi import Gateway
+from sarkmock.http.wsgi import BASE, Answer, Api, Application, Gateway, cut, status_line, wait
 from sarkmock.journal import Journal
+from sarkmock.spec.operations import Operation
 from sarkmock.ui import add_page
+
+NAME = "sarkmock"
+SIGNALS = (signals.request_started, signals.request_finished, signals.request_tearing_down,
+           signals.got_request_exception, signals.appcontext_pushed, signals.appcontext_popped,
+           signals.appcontext_tearing_down)
+
+
+class Extension(NamedTuple):
+    """What `create_app` leaves at its application: the API, its throttle, and how many view functions are ours."""
+
+    api: Api
+    throttle: Throttle | None
+    views: int
+
+
+class PlainResponse(Response):
+    """A response with the headers it is given, and no others."""
+
+    default_mimetype = None
+
+
+class Anything(BaseConverter):
+    """The rest of a path, also if it is empty or begins with a slash."""
+
+    regex = ".*"
+    part_isolating = False
 
 
 def create_app(engine: Engine | None = None, throttle: int | None = None, *, journal: Journal | None = None,
                faults: Faults | None = None, control: Control | None = THIS_MACHINE) -> Flask:
-    """A Flask application that serves an engine under /api, its control plane and the page under /_mock.
+    """A Flask application that serves an engine under /api, its control plane and the web UI under /_mock.
 
     ``throttle`` is how many requests a minute the API answers. ``journal`` and ``faults`` are of the same engine;
-    without a journal nothing is recorded. ``control`` says who may use the control plane; None for nobody.
+    without a journal nothing is recorded. ``control`` says who may use the control plane; None for no control plane.
     """
-    served = engine or Engine()
-    disturbing = Faults(served) if faults is None else faults
-    app = Flask("sarkmock", static_folder=None)
-    limit = Throttle(throttle, served.state.clock.now) if throttle else None
-    handle = limit.under(disturbing.handle) if limit else disturbing.handle
-    witness = journal.record if journal is not None else None
-    app.wsgi_app = Gateway(handle, app.wsgi_app, witness)  # type: ignore[method-assign]
+    engine = engine or Engine()
+    faults = Faults(engine) if faults is None else faults
+    limit = Throttle(throttle, engine.state.clock.now) if throttle else None
+    app = Flask(NAME, static_folder=None)
+    app.url_map.merge_slashes = False
+    api = api_of(engine, limit, journal, faults)
+    app.register_blueprint(blueprint_of(api, engine))
     if control is not None:
         add_page(app, PREFIX)
-        plane(app, MockControl(served, disturbing, journal, control, limit))
+        plane(app, MockControl(engine, faults, journal, control, limit))
+    app.extensions[NAME] = Extension(api, limit, len(app.view_functions))
     return app
+
+
+def blueprint(engine: Engine, throttle: int | None = None, *, journal: Journal | None = None,
+              faults: Faults | None = None) -> Blueprint:
+    """The API alone, to be mounted in an application of your own: `app.register_blueprint(blueprint(engine))`.
+
+    It lies under /api unless `register_blueprint` is given another ``url_prefix``. The other parameters are those of
+    `create_app`.
+    """
+    limit = Throttle(throttle, engine.state.clock.now) if throttle else None
+    return blueprint_of(api_of(engine, limit, journal, Faults(engine) if faults is None else faults), engine)
+
+
+def api_of(engine: Engine, limit: Throttle | None, journal: Journal | None, faults: Faults) -> Api:
+    def cors() -> Cors:
+        return POLICIES[engine.program.framework.cors]
+    handle = limit.under(faults.handle) if limit else faults.handle
+    return Api(handle, cors, journal.record if journal is not None else None)
+
+
+def blueprint_of(api: Api, engine: Engine) -> Blueprint:
+    made = Blueprint(NAME, __name__, url_prefix=BASE)
+    made.url_value_preprocessor(keep_body)
+    made.record(lambda state: add_routes(state, api, engine.operations))
+    return made
+
+
+def keep_body(*_: object) -> None:
+    """Read the body before any hook does, so that a hook that parses it leaves it to the API."""
+    request.get_data(cache=True)
+
+
+def add_routes(state: BlueprintSetupState, api: Api, operations: Iterable[Operation]) -> None:
+    """A route for each operation, and one for every other path and method, which the API answers as well."""
+    prefix = state.url_prefix or ""
+    view = view_of(api, prefix)
+    for operation in operations:
+        rule = operation.path.replace("{", "<").replace("}", ">")
+        state.add_url_rule(rule, operation.id.replace(".", "-"), view, methods=[operation.method],
+                           provide_automatic_options=False)
+    endpoint = f"{state.name_prefix}.{state.name}.any".lstrip(".")
+    state.app.url_map.converters.setdefault("anything", Anything)
+    state.app.view_functions[endpoint] = view
+    for rest in ("", "/<anything:rest>"):
+        state.app.url_map.add(Rule(prefix + rest, endpoint=endpoint, methods=None))
+
+
+def view_of(api: Api, prefix: str) -> Callable[..., Response]:
+    def view(**_: str) -> Response:
+        path = request.environ["PATH_INFO"][len(prefix):]
+        reply, answer = api.answer(request.environ, path, request.get_data())
+        if isinstance(reply, Disturbed):
+            wait(reply, request.environ)
+            if reply.keep is not None:
+                return response(answer, cut(answer.body))
+        return response(answer, [answer.body])
+    return view
+
+
+def response(answer: Answer, body: Iterable[bytes]) -> Response:
+    """An answer for Flask. A list keeps Flask from counting the body, which is empty where the method is HEAD."""
+    return PlainResponse(body, status_line(answer.status), answer.headers)
+
+
+def direct(app: Flask) -> Application:
+    """The application of `create_app` as WSGI, with a shorter way to the API as long as nothing hooks into requests.
+
+    Both ways give the same bytes.
+    """
+    rest = cast("Application", app)
+    gateway = Gateway(app.extensions[NAME].api, rest)
+
+    def serve(environ: Any, start_response: Any) -> Iterable[bytes]:
+        return (rest if is_hooked(app) else gateway)(environ, start_response)
+    return serve
+
+
+def throttle_of(app: Flask) -> Throttle | None:
+    """The throttle of an application made by `create_app`."""
+    extension: Extension = app.extensions[NAME]
+    return extension.throttle
+
+
+def is_hooked(app: Flask) -> bool:
+    """Whether a request to the API may meet code that is not ours."""
+    return bool(app.before_request_funcs or app.after_request_funcs or app.teardown_request_funcs
+                or app.teardown_appcontext_funcs or len(app.url_value_preprocessors) > 1 or "wsgi_app" in vars(app)
+                or any(signal.receivers for signal in SIGNALS) or len(app.view_functions) != app.extensions[NAME].views)

@@ -44,6 +44,7 @@ class Framework:
     query_error: str
     method_override: str
     throttle: int | None
+    cors: str
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Framework:

@@ -1,6 +1,6 @@
-"""An engine as plain WSGI under /api, whatever else there is beside it. Adds nothing to what the engine answers.
+"""From a WSGI environ to a request, and from a reply to a response; an engine as a plain WSGI application.
 
-Not through Flask: what Flask does for every request costs more than the engine's whole answer (benchmarks/README.md).
+`Gateway` bypasses Flask, whose work for a request costs more than the engine's (benchmarks/README.md).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from http import HTTPStatus
 from time import perf_counter, sleep
 from typing import Any
 
+from sarkmock.http.cors import Cors
 from sarkmock.http.delivery import DELAY, Dropped
 from sarkmock.http.engine import Request
 from sarkmock.http.replies import Disturbed, Reply
@@ -40,26 +41,48 @@ class Answer:
 Witness = Callable[[Environ, Request, Reply, Answer, float], None]
 
 
-class Gateway:
-    """Answers what lies under /api by an engine's `handle` and passes on the rest."""
+class Api:
+    """The API as a function of a WSGI environ, however a server or framework came by it.
 
-    def __init__(self, handle: Handle, rest: Application, witness: Witness | None = None) -> None:
-        self._handle, self._rest, self._witness = handle, rest, witness
+    ``handle`` answers a request, ``cors`` adds what browsers ask for (see `sarkmock.http.cors`), ``witness`` sees every
+    exchange.
+    """
 
-    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        path = environ["PATH_INFO"]
-        if path != BASE and not path.startswith(BASE + "/"):
-            return self._rest(environ, start_response)
+    def __init__(self, handle: Handle, cors: Callable[[], Cors], witness: Witness | None = None) -> None:
+        self._handle, self._cors, self._witness = handle, cors, witness
+
+    def answer(self, environ: Environ, path: str, body: bytes | None = None) -> tuple[Reply, Answer]:
+        """The reply to a request and how it goes over the wire. ``path`` is below the base path and begins with a slash
+        or is empty; ``body`` is the request's, if it was read already."""
         began = perf_counter()
-        request = incoming(environ, path[len(BASE) + 1:])
-        reply = self._handle(request)
-        if reply.framework and not wants_json(environ):
-            reply = page(reply)
+        request = incoming(environ, path[1:], body_of(environ) if body is None else body)
+        cors = self._cors()
+        reply = cors.preflight(environ) if path else None
+        if reply is None:
+            reply = self._handle(request)
+            if reply.framework and not wants_json(environ):
+                reply = page(reply)
+            if path:
+                reply = cors.exposed(reply, environ)
         answer = render(reply, request.method)
         if isinstance(reply, Disturbed):
             answer = arriving(reply, answer)
         if self._witness:
             self._witness(environ, request, reply, answer, began)
+        return reply, answer
+
+
+class Gateway:
+    """Answers what lies under the base path by the API and passes on the rest."""
+
+    def __init__(self, api: Api, rest: Application, base: str = BASE) -> None:
+        self._api, self._rest, self._base = api, rest, base
+
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if path != self._base and not path.startswith(self._base + "/"):
+            return self._rest(environ, start_response)
+        reply, answer = self._api.answer(environ, path[len(self._base):])
         if isinstance(reply, Disturbed):
             return disturb(reply, answer, environ, start_response)
         start_response(PHRASES[answer.status], answer.headers)
@@ -75,12 +98,17 @@ def arriving(reply: Disturbed, answer: Answer) -> Answer:
 
 def disturb(reply: Disturbed, answer: Answer, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
     """An answer that is late or does not arrive in full. Whoever calls waits, unless a server offers to."""
-    if reply.delay:
-        environ.get(DELAY, sleep)(reply.delay)
+    wait(reply, environ)
     if answer.status == DROPPED:
         raise Dropped("a fault dropped the connection")
     start_response(status_line(answer.status), answer.headers)
     return [answer.body] if reply.keep is None else cut(answer.body)
+
+
+def wait(reply: Disturbed, environ: Environ) -> None:
+    """Hold a late answer back."""
+    if reply.delay:
+        environ.get(DELAY, sleep)(reply.delay)
 
 
 def status_line(status: int) -> str:
@@ -88,11 +116,12 @@ def status_line(status: int) -> str:
 
 
 def cut(beginning: bytes) -> Iterator[bytes]:
-    yield beginning
+    if beginning:
+        yield beginning
     raise Dropped("a fault dropped the connection in the middle of the body")
 
 
-def incoming(environ: Environ, path: str) -> Request:
+def incoming(environ: Environ, path: str, body: bytes) -> Request:
     """The request as it arrived, its path decoded."""
     if path.startswith("/"):
         path = "/" + path  # one more than Request.path may begin with: an empty segment is one
@@ -100,7 +129,7 @@ def incoming(environ: Environ, path: str) -> Request:
     headers = {"Content-Type": environ.get("CONTENT_TYPE", "")}
     if "HTTP_X_HTTP_METHOD_OVERRIDE" in environ:
         headers["X-HTTP-Method-Override"] = environ["HTTP_X_HTTP_METHOD_OVERRIDE"]
-    return Request(environ["REQUEST_METHOD"], decoded, environ.get("QUERY_STRING", ""), headers, body_of(environ))
+    return Request(environ["REQUEST_METHOD"], decoded, environ.get("QUERY_STRING", ""), headers, body)
 
 
 def body_of(environ: Environ) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
@@ -16,7 +16,7 @@ import requests
 from sarkmock.control import PREFIX, Control, MockControl
 from sarkmock.faults import Fault, Faults
 from sarkmock.http.engine import Engine
-from sarkmock.http.flask_app import create_app
+from sarkmock.http.flask_app import create_app, direct, throttle_of
 from sarkmock.http.wsgi import BASE
 from sarkmock.journal import Journal
 from sarkmock.pbx.seed import Seed
@@ -25,11 +25,12 @@ from sarkmock.pbx.state import State
 from sarkmock.server import certificates
 from sarkmock.server.context_server import ContextServer
 from sarkmock.server.https_server import Server, url_of
-from sarkmock.server.in_process import Application, RequestsAdapter, httpx_transport
+from sarkmock.server.in_process import RequestsAdapter, httpx_transport
 from sarkmock.suggest import unknown
 
 if TYPE_CHECKING:
     import httpx
+    from flask import Flask
 
 Running = Literal["running", "stopped"]
 AnyFault = str | Mapping[str, Any] | Fault
@@ -46,6 +47,7 @@ class SarkMock:
     ``port`` 0 takes any free one. ``tls`` is False for plain HTTP, or the server's SSLContext; by default a certificate
     is made that `ca_file` vouches for.
 
+    ``app`` is its Flask application: routes, hooks and `test_client` are there to be used.
     Unstarted, it answers through `session`, `httpx_transport` and `app`, which need no socket.
     FileError or ValueError say which argument is wrong, and the nearest right one.
     """
@@ -62,7 +64,8 @@ class SarkMock:
         several = [faults] if isinstance(faults, str | Mapping | Fault) else faults
         self.faults = Faults(self.engine, map(fault_of, several))
         self.requests = Journal(self.engine)
-        self._app = self._made_app()
+        self.app = self._made_app()
+        self._application = direct(self.app)
         self._running = ExitStack()
         self._server: Server | ContextServer | None = None
         self._authority: Path | None = None
@@ -101,10 +104,6 @@ class SarkMock:
         """A client's context that trusts the certificate."""
         return ssl.create_default_context(cafile=self.ca_file)
 
-    def app(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """The mock as a WSGI application."""
-        return self._app(environ, start_response)
-
     def reset(self) -> None:
         """Back to how it was at the start, exactly; the journal is empty."""
         with self.engine.lock:
@@ -112,9 +111,7 @@ class SarkMock:
             if self.state.seed is not self._seed:
                 self.state.reseed(self._seed)
             vars(self.state.pbx).update(self._durations)
-        MockControl(self.engine, self.faults, self.requests, Control()).reset()
-        if self._throttle:  # the window is the application's own
-            self._app = self._made_app()
+        MockControl(self.engine, self.faults, self.requests, Control(), throttle_of(self.app)).reset()
 
     def start(self) -> Self:
         """Listen from now on; CannotListen if the address cannot be had."""
@@ -136,30 +133,30 @@ class SarkMock:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _made_app(self) -> Application:
+    def _made_app(self) -> Flask:
         """The application; its control plane is for this machine alone."""
         control = Control(hosts=(NOWHERE,)) if self._address[0] in certificates.LOOPBACK else None
         return create_app(self.engine, self._throttle, journal=self.requests, faults=self.faults, control=control)
 
     def _made_server(self, starting: ExitStack) -> Server | ContextServer:
         if isinstance(self._tls, ssl.SSLContext):
-            return ContextServer(self.app, *self._address, self._tls)
+            return ContextServer(self._application, *self._address, self._tls)
         pair = None
         if self._tls:
             directory = Path(starting.enter_context(tempfile.TemporaryDirectory(prefix="sarkmock-")))
             pair = certificates.make(directory, self._address[0])
             self._authority = pair.authority
-        return Server(self.app, *self._address, tls=pair)
+        return Server(self._application, *self._address, tls=pair)
 
     def session(self) -> requests.Session:
         """A session of requests whose requests to `url` and `control_url` are answered without a socket."""
         session = requests.Session()
-        session.mount(self._origin, RequestsAdapter(self.app))
+        session.mount(self._origin, RequestsAdapter(self._application))
         return session
 
     def httpx_transport(self) -> httpx.MockTransport:
         """A transport for `httpx.Client(transport=..., base_url=sark.url)` or `AsyncClient`, without a socket."""
-        return httpx_transport(self.app)
+        return httpx_transport(self._application)
 
 
 def start_of(seed: str | Path | Mapping[str, Any] | Seed, pbx: Running | None) -> Seed:

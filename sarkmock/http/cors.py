@@ -1,0 +1,87 @@
+"""Cross-origin headers, as the CORS middleware of the published API sends them. Its configuration allows every origin.
+
+``cors`` under `x-laravel` names the behaviour: ``origin`` is that of asm89/stack-cors 1.3, ``any`` that of Laravel 10
+and 11.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+from sarkmock.http.replies import Reply
+
+Environ = Mapping[str, Any]
+METHOD, HEADERS = "HTTP_ACCESS_CONTROL_REQUEST_METHOD", "HTTP_ACCESS_CONTROL_REQUEST_HEADERS"
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+
+
+class Cors(Protocol):
+    """What the middleware does with a request."""
+
+    def preflight(self, environ: Environ) -> Reply | None:
+        """The answer to a preflight; None for any other request."""
+
+    def exposed(self, reply: Reply, environ: Environ) -> Reply:
+        """A reply with the headers that let a page of another origin read it."""
+
+
+class EchoOrigin:
+    """Answers a foreign origin by its name, and adds nothing for others."""
+
+    def preflight(self, environ: Environ) -> Reply | None:
+        if not (is_preflight(environ) and is_foreign(environ)):
+            return None
+        headers = {"Access-Control-Allow-Origin": environ["HTTP_ORIGIN"],
+                   "Access-Control-Allow-Methods": environ[METHOD].upper()}
+        if HEADERS in environ:
+            headers["Access-Control-Allow-Headers"] = environ[HEADERS].upper()
+        return Reply(None, 204, headers)
+
+    def exposed(self, reply: Reply, environ: Environ) -> Reply:
+        if not is_foreign(environ):
+            return reply
+        return with_headers(reply, {"Access-Control-Allow-Origin": environ["HTTP_ORIGIN"], "Vary": "Origin"})
+
+
+class AnyOrigin:
+    """Allows any origin by a wildcard, on every response."""
+
+    def preflight(self, environ: Environ) -> Reply | None:
+        if not is_preflight(environ):
+            return None
+        headers = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": environ[METHOD]}
+        if HEADERS in environ:
+            headers["Access-Control-Allow-Headers"] = environ[HEADERS]
+        return Reply(None, 204, headers | {"Access-Control-Max-Age": "0",
+                                           "Vary": "Access-Control-Request-Method, Access-Control-Request-Headers"})
+
+    def exposed(self, reply: Reply, environ: Environ) -> Reply:
+        headers = {"Access-Control-Allow-Origin": "*"}
+        if environ["REQUEST_METHOD"] == "OPTIONS":
+            headers["Vary"] = "Access-Control-Request-Method"
+        return with_headers(reply, headers)
+
+
+def is_preflight(environ: Environ) -> bool:
+    return environ["REQUEST_METHOD"] == "OPTIONS" and METHOD in environ
+
+
+def is_foreign(environ: Environ) -> bool:
+    """Whether the request comes from a page of another scheme, host or port."""
+    origin = environ.get("HTTP_ORIGIN")
+    return origin is not None and origin != own_origin(environ)
+
+
+def own_origin(environ: Environ) -> str:
+    """Symfony's Request::getSchemeAndHttpHost()."""
+    scheme = environ.get("wsgi.url_scheme", "http")
+    return f"{scheme}://{environ.get('HTTP_HOST', '').lower().removesuffix(DEFAULT_PORTS[scheme])}"
+
+
+def with_headers(reply: Reply, headers: Mapping[str, str]) -> Reply:
+    return replace(reply, headers={**reply.headers, **headers})
+
+
+POLICIES: Mapping[str, Cors] = {"origin": EchoOrigin(), "any": AnyOrigin()}

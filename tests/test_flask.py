@@ -1,0 +1,136 @@
+"""The Flask application and the blueprint: routes, hooks, and the same bytes as the direct way."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import defaultdict
+
+import flask
+import pytest
+from werkzeug.test import Client
+
+from sarkmock import Engine, Fault, Faults, Journal, State, blueprint, create_app
+from sarkmock.http.flask_app import direct
+from tests import fidelity, replay
+
+JSON = {"Accept": "application/json"}
+SAMPLE = [exchange for file in fidelity.FILES for exchange in replay.read(file)][::5]
+
+
+def flask_command(*arguments):
+    command = [sys.executable, "-m", "flask", "--app", "sarkmock", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_flask_routes_lists_every_operation():
+    lines = flask_command("routes").splitlines()
+    listed = {line.split()[0] for line in lines if line.startswith("sarkmock.")}
+    names = {operation.id.replace(".", "-") for operation in Engine().operations}
+    assert listed == {f"sarkmock.{name}" for name in names | {"any"}}
+    assert any(line.split() == ["sarkmock.tenants-update", "PUT", "/api/tenants/<tenant>"] for line in lines)
+
+
+def test_hooks_see_requests_of_the_api():
+    app, seen = create_app(), []
+
+    @app.before_request
+    def before():
+        seen.append(flask.request.endpoint)
+        if flask.request.headers.get("Authorization") != "Bearer let-me-in":
+            flask.abort(401)
+
+    @app.after_request
+    def after(response):
+        response.headers["X-Seen"] = "yes"
+        return response
+
+    @app.errorhandler(401)
+    def unauthorized(error):
+        return {"error": "no"}, 401
+
+    client = Client(direct(app))
+    refused = client.get("/api/tenants")
+    assert (refused.status_code, refused.json, refused.headers["X-Seen"]) == (401, {"error": "no"}, "yes")
+    assert client.get("/api/tenants", headers={"Authorization": "Bearer let-me-in"}).status_code == 200
+    assert seen == ["sarkmock.tenants-list"] * 2
+
+
+def test_a_hook_that_reads_a_form_leaves_the_body_to_the_api():
+    app = create_app()
+    app.before_request(lambda: flask.request.form.get("pkey") and None)
+    assert app.test_client().post("/api/tenants", data={"pkey": "acme", "description": "x"}).status_code == 201
+
+
+def test_a_route_of_the_users_own_comes_before_the_api():
+    app = create_app()
+    app.add_url_rule("/api/mine", "mine", lambda: "mine")
+    assert Client(direct(app)).get("/api/mine").text == "mine"
+
+
+def test_middleware_of_the_users_own_sees_requests_of_the_api():
+    app, seen = create_app(), []
+    inner = app.wsgi_app
+    app.wsgi_app = lambda environ, start_response: seen.append(environ["PATH_INFO"]) or inner(environ, start_response)
+    Client(direct(app)).get("/api/tenants")
+    assert seen == ["/api/tenants"]
+
+
+def test_the_blueprint_lies_under_any_prefix_of_another_application():
+    engine, app = Engine(), flask.Flask("other")
+    app.register_blueprint(blueprint(engine), url_prefix="/pbx/v6")
+    app.add_url_rule("/", "home", lambda: "home")
+    client = app.test_client()
+    assert client.get("/").text == "home"
+    assert client.post("/pbx/v6/tenants", json={"pkey": "acme", "description": "x"}).status_code == 201
+    assert client.get("/pbx/v6/tenants/acme").json["pkey"] == "acme"
+    unknown = client.get("/pbx/v6/nosuch", headers=JSON)
+    assert (unknown.status_code, unknown.json) == (404, {"message": "Page Not Found. Check your URI for correctness"})
+    assert client.patch("/pbx/v6/tenants", headers=JSON).status_code == 405
+
+
+def test_two_blueprints_are_two_boxes():
+    app = flask.Flask("two")
+    for name in ("left", "right"):
+        app.register_blueprint(blueprint(Engine(state=State())), url_prefix=f"/{name}", name=name)
+    client = app.test_client()
+    client.post("/left/tenants", json={"pkey": "acme", "description": "x"})
+    assert [client.get(f"/{name}/tenants/acme").status_code for name in ("left", "right")] == [200, 404]
+
+
+@pytest.mark.parametrize("profile", ["documented", "shipped"])
+def test_both_ways_give_the_same_bytes(profile):
+    ways = [Client(way) for way in (create_app(box(profile)), direct(create_app(box(profile))))]
+    for exchange in SAMPLE:
+        request = replay.request_of(exchange["request"], defaultdict(str))
+        first, second = (send(client, request) for client in ways)
+        assert first == second, exchange
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PATCH", "TRACE", "FOO"])
+@pytest.mark.parametrize("path", ["/api", "/api/", "/api//tenants", "/api/tenants/", "/api/tenants//default",
+                                  "/api/a%2Fb", "/api/extensions/mailbox", "/api/nosuch", "/apitenants", "/api/t%ffn"])
+def test_both_ways_agree_on_odd_requests(method, path):
+    ways = [Client(way) for way in (create_app(box("shipped")), direct(create_app(box("shipped"))))]
+    first, second = ((answer.status, list(answer.headers), answer.data)
+                     for answer in (client.open(path, method=method) for client in ways))
+    assert first == second
+
+
+def test_faults_and_the_journal_work_both_ways():
+    for way in (lambda app: app, direct):
+        engine = box("documented")
+        journal, faults = Journal(engine), Faults(engine, [Fault("tenants.list", status=503)])
+        client = Client(way(create_app(engine, journal=journal, faults=faults)))
+        assert client.get("/api/tenants").status_code == 503
+        journal.assert_called("tenants.list", times=1)
+
+
+def box(profile):
+    return Engine(state=State(now=1717236000), profile=profile)
+
+
+def send(client, request):
+    answer = client.open(f"/api/{request.path}", method=request.method, query_string=request.query, data=request.body,
+                         headers={**JSON, **request.headers})
+    return answer.status, list(answer.headers), answer.data
