@@ -14,7 +14,7 @@ MASK = "REDACTED"
 BODY = 4000  # characters of a body that is shown
 SECRETS = ("passwd", "password", "secret", "ldappass", "spypass", "syspass", "foppass", "disapass", "authorization",
            "proxy-authorization", "cookie", "set-cookie", "x-api-key", "token", "access_token", "api_token",
-           "remotesecret", "md5secret", "vmpasswd", "dvrvmail_password")
+           "accesstoken", "remotesecret", "md5secret", "vmpasswd", "dvrvmail_password")
 _NAME = "|".join(sorted(map(re.escape, SECRETS), key=len, reverse=True))
 _QUOTE = r"""(?:\\*["'])"""
 _QUOTED = r"""\\*"(?:[^"\\]|\\.)*?\\*"|'(?:[^'\\]|\\.)*'|[^\s,}\]"']+"""
@@ -25,7 +25,7 @@ _PATTERNS = (
     re.compile(rf'(\b(?:{_NAME})\s*=>?\s*)([^\s&;,"\'\\\])}}]+)', re.IGNORECASE),
     re.compile(rf'(name="(?:{_NAME})"\r?\n(?:[^\r\n]+\r?\n)*\r?\n)([^\r\n]*)', re.IGNORECASE),
     re.compile(r"(\b(?:(?:proxy-)?authorization|(?:set-)?cookie|x-api-key)\s*:\s*)([^\r\n'\"]+)", re.IGNORECASE),
-    re.compile(r"(\bbearer\s+)([\w.~+/=-]+)", re.IGNORECASE),
+    re.compile(r"(\bbearer\s+)([\w.~+/=|-]+)", re.IGNORECASE),
 )
 
 

@@ -17,7 +17,7 @@ from sarkmock.cli.completion import names_or_file
 from sarkmock.cli.controlling import FaultLine, control_of, set_faults, told
 from sarkmock.cli.logging import Log
 from sarkmock.faults import Fault
-from sarkmock.http.engine import Engine
+from sarkmock.http.engine import Engine, Program, api_token_of
 from sarkmock.http.flask_app import create_app, direct
 from sarkmock.http.wsgi import BASE
 from sarkmock.journal import LIMIT, Journal
@@ -26,7 +26,6 @@ from sarkmock.pbx.seeds import load_seed, seed_names
 from sarkmock.pbx.state import State
 from sarkmock.server import certificates
 from sarkmock.server.https_server import Server
-from sarkmock.spec.loading import Document, load
 from sarkmock.spec.profiles import profiles
 
 PORT = 44300
@@ -56,6 +55,8 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--fault", "faults", type=FaultLine(), multiple=True, metavar="[OPERATION:]KEY=VALUE,...",
               help="Have something go wrong, such as tenants.create:status=500,times=2; may be repeated.")
 @click.option("--fault-file", type=FILE, metavar="FILE", help="The same as a list in YAML.")
+@click.option("--api-token", envvar="SARKMOCK_API_TOKEN", show_envvar=True, metavar="TOKEN",
+              help="Bearer token of an administrator, for profiles with authentication; one is made and printed.")
 @click.option("--control-token", envvar="SARKMOCK_CONTROL_TOKEN", show_envvar=True, metavar="TOKEN",
               help="What requests to /_mock must bear; one is made and printed where other machines reach the mock.")
 @click.option("--control-origin", "origins", multiple=True, metavar="ORIGIN",
@@ -70,9 +71,9 @@ FILE = click.Path(dir_okay=False, path_type=Path)
               help="Log every request to stderr: why it was refused, what the published product does otherwise.")
 def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
           profile: str, seed: str | None, state: Path | None, throttle: int | None, journal: int,
-          faults: tuple[Fault, ...], fault_file: Path | None, control_token: str | None, origins: tuple[str, ...],
-          no_control: bool,
-          save_dir: Path | None, boot_time: float, watch: bool, verbose: bool) -> None:
+          faults: tuple[Fault, ...], fault_file: Path | None, api_token: str | None, control_token: str | None,
+          origins: tuple[str, ...], no_control: bool, save_dir: Path | None, boot_time: float, watch: bool,
+          verbose: bool) -> None:
     """Answer the SARK V6 API on this machine until Ctrl-C.
 
     HTTPS on 127.0.0.1:44300, state in memory, factory-fresh at every start unless --state keeps it. POST /_mock/reset
@@ -92,8 +93,9 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)  # before any thread starts: only `sigwait` below receives them
     with ExitStack() as stack:
-        storage = stack.enter_context(closing(Storage(state))) if state else None
-        engine = Engine(state=first_state(seed, storage, load(profile), boot_time), profile=profile)
+        program = Program.of(profile)
+        storage = stack.enter_context(closing(Storage(state, program.database))) if state else None
+        engine = Engine(state=first_state(program, seed, storage, boot_time, api_token), program=program)
         pair = None if http else _pair(stack, host, cert, key)
         control = control_of(host, no_control, control_token, save_dir, origins)
         kept = Journal(engine, journal) if journal else None
@@ -102,18 +104,26 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
         if storage:
             app = Kept(app, engine.state, storage, engine.lock)
         server = stack.enter_context(Server(app, host, port, tls=pair, log=Log(kept) if verbose else None))
-        click.echo(greeting(server.url, pair, profile, len(engine.operations),
-                            told(server.url, control, control_token is not None)))
+        click.echo(greeting(server.url, pair, engine, told(server.url, control, control_token is not None), api_token))
         if watch:
             watching.watch(engine, profile, seed, watching.told)
         signal.sigwait(ENDINGS)
     leave()
 
 
-def first_state(seed: str | None, storage: Storage | None, document: Document, boot_time: float) -> State:
+def token_of(program: Program, token: str | None) -> str | None:
+    """An administrator's token, if the profile wants one."""
+    try:
+        return api_token_of(program, token)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--api-token") from None
+
+
+def first_state(program: Program, seed: str | None, storage: Storage | None, boot_time: float,
+                token: str | None) -> State:
     """What is kept, or else the seed. A seed that is named is also what a reset goes back to."""
     kept = storage.seed if storage and seed is None else None
-    state = State(kept or load_seed(seed or "factory", document))
+    state = State(kept or load_seed(seed or "factory", program.document), token=token_of(program, token))
     state.pbx.boot_seconds = boot_time
     if storage:
         storage.restore(state)
@@ -135,12 +145,16 @@ def _pair(stack: ExitStack, host: str, cert: Path | None, key: Path | None) -> c
     return certificates.check(cert, key, directory) if cert and key else certificates.make(directory, host)
 
 
-def greeting(url: str, pair: certificates.Pair | None, profile: str, operations: int, control: str) -> str:
-    """What a user needs to send the first request."""
+def greeting(url: str, pair: certificates.Pair | None, engine: Engine, control: str, given: str | None) -> str:
+    """What a user needs to send the first request. A token that was given is not repeated."""
     trust = f"--cacert {pair.authority} " if pair and pair.authority else ""
-    return (f"SARK V6 API, profile {profile}, {operations} operations\n"
+    token = engine.state.token and ("..." if given else engine.state.token)
+    bearer = f"-H 'Authorization: Bearer {token}' " if token else ""
+    kind = f"{'your token' if given else token}   (an administrator's, until that user logs in or out)"
+    return (f"SARK V6 API, profile {engine.program.profile}, {len(engine.operations)} operations\n"
             f"listening on  {url}{BASE}\n"
-            f"try           curl {trust}{url}{BASE}/tenants\n"
+            + (f"token         {kind}\n" if token else "") +
+            f"try           curl {trust}{bearer}{url}{BASE}/tenants\n"
             f"control       {control}\n"
             f"docs          sarkmock routes, sarkmock spec, sarkmock serve --help\n"
             f"stop          Ctrl-C")

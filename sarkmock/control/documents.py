@@ -9,6 +9,7 @@ from sarkmock.control import contract
 from sarkmock.control.asking import Asked, Text
 from sarkmock.control.mock_control import MockControl
 from sarkmock.control.problems import Path, Problem
+from sarkmock.http.engine import DatabaseMismatch
 from sarkmock.spec import loading, profiles, yaml12
 from sarkmock.suggest import unknown
 
@@ -36,7 +37,10 @@ def profile(mock: MockControl, asked: Asked) -> dict[str, Any]:
 
 
 def use_profile(mock: MockControl, asked: Asked) -> dict[str, Any]:
-    mock.engine.use(known(asked.body["profile"], ("profile",)))
+    try:
+        mock.engine.use(known(asked.body["profile"], ("profile",)))
+    except DatabaseMismatch as error:
+        raise Problem(409, str(error), path=("profile",)) from None
     return profile(mock, asked)
 
 

@@ -22,7 +22,7 @@ def show(mock: MockControl, asked: Asked) -> dict[str, Any]:
 
 
 def replace(mock: MockControl, asked: Asked) -> dict[str, Any]:
-    seed = seed_of(asked.body)
+    seed = seed_of(mock, asked.body)
     with mock.engine.lock:
         mock.engine.state.hold(seed)
     return show(mock, asked)
@@ -31,7 +31,7 @@ def replace(mock: MockControl, asked: Asked) -> dict[str, Any]:
 def change(mock: MockControl, asked: Asked) -> dict[str, Any]:
     with mock.engine.lock:
         content = changed(mock.engine.state.to_seed().content(), asked.body)
-        mock.engine.state.hold(seed_of(content))
+        mock.engine.state.hold(seed_of(mock, content))
     return show(mock, asked)
 
 
@@ -48,10 +48,10 @@ def merged(entries: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
     return {name: value for name, value in {**entries, **changes}.items() if value is not None}
 
 
-def seed_of(content: Any) -> Seed:
+def seed_of(mock: MockControl, content: Any) -> Seed:
     """The seed that a body describes, past the API's rules; Problem with the place of its first mistake."""
     try:
-        return load_seed({"unchecked": True, **content})
+        return load_seed({"unchecked": True, **content}, mock.engine.document)
     except SeedError as error:
         raise Problem(422, str(error), path=error.place) from None
 
@@ -61,21 +61,21 @@ def seeds(mock: MockControl, asked: Asked) -> list[dict[str, str]]:
 
 
 def start_over(mock: MockControl, asked: Asked) -> None:
-    seed = named(asked.body["seed"]) if "seed" in asked.body else read(mock, asked.body["file"])
+    seed = named(mock, asked.body["seed"]) if "seed" in asked.body else read(mock, asked.body["file"])
     with mock.engine.lock:
         mock.engine.state.reseed(seed)
 
 
-def named(name: str) -> Seed:
+def named(mock: MockControl, name: str) -> Seed:
     if name not in seed_names():
         raise Problem(422, unknown("seed", name, seed_names()), path=("seed",))
-    return load_seed(name)
+    return load_seed(name, mock.engine.document)
 
 
 def read(mock: MockControl, name: str) -> Seed:
     file = file_of(mock, name, must_exist=True)
     try:
-        return load_seed(file)
+        return load_seed(file, mock.engine.document)
     except FileError as error:
         raise Problem(422, f"{file.name}: {error.problem}", path=("file",), line=error.line) from None
 

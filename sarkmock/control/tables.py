@@ -33,20 +33,20 @@ def show_all(mock: MockControl, asked: Asked) -> list[Row]:
 
 
 def replace_all(mock: MockControl, asked: Asked) -> list[Row]:
-    rows = checked(asked.path["table"], asked.body)
+    rows = checked(mock, asked.path["table"], asked.body)
     with writing(mock, asked) as (state, table):
         state.tables.remove(table, {})
         return add_all(state, table, rows)
 
 
 def add(mock: MockControl, asked: Asked) -> list[Row]:
-    rows = checked(asked.path["table"], asked.body)
+    rows = checked(mock, asked.path["table"], asked.body)
     with writing(mock, asked) as (state, table):
         return add_all(state, table, rows)
 
 
 def change_all(mock: MockControl, asked: Asked) -> list[Row]:
-    rows = checked(asked.path["table"], asked.body)
+    rows = checked(mock, asked.path["table"], asked.body)
     with writing(mock, asked) as (state, table):
         return [put(state, table, keys_of(state.tables, table, row, (index,)), row) for index, row in enumerate(rows)]
 
@@ -64,7 +64,8 @@ def show(mock: MockControl, asked: Asked) -> Row:
 def replace(mock: MockControl, asked: Asked) -> Row:
     with writing(mock, asked) as (state, table):
         keys = keys_in(state.tables, table, asked.path["key"])
-        row = checked(table, [{**asked.body, **{name: asked.body.get(name, value) for name, value in keys.items()}}])[0]
+        whole = {**asked.body, **{name: asked.body.get(name, value) for name, value in keys.items()}}
+        row = checked(mock, table, [whole])[0]
         same_key(keys, row)
         state.tables.remove(table, keys)
         return add_all(state, table, [row])[0]
@@ -74,7 +75,7 @@ def change(mock: MockControl, asked: Asked) -> Row:
     with writing(mock, asked) as (state, table):
         keys = keys_in(state.tables, table, asked.path["key"])
         existing(state.tables, table, keys)
-        row = checked(table, [asked.body])[0]
+        row = checked(mock, table, [asked.body])[0]
         same_key(keys, row)
         return put(state, table, keys, row)
 
@@ -97,10 +98,10 @@ def writing(mock: MockControl, asked: Asked) -> Iterator[tuple[State, str]]:
             yield state, table
 
 
-def checked(table: str, rows: list[Any]) -> list[Row]:
+def checked(mock: MockControl, table: str, rows: list[Any]) -> list[Row]:
     """The rows, if the table can hold them; Problem with the place of the first mistake."""
     try:
-        return Seed.of({"tables": {table: rows}}).tables[table]
+        return Seed.of({"tables": {table: rows}}, mock.engine.program.database).tables[table]
     except SeedError as error:
         if error.place[2:] == ():
             raise Problem(404, error.problem) from None

@@ -80,7 +80,7 @@ def drop(fault: Fault, request: Request, engine: Engine) -> Reply:
 
 def truncate(fault: Fault, request: Request, engine: Engine) -> Reply:
     reply = engine.handle(request)
-    return Disturbed(reply.body, reply.status, reply.headers, reply.content_type, reply.framework, keep=fault.truncate)
+    return Disturbed.of(reply, keep=fault.truncate)
 
 
 def throttle(fault: Fault, request: Request, engine: Engine) -> Reply:

@@ -131,7 +131,7 @@ class Faults:
         name = (fault or late or Fault()).id
         if isinstance(reply, Disturbed):
             return replace(reply, fault=name, delay=delay)
-        return Disturbed(reply.body, reply.status, reply.headers, reply.content_type, reply.framework, name, delay)
+        return Disturbed.of(reply, fault=name, delay=delay)
 
     def _meet(self, request: Request) -> tuple[Fault | None, Fault | None, float]:
         """The fault with the effect, the first that is only late, and the seconds of all."""

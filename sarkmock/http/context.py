@@ -16,7 +16,7 @@ class Context:
     """A request bound to its operation.
 
     ``input`` is query, body and files ($request->all()), ``post`` the body alone ($request->post()), both after
-    Laravel's trimming; ``row`` is the row that the path names. Checks add to ``errors``.
+    Laravel's trimming; ``row`` is the row that the path names, ``user`` that of the token. Checks add to ``errors``.
     """
 
     operation: Operation
@@ -26,6 +26,7 @@ class Context:
     post: dict[str, Any]
     errors: Errors
     row: Row | None = None
+    user: Row | None = None
 
     def refuse(self, field: str, message: str) -> None:
         """Add a message to the 422 that will be answered, as Laravel's $validator->errors()->add does."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -9,17 +10,21 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
+from sarkmock.http.authentication import ANYBODY, GUARDS, Caller, caller
 from sarkmock.http.context import Context
 from sarkmock.http.replies import Framework, Invalid, NoRoute, PhpError, Refusal, Reply, RowNotFound, debug_body
 from sarkmock.laravel import php
 from sarkmock.laravel.validation import display, is_readable
+from sarkmock.pbx import accounts
 from sarkmock.pbx.actions import ACTIONS, CHECKS, Action, Check
 from sarkmock.pbx.database import Row
+from sarkmock.pbx.seed import Seed
 from sarkmock.pbx.state import State
 from sarkmock.spec.loading import Document, load
 from sarkmock.spec.operations import Operation, Router, compile_document
 from sarkmock.spec.profiles import BASE, canonical
 
+API_TOKEN = re.compile(r"[1-9][0-9]{0,8}\|[A-Za-z0-9]{8,}")
 METHOD = re.compile("[A-Z]+")
 
 
@@ -42,14 +47,25 @@ class Program:
         self.operations = compile_document(document)
         self.by_id = {operation.id: operation for operation in self.operations}
         self.router = Router(self.operations)
+        self.database = document["x-database"]
+        self.guarded = any(operation.guard for operation in self.operations)
         self.framework = Framework.of(document["x-laravel"])
         self.debug = document["x-crashes"] == "debug"
         self.plans = {operation.id: _plan(operation) for operation in self.operations}
+        self._abilities = sorted({operation.abilities for operation in self.operations} - {()})
+        self._routers: dict[tuple[tuple[str, ...], ...], Router] = {(): self.router}
 
     @classmethod
     def of(cls, profile: str) -> Program:
         """The program of a profile; FileError if there is none of that name."""
         return cls(load(profile), canonical(profile))
+
+    def router_for(self, sender: Caller) -> Router:
+        """The routes that exist for a caller: not those that want an ability that the token lacks."""
+        hidden = tuple(wanted for wanted in self._abilities if not sender.has(wanted))
+        if hidden not in self._routers:
+            self._routers[hidden] = Router(one for one in self.operations if one.abilities not in hidden)
+        return self._routers[hidden]
 
     def meant(self, method: str, path: str) -> Operation | None:
         """The operation that a method and path mean, if any."""
@@ -59,15 +75,22 @@ class Program:
             return None
 
 
+class DatabaseMismatch(ValueError):
+    """A profile that works on another database than the state has."""
+
+
 class Engine:
     """Answers requests by a document and a state, one at a time.
 
-    ``profile`` says whose document it is; without a document it is loaded.
+    ``profile`` says whose document it is; without a document it is loaded. ``program`` is both, compiled.
     """
 
-    def __init__(self, document: Document | None = None, state: State | None = None, *, profile: str = BASE) -> None:
-        self.program = Program.of(profile) if document is None else Program(document, profile)
-        self.state = state or State()
+    def __init__(self, document: Document | None = None, state: State | None = None, *, profile: str = BASE,
+                 program: Program | None = None) -> None:
+        if program is None:
+            program = Program.of(profile) if document is None else Program(document, profile)
+        self.state = state or State(Seed.factory(program.database))
+        self.program = self.fitting(program)
         self.lock = Lock()
 
     @property
@@ -99,9 +122,29 @@ class Engine:
 
     def use(self, profile: str) -> None:
         """Answer as another profile from now on, by the same state. FileError if there is no such profile."""
-        program = Program.of(profile)
+        program = self.fitting(Program.of(profile))
         with self.lock:
             self.program = program
+
+    def fitting(self, program: Program) -> Program:
+        """The program, if the state has its database; DatabaseMismatch tells if not."""
+        if program.database != self.state.tables.name:
+            raise DatabaseMismatch(f"profile {program.profile} works on the database {program.database}, this mock has "
+                                   f"{self.state.tables.name}: start another one with that profile")
+        return program
+
+
+def api_token_of(program: Program, token: str | None) -> str | None:
+    """An administrator's token for a state of the program, made if none is given; None if it wants none.
+
+    ValueError if it is not as the product's are.
+    """
+    if token is not None and not API_TOKEN.fullmatch(token):
+        raise ValueError("the API token must be a number, a bar and at least 8 letters or digits, such as "
+                         "1|0123456789abcdef")
+    if not program.guarded:
+        return None
+    return token or f"1|{accounts.new_secret(random.SystemRandom())}"
 
 
 def answer(program: Program, state: State, request: Request) -> Reply:
@@ -114,6 +157,8 @@ def answer(program: Program, state: State, request: Request) -> Reply:
 
 
 def carry_out(program: Program, state: State, request: Request) -> Reply:
+    sender = caller(request.headers.get("Authorization", ""), state) if program.guarded else ANYBODY
+    router = program.router_for(sender)
     content_type = request.headers.get("Content-Type", "")
     everything, post = php.read_input(request.method, content_type, request.query, request.body,
                                       program.framework.trim)
@@ -122,10 +167,11 @@ def carry_out(program: Program, state: State, request: Request) -> Reply:
         # Laravel's words for Symfony's SuspiciousOperationException
         raise NoRoute(request.path, "Bad hostname provided.")
     if method == "OPTIONS":
-        return Reply(None, 200, {"Allow": ",".join(program.router.allowed(request.path))})
-    operation, path = program.router.find(method, request.path)
+        return Reply(None, 200, {"Allow": ",".join(router.allowed(request.path))})
+    operation, path = router.find(method, request.path)
+    user = GUARDS[operation.guard](sender, state) if operation.guard else None
     row = bind(operation, path, state)
-    context = Context(operation, state, path, everything, post, {}, row)
+    context = Context(operation, state, path, everything, post, {}, row, user)
     action, checks = program.plans[operation.id]
     validate(context, checks)
     reply = action(context)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
 
 Errors = dict[str, list[str]]
 JSON = "application/json"
@@ -17,7 +17,8 @@ class Reply:
     """An answer: a JSON value (or the bytes of a download), its status, and headers beside Content-Type.
 
     ``status=None`` stands for the success status that the document declares for the operation. ``framework`` marks
-    Laravel's own errors, which are HTML pages for clients that do not ask for JSON.
+    Laravel's own errors, which are HTML pages for clients that do not ask for JSON; ``browser`` is another answer to
+    such clients. ``early`` marks what is answered before any middleware runs.
     """
 
     body: Any = None
@@ -25,6 +26,8 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
     content_type: str | None = JSON
     framework: bool = False
+    browser: Reply | None = None
+    early: bool = False
 
 
 @dataclass(slots=True, frozen=True)
@@ -61,6 +64,11 @@ class Disturbed(Reply):
     fault: str = ""
     delay: float = 0.0
     keep: int | None = None
+
+    @classmethod
+    def of(cls, reply: Reply, **hand: Any) -> Self:
+        """A reply that a fault has had its hand in."""
+        return cls(**{name.name: getattr(reply, name.name) for name in fields(Reply)}, **hand)
 
 
 class Refusal(Exception):
@@ -135,6 +143,35 @@ class Invalid(Refusal):
 
     def __init__(self, errors: Mapping[str, Any]) -> None:
         super().__init__(422, dict(errors))
+
+
+class Summarised(Invalid):
+    """Invalid input where the framework itself answers: a summary beside the fields, or back to the start page."""
+
+    def __init__(self, errors: Errors) -> None:
+        super().__init__(errors)
+        first, *more = [message for messages in errors.values() for message in messages]
+        rest = f" (and {len(more)} more error{'s' if more[1:] else ''})" if more else ""
+        home = Reply(b"", 302, {"Location": "/"}, "text/html; charset=utf-8")
+        self._reply = Reply({"message": first + rest, "errors": errors}, 422, browser=home)
+
+
+class Unauthenticated(Refusal):
+    """No valid token. A client that does not want JSON is sent to a login page that does not exist."""
+
+    def __init__(self) -> None:
+        super().__init__(401, {"message": "Unauthenticated."})
+        exception = "Symfony\\Component\\Routing\\Exception\\RouteNotFoundException"
+        crash = Reply(debug_body("Route [login] not defined.", exception), 500, framework=True)
+        self._reply = Reply({"message": "Unauthenticated."}, 401, browser=crash)
+
+
+class MalformedToken(Refusal):
+    """A token without a bar, of which the product dies before it knows any route."""
+
+    def __init__(self) -> None:
+        super().__init__(500)
+        self._reply = Reply(debug_body("Undefined array key 1", "ErrorException"), 500, framework=True, early=True)
 
 
 class Conflict(Refusal):

@@ -22,6 +22,7 @@ from sarkmock.laravel.php import to_number
 BASE = "/api"
 ANYTHING = ("", "*/*", "*")
 PHRASES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+PASSED_ON = {"HTTP_AUTHORIZATION": "Authorization", "HTTP_X_HTTP_METHOD_OVERRIDE": "X-HTTP-Method-Override"}
 DROPPED = 0
 Environ = Mapping[str, Any]
 Application = Callable[[Any, Any], Iterable[bytes]]
@@ -60,9 +61,9 @@ class Api:
         reply = cors.preflight(environ) if path else None
         if reply is None:
             reply = self._handle(request)
-            if reply.framework and not wants_json(environ):
-                reply = page(reply)
-            if path:
+            if (reply.framework or reply.browser) and not wants_json(environ):
+                reply = for_browser(reply, environ)
+            if path and not reply.early:
                 reply = cors.exposed(reply, environ)
         answer = render(reply, request.method)
         if isinstance(reply, Disturbed):
@@ -127,8 +128,7 @@ def incoming(environ: Environ, path: str, body: bytes) -> Request:
         path = "/" + path  # one more than Request.path may begin with: an empty segment is one
     decoded = path if path.isascii() else path.encode("latin-1").decode("utf-8", "surrogateescape")
     headers = {"Content-Type": environ.get("CONTENT_TYPE", "")}
-    if "HTTP_X_HTTP_METHOD_OVERRIDE" in environ:
-        headers["X-HTTP-Method-Override"] = environ["HTTP_X_HTTP_METHOD_OVERRIDE"]
+    headers |= {name: environ[key] for key, name in PASSED_ON.items() if key in environ}
     return Request(environ["REQUEST_METHOD"], decoded, environ.get("QUERY_STRING", ""), headers, body)
 
 
@@ -160,6 +160,29 @@ def quality(parameters: Iterable[str]) -> float:
         if name.strip() == "q":
             return float(to_number(value) or 0)
     return 1
+
+
+def for_browser(reply: Reply, environ: Environ) -> Reply:
+    """What a client gets that does not want JSON."""
+    if reply.browser:
+        other = reply.browser
+        reply = replace(reply, body=other.body, status=other.status, headers=other.headers,
+                        content_type=other.content_type, framework=other.framework)
+    return page(reply) if reply.framework else redirection(reply, environ)
+
+
+def redirection(reply: Reply, environ: Environ) -> Reply:
+    """Laravel's redirection to a path of the same host."""
+    location = url_of(environ) + reply.headers["Location"].rstrip("/")
+    link = f'<a href="{escape(location)}">{escape(location)}</a>'
+    text = f"<!DOCTYPE html>\n<html><body>Redirecting to {link}.</body></html>\n"
+    return replace(reply, body=text.encode(), headers={**reply.headers, "Location": location})
+
+
+def url_of(environ: Environ) -> str:
+    """Scheme and host as the client named them."""
+    host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
+    return f"{environ['wsgi.url_scheme']}://{host}"
 
 
 def page(reply: Reply) -> Reply:

@@ -16,7 +16,8 @@ from typing import Any
 Row = dict[str, Any]
 IntegrityError = sqlite3.IntegrityError
 
-LAYOUT = files("sarkmock.pbx").joinpath("tables.sql")
+DATABASES = {"sark-6.0": ("tables.sql",), "sark-6.5": ("tables.sql", "tables-6.5.sql")}  # each adds to the one before
+OLDEST = "sark-6.0"
 MAGIC = b"SQLite format 3\0"
 ROLLBACK_JOURNAL = b"\1\1"  # bytes 18 and 19 of the header: a file in WAL mode cannot be opened in memory
 PATIENCE = 5_000  # times 10,000 steps of SQLite's virtual machine, about a second
@@ -24,17 +25,21 @@ MOST_ROWS = 100_000
 
 
 class Database:
-    """Rows are dicts of column -> value (str, int, float or None), in the table's column order."""
+    """The tables of one of DATABASES.
 
-    def __init__(self) -> None:
+    Rows are dicts of column -> value (str, int, float or None), in the table's column order.
+    """
+
+    def __init__(self, name: str = OLDEST) -> None:
+        self.name = name
         self._db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        self._db.executescript(LAYOUT.read_text())
+        self._db.executescript(layout(name))
         self._restored = 0
         self._columns = {table: tuple(row[1] for row in self._db.execute(f"PRAGMA table_info({quote(table)})"))
                          for table in self.tables()}
 
     def tables(self) -> list[str]:
-        sql = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY rowid"
+        sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY rowid"
         return [name for (name,) in self._db.execute(sql)]
 
     def columns(self, table: str) -> tuple[str, ...]:
@@ -175,7 +180,7 @@ class LockedDatabase(Database):
     """Another database's rows, that can be read but not written: another program holds the lock."""
 
     def __init__(self, other: Database) -> None:
-        self._db, self._columns = other._db, other._columns
+        self.name, self._db, self._columns = other.name, other._db, other._columns
 
     def insert(self, table: str, row: Mapping[str, Any]) -> int:
         raise DatabaseLocked
@@ -188,6 +193,11 @@ class LockedDatabase(Database):
 
     def load(self, image: bytes) -> None:
         raise DatabaseLocked
+
+
+def layout(name: str) -> str:
+    """The SQL that makes the tables of a database."""
+    return "".join(files("sarkmock.pbx").joinpath(script).read_text() for script in DATABASES[name])
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from sarkmock.pbx.database import LAYOUT
+from sarkmock.pbx.database import OLDEST, layout
 from sarkmock.pbx.seed import Seed
 from sarkmock.pbx.state import File, State
 from sarkmock.pbx.state_file import Place, StateFile
@@ -26,10 +26,11 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 class Storage:
     """A state file in use. FileError if it cannot be used; it is left as it is then."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, database: str = OLDEST) -> None:
         self.seed: Seed | None = None
+        self._database = database
         self._seen: tuple[Any, ...] = (None, None, None, None)
-        self._file = StateFile(file, version(), self._accept)
+        self._file = StateFile(file, version(database), self._accept)
 
     def _accept(self, parts: dict[Place, bytes]) -> None:
         """Read what was kept; KeyError or ValueError if it is not all there."""
@@ -38,7 +39,7 @@ class Storage:
             self._memory = json.loads(parts[MACHINE, 0])
             self._image = b"".join(parts[TABLES, number] for number in range(self._memory["pages"]))
             self._files = {path: File(parts[path, 0], mtime) for path, mtime in self._memory["written"].items()}
-            self.seed = Seed.of(json.loads(parts[SEED, 0]))
+            self.seed = Seed.of(json.loads(parts[SEED, 0]), self._database)
 
     def restore(self, state: State) -> None:
         """Make a state what the file holds, if it holds anything: ``seed`` is what it started from."""
@@ -46,6 +47,7 @@ class Storage:
             state.tables.restore(self._image)
             state.files = dict(self._files)
             state.recall(self._memory)
+            state.admit()
 
     def save(self, state: State) -> None:
         """Keep what has changed since the last time; OSError if that cannot be done."""
@@ -105,6 +107,6 @@ class Kept:
         return None
 
 
-def version() -> int:
+def version(database: str) -> int:
     """The format of the file and the layout of the tables in it, as one number."""
-    return zlib.crc32(f"{FORMAT} {LAYOUT.read_text()}".encode()) & 0x7FFFFFFF
+    return zlib.crc32(f"{FORMAT} {layout(database)}".encode()) & 0x7FFFFFFF

@@ -7,24 +7,28 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial, reduce
 from importlib.resources import files
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from sarkmock.pbx.database import Database, Row
+from sarkmock.pbx.database import OLDEST, Database, Row
 from sarkmock.spec import yaml12
 from sarkmock.spec.yaml12 import FileError
 from sarkmock.suggest import unknown
 
-STAMPS = ("z_created", "z_updated")
+STAMPS = ("z_created", "z_updated", "created_at", "updated_at")
 KEYS = ("tables", "files", "astdb", "pbx", "unchecked")
 ROW_ID = "INTEGER PRIMARY KEY"  # the one kind of column that SQLite itself keeps free of texts
 INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
+# Each file adds to the one before.
+FACTORY = {"sark-6.0": ("factory.yaml",), "sark-6.5": ("factory.yaml", "factory-6.5.yaml")}
 Place = tuple[str | int, ...]
+# (table, index of a row in the whole) -> index of the row that was put on top.
+Origins = Mapping[tuple[str, int], int]
 
 
 class SeedError(ValueError):
@@ -39,7 +43,7 @@ class SeedError(ValueError):
 class Seed:
     """Rows by table, files by path, AstDB values by (family, key), and whether the PBX runs. Not to be changed.
 
-    ``unchecked`` tells that rows may be such as the API would refuse.
+    ``unchecked`` tells that rows may be such as the API would refuse; ``database`` names the layout of the tables.
     """
 
     tables: dict[str, list[Row]] = field(default_factory=dict)
@@ -47,25 +51,28 @@ class Seed:
     astdb: dict[tuple[str, str], str] = field(default_factory=dict)
     running: bool = True
     unchecked: bool = False
+    database: str = OLDEST
 
     @classmethod
     @cache
-    def factory(cls) -> Seed:
-        """A factory-fresh SARK."""
-        return cls.read(Path(str(files("sarkmock.pbx").joinpath("seeds/factory.yaml"))))
+    def factory(cls, database: str = OLDEST) -> Seed:
+        """A factory-fresh SARK with that database."""
+        seeds = files("sarkmock.pbx").joinpath("seeds")
+        layers = [cls.read(Path(str(seeds.joinpath(file))), database) for file in FACTORY[database]]
+        return reduce(lambda base, own: merged(base, own, stated=False)[0], layers)
 
     @classmethod
-    def read(cls, file: Path) -> Seed:
+    def read(cls, file: Path, database: str = OLDEST) -> Seed:
         """The seed in a YAML file; FileError names file, line and field of the first mistake."""
         try:
-            return cls.of(yaml12.read(file))
+            return cls.of(yaml12.read(file), database)
         except SeedError as error:
             raise FileError(file, yaml12.line_of(file, error.place), str(error)) from None
 
     @classmethod
-    def of(cls, content: Any) -> Seed:
+    def of(cls, content: Any, database: str = OLDEST) -> Seed:
         """The seed that a mapping of a seed file's shape describes, all but a base; SeedError for a mistake."""
-        problems = list(_problems(content))
+        problems = list(_problems(content, database))
         if problems:
             place, problem = problems[0]
             raise SeedError(place, problem + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""))
@@ -75,7 +82,7 @@ class Seed:
             astdb={(str(family), str(key)): str(value) for family, entries in (content.get("astdb") or {}).items()
                    for key, value in (entries or {}).items()},
             running=content.get("pbx", "running") == "running",
-            unchecked=content.get("unchecked", False))
+            unchecked=content.get("unchecked", False), database=database)
 
     def text(self) -> str:
         """The seed as YAML, for people to read and change."""
@@ -83,7 +90,7 @@ class Seed:
 
     def content(self) -> dict[str, Any]:
         """The mapping that `of` takes, without what a row need not say."""
-        layout = Database()
+        layout = Database(self.database)
         astdb: dict[str, dict[str, str]] = {}
         for (family, key), value in self.astdb.items():
             astdb.setdefault(family, {})[key] = value
@@ -93,7 +100,37 @@ class Seed:
                     {"unchecked": True} if self.unchecked else {})
 
 
-def _problems(content: Any) -> Iterator[tuple[Place, str]]:
+def merged(base: Seed, own: Seed, *, stated: bool) -> tuple[Seed, Origins]:
+    """A seed on top of another: rows of a key that both have are joined column by column.
+
+    ``stated`` tells whether own says if the PBX runs.
+    """
+    layout, origins = Database(own.database), {}
+    tables = {table: list(rows) for table, rows in base.tables.items()}
+    for table, rows in own.tables.items():
+        whole = tables.setdefault(table, [])
+        places = {key_of(layout, table, row): index for index, row in enumerate(whole)}
+        for number, row in enumerate(rows):
+            index = places.get(key_of(layout, table, row), len(whole))
+            whole[index:index + 1] = [{**(whole[index] if index < len(whole) else {}), **row}]
+            origins[table, index] = number
+        for index, row in enumerate(whole):
+            refusal = layout.refusal(table, row)
+            if refusal:
+                raise SeedError(("tables", table, origins.get((table, index), 0)), refusal)
+    running = own.running if stated else base.running
+    return Seed(tables, base.files | own.files, base.astdb | own.astdb, running, own.unchecked,
+                own.database), origins
+
+
+def key_of(layout: Database, table: str, row: Row) -> tuple[Any, ...]:
+    """What tells a row from others, for people: pkey where there is one. A row without is like no other."""
+    names = ("pkey",) if "pkey" in layout.columns(table) else layout.key(table)
+    values = tuple(None if row.get(name) is None else str(row[name]) for name in names)
+    return (id(row),) if None in values else values
+
+
+def _problems(content: Any, database: str) -> Iterator[tuple[Place, str]]:
     if not isinstance(content, dict):
         yield (), f"expected a mapping with {', '.join(KEYS)}"
         return
@@ -104,7 +141,9 @@ def _problems(content: Any) -> Iterator[tuple[Place, str]]:
         yield ("pbx",), "must be running or stopped"
     if not isinstance(content.get("unchecked", False), bool):
         yield ("unchecked",), "must be true or false"
-    for key, problems in (("tables", _table_problems), ("files", _file_problems), ("astdb", _astdb_problems)):
+    checks: dict[str, Callable[[dict[Any, Any]], Iterator[tuple[Place, str]]]] = {
+        "tables": partial(_table_problems, Database(database)), "files": _file_problems, "astdb": _astdb_problems}
+    for key, problems in checks.items():
         value = content.get(key) or {}
         if isinstance(value, dict):
             yield from problems(value)
@@ -112,8 +151,7 @@ def _problems(content: Any) -> Iterator[tuple[Place, str]]:
             yield (key,), "must be a mapping"
 
 
-def _table_problems(tables: dict[Any, Any]) -> Iterator[tuple[Place, str]]:
-    layout = Database()
+def _table_problems(layout: Database, tables: dict[Any, Any]) -> Iterator[tuple[Place, str]]:
     for table, rows in tables.items():
         if table not in layout.tables():
             yield ("tables", table), unknown("table", table, layout.tables())

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from sarkmock.pbx.accounts import USERS, admit
 from sarkmock.pbx.asterisk import Pbx
 from sarkmock.pbx.database import Database, Row
 from sarkmock.pbx.seed import STAMPS, Seed
@@ -69,24 +70,30 @@ class Clock:
 
 
 class State:
-    """The state of one PBX. ``now`` holds the clock still at that epoch second."""
+    """The state of one PBX. ``now`` holds the clock still at that epoch second.
 
-    def __init__(self, seed: Seed | None = None, *, dice: int = 0, now: float | None = None) -> None:
-        self.tables = Database()
+    ``token`` is an administrator's from the start, and again after each reset, where the database has users.
+    """
+
+    def __init__(self, seed: Seed | None = None, *, dice: int = 0, now: float | None = None,
+                 token: str | None = None) -> None:
+        seed = seed or Seed.factory()
+        self.tables = Database(seed.database)
         self.files: dict[str, File] = {}
         self.astdb: dict[tuple[str, str], str] = {}
         self.clock = Clock(now)
         self.dice = random.Random(dice)
         self.pbx = Pbx(self.clock)
         self._dice = dice
-        self.reseed(seed or Seed.factory())
+        self.token = token if USERS in self.tables.tables() else None
+        self.reseed(seed)
 
     def reseed(self, seed: Seed) -> None:
-        """Start over from a seed, which `reset` goes back to from now on.
+        """Start over from a seed of the same database, which `reset` goes back to from now on.
 
         sqlite3.IntegrityError if it has a key twice; nothing is changed then.
         """
-        image = filled(seed, self.clock.start())
+        image = filled(seed, self.clock.start(), self.token)
         self.seed, self._image = seed, image
         self.reset()
 
@@ -106,11 +113,16 @@ class State:
         sqlite3.IntegrityError if it has a key twice; nothing is changed then.
         """
         written = self.clock.now()
-        self.tables.restore(filled(seed, written))
+        self.tables.restore(filled(seed, written, self.token))
         self.files = {path: self._kept(path, content) or File(content, written) for path, content in seed.files.items()}
         self.astdb = dict(seed.astdb)
         if seed.running != self.pbx.running:
             self.pbx.reset(running=seed.running)
+
+    def admit(self) -> None:
+        """Let the token in again, where the tables were replaced."""
+        if self.token:
+            admit(self.tables, self.token, self.clock.stamp())
 
     def _kept(self, path: str, content: bytes) -> File | None:
         """The file at a path, if that is its content."""
@@ -140,16 +152,19 @@ class State:
         """A seed that holds what there is now; calls, the clock and the dice are not in it."""
         tables = {table: self.tables.rows(table) for table in self.tables.tables()}
         files = {path: file.content for path, file in self.files.items()}
-        return Seed({table: rows for table, rows in tables.items() if rows}, files, dict(self.astdb), self.pbx.running)
+        return Seed({table: rows for table, rows in tables.items() if rows}, files, dict(self.astdb), self.pbx.running,
+                    database=self.tables.name)
 
 
-def filled(seed: Seed, now: float) -> bytes:
+def filled(seed: Seed, now: float, token: str | None) -> bytes:
     """The image of a database with the seed's rows; what they do not say of their time stamps is now."""
-    tables, stamp = Database(), stamp_of(now)
+    tables, stamp = Database(seed.database), stamp_of(now)
     for table, rows in seed.tables.items():
         stamped = stamps(tables, table, stamp)
         for row in rows:
             tables.insert(table, stamped | row)
+    if token:
+        admit(tables, token, stamp)
     return tables.dump()
 
 

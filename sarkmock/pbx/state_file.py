@@ -100,7 +100,7 @@ def checked(db: sqlite3.Connection, version: int) -> dict[Place, bytes]:
     if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION:
         raise StateFileError("is no state file of sarkmock")
     if db.execute("PRAGMA user_version").fetchone()[0] != version:
-        raise StateFileError("was written by another version of sarkmock")
+        raise StateFileError("was written by another version of sarkmock, or for a profile with another database")
     verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
     rows = db.execute("SELECT name, number, content, crc FROM part").fetchall()
     if verdict != "ok" or any(zlib.crc32(content) != crc for _, _, content, crc in rows):

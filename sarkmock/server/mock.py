@@ -15,7 +15,7 @@ import requests
 
 from sarkmock.control import PREFIX, Control, MockControl
 from sarkmock.faults import Fault, Faults
-from sarkmock.http.engine import Engine
+from sarkmock.http.engine import Engine, Program, api_token_of
 from sarkmock.http.flask_app import create_app, direct, throttle_of
 from sarkmock.http.wsgi import BASE
 from sarkmock.journal import Journal
@@ -26,6 +26,7 @@ from sarkmock.server import certificates
 from sarkmock.server.context_server import ContextServer
 from sarkmock.server.https_server import Server, url_of
 from sarkmock.server.in_process import RequestsAdapter, httpx_transport
+from sarkmock.spec.loading import Document
 from sarkmock.suggest import unknown
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class SarkMock:
     ``seed`` is a seed's name, the path of a seed file, a mapping of that shape, or a Seed. ``pbx`` says whether
     Asterisk runs, whatever the seed says. ``faults`` is one or several: ``"tenants.*:status=503"``, a mapping, a Fault.
     ``now`` holds the clock still at that epoch second; ``throttle`` is how many requests a minute are answered.
+    ``api_token`` is an administrator's bearer token where the profile wants one; by default a random one is made.
     ``port`` 0 takes any free one. ``tls`` is False for plain HTTP, or the server's SSLContext; by default a certificate
     is made that `ca_file` vouches for.
 
@@ -54,12 +56,14 @@ class SarkMock:
 
     def __init__(self, *, profile: str = "documented", seed: str | Path | Mapping[str, Any] | Seed = "factory",
                  pbx: Running | None = None, faults: AnyFault | Sequence[AnyFault] = (),
-                 now: float | None = None, throttle: int | None = None,
+                 now: float | None = None, throttle: int | None = None, api_token: str | None = None,
                  host: str = "127.0.0.1", port: int = 0, tls: bool | ssl.SSLContext = True) -> None:
         self._address, self._tls, self._throttle = (host, port), tls, throttle
-        self._seed = start_of(seed, pbx)
-        self.engine = Engine(state=State(self._seed, now=now), profile=profile)
-        self._program = self.engine.program
+        program = Program.of(profile)
+        self._seed = start_of(seed, pbx, program.document)
+        state = State(self._seed, now=now, token=api_token_of(program, api_token))
+        self.engine = Engine(state=state, program=program)
+        self._program = program
         self._durations = {name: getattr(self.state.pbx, name) for name in DURATIONS}
         several = [faults] if isinstance(faults, str | Mapping | Fault) else faults
         self.faults = Faults(self.engine, map(fault_of, several))
@@ -74,6 +78,16 @@ class SarkMock:
     def state(self) -> State:
         """All that the PBX holds, to be read and changed."""
         return self.engine.state
+
+    @property
+    def token(self) -> str | None:
+        """An administrator's bearer token, until that user logs in or out; None if the profile wants none."""
+        return self.state.token
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that a request must have: the token's, or none."""
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
     @property
     def url(self) -> str:
@@ -159,12 +173,12 @@ class SarkMock:
         return httpx_transport(self._application)
 
 
-def start_of(seed: str | Path | Mapping[str, Any] | Seed, pbx: Running | None) -> Seed:
+def start_of(seed: str | Path | Mapping[str, Any] | Seed, pbx: Running | None, document: Document) -> Seed:
     """The seed to start from, with the PBX as wanted."""
     if pbx is not None and pbx not in get_args(Running):
         raise ValueError(unknown("state of the PBX", pbx, get_args(Running)))
     if not isinstance(seed, Seed):
-        seed = load_seed(seed)
+        seed = load_seed(seed, document)
     return replace(seed, running=pbx == "running") if pbx else seed
 
 

@@ -56,6 +56,8 @@ class Operation:
     visible: tuple[str, ...]
     defaults: Mapping[str, Any]
     spec: Mapping[str, Any]
+    guard: str | None = None
+    abilities: tuple[str, ...] = ()
 
     @property
     def key(self) -> str | None:
@@ -79,13 +81,22 @@ def _compile(document: Document, framework: Framework, path: str, method: str,
     schema = row_schema(document, response)
     rules = body_rules(document, spec)
     properties = schema.get("properties", {})
+    guard, abilities = security(document, spec)
     return Operation(
         id=spec["operationId"], method=method.upper(), path=path, section=spec["tags"][0], hazard=spec["x-hazard"],
         source=lines(spec.get("x-source", ())), action=spec["x-action"], checks=tuple(spec.get("x-after", ())),
         status=status, content_type=next(iter(response.get("content", {})), None),
         parameters=tuple(PARAMETER.findall(path)),
         rules=rules, validator=Validator(rules, framework.messages), table=_table(item),
-        visible=tuple(properties), defaults=_defaults(properties), spec=spec)
+        visible=tuple(properties), defaults=_defaults(properties), spec=spec, guard=guard, abilities=abilities)
+
+
+def security(document: Document, spec: Mapping[str, Any]) -> tuple[str | None, tuple[str, ...]]:
+    """The guard that an operation's security scheme names, and the abilities that a token must have."""
+    for requirement in spec.get("security", document["security"]):
+        for name, abilities in requirement.items():
+            return document["components"]["securitySchemes"][name]["x-guard"], tuple(abilities)
+    return None, ()
 
 
 def success(document: Document, spec: Mapping[str, Any]) -> tuple[int, Mapping[str, Any]]:

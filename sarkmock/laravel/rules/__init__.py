@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from sarkmock.laravel.php import is_numeric
 from sarkmock.laravel.rules import uploads, values
 from sarkmock.laravel.rules.base import Maker, Rule, Tables, Test
-from sarkmock.laravel.rules.exists import exists
+from sarkmock.laravel.rules.exists import exists, unique
 from sarkmock.laravel.rules.values import plain
 
 __all__ = ["IMPLICIT", "NUMERIC", "PRESENCE", "RULES", "WITH_PARAMETER", "Maker", "Rule", "Tables", "Test"]
@@ -32,12 +32,15 @@ RULES: Mapping[str, Maker] = {
     "required": plain(values.is_present),
     "size": values.exactly,
     "string": plain(values.is_string),
-    # The product's rules for an IVR's timeout; Laravel has no such methods.
+    "unique": unique,
+    # The product's rules for an IVR's timeout and a tenant's directory; Laravel has no such methods.
     "operator": values.missing_method("Operator"),
     "100": values.missing_method("100"),
+    "YES": values.missing_method("YES"),
+    "sarkstring": values.missing_method("Sarkstring"),
 }
 
 IMPLICIT = frozenset({"required"})  # asked even if the field is absent or blank; failing, it ends the field
 NUMERIC = frozenset({"integer", "numeric"})  # with one of these a size is a value
-PRESENCE = frozenset({"exists"})  # not asked once the field has a message
-WITH_PARAMETER = frozenset({"digits", "exists", "in", "max", "mimes", "mimetypes", "min", "regex", "size"})
+PRESENCE = frozenset({"exists", "unique"})  # not asked once the field has a message
+WITH_PARAMETER = frozenset({"digits", "exists", "in", "max", "mimes", "mimetypes", "min", "regex", "size", "unique"})

@@ -1,4 +1,4 @@
-"""The rule ``exists``: what Laravel asks SQLite, and what SQLite makes of odd column names. Knows no other rule."""
+"""The rules ``exists`` and ``unique``: what Laravel asks SQLite, and what SQLite makes of odd column names."""
 
 from __future__ import annotations
 
@@ -25,6 +25,18 @@ def exists(rule: Rule) -> Test:
             members = distinct(list(value.values() if isinstance(value, dict) else value))
             return all(member is not None and is_found(tables, table, column, member) for member in members)
         return is_found(tables, table, column, value)
+
+    return passes
+
+
+def unique(rule: Rule) -> Test:
+    """``unique:table,column``: no row has the value; without a column the field's own name is the column."""
+    if len(rule.parameters) > 2:
+        raise ValueError("conditions beside the column are not supported")
+    table, column = (*rule.parameters, rule.field)[:2]
+
+    def passes(value: Any, tables: Tables) -> bool:
+        return not is_found(tables, table, column, value)
 
     return passes
 

@@ -9,6 +9,7 @@ from functools import partial
 from sarkmock.http.context import Context
 from sarkmock.http.replies import Reply
 from sarkmock.pbx.actions import (
+    accounts,
     ami,
     ami_channels,
     ami_functions,
@@ -162,6 +163,19 @@ ACTIONS: dict[str, Action] = {
     "firewall_ipv6_store": partial(firewall.store, firewall.IPV6),
     "firewall_ipv6_save": partial(firewall.save, firewall.IPV6),
     "firewall_ipv6_restart": partial(firewall.restart, firewall.IPV6),
+    # accounts
+    "login": accounts.login,
+    "logout": accounts.logout,
+    "whoami": accounts.whoami,
+    "register_user": accounts.register,
+    "users_list": accounts.index,
+    "users_by_id": accounts.found_by("id"),
+    "users_by_email": accounts.found_by("email"),
+    "users_by_name": accounts.found_by("name"),
+    "users_by_endpoint": accounts.found_by("endpoint"),
+    "users_revoke": accounts.revoke,
+    "users_delete": accounts.delete,
+    "ami_db_refused": ami.refused,
     # logs
     "logs_list": logs.index,
     "logs_cdrs": logs.cdrs,
@@ -207,6 +221,8 @@ CHECKS: dict[str, Check] = {
     "greeting_is_named": Check(greetings.is_named, (greetings.FIELD,)),
     # firewalls
     "rules_are_lines": Check(firewall.are_lines, ("rules",)),
+    # accounts
+    "errors_are_summarised": Check(accounts.errors_are_summarised),
     # logs
     "limit_is_whole": Check(logs.limit_is_whole, ("limit",)),
 }

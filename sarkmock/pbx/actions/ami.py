@@ -92,6 +92,12 @@ def delete_value(context: Context) -> Reply:
     return keyed(context, db_delete(context.state.astdb, asked(context, "id"), asked(context, "key")))
 
 
+def refused(context: Context) -> Reply:
+    """The published handler looks for a family that the path does not have: Asterisk refuses."""
+    require_pbx(context.state)
+    return keyed(context, False)
+
+
 def keyed(context: Context, value: Any) -> Reply:
     """An object with one member; PHP makes the key "0" the index of an array, and json_encode a list of that."""
     key = asked(context, "key")

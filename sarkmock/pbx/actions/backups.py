@@ -93,12 +93,12 @@ def is_sound(context: Context) -> None:
     """The archive must be one that can be restored without harm."""
     file = context.input.get(FIELD)
     if isinstance(file, UploadedFile) and not context.errors:
-        problem = complaint(file.content)
+        problem = complaint(file.content, context.state.tables.name)
         if problem is not None:
             context.refuse(FIELD, f"The {FIELD} {problem}.")
 
 
-def complaint(content: bytes) -> str | None:
+def complaint(content: bytes, database: str) -> str | None:
     """What is wrong with an archive, as the end of a sentence; None if it can be restored."""
     try:
         archive = archives.inspect(content)
@@ -106,7 +106,7 @@ def complaint(content: bytes) -> str | None:
         return str(error)
     if DATABASE not in archive.namelist():
         return None
-    problem = database_image.complaint(archive.read(DATABASE))
+    problem = database_image.complaint(archive.read(DATABASE), database)
     return None if problem is None else f"holds a {DATABASE} that cannot be restored: {problem}"
 
 
@@ -134,7 +134,7 @@ def restore_parts(context: Context, source: str, parts: dict[str, Part]) -> Repl
     file = context.state.files.get(BACKUPS.path(source))
     if file is None:
         raise NotFound({"Error": f"{name} has errors see logs for details"})
-    problem = complaint(file.content)
+    problem = complaint(file.content, context.state.tables.name)
     if problem is not None:
         raise unrestorable(name, f"it {problem}")
     archive = archives.inspect(file.content)

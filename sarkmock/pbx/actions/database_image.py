@@ -10,9 +10,9 @@ from sarkmock.pbx.database import Database
 NEVER_EMPTY = ("globals", "cluster")
 
 
-def complaint(image: bytes) -> str | None:
+def complaint(image: bytes, database: str) -> str | None:
     """Why the bytes cannot be restored, as a clause that speaks of "it"; None if they can, which is tried out."""
-    aside = Database()
+    aside = Database(database)
     try:
         aside.load(image)
     except sqlite3.DatabaseError as error:

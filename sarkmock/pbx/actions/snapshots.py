@@ -52,7 +52,7 @@ def is_sound(context: Context) -> None:
     if not isinstance(file, UploadedFile) or context.errors:
         return
     try:
-        problem = database_image.complaint(unpacked(file.content))
+        problem = database_image.complaint(unpacked(file.content), context.state.tables.name)
     except archives.Unsound as error:
         context.refuse(FIELD, f"The {FIELD} {error}.")
     else:
@@ -90,7 +90,7 @@ def restore(context: Context) -> Reply:
     name, file = context.path[SNAPSHOTS.parameter], SNAPSHOTS.find(context)
     if file is None:
         raise NotFound({"Error": "snapshot file not found"})
-    problem = database_image.complaint(file.content)
+    problem = database_image.complaint(file.content, context.state.tables.name)
     if problem is not None:
         raise unrestorable(name, problem)
     context.state.tables.load(file.content)

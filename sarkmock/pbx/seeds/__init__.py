@@ -8,20 +8,21 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from sarkmock.pbx.seed import Place, Seed, SeedError
+from sarkmock.pbx.database import OLDEST
+from sarkmock.pbx.seed import Origins, Place, Seed, SeedError, merged
 from sarkmock.pbx.seeds.big import big
 from sarkmock.pbx.seeds.checks import refused
-from sarkmock.pbx.seeds.merging import Origins, merged
 from sarkmock.spec import yaml12
 from sarkmock.spec.loading import Document, load
 from sarkmock.spec.yaml12 import FileError
 from sarkmock.suggest import unknown
 
-NAMED: dict[str, tuple[str, Callable[[], Seed]]] = {
+# By name, what a seed holds in a few words, and the function that makes it for a database.
+NAMED: dict[str, tuple[str, Callable[[str], Seed]]] = {
     "factory": ("a factory-fresh SARK", Seed.factory),
-    "empty": ("the default tenant and the settings' row, nothing else", lambda: shipped("empty")),
+    "empty": ("the default tenant and the settings' row, nothing else", lambda database: shipped("empty", database)),
     "demo": ("a small firm in use: tenants, extensions, queues, IVR, routes, trunks, timers, greetings",
-             lambda: shipped("demo")),
+             lambda database: shipped("demo", database)),
     "big": ("10,000 extensions in 20 tenants, on a factory-fresh SARK", big),
 }
 HINT = "; `unchecked: true` in the seed loads it all the same"
@@ -40,13 +41,14 @@ def describe(name: str) -> str:
 def load_seed(seed: str | Path | Mapping[str, Any], document: Document | None = None) -> Seed:
     """The seed of a name, of the YAML file at a path, or of a mapping of a seed file's shape.
 
-    Rows must be such as the API of the document (``documented`` unless given) would have written, unless the seed says
-    ``unchecked: true``. FileError tells file, line and field of a mistake, SeedError that of a mapping.
+    The document (``documented`` unless given) names the database. Rows must be such as its API would have written,
+    unless the seed says ``unchecked: true``. FileError tells file, line and field of a mistake, SeedError that of a
+    mapping.
     """
     if isinstance(seed, Mapping):
         return seed_of(dict(seed), document)
     if str(seed) in NAMED:
-        return named(str(seed))
+        return named(str(seed), database_of(document))
     file = Path(seed)
     if file.suffix not in (".yaml", ".yml", ".json") and not file.is_file():
         raise FileError(seed, None, f"{unknown('seed', seed, NAMED)}, or the path of a YAML file")
@@ -57,16 +59,24 @@ def load_seed(seed: str | Path | Mapping[str, Any], document: Document | None = 
 
 
 def seed_of(content: Any, document: Document | None) -> Seed:
-    if not isinstance(content, dict) or "base" not in content:
-        seed, origins = Seed.of(content), None
-    elif content["base"] in NAMED:
-        own = Seed.of({key: value for key, value in content.items() if key != "base"})
-        seed, origins = merged(named(content["base"]), own, stated="pbx" in content)
-    else:
-        raise SeedError(("base",), unknown("seed", content["base"], NAMED))
+    seed, origins = on_base(content, database_of(document))
     if not seed.unchecked:
         check(seed, origins, load() if document is None else document)
     return seed
+
+
+def on_base(content: Any, database: str) -> tuple[Seed, Origins | None]:
+    """The seed of a mapping, on top of the one that it names as its base."""
+    if not isinstance(content, dict) or "base" not in content:
+        return Seed.of(content, database), None
+    if content["base"] not in NAMED:
+        raise SeedError(("base",), unknown("seed", content["base"], NAMED))
+    own = Seed.of({key: value for key, value in content.items() if key != "base"}, database)
+    return merged(named(content["base"], database), own, stated="pbx" in content)
+
+
+def database_of(document: Document | None) -> str:
+    return OLDEST if document is None else str(document["x-database"])
 
 
 def check(seed: Seed, origins: Origins | None, document: Document) -> None:
@@ -87,9 +97,10 @@ def origin(place: Place, origins: Origins | None) -> Place:
 
 
 @cache
-def named(name: str) -> Seed:
-    return NAMED[name][1]()
+def named(name: str, database: str) -> Seed:
+    return NAMED[name][1](database)
 
 
-def shipped(name: str) -> Seed:
-    return load_seed(Path(str(files("sarkmock.pbx").joinpath(f"seeds/{name}.yaml"))))
+def shipped(name: str, database: str) -> Seed:
+    """A seed of ours. A test holds its rows to the rules of the document."""
+    return on_base(yaml12.read(Path(str(files("sarkmock.pbx").joinpath(f"seeds/{name}.yaml")))), database)[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sarkmock.pbx.database import Row
 from sarkmock.pbx.seed import Seed
 
@@ -10,13 +12,13 @@ FIRST = 10_000
 NAMES = ("Reception", "Accounts", "Sales", "Workshop", "Stores", "Dispatch", "Support", "Meeting Room")
 
 
-def big() -> Seed:
+def big(database: str) -> Seed:
     """10,000 extensions with a mailbox each, shared out among 20 tenants beside the default one."""
-    factory = Seed.factory()
+    factory = Seed.factory(database)
     tenants = [tenant(number) for number in range(TENANTS)]
     phones = [extension(number) for number in range(EXTENSIONS)]
     tables = factory.tables | {"cluster": [*factory.tables["cluster"], *tenants], "ipphone": phones}
-    return Seed(tables, factory.files, factory.astdb)
+    return replace(factory, tables=tables)
 
 
 def tenant(number: int) -> Row:

@@ -65,7 +65,7 @@ class Writer:
 def refused(seed: Seed, document: Document) -> Iterator[tuple[Place, str]]:
     """Place and problem of every value that no operation would have written."""
     yield from repeated(seed, document)
-    tables, usual, columns = State(seed).tables, Seed.factory().tables, writers(document)
+    tables, usual, columns = State(seed).tables, Seed.factory(seed.database).tables, writers(document)
     answers: dict[tuple[Any, ...], str | None] = {}
     for table, rows in seed.tables.items():
         defaults = tables.defaults(table)

@@ -1,0 +1,113 @@
+"""Logging in and out, and the users: AuthController. Knows nothing of how a token is checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from sarkmock.http.context import Context
+from sarkmock.http.replies import NotFound, PhpError, Refusal, Reply, Summarised
+from sarkmock.laravel import php
+from sarkmock.pbx import accounts
+from sarkmock.pbx.accounts import USERS
+from sarkmock.pbx.database import Row
+
+SHOWN = ("id", "name", "email", "email_verified_at", "endpoint", "role", "tenant", "created_at", "updated_at")
+DATES = ("email_verified_at", "created_at", "updated_at")
+STAMP = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)")
+
+
+def login(context: Context) -> Reply:
+    """A new token for whoever knows the password; the user's earlier ones end."""
+    tables = context.state.tables
+    user = tables.first(USERS, "email", php.to_text(context.input["email"]))
+    if user is None or not accounts.fits(php.to_text(context.input["password"]), user["password"]):
+        raise Refusal(401, {"message": "Unauthorized"})
+    accounts.revoke(tables, user["id"])
+    return Reply({"accessToken": issue(context, user["id"], accounts.abilities_of(user)), "token_type": "Bearer"})
+
+
+def logout(context: Context) -> Reply:
+    """Every token of the user ends."""
+    accounts.revoke(context.state.tables, user_of(context)["id"])
+    return Reply({"message": "Successfully logged out"})
+
+
+def whoami(context: Context) -> Reply:
+    return Reply(shown(user_of(context)))
+
+
+def register(context: Context) -> Reply:
+    """A new user. The token is never an administrator's, whatever the role."""
+    stamp, given = context.state.clock.stamp(), context.input
+    password = php.to_text(given["password"])
+    if "\0" in password:
+        raise PhpError("Bcrypt password must not contain null character", "ValueError")
+    row = {"name": given["name"], "email": given["email"], "endpoint": stored(given.get("endpoint")),
+           "password": accounts.hashed(password, context.state.dice), "role": stored(given.get("role")),
+           "created_at": stamp, "updated_at": stamp}
+    number = context.state.tables.insert(USERS, row)
+    return Reply({"message": f"Created new user {given['email']}!", "accessToken": issue(context, number, ["*"])})
+
+
+def stored(value: Any) -> Any:
+    """A value as PDO binds it."""
+    return int(value) if isinstance(value, bool) else None if value is None else php.to_text(value)
+
+
+def issue(context: Context, user: int, abilities: list[str]) -> str:
+    secret = accounts.new_secret(context.state.dice)
+    return accounts.issue(context.state.tables, user, abilities, secret, context.state.clock.stamp())
+
+
+def index(context: Context) -> Reply:
+    return Reply([shown(user) for user in context.state.tables.rows(USERS, order=("id",))])
+
+
+def found_by(column: str) -> Callable[[Context], Reply]:
+    """An action that lists the users with the value in the path; it is never 404."""
+    def action(context: Context) -> Reply:
+        (value,) = context.path.values()
+        return Reply([shown(user) for user in context.state.tables.rows(USERS, {column: value}, order=("id",))])
+    return action
+
+
+def revoke(context: Context) -> Reply:
+    accounts.revoke(context.state.tables, named(context)["id"])
+    return Reply({"message": f"Successfully deleted tokens for user {context.path['id']}"})
+
+
+def delete(context: Context) -> Reply:
+    """The user and its tokens; an administrator may delete itself."""
+    user = named(context)["id"]
+    accounts.revoke(context.state.tables, user)
+    context.state.tables.delete(USERS, "id", user)
+    return Reply({"message": f"Successfully deleted user {context.path['id']}"})
+
+
+def errors_are_summarised(context: Context) -> None:
+    """Laravel's own answer to invalid input: a summary and the errors; 302 to a client that does not want JSON."""
+    if context.errors:
+        raise Summarised(context.errors)
+
+
+def named(context: Context) -> Row:
+    user = context.state.tables.first(USERS, "id", context.path["id"])
+    if user is None:
+        raise NotFound({"message": f"User {context.path['id']} not found"})
+    return user
+
+
+def user_of(context: Context) -> Row:
+    assert context.user is not None, context.operation.id
+    return context.user
+
+
+def shown(user: Row) -> Row:
+    return {name: dated(user[name]) if name in DATES else user[name] for name in SHOWN}
+
+
+def dated(value: Any) -> Any:
+    """A time as Laravel writes it into JSON."""
+    return value and STAMP.sub(r"\1T\2.000000Z", str(value))
