@@ -149,8 +149,9 @@ def test_a_library_has_one_keeper(library):
 
 
 def test_what_is_imported_is_declared_and_nothing_else():
-    declared = {re.match(r"[\w-]+", line)[0].lower()
-                for line in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = [*project["dependencies"], *project["optional-dependencies"]["check"]]
+    declared = {re.match(r"[\w-]+", line)[0].lower() for line in lines}
     roots = {module.partition(".")[0] for path in SOURCES for module in imported(path)}
     libraries = roots - sys.stdlib_module_names - {"sarkmock", "sarkmock_contracts"} - OPTIONAL
     assert {packages_distributions()[library][0].lower().replace("_", "-") for library in libraries} == declared

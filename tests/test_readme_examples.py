@@ -1,16 +1,18 @@
-"""README's Python is run, as the tests of a user's own project."""
+"""The Python of README and docs/ is run, as the tests of a user's own project."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
-EXAMPLES = re.findall(r"```python\n(.+?)```", README, re.DOTALL)
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+EXAMPLES = [example for page in PAGES for example in re.findall(r"```python\n(.+?)```", page.read_text(), re.DOTALL)]
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: re.search(r"def (test\w+)", example)[1])
 def test_an_example_passes(pytester, example):
     pytester.makepyfile(example)
     result = pytester.runpytest_subprocess("--strict-markers", "-p", "no:cacheprovider")
-    result.assert_outcomes(passed=len(re.findall(r"def test", example)))
+    assert set(result.parseoutcomes()) <= {"passed", "warnings"}
+    assert result.ret == 0

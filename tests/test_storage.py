@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from werkzeug.test import create_environ
 
 from sarkmock import Engine, State, create_app, load_seed
 from sarkmock.pbx.persistence import Kept, Storage
@@ -224,8 +225,7 @@ def test_a_change_that_cannot_be_kept_is_no_success():
 
     engine, started = Engine(), []
     app = Kept(create_app(engine), engine.state, Full(), engine.lock)
-    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/api/tenants", "QUERY_STRING": ""}
-    body = b"".join(app(environ, lambda *answer: started.append(answer)))
+    body = b"".join(app(create_environ("/api/tenants"), lambda *answer: started.append(answer)))
     assert (started[-1][0], json.loads(body)) == (
         "500 Internal Server Error", {"message": "The state cannot be kept: disk full"})
 
