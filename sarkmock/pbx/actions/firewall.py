@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,10 @@ class Family:
     def directory(self) -> str:
         return self.path.rpartition("/")[0]
 
+
+# Recorded exchange 1106/39: rules of a short word each, as ["a", "b"], restart the firewall.
+SHORT_WORD = re.compile(r"[a-z0-9.]{1,3}|[^\0-\x7f]")
+ASSIGNMENT = re.compile(r"(?:export )?([A-Za-z_]\w*)=(.*)", re.ASCII)
 
 IPV4 = Family("Shorewall", 4, pbx_files.RULES_IPV4)
 IPV6 = Family("Shorewall6", 6, pbx_files.RULES_IPV6)
@@ -84,17 +89,32 @@ def restart(family: Family, context: Context) -> Reply:
 
 def check(family: Family, state: State) -> list[str]:
     """What `shorewall check` prints if it finds a mistake; nothing if there is none."""
-    mistake = shorewall.first_mistake(lines_of(state, family.path), site(family, state))
+    lines = ["" if SHORT_WORD.fullmatch(line) else line for line in lines_of(state, family.path)]
+    mistake = shorewall.first_mistake(lines, site(family, state))
     if mistake is None:
         return []
-    return [*progress(family), f"   ERROR: {mistake.problem} {family.path} (line {mistake.line})", ""]
+    path = f"{family.directory}/{mistake.file}" if mistake.file else family.path
+    return [*progress(family), f"   ERROR: {mistake.problem} {path} {mistake.place}", ""]
 
 
 def site(family: Family, state: State) -> shorewall.Site:
-    """The zones and variables that the rules may use."""
-    zones = {columns[0] for columns in table(state, f"{family.directory}/zones")}
-    variables = {columns[0].partition("=")[0] for columns in table(state, f"{family.directory}/params")}
-    return shorewall.Site(family.version, frozenset(zones) or shorewall.ZONES, frozenset(variables))
+    """What the rules may refer to: the files beside them."""
+    zones = {columns[0].partition(":")[0]: columns[1:] for columns in table(state, f"{family.directory}/zones")}
+    firewall = next((zone for zone, kind in zones.items() if kind[:1] == ["firewall"]), shorewall.FIREWALL)
+    interfaces = frozenset(columns[1] for columns in table(state, f"{family.directory}/interfaces") if columns[1:])
+    return shorewall.Site(
+        family.version, tuple(zones) or (shorewall.FIREWALL, "net"), firewall, interfaces or None,
+        variables(state, f"{family.directory}/params"), lambda name: included(state, f"{family.directory}/{name}"))
+
+
+def variables(state: State, path: str) -> dict[str, str | None]:
+    """The variables of a params file, a shell script: None for a value that only a shell can tell."""
+    found = (ASSIGNMENT.fullmatch(" ".join(columns)) for columns in table(state, path))
+    return {match[1]: None if set(match[2]) & set("$`\\") else match[2].strip("\"'") for match in found if match}
+
+
+def included(state: State, path: str) -> list[str] | None:
+    return lines_of(state, path) if path in state.files else None
 
 
 def progress(family: Family) -> list[str]:

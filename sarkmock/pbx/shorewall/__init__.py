@@ -1,0 +1,6 @@
+"""What `shorewall check` says of a rules file. Knows neither the API nor the box's files."""
+
+from sarkmock.pbx.shorewall.reading import first_mistake
+from sarkmock.pbx.shorewall.site import FIREWALL, Mistake, Site
+
+__all__ = ["FIREWALL", "Mistake", "Site", "first_mistake"]

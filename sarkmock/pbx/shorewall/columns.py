@@ -1,0 +1,155 @@
+"""A line of the rules file as a row of columns: in order, or as pairs behind a semicolon or in braces."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+from sarkmock.pbx.shorewall.lists import GUNK, PAIR, SPACE, Wrong, fields, in_parentheses
+
+UNQUOTED = re.compile(r'["`\\]')
+IPTABLES = re.compile(rf"[{SPACE}]*IP6?TABLES\(.*\)")
+BLANKS = re.compile(f"[{SPACE}]+")
+
+
+class Row(NamedTuple):
+    """The columns of a rule, as its man page names them; `-` for those left out."""
+
+    action: str = "-"
+    source: str = "-"
+    dest: str = "-"
+    proto: str = "-"
+    dport: str = "-"
+    sport: str = "-"
+    origdest: str = "-"
+    rate: str = "-"
+    user: str = "-"
+    mark: str = "-"
+    connlimit: str = "-"
+    time: str = "-"
+    headers: str = "-"
+    switch: str = "-"
+    helper: str = "-"
+
+    @property
+    def length(self) -> int:
+        return sum(map(len, self))
+
+    @property
+    def is_plain(self) -> bool:
+        """Nothing but zones restricts this rule."""
+        return set(self[3:]) == {"-"}
+
+    def merged(self, body: Row, action: str) -> Row:
+        """A macro's or an action's rule, with the columns of the rule that names it (this one)."""
+        columns = (own if own != "-" else other for own, other in zip(self[3:], body[3:], strict=True))
+        return Row(action, self.exchanged(body.source, "SOURCE", self.source),
+                   self.exchanged(body.dest, "DEST", self.dest), *columns)
+
+    def exchanged(self, body: str, own: str, value: str) -> str:
+        """SOURCE and DEST in a macro are the columns of the rule that names it."""
+        other, other_value = ("DEST", self.dest) if own == "SOURCE" else ("SOURCE", self.source)
+        if body == "-":
+            return value
+        if body.startswith(other):
+            return joined(body.removeprefix(other).removeprefix(":"), other_value)
+        return joined(body.replace(f"{own}:", "", 1).replace(own, "", 1), value)
+
+
+def joined(body: str, invocation: str) -> str:
+    if not body or not invocation:
+        return body or invocation
+    if invocation == "-":
+        return body
+    return f"{body}:{invocation}" if re.search(r"\..*\.|^\+|^!+|^~|~<|~\[", invocation) else f"{invocation}:{body}"
+
+
+@lru_cache(1024)
+def row_of(line: str) -> Row:
+    """A rule of the word lists."""
+    return split(line)[0]
+
+
+def split(line: str) -> tuple[Row, str]:
+    """A line's columns, and what stands behind `;;` for iptables."""
+    parts = fields(line, ";;")
+    if len(parts) > 2:
+        raise Wrong("Only one set of double semicolons (';;') allowed on a line")
+    raw = parts[1] if len(parts) > 1 else ""
+    text = parts[0].rstrip(SPACE) if len(parts) > 1 else line
+    head, pairs = head_and_pairs(text)
+    if UNQUOTED.search(head) and not IPTABLES.match(text):
+        raise Wrong("Shorewall Configuration file entries may not contain double quotes, single back quotes or"
+                    " backslashes")
+    if GUNK.search(head):
+        raise Wrong("Non-ASCII gunk in file")
+    values = in_parentheses([part for part in BLANKS.split(head) if part], " ", f"Mismatched parentheses ({head})")
+    if "'" in text:
+        raise Wrong("Shorewall Configuration file entries may not contain single quotes")
+    if len(values) > len(Row._fields):
+        raise Wrong("Invalid rules file entry (too many columns)")
+    row = Row(*values)
+    return (row._replace(**named(pairs.strip(SPACE))) if pairs else row), raw
+
+
+def head_and_pairs(text: str) -> tuple[str, str]:
+    parts = fields(text, ";")
+    if len(parts) > 1 and parts[1]:
+        if len(parts) > 2:
+            raise Wrong("Only one semicolon (';') allowed on a line")
+        return parts[0], parts[1]
+    begin = len(text) - len(text.lstrip(SPACE))
+    brace = text.rfind("{") if text.endswith("}") else -1
+    while brace >= 0:
+        if brace <= begin or text[brace - 1] not in "&@%":
+            return text[:brace], text[brace + 1:-1]
+        brace = text.rfind("{", 0, brace)
+    return (parts[0] if parts else ""), ""
+
+
+def named(text: str) -> dict[str, str]:
+    """column=value pairs; quotes hold what has blanks together."""
+    found = {}
+    for pair in pairs_of(text):
+        match = PAIR.fullmatch(pair)
+        if match is None:
+            raise Wrong(f"Invalid column/value pair ({pair})")
+        name, value = match[1].lower(), match[2]
+        if value.endswith('"'):
+            if len(value) < 2 or not value.startswith('"'):
+                raise Wrong(f"Invalid value ( {value} )")
+            value = value[1:-1]
+        if name == "comment":
+            continue
+        if name not in Row._fields:
+            raise Wrong(f"Unknown column ({name})")
+        if GUNK.search(value):
+            raise Wrong(f"Non-ASCII gunk in the value of the {name} column")
+        found[name] = value.replace('\\"', '"')
+    return found
+
+
+def pairs_of(text: str) -> list[str]:
+    parts = re.split(rf"(,?[{SPACE}]+)", text)
+    if '"' not in text:
+        return fields("\n".join(parts[::2]), "\n") if text else []
+    found: list[str] = []
+    held: list[str] = []
+    for position in range(0, len(parts), 2):
+        part, gap = parts[position], parts[position - 1] if position else ""
+        quotes = len(re.findall(r'[^\\]"', part))
+        if held:
+            held += [gap, part]
+        if quotes and held:
+            if not part.endswith('"'):
+                raise Wrong(f"Quoting Error ({''.join(held)})")
+            found.append("".join(held))
+            held = []
+        elif quotes == 1:
+            held = [part]
+        elif not held:
+            found.append(part)
+    if held:
+        raise Wrong(f"Mismatched_quotes ({text})")
+    return found

@@ -1,0 +1,74 @@
+"""DNAT and REDIRECT: the server that a connection is sent to, and its port."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from sarkmock.pbx.shorewall import hosts, protocols
+from sarkmock.pbx.shorewall.columns import Row
+from sarkmock.pbx.shorewall.hosts import Place
+from sarkmock.pbx.shorewall.lists import Wrong, decimal
+from sarkmock.pbx.shorewall.words import Words
+
+TRANSLATING = ("DNAT", "DNAT-", "REDIRECT", "REDIRECT-")
+REDIRECTING = ("REDIRECT", "REDIRECT-")
+
+
+def redirected(name: str, row: Row, firewall: str, version: int, within: bool) -> str:
+    """DEST; for REDIRECT that is a port of the firewall."""
+    if name not in REDIRECTING:
+        return row.dest
+    zone = "" if name == "REDIRECT-" or within else firewall
+    middle = "::" if version == 4 else ":[]:"
+    if within:
+        return "" if row.dest == "-" else f"{middle[1:]}{row.dest}"
+    if row.dest == "-":
+        return f"{zone}{middle}{'' if re.search('[:,]', row.dport) else row.dport}"
+    return row.dest if re.match(r"[^0-9].*:", row.dest) else f"{zone}{middle}{row.dest}"
+
+
+def check(name: str, row: Row, source: str, dest: str, place: Place, words: Words) -> None:
+    server, port = server_and_port(dest.removesuffix(":random"), place.version)
+    goes_on = not name.endswith("-")
+    if port:
+        server_port(port, row, words)
+        if goes_on:
+            protocols.check(row.proto, port.replace("-", ":"), row.sport, words)
+    if "," in server:
+        raise Wrong(f"An address list ({server}) is not allowed in the DEST column of a {name} RULE")
+    if name in REDIRECTING:
+        if server:
+            raise Wrong(f"A server IP address ({server}) may not be specified in a REDIRECT rule")
+    elif server:
+        hosts.servers(server, place)
+    elif not port:
+        raise Wrong(f"A server and/or port must be specified in the DEST column in {name} rules")
+    origdest = "-" if row.origdest in ("all", "detect") else row.origdest
+    hosts.check(source, origdest, "-", replace(place, to_firewall=False, before_routing=True))
+    if goes_on:
+        hosts.check(source, "-" if name in REDIRECTING else server, "-" if "+" in origdest else origdest, place)
+
+
+def server_and_port(text: str, version: int) -> tuple[str, str]:
+    if version == 6:
+        found = re.fullmatch(r"\[(.*)\]:(.+)", text)
+        server, port = (found[1], found[2]) if found else (text, "")
+    else:
+        server, _, port = text.rpartition(":")
+        if not port or not _:
+            server, port = text, ""
+    return ("" if server == ":" else server), port
+
+
+def server_port(text: str, row: Row, words: Words) -> None:
+    value = protocols.protocol_number(row.proto, words) or 0
+    if row.dport not in ("-", "0") and not re.search("[,:]", row.dport):
+        protocols.port(value, row.dport, words)
+    bounds = re.fullmatch(r"([0-9]+)-([0-9]+)", text)
+    if bounds and decimal(bounds[1]) >= decimal(bounds[2]):
+        raise Wrong(f"Invalid port range ({text})")
+    for bound in bounds.groups() if bounds else (text,):
+        number = protocols.port(value, bound, words)
+        if number and not bound[0].isdecimal() and row.proto not in (str(value), protocols.PORTED[value]):
+            raise Wrong(f"Invalid/Unknown {row.proto} port/service ({bound})")

@@ -1,0 +1,174 @@
+"""PROTO, DPORT and SPORT of a rule: protocols, ports, services and ICMP types."""
+
+from __future__ import annotations
+
+import re
+
+from sarkmock.pbx.shorewall.addresses import ip_set
+from sarkmock.pbx.shorewall.lists import Wrong, comma_list, compiled, decimal, number
+from sarkmock.pbx.shorewall.words import Words
+
+TCP, UDP, ICMP, IPV6_ICMP = 6, 17, 1, 58
+PORTED = {6: "tcp", 17: "udp", 33: "dccp", 132: "sctp", 136: "udplite"}
+MOST_PORTS = 15
+ICMP_TYPE = compiled(r"(\d+)(/(\d+))?")
+DIGITS = compiled(r"\d+|0x.*")
+SYN, EVERYTHING = (re.compile(sign, re.IGNORECASE) for sign in (r":!?syn$", r":all$"))
+PEER_TO_PEER = re.compile(r"ipp2p(:(tcp|udp|all))?", re.IGNORECASE)
+RANGE_WITH_HYPHEN = compiled(r"[-0-9]+")
+PORT_VARIABLE = compiled(r"%\{[a-zA-Z_]\w*\}")
+
+
+def protocol_number(name: str, words: Words) -> int | None:
+    """The number of a protocol; None for an unknown one."""
+    name = name.partition(":")[0]
+    if DIGITS.fullmatch(name):
+        value = number(name)
+        return value if value is not None and value <= 255 else None
+    if "," in name:
+        raise Wrong(f"A protocol list  ({name}) is not allowed in this context")
+    if name == "icmp" and words.version == 6:
+        return IPV6_ICMP
+    return {"all": 0, "ALL": 0}.get(name, words.protocols.get(name))
+
+
+def name_of(value: int, words: Words) -> str:
+    return next((name for name, number in words.protocols.items() if number == value), str(value))
+
+
+def check(proto: str, ports: str, sports: str, words: Words) -> None:
+    """PROTO with DPORT and SPORT."""
+    proto, ports, sports = ("" if value == "-" else value for value in (proto, ports, sports))
+    if not proto:
+        if ports or sports:
+            raise Wrong("SOURCE/DEST PORT(S) not allowed without PROTO")
+        return
+    name, flags = SYN.subn("", proto)
+    name, everything = EVERYTHING.subn("", name)
+    inverted, name = name.startswith("!"), name.removeprefix("!")
+    value = protocol_number(name, words)
+    if value is None:
+        unknown_protocol(name, bool(flags))
+    else:
+        known_protocol(value, bool(flags), bool(everything), inverted, bool(ports or sports))
+        port_columns(value, ports, sports, words)
+
+
+def unknown_protocol(name: str, flags: bool) -> None:
+    if flags:
+        raise Wrong('":syn" is only allowed with tcp')
+    if not PEER_TO_PEER.fullmatch(name):
+        raise Wrong(f"Invalid/Unknown protocol ({name})")
+
+
+def known_protocol(value: int, flags: bool, everything: bool, inverted: bool, has_ports: bool) -> None:
+    if inverted and not value:
+        raise Wrong("'!0' not allowed in the PROTO column")
+    if flags and (value != TCP or inverted):
+        raise Wrong('":syn" is only allowed with tcp')
+    if everything and not flags and value != TCP:
+        raise Wrong('":all" is only allowed with tcp')
+    if inverted and has_ports:
+        raise Wrong(f"SOURCE/DEST PORT(S) not allowed with PROTO !{value}")
+
+
+def port_columns(value: int, ports: str, sports: str, words: Words) -> None:
+    if value in PORTED:
+        tcp_ports(value, ports, sports, words)
+    elif value == ICMP and words.version == 6:
+        raise Wrong("ICMP not permitted in an IPv6 configuration")
+    elif value == IPV6_ICMP and words.version == 4:
+        raise Wrong("IPv6_ICMP not permitted in an IPv4 configuration")
+    elif value in (ICMP, IPV6_ICMP):
+        icmp_types(ports, words)
+        if sports:
+            raise Wrong(f"SOURCE PORT(S) not permitted with {'ICMP' if value == ICMP else 'IPv6-ICMP'}")
+    elif ports or sports:
+        raise Wrong(f"SOURCE/DEST PORT(S) not allowed with PROTO {name_of(value, words)}")
+
+
+def tcp_ports(value: int, ports: str, sports: str, words: Words) -> None:
+    several = PORTED[value] == "udplite"
+    if ports:
+        name = ports.removeprefix("!")
+        if not name.startswith("+"):
+            sports = "" if sports == "=" else sports
+            several = several or "," in name or "," in sports
+            port_list(value, ports, several, "DEST", words)
+        else:
+            ip_set(name)
+    else:
+        several = several or "," in sports
+    if sports == "=":
+        raise Wrong("'=' in the SOURCE PORT(S) column requires one or more ports in the DEST PORT(S) column")
+    if sports.startswith(("+", "!+")):
+        ip_set(sports.removeprefix("!"))
+    elif sports:
+        port_list(value, sports, several, "SOURCE", words)
+
+
+def port_list(value: int, text: str, several: bool, column: str, words: Words) -> None:
+    names = text.removeprefix("!")
+    if several:
+        if text.startswith("!") and names.count(",") + names.count(":") >= MOST_PORTS:
+            raise Wrong(f"An inverted port list may only have up to {MOST_PORTS} ports")
+        for name in comma_list(names, "port"):
+            port_range(value, name, words)
+    elif not names:
+        raise Wrong(f"Missing {column} PORT")
+    elif column != "DEST" or not names.startswith("$"):
+        port_range(value, names, words)
+
+
+def port_range(value: int, text: str, words: Words) -> None:
+    """A port or a range of ports, which a colon (or between digits a hyphen) separates."""
+    bounds = text.replace("-", ":") if RANGE_WITH_HYPHEN.fullmatch(text) else text
+    if bounds.count(":") > 1:
+        raise Wrong(f"Invalid port range ({text})")
+    bounds = f"0{bounds}" if bounds.startswith(":") else bounds
+    bounds = f"{bounds}65535" if bounds.endswith(":") else bounds
+    numbers = [port(value, name, words) if name not in ("", "0") else 0 for name in bounds.split(":")]
+    if len(numbers) == 2 and None not in numbers and (numbers[0] or 0) >= (numbers[1] or 0):
+        raise Wrong(f"Invalid port range ({text})")
+
+
+def port(value: int, text: str, words: Words) -> int | None:
+    """A port's number; None for one that is known by name, or only when the firewall starts."""
+    found: int | None = None
+    name = PORTED.get(value, str(value))
+    if DIGITS.fullmatch(text):
+        found = number(text)
+        if found and 0 < found <= 65535:
+            return found
+    elif text.startswith("%"):
+        if PORT_VARIABLE.fullmatch(text):
+            return None
+        raise Wrong(f"Invalid port variable ({text})")
+    elif text in words.services.get(name, {}):
+        return words.services[name][text]
+    if re.fullmatch(r"[0-9]+-[0-9]+", text):
+        raise Wrong(f"The separator for a port range is ':', not '-' ({text})")
+    raise Wrong(f"Invalid/Unknown {value if DIGITS.fullmatch(text) else name} port/service ({text})")
+
+
+def icmp_types(text: str, words: Words) -> None:
+    names = text.removeprefix("!")
+    if not text:
+        return
+    if "," not in names:
+        icmp_type(names, words)
+        return
+    if text.startswith("!"):
+        raise Wrong("An inverted ICMP list may only contain a single type")
+    followed = False
+    for name in comma_list(names, "ICMP type list"):
+        if followed:
+            icmp_type(name, words)
+        followed = followed or name != "0"  # the first is taken as it is
+
+
+def icmp_type(name: str, words: Words) -> None:
+    found = ICMP_TYPE.fullmatch(name)
+    small = found and decimal(found[1]) < 256 and decimal(found[3] or "0") < 256
+    if name not in words.icmp and not small:
+        raise Wrong(f"Invalid {'ICMP' if words.version == 4 else 'IPv6 ICMP'} Type ({name})")

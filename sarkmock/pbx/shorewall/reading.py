@@ -1,0 +1,343 @@
+"""The rules file line by line: conditions, variables, continued lines, embedded scripts, included files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from sarkmock.pbx.shorewall import rules
+from sarkmock.pbx.shorewall.columns import split
+from sarkmock.pbx.shorewall.expressions import evaluated, is_true
+from sarkmock.pbx.shorewall.lists import GUNK, SPACE, Undecided, Wrong, compiled
+from sarkmock.pbx.shorewall.site import Exhausted, Mistake, Site
+from sarkmock.pbx.shorewall.words import words
+
+WORK = 100_000  # microseconds, about
+INCLUDED_FROM = 20
+SECTIONS = ("ALL", "ESTABLISHED", "RELATED", "INVALID", "UNTRACKED", "NEW")
+IS_DIRECTIVE = re.compile(r"[ \t\f\v\r]*\?(?:IF|ELSE|ELSIF|ENDIF|SET|RESET|FORMAT|COMMENT|ERROR|WARNING|INFO|REQUIRE)",
+                          re.IGNORECASE)
+DIRECTIVE = re.compile(r"\s*\?(IF\s+|ELSE|ELSIF\s+|ENDIF|SET\s+|RESET\s+|FORMAT\s+|COMMENT\s*|ERROR\s+|WARNING\s+"
+                       r"|INFO\s+|WARNING!\s+|INFO!\s+|REQUIRE\s+)(.*)", re.IGNORECASE | re.ASCII | re.DOTALL)
+BEGIN = re.compile(r"\s*\??BEGIN\s+(PERL|SHELL)\s*;?(.*)", re.IGNORECASE | re.ASCII | re.DOTALL)
+INLINE_SCRIPT = re.compile(r"\s*(?:\??PERL|\?SHELL)|\s*SHELL\s", re.IGNORECASE | re.ASCII)
+END = {kind: re.compile(rf"\s*\??END(\s+{kind})?\s*(?:;\s*)?(.*)", re.IGNORECASE | re.ASCII | re.DOTALL)
+       for kind in ("PERL", "SHELL")}
+INCLUDE = compiled(r"\s*\??INCLUDE\s.*")
+SECTION = re.compile(r"\s*\?SECTION\s+(.*)", re.IGNORECASE | re.ASCII | re.DOTALL)
+VARIABLE = re.compile(r"\$(?:\{(\d+|[a-zA-Z_]\w*)\}|(\d+|[a-zA-Z_]\w*))", re.ASCII)
+CAPABILITY = re.compile(r"__(?:\{(\w+)\}|(\w+))", re.ASCII)
+MOST_VARIABLES = 100
+LONGEST_VALUE = 10_000
+BOX_VARIABLES = frozenset(
+    [
+        "PATH", "HOME", "PWD", "USER", "LOGNAME", "SHELL", "PRODUCT", "BUILD", "HOST", "PREFIX", "SHAREDIR",
+        "LIBEXECDIR", "PERLLIBDIR", "CONFDIR", "SBINDIR", "MANDIR", "INITDIR", "INITFILE", "INITSOURCE", "ANNOTATED",
+        "SYSCONFFILE", "SERVICEFILE", "SYSCONFDIR", "SERVICEDIR", "SPARSE", "VARLIB", "VARDIR", "STOPSERVICEFILE"])
+
+
+class Found(Exception):
+    """The first mistake ends the check."""
+
+    def __init__(self, mistake: Mistake) -> None:
+        super().__init__(mistake)
+        self.mistake = mistake
+
+
+def first_mistake(lines: Sequence[str], site: Site) -> Mistake | None:
+    """The first mistake in the rules of the section NEW, if there is one.
+
+    What depends on the box's scripts, users and name server counts as right, as does what follows the first few
+    thousand rules.
+    """
+    try:
+        Reader(site).read(lines, "")
+    except Found as found:
+        return found.mistake
+    except Exhausted:
+        pass
+    return None
+
+
+@dataclass(slots=True)
+class Condition:
+    """An open ?IF: whether lines were left out before it, and whether one of its branches was taken."""
+
+    keyword: str
+    outer: bool
+    taken: bool
+    line: int
+
+
+class Reader:
+    """Reads a rules file and those it includes."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.session = rules.Session(site, WORK)
+        names = words(site.version)
+        self.variables: dict[str, str | None] = {
+            **dict.fromkeys(BOX_VARIABLES | names.options), "LOG_LEVEL": "info", **site.variables, "FW": site.firewall}
+        self.conditions: list[Condition] = []
+        self.omitting = False
+        self.depth = 0
+
+    def read(self, lines: Sequence[str], file: str) -> None:
+        open_before = len(self.conditions)
+        Lines(self, lines, file, open_before).read()
+        if len(self.conditions) > open_before:
+            begun = self.conditions[-1].line
+            raise Found(Mistake(None, f'Missing "?ENDIF" to match ?IF at line number {begun}', file))
+
+    def entry(self, text: str) -> None:
+        """A line with content: a rule, a section or the name of a file to include."""
+        text = self.expanded(text)
+        self.session.spend(10 + len(text) // 2)
+        if INCLUDE.fullmatch(text):
+            self.include(text.split())
+        elif found := SECTION.fullmatch(text):
+            self.section(found[1])
+        else:
+            if GUNK.search(text):
+                raise Wrong("Non-ASCII gunk in file")
+            row, raw = split(text)
+            rules.check(row, raw, self.session)
+
+    def include(self, parts: list[str]) -> None:
+        if len(parts) != 2:
+            raise Wrong("Invalid INCLUDE command")
+        if self.depth >= INCLUDED_FROM - 1:
+            raise Wrong("INCLUDEs/Scripts nested too deeply")
+        name = parts[1]
+        lines = self.site.file(name)
+        if lines is None:
+            raise Wrong(f"INCLUDE file {name} not found")
+        self.depth += 1
+        self.read(lines, name)
+        self.depth -= 1
+
+    @staticmethod
+    def section(name: str) -> None:
+        """The API's rules are included after ?SECTION NEW, the last there is."""
+        if not re.fullmatch(r"[-\w]+", name, re.ASCII):
+            raise Wrong(f"Invalid SECTION name ({name})")
+        raise Wrong(f"Duplicate or out of order SECTION {name}" if name in SECTIONS else f"Invalid SECTION ({name})")
+
+    def expanded(self, text: str, unknown: bool = False) -> str:
+        """A line with the values of its variables."""
+        for _ in range(MOST_VARIABLES + 1):
+            found = VARIABLE.search(text)
+            if found is None:
+                return text
+            text = self.substituted(text, found, self.value(found[1] or found[2], unknown))
+        raise Wrong("Variable Expansion Loop")
+
+    def value(self, name: str, unknown: bool) -> str:
+        if name.isdecimal():
+            raise Wrong(f"Action parameters (${name}) may only be referenced within the body of an action")
+        if name not in self.variables and not unknown:
+            raise Wrong(f"Undefined shell variable (${name})")
+        value = self.variables.get(name, "")
+        if value is None:
+            raise Undecided
+        return value
+
+    @staticmethod
+    def substituted(text: str, found: re.Match[str], value: str) -> str:
+        if len(value) + len(text) > LONGEST_VALUE and value:
+            raise Undecided
+        return text[:found.start()] + value + text[found.end():]
+
+    def expression(self, text: str) -> str | int:
+        """The value of an expression in ?IF and ?SET."""
+        if found := re.fullmatch(r"(!)?\s*passed\([$@](\d+)\)", text, re.ASCII):
+            return 1 if found[1] else ""
+        text = self.filled_in(text)
+        for _ in range(MOST_VARIABLES):
+            capability = CAPABILITY.search(text)
+            if capability is None:
+                return evaluated(text.strip(SPACE))
+            text = self.substituted(text, capability, self.capability(capability[1] or capability[2]))
+        raise Undecided
+
+    def filled_in(self, text: str) -> str:
+        for _ in range(MOST_VARIABLES + 1):
+            found = VARIABLE.search(text)
+            if found is None:
+                return text
+            name = found[1] or found[2]
+            value = "1" if name in words(self.site.version).capabilities and name not in self.variables else self.value(
+                name, unknown=True)
+            before = text[:found.start()]
+            bare = re.fullmatch(r"-?\d+", value, re.ASCII) or before.count('"') % 2 or before.count("'") % 2
+            text = self.substituted(text, found, value if bare else f"'{value}'")
+        raise Wrong("Variable Expansion Loop")
+
+    def capability(self, name: str) -> str:
+        if name in ("IPV4", "IPV6"):
+            return "1" if name == f"IPV{self.site.version}" else "0"
+        if name not in words(self.site.version).capabilities:
+            raise Wrong(f"Unknown capability ({name})")
+        return "0" if name.startswith("OLD_") else "1"
+
+
+class Lines:
+    """The lines of one file."""
+
+    def __init__(self, reader: Reader, lines: Sequence[str], file: str, open_before: int) -> None:
+        self.reader, self.lines, self.file, self.open_before = reader, lines, file, open_before
+        self.held: list[str] = []
+        self.begun = 0
+        self.script = ""
+
+    def read(self) -> None:
+        for number, line in enumerate(self.lines, 1):
+            try:
+                self.reader.session.spend(1 + len(line) // 16)
+                self.line(number, line)
+            except Undecided:
+                self.held = []
+            except Wrong as wrong:
+                place = number if IS_DIRECTIVE.match(line) else self.begun
+                raise Found(Mistake(place, str(wrong), self.file)) from None
+        if self.script:
+            raise Found(Mistake(self.begun, f"Missing END {self.script}", self.file))
+
+    def line(self, number: int, line: str) -> None:
+        if IS_DIRECTIVE.match(line):
+            self.directive(line, number)
+        elif not self.reader.omitting:
+            self.begun = self.begun if self.held else number
+            self.continued(line)
+
+    def continued(self, line: str) -> None:
+        if self.held and self.held[-1].endswith((",", ":")):
+            line = line.lstrip(SPACE)
+        if re.search(r"\\\s*#", line, re.ASCII):
+            line = line.partition("#")[0].rstrip(SPACE)
+        if line.endswith("\\"):
+            self.held.append(line[:-1])
+        else:
+            text, self.held = "".join((*self.held, line)), []
+            self.whole(text)
+
+    def whole(self, text: str) -> None:
+        if self.script:
+            self.scripted(text)
+        elif begin := BEGIN.fullmatch(text):
+            if begin[2].strip(SPACE):
+                raise Wrong(f"Invalid BEGIN {begin[1].upper()} directive")
+            self.script = begin[1].upper()
+        elif not INLINE_SCRIPT.match(text):
+            text = text.partition("#")[0].rstrip(SPACE)
+            if text:
+                self.reader.entry(text)
+
+    def scripted(self, text: str) -> None:
+        """Scripts run on the box alone."""
+        end = END[self.script].fullmatch(text)
+        if end:
+            if end[2].strip(SPACE):
+                raise Wrong(f"Invalid END {self.script} directive")
+            self.script = ""
+
+    def directive(self, line: str, number: int) -> None:
+        found = DIRECTIVE.fullmatch(line)
+        if found is None:
+            raise Wrong(f"Invalid compiler directive ({line})")
+        self.reader.session.spend(10 + 2 * len(line))
+        keyword, text = found[1].strip().upper(), found[2].partition("#")[0].rstrip(SPACE)
+        if keyword in ("IF", "ELSIF", "ELSE", "ENDIF"):
+            getattr(self, f"directive_{keyword.lower()}")(text, number)
+        elif not self.reader.omitting:
+            check = getattr(self, f"directive_{keyword.rstrip('!').lower()}", None)
+            if check is not None:
+                check(text)
+
+    def condition(self, text: str) -> bool | None:
+        """Whether an expression holds; None if only the box can tell."""
+        try:
+            return is_true(self.reader.expression(text))
+        except Undecided:
+            return None
+
+    def directive_if(self, text: str, number: int) -> None:
+        if not text:
+            raise Wrong("Missing IF expression")
+        outer = self.reader.omitting
+        holds = False if outer else self.condition(text)
+        self.reader.conditions.append(Condition("IF", outer, holds is not False, number))
+        self.reader.omitting = not holds
+
+    def directive_elsif(self, text: str, number: int) -> None:
+        condition = self.open("ELSIF")
+        if text in ("", "0"):
+            raise Wrong("Missing IF expression")
+        if self.reader.omitting and not condition.taken:
+            holds = False if condition.outer else self.condition(text)
+            condition.taken = holds is not False
+            self.reader.omitting = not holds
+        else:
+            self.reader.omitting = True
+        condition.keyword = "ELSIF"
+
+    def directive_else(self, text: str, number: int) -> None:
+        if text:
+            raise Wrong("Invalid ?ELSE")
+        condition = self.open("ELSE")
+        if not condition.outer:
+            self.reader.omitting = condition.taken
+        condition.keyword, condition.taken = "ELSE", True
+
+    def open(self, keyword: str) -> Condition:
+        conditions = self.reader.conditions
+        if len(conditions) <= self.open_before or conditions[-1].keyword == "ELSE":
+            raise Wrong(f"?{keyword} has no matching ?IF")
+        return conditions[-1]
+
+    def directive_endif(self, text: str, number: int) -> None:
+        if text:
+            raise Wrong("Invalid ?ENDIF")
+        if len(self.reader.conditions) <= self.open_before:
+            raise Wrong('Unexpected "?ENDIF" without matching ?IF or ?ELSE')
+        self.reader.omitting = self.reader.conditions.pop().outer
+
+    def directive_set(self, text: str) -> None:
+        name, _, value = text.replace("\t", " ").partition(" ")
+        if not text:
+            raise Wrong("Missing SET variable")
+        variable = self.variable(name, "SET")
+        if not value.strip(SPACE):
+            raise Wrong("Missing SET expression")
+        try:
+            self.reader.variables[variable] = str(self.reader.expression(value.strip(SPACE)))
+        except Undecided:
+            self.reader.variables[variable] = None
+
+    def directive_reset(self, text: str) -> None:
+        if not text:
+            raise Wrong("Missing RESET variable")
+        self.reader.variables.pop(self.variable(text, "RESET"), None)
+
+    @staticmethod
+    def variable(text: str, keyword: str) -> str:
+        if re.match(r"@(\d+|[a-zA-Z]\w*)", text, re.ASCII):
+            raise Wrong(f"Shorewall variables may only be {keyword} in the body of an action")
+        if not re.fullmatch(r"\$?[a-zA-Z]\w*", text, re.ASCII):
+            raise Wrong(f"Invalid {keyword} variable ({text})")
+        return text.removeprefix("$")
+
+    @staticmethod
+    def directive_format(text: str) -> None:
+        raise Wrong("?FORMAT is not allowed in this file")
+
+    def directive_error(self, text: str) -> None:
+        with suppress(Undecided):
+            text = self.reader.expanded(text, unknown=True)
+        raise Wrong(text)
+
+    @staticmethod
+    def directive_require(text: str) -> None:
+        raise Wrong("?REQUIRE may only be used within action files")

@@ -1,0 +1,292 @@
+"""One rule: its zones, its other columns, and its action, which may be made of further rules."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+
+from sarkmock.pbx.shorewall import hosts, matches, nat, protocols
+from sarkmock.pbx.shorewall.actions import checked_parameters
+from sarkmock.pbx.shorewall.builtins import Target, basic_target, check_parameter, netfilter_target
+from sarkmock.pbx.shorewall.columns import Row, row_of
+from sarkmock.pbx.shorewall.hosts import ALL, Place
+from sarkmock.pbx.shorewall.lists import Wrong, action_parts, comma_list, unparenthesized
+from sarkmock.pbx.shorewall.logging import level
+from sarkmock.pbx.shorewall.site import Exhausted, Site
+from sarkmock.pbx.shorewall.words import Action, Words, words
+from sarkmock.pbx.shorewall.zones import Zones, specifications, split_zone
+
+DEEPEST = 10
+ONE_RULE = 40
+NOT_NATTED = ("ACCEPT+", "A_ACCEPT+", "NONAT")
+NO_DESTINATION = ("DNAT-", "REDIRECT-", "NONAT", "HELPER")
+HELPED = ("ACCEPT", "ACCEPT!", "ACCEPT+", "HELPER", "DNAT", "DNAT-")
+ENDING = frozenset(("ACCEPT", "DROP", "REJECT", "CONTINUE", "QUEUE", "A_ACCEPT", "A_DROP"))
+NOT_IN_MACROS = frozenset(("IPTABLES", "IP6TABLES", "INLINE"))
+NONE = re.compile(r"none(:|$)", re.IGNORECASE)
+PARAMETER = re.compile(r"PARAM(:|$)")
+JUMP = re.compile(r"(?:.*\s)?-j\s+(\S+)", re.DOTALL)
+USER_SPACE_LOG = re.compile(r"(NFLOG|ULOG)\b")
+
+
+@dataclass(slots=True)
+class Session:
+    """What one rule leaves behind for the next: chains that are full, switches that are set; the work that is left."""
+
+    site: Site
+    work: int
+    full: set[tuple[str, str]] = field(default_factory=set)
+    switches: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def words(self) -> Words:
+        return words(self.site.version)
+
+    def spend(self, microseconds: int) -> None:
+        """Bounds the time for a rule set, by an estimate: the verdict does not depend on the machine."""
+        self.work -= microseconds
+        if self.work < 0:
+            raise Exhausted
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Where a rule stands: the zones, if it is part of an action; what follows `;;`; how deep in macros."""
+
+    source: str = ""
+    dest: str = ""
+    within: bool = False
+    raw: str = ""
+    depth: int = 0
+
+
+def check(row: Row, raw: str, session: Session) -> None:
+    """A line of the rules file."""
+    if row.action == "-":
+        raise Wrong("ACTION must be specified")
+    for source in specifications(row.source, "SOURCE"):
+        for dest in specifications(row.dest, "DEST"):
+            check_pair(row._replace(source=source, dest=dest), raw, session)
+
+
+def check_pair(row: Row, raw: str, session: Session) -> None:
+    if NONE.match(row.source) or NONE.match(row.dest):
+        return
+    name = basic_target(row.action)
+    zones = Zones(session.site)
+    sources, dests = zones.listed(row.source, "SOURCE"), zones.listed(row.dest, "DEST")
+    protos, users = unparenthesized(row.proto, "Protocol"), unparenthesized(row.user, "USER/GROUP")
+    if not name:
+        raise Wrong(f"Invalid or missing ACTION ({row.action})")
+    if len(protos) > 1 and "!" in row.proto:
+        raise Wrong("Inversion not allowed in a PROTO list")
+    setting = Setting(raw=raw)
+    for source in sources:
+        for dest in dests:
+            session.spend(1)
+            if zones.differ(source, dest, name):
+                for proto in dict.fromkeys(protos):
+                    for user in dict.fromkeys(users):
+                        one = row._replace(source=source, dest=dest, proto=proto, user=user)
+                        Rule(one, session, setting).check()
+
+
+class Rule:
+    """A rule for one pair of zones, one protocol and one user."""
+
+    def __init__(self, row: Row, session: Session, setting: Setting, parameter: str = "") -> None:
+        self.row, self.session, self.setting, self.parameter = row, session, setting, parameter
+        self.words, self.site = session.words, session.site
+        self.target = Target.of(row.action)
+
+    def check(self) -> None:
+        self.session.spend(ONE_RULE + self.row.length)
+        self.inline_matches()
+        action = self.words.actions.get(self.target.name)
+        if action is not None:
+            self.action(action)
+        elif self.target.name in self.words.targets:
+            self.builtin()
+        elif self.target.name in self.words.macros:
+            self.macro()
+        else:
+            raise Wrong(f"Unknown ACTION ({self.target.text})")
+
+    def inline_matches(self) -> None:
+        """What follows `;;` is iptables' own; INLINE may name its target there, or take one as parameter."""
+        target, raw = self.target, self.setting.raw
+        if target.name != "INLINE":
+            if re.search(r"\s-j\s", f"{raw} "):
+                raise Wrong("-j is only allowed when the ACTION is INLINE with no parameter")
+        elif jump := JUMP.match(raw):
+            netfilter_target(jump[1], "jump target", self.words)
+            if target.parameter:
+                raise Wrong("INLINE may not have a parameter when '-j' is specified in the free-form area")
+        elif target.parameter:
+            self.target = Target.of(target.parameter)
+
+    def macro(self) -> None:
+        """A macro is checked rule by rule, with this rule's columns merged in."""
+        if self.setting.depth >= DEEPEST:
+            raise Wrong("Macro/Inline invocations nested too deeply")
+        given = self.target.parameter
+        parameter = given if given not in ("", "PARAM") else self.parameter
+        setting = replace(self.setting, depth=self.setting.depth + 1)
+        for line in self.words.macros[self.target.name]:
+            body = row_of(line)
+            if body.action in ("DEFAULT", "DEFAULTS"):
+                parameter = parameter or body.source
+                continue
+            target = merged_levels(self.row.action, body.action)
+            if PARAMETER.match(target):
+                if not parameter:
+                    raise Wrong("PARAM requires a parameter to be supplied in macro invocation")
+                target = parameter + target[5:]
+            self.refuse_in_macro(target)
+            for proto in comma_list(body.proto, "Protocol"):
+                row = self.row.merged(body._replace(proto=proto), target)
+                Rule(row, self.session, setting, parameter).check()
+
+    def refuse_in_macro(self, target: str) -> None:
+        name = basic_target(target)
+        action = self.words.actions.get(name)
+        known = action or name in self.words.targets or name in self.words.macros
+        if not known or name in NOT_IN_MACROS or (action and action.inline):
+            raise Wrong(f"Invalid Action ({target}) in macro")
+
+    def builtin(self) -> None:
+        check_parameter(self.target, self.row, self.words)
+        source, dest = self.zones(inline=False)
+        self.columns(f"{source[0]}-{dest[0]}")
+        self.destination(source, dest)
+
+    def zones(self, inline: bool) -> tuple[tuple[str, str], tuple[str, str]]:
+        """Source and destination: the zone, and what follows it."""
+        row, setting, known = self.row, self.setting, self.site.zones
+        text = nat.redirected(self.target.name, row, self.site.firewall, self.site.version, setting.within)
+        if setting.within:
+            return (setting.source, row.source), (setting.dest, text)
+        nowhere = "-" if inline else ALL[self.site.version]
+        source, colon, rest = split_zone(row.source, at_least=1)
+        if colon and not rest:
+            raise Wrong(f"Missing SOURCE Qualifier ({row.source})")
+        dest, dest_colon, dest_rest = split_zone(text, at_least=0)
+        if dest_colon and not dest_rest:
+            raise Wrong(f"Missing DEST Qualifier ({text})")
+        if not dest_colon and text.count(".") > 1:
+            dest, dest_rest = "-", text
+        self.known_source(source)
+        if self.target.name not in NO_DESTINATION:
+            if dest in ("-", ""):
+                raise Wrong("Missing destination zone")
+            if dest not in known:
+                raise Wrong(f"Unknown destination zone ({dest})")
+        elif dest not in ("-", "", *known):
+            dest, dest_rest = "", f"{dest}:{dest_rest or nowhere}"
+        return (source, rest or nowhere), (dest, dest_rest or nowhere)
+
+    def known_source(self, zone: str) -> None:
+        if zone == "-" or zone.startswith(":"):
+            raise Wrong("Missing source zone")
+        if zone not in self.site.zones:
+            raise Wrong(f"Unknown source zone ({zone})")
+        if self.row.user != "-" and zone != self.site.firewall:
+            raise Wrong("USER/GROUP may only be specified when the SOURCE zone is $FW")
+
+    def action(self, action: Action) -> None:
+        """An action is checked with its parameters, then rule by rule."""
+        source, dest = self.zones(action.inline)
+        if self.setting.depth >= DEEPEST:
+            raise Wrong("Macro/Inline invocations nested too deeply")
+        self.action_protocol(action)
+        if self.target.log and not action.inline:
+            level(self.target.log.partition(":")[0], self.site.version)
+        given = checked_parameters(self.target.name, action, self.target.parameter, self.target.log)
+        if self.target.name == "rejNotSyn" and given[0] == "audit" and "A_REJECT" not in self.words.actions:
+            raise Wrong("Unknown ACTION (A_REJECT)")
+        setting = Setting(source[0], dest[0], within=True, depth=self.setting.depth + 1)
+        row = self.row._replace(source=source[1], dest=dest[1])
+        for line in action.rules:
+            if line == "@2" and given[1] in nat.TRANSLATING:
+                continue  # split by a script into two rules
+            plain = line.replace("(@1)", "") if given[0] == "-" else line
+            body = row_of(re.sub(r"@(\d)", lambda found: given[int(found[1]) - 1], plain))
+            Rule(row.merged(body, body.action) if action.inline else body, self.session, setting).check()
+        if not action.inline:
+            self.columns(f"{source[0]}-{dest[0]}")
+            self.destination(source, dest)
+
+    def action_protocol(self, action: Action) -> None:
+        proto = self.row.proto
+        if not action.proto or (action.inline and action.proto != protocols.TCP):
+            return
+        value = protocols.protocol_number(proto, self.words) if proto != "-" else action.proto
+        if action.inline:
+            if value != action.proto or protocols.SYN.search(proto):
+                raise Wrong("Multiple p settings in one rule is prohibited")
+            return
+        if value is None:
+            raise Wrong(f"Unknown protocol ({proto})")
+        if value != action.proto:
+            raise Wrong(f"The {self.target.name} action is only usable with "
+                        f"{protocols.name_of(action.proto, self.words)}")
+        self.row = self.row._replace(proto=str(value))
+
+    def columns(self, chain: str) -> None:
+        row, name = self.row, self.target.name
+        natted = (name in nat.TRANSLATING or name in NOT_NATTED) and name not in NO_DESTINATION
+        protocols.check(row.proto, row.dport, row.sport, self.words)
+        matches.rate(row.rate, "ACCEPT" if natted else name, self.words)
+        matches.user(row.user)
+        matches.mark(row.mark)
+        matches.connection_limit(row.connlimit)
+        matches.time(row.time)
+        matches.headers(row.headers)
+        switch = matches.switch(row.switch, chain)
+        if switch and self.session.switches.setdefault(*switch) != switch[1]:
+            raise Wrong(f"Switch {switch[0]} was previously initialized to {self.session.switches[switch[0]]}")
+
+    def destination(self, source: tuple[str, str], dest: tuple[str, str]) -> None:
+        """The hosts of the rule: in the raw table for a helper, in the nat table, and in the filter table."""
+        row, name, within = self.row, self.target.name, self.setting.within
+        place = Place(self.site.version, self.site.interfaces, not within and source[0] == self.site.firewall,
+                      not within and dest[0] == self.site.firewall)
+        before = replace(place, to_firewall=False, before_routing=True)
+        if row.helper != "-" and name in HELPED:
+            matches.helper(row.helper, row.proto, self.words)
+            hosts.check(source[1], row.origdest, "-", before)
+        if name in nat.TRANSLATING:
+            self.target.check_log(self.site.version)
+            nat.check(name, row, source[1], dest[1], place, self.words)
+        elif name in NOT_NATTED:
+            if ":" in dest[1]:  # in IPv6 thus every one
+                raise Wrong(f"Invalid DEST ({dest[1]}) in {name.rstrip('+')} rule")
+            hosts.check(source[1], dest[1], row.origdest, replace(before, from_firewall=False))
+        if name not in NO_DESTINATION and (within or (source[0], dest[0]) not in self.session.full):
+            self.filtered(source, dest, place)
+
+    def filtered(self, source: tuple[str, str], dest: tuple[str, str], place: Place) -> None:
+        """A rule that matches everything ends its chain: the hosts of those that follow are not looked at."""
+        if self.target.name == "LOG" and NONE.match(self.target.log.replace("!", "")):
+            return
+        if self.target.name not in nat.TRANSLATING:
+            self.target.check_log(self.site.version)
+            origdest = "-" if self.row.origdest == "all" else self.row.origdest
+            hosts.check(source[1], dest[1], origdest, place)
+        nets = {"", "-", ALL[self.site.version]}
+        if (self.target.name.removesuffix("!") in ENDING and not self.setting.within and not self.setting.raw
+                and source[1] in nets and dest[1] in nets and self.row.is_plain):
+            self.session.full.add((source[0], dest[0]))
+
+
+def merged_levels(superior: str, subordinate: str) -> str:
+    """The action of a macro's rule with the log level of the rule that names the macro."""
+    above, below = action_parts(superior, "Action"), action_parts(subordinate, "Action")
+    tag = f":{above[2]}" if len(above) > 2 else ""
+    if len(above) < 2 or (USER_SPACE_LOG.match(below[0]) and not tag):
+        return subordinate
+    if USER_SPACE_LOG.match(below[0]):
+        return f"{subordinate}{tag}"
+    if above[1].endswith("!") or len(below) < 2:
+        return f"{below[0]}:{above[1]}{tag}"
+    return subordinate
