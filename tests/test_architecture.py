@@ -20,15 +20,14 @@ SOURCES = sorted([PLUGIN, *(ROOT / "sarkmock").rglob("*.py"), *(ROOT / "contract
 
 # The ladder of sarkmock/: a unit may import only units of the steps above it in this list.
 LADDER = [
-    {"atomic", "redaction", "suggest", "ui"},
+    {"atomic", "redaction", "server.limits", "suggest", "ui"},
     {"spec.data_files", "spec.overlay", "spec.pointers", "spec.yaml12", "http.delivery", "http.replies"},
     {"http.cors"},
-    {"laravel.email_address", "pbx.asterisk", "pbx.database", "pbx.pbx_files", "server.connections",
-     "server.in_process", "spec.profiles"},
+    {"laravel.email_address", "pbx.asterisk", "pbx.database", "pbx.pbx_files", "server.http11", "spec.profiles"},
     {"spec.loading", "spec.source_map", "laravel.php", "pbx.accounts", "pbx.seed", "pbx.shorewall", "pbx.state_file",
-     "server.certificates", "server.sending"},
-    {"laravel.rules", "pbx.state", "server.https_server"},
-    {"laravel.validation", "pbx.persistence", "server.context_server"},
+     "server.application", "server.certificates"},
+    {"laravel.rules", "pbx.state", "server.connection", "server.in_process"},
+    {"laravel.validation", "pbx.persistence", "server.https_server"},
     {"spec.operations"},
     {"export", "http.authentication", "http.context"},
     {"pbx.actions"},
@@ -48,7 +47,6 @@ KEEPERS = {
     "click": {"cli"},
     "cryptography": {"server.certificates"},
     "flask": {"http.flask_app", "server.mock", "control", "ui"},
-    "granian": {"server.https_server"},
     "jsonpath": {"spec.overlay"},
     "pytest": {"cli"},
     "rich": {"cli"},

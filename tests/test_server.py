@@ -15,6 +15,7 @@ import pytest
 
 from sarkmock.server import certificates
 from sarkmock.server.https_server import Server
+from sarkmock.server.limits import Limits
 from tests.serving import serving
 
 
@@ -204,13 +205,13 @@ def send_half(server):
 
 
 def test_a_client_that_stalls_is_dropped_and_the_others_are_served():
-    with Server(application, body_timeout=0.5) as server, send_half(server) as stalled:
+    with Server(application, limits=Limits(body_timeout=0.5)) as server, send_half(server) as stalled:
         assert urllib.request.urlopen(server.url, timeout=5).status == 200
         assert stalled.recv(100) == b""
 
 
 def test_a_body_that_trickles_is_waited_for_until_it_stops():
-    with Server(application, body_timeout=1) as server, send_half(server) as trickling:
+    with Server(application, limits=Limits(body_timeout=1)) as server, send_half(server) as trickling:
         for _ in range(6):
             trickling.sendall(b"x")
             time.sleep(0.2)
@@ -219,7 +220,7 @@ def test_a_body_that_trickles_is_waited_for_until_it_stops():
 
 
 def test_a_body_that_trickles_is_answered():
-    with Server(application, body_timeout=1) as server, send_half(server) as trickling:
+    with Server(application, limits=Limits(body_timeout=1)) as server, send_half(server) as trickling:
         for _ in range(8):
             trickling.sendall(b"x")
             time.sleep(0.3)

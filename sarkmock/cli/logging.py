@@ -7,7 +7,7 @@ import time
 import click
 
 from sarkmock.journal import Entry, Journal
-from sarkmock.server.https_server import Served
+from sarkmock.server.connection import Served
 
 RECENT = 20
 

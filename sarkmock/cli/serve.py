@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import NoReturn
+from typing import Any
 
 import click
 
@@ -16,6 +16,7 @@ from sarkmock.cli import watching
 from sarkmock.cli.completion import names_or_file
 from sarkmock.cli.controlling import FaultLine, control_of, set_faults, told
 from sarkmock.cli.logging import Log
+from sarkmock.control import HEALTH, PREFIX
 from sarkmock.faults import Fault
 from sarkmock.http.engine import Engine, Program, api_token_of
 from sarkmock.http.flask_app import create_app, direct
@@ -25,16 +26,20 @@ from sarkmock.pbx.persistence import Kept, Storage
 from sarkmock.pbx.seeds import load_seed, seed_names
 from sarkmock.pbx.state import State
 from sarkmock.server import certificates
-from sarkmock.server.https_server import Server
+from sarkmock.server.https_server import Server, unbracketed
+from sarkmock.server.limits import Limits, allow_open_files
 from sarkmock.spec.profiles import profiles
 
 PORT = 44300
 ENDINGS = (signal.SIGINT, signal.SIGTERM)
+LIMITS = Limits()
+SECONDS = click.FloatRange(min=0, min_open=True)
 FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Address to listen on.")
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS",
+              callback=lambda _, __, host: unbracketed(host), help="Address to listen on.")
 @click.option("--port", default=PORT, show_default=True, type=click.IntRange(0, 65535), metavar="PORT",
               help="Port to listen on; 0 takes any free one and prints it.")
 @click.option("--http", is_flag=True, help="Plain HTTP instead of HTTPS.")
@@ -66,6 +71,17 @@ FILE = click.Path(dir_okay=False, path_type=Path)
               metavar="DIRECTORY", help="Where /_mock/save and /_mock/load have their files.")
 @click.option("--boot-time", type=click.FloatRange(min=0), default=60.0, show_default=True, metavar="SECONDS",
               help="How long the PBX stays down after a reboot.")
+@click.option("--max-connections", "connections", default=LIMITS.connections, show_default=True,
+              type=click.IntRange(min=1), metavar="N", help="Serve N connections at once; further ones get 503.")
+@click.option("--max-body", "body", default=LIMITS.body >> 20, show_default=True, type=click.IntRange(min=1),
+              callback=lambda _, __, mebibytes: mebibytes << 20, metavar="MIB",
+              help="Reject larger request bodies with 413.")
+@click.option("--header-timeout", default=LIMITS.header_timeout, show_default=True, type=SECONDS, metavar="SECONDS",
+              help="Drop a client whose TLS handshake or request head takes longer.")
+@click.option("--body-timeout", default=LIMITS.body_timeout, show_default=True, type=SECONDS, metavar="SECONDS",
+              help="Drop a client that sends nothing of a body, or reads nothing of a response, for that long.")
+@click.option("--idle-timeout", default=LIMITS.idle_timeout, show_default=True, type=SECONDS, metavar="SECONDS",
+              help="Close a connection that is kept alive after that long without a request.")
 @click.option("--watch", is_flag=True, help="Read the seed file, the overlay and the document again when they change.")
 @click.option("-v", "--verbose", is_flag=True,
               help="Log every request to stderr: why it was refused, what the published product does otherwise.")
@@ -73,7 +89,7 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
           profile: str, seed: str | None, state: Path | None, throttle: int | None, journal: int,
           faults: tuple[Fault, ...], fault_file: Path | None, api_token: str | None, control_token: str | None,
           origins: tuple[str, ...], no_control: bool, save_dir: Path | None, boot_time: float, watch: bool,
-          verbose: bool) -> None:
+          verbose: bool, **numbers: Any) -> None:
     """Answer the SARK V6 API on this machine until Ctrl-C.
 
     HTTPS on 127.0.0.1:44300, state in memory, factory-fresh at every start unless --state keeps it. POST /_mock/reset
@@ -91,7 +107,7 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
         sarkmock serve --seed my-box.yaml --watch   and serve each change of that file at once
         sarkmock serve --state office.state         go on where the last run with that file ended
     """
-    signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)  # before any thread starts: only `sigwait` below receives them
+    on_signal(lambda: sys.exit(0))
     with ExitStack() as stack:
         program = Program.of(profile)
         storage = stack.enter_context(closing(Storage(state, program.database))) if state else None
@@ -101,14 +117,27 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
         kept = Journal(engine, journal) if journal else None
         app = direct(create_app(engine, throttle, journal=kept, faults=set_faults(engine, fault_file, faults),
                                 control=control))
-        if storage:
-            app = Kept(app, engine.state, storage, engine.lock)
-        server = stack.enter_context(Server(app, host, port, tls=pair, log=Log(kept) if verbose else None))
+        app = Kept(app, engine.state, storage, engine.lock) if storage else app
+        server = Server(app, host, port, tls=pair, log=Log(kept) if verbose else None, limits=Limits(**numbers),
+                        background=PREFIX, probe=HEALTH)
+        stack.callback(server.stop)
         click.echo(greeting(server.url, pair, engine, told(server.url, control, control_token is not None), api_token))
         if watch:
             watching.watch(engine, profile, seed, watching.told)
-        signal.sigwait(ENDINGS)
-    leave()
+        run(server)
+
+
+def run(server: Server) -> None:
+    """Serve until a signal comes."""
+    allow_open_files(server.limits.connections)
+    on_signal(server.end)
+    server.run()
+
+
+def on_signal(function: Callable[[], Any]) -> None:
+    """Have a function called when Ctrl-C or SIGTERM is to end the process."""
+    for number in ENDINGS:
+        signal.signal(number, lambda *_: function())
 
 
 def token_of(program: Program, token: str | None) -> str | None:
@@ -129,13 +158,6 @@ def first_state(program: Program, seed: str | None, storage: Storage | None, boo
         storage.restore(state)
         storage.save(state)
     return state
-
-
-def leave() -> NoReturn:
-    """End the process as it is: a thread of the server's worker that met the interpreter's own end would abort it."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
 
 
 def _pair(stack: ExitStack, host: str, cert: Path | None, key: Path | None) -> certificates.Pair:

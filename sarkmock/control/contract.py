@@ -16,6 +16,7 @@ from sarkmock.spec.loading import METHODS, Document, resolve
 from sarkmock.suggest import unknown
 
 PREFIX = "/_mock"
+HEALTH = f"{PREFIX}/health"
 VERBS = (*METHODS, "patch")
 
 

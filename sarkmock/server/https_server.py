@@ -1,97 +1,90 @@
-"""HTTP(S) in front of one WSGI application: one process, connections kept alive. Knows no Flask and nothing of the API.
+"""HTTP(S) in front of one WSGI application: one process, one thread that serves all connections. Knows no API.
 
-granian's worker does TLS and HTTP in Rust and calls Python from one thread (benchmarks/README.md has the numbers).
-It runs without granian's supervisor, which would hold the state in a child process that outlives a killed parent.
+asyncio waits for clients, OpenSSL encrypts; the application is called with whole requests in between, so that a client
+waits only for what others have the application do, and never for their network (benchmarks/README.md has the numbers).
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
-import io
 import os
 import socket
-import sys
+import ssl
 import threading
-import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, Self
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Self
 
-from granian._futures import _new_cbscheduler
-from granian._granian import SocketHolder, WorkerSignal, WSGIWorker
-from granian.constants import HTTPModes, SSLProtocols
-from granian.http import HTTP1Settings
-
-from sarkmock.http.delivery import DELAY, Dropped
+from sarkmock.server.application import Application
 from sarkmock.server.certificates import Pair
-from sarkmock.server.connections import Patience, drop
-from sarkmock.server.sending import Answer, Later, send
+from sarkmock.server.connection import Connection, Served, Service
+from sarkmock.server.limits import Limits, most_connections
 
-Environ = dict[str, Any]
-Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
-BACKLOG = 128
-BODY_TIMEOUT = 5.0
+BACKLOG = 1024
+REFUSED = 256  # connections beyond the limit that are told so; further ones are closed
 STOP_TIMEOUT = 1.0
+RETRY = 0.05  # seconds until the next try to accept a connection when the system has no more files
+CONTROL_THREADS = 4
 
 
 class CannotListen(Exception):
     """The address cannot be had; the message says which and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
-    """One request that was answered, for a log."""
-
-    method: str
-    target: str
-    status: int
-    size: int
-    seconds: float
-
-
 class Server:
-    """Serves an application until `stop`; `with Server(app, port=0) as server: server.url`."""
+    """Serves an application until `stop`; `with Server(app, port=0) as server: server.url`.
 
-    def __init__(self, app: Application, host: str = "127.0.0.1", port: int = 0, *, tls: Pair | None = None,
-                 log: Callable[[Served], None] | None = None, body_timeout: float = BODY_TIMEOUT) -> None:
-        self._listener = listen(host, port)
-        self._tls = tls
-        self.host, self.port = host, int(self._listener.getsockname()[1])
-        self._patience = Patience(body_timeout, self._drop_stalled)
+    ``tls`` is a certificate and its key, or the server's SSLContext. Requests for a path that begins with
+    ``background`` are answered in threads, so that the others need not wait for them; the path ``probe`` may be
+    requested without the field Host.
+    """
+
+    def __init__(self, app: Application, host: str = "127.0.0.1", port: int = 0, *,
+                 tls: Pair | ssl.SSLContext | None = None, log: Callable[[Served], None] | None = None,
+                 limits: Limits | None = None, background: str | None = None, probe: str | None = None) -> None:
+        self.host = unbracketed(host)
+        self._context = context_of(tls) if isinstance(tls, Pair) else tls
+        self._listener = listen(self.host, port)
+        self.port = int(self._listener.getsockname()[1])
         self._loop = asyncio.new_event_loop()
-        self._signal, self._stopped = WorkerSignal(), threading.Event()
-        self._signal.add_cb(self._stopped.set)
-        self._worker = worker(self._listener, tls)
-        self._later = Later()
-        self._handler = Handler(app, self._patience, log, self._later, self._listener)
+        self._ending = asyncio.Event()
+        self._thread: threading.Thread | None = None
+        self._welcoming: set[asyncio.Task[None]] = set()
+        self.limits = limits or Limits()
+        environ = {"SERVER_NAME": self.host, "SERVER_PORT": str(self.port),
+                   "wsgi.url_scheme": "https" if self._context else "http"}
+        self._service = Service(app, environ, self.limits, background, probe, log,
+                                ThreadPoolExecutor(CONTROL_THREADS, "sarkmock-control"))
 
     @property
     def url(self) -> str:
         """Scheme, host and port, without a path."""
-        return url_of(self._tls is not None, self.host, self.port)
+        return url_of(self._context is not None, self.host, self.port)
 
     def start(self) -> None:
-        """Serve from now on, in threads of this process."""
-        self._worker.serve_mtr(_new_cbscheduler(self._loop, self._handler, impl_asyncio=True), self._loop, self._signal)
+        """Serve from now on, in a thread of this process."""
+        self._thread = threading.Thread(target=self.run, name="sarkmock-server", daemon=True)
+        self._thread.start()
+
+    def run(self) -> None:
+        """Serve in this thread until `end` is called in another one, or in a signal handler."""
+        self._loop.run_until_complete(self._serve())
+
+    def end(self) -> None:
+        """Have `run` finish what is being answered, and return."""
+        with suppress(RuntimeError):  # it has returned, and the loop is closed
+            self._loop.call_soon_threadsafe(self._ending.set)
 
     def stop(self) -> None:
         """Finish what is being answered, then close; a client that does not finish is dropped."""
-        self._signal.set()
-        if not self._stopped.wait(STOP_TIMEOUT):
-            drop(self._listener)
-            self._stopped.wait(STOP_TIMEOUT)
-        self._later.stop()
-        self._handler.finish(STOP_TIMEOUT)
-        self._patience.end()
+        self.end()
+        if self._thread:
+            self._thread.join()
+        self._service.threads.shutdown(wait=False, cancel_futures=True)
         self._listener.close()
         self._loop.close()
-
-    def _drop_stalled(self, waited: float) -> None:
-        """Drop who has been silent all the time; later, as a body may begin and then stop, who has been for a while."""
-        limit = self._patience.seconds
-        drop(self._listener, waited if waited < 2 * limit else limit)
 
     def __enter__(self) -> Self:
         self.start()
@@ -99,6 +92,80 @@ class Server:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    async def _serve(self) -> None:
+        self._service.most = most_connections(self.limits)
+        tasks = [self._loop.create_task(self._accept()), self._loop.create_task(self._watch())]
+        await self._ending.wait()
+        for task in (*tasks, *self._welcoming):
+            task.cancel()
+        await asyncio.gather(*tasks, *self._welcoming, return_exceptions=True)
+        self._listener.close()
+        await self._finish()
+
+    async def _finish(self) -> None:
+        """Close the connections that are idle now, and within STOP_TIMEOUT the others."""
+        service = self._service
+        service.stopping = True
+        latest = self._loop.time() + STOP_TIMEOUT
+        for connection in list(service.connections):
+            connection.finish()
+        while any(connection.busy for connection in service.connections) and self._loop.time() < latest:
+            await asyncio.sleep(STOP_TIMEOUT / 100)
+        for connection in list(service.connections):
+            connection.abort()
+        await asyncio.sleep(0)
+
+    async def _accept(self) -> None:
+        while True:
+            try:
+                accepted, _ = await self._loop.sock_accept(self._listener)
+            except OSError:  # the client is gone again, or the system has no more files
+                await asyncio.sleep(RETRY)
+                continue
+            if self._service.accepted >= self._service.most + REFUSED:
+                accepted.close()
+            else:
+                self._service.accepted += 1
+                task = self._loop.create_task(self._welcome(accepted))
+                self._welcoming.add(task)
+                task.add_done_callback(self._welcoming.discard)
+            await asyncio.sleep(0)  # in between, others have their turn
+
+    async def _welcome(self, accepted: socket.socket) -> None:
+        limits = self.limits
+        handshake, shutdown = (limits.header_timeout, limits.body_timeout) if self._context else (None, None)
+        try:
+            await self._loop.connect_accepted_socket(
+                lambda: Connection(self._service), accepted, ssl=self._context, ssl_handshake_timeout=handshake,
+                ssl_shutdown_timeout=shutdown)
+        except BaseException as error:
+            self._service.accepted -= 1
+            if not isinstance(error, OSError):
+                raise
+
+    async def _watch(self) -> None:
+        """Drop the connections whose clients are too slow."""
+        limits = self.limits
+        interval = min(1.0, limits.header_timeout / 4, limits.body_timeout / 4, limits.idle_timeout / 4)
+        while True:
+            await asyncio.sleep(interval)
+            now = self._loop.time()
+            for connection in [one for one in self._service.connections if one.deadline <= now]:
+                connection.expire()
+
+
+def context_of(pair: Pair) -> ssl.SSLContext:
+    """The context of a server with that certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.certificate, pair.key)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def unbracketed(host: str) -> str:
+    """An IPv6 address may be written as in a URL."""
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
 
 
 def url_of(tls: bool, host: str, port: int) -> str:
@@ -113,8 +180,6 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise CannotListen(_cannot_listen(host, port, error)) from None
     listener.setblocking(False)
-    # inherited by connections; else an answer waits 40 ms until the client has acknowledged the TLS tickets before it
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
 
@@ -126,100 +191,3 @@ def _cannot_listen(host: str, port: int, error: OSError) -> str:
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
         return f"{host} is no address of this machine; choose another with --host"
     return f"cannot listen on port {port} on {host}: {os.strerror(error.errno or 0)}"
-
-
-def worker(listener: socket.socket, tls: Pair | None) -> Any:
-    """granian's worker with one thread for Python: more contend for the interpreter and halve the throughput."""
-    # Both stubs lag behind. (descriptor, is it a Unix socket, backlog); (id, (spec, socket), ipc, threads, ...).
-    hold: Any = SocketHolder
-    build: Any = WSGIWorker
-    files = (str(tls.certificate), str(tls.key)) if tls else (None, None)
-    encryption = (tls is not None, *files, None, str(SSLProtocols.tls12), None, [], False)
-    return build(1, (None, hold(listener.dup().detach(), False, BACKLOG)), None, 1, 512, 1, 30, BACKLOG,
-                 HTTPModes.http1, HTTP1Settings(), None, None, *encryption, (None, None))
-
-
-class Handler:
-    """Calls the application for one request of the worker, body read and answer whole."""
-
-    def __init__(self, app: Application, patience: Patience, log: Callable[[Served], None] | None, later: Later,
-                 listener: socket.socket) -> None:
-        self._app, self._patience, self._log = app, patience, log
-        self._later, self._listener = later, listener
-        self._busy = threading.Lock()
-
-    def finish(self, timeout: float) -> None:
-        """Wait until the request that is being answered is logged, too: its client may have the answer before."""
-        if self._busy.acquire(timeout=timeout):
-            self._busy.release()
-
-    def __call__(self, proto: Any, scope: Environ) -> int:
-        with self._busy:
-            return self._serve(proto, scope)
-
-    def _serve(self, proto: Any, scope: Environ) -> int:
-        began = time.perf_counter()
-        delays: list[float] = []
-        try:
-            answer = self._answer(scope, delays)
-        except BodyIncomplete:
-            answer = Answer(400, [("Content-Length", "0"), ("Connection", "close")], b"")
-        if delays:
-            self._later.call(sum(delays), partial(self._send_late, proto, scope, answer, began))
-        else:
-            self._send(proto, scope, answer, began)
-        return answer.status
-
-    def _send_late(self, proto: Any, scope: Environ, answer: Answer, began: float) -> None:
-        with self._busy:
-            self._send(proto, scope, answer, began)
-
-    def _send(self, proto: Any, scope: Environ, answer: Answer, began: float) -> None:
-        send(proto, answer, self._listener)
-        if self._log:
-            taken = time.perf_counter() - began
-            self._log(Served(scope["REQUEST_METHOD"], target(scope), answer.status, len(answer.body), taken))
-
-    def _answer(self, scope: Environ, delays: list[float]) -> Answer:
-        started: list[Any] = []
-        parts: list[bytes] = []
-        answer: Any = None
-        try:
-            answer = self._app(self._environ(scope, delays), lambda *status: started.append(status))
-            parts.extend(answer)
-        except Dropped:
-            pass
-        else:
-            return Answer(int(started[-1][0][:3]), started[-1][1], b"".join(parts))
-        finally:
-            getattr(answer, "close", bool)()
-        status, headers = started[-1][:2] if started else ("000", [])
-        return Answer(int(status[:3]), headers, b"".join(parts), whole=False)
-
-    def _environ(self, scope: Environ, delays: list[float]) -> Environ:
-        body = self._body(scope)
-        return scope | {
-            DELAY: delays.append,
-            "SCRIPT_NAME": "", "CONTENT_LENGTH": str(len(body)), "wsgi.version": (1, 0), "wsgi.input": io.BytesIO(body),
-            "wsgi.input_terminated": True, "wsgi.errors": sys.stderr, "wsgi.multithread": False,
-            "wsgi.multiprocess": False, "wsgi.run_once": False}
-
-    def _body(self, scope: Environ) -> bytes:
-        announced = scope.get("CONTENT_LENGTH")
-        if not announced and "HTTP_TRANSFER_ENCODING" not in scope:
-            return b""
-        with self._patience.waiting():
-            body: bytes = scope["wsgi.input"].read()
-        if announced and len(body) != int(announced):
-            raise BodyIncomplete
-        return body
-
-
-class BodyIncomplete(Exception):
-    """The client went away, or was dropped, before it had sent what it announced."""
-
-
-def target(scope: Environ) -> str:
-    """Path and query string, for people."""
-    path = scope["PATH_INFO"].encode("latin-1").decode("utf-8", "replace")
-    return f"{path}?{scope['QUERY_STRING']}" if scope["QUERY_STRING"] else path

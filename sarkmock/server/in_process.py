@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -13,10 +13,11 @@ from requests.exceptions import ChunkedEncodingError
 from urllib3 import HTTPHeaderDict, HTTPResponse
 from werkzeug.test import EnvironBuilder
 
+from sarkmock.server.application import Application
+
 if TYPE_CHECKING:
     import httpx
 
-Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 Headers = Sequence[tuple[str, str]]
 
 

@@ -11,9 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
-import requests
-
-from sarkmock.control import PREFIX, Control, MockControl
+from sarkmock.control import HEALTH, PREFIX, Control, MockControl
 from sarkmock.faults import Fault, Faults
 from sarkmock.http.engine import Engine, Program, api_token_of
 from sarkmock.http.flask_app import create_app, direct, throttle_of
@@ -23,14 +21,13 @@ from sarkmock.pbx.seed import Seed
 from sarkmock.pbx.seeds import load_seed
 from sarkmock.pbx.state import State
 from sarkmock.server import certificates
-from sarkmock.server.context_server import ContextServer
-from sarkmock.server.https_server import Server, url_of
-from sarkmock.server.in_process import RequestsAdapter, httpx_transport
+from sarkmock.server.https_server import Server, unbracketed, url_of
 from sarkmock.spec.loading import Document
 from sarkmock.suggest import unknown
 
 if TYPE_CHECKING:
     import httpx
+    import requests
     from flask import Flask
 
 Running = Literal["running", "stopped"]
@@ -58,7 +55,7 @@ class SarkMock:
                  pbx: Running | None = None, faults: AnyFault | Sequence[AnyFault] = (),
                  now: float | None = None, throttle: int | None = None, api_token: str | None = None,
                  host: str = "127.0.0.1", port: int = 0, tls: bool | ssl.SSLContext = True) -> None:
-        self._address, self._tls, self._throttle = (host, port), tls, throttle
+        self._address, self._tls, self._throttle = (unbracketed(host), port), tls, throttle
         program = Program.of(profile)
         self._seed = start_of(seed, pbx, program.document)
         state = State(self._seed, now=now, token=api_token_of(program, api_token))
@@ -71,7 +68,7 @@ class SarkMock:
         self.app = self._made_app()
         self._application = direct(self.app)
         self._running = ExitStack()
-        self._server: Server | ContextServer | None = None
+        self._server: Server | None = None
         self._authority: Path | None = None
 
     @property
@@ -152,24 +149,28 @@ class SarkMock:
         control = Control(hosts=(NOWHERE,)) if self._address[0] in certificates.LOOPBACK else None
         return create_app(self.engine, self._throttle, journal=self.requests, faults=self.faults, control=control)
 
-    def _made_server(self, starting: ExitStack) -> Server | ContextServer:
-        if isinstance(self._tls, ssl.SSLContext):
-            return ContextServer(self._application, *self._address, self._tls)
-        pair = None
-        if self._tls:
+    def _made_server(self, starting: ExitStack) -> Server:
+        tls: certificates.Pair | ssl.SSLContext | None = self._tls if isinstance(self._tls, ssl.SSLContext) else None
+        if self._tls is True:
             directory = Path(starting.enter_context(tempfile.TemporaryDirectory(prefix="sarkmock-")))
-            pair = certificates.make(directory, self._address[0])
-            self._authority = pair.authority
-        return Server(self._application, *self._address, tls=pair)
+            tls = certificates.make(directory, self._address[0])
+            self._authority = tls.authority
+        return Server(self._application, *self._address, tls=tls, background=PREFIX, probe=HEALTH)
 
     def session(self) -> requests.Session:
         """A session of requests whose requests to `url` and `control_url` are answered without a socket."""
+        import requests
+
+        from sarkmock.server.in_process import RequestsAdapter
+
         session = requests.Session()
         session.mount(self._origin, RequestsAdapter(self._application))
         return session
 
     def httpx_transport(self) -> httpx.MockTransport:
         """A transport for `httpx.Client(transport=..., base_url=sark.url)` or `AsyncClient`, without a socket."""
+        from sarkmock.server.in_process import httpx_transport
+
         return httpx_transport(self._application)
 
 

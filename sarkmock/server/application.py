@@ -1,0 +1,68 @@
+"""Calls a WSGI application with one request and returns its whole response. Does no I/O and reads no HTTP."""
+
+from __future__ import annotations
+
+import io
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sarkmock.http.delivery import DELAY, Dropped
+from sarkmock.server.http11 import Request
+
+Environ = dict[str, Any]
+Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+
+@dataclass(slots=True)
+class Response:
+    """What an application answered. Without a status the connection is closed; if not ``whole``, after the body."""
+
+    status: str = ""
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    body: bytes = b""
+    whole: bool = True
+    delay: float = 0.0
+
+    @property
+    def code(self) -> int:
+        """The number of the status, 0 without one."""
+        return int(self.status[:3] or 0)
+
+
+def environ_of(request: Request, connection: Environ) -> Environ:
+    """The environ of a request that came over a connection, about which `connection` says what WSGI wants to know."""
+    head, body = request.head, request.body
+    return connection | head.fields | {
+        "REQUEST_METHOD": head.method, "SCRIPT_NAME": "", "PATH_INFO": head.path, "QUERY_STRING": head.query,
+        "SERVER_PROTOCOL": f"HTTP/1.{head.minor}", "CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body),
+        "wsgi.version": (1, 0), "wsgi.input_terminated": True, "wsgi.errors": sys.stderr, "wsgi.multithread": True,
+        "wsgi.multiprocess": False, "wsgi.run_once": False}
+
+
+def call(app: Application, environ: Environ) -> Response:
+    """The application's response; 500 for one that fails."""
+    response = Response()
+    parts: list[bytes] = []
+    delays: list[float] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> Callable[[bytes], None]:
+        response.status, response.headers = status, headers
+        return parts.append
+
+    environ[DELAY] = delays.append
+    try:
+        answer = app(environ, start_response)
+        try:
+            parts.extend(answer)
+        finally:
+            getattr(answer, "close", bool)()
+    except Dropped:
+        response.whole = False
+    except Exception:
+        traceback.print_exc()
+        return Response("500 Internal Server Error")
+    response.body, response.delay = b"".join(parts), sum(delays)
+    return response

@@ -1,0 +1,272 @@
+"""One client's connection: reads its requests as they come in, has them answered, closes it in time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from http import HTTPStatus
+from math import inf
+from typing import Any
+
+from sarkmock.server.application import Application, Environ, Response, call, environ_of
+from sarkmock.server.http11 import NO_BODY, BadRequest, Head, Reader, Request, response_head
+from sarkmock.server.limits import Limits
+
+PIECE = 2**16  # bytes; TLS is closed 30 seconds after the last one, whatever the client has read by then
+READ_AHEAD = 2**16  # bytes of further requests that are received while one is answered
+JSON = "application/json"
+NO_HEAD = Head("-", "-", "", 1, {})  # of a request that could not be read
+LINGER = 1.0  # seconds without a byte until a client that was refused in the middle of its request is cut off
+SLOWEST = 20  # a body may take so many times as long as a client may be silent
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One request that was answered, for a log; status 0 if the connection was closed instead."""
+
+    method: str
+    path: str
+    query: str
+    status: int
+    size: int
+    seconds: float
+
+    @property
+    def target(self) -> str:
+        """Path and query string, for people."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+
+@dataclass
+class Service:
+    """What the connections of a server share."""
+
+    app: Application
+    environ: Environ
+    limits: Limits
+    background: str | None
+    probe: str | None
+    log: Callable[[Served], None] | None
+    threads: ThreadPoolExecutor
+    connections: set[Connection] = field(default_factory=set)
+    most: int = 0  # connections
+    accepted: int = 0
+    stopping: bool = False
+    _date: tuple[int, str] = (0, "")
+
+    def date(self) -> str:
+        """The present time as HTTP has it."""
+        now = int(time.time())
+        if now != self._date[0]:
+            self._date = now, formatdate(now, usegmt=True)
+        return self._date[1]
+
+
+class Connection(asyncio.Protocol):
+    """Answers the requests of one client in their order, one at a time.
+
+    ``deadline`` is when the client must have done what it is expected to do next; `expire` is called after it.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self.deadline = inf
+        self._service, self._limits = service, service.limits
+        self._loop = asyncio.get_running_loop()
+        self._reader = Reader(service.limits, service.probe)
+        self._transport: Any = None
+        self._request: Request | None = None  # that is being answered
+        self._began = 0.0
+        self._waiting_for: Head | str | None = None  # the head whose body is missing, or "head"
+        self._latest = inf  # for the body
+        self._late: asyncio.TimerHandle | None = None
+        self._rest = memoryview(b"")  # of a response
+        self._unsent = 0  # bytes that the client does not take in
+        self._discarding = self._closing = self._ended = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether a response is on its way."""
+        return self._request is not None or self._unsent > 0 or len(self._rest) > 0
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        transport.set_write_buffer_limits(high=1, low=0)  # to know when all is sent
+        self.deadline = self._loop.time() + self._limits.idle_timeout
+        self._service.connections.add(self)
+        if len(self._service.connections) > self._service.most:
+            self._refuse(BadRequest(503, f"More than {self._service.most} connections are open."))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._service.connections.discard(self)
+        self._service.accepted -= 1
+        if self._late and self._request:
+            self._late.cancel()
+            self._log(self._request.head, 0, 0)
+        elif self._reader.head and not self._request and not self._discarding:
+            self._log(self._reader.head, 400, 0)
+
+    def data_received(self, data: bytes) -> None:
+        if self._discarding:
+            self.deadline = min(self._loop.time() + LINGER, self._latest)
+            return
+        self._reader.feed(data)
+        if not self.busy:
+            self._advance()
+        elif self._reader.buffered > READ_AHEAD:
+            self._transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        """The client sends no more. What it has sent is answered, which TLS leaves no way to do."""
+        self._ended = True
+        return self.busy and self._transport.get_extra_info("sslcontext") is None
+
+    def pause_writing(self) -> None:
+        self._unsent = self._transport.get_write_buffer_size()
+        self.deadline = self._loop.time() + self._limits.body_timeout
+
+    def resume_writing(self) -> None:
+        self._unsent = 0
+        if self._request is None and not self._discarding:
+            self._flush()
+
+    def expire(self) -> None:
+        """The client has not done in time what was expected of it."""
+        unsent = self._transport.get_write_buffer_size()
+        if unsent < self._unsent:  # it reads slowly
+            self._unsent = unsent
+            self.deadline = self._loop.time() + self._limits.body_timeout
+        else:
+            self._transport.abort()
+
+    def finish(self) -> None:
+        """Close as soon as no response is on its way."""
+        if not self.busy:
+            self._transport.close()
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    def _advance(self) -> None:
+        """Have the next request answered, if it is there."""
+        if self.busy or self._discarding or self._transport.is_closing():
+            return
+        try:
+            request = self._reader.next()
+        except BadRequest as problem:
+            self._refuse(problem)
+            return
+        if request:
+            self._waiting_for = None
+            self._answer(request)
+        elif self._ended:
+            self._close()
+        else:
+            self._await_more()
+
+    def _await_more(self) -> None:
+        now, head = self._loop.time(), self._reader.head
+        if head is not None:
+            if self._waiting_for is not head:
+                self._waiting_for, self._latest = head, now + SLOWEST * self._limits.body_timeout
+                if head.expects_continue:
+                    self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.deadline = min(now + self._limits.body_timeout, self._latest)
+        elif not self._reader.buffered:
+            self._waiting_for, self.deadline = None, now + self._limits.idle_timeout
+        elif self._waiting_for is None:
+            self._waiting_for, self.deadline = "head", now + self._limits.header_timeout
+        self._transport.resume_reading()
+
+    def _answer(self, request: Request) -> None:
+        service = self._service
+        self._request, self._began, self.deadline = request, time.perf_counter(), inf
+        environ = environ_of(request, service.environ)
+        if service.background and request.head.path.startswith(service.background):
+            future = self._loop.run_in_executor(service.threads, call, service.app, environ)
+            future.add_done_callback(lambda done: None if done.cancelled() else self._answered(done.result()))
+        else:
+            self._answered(call(service.app, environ))
+
+    def _answered(self, response: Response) -> None:
+        if response.delay:
+            self._late = self._loop.call_later(response.delay, self._send, response)
+        else:
+            self._send(response)
+
+    def _send(self, response: Response) -> None:
+        assert self._request is not None
+        head, self._request, self._late = self._request.head, None, None
+        if not self._transport.is_closing():
+            self._closing = self._service.stopping or not (head.keep_alive and response.whole)
+            self._write(head, response)
+        self._log(head, response.code, len(response.body))
+
+    def _write(self, head: Head, response: Response) -> None:
+        if not response.status:
+            self._transport.abort()
+            return
+        try:
+            octets = encoded(response, head, self._closing, self._service.date())
+        except ValueError:  # an application may answer with anything
+            traceback.print_exc()
+            octets = encoded(Response("500 Internal Server Error"), head, self._closing, self._service.date())
+        self._rest = memoryview(octets)
+        self._flush()
+
+    def _flush(self) -> None:
+        """Write the rest of the response in pieces, each when the client has taken in the one before."""
+        while self._rest and not self._unsent:
+            piece, self._rest = self._rest[:PIECE], self._rest[PIECE:]
+            self._transport.write(piece)
+        if self._unsent:
+            return  # `resume_writing` goes on
+        if self._closing:
+            self._close()
+        elif self._reader.buffered or self._ended:
+            self._loop.call_soon(self._advance)  # other connections have their turn first
+        else:
+            self._await_more()
+
+    def _refuse(self, problem: BadRequest) -> None:
+        """Answer a request that is not read any further, and close the connection.
+
+        What the client still sends is discarded for a while: a reset would reach it before the answer.
+        """
+        head, now = self._reader.head or NO_HEAD, self._loop.time()
+        self._discarding, self.deadline, self._latest = True, now + LINGER, now + self._limits.body_timeout
+        response = Response(f"{problem.status} {HTTPStatus(problem.status).phrase}", [("Content-Type", JSON)],
+                            json.dumps({"message": problem.reason}).encode())
+        self._transport.write(encoded(response, head, True, self._service.date()))
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        self._transport.resume_reading()
+        self._log(head, problem.status, len(response.body))
+
+    def _close(self) -> None:
+        self.deadline = self._loop.time() + self._limits.body_timeout
+        self._transport.close()
+
+    def _log(self, head: Head, status: int, size: int) -> None:
+        if self._service.log:
+            path = head.path.encode("latin-1").decode("utf-8", "replace")
+            taken = time.perf_counter() - self._began if self._began else 0.0
+            self._service.log(Served(head.method, path, head.query, status, size, taken))
+
+
+def encoded(response: Response, head: Head, closing: bool, date: str) -> bytes:
+    """The response to a request as it is sent, with the headers that the server answers for."""
+    bodiless = response.code in NO_BODY or response.code < 200
+    headers = [field for field in response.headers if not (bodiless and field[0].lower() == "content-length")]
+    names = {name.lower() for name, _ in headers}
+    own = [("Date", date), ("Server", "sarkmock"), ("Content-Length", str(len(response.body)))]
+    headers += [field for field in own[:2 if bodiless else 3] if field[0].lower() not in names]
+    if closing or head.minor == 0:
+        headers.append(("Connection", "close" if closing else "keep-alive"))
+    start = response_head(response.status, headers, min(head.minor, 1))
+    return start if head.method == "HEAD" or bodiless else start + response.body

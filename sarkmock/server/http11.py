@@ -1,0 +1,259 @@
+"""HTTP/1.1 messages as bytes (RFC 9112): reads requests within limits, writes responses. Does no I/O.
+
+Strict where two servers could read a message differently: whatever is ambiguous is rejected, never repaired.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from urllib.parse import unquote_to_bytes
+
+from sarkmock.server.limits import Limits
+
+TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"
+METHOD, NAME = TOKEN + rb"{1,64}", TOKEN + rb"{1,256}"
+VALUE = rb"[^\x00-\x08\x0a-\x1f\x7f]*"  # visible characters, blanks, tabs and everything beyond ASCII
+REQUEST_LINE = re.compile(rb"(%b) ([\x21-\x7e\x80-\xff]+) HTTP/([0-9])\.([0-9])\r\n" % METHOD)
+METHOD_START = re.compile(rb"%b(?: |\Z)" % METHOD)
+FIELD = re.compile(rb"(%b):(%b)\r\n" % (NAME, VALUE))
+FIELDS = re.compile(rb"(?:%b:%b\r\n)*" % (NAME, VALUE))
+TARGET = re.compile(rb"(?:[Hh][Tt][Tt][Pp][Ss]?://([^/?#@]+))?(/[^?#]*|\*|)(?:\?([^#]*))?")
+HOST = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
+BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
+CHUNK = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?\r\n")
+CHUNK_START = re.compile(rb"[0-9A-Fa-f]{0,16}(?:(?<=[0-9A-Fa-f])[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?\r?)?")
+CHUNK_LINE = 4096
+TRAILERS = 8192
+NO_BODY = (204, 304)
+
+
+class BadRequest(Exception):
+    """A request that is not read any further: its status, and one sentence for the client."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status, self.reason = status, reason
+
+
+@dataclass(slots=True)
+class Head:
+    """A request without its body. ``fields`` are named as in a WSGI environ; ``length`` is None for a chunked body."""
+
+    method: str
+    path: str
+    query: str
+    minor: int
+    fields: dict[str, str]
+    length: int | None = 0
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether the client wants to send another request over the connection."""
+        options = {option.strip().lower() for option in self.fields.get("HTTP_CONNECTION", "").split(",")}
+        return "close" not in options and (self.minor > 0 or "keep-alive" in options)
+
+    @property
+    def expects_continue(self) -> bool:
+        return self.minor > 0 and self.fields.get("HTTP_EXPECT", "").lower() == "100-continue"
+
+
+@dataclass(slots=True)
+class Request:
+    """A request that was received completely."""
+
+    head: Head
+    body: bytes
+
+
+class Reader:
+    """Requests from the bytes of one connection, one after another. One for the path ``probe`` needs no field Host."""
+
+    def __init__(self, limits: Limits, probe: str | None = None) -> None:
+        self.head: Head | None = None  # of the request whose body is being received
+        self._limits, self._probe = limits, probe
+        self._buffer = bytearray()
+        self._searched = 0
+        self._chunks = bytearray()
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that were received and belong to no complete request."""
+        return len(self._buffer)
+
+    def feed(self, data: bytes) -> None:
+        self._buffer += data
+
+    def next(self) -> Request | None:
+        """The next complete request; BadRequest if there cannot be one."""
+        if self.head is None:
+            self.head = self._take_head()
+        if self.head is None:
+            return None
+        body = self._take_chunks() if self.head.length is None else self._take_body(self.head.length)
+        if body is None:
+            return None
+        request, self.head = Request(self.head, body), None
+        return request
+
+    def _take_head(self) -> Head | None:
+        buffer = self._buffer
+        while buffer.startswith(b"\r\n"):  # RFC 9112 2.2: empty lines before a request are ignored
+            del buffer[:2]
+        end = buffer.find(b"\r\n\r\n", self._searched)
+        if end < 0 or end + 4 > self._limits.head:
+            self._check_start()
+            self._searched = max(0, len(buffer) - 3)
+            return None
+        text = bytes(buffer[:end + 2])
+        del buffer[:end + 4]
+        self._searched = 0
+        head = read_head(text, self._limits)
+        if head.minor > 0 and "HTTP_HOST" not in head.fields and head.path != self._probe:  # RFC 9112 3.2
+            raise BadRequest(400, "The request has no field Host.")
+        return head
+
+    def _check_start(self) -> None:
+        """BadRequest as soon as no head can come of it; nobody need wait for the rest."""
+        buffer = self._buffer
+        if buffer and buffer != b"\r" and not METHOD_START.match(buffer):
+            raise BadRequest(400, "The request does not begin with a method.")
+        if BARE_LINE_FEED.search(buffer, max(0, self._searched - 1)):
+            raise BadRequest(400, "A line of the head does not end with CR LF.")
+        if len(buffer) > self._limits.line and buffer.find(b"\n", 0, self._limits.line) < 0:
+            raise BadRequest(414, f"The request line is longer than {self._limits.line} bytes.")
+        if len(buffer) > self._limits.head:
+            raise BadRequest(431, f"The head of the request is larger than {self._limits.head} bytes.")
+
+    def _take_body(self, length: int) -> bytes | None:
+        if length > self._limits.body:
+            raise self._too_large()
+        if len(self._buffer) < length:
+            return None
+        body = bytes(self._buffer[:length])
+        del self._buffer[:length]
+        return body
+
+    def _take_chunks(self) -> bytes | None:
+        """Take the complete chunks off the buffer; the body once the last of them is there."""
+        buffer, at = self._buffer, 0
+        while (line := CHUNK.match(buffer, at)) and (size := int(line[1], 16)):
+            start = line.end()
+            if len(self._chunks) + size > self._limits.body:
+                raise self._too_large()
+            if len(buffer) < start + size + 2:
+                break
+            if buffer[start + size:start + size + 2] != b"\r\n":
+                raise BadRequest(400, "A chunk of the body is longer than it says.")
+            self._chunks += buffer[start:start + size]
+            at = start + size + 2
+        end = trailers_end(buffer, line.end()) if line and not size else None
+        del buffer[:at if end is None else end]
+        if end is not None:
+            body, self._chunks = bytes(self._chunks), bytearray()
+            return body
+        if line is None and (len(buffer) > CHUNK_LINE or not CHUNK_START.fullmatch(buffer)):
+            raise BadRequest(400, "The body has a chunk without a size.")
+        return None
+
+    def _too_large(self) -> BadRequest:
+        return BadRequest(413, f"The body is larger than {self._limits.body} bytes.")
+
+
+def trailers_end(buffer: bytearray, start: int) -> int | None:
+    """Where the trailers behind the last chunk end. They are checked and ignored."""
+    if buffer[start:start + 2] == b"\r\n":
+        return start + 2
+    end = buffer.find(b"\r\n\r\n", start, start + TRAILERS)
+    if end >= 0 and FIELDS.fullmatch(buffer, start, end + 2):
+        return end + 4
+    if end >= 0 or len(buffer) - start > TRAILERS or BARE_LINE_FEED.search(buffer, start):
+        raise BadRequest(400, "The trailers of the body are invalid or too large.")
+    return None
+
+
+def read_head(text: bytes, limits: Limits) -> Head:
+    """The head of a request, its last CR LF included; BadRequest if it is invalid."""
+    line = REQUEST_LINE.match(text)
+    if line is None or line.end() > limits.line:
+        raise bad_request_line(text, limits)
+    method, target, major, minor = line.groups()
+    if major != b"1":
+        raise BadRequest(505, "Only HTTP/1.0 and HTTP/1.1 are served.")
+    if not FIELDS.fullmatch(text, line.end()):
+        raise BadRequest(400, "A header field is invalid.")
+    fields = read_fields(FIELD.findall(text, line.end()), limits)
+    path, query = read_target(target, fields)
+    head = Head(method.decode("ascii"), path, query, int(minor), fields)
+    head.length = body_length(head)
+    if head.minor > 0 and fields.get("HTTP_EXPECT", "100-continue").lower() != "100-continue":
+        raise BadRequest(417, "The only expectation that is met is 100-continue.")
+    return head
+
+
+def bad_request_line(text: bytes, limits: Limits) -> BadRequest:
+    if text.index(b"\r\n") + 2 > limits.line:
+        return BadRequest(414, f"The request line is longer than {limits.line} bytes.")
+    return BadRequest(400, "The request line is invalid.")
+
+
+def read_fields(found: list[tuple[bytes, bytes]], limits: Limits) -> dict[str, str]:
+    """Header fields as in a WSGI environ. A name with an underscore could pass for another and is ignored."""
+    if len(found) > limits.fields:
+        raise BadRequest(431, f"The request has more than {limits.fields} header fields.")
+    fields: dict[str, str] = {}
+    for name, octets in found:
+        key, value = environ_key(name), octets.decode("latin-1").strip(" \t")
+        if b"_" in name:
+            continue
+        if key not in fields:
+            fields[key] = value
+        elif key in ("HTTP_HOST", "CONTENT_LENGTH"):
+            raise BadRequest(400, f"The request has two fields {name.decode()}.")
+        else:
+            fields[key] += ("; " if key == "HTTP_COOKIE" else ",") + value
+    return fields
+
+
+@lru_cache(maxsize=512)
+def environ_key(name: bytes) -> str:
+    key = name.decode("ascii").upper().replace("-", "_")
+    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
+
+
+def read_target(target: bytes, fields: dict[str, str]) -> tuple[str, str]:
+    """Path (decoded, each byte one character) and query; the authority of an absolute target replaces Host."""
+    parts = TARGET.fullmatch(target)
+    if parts is None or not (parts[2] or parts[1]):
+        raise BadRequest(400, "The target of the request is invalid.")
+    authority, path, query = parts.groups()
+    if authority is not None:
+        fields["HTTP_HOST"] = authority.decode("latin-1")
+    if not HOST.fullmatch(fields.get("HTTP_HOST", "")):
+        raise BadRequest(400, "The field Host is invalid.")
+    return unquote_to_bytes(path or b"/").decode("latin-1"), (query or b"").decode("latin-1")
+
+
+def body_length(head: Head) -> int | None:
+    """The length of the body in bytes; None if it is chunked."""
+    coding, length = head.fields.get("HTTP_TRANSFER_ENCODING"), head.fields.get("CONTENT_LENGTH")
+    if coding is not None:
+        if length is not None or head.minor == 0:
+            raise BadRequest(400, "Transfer-Encoding does not go with Content-Length or HTTP/1.0.")
+        if coding.lower() != "chunked":
+            raise BadRequest(501, "The only Transfer-Encoding that is read is chunked.")
+        return None
+    if length is None:
+        return 0
+    if not (length.isascii() and length.isdecimal() and len(length) <= 19):
+        raise BadRequest(400, "Content-Length is not a number.")
+    return int(length)
+
+
+def response_head(status: str, headers: list[tuple[str, str]], minor: int = 1) -> bytes:
+    """Status line and header fields; ValueError for a field that would be more than one."""
+    fields = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    if not fields.count("\r") == fields.count("\n") == len(headers) or "\0" in fields:
+        raise ValueError(f"a header field of the response holds a line break: {headers}")
+    return f"HTTP/1.{minor} {status}\r\n{fields}\r\n".encode("latin-1")

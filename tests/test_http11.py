@@ -1,0 +1,232 @@
+"""Requests as bytes: what is read, what is rejected and with which status, the same however the bytes are cut."""
+
+import random
+import time
+
+import h11
+import pytest
+
+from sarkmock.server.http11 import BadRequest, Reader, response_head
+from sarkmock.server.limits import Limits
+
+LIMITS = Limits(line=200, head=1000, fields=10, body=50)
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def read(octets, limits=LIMITS, size=None):
+    """The requests of a connection, and the status that ends it, if any; `size` bytes arrive at a time."""
+    reader, requests = Reader(limits), []
+    size = size or len(octets)
+    try:
+        for start in range(0, len(octets), size):
+            reader.feed(octets[start:start + size])
+            while request := reader.next():
+                requests.append(request)
+    except BadRequest as problem:
+        return requests, problem.status
+    return requests, None
+
+
+def told(requests):
+    return [(one.head.method, one.head.path, one.head.query, one.body) for one in requests]
+
+
+READ = {
+    "a GET": (b"GET /a/b?c=d HTTP/1.1\r\nHost: x\r\n\r\n", [("GET", "/a/b", "c=d", b"")]),
+    "a path of octets": (b"GET /%C3%BC%2F\xff? HTTP/1.1\r\nHost: x\r\n\r\n", [("GET", "/\xc3\xbc/\xff", "", b"")]),
+    "any method": (b"M-SEARCH / HTTP/1.1\r\nHost: x\r\n\r\n", [("M-SEARCH", "/", "", b"")]),
+    "every server": (b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", [("OPTIONS", "*", "", b"")]),
+    "an absolute target": (b"GET http://box:1/a?b HTTP/1.1\r\nHost: x\r\n\r\n", [("GET", "/a", "b", b"")]),
+    "an absolute target without a path": (b"GET http://box HTTP/1.1\r\nHost: x\r\n\r\n", [("GET", "/", "", b"")]),
+    "a body": (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi", [("POST", "/", "", b"hi")]),
+    "a GET with a body": (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi", [("GET", "/", "", b"hi")]),
+    "chunks": (CHUNKED + b"2\r\nhi\r\n00A;x=\"y z\"\r\n0123456789\r\n0\r\n\r\n", [("POST", "/", "", b"hi0123456789")]),
+    "trailers": (CHUNKED + b"2\r\nhi\r\n0\r\nX-Sum: 1\r\nY: 2\r\n\r\n", [("POST", "/", "", b"hi")]),
+    "a line break in a chunk": (CHUNKED + b"4\r\n\r\n\r\n\r\n0\r\n\r\n", [("POST", "/", "", b"\r\n\r\n")]),
+    "several": (b"POST /1 HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\na\r\n" + CHUNKED + b"1\r\nb\r\n0\r\n\r\n"
+                b"GET /3 HTTP/1.1\r\nHost: x\r\n\r\n",
+                [("POST", "/1", "", b"a"), ("POST", "/", "", b"b"), ("GET", "/3", "", b"")]),
+    "HTTP/1.0": (b"GET / HTTP/1.0\r\n\r\n", [("GET", "/", "", b"")]),
+    "a later HTTP/1": (b"GET / HTTP/1.7\r\nHost: x\r\n\r\n", [("GET", "/", "", b"")]),
+    "half a head": (b"GET / HTTP/1.1\r\nHost:", []),
+    "half a body": (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nhi", []),
+    "half a chunk": (CHUNKED + b"5\r\nhi", []),
+    "half a size": (CHUNKED + b"5", []),
+    "no end of the trailers": (CHUNKED + b"0\r\nX: y\r\n", []),
+}
+REJECTED = {
+    "no method": (b"\x16\x03\x01\x02\x00", 400), "no blank": (b"garbage\r\n\r\n", 400),
+    "a space before the method": (b" GET / HTTP/1.1\r\n\r\n", 400), "a long method": (b"G" * 70, 400),
+    "two spaces": (b"GET  / HTTP/1.1\r\nHost: x\r\n\r\n", 400), "HTTP/0.9": (b"GET /\r\n\r\n", 400),
+    "a tab": (b"GET\t/\tHTTP/1.1\r\n\r\n", 400), "no slash": (b"GET a HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    "a fragment": (b"GET /#a HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    "a control character in the target": (b"GET /\x01 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    "CONNECT": (b"CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    "credentials in the target": (b"GET http://a@b/ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    "HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505), "http": (b"GET / http/1.1\r\nHost: x\r\n\r\n", 400),
+    "bare line feeds": (b"GET / HTTP/1.1\nHost: x\n\n", 400), "a bare line feed": (b"GET / HTTP/1.1\r\nA: b\n", 400),
+    "a bare carriage return": (b"GET / HTTP/1.1\r\nHost: x\r\nA: b\rC: d\r\n\r\n", 400),
+    "a folded line": (b"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n", 400),
+    "a space before the colon": (b"GET / HTTP/1.1\r\nHost : x\r\n\r\n", 400),
+    "a space before the name": (b"GET / HTTP/1.1\r\n Host: x\r\n\r\n", 400),
+    "no colon": (b"GET / HTTP/1.1\r\nHost\r\n\r\n", 400), "no name": (b"GET / HTTP/1.1\r\n: x\r\n\r\n", 400),
+    "NUL": (b"GET / HTTP/1.1\r\nHost: x\r\nA: b\0\r\n\r\n", 400),
+    "no host": (b"GET / HTTP/1.1\r\nA: b\r\n\r\n", 400),
+    "two hosts": (b"GET / HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n", 400),
+    "a host that is none": (b"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400),
+    "two lengths": (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nhi", 400),
+    "a list of lengths": (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2, 2\r\n\r\nhi", 400),
+    "a length with a sign": (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +2\r\n\r\nhi", 400),
+    "a hexadecimal length": (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0x2\r\n\r\nhi", 400),
+    "a length of other digits": (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: \xb2\r\n\r\nhi", 400),
+    "no length": (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length:\r\n\r\nhi", 400),
+    "a length of 5,000 digits": (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: " + b"9" * 500 + b"\r\n\r\n", 400),
+    "length and chunks": (CHUNKED.replace(b"Host", b"Content-Length: 5\r\nHost") + b"0\r\n\r\n", 400),
+    "chunks and length": (CHUNKED.replace(b"\r\n\r\n", b"\r\nContent-Length: 5\r\n\r\n") + b"0\r\n\r\n", 400),
+    "chunks in HTTP/1.0": (CHUNKED.replace(b"1.1", b"1.0") + b"0\r\n\r\n", 400),
+    "another coding": (CHUNKED.replace(b"chunked", b"gzip, chunked"), 501),
+    "chunked twice": (CHUNKED.replace(b"chunked", b"chunked, chunked"), 501),
+    "two codings": (CHUNKED.replace(b"\r\n\r\n", b"\r\nTransfer-Encoding: identity\r\n\r\n"), 501),
+    "a coding that looks like it": (CHUNKED.replace(b"chunked", b"\x0bchunked"), 400),
+    "a coding in quotes": (CHUNKED.replace(b"chunked", b'"chunked"'), 501),
+    "a chunk without a size": (CHUNKED + b"zz\r\n", 400), "an empty size": (CHUNKED + b"\r\n", 400),
+    "a chunk with a sign": (CHUNKED + b"+2\r\nhi\r\n", 400), "0x": (CHUNKED + b"0x2\r\nhi\r\n", 400),
+    "a chunk that is longer": (CHUNKED + b"2\r\nhiya\r\n0\r\n\r\n", 400),
+    "a chunk that ends with a line feed": (CHUNKED + b"2\r\nhi\n0\r\n\r\n", 400),
+    "a size that ends with a line feed": (CHUNKED + b"2\nhi\r\n", 400),
+    "a size of 17 digits": (CHUNKED + b"00000000000000002\r\nhi\r\n0\r\n\r\n", 400),
+    "an extension with a control character": (CHUNKED + b"2;a=\x01\r\nhi\r\n", 400),
+    "a trailer that is none": (CHUNKED + b"0\r\nX y\r\n\r\n", 400), "a bare end": (CHUNKED + b"0\r\n\n", 400),
+    "an endless trailer": (CHUNKED + b"0\r\nX: " + b"y" * 10_000, 400),
+    "an endless extension": (CHUNKED + b"2;" + b"y" * 10_000, 400),
+    "another expectation": (b"GET / HTTP/1.1\r\nHost: x\r\nExpect: 200-ok\r\n\r\n", 417),
+    "a long line": (b"GET /" + b"a" * 200 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+    "an endless line": (b"GET /" + b"a" * 5000, 414),
+    "a large head": (b"GET / HTTP/1.1\r\nA: " + b"a" * 1000 + b"\r\n\r\n", 431),
+    "an endless head": (b"GET / HTTP/1.1\r\nA: " + b"a" * 5000, 431),
+    "many fields": (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 10 + b"\r\n", 431),
+    "a long name": (b"GET / HTTP/1.1\r\n" + b"A" * 300 + b": b\r\n\r\n", 400),
+    "a large body": (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 51\r\n\r\n", 413),
+    "a large chunk": (CHUNKED + b"33\r\n", 413), "many chunks": (CHUNKED + b"a\r\n0123456789\r\n" * 6, 413),
+}
+SIZES = [None, 1, 3, 7]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", READ)
+def test_requests_are_read_however_they_arrive(name, size):
+    octets, expected = READ[name]
+    requests, status = read(octets, size=size)
+    assert (told(requests), status) == (expected, None)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", REJECTED)
+def test_what_is_ambiguous_or_too_large_is_rejected_however_it_arrives(name, size):
+    octets, expected = REJECTED[name]
+    requests, status = read(octets, size=size)
+    assert (told(requests), status) == ([], expected)
+
+
+@pytest.mark.parametrize(("fields", "expected"), [
+    (b"Host: x\r\nX-A: 1\r\nx-a:\t2 \r\nCookie: a=b\r\nCookie: c=d\r\n",
+     {"HTTP_HOST": "x", "HTTP_X_A": "1,2", "HTTP_COOKIE": "a=b; c=d"}),
+    (b"Host:\r\nContent-Type: text/plain\r\n", {"HTTP_HOST": "", "CONTENT_TYPE": "text/plain"}),
+    (b"Host: [::1]:80\r\nContent_Length: 5\r\nX_A: 1\r\nA: \xff\r\n", {"HTTP_HOST": "[::1]:80", "HTTP_A": "\xff"}),
+])
+def test_fields_are_named_as_in_an_environ_and_no_two_names_meet(fields, expected):
+    (request,), _ = read(b"GET / HTTP/1.1\r\n" + fields + b"\r\n")
+    assert request.head.fields == expected
+
+
+def test_an_absolute_target_names_the_host():
+    (request,), _ = read(b"GET https://box:8/ HTTP/1.1\r\nHost: other\r\n\r\n")
+    assert request.head.fields["HTTP_HOST"] == "box:8"
+
+
+@pytest.mark.parametrize(("version", "connection", "kept"), [
+    (b"1.1", b"", True), (b"1.1", b"keep-alive", True), (b"1.1", b"Upgrade, Close", False), (b"1.1", b"closed", True),
+    (b"1.0", b"", False), (b"1.0", b"Keep-Alive", True), (b"1.0", b"keep-alive, close", False)])
+def test_when_a_connection_is_kept(version, connection, kept):
+    (request,), _ = read(b"GET / HTTP/" + version + b"\r\nHost: x\r\nConnection: " + connection + b"\r\n\r\n")
+    assert request.head.keep_alive == kept
+
+
+@pytest.mark.parametrize("header", [("A", "b\r\nC: d"), ("A\r\nB", "c"), ("A", "\n"), ("A", "\r"), ("A", "\0"),
+                                    ("A", "日")])
+def test_a_response_has_no_field_that_is_more_than_one(header):
+    with pytest.raises(ValueError, match=r"line break|ordinal not in range"):
+        response_head("200 OK", [("X", "y"), header])
+
+
+# Each doubling of the input may at most double the time (and a half, for the noise).
+GROWING = {
+    "a target": lambda n: b"GET /" + b"%41" * n + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    "fields": lambda n: b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * n + b"\r\n",
+    "one field": lambda n: b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b" \t" * n + b"\r\n\r\n",
+    "no colon": lambda n: b"GET / HTTP/1.1\r\n" + b"A" * n + b"\r\n\r\n",
+    "options": lambda n: b"GET / HTTP/1.1\r\nHost: x\r\nConnection: " + b"," * n + b"\r\n\r\n",
+    "chunks": lambda n: CHUNKED + b"1\r\nx\r\n" * n + b"0\r\n\r\n",
+    "an extension": lambda n: CHUNKED + b"1;" + b"x \t" * n,
+    "empty lines": lambda n: b"\r\n" * n,
+}
+
+
+@pytest.mark.parametrize("name", GROWING)
+def test_time_grows_with_the_size_and_no_faster(name):
+    limits = Limits(line=2**30, head=2**30)
+
+    def seconds(n):
+        octets = GROWING[name](n)
+        began = time.process_time()
+        requests, _ = read(octets, limits, 2**18)
+        assert all(one.head.keep_alive for one in requests)
+        return time.process_time() - began
+    small, large = (min(seconds(n) for _ in range(3)) for n in (40_000, 160_000))
+    assert large < max(0.02, 10 * small)
+    assert large < 1
+
+
+def reference(octets):
+    """The same by h11, which does not ignore empty lines by itself; and whether it rejects what follows."""
+    requests = []
+    while True:
+        while octets.startswith(b"\r\n"):
+            octets = octets[2:]
+        if octets in (b"", b"\r"):
+            return requests, False
+        connection, body = h11.Connection(h11.SERVER), b""
+        connection.receive_data(octets)
+        try:
+            head = connection.next_event()
+            if not isinstance(head, h11.Request):
+                return requests, False
+            while isinstance(event := connection.next_event(), h11.Data):
+                body += event.data
+            if not isinstance(event, h11.EndOfMessage):
+                return requests, False
+        except h11.RemoteProtocolError:
+            return requests, True
+        requests.append((head.method.decode(), head.target, body))
+        octets = connection.trailing_data[0]
+
+
+PIECES = [b"GET / HTTP/1.1\r\n", b"POST /a HTTP/1.1\r\n", b"Host: x\r\n", b"Content-Length: 3\r\n", b"\r\n", b"abc",
+          b"Transfer-Encoding: chunked\r\n", b"3\r\nabc\r\n", b"0\r\n\r\n", b"0\r\n", b" ", b"\r", b"\n", b"\0", b":",
+          b"A: b\r\n", b"Content-Length: 03\r\n", b"Transfer-Encoding: Chunked\r\n", b"Connection: keep-alive\r\n",
+          b";x", b"3", b"\t", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", CHUNKED, b"\xff"]
+
+
+def test_what_h11_rejects_is_rejected_and_what_both_read_is_the_same():
+    """Random requests from parts of good and bad ones. Where h11 is more lenient, nothing is read instead."""
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    chance = random.Random(seed)
+    for _ in range(20_000):
+        octets = b"".join(chance.choices(PIECES, k=chance.randint(1, 10)))
+        expected, rejects = reference(octets)
+        requests, status = read(octets)
+        found = [(one.head.method, one.head.path.encode("latin-1"), one.body) for one in requests]
+        assert found == expected[:len(found)], octets
+        assert status or not rejects or len(found) < len(expected), octets
+        assert status or len(found) == len(expected), octets

@@ -1,0 +1,411 @@
+"""What one client does to a server, and what the others notice of it: slow, silent, many, hostile."""
+
+import http.client
+import json
+import socket
+import ssl
+import threading
+import time
+from contextlib import ExitStack, closing, suppress
+from functools import cache
+
+import pytest
+
+from sarkmock.server import certificates
+from sarkmock.server.https_server import Server
+from sarkmock.server.limits import Limits
+
+HOST = b"Host: x\r\n"
+GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
+POST = b"POST / HTTP/1.1\r\n" + HOST
+
+
+class Application:
+    """Answers with what it was sent, and remembers it. The path says what is special about the answer."""
+
+    def __init__(self):
+        self.seen = []
+
+    def __call__(self, environ, start_response):
+        path, body = environ["PATH_INFO"], environ["wsgi.input"].read()
+        self.seen.append((environ["REQUEST_METHOD"], path, body))
+        if path.startswith("/late"):
+            environ["sarkmock.delay"](0.3)
+        if path.startswith("/slow"):
+            time.sleep(1)
+        if path == "/large":
+            body = b"x" * 20_000_000
+        if path == "/broken":
+            start_response("200 OK", [("X", "a\r\nSet-Cookie: b")])
+            return [body]
+        status = {"/204": "204 No Content", "/304": "304 Not Modified"}.get(path, "200 OK")
+        start_response(status, [] if path == "/304" else [("Content-Length", str(len(body)))])
+        return [body]
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    return certificates.make(tmp_path_factory.mktemp("certificate"), "127.0.0.1")
+
+
+@pytest.fixture(params=["http", "https"])
+def tls(request, pair):
+    return pair if request.param == "https" else None
+
+
+@pytest.fixture
+def serve(tls):
+    """Starts a server with an application of its own."""
+    with ExitStack() as stack:
+        def start(**options):
+            app = Application()
+            server = stack.enter_context(Server(app, tls=tls, **options))
+            server.app = app
+            return server
+        yield start
+
+
+def connect(server, tls=True):
+    connection = socket.create_connection((server.host, server.port), timeout=10)
+    if not (tls and server.url.startswith("https")):
+        return connection
+    return trusting().wrap_socket(connection)
+
+
+@cache
+def trusting():
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def everything(connection):
+    """All that comes until the server closes the connection."""
+    parts = []
+    try:
+        while part := connection.recv(65536):
+            parts.append(part)
+    except (ConnectionError, ssl.SSLError):
+        pass
+    return b"".join(parts)
+
+
+def ask(server, octets):
+    with connect(server) as connection:
+        connection.sendall(octets)
+        return everything(connection)
+
+
+def answers(received):
+    """Status, headers and body of each response."""
+    found = []
+    while received:
+        head, _, received = received.partition(b"\r\n\r\n")
+        status, *lines = head.decode("latin-1").split("\r\n")
+        headers = dict(line.lower().split(": ", 1) for line in lines)
+        length = int(headers.get("content-length", 0))
+        found.append((int(status[9:12]), headers, received[:length]))
+        received = received[length:]
+    return found
+
+
+def statuses(received):
+    return [status for status, _, _ in answers(received)]
+
+
+CLOSE = b"GET / HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"
+
+# What a client sends and then leaves it at that, and the time-out that ends it.
+SILENT = {
+    "nothing": (b"", "idle_timeout"),
+    "half a line": (b"GET /", "header_timeout"),
+    "half a head": (b"GET / HTTP/1.1\r\nHo", "header_timeout"),
+    "a head without its body": (POST + b"Content-Length: 5\r\n\r\n", "body_timeout"),
+    "half a body": (POST + b"Content-Length: 5\r\n\r\nhe", "body_timeout"),
+    "half a chunk": (POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhe", "body_timeout"),
+    "a request": (GET, "idle_timeout"),
+    "a request and a half": (GET + b"GET", "header_timeout"),
+}
+
+
+@pytest.mark.parametrize("name", SILENT)
+def test_a_silent_client_is_dropped_by_its_own_timeout(serve, name):
+    octets, timeout = SILENT[name]
+    server = serve(limits=Limits(**{timeout: 0.4}))
+    with connect(server) as silent:
+        began = time.monotonic()
+        silent.sendall(octets)
+        assert statuses(ask(server, CLOSE)) == [200]
+        assert statuses(everything(silent)) == [200] * octets.startswith(GET)
+        assert 0.3 < time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("name", SILENT)
+def test_no_other_timeout_drops_it(serve, name):
+    octets, timeout = SILENT[name]
+    others = {"header_timeout", "body_timeout", "idle_timeout"} - {timeout}
+    server = serve(limits=Limits(**dict.fromkeys(others, 0.2)))
+    with connect(server) as silent:
+        silent.sendall(octets)
+        silent.settimeout(0.6)
+        with pytest.raises(TimeoutError):
+            everything(silent)
+
+
+def test_a_head_that_trickles_must_come_in_time_all_the_same(serve):
+    server = serve(limits=Limits(header_timeout=0.5))
+    with connect(server) as slow:
+        began, octets = time.monotonic(), iter(b"GET /" + b"a" * 100)
+        with suppress(OSError):
+            while time.monotonic() - began < 5:
+                slow.sendall(bytes([next(octets)]))
+                time.sleep(0.05)
+        assert time.monotonic() - began < 3
+    assert server.app.seen == []
+
+
+@pytest.mark.parametrize("slowly", [b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 50,
+                                    POST + b"Content-Length: 1000\r\n\r\n" + b"x" * 500,
+                                    POST + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 50])
+def test_nobody_waits_for_slow_clients(serve, slowly):
+    server = serve()
+    over = threading.Event()
+
+    def trickle():
+        with connect(server) as slow:
+            for octet in slowly:
+                slow.sendall(bytes([octet]))
+                if over.wait(0.05):
+                    return
+    clients = [threading.Thread(target=trickle) for _ in range(5)]
+    for client in clients:
+        client.start()
+    try:
+        for _ in range(20):
+            began = time.monotonic()
+            assert statuses(ask(server, CLOSE)) == [200]
+            assert time.monotonic() - began < 1
+    finally:
+        over.set()
+        for client in clients:
+            client.join()
+
+
+def test_nobody_waits_for_a_client_that_does_not_read(serve):
+    server = serve(limits=Limits(body_timeout=0.5))
+    with connect(server) as deaf:
+        deaf.sendall(b"GET /large HTTP/1.1\r\n" + HOST + b"\r\n" + GET * 3)
+        assert statuses(ask(server, CLOSE)) == [200]
+
+
+def test_nobody_waits_for_the_start_of_tls(pair):
+    with (Server(Application(), tls=pair, limits=Limits(header_timeout=0.5)) as server,
+          connect(server, tls=False) as silent, connect(server, tls=False) as wrong):
+        wrong.sendall(b"\x16\x03")
+        assert statuses(ask(server, CLOSE)) == [200]
+        assert everything(silent) == everything(wrong) == b""
+
+
+def test_an_upload_may_take_longer_than_its_timeout(serve):
+    server = serve(limits=Limits(body_timeout=0.4, header_timeout=0.4, idle_timeout=0.4))
+    with connect(server) as uploading:
+        uploading.sendall(POST + b"Connection: close\r\nContent-Length: 10\r\n\r\n")
+        for _ in range(10):
+            uploading.sendall(b"x")
+            time.sleep(0.1)
+        assert answers(everything(uploading))[0][2] == b"x" * 10
+
+
+def test_an_upload_as_large_as_the_limit_is_taken(serve):
+    body = bytes(range(256)) * 2**12 * 40
+    server = serve()
+    with connect(server) as uploading:
+        uploading.sendall(POST + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body))
+        uploading.sendall(body)
+        (status, _, echo), = answers(everything(uploading))
+        assert (status, echo == body) == (200, True)
+
+
+REFUSED = {
+    "Content-Length": (POST + b"Content-Length: 1001\r\n\r\n", 413),
+    "chunks": (POST + b"Transfer-Encoding: chunked\r\n\r\n" + (b"64\r\n" + b"x" * 100 + b"\r\n") * 11, 413),
+    "line": (b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414),
+    "head": (b"GET / HTTP/1.1\r\nX: " + b"a" * 70_000 + b"\r\n\r\n", 431),
+    "fields": (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 101 + b"\r\n", 431),
+    "version": (b"GET / HTTP/3.0\r\n" + HOST + b"\r\n", 505),
+    "coding": (POST + b"Transfer-Encoding: gzip\r\n\r\n", 501),
+    "expectation": (POST + b"Expect: a miracle\r\n\r\n", 417),
+    "no host": (b"GET / HTTP/1.1\r\n\r\n", 400),
+    "TLS": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_too_much_is_refused_with_its_status_and_a_reason(name):
+    octets, expected = REFUSED[name]
+    app = Application()
+    with Server(app, limits=Limits(body=1000)) as server:
+        (status, headers, body), = answers(ask(server, octets))
+    assert (status, headers["connection"]) == (expected, "close")
+    assert json.loads(body)["message"].endswith(".")
+    assert app.seen == []
+
+
+def test_a_refusal_reaches_a_client_that_is_still_sending(serve):
+    server = serve(limits=Limits(body=1000))
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+    connection.sock = connect(server)
+    connection.request("POST", "/", b"x" * 5_000_000)
+    assert connection.getresponse().status == 413
+    connection.close()
+
+
+# Requests that two servers may read differently: the second one inside must never be carried out.
+HIDDEN = b"GET /hidden HTTP/1.1\r\n" + HOST + b"\r\n"
+SMUGGLED = {
+    "CL.TE": POST + b"Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + HIDDEN,
+    "TE.CL": POST + b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n5c\r\n" + HIDDEN + b"\r\n0\r\n\r\n",
+    "TE.TE": POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n" + HIDDEN,
+    "TE with a blank before the colon": POST + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n" + HIDDEN,
+    "TE on a folded line": POST + b"Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n" + HIDDEN,
+    "TE behind a bare line feed": POST + b"X: y\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + HIDDEN,
+    "TE behind a bare carriage return": POST + b"X: y\rTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + HIDDEN,
+    "TE in HTTP/1.0": POST.replace(b"1.1", b"1.0") + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + HIDDEN,
+    "TE with a vertical tab": POST + b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n" + HIDDEN,
+    "CL.CL": POST + b"Content-Length: 0\r\nContent-Length: 44\r\n\r\n" + HIDDEN,
+    "CL list": POST + b"Content-Length: 0, 44\r\n\r\n" + HIDDEN,
+    "CL with a sign": POST + b"Content-Length: +0\r\n\r\n" + HIDDEN,
+    "CL with an underscore": POST + b"Content-Length: 4_4\r\n\r\n" + HIDDEN,
+    "chunk size with 0x": POST + b"Transfer-Encoding: chunked\r\n\r\n0x0\r\n\r\n" + HIDDEN,
+    "chunk size beyond 64 bits": POST + b"Transfer-Encoding: chunked\r\n\r\n10000000000000000\r\n\r\n" + HIDDEN,
+    "chunk that ends with a line feed": POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\n0\r\n\r\n" + HIDDEN,
+    "chunk without its end": POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\nxy\r\n0\r\n\r\n" + HIDDEN,
+    "NUL in a field": POST + b"X: \0\r\n\r\n" + HIDDEN,
+}
+
+
+@pytest.mark.parametrize("name", SMUGGLED)
+def test_no_request_is_smuggled_in_another(name):
+    app = Application()
+    with Server(app) as server:
+        status, = statuses(ask(server, SMUGGLED[name]))
+    assert status in (400, 501)
+    assert app.seen == []
+
+
+def test_a_name_with_an_underscore_is_no_length(serve):
+    """The body is what follows: it is a request of its own, and a proxy in front saw it so, too."""
+    server = serve()
+    ask(server, POST + b"Content_Length: 44\r\n\r\n" + HIDDEN + CLOSE)
+    assert [path for _, path, _ in server.app.seen] == ["/", "/hidden", "/"]
+
+
+def test_pipelined_requests_are_answered_in_their_order(serve):
+    server = serve()
+    requests = [b"POST /late%d HTTP/1.1\r\n" % number + HOST + b"Content-Length: 1\r\n\r\n%d" % number
+                for number in range(3)]
+    assert [body for _, _, body in answers(ask(server, b"".join(requests) + CLOSE))] == [b"0", b"1", b"2", b""]
+
+
+def test_others_have_their_turn_between_pipelined_requests(serve):
+    server = serve()
+    with connect(server) as many:
+        many.sendall(GET * 20_000)
+        began = time.monotonic()
+        assert statuses(ask(server, CLOSE)) == [200]
+        assert time.monotonic() - began < 0.5
+        assert len(server.app.seen) < 20_000
+
+
+@pytest.mark.parametrize(("start", "status"), [("HEAD /", 200), ("GET /204", 204), ("GET /304", 304)])
+def test_a_response_without_a_body_has_none_and_the_connection_goes_on(serve, start, status):
+    octets = start.encode() + b" HTTP/1.1\r\n" + HOST + b"Content-Length: 3\r\n\r\nabc"
+    with connect(serve()) as connection:
+        connection.sendall(octets + CLOSE)
+        first, _, rest = everything(connection).partition(b"\r\n\r\n")
+    assert first.startswith(b"HTTP/1.1 %d " % status)
+    assert (b"Content-Length: 3" in first) == (status == 200)
+    assert rest.startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(("version", "option", "kept"), [
+    (b"1.1", b"", True), (b"1.1", b"close", False), (b"1.0", b"", False), (b"1.0", b"keep-alive", True)])
+def test_connections_are_kept_as_the_client_asks(serve, version, option, kept):
+    octets = b"GET / HTTP/" + version + b"\r\n" + HOST + b"Connection: " + option + b"\r\n\r\n"
+    found = answers(ask(serve(), octets + CLOSE))
+    assert [status for status, _, _ in found] == [200] * (1 + kept)
+    assert found[0][1].get("connection") == ("close" if not kept else "keep-alive" if version == b"1.0" else None)
+
+
+def test_a_body_that_is_expected_is_asked_for(serve):
+    server = serve(limits=Limits(body=1000))
+    with connect(server) as connection:
+        connection.sendall(POST + b"Connection: close\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+        assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(b"hello")
+        assert everything(connection).endswith(b"\r\n\r\nhello")
+    octets = POST + b"Expect: 100-continue\r\nContent-Length: 1001\r\n\r\n"
+    assert statuses(ask(server, octets)) == [413]
+
+
+def test_what_is_sent_at_once_is_answered_though_the_client_sends_no_more():
+    with Server(Application()) as server, connect(server) as connection:
+        connection.sendall(b"GET /late HTTP/1.1\r\n" + HOST + b"\r\n" + GET)
+        connection.shutdown(socket.SHUT_WR)
+        assert statuses(everything(connection)) == [200, 200]
+
+
+def test_a_header_with_a_line_break_never_leaves(serve, capsys):
+    (status, headers, _), *_ = answers(ask(serve(), b"GET /broken HTTP/1.1\r\n" + HOST + b"\r\n" + CLOSE))
+    assert (status, "set-cookie" in headers) == (500, False)
+    assert "line break" in capsys.readouterr().err
+
+
+def test_beyond_the_limit_connections_are_refused_at_once(serve):
+    server = serve(limits=Limits(connections=3))
+    with ExitStack() as stack:
+        idle = [stack.enter_context(connect(server)) for _ in range(3)]
+        idle[0].sendall(GET)
+        assert idle[0].recv(100).startswith(b"HTTP/1.1 200 ")
+        began = time.monotonic()
+        assert statuses(ask(server, b"")) == [503]
+        assert time.monotonic() - began < 5
+        idle[1].close()
+        time.sleep(0.2)
+        assert statuses(ask(server, CLOSE)) == [200]
+
+
+def test_what_is_slow_in_the_background_holds_up_nobody(serve):
+    server = serve(background="/slow", probe="/slow/probe")
+    with connect(server) as slow:
+        slow.sendall(b"GET /slow/probe HTTP/1.1\r\nConnection: close\r\n\r\n")
+        began = time.monotonic()
+        assert statuses(ask(server, CLOSE)) == [200]
+        assert time.monotonic() - began < 0.8
+        assert statuses(everything(slow)) == [200]
+
+
+@pytest.mark.parametrize("path", ["", "late"])
+def test_the_end_lets_a_response_leave_and_waits_for_nobody(serve, path):
+    server = serve()
+    with connect(server) as idle, connect(server) as half, connect(server) as busy:
+        idle.sendall(GET)
+        assert idle.recv(100)
+        half.sendall(POST + b"Content-Length: 9\r\n\r\n")
+        busy.sendall(b"GET /%s HTTP/1.1\r\n" % path.encode() + HOST + b"\r\n")
+        time.sleep(0.15)
+        began = time.monotonic()
+        server.stop()
+        assert time.monotonic() - began < 0.9
+        (status, headers, _), = answers(everything(busy))
+        assert (status, headers.get("connection")) == (200, "close" if path else None)
+        assert everything(half) == b""
+
+
+def test_many_connections_at_once_are_served(serve):
+    server = serve()
+    with ExitStack() as stack:
+        connections = [stack.enter_context(closing(connect(server))) for _ in range(200)]
+        for connection in connections:
+            connection.sendall(CLOSE)
+        assert [statuses(everything(connection)) for connection in connections] == [[200]] * 200
