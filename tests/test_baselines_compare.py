@@ -151,6 +151,15 @@ def test_what_breaks_the_client_comes_first(comparison, client):
     assert text.index("THIS BREAKS YOUR CLIENT") < text.index("passwd") < text.index("\nBREAKING")
 
 
+@pytest.mark.parametrize("text", [
+    json.dumps({"count": 12, "kept": 12, "entries": [{"method": "GET", "path": "/api/tenants", "status": 200}]}),
+    json.dumps({"log": {"comment": "11 older requests were dropped from the journal", "entries": [
+        {"request": {"method": "GET", "url": "https://127.0.0.1/api/tenants"}}]}})])
+def test_traffic_that_is_not_complete_is_refused(client, text):
+    with pytest.raises(CannotRun, match="11 requests are missing"):
+        read_clients(client(text))
+
+
 @pytest.mark.parametrize(("text", "problem"), [
     ("- GET /tenant\n", ":1: there is no operation GET /tenant; is it GET /tenants?"),
     ("- GET /tenants\n- operation: GET /agents\n  uses: [x]\n", ":2: uses: no such key"),

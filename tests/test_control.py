@@ -60,10 +60,21 @@ def test_the_journal_is_filtered_and_cleared(client):
 
     def found(query):
         return [entry["number"] for entry in client.get(f"/_mock/journal?{query}").json["entries"]]
-    assert (found("status=4xx"), found("operation=agents.list"), found("limit=2"), found("after=1&method=get")) == (
-        [3], [2], [2, 3], [2, 3])
+    expected = {"status=4xx": [3], "operation=agents.list": [2], "limit=2": [2, 3], "after=1&method=get": [2, 3],
+                "before=3": [1, 2], "before=3&limit=1": [2]}
+    assert {query: found(query) for query in expected} == expected
     assert client.delete("/_mock/journal").status_code == 204
     assert found("") == []
+
+
+def test_journal_and_har_hold_all_that_is_kept_and_say_what_was_dropped(engine):
+    client = create_app(engine, journal=Journal(engine, limit=150)).test_client()
+    for _ in range(160):
+        client.get("/api/tenants")
+    journal = client.get("/_mock/journal").json
+    assert (journal["count"], journal["kept"], len(journal["entries"])) == (160, 150, 150)
+    log = client.get("/_mock/journal.har").json["log"]
+    assert (len(log["entries"]), log["comment"]) == (150, "10 older requests were dropped from the journal")
 
 
 def test_verify(client):

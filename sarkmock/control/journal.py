@@ -26,7 +26,7 @@ def har(mock: MockControl, asked: Asked) -> Text:
 def found(kept: Journal, asked: Asked) -> list[Entry]:
     criteria = {name: value for name, value in asked.query.items() if name != "limit"}
     try:
-        return kept.find(**criteria)[-asked.query["limit"]:]
+        return kept.find(**criteria)[-asked.query.get("limit", 0):]
     except CriteriaError as error:
         raise Problem(422, str(error)) from None
 

@@ -26,9 +26,9 @@ class Criteria:
     """What is asked of an entry. What is not given is not asked.
 
     ``operation`` is an id or a pattern (``tenants.*``), ``status`` a number or a class (``4xx``), ``method`` a method,
-    ``path`` a path or a pattern with or without /api, ``query`` the query string, ``fault`` a fault's id, ``after`` a
-    number that the entry's must exceed. ``body`` is compared with the request's body as the API reads it: an object
-    must be there with at least these members, anything else must be equal.
+    ``path`` a path or a pattern with or without /api, ``query`` the query string, ``fault`` a fault's id. The entry's
+    number must exceed ``after`` and be below ``before``. ``body`` is compared with the request's body as the API reads
+    it: an object must have at least these members, anything else must be equal.
     """
 
     operation: str | None = None
@@ -39,6 +39,7 @@ class Criteria:
     body: Any = ANY
     fault: str | None = None
     after: int | None = None
+    before: int | None = None
 
     @classmethod
     def of(cls, operations: Iterable[Operation], **criteria: Any) -> Criteria:
@@ -75,6 +76,8 @@ class Criteria:
             yield f"fault: expected {self.fault}, got {entry.fault or 'none'}"
         if self.after is not None and entry.number <= self.after:
             yield f"number: expected above {self.after}, got {entry.number}"
+        if self.before is not None and entry.number >= self.before:
+            yield f"number: expected below {self.before}, got {entry.number}"
         if self.body is not ANY:
             yield from compare(self.body, entry.request_json, "body")
 

@@ -15,12 +15,17 @@ from sarkmock.journal.entries import Entry
 from sarkmock.redaction import redacted
 
 VERSION = "HTTP/1.1"
+DROPPED = "older requests were dropped from the journal"
 
 
-def to_har(entries: Iterable[Entry], origin: str) -> str:
-    """The text of an archive; ``origin`` is the mock's address, such as ``https://127.0.0.1:44300``."""
+def to_har(entries: Iterable[Entry], origin: str, dropped: int = 0) -> str:
+    """The text of an archive; ``origin`` is the mock's address, such as ``https://127.0.0.1:44300``.
+
+    ``dropped`` is how many older requests the journal no longer has; the archive's comment says so.
+    """
     stream = io.StringIO()
-    with harfile.HarFile(stream, creator=harfile.Creator(name="sarkmock", version="1")) as archive:
+    comment = f"{dropped} {DROPPED}" if dropped else None
+    with harfile.HarFile(stream, creator=harfile.Creator(name="sarkmock", version="1"), comment=comment) as archive:
         for entry in entries:
             began = datetime.fromtimestamp(entry.received - entry.seconds, UTC)
             taken = (entry.seconds + entry.delay) * 1000

@@ -111,7 +111,7 @@ class Journal:
 
     def har(self, entries: Iterable[Entry] | None = None, origin: str = "https://127.0.0.1") -> str:
         """Entries (all, unless given) as an HTTP Archive without secrets; ``origin`` is how the mock was addressed."""
-        return to_har(self.entries() if entries is None else entries, origin)
+        return to_har(self.entries() if entries is None else entries, origin, self.count - len(self))
 
     def record(self, environ: Environ, request: Request, reply: Reply, answer: Answer, began: float) -> None:
         """Keep a request that was answered just now; ``began`` is when it came (time.perf_counter)."""

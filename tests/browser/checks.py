@@ -147,7 +147,7 @@ def test_a_fault_is_added_felt_and_removed(mock, visit):
     expect(page.locator("tbody tr")).to_contain_text("status 503")
     assert [requests.get(f"{mock.url}/tenants", timeout=5).status_code for _ in range(2)] == [503, 200]
     page.get_by_role("button", name="Remove", exact=False).last.click()
-    expect(page.get_by_text("Nothing goes wrong.")).to_be_visible()
+    expect(page.get_by_text("No faults.")).to_be_visible()
 
 
 def test_a_mistake_is_told_with_what_is_right(mock, visit):
@@ -211,7 +211,7 @@ def test_the_token_is_asked_for_until_it_is_right(guarded, visit):
     for token in ("wrong", "open sesame"):
         dialog.get_by_label("Token").fill(token)
         dialog.get_by_role("button", name="Unlock").click()
-        expect(dialog.get_by_text("That is not the token.")).to_be_visible(visible=token == "wrong")
+        expect(dialog.get_by_text("Wrong token.")).to_be_visible(visible=token == "wrong")
     expect(page.get_by_text("No request yet")).to_be_visible()
     page.get_by_role("link", name="Reference").click()
     expect(page.get_by_role("heading", name="SARK V6 API")).to_be_visible()
@@ -287,15 +287,15 @@ def test_the_pbx_is_stopped_and_started(mock, visit):
     page.get_by_role("button", name="Start Asterisk").click()
     expect(page.get_by_text("PBX running")).to_be_visible()
     assert mock.state.pbx.running
-    page.get_by_label("Booting takes, seconds").fill("5")
-    page.get_by_label("Booting takes, seconds").press("Tab")
+    page.get_by_label("Boot time, seconds").fill("5")
+    page.get_by_label("Boot time, seconds").press("Tab")
     page.wait_for_function("async () => (await (await fetch('pbx')).json()).boot_seconds === 5")
 
 
 def test_the_clock_is_held_set_and_moved(mock, visit):
     page = visit("#controls")
-    page.get_by_role("button", name="Hold it still").click()
-    expect(page.get_by_text("clock stands still")).to_be_visible()
+    page.get_by_role("button", name="Freeze").click()
+    expect(page.get_by_text("clock frozen")).to_be_visible()
     page.get_by_label("Set it (UTC)").fill("2024-03-31T00:59:50")
     page.get_by_role("button", name="Set", exact=True).click()
     expect(page.get_by_text("2024-03-31 00:59:50 UTC").first).to_be_visible()
@@ -320,10 +320,10 @@ def test_the_state_is_saved_started_over_and_brought_back(mock, visit, tmp_path)
         page.get_by_role("button", name="Download").click()
     saving.value.save_as(tmp_path / "state.yaml")
     page.get_by_role("button", name="Reset").click()
-    expect(page.get_by_text("as it was at the start.").last).to_be_visible()
+    expect(page.get_by_text("The initial state is restored.").last).to_be_visible()
     assert mock.state.tables.first("cluster", "pkey", "acme") is None
     page.locator("input[type=file]").set_input_files(tmp_path / "state.yaml")
-    expect(page.get_by_text("The state is that of state.yaml.")).to_be_visible()
+    expect(page.get_by_text("Loaded the state from state.yaml.")).to_be_visible()
     assert mock.state.tables.first("cluster", "pkey", "acme")["description"] == "A tenant"
     (tmp_path / "wrong.yaml").write_text("tables:\n  cluster:\n    - {pkey: x, descripton: y}\n")
     page.locator("input[type=file]").set_input_files(tmp_path / "wrong.yaml")
@@ -336,7 +336,7 @@ def test_a_mock_that_ends_is_told_and_found_again(browser):
         page = context.new_page()
         page.goto(mock.control_url + "/")
         expect(page.get_by_text("PBX running")).to_be_visible()
-    expect(page.get_by_text("the mock does not answer").first).to_be_visible()
+    expect(page.get_by_text("the mock does not respond").first).to_be_visible()
     with SarkMock(tls=False, port=int(mock_port(page))):
         expect(page.get_by_text("PBX running")).to_be_visible()
     context.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ KEYS = ("operation", "sends", "reads")
 OF_SENT = ("rule", "message", "value", "variable", "crash instead")
 OF_READ = ("field",)
 Names = frozenset[str] | None  # None: any may be used
+DROPPED = "older requests were dropped from the journal"  # in the comment of a HAR file of the mock's
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def read_clients(file: Path) -> list[Use]:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise CannotRun(f"{file}: {getattr(error, 'strerror', None) or 'is no text'}") from None
-    traffic = traffic_of(text)
+    traffic = traffic_of(file, text)
     uses = list(uses_of(traffic) if traffic is not None else of_list(file, text))
     if not uses:
         what = "no request in it is one of the API's" if traffic is not None else "lists nothing that a client uses"
@@ -126,8 +127,9 @@ class Exchanged:
     body: str
 
 
-def traffic_of(text: str) -> list[Exchanged] | None:
-    """What a HAR file, or the answer of /_mock/journal, holds; None if the text is neither."""
+def traffic_of(file: Path, text: str) -> list[Exchanged] | None:
+    """What a HAR file, or the answer of /_mock/journal, holds; None if the text is neither. CannotRun if it is not all
+    of the traffic: what a client does in the rest would count as unused."""
     try:
         found = json.loads(text)
     except ValueError:
@@ -138,7 +140,20 @@ def traffic_of(text: str) -> list[Exchanged] | None:
     entries, read = (log.get("entries"), of_har) if isinstance(log, dict) else (found.get("entries"), of_journal)
     if not isinstance(entries, list):
         return None
+    missing = missing_entries(found, log, entries)
+    if missing:
+        raise CannotRun(f"{file}: {missing} requests are missing, so what the client uses is not known; "
+                        f"run its tests with a larger --journal, or export without filter and limit")
     return [read(entry) for entry in entries if isinstance(entry, dict)]
+
+
+def missing_entries(found: Mapping[str, Any], log: Any, entries: Sized) -> int:
+    """How many requests a journal or an archive of one says that it does not hold."""
+    if isinstance(log, dict):
+        dropped, _, text = str(log.get("comment") or "").partition(" ")
+        return int(dropped) if dropped.isdecimal() and len(dropped) < 10 and text == DROPPED else 0
+    count = found.get("count")
+    return max(count - len(entries), 0) if isinstance(count, int) else 0
 
 
 def of_har(entry: Mapping[str, Any]) -> Exchanged:

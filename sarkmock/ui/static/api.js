@@ -1,16 +1,16 @@
-// Talks to the control plane beside this page, with the token if it wants one. Knows no view.
+// Client of the control plane; sends the token if one is required.
 
 const BASE = new URL("../", import.meta.url);
 const KEY = "sarkmock-token";
 
-export class Refused extends Error {
-  constructor(status, told) {
-    super(told.place ? `${told.place}: ${told.error}` : told.error);
+export class RequestError extends Error {
+  constructor(status, problem) {
+    super(problem.place ? `${problem.place}: ${problem.error}` : problem.error);
     this.status = status;
   }
 }
 
-// A link that the mock printed may carry the token behind the #, which no server sees; it leaves the address bar at once.
+// The link that `serve` prints carries the token in the fragment, which is never sent. It is removed from the address bar.
 export function takeToken() {
   const given = /^#token=(.+)$/.exec(location.hash);
   if (!given) return;
@@ -31,7 +31,7 @@ export async function call(method, path, body) {
 export const get = (path) => call("GET", path);
 export const address = (path) => new URL(path, BASE);
 
-// Has the browser save an answer as a file.
+// Saves a response as a file.
 export async function download(path, type, name) {
   const answer = await send("GET", path, undefined, type);
   if (!answer.ok) await read(answer);
@@ -50,7 +50,7 @@ async function send(method, path, body, type = "application/json") {
   try {
     return await fetch(address(path), { method, headers, body: content, cache: "no-store" });
   } catch {
-    throw new Refused(0, { error: "the mock does not answer" });
+    throw new RequestError(0, { error: "the mock does not respond" });
   }
 }
 
@@ -58,18 +58,18 @@ async function read(answer) {
   const text = await answer.text();
   const isJson = (answer.headers.get("Content-Type") ?? "").includes("json");
   const content = isJson && text ? JSON.parse(text) : text;
-  if (!answer.ok) throw new Refused(answer.status, content?.error ? content : { error: `${answer.status} ${answer.statusText}` });
+  if (!answer.ok) throw new RequestError(answer.status, content?.error ? content : { error: `${answer.status} ${answer.statusText}` });
   return content;
 }
 
 let asking = null;
 
-// One dialog, however many requests were refused.
+// One dialog for all requests that were rejected.
 function ask(wrong) {
   asking ??= new Promise((resolve) => {
     const dialog = document.getElementById("token");
     const input = dialog.querySelector("input");
-    dialog.querySelector(".problem").textContent = wrong ? "That is not the token." : "";
+    dialog.querySelector(".problem").textContent = wrong ? "Wrong token." : "";
     input.value = "";
     dialog.addEventListener("cancel", (event) => event.preventDefault());
     dialog.addEventListener("close", () => {

@@ -1,4 +1,4 @@
-// The mock's switches: the PBX, its clock, what it starts from, which API it answers as, and what goes wrong.
+// Controls of the mock: PBX, clock, seed, profile, state and faults.
 
 import { call, download, get } from "./api.js";
 import { attempt, button, field, h, select, toast } from "./dom.js";
@@ -8,7 +8,7 @@ import { refreshStatus } from "./shell.js";
 
 const EVERY = 2000;
 const STEPS = [["+1 minute", 60], ["+1 hour", 3600], ["+1 day", 86400]];
-const TIMES = [["boot_seconds", "Booting takes, seconds"], ["ring_seconds", "A call rings, seconds"], ["call_seconds", "A call lasts, seconds"]];
+const TIMES = [["boot_seconds", "Boot time, seconds"], ["ring_seconds", "Ring time, seconds"], ["call_seconds", "Call time, seconds"]];
 
 export async function controls(main, rest, signal) {
   const cards = [pbx, clock, start, profile, state].map((make) => make());
@@ -20,7 +20,7 @@ export async function controls(main, rest, signal) {
   await poll(refresh, EVERY, signal);
 }
 
-// Does what a switch says, tells what went wrong, and has everything shown anew.
+// Sends a command, reports an error, and refreshes the view.
 async function act(event, method, path, body, done) {
   if (await attempt(() => call(method, path, body)) && done) toast(done);
   event.target.dispatchEvent(new Event("changed", { bubbles: true }));
@@ -38,7 +38,7 @@ function pbx() {
     const now = await get("pbx");
     facts.replaceChildren(
       h("dt", {}, "Asterisk"), h("dd", {}, h("span", { class: `badge ${now.running ? "good" : "bad"}` }, now.running ? "running" : "stopped")),
-      h("dt", {}, now.running ? "Since" : "Up again"), h("dd", {}, now.up_since ? instant(now.up_since) : "when it is started"),
+      h("dt", {}, now.running ? "Since" : "Up again"), h("dd", {}, now.up_since ? instant(now.up_since) : "after it is started"),
       h("dt", {}, "Calls"), h("dd", {}, now.calls));
     toggle.dataset.path = now.running ? "pbx/stop" : "pbx/start";
     toggle.textContent = now.running ? "Stop Asterisk" : "Start Asterisk";
@@ -54,30 +54,30 @@ function clock() {
   const set = h("input", { type: "datetime-local", step: 1 });
   const refresh = async () => {
     const { now, frozen } = await get("clock");
-    time.replaceChildren(instant(now), " ", h("span", { class: `badge ${frozen ? "warn" : "good"}` }, frozen ? "stands still" : "runs"));
+    time.replaceChildren(instant(now), " ", h("span", { class: `badge ${frozen ? "warn" : "good"}` }, frozen ? "frozen" : "running"));
     toggle.dataset.path = frozen ? "clock/run" : "clock/freeze";
-    toggle.textContent = frozen ? "Let it run" : "Hold it still";
+    toggle.textContent = frozen ? "Run" : "Freeze";
   };
-  return { refresh, element: card("Clock", h("dl", { class: "facts" }, h("dt", {}, "The PBX's time"), time),
+  return { refresh, element: card("Clock", h("dl", { class: "facts" }, h("dt", {}, "Time of the PBX"), time),
     h("div", { class: "actions" }, toggle, STEPS.map(([label, seconds]) => button(label, (event) => act(event, "POST", "clock/advance", { seconds })))),
     h("form", { class: "fields", onsubmit: (event) => { event.preventDefault(); if (set.value) act(event, "PUT", "clock", { now: `${set.value}Z` }); } },
-      field("Set it (UTC)", set), h("button", {}, "Set"))) };
+      field("Set to (UTC)", set), h("button", {}, "Set"))) };
 }
 
 function start() {
   const seeds = select([]);
-  const told = h("p", { class: "muted" });
-  const describe = () => { told.textContent = seeds.selectedOptions[0]?.dataset.holds ?? ""; };
+  const description = h("p", { class: "muted" });
+  const describe = () => { description.textContent = seeds.selectedOptions[0]?.dataset.holds ?? ""; };
   seeds.addEventListener("change", describe);
   attempt(async () => {
     seeds.replaceChildren(...(await get("seed")).map(({ name, description }) => h("option", { value: name, "data-holds": description }, name)));
     describe();
   });
-  return { element: card("Start over",
-    h("p", {}, button("Reset", (event) => act(event, "POST", "reset", undefined, "Everything is as it was at the start."))),
-    h("p", { class: "muted" }, "State, clock, PBX, faults and journal, as they were at the start."),
-    h("div", { class: "fields" }, field("From another seed", seeds),
-      button("Start over", (event) => act(event, "PUT", "seed", { seed: seeds.value }, `Started over from ${seeds.value}.`))), told) };
+  return { element: card("Seed",
+    h("p", {}, button("Reset", (event) => act(event, "POST", "reset", undefined, "The initial state is restored."))),
+    h("p", { class: "muted" }, "Restores the initial state, clock and PBX; clears faults and journal."),
+    h("div", { class: "fields" }, field("Start from", seeds),
+      button("Load", (event) => act(event, "PUT", "seed", { seed: seeds.value }, `Loaded the seed ${seeds.value}.`))), description) };
 }
 
 function profile() {
@@ -89,18 +89,18 @@ function profile() {
     choice.replaceChildren(...now.profiles.map((name) => h("option", { value: name, selected: name === now.profile }, name)));
   };
   return { refresh, element: card("Profile", field("The mock answers as", choice),
-    h("p", { class: "muted" }, "documented does what the page says, shipped what the published product does. The state stays.")) };
+    h("p", { class: "muted" }, "documented follows the documentation; the others are published versions. The state is kept.")) };
 }
 
 function state() {
   const file = h("input", { type: "file", accept: ".yaml,.yml,.json", class: "hidden", tabindex: -1, "aria-hidden": "true" });
   file.addEventListener("change", async (event) => {
     const [chosen] = file.files;
-    if (chosen) await act(event, "PUT", "state", await chosen.text(), `The state is that of ${chosen.name}.`);
+    if (chosen) await act(event, "PUT", "state", await chosen.text(), `Loaded the state from ${chosen.name}.`);
     file.value = "";
   });
   const save = () => attempt(() => download("state", "application/yaml", "sarkmock-state.yaml"));
   return { element: card("State",
-    h("p", { class: "muted" }, "All that the PBX holds, as a seed file: to keep, to change, to start from."),
+    h("p", { class: "muted" }, "The complete state of the PBX as a seed file."),
     h("div", { class: "actions" }, button("Download", save), button("Upload…", () => file.click()), file)) };
 }

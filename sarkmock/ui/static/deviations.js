@@ -1,4 +1,4 @@
-// Where the published product differs from its page, and each difference as a fault to try a client on.
+// The deviations of the published product from the documentation, each to be switched on as a fault.
 
 import { call, get } from "./api.js";
 import { attempt, button, h } from "./dom.js";
@@ -8,10 +8,10 @@ const KINDS = { breaks: "bad", surprises: "warn", cosmetic: "" };
 
 export async function deviations(main) {
   let on = new Set();
-  const table = new DataTable({ label: "Deviations", columns: [
+  const table = new DataTable({ label: "Deviations", stacked: true, columns: [
     { key: "id", label: "Deviation", class: "tight", cell: (one) => h("code", {}, one.id) },
     { key: "severity", label: "Severity", class: "tight", cell: (one) => h("span", { class: `badge ${KINDS[one.severity]}` }, one.severity) },
-    { key: "summary", label: "What happens", text: (one) => `${one.summary} ${one.reason} ${one.unseen}`, cell: told },
+    { key: "summary", label: "What happens", text: (one) => `${one.summary} ${one.reason} ${one.unseen}`, cell: details },
     { key: "on", label: "Switched on", fixed: true, text: () => "", cell: (one) =>
       button(on.has(one.id) ? "On" : "Off", () => turn(one), { "aria-pressed": String(on.has(one.id)), "aria-label": `${one.id} switched on` }) },
   ] });
@@ -23,18 +23,18 @@ export async function deviations(main) {
   });
   main.append(
     h("div", { class: "title" }, h("h1", {}, "Deviations"),
-      h("p", { class: "muted" }, "What the published SARK does differently from its page. Switched on, the mock answers like a firmware that has that one.")),
+      h("p", { class: "muted" }, "Where the published SARK differs from its documentation. Switch a deviation on to test a client against it.")),
     table.element);
   const [all, active, { profile }] = await Promise.all([get("deviations"), switchedOn(), get("profile")]);
   on = active;
-  if (profile !== "documented") table.element.before(h("p", { class: "note" }, `The mock answers as ${profile}: switches matter to documented alone.`));
+  if (profile !== "documented") table.element.before(h("p", { class: "note" }, `The mock answers as ${profile}. Switches have an effect only on the profile documented.`));
   table.show(all);
 }
 
 const switchedOn = async () => new Set((await get("faults")).filter((fault) => fault.deviation).map((fault) => fault.id));
 
-function told(one) {
-  return [one.summary, h("details", {}, h("summary", {}, "Why we believe it"), h("p", {}, one.reason),
+function details(one) {
+  return [one.summary, h("details", {}, h("summary", {}, "Evidence"), h("p", {}, one.reason),
     one.unseen && h("p", {}, one.unseen),
-    h("p", { class: "muted" }, "It changes ", one.pointers.map((pointer, index) => [index ? ", " : "", h("code", {}, pointer)])))];
+    h("p", { class: "muted" }, "Changes ", one.pointers.map((pointer, index) => [index ? ", " : "", h("code", {}, pointer)])))];
 }

@@ -1,4 +1,4 @@
-// Builds elements. Text only ever becomes text: what the mock was sent is hostile, and nothing here parses HTML.
+// Creates elements. Nothing here parses HTML: requests to the mock are untrusted text.
 
 export function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);

@@ -1,4 +1,4 @@
-// What goes wrong on purpose: the list of faults, and the form that adds one.
+// Faults: their list, and the form that adds one.
 
 import { call, get } from "./api.js";
 import { attempt, button, field, h, select } from "./dom.js";
@@ -6,24 +6,23 @@ import { DataTable } from "./table.js";
 
 // Effect -> its label, the control that asks for its value, and how that value is read.
 const EFFECTS = {
-  latency: ["Only late", null],
+  latency: ["Latency only", null],
   status: ["A status", () => number({ min: 400, max: 599, value: "500" }), "Status"],
   html: ["A web server's error page", () => number({ min: 400, max: 599, value: "502" }), "Status"],
-  drop: ["Dropped connection", () => select([["before", "before it is carried out"], ["after", "after it was carried out"]]), "When"],
-  truncate: ["Truncated body", () => number({ min: 1, value: "20" }), "Bytes that arrive"],
+  drop: ["Dropped connection", () => select([["before", "before the request is carried out"], ["after", "after the request is carried out"]]), "When"],
+  truncate: ["Truncated body", () => number({ min: 1, value: "20" }), "Bytes sent"],
   throttle: ["429, throttled", () => number({ min: 1, max: 60, value: "60" }), "Seconds to wait"],
   pbx: ["PBX not running", null, null, "stopped"],
   locked: ["Database locked", null, null, true],
-  deviation: ["A firmware's deviation", () => h("input", { required: true, list: "deviations", placeholder: "cosclose-delete-crashes" }), "Deviation"],
+  deviation: ["A deviation of the product", () => h("input", { required: true, list: "deviations", placeholder: "cosclose-delete-crashes" }), "Deviation"],
 };
 
-
 export function faults() {
-  const table = new DataTable({ label: "Faults", searchable: false, empty: "Nothing goes wrong.", columns: [
+  const table = new DataTable({ label: "Faults", stacked: true, searchable: false, empty: "No faults.", columns: [
     { key: "id", label: "Fault", class: "tight", cell: (fault) => h("code", {}, fault.id) },
     { key: "operation", label: "Operation", class: "tight", cell: (fault) => h("code", {}, fault.operation) },
-    { key: "what", label: "What happens", text: what, cell: (fault) => what(fault) },
-    { key: "hits", label: "Happened", class: "number tight" },
+    { key: "what", label: "Effect", text: what, cell: (fault) => what(fault) },
+    { key: "hits", label: "Hits", class: "number tight" },
     { key: "left", label: "Left", class: "number tight", cell: (fault) => fault.left ?? "∞" },
     { key: "remove", label: "Remove", class: "tight", fixed: true, text: () => "", cell: (fault) =>
       button("Remove", () => change("DELETE", `faults/${encodeURIComponent(fault.id)}`), { "aria-label": `Remove ${fault.id}` }) },
@@ -45,7 +44,7 @@ function form(add) {
   const operation = h("input", { list: "operations", placeholder: "* (all)" });
   const effect = select(Object.entries(EFFECTS).map(([key, [label]]) => [key, label]), { value: "status" });
   const latency = h("input", { placeholder: "0.2, 0.1..0.5, 0.2~0.5", size: 14 });
-  const times = h("input", { type: "number", min: 1, placeholder: "for ever" });
+  const times = h("input", { type: "number", min: 1, placeholder: "unlimited" });
   const probability = h("input", { type: "number", min: 0.01, max: 1, step: "any", placeholder: "1" });
   const place = h("span");
   let value = null;
@@ -63,7 +62,7 @@ function form(add) {
     if (await add(fault)) operation.focus();
   };
   return h("form", { class: "fields card", onsubmit: submit, "aria-label": "Add a fault" },
-    field("Operation", operation), field("What happens", effect), place, field("Latency, seconds", latency),
+    field("Operation", operation), field("Effect", effect), place, field("Latency, seconds", latency),
     field("Times", times), field("Probability", probability), h("button", { class: "primary" }, "Add"));
 }
 

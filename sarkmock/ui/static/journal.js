@@ -1,14 +1,14 @@
-// The journal, live: every request and its answer, why it was refused, and what the shipped SARK does differently.
+// The journal: requests and responses as they come, why they were rejected, and what published versions do differently.
 
 import { call, download, get } from "./api.js";
-import { attempt, button, h, modal, select } from "./dom.js";
+import { attempt, button, h, modal, select, toast } from "./dom.js";
 import { referenceOf } from "./operations.js";
 import { poll } from "./polling.js";
 import { DataTable } from "./table.js";
 
 const EVERY = 1000;
-const AT_ONCE = 100;  // entries that are asked for: the mock works out why and what to mind of each
-const MOST = 500;  // entries that are shown
+const AT_ONCE = 100;  // entries per request: the mock explains each of them
+const MOST = 5000;  // entries that are shown
 const SEVERITIES = { breaks: "bad", surprises: "warn", cosmetic: "" };
 const STATUSES = [["", "Any status"], "2xx", "4xx", "5xx", "404", "409", "422", "429"];
 const METHODS = [["", "Any method"], "GET", "POST", "PUT", "DELETE"];
@@ -28,15 +28,15 @@ const COLUMNS = [
 export async function journal(main, [number], signal) {
   const filter = { operation: "", status: "", method: "", path: "" };
   let entries = [], live = true;
-  const table = new DataTable({ label: "Journal", columns: COLUMNS, open: (entry) => open(entry), sort: { key: "number", down: true },
-    empty: "No request yet. Send one, or try one out in the reference.", searchable: false });
+  const table = new DataTable({ label: "Journal", stacked: true, columns: COLUMNS, open: (entry) => open(entry), sort: { key: "number", down: true },
+    empty: "No request yet. Send one, or try one in the reference.", searchable: false });
 
   const query = (more) => new URLSearchParams(Object.entries({ ...filter, ...more }).filter(([, value]) => value));
   const fresh = async () => {
     const last = entries.at(-1);
     const found = await get(`journal?${query({ after: last && last.number - 1, limit: AT_ONCE })}`);
     if (signal.aborted) return;
-    // The last one known comes first again, or the journal was cleared meanwhile, or has grown by more than is asked for.
+    // The response begins with the last known entry, unless the journal was cleared or has grown by more than a request's worth.
     const [first, ...more] = found.entries;
     const goesOn = last && first?.number === last.number && first.received === last.received;
     if (goesOn && !more.length) return;
@@ -44,9 +44,16 @@ export async function journal(main, [number], signal) {
     entries = [...entries, ...(goesOn ? more : found.entries)].slice(-MOST);
     table.show(entries);
   };
-  const again = () => { entries = []; table.show(entries); return attempt(fresh); };
+  const earlier = async () => {
+    const { entries: found } = await get(`journal?${query({ before: entries[0].number, limit: AT_ONCE })}`);
+    entries = [...found, ...entries].slice(0, MOST);
+    table.show(entries);
+    older.disabled = found.length < AT_ONCE;
+  };
+  const older = button("Older", () => entries.length && attempt(earlier), { title: "Load the hundred entries before these" });
+  const again = () => { older.disabled = false; entries = []; table.show(entries); return attempt(fresh); };
   const narrow = (name) => (event) => { filter[name] = event.target.value.trim(); again(); };
-  const follow = button("Live", () => { live = !live; follow.setAttribute("aria-pressed", live); }, { "aria-pressed": "true", title: "Show new requests as they come" });
+  const follow = button("Live", () => { live = !live; follow.setAttribute("aria-pressed", live); }, { "aria-pressed": "true", title: "Show new requests as they arrive" });
 
   main.append(
     h("div", { class: "title" }, h("h1", {}, "Journal"),
@@ -55,8 +62,8 @@ export async function journal(main, [number], signal) {
         select(METHODS, { "aria-label": "Method", onchange: narrow("method") }),
         select(STATUSES, { "aria-label": "Status", onchange: narrow("status") }),
         h("input", { type: "text", placeholder: "Path, /api/tenants/*", "aria-label": "Path", onchange: narrow("path") })),
-      h("div", { class: "actions" }, follow,
-        button("Save as HAR", () => attempt(() => download(`journal.har?${query({ limit: 1000 })}`, "application/json", "sarkmock.har"))),
+      h("div", { class: "actions" }, follow, older,
+        button("Save as HAR", () => attempt(() => download(`journal.har?${query({})}`, "application/json", "sarkmock.har"))),
         button("Clear", () => attempt(async () => { await call("DELETE", "journal"); await again(); }), { class: "danger" }))),
     table.element);
   if (number) attempt(async () => open(await get(`journal/${encodeURIComponent(number)}`)));
@@ -75,7 +82,7 @@ function badge(status) {
   return h("span", { class: `badge ${kind}` }, status);
 }
 
-// What is worth a glance: a fault, and where the published product would have done otherwise.
+// A fault, and where published versions behave differently.
 function notes(entry) {
   return [
     ...(entry.fault ? [["bad", `fault ${entry.fault}`]] : []),
@@ -83,19 +90,20 @@ function notes(entry) {
   ];
 }
 
-// One request with its answer, whole.
+// One request with its response, in full.
 function open(entry) {
   const reference = h("a", { hidden: true }, "Reference");
   attempt(async () => { reference.href = await referenceOf(entry.operation) ?? ""; reference.hidden = !reference.getAttribute("href"); });
   modal([`#${entry.number} `, h("code", {}, `${entry.method} ${target(entry)}`), " ", badge(entry.status)],
     h("dl", { class: "facts" },
-      ...fact("Operation", [entry.operation ?? "none: the API has no such method and path", " ", reference]),
+      ...fact("Operation", [entry.operation ?? "none: unknown method or path", " ", reference]),
       ...fact("Time", `${entry.received} (PBX: ${entry.time})`),
       ...fact("Took", `${milliseconds(entry)} ms${entry.delay ? `, ${entry.delay * 1000} ms of it by a fault` : ""}`),
       ...(entry.fault ? fact("Fault", entry.fault) : [])),
     entry.why.length > 0 && h("section", { class: "note" }, h("h3", {}, `Why ${entry.status}`), h("ul", {}, entry.why.map(reason))),
-    entry.warnings.length > 0 && h("section", { class: "note warn" }, h("h3", {}, "Mind"), h("ul", {}, entry.warnings.map(warned))),
-    message("Request", entry.request), message("Answer", entry.response));
+    entry.warnings.length > 0 && h("section", { class: "note warn" }, h("h3", {}, "Warnings"), h("ul", {}, entry.warnings.map(warned))),
+    h("div", { class: "actions" }, copied("Copy as curl", () => asCurl(entry)), copied("Copy as pytest", () => asPytest(entry))),
+    message("Request", entry.request), message("Response", entry.response));
 }
 
 function reason({ text, lines }) {
@@ -113,7 +121,26 @@ function message(title, { headers, size, body }) {
   return h("section", {}, h("h3", {}, title),
     lines && h("details", {}, h("summary", {}, `${Object.keys(headers).length} headers`), h("pre", {}, lines)),
     body ? h("pre", { tabindex: "0", "aria-label": `${title}, body` }, pretty(body)) : h("p", { class: "muted" }, "No body."),
-    size > new Blob([body]).size && h("p", { class: "muted" }, `The beginning of ${size.toLocaleString("en")} bytes.`));
+    size > new Blob([body]).size && h("p", { class: "muted" }, `Truncated; ${size.toLocaleString("en")} bytes in all.`));
+}
+
+const copied = (label, text) => button(label, () => attempt(async () => { await navigator.clipboard.writeText(text()); toast("Copied."); }));
+const quoted = (value) => `'${value.replaceAll("'", "'\\''")}'`;
+
+// The request as a shell command.
+function asCurl({ method, request, ...entry }) {
+  const type = request.headers["Content-Type"];
+  const parts = [`curl -X ${method} ${quoted(location.origin + target(entry))}`, type && `-H ${quoted(`Content-Type: ${type}`)}`,
+    request.body && `--data-binary ${quoted(request.body)}`];
+  return parts.filter(Boolean).join(" \\\n  ");
+}
+
+// The request as a test with the fixture of sarkmock.
+function asPytest({ method, request, status, ...entry }) {
+  const type = request.headers["Content-Type"];
+  const body = request.body ? `, data=${JSON.stringify(request.body)}, headers=${JSON.stringify(type ? { "Content-Type": type } : {})}` : "";
+  return `import requests\n\n\ndef test_request(sark):\n    response = requests.request(${JSON.stringify(method)}, sark.url + `
+    + `${JSON.stringify(target(entry).replace(/^\/api/, ""))}${body}, verify=sark.ca_file)\n    assert response.status_code == ${status}\n`;
 }
 
 function pretty(body) {

@@ -1,4 +1,4 @@
-// The page's views by the # of its address, one at a time; what a view started ends when it is left.
+// Shows the view that the fragment of the URL names. Leaving a view aborts what it started.
 
 import { takeToken } from "./api.js";
 import { attempt, suggestions } from "./dom.js";
@@ -17,7 +17,7 @@ function place() {
   try {
     return location.hash.slice(1).split("/").map(decodeURIComponent);
   } catch {
-    return [];  // no address of ours
+    return [];  // not a valid fragment
   }
 }
 

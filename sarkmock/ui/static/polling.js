@@ -1,9 +1,9 @@
-// Asks again and again while somebody looks. Knows no view.
+// Repeats a request while the page is visible.
 
-const REST = 4;  // times as long as an answer took: the mock has one thread, and others ask it, too
+const REST = 4;  // pause, in multiples of the response time: the mock is single-threaded and has other clients
 
-// Calls `ask` now and every so many milliseconds until `signal`; not while the page is hidden, nor while one is under way.
-// What goes wrong the first time is thrown; later it is tried again, and the bar says that the mock does not answer.
+// Calls `ask` now and at an interval until `signal` aborts; not while the page is hidden or a call is pending. Only an
+// error of the first call is thrown; later ones are retried, and the status bar shows that the mock does not respond.
 export function poll(ask, milliseconds, signal) {
   let busy = false, next = 0;
   const once = async () => {

@@ -1,4 +1,4 @@
-// What every page has around its content: the views there are, and how the mock is doing. Knows no view's content.
+// The frame of every page: navigation and the status of the mock.
 
 import { get } from "./api.js";
 import { h } from "./dom.js";
@@ -28,7 +28,7 @@ export async function refreshStatus() {
     const [pbx, clock, { profile }] = await Promise.all(["pbx", "clock", "profile"].map(get));
     place.replaceChildren(
       h("span", { class: `badge ${pbx.running ? "good" : "bad"}` }, pbx.running ? "PBX running" : "PBX stopped"),
-      clock.frozen ? h("span", { class: "badge warn" }, "clock stands still") : "",
+      clock.frozen ? h("span", { class: "badge warn" }, "clock frozen") : "",
       h("span", { class: "badge" }, profile));
   } catch (error) {
     place.replaceChildren(h("span", { class: "badge bad" }, error.message));

@@ -1,4 +1,4 @@
-// A table of any number of rows: sorted by its heads, filtered by text, one page at a time. Knows no row's meaning.
+// A table of any number of rows: sorted by its heads, filtered by text, one page at a time. Knows nothing about the rows.
 
 import { button, h } from "./dom.js";
 
@@ -6,10 +6,11 @@ const PAGE = 100;
 const CONTROLS = "button, a, summary, input";
 const collate = new Intl.Collator("en", { numeric: true, sensitivity: "base" }).compare;
 
-// columns: [{key, label, text?(row), cell?(row), class?, fixed?}]; nobody sorts by a fixed one, and its label is for
-// screen readers alone. open(row) is called for a row that is chosen.
+// columns: [{key, label, text?(row), cell?(row), class?, fixed?}]; a fixed column cannot be sorted, and its label is for
+// screen readers only. open(row) is called for the row that is selected. A stacked table shows rows as blocks on a
+// narrow screen.
 export class DataTable {
-  constructor({ label, columns, open, empty = "Nothing here.", sort = null, searchable = true }) {
+  constructor({ label, columns, open, empty = "Nothing here.", sort = null, searchable = true, stacked = false }) {
     Object.assign(this, { columns, open, empty, sort, label, searchable });
     this.rows = [];
     this.stacks = new WeakMap();
@@ -21,7 +22,7 @@ export class DataTable {
     this.head = h("tr");
     this.search = h("input", { type: "search", placeholder: "Filter", "aria-label": `Filter ${label}`,
       oninput: (event) => this.filter(event.target.value) });
-    this.element = h("div", { class: "table" },
+    this.element = h("div", { class: stacked ? "table stacked" : "table" },
       h("div", { class: "table-bar" }, searchable && this.search, this.count, this.pager),
       h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label },
         h("table", {}, h("caption", { class: "hidden" }, label), h("thead", {}, this.head), this.body)));

@@ -1,4 +1,4 @@
-// The PBX's tables as they are now, and each row to be changed. Asks for rows again only when they may have changed.
+// The tables of the PBX, with an editor for rows. Rows are fetched again only when they may have changed.
 
 import { call, get } from "./api.js";
 import { attempt, button, field, h, modal } from "./dom.js";
@@ -36,7 +36,7 @@ export async function tables(main, [chosen], signal) {
   await poll(again, EVERY, signal);
 }
 
-// A number that changes when the API was asked something; where no journal is kept, each time.
+// A number that changes with every request to the API; without a journal, with every call.
 const requestsSoFar = () => get("journal?limit=1").then((found) => found.count, () => performance.now());
 
 function entry({ name, rows }, current) {
@@ -44,14 +44,14 @@ function entry({ name, rows }, current) {
     h("span", {}, name), h("span", { class: "count" }, rows.toLocaleString("en"))));
 }
 
-// The key, and what any row says something in.
+// The key and the columns in which any row has a value.
 function columnsOf({ key, columns }, rows, all) {
   const telling = (name) => rows.some((row) => row[name] !== null && row[name] !== "");
   const shown = columns.filter((name) => all || key.includes(name) || telling(name));
   return [...key, ...shown.filter((name) => !key.includes(name))].map((name) => ({ key: name, label: name, class: "short" }));
 }
 
-// A row with all its columns; what is emptied becomes null.
+// An editor for a row with all columns; an emptied field becomes null.
 function editor({ name, key, columns }, row, changed) {
   const path = `state/tables/${[name, ...key.map((column) => row[column])].map(encodeURIComponent).join("/")}`;
   const inputs = columns.map((column) => h("input", { name: column, value: row[column] ?? "", placeholder: "null",
