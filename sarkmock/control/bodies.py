@@ -7,11 +7,15 @@ from math import isfinite
 from typing import Any
 
 from sarkmock.control.problems import Path, Problem
+from sarkmock.laravel.php.bodies import depth
 from sarkmock.laravel.php.values import is_utf8
 from sarkmock.spec import yaml12
 from sarkmock.spec.yaml12 import FileError
 
 JSON = ("application/json",)
+MOST_LEVELS = 100
+MOST_BITS = 1000  # more than a float can stand for
+LOOKED_THROUGH = 1 << 20
 YAML = ("application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml")
 
 
@@ -26,10 +30,12 @@ def read_body(body: bytes, media_type: str) -> Any:
         raise Problem(400, f"the body is no UTF-8: byte {error.start} is {body[error.start]:#04x}") from None
     try:
         content = read_json(text) if media_type in JSON else named(read_yaml(text))
-        sound = is_sound(content)
+        deep = depth(content) > MOST_LEVELS
     except RecursionError:
-        raise Problem(400, "the body is nested too deep") from None
-    if not sound:
+        deep = True
+    if deep:
+        raise Problem(400, f"the body is nested too deep, which is more than {MOST_LEVELS} levels")
+    if not is_sound(content):
         raise Problem(400, "the body has a number that is none or beyond all bounds, or text that is no UTF-8")
     return content
 
@@ -40,6 +46,8 @@ def read_json(text: str) -> Any:
     except json.JSONDecodeError as error:
         raise Problem(400, f"the body is no JSON: line {error.lineno}, column {error.colno}: {error.msg}",
                       line=error.lineno) from None
+    except ValueError:
+        raise Problem(400, "the body is no JSON that can be read: it has an integer of thousands of digits") from None
 
 
 def read_yaml(text: str) -> Any:
@@ -61,6 +69,8 @@ def named(value: Any) -> Any:
 
 def is_sound(value: Any) -> bool:
     """Whether all numbers are some, and all texts can be written as UTF-8 (JSON can escape half a character)."""
+    if isinstance(value, int):
+        return value.bit_length() < MOST_BITS
     if isinstance(value, float):
         return isfinite(value)
     if isinstance(value, dict):
@@ -71,5 +81,7 @@ def is_sound(value: Any) -> bool:
 
 
 def line_of(body: bytes, path: Path) -> int | None:
-    """The line of a place in a body, if the body has several."""
+    """The line of a place in a body, if the body has several and is not too long to be read again."""
+    if len(body) > LOOKED_THROUGH:
+        return None
     return yaml12.line_in(body.decode(), path) if path and b"\n" in body.strip() else None

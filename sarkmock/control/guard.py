@@ -7,7 +7,7 @@ cannot forge Host, Origin and Sec-Fetch-Site, nor does a browser send JSON or a 
 from __future__ import annotations
 
 import hmac
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from flask import Request
 
@@ -41,7 +41,7 @@ def has_token(token: str, request: Request) -> bool:
 
 
 def refuse_strange_host(control: Control, request: Request) -> None:
-    host = urlsplit(f"//{request.host}").hostname or ""
+    host = parts(f"//{request.host}").hostname or ""
     if host not in OURS and not host.endswith(".localhost") and host not in control.hosts:
         known = " or ".join(dict.fromkeys((*OURS, *control.hosts)))
         raise Problem(403, f"the control plane is not for requests to the host {host!r}; address it as {known}, "
@@ -50,7 +50,15 @@ def refuse_strange_host(control: Control, request: Request) -> None:
 
 def refuse_other_sites(request: Request) -> None:
     origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != request.host:
+    if origin is not None and parts(origin).netloc != request.host:
         raise Problem(403, f"the control plane does not answer pages of other sites ({origin})")
     if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
         raise Problem(403, "the control plane does not answer pages of other sites")
+
+
+def parts(url: str) -> SplitResult:
+    """The parts of a URL; all are empty if it is none."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")

@@ -1,7 +1,8 @@
 """Which texts are e-mail addresses to Laravel: egulias/email-validator 3.2, RFCValidation. Knows nothing of rules.
 
 The library is a parser with a small lexer, lenient in odd places; what it lets pass is what counts here, so its states
-are followed closely: "a@b" and "a@[x" are read token by token, with the token before and the one ahead.
+are followed closely: "a@b" and "a@[x" are as it reads them. Its tokens are words, one sign here: only of which kind
+neighbours are matters to it. What may be long is read by one expression that never goes back.
 """
 
 from __future__ import annotations
@@ -9,170 +10,124 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# The lexer's words: letters with an optional 4 or 6, one sign beyond ASCII, digits, CRLF, ::, or any one character.
-_WORDS = re.compile(r"[a-zA-Z\u017f\u212a]+[46]?|[^\x00-\x7f]|[0-9]+|\r\n|::|.", re.DOTALL)
-_SPECIAL = {*"{}()<>[]:;@\\/,.'`\"- \t\r\n*!&^$%~|_=+¿?#¡", "::", "\r\n", "IPv6"}
-GENERIC, INVALID, NUL = "generic", "invalid", "nul"
-BLANKS = {" ", "\t", "\r", "\n", "\r\n"}
-NOT_IN_LOCAL_PART = {",", "]", "[", ">", "<", ":", ";"}
-NOT_IN_QUOTES = {NUL, "\t", "\r", "\n"}
-IN_DOMAIN = {GENERIC, "-", "."}
+SPECIAL = "{}()<>[]:;@\\/,.'`\"- \t\r\n*!&^$%~|_=+¿?#¡\0"
+IPV6, LINE_END, COLONS = "\x01\x02\x03"  # words that are kinds of their own; no address holds these signs itself
+BLANKS = {" ", "\t", "\r", "\n", LINE_END}
+NOT_IN_LOCAL_PART = set(",][><:;")
 LONGEST_LABEL, LONGEST_DOMAIN = 63, 253  # octets
 
-
-class NotAnAddress(Exception):
-    """The text is no address."""
+_WORDS = re.compile(r"[a-zA-Z\u017f\u212a]+[46]?|[0-9]+|.", re.DOTALL)
+_IPV6 = re.compile("(?<![a-zA-Z\u017f\u212a])IPv6")
+_GENERIC = f"[^{re.escape(SPECIAL + IPV6 + LINE_END + COLONS)}]"
+# No dot before a dot or the end, no backslash or blank before a word, a line end only with a blank after it.
+_LOCAL_PART = re.compile(rf"""(?:
+    [^@"().\\,\][><:;\ \t\r\n{LINE_END}]
+    | \.(?![.@]) | \\(?!{_GENERIC}) [ \t\r\n{LINE_END}]? | [ \t](?!{_GENERIC}) | {LINE_END}(?=[ \t])
+)*+""", re.VERBOSE)
+# What follows a token must be no NUL and no blank but a space, unless a backslash is before it.
+_QUOTED = re.compile(r"""(?:(?:\\"|[^"])(?:(?<=\\)|(?![\0\t\r\n])))*+""")
+_LITERAL = re.compile(r"(?:[^\0\\\]](?![\[\r]))*+")
 
 
 def is_address(text: str) -> bool:
-    if any("\udc80" <= sign <= "\udcff" for sign in text):
-        return False  # the lexer gives up on bytes that are no UTF-8
-    tokens = _Tokens(text)
-    if tokens.here == "@" or INVALID in tokens.kinds:
+    if text.startswith("@") or any(map(is_invalid, set(text))):
         return False
-    try:
-        _read_local_part(tokens)
-        _read_domain(tokens)
-    except NotAnAddress:
+    signs = (_IPV6.sub(IPV6, text) if "IPv6" in text else text).replace("\r\n", LINE_END).replace("::", COLONS)
+    at = end_of_local_part(signs)
+    return at is not None and is_domain(signs, at + 1)
+
+
+def is_invalid(sign: str) -> bool:
+    """A symbol or control character that the lexer does not know, or a byte that is no UTF-8."""
+    return unicodedata.category(sign)[0] in "SC" and sign not in SPECIAL
+
+
+def is_generic(sign: str) -> bool:
+    return sign not in SPECIAL and sign not in (IPV6, LINE_END, COLONS)
+
+
+def end_of_local_part(signs: str) -> int | None:
+    """Where the @ is that ends the local part; None if it is none."""
+    if signs.startswith("."):
+        return None
+    place = _LOCAL_PART.match(signs).end()  # type: ignore[union-attr]
+    sign = signs[place:place + 1]
+    if sign == "@":
+        return place
+    if sign == '"':
+        return end_of_quoted(signs, place)
+    return end_of_comment(signs, place) if sign == "(" else None
+
+
+def end_of_quoted(signs: str, start: int) -> int | None:
+    """The @ behind the closing quote, which only an @ may follow."""
+    before, ahead = signs[start - 1:start], signs[start + 1:start + 2]
+    if before and ahead and is_generic(before) and is_generic(ahead):
+        return None
+    end = _QUOTED.match(signs, start + 1).end()  # type: ignore[union-attr]
+    return end + 1 if signs.startswith('"@', end) else None
+
+
+def end_of_comment(signs: str, start: int) -> int | None:
+    """The @ that ends a comment of the local part, whatever is between its last bracket and there."""
+    end = signs.find("@", start + 1)
+    if end < 0 or signs.count("(", start, end) != signs.count(")", start, end):
+        return None
+    last, before = signs[end - 1], signs[end - 2]
+    blank = last in BLANKS and before != "\\" and last not in (" ", "\t")
+    return None if last == "." or last in NOT_IN_LOCAL_PART or blank else end
+
+
+def is_domain(signs: str, start: int) -> bool:
+    """The rest of the text: labels, or a literal after which nothing is looked at."""
+    end = None if signs[start:start + 1] in (".", "-", "") else end_of_labels(signs, start)
+    if end is None:
         return False
-    return True
+    if end < len(signs):
+        end = _LITERAL.match(signs, end).end()  # type: ignore[union-attr]
+        if signs[end:end + 1] != "]" or signs[end + 1:end + 2] in ("[", "\r"):
+            return False
+    return signs[end - 1] not in ".-" and octets(signs[start:end + 1]) <= LONGEST_DOMAIN
 
 
-class _Tokens:
-    """The text's tokens and a place among them: the kinds of the token before, here, ahead; None beyond the ends."""
-
-    def __init__(self, text: str) -> None:
-        self.words = _WORDS.findall(text)
-        self.kinds = [_kind(word) for word in self.words]
-        self.place = 0
-
-    @property
-    def before(self) -> str | None:
-        return self._at(self.place - 1)
-
-    @property
-    def here(self) -> str | None:
-        return self._at(self.place)
-
-    @property
-    def ahead(self) -> str | None:
-        return self._at(self.place + 1)
-
-    def _at(self, place: int) -> str | None:
-        return self.kinds[place] if 0 <= place < len(self.kinds) else None
-
-    def move(self) -> bool:
-        """Go on by one token; tells whether there is another one ahead."""
-        self.place += 1
-        return self.ahead is not None
-
-    def comes(self, kind: str) -> bool:
-        return next((True for place in range(self.place + 1, len(self.kinds)) if self.kinds[place] == kind), False)
-
-
-def _kind(word: str) -> str:
-    if word == "\0":
-        return NUL
-    if word in _SPECIAL:
-        return word
-    # One that is all symbols and control characters.
-    return INVALID if all(unicodedata.category(sign)[0] in "SC" for sign in word) else GENERIC
-
-
-def refuse(condition: bool) -> None:
-    if condition:
-        raise NotAnAddress
-
-
-def _read_local_part(tokens: _Tokens) -> None:
-    while tokens.here not in ("@", None):
-        refuse(tokens.here == "." and tokens.before is None)
-        if tokens.here == '"':
-            _read_quoted(tokens)
-        if tokens.here in ("(", ")"):
-            _read_comment(tokens, "@")
-        refuse(tokens.here == "." and tokens.ahead in (".", "@"))
-        refuse(tokens.here == "\\" and tokens.ahead == GENERIC)
-        refuse(tokens.here in NOT_IN_LOCAL_PART)
-        _check_blank(tokens)
-        tokens.move()
-
-
-def _read_quoted(tokens: _Tokens) -> None:
-    """Go to the closing quote, which only an @ may follow."""
-    _check_quote(tokens)
-    tokens.move()
-    while tokens.here not in ('"', None):
-        if tokens.here == "\\" and tokens.ahead == '"':
-            tokens.move()
-        tokens.move()
-        refuse(tokens.here in NOT_IN_QUOTES and tokens.before != "\\")
-    if tokens.before == "\\":
-        _check_quote(tokens)
-    else:
-        refuse(tokens.ahead != "@")
-
-
-def _check_quote(tokens: _Tokens) -> None:
-    refuse(tokens.ahead == GENERIC and tokens.before == GENERIC)
-    refuse(not tokens.comes('"'))
-
-
-def _read_comment(tokens: _Tokens, end: str) -> None:
-    """Go to the last token before the ``end`` that ends the comment, or before the text's end, which is refused."""
-    refuse(tokens.here == ")" or not tokens.comes(")"))
-    opened, more = 1, True
-    while more and (tokens.ahead != end or (end == "." and opened)):
-        opened += (tokens.ahead == "(") - (tokens.ahead == ")")
-        more = tokens.move()
-    refuse(opened != 0 or tokens.ahead != end)
-
-
-def _check_blank(tokens: _Tokens) -> None:
-    """Folding white space: not before a word (but after the @), a line end only with a blank after it."""
-    if tokens.here not in BLANKS or tokens.before == "\\":
-        return
-    refuse(tokens.here == "\r\n" and tokens.ahead not in (" ", "\t"))
-    refuse(tokens.here in ("\r", "\n"))
-    refuse(tokens.ahead == GENERIC and tokens.before != "@")
-
-
-def _read_domain(tokens: _Tokens) -> None:
-    tokens.move()
-    start, label, allowed = tokens.place, "", IN_DOMAIN
-    refuse(tokens.here in (".", "-", None))
-    while tokens.here is not None:
-        if tokens.here in ("(", ")"):
-            allowed = IN_DOMAIN | {"(", ")"}
-            _read_comment(tokens, ".")
-        refuse(tokens.here == "." and tokens.ahead == ".")
-        if tokens.here == "[":
-            _read_literal(tokens)
+def end_of_labels(signs: str, start: int) -> int | None:
+    """The text's end or the bracket that opens a literal; None if the labels before it, or comments, are none."""
+    place, label, allowed = start, "", "-."
+    while place < len(signs) and signs[place] != "[" and place - start <= LONGEST_DOMAIN:
+        word = signs[place]
+        if word in "()":
+            end = end_of_domain_comment(signs, place)
+            if end is None:
+                return None
+            word, place, allowed = _WORDS.findall(signs, place, end + 1)[-1], end, "-.()"
+        sign = signs[place]
+        if sign != "[" and not (is_generic(sign) or sign in allowed):
+            return None
+        if (sign in ".-" and signs.startswith(".", place + 1)) or (sign == "." and is_too_long(label)):
+            return None
+        if sign == "[":
             break
-        if tokens.here == ".":
-            refuse(is_too_long(label))
-            label = ""
-        label += tokens.words[tokens.place]
-        refuse(tokens.here == "-" and tokens.ahead == ".")
-        refuse(tokens.here not in allowed)
-        tokens.move()
-    refuse(is_too_long(label))
-    refuse(tokens.before in (".", "-"))
-    refuse(len("".join(tokens.words[start:tokens.place + 1]).encode()) > LONGEST_DOMAIN)
+        label = word if sign == "." else label + word
+        place += 1
+    return None if is_too_long(label) else place
+
+
+def end_of_domain_comment(signs: str, start: int) -> int | None:
+    """The last sign before the dot that ends a comment in a domain; none if it is longer than a domain."""
+    opened = 0
+    for place in range(start if signs[start] == "(" else len(signs), min(start + LONGEST_DOMAIN, len(signs) - 1)):
+        opened += (signs[place] == "(") - (signs[place] == ")")
+        if opened == 0 and signs[place + 1] == ".":
+            return place
+    return None
 
 
 def is_too_long(label: str) -> bool:
     """A label of a domain, with the dot before it, which the library counts too; beyond ASCII it asks the IDN."""
-    if label.isascii():
+    if label.isascii() or len(label) > LONGEST_LABEL:
         return len(label) > LONGEST_LABEL
     return len("xn--" + label.lstrip(".").encode("punycode").decode()) > LONGEST_LABEL
 
 
-def _read_literal(tokens: _Tokens) -> None:
-    """[...]: what is in it is hardly looked at, and what comes after it is not."""
-    refuse(not tokens.comes("]"))
-    while True:
-        refuse(tokens.here in (NUL, "\\"))
-        refuse(tokens.ahead in ("[", "\r"))
-        if tokens.here == "]" or not tokens.move():
-            return
+def octets(signs: str) -> int:
+    return len(signs.replace(IPV6, "IPv6").replace(LINE_END, "\r\n").replace(COLONS, "::").encode())

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from sarkmock.http.replies import Errors, PhpError
-from sarkmock.laravel.php import TRIMMED, UploadedFile, flattened, to_text
+from sarkmock.laravel.php import TRIMMED, UploadedFile, to_text
 from sarkmock.laravel.php.filters import csv
 from sarkmock.laravel.php.values import is_utf8
 from sarkmock.laravel.rules import IMPLICIT, NUMERIC, PRESENCE, RULES, WITH_PARAMETER, Rule, Tables, Test
@@ -141,7 +141,15 @@ class _Depending:
 
 def is_readable(value: Any) -> bool:
     """Whether all text in a value is UTF-8."""
-    return all(is_utf8(scalar) for scalar in flattened(value) if isinstance(scalar, str))
+    pending = [value]
+    while pending:
+        member = pending.pop()
+        if isinstance(member, str):
+            if not is_utf8(member):
+                return False
+        elif isinstance(member, (list, dict)):
+            pending += member.values() if isinstance(member, dict) else member
+    return True
 
 
 def _depends(text: RuleText) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +24,35 @@ class FileError(Exception):
         self.file, self.line, self.problem = str(file), line, problem
 
 
+MOST_REPETITIONS = 100_000  # nodes that aliases may stand for; a few hundred bytes can name billions
+
+
 class Loader(_Base):
-    """PyYAML's safe loader with YAML 1.2's core booleans, and neither dates nor base-60 numbers.
+    """PyYAML's safe loader with YAML 1.2's core schema: neither dates nor base-60 numbers nor binary data.
 
     A key that stands twice in a mapping is an error, as YAML wants it: the other entry would be lost without a word.
     """
 
     def construct_document(self, node: yaml.Node) -> Any:
         for key in _repeated(node):
-            raise yaml.constructor.ConstructorError(None, None, f"duplicate key {key.value!r}", key.start_mark)
+            raise _wrong(key, f"duplicate key {key.value!r}")
+        _check_aliases(node)
         return super().construct_document(node)
+
+
+def _wrong(node: yaml.Node, problem: str) -> yaml.constructor.ConstructorError:
+    return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+
+
+def _scalar(construct: Callable[[Any, yaml.Node], Any]) -> Callable[[Any, yaml.Node], Any]:
+    """A constructor that says where a value is which its tag does not fit."""
+    def constructed(loader: Any, node: yaml.Node) -> Any:
+        try:
+            return construct(loader, node)
+        except (ValueError, LookupError, TypeError, AttributeError):
+            kind = node.tag.rpartition(":")[2]
+            raise _wrong(node, f"{str(node.value)[:40]!r} cannot be read as {kind}") from None
+    return constructed
 
 
 Loader.yaml_implicit_resolvers = {
@@ -45,7 +64,11 @@ _BOOL = re.compile("^(?:true|false)$")
 _INT = re.compile("^[-+]?[0-9]+$")
 Loader.add_implicit_resolver("tag:yaml.org,2002:bool", _BOOL, list("tf"))
 Loader.add_implicit_resolver("tag:yaml.org,2002:int", _INT, list("-+0123456789"))
-Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(node.value))  # 012 is twelve
+_CORE = {f"tag:yaml.org,2002:{name}": name for name in ("null", "bool", "float", "int", "str", "seq", "map")}
+Loader.yaml_constructors = {
+    tag: construct if tag is None or _CORE[tag] in ("seq", "map") else _scalar(construct)
+    for tag, construct in _Base.yaml_constructors.items() if tag is None or tag in _CORE}
+Loader.add_constructor("tag:yaml.org,2002:int", _scalar(lambda loader, node: int(node.value)))  # 012 is twelve
 
 
 def _repeated(root: yaml.Node) -> Iterator[yaml.Node]:
@@ -63,8 +86,33 @@ def _repeated(root: yaml.Node) -> Iterator[yaml.Node]:
             for key, value in node.value:
                 if isinstance(key, yaml.ScalarNode) and (key.tag, key.value) in seen:
                     yield key
-                seen.add((key.tag, str(key.value)))
+                seen.add((key.tag, str(key.value) if isinstance(key, yaml.ScalarNode) else id(key)))
                 waiting.append(value)
+
+
+def _check_aliases(root: yaml.Node) -> None:
+    """ConstructorError for aliases that stand for too much."""
+    sizes: dict[int, int] = {}
+    entered: set[int] = set()
+    waiting = [root]
+    while waiting:
+        node = waiting[-1]
+        if id(node) in sizes:
+            waiting.pop()
+        elif id(node) not in entered:
+            entered.add(id(node))
+            waiting += (child for child in _children(node) if id(child) not in entered)
+        else:
+            waiting.pop()
+            sizes[id(node)] = 1 + sum(sizes.get(id(child), 0) for child in _children(node))
+            if sizes[id(node)] > len(entered) + MOST_REPETITIONS:
+                raise _wrong(node, "its aliases stand for too much")
+
+
+def _children(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [child for pair in node.value for child in pair]
+    return node.value if isinstance(node, yaml.SequenceNode) else []
 
 
 def read(file: Path) -> Any:
@@ -82,14 +130,19 @@ def parse(text: str, file: Path | str) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise FileError(file, mark.line + 1 if mark else None, error.problem or str(error)) from None
-    except yaml.YAMLError as error:
-        raise FileError(file, None, str(error)) from None
+    except (yaml.YAMLError, UnicodeEncodeError) as error:
+        raise FileError(file, None, " ".join(str(error).split())) from None
+    except RecursionError:
+        raise FileError(file, None, "it is nested too deep") from None
 
 
 def scalar(text: str) -> Any:
     """What a plain word means: a number, a truth value, null or else the text itself."""
     loader: Any = Loader("")
-    return loader.construct_object(yaml.ScalarNode(loader.resolve(yaml.ScalarNode, text, (True, False)), text))
+    try:
+        return loader.construct_object(yaml.ScalarNode(loader.resolve(yaml.ScalarNode, text, (True, False)), text))
+    except yaml.constructor.ConstructorError:
+        return text  # more digits than Python makes a number of
 
 
 def tree(file: Path) -> Any:
@@ -103,8 +156,11 @@ def line_of(file: Path, path: tuple[str | int, ...]) -> int | None:
 
 
 def line_in(text: str, path: tuple[str | int, ...]) -> int | None:
-    """The same of a text."""
-    node = yaml.compose(text, Loader)
+    """The same of a text; None where it is JSON that is not YAML."""
+    try:
+        node = yaml.compose(text, Loader)
+    except yaml.YAMLError:
+        return None
     line = None if node is None else node.start_mark.line + 1
     for step in path:
         found = _child(node, step)

@@ -1,24 +1,34 @@
 """What PHP and Laravel's middleware make of a request: $request->all() and $request->post(). Knows no field's rules.
 
-Whatever cannot be read is no input; nothing here raises.
+What cannot be read is no input. PhpError only for a body that PHP's memory cannot hold.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
+from itertools import accumulate, islice
+from string import hexdigits
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
-from sarkmock.laravel.php.multipart import boundary_of, parts
-from sarkmock.laravel.php.values import INT_MAX, INT_MIN, UploadedFile, from_bytes, without_blanks
+from sarkmock.http.replies import PhpError
+from sarkmock.laravel.php.multipart import MOST_FIELDS, boundary_of, parts
+from sarkmock.laravel.php.values import INT_MAX, INT_MIN, MEMORY_EXHAUSTED, UploadedFile, from_bytes, without_blanks
 
 Input = dict[str, Any]
 
 UNTRIMMED = {"password", "password_confirmation"}  # App\Http\Middleware\TrimStrings
 JSON_DEPTH = 511  # arrays in each other; for json_decode() what is in the innermost is one level more
-INPUT_VARIABLES = 1000  # php.ini's max_input_vars
+MOST_ARRAYS, MOST_VALUES = 100_000, 1_000_000  # in one JSON text; PHP needs about its memory_limit for as many
 NESTING = 64  # php.ini's max_input_nesting_level
+_PAIR = re.compile(rb"[^&]+")
+_HEXADECIMAL = bytes(ord("h") if chr(byte) in hexdigits else ord("%") if byte == ord("%") else 0 for byte in range(256))
+_FLIPPED = bytes(byte ^ ord("%") if byte == 1 else 0 for byte in range(256))
+_INDEX = re.compile(r"0|-?[1-9][0-9]{0,18}")
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_LONG_NUMBER = re.compile(rb"[0-9]{19}")
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 
 
 def read_input(method: str, content_type: str, query: str | bytes, body: bytes,
@@ -49,29 +59,31 @@ def _read_body(method: str, content_type: str, body: bytes) -> tuple[Input, Inpu
         return parse_query(body), {}
     kind = content_type.partition(";")[0].partition(",")[0].strip().lower()
     if method == "POST" and kind == "application/x-www-form-urlencoded":
-        return parse_query(body), {}
+        return parse_form(body), {}
     if method == "POST" and kind == "multipart/form-data":
         return parse_multipart(content_type, body)
     return {}, {}
 
 
 def clean(fields: Input, blanks: str) -> Input:
-    """The two middleware: strings trimmed (but for passwords), then empty ones to null."""
-    return {name: value or None if name in UNTRIMMED and isinstance(value, str) else _cleaned(value, blanks)
-            for name, value in fields.items()}
+    """The two middleware, in place: strings trimmed (but for passwords), then empty ones to null.
 
-
-def _cleaned(value: Any, blanks: str) -> Any:
-    """A copy. Not by recursion: 511 levels of arrays, which PHP decodes, are more than Python's stack takes."""
-    holders: list[Any] = [[value]]
-    for holder in holders:
-        for key, member in holder.items() if isinstance(holder, dict) else enumerate(holder):
-            if isinstance(member, str):
+    Not by recursion: 511 levels of arrays, which PHP decodes, are more than Python's stack takes.
+    """
+    untrimmed = {name: fields[name] or None for name in UNTRIMMED if isinstance(fields.get(name), str)}
+    holders: list[Any] = [fields]
+    while holders:
+        holder = holders.pop()
+        for key, member in holder.items() if type(holder) is dict else enumerate(holder):
+            kind = type(member)
+            if kind is str:
                 holder[key] = without_blanks(member, blanks) or None
-            elif isinstance(member, (list, dict)):
-                holder[key] = member.copy()
-                holders.append(holder[key])
-    return holders[0][0]
+            elif kind is list or kind is dict:
+                holders.append(member)
+    fields.update(untrimmed)
+    return fields
+
+
 
 
 def replace_recursively(fields: Input, files: Input) -> Input:
@@ -100,15 +112,33 @@ def json_input(body: bytes) -> Input:
 
 
 def json_decode(body: bytes) -> Any:
-    """json_decode(), None for what PHP cannot decode: no UTF-8, half a surrogate pair, too many levels, NaN."""
+    """json_decode(), None for what PHP cannot decode: no UTF-8, half a surrogate pair, too many levels, NaN.
+
+    PhpError for more values than PHP has memory for.
+    """
+    arrays = body.count(b"[") + body.count(b"{")
+    if (arrays > MOST_ARRAYS or body.count(b",") > MOST_VALUES) and _is_vast(body):
+        raise PhpError(MEMORY_EXHAUSTED, "Symfony\\Component\\ErrorHandler\\Error\\FatalError")
+    hook = _json_int if _LONG_NUMBER.search(body) else None
     try:
-        value = json.loads(body.decode(), parse_int=_json_int, parse_constant=_no_constant)
+        value = json.loads(body.decode(), parse_int=hook, parse_constant=_no_constant)
         if b"\\u" in body:
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return None
-    deep = body.count(b"[") + body.count(b"{") > JSON_DEPTH and _depth(value) > JSON_DEPTH
-    return None if deep else value
+    return None if arrays > JSON_DEPTH and depth(value) > JSON_DEPTH else value
+
+
+def _is_vast(body: bytes) -> bool:
+    """Whether a JSON text has too many arrays or values before it is nested too deep; what is in strings is none."""
+    if body.count(b'"') - body.count(b'\\"') > 4 * MOST_VALUES:
+        return True
+    outside = _STRING.sub(b"", body)
+    brackets = outside.translate(None, _NO_BRACKETS)
+    if brackets.count(b"[") + brackets.count(b"{") <= MOST_ARRAYS and outside.count(b",") <= MOST_VALUES:
+        return False
+    levels = accumulate(1 if bracket in b"[{" else -1 for bracket in brackets[:2 * MOST_ARRAYS])
+    return max(levels, default=0) <= JSON_DEPTH
 
 
 def _json_int(digits: str) -> int | float:
@@ -121,7 +151,8 @@ def _no_constant(name: str) -> Any:
     raise ValueError(name)
 
 
-def _depth(value: Any) -> int:
+def depth(value: Any) -> int:
+    """How many arrays and objects are in each other."""
     levels, members = 0, [value]
     while members := [member for member in members if isinstance(member, (dict, list))]:
         levels += 1
@@ -131,27 +162,59 @@ def _depth(value: Any) -> int:
 
 def parse_query(octets: bytes) -> Input:
     """parse_str(): ``a[b]=c`` and ``a[]=1`` make arrays; blanks and dots in names become underscores."""
-    pairs = [pair.partition(b"=") for pair in octets.split(b"&") if pair]
-    return assemble((_url_decode(name), _url_decode(value)) for name, _, value in pairs[:INPUT_VARIABLES])
+    return _variables(pair[0] for pair in islice(_PAIR.finditer(octets), MOST_FIELDS))
+
+
+def parse_form(octets: bytes) -> Input:
+    """The same of a POST's body, where PHP counts empty pairs and stops one variable later."""
+    return _variables(filter(None, octets.split(b"&", MOST_FIELDS + 1)[:MOST_FIELDS + 1]))
+
+
+def _variables(pairs: Iterable[bytes]) -> Input:
+    split = (pair.partition(b"=") for pair in pairs)
+    return assemble((_url_decode(name), _url_decode(value)) for name, _, value in split)
 
 
 def _url_decode(octets: bytes) -> str:
-    return from_bytes(unquote_to_bytes(octets.replace(b"+", b" ")))
+    """urldecode(): all at once, as escapes of Python's, for which each percent sign of an escape becomes a \\1."""
+    octets = octets.replace(b"+", b" ")
+    if b"%" in octets:
+        octets = octets.replace(b"\\", rb"\\").replace(b"\1", rb"\x01")
+        escapes = octets.translate(_HEXADECIMAL).replace(b"%hh", b"\1hh").translate(_FLIPPED)
+        flipped = int.from_bytes(octets, "little") ^ int.from_bytes(escapes, "little")
+        octets = flipped.to_bytes(len(octets), "little").replace(b"\1", rb"\x")
+        octets = octets.decode("unicode_escape").encode("latin-1")
+    return from_bytes(octets)
 
 
 def parse_multipart(content_type: str, body: bytes) -> tuple[Input, Input]:
     """$_POST and $_FILES. An upload without a file name is left out, as Symfony does."""
     boundary = boundary_of(content_type)
     found = [] if boundary is None else list(parts(body, boundary))
-    fields = [(part.name, from_bytes(part.content)) for part in found if part.filename is None][:INPUT_VARIABLES]
+    fields = [(part.name, from_bytes(part.content)) for part in found if part.filename is None][:MOST_FIELDS]
     files = ((part.name, UploadedFile(part.filename, part.content_type, part.content))
              for part in found if part.filename)
     return assemble(fields), assemble(files)
 
 
+class _Array(dict[str, Any]):
+    """An array of PHP while variables are put into it; ``next`` is the index that [] stands for."""
+
+    next: int | None = None
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if _INDEX.fullmatch(name) and INT_MIN <= int(name) <= INT_MAX:
+            self.next = max(int(name) + 1, int(name) + 1 if self.next is None else self.next)
+        super().__setitem__(name, value)
+
+    def free(self) -> str | None:
+        """The next index, if there is any."""
+        return None if self.next is not None and self.next > INT_MAX else str(self.next or 0)
+
+
 def assemble(pairs: Iterable[tuple[str, Any]]) -> Input:
     """Variables by PHP's names: php_register_variable_ex()."""
-    fields: Input = {}
+    fields = _Array()
     for name, value in pairs:
         path = _path(name)
         if path and len(path) <= NESTING + 1:
@@ -162,33 +225,31 @@ def assemble(pairs: Iterable[tuple[str, Any]]) -> Input:
 def _path(name: str) -> list[str | None]:
     """The keys a name leads through; None is the next free index."""
     base, bracket, rest = name.partition("\0")[0].lstrip(" ").partition("[")
-    if bracket and "]" not in rest:
-        base, bracket = f"{base}_{rest.replace('[', '_')}", ""
     if not base:
         return []
+    if bracket and "]" not in rest:
+        base, bracket = f"{base}_{rest.replace('[', '_')}", ""
     path: list[str | None] = [base.replace(" ", "_").replace(".", "_")]
-    while bracket and "]" in rest and len(path) <= NESTING + 1:
-        key, _, rest = rest.partition("]")
+    start, end = 0, rest.find("]") if bracket else -1
+    while end >= 0 and len(path) <= NESTING + 1:
+        key = rest[start:end]
         path.append(None if key in ("", " ", "\t", "\n", "\r", "\v", "\f") else key)
-        if not rest.startswith("["):
-            break
-        rest = rest[1:]
+        start = end + 2
+        end = rest.find("]", start) if rest.startswith("[", end + 1) else -1
     return path
 
 
-def _put(fields: Input, path: list[str | None], value: Any) -> None:
-    for step, key in enumerate(path):
-        name = _next_index(fields) if key is None else key
-        if step == len(path) - 1:
-            fields[name] = value
-        elif not isinstance(fields.get(name), dict):
-            fields[name] = {}
+def _put(fields: _Array, path: list[str | None], value: Any) -> None:
+    for key in path[:-1]:
+        name = fields.free() if key is None else key
+        if name is None:
+            return
+        if not isinstance(fields.get(name), _Array):
+            fields[name] = _Array()
         fields = fields[name]
-
-
-def _next_index(fields: Input) -> str:
-    indices = [int(name) for name in fields if name.isdecimal() and str(int(name)) == name and int(name) <= INT_MAX]
-    return str(1 + max(indices, default=-1))
+    name = fields.free() if path[-1] is None else path[-1]
+    if name is not None:
+        fields[name] = value
 
 
 def _listed(value: Any) -> Any:
@@ -196,5 +257,5 @@ def _listed(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     members = {name: _listed(member) for name, member in value.items()}
-    is_list = list(members) == [str(index) for index in range(len(members))]
+    is_list = all(name == str(index) for index, name in enumerate(members))
     return list(members.values()) if is_list else members

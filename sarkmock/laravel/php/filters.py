@@ -6,9 +6,11 @@ import re
 
 from sarkmock.laravel.php.values import INT_MAX, INT_MIN
 
-_INT = re.compile(r"[ \t\r\v\n]*([+-]?(?:0|[1-9][0-9]{0,18}))[ \t\r\v\n]*\Z")
+_INT = re.compile(r"[ \t\r\v\n]*+([+-]?(?:0|[1-9][0-9]{0,18}+))[ \t\r\v\n]*+\Z")
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}\Z")
+_ENCLOSED = re.compile(r'[ \t]*+"((?:[^"]++|"")*+)"?')
+_LONGEST_IP = 45
 _BLOCK = re.compile(r"[0-9a-fA-F]{1,4}\Z")
 
 
@@ -20,6 +22,8 @@ def is_int(text: str) -> bool:
 
 def is_ip(text: str) -> bool:
     """FILTER_VALIDATE_IP: either version; no leading zeros in version 4, no zone in version 6."""
+    if len(text) > _LONGEST_IP:
+        return False
     return _is_ipv6(text) if ":" in text else _IPV4.match(text) is not None
 
 
@@ -42,40 +46,21 @@ def _is_ipv6(text: str) -> bool:
 
 def csv(text: str) -> list[str]:
     """str_getcsv(): comma separated; a double quote encloses, a doubled one stands for itself."""
+    if '"' not in text:
+        return text.split(",")
     fields, position = [], 0
-    while True:
+    while position <= len(text):
         field, position = _csv_field(text, position)
         fields.append(field)
-        if position >= len(text):
-            return fields
         position += 1
-        if position == len(text):
-            return [*fields, ""]
+    return fields
 
 
 def _csv_field(text: str, start: int) -> tuple[str, int]:
     """One field and the position of the comma after it (or the end)."""
-    lead = start
-    while lead < len(text) and text[lead] in " \t":
-        lead += 1
-    if lead == len(text) or text[lead] != '"':
-        end = text.find(",", start)
-        end = len(text) if end < 0 else end
+    enclosed = _ENCLOSED.match(text, start)
+    end = text.find(",", start if enclosed is None else enclosed.end())
+    end = len(text) if end < 0 else end
+    if enclosed is None:
         return text[start:end], end
-    return _enclosed_field(text, lead + 1)
-
-
-def _enclosed_field(text: str, start: int) -> tuple[str, int]:
-    taken, position = [], start
-    while position < len(text):
-        if text[position] != '"':
-            taken.append(text[position])
-            position += 1
-        elif text[position + 1:position + 2] == '"':
-            taken.append('"')
-            position += 2
-        else:
-            end = text.find(",", position)
-            end = len(text) if end < 0 else end
-            return "".join(taken) + text[position + 1:end], end
-    return "".join(taken), position
+    return enclosed[1].replace('""', '"') + text[enclosed.end():end], end

@@ -35,7 +35,7 @@ EXTENSIONS = {
     "image/png": "png", "image/jpeg": "jpg", "image/gif": "gif", "application/pdf": "pdf",
     "text/x-php": "php", "text/xml": "xml",
 }
-BINARY = frozenset(range(0x20)) - frozenset(b"\a\b\t\n\v\f\r\x1b") | {0x7F}
+BINARY = bytes(frozenset(range(0x20)) - frozenset(b"\a\b\t\n\v\f\r\x1b") | {0x7F})
 
 
 def mime_type(content: bytes) -> str:
@@ -48,7 +48,7 @@ def mime_type(content: bytes) -> str:
             return kind
     if content[0] == 0xFF and content[1:2] and content[1] & 0xFE in (0xFA, 0xF2):  # MPEG audio, layer 3
         return "audio/mpeg"
-    return OCTETS if BINARY.intersection(content) else TEXT
+    return OCTETS if len(content.translate(None, BINARY)) < len(content) else TEXT
 
 
 def extension(content: bytes) -> str | None:

@@ -20,6 +20,8 @@ MODIFIERS = {"i": CASELESS, "m": MULTILINE, "s": DOTALL, "x": EXTENDED, "A": ANC
              "U": UNGREEDY, "u": UTF | UCP, "J": DUPNAMES, "n": NO_AUTO_CAPTURE, "X": 0, "S": 0,
              " ": 0, "\n": 0, "\r": 0}
 BRACKETS = {"(": ")", "[": "]", "{": "}", "<": ">"}
+# Expressions that take quadratic time, and what matches the same without ever going back.
+LINEAR = {r"^(\d+?:\d+?\s*)+$": r"^\d++:(?:\d\d++:|\d++\s++\d++:)*+\d++\s*+$"}
 BACKTRACK_LIMIT = b"(*LIMIT_MATCH=1000000)"  # php.ini's pcre.backtrack_limit
 
 
@@ -31,6 +33,7 @@ def matcher(pattern: str) -> Matcher:
     """A function that tells whether a subject matches; for a pattern PHP warns of, one that raises PhpError."""
     try:
         expression, options = _parse(pattern)
+        expression = LINEAR.get(expression, expression)
         fast, safe = (_compile(expression, options, jit=jit) for jit in (True, False))
     except Warned as warning:
         return _dies(f"preg_match(): {warning}")

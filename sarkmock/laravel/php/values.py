@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +19,15 @@ _UNICODE = "".join(map(chr, (*range(9, 14), 0x20, 0x85, 0xA0, 0x1680, 0x180E, *r
                              0x202F, 0x205F, 0x3000, 0xFEFF)))
 BLANKS = {"ascii": TRIMMED, "unicode": _UNICODE, "unicode-marks": _UNICODE + "\u200e"}
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
+MEMORY_EXHAUSTED = "Allowed memory size of 134217728 bytes exhausted (tried to allocate 67108872 bytes)"
 TEMPORARY_FILE = "/tmp/phpUpload"  # what PHP would call an uploaded file; nothing is stored there
 LEAD_BYTES = bytes(4 if 0xF0 <= byte < 0xF8 else 3 if 0xE0 <= byte < 0xF0 else 2 if 0xC2 <= byte < 0xE0 else 1
                    for byte in range(256))
 
-_NUMERIC = re.compile(r"[ \t\n\r\v\f]*([+-]?(?:[0-9]+(\.[0-9]*)?|(\.[0-9]+))([eE][+-]?[0-9]+)?)[ \t\n\r\v\f]*\Z")
+_NUMERIC = re.compile(
+    r"[ \t\n\r\v\f]*+([+-]?(?:[0-9]++(\.[0-9]*+)?|(\.[0-9]++))([eE][+-]?[0-9]++)?)[ \t\n\r\v\f]*+\Z")
+# A thousand of what mb_strlen() takes for characters.
+_THOUSAND = re.compile(rb"(?:[\xf0-\xf7].{0,3}|[\xe0-\xef].{0,2}|[\xc2-\xdf].?|.){1000}+", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,8 @@ def _float_text(value: float) -> str:
 
 def flattened(value: Any) -> list[Any]:
     """Arr::flatten(): the scalars in nested arrays."""
-    scalars, pending = [], [value]
+    scalars: list[Any] = []
+    pending = [value]
     while pending:
         member = pending.pop()
         if isinstance(member, (list, dict)):
@@ -112,18 +118,26 @@ def is_numeric(value: Any) -> bool:
 
 def loosely_equal(left: str, right: str) -> bool:
     """``==`` between strings: numeric ones are compared as numbers, so "01" equals "1" and "1e1" equals "10"."""
+    number = to_number(right)
+    return left == right or (number is not None and equals_one(left, [(right, number)]))
+
+
+def equals_one(text: str, numbers: Iterable[tuple[str, int | float]]) -> bool:
+    """Whether a text is numeric and loosely equal to one of some numeric strings, which come with their numbers."""
+    number = to_number(text)
+    return number is not None and any(_same_number(text, number, *other) for other in numbers)
+
+
+def _same_number(left: str, one: float, right: str, other: float) -> bool:
     if left == right:
         return True
-    one, other = to_number(left), to_number(right)
-    if one is None or other is None:
-        return False
     if isinstance(one, int) and isinstance(other, int):
         return one == other
+    if float(one) != float(other) or math.isinf(one):
+        return False
     # zendi_smart_streq: integers beyond 64 bits equal no other notation, nor does one infinity the other.
     beyond = _overflows(left, one) + _overflows(right, other)
-    if beyond == 2 or (beyond and int in (type(one), type(other))) or math.isinf(one):
-        return False
-    return float(one) == float(other)
+    return not (beyond == 2 or (beyond and int in (type(one), type(other))))
 
 
 def _overflows(text: str, number: float) -> bool:
@@ -146,6 +160,8 @@ def length(text: str) -> int:
 
 def _length_by_lead_bytes(octets: bytes) -> int:
     position = count = 0
+    while thousand := _THOUSAND.match(octets, position):
+        position, count = thousand.end(), count + 1000
     while position < len(octets):
         position += LEAD_BYTES[octets[position]]
         count += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from sarkmock.http.replies import PhpError
@@ -44,11 +44,23 @@ def unique(rule: Rule) -> Test:
 def distinct(members: list[Any]) -> Iterable[Any]:
     """``array_unique()``: members are compared as text, which an array is not; but PHP compares no lone member."""
     if len(members) > 1 or not isinstance(members[0] if members else None, (list, dict)):
-        return {to_text(member): member for member in members}.values()
+        if any(isinstance(member, (list, dict)) for member in members):
+            raise PhpError("Array to string conversion")
+        return without_repetitions(members)
     found = flattened(members[0])
     if len(found) > 1:
         raise PhpError("SQLSTATE[HY000]: General error: 25 column index out of range", QUERY_EXCEPTION)
     return found or [None]
+
+
+def without_repetitions(members: list[Any]) -> Iterator[Any]:
+    """The members whose text did not come before."""
+    seen = set()
+    for member in members:
+        text = to_text(member)
+        if text not in seen:
+            seen.add(text)
+            yield member
 
 
 def is_found(tables: Tables, table: str, column: str, value: Any) -> bool:

@@ -8,10 +8,10 @@ from typing import Any
 
 from sarkmock.http.replies import PhpError
 from sarkmock.laravel.email_address import is_address
-from sarkmock.laravel.php import UploadedFile, is_numeric, loosely_equal, to_number, to_text
+from sarkmock.laravel.php import UploadedFile, is_numeric, to_number, to_text
 from sarkmock.laravel.php.filters import is_int, is_ip
 from sarkmock.laravel.php.pcre import matcher
-from sarkmock.laravel.php.values import length, to_bytes
+from sarkmock.laravel.php.values import equals_one, length, to_bytes
 from sarkmock.laravel.rules.base import Maker, Rule, Tables, Test
 
 
@@ -60,9 +60,8 @@ def is_alpha_dash(value: Any) -> bool:
 
 def consists_of(text: str, categories: str, also: str = "") -> bool:
     """``/^[...]+$/u``: characters of these Unicode categories, and a line end at the end (PCRE's $)."""
-    if text.endswith("\n"):
-        text = text[:-1]
-    return text != "" and all(sign in also or unicodedata.category(sign)[0] in categories for sign in text)
+    text = text.removesuffix("\n")
+    return text != "" and all(sign in also or unicodedata.category(sign)[0] in categories for sign in set(text))
 
 
 def digits(rule: Rule) -> Test:
@@ -90,13 +89,13 @@ def regex(rule: Rule) -> Test:
 def one_of(rule: Rule) -> Test:
     """``in_array((string) $value, $parameters)``: numeric strings are compared as numbers."""
     wanted = frozenset(rule.parameters)
-    numbers = [parameter for parameter in rule.parameters if to_number(parameter) is not None]
+    numbers = [(parameter, number) for parameter in rule.parameters if (number := to_number(parameter)) is not None]
 
     def passes(value: Any, tables: Tables) -> bool:
         if isinstance(value, (list, dict)):
             return False
         text = to_text(value)
-        return text in wanted or any(loosely_equal(text, number) for number in numbers)
+        return text in wanted or equals_one(text, numbers)
 
     return passes
 

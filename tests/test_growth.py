@@ -1,0 +1,124 @@
+"""What a client sends takes time in proportion to its size: four times as much takes about four times as long."""
+
+from __future__ import annotations
+
+import gc
+import json
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import pytest
+
+from sarkmock.http.engine import Engine, Request
+from sarkmock.http.wsgi import render
+
+SIZE = 40_000
+RATIO, QUICK = 9.0, 0.02  # quadratic time shows as 16; what takes less is not looked at
+MEGABYTE, LIMIT = 1_000_000, 0.3  # CPU seconds; 0.1 is what is promised of a machine with nothing else to do
+JSON, FORM = "application/json", "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data; boundary=x"
+UPLOAD = b'--x\r\nContent-Disposition: form-data; name="greeting"; filename='
+END = b"\r\n\r\nx\r\n--x--"
+DISPOSITION = b'--x\r\nContent-Disposition: form-data; name="pkey"'
+
+Sized = Callable[[int], Request]
+UNITS = [b"&", b"=", b"a&", b"a[]=&", b"%41", b"%4", b"%\\", b"+", b"\\", b"a[", b"a[]", b"]", b"9", b"\xff", b"\x01",
+         b" ", b"%ff", "\u4e2d".encode(), b"a.", b"::", b"(", b'"', b'\\"', b"1:1 ", b"1:11", b"@", b"|a", b","]
+JSON_UNITS = [
+    b"[", b'{"a":', b"[],", b"[1],", b"1,", b'"",', b"9", b"\\ud83d\\ude00", b"1e999,", b"9999999999999999999,",
+    b" ", b'\\"', b"{},", b"nul", b"-"]
+PART_UNITS = [b"a:\r\n", b"--x\r\n", b"--x", b"\n", b"\r\n--x", b"--x\r\nA: b\r\n\r\n", b" a\r\n", b";", b";a",
+              b"name=a;", b'"', b"'", b"\\", b"[", b"\r\nContent-Disposition: x", DISPOSITION + b"\r\n\r\n1\r\n"]
+
+
+def request(content_type: str, before: bytes, unit: bytes, after: bytes = b"", target: str = "tenants") -> Sized:
+    method = "PUT" if "/" in target else "POST"
+    return lambda size: Request(method, target, "", {"Content-Type": content_type},
+                                before + unit * (size // len(unit)) + after)
+
+
+def requests() -> Iterator[tuple[str, Sized]]:
+    for unit in UNITS:
+        yield f"form {unit!r}", request(FORM, b"pkey=", unit)
+        yield f"form key {unit!r}", request(FORM, b"", unit)
+        yield f"form of a PUT {unit!r}", request(FORM, b"", unit, target="tenants/default")
+        yield f"query {unit!r}", queried(unit.decode("latin-1"))
+        yield f"address {unit!r}", request(FORM, b"email=a", unit, b"@b.c", "agents")
+        yield f"domain {unit!r}", request(FORM, b"email=a@", unit, b"", "agents")
+        yield f"trunk {unit!r}", request(FORM, b"carrier=GeneralSIP&pkey=1&host=", unit, b"&username=x", "trunks")
+    for unit in JSON_UNITS:
+        yield f"JSON {unit!r}", request(JSON, b"", unit)
+        yield f"JSON list {unit!r}", request(JSON, b'{"cluster": [', unit, b"1]}")
+        yield f"JSON text {unit!r}", request(JSON, b'{"pkey": "', json.dumps(unit.decode())[1:-1].encode(), b'"}')
+    for unit in PART_UNITS:
+        yield f"parts {unit!r}", request(MULTIPART, b"", unit)
+        yield f"part headers {unit!r}", request(MULTIPART, b"--x\r\n", unit)
+        yield f"disposition {unit!r}", request(MULTIPART, DISPOSITION + b"; ", unit, END)
+        yield f"content {unit!r}", request(MULTIPART, DISPOSITION + b"\r\n\r\n", unit, b"\r\n--x--")
+        yield f"name {unit!r}", request(MULTIPART, b"--x\r\nContent-Disposition: form-data; name=", unit, END)
+        yield f"upload {unit!r}", request(MULTIPART, UPLOAD, unit, END, "greetings")
+    for word in ("boundary", "=", ";", '"', "boundary="):
+        yield f"content type {word}", announced(word)
+
+
+def queried(unit: str) -> Sized:
+    return lambda size: Request("GET", "tenants", unit * (size // len(unit)))
+
+
+def announced(word: str) -> Sized:
+    return lambda size: Request("POST", "tenants", "", {
+        "Content-Type": "multipart/form-data;" + word * (size // len(word))}, b"--x\r\n")
+
+
+REQUESTS = dict(requests())
+
+
+@pytest.fixture(scope="module")
+def engines() -> list[Engine]:
+    return [Engine(profile=profile) for profile in ("documented", "shipped")]
+
+
+@pytest.fixture(autouse=True)
+def _no_collector():
+    """It looks through all objects there are, which takes as long whoever made the last ones."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def seconds(run: Callable[[], object]) -> float:
+    began = time.process_time()
+    run()
+    return time.process_time() - began
+
+
+def grows_linearly(run: Callable[[int], Callable[[], object]], size: int = SIZE) -> None:
+    """Try again where it seems not to: the machine may have been busy."""
+    told = []
+    for _ in range(4):
+        small, large = (min(seconds(run(count)) for _ in range(2)) for count in (size, 4 * size))
+        if large < QUICK or large < RATIO * small:
+            return
+        told.append(f"{small:.4f} s, {large:.4f} s")
+    pytest.fail(f"{size} and four times as much take {'; '.join(told)}")
+
+
+def handled(engines: list[Engine], sized: Sized) -> Callable[[int], Callable[[], object]]:
+    def run(size: int) -> Callable[[], object]:
+        asked = sized(size)
+        return lambda: [render(engine.handle(asked), asked.method) for engine in engines]
+    return run
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_requests(engines, name):
+    grows_linearly(handled(engines, REQUESTS[name]))
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_a_megabyte(engines, name):
+    asked = REQUESTS[name](MEGABYTE)
+    for engine in engines:
+        answer = partial(engine.handle, asked)
+        assert min(seconds(lambda run=answer: render(run(), asked.method)) for _ in range(3)) < LIMIT
