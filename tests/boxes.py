@@ -32,8 +32,14 @@ def send(engine: Engine, line: str, body: Any = None) -> Reply:
 
 def upload(engine: Engine, path: str, field: str, name: str, content: bytes) -> Reply:
     """One file in a multipart body."""
-    file = (name, "application/octet-stream", base64.b64encode(content).decode())
-    return engine.handle(request_of({"method": "POST", "path": path, "files": {field: file}}, {}))
+    return upload_all(engine, path, {field: (name, content)})
+
+
+def upload_all(engine: Engine, path: str, files: dict[str, tuple[str, bytes]]) -> Reply:
+    """Files in a multipart body: field -> name and content."""
+    sent = {field: (name, "application/octet-stream", base64.b64encode(content).decode())
+            for field, (name, content) in files.items()}
+    return engine.handle(request_of({"method": "POST", "path": path, "files": sent}, {}))
 
 
 def zipped(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:

@@ -70,9 +70,9 @@ def test_the_shipped_product_crashes_on_other_names(name: str) -> None:
 
 def test_the_shipped_product_looks_at_the_end_of_a_name_only() -> None:
     engine = box("shipped")
-    assert post(engine, "my usergreeting1234.wav") == (200, ["Uploaded usergreeting1234.wav"])
+    assert post(engine, "my-usergreeting1234.wav") == (200, ["Uploaded usergreeting1234.wav"])
     assert send(engine, "GET /greetings").body == []
-    assert "/usr/share/asterisk/sounds/my usergreeting1234.wav" in engine.state.files
+    assert "/usr/share/asterisk/sounds/my-usergreeting1234.wav" in engine.state.files
 
 
 @pytest.mark.parametrize(("profile", "status"), [("documented", 404), ("shipped", 500)])

@@ -28,7 +28,8 @@ def test_the_records_are_a_download(pbx: Engine) -> None:
     reply = send(pbx, "GET /logs/cdrs")
     assert reply.content_type == "text/csv; charset=UTF-8"
     assert reply.headers == {
-        "Content-Disposition": f"attachment; filename=Master.{NOW}.csv", "Cache-Control": "public"}
+        "Content-Disposition": f"attachment; filename=Master.{NOW}.csv", "Cache-Control": "public",
+        "Accept-Ranges": "bytes"}
     assert reply.body == Seed.factory().files["/var/log/asterisk/cdr-csv/Master.csv"]
 
 

@@ -12,7 +12,7 @@ import pytest
 from sarkmock.http.engine import Engine
 from sarkmock.pbx import database as databases
 from sarkmock.pbx.state import File
-from tests.boxes import NOW, box, database, send, tables, upload, zipped
+from tests.boxes import NOW, box, database, send, tables, upload, upload_all, zipped
 
 NAME = f"sark.db.{NOW}"
 # A SARK of another version: columns in another order, more of them, more tables, a view and a trigger.
@@ -143,9 +143,11 @@ def test_the_shipped_product_takes_no_real_snapshot(content: bytes) -> None:
     assert reply.body == {"uploadsnap": ["The uploadsnap must be a file of type: application/octet-stream."]}
 
 
-def test_what_the_shipped_product_takes_is_not_restored() -> None:
+def test_the_shipped_product_checks_one_file_and_stores_another() -> None:
     engine = box("shipped")
-    assert upload(engine, "/snapshots", "uploadsnap", "sark.db.1", b"\0\1\2").body == ["Uploaded snaps/sark.db.1"]
+    assert upload(engine, "/snapshots", "uploadsnap", "sark.db.1", b"\0\1\2").status == 500
+    files = {"uploadsnap": ("x", b"\0\1\2"), "uploadzip": ("sark.db.1", b"text")}
+    assert upload_all(engine, "/snapshots", files).body == ["Uploaded snaps/sark.db.1"]
     reply = send(engine, "PUT /snapshots/sark.db.1")
     assert reply.status == 422
     assert reply.body == {"Error": "sark.db.1 cannot be restored: it is no SQLite database."}

@@ -48,7 +48,7 @@ def test_an_unknown_path_is_a_json_404(client):
     assert (answer.status_code, answer.json) == (404, {"message": "Page Not Found. Check your URI for correctness"})
 
 
-@pytest.mark.parametrize("path", ["", "/", "/tenants/\xff"])
+@pytest.mark.parametrize("path", ["", "/tenants/\xff"])
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "DELETE"])
 def test_what_no_route_takes_is_the_frameworks_own_404(client, method, path):
     wsgi = {"PATH_INFO": f"/api{path}"}

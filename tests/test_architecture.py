@@ -22,7 +22,7 @@ SOURCES = sorted([PLUGIN, *(ROOT / "sarkmock").rglob("*.py"), *(ROOT / "contract
 LADDER = [
     {"atomic", "redaction", "server.limits", "suggest", "ui"},
     {"spec.data_files", "spec.overlay", "spec.pointers", "spec.yaml12", "http.delivery", "http.replies"},
-    {"http.cors"},
+    {"http.cors", "http.ranges", "http.web_server"},
     {"laravel.email_address", "pbx.asterisk", "pbx.database", "pbx.pbx_files", "server.http11", "spec.profiles"},
     {"spec.loading", "spec.source_map", "laravel.php", "pbx.accounts", "pbx.seed", "pbx.shorewall", "pbx.state_file",
      "server.application", "server.certificates"},

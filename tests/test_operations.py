@@ -14,7 +14,7 @@ def router():
 
 @pytest.mark.parametrize(("method", "path", "operation", "parameters"), [
     ("GET", "tenants", "tenants.list", {}),
-    ("GET", "/tenants/", "tenants.list", {}),
+    ("GET", "/tenants", "tenants.list", {}),
     ("HEAD", "tenants", "tenants.list", {}),
     ("GET", "tenants/acme", "tenants.show", {"tenant": "acme"}),
     ("DELETE", "tenants/a b", "tenants.delete", {"tenant": "a b"}),
@@ -36,7 +36,7 @@ def test_an_unknown_path_is_no_page(router, path):
         router.find("GET", path)
 
 
-@pytest.mark.parametrize("path", ["", "/", "//", "tenants/\udcff"])
+@pytest.mark.parametrize("path", ["", "/", "tenants/\udcff"])
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 def test_the_root_and_what_is_no_utf8_are_no_routes(router, method, path):
     with pytest.raises(NoRoute):

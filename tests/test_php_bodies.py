@@ -142,10 +142,10 @@ def test_multipart_lines_may_end_as_they_like_and_bytes_stay_as_they_are():
     assert read_input("POST", BOUNDARY, "", body)[1] == {"a": "\udcff"}
 
 
-def test_an_upload_that_was_cut_off_is_none():
+def test_an_upload_that_was_cut_off_is_marked():
     body = part('name="a"; filename="f"', "x") + part('name="b"', "1") + part('name="c"; filename="f"', "x")
     everything, _post = read_input("POST", BOUNDARY, "", body.encode())
-    assert everything == {"a": UploadedFile("f", "", b"x"), "b": "1"}
+    assert everything == {"a": UploadedFile("f", "", b"x"), "b": "1", "c": UploadedFile("f", "", b"", failed=True)}
 
 
 def test_php_limits_multipart():

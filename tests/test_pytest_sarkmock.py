@@ -95,7 +95,7 @@ def test_the_marker_arranges_the_box(run):
 
 
 @pytest.mark.parametrize(("arguments", "said"), [
-    ("sed='factory'", "unknown argument 'sed'; did you mean seed? There is profile, *, throttle, api_token"),
+    ("sed='factory'", "unknown argument 'sed'; did you mean seed? There is profile, *, api_token, web_server"),
     ("seed='factry'", "unknown seed 'factry'; did you mean factory?*"),
     ("profile='shiped'", "unknown profile 'shiped'; did you mean shipped?*"),
     ("faults='tenant.list:drop'", "*did you mean tenants.list*"),
@@ -103,7 +103,7 @@ def test_the_marker_arranges_the_box(run):
     ("faults=5", "*"),
     ("pbx='stoped'", "unknown state of the PBX 'stoped'; did you mean stopped?*"),
     ("seed={'tables': {'clustr': []}}", "tables.clustr: unknown table 'clustr'; did you mean cluster?*"),
-    ("'shipped'", "takes its arguments by name: profile, seed, pbx, faults, now, throttle, api_token"),
+    ("'shipped'", "takes its arguments by name: profile, seed, pbx, faults, now, throttle, api_token, web_server"),
 ])
 def test_a_mistake_in_the_marker_is_one_line_that_names_what_is_right(run, arguments, said):
     result = run(f'''

@@ -15,7 +15,7 @@ from sarkmock.spec.yaml12 import read
 
 HERE = Path(__file__).parent / "cases"
 FILES = sorted((HERE / "rules").glob("*.yaml"))
-NOT_LARAVEL = {"operator", "100", "YES", "sarkstring"}
+NOT_LARAVEL = {"operator", "100", "YES", "context", "sarkstring"}
 DOCUMENTED = set(RULES) - NOT_LARAVEL
 
 
@@ -77,7 +77,7 @@ def test_the_cases_are_in_their_notation(file):
 def test_every_documented_rule_has_cases_a_message_and_one_place_in_the_tables():
     assert {file.stem for file in FILES} == DOCUMENTED
     assert len(DOCUMENTED) == 22
-    assert set(messages(LARAVEL_7)) == DOCUMENTED - {"nullable"}
+    assert set(messages(LARAVEL_7)) == DOCUMENTED - {"nullable"} | {"uploaded"}  # of an upload that was cut off
     assert set(RULES) > IMPLICIT | NUMERIC | PRESENCE | WITH_PARAMETER
 
 

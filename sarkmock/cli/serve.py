@@ -55,6 +55,8 @@ FILE = click.Path(dir_okay=False, path_type=Path)
                    "answered.")
 @click.option("--throttle", type=click.IntRange(min=1), metavar="N",
               help="Answer at most N requests a minute, then 429, as a real box does (60).")
+@click.option("--web-server", type=click.Choice(["apache", "none"]), default="apache", show_default=True,
+              help="Web server in front of PHP. Apache redirects paths that end in a slash and rejects some others.")
 @click.option("--journal", type=click.IntRange(min=0), default=LIMIT, show_default=True, metavar="N",
               help="Keep the last N requests and answers, for GET /_mock/journal.")
 @click.option("--fault", "faults", type=FaultLine(), multiple=True, metavar="[OPERATION:]KEY=VALUE,...",
@@ -86,7 +88,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("-v", "--verbose", is_flag=True,
               help="Log every request to stderr: why it was refused, what the published product does otherwise.")
 def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
-          profile: str, seed: str | None, state: Path | None, throttle: int | None, journal: int,
+          profile: str, seed: str | None, state: Path | None, throttle: int | None, web_server: str, journal: int,
           faults: tuple[Fault, ...], fault_file: Path | None, api_token: str | None, control_token: str | None,
           origins: tuple[str, ...], no_control: bool, save_dir: Path | None, boot_time: float, watch: bool,
           verbose: bool, **numbers: Any) -> None:
@@ -116,7 +118,7 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
         control = control_of(host, no_control, control_token, save_dir, origins)
         kept = Journal(engine, journal) if journal else None
         app = direct(create_app(engine, throttle, journal=kept, faults=set_faults(engine, fault_file, faults),
-                                control=control))
+                                control=control, web_server=web_server != "none"))
         app = Kept(app, engine.state, storage, engine.lock) if storage else app
         server = Server(app, host, port, tls=pair, log=Log(kept) if verbose else None, limits=Limits(**numbers),
                         background=PREFIX, probe=HEALTH)

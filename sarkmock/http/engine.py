@@ -6,15 +6,16 @@ import random
 import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Any
 
 from sarkmock.http.authentication import ANYBODY, GUARDS, Caller, caller
 from sarkmock.http.context import Context
 from sarkmock.http.replies import Framework, Invalid, NoRoute, PhpError, Refusal, Reply, RowNotFound, debug_body
+from sarkmock.http.web_server import BeforePhp, apache
 from sarkmock.laravel import php
-from sarkmock.laravel.validation import display, is_readable
+from sarkmock.laravel.validation import MALFORMED, display, is_readable
 from sarkmock.pbx import accounts
 from sarkmock.pbx.actions import ACTIONS, CHECKS, Action, Check
 from sarkmock.pbx.database import Row
@@ -26,17 +27,23 @@ from sarkmock.spec.profiles import BASE, canonical
 
 API_TOKEN = re.compile(r"[1-9][0-9]{0,8}\|[A-Za-z0-9]{8,}")
 METHOD = re.compile("[A-Z]+")
+WEB_SERVERS: Mapping[str, BeforePhp] = {"apache": apache}
+HTML = "text/html; charset=UTF-8"
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request as it arrived: path below /api (decoded), query string and body undecoded."""
+    """A request as it arrived: path below /api (decoded, no slash at its end), query string and body undecoded.
+
+    ``raw_path`` is the whole path as it was on the wire.
+    """
 
     method: str
     path: str
     query: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    raw_path: str = ""
 
 
 class Program:
@@ -51,6 +58,7 @@ class Program:
         self.guarded = any(operation.guard for operation in self.operations)
         self.framework = Framework.of(document["x-laravel"])
         self.debug = document["x-crashes"] == "debug"
+        self.before_php = WEB_SERVERS[document["x-web-server"]]
         self.plans = {operation.id: _plan(operation) for operation in self.operations}
         self._abilities = sorted({operation.abilities for operation in self.operations} - {()})
         self._routers: dict[tuple[tuple[str, ...], ...], Router] = {(): self.router}
@@ -166,16 +174,20 @@ def carry_out(program: Program, state: State, request: Request) -> Reply:
     if request.method == "POST" and not METHOD.fullmatch(method):
         # Laravel's words for Symfony's SuspiciousOperationException
         raise NoRoute(request.path, "Bad hostname provided.")
+    if method == "HEAD" != request.method:
+        return replace(answer(program, state, replace(request, method=method)), body=b"")
     if method == "OPTIONS":
-        return Reply(None, 200, {"Allow": ",".join(router.allowed(request.path))})
+        return Reply(b"", 200, {"Allow": ",".join(router.allowed(request.path))}, HTML)
     operation, path = router.find(method, request.path)
     user = GUARDS[operation.guard](sender, state) if operation.guard else None
     row = bind(operation, path, state)
     context = Context(operation, state, path, everything, post, {}, row, user)
     action, checks = program.plans[operation.id]
-    validate(context, checks)
-    reply = action(context)
-    return complete(operation, reply)
+    validate(context, checks, program.debug)
+    reply = complete(operation, action(context))
+    if (state.tables.has_bytes or not is_readable(context.input)) and not is_readable(reply.body):
+        raise PhpError(MALFORMED, "InvalidArgumentException")  # Laravel finds out after the action
+    return reply
 
 
 def crashed(program: Program, error: PhpError) -> Reply:
@@ -206,17 +218,18 @@ def bind(operation: Operation, path: dict[str, str], state: State) -> Row | None
     return row
 
 
-def validate(context: Context, checks: tuple[Check, ...]) -> None:
+def validate(context: Context, checks: tuple[Check, ...], debug: bool) -> None:
     """Rules, then every check (also when rules failed, as Laravel's after hooks); Invalid if any field is named.
 
-    PhpError for what no JSON answer could hold, be it a message or the row.
+    PhpError for text that is not UTF-8: no JSON answer could hold it. With debug pages, the product stores it first.
     """
     context.errors = context.operation.validator.errors(context.input, context.state.tables)
     for check in checks:
         check.run(context)
     if context.errors and is_readable(context.errors):
         raise Invalid(context.errors)
-    context.operation.validator.check_readable(context.input)
+    if context.errors or not debug:
+        context.operation.validator.check_readable(context.input)
 
 
 def complete(operation: Operation, reply: Reply) -> Reply:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, cast
 
 from flask import Blueprint, Flask, Response, request, signals
 from flask.blueprints import BlueprintSetupState
+from flask.sansio.app import App
 from werkzeug.routing import BaseConverter, Rule
 
 from sarkmock.control import PREFIX, THIS_MACHINE, Control, MockControl, plane
@@ -52,19 +53,22 @@ class Anything(BaseConverter):
 
 
 def create_app(engine: Engine | None = None, throttle: int | None = None, *, journal: Journal | None = None,
-               faults: Faults | None = None, control: Control | None = THIS_MACHINE) -> Flask:
+               faults: Faults | None = None, control: Control | None = THIS_MACHINE, web_server: bool = True) -> Flask:
     """A Flask application that serves an engine under /api, its control plane and the web UI under /_mock.
 
     ``throttle`` is how many requests a minute the API answers. ``journal`` and ``faults`` are of the same engine;
     without a journal nothing is recorded. ``control`` says who may use the control plane; None for no control plane.
+    Without ``web_server`` PHP sees every request, as on a box that runs without Apache.
     """
     engine = engine or Engine()
     faults = Faults(engine) if faults is None else faults
     limit = Throttle(throttle, engine.state.clock.now) if throttle else None
     app = Flask(NAME, static_folder=None)
     app.url_map.merge_slashes = False
-    api = api_of(engine, limit, journal, faults)
+    api = api_of(engine, limit, journal, faults, web_server)
     app.register_blueprint(blueprint_of(api, engine))
+    if not web_server:
+        add_catch_all(app, "outside", view_of(api, None))
     if control is not None:
         add_page(app, PREFIX)
         plane(app, MockControl(engine, faults, journal, control, limit))
@@ -73,21 +77,23 @@ def create_app(engine: Engine | None = None, throttle: int | None = None, *, jou
 
 
 def blueprint(engine: Engine, throttle: int | None = None, *, journal: Journal | None = None,
-              faults: Faults | None = None) -> Blueprint:
+              faults: Faults | None = None, web_server: bool = True) -> Blueprint:
     """The API alone, to be mounted in an application of your own: `app.register_blueprint(blueprint(engine))`.
 
     It lies under /api unless `register_blueprint` is given another ``url_prefix``. The other parameters are those of
     `create_app`.
     """
     limit = Throttle(throttle, engine.state.clock.now) if throttle else None
-    return blueprint_of(api_of(engine, limit, journal, Faults(engine) if faults is None else faults), engine)
+    faults = Faults(engine) if faults is None else faults
+    return blueprint_of(api_of(engine, limit, journal, faults, web_server), engine)
 
 
-def api_of(engine: Engine, limit: Throttle | None, journal: Journal | None, faults: Faults) -> Api:
+def api_of(engine: Engine, limit: Throttle | None, journal: Journal | None, faults: Faults, web_server: bool) -> Api:
     def cors() -> Cors:
         return POLICIES[engine.program.framework.cors]
     handle = limit.under(faults.handle) if limit else faults.handle
-    return Api(handle, cors, journal.record if journal is not None else None)
+    witness = journal.record if journal is not None else None
+    return Api(handle, cors, witness, engine.program.before_php if web_server else None)
 
 
 def blueprint_of(api: Api, engine: Engine) -> Blueprint:
@@ -110,16 +116,22 @@ def add_routes(state: BlueprintSetupState, api: Api, operations: Iterable[Operat
         rule = operation.path.replace("{", "<").replace("}", ">")
         state.add_url_rule(rule, operation.id.replace(".", "-"), view, methods=[operation.method],
                            provide_automatic_options=False)
-    endpoint = f"{state.name_prefix}.{state.name}.any".lstrip(".")
-    state.app.url_map.converters.setdefault("anything", Anything)
-    state.app.view_functions[endpoint] = view
-    for rest in ("", "/<anything:rest>"):
-        state.app.url_map.add(Rule(prefix + rest, endpoint=endpoint, methods=None))
+    add_catch_all(state.app, f"{state.name_prefix}.{state.name}.any".lstrip("."), view, prefix)
 
 
-def view_of(api: Api, prefix: str) -> Callable[..., Response]:
+def add_catch_all(app: App, endpoint: str, view: Callable[..., Response], prefix: str = "") -> None:
+    """A view for every path below a prefix that has no other, whatever the method."""
+    app.url_map.converters.setdefault("anything", Anything)
+    app.view_functions[endpoint] = view
+    for rest in ("", "/<anything:rest>") if prefix else ("/<anything:rest>",):
+        app.url_map.add(Rule(prefix + rest, endpoint=endpoint, methods=None))
+
+
+def view_of(api: Api, prefix: str | None) -> Callable[..., Response]:
+    """A view for what lies below a prefix, or for paths that are not the API's."""
     def view(**_: str) -> Response:
-        path = request.environ["PATH_INFO"][len(prefix):]
+        whole = request.environ["PATH_INFO"]
+        path = whole[len(prefix):] if prefix is not None and whole.startswith(prefix) else ""
         reply, answer = api.answer(request.environ, path, request.get_data())
         if isinstance(reply, Disturbed):
             wait(reply, request.environ)

@@ -12,11 +12,15 @@ from html import escape
 from http import HTTPStatus
 from time import perf_counter, sleep
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
+from sarkmock.http import web_server
 from sarkmock.http.cors import Cors
 from sarkmock.http.delivery import DELAY, Dropped
 from sarkmock.http.engine import Request
+from sarkmock.http.ranges import part_of
 from sarkmock.http.replies import Disturbed, Reply
+from sarkmock.http.web_server import BeforePhp
 from sarkmock.laravel.php import to_number
 
 BASE = "/api"
@@ -46,31 +50,41 @@ class Api:
     """The API as a function of a WSGI environ, however a server or framework came by it.
 
     ``handle`` answers a request, ``cors`` adds what browsers ask for (see `sarkmock.http.cors`), ``witness`` sees every
-    exchange.
+    exchange. ``before_php`` is the web server that stands before all that, if any.
     """
 
-    def __init__(self, handle: Handle, cors: Callable[[], Cors], witness: Witness | None = None) -> None:
-        self._handle, self._cors, self._witness = handle, cors, witness
+    def __init__(self, handle: Handle, cors: Callable[[], Cors], witness: Witness | None = None,
+                 before_php: BeforePhp | None = None) -> None:
+        self._handle, self._cors, self._witness, self._before_php = handle, cors, witness, before_php
 
     def answer(self, environ: Environ, path: str, body: bytes | None = None) -> tuple[Reply, Answer]:
         """The reply to a request and how it goes over the wire. ``path`` is below the base path and begins with a slash
         or is empty; ``body`` is the request's, if it was read already."""
         began = perf_counter()
-        request = incoming(environ, path[1:], body_of(environ) if body is None else body)
-        cors = self._cors()
-        reply = cors.preflight(environ) if path else None
-        if reply is None:
-            reply = self._handle(request)
-            if (reply.framework or reply.browser) and not wants_json(environ):
-                reply = for_browser(reply, environ)
-            if path and not reply.early:
-                reply = cors.exposed(reply, environ)
+        request = incoming(environ, path, body_of(environ) if body is None else body)
+        reply = self._refused(request, environ) or self._php(request, environ, path)
         answer = render(reply, request.method)
         if isinstance(reply, Disturbed):
             answer = arriving(reply, answer)
         if self._witness:
             self._witness(environ, request, reply, answer, began)
         return reply, answer
+
+    def _refused(self, request: Request, environ: Environ) -> Reply | None:
+        refused = self._before_php(request.raw_path) if self._before_php else None
+        return web_server.page(refused, origin(environ), request.query) if refused else None
+
+    def _php(self, request: Request, environ: Environ, path: str) -> Reply:
+        cors = self._cors()
+        reply = cors.preflight(environ) if path else None
+        if reply is not None:
+            return reply
+        reply = self._handle(request)
+        if "HTTP_RANGE" in environ and "Accept-Ranges" in reply.headers and "HTTP_IF_RANGE" not in environ:
+            reply = part_of(reply, environ["HTTP_RANGE"])
+        if (reply.framework or reply.browser) and not wants_json(environ):
+            reply = for_browser(reply, environ)
+        return cors.exposed(reply, environ) if path and not reply.early else reply
 
 
 class Gateway:
@@ -123,13 +137,23 @@ def cut(beginning: bytes) -> Iterator[bytes]:
 
 
 def incoming(environ: Environ, path: str, body: bytes) -> Request:
-    """The request as it arrived, its path decoded."""
+    """The request as it arrived. As Laravel does, slashes at the end of its path go before it is decoded."""
+    whole = environ["PATH_INFO"]
+    target = environ.get("REQUEST_URI") or environ.get("RAW_URI") or ""
+    raw = web_server.raw_path(environ.get("SCRIPT_NAME", ""), whole, target)
+    path = web_server.raw_path(whole.removesuffix(path), path, raw)
+    path = unquote_to_bytes(path.rstrip("/")).decode("utf-8", "surrogateescape")[1:]
     if path.startswith("/"):
         path = "/" + path  # one more than Request.path may begin with: an empty segment is one
-    decoded = path if path.isascii() else path.encode("latin-1").decode("utf-8", "surrogateescape")
     headers = {"Content-Type": environ.get("CONTENT_TYPE", "")}
     headers |= {name: environ[key] for key, name in PASSED_ON.items() if key in environ}
-    return Request(environ["REQUEST_METHOD"], decoded, environ.get("QUERY_STRING", ""), headers, body)
+    return Request(environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), headers, body, raw)
+
+
+def origin(environ: Environ) -> str:
+    """Scheme, host and port, as the client names them."""
+    host = environ.get("HTTP_HOST") or f"{environ.get('SERVER_NAME', '')}:{environ.get('SERVER_PORT', '')}"
+    return f"{environ.get('wsgi.url_scheme', 'http')}://{host}"
 
 
 def body_of(environ: Environ) -> bytes:
@@ -201,7 +225,7 @@ def render(reply: Reply, method: str) -> Answer:
         headers["Content-Type"] = reply.content_type
     if status != HTTPStatus.NO_CONTENT:
         headers["Content-Length"] = str(len(payload))
-    return Answer(status, list(headers.items()), b"" if method == "HEAD" else payload)
+    return Answer(status, [field for field in headers.items() if field[1]], b"" if method == "HEAD" else payload)
 
 
 def to_json(value: Any) -> bytes:

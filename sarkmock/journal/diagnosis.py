@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from sarkmock.http.engine import Program
+from sarkmock.http.web_server import PAGE
 from sarkmock.journal.criteria import show
 from sarkmock.journal.entries import Entry
 from sarkmock.pbx.actions import check_fields
@@ -28,9 +29,12 @@ class Reason:
 
 
 def why(entry: Entry) -> list[Reason]:
-    """The reasons for an answer that is no success; none for one that is."""
+    """The reasons for an answer that is not a success; none for one that is."""
     if entry.fault and not 200 <= entry.status < 400:
         return [Reason(f"the fault {entry.fault} made it so")]
+    before_php = entry.program.before_php(entry.request.raw_path)
+    if before_php and entry.response_headers.get("Content-Type") == PAGE:
+        return [Reason(before_php.reason)]
     if entry.status < 400:
         return []
     operation = entry.program.meant(entry.method, entry.request.path)

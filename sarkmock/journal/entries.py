@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from sarkmock.http.engine import Program, Request
 from sarkmock.http.replies import Refusal
@@ -40,7 +41,8 @@ class Entry:
     @property
     def path(self) -> str:
         """The path as it was asked for, with /api."""
-        return f"{BASE}/{self.request.path}"
+        decoded = unquote(self.request.raw_path, errors="surrogateescape")
+        return decoded or f"{BASE}/{self.request.path}"
 
     @property
     def query(self) -> str:

@@ -18,7 +18,7 @@ from sarkmock.http.replies import Errors, PhpError
 from sarkmock.laravel.php import TRIMMED, UploadedFile, to_text
 from sarkmock.laravel.php.filters import csv
 from sarkmock.laravel.php.values import is_utf8
-from sarkmock.laravel.rules import IMPLICIT, NUMERIC, PRESENCE, RULES, WITH_PARAMETER, Rule, Tables, Test
+from sarkmock.laravel.rules import FOR_FILES, IMPLICIT, NUMERIC, PRESENCE, RULES, WITH_PARAMETER, Rule, Tables, Test
 
 RuleText = str | Sequence[str]
 
@@ -90,6 +90,8 @@ class _Field:
                        if rule != "nullable"}
         self.steps = [_step(rule, wording) for rule in self._rules.values()]
         self.if_absent = [step.message for step in self.steps if step.implicit][:1]
+        judges_files = any(rule in FOR_FILES or rule in IMPLICIT for rule, _ in parsed.values())
+        self.if_cut_off = [message(Rule("uploaded", (), name, False), "file", wording)] if judges_files else []
 
     def told(self) -> list[tuple[str, tuple[str, str]]]:
         """Each rule with its messages."""
@@ -100,6 +102,8 @@ class _Field:
         # Laravel: a rule is asked if the field is present, not blank and not a null that may be; implicit rules always.
         if value is ABSENT or (value is None and self.nullable) or (type(value) is str and not value.strip(TRIMMED)):
             return self.if_absent[:]
+        if self.if_cut_off and isinstance(value, UploadedFile) and value.failed:
+            return self.if_cut_off[:]
         found: list[str] = []
         try:
             for step in self.steps:

@@ -6,7 +6,7 @@ SQLite is the product's database, and its type affinity, key order and id reuse 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -22,6 +22,9 @@ MAGIC = b"SQLite format 3\0"
 ROLLBACK_JOURNAL = b"\1\1"  # bytes 18 and 19 of the header: a file in WAL mode cannot be opened in memory
 PATIENCE = 5_000  # times 10,000 steps of SQLite's virtual machine, about a second
 MOST_ROWS = 100_000
+# Tables whose keys the product copies to another one, which takes no null.
+CROSS_REFERENCED = frozenset({"agent", "appl", "carrier", "cluster", "cos", "device", "ipphone", "ivrmenu", "lineio",
+                              "queue", "route", "speed"})
 
 
 class Database:
@@ -35,6 +38,7 @@ class Database:
         self._db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         self._db.executescript(layout(name))
         self._restored = 0
+        self.has_bytes = False  # whether there is text that is not UTF-8; it is kept as a BLOB
         self._columns = {table: tuple(row[1] for row in self._db.execute(f"PRAGMA table_info({quote(table)})"))
                          for table in self.tables()}
 
@@ -78,16 +82,30 @@ class Database:
         sql, values = select(table, where or {}, "*" if only is None else ", ".join(map(quote, names)))
         if order:
             sql += " ORDER BY " + ", ".join(quote(column) for column in order)
-        return [dict(zip(names, row, strict=True)) for row in self._db.execute(sql, values)]
+        return [dict(zip(names, self._read(row), strict=True)) for row in self._db.execute(sql, values)]
 
     def values(self, table: str, column: str, where: Mapping[str, Any] | None = None) -> list[Any]:
         """One column alone. Of a key that is text, SQLite reads the index instead of the rows: it comes sorted."""
         sql, values = select(table, where or {}, quote(column))
-        return [value for (value,) in self._db.execute(sql, values)]
+        return [value for row in self._db.execute(sql, values) for value in self._read(row)]
 
     def first(self, table: str, column: str, value: Any) -> Row | None:
         found = self._db.execute(first_by(table, column), (comparable(value),)).fetchone()
-        return None if found is None else dict(zip(self._columns[table], found, strict=True))
+        return None if found is None else dict(zip(self._columns[table], self._read(found), strict=True))
+
+    def _read(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
+        """A row whose text is str; bytes that are not UTF-8 are surrogates in it (PEP 383)."""
+        if not self.has_bytes:
+            return row
+        return tuple(value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value for value in row)
+
+    def _written(self, values: Iterable[Any]) -> tuple[Any, ...]:
+        """Values as they are stored."""
+        stored = tuple(map(comparable, values))
+        if any(isinstance(value, bytes) for value in stored):
+            self.has_bytes = True
+            self._db.execute("PRAGMA user_version = 1")  # part of the image
+        return stored
 
     def count(self, table: str, column: str, value: Any) -> int:
         """How many rows have that value in the column; a list counts rows with any of them."""
@@ -95,8 +113,9 @@ class Database:
         return int(self._db.execute(sql, values).fetchone()[0])
 
     def insert(self, table: str, row: Mapping[str, Any]) -> int:
-        """Insert and return the rowid; sqlite3.IntegrityError for a duplicate key."""
-        return int(self._db.execute(insert_of(table, tuple(row)), tuple(row.values())).lastrowid or 0)
+        """Insert and return the rowid; sqlite3.IntegrityError for a duplicate key, or none."""
+        check_key(table, row)
+        return int(self._db.execute(insert_of(table, tuple(row)), self._written(row.values())).lastrowid or 0)
 
     def refusal(self, table: str, row: Mapping[str, Any]) -> str | None:
         """Insert; why that cannot be, if it cannot."""
@@ -109,12 +128,14 @@ class Database:
     def update(self, table: str, column: str, value: Any, changes: Mapping[str, Any]) -> int:
         if not changes:
             return 0
+        check_key(table, {"pkey": "", **changes})
         settings = ", ".join(f"{quote(name)} = ?" for name in changes)
         sql = f"UPDATE {quote(table)} SET {settings} WHERE {quote(column)} = ?"
-        return self._db.execute(sql, (*changes.values(), value)).rowcount
+        return self._db.execute(sql, self._written((*changes.values(), value))).rowcount
 
     def delete(self, table: str, column: str, value: Any) -> int:
-        return self._db.execute(f"DELETE FROM {quote(table)} WHERE {quote(column)} = ?", (value,)).rowcount
+        sql = f"DELETE FROM {quote(table)} WHERE {quote(column)} = ?"
+        return self._db.execute(sql, (comparable(value),)).rowcount
 
     def atomic(self) -> AbstractContextManager[None]:
         """A block whose writes all stay, or none if it raises."""
@@ -166,6 +187,7 @@ class Database:
         """Go back to an image that ``dump`` made."""
         self._restored += 1
         self._db.deserialize(image)
+        self.has_bytes = bool(self._db.execute("PRAGMA user_version").fetchone()[0])
 
 
 class DatabaseLocked(sqlite3.OperationalError):
@@ -181,6 +203,7 @@ class LockedDatabase(Database):
 
     def __init__(self, other: Database) -> None:
         self.name, self._db, self._columns = other.name, other._db, other._columns
+        self.has_bytes = other.has_bytes
 
     def insert(self, table: str, row: Mapping[str, Any]) -> int:
         raise DatabaseLocked
@@ -210,6 +233,12 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
         db.execute("ROLLBACK")
         raise
     db.execute("COMMIT")
+
+
+def check_key(table: str, row: Mapping[str, Any]) -> None:
+    """What the triggers of the product's database do, which copy keys."""
+    if table in CROSS_REFERENCED and row.get("pkey") is None:
+        raise IntegrityError("NOT NULL constraint failed: master_xref.pkey")
 
 
 def quote(name: str) -> str:
@@ -247,11 +276,14 @@ def matching(where: Mapping[str, Any]) -> tuple[str, list[Any]]:
 
 
 def comparable(value: Any) -> Any:
-    """A value to compare with: text that is no UTF-8 (PEP 383) as its bytes, which equal no text of a row."""
+    """A value as the database has it: text that is not UTF-8 (PEP 383) as its bytes."""
     if not isinstance(value, str) or value.isascii():
         return value
-    octets = value.encode("utf-8", "surrogateescape")
-    return octets if octets.decode("utf-8", "replace") != value else value
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogateescape")
+    return value
 
 
 def open_image(image: bytes) -> sqlite3.Connection:

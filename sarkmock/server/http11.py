@@ -223,7 +223,9 @@ def environ_key(name: bytes) -> str:
 
 
 def read_target(target: bytes, fields: dict[str, str]) -> tuple[str, str]:
-    """Path (decoded, each byte one character) and query; the authority of an absolute target replaces Host."""
+    """Path (decoded, each byte one character) and query; the authority of an absolute target replaces Host.
+
+    The path as it came is in the environ, too: %2F is not a slash to a web server."""
     parts = TARGET.fullmatch(target)
     if parts is None or not (parts[2] or parts[1]):
         raise BadRequest(400, "The target of the request is invalid.")
@@ -232,6 +234,7 @@ def read_target(target: bytes, fields: dict[str, str]) -> tuple[str, str]:
         fields["HTTP_HOST"] = authority.decode("latin-1")
     if not HOST.fullmatch(fields.get("HTTP_HOST", "")):
         raise BadRequest(400, "The field Host is invalid.")
+    fields["REQUEST_URI"] = (path or b"/").decode("latin-1")
     return unquote_to_bytes(path or b"/").decode("latin-1"), (query or b"").decode("latin-1")
 
 

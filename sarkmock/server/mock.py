@@ -44,7 +44,7 @@ class SarkMock:
     ``now`` holds the clock still at that epoch second; ``throttle`` is how many requests a minute are answered.
     ``api_token`` is an administrator's bearer token where the profile wants one; by default a random one is made.
     ``port`` 0 takes any free one. ``tls`` is False for plain HTTP, or the server's SSLContext; by default a certificate
-    is made that `ca_file` vouches for.
+    is made that `ca_file` vouches for. Without ``web_server`` PHP answers all requests, as on a box without Apache.
 
     ``app`` is its Flask application: routes, hooks and `test_client` are there to be used.
     Unstarted, it answers through `session`, `httpx_transport` and `app`, which need no socket.
@@ -54,8 +54,10 @@ class SarkMock:
     def __init__(self, *, profile: str = "documented", seed: str | Path | Mapping[str, Any] | Seed = "factory",
                  pbx: Running | None = None, faults: AnyFault | Sequence[AnyFault] = (),
                  now: float | None = None, throttle: int | None = None, api_token: str | None = None,
-                 host: str = "127.0.0.1", port: int = 0, tls: bool | ssl.SSLContext = True) -> None:
+                 host: str = "127.0.0.1", port: int = 0, tls: bool | ssl.SSLContext = True,
+                 web_server: bool = True) -> None:
         self._address, self._tls, self._throttle = (unbracketed(host), port), tls, throttle
+        self._web_server = web_server
         program = Program.of(profile)
         self._seed = start_of(seed, pbx, program.document)
         state = State(self._seed, now=now, token=api_token_of(program, api_token))
@@ -147,7 +149,8 @@ class SarkMock:
     def _made_app(self) -> Flask:
         """The application; its control plane is for this machine alone."""
         control = Control(hosts=(NOWHERE,)) if self._address[0] in certificates.LOOPBACK else None
-        return create_app(self.engine, self._throttle, journal=self.requests, faults=self.faults, control=control)
+        return create_app(self.engine, self._throttle, journal=self.requests, faults=self.faults, control=control,
+                          web_server=self._web_server)
 
     def _made_server(self, starting: ExitStack) -> Server:
         tls: certificates.Pair | ssl.SSLContext | None = self._tls if isinstance(self._tls, ssl.SSLContext) else None

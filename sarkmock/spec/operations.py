@@ -31,6 +31,7 @@ class Table:
     order: tuple[str, ...] = ()
     where: Mapping[str, list[str]] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    attributes: tuple[str, ...] = ()
     stamps: bool = False
     fixed: str | None = None
 
@@ -137,7 +138,8 @@ def _table(item: Mapping[str, Any]) -> Table | None:
     if facts is None:
         return None
     return Table(facts["table"], facts["key"], facts["model"], tuple(facts.get("order", ())), facts.get("where", {}),
-                 facts.get("defaults", {}), facts.get("stamps", False), facts.get("fixed"))
+                 facts.get("defaults", {}), tuple(facts.get("attributes", ())), facts.get("stamps", False),
+                 facts.get("fixed"))
 
 
 def _defaults(properties: Mapping[str, Any]) -> dict[str, Any]:
@@ -186,8 +188,8 @@ class Router:
 
 
 def steps(path: str) -> tuple[str, ...]:
-    """The segments of a path below the base; slashes at its end are cut off. Raises NoRoute."""
-    found = path.removeprefix("/").rstrip("/")
+    """The segments of a path below the base. Raises NoRoute."""
+    found = path.removeprefix("/")
     if not found or not is_utf8(found):
         raise NoRoute(path)
     return tuple(found.split("/"))

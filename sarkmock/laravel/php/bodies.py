@@ -192,7 +192,7 @@ def parse_multipart(content_type: str, body: bytes) -> tuple[Input, Input]:
     boundary = boundary_of(content_type)
     found = [] if boundary is None else list(parts(body, boundary))
     fields = [(part.name, from_bytes(part.content)) for part in found if part.filename is None][:MOST_FIELDS]
-    files = ((part.name, UploadedFile(part.filename, part.content_type, part.content))
+    files = ((part.name, UploadedFile(part.filename, part.content_type, part.content, failed=not part.whole))
              for part in found if part.filename)
     return assemble(fields), assemble(files)
 

@@ -35,6 +35,7 @@ class Part:
     filename: str | None
     content_type: str
     content: bytes
+    whole: bool = True
 
 
 def boundary_of(content_type: str) -> bytes | None:
@@ -53,7 +54,7 @@ def boundary_of(content_type: str) -> bytes | None:
 
 
 def parts(body: bytes, boundary: bytes) -> Iterator[Part]:
-    """The parts in order; no upload that was cut off, none beyond the limit or after one whose name PHP refuses."""
+    """The parts in order; no upload beyond the limit, or after one whose name PHP refuses."""
     content, closing = b"\n" + body, b"\n--" + boundary
     after_line = _line_finder(content, closing)
     position, limit, uploads, nameless = 0, MOST_PARTS, MOST_UPLOADS, 0
@@ -80,8 +81,8 @@ def parts(body: bytes, boundary: bytes) -> Iterator[Part]:
         if not uploads or not words[b"filename"]:
             continue
         position, uploads = len(content) if end < 0 else end, uploads - 1
-        if end >= 0:
-            yield Part(name, _last_step(words[b"filename"]), from_bytes(content_type), _before(content, start, end))
+        upload = b"" if end < 0 else _before(content, start, end)
+        yield Part(name, _last_step(words[b"filename"]), from_bytes(content_type), upload, end >= 0)
 
 
 def _line_finder(content: bytes, line: bytes) -> Callable[[int], int | None]:

@@ -37,6 +37,7 @@ class UploadedFile:
     name: str
     content_type: str
     content: bytes
+    failed: bool = False  # the body ended before it did
 
 
 def to_text(value: Any) -> str:

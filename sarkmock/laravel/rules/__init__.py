@@ -8,7 +8,7 @@ from sarkmock.laravel.rules.base import Maker, Rule, Tables, Test
 from sarkmock.laravel.rules.exists import exists, unique
 from sarkmock.laravel.rules.values import plain
 
-__all__ = ["IMPLICIT", "NUMERIC", "PRESENCE", "RULES", "WITH_PARAMETER", "Maker", "Rule", "Tables", "Test"]
+__all__ = ["FOR_FILES", "IMPLICIT", "NUMERIC", "PRESENCE", "RULES", "WITH_PARAMETER", "Maker", "Rule", "Tables", "Test"]
 
 RULES: Mapping[str, Maker] = {
     "alpha": plain(values.is_alpha),
@@ -36,11 +36,13 @@ RULES: Mapping[str, Maker] = {
     # The product's rules for an IVR's timeout and a tenant's directory; Laravel has no such methods.
     "operator": values.missing_method("Operator"),
     "100": values.missing_method("100"),
+    "context": values.missing_method("Context"),
     "YES": values.missing_method("YES"),
     "sarkstring": values.missing_method("Sarkstring"),
 }
 
 IMPLICIT = frozenset({"required"})  # asked even if the field is absent or blank; failing, it ends the field
 NUMERIC = frozenset({"integer", "numeric"})  # with one of these a size is a value
+FOR_FILES = frozenset({"file", "max", "mimes", "mimetypes", "min", "size"})  # one of these judges an upload as such
 PRESENCE = frozenset({"exists", "unique"})  # not asked once the field has a message
 WITH_PARAMETER = frozenset({"digits", "exists", "in", "max", "mimes", "mimetypes", "min", "regex", "size", "unique"})

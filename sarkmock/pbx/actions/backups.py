@@ -75,7 +75,7 @@ def exists(context: Context) -> None:
 
 
 def download(context: Context) -> Reply:
-    return stored.download(context, BACKUPS, "application/zip")
+    return stored.download(context, BACKUPS)
 
 
 def delete(context: Context) -> Reply:

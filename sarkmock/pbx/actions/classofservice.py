@@ -8,6 +8,7 @@ from sarkmock.http.context import Context
 from sarkmock.http.replies import Reply
 from sarkmock.laravel import php
 from sarkmock.pbx.actions import crud
+from sarkmock.pbx.actions.checks import first_of
 
 EXTENSION, RULE = "IPphone_pkey", "COS_pkey"
 
@@ -36,9 +37,9 @@ def pair_is_new(context: Context) -> None:
 
 
 def half(context: Context, name: str) -> str | None:
-    """One side of the pair as it would be stored; None if it is no text."""
+    """One side of the pair as it would be stored; of an array its first value counts."""
     value: Any = context.input.get(name, context.path and extension_in_path(context) if name == EXTENSION else None)
-    return None if value is None or isinstance(value, (list, dict)) else php.trim(php.to_text(value))
+    return None if value is None else php.trim(php.to_text(first_of(value)))
 
 
 def extension_in_path(context: Context) -> str:

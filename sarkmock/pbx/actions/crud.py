@@ -54,8 +54,11 @@ def crash(context: Context) -> NoReturn:
 
 
 def new_row(context: Context) -> Row:
-    """The defaults of the model: those of visible columns, then those of hidden ones."""
-    return {**context.operation.defaults, **table_of(context).defaults}
+    """The defaults of the model, in the order in which the product names them in its SQL."""
+    table = table_of(context)
+    defaults = {**context.operation.defaults, **table.defaults}
+    order = table.attributes or context.state.tables.columns(table.name)
+    return {name: defaults[name] for name in order if name in defaults}
 
 
 def fill(context: Context, row: Row) -> None:
@@ -75,6 +78,8 @@ def text(name: str, value: Any) -> str:
 
 def store(context: Context, row: Row) -> Reply:
     """Insert the row and answer it as Laravel does: defaults and what was set, not what the database adds."""
+    if not row:
+        return Reply([], 200)  # Eloquent does not save a model without attributes
     insert(context, row)
     return Reply(visible(context, row))
 
@@ -102,8 +107,8 @@ def guarded(write: Callable[[], int], sql: str) -> int:
 
 
 def bound(value: Any) -> str:
-    """A value as Laravel's QueryException shows it in the statement: bare."""
-    return "" if value is None else str(value)
+    """A value as Laravel's QueryException shows it in the statement: bare, and no value for null."""
+    return "?" if value is None else str(value)
 
 
 def save_changes(context: Context, before: Mapping[str, Any], row: Row) -> None:

@@ -42,8 +42,8 @@ def create_webrtc(context: Context) -> Reply:
 
 def create_phone(context: Context, kind: Row) -> Reply:
     values = sent_new(context)
-    fixed = {"desc": f"Ext{php.to_text(values['pkey'])}", "location": default_location(context.state)}
-    reply = added(context, kind | fixed | values)
+    fixed = {"desc": f"Ext{php.to_text(values['pkey'])}", **kind, "location": default_location(context.state)}
+    reply = added(context, fixed | values)
     join_default_rules(context)
     return reply
 
@@ -148,7 +148,7 @@ def sent_new(context: Context) -> Row:
 
 
 def added(context: Context, values: Row) -> Reply:
-    row = new_row(context) | values | {"passwd": password(context.state)}
+    row = new_row(context) | {"pkey": values["pkey"]} | values | {"passwd": password(context.state)}
     insert(context, bound(row))
     return shown(context, row)
 

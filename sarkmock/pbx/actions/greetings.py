@@ -7,7 +7,6 @@ import re
 from sarkmock.http.context import Context
 from sarkmock.http.replies import PhpError, Refusal, Reply
 from sarkmock.laravel.php import UploadedFile
-from sarkmock.laravel.php.finfo import mime_type
 from sarkmock.pbx import pbx_files
 from sarkmock.pbx.actions import stored
 from sarkmock.pbx.actions.stored import Shelf
@@ -26,8 +25,7 @@ def exists(context: Context) -> None:
 
 
 def download(context: Context) -> Reply:
-    file = GREETINGS.find(context)
-    return stored.download(context, GREETINGS, mime_type(file.content) if file else "")
+    return stored.download(context, GREETINGS)
 
 
 def delete(context: Context) -> Reply:

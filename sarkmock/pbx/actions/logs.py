@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from sarkmock.http.context import Context
 from sarkmock.http.replies import Invalid, PhpError, Reply
 from sarkmock.laravel import php
+from sarkmock.laravel.php.finfo import EMPTY
 from sarkmock.pbx import pbx_files
-from sarkmock.pbx.actions.stored import attachment
+from sarkmock.pbx.actions.stored import attachment, with_charset
 from sarkmock.pbx.asterisk import PhoneCall
 from sarkmock.pbx.state import File, State
 
@@ -23,8 +24,10 @@ def cdrs(context: Context) -> Reply:
     lines = records(context.state).splitlines(keepends=True)
     limit = context.path.get("limit")
     wanted = lines if limit is None else lines[max(len(lines) - int(limit), 0):]
-    headers = attachment(f"Master.{int(context.state.clock.now())}.csv") | {"Cache-Control": "public"}
-    return Reply(b"".join(wanted), headers=headers, content_type="text/csv; charset=UTF-8")
+    headers = attachment(f"Master.{int(context.state.clock.now())}.csv")
+    headers |= {"Cache-Control": "public", "Accept-Ranges": "bytes"}
+    content = b"".join(wanted)
+    return Reply(content, headers=headers, content_type=with_charset("text/csv" if content else EMPTY))
 
 
 def cdrs_shipped(context: Context) -> Reply:

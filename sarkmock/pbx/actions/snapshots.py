@@ -6,7 +6,7 @@ import re
 import sqlite3
 
 from sarkmock.http.context import Context
-from sarkmock.http.replies import NotFound, Refusal, Reply
+from sarkmock.http.replies import NotFound, PhpError, Refusal, Reply
 from sarkmock.laravel.php import UploadedFile
 from sarkmock.pbx import pbx_files
 from sarkmock.pbx.actions import archives, database_image, stored
@@ -32,7 +32,7 @@ def exists(context: Context) -> None:
 
 
 def download(context: Context) -> Reply:
-    return stored.download(context, SNAPSHOTS, "application/x-sqlite3")
+    return stored.download(context, SNAPSHOTS)
 
 
 def delete(context: Context) -> Reply:
@@ -76,8 +76,10 @@ def upload(context: Context) -> Reply:
 
 
 def upload_shipped(context: Context) -> Reply:
-    """The published product takes the file as it is, under any name."""
-    file: UploadedFile = context.input[FIELD]
+    """The published product checks one field and stores another, as it is and under any name."""
+    file = context.input.get("uploadzip")
+    if not isinstance(file, UploadedFile):
+        raise PhpError("Call to a member function storeAs() on null", "Error", FIELD)
     return add(context, file.name, file.content)
 
 

@@ -6,19 +6,28 @@ Knows directories and names, not what is in the files. A name is looked up as it
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from sarkmock.http.context import Context
 from sarkmock.http.replies import NotFound, PhpError, Reply
 from sarkmock.laravel.php import UploadedFile
+from sarkmock.laravel.php.finfo import EMPTY, OCTETS, TEXT, mime_type
 from sarkmock.pbx.state import File, State
 
+# Types that Flysystem knows by the end of a name, of those that a file here may have.
+BY_NAME = {"wav": "audio/x-wav", "mp3": "audio/mpeg", "zip": "application/zip", "db": "application/octet-stream"}
 # The Gregorian calendar repeats after 400 years, weekdays included.
 CYCLE = 146_097 * 86_400
 LARGEST_INTEGER = 2**63 - 1
 LARGEST_UPLOAD = 32 * 1024  # kilobytes
+SHELL = re.compile(r"""[\s;&|<>()$`"'\\]""", re.ASCII)
+# Letters that do not come apart into one of ASCII and an accent.
+LETTERS = str.maketrans({"ß": "ss", "Æ": "AE", "æ": "ae", "Ø": "O", "ø": "o", "Œ": "OE", "œ": "oe", "Đ": "D", "đ": "d",
+                         "Ł": "L", "ł": "l", "Þ": "TH", "þ": "th", "Ð": "D", "ð": "d"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +49,9 @@ class Shelf:
         return sorted((name for name in names if self.pattern.fullmatch(name)), reverse=True)
 
     def put(self, state: State, name: str, content: bytes) -> None:
-        state.files[self.path(name)] = File(content, state.clock.now())
+        """Store a file; one whose name is not a single word of a shell gets lost, as the product moves it by one."""
+        if not SHELL.search(name):
+            state.files[self.path(name)] = File(content, state.clock.now())
 
     def find(self, context: Context) -> File | None:
         return context.state.files.get(self.path(context.path[self.parameter]))
@@ -70,25 +81,50 @@ def must_exist(context: Context, shelf: Shelf) -> None:
         raise shelf.missing(context)
 
 
-def download(context: Context, shelf: Shelf, content_type: str) -> Reply:
+def download(context: Context, shelf: Shelf) -> Reply:
     """The file itself; without the check before it, the product crashes for a name that it does not find."""
     name, file = context.path[shelf.parameter], shelf.find(context)
     if file is None:
         raise PhpError(f"File not found at path: {name}", "League\\Flysystem\\FileNotFoundException")
-    return Reply(file.content, headers=attachment(name), content_type=content_type)
+    return Reply(file.content, headers=attachment(name), content_type=media_type(name, file.content))
+
+
+def media_type(name: str, content: bytes) -> str:
+    """Flysystem's: by the content, or by the end of the name if that tells nothing."""
+    kind = mime_type(content)
+    if kind in (OCTETS, EMPTY):
+        kind = BY_NAME.get(name.rpartition(".")[2].lower(), TEXT)
+    return with_charset(kind)
+
+
+def with_charset(media_type: str) -> str:
+    """As Symfony completes it."""
+    return f"{media_type}; charset=UTF-8" if media_type.startswith("text/") else media_type
 
 
 def delete(context: Context, shelf: Shelf) -> Reply:
+    if context.path[shelf.parameter] in (".", ".."):
+        return Reply()  # the product finds a directory, which `rm` leaves alone
     must_exist(context, shelf)
     del context.state.files[shelf.path(context.path[shelf.parameter])]
     return Reply()
 
 
 def attachment(name: str) -> dict[str, str]:
-    """As Symfony writes it: quoted only if the name is no token. What no header may hold becomes underscores."""
-    plain = "".join(sign if " " <= sign <= "~" and sign not in '%"\\' else "_" for sign in name)
-    quoted = plain if re.fullmatch(r"[A-Za-z0-9!#$&'*+.^_`|~-]+", plain) else f'"{plain}"'
-    return {"Content-Disposition": f"attachment; filename={quoted}"}
+    """As Laravel and Symfony write it: a name in ASCII, in quotes unless it is a token, and the real one beside it."""
+    plain = ascii_name(name).replace("%", "")
+    if "\\" in name or re.search("[^ -~]", plain):
+        raise PhpError("The filename fallback must only contain ASCII characters.", "InvalidArgumentException")
+    token = re.fullmatch(r"[A-Za-z0-9!#$%&'*.^_`|~-]+", plain)
+    escaped = plain if token else '"' + plain.replace('"', '\\"') + '"'
+    real = "" if plain == name else f"; filename*=utf-8''{quote(name, safe='-_.~', errors='surrogateescape')}"
+    return {"Content-Disposition": f"attachment; filename={escaped}{real}"}
+
+
+def ascii_name(name: str) -> str:
+    """Laravel's Str::ascii(): letters without their accents, and nothing of other scripts."""
+    apart = unicodedata.normalize("NFKD", name.translate(LETTERS))
+    return apart.encode("ascii", "ignore").decode()
 
 
 def number_in(name: str) -> int:

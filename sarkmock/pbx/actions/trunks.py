@@ -36,12 +36,14 @@ def named(context: Context) -> Row:
     row = crud.new_row(context)
     crud.fill(context, row)
     if row.get("peername") in (None, "", "0"):  # PHP: empty()
-        row["peername"] = row["username"]
+        row["peername"] = row.get("username")
     if row.get("trunkname") in (None, "", "0"):
         row["trunkname"] = row["peername"]
-    carrier = context.state.tables.first("carrier", "pkey", row["carrier"]) or {}
-    row["sipiaxpeer"] = peer_stanza(carrier.get("sipiaxpeer"), row)
-    row["sipiaxuser"] = user_stanza(carrier.get("sipiaxuser"), row)
+    carrier = context.state.tables.first("carrier", "pkey", row.get("carrier"))
+    if carrier is None:
+        raise PhpError('Attempt to read property "sipiaxpeer" on null', field="carrier")
+    row["sipiaxpeer"] = peer_stanza(carrier["sipiaxpeer"], row)
+    row["sipiaxuser"] = user_stanza(carrier["sipiaxuser"], row)
     return row
 
 
@@ -49,7 +51,7 @@ def peer_stanza(template: str | None, row: Row) -> str | None:
     """The carrier's peer stanza, filled in, with codecs unless it chooses its own."""
     if template is None:
         return None
-    stanza = stripped(substitute(credentials(template, row), "host=", row["host"]))
+    stanza = stripped(substitute(credentials(template, row), "host=", row.get("host") or ""))
     return stanza if "allow=" in stanza else stanza + CODECS
 
 
@@ -59,8 +61,8 @@ def user_stanza(template: str | None, row: Row) -> str | None:
 
 
 def credentials(stanza: str, row: Row) -> str:
-    stanza = substitute(stanza, "username=", row["username"])
-    stanza = substitute(stanza, "fromuser=", row["username"])
+    stanza = substitute(stanza, "username=", row.get("username") or "")
+    stanza = substitute(stanza, "fromuser=", row.get("username") or "")
     return substitute(stanza, "secret=", row.get("password") or "")
 
 

@@ -1,0 +1,85 @@
+"""Apache, which stands before PHP on a SARK: what it answers itself. Knows paths as they are on the wire, no API.
+
+These are Apache 2.4's rules for paths (AllowEncodedSlashes Off) and the redirect in Laravel's .htaccess.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from html import escape
+from urllib.parse import quote, unquote_to_bytes
+
+from sarkmock.http.replies import Reply
+
+PAGE = "text/html; charset=iso-8859-1"
+BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+FORBIDDEN_ESCAPE = re.compile("%(?:2[Ff]|00)")
+SAFE = "/:@!$&'()*+,;=~"
+TITLES = {301: "Moved Permanently", 400: "Bad Request", 404: "Not Found"}
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An answer of the web server: PHP never sees the request. ``reason`` says why, for people."""
+
+    status: int
+    reason: str
+    location: str = ""
+
+
+BeforePhp = Callable[[str], Refused | None]
+
+
+def apache(path: str) -> Refused | None:
+    """What Apache answers itself to a path that is still percent-encoded; None for what it hands on to PHP."""
+    if BROKEN_ESCAPE.search(path):
+        return Refused(400, "Apache rejects a path with a % that two hexadecimal digits do not follow")
+    if FORBIDDEN_ESCAPE.search(path):
+        return Refused(404, "Apache does not pass on a path with %2F or %00")
+    normal = normalized(path)
+    if normal is None:
+        return Refused(400, "Apache rejects a path that leads above the root")
+    if normal.endswith("/") and normal != "/":
+        return Refused(301, "Apache redirects a path with a slash at its end, whatever the method; nothing is carried "
+                            "out, and many clients follow with GET", quote(unquote_to_bytes(normal[:-1]), SAFE))
+    return None
+
+
+def normalized(path: str) -> str | None:
+    """A path without dot segments and repeated slashes; None if it leads above the root."""
+    kept: list[str] = []
+    steps = path.split("/")
+    for step in steps:
+        name = unquote_to_bytes(step)
+        if name == b".." and not kept:
+            return None
+        if name == b"..":
+            kept.pop()
+        elif name not in (b"", b"."):
+            kept.append(step)
+    ends = unquote_to_bytes(steps[-1]) in (b"", b".", b"..") and kept
+    return "/" + "/".join(kept) + ("/" if ends else "")
+
+
+def page(refused: Refused, origin: str, query: str) -> Reply:
+    """The answer as Apache writes it; ``origin`` is what stands before the path in the URL of the request."""
+    title = TITLES[refused.status]
+    location = f"{origin}{refused.location}{'?' if query else ''}{query}" if refused.location else ""
+    headers = {"Cache-Control": ""} | ({"Location": location} if location else {})
+    link = f'<p>The document has moved <a href="{escape(location)}">here</a>.</p>\n' if location else ""
+    text = (f"<!DOCTYPE html>\n<html><head><title>{refused.status} {title}</title></head>\n"
+            f"<body><h1>{title}</h1>\n{link}</body></html>\n")
+    return Reply(text.encode(), refused.status, headers, PAGE)
+
+
+def raw_path(script: str, path: str, target: str) -> str:
+    """The path as it was on the wire, below where the application is mounted (``script``).
+
+    ``target`` is what the server says of it (REQUEST_URI), if anything; otherwise the decoded path is encoded anew.
+    """
+    raw = target.partition("?")[0]
+    if raw and unquote_to_bytes(raw).decode("latin-1") == script + path:
+        return raw[len(script):] if raw.startswith(script) else quote(path.encode("latin-1"), SAFE)
+    return quote(path.encode("latin-1"), SAFE)

@@ -1,0 +1,244 @@
+"""Replays recordings of whole exchanges, headers included, against the WSGI application; knows no resource by name.
+
+tests/replay.py compares what the engine answers. Here the request is what a client puts on the wire: a target with its
+query, header fields, a body of any kind. Of the answer, status, body, content type and the fields in HEADERS count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+import json
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote_to_bytes, urlencode
+
+from sarkmock.http.engine import Engine
+from sarkmock.http.flask_app import create_app, direct
+from sarkmock.http.wsgi import BASE
+from tests import replay
+
+FILE = Path(__file__).parent / "cases" / "wire.jsonl.gz"
+BOUNDARY = "sarkboundary7f3a"
+HEADERS = ("Allow", "Content-Type", "Content-Disposition", "Location", "Cache-Control", "Retry-After",
+           "WWW-Authenticate", "Accept-Ranges", "Content-Range")
+VOLATILE_FIELDS = {"z_created", "z_updated", "passwd", "filesize", "date"}
+VOLATILE = [(re.compile(pattern), name) for pattern, name in (
+    (r"dateSeg\d{6}", "dateSeg<n>"), (r"sched\d{6}", "sched<n>"), (r"sarkbak\.\d{9,}\.zip", "sarkbak.<t>.zip"),
+    (r"sark\.db\.\d{9,}", "sark.db.<t>"), (r"Master\.\d{9,}", "Master.<t>"),
+    (r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b", "<time>"),
+    (r"\b[2346789bcdfghjkmnpqrtvwxyzBCDFGHJKLMNPQRTVWXYZ]{12}(?=[,)'\"])", "<password>"))]
+LONGEST_TEXT = 4000
+
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """An exchange that is not answered as recorded, and in what."""
+
+    exchange: Mapping[str, Any]
+    aspect: str
+    got: Answer
+
+    @property
+    def resource(self) -> str:
+        return replay.resource_of(self.exchange["request"])
+
+    def __str__(self) -> str:
+        place = f"{self.exchange['scenario']}/{self.exchange['step']}"
+        return (f"{place} {self.aspect}: {json.dumps(self.exchange['request'])[:1000]}\n"
+                f"  expected {json.dumps(mask(self.exchange['response']))[:1000]}\n"
+                f"  got      {json.dumps(mask(self.got))[:1000]}")
+
+
+def stand_in(request: Mapping[str, Any], status: int) -> bool:
+    """Whether what answered was not the product's: the box had an Asterisk and a Shorewall that say what they like."""
+    path = request["path"]
+    return status == 200 and (path.startswith("/astamis/SIPpeers") or
+                              (request["method"] == "PUT" and path.startswith("/firewalls/")))
+
+
+def differences(exchanges: Iterable[Mapping[str, Any]], engine: Engine) -> Iterator[Difference]:
+    """Sends every exchange in order; a scenario starts on a factory-fresh box."""
+    client, scenario = Client(engine), None
+    for exchange in exchanges:
+        if exchange["scenario"] != scenario:
+            scenario, client.saved = exchange["scenario"], {}
+            replay.factory_fresh(engine.state)
+        got = client.send(exchange["request"])
+        aspect = difference(exchange["response"], got)
+        if aspect and not stand_in(exchange["request"], exchange["response"]["status"]):
+            yield Difference(exchange, aspect, got)
+
+
+def difference(expected: Mapping[str, Any], got: Answer) -> str | None:
+    """In what two answers differ first."""
+    if got["status"] != expected["status"]:
+        return "status"
+    if expected["status"] < 500 and canonical(got["body"]) != canonical(expected["body"]):
+        return "body"
+    fields = expected.get("headers", {}), got["headers"]
+    return next((name for name in HEADERS if mask(fields[0].get(name)) != mask(fields[1].get(name))), None)
+
+
+class Client:
+    """Sends recorded requests to an engine behind its gateway."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.application = direct(create_app(engine, control=None, web_server=False))
+        self.saved: dict[str, str] = {}
+
+    def send(self, recorded: Mapping[str, Any]) -> Answer:
+        status, headers, body = call(self.application, self.environ(recorded))
+        answer = {"status": status, "headers": {name: headers[name] for name in HEADERS if name in headers},
+                  "body": readable(headers.get("Content-Type", ""), body)}
+        for name, field in recorded.get("save", {}).items():
+            if isinstance(answer["body"], dict) and field in answer["body"]:
+                self.saved[name] = str(answer["body"][field])
+        return answer
+
+    def filled(self, text: str) -> str:
+        for name, value in self.saved.items():
+            text = text.replace("{" + name + "}", value)
+        return text
+
+    def environ(self, recorded: Mapping[str, Any]) -> dict[str, Any]:
+        path = self.filled(recorded["path"])
+        target = ("" if recorded.get("abs") else BASE) + (path if recorded.get("verbatim") else quote(path, safe="/%"))
+        content_type, body = payload(recorded)
+        fields = {"Accept": "application/json", "Host": "127.0.0.1:8000"}
+        fields |= {"Content-Type": content_type} if content_type else {}
+        fields |= {} if body is None else {"Content-Length": str(len(body))}
+        fields |= recorded.get("headers", {})
+        return environ_of(recorded["method"], target, fields, body or b"")
+
+
+def environ_of(method: str, target: str, fields: Mapping[str, str | None], body: bytes) -> dict[str, Any]:
+    path, _, query = target.partition("?")
+    environ = {"REQUEST_METHOD": method, "PATH_INFO": unquote_to_bytes(path).decode("latin-1"), "QUERY_STRING": query,
+               "wsgi.input": BytesIO(body), "REQUEST_URI": target, "wsgi.url_scheme": "http"}
+    for name, value in fields.items():
+        key = name.upper().replace("-", "_")
+        if value is not None:
+            text = value.encode().decode("latin-1")
+            environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"] = text
+    return environ
+
+
+def call(application: Any, environ: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
+    """A WSGI call; an application that raises answers with status 0."""
+    started: list[Any] = []
+    try:
+        body = b"".join(application(environ, lambda status, headers: started.extend((status, headers))))
+    except Exception as error:
+        return 0, {"Content-Type": "application/json"}, json.dumps({"raised": repr(error)}).encode()
+    return int(started[0].partition(" ")[0]), dict(started[1]), body
+
+
+def payload(recorded: Mapping[str, Any]) -> tuple[str, bytes | None]:
+    """Content type and body; None for no body."""
+    if "json" in recorded:
+        return "application/json", json.dumps(recorded["json"]).encode()
+    if "form" in recorded:
+        return "application/x-www-form-urlencoded", urlencode(recorded["form"]).encode()
+    if "parts" in recorded:
+        return f"multipart/form-data; boundary={BOUNDARY}", multipart(recorded["parts"])
+    if "raw64" in recorded:
+        return "", base64.b64decode(recorded["raw64"])
+    if "rawgen" in recorded:
+        pattern = recorded["rawgen"]
+        return "", (pattern["pre"] + pattern["unit"] * pattern["times"] + pattern["post"]).encode()
+    return "", recorded["raw"].encode("utf-8", "surrogatepass") if "raw" in recorded else None
+
+
+def multipart(parts: Iterable[tuple[str, str | None, str | None, str]]) -> bytes:
+    return b"".join(map(part, parts)) + f"--{BOUNDARY}--\r\n".encode()
+
+
+def part(item: tuple[str, str | None, str | None, str]) -> bytes:
+    name, filename, content_type, content = item
+    file = "" if filename is None else f'; filename="{filename}"'
+    kind = f"Content-Type: {content_type}\r\n" if content_type else ""
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{file}\r\n{kind}\r\n'
+    return head.encode() + base64.b64decode(content) + b"\r\n"
+
+
+def readable(content_type: str, body: bytes) -> Any:
+    """A body in the form in which the recording keeps its own."""
+    try:
+        return cut(json.loads(body)) if body else None
+    except ValueError:
+        return other(content_type, body)
+
+
+def other(content_type: str, body: bytes) -> Any:
+    if "html" in content_type:
+        return {"<html>": True}
+    if "zip" in content_type or "sqlite" in content_type or body.startswith((b"PK\3\4", b"SQLite format 3")):
+        return {"<bytes>": "volatile"}
+    try:
+        return {"<text>": body.decode()[:300]}
+    except UnicodeDecodeError:
+        return {"raw64": base64.b64encode(body[:4096]).decode(), "bytes": len(body)}
+
+
+def cut(value: Any) -> Any:
+    """Debug bodies without their trace, long texts as their digests."""
+    if isinstance(value, dict) and "trace" in value:
+        value = {name: value[name] for name in ("message", "exception")}
+    return shortened(value)
+
+
+def shortened(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {shortened(name): shortened(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [shortened(item) for item in value]
+    if isinstance(value, str) and len(value) > LONGEST_TEXT:
+        digest = hashlib.sha256(value.encode("utf8", "surrogatepass")).hexdigest()[:16]
+        return f"<string of {len(value)} characters, sha256 {digest}>"
+    return value
+
+
+def mask(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {mask(name): "volatile" if name in VOLATILE_FIELDS and item not in (None, "") else mask(item)
+                for name, item in value.items()}
+    if isinstance(value, list):
+        return [mask(item) for item in value]
+    if isinstance(value, str):
+        for pattern, name in VOLATILE:
+            value = pattern.sub(name, value)
+    return value
+
+
+def canonical(value: Any) -> str:
+    return replay.canonical(mask(value))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.wire", description=__doc__)
+    parser.add_argument("file", type=Path, nargs="?", default=FILE, help="recorded exchanges, .jsonl or .jsonl.gz")
+    parser.add_argument("--profile", default="shipped")
+    parser.add_argument("-v", "--verbose", action="store_true", help="print every difference")
+    options = parser.parse_args(arguments)
+    exchanges = replay.read(options.file)
+    found = list(differences(exchanges, replay.engine_for(options.profile)))
+    wrong = Counter(item.exchange["scenario"] for item in found)
+    total = Counter(exchange["scenario"] for exchange in exchanges)
+    sys.stdout.writelines(f"{item}\n" for item in found if options.verbose)
+    sys.stdout.writelines(f"{replay.agreement(name, total[name], wrong[name])}\n" for name in wrong)
+    sys.stdout.write(f"{replay.agreement('all', len(exchanges), len(found))}\n")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
