@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from sarkmock import Journal, SarkMock
 
-MARKER = "sark(*, profile, seed, pbx, faults, now, throttle, api_token, web_server): the initial state of the fixture `sark`"
+MARKER = ("sark(*, profile, seed, pbx, faults, now, throttle, api_token, web_server): "
+          "the initial state of the fixture `sark`")
 GIVEN_BY_FIXTURES = {"host", "port", "tls"}
 MOST_SERVERS = 16
 

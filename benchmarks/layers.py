@@ -16,7 +16,8 @@ from candidates import engine, recorded
 from rich.console import Console
 from rich.table import Table
 
-from sarkmock import Faults, Journal, create_app
+from sarkmock import Journal, create_app
+from sarkmock.faults import Faults
 
 HEADERS = {"HTTP_HOST": "127.0.0.1:44300", "HTTP_ACCEPT": "application/json", "HTTP_USER_AGENT": "benchmark/1",
            "HTTP_ACCEPT_ENCODING": "gzip, deflate", "HTTP_CONNECTION": "keep-alive"}

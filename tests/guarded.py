@@ -7,17 +7,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sarkmock_contracts.client.http import Request, Response
+from sarkmock_contracts.client.http import Exchange, Request, Response
+from sarkmock_contracts.client.rate_limit import Clock
 from sarkmock_contracts.client.target import Target
 from sarkmock_contracts.client.transports import InProcess
-from sarkmock_contracts.fixtures.rows import Stock
-from sarkmock_contracts.run import Settings, Suite
+from sarkmock_contracts.fixtures.rows import Fixtures
+from sarkmock_contracts.run import Run
+from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.safety.gate import Permissions
 from sarkmock_contracts.safety.guards import Caution, Safety
 from sarkmock_contracts.spec.contract import Contract
 from sarkmock_contracts.spec.live_tables import LiveTables
 
-from sarkmock import Engine, State, create_app, load
+from sarkmock import Engine, State, create_app
+from sarkmock.suite_api import load
 
 Reading = Callable[[Request], Request]
 
@@ -69,29 +72,49 @@ class Box:
 
 
 def guarded(
-    box: Box, judge: str, hazards: str, ledger: Path | None = None, hostile: bool = False
-) -> tuple[Safety, Stock]:
+    box: Box, judge: str, hazards: str, ledger: Path | None = None, hostile: bool = False, begin: bool = True
+) -> tuple[Guarded, Fixtures]:
     """The box as a run sees it that was allowed these hazards."""
-    contract, target = Contract(load(judge)), Target(box.wire)
-    permissions = Permissions(frozenset({"read", *hazards.split()}), hostile)
-    safety = Safety(contract, target, Caution(permissions, ledger=str(ledger) if ledger else None), judge)
-    stock = Stock(contract, target, LiveTables(contract, target))
-    safety.begin(stock, judge)
-    return safety, stock
+    guarded = Guarded(box, judge, Caution(Permissions(frozenset({"read", *hazards.split()}), hostile),
+                                          ledger=str(ledger) if ledger else None))
+    if begin:
+        guarded.safety.begin()
+    return guarded, guarded.fixtures
 
 
-def guarded_suite(box: Box, judge: str, hazards: str, ledger: Path, **settings: Any) -> Suite:
+class Guarded:
+    """A client whose requests pass the gate."""
+
+    def __init__(self, box: Box, judge: str, caution: Caution) -> None:
+        contract = Contract(load(judge))
+        self.safety = Safety(contract, box.wire.url, caution, judge, self)
+        self.gate, self.ledger = self.safety.gate(box.wire), self.safety.ledger
+        self.target = Target(self.gate)
+        live = LiveTables(contract, self)
+        self.fixtures = Fixtures(contract, self, live, self.safety.keys, self.safety.spared)
+
+    def send(self, request: Request) -> Exchange:
+        return self.target.send(request)
+
+    def get(self, path: str) -> Response:
+        return self.target.get(path)
+
+    def end(self) -> list[str]:
+        return self.safety.end()
+
+
+def guarded_suite(box: Box, judge: str, hazards: str, ledger: Path, **settings: Any) -> Run:
     """The whole suite on the box, allowed these hazards and begun."""
     caution = Caution(Permissions(frozenset({"read", *hazards.split()})), ledger=str(ledger))
-    asked = Settings(profile=judge, url=box.wire.url, caution=caution, **settings)
-    suite = Suite(Contract(load(judge)), Target(box.wire), asked)
+    asked = RunOptions(profile=judge, url=box.wire.url, caution=caution, **settings)
+    suite = Run(Contract(load(judge)), box.wire, asked, clock=Clock())
     with suite.budget.removing():
-        suite.safety.begin(suite.stock, judge)
+        suite.safety.begin()
     return suite
 
 
-def ended(suite: Suite) -> list[str]:
+def ended(suite: Run) -> list[str]:
     """The end of a run: what is not as it was before."""
     with suite.budget.removing():
-        suite.stock.sweep(keep_fixtures=False)
+        suite.fixtures.sweep(keep_fixtures=False)
         return suite.safety.end()

@@ -17,10 +17,11 @@ from sarkmock_contracts.client.target import Target
 from sarkmock_contracts.client.transports import InProcess
 from sarkmock_contracts.spec.boundary_values import is_placeholder
 
-from sarkmock import Engine, Operation, State, create_app, load
+from sarkmock import Engine, State, create_app
 from sarkmock.laravel.validation import Validator
 from sarkmock.pbx.seed import Seed
 from sarkmock.spec import overlay
+from sarkmock.suite_api import Operation, load
 
 GENERIC = ("create", "update")
 DEPTH = DEPTHS["usual"]

@@ -12,8 +12,6 @@ from statistics import median
 
 import pytest
 
-import sarkmock
-
 ROOT = Path(__file__).parent.parent
 PLUGIN = ROOT / "pytest_sarkmock.py"
 SOURCES = sorted([PLUGIN, *(ROOT / "sarkmock").rglob("*.py"), *(ROOT / "contracts").rglob("*.py")])
@@ -37,8 +35,23 @@ LADDER = [
     {"control"},
     {"http.flask_app"},
     {"server.mock"},
-    {"cli"},
+    {"cli", "_public", "suite_api"},
     {"__init__", "__main__"},
+]
+# The ladder of the contract suite: its packages and modules, in the same way.
+SUITE_LADDER = [
+    {"__init__", "errors", "options", "pytest_entry"},
+    {"client"},
+    {"spec"},
+    {"fixtures"},
+    {"judge"},
+    {"safety"},
+    {"run_options"},
+    {"run"},
+    {"checks", "reports", "state_import"},
+    {"baselines", "plugin"},
+    {"launch"},
+    {"cli", "test_contract"},
 ]
 # Packages whose modules are units; any other package is one unit.
 SPLIT = {"spec", "laravel", "pbx", "http", "server"}
@@ -48,7 +61,6 @@ KEEPERS = {
     "cryptography": {"server.certificates"},
     "flask": {"http.flask_app", "server.mock", "control", "ui"},
     "jsonpath": {"spec.overlay"},
-    "pytest": {"cli"},
     "rich": {"cli"},
     "sqlite3": {"pbx.database", "pbx.actions", "pbx.state_file"},
     "trustme": {"server.certificates"},
@@ -56,6 +68,7 @@ KEEPERS = {
 }
 # What is used where it is installed, and not needed.
 OPTIONAL = {"anyio", "httpx"}
+PLUGINS = {"pytest-xdist"}  # are named on a command line, and never imported
 MODULE_LINES, FUNCTION_LINES = 350, 40
 
 
@@ -123,6 +136,32 @@ def test_imports_go_up_the_list(name):
     assert used - {name} <= above
 
 
+def suite_unit(module):
+    return module.removeprefix("sarkmock_contracts.").partition(".")[0]
+
+
+@cache
+def suite_units():
+    """Package or module of the suite -> everything of the suite that it imports."""
+    home = ROOT / "contracts" / "sarkmock_contracts"
+    found = {}
+    for path in home.rglob("*.py"):
+        name = path.relative_to(home).parts[0].removesuffix(".py")
+        used = {suite_unit(module) for module in imported(path) if module.startswith("sarkmock_contracts.")}
+        found.setdefault(name, set()).update(used)
+    return found
+
+
+def test_every_part_of_the_suite_has_its_step():
+    assert set(suite_units()) == set().union(*SUITE_LADDER)
+
+
+@pytest.mark.parametrize("name", sorted(set().union(*SUITE_LADDER)))
+def test_the_suite_imports_up_the_list(name):
+    step = next(number for number, names in enumerate(SUITE_LADDER) if name in names)
+    assert suite_units()[name] - {name} <= set().union(*SUITE_LADDER[:step])
+
+
 def test_the_mock_never_imports_its_judge_and_the_judge_only_public_names():
     for path in SOURCES:
         for module in imported(path):
@@ -130,8 +169,8 @@ def test_the_mock_never_imports_its_judge_and_the_judge_only_public_names():
             assert first != "tests", path
             if path.is_relative_to(ROOT / "sarkmock"):
                 assert first != "sarkmock_contracts", path
-            elif first == "sarkmock":
-                assert name in sarkmock.__all__, path
+            elif first == "sarkmock" and path != PLUGIN:
+                assert name.partition(".")[0] == "suite_api", path
 
 
 def test_the_plugin_imports_nothing_of_ours_before_a_test_asks_for_it():
@@ -149,7 +188,7 @@ def test_a_library_has_one_keeper(library):
 def test_what_is_imported_is_declared_and_nothing_else():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     lines = [*project["dependencies"], *project["optional-dependencies"]["check"]]
-    declared = {re.match(r"[\w-]+", line)[0].lower() for line in lines}
+    declared = {re.match(r"[\w-]+", line)[0].lower() for line in lines} - PLUGINS
     roots = {module.partition(".")[0] for path in SOURCES for module in imported(path)}
     libraries = roots - sys.stdlib_module_names - {"sarkmock", "sarkmock_contracts"} - OPTIONAL
     assert {packages_distributions()[library][0].lower().replace("_", "-") for library in libraries} == declared

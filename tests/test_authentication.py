@@ -8,10 +8,11 @@ import pytest
 import yaml
 from requests import Session
 
-from sarkmock import Engine, Seed, State, apply_overlay, create_app, load
+from sarkmock import Engine, Seed, State, create_app
 from sarkmock.http.engine import Program, api_token_of
 from sarkmock.pbx import accounts
 from sarkmock.server.in_process import RequestsAdapter
+from sarkmock.suite_api import apply_overlay, load
 
 TOKEN = "1|0123456789abcdefghij"
 ADMIN = {"email": "admin@example.com", "password": "secret"}

@@ -9,19 +9,18 @@ import time
 
 import pytest
 from sarkmock_contracts.baselines import files
-from sarkmock_contracts.baselines.catalogue import catalogue, contract_of, digest, moved, nearest, working
+from sarkmock_contracts.baselines.catalogue import catalogue, digest, moved, nearest, working
 from sarkmock_contracts.baselines.facts import NOT_SENT, Fact, Facts
-from sarkmock_contracts.baselines.files import BadBaseline, Baseline
+from sarkmock_contracts.baselines.files import Baseline
 from sarkmock_contracts.baselines.probes import DEPTHS, packets, values_for, written
 from sarkmock_contracts.baselines.recording import Recorder
 from sarkmock_contracts.baselines.response_shape import shape
 from sarkmock_contracts.client.target import Target
+from sarkmock_contracts.errors import BadBaseline
 from sarkmock_contracts.run import embedded
-from sarkmock_contracts.safety.gate import Permissions
-from sarkmock_contracts.safety.guards import Caution, Safety
 
 from sarkmock import Seed, profiles
-from tests.guarded import Box
+from tests.guarded import Box, guarded
 from tests.serving import COMMAND, mistake, sarkmock, serving
 
 READS = frozenset({"read"})
@@ -33,7 +32,7 @@ def recorder(target, hazards=WRITES, depth="quick", only=None):
 
 
 def recorded(profile, hazards=WRITES, depth="quick", only=None):
-    return recorder(embedded(profile), hazards, depth, only).run()
+    return recorder(Target(embedded(profile)), hazards, depth, only).run()
 
 
 def baseline(facts, **other):
@@ -144,11 +143,10 @@ def test_reads_change_nothing():
 def test_nothing_stays_of_what_may_be_written(profile, tmp_path):
     box = Box(profile)
     before = box.contents()
-    target = Target(box.wire)
-    caution = Caution(Permissions(WRITES), ledger=str(tmp_path / "ledger"))
-    safety = Safety(contract_of("documented"), target, caution, "documented")
-    Recorder(target, DEPTHS["quick"], WRITES, prepare=lambda observer: safety.begin(observer.stock, "documented")).run()
-    assert len(safety.journal.entries) > 50
+    safety, _ = guarded(box, "documented", "write", tmp_path / "ledger", begin=False)
+    Recorder(safety, DEPTHS["quick"], WRITES, None, safety.safety.keys, safety.safety.spared,
+             lambda observer: safety.safety.begin()).run()
+    assert len(safety.ledger.entries) > 50
     assert safety.end() == []
     assert box.contents() == before
     assert "disruptive" not in {box.hazards[name] for name in box.done}
@@ -277,7 +275,7 @@ def test_ctrl_c_cleans_up_and_says_how_to_go_on(box, tmp_path):
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "the same command goes on where it was" in told
+    assert "the same command resumes the recording" in told
     assert [row["pkey"] for row in json.loads(box.get("/api/tenants"))] == ["default"]
     assert [path.name for path in tmp_path.iterdir()] == ["stopped.sark.partial"]
 

@@ -16,7 +16,8 @@ from sarkmock_contracts.baselines.facts import Fact
 from sarkmock_contracts.baselines.probes import DEPTHS
 from sarkmock_contracts.baselines.recording import Recorder
 from sarkmock_contracts.baselines.report import as_text, describe
-from sarkmock_contracts.client.transports import CannotRun
+from sarkmock_contracts.client.target import Target
+from sarkmock_contracts.errors import CannotRun
 from sarkmock_contracts.run import embedded
 
 from sarkmock import SarkMock
@@ -31,7 +32,8 @@ SCHEMA = files.SCHEMA.with_name("compare.schema.json")
 
 @pytest.fixture(scope="module")
 def recordings():
-    return [Recorder(embedded(profile), DEPTHS["usual"], frozenset(ALL)).run() for profile in ("documented", "shipped")]
+    return [Recorder(Target(embedded(profile)), DEPTHS["usual"], frozenset(ALL)).run()
+            for profile in ("documented", "shipped")]
 
 
 @pytest.fixture(scope="module")

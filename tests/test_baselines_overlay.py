@@ -13,12 +13,14 @@ from sarkmock_contracts.baselines.facts import NOT_SENT, Fact
 from sarkmock_contracts.baselines.files import Baseline
 from sarkmock_contracts.baselines.inferring import infer
 from sarkmock_contracts.baselines.match_deviations import actions_of, choose
-from sarkmock_contracts.baselines.mocking import Unfit, document_of, recording_of
+from sarkmock_contracts.baselines.mocking import document_of, recording_of
 from sarkmock_contracts.baselines.probes import DEPTHS, values_for, written
 from sarkmock_contracts.baselines.profile import OWN, lines, profile_of, write_profile
+from sarkmock_contracts.errors import Unfit
 from sarkmock_contracts.spec.boundary_values import split
 
-from sarkmock import Engine, State, Validator, deviations, load
+from sarkmock import Engine, State
+from sarkmock.suite_api import Validator, deviations, load
 from tests import replay
 from tests.fidelity import FILES
 from tests.mutations import NoTables, draw, laravel, mutated, record

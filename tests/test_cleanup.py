@@ -10,16 +10,15 @@ from contextlib import contextmanager, suppress
 
 import pytest
 from sarkmock_contracts.client.http import Request, with_json
-from sarkmock_contracts.client.target import Target, Withheld
-from sarkmock_contracts.fixtures.rows import Unavailable
-from sarkmock_contracts.safety.finishing import finish_at
-from sarkmock_contracts.safety.ledger import BadLedger, read_ledger, reopen_ledger
+from sarkmock_contracts.errors import BadLedger, Unavailable, Withheld
+from sarkmock_contracts.safety.finishing import Finishing
+from sarkmock_contracts.safety.ledger import read_ledger, reopen_ledger
 
 from sarkmock import profiles
 from sarkmock.server.https_server import Server
+from tests.contract_runs import run
 from tests.guarded import Box, ended, guarded, guarded_suite
 from tests.serving import COMMAND, mistake, sarkmock
-from tests.test_budget import cases, run
 
 KILLS = int(os.environ.get("SARKMOCK_KILLS", "2"))  # `tox -e kills` asks for 50
 PATIENCE = 120
@@ -54,7 +53,7 @@ def test_nothing_is_left_of_every_operation(judge, real, tmp_path):
     before = box.contents()
     safety, stock = guarded(box, judge, "write operational", tmp_path / "ledger")
     everything(safety, stock, random.Random(1))
-    assert len(safety.journal.entries) > 20
+    assert len(safety.ledger.entries) > 20
     assert safety.end() == []
     assert changed(box, before) == set()
     assert read_ledger(tmp_path / "ledger").complete
@@ -70,10 +69,10 @@ def test_a_run_that_dies_anywhere_is_finished_from_its_ledger(number, tmp_path):
     die_after(box, dice.randint(1, 250), arrives=dice.random() < 0.5)
     with pytest.raises(Killed):
         everything(safety, stock, dice)
-    safety.journal.close()
+    safety.ledger.close()
     box.wire.send = box.wire.inner.send
     ledger = reopen_ledger(tmp_path / "ledger")
-    assert finish_at(Target(box.wire), ledger) == []
+    assert Finishing(box.wire, ledger).finish() == []
     assert changed(box, before) == set()
     assert "passwd" not in (tmp_path / "ledger").read_text()
 
@@ -160,7 +159,7 @@ def test_a_budget_holds_what_cleaning_up_takes(budget, tmp_path):
     box = Box("shipped")
     before = box.contents()
     suite = guarded_suite(box, "documented", "write operational", tmp_path / "ledger", budget=budget)
-    run(suite, cases(suite))
+    run(suite)
     assert ended(suite) == []
     assert budget * 0.9 <= len(box.wire.left) <= budget
     assert changed(box, before) == set()
@@ -174,12 +173,12 @@ def test_a_stopped_pbx_is_no_finding(real, judge, tmp_path):
     box.engine.state.pbx.stop()
     before = box.contents()
     suite = guarded_suite(box, judge, "write operational", tmp_path / "ledger")
-    run(suite, cases(suite))
+    run(suite)
     assert ended(suite) == []
     outcome = suite.outcome()
     assert [judged.id for judged in outcome.failures] == []
     assert real == judge or outcome.deviations("fixed") == []
-    assert any("the PBX is stopped" in reason for reason in suite.unasked)
+    assert any("the PBX is stopped" in reason for reason in suite.gaps.unavailable)
     assert changed(box, before) == set()
 
 
@@ -209,9 +208,9 @@ def test_a_timer_whose_answer_was_never_seen_is_found_by_its_mark(tmp_path):
     with pytest.raises(Killed):
         stock.make(stock.contract.by_id["daytimers.create"])
     assert box.contents() != before
-    safety.journal.close()
+    safety.ledger.close()
     box.wire.send = box.wire.inner.send
-    assert finish_at(Target(box.wire), reopen_ledger(tmp_path / "ledger")) == []
+    assert Finishing(box.wire, reopen_ledger(tmp_path / "ledger")).finish() == []
     assert box.contents() == before
 
 
@@ -347,8 +346,8 @@ def test_a_line_cut_short_by_a_kill_is_dropped(tmp_path):
     box = Box("documented")
     safety, stock = guarded(box, "documented", "write", tmp_path / "ledger")
     stock.make(stock.contract.by_id["tenants.create"])
-    safety.journal.close()
+    safety.ledger.close()
     with (tmp_path / "ledger").open("ab") as file:
         file.write(b'{"begin": {"operation": "ten')
-    assert finish_at(Target(box.wire), reopen_ledger(tmp_path / "ledger")) == []
+    assert Finishing(box.wire, reopen_ledger(tmp_path / "ledger")).finish() == []
     assert read_ledger(tmp_path / "ledger").complete

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 import yaml
 
-from sarkmock import compile_document, deviations, load
+from sarkmock.suite_api import compile_document, deviations, load
 from tests.serving import COMMAND, mistake, sarkmock
 
 COMMANDS = ("serve", "seeds", "import", "check", "routes", "spec", "deviations", "export", "completion")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click import Context
 
 from sarkmock.cli import cli
 from tests.serving import serving
@@ -25,7 +26,9 @@ def last(name: str) -> str:
 
 def options(words: list[str]) -> dict[str, object]:
     """What a command line of sarkmock means."""
-    return cli.commands[words[0]].make_context(words[0], words[1:]).params
+    command = cli.get_command(Context(cli), words[0])
+    assert command is not None
+    return command.make_context(words[0], words[1:]).params
 
 
 def test_it_serves_everybody_as_nobody():

@@ -9,7 +9,7 @@ import pytest
 from sarkmock_contracts.spec import boundary_values as bounds
 from sarkmock_contracts.spec.boundary_values import KINDS, Live, bounds_of, is_placeholder, loosely_equal, spelled
 
-from sarkmock import Operation, PhpError, compile_document, load
+from sarkmock.suite_api import Operation, PhpError, compile_document, load
 
 PROFILES = ("documented", "shipped")
 OPERATIONS = [(profile, operation) for profile in PROFILES for operation in compile_document(load(profile))]

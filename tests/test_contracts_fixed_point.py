@@ -5,7 +5,8 @@ from __future__ import annotations
 from sarkmock_contracts.judge import attribution as known
 from sarkmock_contracts.spec.contract import Contract
 
-from sarkmock import State, deviations, load
+from sarkmock import State
+from sarkmock.suite_api import deviations, load
 from tests.contract_runs import NOW, run, suite_of
 
 
@@ -17,11 +18,11 @@ def box_with_an_ivr() -> State:
 
 
 def test_documented_conforms_to_itself() -> None:
-    assert [str(finding) for finding in run(suite_of("documented", "documented")).ledger] == []
+    assert [str(finding) for finding in run(suite_of("documented", "documented")).findings] == []
 
 
 def test_shipped_conforms_to_itself() -> None:
-    assert [str(finding) for finding in run(suite_of("shipped", "shipped", box_with_an_ivr())).ledger] == []
+    assert [str(finding) for finding in run(suite_of("shipped", "shipped", box_with_an_ivr())).findings] == []
 
 
 def test_shipped_differs_from_the_page_exactly_by_the_listed_deviations() -> None:

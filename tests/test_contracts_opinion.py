@@ -10,7 +10,7 @@ from sarkmock_contracts.client.http import Exchange, Request, Response
 from tests.contract_runs import suite_of
 
 SUITE = suite_of("documented", "documented")
-CORE = openapi_core_of(SUITE.contract)
+CORE = openapi_core_of(SUITE)
 
 
 def tenant() -> Exchange:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from sarkmock_contracts.client.http import Request
 
-from tests.contract_runs import run, suite_of
+from tests.contract_runs import listen, run, suite_of
 
 
 def requests(section: str, seed: int) -> list[Request]:
     """Everything that leaves for one section."""
-    suite = suite_of("documented", "documented", seed=seed, only=section)
+    suite = suite_of("documented", "documented", random_seed=seed, only=section)
     sent: list[Request] = []
-    suite.target.guards.append(sent.append)
+    listen(suite, lambda exchange: sent.append(exchange.request))
     run(suite, random_examples=5)
     return sent
 

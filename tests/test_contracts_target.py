@@ -11,7 +11,8 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 import pytest
 from sarkmock_contracts.client.http import Exchange, Request, Response, with_form, with_json
 from sarkmock_contracts.client.target import Target, read_environ
-from sarkmock_contracts.client.transports import CannotRun, InProcess, NoAnswer, OverHttp
+from sarkmock_contracts.client.transports import InProcess, Layer, OverHttp
+from sarkmock_contracts.errors import CannotRun, NoAnswer, Withheld
 from werkzeug.test import Client
 
 from sarkmock import create_app
@@ -83,23 +84,22 @@ def test_a_client_of_the_target_leaves_through_it() -> None:
     assert target.requests == 1
 
 
-def test_guards_come_before_and_witnesses_after() -> None:
-    target = Target(Echo())
-    seen: list[Any] = []
-    target.guards.append(seen.append)
-    target.witnesses.append(seen.append)
-    exchange = target.send(Request("GET", "/tenants"))
-    assert seen == [exchange.request, exchange]
+def test_layers_stand_before_the_transport() -> None:
+    echo = Echo()
+    target = Target(Layer(Layer(echo)))
+    assert [type(layer) for layer in target.layers()] == [Layer, Layer, Echo]
+    target.send(Request("GET", "/tenants"))
+    assert (len(echo.sent), target.requests) == (1, 1)
 
 
-def test_a_guard_can_keep_a_request_from_leaving() -> None:
-    def refuse(_: Request) -> None:
-        raise PermissionError
+def test_a_layer_can_keep_a_request_from_leaving() -> None:
+    class Refusing(Layer):
+        def send(self, request: Request) -> Response:
+            raise Withheld("is not sent")
 
     echo = Echo()
-    target = Target(echo)
-    target.guards.append(refuse)
-    with pytest.raises(PermissionError):
+    target = Target(Refusing(echo))
+    with pytest.raises(Withheld):
         target.send(Request("GET", "/syscommands/reboot"))
     assert (echo.sent, target.requests) == ([], 0)
 

@@ -13,8 +13,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from sarkmock import Control, Engine, Faults, Journal, create_app
+from sarkmock import Engine, Journal, create_app
+from sarkmock.control import Control
 from sarkmock.control.contract import document, endpoints
+from sarkmock.faults import Faults
 
 CONFORMANCE = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance,
                negative_data_rejection]

@@ -3,7 +3,8 @@
 import pytest
 import yaml
 
-from sarkmock import Control, Engine, State, create_app
+from sarkmock import Engine, State, create_app
+from sarkmock.control import Control
 from tests.boxes import NOW
 
 YAML = "application/yaml"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sarkmock import Control, Engine, create_app, load
+from sarkmock import Engine, create_app
+from sarkmock.control import Control
+from sarkmock.suite_api import load
 from tests.serving import mistake
 
 PAGE = "https://app.example"

@@ -5,11 +5,12 @@ import sys
 import fakeredis
 import pytest
 import redis
-from sarkmock_contracts.checks.examples import Examples, open_database
+from sarkmock_contracts.checks.replay import check_examples
 from sarkmock_contracts.client.http import Request, with_json
-from sarkmock_contracts.client.transports import CannotRun
-from sarkmock_contracts.run import Settings, open_suite
-from sarkmock_contracts.test_examples import test_examples as replay
+from sarkmock_contracts.errors import CannotRun
+from sarkmock_contracts.judge.examples import Examples, open_database
+from sarkmock_contracts.run import open_run
+from sarkmock_contracts.run_options import RunOptions
 
 REQUEST = Request("PUT", "/tenants/gone", "a=%C3%A9", (("Accept", "application/json"),), b'\x00\xff{"x": 1}')
 
@@ -69,20 +70,20 @@ def test_redis_that_does_not_answer_is_a_mistake(place):
 
 
 def test_what_one_run_found_the_next_meets_first(tmp_path):
-    settings = Settings(target_profile="shipped", example_databases=(str(tmp_path),))
-    first = open_suite(settings)
+    settings = RunOptions(target_profile="shipped", example_database=(str(tmp_path),))
+    first = open_run(settings)
     operation = first.contract.by_id["tenants.update"]
-    path = first.stock.request(operation).path
+    path = first.fixtures.request(operation).path
     with first.watch():
-        first.target.send(with_json("PUT", path, {"localarea": "2.5"}))
+        first.send(with_json("PUT", path, {"localarea": "2.5"}))
     found = "tenants.update rules localarea accepted"
-    assert found in map(str, (finding.identity for finding in first.ledger))
+    assert found in map(str, (finding.identity for finding in first.findings))
     assert list(first.examples.requests("tenants.update")) == []  # known: the list of deviations tells it already
-    strict = Settings(target_profile="shipped", example_databases=(str(tmp_path),), strict=True)
-    second = open_suite(strict)
+    strict = RunOptions(target_profile="shipped", example_database=(str(tmp_path),), strict=True)
+    second = open_run(strict)
     with pytest.raises(AssertionError), second.watch():
-        second.target.send(with_json("PUT", second.stock.request(operation).path, {"localarea": "2.5"}))
-    third = open_suite(strict)
-    with pytest.raises(AssertionError):
-        replay(third, operation)
-    assert found in map(str, (finding.identity for finding in third.ledger))
+        second.send(with_json("PUT", second.fixtures.request(operation).path, {"localarea": "2.5"}))
+    third = open_run(strict)
+    with pytest.raises(AssertionError), third.watch():
+        check_examples(third, operation)
+    assert found in map(str, (finding.identity for finding in third.findings))

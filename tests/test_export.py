@@ -11,11 +11,12 @@ from urllib.parse import unquote
 
 import pytest
 
-from sarkmock import Engine, State, compile_document, load, load_seed, profiles
+from sarkmock import Engine, State, load_seed, profiles
 from sarkmock.export import FORMS
 from sarkmock.export.requests import Exported
 from sarkmock.export.requests import exported as requests_of
 from sarkmock.http.engine import Request
+from sarkmock.suite_api import compile_document, load
 from tests.serving import mistake, sarkmock
 
 BASE = "https://pbx.example:44300/api"

@@ -5,8 +5,9 @@ import json
 import pytest
 from werkzeug.test import create_environ
 
-from sarkmock import Engine, Fault, FaultError, Faults, FileError, State, create_app, deviations
-from sarkmock.faults import read_faults
+from sarkmock import Engine, Fault, FaultError, FileError, State, create_app
+from sarkmock.faults import Faults, read_faults
+from sarkmock.suite_api import deviations
 from tests.boxes import NOW
 
 JSON = {"Accept": "application/json"}

@@ -10,7 +10,8 @@ import flask
 import pytest
 from werkzeug.test import Client
 
-from sarkmock import Engine, Fault, Faults, Journal, State, blueprint, create_app
+from sarkmock import Engine, Fault, Journal, State, blueprint, create_app
+from sarkmock.faults import Faults
 from sarkmock.http.flask_app import direct
 from tests import fidelity, replay
 

@@ -9,9 +9,10 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 from sarkmock_contracts.client.http import ACCEPT, FORM, JSON, Request, with_form, with_json
-from sarkmock_contracts.client.target import Withheld
+from sarkmock_contracts.errors import Withheld
 
-from sarkmock import compile_document, load, profiles
+from sarkmock import profiles
+from sarkmock.suite_api import compile_document, load
 from tests.guarded import Box, guarded
 
 READ_ONLY = ""

@@ -11,14 +11,14 @@ import pytest
 import yaml
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from sarkmock_contracts.client.target import Target
 from sarkmock_contracts.client.transports import InProcess
 from sarkmock_contracts.state_import.anonymize import CONFIGURATION
 from sarkmock_contracts.state_import.importing import Wanted, guarded, read_state
 
-from sarkmock import Engine, Operation, Seed, State, compile_document, create_app, is_secret, load, load_seed, profiles
+from sarkmock import Engine, Seed, State, create_app, load_seed, profiles
 from sarkmock.http.engine import Request
 from sarkmock.pbx import pbx_files
+from sarkmock.suite_api import Operation, compile_document, is_secret, load
 from tests.boxes import NOW
 from tests.guarded import Box
 from tests.serving import mistake, sarkmock, serving
@@ -89,7 +89,7 @@ def engine_of(seed: Seed, profile: str) -> Engine:
 
 def imported(engine: Engine, *, secrets: bool = False) -> tuple[Seed, list[str]]:
     """What is read from a box, by way of the file that it is written to."""
-    box = guarded(Target(InProcess(create_app(engine))))
+    box = guarded(InProcess(create_app(engine)))
     seed = read_state(box, Wanted(secrets=secrets))
     return Seed.of(yaml.safe_load(seed.text())), box.notes
 
@@ -185,7 +185,7 @@ def blind(found: Any) -> Any:
 @pytest.mark.parametrize("profile", profiles())
 def test_nothing_but_reads_is_carried_out(profile: str) -> None:
     box = Box(profile)
-    read_state(guarded(Target(box.wire)), Wanted(secrets=True))
+    read_state(guarded(box.wire), Wanted(secrets=True))
     assert {box.hazards[name] for name in box.done} == {"read"}
     assert {request.method for request in box.wire.left} == {"GET"}
 

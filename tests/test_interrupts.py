@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from sarkmock_contracts.client import interrupts
-from sarkmock_contracts.run import Settings, open_suite
+from sarkmock_contracts.run import open_run
+from sarkmock_contracts.run_options import RunOptions
 
 from tests.serving import COMMAND
 
@@ -31,15 +32,15 @@ def raised(number):
 
 @pytest.mark.parametrize("number", interrupts.SIGNALS)
 def test_a_signal_ends_the_run_before_its_next_request(number):
-    suite = open_suite(Settings())
+    suite = open_run(RunOptions())
     interrupts.install()
-    assert suite.target.get("/tenants").ok
+    assert suite.get("/tenants").ok
     raised(number)
     sent = suite.target.requests
     with pytest.raises(KeyboardInterrupt):
-        suite.target.get("/tenants")
+        suite.get("/tenants")
     assert suite.target.requests == sent
-    assert suite.target.get("/tenants").ok  # whoever cleans up can send again
+    assert suite.get("/tenants").ok  # whoever cleans up can send again
 
 
 def test_a_signal_in_a_callback_that_swallows_exceptions_is_not_lost():

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sarkmock import CriteriaError, Engine, Fault, Faults, Journal, State, create_app
+from sarkmock import CriteriaError, Engine, Fault, Journal, State, create_app
+from sarkmock.faults import Faults
 from sarkmock.journal.criteria import compare
 from tests.boxes import NOW
 

@@ -5,8 +5,10 @@ import re
 
 import pytest
 
-from sarkmock import Engine, Faults, Journal, State, create_app, deviations
+from sarkmock import Engine, Journal, State, create_app
+from sarkmock.faults import Faults
 from sarkmock.journal.deviation_warnings import products, relations
+from sarkmock.suite_api import deviations
 from tests.boxes import NOW
 
 ACME = {"pkey": "acme", "description": "A tenant"}

@@ -1,21 +1,22 @@
 """The pace of a run at a box that limits its clients, and a network that fails, by a clock that only tests move."""
 
 import json
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from sarkmock_contracts.client.har import Cassette
+from sarkmock_contracts.checks import cases
+from sarkmock_contracts.client.har import Cassette, Recorder
 from sarkmock_contracts.client.http import Request, Response
-from sarkmock_contracts.client.rate_limit import Clock, Lost, Paced, StaysAway, retry_after, seconds_each
-from sarkmock_contracts.client.target import Target
-from sarkmock_contracts.client.transports import CannotRun, InProcess, NoAnswer
-from sarkmock_contracts.plugin.budget import Planning
-from sarkmock_contracts.run import Suite, record
+from sarkmock_contracts.client.rate_limit import Clock, RateLimit, retry_after, seconds_each
+from sarkmock_contracts.client.transports import InProcess
+from sarkmock_contracts.errors import CannotRun, Lost, NoAnswer, StaysAway
+from sarkmock_contracts.plugin.plan import Planning
+from sarkmock_contracts.run import Run
 from sarkmock_contracts.spec.contract import Contract
 
-from sarkmock import Engine, create_app, load
+from sarkmock import Engine, create_app
 from sarkmock.pbx.state import State
+from sarkmock.suite_api import load
 from tests.boxes import NOW
 
 TENANTS = Request("GET", "/tenants")
@@ -65,11 +66,12 @@ class Box:
         return fault or response
 
     def paced(self, rate="auto"):
-        return Paced(self, rate, self.time.clock)
+        return RateLimit(self, rate, self.time.clock)
 
     def suite(self, settings=None):
-        suite = Suite(Contract(load("documented")), Target(self.paced()), settings)
-        suite.target.get("/tenants")
+        paced = RateLimit(self, "auto", self.time.clock, lambda request: bool(suite._may_repeat(request)))
+        suite = Run(Contract(load("documented")), paced, settings)
+        suite.get("/tenants")
         return suite
 
 
@@ -200,7 +202,7 @@ def test_retry_after_may_be_a_date():
 
 def create(suite):
     operation = suite.contract.by_id["tenants.create"]
-    return suite.stock.request(operation, suite.stock.minimal(operation))
+    return suite.fixtures.request(operation, suite.fixtures.minimal(operation))
 
 
 def tenants(box):
@@ -211,9 +213,9 @@ def test_a_create_that_was_not_carried_out_is_repeated():
     box = Box()
     suite = box.suite()
     box.script = [(RESET, False)]
-    assert suite.target.send(create(suite)).response.status == 201
+    assert suite.send(create(suite)).response.status == 201
     assert [request.method for request in box.seen[-3:]] == ["POST", "GET", "POST"]
-    assert not len(suite.ledger)
+    assert not len(suite.findings)
 
 
 def test_a_create_that_was_carried_out_is_not_repeated_and_is_cleaned_up():
@@ -222,22 +224,22 @@ def test_a_create_that_was_carried_out_is_not_repeated_and_is_cleaned_up():
     before = tenants(box)
     box.script = [(RESET, True)]
     with suite.watch():
-        suite.target.send(create(suite))
+        suite.send(create(suite))
     assert [request.method for request in box.seen if request.method != "GET"] == ["POST", "DELETE"]
     assert tenants(box) == before
-    assert len(suite.unjudged) == 1
-    assert "/tenants" in suite.unjudged[0]
-    assert not len(suite.ledger)
+    assert len(suite.gaps.unanswered) == 1
+    assert "/tenants" in suite.gaps.unanswered[0]
+    assert not len(suite.findings)
 
 
 def test_a_create_whose_key_the_server_makes_is_never_repeated():
     box = Box()
     suite = box.suite()
     operation = suite.contract.by_id["holidaytimers.create"]
-    request = suite.stock.request(operation, suite.stock.minimal(operation))
+    request = suite.fixtures.request(operation, suite.fixtures.minimal(operation))
     box.script = [(RESET, True)]
     with pytest.raises(Lost):
-        suite.target.send(request)
+        suite.send(request)
     assert [request.method for request in box.seen].count("POST") == 1
 
 
@@ -245,12 +247,12 @@ def test_a_create_whose_key_the_server_makes_is_never_repeated():
 def test_a_delete_is_repeated_only_while_the_row_is_there(carried_out, deletes):
     box = Box()
     suite = box.suite()
-    made = suite.stock.make(suite.contract.by_id["tenants.create"])
+    made = suite.fixtures.make(suite.contract.by_id["tenants.create"])
     box.script = [(RESET, carried_out)]
     with suite.watch():
-        suite.target.send(Request("DELETE", made.delete))
+        suite.send(Request("DELETE", made.delete))
     assert [request.method for request in box.seen].count("DELETE") == deletes
-    assert not len(suite.ledger)
+    assert not len(suite.findings)
 
 
 @pytest.mark.parametrize("path", ["/backups/new", "/syscommands/commit", "/syscommands/reboot"])
@@ -259,7 +261,7 @@ def test_a_get_that_does_something_is_not_repeated(path):
     suite = box.suite()
     box.script = [(RESET, True)]
     with pytest.raises(Lost):
-        suite.target.send(Request("GET", path))
+        suite.send(Request("GET", path))
     assert [request.path for request in box.seen].count(path) == 1
 
 
@@ -271,18 +273,18 @@ def test_trouble_is_no_deviation_whoever_meets_it():
     for operation in suite.contract.operations[:40]:
         if operation.hazard == "read":
             with suite.watch():
-                suite.target.send(suite.stock.request(operation))
-    assert not len(suite.ledger)
-    assert suite.target.transport.refusals <= 2
+                suite.send(suite.fixtures.request(operation))
+    assert not len(suite.findings)
+    assert suite.rate_limit.refusals <= 2
 
 
 def test_every_attempt_is_in_the_record_of_traffic(tmp_path):
     box = Box()
-    suite = box.suite()
     cassette = Cassette(tmp_path / "traffic.har")
-    record(suite.target, cassette)
+    paced = RateLimit(Recorder(box, cassette), "auto", box.time.clock)
     box.script = [(REFUSED, False), (GATEWAY, False), (Response(429, (("Retry-After", "1"),), b""), False)]
-    assert suite.target.get("/tenants").ok
+    paced.answered = True
+    assert paced.send(TENANTS).ok
     cassette.close()
     entries = json.loads((tmp_path / "traffic.har").read_text())["log"]["entries"]
     assert [entry["response"]["status"] for entry in entries] == [0, 503, 429, 200]
@@ -293,15 +295,16 @@ def test_a_run_ends_with_2_when_the_target_is_gone():
     box = Box()
     suite = box.suite()
     planning, session = Planning(suite), SimpleNamespace(exitstatus=1)
-    item = SimpleNamespace(session=session, name="test", path=Path("test_reads.py"))
+    case = next(case for case in cases(suite) if case.check.name == "reads")
+    item = SimpleNamespace(session=session, callspec=SimpleNamespace(params={"case": case}))
     box.script = [(REFUSED, False)] * 50
     steps = planning.pytest_runtest_protocol(item)
     next(steps)
     with pytest.raises(StaysAway), suite.watch():
-        suite.target.get("/tenants")
+        suite.get("/tenants")
     with pytest.raises(StopIteration):
         next(steps)
     planning.pytest_sessionfinish(session)
-    assert suite.stopped
+    assert suite.gaps.stopped
     assert session.exitstatus == 2
     assert next(planning.untested()).startswith("stopped: refused (")

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sarkmock import Control, create_app
+from sarkmock import create_app
+from sarkmock.control import Control
 
 STATIC = Path(__file__).parent.parent / "sarkmock" / "ui" / "static"
 FILES = sorted(file.name for file in STATIC.iterdir())

@@ -14,7 +14,8 @@ import pytest
 import trustme
 from sarkmock_contracts.client.http import Request, Response
 from sarkmock_contracts.client.target import Target
-from sarkmock_contracts.client.transports import Access, CannotRun, OverHttp
+from sarkmock_contracts.client.transports import Access, OverHttp
+from sarkmock_contracts.errors import CannotRun
 from sarkmock_contracts.run import embedded
 from sarkmock_contracts.safety.fingerprint import fingerprint, telling_reads
 from sarkmock_contracts.safety.preflight import PROBE, preflight, unreachable
@@ -159,7 +160,7 @@ def test_the_command_says_so_in_one_line_before_any_test():
 
 @pytest.mark.parametrize("profile", profiles())
 def test_every_profile_is_known_by_its_answers(profile):
-    target = embedded(profile)
+    target = Target(embedded(profile))
     found = fingerprint(target, target.get(PROBE))
     assert found.version == profile
     assert all(profile in fact.fits for fact in found.facts)

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from sarkmock import Engine, FileError, State, deviations, load, profiles
+from sarkmock import Engine, FileError, State, profiles
 from sarkmock.http.engine import Request
 from sarkmock.spec import yaml12
 from sarkmock.spec.profiles import described, overlay_files, product
+from sarkmock.suite_api import deviations, load
 
 NOTE = {"summary": "One sentence for users.", "severity": "cosmetic", "reason": "Because it was seen."}
 

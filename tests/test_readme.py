@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sarkmock import compile_document, load
 from sarkmock.cli import cli
+from sarkmock.suite_api import compile_document, load
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -48,7 +48,7 @@ def test_every_slow_suite_has_an_environment_of_its_own():
 
 @pytest.mark.parametrize("words", [words for words in EXAMPLES if words[0] == "sarkmock"], ids=" ".join)
 def test_examples_parse(words):
-    command = cli.commands[words[1]]
+    command = cli.get_command(None, words[1])
     command.make_context(words[1], shlex.split(" ".join(words[2:])))
 
 

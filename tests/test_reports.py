@@ -16,14 +16,16 @@ import jsonschema_rs
 import pytest
 import sarkmock_contracts.reports
 import yaml
-from sarkmock_contracts.client.har import Cassette
+from sarkmock_contracts.client.har import Cassette, Recorder
 from sarkmock_contracts.client.http import Request, with_json
+from sarkmock_contracts.client.target import Target
 from sarkmock_contracts.judge.conformance import Problem
 from sarkmock_contracts.reports import WRITERS, write_files
-from sarkmock_contracts.run import Settings, Suite, embedded, record
+from sarkmock_contracts.run import Run, embedded
+from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.spec.contract import Contract
 
-from sarkmock import load, source_of
+from sarkmock.suite_api import load, source_of
 from tests.serving import COMMAND
 
 ROOT = Path(__file__).parent.parent
@@ -37,13 +39,13 @@ BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "
 def reports(tmp_path_factory):
     """A small run with one finding of each kind, secrets and hostile texts among them."""
     directory = tmp_path_factory.mktemp("report")
-    suite = Suite(Contract(load()), embedded("shipped"), Settings(traffic=directory / "traffic.har"))
-    suite.target.get("/tenants")
-    suite.target.get("/globals")
+    suite = Run(Contract(load()), embedded("shipped"), RunOptions(report=directory))
+    suite.get("/tenants")
+    suite.get("/globals")
     body = {"pkey": "8001", "passwd": SECRET, "name": "</script><b>\x01|`", "cluster": "default"}
     sent = with_json("POST", "/agents", body)
-    exchange = suite.target.send(sent)
-    suite.target.send(Request("GET", "/tenants", f"passwd={SECRET}", (("Authorization", f"Bearer {SECRET}"),)))
+    exchange = suite.send(sent)
+    suite.send(Request("GET", "/tenants", f"passwd={SECRET}", (("Authorization", f"Bearer {SECRET}"),)))
     text = f'<img src=x onerror=alert(1)> | \x02 "passwd": "{SECRET}" \ud800'
     suite.report("agents.create", Problem("rules", "name", "refused", text), exchange)
     suite.report("tenants.update", Problem("rules", "localarea", "accepted", "2.5 is taken"), exchange)
@@ -141,9 +143,8 @@ def test_har_holds_all_traffic(reports):
 
 def test_har_is_written_as_it_happens(tmp_path):
     """A long run's traffic does not stay in memory: after each exchange there is more in the file."""
-    target = embedded("documented")
     cassette = Cassette(tmp_path / "traffic.har")
-    record(target, cassette)
+    target = Target(Recorder(embedded("documented"), cassette))
     sizes = []
     for _ in range(3):
         for _ in range(40):

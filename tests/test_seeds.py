@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from sarkmock import Engine, SeedError, State, load, load_seed, profiles, seed_names
+from sarkmock import Engine, SeedError, State, load_seed, profiles, seed_names
 from sarkmock.http.engine import Request
 from sarkmock.spec.yaml12 import FileError
+from sarkmock.suite_api import load
 from tests.serving import mistake, sarkmock, serving
 
 

@@ -7,7 +7,8 @@ import sys
 import pytest
 from sarkmock_contracts.client.http import with_json
 from sarkmock_contracts.plugin.xdist import gather, seen
-from sarkmock_contracts.run import Settings, open_suite
+from sarkmock_contracts.run import open_run
+from sarkmock_contracts.run_options import RunOptions
 
 CHECK = [sys.executable, "-c", "from sarkmock.cli import main; main()", "check"]
 
@@ -17,18 +18,18 @@ def check(*arguments):
 
 
 def test_what_a_worker_saw_is_gathered():
-    worker, main = open_suite(Settings(target_profile="shipped")), open_suite(Settings(target_profile="shipped"))
+    worker, main = open_run(RunOptions(target_profile="shipped")), open_run(RunOptions(target_profile="shipped"))
     operation = worker.contract.by_id["tenants.update"]
     for suite in (worker, main):
         with suite.watch():
-            suite.target.send(with_json("PUT", suite.stock.request(operation).path, {"localarea": "2.5"}))
+            suite.send(with_json("PUT", suite.fixtures.request(operation).path, {"localarea": "2.5"}))
     requests = worker.target.requests + main.target.requests
     gather(main, seen(worker))
-    finding = next(finding for finding in main.ledger if finding.identity.field == "localarea")
+    finding = next(finding for finding in main.findings if finding.identity.field == "localarea")
     assert finding.count == 2
     assert finding.deviations == ("tenant-localarea-numeric",)
     assert main.target.requests == requests
-    assert main.tally.statuses["tenants.update", 200] == 2
+    assert main.coverage.statuses["tenants.update", 200] == 2
 
 
 def test_two_processes_find_what_one_finds():

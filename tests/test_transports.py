@@ -9,7 +9,8 @@ from contextlib import contextmanager
 import pytest
 import trustme
 from sarkmock_contracts.client.http import Request
-from sarkmock_contracts.client.transports import Access, CannotRun, NoAnswer, OverHttp
+from sarkmock_contracts.client.transports import Access, OverHttp
+from sarkmock_contracts.errors import CannotRun, NoAnswer
 
 from tests.serving import sarkmock, serving
 

@@ -7,38 +7,44 @@ from datetime import date
 
 import pytest
 from sarkmock_contracts.client.http import Exchange, Request, Response, with_json
-from sarkmock_contracts.client.transports import CannotRun
+from sarkmock_contracts.errors import CannotRun
 from sarkmock_contracts.judge.allowlist import HEAD, Acceptance, Accepted, read_accepted, update_accepted
 from sarkmock_contracts.judge.attribution import known_deviations
 from sarkmock_contracts.judge.conformance import Problem
 from sarkmock_contracts.judge.findings import Identity
 from sarkmock_contracts.judge.oracle import Verdict
-from sarkmock_contracts.judge.verdicts import judge, page_lines
-from sarkmock_contracts.run import Suite, embedded
+from sarkmock_contracts.judge.verdicts import conclude, page_lines
+from sarkmock_contracts.run import Run, embedded
 from sarkmock_contracts.spec.contract import Contract
 
-from sarkmock import deviations, load
+from sarkmock.suite_api import deviations, load
 from tests.serving import COMMAND
 
 DAY = date(2026, 6, 1)
+
+
+def listed(run):
+    return conclude(run.contract, run.findings, run.coverage, run.judge.lists).listed
+
+
 ENTRY = "- id: {}\n  reason: {}\n  expires: {}\n"
 
 
 def suite(target="documented", profile="documented"):
-    return Suite(Contract(load(profile)), embedded(target))
+    return Run(Contract(load(profile)), embedded(target))
 
 
 def seen(suite, operation, check, field="", kind="", *evidence):
     suite.report(operation, Problem(check, field, kind, "something"), *evidence)
-    return judge(suite.contract, suite.ledger, suite.tally, suite.lists, DAY)
+    return conclude(suite.contract, suite.findings, suite.coverage, suite.judge.lists, DAY)
 
 
 @pytest.mark.parametrize(("given", "tried"), [({"crash": "name"}, True), ({"may_crash": frozenset({"name"})}, False)])
 def test_only_a_certain_death_tells_what_becomes_of_input_that_php_dies_of(given, tried):
     run = suite()
     exchange = Exchange(with_json("PUT", "/tenants/default", {"description": ["a"]}), Response(422))
-    run.tally.saw(run.contract.by_id["tenants.update"], exchange, Verdict(**given))
-    assert run.tally.arrays is tried
+    run.coverage.saw(run.contract.by_id["tenants.update"], exchange, Verdict(**given))
+    assert run.coverage.arrays is tried
 
 
 def check(*arguments, cwd):
@@ -124,16 +130,16 @@ def test_the_page_line_is_that_of_the_variable():
 def test_fixed_is_only_what_was_looked_at():
     """The documented box has none of the deviations: what a test looks for is fixed, nothing else is claimed."""
     run = suite()
-    before = {one.deviation.id: one for one in judge(run.contract, run.ledger, run.tally, run.lists).listed}
+    before = {one.deviation.id: one for one in listed(run)}
     assert before["agent-passwd-from-1001"].status == "untested"
     assert "was not sent" in before["agent-passwd-from-1001"].reason
     for value, operation in ((1000, "agents.create"), (5, "agents.create")):
-        body = {**run.stock.minimal(run.contract.by_id[operation]), "passwd": value}
-        run.target.send(run.stock.request(run.contract.by_id[operation], body))
-    made = run.stock.make(run.contract.by_id["agents.create"])
+        body = {**run.fixtures.minimal(run.contract.by_id[operation]), "passwd": value}
+        run.send(run.fixtures.request(run.contract.by_id[operation], body))
+    made = run.fixtures.make(run.contract.by_id["agents.create"])
     for value in (1000, 5):
-        run.target.send(with_json("PUT", f"/agents/{made.answer['pkey']}", {"passwd": value}))
-    after = {one.deviation.id: one for one in judge(run.contract, run.ledger, run.tally, run.lists).listed}
+        run.send(with_json("PUT", f"/agents/{made.answer['pkey']}", {"passwd": value}))
+    after = {one.deviation.id: one for one in listed(run)}
     assert after["agent-passwd-from-1001"].status == "fixed"
     assert after["trunk-delete"].status == "untested"
 
@@ -143,8 +149,8 @@ def test_fixed_is_only_what_was_looked_at():
 
 def accepting(run, *entries):
     accepted = Accepted(tuple(entries))
-    run.lists = replace(run.lists, accepted=accepted)
-    return judge(run.contract, run.ledger, run.tally, run.lists, DAY)
+    run.judge.lists = replace(run.judge.lists, accepted=accepted)
+    return conclude(run.contract, run.findings, run.coverage, run.judge.lists, DAY)
 
 
 def test_an_accepted_finding_does_not_fail_and_an_expired_one_does(tmp_path):

@@ -1,319 +1,283 @@
-"""One run: the document, the target and what was found. Every exchange is judged here, whoever sent it."""
+"""One run: the document, the target, and the layers through which every request leaves. It sends and judges."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from math import ceil
-from pathlib import Path
+from typing import Protocol, TypeVar, cast
 from urllib.parse import urlsplit
 
-from sarkmock import Deviation, Engine, MethodNotAllowed, Operation, PageNotFound, create_app, load
+from sarkmock.suite_api import Deviation, Engine, Operation, create_app, deviations, load, profiles
 
-from .checks.examples import Examples
-from .client import interrupts
 from .client.budget import Budget, Speed, seconds_of
-from .client.har import Cassette, Recorded
-from .client.http import Exchange, Request
-from .client.rate_limit import Paced
-from .client.target import Target, Unanswered, Withheld
-from .client.transports import CannotRun, InProcess, OverHttp
-from .fixtures.rows import Stock, Unavailable
-from .judge.attribution import concerns, explain, known_deviations
-from .judge.conformance import Problem, conforms
-from .judge.coverage import Tally
-from .judge.findings import Finding, Findings, Identity
-from .judge.oracle import Verdict, differs, verdict
-from .judge.verdicts import Lists, Outcome, judge
+from .client.har import Cassette, Recorder
+from .client.http import Exchange, Request, Response
+from .client.interrupts import Interrupts
+from .client.rate_limit import Clock, RateLimit
+from .client.target import Target
+from .client.transports import InProcess, Layer, OverHttp, Transport
+from .errors import CannotRun, NewFindings, Unanswered, Unavailable, Withheld
+from .fixtures.rows import Fixtures
+from .judge.allowlist import Accepted
+from .judge.attribution import concerns, known_deviations
+from .judge.conformance import Problem
+from .judge.coverage import Coverage
+from .judge.examples import Examples
+from .judge.findings import Findings
+from .judge.judge import Gaps, Judge, Judged
+from .judge.verdicts import Lists, Outcome, conclude
+from .run_options import RunOptions
 from .safety import target_snapshot
 from .safety.fingerprint import Fingerprint, fingerprint
-from .safety.gate import PBX_DOWN
-from .safety.guards import Caution, Safety
+from .safety.gate import Gate
+from .safety.guards import Safety
 from .safety.preflight import preflight
 from .safety.retry_safety import undone
-from .spec.contract import Contract
+from .spec.contract import Contract, in_section
 from .spec.live_tables import LiveTables
 
 SPARE = 1.1  # what cannot be removed at once takes a second attempt
+L = TypeVar("L", bound=Layer)
+T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How a run was asked for."""
+class Watcher(Protocol):
+    """Who watches a run hears what goes on after its cases, and how long it waits for the target."""
 
-    profile: str = "documented"
-    target_profile: str | None = None
-    url: str | None = None
-    seed: int = 1
-    max_examples: int | None = None
-    quick: bool = False
-    only: str | None = None
-    rate: str = "auto"
-    budget: int | None = None
-    max_time: str | None = None
-    plan: bool = False
-    traffic: Path | None = None  # where all traffic is written
-    strict: bool = False
-    caution: Caution = field(default_factory=Caution)
-    example_databases: tuple[str, ...] = ()
+    def tell(self, text: str) -> None: ...
 
-    def examples(self, full: int, quick: int) -> int:
-        """How many random examples a test may take."""
-        if self.max_examples is not None:
-            return self.max_examples
-        return quick if self.quick else full
+    def waiting(self, seconds: float) -> None: ...
 
 
-class Suite:
-    """What the tests share. A finding goes to the ledger; nothing here raises for one."""
+class Nobody:
+    """A watcher that does not look."""
 
-    def __init__(self, contract: Contract, target: Target, settings: Settings | None = None) -> None:
+    def tell(self, text: str) -> None: ...
+
+    def waiting(self, seconds: float) -> None: ...
+
+
+class Run:
+    """What the checks share. A problem becomes a finding; nothing here raises for one."""
+
+    def __init__(self, contract: Contract, transport: Transport, options: RunOptions | None = None, *,
+                 accepted: Accepted | None = None, watcher: Watcher | None = None, clock: Clock | None = None) -> None:
         self.contract = contract
-        self.target = target
-        self.settings = settings or Settings()
-        self.ledger = Findings()
-        self.lists = Lists(known_deviations(self.settings.profile), strict=self.settings.strict)
-        self.fingerprint = Fingerprint()
-        self.live = LiveTables(contract, target)
-        self.stock = Stock(contract, target, self.live)
-        self.tally = Tally(contract.operations)
-        self.samples: dict[tuple[str, int], Exchange] = {}
-        self.crashing: set[Identity] = set()  # operations that crash whatever is sent
-        self.unasked: set[str] = set()  # why something could not be asked at all
-        self.problems = 0
-        self.excused = False  # whether the last answer is a crash that the document foretells
-        self.examples = Examples(self.settings.example_databases)
-        self.cassette = Cassette(self.settings.traffic) if self.settings.traffic else None
-        if self.cassette:
-            record(target, self.cassette)
-        self.unjudged: list[str] = []  # requests without an answer
-        self.untested: list[str] = []  # cases left out, or cut short for want of an answer
-        self.tell: Callable[[str], None] = lambda text: None  # what goes on, for who watches
-        self.stopped = ""  # why nothing more is asked, before everything was
+        self.options = options or RunOptions()
+        self.watcher = watcher or Nobody()
         self.began = time.monotonic()
-        self.budget = Budget(target, self.settings.budget, seconds_of(self.settings.max_time), self._owed)
-        target.guards += [interrupts.check, self.budget.guard]
-        target.witnesses.append(self.judge)
-        self.safety = self._safety(target) if self.settings.url else None
-        if self.paced is not None:
-            self.paced.undone = lambda request: undone(contract, self.stock, self.operation_of(request), request)
+        self.fingerprint = Fingerprint()
+        self.examples = Examples(self.options.example_database)
+        self.cassette = Cassette(self.options.traffic) if self.options.traffic else None
+        self.safety = self._safety(transport.url) if self.options.url else None
+        self.target = Target(self._way_out(transport, clock))
+        self.live = LiveTables(contract, self)
+        lists = Lists(known_deviations(self.options.profile), accepted or Accepted(), self.options.strict)
+        self.judge = Judge(contract, self.live, self, lists, self.options.only)
+        texts, spared = (self.safety.keys, self.safety.spared) if self.safety else (None, None)
+        self.fixtures = Fixtures(contract, self, self.live, texts, spared)
+        self._shared: dict[Callable[[Run], object], object] = {}
+
+    def _safety(self, url: str) -> Safety:
+        return Safety(self.contract, url, self.options.caution, self.options.profile, self)
+
+    def _way_out(self, transport: Transport, clock: Clock | None) -> Transport:
+        """The layers of every request, the outermost first."""
+        seconds = seconds_of(self.options.max_time)
+        limits = (self.options.budget, seconds, self._spent, self._owed)
+        recorder = Recorder(transport, self.cassette) if self.cassette else transport
+        if self.safety is None:
+            return Interrupts(Budget(recorder, *limits))
+        return Interrupts(Budget(self.safety.gate(RateLimit(
+            recorder, self.options.rate, clock, self._may_repeat, self.watcher.waiting)), *limits))
+
+    # sending
+
+    def send(self, request: Request) -> Judged:
+        """Send a request and judge the answer."""
+        judged = self.judge.judge(self.target.send(request))
+        operation = self.contract.operation_of(request)
+        if operation is not None:
+            self.fixtures.saw(operation, judged)
+            self.live.saw(operation, judged)
+        return judged
+
+    def get(self, path: str) -> Response:
+        return self.send(Request("GET", path)).response
+
+    def report(self, operation: str, problem: Problem, *evidence: Exchange) -> bool:
+        """Enter a problem that a check has found by itself."""
+        return self.judge.report(operation, problem, *evidence)
+
+    @contextmanager
+    def watch(self) -> Iterator[None]:
+        """A case: NewFindings if it adds a finding for which the run fails. What it made is removed at its end."""
+        with self.findings.fresh() as found:
+            try:
+                yield
+            except Withheld:
+                pass  # the gate counts them
+            except Unavailable as reason:
+                self.gaps.unavailable.add(str(reason))
+            except Unanswered as reason:
+                self.gaps.unanswered.append(str(reason))
+            finally:
+                with self.budget.removing():
+                    self.fixtures.sweep()
+        news = [finding for finding in found if self.judge.is_new(finding)]
+        for finding in news:
+            if finding.evidence:
+                self.examples.save(finding.identity.operation, finding.evidence[-1].request)
+        if news:
+            raise NewFindings("\n".join(map(str, news)))
+
+    def shared(self, make: Callable[[Run], T]) -> T:
+        """What all cases of a check share, made for the first of them."""
+        if make not in self._shared:
+            self._shared[make] = make(self)
+        return cast(T, self._shared[make])
+
+    # what the run is about
 
     def chosen(self) -> list[Operation]:
-        """The operations that the run was asked for: all, or those of a section of the page."""
-        only = self.settings.only
+        """The operations of the run: all, or those of a section."""
+        only = self.options.only
         return [operation for operation in self.contract.operations if only is None or in_section(operation, only)]
 
-    def _safety(self, target: Target) -> Safety:
-        return Safety(self.contract, target, self.settings.caution, self.settings.profile)
+    def permits(self, *operations: Operation) -> bool:
+        """Whether requests of these operations may leave."""
+        return self.gate is None or all(map(self.gate.allows, operations))
+
+    def is_first_of_path(self, operation: Operation) -> bool:
+        """Whether it stands for its path: what is asked of a path is asked once."""
+        return next(other for other in self.chosen() if other.path == operation.path) is operation
+
+    # its parts
+
+    @property
+    def findings(self) -> Findings:
+        return self.judge.findings
+
+    @property
+    def coverage(self) -> Coverage:
+        return self.judge.coverage
+
+    @property
+    def gaps(self) -> Gaps:
+        return self.judge.gaps
+
+    def _layer(self, kind: type[L]) -> L | None:
+        return next((layer for layer in self.target.layers() if isinstance(layer, kind)), None)
+
+    @property
+    def budget(self) -> Budget:
+        found = self._layer(Budget)
+        assert found is not None
+        return found
+
+    @property
+    def gate(self) -> Gate | None:
+        return self._layer(Gate)
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        return self._layer(RateLimit)
+
+    @property
+    def speed(self) -> Speed:
+        """How fast the target can be asked, as far as it has told."""
+        return Speed(latency=0.001) if self.rate_limit is None else self.rate_limit.speed
+
+    # for its layers
+
+    def _may_repeat(self, request: Request) -> bool:
+        return undone(self.contract, self.fixtures, self.contract.operation_of(request), request)
+
+    def _spent(self) -> int:
+        """Requests that really left, those that had to be repeated included."""
+        return max(self.target.requests, self.rate_limit.attempts if self.rate_limit else 0)
+
+    def _owed(self) -> int:
+        """The requests that cleaning up will take."""
+        ledger = self.safety.ledger if self.safety is not None and self.safety.begun else None
+        return (ceil(SPARE * ledger.owed()) if ledger else len(self.fixtures.made)) + self.looking
+
+    @property
+    def looking(self) -> int:
+        """The requests that a look at all lists takes: before the first write, and after the last."""
+        writes = self.safety is not None and self.options.caution.permissions.writes
+        return len(target_snapshot.lists(self.safety.contracts)) if self.safety is not None and writes else 0
+
+    # its end
 
     @property
     def residue(self) -> list[str]:
         """What is not as it was before the run, one line each."""
         return self.safety.troubles if self.safety is not None else []
 
-    def permits(self, *operations: Operation) -> bool:
-        """Whether requests of these operations may leave."""
-        return self.safety is None or all(map(self.safety.gate.allows, operations))
+    def outcome(self, accepted: Accepted | None = None) -> Outcome:
+        """The verdict as it stands.
 
-    def first_of_path(self, operation: Operation) -> bool:
-        """Whether it stands for its path: what is asked of a path is asked once."""
-        return next(one for one in self.chosen() if one.path == operation.path) is operation
-
-    # judging
-
-    def operation_of(self, request: Request) -> Operation | None:
-        """The operation that a request means, if it means one."""
-        try:
-            return self.contract.router.find(request.method, request.path)[0]
-        except (PageNotFound, MethodNotAllowed):
-            return None
-
-    def judge(self, exchange: Exchange) -> None:
-        """Compare an exchange with the document and keep account of it."""
-        self.last = exchange
-        operation = self.operation_of(exchange.request)
-        if operation is None or exchange.request.method != operation.method:
-            return
-        given = self._verdict(operation, exchange)
-        for problem in self._problems(operation, exchange, given):
-            self.report(operation.id, self._blamed(operation, problem, given), exchange)
-        self.samples.setdefault((operation.id, exchange.response.status), exchange)
-        self.tally.saw(operation, exchange, given)
-        self.stock.saw(operation, exchange)
-        self.live.saw(operation, exchange)
-
-    def _verdict(self, operation: Operation, exchange: Exchange) -> Verdict | None:
-        if not operation.rules or exchange.response.status in (404, 405):
-            return None  # no rules, or they were never asked
-        return verdict(self.contract, operation, exchange.request, self.live)
-
-    def _problems(self, operation: Operation, exchange: Exchange, given: Verdict | None) -> Iterator[Problem]:
-        """The verdict first: a crash that it explains is at most one finding, and says nothing of the answer's form."""
-        self.excused = False
-        if given is not None:
-            yield from differs(self.contract, operation, given, exchange.response)
-            self.excused = exchange.response.status >= 500 and (given.crash is not None or bool(given.may_crash))
-            if self.excused:
-                return
-        yield from conforms(self.contract, operation, exchange)
-
-    def _blamed(self, operation: Operation, problem: Problem, given: Verdict | None) -> Problem:
-        """A crash is blamed on a variable that is known to bring it about, or on the only one of the body that can.
-
-        A required one can if its rules refuse the value.
+        A deviation is fixed only where the target was expected to have it, and where no case that shows it was left
+        out.
         """
-        if problem.check != "status" or int(problem.kind) < 500 or given is None:
-            return problem
-        bare = Identity(operation.id, *problem[:3])
-        required = self.contract.required(operation)
-        suspects = [name for name in given.sent if name not in required or name in given.errors]
-        guilty = [name for name in suspects if bare._replace(field=name) in self.ledger.findings]
-        if not suspects:
-            self.crashing.add(bare)
-        elif not guilty and len(suspects) == 1 and bare not in self.crashing:
-            self.ledger.findings.pop(bare, None)  # met before with several variables at once
-            guilty = suspects
-        return problem._replace(field=guilty[0]) if guilty else problem
-
-    def report(self, operation: str, problem: Problem, *evidence: Exchange) -> None:
-        """Enter a problem in the ledger, unless it lies outside of what the run was asked for."""
-        found = self.contract.by_id.get(operation)
-        if found is not None and self.settings.only is not None and not in_section(found, self.settings.only):
-            return
-        if problem.check != "run-state" and self.pbx_is_down(evidence):
-            self.unasked.add("the PBX is stopped, and says so where it is needed")
-            return
-        self.problems += 1
-        identity = Identity(operation, problem.check, problem.field, problem.kind)
-        finding = self.ledger.add(identity, problem.message, *evidence)
-        if finding.count == 1:
-            finding.deviations = explain(self.contract, self.lists.known, finding)
-            if evidence and not self.lists.tolerates(finding):
-                self.examples.save(operation, evidence[-1].request)
-
-    def pbx_is_down(self, evidence: Iterable[Exchange]) -> bool:
-        """Whether a 503 among the answers is right, as the box itself says that its PBX does not run."""
-        asked = self.contract.by_id.get("syscommands.pbxrunstate")
-        if asked is None or all(exchange.response.status != PBX_DOWN for exchange in evidence):
-            return False
-        with suppress(Unanswered):
-            return bool(self.target.get(asked.path).json == {"pbxrunstate": False})
-        return False
-
-    def first_crash(self, operation: Operation, status: int) -> bool:
-        """Whether a crash has just been met for the first time, with nothing to explain it."""
-        finding = self.ledger.findings.get(Identity(operation.id, "status", "", str(status)))
-        return finding is not None and finding.count == 1 and not self.lists.tolerates(finding)
-
-    def outcome(self) -> Outcome:
-        """The verdict as it stands. A run that left cases out cannot say that a deviation is gone."""
-        if self.safety is not None:
-            self.tally.withheld = {name for name, _ in self.safety.gate.withheld}
-        outcome = judge(self.contract, self.ledger, self.tally, self.lists)
+        if self.gate is not None:
+            self.coverage.withheld = {name for name, _ in self.gate.withheld}
+        lists = self.judge.lists if accepted is None else replace(self.judge.lists, accepted=accepted)
+        outcome = conclude(self.contract, self.findings, self.coverage, lists)
         chosen = self.chosen()
-        outcome.listed = [one if one.status != "fixed" or self._looked_at(one.deviation, chosen) else
-                          replace(one, status="untested", reason="the run left cases out") for one in outcome.listed]
+        expected = self._expected()
+        for number, listed in enumerate(outcome.listed):
+            if listed.status == "fixed" and listed.deviation.id not in expected:
+                outcome.listed[number] = replace(listed, status="absent")
+            elif listed.status == "fixed" and not self._looked_at(listed.deviation, chosen):
+                outcome.listed[number] = replace(listed, status="untested", reason="the run left cases out")
         return outcome
 
-    def _looked_at(self, deviation: Deviation, chosen: Sequence[Operation]) -> bool:
+    def _expected(self) -> set[str]:
+        """The deviations that the target should have: those of the profile that it answers as."""
+        own = self.options.target_profile or self.options.profile
+        version = self.fingerprint.version if self.options.url else own
+        found = deviations(version) if version in profiles() else self.judge.lists.known
+        return {deviation.id for deviation in found}
+
+    def _looked_at(self, deviation: Deviation, chosen: Iterable[Operation]) -> bool:
         """Whether all cases that could show a deviation were among those of the run."""
-        if self.untested or self.settings.only is None:
-            return not self.untested
+        if self.gaps.untested or self.options.only is None:
+            return not self.gaps.untested
         concerned = concerns(self.contract, deviation)
         return bool(concerned) and all(operation in chosen for operation in concerned)
-
-    @property
-    def looking(self) -> int:
-        """The requests that a look at all lists takes: before the first write, and after the last."""
-        writes = self.safety is not None and self.settings.caution.permissions.writes
-        return len(target_snapshot.lists(self.safety.contracts)) if self.safety is not None and writes else 0
 
     def close(self) -> None:
         """The record of its traffic is complete."""
         if self.cassette is not None:
             self.cassette.close()
 
-    def _owed(self) -> int:
-        """The requests that cleaning up will take."""
-        ledger = self.safety.journal if self.safety is not None else None
-        return (ceil(SPARE * ledger.owed()) if ledger else len(self.stock.made)) + self.looking
 
-    @property
-    def paced(self) -> Paced | None:
-        """The pace of a box behind a URL."""
-        return self.target.transport if isinstance(self.target.transport, Paced) else None
-
-    @property
-    def speed(self) -> Speed:
-        """How fast the target can be asked, as far as it has told."""
-        return Speed(latency=0.001) if self.paced is None else self.paced.speed
-
-    @contextmanager
-    def watch(self) -> Iterator[None]:
-        """A block that may not add a finding of its own; what it made is removed at its end."""
-        with self.ledger.fresh() as found:
-            try:
-                yield
-            except Withheld:
-                pass  # the gate counts them
-            except Unavailable as reason:
-                self.unasked.add(str(reason))
-            except Unanswered as reason:
-                self.unjudged.append(str(reason))
-            finally:
-                with self.budget.removing():
-                    self.stock.sweep()
-        news = [finding for finding in found if not self.lists.tolerates(finding)]
-        if news:
-            raise FoundSomething(news)
-
-
-def in_section(operation: Operation, name: str) -> bool:
-    """Whether a section's title, or the first segment of the path, is that name."""
-    return name.lower() in (operation.section.lower(), operation.path.split("/")[1].lower())
-
-
-class FoundSomething(AssertionError):
-    """The findings of a test, one line each."""
-
-    def __init__(self, findings: list[Finding]) -> None:
-        super().__init__("\n".join(str(finding) for finding in findings))
-
-
-def record(target: Target, cassette: Cassette) -> None:
-    """Write down what leaves from now on, every attempt of a paced target included."""
-    last = target.transport if isinstance(target.transport, Paced) else target
-    last.transport = Recorded(last.transport, cassette)
-
-
-def embedded(profile: str) -> Target:
+def embedded(profile: str) -> InProcess:
     """The mock in this process."""
-    return Target(InProcess(create_app(Engine(profile=profile))))
+    return InProcess(create_app(Engine(profile=profile)))
 
 
-def remote(settings: Settings) -> Target:
-    """A box behind a URL, at the pace that it takes."""
-    assert settings.url is not None
-    return Target(Paced(OverHttp(settings.url, settings.caution.access), settings.rate))
-
-
-def open_suite(settings: Settings) -> Suite:
-    """The suite for a run; CannotRun if the target does not answer."""
-    if settings.url:
-        settings.caution.check(settings.url)
-    contract = Contract(load(settings.profile))
-    target = remote(settings) if settings.url else embedded(settings.target_profile or settings.profile)
-    suite = Suite(contract, target, settings)
-    if not suite.chosen():
-        raise CannotRun(f"no section {settings.only!r}; there is {', '.join(contract.sections)}")
-    if not settings.plan:
-        verify = settings.caution.access.verify(urlsplit(settings.url).hostname or "") if settings.url else False
+def open_run(options: RunOptions, accepted: Accepted | None = None, watcher: Watcher | None = None) -> Run:
+    """A run on the target that the options name; CannotRun if it does not answer."""
+    if options.url:
+        options.caution.check(options.url)
+    contract = Contract(load(options.profile))
+    transport = (OverHttp(options.url, options.caution.access) if options.url
+                 else embedded(options.target_profile or options.profile))
+    run = Run(contract, transport, options, accepted=accepted, watcher=watcher)
+    if not run.chosen():
+        raise CannotRun(f"no section {options.only!r}; there is {', '.join(contract.sections)}")
+    if not options.plan:
+        verify = options.caution.access.verify(urlsplit(options.url).hostname or "") if options.url else False
         try:
-            with suite.budget.removing():
-                suite.fingerprint = fingerprint(target, preflight(target, verify))
+            with run.budget.removing():
+                run.fingerprint = fingerprint(run, preflight(run.target, verify, run))
         except CannotRun:
-            suite.close()
+            run.close()
             raise
-    return suite
+    return run

@@ -4,26 +4,51 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.metadata import version
-from typing import NoReturn
+from importlib import import_module
+from importlib.metadata import entry_points, version
+from typing import NoReturn, cast
 
 import click
 
-from sarkmock.cli.baseline import baseline, compare, overlay
-from sarkmock.cli.check import check
-from sarkmock.cli.cleanup import cleanup
-from sarkmock.cli.completion import completion
-from sarkmock.cli.document import routes, spec
-from sarkmock.cli.export import export
-from sarkmock.cli.imports import import_
-from sarkmock.cli.profiles import deviations, profiles
-from sarkmock.cli.seeds import seeds
-from sarkmock.cli.serve import serve
-from sarkmock.server.https_server import CannotListen
-from sarkmock.spec.yaml12 import FileError
+OWN = {  # name -> where it is, and its summary, so that nothing is imported to print it
+    "serve": ("serve", "serve", "Answer the SARK V6 API on this machine until Ctrl-C."),
+    "seeds": ("seeds", "seeds", "List the seeds that `sarkmock serve --seed` knows by name."),
+    "routes": ("document", "routes",
+               "List the operations with hazard, rules and the lines of the documentation they rest on."),
+    "spec": ("document", "spec", "Print the effective OpenAPI 3.1 document: one file, no external references."),
+    "profiles": ("profiles", "profiles", "List the versions of the API that sarkmock knows."),
+    "deviations": ("profiles", "deviations",
+                   "List where a published version does something else than the documentation says."),
+    "export": ("export", "export", "Write every operation as a request with example values."),
+    "completion": ("completion", "completion", "Print a script that completes commands, options and names in a shell."),
+}
+SUITE = "sarkmock.commands"  # entry points: commands of other packages
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Commands(click.Group):
+    """Commands that are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*OWN, *(entry.name for entry in entry_points(group=SUITE))])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in OWN:
+            module, name, _ = OWN[cmd_name]
+            return cast(click.Command, getattr(import_module(f"sarkmock.cli.{module}"), name))
+        return next((cast(click.Command, entry.load()) for entry in entry_points(group=SUITE, name=cmd_name)), None)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self._summary(ctx, name)) for name in self.list_commands(ctx)])
+
+    def _summary(self, ctx: click.Context, name: str) -> str:
+        if name in OWN:
+            return OWN[name][2]
+        command = self.get_command(ctx, name)
+        return command.get_short_help_str(limit=120) if command else ""
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(version("sarkmock"), message="sarkmock %(version)s")
 def cli() -> None:
     """A mock of the SARK V6 API, and a contract suite that judges the mock or a real box.
@@ -43,11 +68,6 @@ def cli() -> None:
     """
 
 
-for command in (serve, seeds, import_, check, baseline, compare, overlay, cleanup, routes, spec, profiles,
-                deviations, export, completion):
-    cli.add_command(command)
-
-
 def main() -> NoReturn:
     """Run the command line. A user's mistake is one line on stderr and exit code 2."""
     try:
@@ -60,14 +80,24 @@ def main() -> NoReturn:
         fail(error.format_message() + hint)
     except click.ClickException as error:
         fail(error.format_message())
-    except (FileError, CannotListen) as error:
-        fail(str(error))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
+    except Exception as error:
+        if not is_mistake(error):
+            raise
+        fail(str(error))
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def is_mistake(error: Exception) -> bool:
+    """Whether an exception is for the user: a file that is not right, an address that is in use."""
+    from sarkmock.server.https_server import CannotListen
+    from sarkmock.spec.yaml12 import FileError
+
+    return isinstance(error, (FileError, CannotListen))
 
 
 def fail(problem: str) -> NoReturn:

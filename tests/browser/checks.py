@@ -9,7 +9,8 @@ import requests
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 
-from sarkmock import Control, Engine, Journal, SarkMock, create_app
+from sarkmock import Engine, Journal, SarkMock, create_app
+from sarkmock.control import Control
 from sarkmock.server.https_server import Server
 
 VIEWS = ("#journal", "#tables", "#tables/ipphone", "#controls", "#deviations", "reference")

@@ -9,21 +9,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sarkmock_contracts.checks import boundaries, fuzz, links, protocol, smoke
-from sarkmock_contracts.checks import stateful as machine
+from sarkmock_contracts.checks import boundaries, fuzz, links, protocol, smoke, stateful
 from sarkmock_contracts.client.http import Request, Response
-from sarkmock_contracts.client.target import Target
 from sarkmock_contracts.client.transports import InProcess
 from sarkmock_contracts.judge.findings import Identity
-from sarkmock_contracts.run import Settings, Suite
+from sarkmock_contracts.run import Run
+from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.spec.contract import Contract
 from sarkmock_contracts.spec.resources import resources
 
-from sarkmock import Document, Engine, State, create_app, load
+from sarkmock import Engine, State, create_app
+from sarkmock.suite_api import Document, load
 
 Send = Callable[[Request], Response]
 Tamper = Callable[[Request, Send], Response]
-Part = Callable[[Suite], None]
+Part = Callable[[Run], None]
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class Mutant:
     edit: Callable[[Document], None] | None = None
     tamper: Callable[[], Tamper] | None = None
 
-    def suite(self) -> Suite:
+    def suite(self) -> Run:
         """The suite, judging this mock by the intact document."""
         transport = InProcess(create_app(Engine(self._document(), State(now=1717236000))))
         if self.tamper is not None:
             transport.send = tampered(transport.send, self.tamper())  # type: ignore[method-assign]
-        return Suite(Contract(load()), Target(transport), Settings(strict=True))  # no deviation excuses it
+        return Run(Contract(load()), transport, RunOptions(strict=True))  # no deviation excuses it
 
     def _document(self) -> Document:
         document = load()
@@ -90,9 +90,9 @@ def spoken(check: protocol.Check, operation: str) -> Part:
 
 
 def sequences(*names: str) -> Part:
-    def run(suite: Suite) -> None:
+    def run(suite: Run) -> None:
         rows = [resource for resource in resources(suite.contract) if resource.name in names]
-        machine.run_sequences(suite, rows, examples=6, steps=20)
+        stateful.run_sequences(suite, rows, examples=6, steps=20)
 
     return run
 

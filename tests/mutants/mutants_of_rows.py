@@ -134,7 +134,13 @@ MUTANTS = [
         "changed",
     ),
     broken_answer(
-        "an update changes the time of creation", TENANTS, Creeping, "tenants.show", "unasked", "z_created", "changed"
+        "an update changes the time of creation",
+        TENANTS,
+        Creeping,
+        "tenants.show",
+        "unrequested",
+        "z_created",
+        "changed",
     ),
     broken_answer(
         "unknown fields are stored",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sarkmock_contracts.run import FoundSomething
+from sarkmock_contracts.errors import NewFindings
 
 from tests.mutants.breaking import Mutant
 from tests.mutants.table import MUTANTS
@@ -12,9 +12,9 @@ from tests.mutants.table import MUTANTS
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name.replace(" ", "-"))
 def test_a_mutant_is_caught(mutant: Mutant) -> None:
     suite = mutant.suite()
-    with pytest.raises(FoundSomething), suite.watch():
+    with pytest.raises(NewFindings), suite.watch():
         mutant.run(suite)
-    assert any(finding.identity.matches(mutant.expect) for finding in suite.ledger), list(map(str, suite.ledger))
+    assert any(finding.identity.matches(mutant.expect) for finding in suite.findings), list(map(str, suite.findings))
 
 
 def test_names_are_unique() -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..client.target import Withheld
-from ..fixtures.rows import Unavailable
+from ..errors import Unavailable, Withheld
 from .catalogue import Known
 from .facts import Fact
 from .observer import ABSENT, ASKED, THERE, Observer, get, is_missing
@@ -19,14 +18,14 @@ def ask_once(observer: Observer, known: Known) -> Iterator[Fact]:
     operation = observer.operation(known)
     if operation is None:
         return
-    if operation.table and operation.key and operation.method != "GET" and not observer.stock.fixture(operation):
+    if operation.table and operation.key and operation.method != "GET" and not observer.fixtures.fixture(operation):
         yield Fact(known.name, "part", PART, "no row of the run's own to try it on")
         return
     makes = operation.method == "POST" and operation.table is not None
     part = "sequence" if makes else PART
     try:
-        body = observer.stock.minimal(operation) if operation.rules else None
-        exchange = observer.target.send(observer.stock.request(operation, body))
+        body = observer.fixtures.minimal(operation) if operation.rules else None
+        exchange = observer.send(observer.fixtures.request(operation, body))
     except Unavailable as reason:
         yield Fact(known.name, "part", part, f"not asked: {observer.plain(str(reason))}")
         return
@@ -41,13 +40,13 @@ def ask_once(observer: Observer, known: Known) -> Iterator[Fact]:
     yield from observer.answered(known, "minimal" if makes else "asked", exchange, operation.id if makes else "")
     if operation.hazard == "disruptive":
         start_again(observer)
-    observer.stock.sweep()
+    observer.fixtures.sweep()
 
 
 def start_again(observer: Observer) -> None:
     """Start the PBX if something stopped it."""
     asked, start = (observer.contract.by_id.get(name) for name in (RUN_STATE, START))
     if asked is not None and start is not None:
-        state = observer.target.get(asked.path).json
+        state = observer.get(asked.path).json
         if isinstance(state, dict) and state.get("pbxrunstate") is False:
-            observer.target.send(get(start.path))
+            observer.send(get(start.path))

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sarkmock import Document, Operation, load, profiles
+from sarkmock.suite_api import Document, Operation, load, profiles
 
 from ..spec.contract import Contract
 

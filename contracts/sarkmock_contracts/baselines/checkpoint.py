@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..client.transports import CannotRun
+from ..errors import BadBaseline, CannotRun
 from .facts import Fact, of_line
-from .files import BadBaseline, validator
+from .files import validator
 
 MARK = "sarkmock-partial"
 

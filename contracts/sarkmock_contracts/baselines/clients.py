@@ -12,9 +12,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 import yaml
 
-from sarkmock import MethodNotAllowed, PageNotFound, profiles
+from sarkmock.suite_api import MethodNotAllowed, PageNotFound, profiles
 
-from ..client.transports import CannotRun
+from ..errors import CannotRun
 from .catalogue import catalogue, contract_of
 from .facts import BOX
 from .severity import Difference

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sarkmock import write_whole
+from sarkmock.suite_api import write_whole
 
 from ..client import interrupts
-from ..client.transports import CannotRun
-from ..plugin.plan import minutes
-from ..plugin.safety import caution_of
+from ..client.budget import total_line
+from ..errors import BadBaseline, CannotRun
 from ..safety.ledger import read_ledger
 from .checkpoint import Partial
 from .clients import mark, read_clients
 from .comparing import Comparison, compare
-from .files import BadBaseline, Baseline, check_tables, read, write
+from .files import Baseline, check_tables, read, write
 from .page import as_html
 from .profile import lines, profile_of, write_profile
 from .progress import Steps, Watching
 from .recording import PARTS
-from .report import Data, as_json, as_markdown, as_text, describe
-from .session import AROUND, Plan, Session, Wish, plan_of
+from .report import Data, as_json, as_markdown, as_text
+from .session import AROUND, Session, Wish, plan_of
 from .severity import COMPATIBLE, at_least
 
 FORMS = {"compare.json": as_json, "compare.txt": as_text, "compare.md": as_markdown, "compare.html": as_html}
-__all__ = ["CannotRun", "Wish", "as_json", "as_text", "caution_of", "compare_with", "describe", "fails", "make_profile",
-           "plan_lines", "record", "record_like", "write_reports"]
 
 
 @dataclass(frozen=True)
@@ -49,13 +46,7 @@ def plan_lines(wish: Wish) -> Iterator[str]:
             yield f"{title:38} {len(costs):4} cases {sum(costs):6} requests"
     if plan.around:
         yield f"{AROUND:38} {'':10} {plan.around:6} requests"
-    yield total_line(plan)
-
-
-def total_line(plan: Plan) -> str:
-    pace = f"{plan.speed.limit} requests a minute, unless the box tells otherwise" if plan.speed.limit else "no limit"
-    duration = minutes(plan.speed.seconds(plan.requests))
-    return f"{'plan':38} {len(plan.costs):4} cases {plan.requests:6} requests, about {duration} ({pace})"
+    yield total_line(len(plan.costs), plan.requests, plan.speed, settled=False)
 
 
 def record(wish: Wish, file: Path, force: bool = False) -> Recorded:
@@ -98,6 +89,14 @@ def compare_with(before: Path, after: Path | Baseline, clients: Path | None, slo
     found = compare(one, read(after) if isinstance(after, Path) else after, slower)
     found.differences = mark(found.differences, uses)
     return found
+
+
+def other_side(before: Path, after: str, wish: Callable[[], Wish]) -> tuple[Path | Baseline, list[str]]:
+    """What a baseline is compared with: a file, or a target that is recorded now; and what is left at the target."""
+    if "://" not in after:
+        return Path(after), []
+    found = record_like(before, wish())
+    return found.baseline, found.troubles
 
 
 def record_like(before: Path, wish: Wish) -> Recorded:

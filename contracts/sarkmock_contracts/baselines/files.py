@@ -11,19 +11,15 @@ from typing import Any
 
 import jsonschema_rs
 
-from sarkmock import write_whole
+from sarkmock.suite_api import write_whole
 
-from ..client.transports import CannotRun
+from ..errors import BadBaseline, CannotRun
 from .catalogue import catalogue, digest
 from .facts import BOX, Fact, Facts, of_line
 
 VERSION = 1
 FORMAT = "sarkmock-baseline"
 SCHEMA = Path(__file__).with_name("baseline.schema.json")
-
-
-class BadBaseline(CannotRun):
-    """A file that is no baseline of this version; one line says where and why."""
 
 
 @dataclass

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from sarkmock import PhpError, Validator
+from sarkmock.suite_api import PhpError, Validator
 
 from ..spec.boundary_values import split
 from .catalogue import catalogue

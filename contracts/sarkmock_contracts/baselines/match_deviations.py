@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 
-from sarkmock import Deviation, deviations, overlay_of, pointer, profiles
+from sarkmock.suite_api import Deviation, deviations, overlay_of, pointer, profiles
 
+from ..errors import Unfit
 from ..judge.attribution import touches
 from .catalogue import catalogue, contract_of
 from .comparing import Comparison
 from .files import Baseline
-from .mocking import Action, Unfit, beside, distance, document_of
+from .mocking import Action, beside, distance, document_of
 from .severity import INFORMATIVE
 
 BASE = "documented"

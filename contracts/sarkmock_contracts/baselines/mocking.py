@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from sarkmock import Document, Engine, OverlayError, Seed, State, apply_overlay, create_app, load
+from sarkmock.suite_api import Document, Engine, OverlayError, Seed, State, apply_overlay, create_app, load
 
 from ..client.target import Target
 from ..client.transports import InProcess
+from ..errors import Unfit
 from .comparing import Comparison, compare
 from .facts import Facts
 from .files import Baseline
@@ -21,10 +22,6 @@ from .severity import INFORMATIVE
 NOW = 1_717_236_000  # the clock of a mock that is only looked at stands still
 Action = Mapping[str, Any]
 _factory = cache(Seed.factory)
-
-
-class Unfit(Exception):
-    """Actions that make no document that could be served."""
 
 
 def document_of(actions: Sequence[Action]) -> Document:

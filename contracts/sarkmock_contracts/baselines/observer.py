@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from sarkmock import MethodNotAllowed, Operation, PageNotFound, redacted
+from sarkmock.suite_api import Operation, redacted
 
 from ..client.http import Exchange, Request, Response
-from ..client.target import Target
-from ..fixtures.rows import Body, Stock, Unavailable
+from ..client.target import Client
+from ..errors import Unavailable
+from ..fixtures.keys import Keys
+from ..fixtures.rows import Body, Fixtures, Spared
 from ..safety.preflight import NO_PAGE
 from ..spec.boundary_values import Live
 from ..spec.live_tables import LiveTables
@@ -27,33 +29,31 @@ BOX_HEADERS = ("Server", "X-Powered-By")
 
 
 class Observer:
-    """One box, the document to work with there, and what is known of it so far."""
+    """One target, the document to work with there, and what is known of it so far."""
 
-    def __init__(self, target: Target, depth: Depth) -> None:
-        self.target, self.depth = target, depth
+    def __init__(self, client: Client, depth: Depth, keys: Keys | None = None, spared: Spared | None = None) -> None:
+        self.client, self.depth = client, depth
         self.facts = Facts()
+        self.texts, self.spared = keys, spared
         self.work_by({})
-        target.witnesses.append(self._saw)
 
     def work_by(self, there: Mapping[str, bool]) -> None:
-        """Work with the document that fits a box which has these operations."""
+        """Work with the document that fits a target which has these operations."""
         self.contract = working(there)
-        self.live = LiveTables(self.contract, self.target)
-        self.stock = LearningStock(self.contract, self.target, self.live)
-        self.stock.observer = self
+        self.live = LiveTables(self.contract, self)
+        self.fixtures = LearningFixtures(self)
 
-    def operation_of(self, request: Request) -> Operation | None:
-        """The operation that a request means, if it means one."""
-        try:
-            return self.contract.router.find(request.method, request.path)[0]
-        except (PageNotFound, MethodNotAllowed):
-            return None
-
-    def _saw(self, exchange: Exchange) -> None:
-        operation = self.operation_of(exchange.request)
-        if operation is not None and operation.method == exchange.request.method:
-            self.stock.saw(operation, exchange)
+    def send(self, request: Request) -> Exchange:
+        """Send a request and keep account of what it makes."""
+        exchange = self.client.send(request)
+        operation = self.contract.operation_of(request)
+        if operation is not None:
+            self.fixtures.saw(operation, exchange)
             self.live.saw(operation, exchange)
+        return exchange
+
+    def get(self, path: str) -> Response:
+        return self.send(Request("GET", path)).response
 
     def operation(self, known: Known) -> Operation | None:
         """The operation as the working document has it."""
@@ -103,13 +103,15 @@ class Observer:
 
     def plain(self, text: str | None) -> str:
         """A text without the run's own prefix, secrets and numbers that count up."""
-        return str(redacted(str(text).replace(self.stock.texts.prefix, MARK)))
+        return str(redacted(str(text).replace(self.fixtures.texts.prefix, MARK)))
 
 
-class LearningStock(Stock):
-    """A stock that builds bodies from values that the box took, where some are known."""
+class LearningFixtures(Fixtures):
+    """Fixtures that build bodies from values that the target took, where some are known."""
 
-    observer: Observer
+    def __init__(self, observer: Observer) -> None:
+        super().__init__(observer.contract, observer, observer.live, observer.texts, observer.spared)
+        self.observer = observer
 
     def minimal(self, operation: Operation) -> Body:
         usual = super().minimal(operation)

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sarkmock import Operation
+from sarkmock.suite_api import Operation
 
 from ..checks.minimal_rules import greedy
-from ..spec.boundary_values import FileOf, Live, NoBounds, bounds_of, is_placeholder, placeholder
+from ..errors import NoBounds
+from ..spec.boundary_values import FileOf, Live, bounds_of, is_placeholder, placeholder
 from ..spec.operation_data import narrowed, recipe
 from .catalogue import Known, catalogue
 from .facts import canonical

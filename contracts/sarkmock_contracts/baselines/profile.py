@@ -9,12 +9,12 @@ from typing import Any
 
 import yaml
 
-from sarkmock import load, overlay_of, redacted, write_whole
+from sarkmock.suite_api import load, overlay_of, redacted, write_whole
 
-from ..client.transports import CannotRun
+from ..errors import CannotRun, Unfit
 from .files import Baseline, check_tables
 from .match_deviations import Choice, Told, choose
-from .mocking import Action, Unfit, beside, distance, document_of
+from .mocking import Action, beside, distance, document_of
 from .report import change, difference
 from .severity import BREAKING, INFORMATIVE, RISKY, Difference
 from .synthesize import Expressed, express

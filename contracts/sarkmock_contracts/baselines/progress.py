@@ -8,7 +8,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ..plugin.plan import minutes
+from ..client.budget import minutes
 from .recording import PARTS, Case
 from .session import Plan
 

@@ -7,7 +7,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from ..client.target import Target, Unanswered, Withheld
+from ..client.target import Client
+from ..errors import Unanswered, Withheld
+from ..fixtures.keys import Keys
+from ..fixtures.rows import Spared
+from ..safety.routing import HAZARDS
 from ..spec.operation_data import recipe
 from .answers import ask_once
 from .catalogue import Known, catalogue
@@ -21,7 +25,6 @@ from .survey import ask_unknown, is_plain_read, plain_read, read_standing, surve
 PARTS = {"survey": "what the paths can do", "read": "what is there", "unknown key": "keys of nothing",
          "rules": "every rule", "sequence": "rows: made, shown, changed, removed", "answer": "everything else"}
 KINDS = ("limit", "reach", "part", "status", "type", "header", "field", "error", "sequence", "stores", "rule")
-HAZARDS = ("read", "write", "operational", "disruptive")
 
 
 @dataclass(frozen=True)
@@ -40,16 +43,18 @@ class Case:
 class Recorder:
     """Records one box. ``prepare`` is called between the first look and all that may write."""
 
-    target: Target
+    client: Client
     depth: Depth
     hazards: frozenset[str]
     only: str | None = None
+    texts: Keys | None = None
+    spared: Spared | None = None
     prepare: Callable[[Observer], None] = lambda _: None
     fits: Callable[[Case], bool] = lambda _: True  # whether a case can still be afforded
     done: dict[str, list[Fact]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.observer = Observer(self.target, self.depth)
+        self.observer = Observer(self.client, self.depth, self.texts, self.spared)
         self.names = [name for name, known in catalogue().items() if known.is_in(self.only)]
         self.unasked: dict[str, str] = {}  # cases without facts, and why
 
@@ -111,7 +116,7 @@ class Recorder:
         for number, case in enumerate(second):
             watch(case, len(first) + number, len(first) + len(second))
             self.attempt(case)
-        self.observer.stock.sweep(keep_fixtures=False)
+        self.observer.fixtures.sweep(keep_fixtures=False)
         return self.result()
 
     def attempt(self, case: Case) -> None:
@@ -158,7 +163,7 @@ def ordered(facts: Iterable[Fact]) -> Facts:
 
 
 def _survey(path: str, observer: Observer) -> Iterator[Fact]:
-    return survey_path(observer.target, path, observer.stock.texts.prefix)
+    return survey_path(observer, path, observer.fixtures.texts.prefix)
 
 
 def _cases(part: str, ask: Callable[[Observer, Known], Iterator[Fact]], members: Iterable[Known]) -> Iterator[Case]:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from sarkmock import redacted
+from sarkmock.suite_api import redacted
 
 from .comparing import Comparison
 from .facts import BOX

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sarkmock import Operation, pointer
+from sarkmock.suite_api import Operation, pointer
 
 from ..spec.contract import Contract
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sarkmock import Operation
+from sarkmock.suite_api import Operation
 
 from ..client.http import Exchange, Response
-from ..client.target import Withheld
-from ..fixtures.rows import Body, Unavailable
+from ..errors import Unavailable, Withheld
+from ..fixtures.rows import Body
 from .catalogue import Known
 from .facts import NOT_SENT, Fact
 from .observer import ACCEPTED, ASKED, CRASHED, REFUSED, Observer, takes_files
@@ -25,12 +25,12 @@ def ask_rules(observer: Observer, known: Known) -> Iterator[Fact]:
     operation = observer.operation(known)
     if operation is None:
         return
-    if operation.table and operation.key and not observer.stock.fixture(operation):
+    if operation.table and operation.key and not observer.fixtures.fixture(operation):
         yield Fact(known.name, "part", PART, "no row of the run's own to try it on")
         return
     asker = Asker(observer, known, operation)
     yield from asker.facts()
-    observer.stock.sweep()
+    observer.fixtures.sweep()
 
 
 class Asker:
@@ -38,7 +38,7 @@ class Asker:
 
     def __init__(self, observer: Observer, known: Known, operation: Operation) -> None:
         self.observer, self.known, self.operation = observer, known, operation
-        spared = observer.stock.spared(operation)
+        spared = observer.fixtures.spared(operation)
         self.fields = [field for field in known.fields if field not in spared]
         self.key: Body = {}  # used again until a row takes it
         self.deadly: dict[str, int] = {}
@@ -57,7 +57,7 @@ class Asker:
         yield from self.array()
 
     def always_crashes(self) -> bool:
-        exchange = self.send(self.observer.stock.minimal(self.operation), with_key=False)
+        exchange = self.send(self.observer.fixtures.minimal(self.operation), with_key=False)
         return exchange is not None and exchange.response.status >= 500
 
     def of_nothing(self, response: Response) -> Iterator[Fact]:
@@ -119,27 +119,27 @@ class Asker:
         found: Body = {}
         for field, value in packet.items():
             try:
-                found[field] = self.observer.stock.value(self.operation, field, value)
+                found[field] = self.observer.fixtures.value(self.operation, field, value)
             except Unavailable:
                 continue
         return found
 
     def send(self, body: Body, with_key: bool = True) -> Exchange | None:
         """The exchange, None if the request was withheld. What it makes is removed, and its key not used again."""
-        stock = self.observer.stock
+        fixtures = self.observer.fixtures
         try:
             key = self.new_key() if with_key and self.operation.method == "POST" else {}
-            exchange = self.observer.target.send(stock.request(self.operation, {**key, **body}))
+            exchange = self.observer.send(fixtures.request(self.operation, {**key, **body}))
         except (Withheld, Unavailable):
             return None
         if exchange.response.ok:
             self.key = {}
-            stock.sweep()
+            fixtures.sweep()
         return exchange
 
     def new_key(self) -> Body:
         if not self.key:
-            self.key = self.observer.stock.fresh_fields(self.operation)
+            self.key = self.observer.fixtures.fresh_fields(self.operation)
         return self.key
 
     def fact(self, field: str, sent: Any, verdict: str, messages: Any = ()) -> Fact:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sarkmock import Operation, to_text
+from sarkmock.suite_api import Operation, to_text
 
 from ..checks.persistence import same
 from ..client.bodies import request_for
 from ..client.http import Exchange, Request
-from ..client.target import Withheld
-from ..fixtures.rows import Body, Unavailable, path_along
+from ..errors import Unavailable, Withheld
+from ..fixtures.rows import Body, path_along
 from ..spec.contract import Link
 from .catalogue import Known, catalogue
 from .facts import Fact
@@ -44,7 +44,7 @@ def ask_sequence(observer: Observer, known: Known) -> Iterator[Fact]:
     except Unavailable as reason:
         yield Fact(known.name, "part", PART, f"not made: {observer.plain(str(reason))}")
     finally:
-        observer.stock.sweep()
+        observer.fixtures.sweep()
 
 
 class Sequence:
@@ -55,8 +55,8 @@ class Sequence:
         self.by = operation.id
 
     def facts(self) -> Iterator[Fact]:
-        stock = self.observer.stock
-        least = stock.minimal(self.operation)
+        fixtures = self.observer.fixtures
+        least = fixtures.minimal(self.operation)
         first = self.send(self.operation, least)
         yield Fact(self.known.name, "part", PART, ASKED)
         body, made = self.everything(self.operation, shown_by(first))
@@ -66,39 +66,40 @@ class Sequence:
         row = made if made.response.ok else first
         if not isinstance(row.response.json, dict) or not row.response.ok:
             return
-        again = self.observer.target.send(row.request)
+        again = self.observer.send(row.request)
         yield Fact(self.known.name, "status", "made again", again.response.status, self.by)
         yield from self.listed(row)
         for link in links(self.observer, self.operation):
             yield from self.follow(link, row, body if row is made else least)
 
     def send(self, operation: Operation, body: Body, path: Mapping[str, Any] | None = None) -> Exchange:
-        return self.observer.target.send(self.observer.stock.request(operation, body or None, dict(path or {})))
+        return self.observer.send(self.observer.fixtures.request(operation, body or None, dict(path or {})))
 
     def everything(self, operation: Operation, shown: Mapping[str, Any],
                    path: str | None = None) -> tuple[Body, Exchange]:
         """Every variable with a value that the box takes and does not show already; what still disturbs is left out."""
         known = catalogue()[f"{operation.method} {operation.path}"]
-        stock = self.observer.stock
+        fixtures = self.observer.fixtures
         body = {**{field: value for field in known.fields if operation.table is None or operation.table.key != field
                    for value in [self.telling(known, operation, field, shown.get(field))] if value is not None},
-                **stock.minimal(operation)}
+                **fixtures.minimal(operation)}
         for _ in range(REPAIRS):
-            exchange = (self.observer.target.send(request_for(operation.method, path, body)) if path
+            exchange = (self.observer.send(request_for(operation.method, path, body)) if path
                         else self.send(operation, body))
             named = exchange.response.json if exchange.response.status == 422 else {}
             wrong = [field for field in body if isinstance(named, dict) and field in named]
             if not wrong:
                 break
             body = {field: value for field, value in body.items() if field not in wrong}
-            body |= {field: value for field, value in stock.minimal(operation).items() if field not in wrong}
+            body |= {field: value for field, value in fixtures.minimal(operation).items() if field not in wrong}
         return body, exchange
 
     def telling(self, known: Known, operation: Operation, field: str, shown: Any) -> Any:
         """An accepted value that is not what the row holds anyway, so that it shows whether it is stored."""
-        if field in self.observer.stock.spared(operation):
+        if field in self.observer.fixtures.spared(operation):
             return None
-        values = [self.observer.stock.value(operation, field, value) for value in self.observer.accepted(known, field)
+        fixtures = self.observer.fixtures
+        values = [fixtures.value(operation, field, value) for value in self.observer.accepted(known, field)
                   if value is not None and not isinstance(value, (list, dict))]
         return next((value for value in values if not same(operation, value, shown)), values[0] if values else None)
 
@@ -119,7 +120,7 @@ class Sequence:
                         and "{" not in known.path and self.operation.path.startswith(known.path)), None)
         if listing is None or table is None or self.absent(listing):
             return
-        answer = self.observer.target.send(get(listing.path)).response
+        answer = self.observer.send(get(listing.path)).response
         key = to_text(row.response.json.get(table.key))
         rows = answer.json if isinstance(answer.json, list) else []
         ours = [one for one in rows if isinstance(one, dict) and to_text(one.get(table.key)) == key]
@@ -148,29 +149,29 @@ class Sequence:
             yield Fact(known.name, "part", PART, "not allowed", self.by)
 
     def shown(self, known: Known, target: Operation, path: str, sent: Body) -> Iterator[Fact]:
-        exchange = self.observer.target.send(get(path))
+        exchange = self.observer.send(get(path))
         yield from self.observer.answered(known, "own row", exchange, self.by)
         yield from self.stores(self.operation, "row", sent, exchange) if target.table else ()
 
     def changed(self, known: Known, target: Operation, path: str) -> Iterator[Fact]:
         """Everything that can be changed, changed; then shown."""
-        before = self.observer.target.send(get(path))
+        before = self.observer.send(get(path))
         body, exchange = self.everything(target, shown_by(before), path)
         yield from self.observer.answered(known, "own row", exchange, self.by)
         yield from self.stores(target, "answer", body, exchange)
         if exchange.response.ok:
-            yield from self.stores(target, "row", body, self.observer.target.send(get(path)))
+            yield from self.stores(target, "row", body, self.observer.send(get(path)))
 
     def removed(self, known: Known, path: str) -> Iterator[Fact]:
-        exchange = self.observer.target.send(Request("DELETE", path))
+        exchange = self.observer.send(Request("DELETE", path))
         yield from self.observer.answered(known, "own row", exchange, self.by)
         if exchange.response.ok:
-            after = self.observer.target.send(get(path))
-            shows = self.observer.operation_of(after.request)
+            after = self.observer.send(get(path))
+            shows = self.observer.contract.operation_of(after.request)
             if shows is not None:
                 name = f"{shows.method} {shows.path}"
                 yield Fact(name, "status", "own row once removed", after.response.status, self.by)
-            again = self.observer.target.send(Request("DELETE", path))
+            again = self.observer.send(Request("DELETE", path))
             yield Fact(known.name, "status", "once more", again.response.status, self.by)
 
 

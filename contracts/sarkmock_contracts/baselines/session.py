@@ -12,18 +12,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
-from sarkmock import product, redacted
+from sarkmock.suite_api import product, redacted
 
-from ..client import interrupts
 from ..client.budget import Budget, Speed, seconds_of
 from ..client.http import Exchange, Request, Response
-from ..client.rate_limit import USUAL_LIMIT, Paced
+from ..client.interrupts import Interrupts
+from ..client.rate_limit import USUAL_LIMIT, RateLimit
 from ..client.target import Target
-from ..client.transports import CannotRun, OverHttp, Transport
+from ..client.transports import Layer, OverHttp, Transport
+from ..errors import BadLedger, CannotRun
 from ..run import embedded
 from ..safety.finishing import finish
 from ..safety.guards import Caution, Safety
-from ..safety.ledger import BadLedger, read_ledger
+from ..safety.ledger import read_ledger
 from ..safety.preflight import preflight
 from ..safety.retry_safety import undone
 from ..safety.routing import HAZARDS
@@ -70,17 +71,16 @@ class Wish:
         return Baseline(str(redacted(self.url.rstrip("/"))), self.depth, allowed, self.only, Facts())
 
 
-class Timed:
+class Timed(Layer):
     """A transport that knows how long the last answer took, waiting for our turn aside."""
 
-    def __init__(self, transport: Transport) -> None:
-        self.transport = transport
-        self.url, self.base = transport.url, transport.base
+    def __init__(self, inner: Transport) -> None:
+        super().__init__(inner)
         self.seconds = 0.0
 
     def send(self, request: Request) -> Response:
         began = time.monotonic()
-        response = self.transport.send(request)
+        response = self.inner.send(request)
         self.seconds = time.monotonic() - began
         return response
 
@@ -104,23 +104,43 @@ class Plan:
 
 def plan_of(wish: Wish, speed: Speed | None = None) -> Plan:
     """What a recording will send, the gate's own looks included: a box is expected to be the published product."""
-    target = embedded(product())
-    counts: list[tuple[str, int]] = []  # the requests sent when something began
-
-    def prepare(observer: Observer) -> None:
-        counts.append((AROUND, target.requests))
-        safety.begin(observer.stock, BASE)
-
     with TemporaryDirectory(prefix="sarkmock-", dir=MEMORY if MEMORY.is_dir() else None) as scratch:
         caution = replace(wish.caution, ledger=str(Path(scratch) / "ledger"))
-        safety = Safety(contract_of(BASE), target, caution, BASE)
-        recorder = Recorder(target, DEPTHS[wish.depth], wish.hazards, wish.only, prepare)
-        recorder.run(lambda case, *_: counts.append((str(case), target.requests)))
-        recorded = target.requests
-        safety.end()
-    ends = [count for _, count in counts[1:]] + [recorded]
-    costs = {name: end - count for (name, count), end in zip(counts, ends, strict=True)}
-    return Plan(costs, costs.pop(AROUND) + target.requests - recorded, speed or Speed(USUAL_LIMIT))
+        rehearsal = Rehearsal(replace(wish, caution=caution))
+        costs = rehearsal.run()
+    return Plan(costs, costs.pop(AROUND), speed or Speed(USUAL_LIMIT))
+
+
+class Rehearsal:
+    """A recording of the mock in this process, whose requests are counted."""
+
+    def __init__(self, wish: Wish) -> None:
+        mock = embedded(product())
+        self.safety = Safety(contract_of(BASE), mock.url, wish.caution, BASE, self)
+        self.target = Target(self.safety.gate(mock))
+        self.recorder = Recorder(self, DEPTHS[wish.depth], wish.hazards, wish.only, self.safety.keys,
+                                 self.safety.spared, self._prepare)
+        self.counts: list[tuple[str, int]] = []  # the requests sent when something began
+
+    def send(self, request: Request) -> Exchange:
+        return self.target.send(request)
+
+    def get(self, path: str) -> Response:
+        return self.target.get(path)
+
+    def _prepare(self, observer: Observer) -> None:
+        self.counts.append((AROUND, self.target.requests))
+        self.safety.begin()
+
+    def run(self) -> dict[str, int]:
+        """The requests of each case, and of looking around."""
+        self.recorder.run(lambda case, *_: self.counts.append((str(case), self.target.requests)))
+        recorded = self.target.requests
+        self.safety.end()
+        ends = [count for _, count in self.counts[1:]] + [recorded]
+        costs = {name: end - count for (name, count), end in zip(self.counts, ends, strict=True)}
+        costs[AROUND] += self.target.requests - recorded
+        return costs
 
 
 Watch = Callable[[Case, int, int, Plan], None]
@@ -132,27 +152,33 @@ class Session:
     def __init__(self, wish: Wish, partial: Partial | None = None) -> None:
         self.wish, self.partial = wish, partial
         wish.check()
-        self.timed = Timed(OverHttp(wish.url, wish.caution.access))
-        self.paced = Paced(self.timed, wish.rate)
-        self.target = Target(self.paced)
+        self.began = time.monotonic()
         self.times: dict[str, list[float]] = {}
         self.troubles: list[str] = []
         self.unasked: dict[str, str] = {}
-        self.began = time.monotonic()
+        self.safety = Safety(contract_of(BASE), wish.url, wish.caution, BASE, self)
+        self.timed = Timed(OverHttp(wish.url, wish.caution.access))
+        self.rate_limit = RateLimit(self.timed, wish.rate, may_repeat=self._may_repeat)
+        self.budget = Budget(self.safety.gate(self.rate_limit), wish.budget, seconds_of(wish.max_time), self._spent,
+                             self._owed)
+        self.target = Target(Interrupts(self.budget))
+        self.recorder = Recorder(self, DEPTHS[wish.depth], wish.hazards, wish.only, self.safety.keys,
+                                 self.safety.spared, self._prepare, self._fits)
+
+    def send(self, request: Request) -> Exchange:
+        exchange = self.target.send(request)
+        self._time(exchange)
+        return exchange
+
+    def get(self, path: str) -> Response:
+        return self.send(Request("GET", path)).response
 
     def run(self, watch: Watch = lambda *_: None) -> Baseline:
         """The finished recording; CannotRun where it could not be finished, and what is done is kept."""
         self._clean_up_before()
-        self.budget = Budget(self.target, self.wish.budget, seconds_of(self.wish.max_time), self._owed)
-        self.target.guards += [interrupts.check, self.budget.guard]
-        self.safety = Safety(contract_of(BASE), self.target, self.wish.caution, BASE)
         with self.budget.removing():
             preflight(self.target, self.wish.caution.access.verify(urlsplit(self.wish.url).hostname or ""))
-        self.plan = plan_of(self.wish, self.paced.speed)
-        self.recorder = Recorder(self.target, DEPTHS[self.wish.depth], self.wish.hazards, self.wish.only, self._prepare)
-        if self.wish.budget or self.wish.max_time:
-            self.recorder.fits = lambda case: self.plan.costs.get(str(case), 0) <= self.budget.left
-        self.target.witnesses.append(self._time)
+        self.plan = plan_of(self.wish, self.rate_limit.speed)
         if self.partial is not None:
             self.recorder.done.update(self.partial.done)
         with self._ending():
@@ -166,7 +192,7 @@ class Session:
         found.facts = facts
         medians = {name: round(statistics.median(seconds) * 1000, 1) for name, seconds in sorted(self.times.items())}
         found.recorded = {"recorded": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-                          "seconds": round(time.monotonic() - self.began, 1), "requests": self.target.spent,
+                          "seconds": round(time.monotonic() - self.began, 1), "requests": self._spent(),
                           "milliseconds": medians}
         return found
 
@@ -186,15 +212,27 @@ class Session:
     def _prepare(self, observer: Observer) -> None:
         """Between the first look and the first write: the ledger, and the keys of this run."""
         with self.budget.removing():
-            self.safety.begin(observer.stock, BASE)
-        if self.partial is not None and self.safety.journal is not None:
-            self.partial.note_ledger(self.safety.journal.file)
-        self.paced.undone = lambda request: undone(
-            observer.contract, observer.stock, observer.operation_of(request), request)
+            self.safety.begin()
+        if self.partial is not None and self.safety.begun:
+            self.partial.note_ledger(self.safety.ledger.file)
+
+    # for its layers
+
+    def _may_repeat(self, request: Request) -> bool:
+        observer = self.recorder.observer
+        return undone(observer.contract, observer.fixtures, observer.contract.operation_of(request), request)
+
+    def _fits(self, case: Case) -> bool:
+        """Whether a case can still be afforded."""
+        limited = self.wish.budget or self.wish.max_time
+        return not limited or self.plan.costs.get(str(case), 0) <= self.budget.left
+
+    def _spent(self) -> int:
+        return max(self.target.requests, self.rate_limit.attempts)
 
     def _owed(self) -> int:
         """The requests that cleaning up will take."""
-        return len(self.recorder.observer.stock.made) + len(self.safety.before)
+        return len(self.recorder.observer.fixtures.made) + len(self.safety.before)
 
     # meanwhile
 
@@ -211,8 +249,8 @@ class Session:
                     self.partial.done[name] = facts
 
     def _time(self, exchange: Exchange) -> None:
-        operation = self.recorder.observer.operation_of(exchange.request)
-        if operation is not None and operation.method == exchange.request.method:
+        operation = self.recorder.observer.contract.operation_of(exchange.request)
+        if operation is not None:
             self.times.setdefault(f"{operation.method} {operation.path}", []).append(self.timed.seconds)
 
     @contextmanager

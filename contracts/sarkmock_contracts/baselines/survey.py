@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from ..checks.reads import standing
 from ..client.http import Exchange, Request, Response, fill_path
-from ..client.target import Target, Withheld
+from ..client.target import Client
+from ..errors import Withheld
 from .catalogue import Known, catalogue
 from .facts import Fact
 from .observer import ABSENT, ASKED, THERE, Observer, allowed_methods, box_facts, get, is_missing
@@ -26,11 +27,11 @@ def surveyed_paths(names: list[str]) -> list[str]:
                               if every[name].method != "GET" or every[name].hazard != "read"))
 
 
-def survey_path(target: Target, path: str, prefix: str) -> Iterator[Fact]:
+def survey_path(client: Client, path: str, prefix: str) -> Iterator[Fact]:
     """Which operations a path has, by the word of the box: GET always is, whatever the path."""
     members = [known for known in catalogue().values() if known.path == path]
     try:
-        exchange = target.send(Request("OPTIONS", fill_path(path, dict.fromkeys(names_in(path), prefix + UNKNOWN))))
+        exchange = client.send(Request("OPTIONS", fill_path(path, dict.fromkeys(names_in(path), prefix + UNKNOWN))))
     except Withheld:
         return
     methods = allowed_methods(exchange.response)
@@ -41,7 +42,7 @@ def survey_path(target: Target, path: str, prefix: str) -> Iterator[Fact]:
 
 def plain_read(observer: Observer, known: Known) -> Iterator[Fact]:
     """One GET of a path without parameters: whether it is there, and what it shows of what was there before."""
-    exchange = observer.target.send(get(known.path))
+    exchange = observer.send(get(known.path))
     yield from box_facts(exchange.response)
     if is_missing(exchange.response) or is_another(observer, known, exchange.response):
         yield Fact(known.name, "reach", "", ABSENT)
@@ -57,9 +58,9 @@ def is_another(observer: Observer, known: Known, response: Response) -> bool:
         return False
     others = [other for other in catalogue().values() if other.method == "GET" and "{" in other.path
               and covers(other.path, known.path)]
-    prefix = observer.stock.texts.prefix
+    prefix = observer.fixtures.texts.prefix
     paths = [fill_path(other.path, dict.fromkeys(names_in(other.path), prefix + UNKNOWN)) for other in others]
-    return any(observer.target.get(path).body == response.body for path in paths)
+    return any(observer.get(path).body == response.body for path in paths)
 
 
 def covers(template: str, path: str) -> bool:
@@ -75,15 +76,15 @@ def read_standing(observer: Observer, known: Known) -> Iterator[Fact]:
     parameters = standing(observer.contract, observer.live, operation) if operation else {}
     if not parameters:
         return
-    exchange = observer.target.send(get(fill_path(known.path, parameters)))
+    exchange = observer.send(get(fill_path(known.path, parameters)))
     yield from told_by(observer, known, "read", exchange)
 
 
 def ask_unknown(observer: Observer, known: Known) -> Iterator[Fact]:
     """A key of nothing: the answer tells whether there is such a route, and what its refusals look like."""
     names = names_in(known.path)
-    path = fill_path(known.path, dict.fromkeys(names, observer.stock.texts.prefix + UNKNOWN))
-    exchange = observer.target.send(Request(known.method, path))
+    path = fill_path(known.path, dict.fromkeys(names, observer.fixtures.texts.prefix + UNKNOWN))
+    exchange = observer.send(Request(known.method, path))
     yield from told_by(observer, known, "unknown key", exchange)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sarkmock import Document, Operation, OverlayError, apply_overlay, load
+from sarkmock.suite_api import Document, Operation, OverlayError, apply_overlay, load
 
 from ..spec.boundary_values import split
 from ..spec.contract import Contract

@@ -1,1 +1,186 @@
-"""The checks: each sends requests and reports problems."""
+"""Every check of the suite, in the order of a run: what finds most per request first, what stops the PBX last.
+
+A check is one entry here and one function; a case of it is the function and one of its subjects. Beside what a check
+looks at itself, every exchange that it causes is judged by the document (judge/judge.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sarkmock.suite_api import Operation
+
+from ..run import Run
+from ..safety.routing import HAZARDS
+from ..spec.resources import Resource, resources
+from . import (
+    boundaries,
+    boundary_sweep,
+    document,
+    links,
+    minimal_rules,
+    protocol,
+    reads,
+    replay,
+    scenarios,
+    smoke,
+    stateful,
+    undocumented,
+)
+
+Subject = Operation | Resource | scenarios.Scenario | None
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check.
+
+    ``subjects`` are what it is done to (``once``: nothing in particular), ``finds`` the types of findings that it
+    enters itself, ``needs`` the hazard that must be allowed for it. With ``--only`` and ``--quick``, checks of the
+    whole API and slow ones are left out.
+    """
+
+    name: str
+    title: str
+    run: Callable[..., None]
+    subjects: Callable[[Run], Sequence[Subject]]
+    finds: tuple[str, ...] = ()
+    needs: str = "read"
+    whole: bool = False
+    quick: bool = True
+
+    def cases(self, run: Run) -> list[Case]:
+        """Its cases in a run, the harmless ones first."""
+        options = run.options
+        left_out = (self.whole and options.only is not None) or (not self.quick and options.is_quick)
+        if left_out or (run.gate is not None and self.needs not in run.gate.permissions.hazards):
+            return []
+        return sorted((Case(self, subject) for subject in self.subjects(run)), key=Case.rank)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A check and what it is done to."""
+
+    check: Check
+    subject: Subject = None
+
+    def __str__(self) -> str:
+        subject = self.subject
+        label = subject.id if isinstance(subject, Operation) else subject.name if subject is not None else ""
+        return f"{self.check.name}:{label}" if label else self.check.name
+
+    @property
+    def operation(self) -> Operation | None:
+        return self.subject if isinstance(self.subject, Operation) else None
+
+    def rank(self) -> tuple[int, bool]:
+        """Lists of rows come before single rows, whose keys they show."""
+        operation = self.operation
+        if operation is None:
+            return 0, False
+        return HAZARDS.index(operation.hazard), bool(operation.parameters) and operation.hazard == "read"
+
+    def run(self, run: Run) -> None:
+        """Do it; findings stay in the run."""
+        self.check.run(*((run,) if self.subject is None else (run, self.subject)))
+
+
+def cases(run: Run) -> list[Case]:
+    """Every case of a run, in its order."""
+    return [case for check in CHECKS for case in check.cases(run)]
+
+
+# subjects
+
+
+def once(run: Run) -> list[Subject]:
+    return [None]
+
+
+def operations(run: Run) -> list[Operation]:
+    return [operation for operation in run.chosen() if run.permits(operation)]
+
+
+def with_rules(run: Run) -> list[Operation]:
+    return [operation for operation in operations(run) if operation.rules]
+
+
+def with_links(run: Run) -> list[Operation]:
+    return [operation for operation in operations(run) if run.contract.links_from(operation)]
+
+
+def reading(run: Run) -> list[Operation]:
+    return [operation for operation in operations(run) if operation.hazard == "read"]
+
+
+def reading_rows(run: Run) -> list[Operation]:
+    return [operation for operation in reading(run) if operation.method == "GET" and operation.parameters]
+
+
+def paths(run: Run) -> list[Operation]:
+    return [operation for operation in operations(run) if run.is_first_of_path(operation)]
+
+
+def kinds_of_rows(run: Run) -> list[Resource]:
+    allowed = operations(run)
+    return [resource for resource in resources(run.contract) if resource.creates[0] in allowed]
+
+
+def told_scenarios(run: Run) -> list[scenarios.Scenario]:
+    by_id, allowed = run.contract.by_id, {operation.id for operation in operations(run)}
+    return [scenario for scenario in scenarios.SCENARIOS
+            if allowed.issuperset(scenario.operations) and by_id.keys() >= set(scenario.operations)]
+
+
+# slow libraries are imported when they are needed
+
+
+def run_fuzz(run: Run, operation: Operation) -> None:
+    from .fuzz import Fuzzer, check_fuzzed
+
+    check_fuzzed(run, run.shared(Fuzzer), operation, run.options.examples(full=25, quick=0))
+    smoke.start_pbx_again(run)
+
+
+def run_openapi_core(run: Run, operation: Operation) -> None:
+    from .openapi_core_check import check_openapi_core, openapi_core_of
+
+    check_openapi_core(run, run.shared(openapi_core_of), operation)
+
+
+CHECKS = (
+    Check("document", "the tables fit the document", document.check_document, once),
+    Check("reads", "every operation that only reads", reads.check_read, reading),
+    Check("replay", "requests that found something before", replay.check_examples, operations),
+    Check("rules", "every rule, accepting and refusing", minimal_rules.check_rules, with_rules, ("stored",)),
+    Check("undocumented-paths", "paths that are not documented", undocumented.check_strange_paths, once,
+          ("unknown-path",), whole=True),
+    Check("undocumented-fields", "fields that are not documented", undocumented.check_strange_fields, with_rules,
+          ("stored",)),
+    Check("unknown-rows", "rows that do not exist", undocumented.check_unknown_names, reading_rows),
+    Check("scenarios", "what the documentation says in prose", scenarios.check_scenario, told_scenarios,
+          ("behaviour", "dependency", "unknown-field")),
+    Check("boundary-sweep", "every boundary, many in a request", boundary_sweep.check_edges, with_rules),
+    Check("links", "links between operations", links.check_links, with_links, ("link", "presence")),
+    Check("smoke", "every operation once", smoke.check_answers, operations, ("answer",)),
+    Check("options", "OPTIONS of every path", protocol.check_options, paths, ("options",)),
+    Check("boundaries", "boundaries, and what is stored", boundaries.check_bounds, with_rules, ("stored",)),
+    Check("arrays", "arrays where a text is expected", boundaries.check_arrays, with_rules),
+    Check("protocol", "HEAD, 404, 405, forms", protocol.check_protocol, operations,
+          ("head", "method", "unknown-key", "no-input", "unknown-field", "form", "query", "stored")),
+    Check("unknown-paths", "paths that nobody has", protocol.check_unknown_paths, once, ("unknown-path",)),
+    Check("sequences", "sequences of writes against a model", stateful.check_sequences, kinds_of_rows,
+          ("stored", "default", "unrequested", "duplicate", "dependency", "presence", "list")),
+    Check("sequences-together", "the same, all kinds of rows together", stateful.check_all_sequences, once,
+          ("stored", "default", "unrequested", "duplicate", "dependency", "presence", "list"), "write", whole=True),
+    Check("fuzz", "Schemathesis: coverage and random cases", run_fuzz, operations, ("schemathesis",), quick=False),
+    Check("run-state", "stopping and starting the PBX", smoke.check_run_state, once, ("run-state",), "disruptive",
+          whole=True),
+    Check("openapi-core", "a second opinion on responses", run_openapi_core, operations,
+          ("openapi-core",), quick=False),
+)
+BY_NAME = {check.name: check for check in CHECKS}
+
+

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sarkmock import Operation
+from sarkmock.suite_api import Operation
 
 from ..client.http import Exchange
-from ..client.target import Withheld
-from ..fixtures.rows import Body, Stock
+from ..errors import Withheld
+from ..fixtures.rows import Body, Fixtures
 from ..judge.conformance import Problem
-from ..run import Suite
+from ..run import Run
 from ..safety.restorable import SURELY
 from ..spec.contract import Contract
 from ..spec.operation_data import open_fields
@@ -35,20 +35,20 @@ class Packet:
     hidden: bool = False
 
 
-def check_bounds(suite: Suite, operation: Operation) -> None:
+def check_bounds(run: Run, operation: Operation) -> None:
     """Every rule of an operation, accepting and refusing at its boundaries."""
-    for packet in accepted_packets(suite, operation):
-        compare(suite, operation, packet)
-    for packet in refused_packets(suite, operation):
-        compare(suite, operation, packet)
-    for field in suite.stock.fields(operation):
-        for value in suite.stock.bounds(operation, field).fatal:  # the oracle says what the answer must be
-            suite.target.send(suite.stock.request(operation, {**suite.stock.minimal(operation), field: value}))
+    for packet in accepted_packets(run, operation):
+        compare(run, operation, packet)
+    for packet in refused_packets(run, operation):
+        compare(run, operation, packet)
+    for field in run.fixtures.fields(operation):
+        for value in run.fixtures.bounds(operation, field).fatal:  # the oracle says what the answer must be
+            run.send(run.fixtures.request(operation, {**run.fixtures.minimal(operation), field: value}))
 
 
-def accepted_packets(suite: Suite, operation: Operation) -> Iterator[Packet]:
+def accepted_packets(run: Run, operation: Operation) -> Iterator[Packet]:
     """Packets in which every value is accepted."""
-    stock = suite.stock
+    stock = run.fixtures
     rows = {field: values for field in stock.fields(operation) if (values := accepted(stock, operation, field))}
     if operation.table and operation.method == "PUT":
         rows.pop(operation.table.key, None)  # where a profile lets it change, the row would be gone
@@ -57,21 +57,21 @@ def accepted_packets(suite: Suite, operation: Operation) -> Iterator[Packet]:
         yield Packet({**body, **renewed(stock, operation, body)})
 
 
-def refused_packets(suite: Suite, operation: Operation) -> Iterator[Packet]:
+def refused_packets(run: Run, operation: Operation) -> Iterator[Packet]:
     """Packets in which every field that has a refused value left holds one; the others hold accepted ones."""
-    stock = suite.stock
+    stock = run.fixtures
     rows = {field: refused(stock, operation, field) for field in stock.fields(operation)}
     for turn in range(max(map(len, rows.values()), default=0)):
         body = stock.minimal(operation)
         left = {field: values[turn] for field, values in rows.items() if turn < len(values)}
         wrong = {field: stock.value(operation, field, value) for field, value in left.items()}
         yield Packet({**body, **wrong}, frozenset(wrong))
-    required = suite.contract.required(operation)
+    required = run.contract.required(operation)
     if required:
         yield Packet({}, frozenset(required))
 
 
-def surely_refused(stock: Stock, operation: Operation, packet: Packet) -> Packet:
+def surely_refused(stock: Fixtures, operation: Operation, packet: Packet) -> Packet:
     """The packet, and where it holds a value that could not be put back, as many refused ones as the gate asks for."""
     spared = stock.spared(operation)
     if not spared.intersection(packet.body):
@@ -82,13 +82,13 @@ def surely_refused(stock: Stock, operation: Operation, packet: Packet) -> Packet
     return Packet({**packet.body, **wrong}, packet.refused.union(more))
 
 
-def accepted(stock: Stock, operation: Operation, field: str) -> list[Any]:
+def accepted(stock: Fixtures, operation: Operation, field: str) -> list[Any]:
     """Values that a field takes; nothing at all is one where the rules say nullable."""
     found = stock.bounds(operation, field)
     return [*found.accept, *NOTHING] if "nullable" in rule_names(operation, field) else list(found.accept)
 
 
-def refused(stock: Stock, operation: Operation, field: str, strangers: bool = True) -> list[Any]:
+def refused(stock: Fixtures, operation: Operation, field: str, strangers: bool = True) -> list[Any]:
     """Values that a field refuses; nothing at all is one unless the rules say nullable or ask nothing."""
     found = stock.bounds(operation, field)
     empty = () if found.fatal or "nullable" in rule_names(operation, field) else NOTHING
@@ -100,7 +100,7 @@ def rule_names(operation: Operation, field: str) -> set[str]:
     return {rule.partition(":")[0] for rule in (rules.split("|") if isinstance(rules, str) else rules)}
 
 
-def renewed(stock: Stock, operation: Operation, body: Mapping[str, Any]) -> Body:
+def renewed(stock: Fixtures, operation: Operation, body: Mapping[str, Any]) -> Body:
     """Fresh values for keys that are taken already, so that an accepted packet is never a duplicate."""
     fresh = stock.fresh_fields(operation)
     table = operation.table
@@ -110,21 +110,21 @@ def renewed(stock: Stock, operation: Operation, body: Mapping[str, Any]) -> Body
     return fresh if taken else {name: value for name, value in fresh.items() if name != table.key}
 
 
-def compare(suite: Suite, operation: Operation, packet: Packet) -> None:
+def compare(run: Run, operation: Operation, packet: Packet) -> None:
     """Send a packet and report every field that was judged otherwise than the tables say."""
     try:
-        exchange = suite.target.send(suite.stock.request(operation, packet.body))
+        exchange = run.send(run.fixtures.request(operation, packet.body))
     except Withheld:
         return
-    for problem in differences(suite.contract, operation, packet, exchange):
-        suite.report(operation.id, problem, alone(suite, operation, packet, problem) or exchange)
+    for problem in differences(run.contract, operation, packet, exchange):
+        run.report(operation.id, problem, alone(run, operation, packet, problem) or exchange)
     if died(operation, exchange):
-        rest = survivors(suite, operation, packet)
+        rest = survivors(run, operation, packet)
         if rest is not None:
-            compare(suite, operation, rest)
+            compare(run, operation, rest)
     if exchange.response.ok:
-        check_stored(suite, operation, exchange, packet.body)
-        suite.stock.sweep()
+        check_stored(run, operation, exchange, packet.body)
+        run.fixtures.sweep()
 
 
 def differences(contract: Contract, operation: Operation, packet: Packet, exchange: Exchange) -> Iterator[Problem]:
@@ -144,14 +144,14 @@ def differences(contract: Contract, operation: Operation, packet: Packet, exchan
             yield Problem("rules", field, "refused", text)
 
 
-def alone(suite: Suite, operation: Operation, packet: Packet, problem: Problem) -> Exchange | None:
+def alone(run: Run, operation: Operation, packet: Packet, problem: Problem) -> Exchange | None:
     """The same difference with the field alone in the body, for a shorter way to repeat it."""
     if problem.field not in packet.body:
         return None
-    body = {**suite.stock.minimal(operation), problem.field: packet.body[problem.field]}
-    exchange = suite.target.send(suite.stock.request(operation, body))
+    body = {**run.fixtures.minimal(operation), problem.field: packet.body[problem.field]}
+    exchange = run.send(run.fixtures.request(operation, body))
     single = Packet(body, packet.refused & {problem.field})
-    same = any(found[1:3] == problem[1:3] for found in differences(suite.contract, operation, single, exchange))
+    same = any(found[1:3] == problem[1:3] for found in differences(run.contract, operation, single, exchange))
     return exchange if same else None
 
 
@@ -160,30 +160,30 @@ def died(operation: Operation, exchange: Exchange) -> bool:
     return exchange.response.status >= 500 and str(exchange.response.status) not in operation.spec["responses"]
 
 
-def survivors(suite: Suite, operation: Operation, packet: Packet) -> Packet | None:
+def survivors(run: Run, operation: Operation, packet: Packet) -> Packet | None:
     """The packet without the values of which the target dies by themselves; None if that leaves no packet to send."""
-    minimal = suite.stock.minimal(operation)
+    minimal = run.fixtures.minimal(operation)
     deadly = set()
     for field in sorted(name for name, value in packet.body.items() if minimal.get(name) != value):
-        exchange = suite.target.send(suite.stock.request(operation, {**minimal, field: packet.body[field]}))
+        exchange = run.send(run.fixtures.request(operation, {**minimal, field: packet.body[field]}))
         if died(operation, exchange):
             deadly.add(field)
         if exchange.response.ok:
-            suite.stock.sweep()
+            run.fixtures.sweep()
     if not deadly or deadly & minimal.keys():
         return None
     body = {name: value for name, value in packet.body.items() if name not in deadly}
-    return Packet({**body, **renewed(suite.stock, operation, body)}, packet.refused - deadly)
+    return Packet({**body, **renewed(run.fixtures, operation, body)}, packet.refused - deadly)
 
 
-def check_arrays(suite: Suite, operation: Operation) -> None:
+def check_arrays(run: Run, operation: Operation) -> None:
     """A value that is no text, one field at a time: PHP may die of it and then judges nothing else."""
-    if not suite.contract.crashes_are_refused:
+    if not run.contract.crashes_are_refused:
         return  # where crashes answer 500, which of several arrays kills PHP is for the oracle to say
-    for field in suite.stock.fields(operation):
-        takes_arrays = suite.contract.takes(operation, field, ["a"])
+    for field in run.fixtures.fields(operation):
+        takes_arrays = run.contract.takes(operation, field, ["a"])
         for value in ARRAYS[:1] if takes_arrays else ARRAYS:
-            body = {**suite.stock.minimal(operation), field: value}
+            body = {**run.fixtures.minimal(operation), field: value}
             if not (takes_arrays and value):
-                compare(suite, operation, Packet(body, frozenset({field}), hidden=True))
+                compare(run, operation, Packet(body, frozenset({field}), hidden=True))
 

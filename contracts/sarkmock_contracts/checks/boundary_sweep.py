@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sarkmock import Operation
+from sarkmock.suite_api import Operation
 
-from ..fixtures.rows import Stock, Unavailable
-from ..run import Suite
-from ..spec.boundary_values import NoBounds
+from ..errors import NoBounds, Unavailable
+from ..fixtures.rows import Fixtures
+from ..run import Run
 from ..spec.operation_data import recipe
 from .boundaries import Packet, accepted, refused, surely_refused
 from .minimal_rules import covering, passing, send
@@ -25,61 +25,61 @@ SILENCE = 2  # so many answers in a row that it is not there
 Edge = tuple[Any, bool]  # a value, and whether the rules accept it
 
 
-def check_edges(suite: Suite, operation: Operation) -> None:
+def check_edges(run: Run, operation: Operation) -> None:
     """Send the packets; what is made all the same is removed by the next."""
     silent = 0
     try:
-        for packet in edge_packets(suite, operation):
-            exchange = send(suite, operation, packet)
+        for packet in edge_packets(run, operation):
+            exchange = send(run, operation, packet)
             silent = silent + 1 if exchange.response.status in NOT_THERE else 0
-            if silent == SILENCE or is_silent(suite, operation):
+            if silent == SILENCE or is_silent(run, operation):
                 return
             if exchange.response.ok:
-                suite.stock.sweep()
+                run.fixtures.sweep()
     except (Unavailable, NoBounds):
         return
 
 
-def is_silent(suite: Suite, operation: Operation) -> bool:
+def is_silent(run: Run, operation: Operation) -> bool:
     """Whether answers say nothing of values: the target has no such operation or row, or crashes whatever is sent."""
-    given = {status for name, status in suite.tally.statuses if name == operation.id}
-    crashes = any(one.operation == operation.id for one in suite.crashing)
+    given = {status for name, status in run.coverage.statuses if name == operation.id}
+    crashes = any(one.operation == operation.id for one in run.judge.crashing)
     return bool(given) and given <= (NOT_THERE | {500} if crashes else NOT_THERE)
 
 
-def edge_packets(suite: Suite, operation: Operation) -> Iterator[Packet]:
+def edge_packets(run: Run, operation: Operation) -> Iterator[Packet]:
     """As many packets as the field with most values has: it begins with refused ones, the others with accepted ones."""
-    rows = {field: share(suite, operation, field) for field in operation.rules}
+    rows = {field: share(run, operation, field) for field in operation.rules}
     ordered = sorted(rows, key=lambda field: -len(rows[field]))
     for turn in range(max(map(len, rows.values()), default=0)):
         picked = {field: at(rows[field], turn, backwards=field != ordered[0]) for field in ordered if rows[field]}
         if len(rows) > 1 and all(passes for _, passes in picked.values()):
             picked |= spoiled(rows, ordered)
-        body = {field: filled(suite.stock, operation, field, edge) for field, edge in picked.items()}
+        body = {field: filled(run.fixtures, operation, field, edge) for field, edge in picked.items()}
         wrong = frozenset(field for field, (_, passes) in picked.items() if not passes)
-        yield surely_refused(suite.stock, operation, Packet(body, wrong))
+        yield surely_refused(run.fixtures, operation, Packet(body, wrong))
 
 
-def share(suite: Suite, operation: Operation, field: str) -> list[Edge]:
+def share(run: Run, operation: Operation, field: str) -> list[Edge]:
     """The part of a field's values that is this operation's: those that ask the same of it divide them."""
-    row = edges(suite.stock, operation, field)
-    alike = [other.id for other in suite.contract.operations
+    row = edges(run.fixtures, operation, field)
+    alike = [other.id for other in run.contract.operations
              if other.table and other.table == operation.table and other.rules.get(field) == operation.rules[field]
-             and edges(suite.stock, other, field) == row and not is_silent(suite, other)]
+             and edges(run.fixtures, other, field) == row and not is_silent(run, other)]
     own = row[alike.index(operation.id)::len(alike)] if operation.id in alike else row
-    return [*((value, False) for value in kin(suite, operation, field)), *own]
+    return [*((value, False) for value in kin(run, operation, field)), *own]
 
 
-def kin(suite: Suite, operation: Operation, field: str) -> list[Any]:
+def kin(run: Run, operation: Operation, field: str) -> list[Any]:
     """Strangers that other versions of the API take for this field."""
     theirs: list[Any] = []
-    for other in others(suite.settings.profile):
+    for other in others(run.options.profile):
         rules = other.by_id[operation.id].rules.get(field) if operation.id in other.by_id else None
         theirs += accepted_values(rules) if rules else ()
-    return [value for value in suite.stock.bounds(operation, field).strangers if value in theirs]
+    return [value for value in run.fixtures.bounds(operation, field).strangers if value in theirs]
 
 
-def edges(stock: Stock, operation: Operation, field: str) -> list[Edge]:
+def edges(stock: Fixtures, operation: Operation, field: str) -> list[Edge]:
     """What a field refuses, then what it accepts, but for what covering.py sends; strangers are no boundaries."""
     sent = [(type(value), value) for value in covering(stock, operation, field)]
     wrong = [value for value in refused(stock, operation, field, strangers=False) if (type(value), value) not in sent]
@@ -97,7 +97,7 @@ def spoiled(rows: Mapping[str, Sequence[Edge]], ordered: Sequence[str]) -> dict[
     return next(({field: rows[field][0]} for field in reversed(ordered) if rows[field] and not rows[field][0][1]), {})
 
 
-def filled(stock: Stock, operation: Operation, field: str, edge: Edge) -> Any:
+def filled(stock: Fixtures, operation: Operation, field: str, edge: Edge) -> Any:
     """The value, or one that is free if it is a key that is taken."""
     value = stock.value(operation, field, edge[0])
     table = operation.table

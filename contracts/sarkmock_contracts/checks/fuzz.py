@@ -26,14 +26,14 @@ from schemathesis.generation.feedback import NO_FEEDBACK
 from schemathesis.generation.overrides import Override
 from schemathesis.transport.requests import REQUESTS_TRANSPORT
 
-from sarkmock import Operation
+from sarkmock.suite_api import Operation
 
 from ..client.http import ACCEPT, Request
-from ..client.target import Unanswered, Withheld
-from ..fixtures.rows import Unavailable
+from ..errors import NoBounds, Unanswered, Unavailable, Withheld
 from ..judge.conformance import Problem
-from ..run import Suite
-from ..spec.boundary_values import NoBounds, split
+from ..judge.judge import Judged
+from ..run import Run
+from ..spec.boundary_values import split
 from ..spec.operation_data import narrowed
 
 BOUNDARY = b"-" * 28 + b"schemathesis"
@@ -64,27 +64,27 @@ CONFIG: dict[str, Any] = {
 class Fuzzer:
     """Schemathesis' view of a contract; its positive values are such as can succeed at this target."""
 
-    def __init__(self, suite: Suite) -> None:
-        self.suite = suite
+    def __init__(self, run: Run) -> None:
+        self.run = run
         self.session = GenerationSession()
 
     @cached_property
     def schema(self) -> schemathesis.BaseSchema:
-        own = {"base-url": self.suite.target.url, "seed": self.suite.settings.seed}
+        own = {"base-url": self.run.target.url, "seed": self.run.options.random_seed}
         config = schemathesis.Config.from_dict({**CONFIG, **own})
         schema = schemathesis.openapi.from_dict(self.document(), config=config)
-        schema.app = self.suite.target
+        schema.app = self.run.target
         return schema
 
     def document(self) -> dict[str, Any]:
         """The document, with the keys of live rows and the targets that resolve written down as what is possible."""
-        document = copy.deepcopy(self.suite.contract.document)
-        for operation in self.suite.contract.operations:
+        document = copy.deepcopy(self.run.contract.document)
+        for operation in self.run.contract.operations:
             properties = self._properties(document, operation)
             for name in operation.rules:
                 if name in properties and self._depends_on_state(operation, name):
                     properties[name] = {"enum": self._possible(operation, name)}
-            if self.suite.settings.quick:
+            if self.run.options.quick:
                 self._keep_one_content_type(document, operation)
         return document
 
@@ -95,11 +95,11 @@ class Fuzzer:
             del content[name]
 
     def _properties(self, document: dict[str, Any], operation: Operation) -> dict[str, Any]:
-        place = self.suite.contract.body_place(operation)
+        place = self.run.contract.body_place(operation)
         if place is None:
             return {}
         value: Any = document
-        for step in self.suite.contract.resolve(place)[0].split("/")[1:]:
+        for step in self.run.contract.resolve(place)[0].split("/")[1:]:
             value = value[step.replace("~1", "/").replace("~0", "~")]
         return value.get("properties", {})  # type: ignore[no-any-return]
 
@@ -109,7 +109,7 @@ class Fuzzer:
         return known or any(rule.startswith("exists:") for rule in rules)
 
     def _possible(self, operation: Operation, name: str) -> list[Any]:
-        stock = self.suite.stock
+        stock = self.run.fixtures
         try:
             values = [stock.value(operation, name, value) for value in stock.bounds(operation, name).accept]
         except (NoBounds, Unavailable):
@@ -139,7 +139,7 @@ class Fuzzer:
                                        phases=[hypothesis.Phase.generate],
                                        suppress_health_check=list(hypothesis.HealthCheck))
 
-        @hypothesis.seed(zlib.crc32(f"{self.suite.settings.seed} {operation.id}".encode()))
+        @hypothesis.seed(zlib.crc32(f"{self.run.options.random_seed} {operation.id}".encode()))
         @settings
         @hypothesis.given(strategy)
         def run(case: Case) -> None:
@@ -148,10 +148,10 @@ class Fuzzer:
         run()
 
 
-def check_fuzzed(suite: Suite, fuzzer: Fuzzer, operation: Operation, examples: int) -> None:
+def check_fuzzed(run: Run, fuzzer: Fuzzer, operation: Operation, examples: int) -> None:
     """Everything that Schemathesis thinks of for one operation. What a case makes is removed at once."""
     def test(case: Case) -> None:
-        send(suite, operation, case)
+        send(run, operation, case)
 
     for cases in (fuzzer.examples(operation), fuzzer.coverage(operation)):
         for case in cases:
@@ -160,38 +160,38 @@ def check_fuzzed(suite: Suite, fuzzer: Fuzzer, operation: Operation, examples: i
         fuzzer.random(operation, examples, test)
 
 
-def send(suite: Suite, operation: Operation, case: Case) -> None:
-    """Send a case; what the suite does not see, Schemathesis' own checks may."""
-    before = suite.problems
+def send(run: Run, operation: Operation, case: Case) -> None:
+    """Send a case; what the run does not see, Schemathesis' own checks may."""
     try:
-        aim(suite, operation, case)
-        response = call(suite, case)
+        aim(run, operation, case)
+        judged, response = call(run, case)
     except Withheld:
         return
     except Unanswered as reason:
-        suite.unjudged.append(str(reason))
+        run.gaps.unanswered.append(str(reason))
         return
-    if suite.excused:
+    if judged.excused:
         return
     try:
         case.validate_response(response)
     except FailureGroup as group:
-        if suite.problems == before:
+        if not judged.problems:
             for failure in group.exceptions:
-                suite.report(operation.id, Problem("schemathesis", "", failure.title, failure.message), suite.last)
-    if suite.stock.made:
-        suite.stock.sweep()
+                run.report(operation.id, Problem("schemathesis", "", failure.title, failure.message), judged)
+    if run.fixtures.made:
+        run.fixtures.sweep()
 
 
-def call(suite: Suite, case: Case) -> schemathesis.Response:
+def call(run: Run, case: Case) -> tuple[Judged, schemathesis.Response]:
     """What ``case.call()`` does, without serialising every case twice, and with the bytes that really went out."""
-    kwargs = REQUESTS_TRANSPORT.serialize_case(case, base_url=suite.target.url, headers=dict([ACCEPT]))
+    kwargs = REQUESTS_TRANSPORT.serialize_case(case, base_url=run.target.url, headers=dict([ACCEPT]))
     prepared = requests.Request(**kwargs).prepare()
-    exchange = suite.target.send(as_request(prepared, suite.target.transport.base))
+    judged = run.send(as_request(prepared, run.target.transport.base))
     headers: dict[str, list[str]] = {}
-    for name, value in exchange.response.headers:
+    for name, value in judged.response.headers:
         headers.setdefault(name.lower(), []).append(value)
-    return schemathesis.Response(exchange.response.status, headers, exchange.response.body, prepared, 0.0, False)
+    response = schemathesis.Response(judged.response.status, headers, judged.response.body, prepared, 0.0, False)
+    return judged, response
 
 
 def as_request(prepared: requests.PreparedRequest, base: str) -> Request:
@@ -207,12 +207,12 @@ def as_request(prepared: requests.PreparedRequest, base: str) -> Request:
     return Request(prepared.method or "GET", parts.path.removeprefix(base), parts.query, headers, body)
 
 
-def aim(suite: Suite, operation: Operation, case: Case) -> None:
+def aim(run: Run, operation: Operation, case: Case) -> None:
     """Let a case meet a row and a key that is free, unless the path or the key is what the case is about."""
     components = case.meta.components if case.meta else {}
     location = ParameterLocation.PATH
     if operation.parameters and (location not in components or components[location].mode is MODES[0]):
         body = case.body if isinstance(case.body, dict) else {}
-        case.path_parameters = {name: str(value) for name, value in suite.stock.path(operation, body).items()}
+        case.path_parameters = {name: str(value) for name, value in run.fixtures.path(operation, body).items()}
     if isinstance(case.body, dict) and case.meta is not None and case.meta.generation.mode is MODES[0]:
-        case.body = {**case.body, **suite.stock.fresh_fields(operation)}
+        case.body = {**case.body, **run.fixtures.fresh_fields(operation)}

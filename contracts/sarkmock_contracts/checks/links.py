@@ -4,68 +4,67 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from sarkmock import Operation
+from sarkmock.suite_api import Operation
 
 from ..client.bodies import request_for
 from ..client.http import Exchange
-from ..client.target import Withheld
+from ..errors import Withheld
 from ..fixtures.rows import Body, path_along
 from ..judge.conformance import Problem
-from ..run import Suite
+from ..run import Run
 from ..spec.contract import Link
 
 
-def check_links(suite: Suite, operation: Operation) -> None:
+def check_links(run: Run, operation: Operation) -> None:
     """Make one, follow every link in the document's order with DELETE last, and find it gone."""
-    stock = suite.stock
-    made = suite.target.send(stock.request(operation, stock.minimal(operation) or None))
+    stock = run.fixtures
+    made = run.send(stock.request(operation, stock.minimal(operation) or None))
     if not made.response.ok:
         return  # judged as a response
-    links = sorted(suite.contract.links_from(operation).values(), key=lambda link: method_of(suite, link) == "DELETE")
+    links = sorted(run.contract.links_from(operation).values(), key=lambda link: method_of(run, link) == "DELETE")
     for link in links:
         with suppress(Withheld):
-            follow(suite, operation, link, made)
+            follow(run, operation, link, made)
 
 
-def method_of(suite: Suite, link: Link) -> str:
-    return suite.contract.by_id[link.target].method
+def method_of(run: Run, link: Link) -> str:
+    return run.contract.by_id[link.target].method
 
 
-def follow(suite: Suite, operation: Operation, link: Link, made: Exchange) -> None:
+def follow(run: Run, operation: Operation, link: Link, made: Exchange) -> None:
     """Send the link's target for what was made; it must succeed."""
-    target = suite.contract.by_id[link.target]
-    path = path_along(suite.contract, link, made.response.json if isinstance(made.response.json, dict) else {})
+    target = run.contract.by_id[link.target]
+    path = path_along(run.contract, link, made.response.json if isinstance(made.response.json, dict) else {})
     if path is None:
         text = f"the answer lacks {', '.join(link.parameters.values())}, which the link {link.name} needs"
-        suite.report(operation.id, Problem("link", link.name, "no field", text), made)
+        run.report(operation.id, Problem("link", link.name, "no field", text), made)
         return
-    request, before = request_for(target.method, path, body_for(suite, target)), suite.problems
-    exchange = suite.target.send(request)
-    if suite.problems > before:
+    exchange = run.send(request_for(target.method, path, body_for(run, target)))
+    if exchange.problems:
         return  # the cause is entered
     if exchange.response.status != target.status:
         text = f"{target.method} {path} answers {exchange.response.status}, not {target.status}"
-        suite.report(operation.id, Problem("link", link.name, str(exchange.response.status), text), made, exchange)
+        run.report(operation.id, Problem("link", link.name, str(exchange.response.status), text), made, exchange)
     elif target.method == "DELETE":
-        gone(suite, operation, made)
+        gone(run, operation, made)
 
 
-def body_for(suite: Suite, target: Operation) -> Body | None:
+def body_for(run: Run, target: Operation) -> Body | None:
     """What the link's target needs at least; an update is sent its first variable."""
     if not target.rules:
         return None
-    body = suite.stock.minimal(target)
+    body = run.fixtures.minimal(target)
     first = next(name for name in target.rules if target.table is None or name != target.table.key)
-    return body or {first: suite.stock.value(target, first, suite.stock.bounds(target, first).accept[0])}
+    return body or {first: run.fixtures.value(target, first, run.fixtures.bounds(target, first).accept[0])}
 
 
-def gone(suite: Suite, operation: Operation, made: Exchange) -> None:
+def gone(run: Run, operation: Operation, made: Exchange) -> None:
     """After DELETE, no GET finds it."""
-    for link in suite.contract.links_from(operation).values():
-        if method_of(suite, link) == "GET":
-            path = path_along(suite.contract, link, made.response.json)
+    for link in run.contract.links_from(operation).values():
+        if method_of(run, link) == "GET":
+            path = path_along(run.contract, link, made.response.json)
             assert path is not None
-            exchange = suite.target.send(request_for("GET", path, None))
+            exchange = run.send(request_for("GET", path, None))
             if exchange.response.ok:
                 text = f"GET {path} answers {exchange.response.status} after DELETE"
-                suite.report(link.target, Problem("presence", "", "still there", text), made, exchange)
+                run.report(link.target, Problem("presence", "", "still there", text), made, exchange)

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sarkmock import Operation
+from sarkmock.suite_api import Operation
 
 from ..client.http import Exchange
-from ..fixtures.rows import Body, Stock, Unavailable
+from ..errors import NoBounds, Unavailable
+from ..fixtures.rows import Body, Fixtures
 from ..judge.oracle import messages_of, rule_messages
-from ..run import Suite
-from ..spec.boundary_values import NoBounds, is_placeholder, placeholder
+from ..run import Run
+from ..spec.boundary_values import is_placeholder, placeholder
 from ..spec.operation_data import narrowed, recipe
 from .boundaries import NOTHING, Packet, died, differences, refused, rule_names, surely_refused
 from .persistence import check_stored
@@ -23,32 +24,32 @@ from .persistence import check_stored
 ABSENT = object()  # how a required field is refused: by leaving it out
 
 
-def check_rules(suite: Suite, operation: Operation) -> None:
+def check_rules(run: Run, operation: Operation) -> None:
     """One request that is accepted, then as few as possible that are refused."""
     for step in (accept_once, refuse_all):
         try:
-            step(suite, operation)
+            step(run, operation)
         except (Unavailable, NoBounds):
             continue
 
 
-def accept_once(suite: Suite, operation: Operation) -> None:
+def accept_once(run: Run, operation: Operation) -> None:
     """A value of every field that its rules accept. A row that it makes serves the tests that come after."""
-    if suite.stock.spared(operation).intersection(suite.contract.required(operation)):
+    if run.fixtures.spared(operation).intersection(run.contract.required(operation)):
         return  # what is required could not be put back
-    body = full_body(suite.stock, operation)
-    exchange = send(suite, operation, Packet(body))
+    body = full_body(run.fixtures, operation)
+    exchange = send(run, operation, Packet(body))
     if exchange.response.ok:
-        check_stored(suite, operation, exchange, body)
-        suite.stock.keep(operation, exchange)
+        check_stored(run, operation, exchange, body)
+        run.fixtures.keep(operation, exchange)
 
 
-def refuse_all(suite: Suite, operation: Operation) -> None:
-    for packet in covering_packets(suite, operation):
-        send(suite, operation, packet)
+def refuse_all(run: Run, operation: Operation) -> None:
+    for packet in covering_packets(run, operation):
+        send(run, operation, packet)
 
 
-def full_body(stock: Stock, operation: Operation) -> Body:
+def full_body(stock: Fixtures, operation: Operation) -> Body:
     """The first value that each field accepts; keys that are free."""
     fresh = stock.fresh_fields(operation)
     rest = [field for field in stock.fields(operation) if field not in fresh and takes_some(stock, operation, field)]
@@ -56,31 +57,31 @@ def full_body(stock: Stock, operation: Operation) -> Body:
     return {**first, **fresh}
 
 
-def takes_some(stock: Stock, operation: Operation, field: str) -> bool:
+def takes_some(stock: Fixtures, operation: Operation, field: str) -> bool:
     """Whether there is a value that the field accepts: of some rules PHP dies whatever is sent."""
     return bool(stock.bounds(operation, field).accept)
 
 
-def covering_packets(suite: Suite, operation: Operation) -> Iterator[Packet]:
+def covering_packets(run: Run, operation: Operation) -> Iterator[Packet]:
     """Packets of refused values: the first of each field, the second, and so on."""
-    chosen = {field: covering(suite.stock, operation, field) for field in operation.rules}
-    required = suite.contract.required(operation)
+    chosen = {field: covering(run.fixtures, operation, field) for field in operation.rules}
+    required = run.contract.required(operation)
     for turn in range(max(map(len, chosen.values()), default=0)):
         wrong = {field: values[turn] for field, values in chosen.items() if turn < len(values)}
-        body = {field: passing(suite.stock, operation, field) for field in required
-                if field not in wrong and takes_some(suite.stock, operation, field)}
-        body |= {field: suite.stock.value(operation, field, value) for field, value in wrong.items()
+        body = {field: passing(run.fixtures, operation, field) for field in required
+                if field not in wrong and takes_some(run.fixtures, operation, field)}
+        body |= {field: run.fixtures.value(operation, field, value) for field, value in wrong.items()
                  if value is not ABSENT}
-        yield surely_refused(suite.stock, operation, Packet(body, frozenset(wrong)))
+        yield surely_refused(run.fixtures, operation, Packet(body, frozenset(wrong)))
 
 
-def passing(stock: Stock, operation: Operation, field: str) -> Any:
+def passing(stock: Fixtures, operation: Operation, field: str) -> Any:
     """A value that is accepted, with nothing made for it."""
     pattern = recipe("fresh", operation.id).get(field)
     return stock.fresh(pattern) if pattern else stock.value(operation, field, stock.bounds(operation, field).accept[0])
 
 
-def covering(stock: Stock, operation: Operation, field: str) -> list[Any]:
+def covering(stock: Fixtures, operation: Operation, field: str) -> list[Any]:
     """Refused values of a field that draw every message of its rules, and one that only a check beside them refuses."""
     required = "required" in rule_names(operation, field)
     values = [value for value in refused(stock, operation, field) if value not in NOTHING or not required]
@@ -107,24 +108,24 @@ def drawn(operation: Operation, field: str, value: Any) -> frozenset[str]:
     return frozenset() if is_placeholder(value) else messages_of(operation, field, value)
 
 
-def send(suite: Suite, operation: Operation, packet: Packet) -> Exchange:
+def send(run: Run, operation: Operation, packet: Packet) -> Exchange:
     """Send a packet and report what was judged otherwise than the tables say."""
-    exchange = suite.target.send(suite.stock.request(operation, packet.body))
-    for problem in differences(suite.contract, operation, packet, exchange):
-        suite.report(operation.id, problem, exchange)
-    if died(operation, exchange) and suite.first_crash(operation, exchange.response.status):
-        find_deadly(suite, operation, packet)
+    exchange = run.send(run.fixtures.request(operation, packet.body))
+    for problem in differences(run.contract, operation, packet, exchange):
+        run.report(operation.id, problem, exchange)
+    if died(operation, exchange) and run.judge.is_first_crash(operation, exchange.response.status):
+        find_deadly(run, operation, packet)
     return exchange
 
 
-def find_deadly(suite: Suite, operation: Operation, packet: Packet) -> None:
+def find_deadly(run: Run, operation: Operation, packet: Packet) -> None:
     """Halve what is sent until one value is left of which the target dies: by its field the crash may be known."""
-    minimal = suite.stock.minimal(operation)
+    minimal = run.fixtures.minimal(operation)
     left = [name for name, value in packet.body.items() if minimal.get(name) != value]
     while len(left) > 1:
         half = left[: len(left) // 2]
         body = {**minimal, **{name: packet.body[name] for name in half}}
-        exchange = suite.target.send(suite.stock.request(operation, body))
+        exchange = run.send(run.fixtures.request(operation, body))
         left = half if died(operation, exchange) else left[len(left) // 2 :]
     if left:
-        suite.target.send(suite.stock.request(operation, {**minimal, left[0]: packet.body[left[0]]}))
+        run.send(run.fixtures.request(operation, {**minimal, left[0]: packet.body[left[0]]}))

@@ -11,12 +11,11 @@ from openapi_core import OpenAPI
 from openapi_core.datatypes import RequestParameters
 from openapi_core.exceptions import OpenAPIError
 
-from sarkmock import Operation
+from sarkmock.suite_api import Operation
 
 from ..client.http import Exchange, Request, Response
 from ..judge.conformance import Problem, conforms
-from ..run import Suite
-from ..spec.contract import Contract
+from ..run import Run
 
 HOST = "https://127.0.0.1:44300"
 BASE = "/api"
@@ -45,18 +44,18 @@ class CoreResponse:
         self.data = response.body
 
 
-def openapi_core_of(contract: Contract) -> OpenAPI:
+def openapi_core_of(run: Run) -> OpenAPI:
     """openapi-core's compiled document; the server is named outright, as its matching is host-sensitive."""
-    return OpenAPI.from_dict({**contract.document, "servers": [{"url": HOST + BASE}]})
+    return OpenAPI.from_dict({**run.contract.document, "servers": [{"url": HOST + BASE}]})
 
 
-def check_opinion(suite: Suite, core: OpenAPI, operation: Operation) -> None:
+def check_openapi_core(run: Run, core: OpenAPI, operation: Operation) -> None:
     """Where openapi-core refuses a response that the compiled schemas accept."""
-    samples = [exchange for (name, _), exchange in suite.samples.items() if name == operation.id]
+    samples = [exchange for (name, _), exchange in run.judge.samples.items() if name == operation.id]
     for exchange in samples:
         error = refusal(core, exchange)
-        if error is not None and not list(conforms(suite.contract, operation, exchange)):
-            suite.report(operation.id, Problem("opinion", "", str(exchange.response.status), error), exchange)
+        if error is not None and not list(conforms(run.contract, operation, exchange)):
+            run.report(operation.id, Problem("openapi-core", "", str(exchange.response.status), error), exchange)
 
 
 def refusal(core: OpenAPI, exchange: Exchange) -> str | None:

@@ -5,30 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sarkmock import Operation, to_text
+from sarkmock.suite_api import Operation, to_text
 
 from ..client.http import Exchange, Request
 from ..fixtures.rows import path_along
 from ..judge.conformance import Problem
-from ..run import Suite
+from ..run import Run
 from ..spec.contract import Contract
 from ..spec.operation_data import columns_derived, listed
 
 
-def check_stored(suite: Suite, operation: Operation, exchange: Exchange, sent: Mapping[str, Any]) -> None:
+def check_stored(run: Run, operation: Operation, exchange: Exchange, sent: Mapping[str, Any]) -> None:
     """Compare what a successful write was sent with its answer and with what a GET then shows."""
     answer = exchange.response.json
     if not isinstance(answer, dict) or not exchange.response.ok:
         return
     for problem in differences(operation, sent, answer):
-        suite.report(operation.id, problem, exchange)
-    path = shown_at(suite.contract, operation, exchange)
+        run.report(operation.id, problem, exchange)
+    path = shown_at(run.contract, operation, exchange)
     if path is None:
         return
-    shown = suite.target.send(Request("GET", path))
+    shown = run.send(Request("GET", path))
     if isinstance(shown.response.json, dict):
         for problem in differences(operation, sent, shown.response.json):
-            suite.report(operation.id, problem, exchange, shown)
+            run.report(operation.id, problem, exchange, shown)
 
 
 def shown_at(contract: Contract, operation: Operation, exchange: Exchange) -> str | None:

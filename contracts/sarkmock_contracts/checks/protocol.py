@@ -7,13 +7,13 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from sarkmock import Operation
+from sarkmock.suite_api import Operation
 
 from ..client.http import ACCEPT, FORM, JSON, Exchange, Request, fill_path, with_form, with_json
-from ..client.target import Withheld
-from ..fixtures.rows import Body, Unavailable
+from ..errors import Unavailable, Withheld
+from ..fixtures.rows import Body
 from ..judge.conformance import Problem
-from ..run import Suite
+from ..run import Run
 from ..spec.operation_data import columns_derived, listed
 from .persistence import same
 from .row_model import STRANGE
@@ -26,54 +26,54 @@ NO_INPUT = {"malformed": b'{"a": ', "array": b"[1, 2]", "null": b"null", "text":
 NO_PAGE = "Page Not Found. Check your URI for correctness"
 
 
-def check_head(suite: Suite, operation: Operation) -> None:
+def check_head(run: Run, operation: Operation) -> None:
     """HEAD answers where GET does, with the same status and type and no body."""
-    got = suite.target.send(suite.stock.request(operation))
-    head = suite.target.send(replace(got.request, method="HEAD"))
+    got = run.send(run.fixtures.request(operation))
+    head = run.send(replace(got.request, method="HEAD"))
     if head.response.status != got.response.status:
         text = f"HEAD answers {head.response.status}, GET {got.response.status}"
-        tell(suite, operation, "head", "status", text, got, head)
+        tell(run, operation, "head", "status", text, got, head)
     elif head.response.content_type != got.response.content_type:
         text = f"HEAD is {head.response.content_type or 'without type'}, GET {got.response.content_type}"
-        tell(suite, operation, "head", "content type", text, got, head)
+        tell(run, operation, "head", "content type", text, got, head)
     if head.response.body:
-        tell(suite, operation, "head", "body", "the answer to HEAD has a body", head)
+        tell(run, operation, "head", "body", "the answer to HEAD has a body", head)
 
 
-def check_options(suite: Suite, operation: Operation) -> None:
+def check_options(run: Run, operation: Operation) -> None:
     """OPTIONS on a known path: 200, an empty body and the methods of the path."""
-    exchange = suite.target.send(Request("OPTIONS", any_path(suite, operation)))
-    wanted = supported(suite, operation)
+    exchange = run.send(Request("OPTIONS", any_path(run, operation)))
+    wanted = supported(run, operation)
     allowed = methods(exchange)
-    suite.tally.paths.add(operation.path)
+    run.coverage.paths.add(operation.path)
     if exchange.response.status != 200:
-        tell(suite, operation, "options", "status", f"OPTIONS answers {exchange.response.status}", exchange)
+        tell(run, operation, "options", "status", f"OPTIONS answers {exchange.response.status}", exchange)
     elif exchange.response.body:
-        tell(suite, operation, "options", "body", "the answer to OPTIONS has a body", exchange)
+        tell(run, operation, "options", "body", "the answer to OPTIONS has a body", exchange)
     elif allowed != wanted:
-        tell(suite, operation, "options", "allow", f"Allow is {sorted(allowed)}, not {sorted(wanted)}", exchange)
+        tell(run, operation, "options", "allow", f"Allow is {sorted(allowed)}, not {sorted(wanted)}", exchange)
 
 
-def check_methods(suite: Suite, operation: Operation) -> None:
+def check_methods(run: Run, operation: Operation) -> None:
     """A method that the path does not support: 405, and Allow names those it does."""
-    wanted = supported(suite, operation)
+    wanted = supported(run, operation)
     for method in [method for method in METHODS if method not in wanted]:
-        exchange = suite.target.send(Request(method, any_path(suite, operation)))
+        exchange = run.send(Request(method, any_path(run, operation)))
         if exchange.response.status != 405:
-            tell(suite, operation, "method", method, f"{method} answers {exchange.response.status}, not 405", exchange)
+            tell(run, operation, "method", method, f"{method} answers {exchange.response.status}, not 405", exchange)
         elif methods(exchange) != wanted:
             allowed = exchange.response.header("Allow")
-            tell(suite, operation, "method", "allow", f"405 with Allow: {allowed}, not {sorted(wanted)}", exchange)
+            tell(run, operation, "method", "allow", f"405 with Allow: {allowed}, not {sorted(wanted)}", exchange)
 
 
-def supported(suite: Suite, operation: Operation) -> set[str]:
+def supported(run: Run, operation: Operation) -> set[str]:
     """The methods of a path. GET and HEAD always are: the product's fallback route takes any path."""
-    return set(suite.contract.router.allowed(any_path(suite, operation)))
+    return set(run.contract.router.allowed(any_path(run, operation)))
 
 
-def any_path(suite: Suite, operation: Operation) -> str:
+def any_path(run: Run, operation: Operation) -> str:
     """A path of the operation, whatever its parameters stand for."""
-    return fill_path(operation.path, dict.fromkeys(operation.parameters, suite.stock.texts.prefix + UNKNOWN))
+    return fill_path(operation.path, dict.fromkeys(operation.parameters, run.fixtures.texts.prefix + UNKNOWN))
 
 
 def methods(exchange: Exchange) -> set[str]:
@@ -81,134 +81,135 @@ def methods(exchange: Exchange) -> set[str]:
     return {method.strip() for method in allow.split(",") if method.strip()}
 
 
-def check_unknown_key(suite: Suite, operation: Operation) -> None:
+def check_unknown_key(run: Run, operation: Operation) -> None:
     """No row has the key: 404, before any rule is asked."""
-    exchange = suite.target.send(Request(operation.method, any_path(suite, operation)))
+    exchange = run.send(Request(operation.method, any_path(run, operation)))
     if exchange.response.status != 404:
         text = f"{operation.method} of an unknown key answers {exchange.response.status}, not 404"
-        tell(suite, operation, "unknown-key", str(exchange.response.status), text, exchange)
+        tell(run, operation, "unknown-key", str(exchange.response.status), text, exchange)
 
 
-def check_unknown_paths(suite: Suite) -> None:
+def check_unknown_paths(run: Run) -> None:
     """No such path: GET is 404 in the product's words; other methods are 405, as its fallback route knows only GET."""
     for path in UNKNOWN_PATHS:
-        exchange = suite.target.send(Request("GET", path))
-        worded = exchange.response.json == {"message": NO_PAGE} or suite.operation_of(exchange.request) is not None
+        exchange = run.send(Request("GET", path))
+        known = run.contract.operation_of(exchange.request) is not None
+        worded = known or exchange.response.json == {"message": NO_PAGE}
         if exchange.response.status != 404 or not worded:
             text = f"GET {path} answers {exchange.response.status} {exchange.response.body[:80]!r}"
-            suite.report("", Problem("unknown-path", "", "GET", text), exchange)
+            run.report("", Problem("unknown-path", "", "GET", text), exchange)
         with suppress(Withheld):
-            check_no_delete(suite, path)
+            check_no_delete(run, path)
 
 
-def check_no_delete(suite: Suite, path: str) -> None:
-    exchange = suite.target.send(Request("DELETE", path))
+def check_no_delete(run: Run, path: str) -> None:
+    exchange = run.send(Request("DELETE", path))
     if exchange.response.status != 405 or methods(exchange) != {"GET", "HEAD"}:
         text = f"DELETE {path} answers {exchange.response.status}, Allow: {exchange.response.header('Allow')}"
-        suite.report("", Problem("unknown-path", "", "DELETE", text), exchange)
+        run.report("", Problem("unknown-path", "", "DELETE", text), exchange)
 
 
-def check_no_input(suite: Suite, operation: Operation) -> None:
+def check_no_input(run: Run, operation: Operation) -> None:
     """A body that is no JSON object is no input: fields that are required are missed, nothing else happens."""
     for name, body in NO_INPUT.items():
         headers = (ACCEPT, ("Content-Type", JSON))
-        exchange = suite.target.send(Request(operation.method, path_of(suite, operation), "", headers, body))
+        exchange = run.send(Request(operation.method, path_of(run, operation), "", headers, body))
         status = exchange.response.status
         if status >= 500 and str(status) not in operation.spec["responses"]:
-            tell(suite, operation, "no-input", name, f"{body!r} is answered with {status}", exchange)
+            tell(run, operation, "no-input", name, f"{body!r} is answered with {status}", exchange)
 
 
-def check_unknown_fields(suite: Suite, operation: Operation) -> None:
+def check_unknown_fields(run: Run, operation: Operation) -> None:
     """Fields that an operation does not know change nothing, those of the path's parameters neither."""
-    body = suite.stock.minimal(operation)
-    path = path_of(suite, operation, body)
-    plain = suite.target.send(with_json(operation.method, path, body))
-    known = suite.contract.body(operation)["properties"]
+    body = run.fixtures.minimal(operation)
+    path = path_of(run, operation, body)
+    plain = run.send(with_json(operation.method, path, body))
+    known = run.contract.body(operation)["properties"]
     ignored = {name: STRANGE for name in (*operation.parameters, "nosuchfield") if name not in known}
-    exchange = suite.target.send(with_json(operation.method, path, {**suite.stock.minimal(operation), **ignored}))
+    exchange = run.send(with_json(operation.method, path, {**run.fixtures.minimal(operation), **ignored}))
     if exchange.response.status != plain.response.status:
         text = f"with unknown fields the answer is {exchange.response.status}, without {plain.response.status}"
-        tell(suite, operation, "unknown-field", str(exchange.response.status), text, plain, exchange)
+        tell(run, operation, "unknown-field", str(exchange.response.status), text, plain, exchange)
 
 
-def check_fixed_columns(suite: Suite, operation: Operation) -> None:
+def check_fixed_columns(run: Run, operation: Operation) -> None:
     """Columns that are no variables of an update stay as they are, the key too (sark-v6-api.txt line 109)."""
-    path = path_of(suite, operation)
-    before = suite.target.get(path).json
+    path = path_of(run, operation)
+    before = run.get(path).json
     if operation.table is None or not isinstance(before, dict):
         return
     key = operation.table.key
     for name in sorted(before.keys() - operation.rules.keys() - {key}) + [key] * (key not in operation.rules):
-        body = {**suite.stock.minimal(operation), name: STRANGE}
-        exchange = suite.target.send(with_json(operation.method, path, body))
-        shown = suite.target.send(Request("GET", path))
+        body = {**run.fixtures.minimal(operation), name: STRANGE}
+        exchange = run.send(with_json(operation.method, path, body))
+        shown = run.send(Request("GET", path))
         if exchange.response.ok and (not shown.response.ok or shown.response.json.get(name) == STRANGE):
             text = f"{name} is no variable, but it is stored"
-            suite.report(operation.id, Problem("stored", name, "unknown field", text), exchange, shown)
+            run.report(operation.id, Problem("stored", name, "unknown field", text), exchange, shown)
 
 
-def check_forms(suite: Suite, operation: Operation) -> None:
+def check_forms(run: Run, operation: Operation) -> None:
     """A form body is read like a JSON body: it passes the same rules and stores the same values."""
-    body = texts(suite, operation)
-    exchange = suite.target.send(with_form(operation.method, path_of(suite, operation, body), body))
-    compare_answer(suite, operation, "form", body, exchange)
+    body = texts(run, operation)
+    exchange = run.send(with_form(operation.method, path_of(run, operation, body), body))
+    compare_answer(run, operation, "form", body, exchange)
 
 
-def check_query(suite: Suite, operation: Operation) -> None:
+def check_query(run: Run, operation: Operation) -> None:
     """Rules see the query string too, yet only the body is stored."""
     name = next(iter(operation.rules))
-    path = path_of(suite, operation)
-    before = suite.target.get(path).json
-    value = suite.stock.value(operation, name, suite.stock.bounds(operation, name).accept[-1])
-    needed = suite.stock.minimal(operation)
-    exchange = suite.target.send(with_json(operation.method, path, needed, query_of(name, value)))
-    after = suite.target.get(path).json
+    path = path_of(run, operation)
+    before = run.get(path).json
+    value = run.fixtures.value(operation, name, run.fixtures.bounds(operation, name).accept[-1])
+    needed = run.fixtures.minimal(operation)
+    exchange = run.send(with_json(operation.method, path, needed, query_of(name, value)))
+    after = run.get(path).json
     if name in needed or not (exchange.response.ok and isinstance(before, dict) and isinstance(after, dict)):
         return
     if before.get(name) != after.get(name):
         text = f"{name} of the query string was stored: {before.get(name)!r} became {after.get(name)!r}"
-        suite.report(operation.id, Problem("query", name, "stored", text), exchange)
+        run.report(operation.id, Problem("query", name, "stored", text), exchange)
 
 
 def query_of(name: str, value: Any) -> str:
     return with_form("GET", "", {name: str(value)}).body.decode()
 
 
-def texts(suite: Suite, operation: Operation) -> dict[str, str]:
+def texts(run: Run, operation: Operation) -> dict[str, str]:
     """A text for every field that accepts one, and what is required."""
-    minimal = suite.stock.minimal(operation)
+    minimal = run.fixtures.minimal(operation)
     body = {name: str(value) for name, value in minimal.items()}
     for name in operation.rules:
-        found = [value for value in suite.stock.bounds(operation, name).accept if isinstance(value, str)]
+        found = [value for value in run.fixtures.bounds(operation, name).accept if isinstance(value, str)]
         if name not in body and found:
             body[name] = found[0]
     return body
 
 
-def compare_answer(suite: Suite, operation: Operation, check: str, body: Body, exchange: Exchange) -> None:
+def compare_answer(run: Run, operation: Operation, check: str, body: Body, exchange: Exchange) -> None:
     answer = exchange.response.json
     if not exchange.response.ok or not isinstance(answer, dict):
         return
     for name in answer.keys() & body.keys() - columns_derived(operation.id, body):
         if not same(operation, body[name], answer[name]):
             text = f"{name} was sent as {body[name]!r} and is {answer[name]!r}"
-            suite.report(operation.id, Problem(check, name, "changed", text), exchange)
+            run.report(operation.id, Problem(check, name, "changed", text), exchange)
 
 
-def path_of(suite: Suite, operation: Operation, body: Body | None = None) -> str:
-    return suite.stock.request(operation, body).path
+def path_of(run: Run, operation: Operation, body: Body | None = None) -> str:
+    return run.fixtures.request(operation, body).path
 
 
-def tell(suite: Suite, operation: Operation, check: str, kind: str, text: str, *evidence: Exchange) -> None:
-    suite.report(operation.id, Problem(check, "", kind, text), *evidence)
+def tell(run: Run, operation: Operation, check: str, kind: str, text: str, *evidence: Exchange) -> None:
+    run.report(operation.id, Problem(check, "", kind, text), *evidence)
 
 
-Check = Callable[[Suite, Operation], None]
+Check = Callable[[Run, Operation], None]
 
 
-def checks_for(suite: Suite, operation: Operation) -> Iterable[Check]:
+def checks_for(run: Run, operation: Operation) -> Iterable[Check]:
     """The checks of this module that make sense for an operation."""
-    if suite.first_of_path(operation):
+    if run.is_first_of_path(operation):
         yield check_methods
     if operation.method == "GET" and operation.hazard == "read":
         yield check_head
@@ -221,10 +222,10 @@ def checks_for(suite: Suite, operation: Operation) -> Iterable[Check]:
         yield from (check_fixed_columns,) if operation.method == "PUT" and operation.key else ()
 
 
-def check_protocol(suite: Suite, operation: Operation) -> None:
+def check_protocol(run: Run, operation: Operation) -> None:
     """All of them."""
-    for check in checks_for(suite, operation):
+    for check in checks_for(run, operation):
         try:
-            check(suite, operation)
+            check(run, operation)
         except (Unavailable, Withheld):
             continue

@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-from sarkmock import Operation
+from sarkmock.suite_api import Operation
 
 from ..client.http import Request, fill_path
 from ..fixtures.rows import Parameters
-from ..run import Suite
+from ..run import Run
 from ..spec.contract import Contract
 from ..spec.live_tables import LiveTables
 from ..spec.operation_data import recipe
 
 
-def check_read(suite: Suite, operation: Operation) -> None:
+def check_read(run: Run, operation: Operation) -> None:
     """One GET; the exchange is judged as every exchange is. Lists are kept, for the keys of their rows."""
     if operation.table is not None and not operation.parameters:
-        suite.live.rows(operation.table.name)
-    path = readable_path(suite, operation)
-    if path is not None and not asked(suite, operation):
-        suite.target.send(Request("GET", path))
+        run.live.rows(operation.table.name)
+    path = readable_path(run, operation)
+    if path is not None and not asked(run, operation):
+        run.send(Request("GET", path))
 
 
-def asked(suite: Suite, operation: Operation) -> bool:
+def asked(run: Run, operation: Operation) -> bool:
     """Whether an answer was judged already."""
-    return suite.tally.statuses[operation.id, operation.status] > 0
+    return run.coverage.statuses[operation.id, operation.status] > 0
 
 
-def readable_path(suite: Suite, operation: Operation) -> str | None:
+def readable_path(run: Run, operation: Operation) -> str | None:
     """The path of something that is there; None where there is nothing to read."""
     if not operation.parameters:
         return operation.path
-    parameters = standing(suite.contract, suite.live, operation)
+    parameters = standing(run.contract, run.live, operation)
     return fill_path(operation.path, parameters) if parameters else None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sarkmock import Operation
+from sarkmock.suite_api import Operation
 
 from ..client.http import Exchange
 from ..judge.conformance import Problem
@@ -60,7 +60,7 @@ class Row:
         for name in self.shown.keys() - self.expected.keys() - strange:
             if row.get(name) != self.shown[name]:
                 text = f"{name} was {self.shown[name]!r}, is {row.get(name)!r}, though nobody sent it"
-                yield show, Problem("unasked", name, "changed", text)
+                yield show, Problem("unrequested", name, "changed", text)
 
     def holds(self, name: str) -> Any:
         """The value that a column must have; None if nobody knows."""

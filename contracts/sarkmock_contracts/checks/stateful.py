@@ -13,46 +13,47 @@ import hypothesis
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from sarkmock import Operation, to_text
+from sarkmock.suite_api import Operation, to_text
 
 from ..client.http import Exchange, Request, fill_path
-from ..client.target import Unanswered, Withheld
-from ..fixtures.rows import Body, Unavailable
+from ..errors import NoBounds, Unanswered, Unavailable, Withheld
+from ..fixtures.rows import Body
 from ..judge.conformance import Problem
-from ..run import Suite
-from ..spec.boundary_values import NoBounds
+from ..run import Run
 from ..spec.operation_data import recipe
 from ..spec.resources import Resource
+from ..spec.resources import resources as all_resources
 from .row_model import STRANGE, Row, new_row
 
 # A draw that does not depend on the target, so that Hypothesis sees the same choices whatever the target answers.
 DICE = st.integers(min_value=0, max_value=2**32)
 TENANT = "cluster"
+STEPS = 20
 
 
 class Sequences:
     """The steps of a sequence. Every step is a no-op where there is nothing to do it to."""
 
-    def __init__(self, suite: Suite, resources: Sequence[Resource]) -> None:
-        self.suite = suite
+    def __init__(self, run: Run, resources: Sequence[Resource]) -> None:
+        self.run = run
         self.resources = resources
         self.rows: dict[tuple[str, str], Row] = {}
         self.gone: list[Row] = []
         self.over = False
 
     def report(self, operation: Operation, problem: Problem, *evidence: Exchange) -> None:
-        self.suite.report(operation.id, problem, *evidence)
+        self.run.report(operation.id, problem, *evidence)
 
     def send(self, request: Request) -> Exchange:
-        return self.suite.target.send(request)
+        return self.run.send(request)
 
     def path(self, operation: Operation, row: Row) -> str:
         return fill_path(operation.path, {operation.parameters[0]: row.key})
 
     def body(self, operation: Operation, dice: random.Random) -> Body:
         """A body that passes: what is required, and a few of the other variables."""
-        body = self.suite.stock.minimal(operation)
-        accepted = {name: self.suite.stock.bounds(operation, name).accept for name in operation.rules}
+        body = self.run.fixtures.minimal(operation)
+        accepted = {name: self.run.fixtures.bounds(operation, name).accept for name in operation.rules}
         others = [name for name, values in accepted.items() if values and name not in body]
         for name in dice.sample(others, min(len(others), dice.randint(0, 4))):
             body[name] = self.value(operation, name, dice)
@@ -61,7 +62,7 @@ class Sequences:
         return body
 
     def value(self, operation: Operation, name: str, dice: random.Random) -> Any:
-        return self.suite.stock.value(operation, name, dice.choice(self.suite.stock.bounds(operation, name).accept))
+        return self.run.fixtures.value(operation, name, dice.choice(self.run.fixtures.bounds(operation, name).accept))
 
     def tenant(self, dice: random.Random) -> str | None:
         tenants = [row.key for row in self.rows.values() if row.resource.name == "tenants"]
@@ -82,7 +83,7 @@ class Sequences:
             pass  # nothing has left: all is as it was
         except Unanswered as reason:
             self.over = True
-            self.suite.unjudged.append(str(reason))
+            self.run.gaps.unanswered.append(str(reason))
 
     def create(self, dice: random.Random) -> None:
         """A new row, then what is shown of it."""
@@ -90,7 +91,7 @@ class Sequences:
         operation = dice.choice(resource.creates)
         try:
             body = {**strange(resource.show, operation), **self.body(operation, dice)}
-            exchange = self.send(self.suite.stock.request(operation, body))
+            exchange = self.send(self.run.fixtures.request(operation, body))
         except (Unavailable, NoBounds):
             return
         answer = exchange.response.json
@@ -105,7 +106,7 @@ class Sequences:
         row = self.any_row(dice)
         if row is None:
             return
-        operation = self.suite.operation_of(row.history[0].request)
+        operation = self.run.contract.operation_of(row.history[0].request)
         if operation is None or row.resource.key not in operation.rules:
             return  # the server makes the key
         exchange = self.send(row.history[0].request)
@@ -122,7 +123,7 @@ class Sequences:
             return
         operation = row.resource.update
         body = {**self.changes(operation, row.resource.creates[0], dice), **strange(row.resource.show, operation)}
-        exchange = self.send(self.suite.stock.request(operation, body, {operation.parameters[0]: row.key}))
+        exchange = self.send(self.run.fixtures.request(operation, body, {operation.parameters[0]: row.key}))
         if exchange.response.ok:
             row.history.append(exchange)
             row.update(operation, body)
@@ -132,8 +133,8 @@ class Sequences:
         """Some variables, and those that are required; what identifies the row is left alone, could it be changed."""
         assert operation.table is not None
         names = sorted(operation.rules.keys() - {operation.table.key, *recipe("made", creator.id)})
-        chosen = {*dice.sample(names, min(len(names), dice.randint(1, 5))), *self.suite.contract.required(operation)}
-        accepted = {name: self.suite.stock.bounds(operation, name).accept for name in sorted(chosen)}
+        chosen = {*dice.sample(names, min(len(names), dice.randint(1, 5))), *self.run.contract.required(operation)}
+        accepted = {name: self.run.fixtures.bounds(operation, name).accept for name in sorted(chosen)}
         return {name: self.value(operation, name, dice) for name, values in accepted.items() if values}
 
     def delete(self, dice: random.Random) -> None:
@@ -146,7 +147,7 @@ class Sequences:
         exchange = self.send(Request("DELETE", self.path(operation, row)))
         dependents = self.dependents(row)
         if dependents:
-            self.suite.tally.checked.add(operation.id)
+            self.run.coverage.checked.add(operation.id)
         if exchange.response.ok:
             del self.rows[row.resource.name, row.key]
             row.history.append(exchange)
@@ -221,7 +222,7 @@ class Sequences:
 
     def finish(self) -> None:
         """Remove what the sequence made: what depends on a tenant before the tenant."""
-        rows = [] if self.over else self.rows.values()  # what is left over, the suite sweeps
+        rows = [] if self.over else self.rows.values()  # what is left over, the run sweeps
         for row in sorted(rows, key=lambda row: row.resource.name == "tenants"):
             if row.resource.delete is not None:
                 self.send(Request("DELETE", self.path(row.resource.delete, row)))
@@ -239,22 +240,22 @@ def sortable(value: Any) -> tuple[int, int, bytes]:
     return (1, value, b"") if isinstance(value, int) else (2, 0, str(value).encode("utf-8", "surrogatepass"))
 
 
-STEPS = ("create", "create", "create_again", "update", "update", "delete", "read", "list")
+ACTIONS = ("create", "create", "create_again", "update", "update", "delete", "read", "list")
 
 
-def machine(suite: Suite, resources: Sequence[Resource]) -> type[RuleBasedStateMachine]:
-    """A state machine over some resources of a suite."""
+def machine(run: Run, resources: Sequence[Resource]) -> type[RuleBasedStateMachine]:
+    """A state machine over some resources of a run."""
 
     class Machine(RuleBasedStateMachine):
         def __init__(self) -> None:
             super().__init__()
-            self.sequence = Sequences(suite, resources)
+            self.sequence = Sequences(run, resources)
             self.taken = 0
 
         def teardown(self) -> None:
             self.sequence.finish()
 
-    for number, name in enumerate(STEPS):
+    for number, name in enumerate(ACTIONS):
         setattr(Machine, f"{name}_{number}", rule(dice=DICE)(_step(name)))
     return Machine
 
@@ -266,9 +267,21 @@ def _step(name: str) -> Callable[..., None]:
     return step
 
 
-def run_sequences(suite: Suite, resources: Sequence[Resource], examples: int, steps: int) -> None:
+def run_sequences(run: Run, resources: Sequence[Resource], examples: int, steps: int) -> None:
     """So many sequences of so many steps, the same ones for the same seed."""
     settings = hypothesis.settings(max_examples=examples, stateful_step_count=steps, database=None, deadline=None,
                                    suppress_health_check=list(hypothesis.HealthCheck),
                                    phases=[hypothesis.Phase.generate])
-    run_state_machine_as_test(hypothesis.seed(suite.settings.seed)(machine(suite, resources)), settings=settings)
+    run_state_machine_as_test(hypothesis.seed(run.options.random_seed)(machine(run, resources)), settings=settings)
+
+
+def check_sequences(run: Run, resource: Resource) -> None:
+    """One kind of rows, with tenants to belong to."""
+    tenants = [other for other in all_resources(run.contract) if other.name == "tenants"]
+    chosen = {resource.name: resource, **{other.name: other for other in tenants}}
+    run_sequences(run, list(chosen.values()), run.options.examples(full=15, quick=4), STEPS)
+
+
+def check_all_sequences(run: Run) -> None:
+    """Every kind of rows, so that one can spoil another."""
+    run_sequences(run, all_resources(run.contract), run.options.examples(full=40, quick=8), 3 * STEPS)

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from sarkmock import Operation, load, profiles
+from sarkmock.suite_api import Operation, load, profiles
 
 from ..client.http import Exchange, Request, fill_path
-from ..fixtures.rows import Unavailable
+from ..errors import NoBounds, Unavailable
 from ..judge.conformance import Problem
-from ..run import Suite
-from ..spec.boundary_values import FileOf, NoBounds, bounds_of, is_placeholder
+from ..run import Run
+from ..spec.boundary_values import FileOf, bounds_of, is_placeholder
 from ..spec.contract import Contract
 
 UNKNOWN = "zz-no-such-key"
@@ -27,34 +27,34 @@ def others(profile: str) -> tuple[Contract, ...]:
     return tuple(Contract(load(name)) for name in profiles() if name != profile)
 
 
-def strange_operations(suite: Suite) -> list[Operation]:
+def strange_operations(run: Run) -> list[Operation]:
     """Operations of other profiles on paths that the judging document does not have."""
-    ours = {operation.path for operation in suite.contract.operations}
-    found = {(one.method, one.path): one for other in others(suite.settings.profile) for one in other.operations}
+    ours = {operation.path for operation in run.contract.operations}
+    found = {(one.method, one.path): one for other in others(run.options.profile) for one in other.operations}
     return [one for one in found.values() if one.path not in ours]
 
 
-def check_strange_paths(suite: Suite) -> None:
+def check_strange_paths(run: Run) -> None:
     """No such path: OPTIONS allows what any unknown path does, and GET finds nothing."""
-    for operation in strange_operations(suite):
-        path = fill_path(operation.path, {**dict.fromkeys(operation.parameters, UNKNOWN), **examples(suite, operation)})
-        if suite.operation_of(Request("GET", path)) is not None and operation.method == "GET":
+    for operation in strange_operations(run):
+        path = fill_path(operation.path, {**dict.fromkeys(operation.parameters, UNKNOWN), **examples(run, operation)})
+        if run.contract.operation_of(Request("GET", path)) is not None and operation.method == "GET":
             continue  # a template of ours takes it, and its own checks judge it
-        suite.tally.paths.add(operation.path)
+        run.coverage.paths.add(operation.path)
         if operation.method == "GET" and operation.hazard == "read":
-            found = suite.target.send(Request("GET", path))
+            found = run.send(Request("GET", path))
             there = found.response.status != 404
         else:
-            found = suite.target.send(Request("OPTIONS", path))
-            there = operation.method in methods(found) - set(suite.contract.router.allowed(path))
+            found = run.send(Request("OPTIONS", path))
+            there = operation.method in methods(found) - set(run.contract.router.allowed(path))
         if there:
             text = f"{operation.method} {operation.path} is there, though it is not documented"
-            suite.report("", Problem("unknown-path", operation.path, operation.method, text), found)
+            run.report("", Problem("unknown-path", operation.path, operation.method, text), found)
 
 
-def examples(suite: Suite, operation: Operation) -> dict[str, Any]:
+def examples(run: Run, operation: Operation) -> dict[str, Any]:
     """The path that the other profile gives as its example."""
-    other = next(one for one in others(suite.settings.profile) if operation in one.operations)
+    other = next(one for one in others(run.options.profile) if operation in one.operations)
     return other.examples(operation)
 
 
@@ -62,10 +62,10 @@ def methods(exchange: Exchange) -> set[str]:
     return {method.strip() for method in (exchange.response.header("Allow") or "").split(",")}
 
 
-def strange_fields(suite: Suite, operation: Operation) -> dict[str, Any]:
+def strange_fields(run: Run, operation: Operation) -> dict[str, Any]:
     """Variables that the operation has in other profiles alone, each with a value that is accepted there."""
     found = {}
-    for other in others(suite.settings.profile):
+    for other in others(run.options.profile):
         twin = other.by_id.get(operation.id)
         for name, rules in (twin.rules if twin else {}).items():
             if name not in operation.rules:
@@ -81,33 +81,33 @@ def accepted(rules: Any) -> Iterator[Any]:
     yield from (value for value in values if not is_placeholder(value) and not isinstance(value, FileOf))
 
 
-def check_strange_fields(suite: Suite, operation: Operation) -> None:
+def check_strange_fields(run: Run, operation: Operation) -> None:
     """A variable that the document does not have is ignored: neither refused nor stored. All are sent at once, or one
     after the other where that is not accepted."""
-    strange = strange_fields(suite, operation)
+    strange = strange_fields(run, operation)
     try:
-        for name, exchange in exchanges(suite, operation, strange):
+        for name, exchange in exchanges(run, operation, strange):
             value = strange[name]
-            suite.tally.strange.add((operation.id, name))
-            if holds(exchange, name, value) and not usual(suite, operation, name, value):
+            run.coverage.strange.add((operation.id, name))
+            if holds(exchange, name, value) and not usual(run, operation, name, value):
                 text = f"{name} is no documented variable, and is stored: {value!r}"
-                suite.report(operation.id, Problem("stored", name, "unknown field", text), exchange)
+                run.report(operation.id, Problem("stored", name, "unknown field", text), exchange)
     except Unavailable:
         return
 
 
-def exchanges(suite: Suite, operation: Operation, strange: dict[str, Any]) -> Iterator[tuple[str, Exchange]]:
+def exchanges(run: Run, operation: Operation, strange: dict[str, Any]) -> Iterator[tuple[str, Exchange]]:
     """By variable the exchange in which it was sent."""
-    together = sent(suite, operation, strange) if strange else None
+    together = sent(run, operation, strange) if strange else None
     for name, value in strange.items():
         if together is None or (len(strange) > 1 and not together.response.ok):
-            yield name, sent(suite, operation, {name: value})
+            yield name, sent(run, operation, {name: value})
         else:
             yield name, together
 
 
-def sent(suite: Suite, operation: Operation, strange: dict[str, Any]) -> Exchange:
-    return suite.target.send(suite.stock.request(operation, {**suite.stock.minimal(operation), **strange}))
+def sent(run: Run, operation: Operation, strange: dict[str, Any]) -> Exchange:
+    return run.send(run.fixtures.request(operation, {**run.fixtures.minimal(operation), **strange}))
 
 
 def holds(exchange: Exchange, name: str, value: Any) -> bool:
@@ -116,13 +116,13 @@ def holds(exchange: Exchange, name: str, value: Any) -> bool:
     return exchange.response.ok and isinstance(answer, dict) and str(answer.get(name)) == str(value)
 
 
-def usual(suite: Suite, operation: Operation, name: str, value: Any) -> bool:
+def usual(run: Run, operation: Operation, name: str, value: Any) -> bool:
     """Whether a new row holds it without being sent. An update has already changed the only row it could ask."""
     if operation.method != "POST":
         return False
-    return holds(suite.target.send(suite.stock.request(operation, suite.stock.minimal(operation))), name, value)
+    return holds(run.send(run.fixtures.request(operation, run.fixtures.minimal(operation))), name, value)
 
 
-def check_unknown_names(suite: Suite, operation: Operation) -> None:
+def check_unknown_names(run: Run, operation: Operation) -> None:
     """A read of what is not there answers as documented: its status and body are judged like any."""
-    suite.target.send(Request("GET", fill_path(operation.path, dict.fromkeys(operation.parameters, UNKNOWN))))
+    run.send(Request("GET", fill_path(operation.path, dict.fromkeys(operation.parameters, UNKNOWN))))

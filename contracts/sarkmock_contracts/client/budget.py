@@ -1,4 +1,4 @@
-"""How many requests a run may send, and for how long: a guard that withholds what is too much. Knows no operation."""
+"""How many requests a run may send, and for how long: a layer that keeps back what is too much."""
 
 from __future__ import annotations
 
@@ -8,17 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import inf
 
-from .http import Request
-from .target import Target, Unanswered
-from .transports import CannotRun
+from ..errors import CannotRun, Spent
+from .http import Request, Response
+from .transports import Layer, Transport
 
-WINDOW = 61.0  # a minute's limit, and the second by which clocks may differ
+CYCLE = 61.0  # a minute's limit, and the second by which clocks may differ
 LATENCY = 0.1  # seconds a request takes until one has been timed
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-class Spent(Unanswered):
-    """The budget is used up, but for what removing needs."""
 
 
 def seconds_of(text: str | None) -> float | None:
@@ -41,7 +37,7 @@ class Speed:
         """The time that requests take from now on."""
         if requests <= 0:
             return 0.0
-        windows = (requests - 1) // self.limit * WINDOW if self.limit else 0.0
+        windows = (requests - 1) // self.limit * CYCLE if self.limit else 0.0
         rest = (requests - 1) % self.limit + 1 if self.limit else requests
         return max(windows + rest * self.latency, (requests - 1) * self.each + self.latency)
 
@@ -49,16 +45,38 @@ class Speed:
         """How many requests fit into a time."""
         if not self.limit and not self.each:
             return seconds / self.latency
-        by_window = self.limit * (1 + seconds // WINDOW) if self.limit else inf
+        by_window = self.limit * (1 + seconds // CYCLE) if self.limit else inf
         return min(by_window, 1 + seconds // self.each if self.each else inf)
 
 
-class Budget:
-    """Lets requests out while there are enough left to remove what was made; removing is always allowed."""
+def total_line(cases: int, requests: int, speed: Speed, settled: bool) -> str:
+    """What a plan comes to."""
+    pace = f"{speed.limit} requests a minute" if speed.limit else "no limit known"
+    pace = f"one request every {speed.each:g} s" if speed.each else pace
+    guess = "" if settled or speed.each else ", unless the target says otherwise"
+    duration = minutes(speed.seconds(requests))
+    return f"{'plan':38} {cases:5} cases {requests:6} requests, about {duration} ({pace}{guess})"
 
-    def __init__(self, target: Target, requests: int | None, seconds: float | None, owed: Callable[[], int],
-                 now: Callable[[], float] = time.monotonic) -> None:
-        self.target, self.requests, self.owed = target, requests, owed
+
+def minutes(seconds: float) -> str:
+    """A time for people."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if seconds < 3600:
+        return f"{seconds // 60:.0f}:{seconds % 60:02.0f} min"
+    return f"{seconds // 3600:.0f}:{seconds % 3600 // 60:02.0f} h"
+
+
+class Budget(Layer):
+    """Lets requests out while there are enough left to remove what was made; removing is always allowed.
+
+    ``spent`` is the number of requests that were sent, ``owed`` the number that the clean-up will take.
+    """
+
+    def __init__(self, inner: Transport, requests: int | None, seconds: float | None, spent: Callable[[], int],
+                 owed: Callable[[], int], now: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(inner)
+        self.requests, self.spent, self.owed = requests, spent, owed
         self._now = now
         self._ends = inf if seconds is None else now() + seconds
         self._free = False
@@ -67,12 +85,13 @@ class Budget:
     def left(self) -> float:
         """Requests that may still be sent, those for removing set aside."""
         over = self._now() >= self._ends
-        return 0 if over else inf if self.requests is None else max(0, self.requests - self.target.spent - self.owed())
+        return 0 if over else inf if self.requests is None else max(0, self.requests - self.spent() - self.owed())
 
-    def guard(self, request: Request) -> None:
+    def send(self, request: Request) -> Response:
         """A request that makes a row owes another that removes it."""
         if not self._free and self.left < (2 if request.method == "POST" else 1):
             raise Spent("the budget is spent")
+        return self.inner.send(request)
 
     @contextmanager
     def removing(self) -> Iterator[None]:

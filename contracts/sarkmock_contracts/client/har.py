@@ -13,10 +13,11 @@ from urllib.parse import parse_qsl
 
 import harfile
 
-from sarkmock import body_text, redacted
+from sarkmock.suite_api import body_text, redacted
 
+from ..errors import CannotRun, NoAnswer
 from .http import Headers, Request, Response
-from .transports import CannotRun, NoAnswer, Transport
+from .transports import Layer, Transport
 
 VERSION = "HTTP/1.1"
 _WORKER = "PYTEST_XDIST_WORKER"
@@ -51,18 +52,18 @@ class Cassette:
             _join(self.file, sorted(self.file.parent.glob(f"{self.file.stem}-gw*{self.file.suffix}")))
 
 
-class Recorded:
-    """A transport that enters every attempt in a cassette, those without an answer included."""
+class Recorder(Layer):
+    """Enters every attempt in a cassette, those without an answer included."""
 
-    def __init__(self, transport: Transport, cassette: Cassette) -> None:
-        self.transport, self.cassette = transport, cassette
-        self.url, self.base = transport.url, transport.base
-        self._url = str(redacted(transport.url))
+    def __init__(self, inner: Transport, cassette: Cassette) -> None:
+        super().__init__(inner)
+        self.cassette = cassette
+        self._url = str(redacted(inner.url))
 
     def send(self, request: Request) -> Response:
         began = time.perf_counter()
         try:
-            response = self.transport.send(request)
+            response = self.inner.send(request)
         except (NoAnswer, CannotRun) as error:
             reason = str(redacted(str(error)))
             self.cassette.add(self._url, request, Response(0), time.perf_counter() - began, reason)

@@ -13,6 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from .http import Request, Response
+from .transports import Layer
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SLICE = 0.2  # seconds until a wait sees that a signal has come
 
@@ -36,10 +39,18 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def check(_request: object = None) -> None:
-    """Raise KeyboardInterrupt if a signal has come. A guard of a Target, and called between tests."""
+def check() -> None:
+    """Raise KeyboardInterrupt if a signal has come. Called before every request and between the cases of a run."""
     if _noted:
         _interrupt(_noted[0], None)
+
+
+class Interrupts(Layer):
+    """A signal ends the run before its next request."""
+
+    def send(self, request: Request) -> Response:
+        check()
+        return self.inner.send(request)
 
 
 def sleep(seconds: float) -> None:

@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from ..errors import CannotRun, Lost, NoAnswer, StaysAway
 from . import interrupts
-from .budget import Speed
+from .budget import LATENCY, Speed
 from .http import Request, Response
-from .target import Unanswered
-from .transports import CannotRun, NoAnswer, Transport
+from .transports import Layer, Transport
 
 USUAL_LIMIT = 60  # requests a minute, until the target tells (recorded: X-RateLimit-Limit)
-LATENCY = 0.1  # seconds an answer takes, until one was timed
 WINDOW = 60.0
 MARGIN = 1.0  # the box counts whole seconds
 PATIENCE = 900.0  # who asks to come back later than this is not waited for
@@ -29,14 +28,6 @@ BACKOFF = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 AWAY = {502, 503, 504}
 READS = {"GET", "HEAD", "OPTIONS"}
 PER = {"s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-class Lost(Unanswered):
-    """The answer to a request is lost, and it may have been carried out: it is neither repeated nor judged."""
-
-
-class StaysAway(CannotRun):
-    """The target stopped answering in the middle of a run."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +46,14 @@ def seconds_each(rate: str) -> float:
     if match is None:
         raise CannotRun(f"--rate {rate}: write auto, or a number a second, minute or hour like 60/m")
     return PER[match[2]] / int(match[1])
+
+
+def is_read(request: Request) -> bool:
+    return request.method in READS
+
+
+def ignore(_: object) -> None:
+    """What nobody waits for."""
 
 
 class Window:
@@ -83,19 +82,19 @@ class Window:
         self.left, self.ends = 0, now + seconds
 
 
-class Paced:
-    """A transport that waits as the target's limit demands and repeats what can be repeated safely.
+class RateLimit(Layer):
+    """Waits as the target's limit demands and repeats what can be repeated safely.
 
-    ``undone`` is asked before a request is repeated that is no plain read and may have been carried out.
+    ``may_repeat`` is asked before a request that may have been carried out is sent again; ``waiting`` is told of every
+    wait.
     """
 
-    def __init__(self, transport: Transport, rate: str = "auto", clock: Clock | None = None) -> None:
-        self.transport = transport
-        self.url, self.base = transport.url, transport.base
+    def __init__(self, inner: Transport, rate: str = "auto", clock: Clock | None = None,
+                 may_repeat: Callable[[Request], bool] = is_read, waiting: Callable[[float], None] = ignore) -> None:
+        super().__init__(inner)
         self.clock = clock or Clock()
         self.window = Window()
-        self.undone: Callable[[Request], bool] = lambda request: request.method in READS
-        self.tell: Callable[[float], None] = lambda seconds: None  # who watches hears of every wait
+        self.may_repeat, self.waiting = may_repeat, waiting
         self.answered = False
         self.away = ""  # why nothing is answered any more
         self.attempts = self.refusals = self.troubles = 0
@@ -143,7 +142,7 @@ class Paced:
             self.troubles += 1
             if pause is not None:
                 self._sleep(pause)
-                if sent and not self.undone(request):
+                if sent and not self.may_repeat(request):
                     raise Lost(f"{request.method} {request.path}: {reason}")
         raise self._away(reason)
 
@@ -155,7 +154,7 @@ class Paced:
     def _attempt(self, request: Request) -> Response:
         self.attempts += 1
         began = self.clock.now()
-        response = self.transport.send(request)
+        response = self.inner.send(request)
         self._spent += self.clock.now() - began
         self.answered = True
         self.window.learn(response, self.clock.now())
@@ -169,7 +168,7 @@ class Paced:
 
     def _sleep(self, seconds: float) -> None:
         if seconds > 0:
-            self.tell(seconds)
+            self.waiting(seconds)
             self.waited += seconds
             self.clock.sleep(seconds)
 

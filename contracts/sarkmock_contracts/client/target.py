@@ -1,66 +1,62 @@
 """The one exit: every request of the suite, whoever made it, leaves through a Target.
 
-A Target is itself a WSGI application, so that Schemathesis leaves through it too. It knows neither the document nor
-any check.
+A Target is itself a WSGI application, so that Schemathesis leaves through it too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from http.client import responses
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
+from ..errors import NotSent
 from .http import Exchange, Headers, Request, Response
-from .transports import Transport
-
-Guard = Callable[[Request], None]
-Witness = Callable[[Exchange], None]
+from .transports import Layer, Transport
 
 # Headers that a client adds on its own; without them the same seed sends the same bytes.
 _MARKS = {"HTTP_X_SCHEMATHESIS_TESTCASEID", "HTTP_HOST", "HTTP_USER_AGENT", "HTTP_ACCEPT_ENCODING", "HTTP_CONNECTION"}
 
 
-class Unanswered(Exception):
-    """A request without an answer: withheld by a guard, or lost on its way. The case that needs it ends unjudged."""
+class Client(Protocol):
+    """What can ask the target something: the target itself, or a run that judges the answers as well."""
 
+    def send(self, request: Request) -> Exchange: ...
 
-class Withheld(Unanswered):
-    """A request that the gate keeps back: nothing has left. ``reason`` is the same for all of a kind."""
-
-    def __init__(self, reason: str, what: str = "") -> None:
-        super().__init__(f"{what} {reason}".strip())
-        self.reason = reason
+    def get(self, path: str) -> Response: ...
 
 
 class Target:
-    """Counts and passes on requests; guards may refuse or delay one, witnesses see every exchange."""
+    """The outermost end of the layers through which every request leaves."""
 
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
-        self.requests = 0
-        self.guards: list[Guard] = []  # the gate and the pace of a real box belong here
-        self.witnesses: list[Witness] = []
+        self.requests = 0  # that were sent: what a layer has kept back does not count
 
     @property
     def url(self) -> str:
         """Where a person can send the same request."""
         return self.transport.url
 
-    @property
-    def spent(self) -> int:
-        """Requests that really left, those that had to be repeated included."""
-        return max(self.requests, getattr(self.transport, "attempts", 0))
-
     def send(self, request: Request) -> Exchange:
         """The one place where a request leaves."""
-        for guard in self.guards:
-            guard(request)
+        try:
+            response = self.transport.send(request)
+        except NotSent:
+            raise
+        except Exception:
+            self.requests += 1
+            raise
         self.requests += 1
-        exchange = Exchange(request, self.transport.send(request))
-        for witness in self.witnesses:
-            witness(exchange)
-        return exchange
+        return Exchange(request, response)
+
+    def layers(self) -> Iterator[Transport]:
+        """From the outermost to the transport itself."""
+        layer = self.transport
+        while isinstance(layer, Layer):
+            yield layer
+            layer = layer.inner
+        yield layer
 
     def get(self, path: str) -> Response:
         return self.send(Request("GET", path)).response

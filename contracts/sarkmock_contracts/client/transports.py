@@ -16,26 +16,15 @@ from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 import requests
 import urllib3
 
-from sarkmock import redacted
+from sarkmock.suite_api import redacted
 
+from ..errors import CannotRun, NoAnswer
 from .http import Request, Response
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 EMBEDDED_URL = "https://127.0.0.1:44300/api"  # where `sarkmock serve` would answer the same request
 _TIMEOUT = 30
-
-
-class CannotRun(Exception):
-    """The target cannot be judged at all; one line for people."""
-
-
-class NoAnswer(Exception):
-    """A connection was refused, reset or silent; ``sent`` tells whether the request may have been carried out."""
-
-    def __init__(self, reason: str, sent: bool) -> None:
-        super().__init__(reason)
-        self.sent = sent
 
 
 class Transport(Protocol):
@@ -45,6 +34,17 @@ class Transport(Protocol):
     base: str
 
     def send(self, request: Request) -> Response: ...
+
+
+class Layer:
+    """A transport around another one; what a layer does not change passes."""
+
+    def __init__(self, inner: Transport) -> None:
+        self.inner = inner
+        self.url, self.base = inner.url, inner.base
+
+    def send(self, request: Request) -> Response:
+        return self.inner.send(request)
 
 
 class InProcess:

@@ -13,9 +13,9 @@ from typing import Any
 
 import yaml
 
-from sarkmock import write_whole
+from sarkmock.suite_api import write_whole
 
-from ..client.transports import CannotRun
+from ..errors import CannotRun
 
 FIELDS = {"id": True, "reason": True, "expires": False}  # and whether an entry must have it
 DAYS = 90  # what --update-accepted enters is looked at again after a quarter of a year

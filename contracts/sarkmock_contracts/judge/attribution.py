@@ -8,20 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from sarkmock import Deviation, Operation, covers, deviations, pointer, profiles, read_input
+from sarkmock.suite_api import Deviation, Operation, covers, deviations, pointer, profiles, read_input
 
 from ..spec.contract import Contract
+from .finding_types import FINDING_TYPES
 from .findings import Finding
 
 BASE = "documented"
-# Checks whose field is a variable of the request body, or the column of that name.
-OF_INPUT = {"rules", "messages", "crash", "query", "form", "stored", "default", "unknown-field"}
-# Checks of what an operation does, apart from single fields.
-OF_BEHAVIOUR = {"stored", "default", "unasked", "duplicate", "dependency", "presence", "list", "no-input", "link",
-                "unknown-key", "unknown-field", "behaviour", "answer", "run-state"}
-OF_RESPONSE = {"status", "content-type", "header", "body", "schema", "head", "schemathesis", "opinion"}
-OF_COLUMN = {"schema", "stored", "default", "unasked"}
-OF_PATH = {"options", "method"}
 
 
 def known_deviations(profile: str) -> tuple[Deviation, ...]:
@@ -48,19 +41,19 @@ def places(contract: Contract, finding: Finding) -> Iterator[str]:
     if operation is None:
         yield from strange_places(finding)
         return
-    own = contract.place(operation)
-    if identity.check in OF_INPUT and identity.field:
+    own, kinds = contract.place(operation), FINDING_TYPES[identity.check].places
+    if "input" in kinds and identity.field:
         yield from field_places(contract, operation, identity.field)
     if identity.check == "crash":
         yield pointer("x-crashes")
-    if identity.check in OF_COLUMN and identity.field:
+    if "column" in kinds and identity.field:
         yield from column_places(contract, operation, identity.field)
-    if identity.check in OF_RESPONSE:
+    if "response" in kinds:
         yield from (own + pointer("responses"), own + pointer("x-action"))
         yield from suspects(contract, operation, finding)
-    if identity.check in OF_BEHAVIOUR or identity.field in contract.may_name(operation):
+    if "behaviour" in kinds or identity.field in contract.may_name(operation):
         yield from (own + pointer("x-action"), own + pointer("x-after"))
-    if identity.check in OF_PATH:
+    if "path" in kinds:
         yield from (pointer("paths", operation.path, method) for method in ("get", "post", "put", "delete"))
 
 

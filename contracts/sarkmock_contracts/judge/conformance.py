@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from sarkmock import Operation, pointer
+from sarkmock.suite_api import Operation, pointer
 
 from ..client.http import Exchange
 from ..spec.contract import Contract

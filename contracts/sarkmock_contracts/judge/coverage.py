@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from sarkmock import Operation
+from sarkmock.suite_api import Operation
 
 from ..client.http import Exchange
 from .oracle import Verdict
@@ -13,7 +13,7 @@ from .oracle import Verdict
 Field = tuple[str, str]
 
 
-class Tally:
+class Coverage:
     """Counts by operation and by (operation, field)."""
 
     def __init__(self, operations: Iterable[Operation]) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sarkmock import Deviation, Operation, covers, pointer
+from sarkmock.suite_api import Deviation, Operation, covers, pointer
 
 from ..spec.contract import Contract
-from .coverage import Tally
+from .coverage import Coverage
 
 BLIND = {401, 403, 404, 405, 429, 500, 502, 503}  # they come before an operation does anything
 
 
-def missed(contract: Contract, tally: Tally, deviation: Deviation) -> str:
+def missed(contract: Contract, tally: Coverage, deviation: Deviation) -> str:
     """Why the run cannot say that a deviation is gone; empty if it looked at every place that the deviation changes."""
     reasons = [reason for place in deviation.telling for reason in missed_at(contract, tally, place)]
     if not reasons:
@@ -20,7 +20,7 @@ def missed(contract: Contract, tally: Tally, deviation: Deviation) -> str:
     return "; ".join(dict.fromkeys(reason for reason in reasons if reason))
 
 
-def missed_at(contract: Contract, tally: Tally, place: str) -> Iterator[str]:
+def missed_at(contract: Contract, tally: Coverage, place: str) -> Iterator[str]:
     """One reason, perhaps empty, for every way in which a place shows."""
     steps = [step.replace("~1", "/").replace("~0", "~") for step in place.split("/")[1:]]
     if steps[0] == "paths":
@@ -31,7 +31,7 @@ def missed_at(contract: Contract, tally: Tally, place: str) -> Iterator[str]:
         yield from missed_in_schema(contract, tally, pointer(*steps[:3]), steps[3:])
 
 
-def missed_on_path(contract: Contract, tally: Tally, steps: list[str]) -> Iterator[str]:
+def missed_on_path(contract: Contract, tally: Coverage, steps: list[str]) -> Iterator[str]:
     path, rest = steps[1], steps[2:]
     members = [one for one in contract.operations if one.path == path and (not rest or one.method.lower() == rest[0])]
     if not members:
@@ -42,7 +42,7 @@ def missed_on_path(contract: Contract, tally: Tally, steps: list[str]) -> Iterat
             yield unchecked(tally, operation)
 
 
-def missed_in_schema(contract: Contract, tally: Tally, schema: str, rest: list[str]) -> Iterator[str]:
+def missed_in_schema(contract: Contract, tally: Coverage, schema: str, rest: list[str]) -> Iterator[str]:
     """A schema of bodies: its variable was right and wrong once. A schema of answers: somebody answered so."""
     name = rest[1] if len(rest) > 1 and rest[0] == "properties" else None
     for operation in contract.operations:
@@ -55,7 +55,7 @@ def missed_in_schema(contract: Contract, tally: Tally, schema: str, rest: list[s
             yield "" if answered else f"{said(operation)} never answered {operation.status} with something in it"
 
 
-def unreached(tally: Tally, operation: Operation) -> str:
+def unreached(tally: Coverage, operation: Operation) -> str:
     """Why nothing is known of an operation."""
     statuses = sorted(status for name, status in tally.statuses if name == operation.id)
     if not statuses:
@@ -65,7 +65,7 @@ def unreached(tally: Tally, operation: Operation) -> str:
     return ""
 
 
-def unchecked(tally: Tally, operation: Operation) -> str:
+def unchecked(tally: Coverage, operation: Operation) -> str:
     """A check beside the rules shows in what it refuses."""
     if operation.checks and operation.id in tally.withheld:
         return f"requests of {said(operation)} were withheld"
@@ -73,7 +73,7 @@ def unchecked(tally: Tally, operation: Operation) -> str:
     return "" if tried else f"{said(operation)} was given nothing to refuse"
 
 
-def untried(tally: Tally, operation: Operation, name: str | None) -> str:
+def untried(tally: Coverage, operation: Operation, name: str | None) -> str:
     if name is None:
         return ""
     if name not in operation.rules:

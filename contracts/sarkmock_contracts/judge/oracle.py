@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sarkmock import Operation, PhpError, read_input
+from sarkmock.suite_api import Operation, PhpError, read_input
 
 from ..client.http import Request, Response
 from ..spec.boundary_values import bounds_of, is_placeholder
@@ -36,6 +36,10 @@ class Verdict:
     @property
     def accepted(self) -> bool:
         return not self.errors and self.crash is None
+
+    def excuses(self, response: Response) -> bool:
+        """Whether a crash is what the document predicts."""
+        return response.status >= 500 and (self.crash is not None or bool(self.may_crash))
 
 
 def verdict(contract: Contract, operation: Operation, request: Request, live: LiveTables) -> Verdict:

@@ -10,24 +10,19 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from sarkmock import Deviation
+from sarkmock.suite_api import Deviation
 
 from ..spec.contract import Contract
 from .allowlist import Acceptance, Accepted
 from .attribution import explain
-from .coverage import Tally
+from .coverage import Coverage
 from .deviation_coverage import missed
+from .finding_types import BREAKS, FINDING_TYPES, SEVERITIES
 from .findings import Finding, Findings
-
-SEVERITIES = ("breaks", "surprises", "cosmetic")
-# What a finding that no list explains means to a client, by its check; anything else surprises.
-BREAKING = {"answer", "status", "crash", "link", "presence", "schema", "unknown-key", "behaviour", "run-state",
-            "dependency", "content-type", "body"}
-COSMETIC = {"messages", "opinion", "header", "head", "options", "unknown-path"}
 
 
 @dataclass(frozen=True)
-class Judged:
+class Classified:
     """A finding and what is to be said of it: new, known, accepted or expired."""
 
     finding: Finding
@@ -43,7 +38,11 @@ class Judged:
 
 @dataclass(frozen=True)
 class Listed:
-    """A listed deviation and whether it was met: known, fixed, untested or unseen, with the reason for the last two."""
+    """A listed deviation and whether it was met.
+
+    known: it was; fixed: it was expected and not met; absent: neither expected nor met; untested or unseen: nobody
+    can say, for a reason.
+    """
 
     deviation: Deviation
     status: str
@@ -54,19 +53,19 @@ class Listed:
 class Outcome:
     """The whole verdict."""
 
-    findings: list[Judged]
+    findings: list[Classified]
     listed: list[Listed] = field(default_factory=list)
     strict: bool = False
     unused: list[Acceptance] = field(default_factory=list)
 
-    def of(self, *statuses: str) -> list[Judged]:
+    def of(self, *statuses: str) -> list[Classified]:
         return [judged for judged in self.findings if judged.status in statuses]
 
     def deviations(self, status: str) -> list[Listed]:
         return [one for one in self.listed if one.status == status]
 
     @property
-    def failures(self) -> list[Judged]:
+    def failures(self) -> list[Classified]:
         """Findings for which the run fails: new and expired ones, and with --strict the known ones too."""
         return self.of("new", "expired", *(["known"] if self.strict else []))
 
@@ -81,7 +80,7 @@ class Lists:
 
     def tolerates(self, finding: Finding) -> bool:
         """Whether a run goes on to succeed with this finding."""
-        return judged(finding, self, today()).status in ("accepted", *(() if self.strict else ("known",)))
+        return classify(finding, self, today()).status in ("accepted", *(() if self.strict else ("known",)))
 
 
 def today() -> date:
@@ -89,26 +88,26 @@ def today() -> date:
     return datetime.now().astimezone().date()
 
 
-def judge(contract: Contract, findings: Findings, tally: Tally, lists: Lists, day: date | None = None) -> Outcome:
+def conclude(contract: Contract, findings: Findings, tally: Coverage, lists: Lists, day: date | None = None) -> Outcome:
     """The verdict of a run as it stands."""
     for finding in findings:
         finding.deviations = explain(contract, lists.known, finding)
-    verdicts = [judged(finding, lists, day or today()) for finding in findings]
+    verdicts = [classify(finding, lists, day or today()) for finding in findings]
     used = {one.acceptance.id for one in verdicts if one.acceptance}
     unused = [entry for entry in lists.accepted.entries if entry.id not in used]
     listed = [status_of(contract, findings, tally, deviation) for deviation in lists.known]
     return Outcome(verdicts, listed, lists.strict, unused)
 
 
-def judged(finding: Finding, lists: Lists, day: date) -> Judged:
+def classify(finding: Finding, lists: Lists, day: date) -> Classified:
     """A finding's status: what a person accepted comes before what the package lists."""
     severity = severity_of(finding, [one for one in lists.known if one.id in finding.deviations])
     entry = lists.accepted.of(finding.identity.id)
     if entry is not None and entry.expired(day):
-        return Judged(finding, "expired", severity, finding.deviations, entry)
+        return Classified(finding, "expired", severity, finding.deviations, entry)
     if entry is not None:
-        return Judged(finding, "accepted", severity, finding.deviations, entry)
-    return Judged(finding, "known" if finding.deviations else "new", severity, finding.deviations)
+        return Classified(finding, "accepted", severity, finding.deviations, entry)
+    return Classified(finding, "known" if finding.deviations else "new", severity, finding.deviations)
 
 
 def severity_of(finding: Finding, deviations: Iterable[Deviation]) -> str:
@@ -117,12 +116,11 @@ def severity_of(finding: Finding, deviations: Iterable[Deviation]) -> str:
     if listed:
         return min(listed, key=SEVERITIES.index)
     check, kind = finding.identity.check, finding.identity.kind
-    if check in BREAKING or (check, kind) == ("rules", "refused"):
-        return "breaks"
-    return "cosmetic" if check in COSMETIC else "surprises"
+    refused = (check, kind) == ("rules", "refused")  # a client cannot do what it may do
+    return BREAKS if refused else FINDING_TYPES[check].severity
 
 
-def status_of(contract: Contract, findings: Findings, tally: Tally, deviation: Deviation) -> Listed:
+def status_of(contract: Contract, findings: Findings, tally: Coverage, deviation: Deviation) -> Listed:
     """Whether a listed deviation was met; fixed is only what was looked at everywhere and not found."""
     if any(deviation.id in finding.deviations for finding in findings):
         return Listed(deviation, "known")

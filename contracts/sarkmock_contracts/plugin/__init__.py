@@ -1,1 +1,116 @@
-"""The pytest side of a run: options, phases, console, xdist, exit code."""
+"""The pytest side of a run: its options, one item for each case, and the parts that watch, plan, spread and judge it.
+
+`sarkmock check` hands over a run that is open already; `pytest --pyargs sarkmock_contracts` opens one by its options.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sarkmock.suite_api import FileError
+
+from ..checks import cases
+from ..client import interrupts
+from ..errors import CannotRun
+from ..options import OPTIONS
+from ..reports.console import write_report
+from ..run import Run, open_run
+from ..run_options import RunOptions
+from .console import ConsolePlugin, Display
+from .plan import Planning
+from .safety import SafetyPlugin
+from .verdict import Verdict, read_accepted_of
+from .xdist import Spread, check_spread, is_spread, is_worker, options_of_worker
+
+RUN: pytest.StashKey[Run] = pytest.StashKey()
+PREFIX = "--sark-"
+
+
+class Given:
+    """A run that `sarkmock check` has opened, and where it is shown. ``error`` is why it could not begin."""
+
+    def __init__(self, run: Run, display: Display) -> None:
+        self.run, self.display, self.error = run, display, ""
+
+
+def given_to(config: pytest.Config) -> Given | None:
+    return next((plugin for plugin in config.pluginmanager.get_plugins() if isinstance(plugin, Given)), None)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("sarkmock", "the contract suite")
+    for option in OPTIONS:
+        group.addoption(f"{PREFIX}{option.name}", dest=f"sark_{option.dest}", **option.for_pytest())
+
+
+def options_of(config: pytest.Config) -> RunOptions:
+    """The options of a run, from pytest's command line."""
+    return RunOptions.of({option.dest: config.getoption(f"sark_{option.dest}") for option in OPTIONS})
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    given = given_to(config)
+    interrupts.install(at_once=is_spread(config))
+    if is_worker(config):
+        begin(config, open_for_pytest(options_of_worker(config)), None)
+    elif given is not None:
+        begin(config, given.run, given)
+    else:
+        begin(config, open_for_pytest(options_of(config)), None)
+
+
+def open_for_pytest(options: RunOptions) -> Run:
+    try:
+        return open_run(options, read_accepted_of(options))
+    except (CannotRun, FileError) as error:
+        pytest.exit(str(error), returncode=2)
+
+
+def begin(config: pytest.Config, run: Run, given: Given | None) -> None:
+    """Register the parts of the plugin for a run."""
+    config.stash[RUN] = run
+    config.addinivalue_line("markers", "xdist_group(name): cases of one process")
+    try:
+        check_spread(config, run.options)
+    except CannotRun as error:
+        pytest.exit(str(error), returncode=2)
+    register = config.pluginmanager.register
+    register(SafetyPlugin(run, given), "sarkmock-safety")
+    register(Spread(run), "sarkmock-spread")
+    if is_worker(config):
+        return  # the main process plans, judges and reports
+    verdict = Verdict(run)
+    planning = Planning(run)
+    register(verdict, "sarkmock-verdict")
+    register(planning, "sarkmock-planning")
+    if given is not None:
+        console = ConsolePlugin(given.display, run, planning, verdict, is_spread(config))
+        register(console, "sarkmock-console")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "case" in metafunc.fixturenames and RUN in metafunc.config.stash:
+        found = cases(metafunc.config.stash[RUN])
+        metafunc.parametrize("case", found, ids=map(str, found))
+
+
+@pytest.fixture(scope="session")
+def run(request: pytest.FixtureRequest) -> Run:
+    """The run that all cases share."""
+    return request.config.stash[RUN]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    run = session.config.stash.get(RUN, None)
+    if run is not None:
+        with run.budget.removing():
+            run.fixtures.sweep(keep_fixtures=False)
+        run.close()
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    verdict: Verdict | None = config.pluginmanager.get_plugin("sarkmock-verdict")
+    if verdict is not None and given_to(config) is None:
+        write_report(config.stash[RUN], verdict.outcome)

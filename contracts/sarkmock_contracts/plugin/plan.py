@@ -1,30 +1,24 @@
-"""What a run will send, before anything leaves: its cases are rehearsed on a mock in this process. Knows no pytest.
+"""The plan of a run: its cases are rehearsed on a mock in this process, so their requests are counted, not guessed.
 
-The cases, the seed and the documents are those of the run, so the counts are counted, not guessed.
+The cases, the seed and the documents are those of the run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import inf
 
-from sarkmock import product
+import pytest
 
-from ..checks.fuzz import Fuzzer
-from ..client.budget import Speed
-from ..run import Suite, open_suite
+from sarkmock.suite_api import product
 
-NAMED = 6  # so many names are enough for a line
+from ..checks import BY_NAME, Case
+from ..client import interrupts
+from ..client.budget import Speed, seconds_of, total_line
+from ..run import Run, open_run
 
-
-@dataclass(frozen=True)
-class Case:
-    """One thing that a run can do: its part, its name, and how to do it with a suite."""
-
-    part: str
-    name: str
-    run: Callable[[Suite, Fuzzer], None]
+NAMED = 6  # as many names fit in a line
 
 
 @dataclass(frozen=True)
@@ -32,7 +26,7 @@ class Plan:
     """The requests of every case that fits, in the order of the run; the cases that do not; what removing takes."""
 
     costs: Mapping[str, int]
-    parts: Mapping[str, str]
+    checks: Mapping[str, str]
     beyond: tuple[str, ...]
     opening: int
     closing: int
@@ -46,78 +40,149 @@ class Plan:
         names = list(self.costs)
         return sum(list(self.costs.values())[names.index(name):]) + self.closing if name in self.costs else self.closing
 
-    def by_part(self) -> Iterator[tuple[str, int, int, int]]:
-        """Part, cases that fit, requests of them, cases beyond."""
-        for part in dict.fromkeys(self.parts.values()):
-            fitting = [cost for name, cost in self.costs.items() if self.parts[name] == part]
-            yield part, len(fitting), sum(fitting), sum(self.parts[name] == part for name in self.beyond)
+    def by_check(self) -> Iterator[tuple[str, int, int, int]]:
+        """Check, cases that fit, requests of them, cases beyond."""
+        for check in dict.fromkeys(self.checks.values()):
+            fitting = [cost for name, cost in self.costs.items() if self.checks[name] == check]
+            yield check, len(fitting), sum(fitting), sum(self.checks[name] == check for name in self.beyond)
 
 
-def rehearse(suite: Suite, cases: Iterable[Case], budget: float = inf) -> Plan:
+def rehearse(run: Run, cases: Iterable[Case], budget: float = inf) -> Plan:
     """Run the cases on the mock until the budget is spent."""
     cases = list(cases)
-    mock = rehearsal_of(suite)
-    fuzzer = Fuzzer(mock)
-    opening = mock.target.requests + suite.looking
+    mock = rehearsal_of(run)
+    opening = mock.target.requests + run.looking
     costs: dict[str, int] = {}
     for case in cases:
         before = mock.target.requests
-        attempt(case, mock, fuzzer)
-        spent = mock.target.requests + len(mock.stock.made) + 2 * suite.looking
+        attempt(case, mock)
+        spent = mock.target.requests + len(mock.fixtures.made) + 2 * run.looking
         if spent > budget:
             break
-        costs[case.name] = mock.target.requests - before
+        costs[str(case)] = mock.target.requests - before
     before = mock.target.requests
-    mock.stock.sweep(keep_fixtures=False)
-    beyond = tuple(case.name for case in cases if case.name not in costs)
-    return Plan(costs, {case.name: case.part for case in cases}, beyond, opening,
-                mock.target.requests - before + suite.looking)
+    mock.fixtures.sweep(keep_fixtures=False)
+    beyond = tuple(str(case) for case in cases if str(case) not in costs)
+    return Plan(costs, {str(case): case.check.name for case in cases}, beyond, opening,
+                mock.target.requests - before + run.looking)
 
 
-def rehearsal_of(suite: Suite) -> Suite:
+def rehearsal_of(run: Run) -> Run:
     """The same run against the mock: a box is expected to be the published product."""
-    settings = suite.settings
-    profile = settings.target_profile or (product() if settings.url else settings.profile)
-    return open_suite(replace(settings, url=None, target_profile=profile, budget=None, max_time=None, plan=False,
-                              example_databases=(), traffic=None))
+    options = run.options
+    profile = options.target_profile or (product() if options.url else options.profile)
+    return open_run(replace(options, url=None, target_profile=profile, budget=None, max_time=None, plan=False,
+                            example_database=(), report=None))
 
 
-def attempt(case: Case, suite: Suite, fuzzer: Fuzzer) -> None:
-    """Do a case for its requests alone: what it finds, or dies of, is said when it is judged."""
+def attempt(case: Case, run: Run) -> None:
+    """Do a case for its requests alone: what it finds, or fails with, is reported when the run does it."""
     try:
-        case.run(suite, fuzzer)
+        case.run(run)
     except Exception:
         return
 
 
-def plan_lines(plan: Plan, titles: Mapping[str, str], speed: Speed, settled: bool) -> Iterator[str]:
+def plan_lines(plan: Plan, speed: Speed, settled: bool) -> Iterator[str]:
     """The plan for people."""
-    for part, cases, requests, beyond in plan.by_part():
+    for check, cases, requests, beyond in plan.by_check():
         left_out = f", {beyond} beyond the budget" if beyond else ""
-        yield f"{titles.get(part, part):32} {cases:5} cases {requests:6} requests{left_out}"
-    pace = f"{speed.limit} requests a minute" if speed.limit else "no limit known"
-    pace = f"one request every {speed.each:g} s" if speed.each else pace
-    guess = "" if settled else ", unless the target tells otherwise"
-    duration = minutes(speed.seconds(plan.requests))
-    yield f"{'plan':32} {len(plan.costs):5} cases {plan.requests:6} requests, about {duration} ({pace}{guess})"
+        yield f"{BY_NAME[check].title:38} {cases:5} cases {requests:6} requests{left_out}"
+    yield total_line(len(plan.costs), plan.requests, speed, settled)
 
 
-def untested_lines(suite: Suite, titles: Mapping[str, str]) -> Iterator[str]:
-    """What was left out, by part: all of it, or the names of a few."""
-    by_part: dict[str, list[str]] = {}
-    for name in suite.untested:
-        part, _, case = name.partition("::")
-        by_part.setdefault(part, []).append(case.partition("[")[2].rstrip("]") or case)
-    for part, cases in by_part.items():
+def untested_lines(run: Run) -> Iterator[str]:
+    """What was left out, by check: all of it, or the names of a few."""
+    by_check: dict[str, list[str]] = {}
+    for name in run.gaps.untested:
+        check, _, subject = name.partition(":")
+        by_check.setdefault(check, []).append(subject or name)
+    for check, cases in by_check.items():
         shown = ", ".join(cases[:NAMED]) + (f" and {len(cases) - NAMED} more" if len(cases) > NAMED else "")
-        names = "" if suite.stopped else f": {shown}"
-        yield f"untested: {titles.get(part, part)}: {len(cases)} cases{names}"
+        names = "" if run.gaps.stopped else f": {shown}"
+        yield f"untested: {BY_NAME[check].title}: {len(cases)} cases{names}"
 
 
-def minutes(seconds: float) -> str:
-    """A time for people."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    if seconds < 3600:
-        return f"{seconds // 60:.0f}:{seconds % 60:02.0f} min"
-    return f"{seconds // 3600:.0f}:{seconds % 3600 // 60:02.0f} h"
+class Planning:
+    """Leaves out the cases that do not fit, and ends a run whose target is gone."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.plan: Plan | None = None
+
+    @property
+    def wanted(self) -> bool:
+        """A plan is worth its time where somebody counts requests: the user, or the target."""
+        options, speed = self.run.options, self.run.speed
+        return bool(options.plan or options.budget or options.max_time or speed.limit or speed.each)
+
+    def budget(self) -> float:
+        """The requests that the run may send, those that were sent to look at the target included."""
+        seconds = seconds_of(self.run.options.max_time)
+        by_time = inf if seconds is None else self.run.speed.requests(seconds)
+        return min(self.run.options.budget or inf, by_time)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        if self.wanted:
+            self.plan = rehearse(self.run, map(case_of, items), self.budget())
+        if self.run.options.plan:
+            items.clear()
+
+    def lines(self) -> Iterator[str]:
+        """The plan for people."""
+        if self.plan is not None:
+            settled = self.run.rate_limit is None or self.run.rate_limit.answered
+            yield from plan_lines(self.plan, self.run.speed, settled)
+
+    def eta(self, case: str) -> float | None:
+        """Seconds until the end, from the beginning of a case."""
+        return None if self.plan is None else self.run.speed.seconds(self.plan.after(case))
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        interrupts.check()
+        cost = self.plan.costs.get(str(case_of(item)), inf) if self.plan is not None else 0
+        stopped = self.run.gaps.stopped
+        if stopped or cost > self.run.budget.left or cost == inf:
+            self.leave_out(item)
+            pytest.skip(stopped or "beyond the budget")
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """A run that has to stop goes on without sending anything, so that it ends as others do: with a report."""
+        gaps, limit = self.run.gaps, self.run.rate_limit
+        before = len(gaps.unanswered)
+        try:
+            result = yield
+        except KeyboardInterrupt:
+            result, gaps.stopped = True, "interrupted"
+        if limit is not None and limit.away:
+            gaps.stopped = limit.away
+        if gaps.stopped or len(gaps.unanswered) > before:
+            self.leave_out(item)
+        return result
+
+    def leave_out(self, item: pytest.Item) -> None:
+        """A case that was not, or not wholly, tested."""
+        name = str(case_of(item))
+        if name not in self.run.gaps.untested:
+            self.run.gaps.untested.append(name)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self.run.options.plan:
+            session.exitstatus = 0
+        elif self.run.gaps.stopped:
+            session.exitstatus = 2
+
+    def untested(self) -> Iterator[str]:
+        """What is left untested, and why."""
+        if self.run.gaps.stopped:
+            yield f"stopped: {self.run.gaps.stopped}"
+        yield from untested_lines(self.run)
+
+
+def case_of(item: pytest.Item) -> Case:
+    """The case of an item."""
+    case: Case = item.callspec.params["case"]  # type: ignore[attr-defined]
+    return case

@@ -2,51 +2,54 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ..client.transports import CannotRun
-from ..judge.allowlist import read_accepted, update_accepted
-from ..judge.verdicts import today
+from ..errors import CannotRun
+from ..judge.allowlist import Accepted, read_accepted, update_accepted
+from ..judge.verdicts import Outcome, today
 from ..reports import write_files
-from ..run import Suite
+from ..run import Run
+from ..run_options import RunOptions
 
 
-class Judging:
-    """A pytest plugin that turns what was found into what is said of the box."""
+def read_accepted_of(options: RunOptions) -> Accepted:
+    """What is accepted at this target; CannotRun if the list is not right."""
+    if options.update_accepted and options.accept is None:
+        raise CannotRun("--update-accepted: which file? --accept FILE names it")
+    if options.accept is None:
+        return Accepted()
+    return read_accepted(Path(options.accept), missing_is_empty=options.update_accepted)
 
-    def __init__(self, suite: Suite, accept: str | None, update: bool, directory: str | None) -> None:
-        self.suite = suite
-        self.directory = Path(directory) if directory else None
-        self.file = Path(accept) if accept else None
-        self.updates = update
+
+class Verdict:
+    """Turns what was found into the exit code and the reports."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
         self.broken = False
-        if update and self.file is None:
-            raise CannotRun("--update-accepted: which file? --accept FILE names it")
-        self.read()
-
-    def read(self) -> None:
-        """The list of what is accepted at this box."""
-        if self.file:
-            accepted = read_accepted(self.file, missing_is_empty=self.updates)
-            self.suite.lists = replace(self.suite.lists, accepted=accepted)
+        self._outcome: Outcome | None = None
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self.broken |= report.failed and "FoundSomething" not in report.longreprtext
+        self.broken |= report.failed and "NewFindings" not in report.longreprtext
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome, by the list of accepted deviations as it is after the run."""
+        return self._outcome or self.run.outcome()
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """After the clean-up of others and before the report on the terminal."""
-        outcome = self.suite.outcome()
-        if self.updates and self.file:
-            update_accepted(self.file, [judged.id for judged in outcome.failures], today())
-            self.read()
-            outcome = self.suite.outcome()
-        if outcome.failures or self.suite.residue:
+        options, outcome = self.run.options, self.run.outcome()
+        if options.update_accepted and options.accept:
+            update_accepted(Path(options.accept), [found.id for found in outcome.failures], today())
+            outcome = self.run.outcome(read_accepted_of(options))
+        self._outcome = outcome
+        if outcome.failures or self.run.residue:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         elif session.exitstatus == pytest.ExitCode.TESTS_FAILED and not self.broken:
             session.exitstatus = pytest.ExitCode.OK
-        if self.directory:
-            write_files(self.suite, outcome, self.directory)
+        if options.report and not options.plan:
+            write_files(self.run, outcome, Path(options.report))

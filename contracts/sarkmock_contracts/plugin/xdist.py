@@ -1,6 +1,6 @@
-"""`-n`: cases spread over processes, each with a mock of its own; what they saw comes back into one suite.
+"""A run spread over processes, each with a mock of its own; what they saw comes back into one run.
 
-All cases of an operation go to the same process, for they build on one another.
+All cases of an operation go to the same process, because they build on one another.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from sarkmock import Operation
-
-from ..client.transports import CannotRun
-from ..judge.coverage import Tally
+from ..errors import CannotRun
+from ..judge.coverage import Coverage
 from ..judge.findings import Findings
-from ..run import Settings, Suite
+from ..run import Run
+from ..run_options import RunOptions
+from .plan import case_of
 
-OUTPUT = "sarkmock"
+KEY = "sarkmock"
 
 
 def is_worker(config: pytest.Config) -> bool:
@@ -30,59 +30,72 @@ def is_spread(config: pytest.Config) -> bool:
     return bool(config.getoption("numprocesses", None)) and not is_worker(config)
 
 
-def check_spread(config: pytest.Config, settings: Settings) -> None:
-    """Only mocks can be many: a box is one, and what it is asked must be counted in one place."""
-    counted = settings.budget or settings.max_time or settings.plan or settings.rate != "auto"
-    if is_spread(config) and (settings.url or counted):
-        what = "a box at a URL is judged by one process" if settings.url else "requests are counted in one process"
+def options_of_worker(config: pytest.Config) -> RunOptions:
+    """The options of the run, in a worker."""
+    options: RunOptions = pickle.loads(config.workerinput[KEY])  # type: ignore[attr-defined]
+    return options
+
+
+def check_spread(config: pytest.Config, options: RunOptions) -> None:
+    """Only mocks can be many: a box is one, and its requests are counted in one place."""
+    if is_spread(config):
+        refuse_to_spread(options)
+
+
+def refuse_to_spread(options: RunOptions) -> None:
+    """CannotRun for a run that one process must do."""
+    if not can_spread(options):
+        what = "a box at a URL is judged by one process" if options.url else "requests are counted in one process"
         raise CannotRun(f"-n spreads cases over embedded mocks; {what}: leave -n away")
 
 
-class Spreading:
+def can_spread(options: RunOptions) -> bool:
+    return not (options.url or options.budget or options.max_time or options.plan or options.rate != "auto")
+
+
+class Spread:
     """In a worker: what was seen is handed over. In the main process: it is gathered."""
 
-    def __init__(self, suite: Suite) -> None:
-        self.suite = suite
+    def __init__(self, run: Run) -> None:
+        self.run = run
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         for item in items:
-            operation = operation_of(item)
+            operation = case_of(item).operation
             if operation is not None:
                 item.add_marker(pytest.mark.xdist_group(operation.id))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        node.workerinput[KEY] = pickle.dumps(self.run.options)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if is_worker(session.config):
             output: dict[str, Any] = session.config.workeroutput  # type: ignore[attr-defined]
-            output[OUTPUT] = pickle.dumps(seen(self.suite))
+            output[KEY] = pickle.dumps(seen(self.run))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         output = getattr(node, "workeroutput", {})
-        if OUTPUT in output:
-            gather(self.suite, pickle.loads(output[OUTPUT]))
+        if KEY in output:
+            gather(self.run, pickle.loads(output[KEY]))
 
 
-def operation_of(item: pytest.Item) -> Operation | None:
-    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
-    return next((value for value in parameters if isinstance(value, Operation)), None)
-
-
-def seen(suite: Suite) -> dict[str, Any]:
+def seen(run: Run) -> dict[str, Any]:
     """What a worker knows at its end, as values that can be sent."""
-    tally = {name: value for name, value in vars(suite.tally).items() if name != "operations"}
-    return {"findings": list(suite.ledger), "tally": tally, "requests": suite.target.requests,
-            "samples": suite.samples, "problems": suite.problems}
+    coverage = {name: value for name, value in vars(run.coverage).items() if name != "operations"}
+    return {"findings": list(run.findings), "coverage": coverage, "requests": run.target.requests,
+            "unavailable": run.gaps.unavailable}
 
 
-def gather(suite: Suite, theirs: dict[str, Any]) -> None:
+def gather(run: Run, theirs: dict[str, Any]) -> None:
     """Add what a worker knows."""
-    gather_findings(suite.ledger, theirs["findings"])
-    gather_tally(suite.tally, theirs["tally"])
-    suite.target.requests += theirs["requests"]
-    suite.samples = {**theirs["samples"], **suite.samples}
-    suite.problems += theirs["problems"]
+    gather_findings(run.findings, theirs["findings"])
+    gather_coverage(run.coverage, theirs["coverage"])
+    run.target.requests += theirs["requests"]
+    run.gaps.unavailable |= theirs["unavailable"]
 
 
 def gather_findings(findings: Findings, theirs: list[Any]) -> None:
@@ -92,11 +105,11 @@ def gather_findings(findings: Findings, theirs: list[Any]) -> None:
         known.deviations = finding.deviations
 
 
-def gather_tally(tally: Tally, theirs: dict[str, Any]) -> None:
+def gather_coverage(coverage: Coverage, theirs: dict[str, Any]) -> None:
     """Counters and sets add up; a flag is true if one is."""
     for name, value in theirs.items():
-        ours = getattr(tally, name)
+        ours = getattr(coverage, name)
         if isinstance(value, bool):
-            setattr(tally, name, ours or value)
+            setattr(coverage, name, ours or value)
         elif isinstance(value, set | dict):
             ours.update(value)

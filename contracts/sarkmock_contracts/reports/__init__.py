@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from sarkmock import write_whole
+from sarkmock.suite_api import write_whole
 
 from ..judge.verdicts import Outcome
-from ..run import Suite
+from ..run import Run
 from .data import Data, describe
 from .html import as_html
 from .junit import as_junit
@@ -30,8 +30,8 @@ WRITERS = {
 }
 
 
-def write_files(suite: Suite, outcome: Outcome, directory: Path) -> None:
+def write_files(run: Run, outcome: Outcome, directory: Path) -> None:
     """Every report but the traffic, which is written as it happens."""
-    data = describe(suite, outcome)
+    data = describe(run, outcome)
     for name, write in WRITERS.items():
         write_whole(directory / name, write(data).encode("utf-8", "backslashreplace"))

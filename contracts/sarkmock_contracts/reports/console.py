@@ -10,71 +10,70 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sarkmock import Operation, redacted
+from sarkmock.suite_api import Operation, redacted
 
 from ..client.curl import curl_line
-from ..judge.verdicts import Judged, Outcome, page_lines
-from ..run import Suite
+from ..judge.verdicts import Classified, Outcome, page_lines
+from ..run import Run
 
 STEPS = 12  # so many lines repeat a sequence; a longer one is told by its end
 STYLES = {"breaks": "bold red", "surprises": "yellow", "cosmetic": "dim"}
 
 
-def write_report(suite: Suite, console: Console | None = None) -> None:
+def write_report(run: Run, outcome: Outcome | None = None, console: Console | None = None) -> None:
     """Tables on a terminal, plain columns elsewhere."""
-    console = console or Console()
-    outcome = suite.outcome()
-    console.print(coverage_table(suite, plain=not console.is_terminal))
-    for line in (*failure_lines(suite, outcome), *listed_lines(outcome), *accepted_lines(outcome)):
+    console, outcome = console or Console(), outcome or run.outcome()
+    console.print(coverage_table(run, plain=not console.is_terminal))
+    for line in (*failure_lines(run, outcome), *listed_lines(outcome), *accepted_lines(outcome)):
         console.print(line, soft_wrap=True)
-    for reason in sorted(suite.unasked):
-        console.print(f"could not ask everything: {reason}", style="yellow", soft_wrap=True)
-    console.print(closing_line(suite, outcome), soft_wrap=True)
+    for reason in sorted(run.gaps.unavailable):
+        console.print(f"not tested: {reason}", style="yellow", soft_wrap=True)
+    console.print(closing_line(run, outcome), soft_wrap=True)
 
 
-def coverage_table(suite: Suite, plain: bool) -> Table:
+def coverage_table(run: Run, plain: bool) -> Table:
     """Operations and rules by section of the page."""
     table = Table(box=None if plain else box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("section", "operations", "rules", "accepted", "refused", "findings"):
         table.add_column(heading, justify="left" if heading == "section" else "right")
-    chosen = suite.chosen()
+    chosen = run.chosen()
     for section in dict.fromkeys(operation.section for operation in chosen):
-        table.add_row(*row(suite, section, [operation for operation in chosen if operation.section == section]))
+        table.add_row(*row(run, section, [operation for operation in chosen if operation.section == section]))
     if not plain:
         table.add_section()
-    table.add_row(*row(suite, "all", chosen))
+    table.add_row(*row(run, "all", chosen))
     return table
 
 
-def row(suite: Suite, title: str, operations: list[Operation]) -> list[str]:
+def row(run: Run, title: str, operations: list[Operation]) -> list[str]:
     """Answered operations, and fields seen accepted and refused, of all there are."""
-    rules = set(suite.tally.rules(operations))
+    rules = set(run.coverage.rules(operations))
     ids = {operation.id for operation in operations}
-    answered = sum(suite.tally.answered(operation) for operation in operations)
-    found = sum(finding.identity.operation in ids or title == "all" for finding in suite.ledger)
-    return [title, f"{answered}/{len(operations)}", str(len(rules)), str(len(rules & suite.tally.accepted)),
-            str(len(rules & suite.tally.refused)), str(found)]
+    answered = sum(run.coverage.answered(operation) for operation in operations)
+    found = sum(finding.identity.operation in ids or title == "all" for finding in run.findings)
+    return [title, f"{answered}/{len(operations)}", str(len(rules)), str(len(rules & run.coverage.accepted)),
+            str(len(rules & run.coverage.refused)), str(found)]
 
 
-def failure_lines(suite: Suite, outcome: Outcome) -> Iterator[Text]:
+def failure_lines(run: Run, outcome: Outcome) -> Iterator[Text]:
     """Every finding for which the run fails, by section of the page, the worst first."""
-    for section in (*dict.fromkeys(operation.section for operation in suite.contract.operations), ""):
-        found = [judged for judged in outcome.failures if section_of(suite, judged) == section]
+    for section in (*dict.fromkeys(operation.section for operation in run.contract.operations), ""):
+        found = [judged for judged in outcome.failures if section_of(run, judged) == section]
         if found:
             yield Text(f"\n{section or 'Unknown paths'}", style="bold")
         for judged in sorted(found, key=lambda one: list(STYLES).index(one.severity)):
-            yield from finding_lines(suite, judged)
+            yield from finding_lines(run, judged)
 
 
-def section_of(suite: Suite, judged: Judged) -> str:
-    operation = suite.contract.by_id.get(judged.finding.identity.operation)
+def section_of(run: Run, judged: Classified) -> str:
+    operation = run.contract.by_id.get(judged.finding.identity.operation)
     return operation.section if operation else ""
 
 
-def finding_lines(suite: Suite, judged: Judged) -> Iterator[Text]:
+def finding_lines(run: Run, judged: Classified) -> Iterator[Text]:
     """What was found, where the page speaks of it, and how to see it again."""
     finding = judged.finding
-    lines = page_lines(suite.contract, finding)
+    lines = page_lines(run.contract, finding)
     where = f", page line {', '.join(map(str, lines))}" if lines else ""
     yield Text.assemble((judged.status.upper(), "bold"), " ", (judged.severity, STYLES[judged.severity]), " ",
                         (str(finding.identity), "bold"))
@@ -84,12 +83,13 @@ def finding_lines(suite: Suite, judged: Judged) -> Iterator[Text]:
     if judged.deviations:
         yield Text(f"  known: {', '.join(judged.deviations)}")
     for exchange in finding.evidence[-STEPS:]:
-        yield Text(f"  {redacted(curl_line(suite.target.url, exchange.request))}", style="dim")
+        yield Text(f"  {redacted(curl_line(run.target.url, exchange.request))}", style="dim")
 
 
 def listed_lines(outcome: Outcome) -> Iterator[Text]:
     """Listed deviations: a line each for those met and those fixed; how many more there are."""
-    for status, title in (("known", "Known deviations"), ("fixed", "FIXED: listed, looked for and not met")):
+    titles = {"known": "Known deviations", "fixed": "FIXED: known deviations that this target no longer has"}
+    for status, title in titles.items():
         listed = outcome.deviations(status)
         if listed:
             yield Text(f"\n{title}", style="bold")
@@ -113,22 +113,22 @@ def accepted_lines(outcome: Outcome) -> Iterator[Text]:
         yield Text(f"  {entry.id} is accepted (line {entry.line}) and was not met", style="dim")
 
 
-def target_name(suite: Suite) -> str:
-    return suite.settings.url or f"embedded mock ({suite.settings.target_profile or suite.settings.profile})"
+def target_name(run: Run) -> str:
+    return run.options.url or f"embedded mock ({run.options.target_profile or run.options.profile})"
 
 
-def closing_line(suite: Suite, outcome: Outcome) -> Text:
+def closing_line(run: Run, outcome: Outcome) -> Text:
     """The verdict."""
-    failures = [*outcome.failures, *suite.residue]
+    failures = [*outcome.failures, *run.residue]
     counts = {status: len(outcome.of(status)) for status in ("known", "accepted")}
     counts["fixed"] = len(outcome.deviations("fixed"))
     found = (f"{len(outcome.failures)} findings" if outcome.failures else
-             "no findings so far" if suite.stopped else "conforming")
-    found += f", {len(suite.residue)} things not as before" if suite.residue else ""
-    untested = [f"{len(suite.untested)} cases untested"] if suite.untested else []
+             "no findings so far" if run.gaps.stopped else "conforming")
+    found += f", {len(run.residue)} things not as before" if run.residue else ""
+    untested = [f"{len(run.gaps.untested)} cases untested"] if run.gaps.untested else []
     parts = [", ".join([found, *untested, *(f"{count} {status}" for status, count in counts.items() if count)]),
-             f"{suite.target.requests} requests", f"{time.monotonic() - suite.began:.0f} s",
-             f"seed {suite.settings.seed}", f"judged by {suite.settings.profile}",
-             target_name(suite), f"answers as {suite.fingerprint}"]
-    colour = "red" if failures else "yellow" if suite.stopped else "green"
+             f"{run.target.requests} requests", f"{time.monotonic() - run.began:.0f} s",
+             f"seed {run.options.random_seed}", f"judged by {run.options.profile}",
+             target_name(run), f"answers as {run.fingerprint}"]
+    colour = "red" if failures else "yellow" if run.gaps.stopped else "green"
     return Text("\n" + " · ".join(map(str, redacted(parts))), style=f"bold {colour}")

@@ -11,69 +11,72 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-from sarkmock import Operation, body_text, redacted, source_of
+from sarkmock.suite_api import Operation, body_text, redacted, source_of
 
 from ..client.curl import curl_line
 from ..client.http import Exchange
 from ..judge.attribution import places
-from ..judge.verdicts import Judged, Listed, Outcome, page_lines
-from ..run import Suite
+from ..judge.verdicts import Classified, Listed, Outcome, page_lines
+from ..run import Run
 
 Data = dict[str, Any]
 FORMAT = "sarkmock-report/1"
 STEPS = 12  # a longer sequence is told by its end
 
 
-def describe(suite: Suite, outcome: Outcome) -> Data:
+def describe(run: Run, outcome: Outcome) -> Data:
     """The whole run."""
     return {
         "format": FORMAT,
         "tool": {"name": "sarkmock", "version": version("sarkmock")},
-        "run": run(suite),
-        "target": redacted(suite.fingerprint.described()),
-        "result": "failed" if outcome.failures or suite.residue else "stopped" if suite.stopped else "passed",
+        "run": about(run),
+        "target": redacted(run.fingerprint.described()),
+        "result": "failed" if outcome.failures or run.residue else "stopped" if run.gaps.stopped else "passed",
         "summary": summary(outcome),
-        "findings": [finding(suite, judged) for judged in outcome.findings],
+        "findings": [finding(run, judged) for judged in outcome.findings],
         "deviations": [deviation(listed) for listed in outcome.listed],
         "accepted": {"unused": [entry.id for entry in outcome.unused]},
-        "coverage": [covered(suite, outcome, operation) for operation in suite.chosen()],
+        "coverage": [covered(run, outcome, operation) for operation in run.chosen()],
     }
 
 
-def run(suite: Suite) -> Data:
-    settings = suite.settings
-    seconds = time.monotonic() - suite.began
+def about(run: Run) -> Data:
+    """How the run was asked for, and how it ended."""
+    options = run.options
+    seconds = time.monotonic() - run.began
     started = datetime.now(UTC).timestamp() - seconds
-    return {"url": redacted(suite.target.url), "embedded": settings.url is None, "profile": settings.profile,
-            "seed": settings.seed, "only": settings.only, "quick": settings.quick, "strict": settings.strict,
+    return {"url": redacted(run.target.url), "embedded": options.url is None, "profile": options.profile,
+            "random_seed": options.random_seed, "only": options.only, "quick": options.quick,
+            "strict": options.strict,
             "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
-            "seconds": round(seconds, 1), "requests": suite.target.requests, "stopped": redacted(suite.stopped) or None,
-            "untested": suite.untested, "residue": redacted(suite.residue)}
+            "seconds": round(seconds, 1), "requests": run.target.requests,
+            "stopped": redacted(run.gaps.stopped) or None,
+            "untested": run.gaps.untested, "residue": redacted(run.residue)}
 
 
 def summary(outcome: Outcome) -> dict[str, int]:
     found = {status: len(outcome.of(status)) for status in ("new", "expired", "accepted", "known")}
-    listed = {status: len(outcome.deviations(status)) for status in ("fixed", "untested", "unseen")}
+    listed = {status: len(outcome.deviations(status)) for status in ("fixed", "absent", "untested", "unseen")}
     return {**found, "deviations_known": len(outcome.deviations("known")), **listed}
 
 
-def finding(suite: Suite, judged: Judged) -> Data:
+def finding(run: Run, judged: Classified) -> Data:
     """One finding with its evidence and its places."""
     found = judged.finding
-    operation = suite.contract.by_id.get(found.identity.operation)
-    place = next(places(suite.contract, found), "")
+    operation = run.contract.by_id.get(found.identity.operation)
+    place = next(places(run.contract, found), "")
     file, line = source_of(place)
     return {
         "id": judged.id, **found.identity._asdict(), "section": operation.section if operation else "",
         "status": judged.status, "severity": judged.severity, "message": redacted(found.message), "count": found.count,
-        "deviations": list(judged.deviations), "page_lines": list(page_lines(suite.contract, found)),
+        "deviations": list(judged.deviations), "page_lines": list(page_lines(run.contract, found)),
         "place": {"pointer": place, "file": f"openapi/{file}", "line": line},
         "accepted": acceptance(judged),
-        "exchanges": [exchanged(suite.target.url, one) for one in found.evidence[-STEPS:]],
+        "exchanges": [exchanged(run.target.url, one) for one in found.evidence[-STEPS:]],
     }
 
 
-def acceptance(judged: Judged) -> Data | None:
+def acceptance(judged: Classified) -> Data | None:
     entry = judged.acceptance
     if entry is None:
         return None
@@ -98,20 +101,20 @@ def deviation(listed: Listed) -> Data:
             "reason": listed.reason}
 
 
-def covered(suite: Suite, outcome: Outcome, operation: Operation) -> Data:
+def covered(run: Run, outcome: Outcome, operation: Operation) -> Data:
     """What the run saw of an operation: statuses, and what became of every variable with rules."""
-    statuses = {str(status): count for (name, status), count in sorted(suite.tally.statuses.items())
+    statuses = {str(status): count for (name, status), count in sorted(run.coverage.statuses.items())
                 if name == operation.id}
     found = [judged for judged in outcome.findings if judged.finding.identity.operation == operation.id]
     return {"operation": operation.id, "method": operation.method, "path": operation.path, "section": operation.section,
             "hazard": operation.hazard, "page_lines": list(operation.source), "statuses": statuses,
             "findings": [judged.id for judged in found if judged.finding.identity.field not in operation.rules],
-            "rules": list(variables(suite, found, operation))}
+            "rules": list(variables(run, found, operation))}
 
 
-def variables(suite: Suite, found: list[Judged], operation: Operation) -> Iterator[Data]:
+def variables(run: Run, found: list[Classified], operation: Operation) -> Iterator[Data]:
     for name, rules in operation.rules.items():
         field = (operation.id, name)
         yield {"field": name, "rules": rules if isinstance(rules, list) else rules.split("|"),
-               "accepted": field in suite.tally.accepted, "refused": field in suite.tally.refused,
+               "accepted": field in run.coverage.accepted, "refused": field in run.coverage.refused,
                "findings": [judged.id for judged in found if judged.finding.identity.field == name]}

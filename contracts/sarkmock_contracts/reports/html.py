@@ -8,11 +8,11 @@ from typing import Any
 
 import jinja2
 
+from ..judge.finding_types import SEVERITIES
 from .data import Data
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 STATUSES = ("new", "expired", "known", "accepted")
-SEVERITIES = ("breaks", "surprises", "cosmetic")
 
 
 def as_html(data: Data) -> str:

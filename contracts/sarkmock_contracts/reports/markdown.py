@@ -24,8 +24,8 @@ def _lines(data: Data) -> Iterator[str]:
     yield COUNTS.format(**counts)
     yield ""
     version = data["target"]["version"]
-    yield "`{url}` answers as {version}; judged by {profile}, {requests} requests in {seconds} s, seed {seed}.".format(
-        version=version, **run)
+    text = "`{url}` answers as {version}; judged by {profile}, {requests} requests in {seconds} s, seed {random_seed}."
+    yield text.format(version=version, **run)
     yield from _incomplete(run)
     for status in ("new", "expired", "known") if run["strict"] else ("new", "expired"):
         yield from _findings(status, [one for one in data["findings"] if one["status"] == status])

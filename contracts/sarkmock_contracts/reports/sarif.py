@@ -5,26 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 
+from ..judge.finding_types import FINDING_TYPES
 from .data import Data
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 LEVELS = {"breaks": "error", "surprises": "warning", "cosmetic": "note"}
-RULES = {
-    "rules": "A variable is accepted or refused other than its rules say",
-    "messages": "A validation message is worded otherwise",
-    "crash": "Input that is no text is not answered as documented",
-    "status": "An undocumented status",
-    "schema": "An answer does not have the documented shape",
-    "answer": "A correct request does not succeed",
-    "stored": "What was sent is not what is stored",
-    "model": "A row does not hold what was written to it",
-}
-
 
 def as_sarif(data: Data) -> str:
     checks = sorted({one["check"] for one in data["findings"]})
-    texts = {check: RULES.get(check, f"The check {check} failed") for check in checks}
-    rules = [{"id": check, "shortDescription": {"text": text}} for check, text in texts.items()]
+    rules = [{"id": check, "shortDescription": {"text": FINDING_TYPES[check].text}} for check in checks]
     driver = {"name": data["tool"]["name"], "version": data["tool"]["version"], "rules": rules}
     run = {"tool": {"driver": driver}, "results": [_result(one, checks) for one in data["findings"]],
            "columnKind": "unicodeCodePoints",

@@ -8,7 +8,8 @@ from typing import Any
 
 from ..client.bodies import request_for
 from ..client.http import Request, Response
-from ..client.target import Target, Unanswered
+from ..client.target import Client
+from ..errors import Unanswered
 from ..spec.contract import Contract
 from .ledger import Entry, Ledger
 from .ownership import keys_in, removal
@@ -17,20 +18,20 @@ SKEW = 300  # seconds by which the clock of a box may differ from ours
 ROUNDS = 3  # a row may stay until what depends on it is gone
 
 
-def clean_up(target: Target, journal: Ledger, contracts: Sequence[Contract]) -> list[str]:
+def clean_up(client: Client, journal: Ledger, contracts: Sequence[Contract]) -> list[str]:
     """What could not be taken back, one line each; none: all is gone."""
     left: list[str] = []
     for _ in range(ROUNDS):
-        left = [line for entry in journal.alive() for line in _taken_back(target, journal, contracts, entry)]
+        left = [line for entry in journal.alive() for line in _taken_back(client, journal, contracts, entry)]
         if not left:
             break
-    return _commit(target, contracts) if journal.committed and not left else left
+    return _commit(client, contracts) if journal.committed and not left else left
 
 
-def _taken_back(target: Target, journal: Ledger, contracts: Sequence[Contract], entry: Entry) -> Iterator[str]:
+def _taken_back(client: Client, journal: Ledger, contracts: Sequence[Contract], entry: Entry) -> Iterator[str]:
     try:
-        resolve(target, journal, contracts, entry)
-        troubles = [trouble for step in entry.undo for trouble in _undo(target, step)]
+        resolve(client, journal, contracts, entry)
+        troubles = [trouble for step in entry.undo for trouble in _undo(client, step)]
     except Unanswered as reason:
         troubles = [str(reason)]
     if troubles:
@@ -39,11 +40,11 @@ def _taken_back(target: Target, journal: Ledger, contracts: Sequence[Contract], 
         journal.settle(entry, "gone")
 
 
-def resolve(target: Target, journal: Ledger, contracts: Sequence[Contract], entry: Entry) -> None:
+def resolve(client: Client, journal: Ledger, contracts: Sequence[Contract], entry: Entry) -> None:
     """Find the row or file of an entry whose answer was never seen."""
     for step in entry.undo:
         if "list" in step:
-            response = target.get(step["list"])
+            response = client.get(step["list"])
             names = keys_in(contracts, entry.collection, response)
             found = marked(step, response) if "holds" in step else recent(step, names)
             known = {(other.collection, other.key) for other in journal.alive()}
@@ -69,26 +70,26 @@ def _is_near(name: str, since: int) -> bool:
     return any(abs(int(number) - since) <= SKEW for number in re.findall(r"\d{9,11}", name))
 
 
-def _undo(target: Target, step: Mapping[str, Any]) -> Iterator[str]:
+def _undo(client: Client, step: Mapping[str, Any]) -> Iterator[str]:
     """Send a step; the trouble with it, if there is any. What is not there any more is no trouble."""
     if "put" in step:
         method, path, body = step["put"]
-        response = target.send(request_for(method, path, body)).response
+        response = client.send(request_for(method, path, body)).response
         if not response.ok:
             yield f"{method} {path} answers {response.status}"
         return
-    answers = [(method, path, target.send(Request(method, path)).response) for method, path in step.get("any", ())]
+    answers = [(method, path, client.send(Request(method, path)).response) for method, path in step.get("any", ())]
     if any(response.ok or response.status == 404 for _, _, response in answers):
         return
-    if len(answers) != 1 or target.get(answers[0][1]).status != 404:
+    if len(answers) != 1 or client.get(answers[0][1]).status != 404:
         yield from (f"{method} {path} answers {response.status}" for method, path, response in answers)
 
 
-def _commit(target: Target, contracts: Sequence[Contract]) -> list[str]:
+def _commit(client: Client, contracts: Sequence[Contract]) -> list[str]:
     """Asterisk's configuration was made from rows of the run: make it anew from what is there now."""
     for operation in contracts[0].operations:
         if operation.action == "commit":
-            response = target.get(operation.path)
+            response = client.get(operation.path)
             trouble = f"GET {operation.path} answers {response.status}: the last commit holds rows of this run"
             return [] if response.ok else [trouble]
     return []

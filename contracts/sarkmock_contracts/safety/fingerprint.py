@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from sarkmock import Operation, load, profiles
+from sarkmock.suite_api import Operation, load, profiles
 
 from ..client.http import Exchange, Request, Response
-from ..client.target import Target
+from ..client.target import Client
 from ..judge.conformance import conforms
 from ..spec.contract import Contract
 
@@ -65,10 +65,10 @@ def is_plain(operation: Operation) -> bool:
     return operation.method == "GET" and operation.hazard == "read" and not operation.parameters
 
 
-def fingerprint(target: Target, first: Response) -> Fingerprint:
+def fingerprint(client: Client, first: Response) -> Fingerprint:
     """Ask and compare; the first answer of a run has the server's headers."""
     headers = tuple((name, str(first.header(name))) for name in HEADERS if first.header(name))
-    facts = [fact(target.send(Request("GET", path))) for path in telling_reads()]
+    facts = [fact(client.send(Request("GET", path))) for path in telling_reads()]
     points = {name: sum(name in one.fits for one in facts) for name in profiles()}
     best = max(points.values(), default=0)
     winners = [name for name, count in points.items() if count == best]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sarkmock import load, profiles
+from sarkmock.suite_api import load, profiles
 
 from ..client import interrupts
-from ..client.rate_limit import Paced
-from ..client.target import Target, Unanswered
-from ..client.transports import Access, CannotRun, OverHttp
+from ..client.http import Exchange, Request, Response
+from ..client.rate_limit import RateLimit
+from ..client.target import Target
+from ..client.transports import Access, OverHttp, Transport
+from ..errors import CannotRun, Unanswered
 from ..fixtures.keys import Keys
 from ..spec.contract import Contract
 from ..spec.operation_data import patterns
@@ -25,31 +27,43 @@ def finish(file: Path, rate: str = "auto", headers: tuple[str, ...] = ()) -> lis
     """What is left or changed, one line each; CannotRun if nothing could be tried."""
     ledger = reopen_ledger(file)
     try:
-        target = Target(Paced(OverHttp(ledger.head["url"], access_of(ledger, headers)), rate))
+        transport = RateLimit(OverHttp(ledger.head["url"], access_of(ledger, headers)), rate)
         with interrupts.deferred("cleaning up; what is left is done by the same command again"):
-            return finish_at(target, ledger)
+            return Finishing(transport, ledger).finish()
     except Unanswered as error:
         raise CannotRun(str(error)) from None
     finally:
         ledger.close()
 
 
-def finish_at(target: Target, ledger: Ledger) -> list[str]:
-    """The same at a target: the gate lets out what the ledger asks for, and reads."""
-    head = ledger.head
-    contracts = [Contract(load(name)) for name in dict.fromkeys([head["profile"], *profiles()])]
-    gate = Gate(Reader(contracts), Permissions(frozenset(head["hazards"])))
-    gate.ownership = Ownership(contracts, target, Keys(head["prefix"], patterns()), ledger)
-    target.guards.append(gate.guard)
-    target.witnesses.insert(0, gate.witness)
-    left = cleanup.clean_up(target, ledger, contracts)
-    if ledger.inventory is not None:
-        paths = {path: key for path, key in target_snapshot.lists(contracts).items() if path in ledger.inventory}
-        after = target_snapshot.take(target, paths)
-        left += target_snapshot.digest_differences(ledger.inventory, after, put_back(ledger))
-    if not left:
-        ledger.finish()
-    return left
+class Finishing:
+    """The clean-up at a target: the gate lets out what the ledger asks for, and reads."""
+
+    def __init__(self, transport: Transport, ledger: Ledger) -> None:
+        head = ledger.head
+        self.ledger = ledger
+        self.contracts = [Contract(load(name)) for name in dict.fromkeys([head["profile"], *profiles()])]
+        ownership = Ownership(self.contracts, self, Keys(head["prefix"], patterns()), ledger)
+        permissions = Permissions(frozenset(head["hazards"]))
+        self.target = Target(Gate(transport, Reader(self.contracts), permissions, ownership))
+
+    def send(self, request: Request) -> Exchange:
+        return self.target.send(request)
+
+    def get(self, path: str) -> Response:
+        return self.target.get(path)
+
+    def finish(self) -> list[str]:
+        """What is left or changed, one line each."""
+        left = cleanup.clean_up(self.target, self.ledger, self.contracts)
+        if self.ledger.inventory is not None:
+            known = target_snapshot.lists(self.contracts)
+            after = target_snapshot.take(self.target, {path: key for path, key in known.items()
+                                                       if path in self.ledger.inventory})
+            left += target_snapshot.digest_differences(self.ledger.inventory, after, put_back(self.ledger))
+        if not left:
+            self.ledger.finish()
+        return left
 
 
 def access_of(ledger: Ledger, headers: tuple[str, ...]) -> Access:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import unquote, unquote_to_bytes
 
-from sarkmock import Operation
+from sarkmock.suite_api import Operation
 
 from ..client.bodies import request_for
-from ..client.http import Exchange, Request, header
-from ..client.target import Withheld
+from ..client.http import Exchange, Request, Response, header
+from ..client.transports import Layer, Transport
+from ..errors import Withheld
 from ..fixtures.keys import MARK
 from .ledger import Entry, Ledger
 from .ownership import Ownership, removal
@@ -37,19 +38,25 @@ class Permissions:
         return ", ".join(hazard for hazard in HAZARDS if hazard in self.hazards)
 
 
-@dataclass
-class Gate:
-    """A guard (before a request leaves) and a witness (after its answer) of a Target."""
+class Gate(Layer):
+    """Keeps back what is not allowed, and writes down what a request is about to make before it leaves."""
 
-    reader: Reader
-    permissions: Permissions
-    ownership: Ownership | None = None
-    withheld: Counter[tuple[str, str]] = field(default_factory=Counter)
-    _pending: list[Entry] = field(default_factory=list)
+    def __init__(self, inner: Transport, reader: Reader, permissions: Permissions,
+                 ownership: Ownership | None = None) -> None:
+        super().__init__(inner)
+        self.reader, self.permissions, self.ownership = reader, permissions, ownership
+        self.withheld: Counter[tuple[str, str]] = Counter()
+        self._pending: list[Entry] = []
 
     def allows(self, operation: Operation) -> bool:
         """Whether requests of an operation may leave at all."""
         return operation.hazard in self.permissions.hazards
+
+    def send(self, request: Request) -> Response:
+        self.guard(request)
+        response = self.inner.send(request)
+        self.witness(Exchange(request, response))
+        return response
 
     def guard(self, request: Request) -> None:
         """Raises Withheld, or returns with everything written down that the request is about to make."""
@@ -60,6 +67,11 @@ class Gate:
         except Withheld as reason:
             self.withheld[self._name(request), reason.reason] += 1
             raise
+
+    @property
+    def owned(self) -> Ownership | None:
+        """Whose rows are whose, once the ledger is open."""
+        return self.ownership if self.ownership is not None and self.ownership.ledger.is_open else None
 
     def _judge(self, request: Request) -> None:
         if self._is_undo(request):
@@ -96,9 +108,9 @@ class Gate:
 
     def _is_undo(self, request: Request) -> bool:
         """Whether it is a request that the ledger holds to take something back."""
-        if self.ownership is None or request.query:
+        if self.owned is None or request.query:
             return False
-        steps = (step for entry in self.ownership.journal.alive() for step in entry.undo)
+        steps = (step for entry in self.owned.ledger.alive() for step in entry.undo)
         bare = [request.method, request.path]
         return any(request == request_for(*step["put"]) if "put" in step else not request.body and bare in undone(step)
                    for step in steps)
@@ -106,40 +118,40 @@ class Gate:
     def _write_down(self, request: Request, meanings: list[Meaning]) -> None:
         if not meanings:
             return
-        if self.ownership is None:
+        if self.owned is None:
             raise Withheld("nothing is written without a ledger")
-        entries = [self.ownership.touch(meaning, request) for meaning in meanings]
+        entries = [self.owned.touch(meaning, request) for meaning in meanings]
         known: list[Mapping[str, object]] = []
         for entry in entries:
             if entry is not None and {"key": entry.key, "undo": entry.undo} not in known:
                 known.append({"key": entry.key, "undo": entry.undo})
-                self._pending.append(self.ownership.journal.begin(entry))
+                self._pending.append(self.owned.ledger.begin(entry))
 
     # afterwards
 
     def witness(self, exchange: Exchange) -> None:
         """What has become of what was written down."""
-        if self.ownership is None:
+        if self.owned is None:
             return
-        journal, request = self.ownership.journal, exchange.request
+        ledger, request = self.owned.ledger, exchange.request
         if exchange.response.ok:
-            self._saw_success(journal, exchange)
+            self._saw_success(ledger, exchange)
         if MEANT.get(request.method) == "GET" and not self._pending:
             return
         pending, self._pending = self._pending, []
         for entry in pending:
-            settle(journal, entry, exchange)
+            settle(ledger, entry, exchange)
 
-    def _saw_success(self, journal: Ledger, exchange: Exchange) -> None:
+    def _saw_success(self, ledger: Ledger, exchange: Exchange) -> None:
         request = exchange.request
-        for entry in journal.alive() if request.method == "DELETE" else ():
+        for entry in ledger.alive() if request.method == "DELETE" else ():
             if entry.key and any(["DELETE", request.path] in undone(step) for step in entry.undo):
-                journal.settle(entry, "gone")
+                ledger.settle(entry, "gone")
         for meaning in self.reader.meanings(request) if self.permissions.writes else ():
             if meaning.operation.hazard == "disruptive" and meaning.operation.method == "PUT" and meaning.parameters:
-                journal.revive()  # a backup or a snapshot was restored
+                ledger.revive()  # a backup or a snapshot was restored
             if meaning.operation.action in ("commit", "ami_reload"):
-                journal.note_commit()
+                ledger.note_commit()
 
     def _name(self, request: Request) -> str:
         found = self.reader.meanings(request)
@@ -161,14 +173,14 @@ def undone(step: Mapping[str, object]) -> list[list[object]]:
     return [list(pair) for pair in step.get("any", ())]  # type: ignore[attr-defined]
 
 
-def settle(journal: Ledger, entry: Entry, exchange: Exchange) -> None:
+def settle(ledger: Ledger, entry: Entry, exchange: Exchange) -> None:
     """An answer tells what was made: nothing if it was refused or the PBX is down, unknown if the target crashed."""
     response = exchange.response
     if response.ok:
         key = made_key(entry, response.json)
-        journal.settle(entry, "made", key, removal(entry.collection, key) if key and key != entry.key else None)
+        ledger.settle(entry, "made", key, removal(entry.collection, key) if key and key != entry.key else None)
     elif response.status < 500 or response.status == PBX_DOWN:
-        journal.settle(entry, "void")
+        ledger.settle(entry, "void")
 
 
 def made_key(entry: Entry, answer: object) -> str | None:

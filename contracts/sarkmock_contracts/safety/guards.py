@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from sarkmock import load, profiles
+from sarkmock.suite_api import Operation, load, profiles
 
 from ..client import interrupts
-from ..client.target import Target, Unanswered
-from ..client.transports import Access, CannotRun
+from ..client.target import Client
+from ..client.transports import Access, Transport
+from ..errors import CannotRun, Unanswered
 from ..fixtures.keys import Keys, new_prefix
-from ..fixtures.rows import Stock
 from ..spec.contract import Contract
 from ..spec.operation_data import patterns
 from . import cleanup, target_snapshot
 from .gate import Gate, Permissions
-from .ledger import Ledger, create_ledger, stamp
+from .ledger import Ledger, stamp
 from .ownership import Ownership
 from .routing import Reader
 
@@ -44,56 +44,60 @@ class Caution:
 
 
 class Safety:
-    """Holds the parts together for one run."""
+    """The begin and the end of a run against a box, and the gate between."""
 
-    def __init__(self, contract: Contract, target: Target, caution: Caution, profile: str) -> None:
-        self.target = target
+    def __init__(self, contract: Contract, url: str, caution: Caution, profile: str, client: Client) -> None:
+        self.client, self.url, self.caution, self.profile = client, url, caution, profile
         self.contracts = [contract, *(Contract(load(name)) for name in profiles() if name != profile)]
-        self.caution = caution
         self.keys = Keys(new_prefix(), patterns()) if caution.permissions.writes else Keys(patterns=patterns())
-        self.journal: Ledger | None = None
-        self.gate = Gate(Reader(self.contracts), caution.permissions)
+        file = caution.ledger or f"sarkmock-{urlsplit(url).hostname}-{self.keys.prefix}.ledger"
+        self.ledger = Ledger(Path(file), self._head())
+        self.ownership = Ownership(self.contracts, client, self.keys, self.ledger)
         self.before: target_snapshot.Inventory = {}
         self.troubles: list[str] = []
-        self._ended = False
-        target.guards.append(self.gate.guard)  # the last word: what it writes down does leave
-        target.witnesses.insert(0, self.gate.witness)
+        self.begun = self._ended = False
 
-    def begin(self, stock: Stock, profile: str) -> None:
+    def gate(self, inner: Transport) -> Gate:
+        """The gate of this run."""
+        return Gate(inner, Reader(self.contracts), self.caution.permissions, self.ownership)
+
+    def begin(self) -> None:
         """Before the first write: open the ledger, see what is there, and take keys that are free."""
-        stock.texts = self.keys
         if not self.caution.permissions.writes:
             return
-        file = Path(self.caution.ledger or f"sarkmock-{urlsplit(self.target.url).hostname}-{self.keys.prefix}.ledger")
-        self.journal = create_ledger(file, self._head(profile))
-        self.before = target_snapshot.take(self.target, target_snapshot.lists(self.contracts))
-        self.journal.note_inventory(target_snapshot.digests(self.before))
-        owning = Ownership(self.contracts, self.target, self.keys, self.journal, target_snapshot.keys(self.before))
-        self.gate.ownership = owning
-        stock.spared = lambda operation: owning.settings.spared(stock.contract, operation)
-        self.keys.is_free = lambda key: key not in owning.taken
+        self.ledger.open()
+        self.begun = True
+        self.before = target_snapshot.take(self.client, target_snapshot.lists(self.contracts))
+        self.ledger.note_inventory(target_snapshot.digests(self.before))
+        self.keys.taken = target_snapshot.keys(self.before)
 
-    def _head(self, profile: str) -> dict[str, Any]:
+    def spared(self, contract: Contract, operation: Operation) -> frozenset[str]:
+        """Fields of an operation whose values could not be put back."""
+        if not self.begun:
+            return frozenset()
+        return self.ownership.restorable.spared(contract, operation)
+
+    def _head(self) -> dict[str, Any]:
         access = asdict(self.caution.access)
-        return {"url": self.target.url, "profile": profile, "prefix": self.keys.prefix, "started": stamp(),
+        return {"url": self.url, "profile": self.profile, "prefix": self.keys.prefix, "started": stamp(),
                 "hazards": sorted(self.caution.permissions.hazards), "access": absolute(access)}
 
     def end(self) -> list[str]:
         """Clean up and compare; what is left or changed, one line each. Signals wait meanwhile."""
-        if self.journal is None or self._ended:
+        if not self.begun or self._ended:
             return self.troubles
         self._ended = True
-        later = f"cleaning up; if it must stop at once: kill -9, then sarkmock cleanup {self.journal.file}"
+        later = f"cleaning up; if it must stop at once: kill -9, then sarkmock cleanup {self.ledger.file}"
         with interrupts.deferred(later):
             try:
-                self.troubles = self._finish(self.journal)
+                self.troubles = self._finish(self.ledger)
             except (CannotRun, Unanswered) as error:
                 self.troubles = [str(error)]
         return self.troubles
 
     def _finish(self, ledger: Ledger) -> list[str]:
-        left = cleanup.clean_up(self.target, ledger, self.contracts)
-        after = target_snapshot.take(self.target, dict.fromkeys(self.before) | self._named())
+        left = cleanup.clean_up(self.client, ledger, self.contracts)
+        after = target_snapshot.take(self.client, dict.fromkeys(self.before) | self._named())
         left += target_snapshot.differences(self.before, after, put_back(ledger))
         if not left:
             ledger.finish()

@@ -16,16 +16,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sarkmock import redacted
+from sarkmock.suite_api import redacted
 
-from ..client.transports import CannotRun
+from ..errors import BadLedger
 
 VERSION = 1
 Undo = Sequence[Mapping[str, Any]]
-
-
-class BadLedger(CannotRun):
-    """A file that is no ledger of an unfinished run; one line says which and why."""
 
 
 @dataclass
@@ -55,6 +51,11 @@ class Ledger:
     committed: bool = False
     inventory: Mapping[str, Any] | None = None
     _descriptor: int = -1
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something can be written down."""
+        return self._descriptor >= 0
 
     # what there is
 
@@ -120,24 +121,23 @@ class Ledger:
 
     # the file
 
+    def open(self) -> Ledger:
+        """Begin a new file; one that is there is replaced only if its clean-up is complete."""
+        with contextlib.suppress(FileNotFoundError):
+            if self.file.stat().st_size and not read_ledger(self.file).complete:
+                raise BadLedger(f"{self.file} belongs to a run that was not cleaned up: sarkmock cleanup {self.file}")
+        self.head = redacted(dict(self.head))
+        self._descriptor = _locked(self.file, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        os.ftruncate(self._descriptor, 0)
+        self._write(self._head_line())
+        return self
+
     def _head_line(self) -> Mapping[str, Any]:
         return {"sarkmock": VERSION, **self.head}
 
     def _write(self, line: Mapping[str, Any]) -> None:
         os.write(self._descriptor, json.dumps(line).encode() + b"\n")
         os.fsync(self._descriptor)
-
-
-def create_ledger(file: Path, head: Mapping[str, Any]) -> Ledger:
-    """A new ledger; a file is replaced only if it is one whose clean-up is complete."""
-    with contextlib.suppress(FileNotFoundError):
-        if file.stat().st_size and not read_ledger(file).complete:
-            raise BadLedger(f"{file} belongs to a run that was not cleaned up: sarkmock cleanup {file}")
-    ledger = Ledger(file, redacted(dict(head)))
-    ledger._descriptor = _locked(file, os.O_RDWR | os.O_CREAT | os.O_APPEND)
-    os.ftruncate(ledger._descriptor, 0)
-    ledger._write(ledger._head_line())
-    return ledger
 
 
 def reopen_ledger(file: Path) -> Ledger:

@@ -7,28 +7,29 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from sarkmock import UploadedFile, read_input, to_text
+from sarkmock.suite_api import UploadedFile, read_input, to_text
 
 from ..client.http import Request, Response, fill_path
-from ..client.target import Target, Withheld
+from ..client.target import Client
+from ..errors import Withheld
 from ..fixtures.keys import Keys
 from ..judge.oracle import verdict
 from ..spec.contract import Contract
 from ..spec.live_tables import LiveTables
 from ..spec.operation_data import recipe
 from .ledger import Entry, Ledger, Undo, stamp
-from .restorable import TRIMMED, Settings, uploads
+from .restorable import TRIMMED, Restorable, uploads
 from .routing import Meaning
 
 
 @dataclass
 class Ownership:
-    """Judges writes by the run's keys and its journal; asks the target what is there already."""
+    """Judges writes by the run's keys and its ledger; asks the target what is there already."""
 
     contracts: Sequence[Contract]
-    target: Target
+    client: Client
     keys: Keys
-    journal: Ledger
+    ledger: Ledger
     taken: frozenset[str] = frozenset()  # every key that was there when the run began
     _free: set[tuple[str, str]] = field(default_factory=set)
     _live: dict[int, LiveTables] = field(default_factory=dict)
@@ -36,10 +37,10 @@ class Ownership:
     def __post_init__(self) -> None:
         self.operations = [operation for contract in self.contracts for operation in contract.operations]
         self.keepers = dict(_keepers(self.contracts))
-        self.settings = Settings(self.target, self.journal, self._tables, self._methods)
+        self.restorable = Restorable(self.client, self.ledger, self._tables, self._methods)
 
     def touch(self, meaning: Meaning, request: Request) -> Entry | None:
-        """The entry for the journal, None if the request leaves nothing to undo; raises Withheld."""
+        """The entry for the ledger, None if the request leaves nothing to undo; raises Withheld."""
         operation = meaning.operation
         everything, post = read_input(request.method, request.content_type, request.query, request.body)
         _agree(meaning, everything)
@@ -53,7 +54,7 @@ class Ownership:
         if operation.method == "POST" and operation.table is not None:
             return self._create(meaning, request, post)
         if not operation.parameters:
-            return self.settings.touch(meaning, request, post)
+            return self.restorable.touch(meaning, request, post)
         if operation.table is None and not self._has_get(operation.path):
             return self._runtime(meaning)
         return self._change(meaning, request, post, everything)
@@ -109,7 +110,7 @@ class Ownership:
 
     def _leaving(self, meaning: Meaning, request: Request, sent: Mapping[str, Any], pattern: str) -> Entry | None:
         """A change whose traces outlive the row: values that are there already are not replaced."""
-        shown = self.target.get(request.path)
+        shown = self.client.get(request.path)
         values = shown.json if isinstance(shown.json, dict) else {}
         names = [name for name in meaning.operation.rules if name in sent]
         undo: list[Mapping[str, Any]] = []
@@ -121,7 +122,7 @@ class Ownership:
         return Entry(meaning.operation.id, "", None, undo) if undo else None
 
     def _written(self, step: Mapping[str, Any]) -> bool:
-        return any(step in entry.undo for entry in self.journal.alive())
+        return any(step in entry.undo for entry in self.ledger.alive())
 
     # files, values, commands
 
@@ -147,7 +148,7 @@ class Ownership:
         return Entry(meaning.operation.id, meaning.collection, None, [step])
 
     def _tables(self, contract: Contract) -> LiveTables:
-        return self._live.setdefault(id(contract), LiveTables(contract, self.target))
+        return self._live.setdefault(id(contract), LiveTables(contract, self.client))
 
     def _runtime(self, meaning: Meaning) -> Entry | None:
         """Values outside the tables: only under names that carry the prefix."""
@@ -181,7 +182,7 @@ class Ownership:
     def _owner(self, collection: str, key: str) -> Entry | None:
         """Rows that come and go with another one belong to who made that one."""
         places = [(collection, key), (collection, f"{key}.zip"), (self.keepers.get(collection, collection), key)]
-        return next((found for place in places if (found := self.journal.owner(*place))), None)
+        return next((found for place in places if (found := self.ledger.owner(*place))), None)
 
     def is_free(self, collection: str, key: str) -> bool:
         """Whether nothing has the key. A prefix is nobody else's; a number in a reserved range is asked for."""
@@ -195,12 +196,12 @@ class Ownership:
 
     def _is_there(self, collection: str, key: str) -> bool:
         """As the target says at this moment; where it says neither yes nor no, its list decides."""
-        status = self.target.get(f"/{collection}/{quote(key, safe='')}").status
+        status = self.client.get(f"/{collection}/{quote(key, safe='')}").status
         return status != 404 and (status < 500 or key in self._listed(collection))
 
     def _listed(self, collection: str) -> list[str]:
         """Every key in a collection's own list."""
-        return keys_in(self.contracts, collection, self.target.get(f"/{collection}"))
+        return keys_in(self.contracts, collection, self.client.get(f"/{collection}"))
 
     def _is_removable(self, collection: str) -> None:
         """What cannot be deleted by every document that has it is made only where the target says that it can."""
@@ -212,7 +213,7 @@ class Ownership:
 
     def _methods(self, path: str) -> str:
         """The methods that the target has on a path, by its own word."""
-        return self.target.send(Request("OPTIONS", path)).response.header("Allow") or ""
+        return self.client.send(Request("OPTIONS", path)).response.header("Allow") or ""
 
     _removable: dict[str, bool] = field(default_factory=dict)
 

@@ -11,9 +11,12 @@ from html import unescape
 from http import HTTPStatus
 from urllib.parse import urljoin, urlsplit
 
+from ..client.har import Recorder
 from ..client.http import Response
-from ..client.target import Target
-from ..client.transports import CannotRun, InProcess, NoAnswer, Transport
+from ..client.rate_limit import RateLimit
+from ..client.target import Client, Target
+from ..client.transports import InProcess, Layer, Transport
+from ..errors import CannotRun, NoAnswer
 
 PROBE = "/tenants"  # a harmless read of every version
 # Where the API is found on one host or another.
@@ -22,12 +25,15 @@ NO_PAGE = "Page Not Found"  # the product's own words for an unknown path (sark-
 PATIENCE = 10
 
 
-def preflight(target: Target, verify: bool | str) -> Response:
-    """The first answer; CannotRun with one line if the suite should not begin. ``verify`` is what requests trusts."""
+def preflight(target: Target, verify: bool | str, client: Client | None = None) -> Response:
+    """The first answer, asked for by ``client``; CannotRun with one line if a run should not begin.
+
+    ``verify`` is what the client trusts, as requests takes it.
+    """
     problem = None if embedded(target) else unreachable(target.url, verify)
     if problem:
         raise CannotRun(problem)
-    answer = target.get(PROBE)
+    answer = (client or target).get(PROBE)
     problem = what_is_wrong(target, answer)
     if problem:
         raise CannotRun(f"{target.url}: {problem}")
@@ -36,14 +42,7 @@ def preflight(target: Target, verify: bool | str) -> Response:
 
 def embedded(target: Target) -> bool:
     """Whether there is no connection to look at."""
-    return isinstance(bare(target.transport), InProcess)
-
-
-def bare(transport: Transport) -> Transport:
-    """The way out itself, without what waits or writes down on the way."""
-    while (inner := getattr(transport, "transport", None)) is not None:
-        transport = inner
-    return transport
+    return isinstance(list(target.layers())[-1], InProcess)
 
 
 def is_sark(answer: Response) -> bool:
@@ -169,14 +168,21 @@ def found_at(target: Target) -> str | None:
 
 
 def others(target: Target) -> Iterator[tuple[str, Target]]:
-    """The same way out with other base paths; what guards the target guards them too."""
+    """The same way out with other base paths; the gate and the budget stand before these, too."""
     parts = urlsplit(target.url)
     beside = parts.path.rstrip("/") + "/api"
     for base in dict.fromkeys((beside, *BASES)):
         url = f"{parts.scheme}://{parts.netloc}{base}"
         if url != target.url:
-            transport = copy.copy(bare(target.transport))
-            transport.url, transport.base = url, base
-            other = Target(transport)
-            other.guards = target.guards
-            yield url, other
+            yield url, Target(moved(target.transport, url, base))
+
+
+def moved(transport: Transport, url: str, base: str) -> Transport:
+    """A copy that leads elsewhere, without what waits and records on the way."""
+    if isinstance(transport, (RateLimit, Recorder)):
+        return moved(transport.inner, url, base)
+    found = copy.copy(transport)
+    found.url, found.base = url, base
+    if isinstance(found, Layer):
+        found.inner = moved(found.inner, url, base)
+    return found

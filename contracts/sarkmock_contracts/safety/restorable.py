@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sarkmock import Operation
+from sarkmock.suite_api import Operation
 
 from ..client.http import Request, Response
-from ..client.target import Target, Withheld
+from ..client.target import Client
+from ..errors import Withheld
 from ..judge.oracle import verdict
 from ..spec.contract import Contract
 from ..spec.live_tables import LiveTables
@@ -26,11 +27,11 @@ TRIMMED = " \t\n\r\0\x0b"  # PHP's trim
 
 
 @dataclass
-class Settings:
+class Restorable:
     """Judges what a request would replace, by what the target shows at this moment."""
 
-    target: Target
-    journal: Ledger
+    client: Client
+    ledger: Ledger
     tables: Callable[[Contract], LiveTables]
     methods: Callable[[str], str]  # those that the target has on a path
     _spared: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -43,7 +44,7 @@ class Settings:
             if before:
                 raise Withheld("holds values of this run: nothing is restarted with them", path)
             return None
-        shown = self.target.get(path)
+        shown = self.client.get(path)
         if shown.status == 404 and operation.method not in self.methods(path):
             return None  # the target has neither the value nor the operation
         changed = [name for name in operation.rules if name in post and name not in before]
@@ -61,7 +62,7 @@ class Settings:
         if operation.parameters or operation.hazard != "operational" or operation.method == "GET" or uploads(operation):
             return frozenset()
         if operation.id not in self._spared:
-            shown = self.target.get(operation.path) if "GET" in contract.router.allowed(operation.path) else None
+            shown = self.client.get(operation.path) if "GET" in contract.router.allowed(operation.path) else None
             values = as_input(operation, shown) if shown is not None and shown.ok else {}
             self._spared[operation.id] = frozenset(self._unrestorable(contract, operation, values))
         return self._spared[operation.id]
@@ -77,7 +78,7 @@ class Settings:
 
     def _replaced(self, path: str) -> set[str]:
         """The names of values that this run has replaced and not yet put back."""
-        steps = [step["put"] for entry in self.journal.alive() for step in entry.undo if "put" in step]
+        steps = [step["put"] for entry in self.ledger.alive() for step in entry.undo if "put" in step]
         return {name for step in steps if step[1] == path for name in step[2]}
 
 

@@ -4,48 +4,48 @@ from __future__ import annotations
 
 from typing import Any
 
-from sarkmock import Operation, read_input
+from sarkmock.suite_api import Operation, read_input
 
 from ..client.http import Request, fill_path
-from ..fixtures.rows import Made, Stock, path_along
+from ..fixtures.rows import Fixtures, Made, path_along
 from ..spec.contract import Contract, Link
 
 
-def undone(contract: Contract, stock: Stock, operation: Operation | None, request: Request) -> bool:
+def undone(contract: Contract, fixtures: Fixtures, operation: Operation | None, request: Request) -> bool:
     """True if the request changes nothing, does the same again, or is seen not to have been carried out."""
     if operation is None or operation.hazard == "read" or request.method in ("HEAD", "OPTIONS"):
         return True
     if operation.hazard != "write":
         return False
     if request.method == "DELETE":
-        return still_there(contract, stock, request)
+        return still_there(contract, fixtures, request)
     if request.method == "POST":
-        return never_made(contract, stock, operation, request)
+        return never_made(contract, fixtures, operation, request)
     return request.method == "PUT"
 
 
-def still_there(contract: Contract, stock: Stock, request: Request) -> bool:
+def still_there(contract: Contract, fixtures: Fixtures, request: Request) -> bool:
     """A row that was to be deleted."""
     if "get" not in contract.document["paths"][contract.router.find("DELETE", request.path)[0].path]:
         return False
-    status = stock.target.get(request.path).status
+    status = fixtures.client.get(request.path).status
     if status == 404:
-        stock.forget(request.path)
+        fixtures.forget(request.path)
     return status == 200
 
 
-def never_made(contract: Contract, stock: Stock, operation: Operation, request: Request) -> bool:
+def never_made(contract: Contract, fixtures: Fixtures, operation: Operation, request: Request) -> bool:
     """No row has the key that was sent. A row that has it is ours from now on, and removed with the others."""
     sent = read_input(request.method, request.content_type, request.query, request.body)[1]
     links = contract.links_from(operation).values()
     show = next((link for link in links if contract.by_id[link.target].method == "GET" and named(link, sent)), None)
     if show is None:
         return False
-    found = stock.target.get(fill_path(contract.by_id[show.target].path, named(show, sent)))
+    found = fixtures.client.get(fill_path(contract.by_id[show.target].path, named(show, sent)))
     if found.status == 200 and isinstance(found.json, dict):
         delete = next((path_along(contract, link, found.json) for link in links
                        if contract.by_id[link.target].method == "DELETE"), None)
-        stock.made.append(Made(operation.id, found.json, delete))
+        fixtures.made.append(Made(operation.id, found.json, delete))
     return found.status == 404
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote, unquote_to_bytes
 
-from sarkmock import MethodNotAllowed, Operation, PageNotFound, meant_method, read_input
+from sarkmock.suite_api import MethodNotAllowed, Operation, PageNotFound, meant_method, read_input
 
 from ..client.http import Request, header
 from ..spec.contract import Contract

@@ -7,9 +7,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sarkmock import Operation, is_secret, redacted
+from sarkmock.suite_api import Operation, is_secret, redacted
 
-from ..client.target import Target
+from ..client.target import Client
 from ..spec.contract import Contract
 
 Items = dict[str, Any]  # by key, or by their whole text where a key stands for several
@@ -35,9 +35,9 @@ def _is_written(listing: Operation, operations: Sequence[Operation]) -> bool:
     return any(path == listing.path or (path.startswith(item) and path.count("/") == depth) for path in written)
 
 
-def take(target: Target, paths: Mapping[str, str | None]) -> Inventory:
+def take(client: Client, paths: Mapping[str, str | None]) -> Inventory:
     """The items of every list that the target has."""
-    answers = {path: target.get(path) for path in paths}
+    answers = {path: client.get(path) for path in paths}
     return {path: items(answer.json, paths[path]) for path, answer in answers.items() if answer.ok}
 
 

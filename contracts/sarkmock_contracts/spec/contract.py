@@ -11,7 +11,19 @@ from urllib.parse import quote
 
 import jsonschema_rs
 
-from sarkmock import Document, Operation, Router, check_fields, compile_document, follow, pointer
+from sarkmock.suite_api import (
+    Document,
+    MethodNotAllowed,
+    Operation,
+    PageNotFound,
+    Router,
+    check_fields,
+    compile_document,
+    follow,
+    pointer,
+)
+
+from ..client.http import Request
 
 _URI = "urn:sarkmock:document"
 
@@ -37,6 +49,14 @@ class Contract:
         self._registry = jsonschema_rs.Registry([(_URI, document)])
         self._may_name: dict[str, frozenset[str]] = {}
         self._validators: dict[str, jsonschema_rs.Validator] = {}
+
+    def operation_of(self, request: Request) -> Operation | None:
+        """The operation that a request means by its method and path, if it means one."""
+        try:
+            found = self.router.find(request.method, request.path)[0]
+        except (PageNotFound, MethodNotAllowed):
+            return None
+        return found if found.method == request.method else None
 
     @property
     def crashes_are_refused(self) -> bool:
@@ -147,6 +167,11 @@ class Contract:
     def links_from(self, operation: Operation) -> dict[str, Link]:
         """Links of an operation by the id of their target."""
         return {link.target: link for link in self.links if link.source == operation.id}
+
+
+def in_section(operation: Operation, name: str) -> bool:
+    """Whether a section's title, or the first segment of the path, is that name."""
+    return name.lower() in (operation.section.lower(), operation.path.split("/")[1].lower())
 
 
 def _body_field(expression: str) -> str:

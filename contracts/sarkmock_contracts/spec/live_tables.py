@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from sarkmock import Operation, Table, to_text
+from sarkmock.suite_api import Operation, Table, to_text
 
 from ..client.http import Exchange
-from ..client.target import Target
+from ..client.target import Client
 from .contract import Contract
 
 Rows = list[Mapping[str, Any]]
@@ -18,8 +18,8 @@ Rows = list[Mapping[str, Any]]
 class LiveTables:
     """Rows by table, fetched when asked for and forgotten when something may have changed them."""
 
-    def __init__(self, contract: Contract, target: Target) -> None:
-        self._target = target
+    def __init__(self, contract: Contract, client: Client) -> None:
+        self._client = client
         self._rows: dict[str, Rows] = {}
         self._lists: dict[str, list[Operation]] = {}
         for operation in contract.operations:
@@ -33,7 +33,7 @@ class LiveTables:
     def rows(self, table: str) -> Rows:
         """The rows of a table, of every list that shows some of them."""
         if table not in self._rows:
-            answers = [self._target.get(operation.path).json for operation in self._lists.get(table, ())]
+            answers = [self._client.get(operation.path).json for operation in self._lists.get(table, ())]
             self._rows[table] = [row for answer in answers if isinstance(answer, list) for row in answer]
         return self._rows[table]
 

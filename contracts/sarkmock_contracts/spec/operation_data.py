@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from sarkmock import Operation, check_fields
+from sarkmock.suite_api import Operation, check_fields
 
 _FILE = Path(__file__).parent / "boundary_values" / "operations.yaml"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sarkmock import Operation
+from sarkmock.suite_api import Operation
 
 from .contract import Contract
 

@@ -7,20 +7,9 @@ import sqlite3
 import struct
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 
-_BOUNDARY = "----------------------------sark"
 _EPOCH = (2024, 6, 1, 9, 0, 0)  # a fixed time, so that the same seed sends the same bytes
-
-
-@dataclass(frozen=True)
-class File:
-    """A file to upload."""
-
-    name: str
-    content: bytes
-    content_type: str = "application/octet-stream"
 
 
 @cache
@@ -64,17 +53,3 @@ _MAKERS: dict[str, Callable[[], bytes]] = {
     "binary": lambda: bytes((0, 1, 254, 255)) * 64,
     "empty": lambda: b"",
 }
-
-
-def multipart(fields: dict[str, str | File]) -> tuple[str, bytes]:
-    """Content type and body of a multipart form."""
-    parts = [_part(name, value) for name, value in fields.items()]
-    return f"multipart/form-data; boundary={_BOUNDARY}", b"".join(parts) + f"--{_BOUNDARY}--\r\n".encode()
-
-
-def _part(name: str, value: str | File) -> bytes:
-    if isinstance(value, str):
-        return f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
-    head = (f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"; filename="{value.name}"\r\n'
-            f"Content-Type: {value.content_type}\r\n\r\n")
-    return head.encode() + value.content + b"\r\n"

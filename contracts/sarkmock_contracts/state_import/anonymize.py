@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from sarkmock import SECRETS, is_secret
+from sarkmock.suite_api import SECRETS, is_secret
 
 LETTERS = "bcdfghjkmnpqrtvwxyz2346789"  # none that look alike
 LENGTH = 12

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sarkmock import Operation, Seed, SeedError, load, load_seed, profiles
+from sarkmock.suite_api import Operation, Seed, SeedError, load, load_seed, profiles
 
 from ..client.http import Request, Response, fill_path
-from ..client.rate_limit import Paced
-from ..client.target import Target, Unanswered, Withheld
-from ..client.transports import Access, CannotRun, OverHttp
+from ..client.rate_limit import RateLimit
+from ..client.target import Target
+from ..client.transports import Access, OverHttp, Transport
+from ..errors import CannotRun, Unanswered, Withheld
 from ..safety.gate import Gate, Permissions
 from ..safety.preflight import preflight
 from ..safety.routing import Reader
@@ -74,20 +75,18 @@ class StateReader:
 
 def import_state(url: str, access: Access, rate: str, wanted: Wanted, tell: Progress) -> tuple[Seed, list[str]]:
     """The state of the box at a URL, and what could not be read of it. CannotRun if it is no SARK, or goes away."""
-    target = Target(Paced(OverHttp(url, access), rate))
     try:
-        box = guarded(target, tell)
-        preflight(target, access.verify(access.check(url).hostname or ""))
-        return read_state(box, wanted), box.notes
+        reader = guarded(RateLimit(OverHttp(url, access), rate), tell)
+        preflight(reader.target, access.verify(access.check(url).hostname or ""))
+        return read_state(reader, wanted), reader.notes
     except Unanswered as reason:
         raise CannotRun(str(reason)) from None
 
 
-def guarded(target: Target, tell: Progress = lambda *_: None) -> StateReader:
+def guarded(transport: Transport, tell: Progress = lambda *_: None) -> StateReader:
     """The box behind a target, with a gate that lets out reads alone."""
     contracts = [Contract(load(name)) for name in profiles()]
-    target.guards.append(Gate(Reader(contracts), Permissions()).guard)
-    return StateReader(target, contracts, tell)
+    return StateReader(Target(Gate(transport, Reader(contracts), Permissions())), contracts, tell)
 
 
 def read_state(reader: StateReader, wanted: Wanted) -> Seed:

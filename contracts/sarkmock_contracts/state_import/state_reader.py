@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sarkmock import Operation, State, load_seed, pbx_files
+from sarkmock.suite_api import Operation, State, load_seed, pbx_files
 
 if TYPE_CHECKING:
     from .importing import StateReader

@@ -10,13 +10,11 @@ from typing import Any
 
 import yaml
 
+from ...errors import NoBounds
+
 _HERE = Path(__file__).parent
 KINDS = ("accept", "reject", "fatal")
 _ASIDE = {"required", "nullable"}  # judged apart, on every field
-
-
-class NoBounds(LookupError):
-    """A rule list of the document without a row in the tables."""
 
 
 @dataclass(frozen=True)

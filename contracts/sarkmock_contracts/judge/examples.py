@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from importlib import import_module
 from typing import cast
 from urllib.parse import urlsplit
@@ -22,7 +21,7 @@ from hypothesis.database import (
 )
 
 from ..client.http import Request
-from ..client.transports import CannotRun
+from ..errors import CannotRun
 
 
 class Examples:
@@ -87,8 +86,3 @@ def written(request: Request) -> bytes:
 def read(text: bytes) -> Request:
     method, path, query, headers, body = json.loads(text)
     return Request(method, path, query, tuple((name, value) for name, value in headers), b64decode(body))
-
-
-def aimed(request: Request, path: str) -> Request:
-    """The same request at a row that exists now."""
-    return replace(request, path=path)

@@ -1,0 +1,292 @@
+"""The suite's commands: check, baseline, compare, overlay, import, cleanup. `sarkmock` finds them by entry point.
+
+Their help needs the table of options alone; the suite and its libraries are imported when a command runs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from .options import Option, options
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+TYPES: dict[str, click.ParamType[Any]] = {"accept": click.Path(dir_okay=False), "report": click.Path(file_okay=False)}
+EXTRA = "sarkmock[check]"
+Command = Callable[..., Any]
+
+
+def takes(*groups: str) -> Callable[[Command], Command]:
+    """Adds the options of some groups to a command."""
+    def decorate(command: Command) -> Command:
+        for option in reversed(options(*groups)):
+            command = as_click(option)(command)
+        return command
+    return decorate
+
+
+def as_click(option: Option) -> Callable[[Command], Command]:
+    if option.kind is bool:
+        return click.option(f"--{option.name}", is_flag=True, help=option.help)
+    kind = TYPES.get(option.name, click.IntRange(min=option.least) if option.kind is int else None)
+    return click.option(f"--{option.name}", type=kind, multiple=option.kind is list, metavar=option.metavar,
+                        default=None if option.kind is list else option.default, help=option.help,
+                        show_default=option.default is not None, shell_complete=PROFILES.get(option.name))
+
+
+def profile_names(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[Any]:
+    """Names of profiles, or else the path of a file."""
+    from click.shell_completion import CompletionItem
+
+    from sarkmock.suite_api import profiles
+
+    names = [CompletionItem(name) for name in profiles() if name.startswith(begun)]
+    return names or [CompletionItem(begun, type="file")]
+
+
+PROFILES = {"profile": profile_names, "target-profile": profile_names}
+
+
+def runs(command: Command) -> Command:
+    """A command whose libraries may not be installed, and whose mistakes are one line."""
+    @wraps(command)
+    def run(*arguments: Any, **values: Any) -> Any:
+        try:
+            from .errors import CannotRun
+            return command(*arguments, **values)
+        except ModuleNotFoundError as error:
+            raise click.ClickException(f"{error.name} is not installed: pip install '{EXTRA}'") from None
+        except CannotRun as error:
+            raise click.ClickException(str(error)) from None
+    return run
+
+
+def confirmed(url: str | None, values: dict[str, Any]) -> dict[str, Any]:
+    """The values of the options; what is disruptive is confirmed on the terminal."""
+    if url is None or not values["allow_disruptive"] or values["yes_i_mean"]:
+        return values
+    host = urlsplit(url).hostname
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"--allow-disruptive asks for the host on a terminal; or give --yes-i-mean {host}")
+    said = click.prompt(f"This may reboot, stop and restore {host}. Type its name to go on", err=True)
+    return {**values, "yes_i_mean": str(said).strip()}
+
+
+@click.command()
+@click.argument("url", required=False)
+@takes("check", "limits", "rate")
+@click.option("-n", "processes", metavar="N", help="Number of processes, each with a mock of its own (auto: one for "
+              "each core; default for the embedded mock).")
+@takes("safety", "access", "header")
+@runs
+def check(url: str | None, processes: str | None, **values: Any) -> int:
+    """Judge the embedded mock, or the API at URL, by the documentation.
+
+    URL ends in the base path of the API. Only reads are sent to it unless you allow more. Rows that the run creates
+    are written to a ledger first and removed at the end; rows that were there before are never touched.
+
+    Exit code 0: it conforms. 1: it does not, and the findings say where. 2: the check could not run.
+
+    \b
+    Examples:
+        sarkmock check
+        sarkmock check --quick --only Tenants
+        sarkmock check --random-seed 7 --max-examples 500
+        sarkmock check https://127.0.0.1:44300/api --profile shipped
+        sarkmock check https://127.0.0.1:44300/api --budget 300
+        sarkmock check https://pbx.example:44300/api --ca pbx.pem --allow-writes
+        sarkmock check --target-profile shipped     what a client of the documentation meets on the product
+    """
+    from .launch import processes_for, run_checks
+    from .run_options import RunOptions
+
+    chosen = RunOptions.of({"url": url, **confirmed(url, values)})
+    return run_checks(chosen, processes_for(chosen, processes))
+
+
+@click.command()
+@click.argument("ledger", type=FILE)
+@takes("rate", "header")
+@runs
+def cleanup(ledger: Path, rate: str, header: tuple[str, ...]) -> int:
+    """Remove what a run that was killed has left on a target.
+
+    LEDGER is the file that `sarkmock check` named when it began. It says where the target is and how it is reached.
+    A ledger holds the names of headers and never their values: give --header again if the run had it; a token is
+    read from the same environment variable.
+
+    Exit code 0: all is as it was. 1: the lines say what is not. 2: it could not be tried.
+
+    \b
+    Examples:
+        sarkmock cleanup sarkmock-pbx.example-zzk3f1.ledger
+        sarkmock cleanup run.ledger --rate 60/m
+    """
+    from .safety.finishing import finish
+
+    left = finish(ledger, rate, header)
+    report_residue(left)
+    click.echo(f"{ledger}: {f'{len(left)} things are not as they were' if left else 'all is as it was'}")
+    return 1 if left else 0
+
+
+@click.command()
+@click.argument("url")
+@click.option("-o", "--output", type=FILE, required=True, metavar="FILE", help="File to write the baseline to.")
+@click.option("--depth", type=click.Choice(["quick", "usual", "full"]), default="usual", show_default=True,
+              help="How many values are tried on every variable.")
+@takes("limits", "rate")
+@click.option("--force", is_flag=True, help="Replace an existing baseline.")
+@takes("safety", "access", "header")
+@runs
+def baseline(url: str, output: Path, depth: str, force: bool, plan: bool, **values: Any) -> int:
+    """Record how the API at URL behaves, to compare it with later.
+
+    A baseline holds behaviour, never values: which operations there are, statuses, fields and their types, every
+    rule with its message, what becomes of a row. Only reads are sent unless you allow more; with --allow-writes,
+    rules and rows are tried on rows of the run's own, which are removed at the end.
+
+    If a recording is interrupted, the same command resumes it.
+
+    \b
+    Examples:
+        sarkmock baseline https://pbx.example:44300/api --ca pbx.pem -o before.sark
+        sarkmock baseline https://pbx.example:44300/api --ca pbx.pem -o before.sark --allow-writes
+        sarkmock baseline https://127.0.0.1:44300/api -o quick.sark --allow-writes --depth quick --only Tenants
+        sarkmock baseline https://pbx.example:44300/api -o before.sark --allow-writes --plan
+    """
+    from .baselines import commands
+
+    wish = wish_for(url, values, depth=depth, **{name: values[name] for name in ("rate", "budget", "max_time", "only")})
+    if plan:
+        for line in commands.plan_lines(wish):
+            click.echo(line)
+        return 0
+    try:
+        found = commands.record(wish, output, force)
+    except KeyboardInterrupt:
+        click.echo("interrupted; the same command resumes the recording", err=True)
+        raise
+    for line in found.unasked:
+        click.echo(f"not tested: {line}", err=True)
+    report_residue(found.troubles)
+    click.echo(f"{output}: {len(found.baseline.facts)} facts from {found.baseline.recorded['requests']} requests")
+    return 1 if found.troubles else 0
+
+
+@click.command()
+@click.argument("before", type=FILE)
+@click.argument("after")
+@click.option("--fail-on", type=click.Choice(["breaking", "risky", "any"]), default="breaking", show_default=True,
+              help="Exit with 1 if there is a difference of this level or a worse one.")
+@click.option("--clients", type=FILE, metavar="FILE",
+              help="What a client uses (YAML, HAR or the mock's journal): only differences that concern it fail.")
+@click.option("--slower", type=click.FloatRange(min=1, min_open=True), default=2.0, show_default=True, metavar="FACTOR",
+              help="Report responses that take longer by this factor.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--report", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+              help="Write the comparison to this directory: JSON, text, Markdown and HTML.")
+@takes("rate", "safety", "access", "header")
+@runs
+def compare(before: Path, after: str, fail_on: str, clients: Path | None, slower: float, as_json: bool,
+            report: Path | None, **values: Any) -> int:
+    """Report the differences between two baselines, or between a baseline and a target.
+
+    AFTER is a second baseline, or the URL of a target that is recorded on the spot, with as many values as the
+    baseline has and with what you allow now. Every difference is breaking, risky or compatible for clients, with the
+    reason. What was tested in only one of the two is listed apart: it is neither gone nor fixed.
+
+    Exit code 0: no difference of the level of --fail-on. 1: there is one. 2: they could not be compared.
+
+    \b
+    Examples:
+        sarkmock compare before.sark after.sark
+        sarkmock compare before.sark https://pbx.example:44300/api --ca pbx.pem --allow-writes
+        sarkmock compare before.sark after.sark --clients my-app.har --report upgrade
+        sarkmock compare before.sark after.sark --json | jq '.differences[] | select(.level == "breaking")'
+    """
+    from .baselines import commands
+    from .baselines.report import as_json as json_text
+    from .baselines.report import as_text, describe
+
+    other, troubles = commands.other_side(before, after, lambda: wish_for(after, values, rate=values["rate"]))
+    comparison = commands.compare_with(before, other, clients, slower)
+    data = describe(comparison, str(clients) if clients else None)
+    if report is not None:
+        commands.write_reports(data, report)
+    click.echo(json_text(data) if as_json else as_text(data), nl=False)
+    report_residue(troubles)
+    return 1 if troubles or commands.fails(comparison, fail_on, clients is not None) else 0
+
+
+@click.command()
+@click.argument("baseline", type=FILE)
+@click.option("-o", "--output", type=FILE, required=True, metavar="FILE", help="File to write the overlay to; *.yaml.")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
+@runs
+def overlay(baseline: Path, output: Path, force: bool) -> int:
+    """Turn a baseline into a profile: an overlay that makes the documented API behave like the recorded one.
+
+    `serve` mocks it then, and `check` guards it. Known deviations are used where they explain what was recorded;
+    other differences are written out. The last lines name what an overlay cannot express.
+
+    \b
+    Examples:
+        sarkmock overlay before.sark -o box.yaml
+        sarkmock serve --profile box.yaml
+        sarkmock check https://pbx.example:44300/api --ca pbx.pem --profile box.yaml
+    """
+    from .baselines.commands import make_profile
+
+    for line in make_profile(baseline, output, force):
+        click.echo(line)
+    return 0
+
+
+@click.command("import")
+@click.argument("url")
+@click.option("-o", "--output", type=FILE, metavar="FILE", help="File to write the seed to; default: standard output.")
+@click.option("--with-secrets", is_flag=True,
+              help="Keep passwords and PINs, and import backups and snapshots, too; only you can read the file.")
+@click.option("--tables-only", is_flag=True, help="Import rows only: no files, no runtime values of extensions.")
+@takes("rate", "access", "header")
+@runs
+def import_(url: str, output: Path | None, with_secrets: bool, tables_only: bool, rate: str, **values: Any) -> None:
+    """Import the state of the API at URL into a seed file, so that `sarkmock serve` answers from the same state.
+
+    Only reads are sent: the lists, the downloads and one request for the runtime values of each extension. Passwords
+    and PINs are replaced by made-up ones, the same every time. The last lines, and the file, name what could not be
+    read; the mock has its factory defaults there.
+
+    \b
+    Examples:
+        sarkmock import https://pbx.example:44300/api --ca pbx.pem -o box.yaml
+        sarkmock serve --seed box.yaml
+        sarkmock import https://pbx.example:44300/api --rate 30/m --tables-only -o rows.yaml
+    """
+    from .run_options import caution_of
+    from .state_import.importing import Wanted
+    from .state_import.seed_file import import_to_file
+
+    if output and not output.parent.is_dir():  # before the target is read for an hour
+        raise click.ClickException(f"{output}: there is no directory {output.parent}")
+    import_to_file(url, caution_of(values).access, rate, Wanted(with_secrets, tables_only), output)
+
+
+def wish_for(url: str, values: dict[str, Any], **how: Any) -> Any:
+    """What a recording is asked for, and what the target may suffer."""
+    from .baselines.session import Wish
+    from .run_options import caution_of
+
+    return Wish(url, caution_of(confirmed(url, values)), **how)
+
+
+def report_residue(lines: list[str]) -> None:
+    for line in lines:
+        click.echo(f"not as before: {line}", err=True)

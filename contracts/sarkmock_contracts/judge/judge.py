@@ -1,0 +1,132 @@
+"""Judges every exchange by the document, and keeps what was found and covered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from sarkmock.suite_api import Operation
+
+from ..client.http import Exchange
+from ..client.target import Client
+from ..errors import Unanswered
+from ..spec.contract import Contract, in_section
+from ..spec.live_tables import LiveTables
+from .attribution import explain
+from .conformance import Problem, conforms
+from .coverage import Coverage
+from .findings import Finding, Findings, Identity
+from .oracle import Verdict, differs, verdict
+from .verdicts import Lists
+
+PBX_DOWN = 503  # the product asks for the PBX before it does anything
+RUN_STATE = "syscommands.pbxrunstate"
+
+
+@dataclass(frozen=True)
+class Judged(Exchange):
+    """An exchange and what is wrong with it; ``excused``: its answer is a crash that the document predicts."""
+
+    problems: tuple[Problem, ...] = ()
+    excused: bool = False
+
+
+@dataclass
+class Gaps:
+    """Why a run could not test everything."""
+
+    stopped: str = ""  # why nothing more is sent
+    unanswered: list[str] = field(default_factory=list)  # requests without an answer
+    untested: list[str] = field(default_factory=list)  # cases left out, or cut short for want of an answer
+    unavailable: set[str] = field(default_factory=set)  # what could not be tested at all, and why
+
+
+class Judge:
+    """What is wrong with an exchange, and whether it was seen before."""
+
+    def __init__(self, contract: Contract, live: LiveTables, client: Client, lists: Lists | None = None,
+                 only: str | None = None) -> None:
+        self.contract, self.live, self.client, self.only = contract, live, client, only
+        self.lists = lists or Lists()
+        self.findings = Findings()
+        self.coverage = Coverage(contract.operations)
+        self.gaps = Gaps()
+        self.samples: dict[tuple[str, int], Exchange] = {}
+        self.crashing: set[Identity] = set()  # operations that crash whatever is sent
+
+    def judge(self, exchange: Exchange) -> Judged:
+        """Compare an exchange with the document and keep account of it."""
+        operation = self.contract.operation_of(exchange.request)
+        if operation is None:
+            return Judged(exchange.request, exchange.response)
+        given = self._verdict(operation, exchange)
+        excused = given is not None and given.excuses(exchange.response)
+        found = (self._blamed(operation, problem, given) for problem in self._problems(operation, exchange, given))
+        problems = tuple(problem for problem in found if self.report(operation.id, problem, exchange))
+        self.samples.setdefault((operation.id, exchange.response.status), exchange)
+        self.coverage.saw(operation, exchange, given)
+        return Judged(exchange.request, exchange.response, problems, excused)
+
+    def report(self, operation: str, problem: Problem, *evidence: Exchange) -> bool:
+        """Enter a problem in the findings; False if it lies outside of what the run is about."""
+        known = self.contract.by_id.get(operation)
+        if known is not None and self.only is not None and not in_section(known, self.only):
+            return False
+        if problem.check != "run-state" and self._pbx_is_down(evidence):
+            self.gaps.unavailable.add("the PBX is stopped, and says so where it is needed")
+            return False
+        finding = self.findings.add(Identity(operation, problem.check, problem.field, problem.kind), problem.message,
+                                    *evidence)
+        if finding.count == 1:
+            finding.deviations = explain(self.contract, self.lists.known, finding)
+        return True
+
+    def is_new(self, finding: Finding) -> bool:
+        """Whether a run fails for it."""
+        return not self.lists.tolerates(finding)
+
+    def is_first_crash(self, operation: Operation, status: int) -> bool:
+        """Whether a crash has just been met for the first time, with nothing to explain it."""
+        finding = self.findings.findings.get(Identity(operation.id, "status", "", str(status)))
+        return finding is not None and finding.count == 1 and self.is_new(finding)
+
+    def _verdict(self, operation: Operation, exchange: Exchange) -> Verdict | None:
+        if not operation.rules or exchange.response.status in (404, 405):
+            return None  # no rules, or they were never asked
+        return verdict(self.contract, operation, exchange.request, self.live)
+
+    def _problems(self, operation: Operation, exchange: Exchange, given: Verdict | None) -> Iterator[Problem]:
+        """The verdict first: a crash that it explains is at most one finding, and says nothing of the answer's form."""
+        if given is not None:
+            yield from differs(self.contract, operation, given, exchange.response)
+            if given.excuses(exchange.response):
+                return
+        yield from conforms(self.contract, operation, exchange)
+
+    def _blamed(self, operation: Operation, problem: Problem, given: Verdict | None) -> Problem:
+        """A crash is blamed on a variable that is known to bring it about, or on the only one of the body that can.
+
+        A required one can if its rules refuse the value.
+        """
+        if problem.check != "status" or int(problem.kind) < 500 or given is None:
+            return problem
+        bare = Identity(operation.id, *problem[:3])
+        required = self.contract.required(operation)
+        suspects = [name for name in given.sent if name not in required or name in given.errors]
+        guilty = [name for name in suspects if bare._replace(field=name) in self.findings.findings]
+        if not suspects:
+            self.crashing.add(bare)
+        elif not guilty and len(suspects) == 1 and bare not in self.crashing:
+            self.findings.findings.pop(bare, None)  # met before with several variables at once
+            guilty = suspects
+        return problem._replace(field=guilty[0]) if guilty else problem
+
+    def _pbx_is_down(self, evidence: Iterable[Exchange]) -> bool:
+        """Whether a 503 among the answers is right, as the box itself says that its PBX does not run."""
+        state = self.contract.by_id.get(RUN_STATE)
+        if state is None or all(exchange.response.status != PBX_DOWN for exchange in evidence):
+            return False
+        with suppress(Unanswered):
+            return bool(self.client.get(state.path).json == {"pbxrunstate": False})
+        return False

@@ -1,0 +1,77 @@
+"""Runs the checks under pytest in this process, whatever project and plugins are around it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from sarkmock.suite_api import load
+
+from .errors import CannotRun
+from .plugin import Given
+from .plugin.console import Display
+from .plugin.verdict import read_accepted_of
+from .plugin.xdist import can_spread, refuse_to_spread
+from .run import open_run
+from .run_options import RunOptions
+
+HOME = Path(__file__).parent
+COULD_NOT_RUN = 2
+CODES = {int(pytest.ExitCode.OK): 0, int(pytest.ExitCode.TESTS_FAILED): 1}
+MOST = 4  # processes that are started without being asked for: more do not end sooner
+
+
+def processes_for(options: RunOptions, wanted: str | None) -> int:
+    """How many processes a run is spread over: all cores for the embedded mock, unless one section is tested."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if wanted is None:
+        spreads = can_spread(options) and options.only is None and find_spec("xdist") is not None
+        return min(cores, MOST) if spreads else 1
+    if wanted != "auto" and not (wanted.isdigit() and int(wanted)):
+        raise CannotRun("-n takes a number of processes, or auto")
+    if find_spec("xdist") is None:
+        raise CannotRun("-n needs pytest-xdist: pip install 'sarkmock[check]'")
+    number = cores if wanted == "auto" else int(wanted)
+    if number > 1:
+        refuse_to_spread(options)
+    return number
+
+
+def run_checks(options: RunOptions, processes: int = 1) -> int:
+    """Exit code of a run."""
+    for name in filter(None, (options.profile, options.target_profile)):
+        load(name)  # a mistake in its name or its file
+    accepted, display = read_accepted_of(options), Display()
+    given = Given(open_run(options, accepted, display), display)
+    spread = ["-p", "xdist.plugin", "-n", str(processes), "--dist", "loadgroup"] if processes > 1 else []
+    with isolated():
+        code = pytest.main([
+            "-c", os.devnull, f"--rootdir={HOME.parent}", "--import-mode=importlib", "-p", "no:cacheprovider",
+            "-p", "no:terminal", "-p", "sarkmock_contracts.plugin", *spread, str(HOME / "test_contract.py")],
+            plugins=[given])
+    if given.error:
+        raise CannotRun(given.error)
+    return CODES.get(int(code), COULD_NOT_RUN)
+
+
+@contextmanager
+def isolated() -> Iterator[None]:
+    """A block in which pytest and Hypothesis heed neither settings nor plugins of the place where they run."""
+    changed = {"PYTEST_ADDOPTS": None, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": None}
+    before = {name: os.environ.pop(name, None) for name in changed}
+    os.environ.update({name: value for name, value in changed.items() if value is not None})
+    try:
+        with tempfile.TemporaryDirectory(prefix="sarkmock-") as scratch:
+            os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", scratch)
+            yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value

@@ -1,0 +1,93 @@
+"""Every option of the suite, once: its commands, pytest (as `--sark-NAME`), runs and the documentation read it here.
+
+Imports nothing that takes time: the help of a command is printed from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option.
+
+    ``kind`` is the type of its value (``bool``: a flag, ``list``: it can be given several times), ``least`` the
+    smallest number. ``of`` says to which group it belongs: commands take groups.
+    """
+
+    name: str
+    help: str
+    of: str
+    kind: type = str
+    metavar: str | None = None
+    default: str | int | None = None
+    least: int | None = None
+
+    @property
+    def dest(self) -> str:
+        """The name of its value."""
+        return self.name.replace("-", "_")
+
+    def for_pytest(self) -> dict[str, Any]:
+        """As arguments of `addoption`, the name aside."""
+        shown = f" (default: {self.default})" if self.default is not None else ""
+        if self.kind is bool:
+            return {"action": "store_true", "help": self.help}
+        if self.kind is list:
+            return {"action": "append", "default": [], "metavar": self.metavar, "help": self.help}
+        return {"type": self._number if self.kind is int else str, "default": self.default, "metavar": self.metavar,
+                "help": self.help + shown}
+
+    def _number(self, text: str) -> int:
+        number = int(text)
+        if self.least is not None and number < self.least:
+            raise ValueError(text)
+        return number
+
+
+OPTIONS = (
+    Option("url", "Base URL of the API to judge; the embedded mock without it.", "pytest", metavar="URL"),
+    Option("profile", "Profile to judge by: the name of one in the package, or the path of an overlay file.", "check",
+           metavar="NAME", default="documented"),
+    Option("target-profile", "Profile of the embedded mock; default: the same as --profile.", "check", metavar="NAME"),
+    Option("random-seed", "Seed of all random choices. The same seed sends the same requests.", "check", int, "N", 1),
+    Option("max-examples", "Number of random examples for each operation.", "check", int, "N", least=1),
+    Option("quick", "Boundary tables plus a few random examples; takes seconds.", "check", bool),
+    Option("strict", "Fail on known deviations, too.", "check", bool),
+    Option("accept", "YAML list of deviations that are accepted at this target.", "check", metavar="FILE"),
+    Option("update-accepted", "Add new findings to the list of --accept.", "check", bool),
+    Option("report", "Write reports to this directory: JSON, JUnit, HTML, Markdown, SARIF, and all traffic as HAR.",
+           "check", metavar="DIR"),
+    Option("example-database", "Store requests that find something, and replay them first in later runs: a directory, "
+           "redis://HOST, or github:OWNER/REPOSITORY. Can be given several times.", "check", list, "PLACE"),
+    Option("only", "Test one section of the documentation, as `sarkmock routes` names them.", "limits",
+           metavar="SECTION"),
+    Option("rate", "Request rate: auto follows the limit that the target announces; 60/m is an even rate.", "rate",
+           metavar="RATE", default="auto"),
+    Option("budget", "Send at most N requests; those that find most come first.", "limits", int, "N", least=1),
+    Option("max-time", "Stop after this time: 90s, 5m, 1h.", "limits", metavar="TIME"),
+    Option("plan", "Print what would be sent and how long it would take, and send nothing.", "limits", bool),
+    Option("allow-writes", "Allow requests that create, change and delete rows of the run's own.", "safety", bool),
+    Option("allow-operational", "Allow commits, backups, uploads, firewall rules and settings (put back at the end).",
+           "safety", bool),
+    Option("allow-disruptive", "Allow reboot, stop, restore and calls; asks for the name of the host.", "safety", bool),
+    Option("hostile-input", "Send control characters, `..` and shell or AMI metacharacters in path values.", "safety",
+           bool),
+    Option("yes-i-mean", "Host name that confirms --allow-disruptive when there is no terminal.", "safety",
+           metavar="HOST"),
+    Option("ledger", "File for what the run creates, for `sarkmock cleanup`.", "safety", metavar="FILE"),
+    Option("insecure", "Trust any certificate, and allow plain http to other hosts.", "access", bool),
+    Option("ca", "Certificates (PEM) to trust, such as the one that `sarkmock serve` names.", "access", metavar="FILE"),
+    Option("cert", "Client certificate (PEM).", "access", metavar="FILE"),
+    Option("key", "Key of the client certificate (PEM).", "access", metavar="FILE"),
+    Option("token-env", "Environment variable that holds a bearer token.", "access", metavar="NAME"),
+    Option("header", "Header to send with every request. Can be given several times.", "header", list,
+           "'Name: value'"),
+)
+
+
+def options(*groups: str) -> list[Option]:
+    """The options of some groups, in the order of the table."""
+    return [option for option in OPTIONS if option.of in groups]

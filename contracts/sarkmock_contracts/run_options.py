@@ -1,0 +1,68 @@
+"""The values of the options, as a run takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from .client.transports import Access
+from .safety.gate import Permissions
+from .safety.guards import Caution
+
+ALLOWED = {"write": "allow_writes", "operational": "allow_operational", "disruptive": "allow_disruptive"}
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a run was asked for."""
+
+    profile: str = "documented"
+    target_profile: str | None = None
+    url: str | None = None
+    random_seed: int = 1
+    max_examples: int | None = None
+    quick: bool = False
+    only: str | None = None
+    rate: str = "auto"
+    budget: int | None = None
+    max_time: str | None = None
+    plan: bool = False
+    strict: bool = False
+    accept: str | None = None
+    update_accepted: bool = False
+    report: str | Path | None = None
+    example_database: tuple[str, ...] = ()
+    caution: Caution = field(default_factory=Caution)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> RunOptions:
+        """From the values of command-line options by their names."""
+        own = {item.name: values[item.name] for item in fields(cls) if values.get(item.name) is not None}
+        return cls(**{**own, "example_database": tuple(own.get("example_database", ())), "caution": caution_of(values)})
+
+    @property
+    def traffic(self) -> Path | None:
+        """Where all traffic is written."""
+        return Path(self.report) / "traffic.har" if self.report and not self.plan else None
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether slow checks are left out: a number of random examples asks for them."""
+        return self.quick and self.max_examples is None
+
+    def examples(self, full: int, quick: int) -> int:
+        """How many random examples a check may take."""
+        if self.max_examples is not None:
+            return self.max_examples
+        return quick if self.quick else full
+
+
+def caution_of(values: Mapping[str, Any]) -> Caution:
+    """What a user has allowed, and how the target is reached."""
+    hazards = {"read", *(hazard for hazard, name in ALLOWED.items() if values.get(name))}
+    access = Access(bool(values.get("insecure")), values.get("ca"), values.get("cert"), values.get("key"),
+                    tuple(values.get("header") or ()), values.get("token_env"))
+    return Caution(Permissions(frozenset(hazards), bool(values.get("hostile_input"))), access, values.get("ledger"),
+                   values.get("yes_i_mean"))

@@ -1,0 +1,66 @@
+"""What the contract suite uses of the mock, and other tools may: the document, rules, Laravel's input."""
+
+from sarkmock.atomic import write_whole
+from sarkmock.http.engine import Engine
+from sarkmock.http.flask_app import create_app
+from sarkmock.http.replies import MethodNotAllowed, PageNotFound, PhpError
+from sarkmock.laravel.php import UploadedFile, meant_method, read_input, to_text
+from sarkmock.laravel.validation import Validator
+from sarkmock.pbx import pbx_files
+from sarkmock.pbx.actions import check_fields
+from sarkmock.pbx.seed import Seed, SeedError
+from sarkmock.pbx.seeds import load_seed
+from sarkmock.pbx.state import State
+from sarkmock.redaction import SECRETS, body_text, is_secret, redacted
+from sarkmock.spec.loading import Deviation, Document, deviations, load
+from sarkmock.spec.operations import Operation, Router, Table, compile_document
+from sarkmock.spec.overlay import OverlayError
+from sarkmock.spec.overlay import apply as apply_overlay
+from sarkmock.spec.pointers import covers, follow, pointer
+from sarkmock.spec.profiles import Profile, described, overlay_of, product, profiles
+from sarkmock.spec.source_map import source_of
+from sarkmock.spec.yaml12 import FileError
+
+__all__ = [
+    "SECRETS",
+    "Deviation",
+    "Document",
+    "Engine",
+    "FileError",
+    "MethodNotAllowed",
+    "Operation",
+    "OverlayError",
+    "PageNotFound",
+    "PhpError",
+    "Profile",
+    "Router",
+    "Seed",
+    "SeedError",
+    "State",
+    "Table",
+    "UploadedFile",
+    "Validator",
+    "apply_overlay",
+    "body_text",
+    "check_fields",
+    "compile_document",
+    "covers",
+    "create_app",
+    "described",
+    "deviations",
+    "follow",
+    "is_secret",
+    "load",
+    "load_seed",
+    "meant_method",
+    "overlay_of",
+    "pbx_files",
+    "pointer",
+    "product",
+    "profiles",
+    "read_input",
+    "redacted",
+    "source_of",
+    "to_text",
+    "write_whole",
+]
