@@ -1,4 +1,4 @@
-"""Writes a file so that whoever reads it, whenever, finds the old content or the new one, whole. Knows no format."""
+"""Writes a file so that whoever reads it, whenever, finds the old content or the new one, whole."""
 
 from __future__ import annotations
 

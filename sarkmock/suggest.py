@@ -1,4 +1,4 @@
-"""What to say of a name that is not known: the nearest right one, and all there are. Knows no names itself."""
+"""What to say of a name that is not known: the nearest right one, and all there are."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> str:
     """``unknown column 'descripton'; did you mean description? There is pkey, description``; of many, the nearest."""
     names = list(known)
     nearest = near(name, names, 1 if len(names) <= MANY else 3)
-    told = f"unknown {kind} {str(name)!r}"
+    text = f"unknown {kind} {str(name)!r}"
     if nearest:
-        told += f"; did you mean {' or '.join(nearest)}?"
+        text += f"; did you mean {' or '.join(nearest)}?"
     if len(names) > MANY or not names:
-        return told
-    return f"{told}{' There' if nearest else '; there'} is {', '.join(names)}"
+        return text
+    return f"{text}{' There' if nearest else '; there'} is {', '.join(names)}"
 
 
 def near(name: object, known: Iterable[str], most: int = 1) -> list[str]:

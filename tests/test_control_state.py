@@ -225,7 +225,7 @@ TABLE = "state/tables/cluster"
     ("PUT", "state", {"tabels": {}}, 422, "unknown key 'tabels'; did you mean tables?"),
     ("PUT", "state", {"files": {"/x": {"base64": "?"}}}, 422, "files./x: "),
     ("PUT", "state", {"files": {"/x": {"base64": "\x80"}}}, 422, "files./x: "),
-    ("PUT", "state", {"astdb": {"a": {"\ud800": "x"}}}, 400, "text that is no UTF-8"),
+    ("PUT", "state", {"astdb": {"a": {"\ud800": "x"}}}, 400, "text that is not UTF-8"),
     ("PATCH", "state", {"astdb": {"a": 1}}, 422, "astdb.a: "),
     ("PATCH", "state", {"tables": {"cluster": [{"pkey": "a"}], "nosuch": []}}, 422, "unknown table 'nosuch'"),
     ("GET", "state/tables/clusterr", None, 404, "unknown table 'clusterr'; did you mean cluster?"),

@@ -265,7 +265,7 @@ def test_who_does_not_use_it_does_not_load_it(run):
 
 def test_pytest_knows_the_fixtures_and_the_marker(run):
     shown = run("", "--fixtures", "--markers").stdout.str()
-    assert "@pytest.mark.sark(*, profile, seed, pbx, faults, now, throttle, api_token)" in shown
+    assert "@pytest.mark.sark(*, profile, seed, pbx, faults, now, throttle, api_token, web_server)" in shown
     listed = run("", "--fixtures").stdout.str()
     for name in ("sark", "make_sark", "sark_profile", "sark_listen_address", "sark_ssl_context"):
         assert re.search(rf"^{name}\b.* -- ", listed, re.MULTILINE), name

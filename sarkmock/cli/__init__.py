@@ -1,4 +1,4 @@
-"""The command line: what a user types, and one line for what a user got wrong. Knows no operation of the API."""
+"""The command line: what a user types, and one line for what a user got wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`sarkmock completion`, and what a shell is told of names that click does not know itself. Knows no command."""
+"""`sarkmock completion`, and what a shell is told of names that click does not know itself."""
 
 from __future__ import annotations
 

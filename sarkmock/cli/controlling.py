@@ -1,4 +1,4 @@
-"""What `serve` is told of faults and of the control plane. Knows no operation of the API."""
+"""What `serve` is told of faults and of the control plane."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`sarkmock export`: the document for tools that send requests. Knows no form but by its name."""
+"""`sarkmock export`: the document for tools that send requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How commands print: for people, coloured and wrapped on a terminal only; JSON for programs. Knows no content."""
+"""How commands print: for people, coloured and wrapped on a terminal only; JSON for programs."""
 
 from __future__ import annotations
 

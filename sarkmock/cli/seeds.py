@@ -1,4 +1,4 @@
-"""`sarkmock seeds`: the states that a mock can start from. Knows nothing of what is in them."""
+"""`sarkmock seeds`: the states that a mock can start from."""
 
 from __future__ import annotations
 

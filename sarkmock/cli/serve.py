@@ -1,4 +1,4 @@
-"""`sarkmock serve`: the mock on a port, until a signal ends it. Knows no operation of the API."""
+"""`sarkmock serve`: the mock on a port, until a signal ends it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an endpoint is asked, and what it answers with when that is no JSON. Knows no Flask."""
+"""What an endpoint is asked, and what it answers with when that is no JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The body of a request to the control plane: JSON or YAML, with the line of a mistake. Knows no Flask."""
+"""The body of a request to the control plane: JSON or YAML, with the line of a mistake."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def read_body(body: bytes, media_type: str) -> Any:
     if deep:
         raise Problem(400, f"the body is nested too deep, which is more than {MOST_LEVELS} levels")
     if not is_sound(content):
-        raise Problem(400, "the body has a number that is none or beyond all bounds, or text that is no UTF-8")
+        raise Problem(400, "the body contains NaN, Infinity, an out-of-range number, or text that is not UTF-8")
     return content
 
 

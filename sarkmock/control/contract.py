@@ -1,4 +1,4 @@
-"""The control plane's document, compiled: what an endpoint takes. Knows neither Flask nor what an endpoint does."""
+"""The control plane's document, compiled: what an endpoint takes."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Endpoint:
         """Problem with the place of the first mistake."""
         for error in self.body.iter_errors(content) if self.body else ():
             path = tuple(error.instance_path)
-            raise Problem(422, f"{place_of(path) or 'body'}: {told(error)}", path=path)
+            raise Problem(422, f"{place_of(path) or 'body'}: {problem_text(error)}", path=path)
 
 
 def read(name: str, schema: dict[str, Any], text: str, status: int) -> Any:
@@ -60,7 +60,7 @@ def read(name: str, schema: dict[str, Any], text: str, status: int) -> Any:
     return value
 
 
-def told(error: jsonschema_rs.ValidationError) -> str:
+def problem_text(error: jsonschema_rs.ValidationError) -> str:
     """The message of a schema's error; for a name that is not known, the nearest right one."""
     if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.AdditionalProperties):
         schema: Any = document()

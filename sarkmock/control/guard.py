@@ -1,4 +1,4 @@
-"""Who may use the control plane: whoever has its token, or addresses this machine by name. Knows no endpoint.
+"""Who may use the control plane: whoever has its token, or addresses this machine by name.
 
 A page of another site can make a browser send requests to this machine, and by DNS rebinding even read the answers. It
 cannot forge Host, Origin and Sec-Fetch-Site, nor does a browser send JSON or a DELETE across sites unasked.

@@ -1,4 +1,4 @@
-"""The one table of the control plane: the document's operationId -> the function that answers. Knows no Flask."""
+"""The one table of the control plane: the document's operationId -> the function that answers."""
 
 from __future__ import annotations
 

@@ -76,9 +76,9 @@ def shown(kept: Journal, entry: Entry) -> dict[str, Any]:
         "response": message(entry.response_headers, entry.response_body, entry.sizes[1])}
 
 
-def given(what: Reason | Notice, told: dict[str, Any]) -> dict[str, Any]:
+def given(what: Reason | Notice, changed: dict[str, Any]) -> dict[str, Any]:
     """Those parts of a reason or warning that say something."""
-    return {name: value for name, value in {**asdict(what), **told}.items() if value}
+    return {name: value for name, value in {**asdict(what), **changed}.items() if value}
 
 
 def message(headers: dict[str, str], body: bytes, size: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the control plane controls, and who may. Knows no Flask."""
+"""What the control plane controls, and who may."""
 
 from __future__ import annotations
 

@@ -45,26 +45,26 @@ def stop(mock: MockControl, asked: Asked) -> dict[str, Any]:
 
 def clock(mock: MockControl, asked: Asked) -> dict[str, Any]:
     with mock.engine.lock:
-        return told(mock.engine.state.clock)
+        return clock_state(mock.engine.state.clock)
 
 
 def set_clock(mock: MockControl, asked: Asked) -> dict[str, Any]:
     second = bounded(seconds_of(asked.body["now"]), "now")
     with mock.engine.lock:
         mock.engine.state.clock.set(second)
-        return told(mock.engine.state.clock)
+        return clock_state(mock.engine.state.clock)
 
 
 def freeze(mock: MockControl, asked: Asked) -> dict[str, Any]:
     with mock.engine.lock:
         mock.engine.state.clock.freeze()
-        return told(mock.engine.state.clock)
+        return clock_state(mock.engine.state.clock)
 
 
 def run(mock: MockControl, asked: Asked) -> dict[str, Any]:
     with mock.engine.lock:
         mock.engine.state.clock.run()
-        return told(mock.engine.state.clock)
+        return clock_state(mock.engine.state.clock)
 
 
 def advance(mock: MockControl, asked: Asked) -> dict[str, Any]:
@@ -72,10 +72,10 @@ def advance(mock: MockControl, asked: Asked) -> dict[str, Any]:
         it = mock.engine.state.clock
         bounded(it.now() + asked.body["seconds"], "seconds")
         it.advance(asked.body["seconds"])
-        return told(it)
+        return clock_state(it)
 
 
-def told(it: Clock) -> dict[str, Any]:
+def clock_state(it: Clock) -> dict[str, Any]:
     now = it.now()
     return {"now": instant(now), "seconds": now, "frozen": it.frozen is not None}
 

@@ -1,4 +1,4 @@
-"""What a person is told whose request to the control plane is refused. Knows no Flask."""
+"""The error of a request to the control plane, as text and JSON."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Problem(Exception):
         self.status, self.error, self.path, self.line = status, error, path, line
 
     def content(self) -> dict[str, Any]:
-        told = {"error": self.error, "place": place_of(self.path), "line": self.line}
-        return {name: value for name, value in told.items() if value}
+        content = {"error": self.error, "place": place_of(self.path), "line": self.line}
+        return {name: value for name, value in content.items() if value}
 
 
 def place_of(path: Path) -> str:

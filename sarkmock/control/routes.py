@@ -1,4 +1,4 @@
-"""The control plane's document as routes of Flask: reads requests, checks them, writes answers. Knows no endpoint."""
+"""The control plane's document as routes of Flask: reads requests, checks them, writes answers."""
 
 from __future__ import annotations
 
@@ -82,8 +82,8 @@ def strange(app: Flask, error: HTTPException) -> Any:
     """What the application has no route for: JSON that says what there is."""
     known = sorted({rule.rule for rule in app.url_map.iter_rules()})
     if error.code == 404:
-        told = f"there is nothing at {request.path}; the API is under /api, the control plane under {PREFIX}"
+        text = f"there is nothing at {request.path}; the API is under /api, the control plane under {PREFIX}"
         nearest = near(request.path, known)
-        return jsonify(error=f"{told}; did you mean {nearest[0]}?" if nearest else told), 404
+        return jsonify(error=f"{text}; did you mean {nearest[0]}?" if nearest else text), 404
     allow = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
     return jsonify(error=f"{request.method} {request.path}: {error.description}"), error.code, {"Allow": allow}

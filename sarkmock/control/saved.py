@@ -20,7 +20,7 @@ def index(mock: MockControl, asked: Asked) -> list[str]:
 
 
 def save(mock: MockControl, asked: Asked) -> None:
-    """A state may hold rows that the API would refuse, and must come back all the same."""
+    """A state may hold rows that the API would reject, and must be restored unchanged."""
     file = file_of(mock, asked.body["file"])
     with mock.engine.lock:
         seed = mock.engine.state.to_seed()

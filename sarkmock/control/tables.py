@@ -46,9 +46,10 @@ def add(mock: MockControl, asked: Asked) -> list[Row]:
 
 
 def change_all(mock: MockControl, asked: Asked) -> list[Row]:
-    rows = checked(mock, asked.path["table"], asked.body)
     with writing(mock, asked) as (state, table):
-        return [put(state, table, keys_of(state.tables, table, row, (index,)), row) for index, row in enumerate(rows)]
+        keys = [keys_of(state.tables, table, row, (index,)) for index, row in enumerate(asked.body)]
+        rows = checked(mock, table, asked.body)
+        return [put(state, table, key, row) for key, row in zip(keys, rows, strict=True)]
 
 
 def clear(mock: MockControl, asked: Asked) -> None:
@@ -75,7 +76,7 @@ def change(mock: MockControl, asked: Asked) -> Row:
     with writing(mock, asked) as (state, table):
         keys = keys_in(state.tables, table, asked.path["key"])
         existing(state.tables, table, keys)
-        row = checked(mock, table, [asked.body])[0]
+        row = checked(mock, table, [{**keys, **asked.body}])[0]
         same_key(keys, row)
         return put(state, table, keys, row)
 

@@ -1,4 +1,4 @@
-"""One fault, as a person writes it: on the command line, in a file, over HTTP or in Python. Knows no operation."""
+"""One fault, as a person writes it: on the command line, in a file, over HTTP or in Python."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Fault:
     - ``status``: that status with the body that the API gives it, or ``body``, and ``headers`` if you like;
     - ``html``: that status with a page of a web server in front of the API;
     - ``drop``: the connection is closed without an answer, ``before`` the request is carried out or ``after`` it;
-    - ``truncate``: so many bytes of the body arrive, then the connection is closed;
-    - ``throttle``: 429 with Laravel's headers, to be tried again after so many seconds;
+    - ``truncate``: sends this many bytes of the body, then closes the connection;
+    - ``throttle``: 429 with Laravel's headers, Retry-After in seconds;
     - ``pbx`` (``stopped``): the request finds the PBX not running;
     - ``locked``: the request finds the database locked by another program, and cannot write;
     - ``deviation``: the request is answered as by a firmware that has this one deviation from the page.

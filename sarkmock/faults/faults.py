@@ -1,4 +1,4 @@
-"""The faults of one mock: which of them a request meets. Between an engine and who asks it; knows no HTTP server."""
+"""The faults of one mock: which of them a request meets. Between an engine and who asks it."""
 
 from __future__ import annotations
 

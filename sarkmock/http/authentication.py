@@ -1,4 +1,4 @@
-"""Who sends a request: the bearer token in its header, as Laravel and Sanctum read it. Knows no route."""
+"""Who sends a request: the bearer token in its header, as Laravel and Sanctum read it."""
 
 from __future__ import annotations
 

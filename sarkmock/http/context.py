@@ -1,4 +1,4 @@
-"""One request on its way: what the checks and actions see of it. Knows neither HTTP nor how it is answered."""
+"""One request on its way: what the checks and actions see of it."""
 
 from __future__ import annotations
 

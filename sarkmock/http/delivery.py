@@ -1,4 +1,4 @@
-"""What an application may ask of its server beyond WSGI: a late answer, a dropped connection. Knows neither of them."""
+"""What an application may ask of its server beyond WSGI: a late answer, a dropped connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operation answers: a Reply, or an exception that knows the reply it stands for. Knows no HTTP server."""
+"""What an operation answers: a Reply, or an exception that knows the reply it stands for."""
 
 from __future__ import annotations
 

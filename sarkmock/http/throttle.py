@@ -1,4 +1,4 @@
-"""A limit of requests a minute, as Laravel's `throttle:60,1` keeps it. Knows no operation and no HTTP server.
+"""A limit of requests a minute, as Laravel's `throttle:60,1` keeps it.
 
 The window is fixed: it begins with the first request after the last one has ended. A refused request does not count.
 """

@@ -1,4 +1,4 @@
-"""What a request must be like: criteria, and how an entry differs from them. Knows no HTTP server."""
+"""What a request must be like: criteria, and how an entry differs from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a request relies on that the published product does otherwise, and what the API ignores of it.
+"""Warnings: where published versions answer a request differently, and which variables the API ignores.
 
 A deviation changes places of the document; a request has to do with some: its operation, the variables it sends. Where
 both profiles have rules for a variable, only a value that they judge differently counts.
@@ -42,10 +42,10 @@ def warnings(entry: Entry, tables: Database) -> list[Notice]:
     found = [Notice(text) for text in ignored(entry, operation)] if operation else []
     if entry.program.profile != BASE:
         return found
-    return found + list(told(entry, operation, tables))
+    return found + list(deviation_notices(entry, operation, tables))
 
 
-def told(entry: Entry, operation: Operation | None, tables: Database) -> Iterator[Notice]:
+def deviation_notices(entry: Entry, operation: Operation | None, tables: Database) -> Iterator[Notice]:
     """Each deviation once, with the products that have it."""
     having: dict[str, list[str]] = {}
     worded: dict[str, Deviation] = {}

@@ -81,10 +81,10 @@ def missing(entry: Entry, operation: Operation) -> Iterator[Reason]:
     """The row, file or entry that the path names is not there."""
     path = entry.program.router.find(entry.method, entry.request.path)[1]
     if operation.table and operation.key:
-        told = f"the table {operation.table.name} has no row whose {operation.table.key} is {path[operation.key]!r}"
+        text = f"the table {operation.table.name} has no row whose {operation.table.key} is {path[operation.key]!r}"
     else:
-        told = f"there is no {', '.join(f'{name} {value!r}' for name, value in path.items()) or operation.path}"
-    yield Reason(told, lines=operation.source)
+        text = f"there is no {', '.join(f'{name} {value!r}' for name, value in path.items()) or operation.path}"
+    yield Reason(text, lines=operation.source)
 
 
 def forbidden(entry: Entry, operation: Operation) -> Iterator[Reason]:

@@ -1,4 +1,4 @@
-"""Keeps the last requests and answers within bounds of number and bytes. Knows no web framework and writes nothing.
+"""Keeps the last requests and answers within bounds of number and bytes.
 
 Recording is on the way of every request: it copies nothing and works nothing out (benchmarks/README.md).
 """
@@ -87,7 +87,7 @@ class Journal:
 
     def assert_called(self, operation: str | None = None, *, times: int | None = None, at_least: int | None = None,
                       at_most: int | None = None, **criteria: Any) -> list[Entry]:
-        """The entries that meet the criteria; AssertionError tells what came nearest if they are too few or many.
+        """The entries that meet the criteria; AssertionError with the nearest entries if they are too few or too many.
 
         ``journal.assert_called("tenants.create", times=1, body={"pkey": "acme"}, status=201)``
         """
@@ -105,7 +105,7 @@ class Journal:
         return why(entry)
 
     def warnings(self, entry: Entry) -> list[Notice]:
-        """What a client should know though the mock did as it was asked: what the published product does otherwise."""
+        """What to know of a request that succeeded: ignored variables, and how published versions differ."""
         with self.engine.lock:
             return warnings(entry, self.engine.state.tables)
 

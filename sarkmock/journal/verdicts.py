@@ -1,4 +1,4 @@
-"""Whether there were as many requests as expected, and which came nearest. Raises nothing, knows no HTTP."""
+"""Whether there were as many requests as expected, and which came nearest."""
 
 from __future__ import annotations
 

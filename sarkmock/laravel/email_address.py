@@ -1,4 +1,4 @@
-"""Which texts are e-mail addresses to Laravel: egulias/email-validator 3.2, RFCValidation. Knows nothing of rules.
+"""Which texts are e-mail addresses to Laravel: egulias/email-validator 3.2, RFCValidation.
 
 The library is a parser with a small lexer, lenient in odd places; what it lets pass is what counts here, so its states
 are followed closely: "a@b" and "a@[x" are as it reads them. Its tokens are words, one sign here: only of which kind

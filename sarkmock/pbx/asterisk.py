@@ -1,4 +1,4 @@
-"""The PBX behind the API: whether Asterisk runs, its calls and its database, by the mock's clock. Knows no requests.
+"""The PBX behind the API: whether Asterisk runs, its calls and its database, by the mock's clock.
 
 Nothing here happens in the background: whoever asks is told how things stand at the clock's time.
 """

@@ -1,4 +1,4 @@
-"""Where the PBX keeps the files that the API works with. Knows nothing of what is in them."""
+"""Where the PBX keeps the files that the API works with."""
 
 BACKUPS = "/opt/sark/bkup"
 SNAPSHOTS = "/opt/sark/snap"

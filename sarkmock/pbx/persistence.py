@@ -1,4 +1,4 @@
-"""Keeps a state in a file, so that it outlives the process. Knows no requests, and not how the file is written.
+"""Keeps a state in a file, so that it outlives the process.
 
 Only what has changed is written: pages of the tables' image, files one by one, all else as one part.
 """

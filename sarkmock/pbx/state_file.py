@@ -1,4 +1,4 @@
-"""A file of named parts that survives `kill -9`: each write is whole or nothing. Knows no state.
+"""A file of named parts that survives `kill -9`: each write is whole or nothing.
 
 It is an SQLite database in WAL mode. Every part has a checksum, so that a damaged file is told and not served.
 """

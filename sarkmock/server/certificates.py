@@ -1,4 +1,4 @@
-"""Certificates: made for one run, or a person's own, checked before anything listens. Knows no server."""
+"""Certificates: made for one run, or a person's own, checked before anything listens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HTTP(S) in front of one WSGI application: one process, one thread that serves all connections. Knows no API.
+"""HTTP(S) in front of one WSGI application: one process, one thread that serves all connections.
 
 asyncio waits for clients, OpenSSL encrypts; the application is called with whole requests in between, so that a client
 waits only for what others have the application do, and never for their network (benchmarks/README.md has the numbers).

@@ -1,4 +1,4 @@
-"""A WSGI application without a socket, for clients made with requests or httpx. Knows nothing of the API."""
+"""A WSGI application without a socket, for clients made with requests or httpx."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A SARK of one's own for a test or a script: engine, server and certificate behind one object. Knows no operation."""
+"""A SARK of one's own for a test or a script: engine, server and certificate behind one object."""
 
 from __future__ import annotations
 

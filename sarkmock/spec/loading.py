@@ -1,6 +1,6 @@
 """Loads the document: bundles openapi.yaml and its resources, applies a profile's overlay, checks the vocabulary.
 
-Gives one effective document without external references; knows nothing of requests.
+Gives one effective document without external references.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Applies an OpenAPI Overlay to a document and refuses actions without effect; knows nothing of SARK.
+"""Applies an OpenAPI Overlay to a document and refuses actions without effect.
 
 Overlay 1.0 lets an action that matches nothing pass in silence. Here the overlay is a list of known deviations,
 and one without effect is a deviation that no longer exists: an error.

@@ -1,4 +1,4 @@
-"""JSON Pointers: made, compared, and followed through references. Knows nothing of what a document says."""
+"""JSON Pointers: made, compared, and followed through references."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""YAML 1.2 as OpenAPI means it: YES, NO, ON and OFF are strings. Knows nothing of what the files say."""
+"""YAML 1.2 as OpenAPI means it: YES, NO, ON and OFF are strings."""
 
 from __future__ import annotations
 

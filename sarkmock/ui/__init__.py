@@ -1,4 +1,4 @@
-"""The page at /_mock/: files of this package and of Swagger UI, served as they are. Knows nothing of what they show."""
+"""The page at /_mock/: files of this package and of Swagger UI, served as they are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What PHP and Laravel's middleware make of a request: $request->all() and $request->post(). Knows no field's rules.
+"""What PHP and Laravel's middleware make of a request: $request->all() and $request->post().
 
 What cannot be read is no input. PhpError only for a body that PHP's memory cannot hold.
 """

@@ -1,4 +1,4 @@
-"""multipart/form-data as PHP's main/rfc1867.c reads it, lenient and in its own ways. Knows no names of variables.
+"""multipart/form-data as PHP's main/rfc1867.c reads it, lenient and in its own ways.
 
 A delimiter is a whole line; what announces none is content. Whatever cannot be read is left out.
 """

@@ -1,4 +1,4 @@
-"""PHP's scalars: how they turn into text and numbers, and when two strings are equal. Knows nothing of requests.
+"""PHP's scalars: how they turn into text and numbers, and when two strings are equal.
 
 PHP strings are bytes. Here they are ``str``; bytes that are no UTF-8 stand in it as PEP 383 surrogates.
 """

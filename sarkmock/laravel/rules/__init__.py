@@ -1,4 +1,4 @@
-"""Laravel 7's validation rules: every rule of the page in one table, its categories as sets. Knows no messages."""
+"""Laravel 7's validation rules: every rule of the page in one table, its categories as sets."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What a rule is made of and what it makes: a test of one value. Knows no rule."""
+"""What a rule is made of and what it makes: a test of one value."""
 
 from __future__ import annotations
 

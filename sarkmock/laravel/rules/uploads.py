@@ -1,4 +1,4 @@
-"""The rules for uploaded files, judged by content. Knows no other rule."""
+"""The rules for uploaded files, judged by content."""
 
 from __future__ import annotations
 

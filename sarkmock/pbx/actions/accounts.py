@@ -1,4 +1,4 @@
-"""Logging in and out, and the users: AuthController. Knows nothing of how a token is checked."""
+"""Logging in and out, and the users: AuthController."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The API's side of the Asterisk Manager Interface: how it asks, and how it turns answers into JSON.
 
 An answer of Asterisk is a list of packets (field -> text): an acknowledgement, events, and an event that ends a list.
-Knows nothing of what the packets say.
+
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The AMI functions that answer lists, by the names the product knows them by. Knows nothing of what they say."""
+"""The AMI functions that answer lists, by the names the product knows them by."""
 
 from __future__ import annotations
 

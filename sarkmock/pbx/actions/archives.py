@@ -1,4 +1,4 @@
-"""Looks through a zip file before anything is made of it, within bounds of memory and time. Knows no PBX."""
+"""Looks through a zip file before anything is made of it, within bounds of memory and time."""
 
 from __future__ import annotations
 

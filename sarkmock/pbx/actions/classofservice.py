@@ -1,4 +1,4 @@
-"""Class of Service pairs: which rule applies to which extension. Knows nothing of what a rule does in the dialplan."""
+"""Class of Service pairs: which rule applies to which extension."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether some bytes are a SARK database that can be restored. Knows neither snapshots nor backups."""
+"""Whether some bytes are a SARK database that can be restored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Global settings: the answer to a change is what the database made of it. Knows no setting by name."""
+"""Global settings: the answer to a change is what the database made of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inbound routes: a new one is told from the trunks in its table by its technology. Knows no other resource."""
+"""Inbound routes: a new one is told from the trunks in its table by its technology."""
 
 from __future__ import annotations
 

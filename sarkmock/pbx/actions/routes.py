@@ -1,4 +1,4 @@
-"""Outbound routes: the outcome that the page requires is not kept. Knows nothing else."""
+"""Outbound routes: the outcome that the page requires is not kept."""
 
 from __future__ import annotations
 

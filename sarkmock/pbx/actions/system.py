@@ -1,4 +1,4 @@
-"""System commands: commit, reboot, and the run state of the PBX (sark-v6-api.txt lines 552-560). Knows no tables."""
+"""System commands: commit, reboot, and the run state of the PBX (sark-v6-api.txt lines 552-560)."""
 
 from __future__ import annotations
 

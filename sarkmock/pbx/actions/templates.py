@@ -1,4 +1,4 @@
-"""Templates: which are listed, what may be deleted, and when a BLF template may be named. Knows no other resource."""
+"""Templates: which are listed, what may be deleted, and when a BLF template may be named."""
 
 from __future__ import annotations
 

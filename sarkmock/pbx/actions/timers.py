@@ -1,4 +1,4 @@
-"""Timers: keys that the PBX makes, and where a holiday timer routes calls. Knows nothing of when a timer applies."""
+"""Timers: keys that the PBX makes, and where a holiday timer routes calls."""
 
 from __future__ import annotations
 

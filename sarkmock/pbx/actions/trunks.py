@@ -1,4 +1,4 @@
-"""Trunks: names, technology and Asterisk stanzas of a new one, the host of a changed one. Knows no other resource."""
+"""Trunks: names, technology and Asterisk stanzas of a new one, the host of a changed one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where every seed comes from: its name, a file, or a mapping; checked by the document. Knows no behaviour."""
+"""Where every seed comes from: its name, a file, or a mapping; checked by the document."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NAMED: dict[str, tuple[str, Callable[[str], Seed]]] = {
              lambda database: shipped("demo", database)),
     "big": ("10,000 extensions in 20 tenants, on a factory-fresh SARK", big),
 }
-HINT = "; `unchecked: true` in the seed loads it all the same"
+HINT = "; `unchecked: true` in the seed loads it anyway"
 
 
 def seed_names() -> list[str]:

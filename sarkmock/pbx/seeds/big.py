@@ -1,4 +1,4 @@
-"""A large PBX, made by rule: the same one every time. Knows no file."""
+"""A large PBX, made by rule: the same one every time."""
 
 from __future__ import annotations
 

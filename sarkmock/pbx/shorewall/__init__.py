@@ -1,4 +1,4 @@
-"""What `shorewall check` says of a rules file. Knows neither the API nor the box's files."""
+"""What `shorewall check` says of a rules file."""
 
 from sarkmock.pbx.shorewall.reading import first_mistake
 from sarkmock.pbx.shorewall.site import FIREWALL, Mistake, Site
