@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import tempfile
 import time
 from contextlib import ExitStack, closing
 from pathlib import Path
 from statistics import median
+
+from werkzeug.test import create_environ
 
 from sarkmock import Engine, State, create_app, load_seed
 from sarkmock.pbx.persistence import Kept, Storage
@@ -21,8 +22,7 @@ DISK = Path.cwd()  # /tmp is memory on many machines
 
 
 def ask(app, method: str, path: str, body: bytes = b"") -> None:
-    environ = {"REQUEST_METHOD": method, "PATH_INFO": f"/api/{path}", "QUERY_STRING": "",
-               "wsgi.input": io.BytesIO(body), "CONTENT_TYPE": "application/json", "CONTENT_LENGTH": str(len(body))}
+    environ = create_environ(f"/api/{path}", method=method, data=body, content_type="application/json")
     b"".join(app(environ, lambda *_: None))
 
 

@@ -62,7 +62,7 @@ KEEPERS = {
     "flask": {"http.flask_app", "server.mock", "control", "ui"},
     "jsonpath": {"spec.overlay"},
     "rich": {"cli"},
-    "sqlite3": {"pbx.database", "pbx.actions", "pbx.state_file"},
+    "sqlite3": {"pbx.database", "pbx.actions"},
     "trustme": {"server.certificates"},
     "yaml": {"laravel.validation", "spec.yaml12"},
 }

@@ -6,7 +6,6 @@ import json
 import os
 import random
 import signal
-import sqlite3
 import subprocess
 import threading
 import time
@@ -20,7 +19,8 @@ from hypothesis import strategies as st
 from werkzeug.test import create_environ
 
 from sarkmock import Engine, State, create_app, load_seed
-from sarkmock.pbx.persistence import Kept, Storage
+from sarkmock.pbx.database import OLDEST
+from sarkmock.pbx.persistence import Kept, Storage, version
 from sarkmock.pbx.state import File
 from sarkmock.pbx.state_file import StateFile
 from sarkmock.spec.yaml12 import FileError
@@ -147,7 +147,7 @@ def test_a_reset_and_the_seed_of_a_reset_are_kept(tmp_path):
     with serving("--http", "--state", file, "--seed", "demo") as running:
         post(running.url, 1)
         running.stop()
-    assert not (tmp_path / "state-wal").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["state"]
     with serving("--http", "--state", file) as running:
         assert len(json.loads(running.get("/api/tenants"))) == 3
         running.post("/_mock/reset")
@@ -166,44 +166,115 @@ def test_two_servers_do_not_share_a_file(tmp_path):
 # files that are not right
 
 
-def damaged(file: Path) -> bytes:
-    """A state file with something in it."""
-    with closing(Storage(file)) as storage:
-        storage.save(State(load_seed("demo"), now=1000.0))
-    return file.read_bytes()
+WRITES = 6
 
 
-@settings(max_examples=60, deadline=None)
+def killed(file: Path, writes: int = WRITES) -> State:
+    """The state whose server was killed after some writes; what is closed or not makes no difference to the file."""
+    state = State(load_seed("demo"), now=1000.0)
+    storage = Storage(file)
+    storage.save(state)
+    for number in range(writes - 1):
+        CHANGES["insert"](state, number)
+        CHANGES["write"](state, number)
+        storage.save(state)
+    os.close(storage._file._handle)
+    return state
+
+
+@settings(max_examples=150, deadline=None)
 @given(data=st.data())
-def test_a_damaged_file_is_told_or_harmless_and_never_touched(tmp_path_factory, data):
-    file = tmp_path_factory.mktemp("damaged") / "state"
-    content = bytearray(damaged(file))
+def test_after_a_kill_a_flipped_bit_or_a_cut_is_reported_or_harmless_and_the_file_left_alone(
+        tmp_path_factory, data):
+    directory = tmp_path_factory.mktemp("damaged")
+    file = directory / "state"
+    state = killed(file)
+    content = bytearray(file.read_bytes())
     if data.draw(st.booleans()):
-        del content[data.draw(st.integers(1, len(content) - 1)):]
+        del content[data.draw(st.integers(0, len(content) - 1)):]
     else:
-        content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
+        near = data.draw(st.sampled_from([60, len(content)]))  # the header is small
+        content[data.draw(st.integers(0, near - 1))] ^= 1 << data.draw(st.integers(0, 7))
     file.write_bytes(content)
-    told, state = "", None
+    said, found = "", None
     try:
-        state = kept(file)
+        found = kept(file)
     except FileError as error:
-        told = str(error)
-    if state is None:
-        assert (told.startswith(f"{file}: "), "\n" in told, file.read_bytes()) == (True, False, bytes(content))
+        said = str(error)
+    if found is None:
+        assert (said.startswith(f"{file}: "), "\n" in said, file.read_bytes()) == (True, False, bytes(content))
+        assert list(directory.iterdir()) == [file]
     else:
-        assert contents(state) == contents(State(load_seed("demo"), now=1000.0))
+        assert contents(found) == contents(state)
 
 
-def foreign(file: Path, statement: str) -> None:
-    with closing(sqlite3.connect(file)) as db:
-        db.executescript(statement)
+def test_a_damaged_file_says_what_can_be_saved_and_salvage_saves_it(tmp_path):
+    file = tmp_path / "state"
+    killed(file)
+    content = file.read_bytes()
+    file.write_bytes(content[:-10])
+    with pytest.raises(FileError, match=r"6 changes were kept.*the first 5 changes can be read: --salvage"):
+        Storage(file)
+    with closing(Storage(file, salvage=True)) as storage:
+        state = State(storage.seed, now=1000.0)
+        storage.restore(state)
+        state.tables.insert("cluster", {"pkey": "after"})
+        storage.save(state)
+    assert (tmp_path / "state.damaged").read_bytes() == content[:-10]
+    keys = {row["pkey"] for row in kept(file).tables.rows("cluster")}
+    assert {"default", "workshop", "after"} < keys
+
+
+def test_the_last_write_that_was_cut_off_by_the_kill_does_not_count(tmp_path):
+    file = tmp_path / "state"
+    state = killed(file)
+    with file.open("ab") as stream:
+        stream.write(b"\0\0\0\x20half a frame")
+    assert contents(kept(file)) == contents(state)
+
+
+def test_the_file_is_renewed_before_it_grows_without_end(tmp_path):
+    file = tmp_path / "state"
+    state = State(load_seed("demo"), now=1000.0)
+    with closing(Storage(file)) as storage:
+        for number in range(40):
+            state.files["/large"] = File(bytes([number]) * 500_000, 1.0)
+            storage.save(state)
+        assert file.stat().st_size < 12_000_000
+    assert contents(kept(file)) == contents(state)
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_the_file_is_the_users_alone(tmp_path):
+    file = tmp_path / "state"
+    killed(file)
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, lambda file: file.rename(f"{file}.away"),
+                                  lambda file: (file.unlink(), file.write_bytes(b""))])
+def test_a_file_that_is_deleted_or_replaced_while_in_use_is_reported(tmp_path, harm):
+    file = tmp_path / "state"
+    state = State(load_seed("demo"), now=1000.0)
+    storage = Storage(file)
+    storage.save(state)
+    storage.save(state)
+    harm(file)
+    storage.save(state)
+    state.tables.insert("cluster", {"pkey": "lost"})
+    with pytest.raises(OSError, match="was deleted or replaced while in use"):
+        storage.save(state)
+    assert "lost" not in {row["pkey"] for row in state.tables.rows("cluster")}
+    with pytest.raises(FileError, match="was deleted or replaced while in use"):
+        storage.close()
 
 
 @pytest.mark.parametrize(("make", "said"), [
     (lambda file: file.write_text("tables: {}\n"), "is no state file of sarkmock; it is left as it is"),
-    (lambda file: foreign(file, "CREATE TABLE mine (a)"), "is no state file of sarkmock"),
-    (lambda file: (damaged(file), foreign(file, "PRAGMA user_version = 7")), "was written by another version"),
-    (lambda file: (damaged(file), foreign(file, "DELETE FROM part WHERE name = 'machine'")), "is damaged"),
+    (lambda file: file.write_bytes(b""), "is empty: whatever was kept in it is lost; delete it to start anew"),
+    (lambda file: file.write_bytes(b"sarkmock st"), "is damaged (it ends at byte 11)"),
+    (lambda file: StateFile(file, 7, lambda parts: None).close(), "was written by another version of sarkmock"),
+    (lambda file: (killed(file), forget(file, "machine")), "is damaged"),
 ])
 def test_a_file_that_is_not_right_is_one_line(tmp_path, make, said):
     file = tmp_path / "state"
@@ -213,27 +284,68 @@ def test_a_file_that_is_not_right_is_one_line(tmp_path, make, said):
     assert file.read_bytes() == before
 
 
+def forget(file: Path, part: str) -> None:
+    with closing(StateFile(file, version(OLDEST), lambda parts: None)) as state_file:
+        state_file.write({}, [(part, 0)])
+
+
 def test_a_place_where_no_file_can_be_is_one_line(tmp_path):
     assert "is a directory" in mistake("serve", "--port", "0", "--state", str(tmp_path))
     assert "No such file or directory" in mistake("serve", "--port", "0", "--state", str(tmp_path / "no" / "state"))
 
 
-def test_a_change_that_cannot_be_kept_is_no_success():
-    class Full:
-        def save(self, state):
-            raise OSError("disk full")
+def ask(app, method: str, path: str, body: object = None) -> tuple[int, object]:
+    started = []
+    environ = create_environ(f"/api/{path}", method=method, json=body) if body else create_environ(
+        f"/api/{path}", method=method)
+    text = b"".join(app(environ, lambda *answer: started.append(answer)))
+    return int(started[-1][0][:3]), json.loads(text) if text else None
 
-    engine, started = Engine(), []
-    app = Kept(create_app(engine), engine.state, Full(), engine.lock)
-    body = b"".join(app(create_environ("/api/tenants"), lambda *answer: started.append(answer)))
-    assert (started[-1][0], json.loads(body)) == (
-        "500 Internal Server Error", {"message": "The state cannot be kept: disk full"})
+
+def test_a_change_that_cannot_be_kept_has_not_happened_and_reads_go_on(tmp_path, monkeypatch):
+    engine = Engine()
+    with closing(Storage(tmp_path / "state")) as storage:
+        app = Kept(create_app(engine), engine.state, storage, engine.lock)
+        assert ask(app, "POST", "tenants", {"pkey": "first", "description": "kept"})[0] == 201
+        before = contents(engine.state)
+        pwrite = os.pwrite
+        monkeypatch.setattr(os, "pwrite", full_disk)
+        for _ in range(3):
+            status, body = ask(app, "POST", "tenants", {"pkey": "second", "description": "not kept"})
+            assert (status, body) == (500, {"message": "The state cannot be kept: [Errno 28] No space left on device"})
+            assert contents(engine.state) == before
+            assert [row["pkey"] for row in ask(app, "GET", "tenants")[1]] == ["default", "first"]
+        monkeypatch.setattr(os, "pwrite", pwrite)
+        assert ask(app, "POST", "tenants", {"pkey": "second", "description": "kept"})[0] == 201
+    assert contents(kept(tmp_path / "state")) == contents(engine.state)
+
+
+def full_disk(handle: int, data: bytes, at: int) -> int:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_change_that_was_undone_with_another_is_no_success(tmp_path):
+    engine = Engine()
+    with closing(Storage(tmp_path / "state")) as storage:
+        inner = create_app(engine)
+
+        def meanwhile(environ, start_response):
+            answer = inner(environ, start_response)
+            storage.undone += 1  # another request's change could not be kept
+            return answer
+
+        storage.save(engine.state)
+        app = Kept(meanwhile, engine.state, storage, engine.lock)
+        assert ask(app, "POST", "tenants", {"pkey": "first", "description": "x"})[0] == 500
+        assert ask(app, "GET", "tenants")[0] == 200
 
 
 def test_what_a_dropped_request_did_is_kept_all_the_same():
     saved = []
 
     class Noting:
+        undone = 0
+
         def save(self, state):
             saved.append(state)
 

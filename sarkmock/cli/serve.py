@@ -29,6 +29,7 @@ from sarkmock.server import certificates
 from sarkmock.server.https_server import Server, unbracketed
 from sarkmock.server.limits import Limits, allow_open_files
 from sarkmock.spec.profiles import profiles
+from sarkmock.spec.yaml12 import FileError
 
 PORT = 44300
 ENDINGS = (signal.SIGINT, signal.SIGTERM)
@@ -53,6 +54,8 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--state", type=FILE, metavar="FILE",
               help="Keep the state in this file: begin with what is in it, and have every change there before it is "
                    "answered.")
+@click.option("--salvage", is_flag=True,
+              help="Go on with what can be read of a damaged --state file, which is kept as FILE.damaged.")
 @click.option("--throttle", type=click.IntRange(min=1), metavar="N",
               help="Answer at most N requests a minute, then 429, as a real box does (60).")
 @click.option("--web-server", type=click.Choice(["apache", "none"]), default="apache", show_default=True,
@@ -88,10 +91,10 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("-v", "--verbose", is_flag=True,
               help="Log every request to stderr: why it was refused, what the published product does otherwise.")
 def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
-          profile: str, seed: str | None, state: Path | None, throttle: int | None, web_server: str, journal: int,
-          faults: tuple[Fault, ...], fault_file: Path | None, api_token: str | None, control_token: str | None,
-          origins: tuple[str, ...], no_control: bool, save_dir: Path | None, boot_time: float, watch: bool,
-          verbose: bool, **numbers: Any) -> None:
+          profile: str, seed: str | None, state: Path | None, salvage: bool, throttle: int | None, web_server: str,
+          journal: int, faults: tuple[Fault, ...], fault_file: Path | None, api_token: str | None,
+          control_token: str | None, origins: tuple[str, ...], no_control: bool, save_dir: Path | None,
+          boot_time: float, watch: bool, verbose: bool, **numbers: Any) -> None:
     """Answer the SARK V6 API on this machine until Ctrl-C.
 
     HTTPS on 127.0.0.1:44300, state in memory, factory-fresh at every start unless --state keeps it. POST /_mock/reset
@@ -112,7 +115,7 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
     on_signal(lambda: sys.exit(0))
     with ExitStack() as stack:
         program = Program.of(profile)
-        storage = stack.enter_context(closing(Storage(state, program.database))) if state else None
+        storage = stack.enter_context(closing(Storage(state, program.database, salvage=salvage))) if state else None
         engine = Engine(state=first_state(program, seed, storage, boot_time, api_token), program=program)
         pair = None if http else _pair(stack, host, cert, key)
         control = control_of(host, no_control, control_token, save_dir, origins)
@@ -158,7 +161,10 @@ def first_state(program: Program, seed: str | None, storage: Storage | None, boo
     state.pbx.boot_seconds = boot_time
     if storage:
         storage.restore(state)
-        storage.save(state)
+        try:
+            storage.save(state)
+        except OSError as error:
+            raise FileError(storage.file, None, f"cannot be written: {error.strerror or error}") from None
     return state
 
 

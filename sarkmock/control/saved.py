@@ -25,7 +25,7 @@ def save(mock: MockControl, asked: Asked) -> None:
     with mock.engine.lock:
         seed = mock.engine.state.to_seed()
     try:
-        write_whole(file, replace(seed, unchecked=True).text().encode())
+        write_whole(file, replace(seed, unchecked=True).text().encode(), private=True)
     except OSError as error:
         raise Problem(409, f"{file.name} cannot be written: {error.strerror}") from None
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -17,27 +17,31 @@ from sarkmock.pbx.seed import Seed
 from sarkmock.pbx.state import File, State
 from sarkmock.pbx.state_file import Place, StateFile
 
-FORMAT = 1
+FORMAT = 2
 PAGE = 4096
 TABLES, MACHINE, SEED = "tables", "machine", "seed"  # names of parts; the others are paths of files, and begin with /
+READING = ("GET", "HEAD", "OPTIONS")
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class Storage:
-    """A state file in use. FileError if it cannot be used; it is left as it is then."""
+    """A state file in use. FileError if it cannot be used; it is left as it is then.
 
-    def __init__(self, file: Path, database: str = OLDEST) -> None:
+    With ``salvage`` a damaged file is used as far as it can be read; it is kept as FILE.damaged.
+    """
+
+    def __init__(self, file: Path, database: str = OLDEST, *, salvage: bool = False) -> None:
         self.seed: Seed | None = None
+        self.file, self.undone = file, 0
         self._database = database
         self._seen: tuple[Any, ...] = (None, None, None, None)
-        self._file = StateFile(file, version(database), self._accept)
+        self._file = StateFile(file, version(database), self._accept, salvage)
 
-    def _accept(self, parts: dict[Place, bytes]) -> None:
+    def _accept(self, parts: Mapping[Place, bytes]) -> None:
         """Read what was kept; KeyError or ValueError if it is not all there."""
-        self._saved = parts
         if parts:
             self._memory = json.loads(parts[MACHINE, 0])
-            self._image = b"".join(parts[TABLES, number] for number in range(self._memory["pages"]))
+            self._image = image_of(parts, self._memory["pages"])
             self._files = {path: File(parts[path, 0], mtime) for path, mtime in self._memory["written"].items()}
             self.seed = Seed.of(json.loads(parts[SEED, 0]), self._database)
 
@@ -50,31 +54,52 @@ class Storage:
             state.admit()
 
     def save(self, state: State) -> None:
-        """Keep what has changed since the last time; OSError if that cannot be done."""
-        seen = state.tables.changes, state.seed, state.files.copy(), state.memory()
+        """Keep what has changed since the last time; OSError if that cannot be done: it is undone then."""
+        seen = state.tables.changes, state.origin, state.files.copy(), state.memory()
         if seen == self._seen:
             return
+        saved = self._file.parts
         parts = dict(self._parts(state, *seen))
-        changed = {place: content for place, content in parts.items() if self._saved.get(place) != content}
-        self._file.write(changed, self._saved.keys() - parts.keys())
-        self._saved, self._seen = parts, seen
+        changed = {place: content for place, content in parts.items() if saved.get(place) != content}
+        try:
+            self._file.write(changed, saved.keys() - parts.keys())
+        except OSError:
+            self._undo(state)
+            raise
+        self._seen = seen
 
-    def _parts(self, state: State, changes: int, seed: Seed, files: dict[str, File],
+    def _undo(self, state: State) -> None:
+        """Bring back what was kept last."""
+        _, origin, files, memory = self._seen
+        if origin is not None:
+            self.undone += 1
+            state.origin = origin
+            state.tables.restore(image_of(self._file.parts))
+            state.files = dict(files)
+            state.recall(memory)
+            self._seen = state.tables.changes, *self._seen[1:]
+
+    def _parts(self, state: State, changes: int, origin: tuple[Seed, bytes], files: dict[str, File],
                memory: dict[str, Any]) -> Iterator[tuple[Place, bytes]]:
         """Everything; what is as it was is not made anew."""
         if changes == self._seen[0]:
-            pages = {place: content for place, content in self._saved.items() if place[0] == TABLES}
+            pages = {place: content for place, content in self._file.parts.items() if place[0] == TABLES}
         else:
             image = state.tables.dump()
             pages = {(TABLES, start // PAGE): image[start:start + PAGE] for start in range(0, len(image), PAGE)}
         yield from pages.items()
-        yield (SEED, 0), self._saved[SEED, 0] if seed is self._seen[1] else json.dumps(seed.content()).encode()
+        known = self._seen[1] is not None and self._seen[1][0] is origin[0]
+        yield (SEED, 0), self._file.parts[SEED, 0] if known else json.dumps(origin[0].content()).encode()
         written = {path: file.mtime for path, file in files.items()}
         yield (MACHINE, 0), json.dumps(memory | {"pages": len(pages), "written": written}).encode()
         yield from (((path, 0), file.content) for path, file in files.items())
 
     def close(self) -> None:
         self._file.close()
+
+
+class Undone(OSError):
+    """A change went the way of one that was made at the same time."""
 
 
 class Kept:
@@ -85,26 +110,35 @@ class Kept:
         self._application, self._state, self._storage, self._lock = application, state, storage, lock
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        undone = self._storage.undone
         try:
             answer = self._application(environ, start_response)
         except ConnectionError:  # a fault drops the connection: what was done before it stays done
-            self._keep()
+            self._keep(undone)
             raise
-        problem = self._keep()
-        if problem is None:
+        problem = self._keep(undone)
+        if problem is None or (environ.get("REQUEST_METHOD") in READING and isinstance(problem, Undone)):
             return answer
         body = json.dumps({"message": f"The state cannot be kept: {problem}"}).encode()
         start_response("500 Internal Server Error", [("Content-Type", "application/json"),
                                                      ("Content-Length", str(len(body)))])
         return [body]
 
-    def _keep(self) -> OSError | None:
+    def _keep(self, undone: int) -> OSError | None:
         try:
             with self._lock:
                 self._storage.save(self._state)
+                if self._storage.undone != undone:
+                    return Undone("another change could not be kept, and this one was undone with it")
         except OSError as error:
             return error
         return None
+
+
+def image_of(parts: Mapping[Place, bytes], pages: int | None = None) -> bytes:
+    """The image of the tables, from its pages."""
+    count = sum(name == TABLES for name, _ in parts) if pages is None else pages
+    return b"".join(parts[TABLES, number] for number in range(count))
 
 
 def version(database: str) -> int:

@@ -97,6 +97,15 @@ class State:
         self.seed, self._image = seed, image
         self.reset()
 
+    @property
+    def origin(self) -> tuple[Seed, bytes]:
+        """What `reset` goes back to: the seed, and the tables made of it."""
+        return self.seed, self._image
+
+    @origin.setter
+    def origin(self, origin: tuple[Seed, bytes]) -> None:
+        self.seed, self._image = origin
+
     def reset(self) -> None:
         """Back to the seed, exactly."""
         self.tables.restore(self._image)

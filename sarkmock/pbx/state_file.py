@@ -1,125 +1,268 @@
 """A file of named parts that survives `kill -9`: each write is whole or nothing.
 
-It is an SQLite database in WAL mode. Every part has a checksum, so that a damaged file is told and not served.
+It is a log. A header is followed by a note of how far the log is written, then by one frame per write. A frame holds
+the parts that changed, and a checksum that continues the one before. The note is renewed after each frame, before the
+write returns: what it covers must be there, whole, and what lies behind it never counted. Once the log is much longer
+than what it says, a new file takes its place.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-import shutil
-import sqlite3
+import struct
 import tempfile
 import zlib
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from sarkmock.pbx.database import MAGIC, transaction
+from sarkmock.atomic import PRIVATE, sync_directory
 from sarkmock.spec.yaml12 import FileError
 
-APPLICATION = 0x5341524B  # "SARK"
-UNTOUCHED = "it is left as it is; name another file"
+MAGIC = b"sarkmock state\n\0"
+NOTE, FRAME, PART = struct.Struct(">QQI"), struct.Struct(">II"), struct.Struct(">HIq")
+HEADER = len(MAGIC) + 8
+BEGIN = HEADER + NOTE.size
+GONE = -1
+SPARE = 4 << 20  # a log may be four times as long as what it says, and this much longer
+UNTOUCHED = "it is left as it is"
 Place = tuple[str, int]  # the name of a part, and its number among those of that name
+Parts = dict[Place, bytes]
 
 
-class StateFileError(Exception):
-    """What is wrong with a file, as the end of a sentence."""
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What a file says: its parts, how many writes they come from, where the last ends; and what is wrong with it."""
+
+    parts: Parts
+    writes: int
+    end: int
+    checksum: int
+    damage: str = ""
 
 
 class StateFile:
     """Parts by name and number. FileError if the file cannot be used; it is left as it is then.
 
-    ``accept`` is given the parts that are there and raises KeyError or ValueError if they do not make sense.
+    ``accept`` is given the parts that are there and raises KeyError or ValueError if they do not make sense. With
+    ``salvage`` a damaged file is used as far as it can be read, and kept beside the new one as FILE.damaged.
     """
 
-    def __init__(self, file: Path, version: int, accept: Callable[[dict[Place, bytes]], None]) -> None:
-        self._lock = locked(file)
+    def __init__(self, file: Path, version: int, accept: Callable[[Parts], None], salvage: bool = False) -> None:
+        self._file, self._version = file, version
+        self._handle = locked(file, version)
         try:
-            accept(read(file, self._lock, version))
-            self._db = opened(file, version)
+            os.fchmod(self._handle, PRIVATE)
+            self._log = log = read(file, self._handle, version)
+            if log.damage and not salvage:
+                raise FileError(file, None, f"{log.damage}; {told(log)}")
+            accept(log.parts)
+            self._size = 0
+            if log.damage:
+                file.with_name(f"{file.name}.damaged").hardlink_to(file)
+                self._renew()
         except (KeyError, ValueError):
-            os.close(self._lock)
+            os.close(self._handle)
             raise FileError(file, None, f"is damaged (something is missing); {UNTOUCHED}") from None
+        except OSError as error:
+            os.close(self._handle)
+            raise FileError(file, None, error.strerror or str(error)) from None
         except FileError:
-            os.close(self._lock)
+            os.close(self._handle)
             raise
 
     def write(self, changed: Mapping[Place, bytes], gone: Iterable[Place]) -> None:
         """Replace parts and remove others, all or nothing; OSError if that cannot be done."""
-        try:
-            with transaction(self._db):
-                self._db.executemany("DELETE FROM part WHERE name = ? AND number = ?", gone)
-                self._db.executemany("INSERT OR REPLACE INTO part VALUES (?, ?, ?, ?)",
-                                     ((*place, content, zlib.crc32(content)) for place, content in changed.items()))
-        except sqlite3.Error as error:
-            raise OSError(str(error)) from None
+        if not is_at(self._handle, self._file):
+            raise OSError(f"{self._file} was deleted or replaced while in use")
+        log, gone = self._log, list(gone)
+        data, checksum = frame([*changed.items(), *((place, None) for place in gone)], log.checksum)
+        put(self._handle, data, log.end)
+        put(self._handle, note(log.writes + 1, log.end + len(data)), HEADER)
+        for place in gone:
+            log.parts.pop(place, None)
+        log.parts.update(changed)
+        self._log = Log(log.parts, log.writes + 1, log.end + len(data), checksum)
+        if self._is_long():
+            with suppress(OSError):  # the log may go on growing where there is no room for two
+                self._renew()
+
+    @property
+    def parts(self) -> Mapping[Place, bytes]:
+        """What was written last."""
+        return self._log.parts
+
+    def _is_long(self) -> bool:
+        if self._log.end <= 4 * self._size + SPARE:
+            return False
+        self._size = sum(map(len, self.parts.values()))
+        return self._log.end > 4 * self._size + SPARE
+
+    def _renew(self) -> None:
+        """Put a file in the place of this one that says the same with one frame."""
+        handle, self._log = created(self._file, self._version, self._log.parts, replace=True)
+        os.close(self._handle)
+        self._handle = handle
 
     def close(self) -> None:
-        """Leave one file behind, and let others use it."""
-        self._db.close()
-        os.close(self._lock)
+        """Let others use the file. FileError if it is not there any more."""
+        there = is_at(self._handle, self._file)
+        os.close(self._handle)
+        if not there:
+            raise FileError(self._file, None, "was deleted or replaced while in use: nothing is kept")
 
 
-def locked(file: Path) -> int:
-    """The file, open and ours alone. It must stay open: SQLite's own locks would go with the descriptor."""
+def locked(file: Path, version: int) -> int:
+    """The file, open and ours alone; an empty log if there is none."""
     try:
-        handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise FileError(file, None, "is in use by another server") from None
+        handle = os.open(file, os.O_RDWR)
+    except FileNotFoundError:
+        try:
+            return created(file, version, {}, replace=False)[0]
+        except FileExistsError:
+            raise FileError(file, None, "is in use by another server") from None
+        except OSError as error:
+            raise FileError(file, None, error.strerror or str(error)) from None
     except OSError as error:
         raise FileError(file, None, error.strerror or str(error)) from None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not is_at(handle, file):
+            raise BlockingIOError
+    except BlockingIOError:
+        os.close(handle)
+        raise FileError(file, None, "is in use by another server") from None
     return handle
 
 
-def read(file: Path, handle: int, version: int) -> dict[Place, bytes]:
-    """What the file holds, checked in a copy: SQLite may change a file by opening it."""
-    if not os.fstat(handle).st_size:
-        return {}
-    if os.pread(handle, len(MAGIC), 0) != MAGIC:
-        raise FileError(file, None, f"is no state file of sarkmock; {UNTOUCHED}")
-    with tempfile.TemporaryDirectory(prefix="sarkmock-") as directory:
-        copy = Path(directory) / "state"
-        for end in ("", "-wal", "-journal"):
-            with suppress(FileNotFoundError):
-                shutil.copyfile(f"{file}{end}", f"{copy}{end}")
-        try:
-            with closing(sqlite3.connect(copy)) as db:
-                return checked(db, version)
-        except StateFileError as error:
-            raise FileError(file, None, f"{error}; {UNTOUCHED}") from None
-        except sqlite3.Error as error:
-            raise FileError(file, None, f"is damaged ({error}); {UNTOUCHED}") from None
-
-
-def checked(db: sqlite3.Connection, version: int) -> dict[Place, bytes]:
-    """The parts of a file, none if its first server got no further than to create it; StateFileError says why not."""
-    if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        return {}
-    if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION:
-        raise StateFileError("is no state file of sarkmock")
-    if db.execute("PRAGMA user_version").fetchone()[0] != version:
-        raise StateFileError("was written by another version of sarkmock, or for a profile with another database")
-    verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-    rows = db.execute("SELECT name, number, content, crc FROM part").fetchall()
-    if verdict != "ok" or any(zlib.crc32(content) != crc for _, _, content, crc in rows):
-        raise StateFileError("is damaged (not all of it is as it was written)")
-    return {(name, number): content for name, number, content, _ in rows}
-
-
-def opened(file: Path, version: int) -> sqlite3.Connection:
-    """The file for writing. What was committed outlives a kill; a failure of power may take the last moments."""
+def created(file: Path, version: int, parts: Parts, *, replace: bool) -> tuple[int, Log]:
+    """A new file with these parts, locked; it gets its name when it is whole."""
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:
-        db = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
-        db.execute("PRAGMA locking_mode = EXCLUSIVE")  # so that there is no third file, in shared memory
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
-        with transaction(db):
-            db.execute(f"PRAGMA application_id = {APPLICATION}")
-            db.execute(f"PRAGMA user_version = {version}")
-            db.execute("CREATE TABLE IF NOT EXISTS part (name TEXT, number INTEGER, content BLOB, crc INTEGER, "
-                       "PRIMARY KEY (name, number))")
-    except sqlite3.Error as error:
-        raise FileError(file, None, f"cannot be written: {error}") from None
-    return db
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        head = header(version)
+        data, checksum = frame(parts.items(), zlib.crc32(head)) if parts else (b"", zlib.crc32(head))
+        log = Log(dict(parts), bool(parts), BEGIN + len(data), checksum)
+        put(handle, head + note(log.writes, log.end) + data, 0)
+        os.fsync(handle)
+        if replace:
+            Path(name).replace(file)
+        else:
+            os.link(name, file)
+            Path(name).unlink()
+    except BaseException:
+        os.close(handle)
+        Path(name).unlink(missing_ok=True)
+        raise
+    sync_directory(file.parent)
+    return handle, log
+
+
+def is_at(handle: int, file: Path) -> bool:
+    """Whether the open file is still the one of that name."""
+    try:
+        return os.path.samestat(os.fstat(handle), file.stat())
+    except OSError:
+        return False
+
+
+def header(version: int) -> bytes:
+    head = MAGIC + version.to_bytes(4, "big")
+    return head + zlib.crc32(head).to_bytes(4, "big")
+
+
+def note(writes: int, end: int) -> bytes:
+    """How many writes the log has, and where the last one ends."""
+    numbers = NOTE.pack(writes, end, 0)
+    return NOTE.pack(writes, end, zlib.crc32(numbers))
+
+
+def frame(parts: Iterable[tuple[Place, bytes | None]], before: int) -> tuple[bytes, int]:
+    """One write, and its checksum, which continues that of the write before."""
+    chunks = []
+    for (name, number), content in parts:
+        key = name.encode("utf-8", "surrogateescape")
+        chunks += [PART.pack(len(key), number, GONE if content is None else len(content)), key, content or b""]
+    body = b"".join(chunks)
+    checksum = zlib.crc32(body, zlib.crc32(len(body).to_bytes(4, "big"), before))
+    return FRAME.pack(len(body), checksum) + body, checksum
+
+
+def put(handle: int, data: bytes, at: int) -> None:
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(handle, view, at)
+        view, at = view[written:], at + written
+
+
+def read(file: Path, handle: int, version: int) -> Log:
+    """What a file says, as far as it is whole."""
+    content = os.pread(handle, os.fstat(handle).st_size, 0)
+    head, numbers = content[:HEADER], content[HEADER:BEGIN]
+    if not content:
+        raise FileError(file, None, "is empty: whatever was kept in it is lost; delete it to start anew")
+    if head[:len(MAGIC)] != MAGIC[:len(head)]:
+        raise FileError(file, None, f"is no state file of sarkmock; {UNTOUCHED}")
+    if len(head) == HEADER and head != header(int.from_bytes(head[len(MAGIC):-4], "big")):
+        return follow(content, version, f"is damaged at byte {len(MAGIC)}")
+    if len(head) == HEADER and head != header(version):
+        raise FileError(file, None, f"was written by another version of sarkmock, or for a profile with another "
+                                    f"database; {UNTOUCHED}")
+    if len(numbers) < NOTE.size:
+        return Log({}, 0, BEGIN, 0, f"is damaged (it ends at byte {len(content)})")
+    writes, end, _ = NOTE.unpack(numbers)
+    if note(writes, end) != numbers:
+        return follow(content, version, f"is damaged at byte {HEADER}")
+    log = follow(content[:end], version, "")
+    if log.end == end and log.writes == writes:
+        return log
+    where = f"it ends at byte {len(content)}" if len(content) < end and log.end > len(content) - FRAME.size else (
+        f"at byte {log.end}")
+    return Log(log.parts, log.writes, log.end, log.checksum, f"is damaged ({where}; {writes} changes were kept)")
+
+
+def follow(content: bytes, version: int, damage: str) -> Log:
+    """The writes of a log, up to the first that is not whole."""
+    parts: Parts = {}
+    writes, end, checksum = 0, BEGIN, zlib.crc32(header(version))
+    for body, after in frames(content, checksum):
+        for place, value in entries(body):
+            if value is None:
+                parts.pop(place, None)
+            else:
+                parts[place] = value
+        writes, end, checksum = writes + 1, end + FRAME.size + len(body), after
+    return Log(parts, writes, end, checksum, damage)
+
+
+def frames(content: bytes, checksum: int) -> Iterator[tuple[bytes, int]]:
+    start = BEGIN
+    while start + FRAME.size <= len(content):
+        length, told_checksum = FRAME.unpack_from(content, start)
+        body = content[start + FRAME.size:start + FRAME.size + length]
+        checksum = zlib.crc32(body, zlib.crc32(length.to_bytes(4, "big"), checksum))
+        if len(body) != length or checksum != told_checksum:
+            return
+        yield body, checksum
+        start += FRAME.size + length
+
+
+def entries(body: bytes) -> Iterator[tuple[Place, bytes | None]]:
+    start = 0
+    while start < len(body):
+        length, number, size = PART.unpack_from(body, start)
+        start += PART.size
+        name = body[start:start + length].decode("utf-8", "surrogateescape")
+        start += length
+        yield (name, number), None if size == GONE else body[start:start + size]
+        start += max(size, 0)
+
+
+def told(log: Log) -> str:
+    """What can be done about a damaged file."""
+    if not log.parts:
+        return f"nothing in it can be read; {UNTOUCHED}"
+    return (f"the first {log.writes} changes can be read: --salvage goes on from there and keeps this file as "
+            f"FILE.damaged; {UNTOUCHED}")
