@@ -1,4 +1,4 @@
-"""Takes secrets out of whatever is written: reports, logs, cassettes, ledgers. One function, `redacted`; sends nothing.
+"""What is written for people, without secrets (`redacted`) and without what a terminal or runner acts on (`printable`).
 
 What is sent to the target and compared with its answers is never redacted.
 """
@@ -16,17 +16,26 @@ SECRETS = ("passwd", "password", "secret", "ldappass", "spypass", "syspass", "fo
            "proxy-authorization", "cookie", "set-cookie", "x-api-key", "token", "access_token", "api_token",
            "accesstoken", "remotesecret", "md5secret", "vmpasswd", "dvrvmail_password")
 _NAME = "|".join(sorted(map(re.escape, SECRETS), key=len, reverse=True))
-_QUOTE = r"""(?:\\*["'])"""
-_QUOTED = r"""\\*"(?:[^"\\]|\\.)*?\\*"|'(?:[^'\\]|\\.)*'|[^\s,}\]"']+"""
+# Each begins at one place and never goes back, so that no text takes longer than its length.
+_QUOTE = r"""(?:\\*+["'])"""
+# A value in quotes that are escaped as its first is, up to the line's end if they are not closed; or a bare one.
+_QUOTED = r"""(?P<escape>\\*+)(?P<quote>["'])(?P<text>(?:(?!(?<!\\)(?P=escape)(?P=quote)).)*+)"""
+_VALUE = rf"""(?:{_QUOTED}(?:(?P=escape)(?P=quote))?|[^\s,}}\]"']++)"""
+_HEADER = "(?:proxy-)?authorization|(?:set-)?cookie|x-api-key"
 # "passwd": "x", also as text within a text or as Python shows it; passwd=x of forms, queries and Asterisk's stanzas;
 # parts of a multipart form; header lines.
 _PATTERNS = (
-    re.compile(rf"({_QUOTE}(?:{_NAME}){_QUOTE}\s*:\s*)({_QUOTED})", re.IGNORECASE),
-    re.compile(rf'(\b(?:{_NAME})\s*=>?\s*)([^\s&;,"\'\\\])}}]+)', re.IGNORECASE),
-    re.compile(rf'(name="(?:{_NAME})"\r?\n(?:[^\r\n]+\r?\n)*\r?\n)([^\r\n]*)', re.IGNORECASE),
-    re.compile(r"(\b(?:(?:proxy-)?authorization|(?:set-)?cookie|x-api-key)\s*:\s*)([^\r\n'\"]+)", re.IGNORECASE),
-    re.compile(r"(\bbearer\s+)([\w.~+/=|-]+)", re.IGNORECASE),
+    re.compile(rf"(?P<name>(?<!\\){_QUOTE}(?:{_NAME}){_QUOTE}\s*+:\s*+(?:\[\s*+)*+){_VALUE}", re.IGNORECASE),
+    re.compile(rf'(?P<name>\b(?:{_NAME})\s*+=>?\s*+)[^\s&;,"\'\\\])}}]++', re.IGNORECASE),
+    re.compile(rf'(?P<name>name="(?:{_NAME})"\r?\n(?:[^\r\n]++\r?\n){{0,20}}+\r?\n)[^\r\n]*+', re.IGNORECASE),
+    re.compile(rf"(?P<name>\b(?:{_HEADER})\s*+:\s*+)[^\r\n'\"]++", re.IGNORECASE),
+    re.compile(r"(?P<name>\bbearer\s++)[\w.~+/=-]++", re.IGNORECASE),
 )
+_USER = re.compile(r"""(?<![a-z0-9+.-])([a-z][a-z0-9+.-]{0,20}+://)([^\s/?#"'<>\\]++)""", re.IGNORECASE)
+# What moves the cursor, hides text, turns its direction or ends a line, and halves of characters.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
+# What a runner of GitHub's takes for a command, wherever a line may be broken.
+_COMMAND = re.compile(r":(?=:[a-z-]{1,30}(?: [^\n]{0,500})?::)|#(?=#\[)", re.IGNORECASE)
 
 
 def redacted(value: Any) -> Any:
@@ -72,19 +81,36 @@ def _text(text: str) -> str:
     if text[:1] in ("{", "["):
         try:
             value = json.loads(text)
-        except ValueError:
-            pass
-        else:
             clean = redacted(value)
             return text if clean == value else json.dumps(clean, ensure_ascii=False)
+        except (ValueError, RecursionError):
+            pass
     for pattern in _PATTERNS:
         text = pattern.sub(_masked, text)
-    return text
+    return _USER.sub(_without_user, text) if "@" in text else text
 
 
 def _masked(match: re.Match[str]) -> str:
-    value = match[2]
-    quotes = re.match(r"""\\*["']""", value)
-    if quotes is None:
-        return match[1] + MASK
-    return match[1] + (value if value == quotes[0] * 2 else quotes[0] + MASK + quotes[0])
+    found = match.groupdict()
+    if not found.get("quote"):
+        return found["name"] + MASK
+    quote = found["escape"] + found["quote"]
+    return found["name"] + quote + (MASK if found["text"] else "") + quote
+
+
+def _without_user(match: re.Match[str]) -> str:
+    """A URL without user and password."""
+    _, at, host = match[2].rpartition("@")
+    return match[1] + (MASK + at + host if at else match[2])
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    """The text on one line, with escapes for what a terminal would act upon; ``keep`` has characters that may stay."""
+    if not text.isprintable():
+        text = _CONTROL.sub(lambda found: found[0] if found[0] in keep else _escaped(found[0]), text)
+    return _COMMAND.sub(lambda found: f"{found[0]} ", text)
+
+
+def _escaped(sign: str) -> str:
+    """As Python writes it: \\n, \\x1b, \\u202e."""
+    return repr(sign)[1:-1] if sign != "\ufeff" else "\\ufeff"

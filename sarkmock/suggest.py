@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 MANY = 30
+LONGEST = 80  # characters of a name that somebody may have mistyped
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> str:
     """``unknown column 'descripton'; did you mean description? There is pkey, description``; of many, the nearest."""
     names = list(known)
     nearest = near(name, names, 1 if len(names) <= MANY else 3)
-    text = f"unknown {kind} {str(name)!r}"
+    text = f"unknown {kind} {shown(str(name))}"
     if nearest:
         text += f"; did you mean {' or '.join(nearest)}?"
     if len(names) > MANY or not names:
@@ -20,8 +21,14 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> str:
     return f"{text}{' There' if nearest else '; there'} is {', '.join(names)}"
 
 
+def shown(name: str) -> str:
+    return repr(name) if len(name) <= LONGEST else f"{name[:LONGEST]!r}... ({len(name)} characters)"
+
+
 def near(name: object, known: Iterable[str], most: int = 1) -> list[str]:
     """The known names that are nearest, if any are near."""
+    if len(str(name)) > LONGEST:
+        return []
     names = list(known)
     lower = {one.lower(): one for one in reversed(names)}
     return [lower[found] for found in get_close_matches(str(name).lower(), lower, n=most)]

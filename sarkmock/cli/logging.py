@@ -7,9 +7,11 @@ import time
 import click
 
 from sarkmock.journal import Entry, Journal
+from sarkmock.redaction import printable
 from sarkmock.server.connection import Served
 
 RECENT = 20
+MOST_NOTICES = 10_000  # after so many different ones, only requests are written
 
 
 class Log:
@@ -21,16 +23,16 @@ class Log:
 
     def __call__(self, served: Served) -> None:
         """One line: when, what, how it ended, how long it took; then reasons and notices."""
-        click.echo(f"{time.strftime('%H:%M:%S')} {served.method} {served.target} {served.status} "
+        click.echo(f"{time.strftime('%H:%M:%S')} {printable(served.method)} {printable(served.target)} {served.status} "
                    f"{served.seconds * 1000:.1f} ms {served.size} B", err=True)
         entry = self._entry(served)
         if self._journal is not None and entry:
             for reason in self._journal.why(entry):
-                click.echo(f"         why: {reason.text}{page(reason.lines)}", err=True)
+                click.echo(f"         why: {printable(reason.text)}{page(reason.lines)}", err=True)
             for notice in self._journal.warnings(entry):
-                if notice.text not in self._told:
+                if notice.text not in self._told and len(self._told) < MOST_NOTICES:
                     self._told.add(notice.text)
-                    click.echo(f"         mind: {notice.text} {notice.deviation}".rstrip(), err=True)
+                    click.echo(f"         mind: {printable(notice.text)} {notice.deviation}".rstrip(), err=True)
 
     def _entry(self, served: Served) -> Entry | None:
         """The latest entry of that request."""

@@ -191,8 +191,9 @@ def carry_out(program: Program, state: State, request: Request) -> Reply:
 
 
 def crashed(program: Program, error: PhpError) -> Reply:
+    message = error.message.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
     if program.debug or error.field is None:
-        return Reply(debug_body(error.message, error.exception), 500, framework=True)
+        return Reply(debug_body(message, error.exception), 500, framework=True)
     return Reply({error.field: [f"The {display(error.field)} must be a string."]}, 422)
 
 

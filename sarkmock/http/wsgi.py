@@ -19,14 +19,16 @@ from sarkmock.http.cors import Cors
 from sarkmock.http.delivery import DELAY, Dropped
 from sarkmock.http.engine import Request
 from sarkmock.http.ranges import part_of
-from sarkmock.http.replies import Disturbed, Reply
+from sarkmock.http.replies import Disturbed, Reply, debug_body
 from sarkmock.http.web_server import BeforePhp
 from sarkmock.laravel.php import to_number
+from sarkmock.laravel.validation import MALFORMED, is_readable
 
 BASE = "/api"
 ANYTHING = ("", "*/*", "*")
 PHRASES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 PASSED_ON = {"HTTP_AUTHORIZATION": "Authorization", "HTTP_X_HTTP_METHOD_OVERRIDE": "X-HTTP-Method-Override"}
+HALF = b"\\udc"  # how JSON writes a byte that is no UTF-8, and the second half of rare characters
 DROPPED = 0
 Environ = Mapping[str, Any]
 Application = Callable[[Any, Any], Iterable[bytes]]
@@ -200,7 +202,7 @@ def redirection(reply: Reply, environ: Environ) -> Reply:
     location = url_of(environ) + reply.headers["Location"].rstrip("/")
     link = f'<a href="{escape(location)}">{escape(location)}</a>'
     text = f"<!DOCTYPE html>\n<html><body>Redirecting to {link}.</body></html>\n"
-    return replace(reply, body=text.encode(), headers={**reply.headers, "Location": location})
+    return replace(reply, body=text.encode("utf-8", "replace"), headers={**reply.headers, "Location": location})
 
 
 def url_of(environ: Environ) -> str:
@@ -213,13 +215,16 @@ def page(reply: Reply) -> Reply:
     """One of Laravel's own errors as a page."""
     message = escape(str(reply.body["message"]))
     text = f"<!DOCTYPE html>\n<html><head><title>{message}</title></head><body><h1>{message}</h1></body></html>\n"
-    return replace(reply, body=text.encode(), content_type="text/html; charset=UTF-8")
+    return replace(reply, body=text.encode("utf-8", "replace"), content_type="text/html; charset=UTF-8")
 
 
 def render(reply: Reply, method: str) -> Answer:
     """The reply on the wire: JSON as Laravel writes it, bytes as they are, nothing for no body."""
-    status = reply.status or 200
     payload = reply.body if isinstance(reply.body, bytes) else b"" if reply.body is None else to_json(reply.body)
+    if HALF in payload and not isinstance(reply.body, bytes) and not is_readable(reply.body):
+        # a name that is not UTF-8, which the product cannot write as JSON either
+        return render(Reply(debug_body(MALFORMED, "InvalidArgumentException"), 500), method)
+    status = reply.status or 200
     headers = {"Cache-Control": "no-cache, private", **reply.headers}
     if reply.body is not None and reply.content_type:
         headers["Content-Type"] = reply.content_type

@@ -20,10 +20,11 @@ from sarkmock.spec.loading import Deviation, deviations
 from sarkmock.spec.operations import Operation
 from sarkmock.spec.pointers import covers, follow, pointer
 from sarkmock.spec.profiles import BASE, profiles
-from sarkmock.suggest import near
+from sarkmock.suggest import near, shown
 
 # Places of an operation that change what it does for everyone who calls it, unless the difference is cosmetic.
 BEHAVIOUR = ("x-action", "x-table", "parameters")
+MOST_UNKNOWN = 20
 COSMETIC = "cosmetic"
 
 
@@ -70,11 +71,13 @@ def ignored(entry: Entry, operation: Operation) -> Iterator[str]:
     sent = sent_to(entry)
     if not operation.rules or not 200 <= entry.status < 500:
         return
-    for name in sent:
-        if name not in operation.rules:
-            nearest = near(name, operation.rules)
-            hint = f"; did you mean {nearest[0]}?" if nearest else ""
-            yield f"{operation.id} has no variable {name!r} and ignores it{hint}"
+    unknown = [name for name in sent if name not in operation.rules]
+    for name in unknown[:MOST_UNKNOWN]:
+        nearest = near(name, operation.rules)
+        hint = f"; did you mean {nearest[0]}?" if nearest else ""
+        yield f"{operation.id} has no variable {shown(name)} and ignores it{hint}"
+    if len(unknown) > MOST_UNKNOWN:
+        yield f"{operation.id} ignores {len(unknown) - MOST_UNKNOWN} more variables that it does not have"
 
 
 def sent_to(entry: Entry) -> dict[str, Any]:

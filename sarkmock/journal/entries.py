@@ -108,5 +108,5 @@ def header(name: str) -> str:
 def parsed(body: bytes) -> Any:
     try:
         return json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

@@ -30,7 +30,7 @@ MAX_BODY = 64 * 2**10
 class Journal:
     """The last requests an engine was asked, the oldest first; `create_app(engine, journal=Journal(engine))`.
 
-    At most ``limit`` entries and ``max_bytes`` of bodies are kept, of one body at most ``max_body`` bytes.
+    At most ``limit`` entries and ``max_bytes`` are kept, of one body at most ``max_body`` bytes.
     """
 
     def __init__(self, engine: Engine, limit: int = LIMIT, *, max_bytes: int = MAX_BYTES,
@@ -134,9 +134,14 @@ class Journal:
             entry.number = self._count
             self._entries.append(entry)
             self._size += weight(entry)
-            while len(self._entries) > self.limit or (self._size > self.max_bytes and len(self._entries) > 1):
+            while len(self._entries) > self.limit or self._size > self.max_bytes:
                 self._size -= weight(self._entries.popleft())
 
 
 def weight(entry: Entry) -> int:
-    return len(entry.request.body) + len(entry.answer.body)
+    """The bytes of what an entry holds; what it takes beside that, the number of entries bounds."""
+    request, answer = entry.request, entry.answer
+    texts = (request.path, request.query, request.method, *entry.fields, *entry.fields.values(),
+             *request.headers.values(), *(value for _, value in answer.headers))
+    return len(request.body) + len(answer.body) + sum(
+        len(text) if text.isascii() else 4 * len(text) for text in texts)

@@ -17,7 +17,7 @@ import yaml
 from sarkmock.http.replies import Errors, PhpError
 from sarkmock.laravel.php import TRIMMED, UploadedFile, to_text
 from sarkmock.laravel.php.filters import csv
-from sarkmock.laravel.php.values import is_utf8
+from sarkmock.laravel.php.values import MEMORY_EXHAUSTED, is_utf8
 from sarkmock.laravel.rules import FOR_FILES, IMPLICIT, NUMERIC, PRESENCE, RULES, WITH_PARAMETER, Rule, Tables, Test
 
 RuleText = str | Sequence[str]
@@ -25,6 +25,7 @@ RuleText = str | Sequence[str]
 Messages = Mapping[str, str | Mapping[str, str]]
 LARAVEL_7 = "laravel-7"
 MALFORMED = "Malformed UTF-8 characters, possibly incorrectly encoded"
+LONGEST_RULE = 1 << 16  # characters; a value in a rule may be more rules
 ABSENT = object()
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
@@ -104,20 +105,19 @@ class _Field:
             return self.if_absent[:]
         if self.if_cut_off and isinstance(value, UploadedFile) and value.failed:
             return self.if_cut_off[:]
-        found: list[str] = []
+        found: dict[str, None] = {}
         try:
             for step in self.steps:
                 if (step.presence and found) or step.passes(value, tables):
                     continue
                 message = step.file_message if isinstance(value, UploadedFile) else step.message
-                if message not in found:
-                    found.append(message)
+                found[message] = None
                 if step.implicit:
                     break
         except PhpError as error:
             error.field = self.name
             raise
-        return found
+        return list(found)
 
 
 class _Depending:
@@ -134,6 +134,8 @@ class _Depending:
     def messages(self, value: Any, data: Mapping[str, Any], tables: Tables) -> list[str]:
         try:
             text = PLACEHOLDER.sub(lambda found: to_text(data.get(found[1])), self.text)
+            if len(text) > LONGEST_RULE:
+                raise PhpError(MEMORY_EXHAUSTED, "Symfony\\Component\\ErrorHandler\\Error\\FatalError")
             return _Field(self.name, text.split("|"), self._wording).messages(value, data, tables)
         except PhpError as error:
             error.field = self.name

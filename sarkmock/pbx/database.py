@@ -21,7 +21,8 @@ OLDEST = "sark-6.0"
 MAGIC = b"SQLite format 3\0"
 ROLLBACK_JOURNAL = b"\1\1"  # bytes 18 and 19 of the header: a file in WAL mode cannot be opened in memory
 PATIENCE = 5_000  # times 10,000 steps of SQLite's virtual machine, about a second
-MOST_ROWS = 100_000
+MOST_ROWS = 100_000  # of all tables
+PLAIN = frozenset((str, int, type(None)))
 # Tables whose keys the product copies to another one, which takes no null.
 CROSS_REFERENCED = frozenset({"agent", "appl", "carrier", "cluster", "cos", "device", "ipphone", "ivrmenu", "lineio",
                               "queue", "route", "speed"})
@@ -169,14 +170,15 @@ class Database:
         """
         other = open_image(image)
         try:
-            content = {table: read_common(other, table, self._columns[table]) for table in self.tables()}
+            with transaction(self._db):
+                room = MOST_ROWS
+                for table in self.tables():
+                    self._db.execute(f"DELETE FROM {quote(table)}")
+                    names, rows = read_common(other, table, self._columns[table], room)
+                    if names:
+                        room -= self._db.executemany(insert_of(table, names), rows).rowcount
         finally:
             other.close()
-        with transaction(self._db):
-            for table, rows in content.items():
-                self._db.execute(f"DELETE FROM {quote(table)}")
-                for row in rows:
-                    self.insert(table, row)
 
     @property
     def changes(self) -> int:
@@ -215,6 +217,9 @@ class LockedDatabase(Database):
         raise DatabaseLocked
 
     def load(self, image: bytes) -> None:
+        raise DatabaseLocked
+
+    def restore(self, image: bytes) -> None:
         raise DatabaseLocked
 
 
@@ -298,20 +303,24 @@ def open_image(image: bytes) -> sqlite3.Connection:
     return db
 
 
-def read_common(db: sqlite3.Connection, table: str, columns: Sequence[str]) -> list[Row]:
-    """The rows of a foreign table, reduced to the columns that ours has too; views are no tables."""
+def read_common(db: sqlite3.Connection, table: str, columns: Sequence[str],
+                most: int) -> tuple[tuple[str, ...], Iterator[tuple[Any, ...]]]:
+    """The columns of a foreign table that ours has too, and their values by row; views are no tables."""
     kind = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND rootpage > 0 AND name = ? COLLATE NOCASE"
     if not db.execute(kind, (table,)).fetchone()[0]:
-        return []
+        return (), iter(())
     theirs = {row[1].lower() for row in db.execute(f"PRAGMA table_info({quote(table)})")}
-    common = [column for column in columns if column.lower() in theirs]
+    common = tuple(column for column in columns if column.lower() in theirs)
     if not common:
-        return []
-    sql = f"SELECT {', '.join(quote(column) for column in common)} FROM {quote(table)} LIMIT {MOST_ROWS + 1}"
-    rows = [dict(zip(common, map(plain, values), strict=True)) for values in db.execute(sql)]
-    if len(rows) > MOST_ROWS:
-        raise sqlite3.DatabaseError(f"its table {table} has more than {MOST_ROWS} rows")
-    return rows
+        return (), iter(())
+    return common, values_of(db.execute(f"SELECT {', '.join(map(quote, common))} FROM {quote(table)}"), most)
+
+
+def values_of(rows: Iterable[tuple[Any, ...]], most: int) -> Iterator[tuple[Any, ...]]:
+    for number, row in enumerate(rows):
+        if number == most:
+            raise sqlite3.DatabaseError(f"its tables have more than {MOST_ROWS} rows")
+        yield row if PLAIN.issuperset(map(type, row)) else tuple(map(plain, row))
 
 
 def plain(value: Any) -> Any:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial, reduce
 from importlib.resources import files
+from itertools import islice
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from sarkmock.spec import yaml12
 from sarkmock.spec.yaml12 import FileError
 from sarkmock.suggest import unknown
 
+MOST_PROBLEMS = 100  # that are counted
 STAMPS = ("z_created", "z_updated", "created_at", "updated_at")
 KEYS = ("tables", "files", "astdb", "pbx", "unchecked")
 ROW_ID = "INTEGER PRIMARY KEY"  # the one kind of column that SQLite itself keeps free of texts
@@ -29,6 +31,12 @@ FACTORY = {"sark-6.0": ("factory.yaml",), "sark-6.5": ("factory.yaml", "factory-
 Place = tuple[str | int, ...]
 # (table, index of a row in the whole) -> index of the row that was put on top.
 Origins = Mapping[tuple[str, int], int]
+
+
+def and_more(problems: int, kind: str) -> str:
+    """How many problems there are beside the first; after some nobody goes on counting."""
+    least = "at least " if problems == MOST_PROBLEMS else ""
+    return f" (and {least}{problems - 1} more{kind})" if problems > 1 else ""
 
 
 class SeedError(ValueError):
@@ -72,10 +80,10 @@ class Seed:
     @classmethod
     def of(cls, content: Any, database: str = OLDEST) -> Seed:
         """The seed that a mapping of a seed file's shape describes, all but a base; SeedError for a mistake."""
-        problems = list(_problems(content, database))
+        problems = list(islice(_problems(content, database), MOST_PROBLEMS))
         if problems:
             place, problem = problems[0]
-            raise SeedError(place, problem + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""))
+            raise SeedError(place, problem + and_more(len(problems), ""))
         return cls(
             tables={table: [dict(row) for row in rows or ()] for table, rows in (content.get("tables") or {}).items()},
             files={path: _bytes(value) for path, value in (content.get("files") or {}).items()},
@@ -196,12 +204,20 @@ def _value_problem(kind: str, value: Any) -> str | None:
     if isinstance(value, bool):
         return f"must be text, a number or null; write '{str(value).lower()}' if you mean the text"
     if kind == ROW_ID:
-        return None if INTEGER.fullmatch(str(value)) else "must be an integer or null"
+        return None if INTEGER.fullmatch(digits(value)) else "must be an integer or null"
     if isinstance(value, float) and not isfinite(value):
         return "must be a finite number"
     if isinstance(value, (str, int, float)):
-        return None if _is_writable(str(value)) else "must be text that UTF-8 can write"
+        return None if _is_writable(digits(value)) else "must be text that UTF-8 can write"
     return "must be text, a number or null"
+
+
+def digits(value: Any) -> str:
+    """A value as text; what Python does not write, an integer of thousands of digits, as none."""
+    try:
+        return str(value)
+    except ValueError:
+        return "\ud800"
 
 
 def _is_writable(text: str) -> bool:

@@ -60,9 +60,10 @@ def asked(context: Context, name: str) -> str:
     return php.to_text(value)
 
 
-def read(text: str) -> str:
-    """The product splits a line at every colon and blank, and takes the second part."""
-    return text.partition(": ")[0]
+def read(text: Any) -> str:
+    """The product splits a line at every colon and blank, and takes the second part; a key may be null in a database
+    that was restored."""
+    return "" if text is None else str(text).partition(": ")[0]
 
 
 def require_pbx(state: State) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from sarkmock.pbx.actions.ami import Answer, Packet, listing
@@ -75,32 +76,42 @@ def duration(seconds: float) -> str:
 
 
 def extension_states(state: State) -> Answer:
-    events = [{"Event": "ExtensionStatus", **hint(row, state)} for row in phones(state)]
+    states = device_states_of(state)
+    events = [{"Event": "ExtensionStatus", **hint(row, states)} for row in phones(state)]
     return listing("Extension Statuses will follow", events, "ExtensionStateListComplete")
 
 
 def extension_state(state: State, number: str, context: str = "extensions") -> Answer:
     known = [row for row in phones(state) if row["pkey"] == number and context in HINTED]
     unknown = {"Exten": number, "Context": context, "Hint": "", "Status": "-1", "StatusText": STATE_TEXTS["-1"]}
-    found = hint(known[0], state) | {"Context": context} if known else unknown
+    found = hint(known[0], device_states_of(state)) | {"Context": context} if known else unknown
     return [{"Response": "Success", "Message": "Extension Status", **found}]
 
 
 def device_states(state: State) -> Answer:
+    states = device_states_of(state)
     events = [{"Event": "DeviceStateChange", "Device": f"SIP/{row['pkey']}",
-               "State": DEVICE_STATES[device_state(row["pkey"], state)]} for row in phones(state)]
+               "State": DEVICE_STATES[device_state(row["pkey"], states)]} for row in phones(state)]
     return listing("Device State Changes will follow", events, "DeviceStateListComplete")
 
 
-def hint(row: Row, state: State) -> Packet:
-    code = device_state(row["pkey"], state)
+def hint(row: Row, states: Mapping[str, set[str]]) -> Packet:
+    code = device_state(row["pkey"], states)
     return {"Exten": row["pkey"], "Context": "extensions", "Hint": f"SIP/{row['pkey']}", "Status": code,
             "StatusText": STATE_TEXTS[code]}
 
 
-def device_state(number: str, state: State) -> str:
+def device_states_of(state: State) -> dict[str, set[str]]:
+    """By number, the states of its channels."""
+    states: dict[str, set[str]] = {}
+    for channel in state.pbx.channels():
+        number = channel.name.removeprefix("SIP/").rpartition("-")[0]
+        states.setdefault(number, set()).add(channel.state)
+    return states
+
+
+def device_state(number: str, states: Mapping[str, set[str]]) -> str:
     """In a call, ringing, or not registered, as Asterisk numbers the states of extensions."""
-    states = {channel.state for channel in state.pbx.channels() if channel.name.startswith(f"SIP/{number}-")}
-    if "Up" in states:
+    if "Up" in states.get(number, ()):
         return "1"
-    return "8" if states else "4"
+    return "8" if number in states else "4"

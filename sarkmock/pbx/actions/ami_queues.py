@@ -5,11 +5,15 @@ Agents of a mock never log in, and nobody waits in its queues.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+
 from sarkmock.pbx import pbx_files
 from sarkmock.pbx.actions.ami import Answer, Packet, error, listing
 from sarkmock.pbx.database import Row
 from sarkmock.pbx.state import State
 
+MESSAGE = re.compile(rf"{re.escape(pbx_files.MAILBOXES)}/(.*)/([^/]*)/msg[^/]*\.txt", re.DOTALL)
 SERVED = ("queue1", "queue2", "queue3", "queue4", "queue5", "queue6")
 
 
@@ -75,11 +79,12 @@ def voicemail_users(state: State) -> Answer:
     rows = [row for row in state.tables.rows("ipphone", order=("pkey",)) if row["pkey"]]
     if not rows:
         return [{"Response": "Success", "Message": "There are no voicemail users currently defined."}]
-    events = [voicemail_user(state, row) for row in rows]
+    counts = messages(state)
+    events = [voicemail_user(counts, row) for row in rows]
     return listing("Voicemail user list will follow", events, "VoicemailUserEntryComplete")
 
 
-def voicemail_user(state: State, row: Row) -> Packet:
+def voicemail_user(counts: Counter[tuple[str, str]], row: Row) -> Packet:
     number = row["pkey"]
     return {
         "Event": "VoicemailUserEntry", "VMContext": "default", "VoiceMailbox": number, "Fullname": number,
@@ -88,22 +93,23 @@ def voicemail_user(state: State, row: Row) -> Packet:
         "SayDurationMinimum": "2", "SayEnvelope": "Yes", "SayCID": "No",
         "AttachMessage": "Yes" if row["vmailfwd"] else "No", "AttachmentFormat": "wav", "DeleteMessage": "No",
         "VolumeGain": "0.00", "CanReview": "No", "CallOperator": "No", "MaxMessageCount": "100",
-        "MaxMessageLength": "0", "NewMessageCount": str(messages(state, number, "INBOX")),
-        "OldMessageCount": str(messages(state, number, "Old"))}
+        "MaxMessageLength": "0", "NewMessageCount": str(counts[number, "INBOX"]),
+        "OldMessageCount": str(counts[number, "Old"])}
 
 
 def mailbox_count(state: State, mailbox: str) -> Answer:
-    counts = {name: str(messages(state, mailbox, folder))
+    found = messages(state)
+    counts = {name: str(found[mailbox, folder])
               for name, folder in (("UrgMessages", "Urgent"), ("NewMessages", "INBOX"), ("OldMessages", "Old"))}
     return [{"Response": "Success", "Message": "Mailbox Message Count", "Mailbox": f"{mailbox}@default", **counts}]
 
 
 def mailbox_status(state: State, mailbox: str) -> Answer:
-    waiting = messages(state, mailbox, "INBOX") + messages(state, mailbox, "Urgent") > 0
+    found = messages(state)
+    waiting = found[mailbox, "INBOX"] + found[mailbox, "Urgent"] > 0
     return [{"Response": "Success", "Message": "Mailbox Status", "Mailbox": mailbox, "Waiting": str(int(waiting))}]
 
 
-def messages(state: State, mailbox: str, folder: str) -> int:
-    """A message is a text file that describes it, beside its recordings."""
-    place = f"{pbx_files.MAILBOXES}/{mailbox}/{folder}/msg"
-    return sum(path.startswith(place) and path.endswith(".txt") for path in state.files)
+def messages(state: State) -> Counter[tuple[str, str]]:
+    """How many there are by mailbox and folder; one is a text file that describes it, beside its recordings."""
+    return Counter((found[1], found[2]) for path in state.files if (found := MESSAGE.fullmatch(path)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from io import BytesIO
@@ -17,6 +18,7 @@ from sarkmock.pbx import pbx_files
 from sarkmock.pbx.actions import archives, database_image, stored
 from sarkmock.pbx.actions.snapshots import unrestorable
 from sarkmock.pbx.actions.stored import Shelf
+from sarkmock.pbx.database import Database
 from sarkmock.pbx.state import File, State
 
 BACKUPS = Shelf(pbx_files.BACKUPS, "backup", "backup set", re.compile(r"sarkbak\.[0-9]+\.zip"))
@@ -35,7 +37,17 @@ LDIF, CONTACTS = "tmp/sark.local.ldif", "/var/lib/ldap/sark.local.ldif"
 # The years that a zip file can name.
 EARLIEST, LATEST = datetime(1980, 1, 1, tzinfo=UTC).timestamp(), datetime(2107, 12, 31, tzinfo=UTC).timestamp()
 
-Part = Callable[[State, zipfile.ZipFile], None]
+
+
+@dataclass(frozen=True)
+class Backup:
+    """An archive, and the database in it."""
+
+    archive: zipfile.ZipFile
+    tables: Database | None
+
+
+Part = Callable[[State, Backup], None]
 
 
 def index(context: Context) -> Reply:
@@ -65,7 +77,8 @@ def pack(state: State) -> bytes:
 
 def write(archive: zipfile.ZipFile, name: str, file: File) -> None:
     written = datetime.fromtimestamp(min(max(file.mtime, EARLIEST), LATEST), UTC).timetuple()[:6]
-    member = zipfile.ZipInfo(name, written)
+    # A name that is not UTF-8 is written with references, as &#56575; for \xff: zip files of Python's hold text.
+    member = zipfile.ZipInfo(name.encode("utf-8", "xmlcharrefreplace").decode(), written)
     member.external_attr = 0o644 << 16
     archive.writestr(member, file.content, zipfile.ZIP_DEFLATED)
 
@@ -101,13 +114,21 @@ def is_sound(context: Context) -> None:
 def complaint(content: bytes, database: str) -> str | None:
     """What is wrong with an archive, as the end of a sentence; None if it can be restored."""
     try:
-        archive = archives.inspect(content)
+        opened(content, database)
     except archives.Unsound as error:
         return str(error)
+    return None
+
+
+def opened(content: bytes, database: str) -> Backup:
+    """An archive that can be restored; Unsound says why it cannot."""
+    archive = archives.inspect(content)
     if DATABASE not in archive.namelist():
-        return None
-    problem = database_image.complaint(archive.read(DATABASE), database)
-    return None if problem is None else f"holds a {DATABASE} that cannot be restored: {problem}"
+        return Backup(archive, None)
+    try:
+        return Backup(archive, database_image.opened(archive.read(DATABASE), database))
+    except database_image.Unrestorable as error:
+        raise archives.Unsound(f"holds a {DATABASE} that cannot be restored: {error}") from None
 
 
 def upload(context: Context) -> Reply:
@@ -134,28 +155,29 @@ def restore_parts(context: Context, source: str, parts: dict[str, Part]) -> Repl
     file = context.state.files.get(BACKUPS.path(source))
     if file is None:
         raise NotFound({"Error": f"{name} has errors see logs for details"})
-    problem = complaint(file.content, context.state.tables.name)
-    if problem is not None:
-        raise unrestorable(name, f"it {problem}")
-    archive = archives.inspect(file.content)
+    try:
+        backup = opened(file.content, context.state.tables.name)
+    except archives.Unsound as error:
+        raise unrestorable(name, f"it {error}") from None
     for flag, part in parts.items():
         if context.input.get(flag) is True:
-            part(context.state, archive)
+            part(context.state, backup)
     return Reply({"restored": name})
 
 
-def database(state: State, archive: zipfile.ZipFile) -> None:
-    if DATABASE in archive.namelist():
-        state.tables.load(archive.read(DATABASE))
+def database(state: State, backup: Backup) -> None:
+    if backup.tables is not None:
+        state.tables.restore(backup.tables.dump())
 
 
-def contacts(state: State, archive: zipfile.ZipFile) -> None:
-    if LDIF in archive.namelist():
-        state.files[CONTACTS] = File(archive.read(LDIF), state.clock.now())
+def contacts(state: State, backup: Backup) -> None:
+    if LDIF in backup.archive.namelist():
+        state.files[CONTACTS] = File(backup.archive.read(LDIF), state.clock.now())
 
 
-def files_below(prefix: str, state: State, archive: zipfile.ZipFile) -> None:
+def files_below(prefix: str, state: State, backup: Backup) -> None:
     """What the archive has below the prefix takes the place of what the PBX has there; if it has nothing, all stays."""
+    archive = backup.archive
     members = [name for name in archive.namelist() if name.startswith(prefix)]
     if members:
         for path in [path for path in state.files if path.startswith(f"/{prefix}")]:

@@ -92,10 +92,11 @@ def restore(context: Context) -> Reply:
     name, file = context.path[SNAPSHOTS.parameter], SNAPSHOTS.find(context)
     if file is None:
         raise NotFound({"Error": "snapshot file not found"})
-    problem = database_image.complaint(file.content, context.state.tables.name)
-    if problem is not None:
-        raise unrestorable(name, problem)
-    context.state.tables.load(file.content)
+    try:
+        tables = database_image.opened(file.content, context.state.tables.name)
+    except database_image.Unrestorable as error:
+        raise unrestorable(name, str(error)) from None
+    context.state.tables.restore(tables.dump())
     return Reply({"restored": name})
 
 

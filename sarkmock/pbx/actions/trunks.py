@@ -8,9 +8,11 @@ from sarkmock.http.context import Context
 from sarkmock.http.replies import PhpError, Reply
 from sarkmock.laravel import php
 from sarkmock.laravel.php.filters import is_ip
+from sarkmock.laravel.php.values import MEMORY_EXHAUSTED
 from sarkmock.pbx.actions import crud
 from sarkmock.pbx.database import Row
 
+LARGEST_STANZA = 8 << 20  # characters; what is sent may hold the very keys that are filled in
 CODECS = "\ndisallow=all\nallow=alaw\nallow=ulaw"
 REFERENCE = re.compile(r"\\[0-9]{1,2}|\$[0-9]{1,2}|\$\{[0-9]{1,2}\}|\\([\\$])")
 # A name that could be in the DNS: the mock asks no name server.
@@ -68,6 +70,8 @@ def credentials(stanza: str, row: Row) -> str:
 
 def substitute(stanza: str, key: str, value: str) -> str:
     """PHP's preg_replace of ``key`` by ``key`` and value, in which references to groups are read."""
+    if stanza.count(key) * len(value) > LARGEST_STANZA:
+        raise PhpError(MEMORY_EXHAUSTED, "Symfony\\Component\\ErrorHandler\\Error\\FatalError")
     return stanza.replace(key, key + REFERENCE.sub(lambda match: referenced(match, key), value))
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.resources import files
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from sarkmock.pbx.database import OLDEST
-from sarkmock.pbx.seed import Origins, Place, Seed, SeedError, merged
+from sarkmock.pbx.seed import MOST_PROBLEMS, Origins, Place, Seed, SeedError, and_more, merged
 from sarkmock.pbx.seeds.big import big
 from sarkmock.pbx.seeds.checks import refused
 from sarkmock.spec import yaml12
@@ -81,11 +82,10 @@ def database_of(document: Document | None) -> str:
 
 def check(seed: Seed, origins: Origins | None, document: Document) -> None:
     """SeedError for the first value that the API would have refused, and how many there are beside it."""
-    found = [(origin(place, origins), problem) for place, problem in refused(seed, document)]
+    found = [(origin(place, origins), problem) for place, problem in islice(refused(seed, document), MOST_PROBLEMS)]
     if found:
         place, problem = found[0]
-        more = f" (and {len(found) - 1} more like it)" if len(found) > 1 else ""
-        raise SeedError(place, problem + more + HINT)
+        raise SeedError(place, problem + and_more(len(found), " like it") + HINT)
 
 
 def origin(place: Place, origins: Origins | None) -> Place:
