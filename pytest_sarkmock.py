@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -64,10 +65,14 @@ def make_sark(sark_listen_address: tuple[str, int], sark_ssl_context: SSLContext
     from sarkmock import SarkMock
 
     host, port = sark_listen_address
-    with ExitStack() as running:
+    with pytest.MonkeyPatch.context() as environment, ExitStack() as running:
+        for name in ("no_proxy", "NO_PROXY"):  # a proxy of the environment does not reach this machine
+            environment.setenv(name, ",".join(filter(None, [os.environ.get(name), "localhost", "127.0.0.1", host])))
         def make(**arguments: Any) -> SarkMock:
             given: dict[str, Any] = {"host": host, "port": port, "tls": sark_ssl_context} | arguments
-            return running.enter_context(SarkMock(**given))
+            mock = SarkMock(**given)
+            running.callback(mock.close)
+            return mock.start()
         yield make
 
 
@@ -92,7 +97,7 @@ def sark(request: pytest.FixtureRequest, sark_profile: str, make_sark: Callable[
     mock = _sarks.pop(key, None) or started(make_sark, arguments)
     _sarks[key] = mock
     if len(_sarks) > MOST_SERVERS:
-        _sarks.pop(next(iter(_sarks))).stop()
+        _sarks.pop(next(iter(_sarks))).close()
     mock.reset()
     return mock
 

@@ -218,7 +218,9 @@ def test_json_for_programs_and_reports(pair_of_files, tmp_path):
 @pytest.mark.parametrize(("words", "problem"), [
     (["before", "before"], "are the same file"), (["before", "nosuch.sark"], "No such file"),
     (["nosuch.sark", "before"], "No such file"), (["before", "http://127.0.0.1:1/api"], "refuses connections"),
-    (["before", "ftp://x/api"], "no http or https URL"), (["nosuch.sark", "http://127.0.0.1:1/api"], "No such file")])
+    (["before", "ftp://x/api"], "no http or https URL"),
+    (["before", "pbx:44300/api"], "did you mean https://pbx:44300/api?"),
+    (["nosuch.sark", "http://127.0.0.1:1/api"], "No such file")])
 def test_what_cannot_be_compared_is_one_line(pair_of_files, words, problem):
     names = {"before": str(pair_of_files[0])}
     assert problem in mistake("compare", *(names.get(word, word) for word in words))

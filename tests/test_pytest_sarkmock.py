@@ -242,6 +242,21 @@ def test_more_boxes_live_until_the_session_ends(run):
     ''').assert_outcomes(passed=3)
 
 
+def test_a_proxy_of_the_environment_is_passed_by(run, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "example.com")
+    run('''
+        import httpx, os, requests, urllib.request
+
+        def test_own_url(sark):
+            assert requests.get(f"{sark.url}/tenants", verify=sark.ca_file).ok
+            assert httpx.get(f"{sark.url}/tenants", verify=sark.ssl_context).is_success
+            assert urllib.request.urlopen(f"{sark.url}/tenants", context=sark.ssl_context).status == 200
+            assert os.environ["NO_PROXY"].startswith("example.com,")
+    ''').assert_outcomes(passed=1)
+
+
 def test_many_different_boxes_do_not_pile_up(run):
     run('''
         import pytest, requests, threading

@@ -297,6 +297,42 @@ def test_verbose_logs_requests_to_stderr():
     assert "GET /api/tenants/default?a=b 200 " in line
 
 
+@pytest.mark.parametrize("hostile", [b"/api/a%0a00:00:00%20GET%20/forged%20200", b"/api/a%1b%5b2J", b"/api/%e2%80%ae",
+                                     b"/api/tenants?a\x9bb", b"/api/a%c2%85", b"/api/a%00%7f", b"/api/tenants/%0d"])
+def test_verbose_writes_no_control_characters_and_no_forged_lines(hostile):
+    with serving("--http", "-v") as running:
+        octets = b"GET %b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % hostile
+        assert raw(running.address, octets, b"\r\n\r\n").startswith(b"HTTP/1.1 ")
+        running.stop()
+    lines = [line.removesuffix("\n") for line in running.errors]
+    assert all(line.isprintable() for line in lines), lines
+    assert [line for line in lines if not line.startswith("    ")] == [lines[0]]
+
+
+@pytest.mark.parametrize("request_line", ["GET /_mock/health HTTP/1.0\r\n", "GET /_mock/health HTTP/1.1\r\n",
+                                          "GET /_mock/health HTTP/1.1\r\nHost: 10.0.0.7\r\n",
+                                          "GET /_mock/health HTTP/1.1\r\nHost:\r\n"])
+def test_a_load_balancer_may_ask_for_health_without_a_host_or_by_any(plain, request_line):
+    answer = raw(plain.address, request_line.encode() + b"Connection: close\r\n\r\n", b"}")
+    assert b" 200 " in answer.splitlines()[0]
+    assert answer.endswith(b'{"status":"ok"}\n')
+
+
+def test_other_requests_name_their_host(plain):
+    assert raw(plain.address, b"GET /api/tenants HTTP/1.1\r\n\r\n", b"}").startswith(b"HTTP/1.1 400 ")
+
+
+def test_an_address_may_be_written_as_in_a_url_and_a_proxy_is_mentioned(monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with serving("--http", "--host", "[::1]") as running:
+        assert running.url.startswith("http://[::1]:")
+        assert "HTTP_PROXY is set; add ::1 to your client's NO_PROXY" in running.greeting
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        assert opener.open(f"{running.url}/tenants", timeout=5).status == 200
+
+
 def test_verbose_says_why_and_once_what_the_product_does_otherwise():
     with serving("--http", "-v") as running:
         for path in ("tenant", "globals", "globals"):

@@ -32,4 +32,6 @@ def export(form: str, profile: str, base_url: str, output: Path | None) -> None:
         sarkmock export http --base-url https://pbx.example:44300/api -o sark.http
         sarkmock export curl | less
     """
+    if "://" not in base_url:
+        raise click.BadParameter(f"{base_url} has no scheme; did you mean https://{base_url}?", param_hint="--base-url")
     write_text(output, FORMS[form](load(profile), base_url.rstrip("/")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 import click
 
@@ -23,23 +24,28 @@ class Log:
 
     def __call__(self, served: Served) -> None:
         """One line: when, what, how it ended, how long it took; then reasons and notices."""
-        click.echo(f"{time.strftime('%H:%M:%S')} {printable(served.method)} {printable(served.target)} {served.status} "
-                   f"{served.seconds * 1000:.1f} ms {served.size} B", err=True)
+        tell(f"{time.strftime('%H:%M:%S')} {served.method} {served.target} {served.status or 'dropped'} "
+             f"{served.seconds * 1000:.1f} ms {served.size} B")
         entry = self._entry(served)
         if self._journal is not None and entry:
             for reason in self._journal.why(entry):
-                click.echo(f"         why: {printable(reason.text)}{page(reason.lines)}", err=True)
+                tell(f"         why: {reason.text}{page(reason.lines)}")
             for notice in self._journal.warnings(entry):
                 if notice.text not in self._told and len(self._told) < MOST_NOTICES:
                     self._told.add(notice.text)
-                    click.echo(f"         mind: {printable(notice.text)} {notice.deviation}".rstrip(), err=True)
+                    tell(f"         mind: {notice.text} {notice.deviation}".rstrip())
 
     def _entry(self, served: Served) -> Entry | None:
         """The latest entry of that request."""
-        path = served.target.partition("?")[0]
         recent = reversed(self._journal[-RECENT:] if self._journal is not None else [])
         return next((entry for entry in recent if (entry.method, entry.path, entry.status)
-                     == (served.method, path, served.status)), None)
+                     == (served.method, served.path, served.status)), None)
+
+
+def tell(line: str) -> None:
+    """Write one line to stderr, whatever a client put into it: no line of its own, nothing that moves the cursor."""
+    with suppress(OSError):  # nobody reads it any more
+        click.echo(printable(line), err=True)
 
 
 def page(lines: tuple[int, ...]) -> str:

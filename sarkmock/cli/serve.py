@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 import tempfile
@@ -9,6 +10,8 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import click
 
@@ -112,7 +115,7 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
         sarkmock serve --seed my-box.yaml --watch   and serve each change of that file at once
         sarkmock serve --state office.state         go on where the last run with that file ended
     """
-    on_signal(lambda: sys.exit(0))
+    begin()
     with ExitStack() as stack:
         program = Program.of(profile)
         storage = stack.enter_context(closing(Storage(state, program.database, salvage=salvage))) if state else None
@@ -132,8 +135,16 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
         run(server)
 
 
+def begin() -> None:
+    """Nothing of what is loaded now is garbage; a signal meanwhile ends the process."""
+    gc.disable()
+    on_signal(lambda: sys.exit(0))
+
+
 def run(server: Server) -> None:
     """Serve until a signal comes."""
+    gc.freeze()
+    gc.enable()
     allow_open_files(server.limits.connections)
     on_signal(server.end)
     server.run()
@@ -175,6 +186,14 @@ def _pair(stack: ExitStack, host: str, cert: Path | None, key: Path | None) -> c
     return certificates.check(cert, key, directory) if cert and key else certificates.make(directory, host)
 
 
+def proxy_hint(url: str) -> str:
+    """A line for a user whose environment sends requests for the server through a proxy."""
+    parts = urlsplit(url)
+    if parts.scheme not in getproxies() or proxy_bypass(parts.hostname or ""):
+        return ""
+    return f"proxy         {parts.scheme.upper()}_PROXY is set; add {parts.hostname} to your client's NO_PROXY\n"
+
+
 def greeting(url: str, pair: certificates.Pair | None, engine: Engine, control: str, given: str | None) -> str:
     """What a user needs to send the first request. A token that was given is not repeated."""
     trust = f"--cacert {pair.authority} " if pair and pair.authority else ""
@@ -186,5 +205,6 @@ def greeting(url: str, pair: certificates.Pair | None, engine: Engine, control: 
             + (f"token         {kind}\n" if token else "") +
             f"try           curl {trust}{bearer}{url}{BASE}/tenants\n"
             f"control       {control}\n"
+            f"{proxy_hint(url)}"
             f"docs          sarkmock routes, sarkmock spec, sarkmock serve --help\n"
             f"stop          Ctrl-C")

@@ -24,7 +24,7 @@ def admit(control: Control, endpoint: Endpoint, request: Request) -> None:
         return
     if control.token is not None and not endpoint.open:
         raise Problem(401, "the control plane needs its token: Authorization: Bearer ..., as printed at the start")
-    if control.token is None:
+    if control.token is None and not endpoint.open:
         refuse_strange_host(control, request)
     if not is_allowed_page(control, request):
         refuse_other_sites(request)

@@ -19,7 +19,6 @@ from sarkmock.journal.criteria import Criteria
 from sarkmock.journal.deviation_warnings import Notice, warnings
 from sarkmock.journal.diagnosis import Reason, why
 from sarkmock.journal.entries import Entry
-from sarkmock.journal.har import to_har
 from sarkmock.journal.verdicts import Verdict, judge
 
 LIMIT = 1000
@@ -111,6 +110,8 @@ class Journal:
 
     def har(self, entries: Iterable[Entry] | None = None, origin: str = "https://127.0.0.1") -> str:
         """Entries (all, unless given) as an HTTP Archive without secrets; ``origin`` is how the mock was addressed."""
+        from sarkmock.journal.har import to_har  # takes long to import
+
         return to_har(self.entries() if entries is None else entries, origin, self.count - len(self))
 
     def record(self, environ: Environ, request: Request, reply: Reply, answer: Answer, began: float) -> None:

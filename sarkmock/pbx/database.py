@@ -6,8 +6,9 @@ SQLite is the product's database, and its type affinity, key order and id reuse 
 from __future__ import annotations
 
 import sqlite3
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from functools import cache, lru_cache
 from importlib.resources import files
 from math import isfinite
@@ -37,6 +38,7 @@ class Database:
     def __init__(self, name: str = OLDEST) -> None:
         self.name = name
         self._db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        self.close = weakref.finalize(self, self._db.close)  # Python 3.13 warns of connections that nobody closes
         self._db.executescript(layout(name))
         self._restored = 0
         self.has_bytes = False  # whether there is text that is not UTF-8; it is kept as a BLOB
@@ -168,17 +170,13 @@ class Database:
         Tables and columns the other file lacks come out empty, those it has beyond ours are left aside.
         Raises sqlite3.DatabaseError if the bytes are no readable database; nothing is changed then.
         """
-        other = open_image(image)
-        try:
-            with transaction(self._db):
-                room = MOST_ROWS
-                for table in self.tables():
-                    self._db.execute(f"DELETE FROM {quote(table)}")
-                    names, rows = read_common(other, table, self._columns[table], room)
-                    if names:
-                        room -= self._db.executemany(insert_of(table, names), rows).rowcount
-        finally:
-            other.close()
+        with open_image(image) as other, transaction(self._db):
+            room = MOST_ROWS
+            for table in self.tables():
+                self._db.execute(f"DELETE FROM {quote(table)}")
+                names, rows = read_common(other, table, self._columns[table], room)
+                if names:
+                    room -= self._db.executemany(insert_of(table, names), rows).rowcount
 
     @property
     def changes(self) -> int:
@@ -291,16 +289,17 @@ def comparable(value: Any) -> Any:
     return value
 
 
-def open_image(image: bytes) -> sqlite3.Connection:
+@contextmanager
+def open_image(image: bytes) -> Iterator[sqlite3.Connection]:
     """A foreign SQLite file, opened so that it can neither run code of its own nor take long."""
     if not image.startswith(MAGIC):
         raise sqlite3.DatabaseError("it is no SQLite database")
-    db = sqlite3.connect(":memory:")
-    db.deserialize(image[:18] + ROLLBACK_JOURNAL + image[20:])
-    db.execute("PRAGMA trusted_schema = OFF")
-    budget = iter(range(PATIENCE))
-    db.set_progress_handler(lambda: next(budget, None) is None, 10_000)
-    return db
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.deserialize(image[:18] + ROLLBACK_JOURNAL + image[20:])
+        db.execute("PRAGMA trusted_schema = OFF")
+        budget = iter(range(PATIENCE))
+        db.set_progress_handler(lambda: next(budget, None) is None, 10_000)
+        yield db
 
 
 def read_common(db: sqlite3.Connection, table: str, columns: Sequence[str],

@@ -36,7 +36,8 @@ def environ_of(request: Request, connection: Environ) -> Environ:
     """The environ of a request that came over a connection, about which `connection` says what WSGI wants to know."""
     head, body = request.head, request.body
     return connection | head.fields | {
-        "REQUEST_METHOD": head.method, "SCRIPT_NAME": "", "PATH_INFO": head.path, "QUERY_STRING": head.query,
+        "REQUEST_METHOD": head.method, "SCRIPT_NAME": "", "PATH_INFO": head.path, "REQUEST_URI": head.uri,
+        "QUERY_STRING": head.query,
         "SERVER_PROTOCOL": f"HTTP/1.{head.minor}", "CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body),
         "wsgi.version": (1, 0), "wsgi.input_terminated": True, "wsgi.errors": sys.stderr, "wsgi.multithread": True,
         "wsgi.multiprocess": False, "wsgi.run_once": False}

@@ -39,14 +39,22 @@ class BadRequest(Exception):
 
 @dataclass(slots=True)
 class Head:
-    """A request without its body. ``fields`` are named as in a WSGI environ; ``length`` is None for a chunked body."""
+    """A request without its body. ``fields`` are named as in a WSGI environ; ``length`` is None for a chunked body.
+
+    ``uri`` is the path as it came: %2F is not a slash to a web server.
+    """
 
     method: str
-    path: str
+    uri: str
     query: str
     minor: int
     fields: dict[str, str]
     length: int | None = 0
+
+    @property
+    def path(self) -> str:
+        """The path decoded, each byte one character."""
+        return unquote_to_bytes(self.uri.encode("latin-1")).decode("latin-1") if "%" in self.uri else self.uri
 
     @property
     def keep_alive(self) -> bool:
@@ -184,8 +192,8 @@ def read_head(text: bytes, limits: Limits) -> Head:
     if not FIELDS.fullmatch(text, line.end()):
         raise BadRequest(400, "A header field is invalid.")
     fields = read_fields(FIELD.findall(text, line.end()), limits)
-    path, query = read_target(target, fields)
-    head = Head(method.decode("ascii"), path, query, int(minor), fields)
+    uri, query = read_target(target, fields)
+    head = Head(method.decode("ascii"), uri, query, int(minor), fields)
     head.length = body_length(head)
     if head.minor > 0 and fields.get("HTTP_EXPECT", "100-continue").lower() != "100-continue":
         raise BadRequest(417, "The only expectation that is met is 100-continue.")
@@ -223,9 +231,7 @@ def environ_key(name: bytes) -> str:
 
 
 def read_target(target: bytes, fields: dict[str, str]) -> tuple[str, str]:
-    """Path (decoded, each byte one character) and query; the authority of an absolute target replaces Host.
-
-    The path as it came is in the environ, too: %2F is not a slash to a web server."""
+    """Path (as it came) and query; the authority of an absolute target replaces Host."""
     parts = TARGET.fullmatch(target)
     if parts is None or not (parts[2] or parts[1]):
         raise BadRequest(400, "The target of the request is invalid.")
@@ -234,8 +240,7 @@ def read_target(target: bytes, fields: dict[str, str]) -> tuple[str, str]:
         fields["HTTP_HOST"] = authority.decode("latin-1")
     if not HOST.fullmatch(fields.get("HTTP_HOST", "")):
         raise BadRequest(400, "The field Host is invalid.")
-    fields["REQUEST_URI"] = (path or b"/").decode("latin-1")
-    return unquote_to_bytes(path or b"/").decode("latin-1"), (query or b"").decode("latin-1")
+    return (path or b"/").decode("latin-1"), (query or b"").decode("latin-1")
 
 
 def body_length(head: Head) -> int | None:

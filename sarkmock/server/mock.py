@@ -140,6 +140,11 @@ class SarkMock:
         self._server = self._authority = None
         self.__dict__.pop("ssl_context", None)
 
+    def close(self) -> None:
+        """Close the server and the database, for good."""
+        self.stop()
+        self.state.tables.close()
+
     def __enter__(self) -> Self:
         return self.start()
 

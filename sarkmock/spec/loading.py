@@ -95,6 +95,8 @@ def _base() -> Document:
 
 
 def _apply(document: Document, whole: Layer) -> Document:
+    if not whole.actions:
+        return {**document}
     try:
         return overlay.apply(document, list(whole.actions))  # type: ignore[no-any-return]
     except overlay.OverlayError as error:
@@ -122,9 +124,9 @@ def _path_item(root: Path, path: str, ref: str, schemas: dict[str, Any]) -> Any:
     content = _resource(file)
     if key not in content:
         raise FileError(root, yaml12.line_of(root, ("paths", path)), f"{path}: {name} has no {key!r}")
-    for schema, value in content.get("schemas", {}).items():
-        known = schemas.setdefault(schema, _localise(value, file))
-        if known != _localise(value, file):
+    for schema, value in _schemas(file).items():
+        known = schemas.setdefault(schema, value)
+        if known is not value and known != value:
             raise FileError(file, yaml12.line_of(file, ("schemas", schema)), f"schema {schema} is defined twice")
     return _localise(content[key], file)
 
@@ -132,6 +134,12 @@ def _path_item(root: Path, path: str, ref: str, schemas: dict[str, Any]) -> Any:
 @cache
 def _resource(file: Path) -> dict[str, Any]:
     return yaml12.read(file)  # type: ignore[no-any-return]
+
+
+@cache
+def _schemas(file: Path) -> dict[str, Any]:
+    """The schemas of a resource file, as components of the bundled document."""
+    return {name: _localise(schema, file) for name, schema in _resource(file).get("schemas", {}).items()}
 
 
 def _localise(value: Any, file: Path) -> Any:
@@ -178,7 +186,7 @@ def extensions(value: Any, pointer: str = "") -> Iterator[tuple[str, str, Any]]:
 def forget() -> None:
     """Read the files again when they are asked for next."""
     profiles.forget()
-    for remembered in (load, deviations, load_deviating, bundle, _resource, _vocabulary):
+    for remembered in (load, deviations, load_deviating, bundle, _resource, _schemas, _vocabulary):
         remembered.cache_clear()
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jsonpath
+if TYPE_CHECKING:
+    import jsonpath
 
 
 class OverlayError(ValueError):
@@ -48,6 +49,8 @@ def _apply_one(document: Any, index: int, action: Mapping[str, Any]) -> None:
 
 
 def find(document: Any, index: int, target: str) -> list[jsonpath.JSONPathMatch]:
+    import jsonpath  # takes long to import, and the base document has no overlay
+
     try:
         matches = list(jsonpath.finditer(target, document))
     except jsonpath.JSONPathError as error:

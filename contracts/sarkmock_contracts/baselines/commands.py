@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from .report import Data, as_json, as_markdown, as_text
 from .session import AROUND, Session, Wish, plan_of
 from .severity import COMPATIBLE, at_least
 
+URL = re.compile(r"\w+://|[^/\\]+:\d+(/|$)|[^/\\]+/api/?$")  # also one without its scheme, which is reported
 FORMS = {"compare.json": as_json, "compare.txt": as_text, "compare.md": as_markdown, "compare.html": as_html}
 
 
@@ -93,7 +95,7 @@ def compare_with(before: Path, after: Path | Baseline, clients: Path | None, slo
 
 def other_side(before: Path, after: str, wish: Callable[[], Wish]) -> tuple[Path | Baseline, list[str]]:
     """What a baseline is compared with: a file, or a target that is recorded now; and what is left at the target."""
-    if "://" not in after:
+    if Path(after).exists() or not URL.match(after):
         return Path(after), []
     found = record_like(before, wish())
     return found.baseline, found.troubles

@@ -7,6 +7,7 @@ import sqlite3
 import struct
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from functools import cache
 
 _EPOCH = (2024, 6, 1, 9, 0, 0)  # a fixed time, so that the same seed sends the same bytes
@@ -40,9 +41,9 @@ def _wav() -> bytes:
 
 
 def _sqlite() -> bytes:
-    database = sqlite3.connect(":memory:")
-    database.execute("CREATE TABLE cluster (pkey TEXT PRIMARY KEY)")
-    return database.serialize()
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.execute("CREATE TABLE cluster (pkey TEXT PRIMARY KEY)")
+        return database.serialize()
 
 
 _MAKERS: dict[str, Callable[[], bytes]] = {

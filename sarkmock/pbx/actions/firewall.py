@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sarkmock.http.context import Context
 from sarkmock.http.replies import PhpError, Reply
 from sarkmock.laravel import php
-from sarkmock.pbx import pbx_files, shorewall
+from sarkmock.pbx import pbx_files
 from sarkmock.pbx.state import File, State
+
+if TYPE_CHECKING:
+    from sarkmock.pbx import shorewall
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,8 @@ def restart(family: Family, context: Context) -> Reply:
 
 def check(family: Family, state: State) -> list[str]:
     """What `shorewall check` prints if it finds a mistake; nothing if there is none."""
+    from sarkmock.pbx import shorewall  # takes long to import
+
     lines = ["" if SHORT_WORD.fullmatch(line) else line for line in lines_of(state, family.path)]
     mistake = shorewall.first_mistake(lines, site(family, state))
     if mistake is None:
@@ -99,6 +104,8 @@ def check(family: Family, state: State) -> list[str]:
 
 def site(family: Family, state: State) -> shorewall.Site:
     """What the rules may refer to: the files beside them."""
+    from sarkmock.pbx import shorewall
+
     zones = {columns[0].partition(":")[0]: columns[1:] for columns in table(state, f"{family.directory}/zones")}
     firewall = next((zone for zone, kind in zones.items() if kind[:1] == ["firewall"]), shorewall.FIREWALL)
     interfaces = frozenset(columns[1] for columns in table(state, f"{family.directory}/interfaces") if columns[1:])
