@@ -85,7 +85,8 @@ class Database:
         sql, values = select(table, where or {}, "*" if only is None else ", ".join(map(quote, names)))
         if order:
             sql += " ORDER BY " + ", ".join(quote(column) for column in order)
-        return [dict(zip(names, self._read(row), strict=True)) for row in self._db.execute(sql, values)]
+        found = self._db.execute(sql, values)
+        return [dict(zip(names, row, strict=True)) for row in (map(self._read, found) if self.has_bytes else found)]
 
     def values(self, table: str, column: str, where: Mapping[str, Any] | None = None) -> list[Any]:
         """One column alone. Of a key that is text, SQLite reads the index instead of the rows: it comes sorted."""

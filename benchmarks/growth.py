@@ -1,0 +1,95 @@
+"""What a request costs as the extensions grow: microseconds of processor time in process, and memory a row.
+
+`python benchmarks/growth.py [--rows 10,1000,100000] [--rounds 9]`
+
+The sizes are measured in turns, and ratios are to the smallest, so that they mean something on a busy machine, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from statistics import median
+
+from sarkmock import Engine, State, load_seed
+from sarkmock.http.engine import Request
+
+FIRST = 100_000  # six digits: each extension a key of its own
+REQUESTS = 40  # a round
+
+
+class Box:
+    """A PBX with as many extensions, a reset that goes back to them, and what requests to it cost."""
+
+    def __init__(self, rows: int) -> None:
+        before = resident()
+        seed = load_seed("factory")
+        template = {"cluster": "default", "desc": "Growth", "technology": "SIP", "device": "General SIP"}
+        phones = [template | {"pkey": str(FIRST + number), "callerid": str(FIRST + number)} for number in range(rows)]
+        self.engine = Engine(state=State(replace(seed, tables=seed.tables | {"ipphone": phones})))
+        self.rows, self.kilobytes, self.made = rows, (resident() - before) / rows, 0
+        self.path = f"extensions/{FIRST + rows // 2}"
+
+    def ask(self, method: str, path: str, body: object = None) -> object:
+        content = b"" if body is None else json.dumps(body).encode()
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        reply = self.engine.handle(Request(method, f"/{path}", "", headers, content))
+        assert reply.status < 300, (method, path, reply.status, reply.body)
+        return reply.body
+
+    def create(self) -> None:
+        self.made += 1
+        self.ask("POST", "extensions/mailbox", {"pkey": str(500_000 + self.made), "cluster": "default"})
+
+    def round(self) -> dict[str, float]:
+        """One round of everything; the requests' own encoding of the answer is part of a list alone."""
+        found = {
+            "show": cost(lambda: self.ask("GET", self.path), REQUESTS),
+            "create": cost(self.create, REQUESTS),
+            "update": cost(lambda: self.ask("PUT", self.path, {"desc": f"d{time.monotonic_ns()}"}), REQUESTS)}
+        rows = self.ask("GET", "extensions")
+        listed = cost(lambda: json.dumps(self.ask("GET", "extensions")), 1)
+        found["list, a row"] = listed / self.rows
+        found["list / json.dumps"] = listed / cost(lambda: json.dumps(rows), 1)
+        found["reset, ms"] = cost(self.engine.state.reset, 1) / 1000
+        return found
+
+
+def cost(function: Callable[[], object], count: int) -> float:
+    """Median microseconds of processor time."""
+    spent = []
+    for _ in range(count):
+        began = time.process_time_ns()
+        function()
+        spent.append(time.process_time_ns() - began)
+    return median(spent) / 1000
+
+
+def resident() -> float:
+    """Kilobytes of memory at most until now."""
+    gc.collect()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", default="10,1000,100000")
+    parser.add_argument("--rounds", type=int, default=9)
+    options = parser.parse_args()
+    Box(10).round()
+    boxes = [Box(int(rows)) for rows in options.rows.split(",")]
+    rounds = [[box.round() for box in boxes] for _ in range(options.rounds)]
+    print(f"{'':18}", *(f"{box.rows:>11,}" for box in boxes), f"{'ratio':>11}")
+    for name in rounds[0][0]:
+        values = [median(found[number][name] for found in rounds) for number in range(len(boxes))]
+        print(f"{name:18}", *(f"{value:11.2f}" for value in values), f"{values[-1] / values[0]:11.2f}")
+    print(f"{'KB a row':18}", *(f"{box.kilobytes:11.2f}" for box in boxes))
+
+
+if __name__ == "__main__":
+    main()
