@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sarkmock_contracts.checks import boundaries, fuzz, links, protocol, smoke, stateful
+from sarkmock_contracts.checks import boundaries, fuzz, links, openapi_core_check, protocol, smoke, stateful
 from sarkmock_contracts.client.http import Request, Response
 from sarkmock_contracts.client.transports import InProcess
 from sarkmock_contracts.judge.findings import Identity
@@ -35,13 +35,17 @@ class Mutant:
     expect: Identity
     edit: Callable[[Document], None] | None = None
     tamper: Callable[[], Tamper] | None = None
+    unseen: bool = False  # the run's own judge does not see it: a second opinion must
 
     def suite(self) -> Run:
         """The suite, judging this mock by the intact document."""
         transport = InProcess(create_app(Engine(self._document(), State(now=1717236000))))
         if self.tamper is not None:
             transport.send = tampered(transport.send, self.tamper())  # type: ignore[method-assign]
-        return Run(Contract(load()), transport, RunOptions(strict=True))  # no deviation excuses it
+        suite = Run(Contract(load()), transport, RunOptions(strict=True))  # no deviation excuses it
+        if self.unseen:
+            suite.judge._problems = lambda *_: iter(())  # type: ignore[method-assign, assignment]
+        return suite
 
     def _document(self) -> Document:
         document = load()
@@ -93,6 +97,15 @@ def sequences(*names: str) -> Part:
     def run(suite: Run) -> None:
         rows = [resource for resource in resources(suite.contract) if resource.name in names]
         stateful.run_sequences(suite, rows, examples=6, steps=20)
+
+    return run
+
+
+def second_opinion(operation: str) -> Part:
+    def run(suite: Run) -> None:
+        asked(operation)(suite)
+        core = openapi_core_check.openapi_core_of(suite)
+        openapi_core_check.check_openapi_core(suite, core, suite.contract.by_id[operation])
 
     return run
 

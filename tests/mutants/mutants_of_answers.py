@@ -25,6 +25,7 @@ from tests.mutants.breaking import (
     linked,
     on,
     request,
+    second_opinion,
     sent,
     spoken,
     without_header,
@@ -67,6 +68,26 @@ def arrays_crash(given: Request, send: Send) -> Response:
 
 def forms_crash(given: Request, send: Send) -> Response:
     return Response(500) if given.content_type.startswith("application/x-www-form-urlencoded") else send(given)
+
+
+def an_array_crashes(given: Request, send: Send) -> Response:
+    crash = json_response(500, {"message": "Array to string conversion"})
+    return crash if b'"queue1": []' in given.body else send(given)
+
+
+def not_found(given: Request, send: Send) -> Response:
+    """As if there were no such row."""
+    return send(replace(given, path="/tenants/zznone"))
+
+
+def unknown_field_not_found(given: Request, send: Send) -> Response:
+    return not_found(given, send) if b"nosuchfield" in given.body else send(given)
+
+
+def forms_are_changed(given: Request, send: Send) -> Response:
+    response = send(given)
+    changes = response.ok and given.content_type.startswith("application/x-www-form-urlencoded")
+    return body(response, lambda row: {**row, "description": "other"}) if changes else response
 
 
 def first_element(given: Request) -> Request:
@@ -263,5 +284,65 @@ MUTANTS = [
         "link",
         "show",
         "404",
+    ),
+    broken_answer(
+        "an empty array crashes",
+        arrays("agents.update"),
+        lambda: on("PUT", "/agents/[^/]+")(an_array_crashes),
+        "agents.update",
+        "crash",
+        "queue1",
+        "500",
+    ),
+    broken_answer(
+        "a row cannot be deleted",
+        asked("tenants.delete"),
+        lambda: on("DELETE", ROW)(not_found),
+        "tenants.delete",
+        "answer",
+        "",
+        "404",
+    ),
+    broken_answer(
+        "an unknown field hides the row",
+        spoken(protocol.check_unknown_fields, "tenants.update"),
+        lambda: on("PUT", ROW)(unknown_field_not_found),
+        "tenants.update",
+        "unknown-field",
+        "",
+        "404",
+    ),
+    broken_answer(
+        "a form is stored differently",
+        spoken(protocol.check_forms, "tenants.update"),
+        lambda: on("PUT", ROW)(forms_are_changed),
+        "tenants.update",
+        "form",
+        "description",
+        "changed",
+    ),
+    replace(
+        broken_answer(
+            "a column leaks unseen",
+            second_opinion("tenants.show"),
+            changed("GET", ROW, lambda row: {**row, "oclo": "AUTO"}),
+            "tenants.show",
+            "openapi-core",
+            "",
+            "200",
+        ),
+        unseen=True,
+    ),
+    replace(
+        broken_answer(
+            "HTML unseen",
+            fuzzed("tenants.show"),
+            answer("GET", ROW, lambda response: replace(response, headers=HTML)),
+            "tenants.show",
+            "schemathesis",
+            "",
+            "*",
+        ),
+        unseen=True,
     ),
 ]

@@ -148,9 +148,9 @@ MUTANTS = [
         spoken(protocol.check_no_input, "tenants.update"),
         lambda: malformed_crashes,
         "tenants.update",
-        "no-input",
+        "status",
         "",
-        "malformed",
+        "500",
     ),
     broken_answer(
         "form bodies are not read",

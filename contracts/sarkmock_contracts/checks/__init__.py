@@ -169,7 +169,7 @@ CHECKS = (
     Check("boundaries", "boundaries, and what is stored", boundaries.check_bounds, with_rules, ("stored",)),
     Check("arrays", "arrays where a text is expected", boundaries.check_arrays, with_rules),
     Check("protocol", "HEAD, 404, 405, forms", protocol.check_protocol, operations,
-          ("head", "method", "unknown-key", "no-input", "unknown-field", "form", "query", "stored")),
+          ("head", "method", "unknown-key", "unknown-field", "form", "query", "stored")),
     Check("unknown-paths", "paths that nobody has", protocol.check_unknown_paths, once, ("unknown-path",)),
     Check("sequences", "sequences of writes against a model", stateful.check_sequences, kinds_of_rows,
           ("stored", "default", "unrequested", "duplicate", "dependency", "presence", "list")),

@@ -52,7 +52,6 @@ FINDING_TYPES = _types(
     ("unknown-path", COSMETIC, "path", "A path that is not documented is there."),
     ("unknown-key", BREAKS, "behaviour", "The key of no row is not answered with 404."),
     ("unknown-field", SURPRISES, "input behaviour", "A field that is not documented is not ignored."),
-    ("no-input", SURPRISES, "behaviour", "A body that is not a JSON object crashes the operation."),
     ("form", SURPRISES, "input", "A form body is not read like a JSON body."),
     ("query", SURPRISES, "input", "A variable of the query string is stored."),
     ("head", COSMETIC, "response", "HEAD does not answer as GET does."),

@@ -52,7 +52,7 @@ class Judge:
         self.findings = Findings()
         self.coverage = Coverage(contract.operations)
         self.gaps = Gaps()
-        self.samples: dict[tuple[str, int], Exchange] = {}
+        self.samples: dict[tuple[str, int], Judged] = {}  # the first exchange of each operation and status
         self.crashing: set[Identity] = set()  # operations that crash whatever is sent
 
     def judge(self, exchange: Exchange) -> Judged:
@@ -64,9 +64,10 @@ class Judge:
         excused = given is not None and given.excuses(exchange.response)
         found = (self._blamed(operation, problem, given) for problem in self._problems(operation, exchange, given))
         problems = tuple(problem for problem in found if self.report(operation.id, problem, exchange))
-        self.samples.setdefault((operation.id, exchange.response.status), exchange)
+        judged = Judged(exchange.request, exchange.response, problems, excused)
+        self.samples.setdefault((operation.id, exchange.response.status), judged)
         self.coverage.saw(operation, exchange, given)
-        return Judged(exchange.request, exchange.response, problems, excused)
+        return judged
 
     def report(self, operation: str, problem: Problem, *evidence: Exchange) -> bool:
         """Enter a problem in the findings; False if it lies outside of what the run is about."""
