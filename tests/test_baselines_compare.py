@@ -241,3 +241,13 @@ def test_a_baseline_and_the_box_it_is_of(tmp_path):
         assert gone.returncode == 1
         assert "DELETE /trunks/{trunk}: operation gone" in gone.stdout
         assert sorted(path.name for path in tmp_path.iterdir()) == ["box.sark"]
+
+
+def test_profiles_are_compared_without_a_target():
+    result = sarkmock("compare", "documented", "2024-06", "--json")
+    found = json.loads(result.stdout)
+    kinds = {(one["kind"], one["operation"]) for one in found["differences"]}
+    gone = "GET /astamis/ExtensionState/{id}/{context}"
+    assert result.returncode == 1
+    assert {("operation moved", "GET /globals"), ("operation gone", gone)} <= kinds
+    assert json.loads(sarkmock("compare", "shipped", "2024-06", "--json").stdout)["differences"] == []

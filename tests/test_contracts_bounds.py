@@ -6,10 +6,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from sarkmock_contracts.errors import NoBounds
 from sarkmock_contracts.spec import boundary_values as bounds
-from sarkmock_contracts.spec.boundary_values import KINDS, Live, bounds_of, is_placeholder, loosely_equal, spelled
+from sarkmock_contracts.spec.boundary_values import (
+    KINDS,
+    Live,
+    bounds_of,
+    is_placeholder,
+    listed_bounds,
+    loosely_equal,
+    spelled,
+)
 
-from sarkmock.suite_api import Operation, PhpError, compile_document, load
+from sarkmock.suite_api import Operation, PhpError, compile_document, load, profiles
 
 PROFILES = ("documented", "shipped")
 OPERATIONS = [(profile, operation) for profile in PROFILES for operation in compile_document(load(profile))]
@@ -93,5 +102,24 @@ def test_a_reference_is_refused_in_every_other_spelling() -> None:
 
 
 def test_a_rule_that_nobody_has_a_row_for_is_told() -> None:
-    with pytest.raises(bounds.NoBounds, match="starts_with:a"):
-        bounds_of("required|starts_with:a")
+    with pytest.raises(bounds.NoBounds, match="starts_like:a"):
+        bounds_of("required|starts_like:a")
+
+
+@pytest.mark.parametrize("profile", profiles())
+def test_every_rule_list_of_a_profile_has_a_hand_written_row(profile):
+    for operation in compile_document(load(profile)):
+        for rules in operation.rules.values():
+            listed_bounds(rules)
+
+
+def test_rules_of_a_users_overlay_get_derived_values():
+    found = bounds_of("string|max:20|nullable")
+    assert all(isinstance(value, str) and len(value) <= 20 for value in found.accept)
+    assert all(not isinstance(value, str) or len(value) > 20 for value in found.reject)
+    assert found.reject
+
+
+def test_rules_for_files_are_not_derived():
+    with pytest.raises(NoBounds):
+        bounds_of("file|mimes:zip,tar")

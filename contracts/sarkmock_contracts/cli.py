@@ -181,7 +181,7 @@ def baseline(url: str, output: Path, depth: str, force: bool, plan: bool, **valu
 
 
 @click.command()
-@click.argument("before", type=FILE)
+@click.argument("before")
 @click.argument("after")
 @click.option("--fail-on", type=click.Choice(["breaking", "risky", "any"]), default="breaking", show_default=True,
               help="Exit with 1 if there is a difference of this level or a worse one.")
@@ -194,19 +194,21 @@ def baseline(url: str, output: Path, depth: str, force: bool, plan: bool, **valu
               help="Write the comparison to this directory: JSON, text, Markdown and HTML.")
 @takes("rate", "safety", "access", "header")
 @runs
-def compare(before: Path, after: str, fail_on: str, clients: Path | None, slower: float, as_json: bool,
+def compare(before: str, after: str, fail_on: str, clients: Path | None, slower: float, as_json: bool,
             report: Path | None, **values: Any) -> int:
-    """Report the differences between two baselines, or between a baseline and a target.
+    """Report the differences between two baselines, profiles, or a baseline and a target.
 
-    AFTER is a second baseline, or the URL of a target that is recorded on the spot, with as many values as the
-    baseline has and with what you allow now. Every difference is breaking, risky or compatible for clients, with the
-    reason. What was tested in only one of the two is listed apart: it is neither gone nor fixed.
+    BEFORE and AFTER are baseline files or names of profiles. AFTER may also be the URL of a target that is recorded on
+    the spot, with as many values as BEFORE has and with what you allow now. Every difference is breaking, risky or
+    compatible for clients, with the reason. What was tested in only one of the two is listed apart: it is neither gone
+    nor fixed.
 
     Exit code 0: no difference of the level of --fail-on. 1: there is one. 2: they could not be compared.
 
     \b
     Examples:
         sarkmock compare before.sark after.sark
+        sarkmock compare documented shipped         what another version changes, without any box
         sarkmock compare before.sark https://pbx.example:44300/api --ca pbx.pem --allow-writes
         sarkmock compare before.sark after.sark --clients my-app.har --report upgrade
         sarkmock compare before.sark after.sark --json | jq '.differences[] | select(.level == "breaking")'
@@ -215,8 +217,8 @@ def compare(before: Path, after: str, fail_on: str, clients: Path | None, slower
     from .baselines.report import as_json as json_text
     from .baselines.report import as_text, describe
 
-    other, troubles = commands.other_side(before, after, lambda: wish_for(after, values, rate=values["rate"]))
-    comparison = commands.compare_with(before, other, clients, slower)
+    one, other, troubles = commands.sides(before, after, lambda: wish_for(after, values, rate=values["rate"]))
+    comparison = commands.compare_with(one, other, clients, slower)
     data = describe(comparison, str(clients) if clients else None)
     if report is not None:
         commands.write_reports(data, report)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ..errors import Unavailable, Withheld
 from .catalogue import Known
 from .facts import Fact
-from .observer import ABSENT, ASKED, THERE, Observer, get, is_missing
+from .observer import ABSENT, ASKED, THERE, Observer, get
 
 PART = "answer"
 RUN_STATE, START = "syscommands.pbxrunstate", "syscommands.pbxstart"
@@ -32,7 +32,7 @@ def ask_once(observer: Observer, known: Known) -> Iterator[Fact]:
     except Withheld as reason:
         yield Fact(known.name, "part", part, f"withheld: {observer.plain(str(reason))}")
         return
-    if is_missing(exchange.response):
+    if observer.is_missing(exchange):
         yield Fact(known.name, "reach", "", ABSENT)
         return
     yield Fact(known.name, "reach", "", THERE)

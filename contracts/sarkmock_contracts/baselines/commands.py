@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sarkmock.suite_api import write_whole
+from sarkmock.suite_api import FileError, described, write_whole
 
 from ..client import interrupts
 from ..client.budget import total_line
@@ -16,7 +16,8 @@ from ..safety.ledger import read_ledger
 from .checkpoint import Partial
 from .clients import mark, read_clients
 from .comparing import Comparison, compare
-from .files import Baseline, check_tables, read, write
+from .files import Baseline, read, write
+from .mocking import profile_baseline
 from .page import as_html
 from .profile import lines, profile_of, write_profile
 from .progress import Steps, Watching
@@ -82,31 +83,39 @@ def observe(wish: Wish, ledger: Path, partial: Partial | None = None) -> Recorde
     return Recorded(baseline, unasked, session.troubles)
 
 
-def compare_with(before: Path, after: Path | Baseline, clients: Path | None, slower: float) -> Comparison:
+def compare_with(before: Baseline, after: Baseline, clients: Path | None, slower: float) -> Comparison:
     """Two baselines, what concerns a client marked."""
-    if isinstance(after, Path) and after.exists() and before.exists() and after.samefile(before):
-        raise CannotRun(f"{before} and {after} are the same file: there is nothing to compare")
     uses = read_clients(clients) if clients is not None else []
-    one = read(before)
-    found = compare(one, read(after) if isinstance(after, Path) else after, slower)
+    found = compare(before, after, slower)
     found.differences = mark(found.differences, uses)
     return found
 
 
-def other_side(before: Path, after: str, wish: Callable[[], Wish]) -> tuple[Path | Baseline, list[str]]:
-    """What a baseline is compared with: a file, or a target that is recorded now; and what is left at the target."""
-    if Path(after).exists() or not URL.match(after):
-        return Path(after), []
-    found = record_like(before, wish())
-    return found.baseline, found.troubles
+def sides(before: str, after: str, wish: Callable[[], Wish]) -> tuple[Baseline, Baseline, list[str]]:
+    """The two sides of a comparison, each a baseline file or a profile, the second also a URL that is recorded now; and
+    what a recording has left at the target."""
+    if Path(before).exists() and Path(after).exists() and Path(after).samefile(before):
+        raise CannotRun(f"{before} and {after} are the same file: there is nothing to compare")
+    one = None if is_profile(before) else read(Path(before))
+    troubles: list[str] = []
+    if not Path(after).exists() and URL.match(after):
+        asked = wish() if one is None else replace(wish(), depth=one.depth, only=one.only)
+        found = observe(asked, Path(f"{before}.compare.ledger"))
+        other, troubles = found.baseline, found.troubles
+    else:
+        other = profile_baseline(after, one) if is_profile(after) else read(Path(after))
+    return one or profile_baseline(before, other), other, troubles
 
 
-def record_like(before: Path, wish: Wish) -> Recorded:
-    """A box asked as it was for a baseline, but for what is allowed now."""
-    one = read(before)
-    check_tables(one)
-    wish = replace(wish, depth=one.depth, only=one.only)
-    return observe(wish, before.with_name(f"{before.name}.compare.ledger"))
+def is_profile(name: str) -> bool:
+    """Whether a side of a comparison names a profile, or is an overlay file."""
+    if Path(name).exists():
+        return name.endswith((".yaml", ".yml"))
+    try:
+        described(name)
+    except FileError:
+        return False
+    return not URL.match(name)
 
 
 def fails(comparison: Comparison, fail_on: str, for_client: bool) -> bool:

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from sarkmock.suite_api import Document, Engine, OverlayError, Seed, State, apply_overlay, create_app, load
+from sarkmock.suite_api import Document, Engine, OverlayError, Seed, State, apply_overlay, create_app, described, load
 
 from ..client.target import Target
 from ..client.transports import InProcess
 from ..errors import Unfit
+from ..safety.routing import HAZARDS
 from .comparing import Comparison, compare
 from .facts import Facts
 from .files import Baseline
@@ -65,6 +66,14 @@ def recording_of(document: Document, like: Baseline) -> Facts:
         return Recorder(target, DEPTHS[like.depth], frozenset(like.allowed), like.only).run()
     except (KeyError, ValueError, AttributeError, TypeError, AssertionError) as error:
         raise Unfit(f"a mock of it fails: {error!r}") from None
+
+
+def profile_baseline(name: str, like: Baseline | None = None) -> Baseline:
+    """What a mock of a profile looks like, asked as for another baseline. FileError if there is no such profile."""
+    document = load(name)
+    shape = like or Baseline("", "usual", HAZARDS, None, Facts())
+    return Baseline(f"the profile {described(name).name}", shape.depth, shape.allowed, shape.only,
+                    recording_of(document, shape), name=name)
 
 
 def beside(document: Document, box: Baseline) -> Comparison:

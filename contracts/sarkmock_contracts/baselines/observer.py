@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from sarkmock.suite_api import Operation, redacted
@@ -13,7 +13,6 @@ from ..client.target import Client
 from ..errors import Unavailable
 from ..fixtures.keys import Keys
 from ..fixtures.rows import Body, Fixtures, Spared
-from ..safety.preflight import NO_PAGE
 from ..spec.boundary_values import Live
 from ..spec.live_tables import LiveTables
 from .catalogue import Known, catalogue, contract_of, working
@@ -25,6 +24,7 @@ MARK = "zz"  # what the prefix of a run becomes in a recording
 ASKED, THERE, ABSENT = "asked", "there", "absent"
 ACCEPTED, REFUSED, CRASHED = "accepted", "refused", "crashed"
 HEADERS = ("Content-Disposition", "Location", "WWW-Authenticate")
+DEBUG = ("file", "line", "trace")  # members of a debug page that are of no interest
 BOX_HEADERS = ("Server", "X-Powered-By")
 
 
@@ -54,6 +54,16 @@ class Observer:
 
     def get(self, path: str) -> Response:
         return self.send(Request("GET", path)).response
+
+    @cached_property
+    def unknown_page(self) -> Any:
+        """What the target answers where no route is, learned by one request: wording differs between versions."""
+        return page_form(self.client.send(get(f"/{self.fixtures.texts.prefix}nosuchpage")))
+
+    def is_missing(self, exchange: Exchange) -> bool:
+        """Whether there is no such route, by the word of routing; a 404 for a row that is not there is another one."""
+        status = exchange.response.status
+        return status == 405 or (status == 404 and page_form(exchange) == self.unknown_page)
 
     def operation(self, known: Known) -> Operation | None:
         """The operation as the working document has it."""
@@ -149,16 +159,12 @@ def names_of(name: str) -> frozenset[str] | None:
     return frozenset().union(*known) if len(known) == len(found) else None
 
 
-def is_missing(response: Response) -> bool:
-    """Whether there is no such route: not the answer for a row that is not there."""
-    if response.status == 405:
-        return True
-    body = response.json
-    if response.status != 404:
-        return False
-    if not isinstance(body, dict):
-        return True
-    return NO_PAGE in str(body.get("message")) or str(body.get("exception", "")).endswith("NotFoundHttpException")
+def page_form(exchange: Exchange) -> Any:
+    """An error page without the path that was asked for: type and message, or the whole body."""
+    body, path = exchange.response.json, exchange.request.path.strip("/")
+    if isinstance(body, dict):
+        return {name: str(value).replace(path, "{path}") for name, value in body.items() if name not in DEBUG}
+    return exchange.response.content_type, body
 
 
 def box_facts(response: Response) -> Iterator[Fact]:

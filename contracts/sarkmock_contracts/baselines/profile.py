@@ -12,7 +12,7 @@ import yaml
 from sarkmock.suite_api import load, overlay_of, redacted, write_whole
 
 from ..errors import CannotRun, Unfit
-from .files import Baseline, check_tables
+from .files import Baseline
 from .match_deviations import Choice, Told, choose
 from .mocking import Action, beside, distance, document_of
 from .report import change, difference
@@ -36,7 +36,6 @@ class Profile:
 
 def profile_of(box: Baseline, tell: Told = lambda _: None) -> Profile:
     """The overlay of a recording: known deviations where they explain what was seen, and actions of its own."""
-    check_tables(box)
     choice = choose(box, tell)
     tell("what no known deviation explains")
     found = fitting(choice, box)

@@ -105,7 +105,7 @@ def as_text(data: Data) -> str:
 def _text(data: Data) -> Iterator[str]:
     for name in ("before", "after"):
         one = data[name]
-        yield f"{name:7} {one['name'] or one['target']} ({one['target']}, {one['recorded']})"
+        yield f"{name:7} {one['name'] or one['target']} ({one['target']}, {one['recorded'] or 'in this process'})"
     yield from (f"note    {note}" for note in data["notes"])
     yield f"result  {headline(data)}"
     for title, members in sections(data):
@@ -139,7 +139,7 @@ def _markdown(data: Data) -> Iterator[str]:
     yield from ("## SARK API, before and after", "", f"{headline(data)}.", "")
     for name in ("before", "after"):
         one = data[name]
-        yield f"- {name}: `{one['name'] or one['target']}` ({one['target']}, {one['recorded']})"
+        yield f"- {name}: `{one['name'] or one['target']}` ({one['target']}, {one['recorded'] or 'in this process'})"
     yield from (f"- {note}" for note in data["notes"])
     for title, members in sections(data):
         yield from ("", f"### {title}", "")

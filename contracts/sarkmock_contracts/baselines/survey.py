@@ -10,7 +10,7 @@ from ..client.target import Client
 from ..errors import Withheld
 from .catalogue import Known, catalogue
 from .facts import Fact
-from .observer import ABSENT, ASKED, THERE, Observer, allowed_methods, box_facts, get, is_missing
+from .observer import ABSENT, ASKED, THERE, Observer, allowed_methods, box_facts, get
 
 UNKNOWN = "nosuchkey"
 
@@ -44,7 +44,7 @@ def plain_read(observer: Observer, known: Known) -> Iterator[Fact]:
     """One GET of a path without parameters: whether it is there, and what it shows of what was there before."""
     exchange = observer.send(get(known.path))
     yield from box_facts(exchange.response)
-    if is_missing(exchange.response) or is_another(observer, known, exchange.response):
+    if observer.is_missing(exchange) or is_another(observer, known, exchange.response):
         yield Fact(known.name, "reach", "", ABSENT)
         return
     yield Fact(known.name, "reach", "", THERE)
@@ -95,7 +95,7 @@ def names_in(path: str) -> list[str]:
 
 def told_by(observer: Observer, known: Known, kind: str, exchange: Exchange) -> Iterator[Fact]:
     """What the first answer of an operation tells: that there is no such route, or how it answers."""
-    if is_missing(exchange.response):
+    if observer.is_missing(exchange):
         yield Fact(known.name, "reach", "", ABSENT)
         return
     yield Fact(known.name, "reach", "", THERE)

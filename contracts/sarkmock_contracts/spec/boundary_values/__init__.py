@@ -10,11 +10,15 @@ from typing import Any
 
 import yaml
 
+from sarkmock.suite_api import PhpError, State, Validator
+
 from ...errors import NoBounds
 
 _HERE = Path(__file__).parent
 KINDS = ("accept", "reject", "fatal")
 _ASIDE = {"required", "nullable"}  # judged apart, on every field
+NOT_DERIVED = {"exists", "file", "mimes", "mimetypes"}
+MOST_DERIVED = 12
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,18 @@ def split(rules: str | Sequence[str]) -> list[str]:
 
 
 def bounds_of(rules: str | Sequence[str]) -> Bounds:
-    """The boundary values of a rule list; NoBounds if nobody has written them down."""
+    """The boundary values of a rule list: those of the tables, or derived ones for the rules of a user's overlay.
+
+    NoBounds if there are none: `exists` without a column, rules for files that no table has.
+    """
+    try:
+        return listed_bounds(rules)
+    except NoBounds:
+        return _derived(tuple(rule for rule in split(rules) if rule not in _ASIDE))
+
+
+def listed_bounds(rules: str | Sequence[str]) -> Bounds:
+    """The hand-written boundary values of a rule list; NoBounds if there are none."""
     rest = [rule for rule in split(rules) if rule not in _ASIDE]
     if len(rest) == 1 and rest[0].startswith("in:"):
         return _of_list(tuple(rest[0][3:].split(",")))
@@ -76,6 +91,32 @@ def rows() -> list[dict[str, Any]]:
 @cache
 def _table() -> dict[frozenset[str], Bounds]:
     return {frozenset(row["rules"]): Bounds(*(_values(row.get(kind, ())) for kind in KINDS)) for row in rows()}
+
+
+@cache
+def _derived(rules: tuple[str, ...]) -> Bounds:
+    """Every value of the tables, judged by the validator: less telling than a table, as the mock judges alike."""
+    if any(rule.partition(":")[0] in NOT_DERIVED for rule in rules):
+        raise NoBounds("|".join(rules))
+    try:
+        validator, tables = Validator({"field": list(rules)}), State().tables
+    except ValueError:  # a rule that Laravel does not have
+        raise NoBounds("|".join(rules)) from None
+    found: dict[str, list[Any]] = {kind: [] for kind in KINDS}
+    for value in _plain_values():
+        try:
+            found["reject" if validator.errors({"field": value}, tables) else "accept"].append(value)
+        except PhpError:
+            found["fatal"].append(value)
+    return Bounds(*(found[kind][:MOST_DERIVED] for kind in KINDS))
+
+
+@cache
+def _plain_values() -> list[Any]:
+    """The values of all tables, each once, texts of growing length among them."""
+    values = [value for row in rows() for kind in KINDS for value in _values(row.get(kind, ()))]
+    values += ["x" * length for length in (1, 2, 5, 20, 21, 255, 256)]
+    return list({repr(value): value for value in values if not is_placeholder(value)}.values())
 
 
 def _values(row: Iterable[Any]) -> list[Any]:
