@@ -21,7 +21,7 @@ from sarkmock.http.engine import Engine, Request
 from sarkmock.http.replies import Refusal
 from sarkmock.pbx.state import State
 from sarkmock.spec import loading, overlay
-from sarkmock.spec.operations import Operation
+from sarkmock.spec.operations import Operation, fits
 from tests import replay
 from tests.replay import Difference, Exchange
 
@@ -105,8 +105,7 @@ def overlap(one: str, other: str) -> bool:
 
 def matches(template: str, path: str) -> bool:
     expected, segments = template.strip("/").split("/"), path.strip("/").split("/")
-    return len(expected) == len(segments) and all(
-        step.startswith("{") or step == segment for step, segment in zip(expected, segments, strict=True))
+    return len(expected) == len(segments) and all(map(fits, expected, segments))
 
 
 def judge(exchanges: Iterable[Exchange]) -> Verdict:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sarkmock.http.replies import PhpError
-from sarkmock.laravel.validation import RuleError, Validator, display
+from sarkmock.laravel.validation import RuleError, Validator, check_names, display
 from sarkmock.pbx.database import Database
 
 VERDICTS = Path(__file__).parent / "cases" / "laravel-rules.jsonl.gz"
@@ -63,6 +63,11 @@ def test_errors_can_be_changed_by_who_gets_them():
     assert validator.errors({}, NO_TABLES) == {"a": ["The a field is required."]}
 
 
+def checked(rules):
+    check_names(rules, ["operator"])
+    return Validator(rules)
+
+
 @pytest.mark.parametrize(("rules", "problem"), [
     ("alpha_dashy", "field a, rule 'alpha_dashy': there is no such rule"),
     ("required|Integer", "field a, rule 'Integer': there is no such rule"),
@@ -75,7 +80,7 @@ def test_errors_can_be_changed_by_who_gets_them():
 ])
 def test_a_mistaken_rule_is_told_at_once(rules, problem):
     with pytest.raises(RuleError) as error:
-        Validator({"a": rules})
+        checked({"a": rules})
     assert str(error.value) == problem
     assert error.value.field == "a"
 

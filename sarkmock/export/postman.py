@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from sarkmock.export.requests import Example, Exported, exported, sections, variables
 from sarkmock.spec.loading import Document
+from sarkmock.spec.operations import PARAMETER
 
 SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 NOTHING_MADE = "none-was-made"
@@ -96,11 +97,12 @@ def request(one: Exported, body: Any, known: set[str]) -> dict[str, Any]:
 
 
 def url(one: Exported, known: set[str]) -> dict[str, Any]:
-    steps = [f":{step[1:-1]}" if step.startswith("{") else step for step in one.operation.path.strip("/").split("/")]
     values = {name: f"{{{{{name}}}}}" if name in known else quote(value, safe="")
               for name, value in one.parameters.items()}
+    steps = [PARAMETER.sub(r":\1", step) if step.startswith("{") else PARAMETER.sub(lambda name: values[name[1]], step)
+             for step in one.operation.path.strip("/").split("/")]
     return {"raw": "/".join(["{{baseUrl}}", *steps]), "host": ["{{baseUrl}}"], "path": steps,
-            "variable": [{"key": name, "value": value} for name, value in values.items()]}
+            "variable": [{"key": name, "value": value} for name, value in values.items() if f":{name}" in steps]}
 
 
 def described(one: Exported) -> str:

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Any
+from urllib.parse import quote
 
 from sarkmock.http.authentication import ANYBODY, GUARDS, Caller, caller
 from sarkmock.http.context import Context
@@ -159,9 +160,14 @@ def answer(program: Program, state: State, request: Request) -> Reply:
     try:
         return carry_out(program, state, request)
     except Refusal as refusal:
-        return refusal.reply(program.framework)
+        return refusal.reply(program.framework, path_of(request))
     except PhpError as error:
         return crashed(program, error)
+
+
+def path_of(request: Request) -> str:
+    """The whole path as Laravel's messages show it: percent-encoded, without slashes at its ends."""
+    return (request.raw_path or quote(f"api/{request.path}", errors="surrogateescape")).strip("/")
 
 
 def carry_out(program: Program, state: State, request: Request) -> Reply:
@@ -170,10 +176,10 @@ def carry_out(program: Program, state: State, request: Request) -> Reply:
     content_type = request.headers.get("Content-Type", "")
     everything, post = php.read_input(request.method, content_type, request.query, request.body,
                                       program.framework.trim)
-    method = php.meant_method(request.method, request.headers.get("X-HTTP-Method-Override"), everything, post)
+    method = meant_method(program, request, everything, post)
     if request.method == "POST" and not METHOD.fullmatch(method):
         # Laravel's words for Symfony's SuspiciousOperationException
-        raise NoRoute(request.path, "Bad hostname provided.")
+        raise NoRoute("Bad hostname provided.")
     if method == "HEAD" != request.method:
         return replace(answer(program, state, replace(request, method=method)), body=b"")
     if method == "OPTIONS":
@@ -188,6 +194,15 @@ def carry_out(program: Program, state: State, request: Request) -> Reply:
     if (state.tables.has_bytes or not is_readable(context.input)) and not is_readable(reply.body):
         raise PhpError(MALFORMED, "InvalidArgumentException")  # Laravel finds out after the action
     return reply
+
+
+def meant_method(program: Program, request: Request, everything: dict[str, Any], post: dict[str, Any]) -> str:
+    """The method that a POST may name instead of its own."""
+    named = request.headers.get("X-HTTP-Method-Override")
+    if program.framework.method_override == "lenient" or request.method != "POST":
+        return php.meant_method(request.method, named, everything, post)
+    return named.upper() if named else php.named_method(request.headers.get("Content-Type", ""), request.query,
+                                                        request.body)
 
 
 def crashed(program: Program, error: PhpError) -> Reply:

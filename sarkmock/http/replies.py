@@ -78,8 +78,8 @@ class Refusal(Exception):
         super().__init__(f"{status} {body}")
         self._reply = Reply(body, status)
 
-    def reply(self, framework: Framework) -> Reply:
-        """The answer, in the words of a framework where they are its own."""
+    def reply(self, framework: Framework, path: str = "") -> Reply:
+        """The answer, in the words of a framework where they are its own; ``path`` is the request's, undecoded."""
         return self._reply
 
 
@@ -97,7 +97,7 @@ class RowNotFound(Refusal):
         super().__init__(404)
         self.model, self.key = model, key
 
-    def reply(self, framework: Framework) -> Reply:
+    def reply(self, framework: Framework, path: str = "") -> Reply:
         wording = framework.row_not_found
         if not isinstance(wording, str):
             return Reply(wording, 404)
@@ -110,31 +110,31 @@ class PageNotFound(Refusal):
     def __init__(self) -> None:
         super().__init__(404)
 
-    def reply(self, framework: Framework) -> Reply:
+    def reply(self, framework: Framework, path: str = "") -> Reply:
         return Reply(framework.fallback, 404)
 
 
 class NoRoute(PageNotFound):
     """What not even the fallback route takes: the root, a path that is not UTF-8, a method that is not a word."""
 
-    def __init__(self, path: str, message: str | None = None) -> None:
+    def __init__(self, message: str | None = None) -> None:
         super().__init__()
-        self.path, self.message = path, message
+        self.message = message
 
-    def reply(self, framework: Framework) -> Reply:
-        message = framework.route_not_found.format(path=self.path) if self.message is None else self.message
+    def reply(self, framework: Framework, path: str = "") -> Reply:
+        message = framework.route_not_found.format(path=path) if self.message is None else self.message
         return error_reply(404, message, NOT_FOUND)
 
 
 class MethodNotAllowed(Refusal):
     """The path exists with other methods."""
 
-    def __init__(self, method: str, path: str, allowed: list[str]) -> None:
+    def __init__(self, method: str, allowed: list[str]) -> None:
         super().__init__(405)
-        self.method, self.path, self.supported = method, path, ", ".join(allowed)
+        self.method, self.supported = method, ", ".join(allowed)
 
-    def reply(self, framework: Framework) -> Reply:
-        message = framework.method_not_allowed.format(method=self.method, path=self.path, allowed=self.supported)
+    def reply(self, framework: Framework, path: str = "") -> Reply:
+        message = framework.method_not_allowed.format(method=self.method, path=path, allowed=self.supported)
         return error_reply(405, message, METHOD_NOT_ALLOWED, {"Allow": self.supported})
 
 
@@ -188,7 +188,7 @@ class QueryRefused(Refusal):
         super().__init__(409)
         self.reason, self.sql = reason, sql
 
-    def reply(self, framework: Framework) -> Reply:
+    def reply(self, framework: Framework, path: str = "") -> Reply:
         return Reply({"Error": framework.query_error.format(reason=self.reason, sql=self.sql)}, 409)
 
 

@@ -19,7 +19,7 @@ from sarkmock.pbx.database import Database
 from sarkmock.spec.loading import Deviation, deviations
 from sarkmock.spec.operations import Operation
 from sarkmock.spec.pointers import covers, follow, pointer
-from sarkmock.spec.profiles import BASE, profiles
+from sarkmock.spec.profiles import BASE, product
 from sarkmock.suggest import near, shown
 
 # Places of an operation that change what it does for everyone who calls it, unless the difference is cosmetic.
@@ -43,27 +43,15 @@ def warnings(entry: Entry, tables: Database) -> list[Notice]:
     found = [Notice(text) for text in ignored(entry, operation)] if operation else []
     if entry.program.profile != BASE:
         return found
-    return found + list(deviation_notices(entry, operation, tables))
-
-
-def deviation_notices(entry: Entry, operation: Operation | None, tables: Database) -> Iterator[Notice]:
-    """Each deviation once, with the products that have it."""
-    having: dict[str, list[str]] = {}
-    worded: dict[str, Deviation] = {}
-    for product in products():
-        for one in relied_on(entry, operation, product, tables):
-            having.setdefault(one.id, []).append(product.profile)
-            worded.setdefault(one.id, one)
-    for identity, names in having.items():
-        one = worded[identity]
-        where = f"the profile{'s' if len(names) > 1 else ''} {', '.join(names)}"
-        yield Notice(f"{one.summary} (in {where})", one.id, one.severity)
+    other = published()
+    return found + [Notice(f"{one.summary} (in the profile {other.profile})", one.id, one.severity)
+                    for one in relied_on(entry, operation, other, tables)]
 
 
 @cache
-def products() -> tuple[Program, ...]:
-    """What the overlays in the package say that SARKs do."""
-    return tuple(Program.of(profile) for profile in profiles() if profile != BASE)
+def published() -> Program:
+    """The published product that is meant where no version is named."""
+    return Program.of(product())
 
 
 def ignored(entry: Entry, operation: Operation) -> Iterator[str]:

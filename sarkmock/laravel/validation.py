@@ -6,7 +6,7 @@ Order and wording are those of Illuminate\\Validation\\Validator: fields in the 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -18,7 +18,18 @@ from sarkmock.http.replies import Errors, PhpError
 from sarkmock.laravel.php import TRIMMED, UploadedFile, to_text
 from sarkmock.laravel.php.filters import csv
 from sarkmock.laravel.php.values import MEMORY_EXHAUSTED, is_utf8
-from sarkmock.laravel.rules import FOR_FILES, IMPLICIT, NUMERIC, PRESENCE, RULES, WITH_PARAMETER, Rule, Tables, Test
+from sarkmock.laravel.rules import (
+    FOR_FILES,
+    IMPLICIT,
+    NUMERIC,
+    PRESENCE,
+    RULES,
+    WITH_PARAMETER,
+    Rule,
+    Tables,
+    Test,
+    maker,
+)
 
 RuleText = str | Sequence[str]
 
@@ -140,9 +151,14 @@ class _Depending:
         except PhpError as error:
             error.field = self.name
             raise
-        except RuleError as error:
-            message = f"Method Illuminate\\Validation\\Validator::validate{studly(error.rule)} does not exist."
-            raise PhpError(message, "BadMethodCallException", self.name) from None
+
+
+def check_names(rules: Mapping[str, RuleText], missing: Collection[str]) -> None:
+    """RuleError for a rule that is neither Laravel's nor among those that the product names though there are none."""
+    for field, text in rules.items():
+        for name in (parse(rule)[0] for rule in _split(text) if rule.strip()):
+            if name not in RULES and name not in missing:
+                raise RuleError(field, name, "there is no such rule")
 
 
 def is_readable(value: Any) -> bool:
@@ -176,12 +192,10 @@ def parse(rule: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _step(rule: Rule, wording: Messages) -> _Step:
-    if rule.name not in RULES:
-        raise RuleError(rule.field, rule.name, "there is no such rule")
     if rule.name in WITH_PARAMETER and rule.parameters in ((), ("",)):
         raise RuleError(rule.field, rule.name, "its parameter is missing")
     try:
-        test = RULES[rule.name](rule)
+        test = maker(rule.name)(rule)
     except ValueError as error:
         raise RuleError(rule.field, rule.name, str(error)) from None
     return _Step(test, message(rule, "string", wording), message(rule, "file", wording),
@@ -196,7 +210,7 @@ def messages(wording: str) -> Messages:
 
 def message(rule: Rule, kind: str, wording: Messages) -> str:
     """The message of a rule that failed for text, or for an upload where ``kind`` is file."""
-    text = wording.get(rule.name, "")  # the two rules that Laravel does not have never get as far as a message
+    text = wording.get(rule.name, "")  # a rule that Laravel does not have never gets as far as a message
     if not isinstance(text, str):
         text = text["numeric" if rule.numeric else kind]
     text = text.replace(":attribute", display(rule.field))
@@ -210,7 +224,3 @@ def display(field: str) -> str:
         field = field[:1].upper() + field[1:]
         field = re.sub("(.)(?=[A-Z])", r"\1_", field).lower()
     return field.replace("_", " ")
-
-
-def studly(rule: str) -> str:
-    return "".join(word[:1].upper() + word[1:] for word in re.split("[-_ ]", rule))

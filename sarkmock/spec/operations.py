@@ -12,7 +12,7 @@ from typing import Any
 
 from sarkmock.http.replies import Framework, MethodNotAllowed, NoRoute, PageNotFound
 from sarkmock.laravel.php.values import is_utf8
-from sarkmock.laravel.validation import Validator
+from sarkmock.laravel.validation import Validator, check_names
 from sarkmock.spec.loading import METHODS, Document, resolve
 
 # Laravel's Router::$verbs, the order in which Symfony names what a path supports.
@@ -81,6 +81,7 @@ def _compile(document: Document, framework: Framework, path: str, method: str,
     status, response = success(document, spec)
     schema = row_schema(document, response)
     rules = body_rules(document, spec)
+    check_names(rules, document["x-missing-rules"])
     properties = schema.get("properties", {})
     guard, abilities = security(document, spec)
     return Operation(
@@ -170,7 +171,7 @@ class Router:
                 return methods[wanted], parameters(template, segments)
         if wanted == "GET":
             raise PageNotFound
-        raise MethodNotAllowed(method, path.strip("/"), self.allowed(path))
+        raise MethodNotAllowed(method, self.allowed(path))
 
     def allowed(self, path: str) -> list[str]:
         """The methods a path supports. GET and HEAD always are: the product's fallback route takes any path."""
@@ -191,7 +192,7 @@ def steps(path: str) -> tuple[str, ...]:
     """The segments of a path below the base. Raises NoRoute."""
     found = path.removeprefix("/")
     if not found or not is_utf8(found):
-        raise NoRoute(path)
+        raise NoRoute
     return tuple(found.split("/"))
 
 

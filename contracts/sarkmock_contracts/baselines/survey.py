@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ..checks.reads import standing
@@ -66,8 +67,13 @@ def is_another(observer: Observer, known: Known, response: Response) -> bool:
 def covers(template: str, path: str) -> bool:
     """Whether a path is one of a template's."""
     steps, wanted = template.split("/"), path.split("/")
-    return len(steps) == len(wanted) and all(
-        step.startswith("{") or step == one for step, one in zip(steps, wanted, strict=True))
+    return len(steps) == len(wanted) and all(map(suits, steps, wanted))
+
+
+def suits(step: str, wanted: str) -> bool:
+    """Whether a segment is that of a template, or begins with what stands there before a parameter."""
+    fixed, parameter, _ = step.partition("{")
+    return wanted.startswith(fixed) if parameter else step == wanted
 
 
 def read_standing(observer: Observer, known: Known) -> Iterator[Fact]:
@@ -90,7 +96,7 @@ def ask_unknown(observer: Observer, known: Known) -> Iterator[Fact]:
 
 def names_in(path: str) -> list[str]:
     """The parameters of a path."""
-    return [step[1:-1] for step in path.split("/") if step.startswith("{")]
+    return re.findall(r"{(\w+)}", path)
 
 
 def told_by(observer: Observer, known: Known, kind: str, exchange: Exchange) -> Iterator[Fact]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from sarkmock.suite_api import Operation, load, profiles
+from sarkmock.suite_api import Operation, load, product
 
 from ..client.http import Exchange, Request, fill_path
 from ..errors import NoBounds, Unavailable
@@ -23,8 +23,8 @@ UNKNOWN = "zz-no-such-key"
 
 @cache
 def others(profile: str) -> tuple[Contract, ...]:
-    """The other profiles in the package."""
-    return tuple(Contract(load(name)) for name in profiles() if name != profile)
+    """The documentation and the published product, as far as they are not what judges."""
+    return tuple(Contract(load(name)) for name in ("documented", product()) if name != profile)
 
 
 def strange_operations(run: Run) -> list[Operation]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from sarkmock.suite_api import Deviation, Operation, covers, deviations, pointer, profiles, read_input
+from sarkmock.suite_api import Deviation, Operation, covers, deviations, pointer, product, read_input
 
 from ..spec.contract import Contract
 from .finding_types import FINDING_TYPES
@@ -18,10 +18,10 @@ BASE = "documented"
 
 
 def known_deviations(profile: str) -> tuple[Deviation, ...]:
-    """Those of every overlay in the package, where the page itself judges; any other profile has none left to know."""
+    """Those of the published product, where the page itself judges; any other profile has none left to know."""
     if profile != BASE:
         return ()
-    return tuple(deviation for name in profiles() if name != BASE for deviation in deviations(name))
+    return deviations(product())
 
 
 def explain(contract: Contract, known: Sequence[Deviation], finding: Finding) -> tuple[str, ...]:

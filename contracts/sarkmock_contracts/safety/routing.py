@@ -154,4 +154,4 @@ def _commands(operations: Sequence[Operation]) -> dict[str, set[str]]:
 
 def literals(operation: Operation) -> Iterator[str]:
     """The segments of an operation's path that are no parameters."""
-    yield from (step for step in operation.path.strip("/").split("/") if not step.startswith("{"))
+    yield from (step for step in operation.path.strip("/").split("/") if "{" not in step)

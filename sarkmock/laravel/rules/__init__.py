@@ -1,5 +1,6 @@
-"""Laravel 7's validation rules: every rule of the page in one table, its categories as sets."""
+"""Laravel's validation rules: every rule of the page in one table, its categories as sets."""
 
+import re
 from collections.abc import Mapping
 
 from sarkmock.laravel.php import is_numeric
@@ -8,7 +9,8 @@ from sarkmock.laravel.rules.base import Maker, Rule, Tables, Test
 from sarkmock.laravel.rules.exists import exists, unique
 from sarkmock.laravel.rules.values import plain
 
-__all__ = ["FOR_FILES", "IMPLICIT", "NUMERIC", "PRESENCE", "RULES", "WITH_PARAMETER", "Maker", "Rule", "Tables", "Test"]
+__all__ = ["FOR_FILES", "IMPLICIT", "NUMERIC", "PRESENCE", "RULES", "WITH_PARAMETER", "Maker", "Rule", "Tables", "Test",
+           "maker"]
 
 RULES: Mapping[str, Maker] = {
     "alpha": plain(values.is_alpha),
@@ -33,13 +35,18 @@ RULES: Mapping[str, Maker] = {
     "size": values.exactly,
     "string": plain(values.is_string),
     "unique": unique,
-    # The product's rules for an IVR's timeout and a tenant's directory; Laravel has no such methods.
-    "operator": values.missing_method("Operator"),
-    "100": values.missing_method("100"),
-    "context": values.missing_method("Context"),
-    "YES": values.missing_method("YES"),
-    "sarkstring": values.missing_method("Sarkstring"),
 }
+
+
+def maker(name: str) -> Maker:
+    """How a rule is made; one that Laravel does not have calls a method that does not exist."""
+    return RULES.get(name) or values.missing_method(studly(name))
+
+
+def studly(name: str) -> str:
+    """A rule's name as part of the name of its method."""
+    return "".join(word[:1].upper() + word[1:] for word in re.split("[-_ ]", name))
+
 
 IMPLICIT = frozenset({"required"})  # asked even if the field is absent or blank; failing, it ends the field
 NUMERIC = frozenset({"integer", "numeric"})  # with one of these a size is a value

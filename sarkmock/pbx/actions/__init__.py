@@ -56,6 +56,9 @@ ACTIONS: dict[str, Action] = {
     "update": crud.update,
     "delete": crud.delete,
     "crash": crud.crash,
+    "show_new": crud.show_new,
+    "update_new": crud.update_new,
+    "do_nothing": crud.do_nothing,
     # call targets: inbound routes, IVRs, ring groups
     "create_routed": targets.create_routed,
     "update_routed": targets.update_routed,
@@ -80,6 +83,7 @@ ACTIONS: dict[str, Action] = {
     # extensions
     "create_mailbox": extensions.create_mailbox,
     "create_mailbox_caught": extensions.caught(extensions.create_mailbox),
+    "create_listed": extensions.create_listed,
     "create_provisioned": extensions.create_provisioned,
     "create_unprovisioned": extensions.create_unprovisioned,
     "create_unprovisioned_caught": extensions.caught(extensions.create_unprovisioned),
@@ -198,6 +202,7 @@ CHECKS: dict[str, Check] = {
     "host_is_valid": Check(trunks.host_is_valid, ("host",)),
     # extensions
     "mac_is_usable": Check(extensions.mac_is_usable, ("macaddr",)),
+    "mac_is_listed": Check(extensions.mac_is_listed, ("macaddr",)),
     "mac_lookup_crashes": Check(extensions.mac_lookup_crashes, ("macaddr",)),
     # tenants
     "default_tenant_stays": Check(checks.default_tenant_stays),

@@ -47,6 +47,23 @@ def delete(context: Context) -> Reply:
     return Reply()
 
 
+def show_new(context: Context) -> Reply:
+    """The defaults of a row that does not exist: of a route that binds none, Laravel makes a new one."""
+    return Reply(dict(context.operation.defaults))
+
+
+def update_new(context: Context) -> Reply:
+    """As an update of such a row, which the product does not store."""
+    row = dict(context.operation.defaults)
+    fill(context, row)
+    return Reply(visible(context, row))
+
+
+def do_nothing(context: Context) -> Reply:
+    """A success without an effect."""
+    return Reply()
+
+
 def crash(context: Context) -> NoReturn:
     """Laravel's debug page, as the example of the operation's 500 response shows it."""
     content = context.operation.spec["responses"]["500"]["content"]["application/json"]

@@ -17,6 +17,8 @@ from sarkmock.pbx.actions.ami import require_pbx
 from sarkmock.pbx.actions.crud import insert, new_row, row_of, save_changes, visible
 from sarkmock.pbx.asterisk import db_get, db_put
 from sarkmock.pbx.database import Row
+from sarkmock.pbx.mac_vendors import vendor_of
+from sarkmock.pbx.pbx_files import MAC_VENDORS
 from sarkmock.pbx.state import State
 
 PASSWORD_LENGTH = 12
@@ -50,8 +52,17 @@ def create_phone(context: Context, kind: Row) -> Reply:
 
 def create_provisioned(context: Context) -> Reply:
     """sark-v6-api.txt lines 288-293: the vendor of the MAC address is the device."""
+    return provisioned(context, vendor(context.state, context.post.get("macaddr")))
+
+
+def create_listed(context: Context) -> Reply:
+    """The vendor is that of SARK's own list; one without templates gives the number 0."""
+    device = listed_vendor(context.state, php.to_text(context.post.get("macaddr")))
+    return provisioned(context, 0 if device == "0" else device)
+
+
+def provisioned(context: Context, device: str | int | None) -> Reply:
     values = sent_new(context)
-    device = vendor(context.state, values.get("macaddr"))
     transport, protocol = values.get("transport", "udp"), values.get("protocol", "IPV4").lower()
     includes = (device, f"{device}.{transport}", f"{device}.{protocol}")
     fixed = {"provision": "".join(f"#INCLUDE {name}\n" for name in includes), "device": device,
@@ -121,14 +132,37 @@ def mac_is_usable(context: Context) -> None:
 
 def mac_lookup_crashes(context: Context) -> None:
     """The published product greps a file that is not there, and takes columns from what it did not find."""
+    if looked_up(context) is not None:
+        raise PhpError("Undefined array key 2", field="macaddr")
+
+
+def mac_is_listed(context: Context) -> None:
+    """The same with a file that is there: only of a prefix that is not in it the product dies."""
+    text = looked_up(context)
+    if text is None:
+        return
+    if listed_vendor(context.state, text) is None:
+        raise PhpError("Undefined array key 2", field="macaddr")
+    if context.state.tables.count("ipphone", "macaddr", text):
+        context.refuse("macaddr", f"This MAC already exists in the DB! {text}")
+
+
+def looked_up(context: Context) -> str | None:
+    """The MAC address that the product looks for; None if it refuses it before."""
     mac = context.post.get("macaddr")
     text = php.to_text(mac)
     if not mac or text == "0":
         context.refuse("macaddr", f"Can't find Manufacturer for this MAC! {text}")
-    elif re.match("[0-9A-Fa-f]{6}", text):
-        raise PhpError("Undefined array key 2", field="macaddr")
-    else:
+        return None
+    if not re.match("[0-9A-Fa-f]{6}", text):
         raise PhpError("Undefined array key 1", field="macaddr")
+    return text
+
+
+def listed_vendor(state: State, mac: str) -> str | None:
+    """The vendor in SARK's list, which a file of the state may replace."""
+    file = state.files.get(MAC_VENDORS)
+    return vendor_of(mac[:6], file.content.decode("utf-8", "replace") if file else None)
 
 
 def sent(context: Context) -> Row:
@@ -148,7 +182,8 @@ def sent_new(context: Context) -> Row:
 
 
 def added(context: Context, values: Row) -> Reply:
-    row = new_row(context) | {"pkey": values["pkey"]} | values | {"passwd": password(context.state)}
+    made = {"passwd": password(context.state)} if "passwd" in context.operation.visible else {}
+    row = new_row(context) | {"pkey": values["pkey"]} | values | made
     insert(context, bound(row))
     return shown(context, row)
 
