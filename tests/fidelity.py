@@ -22,11 +22,14 @@ from sarkmock.http.replies import Refusal
 from sarkmock.pbx.state import State
 from sarkmock.spec import loading, overlay
 from sarkmock.spec.operations import Operation, fits
-from tests import replay
+from tests import replay, wire
 from tests.replay import Difference, Exchange
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "contracts" / "exchanges").glob("*.jsonl"))
+# The recordings of the other versions, in a folder that is called like the profile; whole ones.
+RECORDINGS = sorted((ROOT / "contracts" / "exchanges").glob("*/*.jsonl.gz"))
+FEW = 20  # differences that are shown
 CRASHES = "/x-crashes"
 
 
@@ -179,7 +182,22 @@ def main(arguments: list[str] | None = None) -> int:
     sys.stdout.write("\nwhat a deviation explains:\n")
     sys.stdout.writelines(f"{name:40} {count:5}\n" for name, count in sorted(verdict.seen.items()))
     show("documented, unexplained", verdict.exchanges, verdict.unexplained, options.verbose)
-    return 1 if verdict.shipped or verdict.unexplained else 0
+    others = [] if options.file else [difference for file in RECORDINGS for difference in of_a_version(file)]
+    return 1 if verdict.shipped or verdict.unexplained or others else 0
+
+
+def of_a_version(file: Path) -> list[str]:
+    """The differences of a recording of another version, replayed on its own profile."""
+    found = [str(difference) for difference in differences(replay.read(file), file.parent.name)]
+    sys.stdout.write(f"\n{file.parent.name}, {file.name}: {len(found)} differences\n" + "\n".join(found[:FEW]))
+    return found
+
+
+def differences(exchanges: list[Exchange], profile: str) -> Iterable[object]:
+    """Whole exchanges, with their headers, where these were recorded."""
+    engine = replay.engine_for(profile)
+    whole = "headers" in exchanges[0]["response"]
+    return wire.differences(exchanges, engine) if whole else replay.replay(exchanges, engine)
 
 
 def show(title: str, exchanges: Counter[str], differences: list[Difference], verbose: bool) -> None:

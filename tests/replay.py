@@ -17,7 +17,8 @@ from urllib.parse import urlencode
 
 from sarkmock.http.engine import Engine, Request
 from sarkmock.http.replies import Reply
-from sarkmock.pbx.state import State
+from sarkmock.pbx.pbx_files import MAC_VENDORS
+from sarkmock.pbx.state import File, State
 from sarkmock.spec import loading
 
 Exchange = Mapping[str, Any]
@@ -80,9 +81,10 @@ def send(engine: Engine, request: Request) -> Reply:
 
 
 def factory_fresh(state: State) -> None:
-    """The seed, without the files and calls that a box has only once it was used."""
+    """The seed, without the files and calls that a box has only once it was used, and without a list of vendors."""
     state.reset()
     state.files.clear()
+    state.files[MAC_VENDORS] = File(b"", state.clock.now())
 
 
 def compare(exchange: Exchange, reply: Reply) -> Difference | None:
@@ -107,6 +109,8 @@ def body_of(response: Mapping[str, Any], reply: Reply) -> Any:
     """Our body in the form in which the recording keeps its own."""
     if reply.status == 405 and isinstance(reply.body, dict):
         return {"message": reply.body.get("message")}
+    if isinstance(reply.body, dict) and "trace" in reply.body:
+        return {"message": reply.body["message"], "exception": reply.body["exception"]}
     if not isinstance(reply.body, bytes):
         return json.loads(json.dumps(reply.body))
     if reply.content_type != response["content_type"]:

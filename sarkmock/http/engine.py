@@ -167,7 +167,7 @@ def answer(program: Program, state: State, request: Request) -> Reply:
 
 def path_of(request: Request) -> str:
     """The whole path as Laravel's messages show it: percent-encoded, without slashes at its ends."""
-    return (request.raw_path or quote(f"api/{request.path}", errors="surrogateescape")).strip("/")
+    return (request.raw_path or quote(f"api/{request.path.removeprefix('/')}", errors="surrogateescape")).strip("/")
 
 
 def carry_out(program: Program, state: State, request: Request) -> Reply:

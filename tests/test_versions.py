@@ -1,0 +1,91 @@
+"""Every published version answers as it was recorded; by default a sample of the scenarios, whole with `-m slow`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sarkmock import Engine, State
+from sarkmock.http.engine import Request
+from sarkmock.spec import yaml12
+from sarkmock.spec.loading import deviations, load
+from tests import replay
+from tests.fidelity import RECORDINGS, differences
+
+NTH = 10  # of the scenarios, one in so many
+
+
+def exchanges(file: Path, every: int) -> list[dict[str, Any]]:
+    """The exchanges of some scenarios of a recording."""
+    read = replay.read(file)
+    scenarios = list(dict.fromkeys(exchange["scenario"] for exchange in read))[::every]
+    return [exchange for exchange in read if exchange["scenario"] in scenarios]
+
+
+@pytest.mark.parametrize("file", RECORDINGS, ids=lambda file: f"{file.parent.name}-{file.stem}")
+def test_a_sample_is_answered_as_recorded(file: Path) -> None:
+    assert [str(difference) for difference in differences(exchanges(file, NTH), file.parent.name)] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", RECORDINGS, ids=lambda file: f"{file.parent.name}-{file.stem}")
+def test_all_is_answered_as_recorded(file: Path) -> None:
+    assert [str(difference) for difference in differences(exchanges(file, 1), file.parent.name)] == []
+
+
+FIFTH = """\
+overlay: 1.0.0
+info: {title: A version that does not exist, version: "6.1", x-extends: L10, x-date: 2026-01-01}
+x-without: [holidaytimers-crash, syscommands-start-stop]
+x-deviations:
+  other-answers: &fact {summary: It answers in other words., severity: cosmetic, reason: It was made up for a test.}
+  agents-renamed: *fact
+  route-checked: *fact
+  app-rules-crash: *fact
+actions:
+  - {target: "$['x-laravel']", update: {fallback: {message: Nothing here}}, x-deviation: other-answers}
+  - {target: "$['x-laravel']", update: {row-not-found: "No {model} has the key {key}"}, x-deviation: other-answers}
+  - {target: "$['x-laravel']", update: {messages: laravel-7, trim: ascii}, x-deviation: other-answers}
+  - {target: "$['x-laravel']", update: {throttle: 120, cors: origin}, x-deviation: other-answers}
+  - {target: "$.paths", update: {"/operators": {get: {operationId: operators.list, tags: [Agents], summary: List them,
+     x-hazard: read, x-action: show_example, responses: {"200": {description: None., content: {application/json: {
+     schema: {type: array}, example: []}}}}}}}, x-deviation: agents-renamed}
+  - {target: "$.paths['/agents'].get", remove: true, x-deviation: agents-renamed}
+  - {target: "$.components.schemas.RouteCreate.properties.cluster", update: {x-rules: "required|exists:cluster,pkey"},
+     x-deviation: route-checked}
+  - {target: "$['x-missing-rules']", update: [sarkapp], x-deviation: app-rules-crash}
+  - {target: "$.components.schemas.CustomAppCreate.properties.desc", update: {x-rules: sarkapp},
+     x-deviation: app-rules-crash}
+  - {target: "$.paths['/cosrules/{cosrule}'].get.responses['500'].content['application/json'].example",
+     update: {message: Another message}, x-deviation: cosrule-show-crashes}
+"""
+
+
+def test_a_fifth_version_is_an_overlay_and_needs_no_python(tmp_path: Path) -> None:
+    file = tmp_path / "fifth.yaml"
+    file.write_text(FIFTH, encoding="utf-8")
+    assert len(yaml12.read(file)["actions"]) == 10
+    profile = str(file)
+    known, parents = {one.id: one for one in deviations(profile)}, {one.id for one in deviations("L10")}
+    assert parents - known.keys() == {"holidaytimers-crash", "syscommands-start-stop"}
+    assert known.keys() - parents == {"other-answers", "agents-renamed", "route-checked", "app-rules-crash"}
+    engine = Engine(load(profile), State())
+
+    def answer(method: str, path: str, body: bytes = b"") -> tuple[int | None, Any]:
+        reply = engine.handle(Request(method, path, "", {"Content-Type": "application/json"}, body))
+        debug = isinstance(reply.body, dict) and "trace" in reply.body
+        return reply.status, reply.body["message"] if debug else reply.body
+
+    assert answer("GET", "nosuch") == (404, {"message": "Nothing here"})
+    assert answer("GET", "tenants/x") == (404, "No Tenant has the key x")
+    assert answer("GET", "operators") == (200, [])
+    assert answer("GET", "agents") == (404, {"message": "Nothing here"})
+    assert answer("POST", "routes", b'{"pkey": "r", "cluster": "nosuch"}')[0] == 422
+    assert answer("POST", "customapps", b'{"pkey": "a", "cluster": "default", "desc": "x"}') == (
+        500, "Method Illuminate\\Validation\\Validator::validateSarkapp does not exist.")
+    assert answer("GET", "cosrules/x") == (500, "Another message")
+    assert answer("GET", "holidaytimers") == (200, [])
+    assert answer("GET", "syscommands/pbxrunstate")[0] == 200
+    assert answer("GET", "customapps/any")[0] == 200
