@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from sarkmock_contracts.baselines.catalogue import catalogue, contract_of
+from sarkmock_contracts.baselines.catalogue import catalogue
 from sarkmock_contracts.baselines.facts import NOT_SENT, Facts
 from sarkmock_contracts.baselines.probes import DEPTHS, is_new_key, values_for
 from sarkmock_contracts.baselines.recording import Recorder
 from sarkmock_contracts.client.target import Target
 from sarkmock_contracts.client.transports import InProcess
 from sarkmock_contracts.spec.boundary_values import is_placeholder
+from sarkmock_contracts.spec.contract import contract_of
 
 from sarkmock import Engine, State, create_app
 from sarkmock.laravel.validation import Validator

@@ -5,10 +5,12 @@ import os
 import pty
 import re
 import subprocess
+import sys
 
 import pytest
 import yaml
 
+from sarkmock.cli import OWN, cli
 from sarkmock.suite_api import compile_document, deviations, load
 from tests.serving import COMMAND, mistake, sarkmock
 
@@ -184,3 +186,47 @@ def test_check_says_why_it_cannot_run(tmp_path, url, said):
     assert result.returncode == 2
     assert said in result.stderr
     assert "Traceback" not in result.stdout + result.stderr
+
+
+def test_a_console_without_a_character_gets_another_one():
+    told = output("check", "--quick", "-n", "1", "--only", "Destinations", PYTHONIOENCODING="ascii:strict")
+    assert told.splitlines()[-1].startswith("conforming - ")
+
+
+def test_a_check_of_the_embedded_mock_ends_with_its_table_and_one_line():
+    lines = output("check", "--quick", "-n", "1", "--only", "Destinations").splitlines()
+    table = next(number for number, line in enumerate(lines) if line.startswith("section "))
+    assert [line.partition(" ")[0] for line in lines[table:]] == ["section", "Destinations", "all", "", "conforming"]
+
+
+def test_the_help_needs_no_library_of_the_suite():
+    code = ("import sys; from sarkmock.cli import cli; cli(['--help'], standalone_mode=False);"
+            "print(sorted({'pytest', 'hypothesis', 'schemathesis', 'flask', 'requests', 'rich'} & set(sys.modules)))")
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_summaries_of_the_help_are_those_of_the_commands():
+    for name, (_, _, summary) in OWN.items():
+        assert summary == cli.get_command(None, name).get_short_help_str(limit=120)
+
+
+@pytest.mark.parametrize("command", [("check",), ("import", "https://127.0.0.1:1/api"), ("cleanup", "nosuch.ledger")])
+def test_without_the_libraries_of_the_suite_one_line_names_the_extra(command):
+    code = ("import sys\nfor name in ('pytest', 'schemathesis', 'hypothesis', 'requests'): sys.modules[name] = None\n"
+            f"sys.argv[1:] = {list(command)}\nfrom sarkmock.cli import main\nmain()")
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert re.fullmatch(r"sarkmock: \w+ is not installed: pip install 'sarkmock\[check\]'\n", result.stderr)
+
+
+def test_plugins_that_are_installed_are_not_loaded(tmp_path):
+    plugin = tmp_path / "loud"
+    plugin.mkdir()
+    (plugin / "loud.py").write_text("raise RuntimeError('the plugin was loaded')\n")
+    info = plugin / "loud-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Name: loud\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[pytest11]\nloud = loud\n")
+    told = output("check", "--quick", "-n", "1", "--only", "Destinations", PYTHONPATH=str(plugin))
+    assert told.splitlines()[-1].startswith("conforming")

@@ -214,8 +214,8 @@ def compare(before: str, after: str, fail_on: str, clients: Path | None, slower:
         sarkmock compare before.sark after.sark --json | jq '.differences[] | select(.level == "breaking")'
     """
     from .baselines import commands
-    from .baselines.report import as_json as json_text
     from .baselines.report import as_text, describe
+    from .reports.data import as_json as json_text
 
     one, other, troubles = commands.sides(before, after, lambda: wish_for(after, values, rate=values["rate"]))
     comparison = commands.compare_with(one, other, clients, slower)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from importlib import import_module
 from importlib.metadata import entry_points, version
+from io import TextIOWrapper
 from typing import NoReturn, cast
 
 import click
@@ -22,6 +24,7 @@ OWN = {  # name -> where it is, and its summary, so that nothing is imported to 
     "export": ("export", "export", "Write every operation as a request with example values."),
     "completion": ("completion", "completion", "Print a script that completes commands, options and names in a shell."),
 }
+PLAIN = {"·": "-", "—": "-", "━": "-", "→": "->", "…": "...", "✓": "+"}  # for consoles without these characters
 SUITE = "sarkmock.commands"  # entry points: commands of other packages
 
 
@@ -70,6 +73,7 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line. A user's mistake is one line on stderr and exit code 2."""
+    write_plainly()
     try:
         code = cli(prog_name="sarkmock", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -90,6 +94,20 @@ def main() -> NoReturn:
             raise
         fail(str(error))
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def write_plainly() -> None:
+    """Write another character where the console has none of that name, instead of failing."""
+    codecs.register_error("sarkmock", plainer)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="sarkmock")
+
+
+def plainer(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(PLAIN.get(char, "?") for char in error.object[error.start:error.end]), error.end
 
 
 def is_mistake(error: Exception) -> bool:

@@ -89,7 +89,7 @@ def linked(operation: str) -> Part:
     return lambda suite: links.check_links(suite, suite.contract.by_id[operation])
 
 
-def spoken(check: protocol.Check, operation: str) -> Part:
+def spoken(check: protocol.PathCheck, operation: str) -> Part:
     return lambda suite: check(suite, suite.contract.by_id[operation])
 
 

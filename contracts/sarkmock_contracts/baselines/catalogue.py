@@ -13,7 +13,7 @@ from typing import Any
 
 from sarkmock.suite_api import Document, Operation, load, profiles
 
-from ..spec.contract import Contract
+from ..spec.contract import Contract, contract_of
 
 TABLES = Path(__file__).parent.parent / "spec" / "boundary_values"
 METHODS = ("get", "post", "put", "delete")
@@ -52,11 +52,6 @@ class Known:
     def fields(self) -> list[str]:
         """The variables that any version has rules for."""
         return list(dict.fromkeys(name for operation in self.versions.values() for name in operation.rules))
-
-
-@cache
-def contract_of(profile: str) -> Contract:
-    return Contract(load(profile))
 
 
 @cache

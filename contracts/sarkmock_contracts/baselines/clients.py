@@ -15,7 +15,8 @@ import yaml
 from sarkmock.suite_api import MethodNotAllowed, PageNotFound, profiles
 
 from ..errors import CannotRun
-from .catalogue import catalogue, contract_of
+from ..spec.contract import contract_of
+from .catalogue import catalogue
 from .facts import BOX
 from .severity import Difference
 

@@ -12,17 +12,17 @@ from sarkmock.suite_api import FileError, described, write_whole
 from ..client import interrupts
 from ..client.budget import total_line
 from ..errors import BadBaseline, CannotRun
+from ..reports.data import Data, as_json
 from ..safety.ledger import read_ledger
 from .checkpoint import Partial
 from .clients import mark, read_clients
 from .comparing import Comparison, compare
 from .files import Baseline, read, write
 from .mocking import profile_baseline
-from .page import as_html
 from .profile import lines, profile_of, write_profile
 from .progress import Steps, Watching
 from .recording import PARTS
-from .report import Data, as_json, as_markdown, as_text
+from .report import as_html, as_markdown, as_text
 from .session import AROUND, Session, Wish, plan_of
 from .severity import COMPATIBLE, at_least
 

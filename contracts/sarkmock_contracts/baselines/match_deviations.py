@@ -9,14 +9,14 @@ from functools import cache
 from sarkmock.suite_api import Deviation, deviations, overlay_of, pointer, profiles
 
 from ..errors import Unfit
-from ..judge.attribution import touches
-from .catalogue import catalogue, contract_of
+from ..judge.attribution import BASE, touches
+from ..spec.contract import contract_of
+from .catalogue import catalogue
 from .comparing import Comparison
 from .files import Baseline
 from .mocking import Action, beside, distance, document_of
 from .severity import INFORMATIVE
 
-BASE = "documented"
 FEW = 12  # a turn that makes more differences than this is no step on the way
 Told = Callable[[str], None]
 

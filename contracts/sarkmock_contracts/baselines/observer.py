@@ -14,8 +14,9 @@ from ..errors import Unavailable
 from ..fixtures.keys import Keys
 from ..fixtures.rows import Body, Fixtures, Spared
 from ..spec.boundary_values import Live
+from ..spec.contract import contract_of
 from ..spec.live_tables import LiveTables
-from .catalogue import Known, catalogue, contract_of, working
+from .catalogue import Known, catalogue, working
 from .facts import BOX, NOT_SENT, Fact, Facts, canonical
 from .probes import Depth, is_file, is_new_key, values_for, written
 from .response_shape import field_names, shape
@@ -178,10 +179,6 @@ def box_facts(response: Response) -> Iterator[Fact]:
 
 def takes_files(known: Known, depth: Depth) -> bool:
     return any(is_file(values_for(known, field, depth)) for field in known.fields)
-
-
-def allowed_methods(response: Response) -> set[str]:
-    return {method.strip() for method in (response.header("Allow") or "").split(",")}
 
 
 def get(path: str) -> Request:

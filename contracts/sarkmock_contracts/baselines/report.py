@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
 
 from sarkmock.suite_api import redacted
 
+from ..reports.data import Data
+from ..reports.html import page
+from ..reports.markdown import cell
 from .comparing import Comparison
 from .facts import BOX
 from .files import Baseline
 from .severity import LEVELS, Difference, Unreached
 
-Data = dict[str, Any]
 FORMAT = "sarkmock-compare/1"
-SHOWN = 100  # differences of a level in Markdown; a job summary has an end
+TEMPLATE = Path(__file__).with_name("compare.html.j2")
+MOST_SHOWN = 100  # differences of a level in Markdown; a job summary has an end
 
 
 def describe(comparison: Comparison, clients: str | None = None) -> Data:
@@ -60,10 +62,6 @@ def notes(before: Baseline, after: Baseline) -> Iterator[str]:
         yield f"before tried {before.depth} values, after {after.depth}: only those that both have tried are compared"
     if before.only != after.only:
         yield f"before is of {before.only or 'all sections'}, after of {after.only or 'all sections'}"
-
-
-def as_json(data: Data) -> str:
-    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
 
 # sections: what breaks the client first, then the rest by level
@@ -144,21 +142,25 @@ def _markdown(data: Data) -> Iterator[str]:
     for title, members in sections(data):
         yield from ("", f"### {title}", "")
         yield from ("| operation | what | of | change | why |", "| --- | --- | --- | --- | --- |")
-        for one in members[:SHOWN]:
+        for one in members[:MOST_SHOWN]:
             cells = (f"`{name_of(one)}`", one["kind"], one["of"], change(one), one["reason"])
-            yield f"| {' | '.join(map(_cell, cells))} |"
-        if len(members) > SHOWN:
-            yield from ("", f"... and {len(members) - SHOWN} more.")
+            yield f"| {' | '.join(map(cell, cells))} |"
+        if len(members) > MOST_SHOWN:
+            yield from ("", f"... and {len(members) - MOST_SHOWN} more.")
     if data["unreached"]:
         yield from ("", "<details><summary>Not reached in one of the two: neither gone nor fixed</summary>", "")
-        yield from (f"- {_cell(line)}" for line in unreached_lines(data))
+        yield from (f"- {cell(line)}" for line in unreached_lines(data))
         yield from ("", "</details>")
-
-
-def _cell(value: Any) -> str:
-    return " ".join(str(value).split()).replace("|", "\\|").replace("<", "&lt;")
 
 
 def by_kind(data: Data) -> list[tuple[str, int]]:
     """How many differences there are of each kind."""
     return Counter(one["kind"] for one in data["differences"]).most_common()
+
+
+# HTML
+
+
+def as_html(data: Data) -> str:
+    return page(TEMPLATE, {"change": change, "name_of": name_of}, data=data, sections=sections(data),
+                headline=headline(data), kinds=by_kind(data), unreached=list(unreached_lines(data)))

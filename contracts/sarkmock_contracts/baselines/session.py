@@ -21,6 +21,7 @@ from ..client.rate_limit import USUAL_LIMIT, RateLimit
 from ..client.target import Target
 from ..client.transports import Layer, OverHttp, Transport
 from ..errors import BadLedger, CannotRun
+from ..judge.attribution import BASE
 from ..run import embedded
 from ..safety.finishing import finish
 from ..safety.guards import Caution, Safety
@@ -28,7 +29,8 @@ from ..safety.ledger import read_ledger
 from ..safety.preflight import preflight
 from ..safety.retry_safety import undone
 from ..safety.routing import HAZARDS
-from .catalogue import catalogue, contract_of
+from ..spec.contract import contract_of
+from .catalogue import catalogue
 from .checkpoint import Partial
 from .facts import Facts
 from .files import Baseline
@@ -36,7 +38,6 @@ from .observer import Observer
 from .probes import DEPTHS
 from .recording import Case, Recorder
 
-BASE = "documented"
 AROUND = "what is there, before and after"
 MEMORY = Path("/dev/shm")  # where there is one, a ledger that nobody needs costs no time
 

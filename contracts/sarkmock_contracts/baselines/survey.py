@@ -11,7 +11,7 @@ from ..client.target import Client
 from ..errors import Withheld
 from .catalogue import Known, catalogue
 from .facts import Fact
-from .observer import ABSENT, ASKED, THERE, Observer, allowed_methods, box_facts, get
+from .observer import ABSENT, ASKED, THERE, Observer, box_facts, get
 
 UNKNOWN = "nosuchkey"
 
@@ -35,7 +35,7 @@ def survey_path(client: Client, path: str, prefix: str) -> Iterator[Fact]:
         exchange = client.send(Request("OPTIONS", fill_path(path, dict.fromkeys(names_in(path), prefix + UNKNOWN))))
     except Withheld:
         return
-    methods = allowed_methods(exchange.response)
+    methods = exchange.response.allow
     for known in members:
         if known.method != "GET":
             yield Fact(known.name, "reach", "", THERE if known.method in methods else ABSENT)

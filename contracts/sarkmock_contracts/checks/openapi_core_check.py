@@ -18,7 +18,7 @@ from ..judge.conformance import Problem
 from ..run import Run
 
 HOST = "https://127.0.0.1:44300"
-BASE = "/api"
+BASE_PATH = "/api"
 
 
 class CoreRequest:
@@ -26,8 +26,8 @@ class CoreRequest:
 
     def __init__(self, request: Request) -> None:
         self.host_url = HOST
-        self.path = BASE + request.path
-        self.full_url_pattern = HOST + BASE + request.path
+        self.path = BASE_PATH + request.path
+        self.full_url_pattern = HOST + BASE_PATH + request.path
         self.method = request.method.lower()
         self.content_type = request.content_type
         self.body = request.body
@@ -46,7 +46,7 @@ class CoreResponse:
 
 def openapi_core_of(run: Run) -> OpenAPI:
     """openapi-core's compiled document; the server is named outright, as its matching is host-sensitive."""
-    return OpenAPI.from_dict({**run.contract.document, "servers": [{"url": HOST + BASE}]})
+    return OpenAPI.from_dict({**run.contract.document, "servers": [{"url": HOST + BASE_PATH}]})
 
 
 def check_openapi_core(run: Run, core: OpenAPI, operation: Operation) -> None:

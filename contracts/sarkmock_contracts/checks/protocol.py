@@ -23,7 +23,7 @@ UNKNOWN = "nosuchkey"
 # The last one: names of AMI functions are case sensitive (sark-v6-api.txt line 134).
 UNKNOWN_PATHS = ("/nosuchpath", "/nosuchpath/at/all", "/tenants/default/nosuch", "/astamis/coresettings")
 NO_INPUT = (b'{"a": ', b"[1, 2]", b"null", b'"x"', b"")
-NO_PAGE = "Page Not Found. Check your URI for correctness"
+NOT_FOUND = {"message": "Page Not Found. Check your URI for correctness"}
 
 
 def check_head(run: Run, operation: Operation) -> None:
@@ -44,7 +44,7 @@ def check_options(run: Run, operation: Operation) -> None:
     """OPTIONS on a known path: 200, an empty body and the methods of the path."""
     exchange = run.send(Request("OPTIONS", any_path(run, operation)))
     wanted = supported(run, operation)
-    allowed = methods(exchange)
+    allowed = exchange.response.allow
     run.coverage.paths.add(operation.path)
     if exchange.response.status != 200:
         tell(run, operation, "options", "status", f"OPTIONS answers {exchange.response.status}", exchange)
@@ -61,7 +61,7 @@ def check_methods(run: Run, operation: Operation) -> None:
         exchange = run.send(Request(method, any_path(run, operation)))
         if exchange.response.status != 405:
             tell(run, operation, "method", method, f"{method} answers {exchange.response.status}, not 405", exchange)
-        elif methods(exchange) != wanted:
+        elif exchange.response.allow != wanted:
             allowed = exchange.response.header("Allow")
             tell(run, operation, "method", "allow", f"405 with Allow: {allowed}, not {sorted(wanted)}", exchange)
 
@@ -74,11 +74,6 @@ def supported(run: Run, operation: Operation) -> set[str]:
 def any_path(run: Run, operation: Operation) -> str:
     """A path of the operation, whatever its parameters stand for."""
     return fill_path(operation.path, dict.fromkeys(operation.parameters, run.fixtures.texts.prefix + UNKNOWN))
-
-
-def methods(exchange: Exchange) -> set[str]:
-    allow = exchange.response.header("Allow") or ""
-    return {method.strip() for method in allow.split(",") if method.strip()}
 
 
 def check_unknown_key(run: Run, operation: Operation) -> None:
@@ -94,7 +89,7 @@ def check_unknown_paths(run: Run) -> None:
     for path in UNKNOWN_PATHS:
         exchange = run.send(Request("GET", path))
         known = run.contract.operation_of(exchange.request) is not None
-        worded = known or exchange.response.json == {"message": NO_PAGE}
+        worded = known or exchange.response.json == NOT_FOUND
         if exchange.response.status != 404 or not worded:
             text = f"GET {path} answers {exchange.response.status} {exchange.response.body[:80]!r}"
             run.report("", Problem("unknown-path", "", "GET", text), exchange)
@@ -104,7 +99,7 @@ def check_unknown_paths(run: Run) -> None:
 
 def check_no_delete(run: Run, path: str) -> None:
     exchange = run.send(Request("DELETE", path))
-    if exchange.response.status != 405 or methods(exchange) != {"GET", "HEAD"}:
+    if exchange.response.status != 405 or exchange.response.allow != {"GET", "HEAD"}:
         text = f"DELETE {path} answers {exchange.response.status}, Allow: {exchange.response.header('Allow')}"
         run.report("", Problem("unknown-path", "", "DELETE", text), exchange)
 
@@ -201,10 +196,10 @@ def tell(run: Run, operation: Operation, check: str, kind: str, text: str, *evid
     run.report(operation.id, Problem(check, "", kind, text), *evidence)
 
 
-Check = Callable[[Run, Operation], None]
+PathCheck = Callable[[Run, Operation], None]
 
 
-def checks_for(run: Run, operation: Operation) -> Iterable[Check]:
+def checks_for(run: Run, operation: Operation) -> Iterable[PathCheck]:
     """The checks of this module that make sense for an operation."""
     if run.is_first_of_path(operation):
         yield check_methods

@@ -9,14 +9,15 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from sarkmock.suite_api import Operation, load, product
+from sarkmock.suite_api import Operation, product
 
 from ..client.http import Exchange, Request, fill_path
 from ..errors import NoBounds, Unavailable
+from ..judge.attribution import BASE
 from ..judge.conformance import Problem
 from ..run import Run
 from ..spec.boundary_values import FileOf, bounds_of, is_placeholder
-from ..spec.contract import Contract
+from ..spec.contract import Contract, contract_of
 
 UNKNOWN = "zz-no-such-key"
 
@@ -24,7 +25,7 @@ UNKNOWN = "zz-no-such-key"
 @cache
 def others(profile: str) -> tuple[Contract, ...]:
     """The documentation and the published product, as far as they are not what judges."""
-    return tuple(Contract(load(name)) for name in ("documented", product()) if name != profile)
+    return tuple(contract_of(name) for name in (BASE, product()) if name != profile)
 
 
 def strange_operations(run: Run) -> list[Operation]:
@@ -46,7 +47,7 @@ def check_strange_paths(run: Run) -> None:
             there = found.response.status != 404
         else:
             found = run.send(Request("OPTIONS", path))
-            there = operation.method in methods(found) - set(run.contract.router.allowed(path))
+            there = operation.method in found.response.allow - set(run.contract.router.allowed(path))
         if there:
             text = f"{operation.method} {operation.path} is there, though it is not documented"
             run.report("", Problem("unknown-path", operation.path, operation.method, text), found)
@@ -56,10 +57,6 @@ def examples(run: Run, operation: Operation) -> dict[str, Any]:
     """The path that the other profile gives as its example."""
     other = next(one for one in others(run.options.profile) if operation in one.operations)
     return other.examples(operation)
-
-
-def methods(exchange: Exchange) -> set[str]:
-    return {method.strip() for method in (exchange.response.header("Allow") or "").split(",")}
 
 
 def strange_fields(run: Run, operation: Operation) -> dict[str, Any]:

@@ -62,6 +62,11 @@ class Response:
             return None
 
     @property
+    def allow(self) -> set[str]:
+        """The methods that the header Allow names."""
+        return {method.strip() for method in (self.header("Allow") or "").split(",") if method.strip()}
+
+    @property
     def ok(self) -> bool:
         return 200 <= self.status < 300
 

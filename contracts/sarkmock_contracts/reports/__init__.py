@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from sarkmock.suite_api import write_whole
 
 from ..judge.verdicts import Outcome
 from ..run import Run
-from .data import Data, describe
+from .data import as_json, describe
 from .html import as_html
 from .junit import as_junit
 from .markdown import as_markdown
 from .sarif import as_sarif
-
-
-def as_json(data: Data) -> str:
-    """The JSON report, described by report.schema.json."""
-    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
-
 
 WRITERS = {
     "report.json": as_json,

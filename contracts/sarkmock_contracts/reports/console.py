@@ -15,8 +15,8 @@ from sarkmock.suite_api import Operation, redacted
 from ..client.curl import curl_line
 from ..judge.verdicts import Classified, Outcome, page_lines
 from ..run import Run
+from .data import STEPS
 
-STEPS = 12  # so many lines repeat a sequence; a longer one is told by its end
 STYLES = {"breaks": "bold red", "surprises": "yellow", "cosmetic": "dim"}
 
 

@@ -5,6 +5,7 @@ Secrets are taken out here, so that no report can hold one.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -118,3 +119,8 @@ def variables(run: Run, found: list[Classified], operation: Operation) -> Iterat
         yield {"field": name, "rules": rules if isinstance(rules, list) else rules.split("|"),
                "accepted": field in run.coverage.accepted, "refused": field in run.coverage.refused,
                "findings": [judged.id for judged in found if judged.finding.identity.field == name]}
+
+
+def as_json(data: Data) -> str:
+    """A report as JSON."""
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"

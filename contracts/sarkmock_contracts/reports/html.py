@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,17 @@ TEMPLATE = Path(__file__).with_name("report.html.j2")
 STATUSES = ("new", "expired", "known", "accepted")
 
 
-def as_html(data: Data) -> str:
+def page(template: Path, filters: Mapping[str, Callable[..., Any]], **values: Any) -> str:
+    """A template as one self-contained page."""
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True,
                                      undefined=jinja2.StrictUndefined)
-    environment.filters["state"] = state
-    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(data=data, sections=sections(data), statuses=STATUSES, severities=SEVERITIES,
-                           findings=sorted(data["findings"], key=rank), status_of=worst(data))
+    environment.filters.update(filters)
+    return environment.from_string(template.read_text(encoding="utf-8")).render(**values)
+
+
+def as_html(data: Data) -> str:
+    return page(TEMPLATE, {"state": state}, data=data, sections=sections(data), statuses=STATUSES,
+                severities=SEVERITIES, findings=sorted(data["findings"], key=rank), status_of=worst(data))
 
 
 def sections(data: Data) -> list[tuple[str, list[Data]]]:

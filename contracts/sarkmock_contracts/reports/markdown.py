@@ -36,8 +36,8 @@ def _lines(data: Data) -> Iterator[str]:
 
 def _incomplete(run: Data) -> Iterator[str]:
     if run["stopped"]:
-        yield from ("", f"Stopped: {_cell(run['stopped'])}.")
-    yield from (f"- not as before: {_cell(line)}" for line in run["residue"])
+        yield from ("", f"Stopped: {cell(run['stopped'])}.")
+    yield from (f"- not as before: {cell(line)}" for line in run["residue"])
     if run["untested"]:
         yield from ("", f"{len(run['untested'])} cases were left untested.")
 
@@ -48,7 +48,7 @@ def _findings(status: str, found: list[Data]) -> Iterator[str]:
     yield from ("", f"### {status.capitalize()}", "")
     yield from ("| severity | finding | what | page |", "| --- | --- | --- | --- |")
     for one in found[:SHOWN]:
-        yield f"| {one['severity']} | `{_cell(one['id'])}` | {_cell(one['message'])} | {_numbers(one['page_lines'])} |"
+        yield f"| {one['severity']} | `{cell(one['id'])}` | {cell(one['message'])} | {_numbers(one['page_lines'])} |"
     if len(found) > SHOWN:
         yield from ("", f"... and {len(found) - SHOWN} more.")
 
@@ -57,7 +57,7 @@ def _deviations(title: str, listed: list[Data]) -> Iterator[str]:
     if not listed:
         return
     yield from ("", f"<details><summary>{title} deviations ({len(listed)})</summary>", "")
-    yield from (f"- `{one['id']}` ({one['severity']}): {_cell(one['summary'])}" for one in listed)
+    yield from (f"- `{one['id']}` ({one['severity']}): {cell(one['summary'])}" for one in listed)
     yield from ("", "</details>")
 
 
@@ -76,5 +76,6 @@ def _numbers(lines: list[int]) -> str:
     return ", ".join(map(str, lines))
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """A value as a cell of a table."""
     return " ".join(str(value).split()).replace("|", "\\|").replace("<", "&lt;")

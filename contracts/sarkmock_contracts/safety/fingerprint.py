@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from sarkmock.suite_api import Operation, load, profiles
+from sarkmock.suite_api import Operation, profiles
 
 from ..client.http import Exchange, Request, Response
 from ..client.target import Client
 from ..judge.conformance import conforms
-from ..spec.contract import Contract
+from ..spec.contract import contract_of
 
 READS = 4  # a budget of 60 requests a minute has other uses
 HEADERS = ("Server", "X-Powered-By", "X-RateLimit-Limit")
@@ -45,11 +45,6 @@ class Fingerprint:
     def __str__(self) -> str:
         fitting = sum(self.version in fact.fits for fact in self.facts)
         return f"{self.version} ({fitting} of {len(self.facts)} facts)" if self.facts else self.version
-
-
-@cache
-def contract_of(profile: str) -> Contract:
-    return Contract(load(profile))
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sarkmock.suite_api import load, profiles
+from sarkmock.suite_api import profiles
 
 from ..client import interrupts
 from ..client.http import Exchange, Request, Response
@@ -13,7 +13,7 @@ from ..client.target import Target
 from ..client.transports import Access, OverHttp, Transport
 from ..errors import CannotRun, Unanswered
 from ..fixtures.keys import Keys
-from ..spec.contract import Contract
+from ..spec.contract import contract_of
 from ..spec.operation_data import patterns
 from . import cleanup, target_snapshot
 from .gate import Gate, Permissions
@@ -42,7 +42,7 @@ class Finishing:
     def __init__(self, transport: Transport, ledger: Ledger) -> None:
         head = ledger.head
         self.ledger = ledger
-        self.contracts = [Contract(load(name)) for name in dict.fromkeys([head["profile"], *profiles()])]
+        self.contracts = [contract_of(name) for name in dict.fromkeys([head["profile"], *profiles()])]
         ownership = Ownership(self.contracts, self, Keys(head["prefix"], patterns()), ledger)
         permissions = Permissions(frozenset(head["hazards"]))
         self.target = Target(Gate(transport, Reader(self.contracts), permissions, ownership))

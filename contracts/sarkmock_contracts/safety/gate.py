@@ -14,12 +14,12 @@ from ..client.http import Exchange, Request, Response, header
 from ..client.transports import Layer, Transport
 from ..errors import Withheld
 from ..fixtures.keys import MARK
+from ..judge.judge import PBX_DOWN
 from .ledger import Entry, Ledger
 from .ownership import Ownership, removal
 from .routing import HAZARDS, MEANT, Meaning, Reader, hostile, spellings
 
 READ_ONLY = frozenset({"read"})
-PBX_DOWN = 503  # the product asks for the PBX before it does anything
 _OVERRIDES = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")
 
 

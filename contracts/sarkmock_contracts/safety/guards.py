@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from sarkmock.suite_api import Operation, load, profiles
+from sarkmock.suite_api import Operation, profiles
 
 from ..client import interrupts
 from ..client.target import Client
 from ..client.transports import Access, Transport
 from ..errors import CannotRun, Unanswered
 from ..fixtures.keys import Keys, new_prefix
-from ..spec.contract import Contract
+from ..spec.contract import Contract, contract_of
 from ..spec.operation_data import patterns
 from . import cleanup, target_snapshot
 from .gate import Gate, Permissions
@@ -48,7 +48,7 @@ class Safety:
 
     def __init__(self, contract: Contract, url: str, caution: Caution, profile: str, client: Client) -> None:
         self.client, self.url, self.caution, self.profile = client, url, caution, profile
-        self.contracts = [contract, *(Contract(load(name)) for name in profiles() if name != profile)]
+        self.contracts = [contract, *(contract_of(name) for name in profiles() if name != profile)]
         self.keys = Keys(new_prefix(), patterns()) if caution.permissions.writes else Keys(patterns=patterns())
         file = caution.ledger or f"sarkmock-{urlsplit(url).hostname}-{self.keys.prefix}.ledger"
         self.ledger = Ledger(Path(file), self._head())

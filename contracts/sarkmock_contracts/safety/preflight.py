@@ -30,7 +30,7 @@ def preflight(target: Target, verify: bool | str, client: Client | None = None) 
 
     ``verify`` is what the client trusts, as requests takes it.
     """
-    problem = None if embedded(target) else unreachable(target.url, verify)
+    problem = None if is_embedded(target) else unreachable(target.url, verify)
     if problem:
         raise CannotRun(problem)
     answer = (client or target).get(PROBE)
@@ -40,7 +40,7 @@ def preflight(target: Target, verify: bool | str, client: Client | None = None) 
     return answer
 
 
-def embedded(target: Target) -> bool:
+def is_embedded(target: Target) -> bool:
     """Whether there is no connection to look at."""
     return isinstance(list(target.layers())[-1], InProcess)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 from urllib.parse import quote
 
@@ -20,6 +20,7 @@ from sarkmock.suite_api import (
     check_fields,
     compile_document,
     follow,
+    load,
     pointer,
 )
 
@@ -167,6 +168,12 @@ class Contract:
     def links_from(self, operation: Operation) -> dict[str, Link]:
         """Links of an operation by the id of their target."""
         return {link.target: link for link in self.links if link.source == operation.id}
+
+
+@cache
+def contract_of(profile: str) -> Contract:
+    """The compiled document of a profile."""
+    return Contract(load(profile))
 
 
 def in_section(operation: Operation, name: str) -> bool:

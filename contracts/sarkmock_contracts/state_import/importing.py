@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sarkmock.suite_api import Operation, Seed, SeedError, load, load_seed, profiles
+from sarkmock.suite_api import Operation, Seed, SeedError, load_seed, profiles
 
 from ..client.http import Request, Response, fill_path
 from ..client.rate_limit import RateLimit
@@ -19,7 +19,7 @@ from ..errors import CannotRun, Unanswered, Withheld
 from ..safety.gate import Gate, Permissions
 from ..safety.preflight import preflight
 from ..safety.routing import Reader
-from ..spec.contract import Contract
+from ..spec.contract import Contract, contract_of
 from . import state_reader
 from .anonymize import disguised
 
@@ -85,7 +85,7 @@ def import_state(url: str, access: Access, rate: str, wanted: Wanted, tell: Prog
 
 def guarded(transport: Transport, tell: Progress = lambda *_: None) -> StateReader:
     """The box behind a target, with a gate that lets out reads alone."""
-    contracts = [Contract(load(name)) for name in profiles()]
+    contracts = [contract_of(name) for name in profiles()]
     return StateReader(Target(Gate(transport, Reader(contracts), Permissions())), contracts, tell)
 
 
