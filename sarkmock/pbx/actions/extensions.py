@@ -14,7 +14,7 @@ from sarkmock.http.context import Context
 from sarkmock.http.replies import Conflict, PhpError, Reply
 from sarkmock.laravel import php
 from sarkmock.pbx.actions.ami import require_pbx
-from sarkmock.pbx.actions.crud import insert, new_row, row_of, save_changes, visible
+from sarkmock.pbx.actions.crud import insert, new_row, row_of, save_changes, table_of, visible
 from sarkmock.pbx.asterisk import db_get, db_put
 from sarkmock.pbx.database import Row
 from sarkmock.pbx.mac_vendors import vendor_of
@@ -183,7 +183,8 @@ def sent_new(context: Context) -> Row:
 
 def added(context: Context, values: Row) -> Reply:
     made = {"passwd": password(context.state)} if "passwd" in context.operation.visible else {}
-    row = new_row(context) | {"pkey": values["pkey"]} | values | made
+    early = made if "passwd" in table_of(context).attributes else {}  # where the SQL has it
+    row = new_row(context) | early | {"pkey": values["pkey"]} | values | made
     insert(context, bound(row))
     return shown(context, row)
 
