@@ -12,6 +12,7 @@ from typing import Any
 
 from sarkmock import Engine, Journal, create_app
 from sarkmock.http.engine import Request
+from sarkmock.http.flask_app import direct
 from sarkmock.server.certificates import Pair
 from sarkmock.server.https_server import Server
 
@@ -28,8 +29,8 @@ def engine() -> Engine:
 
 
 def recorded(mock: Engine) -> Any:
-    """As `serve` has it: with a journal."""
-    return create_app(mock, journal=Journal(mock))
+    """As `serve` has it: with a journal, directly while nothing hooks into Flask."""
+    return direct(create_app(mock, journal=Journal(mock)))
 
 
 def bare() -> Any:
@@ -56,30 +57,16 @@ def bare() -> Any:
             return flask.jsonify({"description": ["The description field is required."]}), 422
         return flask.jsonify(row | sent), 201
 
+    @app.put("/api/tenants/<tenant>")
+    def update(tenant: str) -> Any:
+        return flask.jsonify(row | flask.request.get_json())
+
     return app
 
 
 def ours(app: Any, port: int, pair: Pair) -> None:
     with Server(app, port=port, tls=pair):
         signal.pause()
-
-
-def granian_supervised(app: Any, port: int, pair: Pair) -> None:
-    from granian import Granian
-    from granian.constants import Interfaces
-
-    supervisor = Granian("bare", port=port, interface=Interfaces.WSGI, workers=1, blocking_threads=1,
-                         ssl_cert=pair.certificate, ssl_key=pair.key, log_enabled=False)
-    supervisor.serve(target_loader=lambda: app, wrap_loader=False)
-
-
-def cheroot(app: Any, port: int, pair: Pair) -> None:
-    from cheroot.ssl.builtin import BuiltinSSLAdapter
-    from cheroot.wsgi import Server as Cheroot
-
-    server = Cheroot(("127.0.0.1", port), app, numthreads=1)
-    server.ssl_adapter = BuiltinSSLAdapter(str(pair.certificate), str(pair.key))
-    server.start()
 
 
 def uvicorn(app: Any, port: int, pair: Pair) -> None:
@@ -93,10 +80,8 @@ def uvicorn(app: Any, port: int, pair: Pair) -> None:
 CANDIDATES = {
     "bare Flask, sarkmock.server": (bare, ours),
     "sarkmock serve": (lambda: recorded(engine()), ours),
-    "sarkmock serve --journal 0": (lambda: create_app(engine()), ours),
-    "bare Flask, granian with its supervisor": (bare, granian_supervised),
+    "sarkmock serve --journal 0": (lambda: direct(create_app(engine())), ours),
     "bare Flask, uvicorn, called inline": (bare, uvicorn),
-    "bare Flask, cheroot, one thread": (bare, cheroot),
 }
 
 if __name__ == "__main__":

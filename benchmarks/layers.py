@@ -18,6 +18,7 @@ from rich.table import Table
 
 from sarkmock import Journal, create_app
 from sarkmock.faults import Faults
+from sarkmock.http.flask_app import direct
 
 HEADERS = {"HTTP_HOST": "127.0.0.1:44300", "HTTP_ACCEPT": "application/json", "HTTP_USER_AGENT": "benchmark/1",
            "HTTP_ACCEPT_ENCODING": "gzip, deflate", "HTTP_CONNECTION": "keep-alive"}
@@ -26,11 +27,12 @@ HEADERS = {"HTTP_HOST": "127.0.0.1:44300", "HTTP_ACCEPT": "application/json", "H
 def faulty() -> Any:
     """Faults that no request here meets."""
     mock = engine()
-    return create_app(mock, journal=Journal(mock), faults=Faults(mock, [{"operation": "agents.list", "status": 500}]))
+    return direct(create_app(mock, journal=Journal(mock),
+                             faults=Faults(mock, [{"operation": "agents.list", "status": 500}])))
 
 
 LAYERS: dict[str, Callable[[], Any]] = {
-    "the engine through the gateway": lambda: create_app(engine()),
+    "the engine through the gateway": lambda: direct(create_app(engine())),
     "with a journal": lambda: recorded(engine()),
     "with a journal and faults for others": faulty,
 }
@@ -44,7 +46,7 @@ def micros(app: Any, method: str, path: str, body: bytes, seconds: float) -> flo
         for _ in range(50):
             environ = {"REQUEST_METHOD": method, "PATH_INFO": path, "CONTENT_LENGTH": str(len(body)),
                        "CONTENT_TYPE": "application/json", "wsgi.input": io.BytesIO(body), **HEADERS}
-            b"".join(app.wsgi_app(environ, lambda *_: None))
+            b"".join(app(environ, lambda *_: None))
         count += 50
     return (time.process_time() - began) / count * 1e6
 

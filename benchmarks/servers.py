@@ -1,6 +1,6 @@
 """Requests per second of every candidate, side by side in one run: on a busy machine only the ratios mean something.
 
-`python benchmarks/servers.py [--seconds 0.5] [--rounds 3] [--only TEXT] [--json]`
+`python benchmarks/servers.py [--seconds 0.5] [--rounds 3] [--only TEXT] [--json] [--before CHECKOUT] [--prism COMMAND]`
 """
 
 from __future__ import annotations
@@ -8,16 +8,18 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 from candidates import CANDIDATES
 from load import Shot, rate
@@ -25,28 +27,58 @@ from rich.console import Console
 from rich.table import Table
 
 from sarkmock.server import certificates
+from sarkmock.spec.loading import load
 
+SCRIPT = Path(__file__).with_name("candidates.py")
 REFERENCE = next(iter(CANDIDATES))
 SHOTS = [
     Shot("list of 20", 200, "GET", "/api/tenants"),
     Shot("show", 200, "GET", "/api/tenants/default"),
     Shot("invalid POST", 422, "POST", "/api/tenants", lambda _: '{"pkey": "bench"}'),
     Shot("valid POST", 201, "POST", "/api/tenants", lambda n: f'{{"pkey": "bench{n}", "description": "Bench"}}'),
+    Shot("PUT", 200, "PUT", "/api/tenants/default", lambda n: f'{{"description": "bench{n}"}}'),
 ]
 Rates = dict[str, dict[str, float]]
 
 
+class Candidate(NamedTuple):
+    """A server that is started for a measurement: `command` of a port and a certificate."""
+
+    name: str
+    command: Callable[[int, certificates.Pair], list[str]]
+    tls: bool = True
+    prefix: str = "/api"
+    environment: Mapping[str, str] = {}
+
+
+def of_this_checkout(name: str, script: Path = SCRIPT) -> Candidate:
+    return Candidate(name, lambda port, pair: [sys.executable, str(script), name, str(port), str(pair.certificate),
+                                               str(pair.key)])
+
+
+def of_another(checkout: Path) -> Candidate:
+    """`sarkmock serve` of another state of this project; what it needs must be installed."""
+    before = of_this_checkout("sarkmock serve", checkout / "benchmarks" / "candidates.py")
+    return before._replace(name="sarkmock serve, before", environment={"PYTHONPATH": str(checkout)})
+
+
+def prism(command: str, document: Path) -> Candidate:
+    """Stoplight's Prism with our document, on plain HTTP: it has no HTTPS."""
+    document.write_text(json.dumps(load()))
+    return Candidate("Prism, plain HTTP", lambda port, _: [
+        *shlex.split(command), "mock", "--port", str(port), "--verboseLevel", "silent", str(document)], False, "")
+
+
 @contextmanager
-def running(name: str, pair: certificates.Pair) -> Iterator[str]:
+def running(candidate: Candidate, pair: certificates.Pair) -> Iterator[str]:
     """The candidate as a process group of its own, on a port that was free a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    command = [sys.executable, str(Path(__file__).with_name("candidates.py")), name, str(port),
-               str(pair.certificate), str(pair.key)]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
+    process = subprocess.Popen(candidate.command(port, pair), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                               start_new_session=True, env=os.environ | candidate.environment)
     try:
         wait_for(port)
-        yield f"https://127.0.0.1:{port}"
+        yield f"http{'s' if candidate.tls else ''}://127.0.0.1:{port}"
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -61,17 +93,16 @@ def wait_for(port: int) -> None:
     raise SystemExit(f"nothing listens on port {port}")
 
 
-def measure(names: list[str], seconds: float, rounds: int) -> Rates:
+def measure(candidates: list[Candidate], pair: certificates.Pair, seconds: float, rounds: int) -> Rates:
     """Median over rounds in which every candidate had its turn."""
-    found: dict[str, dict[str, list[float]]] = {name: {shot.name: [] for shot in SHOTS} for name in names}
-    with tempfile.TemporaryDirectory() as directory:
-        pair = certificates.make(Path(directory), "127.0.0.1")
-        for _ in range(rounds):
-            for name in names:
-                with running(name, pair) as url:
-                    for shot in SHOTS:
-                        rate(url, shot._replace(body=shot.body and _warm(shot)), seconds / 10)
-                        found[name][shot.name].append(rate(url, shot, seconds))
+    found = {one.name: {shot.name: [] for shot in SHOTS} for one in candidates}  # type: dict[str, dict[str, list[float]]]
+    for _ in range(rounds):
+        for one in candidates:
+            with running(one, pair) as url:
+                for shot in SHOTS:
+                    sent = shot._replace(path=one.prefix + shot.path.removeprefix("/api"))
+                    rate(url, sent._replace(body=shot.body and _warm(shot)), seconds / 10)
+                    found[one.name][shot.name].append(rate(url, sent, seconds))
     return {name: {shot: median(rates) for shot, rates in shots.items()} for name, shots in found.items()}
 
 
@@ -93,10 +124,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default="", help="candidates whose name holds this text, beside the first")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--before", type=Path, metavar="CHECKOUT", help="compare with this state of the project, too")
+    parser.add_argument("--prism", metavar="COMMAND", help="compare with Prism: npm install @stoplight/prism-cli@5")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the candidate under way is stopped, too
-    names = [name for name in CANDIDATES if name == REFERENCE or options.only in name]
-    rates = measure(names, options.seconds, options.rounds)
+    candidates = [of_this_checkout(name) for name in CANDIDATES if name == REFERENCE or options.only in name]
+    with tempfile.TemporaryDirectory() as directory:
+        pair = certificates.make(Path(directory), "127.0.0.1")
+        candidates += [of_another(options.before)] if options.before else []
+        candidates += [prism(options.prism, Path(directory) / "openapi.json")] if options.prism else []
+        rates = measure(candidates, pair, options.seconds, options.rounds)
     if options.json:
         print(json.dumps(rates, indent=2))
     else:

@@ -18,7 +18,7 @@ SOURCES = sorted([PLUGIN, *(ROOT / "sarkmock").rglob("*.py"), *(ROOT / "contract
 
 # The ladder of sarkmock/: a unit may import only units of the steps above it in this list.
 LADDER = [
-    {"atomic", "redaction", "server.limits", "suggest", "ui"},
+    {"atomic", "redaction", "server.limits", "server.tls", "suggest", "ui"},
     {"spec.data_files", "spec.overlay", "spec.pointers", "spec.yaml12", "http.delivery", "http.replies"},
     {"http.cors", "http.ranges", "http.web_server"},
     {"laravel.email_address", "pbx.asterisk", "pbx.database", "pbx.mac_vendors", "pbx.pbx_files", "server.http11",

@@ -49,6 +49,8 @@ def apache(path: str) -> Refused | None:
 
 def normalized(path: str) -> str | None:
     """A path without dot segments and repeated slashes; None if it leads above the root."""
+    if not ("%" in path or "/." in path or "//" in path or path.endswith("/")):
+        return path
     kept: list[str] = []
     steps = path.split("/")
     for step in steps:
@@ -80,6 +82,8 @@ def raw_path(script: str, path: str, target: str) -> str:
     ``target`` is what the server says of it (REQUEST_URI), if anything; otherwise the decoded path is encoded anew.
     """
     raw = target.partition("?")[0]
+    if raw == script + path and "%" not in raw and raw.isascii():
+        return path
     if raw and unquote_to_bytes(raw).decode("latin-1") == script + path:
         return raw[len(script):] if raw.startswith(script) else quote(path.encode("latin-1"), SAFE)
     return quote(path.encode("latin-1"), SAFE)

@@ -33,6 +33,7 @@ class Entry:
     sizes: tuple[int, int]
     fault: str = ""
     delay: float = 0.0
+    weight: int = 0  # bytes, about
 
     @property
     def method(self) -> str:

@@ -127,6 +127,7 @@ class Journal:
         entry = Entry(0, engine.state.clock.now(), time.time(), taken, request, answer, engine.program, fields, sizes)
         if isinstance(reply, Disturbed):
             entry.fault, entry.delay = reply.fault, reply.delay
+        entry.weight = weight(entry)
         self._keep(entry)
 
     def _keep(self, entry: Entry) -> None:
@@ -134,15 +135,14 @@ class Journal:
             self._count += 1
             entry.number = self._count
             self._entries.append(entry)
-            self._size += weight(entry)
+            self._size += entry.weight
             while len(self._entries) > self.limit or self._size > self.max_bytes:
-                self._size -= weight(self._entries.popleft())
+                self._size -= self._entries.popleft().weight
 
 
 def weight(entry: Entry) -> int:
     """The bytes of what an entry holds; what it takes beside that, the number of entries bounds."""
     request, answer = entry.request, entry.answer
-    texts = (request.path, request.query, request.method, *entry.fields, *entry.fields.values(),
-             *request.headers.values(), *(value for _, value in answer.headers))
-    return len(request.body) + len(answer.body) + sum(
-        len(text) if text.isascii() else 4 * len(text) for text in texts)
+    texts = "".join((request.path, request.query, request.method, *entry.fields, *entry.fields.values(),
+                     *request.headers.values(), *[value for _, value in answer.headers]))
+    return len(request.body) + len(answer.body) + len(texts) * (1 if texts.isascii() else 4)

@@ -18,7 +18,7 @@ from sarkmock.server.application import Application, Environ, Response, call, en
 from sarkmock.server.http11 import NO_BODY, BadRequest, Head, Reader, Request, response_head
 from sarkmock.server.limits import Limits
 
-PIECE = 2**16  # bytes; TLS is closed 30 seconds after the last one, whatever the client has read by then
+PIECE = 2**16  # bytes
 READ_AHEAD = 2**16  # bytes of further requests that are received while one is answered
 JSON = "application/json"
 NO_HEAD = Head("-", "-", "", 1, {})  # of a request that could not be read

@@ -21,6 +21,7 @@ from sarkmock.server.application import Application
 from sarkmock.server.certificates import Pair
 from sarkmock.server.connection import Connection, Served, Service
 from sarkmock.server.limits import Limits, most_connections
+from sarkmock.server.tls import Tls
 
 BACKLOG = 1024
 REFUSED = 256  # connections beyond the limit that are told so; further ones are closed
@@ -133,16 +134,21 @@ class Server:
             await asyncio.sleep(0)  # in between, others have their turn
 
     async def _welcome(self, accepted: socket.socket) -> None:
-        limits = self.limits
-        handshake, shutdown = (limits.header_timeout, limits.body_timeout) if self._context else (None, None)
         try:
-            await self._loop.connect_accepted_socket(
-                lambda: Connection(self._service), accepted, ssl=self._context, ssl_handshake_timeout=handshake,
-                ssl_shutdown_timeout=shutdown)
+            await self._loop.connect_accepted_socket(self._protocol, accepted)
         except BaseException as error:
-            self._service.accepted -= 1
+            self._forget()
             if not isinstance(error, OSError):
                 raise
+
+    def _protocol(self) -> asyncio.Protocol:
+        connection = Connection(self._service)
+        if self._context is None:
+            return connection
+        return Tls(self._context, connection, self.limits.header_timeout, self._forget)
+
+    def _forget(self) -> None:
+        self._service.accepted -= 1
 
     async def _watch(self) -> None:
         """Drop the connections whose clients are too slow."""

@@ -1,0 +1,93 @@
+"""Many connections at once to `sarkmock serve`: some idle, some busy; how long the busy ones wait, and what it takes.
+
+`python benchmarks/many.py [--idle 5000] [--busy 200] [--requests 20] [--http]`
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import re
+import resource
+import ssl
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+REQUEST = b"GET /api/tenants/default HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+AT_ONCE = 50  # handshakes
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+async def ask(streams: Streams) -> float:
+    """Seconds that a request took; any answer but 200 is an error."""
+    reader, writer = streams
+    began = time.perf_counter()
+    writer.write(REQUEST)
+    head = await reader.readuntil(b"\r\n\r\n")
+    if not head.startswith(b"HTTP/1.1 200 "):
+        raise SystemExit(head.splitlines()[0].decode())
+    await reader.readexactly(int(re.search(rb"(?i)content-length: (\d+)", head)[1]))  # type: ignore[index]
+    return time.perf_counter() - began
+
+
+async def connect(url: str, number: int) -> list[Streams]:
+    """Connections that have had one answer each and are kept alive."""
+    parts, context, few = urlsplit(url), ssl._create_unverified_context(), asyncio.Semaphore(AT_ONCE)
+
+    async def one() -> Streams:
+        async with few:
+            streams = await asyncio.open_connection(parts.hostname, parts.port,
+                                                    ssl=context if parts.scheme == "https" else None)
+            await ask(streams)
+            return streams
+    return await asyncio.gather(*[one() for _ in range(number)])
+
+
+async def measure(url: str, idle: int, busy: int, requests: int) -> None:
+    began = time.perf_counter()
+    waiting = await connect(url, idle)
+    print(f"{idle} idle connections after {time.perf_counter() - began:.1f} s")
+    clients = await connect(url, busy)
+
+    async def client(streams: Streams) -> list[float]:
+        return [await ask(streams) for _ in range(requests)]
+    began = time.perf_counter()
+    taken = sorted(one for times in await asyncio.gather(*map(client, clients)) for one in times)
+    print(f"{busy} busy ones: {len(taken) / (time.perf_counter() - began):,.0f} requests/s, "
+          f"median {taken[len(taken) // 2] * 1000:.0f} ms, p99 {taken[int(len(taken) * 0.99)] * 1000:.0f} ms, "
+          f"longest {taken[-1] * 1000:.0f} ms")
+    alone = sorted([await ask(clients[0]) for _ in range(200)])
+    print(f"one busy one: median {alone[100] * 1000:.1f} ms, p99 {alone[198] * 1000:.1f} ms")
+    await asyncio.gather(*map(ask, waiting[::50]))
+    print("the idle ones are still served")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Many connections at once.")
+    parser.add_argument("--idle", type=int, default=5000)
+    parser.add_argument("--busy", type=int, default=200)
+    parser.add_argument("--requests", type=int, default=20, help="of each busy connection, one after another")
+    parser.add_argument("--http", action="store_true")
+    options = parser.parse_args()
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    command = [sys.executable, "-m", "sarkmock", "serve", "--port", "0", "--idle-timeout", "600",
+               *(["--http"] if options.http else [])]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        url = next(line.split()[-1] for line in server.stdout or () if line.startswith("listening"))
+        asyncio.run(measure(url, options.idle, options.busy, options.requests))
+        status = Path(f"/proc/{server.pid}/status")
+        if status.exists():
+            kilobytes = re.findall(r"VmHWM:\s+(\d+)", status.read_text())
+            print(f"memory: {int(kilobytes[0]) // 1024} MB")
+    finally:
+        server.kill()
+        server.wait()
+
+
+if __name__ == "__main__":
+    main()
