@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sarkmock import load_seed
 from sarkmock.pbx.shorewall import first_mistake, words
 from tests.shorewall import cases, oracle
 from tests.shorewall import words as generator
@@ -42,3 +43,11 @@ def test_generated_rules_have_the_same_verdict(version: int, tmp_path: Path) -> 
         if (mistake is None) != (problem is None) and not oracle.is_undecided(problem):
             different.append((rules, problem, mistake))
     assert different == [], f"seed {SEED}, version {version}"
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_the_configuration_of_a_fresh_pbx_passes(version: int, tmp_path: Path) -> None:
+    folder = f"/etc/{oracle.PROGRAMS[version]}/"
+    files = {path.removeprefix(folder): content for path, content in load_seed("factory").files.items()
+             if path.startswith(folder)}
+    assert oracle.verdict(files, version, tmp_path / "configuration") is None

@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sarkmock.pbx.shorewall import Site
@@ -61,6 +61,15 @@ def verdicts(rule_sets: Sequence[Sequence[str]], version: int, folder: Path) -> 
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     outputs = ((sets / f"{number}.out").read_text(errors="replace") for number in range(len(rule_sets)))
     return [problem(output.replace(f"{configuration}/", "")) for output in outputs]
+
+
+def verdict(files: Mapping[str, bytes], version: int, folder: Path) -> str | None:
+    """Shorewall's message for a whole configuration, which lacks no more than what every box has."""
+    configure(folder, version)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    run = subprocess.run([PROGRAMS[version], "check", "-e", folder], capture_output=True, text=True, check=False)
+    return problem(run.stdout + run.stderr)
 
 
 def problem(output: str) -> str | None:

@@ -14,7 +14,7 @@ from sarkmock.pbx.shorewall.protocols import TCP, protocol_number
 from sarkmock.pbx.shorewall.words import Words
 
 OPTIONAL_PARAMETER = frozenset(["DNAT", "QUEUE", "REDIRECT"])
-WITH_EMPTY_PARAMETER = frozenset(("TARPIT", "IPTABLES", "IP6TABLES"))
+WITH_EMPTY_PARAMETER = frozenset(("TARPIT", "IPTABLES", "IP6TABLES", "NFLOG", "ULOG", "NFQUEUE", "NFQUEUE!", "INLINE"))
 NAME_AND_PARAMETER = compiled(r"(\w+)\(.*\)")
 SET_NAME = compiled(r"\+?(6_)?[a-zA-Z][-\w]*")
 SET_FLAGS = compiled(r"(dst|src)(,(dst|src)){0,5}")

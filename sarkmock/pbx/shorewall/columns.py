@@ -73,7 +73,7 @@ def row_of(line: str) -> Row:
 
 def split(line: str) -> tuple[Row, str]:
     """A line's columns, and what stands behind `;;` for iptables."""
-    parts = fields(line, ";;")
+    parts = line.split(";;")
     if len(parts) > 2:
         raise Wrong("Only one set of double semicolons (';;') allowed on a line")
     raw = parts[1] if len(parts) > 1 else ""
@@ -94,7 +94,7 @@ def split(line: str) -> tuple[Row, str]:
 
 
 def head_and_pairs(text: str) -> tuple[str, str]:
-    parts = fields(text, ";")
+    parts = text.split(";")
     if len(parts) > 1 and parts[1]:
         if len(parts) > 2:
             raise Wrong("Only one semicolon (';') allowed on a line")
@@ -105,7 +105,7 @@ def head_and_pairs(text: str) -> tuple[str, str]:
         if brace <= begin or text[brace - 1] not in "&@%":
             return text[:brace], text[brace + 1:-1]
         brace = text.rfind("{", 0, brace)
-    return (parts[0] if parts else ""), ""
+    return parts[0], ""
 
 
 def named(text: str) -> dict[str, str]:

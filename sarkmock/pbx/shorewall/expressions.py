@@ -15,7 +15,7 @@ NUMERIC = re.compile(r"\s*([-+]?\d{1,15})")
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("or",), ("and",), ("||",), ("&&",), ("==", "!=", "eq", "ne"), ("<", ">", "<=", ">=", "lt", "gt", "le", "ge"),
     ("+", "-", "."), ("*", "/", "%"))
-OPERATORS = frozenset(word for level in LEVELS for word in level)
+VALUES = ("number", "single", "double")
 DEEPEST = 40
 LONGEST = 2000
 CALLS = frozenset([
@@ -35,6 +35,8 @@ def evaluated(text: str) -> Value:
     """The value of an expression whose variables are filled in."""
     if re.fullmatch(r"\d+", text, re.ASCII):
         return text
+    if re.fullmatch(r"\d{1,9}\.\d{1,9}", text, re.ASCII):
+        return f"{float(text):.15g}"
     if len(text) > LONGEST:
         raise Undecided
     if re.fullmatch(r"[a-zA-Z_]\w*", text, re.ASCII) and text not in CALLS:
@@ -68,7 +70,10 @@ class Parser:
 
     def value(self) -> Value:
         found = self.level(0)
-        if self.tokens[self.position][0] != "end":
+        kind, text = self.tokens[self.position]
+        if kind in VALUES or text == ")":
+            raise Wrong(f"Couldn't parse expression: syntax error near {text}")
+        if kind != "end":
             raise Undecided
         return found
 
@@ -84,7 +89,7 @@ class Parser:
 
     def term(self) -> Value:
         kind, text = self.tokens[self.position]
-        self.position += 1
+        self.position = min(self.position + 1, len(self.tokens) - 1)
         self.depth += 1
         if self.depth > DEEPEST:
             raise Undecided
@@ -102,6 +107,8 @@ class Parser:
                 if self.tokens[self.position] == ("sign", ")"):
                     self.position += 1
                     return found
+            if "end" in (kind, self.tokens[self.position][0]):
+                raise Wrong("Couldn't parse expression: syntax error at its end")
             raise Undecided
         finally:
             self.depth -= 1

@@ -47,7 +47,7 @@ def check(name: str, row: Row, source: str, dest: str, place: Place, words: Word
     origdest = "-" if row.origdest in ("all", "detect") else row.origdest
     hosts.check(source, origdest, "-", replace(place, to_firewall=False, before_routing=True))
     if goes_on:
-        hosts.check(source, "-" if name in REDIRECTING else server, "-" if "+" in origdest else origdest, place)
+        hosts.check(source, "-", "-" if "+" in origdest else origdest, place)
 
 
 def server_and_port(text: str, version: int) -> tuple[str, str]:

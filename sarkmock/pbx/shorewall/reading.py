@@ -23,6 +23,7 @@ DIRECTIVE = re.compile(r"\s*\?(IF\s+|ELSE|ELSIF\s+|ENDIF|SET\s+|RESET\s+|FORMAT\
                        r"|INFO\s+|WARNING!\s+|INFO!\s+|REQUIRE\s+)(.*)", re.IGNORECASE | re.ASCII | re.DOTALL)
 BEGIN = re.compile(r"\s*\??BEGIN\s+(PERL|SHELL)\s*;?(.*)", re.IGNORECASE | re.ASCII | re.DOTALL)
 INLINE_SCRIPT = re.compile(r"\s*(?:\??PERL|\?SHELL)|\s*SHELL\s", re.IGNORECASE | re.ASCII)
+EMPTY_SCRIPT = re.compile(r"\s*\??PERL\s*", re.IGNORECASE | re.ASCII)
 END = {kind: re.compile(rf"\s*\??END(\s+{kind})?\s*(?:;\s*)?(.*)", re.IGNORECASE | re.ASCII | re.DOTALL)
        for kind in ("PERL", "SHELL")}
 INCLUDE = compiled(r"\s*\??INCLUDE\s.*")
@@ -230,6 +231,8 @@ class Lines:
             if begin[2].strip(SPACE):
                 raise Wrong(f"Invalid BEGIN {begin[1].upper()} directive")
             self.script = begin[1].upper()
+        elif EMPTY_SCRIPT.fullmatch(text):
+            raise Wrong("Perl Script failed")
         elif not INLINE_SCRIPT.match(text):
             text = text.partition("#")[0].rstrip(SPACE)
             if text:
