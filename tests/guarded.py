@@ -10,7 +10,7 @@ from typing import Any
 from sarkmock_contracts.client.http import Exchange, Request, Response
 from sarkmock_contracts.client.rate_limit import Clock
 from sarkmock_contracts.client.target import Target
-from sarkmock_contracts.client.transports import InProcess
+from sarkmock_contracts.client.transports import InProcess, SignedIn, Transport
 from sarkmock_contracts.fixtures.rows import Fixtures
 from sarkmock_contracts.run import Run
 from sarkmock_contracts.run_options import RunOptions
@@ -19,7 +19,7 @@ from sarkmock_contracts.safety.guards import Caution, Safety
 from sarkmock_contracts.spec.contract import Contract
 from sarkmock_contracts.spec.live_tables import LiveTables
 
-from sarkmock import Engine, State, create_app
+from sarkmock import Engine, Seed, State, create_app
 from sarkmock.suite_api import load
 
 Reading = Callable[[Request], Request]
@@ -29,7 +29,7 @@ Reading = Callable[[Request], Request]
 class Wire:
     """A transport that hands every request to the box as a server of some kind reads it."""
 
-    inner: InProcess
+    inner: Transport
     reading: Reading
     left: list[Request] = field(default_factory=list)
 
@@ -43,18 +43,21 @@ class Wire:
 
 def timeless(row: dict[str, Any]) -> dict[str, Any]:
     """A row without the time of its last change: what was put back was changed."""
-    return {name: value for name, value in row.items() if name not in ("z_updated", "z_updater")}
+    times = ("z_updated", "z_updater", "last_used_at", "updated_at")
+    return {name: value for name, value in row.items() if name not in times}
 
 
 class Box:
     """A PBX that notes which operations it carried out."""
 
     def __init__(self, profile: str, reading: Reading | None = None) -> None:
-        self.engine = Engine(load(profile), State(now=1_717_236_000))
+        document = load(profile)
+        state = State(Seed.factory(document["x-database"]), now=1_717_236_000, token="1|0123456789")
+        self.engine = Engine(document, state)
         self.done: list[str] = []
         program = self.engine.program
         program.plans = {name: (self._noting(name, action), checks) for name, (action, checks) in program.plans.items()}
-        self.wire = Wire(InProcess(create_app(self.engine)), reading or (lambda request: request))
+        self.wire = Wire(SignedIn(InProcess(create_app(self.engine)), state), reading or (lambda request: request))
         self.hazards = {operation.id: operation.hazard for operation in self.engine.operations}
 
     def _noting(self, name: str, action: Any) -> Any:

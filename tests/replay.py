@@ -19,7 +19,6 @@ from sarkmock.http.engine import Engine, Request
 from sarkmock.http.replies import Reply
 from sarkmock.pbx.pbx_files import MAC_VENDORS
 from sarkmock.pbx.state import File, State
-from sarkmock.spec import loading
 
 Exchange = Mapping[str, Any]
 
@@ -190,7 +189,7 @@ def resource_of(request: Mapping[str, Any]) -> str:
 
 
 def engine_for(profile: str) -> Engine:
-    return Engine(loading.load(profile), State())
+    return Engine(profile=profile)
 
 
 def main(arguments: list[str] | None = None) -> int:

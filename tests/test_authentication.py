@@ -92,7 +92,7 @@ def test_only_the_users_operations_look_at_the_secret_alone(send, authorization,
     assert send("GET", "/auth/users", authorization).status_code == user
 
 
-@pytest.mark.parametrize("path", ["/tenants", "/auth/login", "/nosuch", "/"])
+@pytest.mark.parametrize("path", ["/tenants", "/auth/login", "/nosuch"])
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
 def test_a_token_without_a_bar_crashes_every_route(send, method, path):
     reply = send(method, path, "Bearer nobar")

@@ -137,12 +137,14 @@ def test_every_parameter_of_a_request_has_a_value(profile: str) -> None:
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("form", ["curl", "http"])
 def test_the_mock_answers_every_request_as_the_document_says(form: str, profile: str) -> None:
-    engine = Engine(load(profile), State(load_seed("demo"), now=1_717_236_000.0))
+    token = "1|0123456789"
+    engine = Engine(load(profile), State(load_seed("demo", load(profile)), now=1_717_236_000.0, token=token))
     text = exported(form, profile)
     requests = http_requests(text) if form == "http" else curl_lines(text, False) + curl_lines(text, True)
     answered = []
     for method, path, body in requests:
-        headers = {"Content-Type": "application/json"} if body else {}
+        engine.state.admit()  # one of the requests logs out
+        headers = {"Authorization": f"Bearer {token}"} | ({"Content-Type": "application/json"} if body else {})
         reply = engine.handle(Request(method, unquote(path).strip("/"), "", headers, body.encode()))
         operation = engine.find(method, unquote(path))[0]
         assert str(reply.status) in operation.spec["responses"], (method, path, reply)
@@ -157,3 +159,14 @@ def test_the_command_writes_a_file_or_prints(tmp_path: Path) -> None:
     assert sarkmock("export", "curl", "--base-url", BASE, "--profile", "shipped").stdout == exported("curl", "shipped")
     assert "'soap' is not one of 'postman', 'http', 'curl'" in mistake("export", "soap")
     assert "No such file or directory" in mistake("export", "curl", "-o", str(tmp_path / "no" / "file"))
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize(("form", "header"), [
+    ("curl", '-H "Authorization: Bearer $TOKEN"'), ("http", "Authorization: Bearer {{token}}"),
+    ("postman", '"value": "Bearer {{token}}"')])
+def test_every_guarded_request_has_a_token_to_be_filled_in(form: str, header: str, profile: str) -> None:
+    guarded = [one for one in compile_document(load(profile)) if one.guard]
+    found = exported(form, profile).count(header)
+    assert found >= len(guarded) if form == "postman" else found == len(guarded)  # a collection has examples, too
+    assert bool(guarded) == (profile == "L11")

@@ -35,8 +35,8 @@ def test_the_big_one_is_big_and_the_empty_one_empty():
 @pytest.mark.parametrize("profile", profiles())
 @pytest.mark.parametrize("name", seed_names())
 def test_the_api_would_have_written_what_a_named_seed_holds(name, profile):
-    content = load_seed(name).content()
-    assert load_seed(content, load(profile)) == load_seed(name)
+    seed = load_seed(name, load(profile))
+    assert load_seed(seed.content(), load(profile)) == seed
 
 
 def test_the_demo_shows_something_in_every_list():

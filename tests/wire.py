@@ -24,17 +24,19 @@ from sarkmock.http.engine import Engine
 from sarkmock.http.flask_app import create_app, direct
 from sarkmock.http.wsgi import BASE
 from sarkmock.pbx.pbx_files import MAC_VENDORS
+from sarkmock.pbx.state import File
 from tests import replay
 
 FILE = Path(__file__).parent / "cases" / "wire.jsonl.gz"
 BOUNDARY = "sarkboundary7f3a"
 HEADERS = ("Allow", "Content-Type", "Content-Disposition", "Location", "Cache-Control", "Retry-After",
            "WWW-Authenticate", "Accept-Ranges", "Content-Range")
-VOLATILE_FIELDS = {"z_created", "z_updated", "passwd", "filesize", "date"}
+VOLATILE_FIELDS = {"z_created", "z_updated", "passwd", "filesize", "date", "created_at", "updated_at", "accessToken",
+                   "CoreStartupDate", "CoreStartupTime", "CoreReloadDate", "CoreReloadTime"}
 VOLATILE = [(re.compile(pattern), name) for pattern, name in (
     (r"dateSeg\d{6}", "dateSeg<n>"), (r"sched\d{6}", "sched<n>"), (r"sarkbak\.\d{9,}\.zip", "sarkbak.<t>.zip"),
     (r"sark\.db\.\d{9,}", "sark.db.<t>"), (r"Master\.\d{9,}", "Master.<t>"),
-    (r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b", "<time>"),
+    (r"\b\d+\|[A-Za-z0-9]{40,56}\b", "<token>"), (r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b", "<time>"),
     (r"\b[2346789bcdfghjkmnpqrtvwxyzBCDFGHJKLMNPQRTVWXYZ]{12}(?=[,)'\"])", "<password>"))]
 LONGEST_TEXT = 4000
 
@@ -67,14 +69,16 @@ def stand_in(request: Mapping[str, Any], status: int) -> bool:
                               (request["method"] == "PUT" and path.startswith("/firewalls/")))
 
 
-def differences(exchanges: Iterable[Mapping[str, Any]], engine: Engine) -> Iterator[Difference]:
-    """Sends every exchange in order; a scenario starts on a factory-fresh box."""
+def differences(exchanges: Iterable[Mapping[str, Any]], engine: Engine, *, files: Mapping[str, bytes] | None = None,
+                ) -> Iterator[Difference]:
+    """Sends every exchange in order; a scenario starts on a factory-fresh box, with these files."""
     client, scenario = Client(engine), None
     for exchange in exchanges:
         if exchange["scenario"] != scenario:
             scenario, client.saved = exchange["scenario"], {}
             replay.factory_fresh(engine.state)
             del engine.state.files[MAC_VENDORS]
+            engine.state.files |= {path: File(content, 0) for path, content in (files or {}).items()}
         got = client.send(exchange["request"])
         aspect = difference(exchange["response"], got)
         if aspect and not stand_in(exchange["request"], exchange["response"]["status"]):
@@ -119,7 +123,7 @@ class Client:
         fields = {"Accept": "application/json", "Host": "127.0.0.1:8000"}
         fields |= {"Content-Type": content_type} if content_type else {}
         fields |= {} if body is None else {"Content-Length": str(len(body))}
-        fields |= recorded.get("headers", {})
+        fields |= {name: value and self.filled(value) for name, value in recorded.get("headers", {}).items()}
         return environ_of(recorded["method"], target, fields, body or b"")
 
 
@@ -151,8 +155,9 @@ def payload(recorded: Mapping[str, Any]) -> tuple[str, bytes | None]:
         return "application/json", json.dumps(recorded["json"]).encode()
     if "form" in recorded:
         return "application/x-www-form-urlencoded", urlencode(recorded["form"]).encode()
-    if "parts" in recorded:
-        return f"multipart/form-data; boundary={BOUNDARY}", multipart(recorded["parts"])
+    if "parts" in recorded or "files" in recorded:
+        files = [(name, *file) for name, file in recorded.get("files", {}).items()]
+        return f"multipart/form-data; boundary={BOUNDARY}", multipart(recorded.get("parts", files))
     if "raw64" in recorded:
         return "", base64.b64decode(recorded["raw64"])
     if "rawgen" in recorded:

@@ -67,6 +67,23 @@ def runs(command: Command) -> Command:
     return run
 
 
+def logs_in(command: Command) -> Command:
+    """A command that may log in to its target first; it is logged out in any case."""
+    @wraps(command)
+    def run(*, login: str | None, **values: Any) -> Any:
+        if login is None:
+            return command(**values)
+        from .client.login import logged_in
+        from .run_options import caution_of
+
+        url = values.get("url") or values.get("after")
+        if url is None or "://" not in url:
+            raise click.UsageError("--login goes with the URL of a target")
+        with logged_in(url, caution_of(values).access, login) as access:
+            return command(**{**values, "token_env": access.token_env})
+    return run
+
+
 def confirmed(url: str | None, values: dict[str, Any]) -> dict[str, Any]:
     """The values of the options; what is disruptive is confirmed on the terminal."""
     if url is None or not values["allow_disruptive"] or values["yes_i_mean"]:
@@ -83,8 +100,9 @@ def confirmed(url: str | None, values: dict[str, Any]) -> dict[str, Any]:
 @takes("check", "limits", "rate")
 @click.option("-n", "processes", metavar="N", help="Number of processes, each with a mock of its own (auto: one for "
               "each core; default for the embedded mock).")
-@takes("safety", "access", "header")
+@takes("safety", "access", "login", "header")
 @runs
+@logs_in
 def check(url: str | None, processes: str | None, **values: Any) -> int:
     """Judge the embedded mock, or the API at URL, by the documentation.
 
@@ -112,14 +130,14 @@ def check(url: str | None, processes: str | None, **values: Any) -> int:
 
 @click.command()
 @click.argument("ledger", type=FILE)
-@takes("rate", "header")
+@takes("rate", "login", "header")
 @runs
-def cleanup(ledger: Path, rate: str, header: tuple[str, ...]) -> int:
+def cleanup(ledger: Path, rate: str, login: str | None, header: tuple[str, ...]) -> int:
     """Remove what a run that was killed has left on a target.
 
     LEDGER is the file that `sarkmock check` named when it began. It says where the target is and how it is reached.
-    A ledger holds the names of headers and never their values: give --header again if the run had it; a token is
-    read from the same environment variable.
+    A ledger holds the names of headers and never their values: give --header or --login again if the run had it; a
+    token is read from the same environment variable.
 
     Exit code 0: all is as it was. 1: the lines say what is not. 2: it could not be tried.
 
@@ -130,7 +148,7 @@ def cleanup(ledger: Path, rate: str, header: tuple[str, ...]) -> int:
     """
     from .safety.finishing import finish
 
-    left = finish(ledger, rate, header)
+    left = finish(ledger, rate, header, login)
     report_residue(left)
     click.echo(f"{ledger}: {f'{len(left)} things are not as they were' if left else 'all is as it was'}")
     return 1 if left else 0
@@ -143,8 +161,9 @@ def cleanup(ledger: Path, rate: str, header: tuple[str, ...]) -> int:
               help="How many values are tried on every variable.")
 @takes("limits", "rate")
 @click.option("--force", is_flag=True, help="Replace an existing baseline.")
-@takes("safety", "access", "header")
+@takes("safety", "access", "login", "header")
 @runs
+@logs_in
 def baseline(url: str, output: Path, depth: str, force: bool, plan: bool, **values: Any) -> int:
     """Record how the API at URL behaves, to compare it with later.
 
@@ -192,8 +211,9 @@ def baseline(url: str, output: Path, depth: str, force: bool, plan: bool, **valu
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--report", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
               help="Write the comparison to this directory: JSON, text, Markdown and HTML.")
-@takes("rate", "safety", "access", "header")
+@takes("rate", "safety", "access", "login", "header")
 @runs
+@logs_in
 def compare(before: str, after: str, fail_on: str, clients: Path | None, slower: float, as_json: bool,
             report: Path | None, **values: Any) -> int:
     """Report the differences between two baselines, profiles, or a baseline and a target.
@@ -257,8 +277,9 @@ def overlay(baseline: Path, output: Path, force: bool) -> int:
 @click.option("--with-secrets", is_flag=True,
               help="Keep passwords and PINs, and import backups and snapshots, too; only you can read the file.")
 @click.option("--tables-only", is_flag=True, help="Import rows only: no files, no runtime values of extensions.")
-@takes("rate", "access", "header")
+@takes("rate", "access", "login", "header")
 @runs
+@logs_in
 def import_(url: str, output: Path | None, with_secrets: bool, tables_only: bool, rate: str, **values: Any) -> None:
     """Import the state of the API at URL into a seed file, so that `sarkmock serve` answers from the same state.
 

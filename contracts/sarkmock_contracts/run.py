@@ -18,7 +18,7 @@ from .client.http import Exchange, Request, Response
 from .client.interrupts import Interrupts
 from .client.rate_limit import Clock, RateLimit
 from .client.target import Target
-from .client.transports import InProcess, Layer, OverHttp, Transport
+from .client.transports import InProcess, Layer, OverHttp, SignedIn, Transport
 from .errors import CannotRun, NewFindings, Unanswered, Unavailable, Withheld
 from .fixtures.rows import Fixtures
 from .judge.allowlist import Accepted
@@ -257,9 +257,10 @@ class Run:
             self.cassette.close()
 
 
-def embedded(profile: str) -> InProcess:
+def embedded(profile: str) -> Transport:
     """The mock in this process."""
-    return InProcess(create_app(Engine(profile=profile)))
+    engine = Engine(profile=profile)
+    return SignedIn(InProcess(create_app(engine)), engine.state)
 
 
 def open_run(options: RunOptions, accepted: Accepted | None = None, watcher: Watcher | None = None) -> Run:

@@ -19,6 +19,10 @@ HEAD = """\
 BASE=${{BASE:-{base_url}}}
 CURL=${{CURL:-curl -sS}}
 """
+TOKEN = """\
+# An administrator's bearer token, as a login returns it: TOKEN='1|...' sh FILE
+TOKEN=${TOKEN:-}
+"""
 
 
 def as_curl(document: Document, base_url: str) -> str:
@@ -26,6 +30,7 @@ def as_curl(document: Document, base_url: str) -> str:
     requests = exported(document)
     known = variables(requests)
     lines = [HEAD.format(title=f"{document['info']['title']} {document['info']['version']}", base_url=base_url)]
+    lines += [TOKEN] if any(one.operation.guard for one in requests) else []
     for section, members in sections(requests).items():
         lines += [f"# {section}", "", *(line for one in members for line in block(one, known))]
     return "\n".join(lines)
@@ -44,7 +49,8 @@ def command(one: Exported, known: dict[str, str]) -> str:
     for name, value in {**one.parameters, **known}.items():
         path = path.replace("{" + name + "}", quote(value, safe=""))
     words = ["$CURL", *(["-X", one.operation.method] if one.operation.method != "GET" else []),
-             f'"$BASE"{shlex.quote(path)}', "-H", "'Accept: application/json'"]
+             f'"$BASE"{shlex.quote(path)}', "-H", "'Accept: application/json'",
+             *(["-H", '"Authorization: Bearer $TOKEN"'] if one.operation.guard else [])]
     if one.upload:
         field, name = one.upload
         words += ["-F", f"{field}=@{name}"]

@@ -21,7 +21,9 @@ def as_http(document: Document, base_url: str) -> str:
     known = variables(requests)
     lines = [f"# {document['info']['title']} {document['info']['version']}",
              "# Sent one after the other, these requests make, change and delete rows: choose the box with care.", "",
-             f"@baseUrl = {base_url}", *(f"@{name} = {value}" for name, value in known.items()), ""]
+             f"@baseUrl = {base_url}",
+             *(["@token = 1|an-administrators-token"] if any(one.operation.guard for one in requests) else []),
+             *(f"@{name} = {value}" for name, value in known.items()), ""]
     for section, members in sections(requests).items():
         for one in members:
             lines += [f"### {section}: {one.summary}", *block(one, set(known)), ""]
@@ -40,6 +42,8 @@ def block(one: Exported, known: set[str]) -> Iterator[str]:
 def request(one: Exported, known: set[str]) -> Iterator[str]:
     yield f"{one.operation.method} {{{{baseUrl}}}}{path(one, known)}"
     yield "Accept: application/json"
+    if one.operation.guard:
+        yield "Authorization: Bearer {{token}}"
     if one.upload:
         field, name = one.upload
         yield from (f"Content-Type: multipart/form-data; boundary={BOUNDARY}", "", f"--{BOUNDARY}",

@@ -34,6 +34,7 @@ def as_postman(document: Document, base_url: str) -> str:
                  "name": document["info"]["title"], "version": document["info"]["version"], "schema": SCHEMA,
                  "description": document["info"].get("description", document["info"]["summary"]).strip() + ABOUT},
         "variable": [variable("baseUrl", base_url), variable("allow", "read write"),
+                     *([variable("token", "")] if any(one.operation.guard for one in requests) else []),
                      *(variable(name, value) for name, value in known.items())],
         "item": [folder(document, name, members, set(known)) for name, members in sections(requests).items()],
     }
@@ -87,6 +88,8 @@ def request(one: Exported, body: Any, known: set[str]) -> dict[str, Any]:
     """The request as Postman keeps it, with some body."""
     made: dict[str, Any] = {"method": one.operation.method, "header": [{"key": "Accept", "value": "application/json"}],
                             "url": url(one, known), "description": described(one)}
+    if one.operation.guard:
+        made["header"].append({"key": "Authorization", "value": "Bearer {{token}}"})
     if one.upload:
         made["body"] = {"mode": "formdata", "formdata": [{"key": one.upload[0], "type": "file", "src": []}]}
     elif body is not None:

@@ -89,7 +89,7 @@ class DatabaseMismatch(ValueError):
 
 
 class Engine:
-    """Answers requests by a document and a state, one at a time.
+    """Answers requests by a document and a state, one at a time. Without a state it is a factory-fresh SARK.
 
     ``profile`` says whose document it is; without a document it is loaded. ``program`` is both, compiled.
     """
@@ -98,7 +98,7 @@ class Engine:
                  program: Program | None = None) -> None:
         if program is None:
             program = Program.of(profile) if document is None else Program(document, profile)
-        self.state = state or State(Seed.factory(program.database))
+        self.state = state or State(Seed.factory(program.database), token=api_token_of(program, None))
         self.program = self.fitting(program)
         self.lock = Lock()
 

@@ -55,17 +55,22 @@ def revoke(tables: Database, user: int) -> None:
 
 
 def by_secret(tables: Database, secret: str) -> Row | None:
-    """The row of a token by the part after the bar alone."""
-    return tables.first(TOKENS, "token", digest(secret))
+    """The row of a token by the part after the bar alone. A database without accounts has none."""
+    return tables.first(TOKENS, "token", digest(secret)) if tables.has(TOKENS) else None
 
 
 def by_token(tables: Database, token: str) -> Row | None:
     """The row of a token as Sanctum finds it: by the id before the bar, and then the secret must be right."""
     id, bar, secret = token.partition("|")
-    if not (bar and secret and id.isascii() and id.isdecimal()):
+    if not (bar and secret and id.isascii() and id.isdecimal() and tables.has(TOKENS)):
         return None
     row = tables.first(TOKENS, "id", id)
     return row if row and row["token"] == digest(secret) else None
+
+
+def by_email(tables: Database, email: str) -> Row | None:
+    """The user of an address."""
+    return tables.first(USERS, "email", email) if tables.has(USERS) else None
 
 
 def owner(tables: Database, token: Row) -> Row | None:

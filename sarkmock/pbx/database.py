@@ -49,6 +49,10 @@ class Database:
         sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY rowid"
         return [name for (name,) in self._db.execute(sql)]
 
+    def has(self, table: str) -> bool:
+        """Whether the database has a table."""
+        return table in self._columns
+
     def columns(self, table: str) -> tuple[str, ...]:
         """The table's columns in order; KeyError for an unknown table."""
         return self._columns[table]
@@ -78,10 +82,10 @@ class Database:
              only: tuple[str, ...] | None = None) -> list[Row]:
         """Rows whose columns equal (or, for a list of values, are among) what ``where`` says, in key order.
 
-        ``only`` names the columns wanted, in that order (those the table has not are left out).
+        ``only`` names the columns wanted; they come in the order of the table.
         """
         columns = self._columns[table]
-        names = columns if only is None else tuple(name for name in only if name in columns)
+        names = columns if only is None else tuple(name for name in columns if name in only)
         sql, values = select(table, where or {}, "*" if only is None else ", ".join(map(quote, names)))
         if order:
             sql += " ORDER BY " + ", ".join(quote(column) for column in order)

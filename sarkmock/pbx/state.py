@@ -85,7 +85,7 @@ class State:
         self.dice = random.Random(dice)
         self.pbx = Pbx(self.clock)
         self._dice = dice
-        self.token = token if USERS in self.tables.tables() else None
+        self.token = token if self.tables.has(USERS) else None
         self.reseed(seed)
 
     def reseed(self, seed: Seed) -> None:

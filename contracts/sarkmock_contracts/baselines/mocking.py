@@ -10,7 +10,7 @@ from typing import Any
 from sarkmock.suite_api import Document, Engine, OverlayError, Seed, State, apply_overlay, create_app, described, load
 
 from ..client.target import Target
-from ..client.transports import InProcess
+from ..client.transports import InProcess, SignedIn
 from ..errors import Unfit
 from ..safety.routing import HAZARDS
 from .comparing import Comparison, compare
@@ -20,6 +20,7 @@ from .probes import DEPTHS
 from .recording import Recorder
 from .severity import INFORMATIVE
 
+TOKEN = "1|embeddedmock"
 NOW = 1_717_236_000  # the clock of a mock that is only looked at stands still
 Action = Mapping[str, Any]
 _factory = cache(Seed.factory)
@@ -62,7 +63,8 @@ def leads_somewhere(document: Any, reference: str) -> bool:
 def recording_of(document: Document, like: Baseline) -> Facts:
     """What a mock of a document looks like, asked as a box was; Unfit if it cannot be served."""
     try:
-        target = Target(InProcess(create_app(Engine(document, State(_factory(), now=NOW)))))
+        state = State(_factory(document["x-database"]), now=NOW, token=TOKEN)
+        target = Target(SignedIn(InProcess(create_app(Engine(document, state))), state))
         return Recorder(target, DEPTHS[like.depth], frozenset(like.allowed), like.only).run()
     except (KeyError, ValueError, AttributeError, TypeError, AssertionError) as error:
         raise Unfit(f"a mock of it fails: {error!r}") from None

@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,10 +16,10 @@ from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 import requests
 import urllib3
 
-from sarkmock.suite_api import redacted
+from sarkmock.suite_api import State, redacted
 
 from ..errors import CannotRun, NoAnswer
-from .http import Request, Response
+from .http import Request, Response, header
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -44,6 +44,21 @@ class Layer:
         self.url, self.base = inner.url, inner.base
 
     def send(self, request: Request) -> Response:
+        return self.inner.send(request)
+
+
+class SignedIn(Layer):
+    """An embedded mock, asked with its administrator's token, which no request of the run can end."""
+
+    def __init__(self, inner: Transport, state: State) -> None:
+        super().__init__(inner)
+        self.state = state
+
+    def send(self, request: Request) -> Response:
+        if self.state.token is not None and header(request.headers, "Authorization") is None:
+            self.state.admit()
+            token = ("Authorization", f"Bearer {self.state.token}")
+            request = replace(request, headers=(*request.headers, token))
         return self.inner.send(request)
 
 

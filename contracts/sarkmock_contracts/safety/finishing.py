@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from sarkmock.suite_api import profiles
 
 from ..client import interrupts
 from ..client.http import Exchange, Request, Response
+from ..client.login import logged_in
 from ..client.rate_limit import RateLimit
 from ..client.target import Target
 from ..client.transports import Access, OverHttp, Transport
@@ -23,13 +25,15 @@ from .ownership import Ownership
 from .routing import Reader
 
 
-def finish(file: Path, rate: str = "auto", headers: tuple[str, ...] = ()) -> list[str]:
+def finish(file: Path, rate: str = "auto", headers: tuple[str, ...] = (), login: str | None = None) -> list[str]:
     """What is left or changed, one line each; CannotRun if nothing could be tried."""
     ledger = reopen_ledger(file)
     try:
-        transport = RateLimit(OverHttp(ledger.head["url"], access_of(ledger, headers)), rate)
-        with interrupts.deferred("cleaning up; what is left is done by the same command again"):
-            return Finishing(transport, ledger).finish()
+        url, access = ledger.head["url"], access_of(ledger, headers)
+        with logged_in(url, replace(access, token_env=None) if login else access, login) as access:
+            transport = RateLimit(OverHttp(url, access), rate)
+            with interrupts.deferred("cleaning up; what is left is done by the same command again"):
+                return Finishing(transport, ledger).finish()
     except Unanswered as error:
         raise CannotRun(str(error)) from None
     finally:

@@ -32,6 +32,7 @@ from sarkmock.pbx.actions import (
     system,
     targets,
     templates,
+    tenants,
     timers,
     trunks,
 )
@@ -110,6 +111,8 @@ ACTIONS: dict[str, Action] = {
     "ami_status": ami_functions.LISTS["Status"],
     "ami_voicemail_users": ami_functions.LISTS["VoicemailUsersList"],
     "ami_list_by_name": ami_functions.list_by_name,
+    "ami_list_by_name_without_chan_sip": ami_functions.list_by_name_without_chan_sip,
+    "ami_pjsip_endpoints": ami_functions.pjsip_endpoints,
     "ami_unknown": ami.unknown,
     "ami_core_settings": ami.as_object(ami_channels.core_settings),
     "ami_core_status": ami.as_object(ami_channels.core_status),
@@ -143,6 +146,9 @@ ACTIONS: dict[str, Action] = {
     "backups_restore": backups.restore,
     "backups_restore_shipped": backups.restore_shipped,
     "backups_delete": backups.delete,
+    "backups_new_without_database": backups.new_without_database,
+    "backups_restore_without_database": backups.restore_without_database,
+    "backups_upload_lost": backups.upload_lost,
     # snapshots
     "snapshots_list": snapshots.index,
     "snapshots_new": snapshots.new,
@@ -151,11 +157,13 @@ ACTIONS: dict[str, Action] = {
     "snapshots_upload_shipped": snapshots.upload_shipped,
     "snapshots_restore": snapshots.restore,
     "snapshots_delete": snapshots.delete,
+    "snapshots_upload_lost": snapshots.upload_lost,
     # greetings
     "greetings_list": greetings.index,
     "greetings_download": greetings.download,
     "greetings_upload": greetings.upload,
     "greetings_delete": greetings.delete,
+    "greetings_upload_lost": greetings.upload_lost,
     # firewalls
     "firewall_ipv4_rules": partial(firewall.rules, firewall.IPV4),
     "firewall_ipv4_rules_wrapped": partial(firewall.rules_wrapped, firewall.IPV4),
@@ -167,6 +175,9 @@ ACTIONS: dict[str, Action] = {
     "firewall_ipv6_store": partial(firewall.store, firewall.IPV6),
     "firewall_ipv6_save": partial(firewall.save, firewall.IPV6),
     "firewall_ipv6_restart": partial(firewall.restart, firewall.IPV6),
+    # tenants
+    "create_tenant_with_id": tenants.create_with_id,
+    "delete_tenant_with_message": tenants.delete_with_message,
     # accounts
     "login": accounts.login,
     "logout": accounts.logout,
@@ -193,6 +204,7 @@ CHECKS: dict[str, Check] = {
     "crash": Check(crud.crash),
     # call targets
     "targets_resolve": Check(targets.targets_resolve, targets.FIELDS),
+    "targets_crash": Check(targets.targets_crash),
     # Class of Service
     "pair_is_complete": Check(classofservice.pair_is_complete, ("IPphone_pkey", "COS_pkey")),
     "pair_is_new": Check(classofservice.pair_is_new, ("save",)),

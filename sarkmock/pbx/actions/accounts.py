@@ -21,7 +21,7 @@ STAMP = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)")
 def login(context: Context) -> Reply:
     """A new token for whoever knows the password; the user's earlier ones end."""
     tables = context.state.tables
-    user = tables.first(USERS, "email", php.to_text(context.input["email"]))
+    user = accounts.by_email(tables, php.to_text(context.input["email"]))
     if user is None or not accounts.fits(php.to_text(context.input["password"]), user["password"]):
         raise Refusal(401, {"message": "Unauthorized"})
     accounts.revoke(tables, user["id"])

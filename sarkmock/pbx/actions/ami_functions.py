@@ -7,7 +7,7 @@ from collections.abc import Callable
 from sarkmock.http.context import Context
 from sarkmock.http.replies import Reply
 from sarkmock.pbx.actions import ami_channels, ami_peers, ami_queues
-from sarkmock.pbx.actions.ami import as_list, unknown
+from sarkmock.pbx.actions.ami import as_list, require_pbx, unknown
 
 LISTS: dict[str, Callable[[Context], Reply]] = {
     "Agents": as_list(ami_queues.agents),
@@ -31,3 +31,19 @@ LISTS: dict[str, Callable[[Context], Reply]] = {
 def list_by_name(context: Context) -> Reply:
     """The product's route for lists takes an id too, and looks at it for a conference only."""
     return LISTS.get(context.path["function"], unknown)(context)
+
+
+def pjsip_endpoints(context: Context) -> Reply:
+    """The mock's phones are chan_sip's: PJSIP has no endpoints, and a list without an end is an empty one."""
+    require_pbx(context.state)
+    return Reply([])
+
+
+def list_by_name_without_chan_sip(context: Context) -> Reply:
+    """The same where the functions of chan_sip are gone."""
+    return WITHOUT_CHAN_SIP.get(context.path["function"], unknown)(context)
+
+
+WITHOUT_CHAN_SIP = {name: answer for name, answer in LISTS.items()
+                    if name not in ("ListCommands", "SIPpeers", "SIPshowregistry")} | {
+                        "PJSIPShowEndpoints": pjsip_endpoints}

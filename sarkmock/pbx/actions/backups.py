@@ -55,16 +55,26 @@ def index(context: Context) -> Reply:
 
 
 def new(context: Context) -> Reply:
+    return keep(context, File(context.state.tables.dump(), context.state.clock.now()))
+
+
+def new_without_database(context: Context) -> Reply:
+    """The Laravel 11 line looks for the database under a name that does not exist."""
+    return keep(context, None)
+
+
+def keep(context: Context, database: File | None) -> Reply:
     name = f"sarkbak.{int(context.state.clock.now())}.zip"
-    BACKUPS.put(context.state, name, pack(context.state))
+    BACKUPS.put(context.state, name, pack(context.state, database))
     return Reply({"newbackupname": name})
 
 
-def pack(state: State) -> bytes:
+def pack(state: State, database: File | None) -> bytes:
     """A zip file of what a restore can put back, and of the firewall and the other sounds besides."""
     target = BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        write(archive, DATABASE, File(state.tables.dump(), state.clock.now()))
+        if database:
+            write(archive, DATABASE, database)
         for directory in DIRECTORIES:
             archive.writestr(zipfile.ZipInfo(directory), b"")
         for path, file in sorted(state.files.items()):
@@ -131,6 +141,11 @@ def opened(content: bytes, database: str) -> Backup:
         raise archives.Unsound(f"holds a {DATABASE} that cannot be restored: {error}") from None
 
 
+def upload_lost(context: Context) -> Reply:
+    """The file lands where nothing else looks."""
+    return Reply([f"Uploaded bkups/{context.input[FIELD].name}"])
+
+
 def upload(context: Context) -> Reply:
     file: UploadedFile = context.input[FIELD]
     BACKUPS.put(context.state, file.name, file.content)
@@ -144,8 +159,18 @@ def restore(context: Context) -> Reply:
 
 def restore_shipped(context: Context) -> Reply:
     """The published product looks for another flag than it documents, and lets a field of the body name the archive."""
+    return restore_parts(context, source_of(context), SHIPPED_PARTS)
+
+
+def restore_without_database(context: Context) -> Reply:
+    """As the published product, but the database stays."""
+    parts = {flag: part for flag, part in SHIPPED_PARTS.items() if part is not database}
+    return restore_parts(context, source_of(context), parts)
+
+
+def source_of(context: Context) -> str:
     name = context.input.get(BACKUPS.parameter)
-    return restore_parts(context, context.path[BACKUPS.parameter] if name is None else php.to_text(name), SHIPPED_PARTS)
+    return context.path[BACKUPS.parameter] if name is None else php.to_text(name)
 
 
 def restore_parts(context: Context, source: str, parts: dict[str, Part]) -> Reply:

@@ -41,12 +41,22 @@ def is_named(context: Context) -> None:
 
 def upload(context: Context) -> Reply:
     """The product answers and compares the end of the name that is a greeting's, but keeps the file under all of it."""
-    file: UploadedFile = context.input[FIELD]
-    found = re.search(rf"{NAME.pattern}\n?\Z", file.name)
-    if found is None:
-        raise PhpError("Undefined array key 1", field=FIELD)
-    greeting = found.group().rstrip("\n")
+    file, greeting = named(context)
     if GREETINGS.path(greeting) in context.state.files:
         raise Refusal(422, {"Message": "UserGreeting Already exists"})
     GREETINGS.put(context.state, file.name, file.content)
     return Reply([f"Uploaded {greeting}"])
+
+
+def upload_lost(context: Context) -> Reply:
+    """The file lands where nothing else looks."""
+    return Reply([f"Uploaded {named(context)[1]}"])
+
+
+def named(context: Context) -> tuple[UploadedFile, str]:
+    """The upload and the greeting's name at the end of its own; PhpError if there is none."""
+    file: UploadedFile = context.input[FIELD]
+    found = re.search(rf"{NAME.pattern}\n?\Z", file.name)
+    if found is None:
+        raise PhpError("Undefined array key 1", field=FIELD)
+    return file, found.group().rstrip("\n")

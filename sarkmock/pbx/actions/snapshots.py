@@ -83,6 +83,11 @@ def upload_shipped(context: Context) -> Reply:
     return add(context, file.name, file.content)
 
 
+def upload_lost(context: Context) -> Reply:
+    """The file lands where nothing else looks."""
+    return Reply([f"Uploaded snaps/{context.input[FIELD].name}"])
+
+
 def add(context: Context, name: str, content: bytes) -> Reply:
     SNAPSHOTS.put(context.state, name, content)
     return Reply([f"Uploaded snaps/{name}"])

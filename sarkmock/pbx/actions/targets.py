@@ -84,6 +84,12 @@ def targets_resolve(context: Context) -> None:
             context.refuse(field, f"The target could not be resolved {php.to_text(value)}")
 
 
+def targets_crash(context: Context) -> None:
+    """The function that resolves a target is missing."""
+    if "save" not in context.errors and any(context.input.get(field) is not None for field in known_targets(context)):
+        raise PhpError("Call to undefined function App\\Http\\Controllers\\get_route_class()", "Error")
+
+
 def leads_nowhere(context: Context, field: str, value: Any) -> bool:
     if value is None:
         return context.row is not None and context.row[CLASSES[field]] in (UNRESOLVED, str(UNRESOLVED))
