@@ -4,6 +4,7 @@ import http.client
 import json
 import socket
 import ssl
+import struct
 import threading
 import time
 from contextlib import ExitStack, closing, suppress
@@ -258,6 +259,18 @@ def test_a_refusal_reaches_a_client_that_is_still_sending(serve):
     connection.request("POST", "/", b"x" * 5_000_000)
     assert connection.getresponse().status == 413
     connection.close()
+
+
+def test_a_refusal_of_a_client_that_is_gone_is_no_news(serve, caplog):
+    """Pipelined behind good requests, so that the refusal comes when the client has left with a reset."""
+    server = serve()
+    for _ in range(30):
+        connection = connect(server)
+        connection.sendall(GET * 20 + b"garbage\r\n\r\n")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+    assert statuses(ask(server, CLOSE)) == [200]
+    assert caplog.text == ""
 
 
 # Requests that two servers may read differently: the second one inside must never be carried out.

@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
@@ -244,7 +245,8 @@ class Connection(asyncio.Protocol):
                             json.dumps({"message": problem.reason}).encode())
         self._transport.write(encoded(response, head, True, self._service.date()))
         if self._transport.can_write_eof():
-            self._transport.write_eof()
+            with suppress(OSError):  # the client is gone already
+                self._transport.write_eof()
         self._transport.resume_reading()
         self._log(head, problem.status, len(response.body))
 
