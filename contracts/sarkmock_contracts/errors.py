@@ -41,11 +41,14 @@ class BadBaseline(CannotRun):
 
 
 class NoAnswer(SuiteError):
-    """A connection was refused, reset or silent; ``sent`` says whether the request may have been carried out."""
+    """A connection was refused, reset or silent; ``sent`` says whether the request may have been carried out.
 
-    def __init__(self, reason: str, sent: bool) -> None:
+    ``final`` marks an answer that takes too long as a whole: the request is not sent again.
+    """
+
+    def __init__(self, reason: str, sent: bool, final: bool = False) -> None:
         super().__init__(reason)
-        self.sent = sent
+        self.sent, self.final = sent, final
 
 
 class Unanswered(SuiteError):

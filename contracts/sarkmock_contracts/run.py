@@ -268,7 +268,7 @@ def open_run(options: RunOptions, accepted: Accepted | None = None, watcher: Wat
     if options.url:
         options.caution.check(options.url)
     contract = Contract(load(options.profile))
-    transport = (OverHttp(options.url, options.caution.access) if options.url
+    transport = (OverHttp(options.url, options.caution.access, seconds_of(options.max_time)) if options.url
                  else embedded(options.target_profile or options.profile))
     run = Run(contract, transport, options, accepted=accepted, watcher=watcher)
     if not run.chosen():

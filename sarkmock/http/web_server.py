@@ -17,6 +17,7 @@ PAGE = "text/html; charset=iso-8859-1"
 BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 FORBIDDEN_ESCAPE = re.compile("%(?:2[Ff]|00)")
 SAFE = "/:@!$&'()*+,;=~"
+ESCAPED = {number: f"%{number:02X}" for number in (*range(0x21), 0x7F)}  # what no header may hold
 TITLES = {301: "Moved Permanently", 400: "Bad Request", 404: "Not Found"}
 
 
@@ -69,6 +70,7 @@ def page(refused: Refused, origin: str, query: str) -> Reply:
     """The answer as Apache writes it; ``origin`` is what stands before the path in the URL of the request."""
     title = TITLES[refused.status]
     location = f"{origin}{refused.location}{'?' if query else ''}{query}" if refused.location else ""
+    location = location.translate(ESCAPED)
     headers = {"Cache-Control": ""} | ({"Location": location} if location else {})
     link = f'<p>The document has moved <a href="{escape(location)}">here</a>.</p>\n' if location else ""
     text = (f"<!DOCTYPE html>\n<html><head><title>{refused.status} {title}</title></head>\n"

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from html import escape
@@ -29,6 +30,7 @@ ANYTHING = ("", "*/*", "*")
 PHRASES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 PASSED_ON = {"HTTP_AUTHORIZATION": "Authorization", "HTTP_X_HTTP_METHOD_OVERRIDE": "X-HTTP-Method-Override"}
 HALF = b"\\udc"  # how JSON writes a byte that is no UTF-8, and the second half of rare characters
+HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
 DROPPED = 0
 Environ = Mapping[str, Any]
 Application = Callable[[Any, Any], Iterable[bytes]]
@@ -153,8 +155,10 @@ def incoming(environ: Environ, path: str, body: bytes) -> Request:
 
 
 def origin(environ: Environ) -> str:
-    """Scheme, host and port, as the client names them."""
-    host = environ.get("HTTP_HOST") or f"{environ.get('SERVER_NAME', '')}:{environ.get('SERVER_PORT', '')}"
+    """Scheme, host and port, as the client names them; as the server has them where that is not a host."""
+    host = environ.get("HTTP_HOST", "")
+    if not is_host(host):
+        host = f"{environ.get('SERVER_NAME', '')}:{environ.get('SERVER_PORT', '')}"
     return f"{environ.get('wsgi.url_scheme', 'http')}://{host}"
 
 
@@ -199,16 +203,16 @@ def for_browser(reply: Reply, environ: Environ) -> Reply:
 
 def redirection(reply: Reply, environ: Environ) -> Reply:
     """Laravel's redirection to a path of the same host."""
-    location = url_of(environ) + reply.headers["Location"].rstrip("/")
+    location = origin(environ) + reply.headers["Location"].rstrip("/")
     link = f'<a href="{escape(location)}">{escape(location)}</a>'
     text = f"<!DOCTYPE html>\n<html><body>Redirecting to {link}.</body></html>\n"
     return replace(reply, body=text.encode("utf-8", "replace"), headers={**reply.headers, "Location": location})
 
 
-def url_of(environ: Environ) -> str:
-    """Scheme and host as the client named them."""
-    host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
-    return f"{environ['wsgi.url_scheme']}://{host}"
+def is_host(text: str) -> bool:
+    """Whether a Host header can stand in a URL."""
+    found = HOST.fullmatch(text)
+    return found is not None and int(found[1] or 0) < 65536
 
 
 def page(reply: Reply) -> Reply:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sarkmock.suite_api import Operation, redacted
 
+from ..client.bounded import number
 from ..client.http import Exchange, Request, Response
 from ..client.target import Client
 from ..errors import Unavailable
@@ -171,7 +172,7 @@ def page_form(exchange: Exchange) -> Any:
 def box_facts(response: Response) -> Iterator[Fact]:
     """What an answer says of the whole box."""
     limit = response.header("X-RateLimit-Limit")
-    yield Fact(BOX, "limit", "requests a minute", int(limit) if limit and limit.isdigit() else None)
+    yield Fact(BOX, "limit", "requests a minute", number(limit))
     for name in BOX_HEADERS:
         if response.header(name):
             yield Fact(BOX, "header", name, redacted(response.header(name)))

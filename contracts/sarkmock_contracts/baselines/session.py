@@ -158,7 +158,7 @@ class Session:
         self.troubles: list[str] = []
         self.unasked: dict[str, str] = {}
         self.safety = Safety(contract_of(BASE), wish.url, wish.caution, BASE, self)
-        self.timed = Timed(OverHttp(wish.url, wish.caution.access))
+        self.timed = Timed(OverHttp(wish.url, wish.caution.access, seconds_of(wish.max_time)))
         self.rate_limit = RateLimit(self.timed, wish.rate, may_repeat=self._may_repeat)
         self.budget = Budget(self.safety.gate(self.rate_limit), wish.budget, seconds_of(wish.max_time), self._spent,
                              self._owed)

@@ -8,6 +8,8 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from .bounded import read_json
+
 Headers = tuple[tuple[str, str], ...]
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
@@ -56,10 +58,22 @@ class Response:
 
     @cached_property
     def json(self) -> Any:
-        try:
-            return json.loads(self.body)
-        except ValueError:
-            return None
+        return read_json(self.body)
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The JSON object; empty if it is none."""
+        return self.json if isinstance(self.json, dict) else {}
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The objects in a JSON list, or the one object that the body is."""
+        return [row for row in (self.json if isinstance(self.json, list) else [self.json]) if isinstance(row, dict)]
+
+    @property
+    def names(self) -> list[str]:
+        """The texts in a JSON list, or an object's keys."""
+        return [name for name in self.json if isinstance(name, str)] if isinstance(self.json, (dict, list)) else []
 
     @property
     def allow(self) -> set[str]:
@@ -97,5 +111,5 @@ def with_form(method: str, path: str, fields: dict[str, str]) -> Request:
 def fill_path(template: str, parameters: dict[str, Any]) -> str:
     """The path of a template, each parameter percent-encoded as one segment."""
     for name, value in parameters.items():
-        template = template.replace("{" + name + "}", quote(str(value), safe=""))
+        template = template.replace("{" + name + "}", quote(str(value).encode("utf-8", "surrogatepass"), safe=""))
     return template

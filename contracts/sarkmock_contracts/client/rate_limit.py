@@ -15,6 +15,7 @@ from email.utils import parsedate_to_datetime
 
 from ..errors import CannotRun, Lost, NoAnswer, StaysAway
 from . import interrupts
+from .bounded import number
 from .budget import LATENCY, Speed
 from .http import Request, Response
 from .transports import Layer, Transport
@@ -139,6 +140,8 @@ class RateLimit(Layer):
                 reason, sent = f"{self.url} answers {response.status}, not as the API does", True
             except NoAnswer as error:
                 reason, sent = str(error), error.sent
+                if error.final:
+                    break
             self.troubles += 1
             if pause is not None:
                 self._sleep(pause)
@@ -187,9 +190,5 @@ def retry_after(response: Response) -> float:
         return float(seconds)
     try:
         return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return WINDOW
-
-
-def number(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isascii() and text.isdigit() else None

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from http.client import HTTPException
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,12 +22,16 @@ import urllib3
 from sarkmock.suite_api import State, redacted
 
 from ..errors import CannotRun, NoAnswer
+from .bounded import TooSlow, first_bytes, within
 from .http import Request, Response, header
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 EMBEDDED_URL = "https://127.0.0.1:44300/api"  # where `sarkmock serve` would answer the same request
 _TIMEOUT = 30
+WHOLE_ANSWER = 120.0  # seconds for all of it, however it trickles in
+GRACE = 10.0  # the same when --max-time is over, for what is still to be removed
+CHUNK = 1 << 16
 
 
 class Transport(Protocol):
@@ -152,8 +159,9 @@ def _header(line: str) -> tuple[str, str]:
 class OverHttp:
     """A box behind a URL that ends in the API's base path."""
 
-    def __init__(self, url: str, access: Access | None = None) -> None:
+    def __init__(self, url: str, access: Access | None = None, seconds: float | None = None) -> None:
         access = access or Access()
+        self._ends = math.inf if seconds is None else time.monotonic() + seconds
         parts = access.check(url)
         self.url = url.rstrip("/")
         self.base = parts.path.rstrip("/")
@@ -170,13 +178,25 @@ class OverHttp:
         prepared = self._session.prepare_request(
             requests.Request(request.method, self.url, headers=headers, data=request.body or None))
         prepared.url = self.url + request.target  # as it is: requests would re-quote it
+        patience = max(GRACE, min(WHOLE_ANSWER, self._ends - time.monotonic()))
         try:
-            answer = self._session.send(prepared, timeout=_TIMEOUT, allow_redirects=False, verify=self._verify)
+            return within(patience, lambda: self._answer(prepared))
+        except TooSlow:
+            self._session.close()
+            raise NoAnswer(f"{self.url} has not sent a whole answer within {patience:.0f} s", sent=True,
+                           final=True) from None
         except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
             raise NoAnswer(f"{self.url} does not answer: {error}", _was_sent(error)) from None
         except requests.RequestException as error:
             raise CannotRun(f"{self.url} does not answer: {error}") from None
-        return Response(answer.status_code, tuple(answer.headers.items()), answer.content)
+        except (urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError) as error:
+            raise NoAnswer(f"{self.url} does not answer as HTTP has it: {error}", sent=True) from None
+
+    def _answer(self, prepared: requests.PreparedRequest) -> Response:
+        with self._session.send(prepared, timeout=_TIMEOUT, allow_redirects=False, verify=self._verify,
+                                stream=True) as answer:
+            body = first_bytes(answer.iter_content(CHUNK))
+            return Response(answer.status_code, tuple(answer.headers.items()), body)
 
 
 def _was_sent(error: requests.RequestException) -> bool:

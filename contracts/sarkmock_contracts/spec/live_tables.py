@@ -33,8 +33,8 @@ class LiveTables:
     def rows(self, table: str) -> Rows:
         """The rows of a table, of every list that shows some of them."""
         if table not in self._rows:
-            answers = [self._client.get(operation.path).json for operation in self._lists.get(table, ())]
-            self._rows[table] = [row for answer in answers if isinstance(answer, list) for row in answer]
+            answers = [self._client.get(operation.path) for operation in self._lists.get(table, ())]
+            self._rows[table] = [row for answer in answers if isinstance(answer.json, list) for row in answer.rows]
         return self._rows[table]
 
     def keys(self, table: str, column: str) -> list[str]:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from sarkmock.suite_api import Operation, State, load_seed, pbx_files
 
+from ..client.bounded import number
+
 if TYPE_CHECKING:
     from .importing import StateReader
 
@@ -21,6 +23,7 @@ FACTORY, LAYOUT = load_seed("factory"), State().tables
 BY_CREATION = {"Queues": "queue", "IVRs": "ivrmenu", "Trunks": "lineio"}
 FIREWALLS = {"firewalls.ipv4.list": pbx_files.RULES_IPV4, "firewalls.ipv6.list": pbx_files.RULES_IPV6}
 ARCHIVES = {"backups": ("backup", pbx_files.BACKUPS), "snapshots": ("snapshot", pbx_files.SNAPSHOTS)}
+MOST_MESSAGES = 1000  # of a folder
 FOLDERS = {"NewMessageCount": "INBOX", "OldMessageCount": "Old"}
 
 
@@ -30,12 +33,11 @@ def read_tables(reader: StateReader) -> dict[str, list[Row]]:
     """The rows of every table that has a list."""
     lists = {one.id: one for one in reader.operations() if is_list(one)}
     tables: dict[str, list[Row]] = {}
-    for number, operation in enumerate(lists.values()):
+    for place, operation in enumerate(lists.values()):
         assert operation.table is not None
-        reader.tell("rows", number, len(lists))
+        reader.tell("rows", place, len(lists))
         answer = reader.get(operation.id)
-        shown = answer.json if answer else []
-        rows = [row_of(reader, operation, item) for item in (shown if isinstance(shown, list) else [shown])]
+        rows = [row_of(reader, operation, item) for item in (answer.rows if answer else [])]
         tables.setdefault(operation.table.name, []).extend(rows)
     tables["device"] += [row for row in FACTORY.tables["device"] if row.get("legacy") is not None]  # never listed
     answer = reader.get("destinations.list")
@@ -81,8 +83,9 @@ def filtered(where: Mapping[str, Sequence[str]], shown: Row) -> Row:
 def order_by_creation(tables: dict[str, list[Row]], destinations: Any) -> None:
     """Sort rows as they were created, as far as a list tells."""
     for group, table in BY_CREATION.items() if isinstance(destinations, dict) else ():
-        order = {key: number for number, key in enumerate(destinations.get(group, ()))}
-        tables[table].sort(key=lambda row: order.get(row.get("pkey"), len(order)))
+        keys = destinations.get(group)
+        order = {str(key): place for place, key in enumerate(keys if isinstance(keys, list) else ())}
+        tables[table].sort(key=lambda row: order.get(str(row.get("pkey")), len(order)))
 
 
 def unique(table: str, rows: list[Row]) -> Iterator[Row]:
@@ -100,7 +103,7 @@ def unique(table: str, rows: list[Row]) -> Iterator[Row]:
 def read_files(reader: StateReader) -> Files:
     """Greetings, call records and the firewall's rules."""
     answer = reader.get("greetings.list")
-    names = list(answer.json) if answer else []
+    names = answer.names if answer else []
     files = dict(downloads(reader, "greetings", "greeting", pbx_files.GREETINGS, names))
     records = reader.get("logs.cdrs.all")
     if records:
@@ -108,8 +111,9 @@ def read_files(reader: StateReader) -> Files:
     for name, place in FIREWALLS.items():
         answer = reader.get(name)
         if answer:
-            lines = answer.json.get("rules", []) if isinstance(answer.json, dict) else answer.json
-            files[place] = "".join(f"{line}\n" for line in lines).encode()
+            lines = answer.fields.get("rules", []) if isinstance(answer.json, dict) else answer.json
+            texts = [line for line in lines if isinstance(line, str)] if isinstance(lines, list) else []
+            files[place] = "".join(f"{line}\n" for line in texts).encode("utf-8", "replace")
     return files
 
 
@@ -118,7 +122,7 @@ def read_archives(reader: StateReader, secrets: bool) -> Files:
     files: Files = {}
     for kind, (parameter, place) in ARCHIVES.items():
         answer = reader.get(f"{kind}.list")
-        names = list(answer.json) if answer else []
+        names = answer.names if answer else []
         if secrets:
             files |= downloads(reader, kind, parameter, place, names)
         elif names:
@@ -129,8 +133,8 @@ def read_archives(reader: StateReader, secrets: bool) -> Files:
 def downloads(reader: StateReader, kind: str, parameter: str, place: str,
               names: list[str]) -> Iterator[tuple[str, bytes]]:
     """Files by the path where the PBX has them."""
-    for number, name in enumerate(names):
-        reader.tell(kind, number, len(names))
+    for index, name in enumerate(names):
+        reader.tell(kind, index, len(names))
         answer = reader.get(f"{kind}.download", **{parameter: name})
         if answer:
             yield f"{place}/{name}", answer.body
@@ -140,17 +144,17 @@ def downloads(reader: StateReader, kind: str, parameter: str, place: str,
 
 def is_running(reader: StateReader) -> bool:
     answer = reader.get("syscommands.pbxrunstate")
-    return bool(answer and answer.json.get("pbxrunstate"))
+    return bool(answer and answer.fields.get("pbxrunstate"))
 
 
 def read_runtime(reader: StateReader, phones: list[Row]) -> dict[tuple[str, str], str]:
     """The runtime values of every extension, by family and key of Asterisk's database."""
     found: dict[tuple[str, str], str] = {}
     numbers = [str(row["pkey"]) for row in phones if row.get("pkey")]
-    for number, extension in enumerate(numbers):
-        reader.tell("runtime values", number, len(numbers))
+    for index, extension in enumerate(numbers):
+        reader.tell("runtime values", index, len(numbers))
         answer = reader.get("extensions.runtime.show", extension=extension)
-        values = answer.json if answer else {}
+        values = answer.fields if answer else {}
         found |= {(name, extension): str(value) for name, value in values.items() if value not in ("", None)}
     return found
 
@@ -159,8 +163,9 @@ def read_mailboxes(reader: StateReader) -> Files:
     """As many messages as mailboxes have, without their sound: nothing of what people said is read."""
     answer = reader.get("astamis.VoicemailUsersList")
     files: Files = {}
-    for mailbox in answer.json if answer else []:
+    for mailbox in answer.rows if answer else []:
         for field, folder in FOLDERS.items():
-            for number in range(int(mailbox.get(field) or 0)):
-                files[f"{pbx_files.MAILBOXES}/{mailbox['VoiceMailbox']}/{folder}/msg{number:04}.txt"] = b""
+            for index in range(min(number(str(mailbox.get(field))) or 0, MOST_MESSAGES)):
+                place = f"{pbx_files.MAILBOXES}/{mailbox.get('VoiceMailbox')}/{folder}"
+                files[f"{place}/msg{index:04}.txt"] = b""
     return files

@@ -1,0 +1,247 @@
+"""Hostile input at every door: the API, the control plane, files. Nothing raises, answers are HTTP, nothing hangs.
+
+A few hundred of each here; `tox -e hostile` sends a million requests in process and 200,000 over the wire.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import random
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sarkmock_contracts.baselines import files as baselines
+from sarkmock_contracts.baselines.clients import read_clients
+from sarkmock_contracts.errors import SuiteError
+from sarkmock_contracts.judge.allowlist import read_accepted
+from sarkmock_contracts.safety.ledger import read_ledger
+
+from sarkmock import create_app
+from sarkmock.control.contract import endpoints
+from sarkmock.http.engine import Engine
+from sarkmock.journal import Journal
+from sarkmock.pbx.seeds import load_seed
+from sarkmock.spec import yaml12
+from sarkmock.spec.loading import load
+from tests.nasty_values import VALUES
+from tests.serving import serving
+
+IN_PROCESS = int(os.environ.get("SARKMOCK_HOSTILE", "1500"))
+OVER_THE_WIRE = int(os.environ.get("SARKMOCK_HOSTILE_WIRE", "300"))
+SEED = int(os.environ.get("SARKMOCK_HOSTILE_SEED", "1"))
+LONGEST = 2.0  # CPU seconds of one request
+METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "post", "X\u00e9", "TRACE"]
+TYPES = ["application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/yaml",
+         "multipart/form-data;" + "boundary" * 50, "text/plain", "", "application/vnd.api+json", "\xff"]
+BITS = [
+    "9" * 5000, "-" + "9" * 30, "\xff", "\x00", "\r\n", "\u202e", "\ud83d", "%ff", "%", "&", "=", "[", "]", "[]", "{",
+    "a[9]", "a[" + "9" * 5000 + "]", "--x", "--x--", "boundary", "$1", "\\0", "${0}", "1e999", "NaN", "!!timestamp x",
+    "!!binary x", "&a [*a]", "<<: *a", "*a", "? ", "- ", ": ", "\t", "a@b", "@", "(", "::1", "|", ",", "secret=", "#",
+    "username=", "passwd", '{"a":' * 40, "[" * 1500, "_method=PUT", "cluster=default|max:1", "\u4e2d" * 70, "pkey",
+    '"', "\\"]
+CONTROL_NAMES = ["tables", "files", "astdb", "operation", "status", "now", "seconds", "file", "pkey"]
+HEADERS = {"HTTP_ORIGIN": ["http://[", "null", "http://localhost", "\xff", "x" * 3000, "http://a:b@[::1"],
+           "HTTP_HOST": ["localhost", "[", "a:b:c", "127.0.0.1:99999", "[::1", "\xff"],
+           "HTTP_ACCEPT": ["application/json", "*/*", "text/html", "a;q=" + "9" * 400, ",;,=", "\xff"],
+           "HTTP_X_HTTP_METHOD_OVERRIDE": ["PUT", "\xff", "x" * 999, "delete"],
+           "HTTP_AUTHORIZATION": ["Bearer \xff", "Bearer " + "9" * 5000 + "|x", "Basic x", "Bearer 1|2"],
+           "HTTP_RANGE": ["bytes=0-", "bytes=" + "9" * 5000 + "-", "bytes=-1,0-0,", "x"],
+           "HTTP_X_REQUESTED_WITH": ["XMLHttpRequest"], "HTTP_SEC_FETCH_SITE": ["cross-site", "\xff"]}
+
+
+class Attacker:
+    """Requests of chance, half of them nearly right."""
+
+    def __init__(self, engine: Engine, seed: int) -> None:
+        self.dice = random.Random(seed)
+        self.operations = list(engine.operations)
+        self.control = [one for one in endpoints() if one.id != "seed.start"]
+
+    def bit(self) -> str:
+        chosen = self.dice.choice(VALUES) if self.dice.random() < 0.3 else self.dice.choice(BITS)
+        return chosen if isinstance(chosen, str) else str(chosen)
+
+    def text(self, most: int = 4) -> str:
+        return "".join(self.bit() for _ in range(self.dice.randint(0, most)))
+
+    def value(self, levels: int = 2) -> Any:
+        kind = self.dice.random()
+        if kind < 0.15 and levels:
+            return [self.value(levels - 1) for _ in range(self.dice.randint(0, 3))]
+        if kind < 0.25 and levels:
+            return {self.text(1): self.value(levels - 1) for _ in range(self.dice.randint(0, 3))}
+        return self.dice.choice(VALUES) if kind < 0.7 else self.text(2)
+
+    def body(self, names: list[str], content_type: str) -> bytes:
+        kind = self.dice.random()
+        if kind < 0.2:
+            return self.text(9).encode("utf-8", "replace")
+        fields = {self.dice.choice(names) if names and self.dice.random() < 0.9 else self.text(1): self.value()
+                  for _ in range(self.dice.randint(0, 6))}
+        if "form-data" in content_type:
+            return "".join(f'--x\r\nContent-Disposition: form-data; name="{name}"{self.filename()}\r\n\r\n{value}\r\n'
+                           for name, value in fields.items()).encode("utf-8", "replace") + b"--x--"
+        if "urlencoded" in content_type:
+            return "&".join(f"{name}={value}" for name, value in fields.items()).encode("utf-8", "replace")
+        text = json.dumps(fields, ensure_ascii=self.dice.random() < 0.5).encode("utf-8", "replace")
+        if kind < 0.4:
+            place = self.dice.randint(0, len(text))
+            text = text[:place] + self.bit().encode("utf-8", "replace") + text[place + self.dice.randint(0, 3):]
+        return text
+
+    def filename(self) -> str:
+        names = ["usergreeting1234.wav", "usergreeting\xff.mp3", "sark.db.1.zip", "sark.db.\xff", "sarkbak.1.zip",
+                 self.text(1)]
+        return f'; filename="{self.dice.choice(names)}"' if self.dice.random() < 0.4 else ""
+
+    def environ(self, control: bool = False) -> dict[str, Any]:
+        target = self.dice.choice(self.control if control else self.operations)
+        path = ("/_mock" if control else "/api") + target.path
+        while "{" in path:
+            before, _, rest = path.partition("{")
+            step = self.dice.choice(["1", "default", "1001", "cluster", "x", self.text(1)])
+            path = before + step.replace("{", "") + rest.partition("}")[2]
+        content_type = self.dice.choice(TYPES[:4]) if self.dice.random() < 0.8 else self.dice.choice(TYPES)
+        names = CONTROL_NAMES if control else list(target.rules)
+        body = self.body(names, content_type)
+        query = self.text(2).encode("utf-8", "replace").decode("latin-1") if self.dice.random() < 0.3 else ""
+        chosen = {name: self.dice.choice(values) for name, values in HEADERS.items() if self.dice.random() < 0.1}
+        method = target.method if self.dice.random() < 0.9 else self.dice.choice(METHODS)
+        return {"REQUEST_METHOD": method,
+                "PATH_INFO": path.encode("utf-8", "replace").decode("latin-1"), "SCRIPT_NAME": "",
+                "QUERY_STRING": query, "SERVER_NAME": "127.0.0.1", "SERVER_PORT": "80", "SERVER_PROTOCOL": "HTTP/1.1",
+                "CONTENT_TYPE": content_type, "CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body),
+                "wsgi.url_scheme": "http", "REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "localhost",
+                "wsgi.errors": io.StringIO(), "body": body, **chosen}
+
+
+def answered(app: Callable[..., Any], environ: dict[str, Any]) -> int:
+    """The status of an answer that HTTP can carry; whatever is raised is raised."""
+    started: list[Any] = []
+    began = time.process_time()
+    body = b"".join(app(environ, lambda *status: started.append(status)))
+    assert time.process_time() - began < LONGEST, "it takes too long"
+    status, headers = started[-1][:2]
+    for name, value in headers:
+        assert (name + value).encode("latin-1").translate(None, b"\r\n\0") == (name + value).encode("latin-1")
+    if ("Content-Type", "application/json") in headers and body and environ["REQUEST_METHOD"] != "HEAD":
+        json.loads(body)
+    return int(status[:3])
+
+
+@pytest.mark.parametrize("profile", ["documented", "shipped"])
+def test_requests_in_process(profile):
+    engine = Engine(profile=profile)
+    app = create_app(engine, journal=Journal(engine))
+    app.testing = True  # what is raised in a view comes through
+    attacker = Attacker(engine, SEED)
+    for number in range(IN_PROCESS // 2):
+        control = number % 5 == 0
+        environ = attacker.environ(control)
+        try:
+            answered(app, environ)
+        except Exception as error:
+            error.add_note(f"request {number} of seed {SEED}: " + repr({**environ, "wsgi.input": ""})[:4000])
+            raise
+        if number % 400 == 399:
+            for path in ("/_mock/journal", "/_mock/journal.har", "/_mock/state"):
+                answered(app, attacker.environ() | {"REQUEST_METHOD": "GET", "PATH_INFO": path, "QUERY_STRING": "",
+                                                    "HTTP_HOST": "localhost", "HTTP_ORIGIN": "http://localhost"})
+            engine.state.reset()
+
+
+def mutations(text: bytes, count: int) -> Iterator[bytes]:
+    """A file with some of its bytes replaced, lines repeated, or the rest of it missing."""
+    dice = random.Random(SEED)
+    for _ in range(count):
+        place, length = dice.randint(0, len(text)), dice.choice([0, 1, 1, 5, 80])
+        changed = text[:place] + dice.choice(BITS).encode("utf-8", "replace") + text[place + length:]
+        yield changed[:dice.randint(0, len(changed))] if dice.random() < 0.1 else changed
+
+
+SEED_FILE = b"""\
+tables:
+  cluster:
+    - {pkey: default, z_created: '2020-01-01'}
+  ipphone:
+    - {pkey: '1001', cluster: default}
+files: {/a: x, /b: {base64: eA==}}
+astdb: {cfim: {'1001': '1'}}
+pbx: running
+"""
+OVERLAY = b"""\
+overlay: 1.0.0
+info: {title: x, version: '1'}
+extends: documented
+actions:
+  - target: $.paths['/tenants'].post
+    update: {x-hazard: write}
+    x-deviation: {id: a, summary: b, severity: low}
+"""
+CLIENTS = json.dumps([{"operation": "tenants.create", "sends": ["pkey"], "reads": ["pkey"]}]).encode()
+JOURNAL = json.dumps({"count": 1, "kept": 1, "entries": [{
+    "method": "GET", "path": "/api/tenants", "query": "", "status": 200,
+    "request": {"headers": {}, "body": "", "size": 0}, "response": {"body": "[]", "size": 2}}]}).encode()
+LEDGER = b"""\
+{"ledger": 1, "url": "https://x/api", "run": "a"}
+{"made": 1, "method": "POST", "path": "/tenants", "key": "a"}
+"""
+BASELINE = b'{"baseline": 1}\n{"of": "tenants.list", "what": "status", "value": 200}\n'
+ALLOWLIST = b"- finding: a\n  reason: b\n  until: 2030-01-01\n"
+FILES: dict[str, tuple[str, bytes, Callable[[Path], Any]]] = {
+    "seed": ("x.yaml", SEED_FILE, load_seed), "overlay": ("x.yaml", OVERLAY, lambda file: load(str(file))),
+    "clients": ("x.json", CLIENTS, read_clients), "journal of clients": ("x.json", JOURNAL, read_clients),
+    "ledger": ("x.jsonl", LEDGER, read_ledger), "baseline": ("x.sark", BASELINE, baselines.read),
+    "allowlist": ("x.yaml", ALLOWLIST, read_accepted),
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_files(kind, tmp_path):
+    name, text, read = FILES[kind]
+    file = tmp_path / name
+    for changed in mutations(text, max(IN_PROCESS // 50, 30)):
+        file.write_bytes(changed)
+        try:
+            read(file)
+        except (yaml12.FileError, SuiteError):
+            continue
+        except Exception as error:
+            error.add_note(repr(changed[:3000]))
+            raise
+
+
+def test_requests_over_the_wire():
+    attacker = Attacker(Engine(), SEED)
+    with serving("--http") as server:
+        for number in range(OVER_THE_WIRE):
+            sent = raw(attacker, number)
+            with socket.create_connection(server.address, timeout=10) as connection:
+                connection.sendall(sent)
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(1 << 16):
+                    pass
+        assert b"ok" in server.get("/_mock/health")
+    assert not any("Traceback" in line for line in server.errors), server.errors[-20:]
+
+
+def raw(attacker: Attacker, number: int) -> bytes:
+    """A request as bytes, one in four of them broken."""
+    environ = attacker.environ(number % 6 == 0)
+    target = environ["PATH_INFO"].encode("latin-1").translate(None, b" \r\n\0")
+    fields = {name[5:].replace("_", "-"): value for name, value in environ.items() if name.startswith("HTTP_")}
+    head = b"%s %s HTTP/1.1\r\n" % (environ["REQUEST_METHOD"].encode("utf-8"), target) + b"".join(
+        f"{name}: {value}\r\n".encode("utf-8", "replace") for name, value in fields.items())
+    body = environ["body"]
+    whole = head + b"Connection: close\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s" % (
+        environ["CONTENT_TYPE"].encode("latin-1"), len(body), body)
+    if number % 4:
+        return whole
+    place = attacker.dice.randint(0, len(whole))
+    return whole[:place] + attacker.bit().encode("utf-8", "replace") + whole[place + attacker.dice.randint(0, 9):]

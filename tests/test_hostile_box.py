@@ -1,0 +1,42 @@
+"""The suite against a box that means harm: one line for people and an exit code, in bounded time."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.hostile_box import ANSWERS, hostile_box
+
+COMMANDS = {
+    "check": ["check", "{}", "--budget", "30", "--max-time", "6s"],
+    "baseline": ["baseline", "{}", "-o", "box.sark", "--max-time", "6s"],
+    "import": ["import", "{}", "-o", "seed.yaml"],
+}
+# `tox -e hostile` tries them all with all commands; one command each tells most.
+PAIRS = [(answer, list(COMMANDS)[number % len(COMMANDS)]) for number, answer in enumerate(ANSWERS)]
+
+
+def run(command, url, directory):
+    arguments = [argument.format(url) for argument in COMMANDS[command]]
+    return subprocess.run([sys.executable, "-m", "sarkmock", *arguments], cwd=directory, timeout=90,
+                          capture_output=True, check=False)
+
+
+@pytest.mark.parametrize(("answer", "command"), PAIRS)
+def test_a_hostile_answer(answer, command, tmp_path):
+    with hostile_box(ANSWERS[answer]) as url:
+        ended = run(command, url, tmp_path)
+    told = (ended.stdout + ended.stderr).decode("utf-8", "replace")
+    assert ended.returncode in (0, 1, 2)
+    for bad in ("Traceback", "INTERNALERROR", "\x1b", "\n::"):
+        assert bad not in told
+
+
+def test_a_byte_a_second_does_not_outlast_the_time_limit(tmp_path):
+    began = time.monotonic()
+    with hostile_box(ANSWERS["deep"], pause=1.0) as url:
+        ended = run("check", url, tmp_path)
+    assert ended.returncode == 2
+    assert b"has not sent a whole answer" in ended.stderr + ended.stdout
+    assert time.monotonic() - began < 60
