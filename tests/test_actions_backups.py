@@ -146,7 +146,7 @@ def test_an_upload_joins_the_backups_and_is_restored(pbx: Engine) -> None:
 
 REFUSED = {
     "not a zip file": (b"hello", "must be a file of type: application/zip"),
-    "a damaged one": (zipped({"a": b"1"})[:-4], "is damaged"),
+    "a damaged one": (zipped({"a": bytes(range(256))})[:-4], "is damaged"),
     "a way out": (zipped({"../../etc/passwd": b"x"}), "has a member outside of it"),
     "no database": (zipped({"opt/sark/db/sark.db": b"x" * 4096}), "it is no SQLite database"),
     "half a database": (zipped({"opt/sark/db/sark.db": b"SQLite format 3\0" + bytes(999)}), "cannot be restored"),
@@ -216,6 +216,7 @@ def test_downloading_what_is_not_there(profile: str, status: int) -> None:
 @pytest.mark.parametrize("name", ["..", ".", "..%2F..%2Fetc%2Fasterisk%2Fsip.conf", "sark.db"])
 def test_a_name_leads_nowhere_else(pbx: Engine, name: str) -> None:
     before = dict(pbx.state.files)
-    for method in ("DELETE", "PUT"):
-        assert send(pbx, f"{method} /backups/{name}").status in (404, 405, 204 if pbx.program.debug else 404)
+    deleted = 204 if pbx.program.debug and name in (".", "..") else 404  # as `rm` does, which leaves directories alone
+    assert send(pbx, f"DELETE /backups/{name}").status == deleted
+    assert send(pbx, f"PUT /backups/{name}").status == 404
     assert pbx.state.files == before

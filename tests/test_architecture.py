@@ -65,7 +65,7 @@ KEEPERS = {
     "rich": {"cli"},
     "sqlite3": {"pbx.database", "pbx.actions"},
     "trustme": {"server.certificates"},
-    "yaml": {"laravel.validation", "spec.yaml12"},
+    "yaml": {"laravel.php", "laravel.validation", "spec.yaml12"},
 }
 # What is used where it is installed, and not needed.
 OPTIONAL = {"anyio", "httpx"}

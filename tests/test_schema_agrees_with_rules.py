@@ -58,7 +58,7 @@ class Property:
 
     def disagreement(self, value: Any) -> str | None:
         """What is wrong, if schema and rules do not agree on a value as it is sent."""
-        arrived = clean({self.name: value})[self.name]
+        arrived = clean({self.name: value}, "ascii")[self.name]
         if not self.is_sayable(arrived):
             return None
         by_schema, by_rules = self.schema.is_valid(arrived), self.passes_rules(arrived)

@@ -5,7 +5,7 @@ Gives one effective document without external references.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -52,8 +52,27 @@ def load(profile: str = BASE) -> Document:
     document: Document = _apply(_base(), whole)
     facts = {key: value for key, value in whole.info.items() if key.startswith("x-")}
     document["info"] = document["info"] | facts
+    document["paths"] = {path: _with_crashes(document, item) for path, item in document["paths"].items()}
     _check_vocabulary(document)
     return document
+
+
+def _with_crashes(document: Document, item: Mapping[str, Any]) -> dict[str, Any]:
+    """A path item whose operations declare the 500 that a product with debug pages may answer anywhere.
+
+    As a page, too: that is what clients get that do not ask for JSON.
+    """
+    crash = document["components"]["responses"].get("Crash")
+    if crash is None:
+        return dict(item)
+    return {key: {**value, "responses": _with_crash(document, value["responses"], crash)} if key in METHODS else value
+            for key, value in item.items()}
+
+
+def _with_crash(document: Document, responses: Mapping[str, Any], crash: Mapping[str, Any]) -> dict[str, Any]:
+    known = resolve(document, responses.get("500", {}))
+    content = {**crash["content"], **known.get("content", {})}
+    return {**responses, "500": {**known, "content": content} if known else {"$ref": "#/components/responses/Crash"}}
 
 
 @cache

@@ -69,6 +69,8 @@ def is_found(tables: Tables, table: str, column: str, value: Any) -> bool:
     prefix, dot, name = column.rpartition(".")
     if dot and (prefix.lower() != table.lower() or name.lower() not in known):
         raise query_error(f"no such column: {column}", table, column, value)
+    if "\0" in column:  # the statement ends there, in the middle of a quoted name
+        raise query_error(f'unrecognized token: ""{column.partition(chr(0))[0]}"', table, column, value)
     if column == "*" or " as " in column.lower():
         raise query_error(f'near "{"as" if " as " in column.lower() else "*"}": syntax error', table, column, value)
     bound = binding(value)

@@ -90,7 +90,7 @@ ACTIONS: dict[str, Action] = {
     "create_unprovisioned_caught": extensions.caught(extensions.create_unprovisioned),
     "create_webrtc_caught": extensions.caught(extensions.create_webrtc),
     "update_extension": extensions.update_extension,
-    "update_extension_caught": extensions.caught(extensions.update_extension),
+    "update_extension_caught": extensions.caught(extensions.update_extension_with_arrays),
     "delete_extension": extensions.delete_extension,
     "show_runtime": extensions.show_runtime,
     "update_runtime": extensions.update_runtime,

@@ -5,6 +5,7 @@ The product keeps what was sent as it came (a number stays a number in the answe
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from math import isfinite
@@ -73,9 +74,18 @@ def provisioned(context: Context, device: str | int | None) -> Reply:
 
 
 def update_extension(context: Context) -> Reply:
+    return changed(context, sent(context))
+
+
+def update_extension_with_arrays(context: Context) -> Reply:
+    """The published product's update: an array that the rules let pass (exists does) is stored as JSON text."""
+    return changed(context, storable(context))
+
+
+def changed(context: Context, values: Row) -> Reply:
     row = row_of(context)
     before = dict(row)
-    row |= sent(context)
+    row |= values
     if row["transport"] != before["transport"]:
         adjust_provisioning(row)
     save_changes(context, before, bound(row))
@@ -167,10 +177,17 @@ def listed_vendor(state: State, mac: str) -> str | None:
 
 def sent(context: Context) -> Row:
     """The variables of the body that have a rule, as they came; PhpError for what has no place in SQL or JSON."""
-    values = {name: value for name, value in context.post.items() if name in context.operation.rules}
+    values = storable(context)
     for name, value in values.items():
         if isinstance(value, (list, dict)):
             raise PhpError("Array to string conversion", field=name)
+    return values
+
+
+def storable(context: Context) -> Row:
+    """As `sent`, with arrays."""
+    values = {name: value for name, value in context.post.items() if name in context.operation.rules}
+    for name, value in values.items():
         if isinstance(value, float) and not isfinite(value):
             raise PhpError("Inf and NaN cannot be JSON encoded", "JsonEncodingException", name)
     return values
@@ -196,13 +213,15 @@ def shown(context: Context, row: Mapping[str, Any]) -> Reply:
 
 
 def bound(row: Row) -> Row:
-    """The row as PDO hands it to the database: truth is 1 or 0, a fraction is text."""
+    """The row as PDO hands it to the database: truth is 1 or 0, a fraction is text, an array JSON."""
     return {name: bind(value) for name, value in row.items()}
 
 
 def bind(value: Any) -> Any:
     if isinstance(value, bool):
         return int(value)
+    if isinstance(value, (list, dict)):
+        return json.dumps(value, separators=(",", ":")).replace("/", "\\/")
     return php.to_text(value) if isinstance(value, float) else value
 
 

@@ -1,0 +1,91 @@
+"""Every response to a mutated request of the exported collection is declared: its status, media type and body."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sarkmock_contracts.client.http import Exchange, Request, Response
+from sarkmock_contracts.judge.conformance import conforms
+from sarkmock_contracts.spec.contract import Contract
+
+from sarkmock.export.requests import Exported, exported
+from sarkmock.http.engine import Engine
+from sarkmock.http.flask_app import create_app, direct
+from tests.wire import call, environ_of
+
+VALUES: tuple[Any, ...] = (None, "", "x", "1001", " ", -1, 0, 1.5, 1e400, True, False, [], ["default"], [["a"]],
+                           {"a": 1}, "\0a\0b", "x" * 300, "\N{SNOWMAN}", "operator", "pkey", "a.b")
+ACCEPT = ("application/json", None)
+
+
+def targets(one: Exported) -> Iterator[str]:
+    """The path of the example, and one whose row is not there."""
+    for change in ({}, dict.fromkeys(one.parameters, "nosuch")):
+        path = one.operation.path
+        for name, value in {**one.parameters, **change}.items():
+            path = path.replace("{" + name + "}", value)
+        yield "/api" + path
+        if not one.parameters:
+            break
+
+
+def bodies(one: Exported) -> Iterator[Any]:
+    """The examples, each with one variable changed; lists and scalars; nothing."""
+    yield from (None, [], [1, 2], "text", {})
+    for example in one.bodies.values():
+        yield from (example, example)  # a key twice
+        for field in {**one.operation.rules, **(example if isinstance(example, dict) else {})}:
+            yield from ({**example, field: value} for value in VALUES)
+            yield {name: value for name, value in example.items() if name != field}
+    yield dict.fromkeys(one.operation.rules, False)
+
+
+def sent(one: Exported) -> Iterator[tuple[str, bytes]]:
+    """Content type and body."""
+    for body in bodies(one):
+        yield "application/json", json.dumps(body).encode()
+    yield "application/x-www-form-urlencoded", b"pkey=%FF&cluster=%FF&description=%FF&name=%FF"
+    if one.upload:
+        field, name = one.upload
+        for content in (b"", b"\0\1\2", b"RIFF$\0\0\0WAVEfmt \0\0", b"PK\5\6" + bytes(18)):
+            for filename in (name, "x.bin"):
+                head = f'--b\r\nContent-Disposition: form-data; name="{field}"; filename="{filename}"\r\n\r\n'
+                yield "multipart/form-data; boundary=b", head.encode() + content + b"\r\n--b--\r\n"
+
+
+def problems(profile: str) -> Iterator[str]:
+    engine = Engine(profile=profile)
+    contract, application = Contract(engine.document), direct(create_app(engine, control=None))
+    requests = exported(engine.document)
+    for one in requests:
+        engine.state.reset()
+        create_examples(application, [other for other in requests if other.operation.section == one.operation.section])
+        for path in targets(one):
+            for number, (content_type, body) in enumerate(sent(one)):
+                fields = {"Host": "h", "Content-Type": content_type, "Content-Length": str(len(body)),
+                          "Accept": ACCEPT[number % 5 == 0]}
+                for query in ("", "?pkey=q&cluster=default&carrier=GeneralSIP") if number % 7 == 0 else ("",):
+                    status, headers, content = call(
+                        application, environ_of(one.operation.method, path + query, fields, body))
+                    exchange = Exchange(Request(one.operation.method, path, (), body),
+                                        Response(status, tuple(headers.items()), content))
+                    for problem in conforms(contract, one.operation, exchange):
+                        cause = f"{one.operation.id} {problem.check} {problem.kind}"
+                        yield f"{cause}: {problem.message[:150]} {body[:80]!r}"
+
+
+def create_examples(application: Any, requests: list[Exported]) -> None:
+    """The rows that the examples of a section need."""
+    for one in requests:
+        if one.operation.method == "POST" and isinstance(one.body, dict):
+            body = json.dumps(one.body).encode()
+            fields = {"Host": "h", "Content-Type": "application/json", "Content-Length": str(len(body))}
+            call(application, environ_of("POST", next(targets(one)), fields, body))
+
+
+@pytest.mark.parametrize("profile", ["documented", "shipped"])
+def test_nothing_undeclared_is_answered(profile: str) -> None:
+    assert list(problems(profile)) == []
