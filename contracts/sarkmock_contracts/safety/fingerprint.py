@@ -49,11 +49,13 @@ class Fingerprint:
 
 @cache
 def telling_reads() -> tuple[str, ...]:
-    """Paths of plain reads that the profiles document differently: those that only some have come first."""
+    """Paths of plain reads that only some profiles document: one for each set of profiles comes first."""
     reads = {name: {one.path: one for one in contract_of(name).operations if is_plain(one)} for name in profiles()}
     every = dict.fromkeys(path for found in reads.values() for path in found)
-    some = [path for path in every if not all(path in found for found in reads.values())]
-    return tuple(some[:READS])
+    having = {path: tuple(name for name in reads if path in reads[name]) for path in every}
+    some = [path for path in every if len(having[path]) < len(reads)]
+    first = {having[path]: path for path in reversed(some)}
+    return tuple(sorted(some, key=lambda path: first[having[path]] != path)[:READS])
 
 
 def is_plain(operation: Operation) -> bool:
