@@ -68,3 +68,11 @@ def test_the_control_plane_conforms(control, endpoint, mode):
         conforms()
     except Unsatisfiable:
         assert mode is schemathesis.GenerationMode.NEGATIVE  # what takes nothing cannot be asked wrongly
+
+
+def test_no_unquoted_comma_makes_a_property_of_the_rest_of_a_sentence():
+    pending = [document()]
+    for value in pending:
+        if isinstance(value, dict):
+            assert [key for key, member in value.items() if member is None and key != "default"] == []
+        pending += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
