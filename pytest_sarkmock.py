@@ -38,7 +38,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None],
 
 def told(journal: Journal) -> Iterator[str]:
     """Each request in a line, then why it was refused and what to mind about it."""
-    from sarkmock import redacted
+    from sarkmock.suite_api import redacted
 
     for entry in journal:
         yield redacted(str(entry))
@@ -122,7 +122,7 @@ def marked(node: pytest.Item) -> dict[str, Any]:
         arguments |= marker.kwargs
     for name in arguments:
         if name not in known_arguments():
-            from sarkmock import unknown
+            from sarkmock.suggest import unknown
 
             pytest.fail(f"@pytest.mark.sark: {unknown('argument', name, known_arguments())}", pytrace=False)
     return arguments

@@ -2,7 +2,7 @@
 
 from sarkmock.atomic import write_whole
 from sarkmock.http.engine import Engine
-from sarkmock.http.flask_app import create_app
+from sarkmock.http.flask_app import api_application, create_app
 from sarkmock.http.replies import MethodNotAllowed, PageNotFound, PhpError
 from sarkmock.laravel.php import UploadedFile, meant_method, read_input, to_text
 from sarkmock.laravel.validation import Validator
@@ -12,7 +12,7 @@ from sarkmock.pbx.seed import Seed, SeedError
 from sarkmock.pbx.seeds import load_seed
 from sarkmock.pbx.state import State
 from sarkmock.redaction import SECRETS, body_text, is_secret, redacted
-from sarkmock.spec.loading import Deviation, Document, deviations, load
+from sarkmock.spec.loading import Deviation, Document, deviations, load, load_deviating
 from sarkmock.spec.operations import Operation, Router, Table, compile_document
 from sarkmock.spec.overlay import OverlayError
 from sarkmock.spec.overlay import apply as apply_overlay
@@ -40,6 +40,7 @@ __all__ = [
     "Table",
     "UploadedFile",
     "Validator",
+    "api_application",
     "apply_overlay",
     "body_text",
     "check_fields",
@@ -51,6 +52,7 @@ __all__ = [
     "follow",
     "is_secret",
     "load",
+    "load_deviating",
     "load_seed",
     "meant_method",
     "overlay_of",

@@ -14,8 +14,8 @@ from sarkmock_contracts.run import Run
 from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.spec.contract import Contract
 
-from sarkmock import Engine, State, create_app
-from sarkmock.suite_api import load
+from sarkmock import Engine, State
+from sarkmock.suite_api import api_application, load
 
 NOW = 1717236000
 
@@ -24,7 +24,7 @@ def suite_of(judge: str, target: str, state: State | None = None, **options: Any
     """A run that judges by one profile a mock of another; its clock stands still."""
     engine = Engine(load(target), state or State(now=NOW))
     options = {"max_examples": 6, **options}
-    return Run(Contract(load(judge)), InProcess(create_app(engine)), RunOptions(judge, target, **options))
+    return Run(Contract(load(judge)), InProcess(api_application(engine)), RunOptions(judge, target, **options))
 
 
 def run(suite: Run, random_examples: int = 0) -> Run:

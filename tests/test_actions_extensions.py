@@ -110,9 +110,10 @@ class TestRefusals:
         assert (reply.status, reply.body) == (409, {"Error": "Array to string conversion"})
         assert send(shipped, "GET", "extensions").body == []
 
-    def test_the_published_update_catches_arrays(self, shipped: Engine) -> None:
+    def test_the_published_update_stores_arrays_of_existing_values_as_json(self, shipped: Engine) -> None:
         create(shipped)
-        assert update(shipped, cluster=["default"]).body == {"Error": "Array to string conversion"}
+        assert update(shipped, cluster=["default"]).body["cluster"] == ["default"]
+        assert show(shipped)["cluster"] == '["default"]'
         assert update(shipped, location={"a": 1}).body == {"location": ["The selected location is invalid."]}
 
 

@@ -26,6 +26,8 @@ from tests.fidelity import FILES
 from tests.mutations import NoTables, draw, laravel, mutated, record
 from tests.serving import mistake, sarkmock, serving
 
+pytestmark = pytest.mark.slow
+
 ALL = ("read", "write", "operational")
 
 

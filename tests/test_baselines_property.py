@@ -10,6 +10,8 @@ from sarkmock_contracts.baselines.files import Baseline
 
 from tests.mutations import draw, expected, mutated, record, sections
 
+pytestmark = pytest.mark.slow
+
 PAIRS = 8  # of each section of each profile: more than 200 in all
 CATEGORIES = {"operation": "place", "field": "field", "rule": "rule", "message": "rule", "value": "rule",
               "crash instead": "rule"}

@@ -18,6 +18,8 @@ from sarkmock.suite_api import deviations, load
 from tests.contract_runs import listen
 from tests.test_pace import Box, tenants
 
+pytestmark = pytest.mark.slow
+
 READS, RULES, BOUNDARIES, DEVIATIONS = 60, 300, 1200, 1500
 # What the whole suite does not show either: IVRs that the product does not let anybody create, parts of a restore.
 HIDDEN = {"backup-greetings-not-restored", "backup-restore-name-in-body", "ivr-timeoutrouteclass-crashes",

@@ -17,8 +17,10 @@ from sarkmock_contracts.safety.ledger import read_ledger, reopen_ledger
 from sarkmock import profiles
 from sarkmock.server.https_server import Server
 from tests.contract_runs import run
-from tests.guarded import Box, ended, guarded, guarded_suite
+from tests.guarded import REMOVABLE, Box, ended, guarded, guarded_suite
 from tests.serving import COMMAND, mistake, sarkmock
+
+pytestmark = pytest.mark.slow
 
 KILLS = int(os.environ.get("SARKMOCK_KILLS", "2"))  # `tox -e kills` asks for 50
 PATIENCE = 120
@@ -47,7 +49,7 @@ def changed(box, before):
 
 
 @pytest.mark.parametrize("judge", profiles())
-@pytest.mark.parametrize("real", profiles())
+@pytest.mark.parametrize("real", REMOVABLE)
 def test_nothing_is_left_of_every_operation(judge, real, tmp_path):
     box = Box(real)
     before = box.contents()
@@ -63,7 +65,7 @@ def test_nothing_is_left_of_every_operation(judge, real, tmp_path):
 def test_a_run_that_dies_anywhere_is_finished_from_its_ledger(number, tmp_path):
     """50 deaths before or after a random request has reached the box."""
     dice = random.Random(number)
-    box = Box(dice.choice(profiles()))
+    box = Box(dice.choice(REMOVABLE))
     before = box.contents()
     safety, stock = guarded(box, dice.choice(profiles()), "write operational", tmp_path / "ledger")
     die_after(box, dice.randint(1, 250), arrives=dice.random() < 0.5)
@@ -96,7 +98,7 @@ def die_after(box, requests, arrives, methods=("GET", "POST", "PUT", "DELETE", "
 def rehearsal(profile="shipped"):
     """A box over HTTP whose state the test can look into."""
     box = Box(profile)
-    with Server(box.wire.inner.application, port=0) as server:
+    with Server(box.wire.inner.inner.application, port=0) as server:
         yield box, f"{server.url}/api"
 
 
@@ -241,7 +243,7 @@ def test_settings_are_put_back_and_erased_from_the_ledger(tmp_path):
     assert "SYSPASS" not in (tmp_path / "ledger").read_text()
 
 
-@pytest.mark.parametrize("real", profiles())
+@pytest.mark.parametrize("real", REMOVABLE)
 def test_settings_are_as_before_whatever_is_sent(real, tmp_path):
     """Some are null or break their rules: stored once more they would not be what they were."""
     box, dice = Box(real), random.Random(1)
@@ -261,7 +263,7 @@ def test_settings_are_as_before_whatever_is_sent(real, tmp_path):
     assert changed(box, before) == set()
 
 
-@pytest.mark.parametrize("real", profiles())
+@pytest.mark.parametrize("real", REMOVABLE)
 def test_runtime_values_of_a_new_extension_go_with_it(real, tmp_path):
     box = Box(real)
     safety, stock = guarded(box, real, "write", tmp_path / "ledger")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sarkmock_contracts.client.http import Exchange, Request, Response
-from sarkmock_contracts.judge.findings import Findings, Identity
+from sarkmock_contracts.judge.findings import Finding, Findings, Identity
 
 CHANMAX = Identity("tenants.update", "rules", "chanmax", "accepted")
 
@@ -14,34 +14,34 @@ def exchange(body: bytes) -> Exchange:
 
 def test_the_same_cause_is_counted() -> None:
     findings = Findings()
-    findings.add(CHANMAX, "first", exchange(b"aa"))
-    findings.add(CHANMAX, "second", exchange(b"bbb"))
+    findings.add(Finding(CHANMAX, "first", (exchange(b"aa"),)))
+    findings.add(Finding(CHANMAX, "second", (exchange(b"bbb"),)))
     finding, = findings
     assert (finding.count, finding.message, finding.evidence) == (2, "first", (exchange(b"aa"),))
 
 
 def test_shorter_evidence_takes_the_place_of_longer() -> None:
     findings = Findings()
-    findings.add(CHANMAX, "long", exchange(b"a"), exchange(b"a"))
-    findings.add(CHANMAX, "short", exchange(b"aaaaaaaa"))
-    findings.add(CHANMAX, "shorter", exchange(b"aa"))
+    findings.add(Finding(CHANMAX, "long", (exchange(b"a"), exchange(b"a"))))
+    findings.add(Finding(CHANMAX, "short", (exchange(b"aaaaaaaa"),)))
+    findings.add(Finding(CHANMAX, "shorter", (exchange(b"aa"),)))
     finding, = findings
     assert (finding.message, len(finding.evidence)) == ("shorter", 1)
 
 
 def test_another_field_is_another_finding() -> None:
     findings = Findings()
-    findings.add(CHANMAX, "", exchange(b""))
-    findings.add(CHANMAX._replace(field="operator"), "", exchange(b""))
+    findings.add(Finding(CHANMAX, "", (exchange(b""),)))
+    findings.add(Finding(CHANMAX._replace(field="operator"), "", (exchange(b""),)))
     assert len(findings) == 2
 
 
 def test_only_what_is_new_in_a_block_is_fresh() -> None:
     findings = Findings()
-    findings.add(CHANMAX, "", exchange(b""))
+    findings.add(Finding(CHANMAX, "", (exchange(b""),)))
     with findings.fresh() as found:
-        findings.add(CHANMAX, "", exchange(b""))
-        findings.add(CHANMAX._replace(kind="refused"), "", exchange(b""))
+        findings.add(Finding(CHANMAX, "", (exchange(b""),)))
+        findings.add(Finding(CHANMAX._replace(kind="refused"), "", (exchange(b""),)))
     assert [finding.identity.kind for finding in found] == ["refused"]
 
 

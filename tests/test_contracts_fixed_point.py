@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 from sarkmock_contracts.judge import attribution as known
 from sarkmock_contracts.spec.contract import Contract
 
 from sarkmock import State
 from sarkmock.suite_api import deviations, load
 from tests.contract_runs import NOW, run, suite_of
+
+pytestmark = pytest.mark.slow
 
 
 def box_with_an_ivr() -> State:

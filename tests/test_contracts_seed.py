@@ -7,6 +7,8 @@ from sarkmock_contracts.client.http import Request
 
 from tests.contract_runs import listen, run, suite_of
 
+pytestmark = pytest.mark.slow
+
 
 def requests(section: str, seed: int) -> list[Request]:
     """Everything that leaves for one section."""

@@ -15,6 +15,8 @@ from sarkmock import profiles
 from sarkmock.suite_api import compile_document, load
 from tests.guarded import Box, guarded
 
+pytestmark = pytest.mark.slow
+
 READ_ONLY = ""
 KEYS = [
     "default",

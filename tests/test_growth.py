@@ -13,6 +13,8 @@ import pytest
 from sarkmock.http.engine import Engine, Request
 from sarkmock.http.wsgi import render
 
+pytestmark = pytest.mark.slow
+
 SIZE = 40_000
 RATIO, QUICK = 9.0, 0.02  # quadratic time shows as 16; what takes less is not looked at
 MEGABYTE, LIMIT = 1_000_000, 0.3  # CPU seconds; 0.1 is what is promised of a machine with nothing else to do

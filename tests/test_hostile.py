@@ -32,6 +32,8 @@ from sarkmock.spec.loading import load
 from tests.nasty_values import VALUES
 from tests.serving import serving
 
+pytestmark = pytest.mark.slow
+
 IN_PROCESS = int(os.environ.get("SARKMOCK_HOSTILE", "1500"))
 OVER_THE_WIRE = int(os.environ.get("SARKMOCK_HOSTILE_WIRE", "300"))
 SEED = int(os.environ.get("SARKMOCK_HOSTILE_SEED", "1"))

@@ -8,6 +8,8 @@ import pytest
 
 from tests.hostile_box import ANSWERS, hostile_box
 
+pytestmark = pytest.mark.slow
+
 COMMANDS = {
     "check": ["check", "{}", "--budget", "30", "--max-time", "6s"],
     "baseline": ["baseline", "{}", "-o", "box.sark", "--max-time", "6s"],

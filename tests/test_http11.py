@@ -9,6 +9,8 @@ import pytest
 from sarkmock.server.http11 import BadRequest, Reader, response_head
 from sarkmock.server.limits import Limits
 
+pytestmark = pytest.mark.slow
+
 LIMITS = Limits(line=200, head=1000, fields=10, body=50)
 CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 

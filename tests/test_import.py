@@ -23,6 +23,8 @@ from tests.boxes import NOW
 from tests.guarded import Box
 from tests.serving import mistake, sarkmock, serving
 
+pytestmark = pytest.mark.slow
+
 LAYOUT = State().tables
 VISIBLE = {operation.table.name: [] for operation in compile_document(load()) if operation.table}
 for _operation in compile_document(load()):
@@ -116,16 +118,18 @@ def filled(engine: Engine, operation: Operation) -> list[str]:
 def keys(engine: Engine, operation: Operation, parameter: str) -> list[str]:
     """Keys of rows, names of files, and what functions of the PBX are asked for."""
     state = engine.state
+    if operation.action == "crash":
+        return ["any"]  # what it is asked for cannot be read
     if operation.table:
         return [str(row[operation.table.key]) for row in state.tables.rows(operation.table.name, operation.table.where)]
     if parameter in ("backup", "snapshot", "greeting"):
         return [path.rpartition("/")[2] for path in state.files if not path.startswith(pbx_files.MAILBOXES)]
     numbers = [row["pkey"] for table in ("ipphone", "queue", "lineio") for row in state.tables.rows(table)]
-    return {"limit": ["0", "2"], "id": [*numbers, "cfim", "cfbs", "ringdelay"], "key": numbers,
-            "context": ["internal", "extensions"], "function": ["Agents", "None"]}[parameter]
+    return {"limit": ["0", "2"], "customapp": ["any"], "id": [*numbers, "cfim", "cfbs", "ringdelay"],
+            "key": numbers, "context": ["internal", "extensions"], "function": ["Agents", "None"]}[parameter]
 
 
-@pytest.mark.parametrize("profile", profiles())
+@pytest.mark.parametrize("profile", [name for name in profiles() if name != "L11"])  # another database: not imported
 @settings(max_examples=30, deadline=None, phases=set(Phase) - {Phase.explain})
 @given(seed=seeds())
 def test_what_is_imported_answers_every_read_as_the_box_does(profile: str, seed: Seed) -> None:

@@ -14,6 +14,8 @@ from sarkmock_contracts.run_options import RunOptions
 
 from tests.serving import COMMAND
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def handlers():

@@ -32,7 +32,7 @@ def test_there_are_two_commands_and_ci_runs_the_second():
 
 
 def test_tox_runs_the_linters_the_suite_and_the_tests():
-    assert TOX["tox"]["env_list"] == "lint, contracts, docs, tests"
+    assert TOX["tox"]["env_list"] == "lint, contracts, tests"
     commands = {name: TOX[f"testenv:{name}"]["commands"] for name in ("lint", "contracts", "tests")}
     assert "ruff check" in commands["lint"]
     assert "mypy" in commands["lint"]

@@ -10,6 +10,8 @@ from sarkmock_contracts.plugin.xdist import gather, seen
 from sarkmock_contracts.run import open_run
 from sarkmock_contracts.run_options import RunOptions
 
+pytestmark = pytest.mark.slow
+
 CHECK = [sys.executable, "-c", "from sarkmock.cli import main; main()", "check"]
 
 

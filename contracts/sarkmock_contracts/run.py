@@ -10,7 +10,7 @@ from math import ceil
 from typing import Protocol, TypeVar, cast
 from urllib.parse import urlsplit
 
-from sarkmock.suite_api import Deviation, Engine, Operation, create_app, deviations, load, profiles
+from sarkmock.suite_api import Deviation, Engine, Operation, api_application, deviations, load, profiles
 
 from .client.budget import Budget, Speed, seconds_of
 from .client.har import Cassette, Recorder
@@ -75,8 +75,9 @@ class Run:
         self.safety = self._safety(transport.url) if self.options.url else None
         self.target = Target(self._way_out(transport, clock))
         self.live = LiveTables(contract, self)
-        lists = Lists(known_deviations(self.options.profile), accepted or Accepted(), self.options.strict)
-        self.judge = Judge(contract, self.live, self, lists, self.options.only)
+        lists = Lists((), accepted or Accepted(), self.options.strict)
+        self.judge = Judge(contract, self.live, self, lists, self.options.only, self.version)
+        self.identify(Fingerprint())
         texts, spared = (self.safety.keys, self.safety.spared) if self.safety else (None, None)
         self.fixtures = Fixtures(contract, self, self.live, texts, spared)
         self._shared: dict[Callable[[Run], object], object] = {}
@@ -141,6 +142,17 @@ class Run:
         return cast(T, self._shared[make])
 
     # what the run is about
+
+    def identify(self, fingerprint: Fingerprint) -> None:
+        """Say which version answers: what it is known to do is expected from now on."""
+        self.fingerprint = fingerprint
+        own = self.options.url is None and self.options.target_profile in (None, self.options.profile)
+        self.judge.expect(() if own else known_deviations(self.options.profile, self.version()))
+
+    def version(self) -> str:
+        """The profile that the target should have: as it was asked for, or as its answers look."""
+        named = self.options.target_profile or self.fingerprint.version
+        return named if named in profiles() else self.options.profile
 
     def chosen(self) -> list[Operation]:
         """The operations of the run: all, or those of a section."""
@@ -229,20 +241,13 @@ class Run:
         lists = self.judge.lists if accepted is None else replace(self.judge.lists, accepted=accepted)
         outcome = conclude(self.contract, self.findings, self.coverage, lists)
         chosen = self.chosen()
-        expected = self._expected()
+        expected = {deviation.id for deviation in deviations(self.version())}
         for number, listed in enumerate(outcome.listed):
-            if listed.status == "fixed" and listed.deviation.id not in expected:
+            if listed.status in ("fixed", "untested") and listed.deviation.id not in expected:
                 outcome.listed[number] = replace(listed, status="absent")
             elif listed.status == "fixed" and not self._looked_at(listed.deviation, chosen):
                 outcome.listed[number] = replace(listed, status="untested", reason="the run left cases out")
         return outcome
-
-    def _expected(self) -> set[str]:
-        """The deviations that the target should have: those of the profile that it answers as."""
-        own = self.options.target_profile or self.options.profile
-        version = self.fingerprint.version if self.options.url else own
-        found = deviations(version) if version in profiles() else self.judge.lists.known
-        return {deviation.id for deviation in found}
 
     def _looked_at(self, deviation: Deviation, chosen: Iterable[Operation]) -> bool:
         """Whether all cases that could show a deviation were among those of the run."""
@@ -260,7 +265,7 @@ class Run:
 def embedded(profile: str) -> Transport:
     """The mock in this process."""
     engine = Engine(profile=profile)
-    return SignedIn(InProcess(create_app(engine)), engine.state)
+    return SignedIn(InProcess(api_application(engine)), engine.state)
 
 
 def open_run(options: RunOptions, accepted: Accepted | None = None, watcher: Watcher | None = None) -> Run:
@@ -277,7 +282,9 @@ def open_run(options: RunOptions, accepted: Accepted | None = None, watcher: Wat
         verify = options.caution.access.verify(urlsplit(options.url).hostname or "") if options.url else False
         try:
             with run.budget.removing():
-                run.fingerprint = fingerprint(run, preflight(run.target, verify, run))
+                first = preflight(run.target, verify, run)
+                run.identify(fingerprint(run, first) if options.url
+                             else Fingerprint(options.target_profile or options.profile))
         except CannotRun:
             run.close()
             raise

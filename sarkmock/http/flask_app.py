@@ -159,6 +159,17 @@ def direct(app: Flask) -> Application:
     return serve
 
 
+def api_application(engine: Engine) -> Application:
+    """The API of an engine alone as WSGI, without Flask and its routes: quick to make and to ask in this process."""
+    return Gateway(api_of(engine, None, None, Faults(engine), web_server=True), elsewhere)
+
+
+def elsewhere(_: Any, start_response: Any) -> Iterable[bytes]:
+    """There is nothing outside of the API."""
+    start_response(status_line(404), [])
+    return []
+
+
 def throttle_of(app: Flask) -> Throttle | None:
     """The throttle of an application made by `create_app`."""
     extension: Extension = app.extensions[NAME]

@@ -10,6 +10,8 @@ from sarkmock_contracts.judge.finding_types import EVERY_EXCHANGE, FINDING_TYPES
 from tests.mutants.breaking import Mutant
 from tests.mutants.table import MUTANTS, PROOFS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name.replace(" ", "-"))
 def test_a_mutant_is_caught(mutant: Mutant) -> None:

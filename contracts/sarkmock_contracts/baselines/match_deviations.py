@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 
-from sarkmock.suite_api import Deviation, deviations, overlay_of, pointer, profiles
+from sarkmock.suite_api import Deviation, deviations, overlay_of, pointer, product, profiles
 
 from ..errors import Unfit
 from ..judge.attribution import BASE, touches
@@ -46,9 +46,8 @@ def choose(box: Baseline, tell: Told = lambda _: None) -> Choice:
     starts = [Choice(profile, [one.id for one in deviations(profile)], beside(document_of(all_of(profile)), box))
               for profile in profiles()]
     best = min(starts, key=lambda choice: distance(choice.comparison))
-    if best.profile == BASE:  # deviations of others may be shown all the same
-        others = [profile for profile in profiles() if profile != BASE]
-        best = Choice(others[0], [], best.comparison) if others else best
+    if best.profile == BASE:  # it may still show deviations of the product
+        best = Choice(product(), [], best.comparison)
     before = distance(best.comparison) + 1
     while distance(best.comparison) < before:
         before = distance(best.comparison)

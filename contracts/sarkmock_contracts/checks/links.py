@@ -46,7 +46,7 @@ def follow(run: Run, operation: Operation, link: Link, made: Exchange) -> None:
         text = f"{target.method} {path} answers {exchange.response.status}, not {target.status}"
         run.report(operation.id, Problem("link", link.name, str(exchange.response.status), text), made, exchange)
     elif target.method == "DELETE":
-        gone(run, operation, made)
+        gone(run, operation, target, made, exchange)
 
 
 def body_for(run: Run, target: Operation) -> Body | None:
@@ -58,7 +58,7 @@ def body_for(run: Run, target: Operation) -> Body | None:
     return body or {first: run.fixtures.value(target, first, run.fixtures.bounds(target, first).accept[0])}
 
 
-def gone(run: Run, operation: Operation, made: Exchange) -> None:
+def gone(run: Run, operation: Operation, delete: Operation, made: Exchange, deleted: Exchange) -> None:
     """After DELETE, no GET finds it."""
     for link in run.contract.links_from(operation).values():
         if method_of(run, link) == "GET":
@@ -67,4 +67,4 @@ def gone(run: Run, operation: Operation, made: Exchange) -> None:
             exchange = run.send(request_for("GET", path, None))
             if exchange.response.ok:
                 text = f"GET {path} answers {exchange.response.status} after DELETE"
-                run.report(link.target, Problem("presence", "", "still there", text), made, exchange)
+                run.report(delete.id, Problem("presence", "", "still there", text), made, deleted, exchange)

@@ -36,14 +36,16 @@ class Row:
     expected: dict[str, Expected]
     history: list[Exchange] = field(default_factory=list)
     shown: dict[str, Any] = field(default_factory=dict)
+    changed_by: Operation | None = None  # who has changed it since it was last shown
 
     def update(self, operation: Operation, sent: Mapping[str, Any]) -> None:
         """Merge what a PUT sent. Columns that the server derives from it, and the time of change, are open again."""
-        self.written_by = operation
+        self.written_by = self.changed_by = operation
         derived = columns_derived(operation.id, sent)
         self.expected = {name: wanted for name, wanted in {**self.expected, **told(operation, sent)}.items()
                          if name not in derived}
-        self.shown = {name: value for name, value in self.shown.items() if name not in {*sent, *derived, "z_updated"}}
+        changed = {*told(operation, sent), *derived, "z_updated"}
+        self.shown = {name: value for name, value in self.shown.items() if name not in changed}
 
     def differences(self, show: Operation, row: Mapping[str, Any]) -> Iterator[tuple[Operation, Problem]]:
         """Where a row that is shown differs from what was sent or defaulted, or changed though nobody asked; and who
@@ -60,7 +62,7 @@ class Row:
         for name in self.shown.keys() - self.expected.keys() - strange:
             if row.get(name) != self.shown[name]:
                 text = f"{name} was {self.shown[name]!r}, is {row.get(name)!r}, though nobody sent it"
-                yield show, Problem("unrequested", name, "changed", text)
+                yield self.changed_by or show, Problem("unrequested", name, "changed", text)
 
     def holds(self, name: str) -> Any:
         """The value that a column must have; None if nobody knows."""
@@ -68,7 +70,7 @@ class Row:
 
     def learn(self, row: Mapping[str, Any]) -> None:
         """Columns that nobody sends must stay as they are shown."""
-        self.shown = dict(row)
+        self.shown, self.changed_by = dict(row), None
 
 
 def new_row(resource: Resource, operation: Operation, key: str, sent: Mapping[str, Any], made: Exchange) -> Row:

@@ -270,8 +270,9 @@ def made(run: Run, operation: str, values: Body) -> Body | None:
     create = run.contract.by_id[operation]
     body = {**run.fixtures.minimal(create), **{name: value for name, value in values.items() if name in create.rules}}
     exchange = run.send(run.fixtures.request(create, body))
-    complete = values.keys() <= create.rules.keys()
-    return exchange.response.json if exchange.response.ok and complete else None
+    complete = values.keys() <= create.rules.keys() and run.fixtures.made_by(create, exchange) is not None
+    named = complete and create.table is not None and create.table.key in exchange.response.json
+    return exchange.response.json if named else None
 
 
 def tell(run: Run, operation: str, kind: str, text: str, *evidence: Exchange) -> None:

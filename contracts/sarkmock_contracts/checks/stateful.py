@@ -54,7 +54,8 @@ class Sequences:
         """A body that passes: what is required, and a few of the other variables."""
         body = self.run.fixtures.minimal(operation)
         accepted = {name: self.run.fixtures.bounds(operation, name).accept for name in operation.rules}
-        others = [name for name, values in accepted.items() if values and name not in body]
+        own = {TENANT, *self.run.fixtures.own_fields(operation)}
+        others = [name for name, values in accepted.items() if values and name not in own]
         for name in dice.sample(others, min(len(others), dice.randint(0, 4))):
             body[name] = self.value(operation, name, dice)
         if TENANT in body and dice.random() < 0.5:
@@ -175,7 +176,9 @@ class Sequences:
 
     def list(self, dice: random.Random) -> None:
         """A list shows every row as it is, and none that is gone."""
-        resource = dice.choice(self.resources)
+        self.look_at_list(dice.choice(self.resources))
+
+    def look_at_list(self, resource: Resource) -> None:
         if resource.list is None:
             return
         exchange = self.send(Request("GET", resource.list.path))
@@ -217,11 +220,15 @@ class Sequences:
             row.learn(exchange.response.json)
         elif alive != exchange.response.ok:
             text = f"{row.key!r} should {'be' if alive else 'not be'} there: {exchange.response.status}"
+            blamed = show if alive or row.resource.delete is None else row.resource.delete
             kind = "missing" if alive else "still there"
-            self.report(show, Problem("presence", "", kind, text), *row.history, exchange)
+            self.report(blamed, Problem("presence", "", kind, text), *row.history, exchange)
 
     def finish(self) -> None:
-        """Remove what the sequence made: what depends on a tenant before the tenant."""
+        """Look at the lists once more, and remove what was made: what depends on a tenant before the tenant."""
+        for resource in [] if self.over else self.resources:
+            if sum(row.resource == resource for row in self.rows.values()) > 1:
+                self.look_at_list(resource)
         rows = [] if self.over else self.rows.values()  # what is left over, the run sweeps
         for row in sorted(rows, key=lambda row: row.resource.name == "tenants"):
             if row.resource.delete is not None:

@@ -1,33 +1,132 @@
-"""Which known deviation explains a finding: the one whose overlay actions touch what the finding speaks of.
+"""Which known deviation a finding is: the one whose document predicts the very answer that came.
 
-A deviation changes places of the document; a finding speaks of places. Nothing else is compared, so the overlays stay
-the only list of deviations.
+A deviation changes places of the document, a finding speaks of some: they say which deviations may be meant. Whether
+it is one of them is decided by prediction: a mock of the base document with that deviation, or of the profile where
+several act together, is asked what it would have answered at that moment.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 
-from sarkmock.suite_api import Deviation, Operation, covers, deviations, pointer, product, read_input
+from sarkmock.suite_api import (
+    Deviation,
+    Document,
+    Operation,
+    covers,
+    deviations,
+    load,
+    load_deviating,
+    pointer,
+    product,
+    read_input,
+)
 
+from ..client.http import Exchange
 from ..spec.contract import Contract
+from .agreement import OF_RULES, agrees, leads_up
+from .conformance import Problem, conforms
 from .finding_types import FINDING_TYPES
-from .findings import Finding
+from .findings import Finding, Identity
+from .replica import Model, Replica
 
 BASE = "documented"
+MODELS = 8  # compiled documents that are kept, of some 5 MB each
+WAITING = 2_000  # exchanges that are kept until somebody asks
 
 
-def known_deviations(profile: str) -> tuple[Deviation, ...]:
-    """Those of the published product, where the page itself judges; any other profile has none left to know."""
-    if profile != BASE:
+def known_deviations(judge: str, version: str | None = None) -> tuple[Deviation, ...]:
+    """Those of the version that answers, or else of the published product; only the page itself has any."""
+    if judge != BASE:
         return ()
-    return deviations(product())
+    return deviations(product() if version in (None, BASE) else str(version))
 
 
-def explain(contract: Contract, known: Sequence[Deviation], finding: Finding) -> tuple[str, ...]:
-    """The ids of the deviations that explain a finding."""
-    found = set(places(contract, finding))
-    return tuple(dict.fromkeys(deviation.id for deviation in known if touches(deviation, found)))
+class Attribution:
+    """Asks the documents of known deviations what they would have answered."""
+
+    def __init__(self, contract: Contract, version: Callable[[], str]) -> None:
+        self.contract = contract
+        self.known: Sequence[Deviation] = ()
+        self._version = version  # the profile that the target seems to have, once anybody knows
+        self._waiting: list[Exchange] = []
+        self._models: dict[str, Model] = {}
+        self._named: dict[Identity, tuple[str, ...]] = {}
+
+    @cached_property
+    def replica(self) -> Replica:
+        return Replica(load(self._version()))
+
+    def saw(self, exchange: Exchange) -> None:
+        """Every exchange of the run, in its order."""
+        if self.known:
+            self._waiting.append(exchange)
+        if len(self._waiting) > WAITING:
+            self._follow()
+
+    def _follow(self) -> None:
+        for exchange in self._waiting:
+            self.replica.saw(exchange)
+        self._waiting.clear()
+
+    def explain(self, finding: Finding) -> tuple[str, ...]:
+        """The deviations by which the answer was to be expected; none if no known document predicts it."""
+        if not self.known or not finding.evidence:
+            return ()
+        self._follow()
+        if finding.identity.check in OF_RULES and self._predicts(self._model(BASE, load(BASE)), finding):
+            return ()  # no deviation is needed for that answer
+        version = self._version()
+        if finding.identity in self._named and version != BASE and self._predicts(self._profile(version), finding):
+            return self._named[finding.identity]  # the usual case, in which one answer was asked for
+        found = set(places(self.contract, finding))
+        near = [deviation.id for deviation in self.known if touches(deviation, found)]
+        single = [name for name in near if self._is(name, finding)]
+        whole = product() if version == BASE else version
+        if not single and self._predicts(self._profile(whole), finding):  # several act together
+            single = near or [one.id for one in self.known if self._is(one.id, finding)] or [whole]
+        if single:
+            self._named[finding.identity] = tuple(single)
+        return tuple(single)
+
+    def _is(self, deviation: str, finding: Finding) -> bool:
+        """Whether a deviation alone predicts the answer, and not already the document that it stands on."""
+        before, after = load_deviating(deviation)
+        stands_on = before["info"] != load(BASE)["info"]
+        if not self._predicts(self._model(deviation, after), finding):
+            return False
+        return not (stands_on and self._predicts(self._model(f"{deviation}'s base", before), finding))
+
+    def _profile(self, name: str) -> Model:
+        return self.replica.leader if name == self._version() else self._model(f"profile {name}", load(name))
+
+    def _model(self, name: str, document: Document) -> Model:
+        self._models[name] = model = self._models.pop(name, None) or self.replica.model(document)
+        if len(self._models) > MODELS:
+            del self._models[next(iter(self._models))]
+        return model
+
+    def _predicts(self, model: Model, finding: Finding) -> bool:
+        problem = Problem(*finding.identity[1:], finding.message)
+        *before, last = finding.evidence
+        expected = self.replica.answer(model, last)
+        if not agrees(problem, last, expected) or not conforming(model, problem, last):
+            return False
+        return all(leads_up(problem, exchange, self.replica.answer(model, exchange)) for exchange in before)
+
+
+def conforming(model: Model, problem: Problem, exchange: Exchange) -> bool:
+    """Whether the model's document has nothing to say against the answer, as far as the problem goes.
+
+    A status that it does not have, and yet gives, is a crash that its rules foretell.
+    """
+    operation = model.operation(exchange.request)
+    of_response = problem.check in FINDING_TYPES and "response" in FINDING_TYPES[problem.check].places
+    if operation is None or not of_response or operation.method != exchange.request.method:
+        return True
+    found = [other for other in conforms(model.contract, operation, exchange) if other.check != "status"]
+    return not any(problem.check != "schema" or other.field == problem.field for other in found)
 
 
 def touches(deviation: Deviation, found: set[str]) -> bool:

@@ -41,6 +41,7 @@ class Finding:
     evidence: tuple[Exchange, ...]
     count: int = 1
     deviations: tuple[str, ...] = field(default=())
+    request: int = 0  # how many requests had been sent when it was first met
 
     def __str__(self) -> str:
         return f"{self.identity}: {self.message}"
@@ -51,21 +52,30 @@ def _weight(evidence: Sequence[Exchange]) -> tuple[int, int]:
 
 
 class Findings:
-    """All findings of a run, in the order they were first met."""
+    """All findings of a run, in the order they were first met; what is known and what is new of one identity apart."""
 
     def __init__(self) -> None:
-        self.findings: dict[Identity, Finding] = {}
+        self.findings: dict[tuple[Identity, bool], Finding] = {}
 
-    def add(self, identity: Identity, message: str, *evidence: Exchange) -> Finding:
-        """Record a finding; a known one is counted, and its evidence replaced by a shorter one."""
-        known = self.findings.get(identity)
-        if known is None:
-            known = self.findings[identity] = Finding(identity, message, evidence)
-            return known
-        known.count += 1
-        if _weight(evidence) < _weight(known.evidence):
-            known.message, known.evidence = message, evidence
-        return known
+    def add(self, found: Finding) -> Finding:
+        """Record a finding; one that is there is counted, and its evidence replaced by a shorter one."""
+        kept = self.findings.setdefault((found.identity, bool(found.deviations)), found)
+        if kept is found:
+            return kept
+        kept.count += found.count
+        kept.deviations = tuple(dict.fromkeys((*kept.deviations, *found.deviations)))
+        if _weight(found.evidence) < _weight(kept.evidence):
+            kept.message, kept.evidence = found.message, found.evidence
+        return kept
+
+    def of(self, identity: Identity) -> list[Finding]:
+        """What was found under an identity: what is new, then what is known."""
+        return [self.findings[key] for key in ((identity, False), (identity, True)) if key in self.findings]
+
+    def forget(self, identity: Identity) -> None:
+        """Take back what was found under an identity."""
+        for known in (False, True):
+            self.findings.pop((identity, known), None)
 
     def __iter__(self) -> Iterator[Finding]:
         return iter(self.findings.values())
@@ -79,4 +89,4 @@ class Findings:
         before = set(self.findings)
         found: list[Finding] = []
         yield found
-        found += [finding for identity, finding in self.findings.items() if identity not in before]
+        found += [finding for key, finding in self.findings.items() if key not in before]

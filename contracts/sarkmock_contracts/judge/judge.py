@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from sarkmock.suite_api import Operation
+from sarkmock.suite_api import Deviation, Operation
 
 from ..client.http import Exchange
 from ..client.target import Client
 from ..errors import Unanswered
 from ..spec.contract import Contract, in_section
 from ..spec.live_tables import LiveTables
-from .attribution import explain
+from .attribution import BASE, Attribution
 from .conformance import Problem, conforms
 from .coverage import Coverage
 from .findings import Finding, Findings, Identity
@@ -46,9 +46,12 @@ class Judge:
     """What is wrong with an exchange, and whether it was seen before."""
 
     def __init__(self, contract: Contract, live: LiveTables, client: Client, lists: Lists | None = None,
-                 only: str | None = None) -> None:
+                 only: str | None = None, version: Callable[[], str] = lambda: BASE) -> None:
         self.contract, self.live, self.client, self.only = contract, live, client, only
         self.lists = lists or Lists()
+        self.attribution = Attribution(contract, version)
+        self.attribution.known = self.lists.known
+        self.requests = 0
         self.findings = Findings()
         self.coverage = Coverage(contract.operations)
         self.gaps = Gaps()
@@ -57,6 +60,8 @@ class Judge:
 
     def judge(self, exchange: Exchange) -> Judged:
         """Compare an exchange with the document and keep account of it."""
+        self.requests += 1
+        self.attribution.saw(exchange)
         operation = self.contract.operation_of(exchange.request)
         if operation is None:
             return Judged(exchange.request, exchange.response)
@@ -77,11 +82,16 @@ class Judge:
         if problem.check != "run-state" and self._pbx_is_down(evidence):
             self.gaps.unavailable.add("the PBX is stopped, and says so where it is needed")
             return False
-        finding = self.findings.add(Identity(operation, problem.check, problem.field, problem.kind), problem.message,
-                                    *evidence)
-        if finding.count == 1:
-            finding.deviations = explain(self.contract, self.lists.known, finding)
+        identity = Identity(operation, problem.check, problem.field, problem.kind)
+        finding = Finding(identity, problem.message, evidence, request=self.requests)
+        finding.deviations = self.attribution.explain(finding)
+        self.findings.add(finding)
         return True
+
+    def expect(self, known: tuple[Deviation, ...]) -> None:
+        """What the target is known to do is expected from now on."""
+        self.lists = replace(self.lists, known=known)
+        self.attribution.known = known
 
     def is_new(self, finding: Finding) -> bool:
         """Whether a run fails for it."""
@@ -89,8 +99,8 @@ class Judge:
 
     def is_first_crash(self, operation: Operation, status: int) -> bool:
         """Whether a crash has just been met for the first time, with nothing to explain it."""
-        finding = self.findings.findings.get(Identity(operation.id, "status", "", str(status)))
-        return finding is not None and finding.count == 1 and self.is_new(finding)
+        found = self.findings.of(Identity(operation.id, "status", "", str(status)))
+        return any(finding.count == 1 and self.is_new(finding) for finding in found)
 
     def _verdict(self, operation: Operation, exchange: Exchange) -> Verdict | None:
         if not operation.rules or exchange.response.status in (404, 405):
@@ -115,11 +125,11 @@ class Judge:
         bare = Identity(operation.id, *problem[:3])
         required = self.contract.required(operation)
         suspects = [name for name in given.sent if name not in required or name in given.errors]
-        guilty = [name for name in suspects if bare._replace(field=name) in self.findings.findings]
+        guilty = [name for name in suspects if self.findings.of(bare._replace(field=name))]
         if not suspects:
             self.crashing.add(bare)
         elif not guilty and len(suspects) == 1 and bare not in self.crashing:
-            self.findings.findings.pop(bare, None)  # met before with several variables at once
+            self.findings.forget(bare)  # met before with several variables at once
             guilty = suspects
         return problem._replace(field=guilty[0]) if guilty else problem
 

@@ -14,7 +14,7 @@ from sarkmock.suite_api import Deviation
 
 from ..spec.contract import Contract
 from .allowlist import Acceptance, Accepted
-from .attribution import explain
+from .causes import Cause, causes_of
 from .coverage import Coverage
 from .deviation_coverage import missed
 from .finding_types import BREAKS, FINDING_TYPES, SEVERITIES
@@ -70,6 +70,14 @@ class Outcome:
         return self.of("new", "expired", *(["known"] if self.strict else []))
 
 
+def causes(outcome: Outcome) -> list[tuple[Cause, list[Classified]]]:
+    """The findings for which the run fails by their causes, what is worst for a client first."""
+    classified = {id(one.finding): one for one in outcome.failures}
+    found = [(cause, [classified[id(finding)] for finding in cause.findings])
+             for cause in causes_of([one.finding for one in outcome.failures])]
+    return sorted(found, key=lambda pair: (min(SEVERITIES.index(one.severity) for one in pair[1]), -len(pair[1])))
+
+
 @dataclass(frozen=True)
 class Lists:
     """What is known beforehand: deviations of the overlays, and what a person accepted for this box."""
@@ -90,8 +98,6 @@ def today() -> date:
 
 def conclude(contract: Contract, findings: Findings, tally: Coverage, lists: Lists, day: date | None = None) -> Outcome:
     """The verdict of a run as it stands."""
-    for finding in findings:
-        finding.deviations = explain(contract, lists.known, finding)
     verdicts = [classify(finding, lists, day or today()) for finding in findings]
     used = {one.acceptance.id for one in verdicts if one.acceptance}
     unused = [entry for entry in lists.accepted.entries if entry.id not in used]

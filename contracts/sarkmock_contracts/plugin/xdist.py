@@ -100,9 +100,7 @@ def gather(run: Run, theirs: dict[str, Any]) -> None:
 
 def gather_findings(findings: Findings, theirs: list[Any]) -> None:
     for finding in theirs:
-        known = findings.add(finding.identity, finding.message, *finding.evidence)
-        known.count += finding.count - 1
-        known.deviations = finding.deviations
+        findings.add(finding)
 
 
 def gather_coverage(coverage: Coverage, theirs: dict[str, Any]) -> None:

@@ -13,10 +13,12 @@ from rich.text import Text
 from sarkmock.suite_api import Operation, redacted
 
 from ..client.curl import curl_line
-from ..judge.verdicts import Classified, Outcome, page_lines
+from ..judge.causes import SHOWN, Cause
+from ..judge.verdicts import Classified, Outcome, causes, page_lines
 from ..run import Run
 from .data import STEPS
 
+NAMED = 8  # names of a cause
 STYLES = {"breaks": "bold red", "surprises": "yellow", "cosmetic": "dim"}
 
 
@@ -56,18 +58,39 @@ def row(run: Run, title: str, operations: list[Operation]) -> list[str]:
 
 
 def failure_lines(run: Run, outcome: Outcome) -> Iterator[Text]:
-    """Every finding for which the run fails, by section of the page, the worst first."""
-    for section in (*dict.fromkeys(operation.section for operation in run.contract.operations), ""):
-        found = [judged for judged in outcome.failures if section_of(run, judged) == section]
-        if found:
-            yield Text(f"\n{section or 'Unknown paths'}", style="bold")
-        for judged in sorted(found, key=lambda one: list(STYLES).index(one.severity)):
-            yield from finding_lines(run, judged)
+    """Every cause for which the run fails, the worst first; of many the first ones."""
+    found = causes(outcome)
+    if found:
+        yield Text()
+    for cause, members in found[:SHOWN]:
+        if len(members) > 1:
+            yield from cause_lines(cause, members)
+        yield from finding_lines(run, min(members, key=effort))
+    if len(found) > SHOWN:
+        yield Text(f"and {len(found) - SHOWN} more causes: --report DIR writes all of them", style="bold")
 
 
-def section_of(run: Run, judged: Classified) -> str:
-    operation = run.contract.by_id.get(judged.finding.identity.operation)
-    return operation.section if operation else ""
+def effort(judged: Classified) -> tuple[int, int]:
+    """How long a finding's evidence is to read."""
+    evidence = judged.finding.evidence
+    return len(evidence), sum(exchange.size for exchange in evidence)
+
+
+def cause_lines(cause: Cause, members: list[Classified]) -> Iterator[Text]:
+    """What findings have in common, where they show, and that one of them follows."""
+    severity = min((one.severity for one in members), key=list(STYLES).index)
+    yield Text.assemble((f"{len(members)} findings", "bold"), " ", (severity, STYLES[severity]), " ",
+                        (str(redacted(cause.title)), "bold"))
+    yield Text(f"  in {listed_names(cause.operations)}")
+    if cause.fields:
+        yield Text(f"  of {listed_names(cause.fields)}")
+    yield Text("  for example:")
+
+
+def listed_names(names: list[str]) -> str:
+    """Some names, and how many more there are."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
 
 
 def finding_lines(run: Run, judged: Classified) -> Iterator[Text]:

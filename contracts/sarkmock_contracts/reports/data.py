@@ -17,7 +17,9 @@ from sarkmock.suite_api import Operation, body_text, redacted, source_of
 from ..client.curl import curl_line
 from ..client.http import Exchange
 from ..judge.attribution import places
-from ..judge.verdicts import Classified, Listed, Outcome, page_lines
+from ..judge.causes import Cause
+from ..judge.finding_types import SEVERITIES
+from ..judge.verdicts import Classified, Listed, Outcome, causes, page_lines
 from ..run import Run
 
 Data = dict[str, Any]
@@ -34,6 +36,7 @@ def describe(run: Run, outcome: Outcome) -> Data:
         "target": redacted(run.fingerprint.described()),
         "result": "failed" if outcome.failures or run.residue else "stopped" if run.gaps.stopped else "passed",
         "summary": summary(outcome),
+        "causes": [cause(found, members) for found, members in causes(outcome)],
         "findings": [finding(run, judged) for judged in outcome.findings],
         "deviations": [deviation(listed) for listed in outcome.listed],
         "accepted": {"unused": [entry.id for entry in outcome.unused]},
@@ -59,6 +62,13 @@ def summary(outcome: Outcome) -> dict[str, int]:
     found = {status: len(outcome.of(status)) for status in ("new", "expired", "accepted", "known")}
     listed = {status: len(outcome.deviations(status)) for status in ("fixed", "absent", "untested", "unseen")}
     return {**found, "deviations_known": len(outcome.deviations("known")), **listed}
+
+
+def cause(found: Cause, members: list[Classified]) -> Data:
+    """What findings for which the run fails have in common, and all of them."""
+    return {"title": redacted(found.title), "kind": found.feature.kind, "operations": found.operations,
+            "fields": found.fields, "severity": min((one.severity for one in members), key=SEVERITIES.index),
+            "findings": [one.id for one in members]}
 
 
 def finding(run: Run, judged: Classified) -> Data:

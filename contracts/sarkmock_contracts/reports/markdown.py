@@ -7,6 +7,7 @@ from typing import Any
 
 from .data import Data
 
+NAMED = 6  # operations of one cause
 SHOWN = 50  # findings of one kind; a job summary has an end
 COUNTS = ("{new} new, {expired} expired, {known} known and {accepted} accepted findings; "
           "{fixed} listed deviations fixed.")
@@ -27,6 +28,7 @@ def _lines(data: Data) -> Iterator[str]:
     text = "`{url}` answers as {version}; judged by {profile}, {requests} requests in {seconds} s, seed {random_seed}."
     yield text.format(version=version, **run)
     yield from _incomplete(run)
+    yield from _causes(data["causes"])
     for status in ("new", "expired", "known") if run["strict"] else ("new", "expired"):
         yield from _findings(status, [one for one in data["findings"] if one["status"] == status])
     yield from _deviations("Fixed", [one for one in data["deviations"] if one["status"] == "fixed"])
@@ -42,15 +44,26 @@ def _incomplete(run: Data) -> Iterator[str]:
         yield from ("", f"{len(run['untested'])} cases were left untested.")
 
 
+def _causes(causes: list[Data]) -> Iterator[str]:
+    if not causes:
+        return
+    yield from ("", "### Causes", "", "| severity | what findings have in common | findings | where |",
+                "| --- | --- | --: | --- |")
+    for one in causes[:SHOWN]:
+        where = ", ".join([*one["operations"][:NAMED], *(["..."] if len(one["operations"]) > NAMED else [])])
+        yield f"| {one['severity']} | {cell(one['title'])} | {len(one['findings'])} | {cell(where)} |"
+
+
 def _findings(status: str, found: list[Data]) -> Iterator[str]:
     if not found:
         return
-    yield from ("", f"### {status.capitalize()}", "")
+    yield from ("", f"<details><summary>{status.capitalize()} ({len(found)})</summary>", "")
     yield from ("| severity | finding | what | page |", "| --- | --- | --- | --- |")
     for one in found[:SHOWN]:
         yield f"| {one['severity']} | `{cell(one['id'])}` | {cell(one['message'])} | {_numbers(one['page_lines'])} |"
     if len(found) > SHOWN:
         yield from ("", f"... and {len(found) - SHOWN} more.")
+    yield from ("", "</details>")
 
 
 def _deviations(title: str, listed: list[Data]) -> Iterator[str]:

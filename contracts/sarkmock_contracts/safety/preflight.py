@@ -131,7 +131,10 @@ def what_is_wrong(target: Target, answer: Response) -> str | None:
         return f"no API at the base path {target.transport.base or '/'}; it is at {elsewhere}"
     if answer.status >= 500:
         return f"{PROBE} answers an error ({answer.status}): no SARK API is running there"
-    if isinstance(answer.json, dict) and NO_PAGE in str(answer.json.get("message")):
+    message = str(answer.json.get("message")) if isinstance(answer.json, dict) else ""
+    if NO_PAGE in message and "nauthor" in message:
+        return "this SARK wants an administrator's token: --token-env NAME, or --login USER"
+    if NO_PAGE in message:
         return "a SARK answers, but not at this base path; it ends in /api as a rule"
     kind = answer.content_type or "without a content type"
     return f"no SARK API: {PROBE} answers {answer.status} {kind}{title(answer)}"

@@ -68,6 +68,13 @@ class Contract:
     def sections(self) -> list[str]:
         return [tag["name"] for tag in self.document["tags"]]
 
+    @cached_property
+    def listed(self) -> list[str]:
+        """Every value of the lists (`in`) of the document's rules."""
+        texts = (rules for operation in self.operations for rules in operation.rules.values())
+        rules = (rule for text in texts for rule in (text.split("|") if isinstance(text, str) else text))
+        return sorted({value for rule in rules if rule.startswith("in:") for value in rule[3:].split(",")})
+
     def resolve(self, place: str) -> tuple[str, Any]:
         """The value at a pointer and where it really stands, references followed."""
         return follow(self.document, place)

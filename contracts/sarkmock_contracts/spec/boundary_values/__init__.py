@@ -17,7 +17,7 @@ from ...errors import NoBounds
 _HERE = Path(__file__).parent
 KINDS = ("accept", "reject", "fatal")
 _ASIDE = {"required", "nullable"}  # judged apart, on every field
-NOT_DERIVED = {"exists", "file", "mimes", "mimetypes"}
+NOT_DERIVED = {"exists", "unique", "file", "mimes", "mimetypes"}
 MOST_DERIVED = 12
 
 

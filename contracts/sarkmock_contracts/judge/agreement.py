@@ -1,0 +1,96 @@
+"""Whether two answers to one request are the same in what a problem speaks of. Knows no document and no state."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ..client.http import Exchange, Response
+from .conformance import Problem
+
+OF_RULES = {"rules", "messages"}
+OF_COLUMN = {"schema", "stored", "default", "unrequested", "query", "form"}
+OF_ROWS = {"list"}
+OF_STATUS = {"presence", "duplicate", "dependency", "unknown-key", "unknown-field", "no-input", "answer", "method",
+             "options", "head", "crash", "status", "content-type"}
+JUDGED = {409, 422}  # with these an answer says that the rules were asked
+VOLATILE = {"z_created", "z_updated", "passwd", "filesize", "date"}
+VOLATILE_TEXT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d|\d{10,}")
+
+
+def agrees(problem: Problem, exchange: Exchange, expected: Response) -> bool:
+    """Whether an answer is the expected one, as far as the problem goes."""
+    got = exchange.response
+    if problem.check in OF_RULES:
+        same = messages(got, problem.field) == messages(expected, problem.field)
+        return judged(got) and judged(expected) and bool(same)
+    if got.status != expected.status:
+        return False
+    if problem.check in OF_COLUMN and problem.field:
+        return bool(columns(got.json, problem.field) == columns(expected.json, problem.field))
+    if problem.check in OF_ROWS:
+        return bool(names(got.json) == names(expected.json))
+    if problem.check in OF_STATUS:
+        return same_headers(got, expected)
+    return same_headers(got, expected) and bool(settled(got) == settled(expected))
+
+
+def leads_up(problem: Problem, exchange: Exchange, expected: Response) -> bool:
+    """Whether an earlier answer of the same evidence already shows what was not expected of a column."""
+    got = exchange.response
+    shown = problem.check in OF_COLUMN and problem.field and got.ok and expected.ok
+    return not shown or bool(columns(got.json, problem.field) == columns(expected.json, problem.field))
+
+
+def judged(response: Response) -> bool:
+    return response.ok or response.status in JUDGED
+
+
+def messages(response: Response, field: str) -> Any:
+    """What a refusal says of a field; nothing where it is not refused."""
+    refused = response.status == 422 and isinstance(response.json, dict)
+    return response.json.get(field) if refused else None
+
+
+def columns(value: Any, field: str) -> Any:
+    """What is shown of a column: in an object, or in every row of a list."""
+    name = field.partition(".")[0]
+    if isinstance(value, list):
+        return [columns(row, field) for row in value]
+    if not isinstance(value, dict):
+        return type(value).__name__ if name != "*" else settle(name, value)
+    return settle(name, value[name]) if name in value else "absent" if name not in ("", "*") else settle("", value)
+
+
+def names(value: Any) -> Any:
+    """The rows of a list by what stands first in them, in their order."""
+    return [next(iter(row.values()), None) if isinstance(row, Mapping) else row for row in value] \
+        if isinstance(value, list) else value
+
+
+def same_headers(one: Response, other: Response) -> bool:
+    """Type, Allow, and whether there is a body."""
+    shown = ((response.content_type, allowed(response), bool(response.body)) for response in (one, other))
+    return next(shown) == next(shown)
+
+
+def allowed(response: Response) -> set[str]:
+    return {method.strip() for method in (response.header("Allow") or "").split(",")}
+
+
+def settled(response: Response) -> Any:
+    """A body without what time and chance bring about."""
+    if response.json is None:
+        return len(response.body) > 0 if response.content_type.startswith("application/") else response.body
+    return settle("", response.json)
+
+
+def settle(name: str, value: Any) -> Any:
+    if name in VOLATILE:
+        return type(value).__name__
+    if isinstance(value, dict):
+        return {settle("", key): settle(key, item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [settle("", item) for item in value]
+    return VOLATILE_TEXT.sub("#", value) if isinstance(value, str) else value

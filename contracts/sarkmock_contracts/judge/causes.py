@@ -1,0 +1,132 @@
+"""One cause, many findings: which findings have something in common, so that they can be told as one. Sends nothing.
+
+Every finding has features: the change of a message's template, the text of an exception, a field of an error's body, a
+variable. The feature that most findings share is the first cause; what is left over is asked again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..client.http import Response
+from .findings import Finding
+
+SHOWN = 20  # so many causes are read
+OF_ANSWER = {"status", "schema", "body", "content-type", "header"}
+OF_VARIABLE = {"rules", "messages", "crash", "stored", "default", "unasked", "query", "form"}
+QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
+NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
+
+
+@dataclass(frozen=True, order=True)
+class Feature:
+    """Something that findings can have in common: what it is, and its text for people."""
+
+    kind: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.text}"
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Findings with one cause, the plainest first."""
+
+    feature: Feature
+    findings: tuple[Finding, ...]
+
+    @property
+    def title(self) -> str:
+        """What it is; a single finding speaks for itself."""
+        return str(self.feature) if len(self.findings) > 1 else str(self.findings[0])
+
+    @property
+    def operations(self) -> list[str]:
+        return unique(finding.identity.operation or finding.identity.field for finding in self.findings)
+
+    @property
+    def fields(self) -> list[str]:
+        return unique(finding.identity.field for finding in self.findings)
+
+
+def unique(texts: Iterable[str]) -> list[str]:
+    return [text for text in dict.fromkeys(texts) if text]
+
+
+def causes_of(findings: Sequence[Finding]) -> list[Cause]:
+    """All causes; every finding belongs to one."""
+    features = {id(finding): list(dict.fromkeys(features_of(finding))) for finding in findings}
+    left = list(findings)
+    found: list[Cause] = []
+    while left:
+        counts = Counter(feature for finding in left for feature in features[id(finding)])
+        rank = {feature: number for finding in left for number, feature in enumerate(features[id(finding)])}
+        best = max(counts, key=lambda feature: (counts[feature], -rank[feature]))
+        members = [finding for finding in left if best in features[id(finding)]]
+        found.append(Cause(best, tuple(members)))
+        left = [finding for finding in left if best not in features[id(finding)]]
+    return found
+
+
+def features_of(finding: Finding) -> Iterator[Feature]:
+    """What a finding may have in common with others, the most telling first."""
+    check, field, kind = finding.identity[1:]
+    response = finding.evidence[-1].response if finding.evidence else Response(0)
+    if check == "messages":
+        yield from (Feature("wording", change) for change in wordings(finding))
+    if response.status >= 500:
+        yield Feature("crash", exception(response))
+    if check in OF_ANSWER and check != "status" and response.status >= 400:
+        yield Feature("answers", f"the body or the headers of {response.status} are different")
+    if check in OF_ANSWER and field:
+        yield Feature(check, f"{field} {kind}")
+    if check in OF_VARIABLE and field:
+        yield Feature("variable", field)
+    if check != "messages":
+        yield Feature(check, masked(finding))
+    if check not in OF_VARIABLE:
+        yield Feature("operation", finding.identity.operation or field)
+    yield Feature("finding", str(finding.identity))
+
+
+def wordings(finding: Finding) -> Iterator[str]:
+    """The templates of messages that changed."""
+    got, _, expected = finding.message.partition(" instead of ")
+    pairs = zip(QUOTED.findall(got), QUOTED.findall(expected), strict=False)
+    for ours, theirs in pairs:
+        if ours != theirs:
+            field = finding.identity.field
+            yield f"{template(ours, field)} instead of {template(theirs, field)}"
+
+
+def template(message: str, field: str) -> str:
+    """A message without what is the variable's own."""
+    text = re.sub(re.escape(shown(field)), ":attribute", message, flags=re.IGNORECASE)
+    return NUMBER.sub("N", re.sub(r"(?<=: )[^'\"]+(?=\.)", ":values", text))
+
+
+def shown(field: str) -> str:
+    """A variable as Laravel's messages call it."""
+    spaced = re.sub(r"(?<=.)(?=[A-Z])", "_", field).lower() if not field.islower() or not field.isalpha() else field
+    return spaced.replace("__", "_").replace("_", " ")
+
+
+def exception(response: Response) -> str:
+    """What an error page says, without values."""
+    said: Any = response.json if isinstance(response.json, dict) else {}
+    message = QUOTED.sub("'...'", str(said.get("message", "")).partition(" (SQL:")[0])
+    return f"{response.status} {said.get('exception', '')} {NUMBER.sub('N', message)}".rstrip()
+
+
+def masked(finding: Finding) -> str:
+    """The kind of a finding and its message, without names and values."""
+    text = finding.message
+    for name in unique((finding.identity.field, finding.identity.kind)):
+        text = text.replace(name, "...")
+    text = re.sub(r"/[\w{}/.-]+", "/...", QUOTED.sub("'...'", text))
+    return f"{finding.identity.kind} {NUMBER.sub('N', text)}"[:160]

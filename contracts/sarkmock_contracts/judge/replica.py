@@ -1,0 +1,156 @@
+"""What a run knows of its target's state: that of a mock which lives through every exchange and is corrected by what
+the target shows. Judges nothing.
+
+So any document can be asked what its box would have answered to a request of the run, at that moment.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import OrderedDict
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from sarkmock.suite_api import (
+    Document,
+    Engine,
+    MethodNotAllowed,
+    Operation,
+    PageNotFound,
+    State,
+    Table,
+    api_application,
+)
+
+from ..client.http import Exchange, Request, Response
+from ..client.transports import InProcess
+from ..spec.contract import Contract
+
+REMEMBERED = 256  # exchanges that can still be asked about
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """All that a mock holds, to come back to."""
+
+    tables: bytes
+    files: Mapping[str, Any]
+    memory: Mapping[str, Any]
+
+
+class Model:
+    """A document that may be the target's: its contract, and a mock of it over a state that it shares with others."""
+
+    def __init__(self, document: Document, state: State) -> None:
+        self.contract = Contract(document)
+        self._mock = InProcess(api_application(Engine(document, state)))
+
+    def answer(self, request: Request) -> Response:
+        """What the mock answers; it may change the state."""
+        return self._mock.send(request)
+
+    def operation(self, request: Request) -> Operation | None:
+        """The operation that a request means, if it means one."""
+        try:
+            return self.contract.router.find(request.method, request.path)[0]
+        except (PageNotFound, MethodNotAllowed):
+            return None
+
+
+class Replica:
+    """The state, and the moments before the last exchanges. ``leader`` is the document by which the state moves."""
+
+    def __init__(self, leader: Document) -> None:
+        self.state = State()
+        self.leader = Model(leader, self.state)
+        self._moments: OrderedDict[int, tuple[Exchange, Moment, Response]] = OrderedDict()
+        self._image = b""
+
+    def model(self, document: Document) -> Model:
+        """Another document over the same state."""
+        return Model(document, self.state)
+
+    def saw(self, exchange: Exchange) -> None:
+        """Live through an exchange."""
+        before = self._now()
+        expected = self.leader.answer(exchange.request)
+        self._moments[id(exchange.response)] = exchange, before, expected
+        if len(self._moments) > REMEMBERED:
+            self._moments.popitem(last=False)
+        if (expected.status, expected.body) != (exchange.response.status, exchange.response.body):
+            self._correct(exchange, expected, before)
+
+    def answer(self, model: Model, exchange: Exchange) -> Response:
+        """What a model would have answered in the target's place; what is too long ago is asked as of now."""
+        now = self._now()
+        _, before, expected = self._moments.get(id(exchange.response), (exchange, now, None))
+        if model is self.leader and expected is not None:
+            return expected
+        self._go(before)
+        try:
+            return model.answer(exchange.request)
+        finally:
+            self._go(now)
+
+    def _now(self) -> Moment:
+        image = self.state.tables.dump()
+        self._image = self._image if image == self._image else image  # most requests change no table
+        return Moment(self._image, dict(self.state.files), self.state.memory())
+
+    def _go(self, moment: Moment) -> None:
+        self.state.tables.restore(moment.tables)
+        self.state.files = dict(moment.files)
+        self.state.recall(moment.memory)
+
+    # what the target shows is so
+
+    def _correct(self, exchange: Exchange, expected: Response, before: Moment) -> None:
+        answer = exchange.response
+        if answer.ok != expected.ok:
+            self._go(before)  # what was not done has no effect
+        if answer.ok and isinstance(answer.json, dict) and isinstance(expected.json, dict):
+            self._rename_files(expected.json, answer.json)
+        operation = self.leader.operation(exchange.request)
+        if operation is not None and operation.table is not None and answer.ok:
+            with suppress(sqlite3.Error, OverflowError):
+                self._take(operation, operation.table, exchange, expected)
+
+    def _rename_files(self, expected: Mapping[str, Any], shown: Mapping[str, Any]) -> None:
+        """Names that hold the time of day are the target's."""
+        for name, value in expected.items():
+            given = shown.get(name)
+            if isinstance(value, str) and isinstance(given, str) and value and value != given:
+                self.state.files = {path.removesuffix(value) + given if path.endswith("/" + value) else path: file
+                                    for path, file in self.state.files.items()}
+
+    def _take(self, operation: Operation, table: Table, exchange: Exchange, expected: Response) -> None:
+        shown = exchange.response.json
+        if operation.method == "DELETE":
+            self.state.tables.delete(table.name, table.key, unquote(exchange.request.path.rpartition("/")[2]))
+        elif isinstance(shown, list) and operation.action == "index":
+            self._take_list(table, [row for row in shown if isinstance(row, dict)])
+        elif isinstance(shown, dict) and shown.get(table.key) is not None:
+            made = expected.json.get(table.key) if isinstance(expected.json, dict) and expected.ok else None
+            self._take_row(table, shown, made if operation.method == "POST" and made is not None else shown[table.key])
+
+    def _take_list(self, table: Table, rows: list[Row]) -> None:
+        """The rows of the list are all there are; of hidden columns nothing is said."""
+        held = {row[table.key]: row for row in self.state.tables.rows(table.name, table.where)}
+        self.state.tables.remove(table.name, table.where)
+        for row in rows:
+            with suppress(sqlite3.Error):
+                self.state.tables.insert(table.name, {**held.get(row.get(table.key), {}), **self._columns(table, row)})
+
+    def _take_row(self, table: Table, row: Row, key: Any) -> None:
+        """A row as it is shown; ``key`` is what the mock had called it."""
+        shown = self._columns(table, row)
+        if not self.state.tables.update(table.name, table.key, key, shown):
+            self.state.tables.insert(table.name, shown)
+
+    def _columns(self, table: Table, row: Row) -> Row:
+        known = self.state.tables.columns(table.name)
+        return {name: value for name, value in row.items() if name in known and not isinstance(value, (list, dict))}

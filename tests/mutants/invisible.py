@@ -1,0 +1,90 @@
+"""Mutations that nobody can see from outside, each with the reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sarkmock_contracts.spec.boundary_values import NoBounds, bounds_of, is_placeholder
+from sarkmock_contracts.spec.contract import Contract
+
+from sarkmock.suite_api import Operation, PhpError, Validator
+from tests.mutants.generated import RULE_KINDS, Mutation, at, mutated_document
+from tests.mutants.rule_changes import document_lists
+
+CRASHES = "its operation always crashes"
+VALUES: tuple[Any, ...] = (
+    None, "", "  ", "a", "A", "ab", "abc", "a b", "a-b", "a_b", "a.b", "é", "a1", "1", "01", "1.5", "-1", "1e3", 0, 1,
+    2, 5, 10, 99, 100, 999, 1000, 1001, 9998, 9999, 10000, -1, 1.5, True, False, [], ["a"], ["1"], {"a": 1}, "a@b.co",
+    "127.0.0.1", "::1", "x" * 255, "x" * 256, "x" * 300, "true", "yes", "\n", "a\n", "*")
+ABSENT = object()
+
+
+def why_invisible(contract: Contract, mutation: Mutation) -> str:
+    """Why no request can tell a mutant from its origin; empty if one can."""
+    operations = [contract.by_id[name] for name in mutation.operations]
+    if all(one.action == "crash" for one in operations) and mutation.kind not in ("path", "method", "status"):
+        return CRASHES
+    if mutation.kind in RULE_KINDS:
+        return equal_rules(contract, mutation, operations[0])
+    if mutation.kind == "default" and not shown(contract, operations[0], mutation.variable):
+        return "no answer shows the column"
+    if mutation.variable.startswith("z_") and not any(one.table and one.table.stamps for one in operations):
+        return "the column is always null"
+    return ""
+
+
+def shown(contract: Contract, operation: Operation, column: str) -> bool:
+    return any(one.table and operation.table and one.table.name == operation.table.name and column in one.visible
+               for one in contract.operations)
+
+
+class Everything:
+    """Tables in which every text exists, or none."""
+
+    def __init__(self, there: bool) -> None:
+        self.there = there
+
+    def columns(self, table: str) -> list[str]:
+        return ["pkey"]
+
+    def rows(self, table: str) -> list[Any]:
+        return []
+
+    def count(self, table: str, column: str, value: Any) -> int:
+        return int(self.there)
+
+
+def equal_rules(contract: Contract, mutation: Mutation, operation: Operation) -> str:
+    """No value of many is judged otherwise, not even in words."""
+    name = mutation.variable
+    before, after = operation.rules[name], rules_after(contract, mutation, operation)
+    if mutation.kind == "exists":
+        return ""  # the tables hold different keys
+    listed, _ = document_lists(rules for one in contract.operations for rules in one.rules.values())
+    values = [*VALUES, *listed, *boundaries(before), ABSENT]
+    same = all(verdict(name, before, value, there) == verdict(name, after, value, there)
+               for value in values for there in (True, False))
+    return f"none of {len(values)} values is judged otherwise" if same else ""
+
+
+def rules_after(contract: Contract, mutation: Mutation, operation: Operation) -> Any:
+    document = mutated_document(contract.document, mutation)
+    return at(document, contract.property_place(operation, mutation.variable))["x-rules"]
+
+
+def boundaries(rules: Any) -> list[Any]:
+    try:
+        known = bounds_of(rules)
+    except NoBounds:
+        return []
+    return [value for value in (*known.accept, *known.reject, *known.strangers) if not is_placeholder(value)]
+
+
+def verdict(name: str, rules: Any, value: Any, there: bool) -> Any:
+    data = {} if value is ABSENT else {name: (value.strip() or None) if isinstance(value, str) else value}
+    try:
+        return Validator({name: rules}).errors(data, Everything(there))
+    except PhpError as error:
+        return error.message
+    except ValueError as error:
+        return str(error)

@@ -1,0 +1,60 @@
+"""Findings with one cause are told as one, found by what they have in common; nothing is lost."""
+
+import json
+
+import pytest
+from sarkmock_contracts.client.http import Exchange, Request, Response
+from sarkmock_contracts.judge.causes import causes_of
+from sarkmock_contracts.judge.findings import Finding, Identity
+
+
+def finding(operation, check, field, kind, message, status=422, body=None):
+    response = Response(status, (("Content-Type", "application/json"),), json.dumps(body or {}).encode())
+    return Finding(Identity(operation, check, field, kind), message, (Exchange(Request("GET", "/x"), response),))
+
+
+def worded(operation, field, ours, theirs):
+    return finding(operation, "messages", field, "wording", f"{field}: {ours!r} instead of {theirs!r}")
+
+
+def crash(operation, message):
+    page = {"message": message, "exception": "ErrorException"}
+    return finding(operation, "status", "", "500", "answers 500", 500, page)
+
+
+NOT_FOUND = [finding(f"{name}.show", "schema", field, kind, f"404 {field}", 404, {"message": "no row"})
+             for name in ("agents", "queues", "routes")
+             for field, kind in (("reason", "required"), ("message", "more"))]
+INTEGERS = [worded("agents.create", "pkey", ["The pkey field must be an integer."], ["The pkey must be an integer."]),
+            worded("tenants.create", "call_limit", ["The call limit field must be an integer."],
+                   ["The call limit must be an integer."]),
+            worded("trunks.create", "callerId", ["The caller id field must be an integer."],
+                   ["The caller id must be an integer."])]
+BOUNDS = [worded("agents.create", "passwd", ["The passwd field must be at least 1001."],
+                 ["The passwd must be at least 1000."]),
+          worded("agents.update", "pkey", ["The pkey field must be at least 5."], ["The pkey must be at least 7."])]
+CRASHES = [crash("routes.list", "Undefined index: 'a1'"), crash("queues.list", "Undefined index: 'b2'")]
+VARIABLE = [finding("ivrs.update", "rules", "name", kind, f"name is {kind}") for kind in ("accepted", "refused")]
+LONELY = [finding("logs.list", "header", "Allow", "missing", "405 lacks the header Allow")]
+
+
+@pytest.mark.parametrize("group", [NOT_FOUND, INTEGERS, BOUNDS, CRASHES, VARIABLE, LONELY])
+def test_what_is_in_common_is_one_cause(group):
+    (cause,) = causes_of(group)
+    assert cause.findings == tuple(group)
+
+
+def test_different_causes_stay_apart_and_nothing_is_lost():
+    groups = [NOT_FOUND, INTEGERS, BOUNDS, CRASHES, VARIABLE, LONELY]
+    everything = [one for group in groups for one in group]
+    causes = causes_of(everything)
+    assert sorted(str(one) for cause in causes for one in cause.findings) == sorted(map(str, everything))
+    told = sorted(sorted(map(str, cause.findings)) for cause in causes)
+    assert told == sorted(sorted(map(str, group)) for group in groups)
+
+
+def test_a_cause_says_where_it_shows():
+    (cause,) = causes_of(NOT_FOUND)
+    assert cause.operations == ["agents.show", "queues.show", "routes.show"]
+    assert cause.fields == ["reason", "message"]
+    assert "404" in cause.title
