@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from sarkmock import Engine, State, create_app
+from sarkmock import Engine, State, create_app, profiles
 from sarkmock.control import Control
 from tests.boxes import NOW
 
@@ -203,7 +203,7 @@ def test_the_pbx(client):
 
 def test_the_profile_changes_and_the_state_stays(client):
     client.post("/api/tenants", json=ACME)
-    assert client.get("/_mock/profile").json == {"profile": "documented", "profiles": ["documented", "shipped"]}
+    assert client.get("/_mock/profile").json == {"profile": "documented", "profiles": profiles()}
     assert client.put("/_mock/profile", json={"profile": "shipped"}).json["profile"] == "shipped"
     assert client.put("/api/astamis/DBdel/a/b").status_code == 405
     assert tenants(client) == ["acme", "default"]
