@@ -10,6 +10,7 @@ import sys
 import pytest
 import yaml
 
+from sarkmock import profiles
 from sarkmock.cli import OWN, cli
 from sarkmock.suite_api import compile_document, deviations, load
 from tests.serving import COMMAND, mistake, sarkmock
@@ -121,8 +122,8 @@ def test_a_reader_that_has_enough_is_no_error():
 @pytest.mark.parametrize("command", ["serve", "check", "routes", "spec", "deviations", "export curl"])
 def test_an_unknown_profile_is_told_with_those_there_are(command):
     said = mistake(*command.split(), "--profile", "shiped")
-    assert said == ("shiped: unknown profile 'shiped'; did you mean shipped? There is documented, shipped, "
-                    "or the path of an overlay file")
+    assert said == ("shiped: unknown profile 'shiped'; did you mean shipped? "
+                    f"There is {', '.join(profiles())}, or the path of an overlay file")
 
 
 def test_an_unknown_option_is_told_with_where_to_look():

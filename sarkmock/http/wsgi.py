@@ -230,11 +230,13 @@ def render(reply: Reply, method: str) -> Answer:
         return render(Reply(debug_body(MALFORMED, "InvalidArgumentException"), 500), method)
     status = reply.status or 200
     headers = {"Cache-Control": "no-cache, private", **reply.headers}
+    if not headers["Cache-Control"]:  # the web server's own pages have none
+        del headers["Cache-Control"]
     if reply.body is not None and reply.content_type:
         headers["Content-Type"] = reply.content_type
     if status != HTTPStatus.NO_CONTENT:
         headers["Content-Length"] = str(len(payload))
-    return Answer(status, [field for field in headers.items() if field[1]], b"" if method == "HEAD" else payload)
+    return Answer(status, list(headers.items()), b"" if method == "HEAD" else payload)
 
 
 def to_json(value: Any) -> bytes:
