@@ -22,6 +22,8 @@ OWN = {  # name -> where it is, and its summary, so that nothing is imported to 
     "deviations": ("profiles", "deviations",
                    "List where a published version does something else than the documentation says."),
     "export": ("export", "export", "Write every operation as a request with example values."),
+    "lint": ("lint", "lint", "Check seeds, overlays and lists of faults, and list every mistake with its line."),
+    "schema": ("lint", "schema", "Print the JSON Schema of seed or overlay files, for editors."),
     "completion": ("completion", "completion", "Print a script that completes commands, options and names in a shell."),
 }
 PLAIN = {"·": "-", "—": "-", "━": "-", "→": "->", "…": "...", "✓": "+"}  # for consoles without these characters

@@ -25,6 +25,7 @@ from sarkmock.pbx.state import State
 from sarkmock.spec.loading import Document, load
 from sarkmock.spec.operations import Operation, Router, compile_document
 from sarkmock.spec.profiles import BASE, canonical
+from sarkmock.spec.yaml12 import FileError
 
 API_TOKEN = re.compile(r"[1-9][0-9]{0,8}\|[A-Za-z0-9]{8,}")
 METHOD = re.compile("[A-Z]+")
@@ -66,8 +67,13 @@ class Program:
 
     @classmethod
     def of(cls, profile: str) -> Program:
-        """The program of a profile; FileError if there is none of that name."""
-        return cls(load(profile), canonical(profile))
+        """The program of a profile; FileError if there is none of that name, or its document cannot be compiled."""
+        document, name = load(profile), canonical(profile)
+        try:
+            return cls(document, name)
+        except (ValueError, LookupError) as error:
+            missing = f"there is no {error}" if isinstance(error, LookupError) else error
+            raise FileError(name, None, f"its document cannot be served: {missing}") from None
 
     def router_for(self, sender: Caller) -> Router:
         """The routes that exist for a caller: not those that want an ability that the token lacks."""

@@ -80,7 +80,7 @@ class Seed:
     @classmethod
     def of(cls, content: Any, database: str = OLDEST) -> Seed:
         """The seed that a mapping of a seed file's shape describes, all but a base; SeedError for a mistake."""
-        problems = list(islice(_problems(content, database), MOST_PROBLEMS))
+        problems = list(islice(shape_problems(content, database), MOST_PROBLEMS))
         if problems:
             place, problem = problems[0]
             raise SeedError(place, problem + and_more(len(problems), ""))
@@ -138,7 +138,8 @@ def key_of(layout: Database, table: str, row: Row) -> tuple[Any, ...]:
     return (id(row),) if None in values else values
 
 
-def _problems(content: Any, database: str) -> Iterator[tuple[Place, str]]:
+def shape_problems(content: Any, database: str) -> Iterator[tuple[Place, str]]:
+    """Place and problem of everything that is not of a seed's shape; a base is not part of it."""
     if not isinstance(content, dict):
         yield (), f"expected a mapping with {', '.join(KEYS)}"
         return

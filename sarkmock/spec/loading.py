@@ -53,7 +53,7 @@ def load(profile: str = BASE) -> Document:
     facts = {key: value for key, value in whole.info.items() if key.startswith("x-")}
     document["info"] = document["info"] | facts
     document["paths"] = {path: _with_crashes(document, item) for path, item in document["paths"].items()}
-    _check_vocabulary(document)
+    _check_vocabulary(document, str(profiles.overlay_file(profile) or "openapi"))
     return document
 
 
@@ -179,14 +179,14 @@ def _local_ref(ref: str, file: Path) -> str:
     raise FileError(file, None, f"reference {ref!r}: only #/schemas/... and ../openapi.yaml#/components/... are known")
 
 
-def _check_vocabulary(document: Document) -> None:
-    """Refuse an unknown or misshapen x- key, with its place."""
+def _check_vocabulary(document: Document, file: str) -> None:
+    """Refuse an unknown or misshapen x- key, with its place in the document."""
     for pointer, key, value in extensions(document):
         check = _vocabulary().get(key)
         if check is None:
-            raise FileError("openapi", None, f"{pointer}: unknown key {key}")
+            raise FileError(file, None, f"{pointer}: unknown key {key}")
         for error in check.iter_errors(value):
-            raise FileError("openapi", None, f"{pointer}/{key}: {error.message}")
+            raise FileError(file, None, f"{pointer}/{key}: {error.message}")
 
 
 def extensions(value: Any, pointer: str = "") -> Iterator[tuple[str, str, Any]]:

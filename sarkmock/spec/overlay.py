@@ -34,6 +34,16 @@ def apply(document: Any, actions: list[Mapping[str, Any]]) -> Any:
     return result
 
 
+def mistakes(document: Any, actions: list[Mapping[str, Any]]) -> Iterator[OverlayError]:
+    """Every action that cannot be applied, where `apply` stops at the first."""
+    result = copy.deepcopy(document)
+    for index, action in enumerate(actions):
+        try:
+            _apply_one(result, index, action)
+        except OverlayError as error:
+            yield error
+
+
 def _apply_one(document: Any, index: int, action: Mapping[str, Any]) -> None:
     target = str(action.get("target"))
     matches = find(document, index, target)

@@ -175,13 +175,18 @@ def validator(name: str) -> jsonschema_rs.Validator:
     return jsonschema_rs.validator_for({"$defs": definitions(), "$ref": f"#/$defs/{name}"})
 
 
-@cache
 def definitions() -> dict[str, Any]:
     """The vocabulary's schemas."""
-    return json.loads((openapi_dir() / "vocabulary.schema.json").read_text())["$defs"]  # type: ignore[no-any-return]
+    return vocabulary()["$defs"]  # type: ignore[no-any-return]
+
+
+@cache
+def vocabulary() -> dict[str, Any]:
+    """The JSON Schema of overlay files, with the schemas of every key of ours beside it."""
+    return json.loads((openapi_dir() / "vocabulary.schema.json").read_text())  # type: ignore[no-any-return]
 
 
 def forget() -> None:
     """Read the files again when they are asked for next."""
-    for remembered in (_shipped, layer, read_overlay, validator, definitions):
+    for remembered in (_shipped, layer, read_overlay, validator, vocabulary):
         remembered.cache_clear()

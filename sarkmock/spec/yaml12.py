@@ -117,8 +117,13 @@ def _children(node: yaml.Node) -> list[yaml.Node]:
 
 def read(file: Path) -> Any:
     """The content of a YAML file; FileError names file and line if it cannot be read."""
+    return parse(text_of(file), file)
+
+
+def text_of(file: Path) -> str:
+    """The text of a file; FileError if it cannot be read."""
     try:
-        return parse(file.read_text(encoding="utf-8"), file)
+        return file.read_text(encoding="utf-8")
     except (UnicodeDecodeError, OSError) as error:
         raise FileError(file, None, getattr(error, "strerror", None) or str(error)) from None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from itertools import islice
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sarkmock.pbx.database import OLDEST
-from sarkmock.pbx.seed import MOST_PROBLEMS, Origins, Place, Seed, SeedError, and_more, merged
+from sarkmock.pbx.seed import MOST_PROBLEMS, Origins, Place, Seed, SeedError, and_more, merged, shape_problems
 from sarkmock.pbx.seeds.big import big
 from sarkmock.pbx.seeds.checks import refused
 from sarkmock.spec import yaml12
@@ -74,6 +74,23 @@ def on_base(content: Any, database: str) -> tuple[Seed, Origins | None]:
         raise SeedError(("base",), unknown("seed", content["base"], NAMED))
     own = Seed.of({key: value for key, value in content.items() if key != "base"}, database)
     return merged(named(content["base"], database), own, stated="pbx" in content)
+
+
+def mistakes(content: Any, document: Document) -> Iterator[tuple[Place, str]]:
+    """Place and problem of every mistake in the content of a seed file: in its shape, or else in its values."""
+    database = database_of(document)
+    own = {key: value for key, value in content.items() if key != "base"} if isinstance(content, dict) else content
+    shape = list(shape_problems(own, database))
+    yield from shape
+    if shape:
+        return
+    try:
+        seed, origins = on_base(content, database)
+    except SeedError as error:
+        yield error.place, error.problem
+    else:
+        found = () if seed.unchecked else refused(seed, document)
+        yield from ((origin(place, origins), problem) for place, problem in found)
 
 
 def database_of(document: Document | None) -> str:

@@ -1,0 +1,153 @@
+"""`sarkmock lint` lists every mistake of a file with its line; the schemas for editors agree with what is loaded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from click.testing import CliRunner
+
+from sarkmock.cli import cli
+from sarkmock.spec import yaml12
+from sarkmock.spec.data_files import openapi_dir
+from tests.serving import mistake
+
+SEEDS = Path(__file__).parent.parent / "sarkmock" / "pbx" / "seeds"
+OVERLAYS = sorted((openapi_dir() / "overlays").glob("*.yaml"))
+SHIPPED = [*OVERLAYS, *(SEEDS / f"{name}.yaml" for name in ("demo", "empty", "factory"))]
+SEED = """\
+base: demo
+tables:
+  cluster:
+    - {pkey: acme, description: Acme}
+  ipphone:
+    - {pkey: '3001', cluster: acme, desc: One}
+files: {/etc/hosts: localhost}
+astdb: {cfim: {'3001': 3002}}
+pbx: running
+"""
+OVERLAY = """\
+overlay: 1.0.0
+info: {title: Ours, version: '1', x-extends: shipped}
+x-deviations:
+  ours: {summary: It is different., severity: breaks, reason: It was seen.}
+actions:
+  - target: $.components.schemas.TenantUpdate.properties.callgroup
+    x-deviation: ours
+    update: {x-rules: integer}
+"""
+FAULTS = """\
+- {operation: tenants.create, status: 500}
+- latency: 0.5
+"""
+# Text of a good file, what replaces what, and every line that is listed.
+MISTAKES: list[tuple[str, list[tuple[str, str]], list[str]]] = [
+    (SEED, [("acme, desc:", "amce, desc:"), ("demo", "dmeo")], ["1: base: unknown seed 'dmeo'; did you mean demo?"]),
+    (SEED, [("acme, desc: One", "amce, desc: One"), ("description: Acme", "chanmax: many")],
+     ["4: tables.cluster.0.chanmax: the API refuses 'many'", "6: tables.ipphone.0.cluster: the API refuses 'amce'"]),
+    (SEED, [("desc: One", "dsec: One"), ("pbx: running", "pbx: maybe"), ("cluster:\n", "clutser:\n")],
+     ["3: tables.clutser: unknown table", "6: tables.ipphone.0.dsec: unknown column", "9: pbx: must be running"]),
+    (SEED, [("/etc/hosts", "etc/hosts")], ["7: files.etc/hosts: must be an absolute path"]),
+    (SEED, [("files:", "pbx:")], ["9: duplicate key 'pbx'"]),
+    (OVERLAY, [("breaks", "broken"), ("x-extends", "x-extend")],
+     ["2: info: Additional properties are not allowed ('x-extend'", "4: x-deviations.ours.severity: \"broken\""]),
+    (OVERLAY, [("callgroup", "calgroup")],
+     ["6: action 1 ($.components.schemas.TenantUpdate.properties.calgroup): m"]),
+    (OVERLAY, [("  - target", "  - {target: $.nosuch, x-deviation: ours, remove: true}\n  - target"),
+               ("x-rules: integer", "x-rules: integer|nullable")],
+     ["6: action 1 ($.nosuch): matches nothing",
+      "7: action 2 ($.components.schemas.TenantUpdate.properties.callgroup): changes nothing"]),
+    (OVERLAY, [("x-rules: integer", "x-rules: intger")],
+     [" its document cannot be served: field callgroup, rule 'intger'"]),
+    (OVERLAY, [("x-rules: integer", "x-rule: integer")],
+     [" /components/schemas/TenantUpdate/properties/callgroup: unkn"]),
+    (OVERLAY, [("x-deviation: ours", "x-deviation: other")], ["6: x-deviation 'other' is not listed"]),
+    (FAULTS, [("status: 500", "staus: 500"), ("0.5", "never")], ["1: unknown key 'staus'", "2: latency: "]),
+    ("", [], ["1: seed: expected a mapping"]),
+    ("- [", [], ["2: did not find expected node content"]),
+]
+
+
+def linted(*arguments: str) -> tuple[int, list[str]]:
+    result = CliRunner().invoke(cli, ["lint", *arguments], catch_exceptions=False, standalone_mode=False)
+    return int(result.return_value), result.output.splitlines()
+
+
+@pytest.mark.parametrize("text", [SEED, OVERLAY, FAULTS], ids=["seed", "overlay", "faults"])
+def test_a_good_file_has_no_mistake(tmp_path: Path, text: str) -> None:
+    (tmp_path / "file.yaml").write_text(text)
+    assert linted(str(tmp_path / "file.yaml")) == (0, [])
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
+def test_the_files_of_the_package_have_none_and_name_their_schema(file: Path) -> None:
+    comment = file.read_text().splitlines()[0]
+    schema = json.loads((file.parent / comment.removeprefix("# yaml-language-server: $schema=")).read_text())
+    assert jsonschema_rs.validator_for(schema).is_valid(yaml12.read(file))
+    assert linted(str(file)) == (0, [])
+
+
+@pytest.mark.parametrize(("text", "changes", "expected"), MISTAKES)
+def test_every_mistake_is_listed_with_its_line(
+        tmp_path: Path, text: str, changes: list[tuple[str, str]], expected: list[str]) -> None:
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new, 1)
+    file = tmp_path / "file.yaml"
+    file.write_text(text)
+    code, lines = linted(str(file))
+    assert code == 1
+    assert len(lines) == len(expected), lines
+    for line, begun in zip(lines, expected, strict=True):
+        assert line.startswith(f"{file}:{begun}"), line
+
+
+def test_what_cannot_be_read_is_no_mistake_of_its_content(tmp_path: Path) -> None:
+    (tmp_path / "latin.yaml").write_bytes(b"base: f\xe4ctory")
+    assert mistake("lint", str(tmp_path / "gone.yaml")) == f"{tmp_path}/gone.yaml: No such file or directory"
+    assert mistake("lint", str(tmp_path)).endswith("Is a directory")
+    assert "utf-8" in mistake("lint", str(tmp_path / "latin.yaml"))
+    assert "unknown profile" in mistake("lint", "--profile", "nosuch", str(tmp_path / "gone.yaml"))
+
+
+def test_an_overlay_that_cannot_be_served_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "ours.yaml"
+    file.write_text(OVERLAY.replace("x-rules: integer", "x-rules: intger"))
+    assert "its document cannot be served: field callgroup" in mistake("serve", "--port", "0", "--profile", str(file))
+
+
+def schema_of(kind: str) -> dict[str, Any]:
+    return json.loads(CliRunner().invoke(cli, ["schema", kind], catch_exceptions=False).output)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(("kind", "file"), [("seed", SEEDS / "seed.schema.json"),
+                                            ("overlay", openapi_dir() / "vocabulary.schema.json")])
+def test_the_schema_in_the_package_is_the_one_that_is_printed(kind: str, file: Path) -> None:
+    """After a change of tables or rules: sarkmock schema seed -o sarkmock/pbx/seeds/seed.schema.json"""
+    assert json.loads(file.read_text()) == schema_of(kind)
+
+
+SHAPES = {"seed": SEED, "overlay": OVERLAY}
+WRONG_SHAPES = [("seed", "dmeo", "demo"), ("seed", "clutser", "cluster"), ("seed", "dsec", "desc"),
+                ("seed", "maybe", "running"), ("seed", "fiels", "files"), ("seed", "{etc/", "{/etc/"),
+                ("seed", "[acme]", "acme"),
+                ("overlay", "broken", "breaks"), ("overlay", "x-extend:", "x-extends:"), ("overlay", "2.0.0", "1.0.0"),
+                ("overlay", "x-deviaton", "x-deviation"), ("overlay", "tagret", "target")]
+
+
+@pytest.mark.parametrize(("kind", "new", "old"), WRONG_SHAPES)
+def test_an_editor_underlines_a_wrong_shape(kind: str, new: str, old: str) -> None:
+    check = jsonschema_rs.validator_for(schema_of(kind))
+    assert check.is_valid(yaml12.parse(SHAPES[kind], "file"))
+    assert old in SHAPES[kind]
+    assert not check.is_valid(yaml12.parse(SHAPES[kind].replace(old, new, 1), "file"))
+
+
+def test_an_editor_shows_what_the_api_says_of_a_column() -> None:
+    column = schema_of("seed")["properties"]["tables"]["properties"]["ipphone"]["items"]["properties"]["location"]
+    assert column["examples"] == ["local", "remote"]
+    assert column["description"] == ("Whether the phone is in the PBX's own network or beyond a router. "
+                                     "Rules: in:local,remote")
