@@ -188,16 +188,19 @@ def main(arguments: list[str] | None = None) -> int:
 
 def of_a_version(file: Path) -> list[str]:
     """The differences of a recording of another version, replayed on its own profile."""
-    found = [str(difference) for difference in differences(replay.read(file), file.parent.name)]
+    found = [str(difference) for difference in differences(file)]
     sys.stdout.write(f"\n{file.parent.name}, {file.name}: {len(found)} differences\n" + "\n".join(found[:FEW]))
     return found
 
 
-def differences(exchanges: list[Exchange], profile: str) -> Iterable[object]:
-    """Whole exchanges, with their headers, where these were recorded."""
-    engine = replay.engine_for(profile)
-    whole = "headers" in exchanges[0]["response"]
-    return wire.differences(exchanges, engine) if whole else replay.replay(exchanges, engine)
+def differences(file: Path, every: int = 1) -> Iterable[object]:
+    """Those of one in so many scenarios: of whole exchanges, with their headers, where these were recorded."""
+    recorded, engine = replay.read(file), replay.engine_for(file.parent.name)
+    scenarios = list(dict.fromkeys(exchange["scenario"] for exchange in recorded))[::every]
+    exchanges = [exchange for exchange in recorded if exchange["scenario"] in scenarios]
+    if "headers" not in exchanges[0]["response"]:
+        return replay.replay(exchanges, engine)
+    return wire.differences(exchanges, engine, files=wire.files_of(file))
 
 
 def show(title: str, exchanges: Counter[str], differences: list[Difference], verbose: bool) -> None:

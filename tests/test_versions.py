@@ -11,28 +11,20 @@ from sarkmock import Engine, State
 from sarkmock.http.engine import Request
 from sarkmock.spec import yaml12
 from sarkmock.spec.loading import deviations, load
-from tests import replay
 from tests.fidelity import RECORDINGS, differences
 
 NTH = 10  # of the scenarios, one in so many
 
 
-def exchanges(file: Path, every: int) -> list[dict[str, Any]]:
-    """The exchanges of some scenarios of a recording."""
-    read = replay.read(file)
-    scenarios = list(dict.fromkeys(exchange["scenario"] for exchange in read))[::every]
-    return [exchange for exchange in read if exchange["scenario"] in scenarios]
-
-
 @pytest.mark.parametrize("file", RECORDINGS, ids=lambda file: f"{file.parent.name}-{file.stem}")
 def test_a_sample_is_answered_as_recorded(file: Path) -> None:
-    assert [str(difference) for difference in differences(exchanges(file, NTH), file.parent.name)] == []
+    assert [str(difference) for difference in differences(file, NTH)] == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("file", RECORDINGS, ids=lambda file: f"{file.parent.name}-{file.stem}")
 def test_all_is_answered_as_recorded(file: Path) -> None:
-    assert [str(difference) for difference in differences(exchanges(file, 1), file.parent.name)] == []
+    assert [str(difference) for difference in differences(file)] == []
 
 
 FIFTH = """\

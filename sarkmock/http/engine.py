@@ -212,7 +212,7 @@ def meant_method(program: Program, request: Request, everything: dict[str, Any],
 
 
 def crashed(program: Program, error: PhpError) -> Reply:
-    message = error.message.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    message = error.worded(program.framework).encode("utf-8", "surrogatepass").decode("utf-8", "replace")
     if program.debug or error.field is None:
         return Reply(debug_body(message, error.exception), 500, framework=True)
     return Reply({error.field: [f"The {display(error.field)} must be a string."]}, 422)

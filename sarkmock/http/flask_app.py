@@ -7,6 +7,7 @@ application. The routes only name the operations: the engine decides what a path
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 from flask import Blueprint, Flask, Response, request, signals
@@ -69,6 +70,8 @@ def create_app(engine: Engine | None = None, throttle: int | None = None, *, jou
     app.register_blueprint(blueprint_of(api, engine))
     if not web_server:
         add_catch_all(app, "outside", view_of(api, None))
+    for path, status in engine.program.framework.pages.items():
+        app.add_url_rule(path, path, partial(PlainResponse, b"", status), methods=["GET"])
     if control is not None:
         add_page(app, PREFIX)
         plane(app, MockControl(engine, faults, journal, control, limit))

@@ -45,9 +45,11 @@ class Framework:
     route_not_found: str
     method_not_allowed: str
     query_error: str
+    array_in_query: str
     method_override: str
     throttle: int | None
     cors: str
+    pages: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Framework:
@@ -184,12 +186,12 @@ class Conflict(Refusal):
 class QueryRefused(Refusal):
     """The database refuses a statement, and the product answers with the framework's exception."""
 
-    def __init__(self, reason: str, sql: str) -> None:
+    def __init__(self, error: QueryError) -> None:
         super().__init__(409)
-        self.reason, self.sql = reason, sql
+        self.error = error
 
     def reply(self, framework: Framework, path: str = "") -> Reply:
-        return Reply({"Error": framework.query_error.format(reason=self.reason, sql=self.sql)}, 409)
+        return Reply({"Error": self.error.worded(framework)}, 409)
 
 
 class Unavailable(Refusal):
@@ -207,6 +209,22 @@ class PhpError(Exception):
         self.message = message
         self.exception = exception
         self.field = field
+
+    def worded(self, framework: Framework) -> str:
+        """The message of the debug page."""
+        return self.message
+
+
+class QueryError(PhpError):
+    """The database refuses a statement, or PHP dies of an array in it; the framework quotes the statement."""
+
+    def __init__(self, reason: str, sql: str, *, array: bool = False, field: str | None = None) -> None:
+        super().__init__(reason, "Illuminate\\Database\\QueryException", field)
+        self.sql, self.array = sql, array
+
+    def worded(self, framework: Framework) -> str:
+        template = framework.array_in_query if self.array else framework.query_error
+        return template.format(reason=self.message, sql=self.sql)
 
 
 def error_reply(status: int, message: str, exception: str, headers: Mapping[str, str] | None = None) -> Reply:

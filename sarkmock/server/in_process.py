@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from requests import ConnectionError, PreparedRequest, Response
 from requests.adapters import HTTPAdapter
@@ -74,6 +74,8 @@ def exchange(app: Application, method: str, url: str, headers: Headers, body: by
     environ = EnvironBuilder(
         path=parts.path, query_string=parts.query, base_url=f"{parts.scheme}://{parts.netloc}", method=method,
         headers=list(headers), input_stream=BytesIO(body)).get_environ()
+    # EnvironBuilder decodes a path as text, which loses bytes that are not UTF-8
+    environ["PATH_INFO"] = unquote_to_bytes(parts.path).decode("latin-1")
     environ["wsgi.input_terminated"] = True
     started: list[Any] = []
     try:

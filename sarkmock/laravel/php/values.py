@@ -40,8 +40,8 @@ class UploadedFile:
     failed: bool = False  # the body ended before it did
 
 
-def to_text(value: Any) -> str:
-    """``(string) $value``; PhpError for an array."""
+def to_text(value: Any, field: str | None = None) -> str:
+    """``(string) $value``; PhpError (naming the field) for an array."""
     if isinstance(value, str):
         return value
     if value is None or value is False:
@@ -54,7 +54,7 @@ def to_text(value: Any) -> str:
         return _float_text(to_float(value))
     if isinstance(value, UploadedFile):
         return TEMPORARY_FILE
-    raise PhpError("Array to string conversion")
+    raise PhpError("Array to string conversion", field=field)
 
 
 def to_float(value: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sarkmock.http.replies import PhpError
+from sarkmock.http.replies import PhpError, QueryError
 from sarkmock.laravel.php import flattened, to_text
 from sarkmock.laravel.php.values import INT_MAX, INT_MIN, is_utf8
 from sarkmock.laravel.rules.base import Rule, Tables, Test
@@ -98,7 +98,7 @@ def binding(value: Any) -> str | int | None:
     return int(value) if isinstance(value, int) and INT_MIN <= value <= INT_MAX else to_text(value)
 
 
-def query_error(reason: str, table: str, column: str, value: Any) -> PhpError:
+def query_error(reason: str, table: str, column: str, value: Any) -> QueryError:
     wrapped = ".".join(f'"{part}"' for part in column.split("."))
     sql = f'select count(*) as aggregate from "{table}" where {wrapped} = {to_text(binding(value))}'
-    return PhpError(f"SQLSTATE[HY000]: General error: 1 {reason} (SQL: {sql})", QUERY_EXCEPTION)
+    return QueryError(f"SQLSTATE[HY000]: General error: 1 {reason}", sql)

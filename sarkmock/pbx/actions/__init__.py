@@ -84,7 +84,7 @@ ACTIONS: dict[str, Action] = {
     # extensions
     "create_mailbox": extensions.create_mailbox,
     "create_mailbox_caught": extensions.caught(extensions.create_mailbox),
-    "create_listed": extensions.create_listed,
+    "create_listed": extensions.caught(extensions.create_listed),
     "create_provisioned": extensions.create_provisioned,
     "create_unprovisioned": extensions.create_unprovisioned,
     "create_unprovisioned_caught": extensions.caught(extensions.create_unprovisioned),

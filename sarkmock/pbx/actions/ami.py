@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sarkmock.http.context import Context
-from sarkmock.http.replies import NotFound, PhpError, Reply, Unavailable
+from sarkmock.http.replies import NotFound, Reply, Unavailable
 from sarkmock.laravel import php
 from sarkmock.pbx.asterisk import db_delete, db_get, db_put
 from sarkmock.pbx.state import State
@@ -54,10 +54,7 @@ def as_object(ask: Callable[..., Answer]) -> Callable[[Context], Reply]:
 
 def asked(context: Context, name: str) -> str:
     """``$request->name``: a variable of that name wins over the step of the path."""
-    value = context.input.get(name, context.path[name])
-    if isinstance(value, (list, dict)):
-        raise PhpError("Array to string conversion", field=name)
-    return php.to_text(value)
+    return php.to_text(context.input.get(name, context.path[name]), name)
 
 
 def read(text: Any) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from sarkmock.http.context import Context
-from sarkmock.http.replies import PhpError, QueryRefused, Reply
+from sarkmock.http.replies import PhpError, QueryError, QueryRefused, Reply
 from sarkmock.laravel import php
 from sarkmock.pbx.database import Row, quote
 from sarkmock.spec.operations import Table
@@ -102,13 +102,16 @@ def store(context: Context, row: Row) -> Reply:
 
 
 def insert(context: Context, row: Row) -> int:
-    """Insert the row with its time stamps; Conflict if the database refuses it."""
+    """Insert the row with its time stamps; QueryRefused by the database, QueryError for an array."""
     table = table_of(context)
     stamp = context.state.clock.stamp()
     stamps = {"z_created": stamp, "z_updated": stamp} if table.stamps else {}
     # The stamps are the work of triggers: the statement that is answered does not name them.
     names, values = ", ".join(map(quote, row)), ", ".join(map(bound, row.values()))
     sql = f"insert into {quote(table.name)} ({names}) values ({values})"
+    array = next((name for name, value in row.items() if isinstance(value, (list, dict))), None)
+    if array is not None:
+        raise QueryError("Array to string conversion", sql, array=True, field=array)
     return guarded(lambda: context.state.tables.insert(table.name, {**row, **stamps}), sql)
 
 
@@ -120,12 +123,12 @@ def guarded(write: Callable[[], int], sql: str) -> int:
         reason = f"SQLSTATE[23000]: Integrity constraint violation: 19 {error}"
     except sqlite3.Error as error:
         reason = f"SQLSTATE[HY000]: General error: {getattr(error, 'sqlite_errorcode', 1)} {error}"
-    raise QueryRefused(reason, sql)
+    raise QueryRefused(QueryError(reason, sql))
 
 
 def bound(value: Any) -> str:
-    """A value as Laravel's QueryException shows it in the statement: bare, and no value for null."""
-    return "?" if value is None else str(value)
+    """A value as Laravel's QueryException shows it in the statement: bare, and no value for null and arrays."""
+    return "?" if value is None or isinstance(value, (list, dict)) else str(value)
 
 
 def save_changes(context: Context, before: Mapping[str, Any], row: Row) -> None:

@@ -12,7 +12,7 @@ from math import isfinite
 from typing import Any
 
 from sarkmock.http.context import Context
-from sarkmock.http.replies import Conflict, PhpError, Reply
+from sarkmock.http.replies import Conflict, PhpError, QueryError, QueryRefused, Reply
 from sarkmock.laravel import php
 from sarkmock.pbx.actions.ami import require_pbx
 from sarkmock.pbx.actions.crud import insert, new_row, row_of, save_changes, table_of, visible
@@ -45,7 +45,7 @@ def create_webrtc(context: Context) -> Reply:
 
 def create_phone(context: Context, kind: Row) -> Reply:
     values = sent_new(context)
-    fixed = {"desc": f"Ext{php.to_text(values['pkey'])}", **kind, "location": default_location(context.state)}
+    fixed = {"desc": f"Ext{php.to_text(values['pkey'], 'pkey')}", **kind, "location": default_location(context.state)}
     reply = added(context, fixed | values)
     join_default_rules(context)
     return reply
@@ -88,7 +88,7 @@ def changed(context: Context, values: Row) -> Reply:
     row |= values
     if row["transport"] != before["transport"]:
         adjust_provisioning(row)
-    save_changes(context, before, bound(row))
+    save_changes(context, before, bound({name: in_json(value) for name, value in row.items()}))
     return shown(context, row)
 
 
@@ -106,6 +106,8 @@ def caught(action: Callable[[Context], Reply]) -> Callable[[Context], Reply]:
     def guarded(context: Context) -> Reply:
         try:
             return action(context)
+        except QueryError as error:
+            raise QueryRefused(error) from None
         except PhpError as error:
             if error.exception != "ErrorException":
                 raise  # not inside the catch
@@ -195,7 +197,7 @@ def storable(context: Context) -> Row:
 
 def sent_new(context: Context) -> Row:
     """The product takes key and tenant from the body alone; its rules are content with those of the query."""
-    return {"pkey": None, "cluster": None} | sent(context)
+    return {"pkey": None, "cluster": None} | storable(context)
 
 
 def added(context: Context, values: Row) -> Reply:
@@ -213,16 +215,21 @@ def shown(context: Context, row: Mapping[str, Any]) -> Reply:
 
 
 def bound(row: Row) -> Row:
-    """The row as PDO hands it to the database: truth is 1 or 0, a fraction is text, an array JSON."""
+    """The row as PDO hands it to the database: truth is 1 or 0, a fraction is text."""
     return {name: bind(value) for name, value in row.items()}
 
 
 def bind(value: Any) -> Any:
     if isinstance(value, bool):
         return int(value)
+    return php.to_text(value) if isinstance(value, float) else value
+
+
+def in_json(value: Any) -> Any:
+    """An array as Eloquent's update stores it."""
     if isinstance(value, (list, dict)):
         return json.dumps(value, separators=(",", ":")).replace("/", "\\/")
-    return php.to_text(value) if isinstance(value, float) else value
+    return value
 
 
 def password(state: State) -> str:
