@@ -12,6 +12,7 @@ from sarkmock.pbx.seed import Seed, SeedError
 from sarkmock.pbx.seeds import load_seed
 from sarkmock.pbx.state import State
 from sarkmock.redaction import SECRETS, body_text, is_secret, redacted
+from sarkmock.spec import yaml12
 from sarkmock.spec.loading import Deviation, Document, deviations, load, load_deviating
 from sarkmock.spec.operations import Operation, Router, Table, compile_document
 from sarkmock.spec.overlay import OverlayError
@@ -65,4 +66,5 @@ __all__ = [
     "source_of",
     "to_text",
     "write_whole",
+    "yaml12",
 ]

@@ -74,7 +74,7 @@ def checked(rules):
     (["regex:/a|b/", "nosuch:1"], "field a, rule 'nosuch': there is no such rule"),
     ("max", "field a, rule 'max': its parameter is missing"),
     ("in:", "field a, rule 'in': its parameter is missing"),
-    ("min:few", "field a, rule 'min': 'few' is no number"),
+    ("min:few", "field a, rule 'min': 'few' is not a number"),
     ("exists:cluster,pkey,id,1", "field a, rule 'exists': conditions beside the column are not supported"),
     ("regex:/a|b/", "field a, rule 'b/': there is no such rule"),
 ])
@@ -150,3 +150,21 @@ def test_a_rule_may_hold_a_value_of_the_request(tables):
         validator.errors({"cluster": "x|no_such"}, tables)
     with pytest.raises(PhpError, match="Array to string conversion"):
         validator.errors({"cluster": ["x"]}, tables)
+
+
+@pytest.mark.parametrize(("value", "messages"), [
+    ("x|max:abc", []),  # PHP compares "9" with "abc" as text
+    ("x|max:1${0}", ["The cluster may not be greater than 1${0} characters."]),
+    ("x|size:8", []),
+    ("x|digits:x", ["The cluster must be x digits."]),
+    ("x|max", None),
+    ("x|exists", None),
+])
+def test_a_rule_that_comes_with_a_value_is_carried_out_as_laravel_does(tables, value, messages):
+    validator = Validator({"cluster": "required|exists:cluster,{cluster}"})
+    if messages is None:
+        with pytest.raises(PhpError, match="requires at least 1 parameters"):
+            validator.errors({"cluster": value}, tables)
+    else:
+        assert validator.errors({"cluster": value}, tables) == {
+            "cluster": ["The selected cluster is invalid.", *messages]}

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from sarkmock.http.replies import Errors, PhpError
-from sarkmock.laravel.php import TRIMMED, UploadedFile, to_text
+from sarkmock.laravel.php import TRIMMED, UploadedFile, to_number, to_text
 from sarkmock.laravel.php.filters import csv
 from sarkmock.laravel.php.values import MEMORY_EXHAUSTED, is_utf8
 from sarkmock.laravel.rules import (
@@ -24,6 +24,7 @@ from sarkmock.laravel.rules import (
     NUMERIC,
     PRESENCE,
     RULES,
+    SIZES,
     WITH_PARAMETER,
     Rule,
     Tables,
@@ -54,6 +55,8 @@ class Validator:
 
     def __init__(self, rules: Mapping[str, RuleText], wording: str = LARAVEL_7) -> None:
         known = messages(wording)
+        for name, text in rules.items():
+            _check_parameters(name, _split(text))
         self._fields = [_Depending(name, text, known) if _depends(text) else _Field(name, _split(text), known)
                         for name, text in rules.items()]
 
@@ -147,10 +150,32 @@ class _Depending:
             text = PLACEHOLDER.sub(lambda found: to_text(data.get(found[1])), self.text)
             if len(text) > LONGEST_RULE:
                 raise PhpError(MEMORY_EXHAUSTED, "Symfony\\Component\\ErrorHandler\\Error\\FatalError")
-            return _Field(self.name, text.split("|"), self._wording).messages(value, data, tables)
+            rules = text.split("|")
+            if (incomplete := _without_parameter(rules)) is not None:
+                raise PhpError(f"Validation rule {incomplete} requires at least 1 parameters.",
+                               "InvalidArgumentException")
+            return _Field(self.name, rules, self._wording).messages(value, data, tables)
         except PhpError as error:
             error.field = self.name
             raise
+
+
+def _check_parameters(field: str, rules: Sequence[str]) -> None:
+    """RuleError for a parameter that a document may not have, although Laravel may cope with it."""
+    incomplete = _without_parameter(rules)
+    if incomplete is not None:
+        raise RuleError(field, incomplete, "its parameter is missing")
+    for name, parameters in map(parse, rules):
+        if name in SIZES and to_number(parameters[0]) is None:
+            raise RuleError(field, name, f"{parameters[0]!r} is not a number")
+        if name in PRESENCE and len(parameters) > 2:
+            raise RuleError(field, name, "conditions beside the column are not supported")
+
+
+def _without_parameter(rules: Sequence[str]) -> str | None:
+    """The first rule that lacks its parameter."""
+    return next((name for name, parameters in map(parse, rules)
+                 if name in WITH_PARAMETER and parameters in ((), ("",))), None)
 
 
 def check_names(rules: Mapping[str, RuleText], missing: Collection[str]) -> None:
@@ -192,13 +217,7 @@ def parse(rule: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _step(rule: Rule, wording: Messages) -> _Step:
-    if rule.name in WITH_PARAMETER and rule.parameters in ((), ("",)):
-        raise RuleError(rule.field, rule.name, "its parameter is missing")
-    try:
-        test = maker(rule.name)(rule)
-    except ValueError as error:
-        raise RuleError(rule.field, rule.name, str(error)) from None
-    return _Step(test, message(rule, "string", wording), message(rule, "file", wording),
+    return _Step(maker(rule.name)(rule), message(rule, "string", wording), message(rule, "file", wording),
                  rule.name in IMPLICIT, rule.name in PRESENCE)
 
 

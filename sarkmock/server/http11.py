@@ -26,6 +26,7 @@ CHUNK = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?\r\n
 CHUNK_START = re.compile(rb"[0-9A-Fa-f]{0,16}(?:(?<=[0-9A-Fa-f])[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?\r?)?")
 CHUNK_LINE = 4096
 TRAILERS = 8192
+FRAMING = re.compile(rb"\n(?:Transfer-Encoding|Content-Length|Host):", re.IGNORECASE)  # not allowed in trailers
 NO_BODY = (204, 304)
 
 
@@ -174,7 +175,7 @@ def trailers_end(buffer: bytearray, start: int) -> int | None:
     if buffer[start:start + 2] == b"\r\n":
         return start + 2
     end = buffer.find(b"\r\n\r\n", start, start + TRAILERS)
-    if end >= 0 and FIELDS.fullmatch(buffer, start, end + 2):
+    if end >= 0 and FIELDS.fullmatch(buffer, start, end + 2) and not FRAMING.search(buffer, start - 1, end):
         return end + 4
     if end >= 0 or len(buffer) - start > TRAILERS or BARE_LINE_FEED.search(buffer, start):
         raise BadRequest(400, "The trailers of the body are invalid or too large.")

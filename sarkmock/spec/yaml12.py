@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -123,15 +124,28 @@ def read(file: Path) -> Any:
 def text_of(file: Path) -> str:
     """The text of a file; FileError if it cannot be read."""
     try:
-        return file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8-sig")
     except (UnicodeDecodeError, OSError) as error:
         raise FileError(file, None, getattr(error, "strerror", None) or str(error)) from None
 
 
 def parse(text: str, file: Path | str) -> Any:
     """The content of YAML text that came from a file or from elsewhere; FileError as `read`."""
-    try:
+    with _mistakes(file):
         return yaml.load(text, Loader)
+
+
+def tree(file: Path) -> Any:
+    """The nodes of a file, each with its place in the text; None for an empty file. FileError as `read`."""
+    text = text_of(file)
+    with _mistakes(file):
+        return yaml.compose(text, Loader)
+
+
+@contextmanager
+def _mistakes(file: Path | str) -> Iterator[None]:
+    try:
+        yield
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise FileError(file, mark.line + 1 if mark else None, error.problem or str(error)) from None
@@ -148,11 +162,6 @@ def scalar(text: str) -> Any:
         return loader.construct_object(yaml.ScalarNode(loader.resolve(yaml.ScalarNode, text, (True, False)), text))
     except yaml.constructor.ConstructorError:
         return text  # more digits than Python makes a number of
-
-
-def tree(file: Path) -> Any:
-    """The nodes of a file, each with its place in the text."""
-    return yaml.compose(file.read_text(encoding="utf-8"), Loader)
 
 
 def line_of(file: Path, path: tuple[str | int, ...]) -> int | None:

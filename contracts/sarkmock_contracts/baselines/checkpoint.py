@@ -54,7 +54,7 @@ class Partial:
     def _line(self, number: int, text: bytes) -> dict[str, Any]:
         try:
             line = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             line = None
         if not isinstance(line, dict):
             raise self._damaged(number)

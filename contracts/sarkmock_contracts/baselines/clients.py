@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-import yaml
-
-from sarkmock.suite_api import MethodNotAllowed, PageNotFound, profiles
+from sarkmock.suite_api import FileError, MethodNotAllowed, PageNotFound, profiles, yaml12
 
 from ..errors import CannotRun
 from ..spec.contract import contract_of
@@ -71,16 +69,15 @@ def read_clients(file: Path) -> list[Use]:
 
 def of_list(file: Path, text: str) -> Iterator[Use]:
     try:
-        node = yaml.compose(text, yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        mark_ = error.problem_mark or error.context_mark
-        raise CannotRun(f"{file}:{mark_.line + 1 if mark_ else 1}: {error.problem}") from None
-    except yaml.YAMLError as error:
-        raise CannotRun(f"{file}: {error}") from None
-    if node is not None and not isinstance(node, yaml.SequenceNode):
+        entries, node = yaml12.parse(text, file), yaml12.tree(file)
+    except FileError as error:
+        raise CannotRun(str(error)) from None
+    if node is None:
+        return
+    if not isinstance(entries, list):
         raise CannotRun(f"{file}:{node.start_mark.line + 1}: a list of operations is wanted, a HAR file, or a journal")
-    for item in node.value if node is not None else ():
-        yield use_of(f"{file}:{item.start_mark.line + 1}", yaml.SafeLoader("").construct_document(item))
+    for place, item in zip(node.value, entries, strict=True):
+        yield use_of(f"{file}:{place.start_mark.line + 1}", item)
 
 
 def use_of(place: str, item: Any) -> Use:
@@ -133,7 +130,7 @@ def traffic_of(file: Path, text: str) -> list[Exchanged] | None:
     of the traffic: what a client does in the rest would count as unused."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(found, dict):
         return None
@@ -207,7 +204,7 @@ def sent_names(text: str) -> set[str]:
     """The variables of a body, JSON or form."""
     try:
         body = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         body = dict(parse_qsl(text)) if "=" in text and "\n" not in text else {}
     return set(body) if isinstance(body, dict) else set()
 
@@ -216,7 +213,7 @@ def read_names(text: str) -> set[str]:
     """The fields of an answer, or of the rows of a list."""
     try:
         body = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return set()
     rows = body if isinstance(body, list) else [body]
     return {name for row in rows if isinstance(row, dict) for name in row}

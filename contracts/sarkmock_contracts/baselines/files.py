@@ -99,7 +99,7 @@ def _lines(file: Path) -> Iterator[Any]:
     for number, line in enumerate(text.split("\n")[:-1] if text.endswith("\n") else text.split("\n"), 1):
         try:
             yield json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             problem = "its first line is no JSON" if number == 1 else "it is cut short or damaged"
             raise BadBaseline(f"{file}:{number}: is no baseline: {problem}") from None
 

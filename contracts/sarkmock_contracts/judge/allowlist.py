@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from sarkmock.suite_api import write_whole
+from sarkmock.suite_api import FileError, write_whole, yaml12
 
 from ..errors import CannotRun
 
@@ -92,12 +92,9 @@ def _renew(file: Path, lines: list[str], identities: set[str], until: date) -> N
 def _items(file: Path) -> list[Any]:
     """The nodes of the list, their marks kept."""
     try:
-        node = yaml.compose(file.read_text(encoding="utf-8"), yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise CannotRun(f"{file}:{mark.line + 1 if mark else 1}: {error.problem}") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise CannotRun(f"{file}: {getattr(error, 'strerror', None) or error}") from None
+        node = yaml12.tree(file)
+    except FileError as error:
+        raise CannotRun(str(error)) from None
     if node is None:
         return []
     if not isinstance(node, yaml.SequenceNode):

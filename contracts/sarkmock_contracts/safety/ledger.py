@@ -187,7 +187,7 @@ def _lines(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, line in enumerate(whole.splitlines(), 1):
         try:
             value = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
             raise BadLedger(f"{file}:{number}: is no JSON object")

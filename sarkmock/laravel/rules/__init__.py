@@ -9,8 +9,8 @@ from sarkmock.laravel.rules.base import Maker, Rule, Tables, Test
 from sarkmock.laravel.rules.exists import exists, unique
 from sarkmock.laravel.rules.values import plain
 
-__all__ = ["FOR_FILES", "IMPLICIT", "NUMERIC", "PRESENCE", "RULES", "WITH_PARAMETER", "Maker", "Rule", "Tables", "Test",
-           "maker"]
+__all__ = ["FOR_FILES", "IMPLICIT", "NUMERIC", "PRESENCE", "RULES", "SIZES", "WITH_PARAMETER", "Maker", "Rule",
+           "Tables", "Test", "maker"]
 
 RULES: Mapping[str, Maker] = {
     "alpha": plain(values.is_alpha),
@@ -51,5 +51,6 @@ def studly(name: str) -> str:
 IMPLICIT = frozenset({"required"})  # asked even if the field is absent or blank; failing, it ends the field
 NUMERIC = frozenset({"integer", "numeric"})  # with one of these a size is a value
 FOR_FILES = frozenset({"file", "max", "mimes", "mimetypes", "min", "size"})  # one of these judges an upload as such
+SIZES = frozenset({"digits", "max", "min", "size"})  # compare with a number
 PRESENCE = frozenset({"exists", "unique"})  # not asked once the field has a message
 WITH_PARAMETER = frozenset({"digits", "exists", "in", "max", "mimes", "mimetypes", "min", "regex", "size", "unique"})

@@ -15,9 +15,7 @@ QUERY_EXCEPTION = "Illuminate\\Database\\QueryException"
 
 def exists(rule: Rule) -> Test:
     """``exists:table,column``; without a column the field's own name is the column."""
-    if len(rule.parameters) > 2:
-        raise ValueError("conditions beside the column are not supported")
-    table, *columns = rule.parameters
+    table, *columns = rule.parameters[:2]
     column = columns[0] if columns and columns[0] != "NULL" else rule.field
 
     def passes(value: Any, tables: Tables) -> bool:
@@ -31,8 +29,6 @@ def exists(rule: Rule) -> Test:
 
 def unique(rule: Rule) -> Test:
     """``unique:table,column``: no row has the value; without a column the field's own name is the column."""
-    if len(rule.parameters) > 2:
-        raise ValueError("conditions beside the column are not supported")
     table, column = (*rule.parameters, rule.field)[:2]
 
     def passes(value: Any, tables: Tables) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import unicodedata
 from collections.abc import Callable
 from typing import Any
@@ -65,7 +66,7 @@ def consists_of(text: str, categories: str, also: str = "") -> bool:
 
 
 def digits(rule: Rule) -> Test:
-    wanted = number_of(rule)
+    wanted = to_number(rule.parameters[0])
 
     def passes(value: Any, tables: Tables) -> bool:
         text = subject(value, rule.field)
@@ -112,26 +113,24 @@ def size_of(value: Any, numeric: bool) -> int | float:
 
 
 def smallest(rule: Rule) -> Test:
-    limit = number_of(rule)
-    return lambda value, tables: size_of(value, rule.numeric) >= limit
+    return _compared(rule, operator.ge)
 
 
 def largest(rule: Rule) -> Test:
-    limit = number_of(rule)
-    return lambda value, tables: size_of(value, rule.numeric) <= limit
+    return _compared(rule, operator.le)
 
 
 def exactly(rule: Rule) -> Test:
-    limit = number_of(rule)
-    return lambda value, tables: size_of(value, rule.numeric) == limit
+    return _compared(rule, operator.eq)
 
 
-def number_of(rule: Rule) -> int | float:
-    """The parameter of a rule of size; ValueError if there is none."""
-    number = to_number(rule.parameters[0])
-    if number is None:
-        raise ValueError(f"{rule.parameters[0]!r} is no number")
-    return number
+def _compared(rule: Rule, holds: Callable[[Any, Any], bool]) -> Test:
+    """A size compared with the parameter; as text where the parameter is not a number, as PHP does it."""
+    text = rule.parameters[0]
+    limit = to_number(text)
+    if limit is None:
+        return lambda value, tables: holds(to_text(size_of(value, rule.numeric)), text)
+    return lambda value, tables: holds(size_of(value, rule.numeric), limit)
 
 
 def missing_method(name: str) -> Maker:
