@@ -76,7 +76,7 @@ def test_json_is_as_its_schema_says(data):
 def test_json_keys_are_all_described(data):
     """What is not in the schema is not promised, and so not written."""
     strict = json.loads(json.dumps(SCHEMA))
-    assert set(data) == set(strict["properties"])
+    assert set(data) == set(strict["properties"]) - {"seen"}  # of shares alone
     assert set(data["run"]) == set(strict["properties"]["run"]["properties"])
     assert set(data["findings"][0]) == set(strict["$defs"]["finding"]["properties"])
 
@@ -254,8 +254,30 @@ def test_the_gitlab_template_runs_and_names_its_reports(tmp_path):
     environment = home(tmp_path) | job["variables"] | {"SARK_ARGUMENTS": "--quick --max-examples 1 --only Agents"}
     result = shell("\n".join(job["script"]), tmp_path, environment)
     assert result.returncode == 0, result
-    assert (tmp_path / job["artifacts"]["reports"]["junit"]).is_file()
+    assert list(tmp_path.glob(job["artifacts"]["reports"]["junit"]))
     assert (tmp_path / job["artifacts"]["paths"][0]).is_dir()
+
+
+def test_the_gitlab_template_splits_a_run_and_gives_the_verdict_of_the_whole(tmp_path):
+    jobs = yaml.safe_load((ROOT / "ci" / "gitlab.yml").read_text())
+    environment = home(tmp_path) | jobs[".sarkmock"]["variables"] | {
+        "SARK_ARGUMENTS": "--quick --max-examples 1 --only Destinations", "CI_NODE_TOTAL": "2"}
+    verdict = "\n".join(jobs[".sarkmock-verdict"]["script"])
+    for number, code in (("1", 2), ("2", 0)):
+        result = shell("\n".join(jobs[".sarkmock"]["script"]), tmp_path, environment | {"CI_NODE_INDEX": number})
+        assert result.returncode == 0, result
+        assert shell(verdict, tmp_path, environment).returncode == code
+    assert (tmp_path / jobs[".sarkmock-verdict"]["artifacts"]["reports"]["junit"]).is_file()
+
+
+def test_the_github_workflow_uses_what_the_action_takes():
+    jobs = yaml.safe_load((ROOT / "ci" / "github.yml").read_text())["jobs"]
+    action = yaml.safe_load((ROOT / "action.yml").read_text())
+    step, = jobs["check"]["steps"]
+    assert set(step["with"]) <= set(action["inputs"])
+    download = next(one for one in jobs["verdict"]["steps"] if "download" in one.get("uses", ""))
+    published = next(one for one in action["runs"]["steps"] if one["name"] == "Name the artifact")["run"]
+    assert f"name={download['with']['pattern'].rstrip('-*')}" in published
 
 
 def test_a_run_leaves_every_report(tmp_path):

@@ -237,7 +237,7 @@ class Run:
         out.
         """
         if self.gate is not None:
-            self.coverage.withheld = {name for name, _ in self.gate.withheld}
+            self.coverage.withheld |= {name for name, _ in self.gate.withheld}
         lists = self.judge.lists if accepted is None else replace(self.judge.lists, accepted=accepted)
         outcome = conclude(self.contract, self.findings, self.coverage, lists)
         chosen = self.chosen()
@@ -251,8 +251,10 @@ class Run:
 
     def _looked_at(self, deviation: Deviation, chosen: Iterable[Operation]) -> bool:
         """Whether all cases that could show a deviation were among those of the run."""
-        if self.gaps.untested or self.options.only is None:
-            return not self.gaps.untested
+        if self.gaps.untested or self.options.shard:
+            return False
+        if self.options.only is None:
+            return True
         concerned = concerns(self.contract, deviation)
         return bool(concerned) and all(operation in chosen for operation in concerned)
 

@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from .client.transports import Access
+from .errors import CannotRun
 from .safety.gate import Permissions
 from .safety.guards import Caution
 
 ALLOWED = {"write": "allow_writes", "operational": "allow_operational", "disruptive": "allow_disruptive"}
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One share of the cases of a run, numbered from 1."""
+
+    number: int
+    of: int
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        found = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", text)
+        if found is None or not 1 <= int(found[1]) <= int(found[2]):
+            raise CannotRun(f"--shard {text}: not a share such as 2/5")
+        return cls(int(found[1]), int(found[2]))
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
 
 
 @dataclass(frozen=True)
@@ -33,6 +53,7 @@ class RunOptions:
     accept: str | None = None
     update_accepted: bool = False
     report: str | Path | None = None
+    shard: Shard | None = None
     example_database: tuple[str, ...] = ()
     caution: Caution = field(default_factory=Caution)
 
@@ -40,6 +61,8 @@ class RunOptions:
     def of(cls, values: Mapping[str, Any]) -> RunOptions:
         """From the values of command-line options by their names."""
         own = {item.name: values[item.name] for item in fields(cls) if values.get(item.name) is not None}
+        if isinstance(own.get("shard"), str):
+            own["shard"] = Shard.parse(own["shard"])
         return cls(**{**own, "example_database": tuple(own.get("example_database", ())), "caution": caution_of(values)})
 
     @property

@@ -6,6 +6,7 @@ looks at itself, every exchange that it causes is judged by the document (judge/
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -75,6 +76,11 @@ class Case:
     def operation(self) -> Operation | None:
         return self.subject if isinstance(self.subject, Operation) else None
 
+    @property
+    def group(self) -> str:
+        """What the cases of one process or share have in common: those of an operation build on one another."""
+        return self.operation.id if self.operation is not None else str(self)
+
     def rank(self) -> tuple[int, bool]:
         """Lists of rows come before single rows, whose keys they show."""
         operation = self.operation
@@ -88,8 +94,26 @@ class Case:
 
 
 def cases(run: Run) -> list[Case]:
-    """Every case of a run, in its order."""
-    return [case for check in CHECKS for case in check.cases(run)]
+    """Every case of a run, or of its share of the cases, in its order."""
+    found = [case for check in CHECKS for case in check.cases(run)]
+    shard = run.options.shard
+    if shard is None:
+        return found
+    shares = shared_out(found, shard.of)
+    return [case for case in found if shares[case.group] == shard.number]
+
+
+def shared_out(found: Sequence[Case], number: int) -> dict[str, int]:
+    """The share of each group of cases, so that all shares have about the same number of rules to try."""
+    weights: Counter[str] = Counter()
+    for case in found:
+        weights[case.group] += 1 + (len(case.operation.rules) if case.operation else 1)
+    loads = dict.fromkeys(range(1, number + 1), 0)
+    shares = {}
+    for group, weight in weights.most_common():
+        shares[group] = min(loads, key=loads.__getitem__)
+        loads[shares[group]] += weight
+    return shares
 
 
 # subjects

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from http.client import responses
 from pathlib import Path
@@ -49,7 +49,11 @@ class Cassette:
         self._har.close()
         self._stream.close()
         if not self._is_part:
-            _join(self.file, sorted(self.file.parent.glob(f"{self.file.stem}-gw*{self.file.suffix}")))
+            parts = sorted(self.file.parent.glob(f"{self.file.stem}-gw*{self.file.suffix}"))
+            if parts:
+                join([self.file, *parts], self.file)
+            for part in parts:
+                part.unlink()
 
 
 class Recorder(Layer):
@@ -72,16 +76,12 @@ class Recorder(Layer):
         return response
 
 
-def _join(file: Path, parts: Iterable[Path]) -> None:
-    """Add the entries of other files, in the order of time, and remove those files."""
+def join(parts: Sequence[Path], file: Path) -> None:
+    """Write the entries of several archives to one, in the order of time."""
     found = [json.loads(part.read_text(encoding="utf-8")) for part in parts]
-    if found:
-        whole = json.loads(file.read_text(encoding="utf-8"))
-        entries = [entry for one in [whole, *found] for entry in one["log"]["entries"]]
-        whole["log"]["entries"] = sorted(entries, key=lambda entry: str(entry["startedDateTime"]))
-        file.write_text(json.dumps(whole, indent=1), encoding="utf-8")
-    for part in parts:
-        part.unlink()
+    entries = [entry for one in found for entry in one["log"]["entries"]]
+    whole = {**found[0]["log"], "entries": sorted(entries, key=lambda entry: str(entry["startedDateTime"]))}
+    file.write_text(json.dumps({**found[0], "log": whole}, indent=1), encoding="utf-8")
 
 
 def _request(url: str, request: Request) -> harfile.Request:

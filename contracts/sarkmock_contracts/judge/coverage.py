@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from sarkmock.suite_api import Operation
 
@@ -47,6 +48,19 @@ class Coverage:
             self.accepted |= {(operation.id, name) for name in given.sent if name in operation.rules}
         elif status == 422 and isinstance(exchange.response.json, dict):
             self.refused |= {(operation.id, name) for name in exchange.response.json if name in operation.rules}
+
+    @property
+    def seen(self) -> dict[str, Any]:
+        """Everything that was counted, by name."""
+        return {name: value for name, value in vars(self).items() if name != "operations"}
+
+    def add(self, theirs: Mapping[str, Any]) -> None:
+        """Add what another run counted: counters and sets add up, a flag is true if one is."""
+        for name, value in theirs.items():
+            if isinstance(value, bool):
+                setattr(self, name, getattr(self, name) or value)
+            else:
+                getattr(self, name).update(value)
 
     def answered(self, operation: Operation) -> bool:
         """Whether an operation answered as it does when nothing is wrong, or at least as documented."""

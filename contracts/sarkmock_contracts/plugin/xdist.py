@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from ..errors import CannotRun
-from ..judge.coverage import Coverage
 from ..judge.findings import Findings
 from ..run import Run
 from ..run_options import RunOptions
@@ -62,9 +61,9 @@ class Spread:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         for item in items:
-            operation = case_of(item).operation
-            if operation is not None:
-                item.add_marker(pytest.mark.xdist_group(operation.id))
+            case = case_of(item)
+            if case.operation is not None:
+                item.add_marker(pytest.mark.xdist_group(case.group))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -85,15 +84,14 @@ class Spread:
 
 def seen(run: Run) -> dict[str, Any]:
     """What a worker knows at its end, as values that can be sent."""
-    coverage = {name: value for name, value in vars(run.coverage).items() if name != "operations"}
-    return {"findings": list(run.findings), "coverage": coverage, "requests": run.target.requests,
+    return {"findings": list(run.findings), "coverage": run.coverage.seen, "requests": run.target.requests,
             "unavailable": run.gaps.unavailable}
 
 
 def gather(run: Run, theirs: dict[str, Any]) -> None:
     """Add what a worker knows."""
     gather_findings(run.findings, theirs["findings"])
-    gather_coverage(run.coverage, theirs["coverage"])
+    run.coverage.add(theirs["coverage"])
     run.target.requests += theirs["requests"]
     run.gaps.unavailable |= theirs["unavailable"]
 
@@ -101,13 +99,3 @@ def gather(run: Run, theirs: dict[str, Any]) -> None:
 def gather_findings(findings: Findings, theirs: list[Any]) -> None:
     for finding in theirs:
         findings.add(finding)
-
-
-def gather_coverage(coverage: Coverage, theirs: dict[str, Any]) -> None:
-    """Counters and sets add up; a flag is true if one is."""
-    for name, value in theirs.items():
-        ours = getattr(coverage, name)
-        if isinstance(value, bool):
-            setattr(coverage, name, ours or value)
-        elif isinstance(value, set | dict):
-            ours.update(value)

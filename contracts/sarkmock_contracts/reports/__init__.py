@@ -8,7 +8,7 @@ from sarkmock.suite_api import write_whole
 
 from ..judge.verdicts import Outcome
 from ..run import Run
-from .data import as_json, describe
+from .data import Data, as_json, describe
 from .html import as_html
 from .junit import as_junit
 from .markdown import as_markdown
@@ -25,6 +25,9 @@ WRITERS = {
 
 def write_files(run: Run, outcome: Outcome, directory: Path) -> None:
     """Every report but the traffic, which is written as it happens."""
-    data = describe(run, outcome)
+    write_data(describe(run, outcome), directory)
+
+
+def write_data(data: Data, directory: Path) -> None:
     for name, write in WRITERS.items():
         write_whole(directory / name, write(data).encode("utf-8", "backslashreplace"))

@@ -41,7 +41,22 @@ def describe(run: Run, outcome: Outcome) -> Data:
         "deviations": [deviation(listed) for listed in outcome.listed],
         "accepted": {"unused": [entry.id for entry in outcome.unused]},
         "coverage": [covered(run, outcome, operation) for operation in run.chosen()],
+        **({"seen": seen(run)} if run.options.shard else {}),
     }
+
+
+def seen(run: Run) -> Data:
+    """What a share of a run saw that the rest of the report does not say; `sarkmock report merge` needs it."""
+    return {"coverage": {name: plain(value) for name, value in run.coverage.seen.items()},
+            "unavailable": redacted(sorted(run.gaps.unavailable))}
+
+
+def plain(value: Any) -> Any:
+    """A counter or set of names as JSON has it."""
+    if isinstance(value, dict):
+        return [[*key, count] for key, count in sorted(value.items())]
+    return sorted(map(list, value) if all(isinstance(one, tuple) for one in value) else value) if isinstance(
+        value, set) else value
 
 
 def about(run: Run) -> Data:
@@ -51,6 +66,7 @@ def about(run: Run) -> Data:
     started = datetime.now(UTC).timestamp() - seconds
     return {"url": redacted(run.target.url), "embedded": options.url is None, "profile": options.profile,
             "random_seed": options.random_seed, "only": options.only, "quick": options.quick,
+            "shard": str(options.shard) if options.shard else None,
             "strict": options.strict,
             "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
             "seconds": round(seconds, 1), "requests": run.target.requests,

@@ -1,0 +1,202 @@
+"""Joins the reports of the shares of one run (`check --shard`) into one report, with the verdict of the whole.
+
+The reports are read back into a run, so that everything that is made of a run is made of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+from rich.console import Console
+
+from ..client.har import join
+from ..client.http import Exchange, Request, Response
+from ..errors import CannotRun
+from ..judge.allowlist import Acceptance, Accepted
+from ..judge.coverage import Coverage
+from ..judge.findings import Finding, Identity
+from ..run import Run
+from ..run_options import RunOptions, Shard
+from ..safety.fingerprint import Fact, Fingerprint
+from ..spec.contract import contract_of
+from . import write_data
+from .console import write_report
+from .data import Data, describe
+
+ALIKE = ("profile", "random_seed", "only", "quick", "strict", "embedded")  # what makes shares those of one run
+SCHEMA = Path(__file__).with_name("report.schema.json")
+CODES = {"passed": 0, "failed": 1, "stopped": 2}
+
+
+def merge(directories: Sequence[Path], output: Path | None, console: Console) -> int:
+    """Print and write the report of the whole; the exit code that the whole run would have had."""
+    shares = [read_report(directory / "report.json") for directory in directories]
+    check_shares(directories, shares)
+    try:
+        run = run_of(shares)
+    except (TypeError, ValueError, AttributeError, LookupError) as error:
+        raise CannotRun(f"the reports cannot be joined; one is damaged: {type(error).__name__}: {error}") from None
+    outcome = run.outcome()
+    data = describe(run, outcome)
+    data["run"]["started"] = min(share["run"]["started"] for share in shares)
+    exchanges = {(one["id"], one["message"]): one["exchanges"] for share in shares for one in share["findings"]}
+    for finding in data["findings"]:
+        finding["exchanges"] = exchanges.get((finding["id"], finding["message"]), finding["exchanges"])
+    write_report(run, outcome, console)
+    for line in filter(None, (run.gaps.stopped, *run.residue)):
+        console.print(line, soft_wrap=True)
+    if output is not None:
+        write_whole_run(data, directories, output)
+    return CODES[data["result"]]
+
+
+def write_whole_run(data: Data, directories: Sequence[Path], output: Path) -> None:
+    """Every report, and the traffic if all shares have theirs."""
+    traffic = [directory / "traffic.har" for directory in directories]
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        write_data(data, output)
+        if all(file.is_file() for file in traffic):
+            join(traffic, output / "traffic.har")
+    except OSError as error:
+        raise CannotRun(f"{output}: {error.strerror}") from None
+
+
+def read_report(file: Path) -> Data:
+    """The report of a share; CannotRun if it is none."""
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CannotRun(f"{file}: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        raise CannotRun(f"{file}: not JSON") from None
+    for wrong in jsonschema_rs.validator_for(json.loads(SCHEMA.read_text(encoding="utf-8"))).iter_errors(data):
+        place = ".".join(map(str, wrong.instance_path))
+        raise CannotRun(f"{file}: not a report of `sarkmock check`: {place}: {wrong.message[:200]}")
+    if not data["run"].get("shard") or "seen" not in data:
+        raise CannotRun(f"{file}: the report of a whole run; shares are made by `sarkmock check --shard`")
+    return data  # type: ignore[no-any-return]
+
+
+def check_shares(directories: Sequence[Path], shares: Sequence[Data]) -> None:
+    """CannotRun unless they are shares of one run, each once."""
+    first, met = shares[0], dict[str, Path]()
+    for directory, share in zip(directories, shares, strict=True):
+        number = share["run"]["shard"]
+        if number in met:
+            raise CannotRun(f"{directory}: share {number} is in {met[number]}, too")
+        met[number] = directory
+        for what, ours, theirs in compared(first, share):
+            if ours != theirs:
+                raise CannotRun(f"{directory}: not a share of the same run as {directories[0]}: "
+                                f"{what} {theirs} instead of {ours}")
+
+
+def compared(first: Data, other: Data) -> list[tuple[str, Any, Any]]:
+    """What must be the same in two shares."""
+    return [*((name.replace("_", " "), first["run"][name], other["run"][name]) for name in ALIKE),
+            ("number of shares", shard_of(first).of, shard_of(other).of),
+            ("sarkmock", first["tool"]["version"], other["tool"]["version"]),
+            ("answering version", first["target"]["version"], other["target"]["version"])]
+
+
+def shard_of(share: Data) -> Shard:
+    return Shard.parse(share["run"]["shard"])
+
+
+class Elsewhere:
+    """A transport that sends nothing: the shares have sent everything."""
+
+    base = "/api"
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def send(self, request: Request) -> Response:
+        raise CannotRun(f"{request.method} {request.target}: nothing is sent while reports are joined")
+
+
+def run_of(shares: Sequence[Data]) -> Run:
+    """The run that would have been one."""
+    first = shares[0]["run"]
+    version = shares[0]["target"]["version"]
+    options = RunOptions(
+        profile=first["profile"], url=None if first["embedded"] else first["url"], random_seed=first["random_seed"],
+        only=first["only"], quick=first["quick"], strict=first["strict"],
+        target_profile=version if first["embedded"] and version != first["profile"] else None)
+    run = Run(contract_of(options.profile), Elsewhere(first["url"]), options, accepted=accepted_of(shares))
+    run.identify(fingerprint_of(shares[0]["target"]))
+    for share in shares:
+        add(run, share)
+    missing = set(range(1, shard_of(shares[0]).of + 1)) - {shard_of(share).number for share in shares}
+    if missing:
+        run.gaps.stopped = f"shares without a report: {', '.join(map(str, sorted(missing)))}"
+    run.began -= max(share["run"]["seconds"] for share in shares)
+    return run
+
+
+def add(run: Run, share: Data) -> None:
+    """Enter what a share saw."""
+    about = share["run"]
+    for one in share["findings"]:
+        run.findings.add(finding_of(one))
+    run.coverage.add(coverage_of(run.coverage, share["seen"]["coverage"]))
+    run.target.requests += about["requests"]
+    run.gaps.unavailable |= set(share["seen"]["unavailable"])
+    run.gaps.untested += [name for name in about.get("untested", ()) if name not in run.gaps.untested]
+    run.gaps.stopped = run.gaps.stopped or about.get("stopped") or ""
+    if run.safety is not None:
+        run.safety.troubles += about.get("residue", ())
+
+
+def coverage_of(empty: Coverage, data: Data) -> dict[str, Any]:
+    """What `data.plain` has written, as it was."""
+    return {name: {tuple(key): count for *key, count in data[name]} if isinstance(value, dict)
+            else bool(data[name]) if isinstance(value, bool)
+            else {tuple(one) if isinstance(one, list) else one for one in data[name]}
+            for name, value in empty.seen.items() if name in data}
+
+
+def finding_of(data: Data) -> Finding:
+    identity = Identity(data["operation"], data["check"], data["field"], data["kind"])
+    evidence = tuple(map(exchange_of, data["exchanges"]))
+    return Finding(identity, data["message"], evidence, data["count"], tuple(data["deviations"]))
+
+
+def exchange_of(data: Data) -> Exchange:
+    """An exchange as a report shows it."""
+    request, response = data["request"], data["response"]
+    path, _, query = request["target"].partition("?")
+    return Exchange(Request(request["method"], path, query, pairs(request["headers"]), encoded(request["body"])),
+                    Response(response["status"], pairs(response["headers"]), encoded(response["body"])))
+
+
+def pairs(headers: Any) -> tuple[tuple[str, str], ...]:
+    return tuple((name, value) for name, value in headers)
+
+
+def encoded(text: str) -> bytes:
+    return text.encode("utf-8", "backslashreplace")
+
+
+def fingerprint_of(target: Data) -> Fingerprint:
+    facts = tuple(Fact(one["request"], one["answer"], tuple(one["fits"])) for one in target["facts"])
+    return Fingerprint(target["version"], facts, tuple(target["headers"].items()))
+
+
+def accepted_of(shares: Sequence[Data]) -> Accepted:
+    """The list of what is accepted, as far as the shares say what it holds. An entry is unused if no share met it."""
+    entries = {one["id"]: acceptance_of(one) for share in shares for one in share["findings"] if one["accepted"]}
+    for identity in (unused for share in shares for unused in share["accepted"]["unused"]):
+        entries.setdefault(identity, Acceptance(identity, ""))
+    return Accepted(tuple(entries.values()))
+
+
+def acceptance_of(finding: Data) -> Acceptance:
+    reason, expires = finding["accepted"]["reason"], finding["accepted"]["expires"]
+    return Acceptance(finding["id"], reason, date.fromisoformat(expires) if expires else None)

@@ -1,0 +1,151 @@
+"""`check --shard` and `report merge`: the shares of a run are the whole run, and so is their verdict."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+from sarkmock_contracts.checks import cases
+from sarkmock_contracts.judge.allowlist import Acceptance, Accepted
+from sarkmock_contracts.reports import write_files
+from sarkmock_contracts.run import open_run
+from sarkmock_contracts.run_options import RunOptions, Shard
+
+from sarkmock.cli import cli
+
+OF = 3
+RUN = {"target_profile": "shipped", "quick": True, "only": "Agents"}
+CHECKS = ("reads", "rules", "links", "smoke", "options")
+ACCEPTED = Accepted((Acceptance("agents.list:nosuch::kind", "never met"),))
+
+
+def judged(directory: Path, shard: str | None = None, **options: Any) -> dict[str, Any]:
+    """The report of a run that was done in this process."""
+    chosen = RunOptions.of({**RUN, **options, "shard": shard, "report": directory})
+    run = open_run(chosen, ACCEPTED)
+    for case in cases(run):
+        if case.check.name not in CHECKS:
+            continue
+        with run.watch():
+            case.run(run)
+    run.close()
+    write_files(run, run.outcome(), directory)
+    return json.loads((directory / "report.json").read_text())  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="module")
+def shares(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the reports of all shares, and that of the whole run."""
+    directory = tmp_path_factory.mktemp("shares")
+    for number in range(1, OF + 1):
+        judged(directory / str(number), f"{number}/{OF}")
+    judged(directory / "whole")
+    return directory
+
+
+def merged(*arguments: object) -> tuple[int, str]:
+    result = CliRunner().invoke(cli, ["report", "merge", *map(str, arguments)], catch_exceptions=False,
+                                standalone_mode=False)
+    return int(result.return_value), result.output
+
+
+def mistake(*arguments: object) -> str:
+    """What a user is told."""
+    error = CliRunner().invoke(cli, list(map(str, arguments)), standalone_mode=False).exception
+    assert isinstance(error, click.ClickException), error
+    return error.message
+
+
+def comparable(report: dict[str, Any]) -> dict[str, Any]:
+    """A report without what depends on how often something was sent."""
+    return {
+        "result": report["result"], "summary": report["summary"], "accepted": report["accepted"],
+        "target": report["target"],
+        "findings": {(one["id"], one["status"], one["severity"], *one["deviations"]) for one in report["findings"]},
+        "deviations": {(one["id"], one["status"]) for one in report["deviations"]},
+        "coverage": [(one["operation"], sorted(one["statuses"]), list(map(of_rule, one["rules"])))
+                     for one in report["coverage"]],
+        "causes": [(one["title"], one["severity"], sorted(one["findings"])) for one in report["causes"]]}
+
+
+def of_rule(rule: dict[str, Any]) -> dict[str, Any]:
+    return {**rule, "findings": sorted(rule["findings"])}
+
+
+@pytest.mark.parametrize("of", [2, 7])
+def test_the_shares_are_the_whole_and_of_about_one_size(of: int) -> None:
+    whole = cases(open_run(RunOptions()))
+    found = [cases(open_run(RunOptions(shard=Shard(number, of)))) for number in range(1, of + 1)]
+    assert Counter(str(case) for share in found for case in share) == Counter(map(str, whole))
+    groups = [{case.operation.id for case in share if case.operation} for share in found]
+    assert sum(map(len, groups)) == len(set().union(*groups))
+    assert max(map(len, found)) <= 2 * len(whole) / of + 20
+
+
+def test_the_verdict_of_the_shares_is_that_of_the_whole(shares: Path, tmp_path: Path) -> None:
+    whole = json.loads((shares / "whole" / "report.json").read_text())
+    code, text = merged(*(shares / str(number) for number in range(1, OF + 1)), "-o", tmp_path / "all")
+    report = json.loads((tmp_path / "all" / "report.json").read_text())
+    assert code == 0
+    assert "conforming" in text
+    assert comparable(report) == comparable(whole)
+    assert {file.name for file in (tmp_path / "all").iterdir()} == {
+        file.name for file in (shares / "whole").iterdir()}
+    parts = [json.loads((shares / str(number) / "report.json").read_text()) for number in range(1, OF + 1)]
+    assert report["run"]["requests"] == sum(part["run"]["requests"] for part in parts)
+    assert report["run"]["shard"] is None
+    entries = json.loads((tmp_path / "all" / "traffic.har").read_text())["log"]["entries"]
+    assert len(entries) == report["run"]["requests"]
+    curls = {step["curl"] for part in parts for one in part["findings"] for step in one["exchanges"]}
+    assert {step["curl"] for one in report["findings"] for step in one["exchanges"]} <= curls
+
+
+def test_a_share_that_fails_fails_the_whole(shares: Path, tmp_path: Path) -> None:
+    for number in range(1, OF + 1):
+        report = json.loads((shares / str(number) / "report.json").read_text())
+        for one in report["findings"]:
+            one.update(deviations=[], status="new")
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "report.json").write_text(json.dumps(report))
+    code, text = merged(*(tmp_path / str(number) for number in range(1, OF + 1)))
+    assert code == 1
+    assert "NEW" in text
+
+
+def test_a_share_without_a_report_leaves_no_verdict(shares: Path) -> None:
+    code, text = merged(shares / "1", shares / "3")
+    assert code == 2
+    assert "no findings so far" in text
+    assert "shares without a report: 2" in text
+
+
+def damaged(report: dict[str, Any], **changes: Any) -> str:
+    return json.dumps({**report, "run": {**report["run"], **changes}})
+
+
+def test_what_are_not_shares_of_one_run_is_a_mistake(shares: Path, tmp_path: Path) -> None:
+    report = json.loads((shares / "2" / "report.json").read_text())
+    wrong = {
+        "random seed 7 instead of 1": damaged(report, random_seed=7),
+        "number of shares 4 instead of 3": damaged(report, shard="2/4"),
+        "share 1/3 is in": damaged(report, shard="1/3"),
+        "--shard 9/3: not a share": damaged(report, shard="9/3"),
+        "the report of a whole run": damaged(report, shard=None),
+        "not JSON": "{",
+        "not a report of `sarkmock check`": json.dumps({**report, "findings": 3}),
+        "one is damaged": json.dumps({**report, "seen": {"coverage": {"statuses": [3]}, "unavailable": []}}),
+    }
+    for said, text in wrong.items():
+        (tmp_path / "report.json").write_text(text)
+        assert said in mistake("report", "merge", str(shares / "1"), str(tmp_path))
+    assert "No such file" in mistake("report", "merge", str(tmp_path / "gone"))
+
+
+@pytest.mark.parametrize("text", ["0/3", "4/3", "3", "a/b", "1/0", "-1/3", "1/3/5", ""])
+def test_a_share_is_a_number_of_a_number(text: str) -> None:
+    assert mistake("check", "--shard", text) == f"--shard {text}: not a share such as 2/5"
