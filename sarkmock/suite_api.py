@@ -1,6 +1,10 @@
 """What the contract suite uses of the mock, and other tools may: the document, rules, Laravel's input."""
 
 from sarkmock.atomic import write_whole
+from sarkmock.cli.listening import begin as begin_listening
+from sarkmock.cli.listening import run as run_server
+from sarkmock.cli.proxying import Listening, open_proxy
+from sarkmock.faults import FaultError
 from sarkmock.http.engine import Engine
 from sarkmock.http.flask_app import api_application, create_app
 from sarkmock.http.replies import MethodNotAllowed, PageNotFound, PhpError
@@ -11,7 +15,10 @@ from sarkmock.pbx.actions import check_fields
 from sarkmock.pbx.seed import Seed, SeedError
 from sarkmock.pbx.seeds import load_seed
 from sarkmock.pbx.state import State
-from sarkmock.redaction import SECRETS, body_text, is_secret, redacted
+from sarkmock.proxy.exchange import Passed, Record
+from sarkmock.proxy.pace import Pace
+from sarkmock.proxy.upstream import Patience
+from sarkmock.redaction import SECRETS, body_text, is_secret, printable, redacted
 from sarkmock.spec import yaml12
 from sarkmock.spec.loading import Deviation, Document, deviations, load, load_deviating
 from sarkmock.spec.operations import Operation, Router, Table, compile_document
@@ -27,13 +34,19 @@ __all__ = [
     "Deviation",
     "Document",
     "Engine",
+    "FaultError",
     "FileError",
+    "Listening",
     "MethodNotAllowed",
     "Operation",
     "OverlayError",
+    "Pace",
     "PageNotFound",
+    "Passed",
+    "Patience",
     "PhpError",
     "Profile",
+    "Record",
     "Router",
     "Seed",
     "SeedError",
@@ -43,6 +56,7 @@ __all__ = [
     "Validator",
     "api_application",
     "apply_overlay",
+    "begin_listening",
     "body_text",
     "check_fields",
     "compile_document",
@@ -56,13 +70,16 @@ __all__ = [
     "load_deviating",
     "load_seed",
     "meant_method",
+    "open_proxy",
     "overlay_of",
     "pbx_files",
     "pointer",
+    "printable",
     "product",
     "profiles",
     "read_input",
     "redacted",
+    "run_server",
     "source_of",
     "to_text",
     "write_whole",

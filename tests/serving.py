@@ -12,7 +12,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,10 +63,19 @@ class Serving:
         return self.process.wait(PATIENCE), time.monotonic() - began
 
 
-@contextmanager
-def serving(*options: str) -> Iterator[Serving]:
+def serving(*options: str) -> AbstractContextManager[Serving]:
     """A server on any free port; stopped at the end if the test did not."""
-    process = subprocess.Popen([*COMMAND, "serve", "--port", "0", *options], text=True, stdout=subprocess.PIPE,
+    return listening("serve", *options)
+
+
+def proxying(upstream: str, *options: str) -> AbstractContextManager[Serving]:
+    """A proxy before an upstream, in the same way."""
+    return listening("proxy", upstream, *options)
+
+
+@contextmanager
+def listening(command: str, *options: str) -> Iterator[Serving]:
+    process = subprocess.Popen([*COMMAND, command, "--port", "0", *options], text=True, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE)
     errors: list[str] = []
     reader = threading.Thread(target=lambda: errors.extend(process.stderr))

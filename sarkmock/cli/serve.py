@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import gc
-import signal
-import sys
-import tempfile
-from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import click
 
 from sarkmock.cli import watching
 from sarkmock.cli.completion import names_or_file
 from sarkmock.cli.controlling import FaultLine, control_of, set_faults, told
+from sarkmock.cli.listening import begin, pair_of, proxy_hint, run
 from sarkmock.cli.logging import Log
 from sarkmock.control import HEALTH, PREFIX
 from sarkmock.faults import Fault
@@ -30,12 +24,11 @@ from sarkmock.pbx.seeds import load_seed, seed_names
 from sarkmock.pbx.state import State
 from sarkmock.server import certificates
 from sarkmock.server.https_server import Server, unbracketed
-from sarkmock.server.limits import Limits, allow_open_files
+from sarkmock.server.limits import Limits
 from sarkmock.spec.profiles import profiles
 from sarkmock.spec.yaml12 import FileError
 
 PORT = 44300
-ENDINGS = (signal.SIGINT, signal.SIGTERM)
 LIMITS = Limits()
 SECONDS = click.FloatRange(min=0, min_open=True)
 FILE = click.Path(dir_okay=False, path_type=Path)
@@ -120,7 +113,7 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
         program = Program.of(profile)
         storage = stack.enter_context(closing(Storage(state, program.database, salvage=salvage))) if state else None
         engine = Engine(state=first_state(program, seed, storage, boot_time, api_token), program=program)
-        pair = None if http else _pair(stack, host, cert, key)
+        pair = None if http else pair_of(stack, host, cert, key)
         control = control_of(host, no_control, control_token, save_dir, origins)
         kept = Journal(engine, journal) if journal else None
         app = direct(create_app(engine, throttle, journal=kept, faults=set_faults(engine, fault_file, faults),
@@ -133,27 +126,6 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
         if watch:
             watching.watch(engine, profile, seed, watching.told)
         run(server)
-
-
-def begin() -> None:
-    """Nothing of what is loaded now is garbage; a signal meanwhile ends the process."""
-    gc.disable()
-    on_signal(lambda: sys.exit(0))
-
-
-def run(server: Server) -> None:
-    """Serve until a signal comes."""
-    gc.freeze()
-    gc.enable()
-    allow_open_files(server.limits.connections)
-    on_signal(server.end)
-    server.run()
-
-
-def on_signal(function: Callable[[], Any]) -> None:
-    """Have a function called when Ctrl-C or SIGTERM is to end the process."""
-    for number in ENDINGS:
-        signal.signal(number, lambda *_: function())
 
 
 def token_of(program: Program, token: str | None) -> str | None:
@@ -177,21 +149,6 @@ def first_state(program: Program, seed: str | None, storage: Storage | None, boo
         except OSError as error:
             raise FileError(storage.file, None, f"cannot be written: {error.strerror or error}") from None
     return state
-
-
-def _pair(stack: ExitStack, host: str, cert: Path | None, key: Path | None) -> certificates.Pair:
-    if bool(cert) != bool(key):
-        raise click.UsageError("--cert and --key go together")
-    directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sarkmock-")))
-    return certificates.check(cert, key, directory) if cert and key else certificates.make(directory, host)
-
-
-def proxy_hint(url: str) -> str:
-    """A line for a user whose environment sends requests for the server through a proxy."""
-    parts = urlsplit(url)
-    if parts.scheme not in getproxies() or proxy_bypass(parts.hostname or ""):
-        return ""
-    return f"proxy         {parts.scheme.upper()}_PROXY is set; add {parts.hostname} to your client's NO_PROXY\n"
 
 
 def greeting(url: str, pair: certificates.Pair | None, engine: Engine, control: str, given: str | None) -> str:

@@ -33,7 +33,8 @@ def control_json(mock: MockControl, asked: Asked) -> Any:
 
 
 def profile(mock: MockControl, asked: Asked) -> dict[str, Any]:
-    return {"profile": mock.engine.program.profile, "profiles": profiles.profiles()}
+    known = {"profile": mock.engine.program.profile, "profiles": profiles.profiles()}
+    return {**known, "upstream": mock.upstream} if mock.upstream else known
 
 
 def use_profile(mock: MockControl, asked: Asked) -> dict[str, Any]:

@@ -8,7 +8,9 @@ from typing import Any
 from sarkmock.control import documents, faults, journal, pbx, saved, state, tables
 from sarkmock.control.asking import Asked
 from sarkmock.control.mock_control import MockControl
+from sarkmock.control.problems import Problem
 
+OF_PROXY = frozenset(("health", "reset", "journal", "faults", "openapi", "control", "deviations", "profile.show"))
 HANDLERS: dict[str, Callable[[MockControl, Asked], Any]] = {
     "health": lambda box, asked: {"status": "ok"},
     "reset": lambda box, asked: box.reset(),
@@ -63,3 +65,15 @@ HANDLERS: dict[str, Callable[[MockControl, Asked], Any]] = {
     "control.json": documents.control_json,
     "deviations": documents.deviations,
 }
+
+
+def handler_of(mock: MockControl, endpoint: str) -> Callable[[MockControl, Asked], Any]:
+    """The function that answers at an endpoint."""
+    if mock.upstream and endpoint not in OF_PROXY and endpoint.partition(".")[0] not in OF_PROXY:
+        return of_a_mock
+    return HANDLERS[endpoint]
+
+
+def of_a_mock(mock: MockControl, asked: Asked) -> None:
+    """What only a mock has."""
+    raise Problem(404, f"this is a proxy before {mock.upstream}, which has no state of its own to show or change")

@@ -31,13 +31,14 @@ THIS_MACHINE = Control()
 
 @dataclass(frozen=True)
 class MockControl:
-    """A mock, as its control plane sees it."""
+    """A mock, as its control plane sees it; or the proxy before ``upstream``, which has a journal and faults alone."""
 
     engine: Engine
     faults: Faults
     journal: Journal | None
     control: Control
     throttle: Throttle | None = None
+    upstream: str = ""
 
     def reset(self) -> None:
         """Back to how it was at the start."""

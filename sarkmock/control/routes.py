@@ -13,7 +13,7 @@ from sarkmock.control.asking import Asked, Text
 from sarkmock.control.bodies import line_of, read_body
 from sarkmock.control.contract import PREFIX, Endpoint, endpoints
 from sarkmock.control.guard import admit, is_allowed_page
-from sarkmock.control.handlers import HANDLERS
+from sarkmock.control.handlers import handler_of
 from sarkmock.control.mock_control import MockControl
 from sarkmock.control.problems import Problem
 from sarkmock.suggest import near
@@ -39,7 +39,7 @@ def rule(path: str) -> str:
 
 
 def view(mock: MockControl, endpoint: Endpoint) -> Callable[..., Any]:
-    handler = HANDLERS[endpoint.id]
+    handler = handler_of(mock, endpoint.id)
 
     def answer(**path: str) -> Any:
         try:

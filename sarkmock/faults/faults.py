@@ -11,6 +11,7 @@ from threading import Lock
 from typing import Any
 
 from sarkmock.faults.effects import EFFECTS, concerns
+from sarkmock.faults.fault import EFFECTS as ALL_EFFECTS
 from sarkmock.faults.fault import Fault, FaultError
 from sarkmock.faults.latency import draw
 from sarkmock.http.engine import Engine, Program, Request
@@ -58,11 +59,13 @@ class Faults:
 
     ``faults`` are there from the start, and `reset` comes back to them. What chance decides is drawn from ``dice``, so
     a run can be repeated. Of several faults that a request meets, their latencies add up, and the effect is that of the
-    first which has one.
+    first which has one. ``effects`` are those that can be.
     """
 
-    def __init__(self, engine: Engine, faults: Iterable[Fault] = (), *, dice: int = 0) -> None:
+    def __init__(self, engine: Engine, faults: Iterable[Fault] = (), *, dice: int = 0,
+                 effects: Iterable[str] = ALL_EFFECTS) -> None:
         self.engine = engine
+        self._effects = tuple(effects)
         self._armed: dict[str, Armed] = {}
         self._lock = Lock()
         self._seed, self._dice, self._last = dice, random.Random(dice), 0
@@ -124,7 +127,7 @@ class Faults:
         """The reply to a request, with what goes wrong about it."""
         if not self._armed:
             return self.engine.handle(request)
-        fault, late, delay = self._meet(request)
+        fault, late, delay = self.meet(request)
         if fault is None and late is None:
             return self.engine.handle(request)
         reply = EFFECTS[fault.effect if fault else None](fault or Fault(), request, self.engine)
@@ -133,8 +136,8 @@ class Faults:
             return replace(reply, fault=name, delay=delay)
         return Disturbed.of(reply, fault=name, delay=delay)
 
-    def _meet(self, request: Request) -> tuple[Fault | None, Fault | None, float]:
-        """The fault with the effect, the first that is only late, and the seconds of all."""
+    def meet(self, request: Request) -> tuple[Fault | None, Fault | None, float]:
+        """What happens to a request: the fault with the effect, the first that is only late, and the seconds of all."""
         found, late, delay = None, None, 0.0
         program = self.engine.program
         operation = program.meant(request.method, request.path)
@@ -160,6 +163,9 @@ class Faults:
 
     def _arm(self, fault: Fault) -> Armed:
         """The fault, once it is sure that it can happen."""
+        if fault.effect and fault.effect not in self._effects:
+            here = ", ".join(self._effects)
+            raise FaultError(f"{fault.effect}: only a mock can do that; here are {here} and latency")
         operations = self.engine.operations
         matching = [operation for operation in operations if fnmatchcase(operation.id, fault.operation)]
         if fault.deviation is not None:

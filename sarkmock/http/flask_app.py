@@ -79,6 +79,15 @@ def create_app(engine: Engine | None = None, throttle: int | None = None, *, jou
     return app
 
 
+def create_control_app(mock: MockControl) -> Flask:
+    """The control plane and the web UI alone, without the API."""
+    app = Flask(NAME, static_folder=None)
+    app.url_map.merge_slashes = False
+    add_page(app, PREFIX)
+    plane(app, mock)
+    return app
+
+
 def blueprint(engine: Engine, throttle: int | None = None, *, journal: Journal | None = None,
               faults: Faults | None = None, web_server: bool = True) -> Blueprint:
     """The API alone, to be mounted in an application of your own: `app.register_blueprint(blueprint(engine))`.

@@ -47,7 +47,7 @@ class Answer:
 
 
 # Told of a request: its environ, its answer and when it came (time.perf_counter).
-Witness = Callable[[Environ, Request, Reply, Answer, float], None]
+Witness = Callable[[Environ, Request, Reply, Answer, float], object]
 
 
 class Api:

@@ -1,9 +1,8 @@
 """The journal: what was asked and answered, whether it was what a test expects, and why it was refused."""
 
 from sarkmock.journal.criteria import Criteria, CriteriaError
-from sarkmock.journal.deviation_warnings import Notice
 from sarkmock.journal.diagnosis import Reason
-from sarkmock.journal.entries import Entry
+from sarkmock.journal.entries import Entry, Notice
 from sarkmock.journal.journal import LIMIT, Journal
 from sarkmock.journal.verdicts import Verdict
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from sarkmock.http.engine import Program
 from sarkmock.http.replies import PhpError
-from sarkmock.journal.entries import Entry
+from sarkmock.journal.entries import Entry, Notice
 from sarkmock.laravel.php import read_input
 from sarkmock.pbx.database import Database
 from sarkmock.spec.loading import Deviation, deviations
@@ -26,15 +26,6 @@ from sarkmock.suggest import near, shown
 BEHAVIOUR = ("x-action", "x-table", "parameters")
 MOST_UNKNOWN = 20
 COSMETIC = "cosmetic"
-
-
-@dataclass(frozen=True)
-class Notice:
-    """One sentence; ``deviation`` and its ``severity`` if it is one that does it."""
-
-    text: str
-    deviation: str = ""
-    severity: str = ""
 
 
 def warnings(entry: Entry, tables: Database) -> list[Notice]:

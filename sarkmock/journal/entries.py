@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
@@ -14,12 +14,22 @@ from sarkmock.http.wsgi import BASE, Answer
 from sarkmock.laravel.php import read_input
 
 
+@dataclass(frozen=True)
+class Notice:
+    """One sentence; ``deviation`` and its ``severity`` if it is one that does it."""
+
+    text: str
+    deviation: str = ""
+    severity: str = ""
+
+
 @dataclass(slots=True, eq=False)
 class Entry:
     """A request and its answer. Bodies are bytes, and cut if they were long; ``sizes`` has the true lengths.
 
     ``number`` counts from 1 since the start, ``time`` is the PBX's clock and ``received`` the real one (epoch seconds),
     ``seconds`` is the real time that the answer took, ``delay`` what a fault added to it, ``fault`` the fault's id.
+    ``reason`` says why a proxy answered in place of its upstream, ``notices`` what a judge found.
     """
 
     number: int
@@ -34,6 +44,8 @@ class Entry:
     fault: str = ""
     delay: float = 0.0
     weight: int = 0  # bytes, about
+    reason: str = ""
+    notices: list[Notice] = field(default_factory=list)
 
     @property
     def method(self) -> str:

@@ -16,9 +16,9 @@ from sarkmock.http.engine import Engine, Request
 from sarkmock.http.replies import Disturbed, Reply
 from sarkmock.http.wsgi import Answer, Environ
 from sarkmock.journal.criteria import Criteria
-from sarkmock.journal.deviation_warnings import Notice, warnings
+from sarkmock.journal.deviation_warnings import warnings
 from sarkmock.journal.diagnosis import Reason, why
-from sarkmock.journal.entries import Entry
+from sarkmock.journal.entries import Entry, Notice
 from sarkmock.journal.verdicts import Verdict, judge
 
 LIMIT = 1000
@@ -101,12 +101,12 @@ class Journal:
 
     def why(self, entry: Entry) -> list[Reason]:
         """Why an answer was no success: rules, lines of the page, nearest paths."""
-        return why(entry)
+        return [Reason(entry.reason)] if entry.reason else why(entry)
 
     def warnings(self, entry: Entry) -> list[Notice]:
         """What to know of a request that succeeded: ignored variables, and how published versions differ."""
         with self.engine.lock:
-            return warnings(entry, self.engine.state.tables)
+            return [*entry.notices, *warnings(entry, self.engine.state.tables)]
 
     def har(self, entries: Iterable[Entry] | None = None, origin: str = "https://127.0.0.1") -> str:
         """Entries (all, unless given) as an HTTP Archive without secrets; ``origin`` is how the mock was addressed."""
@@ -114,9 +114,11 @@ class Journal:
 
         return to_har(self.entries() if entries is None else entries, origin, self.count - len(self))
 
-    def record(self, environ: Environ, request: Request, reply: Reply, answer: Answer, began: float) -> None:
-        """Keep a request that was answered just now; ``began`` is when it came (time.perf_counter)."""
-        sizes = len(request.body), len(answer.body)
+    def record(self, environ: Environ, request: Request, reply: Reply, answer: Answer, began: float,
+               sizes: tuple[int, int] | None = None) -> Entry:
+        """Keep a request that was answered just now; ``began`` is when it came (time.perf_counter). ``sizes`` are those
+        of bodies that are not here as a whole."""
+        sizes = sizes or (len(request.body), len(answer.body))
         if sizes[0] > self.max_body or sizes[1] > self.max_body:
             request = replace(request, body=request.body[:self.max_body])
             answer = replace(answer, body=answer.body[:self.max_body])
@@ -129,6 +131,7 @@ class Journal:
             entry.fault, entry.delay = reply.fault, reply.delay
         entry.weight = weight(entry)
         self._keep(entry)
+        return entry
 
     def _keep(self, entry: Entry) -> None:
         with self._lock:

@@ -11,7 +11,8 @@ const STEPS = [["+1 minute", 60], ["+1 hour", 3600], ["+1 day", 86400]];
 const TIMES = [["boot_seconds", "Boot time, seconds"], ["ring_seconds", "Ring time, seconds"], ["call_seconds", "Call time, seconds"]];
 
 export async function controls(main, rest, signal) {
-  const cards = [pbx, clock, start, profile, state].map((make) => make());
+  const { upstream } = await get("profile");
+  const cards = (upstream ? [] : [pbx, clock, start, profile, state]).map((make) => make());
   const wrong = faults();
   const refresh = () => Promise.all([...cards, wrong].map((one) => one.refresh?.()));
   main.append(h("div", { class: "title" }, h("h1", {}, "Controls")),

@@ -1,0 +1,62 @@
+"""The command `sarkmock proxy`. Its help needs click alone; the rest is imported when it runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ..cli import FILE, profile_names, runs, takes
+
+SECONDS = click.FloatRange(min=0, min_open=True)
+
+
+@click.command()
+@click.argument("upstream")
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Address to listen on.")
+@click.option("--port", default=44300, show_default=True, type=click.IntRange(0, 65535), metavar="PORT",
+              help="Port to listen on; 0 takes any free one and prints it.")
+@click.option("--http", is_flag=True, help="Listen for plain HTTP instead of HTTPS.")
+@click.option("--listen-cert", type=FILE, metavar="FILE",
+              help="Certificate chain (PEM) to listen with; without it one is made for this run.")
+@click.option("--listen-key", type=FILE, metavar="FILE", help="Private key (PEM) of --listen-cert.")
+@click.option("--read-only", is_flag=True, help="Let reads pass alone; everything else is answered with 403.")
+@click.option("--allow-disruptive", is_flag=True,
+              help="Let reboot, stop, restore and calls pass; they are answered with 403 otherwise.")
+@click.option("--throttle", type=click.IntRange(min=1), metavar="N",
+              help="Let at most N requests pass in any minute; others wait their turn.")
+@click.option("--rate", metavar="RATE", help="Let requests pass at an even rate like 60/m; others wait their turn.")
+@click.option("--queue", type=click.IntRange(min=0), default=50, show_default=True, metavar="N",
+              help="How many requests may wait their turn; further ones are answered with 429.")
+@click.option("--fault", "faults", multiple=True, metavar="[OPERATION:]KEY=VALUE,...",
+              help="Have something go wrong, as with `serve`: status, html, drop, truncate, throttle or latency.")
+@click.option("--fault-file", type=FILE, metavar="FILE", help="The same as a list in YAML.")
+@click.option("--journal", type=click.IntRange(min=0), default=1000, show_default=True, metavar="N",
+              help="Keep the last N requests and answers, for GET /_mock/journal.")
+@click.option("--control-token", envvar="SARKMOCK_CONTROL_TOKEN", show_envvar=True, metavar="TOKEN",
+              help="What requests to /_mock must bear; one is made and printed where other machines reach the proxy.")
+@click.option("--no-control", is_flag=True, help="Have no /_mock at all.")
+@click.option("--timeout", type=SECONDS, default=60.0, show_default=True, metavar="SECONDS",
+              help="How long the upstream may take to begin its answer; then it is 504.")
+@click.option("--profile", default="documented", show_default=True, metavar="NAME", shell_complete=profile_names,
+              help="Profile whose document explains the journal: the name of one, or the path of an overlay file.")
+@click.option("-v", "--verbose", is_flag=True, help="Log every request to stderr.")
+@takes("access")
+@runs
+def proxy(upstream: str, **values: Any) -> int:
+    """Pass requests on to the API at UPSTREAM, and answers back as they are.
+
+    UPSTREAM ends in the base path of the API. Clients use the address that is printed instead of the box's, with the
+    same tokens. Only UPSTREAM is ever contacted, and it gets what clients send, nothing else. Disruptive requests do
+    not pass unless you allow them.
+
+    \b
+    Examples:
+        sarkmock proxy https://pbx.example:44300/api --ca pbx.pem
+        sarkmock proxy https://pbx.example:44300/api --ca pbx.pem --read-only
+        sarkmock proxy https://pbx.example:44300/api --ca pbx.pem --rate 50/m
+        sarkmock proxy https://pbx.example:44300/api --ca pbx.pem --fault 'tenants.*:status=503,times=2'
+    """
+    from .running import run_proxy
+
+    return run_proxy(upstream, values)

@@ -1,0 +1,84 @@
+"""Which requests of clients may pass to the box, by what they do there. Sends nothing."""
+
+from __future__ import annotations
+
+from functools import cached_property, lru_cache
+
+from sarkmock.suite_api import Record, profiles
+
+from ..client.http import Request
+from ..errors import Withheld
+from ..safety.gate import refuse_disguise
+from ..safety.routing import HAZARDS, MEANT, Reader, method_of
+from ..spec.contract import contract_of
+
+OPTION = {"disruptive": "--allow-disruptive lets it pass"}
+METHODS = ("GET", "POST", "PUT", "DELETE")
+
+
+def permitted(read_only: bool, disruptive: bool) -> frozenset[str]:
+    """The hazards that may pass."""
+    return frozenset(HAZARDS[:1] if read_only else HAZARDS if disruptive else HAZARDS[:3])
+
+
+class TrafficGuard:
+    """Lets pass what is permitted. A POST may stand for another method; where that matters, its body is read first."""
+
+    def __init__(self, base: str, hazards: frozenset[str]) -> None:
+        self._base, self._hazards = base, hazards
+        self._worst = lru_cache(4096)(self._worst_of)
+
+    @cached_property
+    def _reader(self) -> Reader:
+        return Reader([contract_of(name) for name in profiles()])
+
+    def prepare(self) -> None:
+        """Read the documents now, and not while the first client waits."""
+        self._worst(METHODS, "/")
+
+    def needs_body(self, record: Record) -> bool:
+        """Whether the path has anything that is not permitted, and the body may say that it is meant."""
+        method, path = record.head.method, self._path(record)
+        permitted_already = self._worst((method,), path) in self._hazards
+        return method == "POST" and permitted_already and self._worst(METHODS, path) not in self._hazards
+
+    def refusal(self, record: Record, body: bytes) -> str:
+        """Why a request may not pass; nothing if it may."""
+        path, query = self._path(record), record.target.partition("?")[2]
+        worst = self._worst(methods_of(Request(record.head.method, path, query, names(record), body)), path)
+        if worst in self._hazards:
+            return ""
+        return f"{record.head.method} {path} is {worst}; {OPTION.get(worst, '--read-only lets reads alone pass')}"
+
+    def _path(self, record: Record) -> str:
+        path = record.target.partition("?")[0]
+        return path[len(self._base):] if path.startswith(self._base + "/") else path
+
+    def _worst_of(self, methods: tuple[str, ...], path: str) -> str:
+        """The worst that a path may do, asked for by any of some methods."""
+        return max((self._hazard(Request(method, path)) for method in methods), key=HAZARDS.index)
+
+    def _hazard(self, request: Request) -> str:
+        found = [self._reader.hazard(request, meaning) for meaning in self._reader.meanings(request)]
+        if self._reader.is_unknown_command(request):
+            found.append("disruptive")
+        if not found:  # a path that no profile knows
+            found += [self._reader.worst_word(request), "read" if MEANT.get(request.method) == "GET" else "operational"]
+        return max(found, key=HAZARDS.index)
+
+
+def names(record: Record) -> tuple[tuple[str, str], ...]:
+    """The header fields, an underscore in a name read as some servers do."""
+    return tuple((name.decode("ascii").replace("_", "-"), value.decode("latin-1").strip())
+                 for name, value in record.fields)
+
+
+def methods_of(request: Request) -> tuple[str, ...]:
+    """The methods that a server may take a request for: all, if anything in it names another than its own."""
+    if request.method not in MEANT:
+        return (request.method,)
+    try:
+        refuse_disguise(request)
+    except Withheld:
+        return tuple(dict.fromkeys((request.method, method_of(request), *METHODS)))
+    return (request.method,)

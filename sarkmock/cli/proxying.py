@@ -1,0 +1,68 @@
+"""A proxy as a command opens it: certificate, control plane, faults and log around the way to the upstream."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sarkmock.cli.controlling import control_of, told
+from sarkmock.cli.listening import pair_of, proxy_hint
+from sarkmock.cli.logging import Log
+from sarkmock.control import MockControl
+from sarkmock.faults import Fault, Faults, read_faults
+from sarkmock.http.engine import Engine
+from sarkmock.http.flask_app import create_control_app
+from sarkmock.journal import Journal
+from sarkmock.proxy.exchange import Judge
+from sarkmock.proxy.pace import Pace
+from sarkmock.proxy.server import Around, Guard, Proxy
+from sarkmock.proxy.upstream import Patience, Upstream
+
+OF_TRAFFIC = ("status", "html", "drop", "truncate", "throttle")  # faults that need no mock
+
+
+@dataclass(frozen=True)
+class Listening:
+    """Where a proxy listens, and what it has beside the way itself."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    http: bool = False
+    cert: Path | None = None
+    key: Path | None = None
+    journal: int = 1000
+    faults: tuple[str, ...] = ()
+    fault_file: Path | None = None
+    control_token: str | None = None
+    no_control: bool = False
+    verbose: bool = False
+    patience: Patience = field(default_factory=Patience)
+
+
+def open_proxy(stack: ExitStack, url: str, context: ssl.SSLContext | None, profile: str, listening: Listening,
+               guard: Guard, pace: Pace, judge: Judge | None, tell: Callable[[str], None]) -> tuple[Proxy, str]:
+    """A proxy that listens already, and its greeting. FaultError or FileError for what cannot be.
+
+    ``profile`` says whose document explains the journal.
+    """
+    engine = Engine(profile=profile)
+    given = [*(read_faults(listening.fault_file) if listening.fault_file else ()), *map(Fault.parse, listening.faults)]
+    faults = Faults(engine, given, effects=OF_TRAFFIC)
+    journal = Journal(engine, listening.journal) if listening.journal else None
+    control = control_of(listening.host, listening.no_control, listening.control_token, None)
+    app = create_control_app(MockControl(engine, faults, journal, control, upstream=url)) if control else None
+    pair = None if listening.http else pair_of(stack, listening.host, listening.cert, listening.key)
+    log = Log(journal) if listening.verbose else None
+    around = Around(faults, journal, app, guard, pace, judge, tell, log)
+    proxy = Proxy(Upstream(url, context, listening.patience), around, listening.host, listening.port, tls=pair)
+    stack.callback(proxy.stop)
+    trust = f"--cacert {pair.authority} " if pair and pair.authority else ""
+    base = f"{proxy.url}{proxy.upstream.base}"
+    return proxy, (f"proxy before  {proxy.upstream.url}\n"
+                   f"listening on  {base}\n"
+                   f"try           curl {trust}{base}/tenants\n"
+                   f"control       {told(proxy.url, control, listening.control_token is not None)}\n"
+                   f"{proxy_hint(proxy.url)}")

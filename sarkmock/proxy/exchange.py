@@ -1,0 +1,83 @@
+"""One exchange that passed, as it is kept for the journal and handed to a judge: bounded, and readable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sarkmock.http.replies import Disturbed, Reply
+from sarkmock.http.wsgi import DROPPED, Answer, incoming
+from sarkmock.journal import Entry, Journal
+from sarkmock.proxy.messages import Captured, Field, decoded
+from sarkmock.server.application import environ_of
+from sarkmock.server.http11 import Head, Request
+
+MOST = 8 * 2**20  # bytes of one body that are looked at
+
+Texts = tuple[tuple[str, str], ...]
+
+
+@dataclass(slots=True)
+class Passed:
+    """A request that the upstream answered. ``whole`` is False where a body was too large to be kept, or broke off.
+
+    ``target`` is path and query as they were sent; the answer's body has no content coding any more. ``entry`` is what
+    the journal keeps of it.
+    """
+
+    method: str
+    target: str
+    headers: Texts
+    body: bytes
+    status: int
+    answer_headers: Texts
+    answer_body: bytes
+    whole: bool
+    seconds: float
+    entry: Entry | None = None
+
+
+Judge = Callable[[Passed], None]
+
+
+@dataclass(slots=True)
+class Record:
+    """What becomes of one request, while it passes."""
+
+    head: Head
+    fields: list[Field]
+    target: str
+    began: float
+    sent: Captured = field(default_factory=lambda: Captured(MOST))
+    got: Captured = field(default_factory=lambda: Captured(MOST))
+    status: int = 0
+    answer: list[Field] = field(default_factory=list)
+    broken: bool = False
+    fault: str = ""
+    delay: float = 0.0
+    own: bool = False  # whether the proxy answered in place of the upstream, and why
+    reason: str = ""
+
+    def passed(self, seconds: float) -> Passed:
+        body = decoded(self.answer, self.got.body, MOST) if self.got.whole else None
+        return Passed(self.head.method, self.target, texts(self.fields), self.sent.body, self.status,
+                      texts(self.answer), self.got.body if body is None else body,
+                      self.sent.whole and body is not None and not self.broken, seconds)
+
+
+def texts(fields: Iterable[Field]) -> Texts:
+    return tuple((name.decode("ascii"), value.decode("latin-1").strip(" \t")) for name, value in fields)
+
+
+def enter(journal: Journal, record: Record, passed: Passed, base: str, environ: dict[str, Any]) -> Entry:
+    """Keep an exchange in a journal."""
+    head = record.head
+    environ = environ_of(Request(head, b""), environ)
+    request = incoming(environ, head.path[len(base):] if head.path.startswith(base) else "", passed.body)
+    headers = [(name.title(), value) for name, value in passed.answer_headers]
+    answer = Answer(passed.status or DROPPED, headers, passed.answer_body)
+    reply = Disturbed(fault=record.fault, delay=record.delay) if record.fault else Reply()
+    entry = journal.record(environ, request, reply, answer, record.began, (record.sent.size, record.got.size))
+    entry.reason = record.reason
+    return entry

@@ -1,0 +1,305 @@
+"""One client of the proxy: reads its requests, has them pass or answers in their place, writes the answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from sarkmock.faults.effects import EFFECTS
+from sarkmock.faults.fault import Fault
+from sarkmock.http.wsgi import render, status_line
+from sarkmock.proxy.exchange import Record
+from sarkmock.proxy.messages import Field, head_bytes, passed_on
+from sarkmock.proxy.pace import QueueFull
+from sarkmock.proxy.upstream import Failed, Outgoing, Streamed, chunks, measured
+from sarkmock.server.application import Response, call, environ_of
+from sarkmock.server.connection import JSON, LINGER, NO_HEAD, Served, encoded
+from sarkmock.server.http11 import FIELD, REQUEST_LINE, BadRequest, Head, Request, read_head
+
+if TYPE_CHECKING:
+    from sarkmock.proxy.server import Proxy
+
+SMALL = 2**16  # bytes of a body that is read before anything is sent
+PREFACE = b"\r\n"
+
+
+class Gone(Exception):
+    """The connection to the client ends here."""
+
+
+class Passage:
+    """A client's connection. `serve` returns when it is over; `busy` says whether an answer is on its way."""
+
+    def __init__(self, proxy: Proxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._proxy, self._reader, self._writer = proxy, reader, writer
+        self.busy = False
+
+    async def serve(self) -> None:
+        """Answer request after request. What goes wrong with the client ends the connection."""
+        try:
+            while not self._proxy.stopping and await self._next():
+                pass
+        except (Gone, OSError, EOFError, TimeoutError):
+            pass  # the client is gone, or too slow
+        finally:
+            self.busy = False
+            self._writer.transport.abort() if self._writer.transport.get_write_buffer_size() else self._writer.close()
+
+    async def refuse(self, problem: BadRequest, head: Head = NO_HEAD) -> None:
+        """Answer what is not read any further. What still comes is discarded, so that the answer arrives."""
+        await self._answer(head, own(problem.status, problem.reason), closing=True)
+        self._log(head, problem.status, 0, time.perf_counter())
+        if self._writer.can_write_eof():
+            self._writer.write_eof()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER):
+                while await self._reader.read(SMALL):
+                    pass
+
+    async def _next(self) -> bool:
+        """Answer the next request; False if it was the last."""
+        head = NO_HEAD
+        try:
+            text = await self._head()
+            if not text:
+                return False
+            self.busy = True
+            head = read_head(text, self._proxy.limits)
+            if head.minor > 0 and "HTTP_HOST" not in head.fields and head.path != self._proxy.probe:
+                raise BadRequest(400, "The request has no field Host.")
+            return await self._request(head, text)
+        except BadRequest as problem:
+            await self.refuse(problem, head)
+            return False
+        finally:
+            self.busy = False
+
+    async def _head(self) -> bytes:
+        """The head of the next request without its empty line; nothing if there is none."""
+        limits, first = self._proxy.limits, PREFACE
+        async with asyncio.timeout(limits.idle_timeout):
+            while first in (b"\r", b"\n", PREFACE):
+                first = await self._reader.read(1)
+        if not first:
+            return b""
+        try:
+            async with asyncio.timeout(limits.header_timeout):
+                return first + (await self._reader.readuntil(b"\r\n\r\n"))[:-2]
+        except asyncio.LimitOverrunError:
+            raise BadRequest(431, f"The head of the request is larger than {limits.head} bytes.") from None
+
+    async def _request(self, head: Head, text: bytes) -> bool:
+        proxy = self._proxy
+        if proxy.controls(head.path):
+            return await self._control(head)
+        line = REQUEST_LINE.match(text)
+        assert line is not None
+        absolute = f"{head.uri}{'?' * bool(head.query)}{head.query}".encode("latin-1")
+        target = line[2] if line[2][:1] in b"/*" else absolute
+        fields: list[Field] = FIELD.findall(text, line.end())
+        record = Record(head, fields, target.decode("latin-1"), time.perf_counter())
+        try:
+            return await self._pass(record, target)
+        finally:
+            proxy.saw(record)
+            self._log(head, record.status, record.got.size, record.began)
+
+    async def _pass(self, record: Record, target: bytes) -> bool:
+        """Let a request pass, unless something is against it."""
+        head, proxy = record.head, self._proxy
+        if head.length is not None and head.length > proxy.limits.body:
+            raise BadRequest(413, f"The body is larger than {proxy.limits.body} bytes.")
+        await self._continue(head)
+        body, rest = await self._beginning(record)
+        refused = proxy.refusal(record, body)
+        if refused:
+            return await self._instead(record, own(403, refused), refused, rest)
+        try:
+            await proxy.pace.turn()
+        except QueueFull as full:
+            wait = [("Retry-After", str(full.seconds))]
+            return await self._instead(record, own(429, str(full), wait), str(full), rest)
+        fault = await self._meet(record, body)
+        if fault is not None and fault.effect in ("status", "html", "throttle"):
+            return await self._instead(record, self._effect(fault, record, body), "", rest)
+        if fault is not None and fault.drop == "before":
+            raise Gone
+        request = Outgoing(head.method, self._outgoing(record, target, rest is not None and head.length is None),
+                           body, self._rechunked(rest, head) if rest else None)
+        try:
+            answer = await proxy.upstream.ask(request)
+        except Failed as failure:
+            proxy.tell(f"{head.method} {record.target}: {failure.status} {failure.reason}")
+            return await self._instead(record, own(failure.status, failure.reason), failure.reason, rest)
+        return await self._pass_back(record, answer, fault)
+
+    # the request
+
+    async def _continue(self, head: Head) -> None:
+        if head.expects_continue:
+            self._writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    async def _beginning(self, record: Record) -> tuple[bytes, AsyncIterator[bytes] | None]:
+        """The whole body if it is small or must be judged first, or else what reads it."""
+        head, proxy = record.head, self._proxy
+        if head.length == 0:
+            return b"", None
+        pieces = self._body(record)
+        if (head.length or SMALL + 1) > SMALL and not proxy.needs_body(record):
+            return b"", pieces
+        return b"".join([piece async for piece in pieces]), None
+
+    async def _body(self, record: Record) -> AsyncIterator[bytes]:
+        """The body as it comes; Gone if the client does not send it."""
+        length, limits = record.head.length, self._proxy.limits
+        pieces = chunks(self._reader) if length is None else measured(self._reader, length)
+        try:
+            while True:
+                async with asyncio.timeout(limits.body_timeout):
+                    piece = await anext(pieces, b"")
+                if not piece:
+                    return
+                record.sent.add(piece)
+                if record.sent.size > limits.body:
+                    raise Gone
+                yield piece
+        except (TimeoutError, OSError, EOFError, ValueError):
+            raise Gone from None
+
+    async def _rechunked(self, rest: AsyncIterator[bytes], head: Head) -> AsyncIterator[bytes]:
+        if head.length is not None:
+            async for piece in rest:
+                yield piece
+            return
+        async for piece in rest:
+            yield chunk(piece)
+        yield b"0\r\n\r\n"
+
+    def _outgoing(self, record: Record, target: bytes, chunked: bool) -> bytes:
+        """The head as the upstream gets it: under its own name, and without what was between the client and us."""
+        fields = passed_on(record.fields, b"host", b"expect", *([b"content-length"] if chunked else []))
+        fields.insert(0, (b"Host", b" " + self._proxy.upstream.authority.encode("latin-1")))
+        if chunked:
+            fields.append((b"Transfer-Encoding", b" chunked"))
+        elif record.head.length is None:  # its chunks were read already
+            fields.append((b"Content-Length", b" %d" % record.sent.size))
+        return head_bytes(b"%b %b HTTP/1.1" % (record.head.method.encode("ascii"), target), fields)
+
+    # faults
+
+    async def _meet(self, record: Record, body: bytes) -> Fault | None:
+        """The fault that a request meets, after the time by which it is late."""
+        faults = self._proxy.faults
+        if not faults:
+            return None
+        fault, late, delay = faults.meet(self._proxy.request_of(record, body))
+        record.fault, record.delay = (fault or late or Fault()).id, delay
+        await asyncio.sleep(delay)
+        return fault
+
+    def _effect(self, fault: Fault, record: Record, body: bytes) -> Response:
+        engine = self._proxy.faults.engine
+        reply = EFFECTS[fault.effect](fault, self._proxy.request_of(record, body), engine)
+        answer = render(reply, record.head.method)
+        return Response(status_line(answer.status), answer.headers, answer.body)
+
+    # the answer
+
+    async def _pass_back(self, record: Record, answer: Streamed, fault: Fault | None) -> bool:
+        """The answer of the upstream as it came, piece by piece."""
+        head, whole = record.head, False
+        record.status, record.answer = answer.head.status, answer.head.fields
+        cut = None if fault is None else 0 if fault.drop else fault.truncate
+        closing = self._proxy.stopping or not head.keep_alive or cut is not None
+        try:
+            pieces = answer.pieces()
+            first = b"" if answer.head.length == 0 else await anext(pieces, b"")
+            chunked = answer.head.length is None and head.minor > 0
+            start = self._answer_head(answer, head, chunked, closing or (answer.head.length is None and not chunked))
+            if cut != 0:
+                self._writer.write(start + self._piece(record, first, chunked, cut))
+            if first:
+                async for piece in pieces:
+                    self._write(self._piece(record, piece, chunked, cut), cut)
+                    await self._drain()
+            whole = True
+        except Failed as failure:
+            record.broken = True
+            self._proxy.tell(f"{head.method} {record.target}: {failure.reason}")
+            raise Gone from None
+        finally:
+            answer.end(whole)
+        if cut is not None:
+            await self._drain()
+            raise Gone
+        if chunked:
+            self._writer.write(b"0\r\n\r\n")
+        await self._drain()
+        return not closing and (chunked or answer.head.length is not None)
+
+    def _piece(self, record: Record, piece: bytes, chunked: bool, cut: int | None) -> bytes:
+        """What of a piece is written."""
+        kept = piece if cut is None else piece[:max(0, cut - record.got.size)]
+        record.got.add(piece)
+        return chunk(kept) if chunked and kept else kept
+
+    def _write(self, piece: bytes, cut: int | None) -> None:
+        if cut != 0:
+            self._writer.write(piece)
+
+    def _answer_head(self, answer: Streamed, head: Head, chunked: bool, closing: bool) -> bytes:
+        fields = passed_on(answer.head.fields)
+        if chunked:
+            fields.append((b"Transfer-Encoding", b" chunked"))
+        if closing or head.minor == 0:
+            fields.append((b"Connection", b" close" if closing else b" keep-alive"))
+        return head_bytes(b"HTTP/1.1 %d %b" % (answer.head.status, answer.head.reason), fields)
+
+    async def _instead(self, record: Record, response: Response, reason: str, rest: object) -> bool:
+        """Answer in the place of the upstream. A body that was not read ends the connection."""
+        record.status, record.reason, record.own = response.code, reason, True
+        record.answer = [(name.encode(), value.encode("latin-1")) for name, value in response.headers]
+        record.got.add(response.body)
+        closing = rest is not None or not record.head.keep_alive or self._proxy.stopping
+        await self._answer(record.head, response, closing)
+        return not closing
+
+    async def _control(self, head: Head) -> bool:
+        """The control plane and its page, which are applications for WSGI."""
+        record = Record(head, [], "", 0.0)
+        body = b"".join([piece async for piece in self._body(record)]) if head.length != 0 else b""
+        proxy = self._proxy
+        environ = environ_of(Request(head, body), proxy.environ)
+        response = await asyncio.get_running_loop().run_in_executor(proxy.threads, call, proxy.application, environ)
+        closing = not head.keep_alive or proxy.stopping or not response.status
+        await self._answer(head, response, closing)
+        return not closing
+
+    async def _answer(self, head: Head, response: Response, closing: bool) -> None:
+        self._writer.write(encoded(response, head, closing, self._proxy.date()))
+        await self._drain()
+
+    async def _drain(self) -> None:
+        async with asyncio.timeout(self._proxy.limits.body_timeout):
+            await self._writer.drain()
+
+    def _log(self, head: Head, status: int, size: int, began: float) -> None:
+        if self._proxy.log:
+            path = head.path.encode("latin-1").decode("utf-8", "replace")
+            self._proxy.log(Served(head.method, path, head.query, status, size, time.perf_counter() - began))
+
+
+def own(status: int, reason: str, headers: list[tuple[str, str]] | None = None) -> Response:
+    """An answer of the proxy's own, in JSON."""
+    body = json.dumps({"message": f"sarkmock proxy: {reason}"}).encode()
+    return Response(f"{status} {HTTPStatus(status).phrase}", [("Content-Type", JSON), *(headers or [])], body)
+
+
+def chunk(piece: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(piece), piece)
+

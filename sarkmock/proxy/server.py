@@ -1,0 +1,191 @@
+"""The proxy as a server: listens, counts clients, ends in order; what all passages share."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from typing import Protocol, Self
+
+from sarkmock.control import HEALTH, PREFIX
+from sarkmock.faults import Faults
+from sarkmock.http.engine import Request
+from sarkmock.http.wsgi import incoming
+from sarkmock.journal import Journal
+from sarkmock.proxy.exchange import Judge, Record, enter
+from sarkmock.proxy.pace import Pace
+from sarkmock.proxy.passage import Passage
+from sarkmock.proxy.upstream import Upstream
+from sarkmock.server.application import Application, Environ, environ_of
+from sarkmock.server.certificates import Pair
+from sarkmock.server.connection import Served
+from sarkmock.server.http11 import BadRequest
+from sarkmock.server.http11 import Request as Received
+from sarkmock.server.https_server import CONTROL_THREADS, STOP_TIMEOUT, context_of, listen, unbracketed, url_of
+from sarkmock.server.limits import Limits, most_connections
+
+
+class Guard(Protocol):
+    """What may pass."""
+
+    def needs_body(self, record: Record) -> bool:
+        """Whether the verdict depends on the body."""
+        ...
+
+    def refusal(self, record: Record, body: bytes) -> str:
+        """Why a request may not pass; nothing if it may."""
+        ...
+
+
+class Open:
+    """Everything may pass."""
+
+    def needs_body(self, record: Record) -> bool:
+        return False
+
+    def refusal(self, record: Record, body: bytes) -> str:
+        return ""
+
+
+@dataclass
+class Around:
+    """What a proxy has beside the way itself. ``judge`` gets every exchange that passed, on the server's thread."""
+
+    faults: Faults
+    journal: Journal | None = None
+    application: Application | None = None  # the control plane and its page
+    guard: Guard = field(default_factory=Open)
+    pace: Pace = field(default_factory=Pace)
+    judge: Judge | None = None
+    tell: Callable[[str], None] = lambda _: None
+    log: Callable[[Served], None] | None = None
+
+
+class Proxy:
+    """Listens until `stop`; `with Proxy(upstream, around, port=0) as proxy: proxy.url`."""
+
+    def __init__(self, upstream: Upstream, around: Around, host: str = "127.0.0.1", port: int = 0, *,
+                 tls: Pair | ssl.SSLContext | None = None, limits: Limits | None = None) -> None:
+        self.upstream, self.faults, self.pace = upstream, around.faults, around.pace
+        self.application = around.application or nowhere
+        self.limits, self.tell, self.log, self.probe = limits or Limits(), around.tell, around.log, HEALTH
+        self.stopping = False
+        self.host = unbracketed(host)
+        self.threads = ThreadPoolExecutor(CONTROL_THREADS, "sarkmock-control")
+        self._around = around
+        self._context = context_of(tls) if isinstance(tls, Pair) else tls
+        self._listener = listen(self.host, port)
+        self.port = int(self._listener.getsockname()[1])
+        self.environ: Environ = {"SERVER_NAME": self.host, "SERVER_PORT": str(self.port),
+                                 "wsgi.url_scheme": "https" if self._context else "http"}
+        self._loop = asyncio.new_event_loop()
+        self._ending = asyncio.Event()
+        self._thread: threading.Thread | None = None
+        self._passages: dict[Passage, asyncio.Task[None] | None] = {}
+
+    @property
+    def url(self) -> str:
+        """Scheme, host and port, without a path."""
+        return url_of(self._context is not None, self.host, self.port)
+
+    def start(self) -> None:
+        """Serve from now on, in a thread of this process."""
+        self._thread = threading.Thread(target=self.run, name="sarkmock-proxy", daemon=True)
+        self._thread.start()
+
+    def run(self) -> None:
+        """Serve in this thread until `end` is called in another one, or in a signal handler."""
+        self._loop.run_until_complete(self._serve())
+
+    def end(self) -> None:
+        """Have `run` finish what is being answered, and return."""
+        with suppress(RuntimeError):  # it has returned, and the loop is closed
+            self._loop.call_soon_threadsafe(self._ending.set)
+
+    def stop(self) -> None:
+        """Finish what is being answered, then close."""
+        self.end()
+        if self._thread:
+            self._thread.join()
+        self.threads.shutdown(wait=False, cancel_futures=True)
+        self._listener.close()
+        self._loop.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    async def _serve(self) -> None:
+        limits = self.limits
+        server = await asyncio.start_server(
+            self._client, sock=self._listener, ssl=self._context, limit=limits.head,
+            ssl_handshake_timeout=limits.header_timeout if self._context else None)
+        await self._ending.wait()
+        self.stopping = True
+        server.close()
+        latest = self._loop.time() + STOP_TIMEOUT
+        while any(passage.busy for passage in self._passages) and self._loop.time() < latest:
+            await asyncio.sleep(STOP_TIMEOUT / 100)
+        tasks = [task for task in self._passages.values() if task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.upstream.close()
+
+    async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        passage = Passage(self, reader, writer)
+        self._passages[passage] = asyncio.current_task()
+        try:
+            if len(self._passages) > most_connections(self.limits):
+                await passage.refuse(BadRequest(503, f"More than {self.limits.connections} connections are open."))
+                writer.close()
+                return
+            await passage.serve()
+        except asyncio.CancelledError:
+            writer.transport.abort()
+        finally:
+            del self._passages[passage]
+
+    # for its passages
+
+    def controls(self, path: str) -> bool:
+        """Whether a path is the proxy's own."""
+        return self._around.application is not None and (path == PREFIX or path.startswith(PREFIX + "/"))
+
+    def needs_body(self, record: Record) -> bool:
+        return self._around.guard.needs_body(record)
+
+    def refusal(self, record: Record, body: bytes) -> str:
+        return self._around.guard.refusal(record, body)
+
+    def request_of(self, record: Record, body: bytes) -> Request:
+        """The request as a mock would get it."""
+        path, base = record.head.path, self.upstream.base
+        environ = environ_of(Received(record.head, b""), self.environ)
+        return incoming(environ, path[len(base):] if path.startswith(base) else "", body)
+
+    def date(self) -> str:
+        return formatdate(time.time(), usegmt=True)
+
+    def saw(self, record: Record) -> None:
+        """Keep a request that is over, and hand it on if the upstream has answered it."""
+        passed = record.passed(time.perf_counter() - record.began)
+        if self._around.journal is not None:
+            passed.entry = enter(self._around.journal, record, passed, self.upstream.base, self.environ)
+        if self._around.judge is not None and record.status and not record.own:
+            self._around.judge(passed)
+
+
+def nowhere(_: object, start_response: Callable[..., object]) -> list[bytes]:
+    """There is no control plane."""
+    start_response("404 Not Found", [])
+    return []

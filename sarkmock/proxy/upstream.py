@@ -1,0 +1,272 @@
+"""The one host behind a proxy: kept connections, requests sent, answers read within limits. Follows no redirect."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from sarkmock.proxy.messages import CHUNK_SIZE, AnswerHead, BadAnswer, read_answer
+
+KEPT = 4.0  # seconds that a connection may have been idle: Apache closes them after 5
+IDLE = 32  # connections that are kept
+PIECE = 2**16
+HEAD = 2**16  # bytes of an answer's head
+INTERIM = 10  # answers such as 100 and 103 before the one that counts
+READS = frozenset(("GET", "HEAD", "OPTIONS"))
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds: for a connection, for an answer to begin, for the next piece of a body, for a whole exchange."""
+
+    connect: float = 10.0
+    answer: float = 60.0
+    piece: float = 30.0
+    whole: float = 900.0
+
+
+class Failed(Exception):
+    """The upstream gave no answer: the status for the client, 502 or 504, and one line."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status, self.reason = status, reason
+
+
+class Stale(Exception):
+    """A kept connection was closed meanwhile; nothing of an answer came."""
+
+
+@dataclass(slots=True)
+class Link:
+    """A connection to the upstream."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    used: bool = False
+    since: float = 0.0
+
+    @property
+    def alive(self) -> bool:
+        idle = time.monotonic() - self.since
+        return idle < KEPT and not self.reader.at_eof() and not self.writer.is_closing()
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """A request as it is sent: its head, the body or its beginning, and what of the body is still to come."""
+
+    method: str
+    head: bytes
+    body: bytes = b""
+    rest: AsyncIterator[bytes] | None = None
+
+    @property
+    def repeatable(self) -> bool:
+        return self.rest is None and self.method in READS
+
+
+class Streamed:
+    """An answer whose body is still on its way; `pieces` reads it."""
+
+    def __init__(self, head: AnswerHead, link: Link, upstream: Upstream) -> None:
+        self.head, self._link, self._upstream = head, link, upstream
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The body in pieces, chunks undone; Failed if it does not come to its end."""
+        reader, head = self._link.reader, self.head
+        pieces = chunks(reader) if head.chunked else measured(reader, head.length)
+        deadline = time.monotonic() + self._upstream.patience.whole
+        try:
+            while True:
+                left = min(self._upstream.patience.piece, deadline - time.monotonic())
+                async with asyncio.timeout(left):
+                    piece = await anext(pieces, b"")
+                if not piece:
+                    break
+                yield piece
+        except TimeoutError:
+            raise Failed(504, f"{self._upstream.name} does not send its answer to the end") from None
+        except (OSError, EOFError, BadAnswer, ValueError) as error:
+            raise Failed(502, f"{self._upstream.name} breaks off its answer: {told(error)}") from None
+
+    def end(self, whole: bool) -> None:
+        """Keep the connection for the next request, if this answer was read to its end."""
+        self._upstream.give_back(self._link, whole and self.head.keep_alive)
+
+
+class Upstream:
+    """Where requests go: `ask` sends one and returns the beginning of the answer."""
+
+    def __init__(self, url: str, context: ssl.SSLContext | None, patience: Patience | None = None) -> None:
+        parts = urlsplit(url)
+        self.url, self.patience = url.rstrip("/"), patience or Patience()
+        self.scheme, self.host = parts.scheme, str(parts.hostname)
+        self.port = parts.port or (443 if parts.scheme == "https" else 80)
+        self.base = parts.path.rstrip("/")
+        self.authority = parts.netloc.rpartition("@")[2]
+        self.name = f"{parts.scheme}://{self.authority}"
+        self._context = context if parts.scheme == "https" else None
+        self._idle: list[Link] = []
+
+    async def ask(self, request: Outgoing) -> Streamed:
+        """The answer to a request; Failed if there is none. A read is repeated if a kept connection was closed."""
+        link = self._kept()
+        if link is not None:
+            try:
+                return await self._ask(link, request)
+            except Stale:
+                if not request.repeatable:
+                    raise Failed(502, f"{self.name} closed the connection without an answer; the request may have been "
+                                      "carried out and is not sent again") from None
+        try:
+            return await self._ask(await self._connect(), request)
+        except Stale:
+            raise Failed(502, f"{self.name} closed the connection without an answer") from None
+
+    def give_back(self, link: Link, reusable: bool) -> None:
+        """A connection whose exchange is over."""
+        if not reusable or len(self._idle) >= IDLE or link.writer.is_closing():
+            link.writer.transport.abort()
+            return
+        link.used, link.since = True, time.monotonic()
+        self._idle.append(link)
+
+    def close(self) -> None:
+        for link in self._idle:
+            link.writer.transport.abort()
+        self._idle.clear()
+
+    def _kept(self) -> Link | None:
+        while self._idle:
+            link = self._idle.pop()
+            if link.alive:
+                return link
+            link.writer.transport.abort()
+        return None
+
+    async def _connect(self) -> Link:
+        try:
+            async with asyncio.timeout(self.patience.connect):
+                reader, writer = await asyncio.open_connection(
+                    self.host, self.port, ssl=self._context, limit=HEAD,
+                    server_hostname=self.host if self._context else None)
+        except TimeoutError:
+            raise Failed(504, f"{self.name} accepts no connection within {self.patience.connect:g} s") from None
+        except (OSError, ValueError) as error:  # ValueError: a host that cannot be one
+            raise Failed(502, f"{self.name} {told(error)}") from None
+        return Link(reader, writer)
+
+    async def _ask(self, link: Link, request: Outgoing) -> Streamed:
+        try:
+            async with self._answering(link):
+                await self._send(link, request)
+                return Streamed(await self._head(link, request.method), link, self)
+        except BaseException:
+            link.writer.transport.abort()
+            raise
+
+    @asynccontextmanager
+    async def _answering(self, link: Link) -> AsyncIterator[None]:
+        """What goes wrong until an answer begins, as Failed or Stale."""
+        try:
+            yield
+        except TimeoutError:
+            raise Failed(504, f"{self.name} does not answer within {self.patience.answer:g} s") from None
+        except asyncio.LimitOverrunError:
+            raise Failed(502, f"{self.name} sends an endless head: more than {HEAD} bytes") from None
+        except asyncio.IncompleteReadError as error:
+            if not error.partial:
+                raise Stale from None
+            raise Failed(502, f"{self.name} breaks off in the head of its answer") from None
+        except BadAnswer as problem:
+            raise Failed(502, f"{self.name} does not answer as HTTP/1.1 does: {problem}") from None
+        except OSError as error:
+            if link.used and not isinstance(error, ssl.SSLError):
+                raise Stale from None
+            raise Failed(502, f"{self.name} {told(error)}") from None
+
+    async def _send(self, link: Link, request: Outgoing) -> None:
+        link.writer.write(request.head + request.body)
+        try:
+            async for piece in request.rest or nothing():
+                link.writer.write(piece)
+                async with asyncio.timeout(self.patience.piece):
+                    await link.writer.drain()
+        except ConnectionError:
+            pass  # it may have answered before it closed
+
+    async def _head(self, link: Link, method: str) -> AnswerHead:
+        async with asyncio.timeout(self.patience.answer):
+            for _ in range(INTERIM):
+                head = read_answer(await link.reader.readuntil(b"\r\n\r\n"), method)
+                if head.status >= 200:
+                    return head
+                if head.status == 101:
+                    break
+        raise BadAnswer("it sends interim answers alone")
+
+
+async def nothing() -> AsyncIterator[bytes]:
+    return
+    yield b""
+
+
+async def measured(reader: asyncio.StreamReader, length: int | None) -> AsyncIterator[bytes]:
+    """A body of that many bytes, or up to the end of the connection. EOFError if it is shorter."""
+    left = length
+    while left is None or left:
+        piece = await reader.read(PIECE if left is None else min(PIECE, left))
+        if not piece:
+            if left is None:
+                return
+            raise EOFError(f"{left} of {length} bytes are missing")
+        left = None if left is None else left - len(piece)
+        yield piece
+
+
+async def chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """A chunked body without its chunks; trailers are ignored. BadAnswer or EOFError if it is not one."""
+    while True:
+        line = CHUNK_SIZE.fullmatch(await line_of(reader))
+        if line is None:
+            raise BadAnswer("a chunk has no size")
+        size = int(line[1], 16)
+        if not size:
+            break
+        async for piece in measured(reader, size):
+            yield piece
+        if await reader.readexactly(2) != b"\r\n":
+            raise BadAnswer("a chunk is longer than it says")
+    for _ in range(100):
+        if await line_of(reader) == b"\r\n":
+            return
+    raise BadAnswer("its trailers do not end")
+
+
+async def line_of(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.readuntil(b"\r\n")
+    except asyncio.LimitOverrunError:
+        raise BadAnswer("a line is endless") from None
+
+
+def told(error: BaseException) -> str:
+    """What went wrong, as the end of a sentence that begins with a host."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"has a certificate that is not trusted ({error.verify_message}); --ca FILE names its authority"
+    if isinstance(error, ssl.SSLError):
+        return f"does not speak TLS as expected: {error.reason or error}"
+    if isinstance(error, ConnectionRefusedError):
+        return "refuses connections"
+    if isinstance(error, ConnectionError):
+        return "closed the connection"
+    if isinstance(error, socket.gaierror):
+        return "is not a host that can be found"
+    return str(error.strerror or error) if isinstance(error, OSError) else str(error) or type(error).__name__

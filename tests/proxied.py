@@ -1,0 +1,197 @@
+"""A proxy in this process before an upstream of a test, and requests as bytes on a socket. Knows no particular test."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from sarkmock.cli.proxying import OF_TRAFFIC
+from sarkmock.control import Control, MockControl
+from sarkmock.faults import Fault, Faults
+from sarkmock.http.engine import Engine
+from sarkmock.http.flask_app import create_control_app
+from sarkmock.journal import Entry, Journal
+from sarkmock.proxy.exchange import Passed, Record
+from sarkmock.proxy.server import Around, Proxy
+from sarkmock.proxy.upstream import Patience, Upstream
+from sarkmock.server.http11 import read_head
+from sarkmock.server.limits import Limits
+from tests.wire import payload
+
+CLOSE = b"<close>"
+WELL = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n[]"
+IMPATIENT = Patience(connect=1, answer=1, piece=0.5, whole=2)
+
+
+@dataclass
+class Proxied:
+    """A running proxy, what it told, and what it handed to its judge."""
+
+    proxy: Proxy
+    journal: Journal
+    told: list[str]
+    passed: list[Passed]
+
+    def entries(self, count: int = 1) -> list[Entry]:
+        """The journal, once it has as many entries: they are made after the answers are sent."""
+        for _ in range(200):
+            if len(self.journal) >= count:
+                break
+            time.sleep(0.01)
+        return self.journal.entries()
+
+    @property
+    def url(self) -> str:
+        return self.proxy.url + self.proxy.upstream.base
+
+
+@contextmanager
+def proxied(url: str, *, context: Any = None, patience: Patience | None = None, faults: tuple[str, ...] = (),
+            **around: Any) -> Iterator[Proxied]:
+    engine = Engine()
+    parts = Around(Faults(engine, map(Fault.parse, faults), effects=OF_TRAFFIC), Journal(engine), **around)
+    control = create_control_app(MockControl(engine, parts.faults, parts.journal, Control(), upstream=url))
+    parts.application = control
+    told: list[str] = []
+    passed: list[Passed] = []
+    parts.tell, parts.judge = told.append, passed.append
+    with Proxy(Upstream(url, context, patience), parts) as proxy:
+        yield Proxied(proxy, parts.journal, told, passed)
+
+
+@dataclass
+class Box:
+    """An upstream that answers each request with the next of some bytes, and at last with an empty list."""
+
+    url: str
+    requests: list[bytes]
+    connections: int = 0
+
+
+@contextmanager
+def scripted(*answers: bytes, pause: float = 0.0) -> Iterator[Box]:
+    """With a pause between any two bytes of these answers; an answer that ends in CLOSE ends the connection."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    box = Box(f"http://127.0.0.1:{listener.getsockname()[1]}/api", [])
+    left = list(answers)
+
+    def serve(connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            while request := read_request(connection):
+                box.requests.append(request)
+                if not left:
+                    connection.sendall(WELL)
+                    continue
+                answer = left.pop(0)
+                for byte in answer if pause else ():
+                    connection.sendall(bytes([byte]))
+                    time.sleep(pause)
+                connection.sendall(b"" if pause else answer.removesuffix(CLOSE))
+                if answer.endswith(CLOSE):
+                    return
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection = listener.accept()[0]
+                box.connections += 1
+                threading.Thread(target=serve, args=[connection], daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield box
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+
+
+def read_request(connection: socket.socket) -> bytes:
+    """A request with a body of known length."""
+    found = b""
+    while b"\r\n\r\n" not in found:
+        part = connection.recv(1 << 16)
+        if not part:
+            return b""
+        found += part
+    head, _, body = found.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)content-length: *(\d+)", head)
+    while length and len(body) < int(length[1]):
+        body += connection.recv(1 << 16)
+    return head + b"\r\n\r\n" + body
+
+
+class Wire:
+    """A connection of a client that writes bytes and reads whole answers as bytes."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self.authority = parts.netloc
+        self._socket = socket.create_connection((parts.hostname, parts.port), timeout=10)
+        self._file = self._socket.makefile("rb")
+
+    def __enter__(self) -> Wire:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        self._socket.close()
+
+    def ask(self, request: bytes, method: str = "GET") -> tuple[bytes, list[bytes], bytes]:
+        """Status line, header lines and body, chunks undone. Empty if the connection was closed."""
+        self._socket.sendall(request.replace(b"{host}", self.authority.encode()))
+        return self.read(method)
+
+    def send(self, data: bytes) -> None:
+        self._socket.sendall(data)
+
+    def read(self, method: str = "GET") -> tuple[bytes, list[bytes], bytes]:
+        try:
+            lines = [line := self._file.readline()]
+            while line not in (b"\r\n", b""):
+                lines.append(line := self._file.readline())
+            status, headers = lines[0].rstrip(), [line.rstrip(b"\r\n") for line in lines[1:-1]]
+            return status, headers, self._body(status, headers, method)
+        except ConnectionResetError:
+            return b"", [], b""
+
+    def _body(self, status: bytes, headers: list[bytes], method: str) -> bytes:
+        fields = {name.lower(): value.strip() for name, _, value in (line.partition(b":") for line in headers)}
+        if method == "HEAD" or status[9:12] in (b"204", b"304", b""):
+            return b""
+        if fields.get(b"transfer-encoding") == b"chunked":
+            parts = []
+            while size := int(self._file.readline(), 16):
+                parts.append(self._file.read(size))
+                self._file.readline()
+            self._file.readline()
+            return b"".join(parts)
+        if b"content-length" in fields:
+            return self._file.read(int(fields[b"content-length"]))
+        return self._file.read()
+
+
+def request_bytes(recorded: Mapping[str, Any], base: str = "/api") -> bytes:
+    """A recorded request as a client writes it; ``{host}`` stands for the address."""
+    path = recorded["path"]
+    target = ("" if recorded.get("abs") else base) + (path if recorded.get("verbatim") else quote(path, safe="/%?=&"))
+    content_type, body = payload(recorded)
+    fields = {"Host": "{host}", "Accept": "application/json"} | ({"Content-Type": content_type} if content_type else {})
+    fields |= {} if body is None else {"Content-Length": str(len(body))}
+    fields |= {name: value for name, value in recorded.get("headers", {}).items() if value}
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    return f"{recorded['method']} {target} HTTP/1.1\r\n{head}\r\n".encode("utf-8", "surrogateescape") + (body or b"")
+
+
+def record_of(method: str, target: str, headers: Mapping[str, str] | None = None) -> Record:
+    """A request as a guard sees it."""
+    fields = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
+    text = f"{method} {target} HTTP/1.1\r\nHost: h\r\n" + "".join(f"{n}: {v}\r\n" for n, v in (headers or {}).items())
+    return Record(read_head(text.encode(), Limits()), fields, target, 0.0)

@@ -1,0 +1,279 @@
+"""The proxy as a way: what it changes of a message, what it bounds, what it answers in the upstream's place."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import ssl
+import threading
+import time
+from itertools import islice
+from pathlib import Path
+
+import pytest
+import requests
+import trustme
+
+from sarkmock import SarkMock
+from sarkmock.proxy.pace import Pace
+from sarkmock.server.http11 import BadRequest, read_head
+from sarkmock.server.limits import Limits
+from tests import replay
+from tests.boxes import NOW
+from tests.hostile_box import ANSWERS, HEAD, whole
+from tests.proxied import CLOSE, IMPATIENT, WELL, Wire, proxied, request_bytes, scripted
+
+ROOT = Path(__file__).parent.parent
+FILES = {"shipped": [ROOT / "tests/cases/wire.jsonl.gz", *sorted((ROOT / "contracts/exchanges").glob("*.jsonl"))],
+         "L10": sorted((ROOT / "contracts/exchanges/L10").glob("*.jsonl.gz"))}
+DATE = re.compile(rb"(?i)date:")
+
+
+def recorded(profile):
+    """Every recorded request that is HTTP."""
+    for file in FILES[profile]:
+        for exchange in replay.read(file):
+            request = request_bytes(exchange["request"])
+            try:
+                read_head(request.partition(b"\r\n\r\n")[0].replace(b"{host}", b"h") + b"\r\n", Limits())
+            except BadRequest:
+                continue
+            yield exchange["request"]["method"], request
+
+
+def lasting(answer):
+    """An answer without its date."""
+    status, headers, body = answer
+    return status, [line for line in headers if not DATE.match(line)], body
+
+
+def assert_equal_bytes(profile, step):
+    """Two mocks of one state are asked the same, one of them through the proxy."""
+    with (SarkMock(profile=profile, now=NOW, tls=False) as one, SarkMock(profile=profile, now=NOW, tls=False) as other,
+          proxied(other.url) as way, Wire(one.url) as direct, Wire(way.url) as through):
+        count = 0
+        for method, request in islice(recorded(profile), 0, None, step):
+            expected = lasting(direct.ask(request, method))
+            got = lasting(through.ask(request, method))
+            count += 1
+            assert got == renamed(expected, one, other), request[:300]
+    assert count == len(way.passed)
+    return count
+
+
+def renamed(answer, one, other):
+    """Each mock knows itself by its own address."""
+    names = [mock.url.split("/")[2].encode() for mock in (one, other)]
+    status, headers, body = answer
+    return status, [line.replace(*names) for line in headers], body.replace(*names)
+
+
+@pytest.mark.parametrize(("profile", "step"), [("shipped", 11), ("L10", 41)])
+def test_recorded_exchanges_come_back_byte_for_byte(profile, step):
+    assert assert_equal_bytes(profile, step) > 30
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("profile", FILES)
+def test_all_recorded_exchanges_come_back_byte_for_byte(profile):
+    assert assert_equal_bytes(profile, 1) > 800
+
+
+def get(url, **options):
+    with requests.Session() as session:
+        session.trust_env = False
+        return session.get(url, timeout=10, **options)
+
+
+# the way of a message
+
+def test_connections_are_kept_and_hop_by_hop_fields_stay_behind():
+    answer = whole(b"[1]", b"X-Odd:  two  blanks\r\nx-odd:again\r\nConnection: keep-alive, X-Hop\r\nX-Hop: 1\r\n"
+                           b"Keep-Alive: timeout=5\r\n")
+    with scripted(answer, answer) as box, proxied(box.url) as way, Wire(way.url) as wire:
+        for _ in range(2):
+            status, headers, body = wire.ask(
+                b"GET /api/a?b=%20&& HTTP/1.1\r\nHost: {host}\r\nX_Mine:  1\r\nTE: trailers\r\n"
+                b"Connection: X-Gone\r\nX-Gone: 1\r\nx-mine: 2\r\n\r\n")
+            assert (status, body) == (b"HTTP/1.1 200 OK", b"[1]")
+            assert headers == [b"Content-Type: application/json", b"X-Odd:  two  blanks", b"x-odd:again",
+                               b"Content-Length: 3"]
+        host = box.url.split("/")[2].encode()
+        sent = b"GET /api/a?b=%20&& HTTP/1.1\r\nHost: " + host + b"\r\nX_Mine:  1\r\nx-mine: 2\r\n\r\n"
+        assert box.requests == [sent] * 2
+        assert box.connections == 1
+
+
+@pytest.mark.parametrize(("framing", "body"), [
+    (b"Content-Length: 5\r\n\r\nhello", b"hello"), (b"\r\nhello" + CLOSE, b"hello"),
+    (b"Transfer-Encoding: chunked\r\n\r\n3;x=1\r\nhel\r\n2\r\nlo\r\n0\r\nTrailer: 1\r\n\r\n", b"hello"),
+    (b"Content-Length: 0\r\n\r\n", b"")], ids=["length", "until the end", "chunked", "empty"])
+@pytest.mark.parametrize("version", [b"1.1", b"1.0"])
+def test_bodies_come_whatever_frames_them(framing, body, version):
+    with scripted(HEAD + framing) as box, proxied(box.url) as way, Wire(way.url) as wire:
+        wire.send(b"GET /api/a HTTP/" + version + b"\r\nHost: h\r\n\r\n")
+        assert wire.read()[2] == body
+        assert way.entries()[0].response_body == body
+
+
+def test_large_bodies_stream_both_ways_and_are_kept_in_part():
+    size = 20 << 20
+    with SarkMock(tls=False) as box, proxied(box.url) as way, Wire(way.url) as wire:
+        head = b"POST /api/nosuch HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % size
+        assert wire.ask(head + b"x" * size, "POST")[0] == b"HTTP/1.1 405 Method Not Allowed"
+        chunked = b"POST /api/tenants HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+        status = wire.ask(chunked + b"5\r\nhello\r\n" * 20_000 + b"0\r\n\r\n", "POST")[0]
+        assert status == b"HTTP/1.1 422 Unprocessable Entity"
+        assert way.entries(2)[0].sizes[0] == size
+        assert [passed.whole for passed in way.passed] == [False, True]
+        assert len(way.passed[1].body) == 100_000
+
+
+def test_a_download_begins_before_it_has_come():
+    answer = HEAD + b"Content-Length: 10\r\n\r\nhello"
+    with scripted(answer) as box, proxied(box.url, patience=IMPATIENT) as way, Wire(way.url) as wire:
+        wire.send(b"GET /api/a HTTP/1.1\r\nHost: h\r\n\r\n")
+        began = time.monotonic()
+        assert wire.read()[2] == b"hello"  # and then the connection is dropped
+        assert 0.4 < time.monotonic() - began < 2
+        assert "does not send its answer to the end" in way.told[0]
+        assert not way.passed[0].whole
+
+
+# an upstream that means harm, or is not there
+
+BROKEN = {"no HTTP": 504, "no status": 502, "a long header": 502, "a length that is none": 502}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_whatever_the_upstream_sends_the_next_request_works(name):
+    with scripted(ANSWERS[name]) as box, proxied(box.url, patience=IMPATIENT) as way:
+        with Wire(way.url) as wire:
+            status = wire.ask(b"GET /api/tenants HTTP/1.1\r\nHost: h\r\n\r\n")[0]
+        assert int(status[9:12] or 0) == BROKEN.get(name, int(status[9:12] or 0))
+        assert get(f"{way.url}/tenants").text == "[]"
+        assert all(len(passed.answer_body) <= 8 << 20 for passed in way.passed)
+
+
+def test_an_upstream_that_trickles_is_not_waited_for():
+    with scripted(WELL, pause=0.1) as box, proxied(box.url, patience=IMPATIENT) as way:
+        began = time.monotonic()
+        answer = get(f"{way.url}/tenants")
+        assert (answer.status_code, answer.json()) == (504, {
+            "message": f"sarkmock proxy: {box.url.removesuffix('/api')} does not answer within 1 s"})
+        assert time.monotonic() - began < 3
+
+
+def test_a_redirect_to_elsewhere_is_not_followed():
+    elsewhere = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/api\r\nContent-Length: 0\r\n\r\n"
+    with scripted(elsewhere) as box, proxied(box.url) as way:
+        answer = get(f"{way.url}/tenants", allow_redirects=False)
+        assert (answer.status_code, answer.headers["Location"]) == (302, "http://127.0.0.1:9/api")
+        assert len(box.requests) == 1
+
+
+def test_a_target_with_another_host_goes_to_the_upstream():
+    with scripted() as box, proxied(box.url) as way, Wire(way.url) as wire:
+        assert wire.ask(b"GET http://other.invalid/api/a?b HTTP/1.1\r\nHost: h\r\n\r\n")[2] == b"[]"
+        assert box.requests[0].startswith(b"GET /api/a?b HTTP/1.1\r\nHost: 127.0.0.1:")
+
+
+def test_errors_of_the_way_are_one_line(tmp_path):
+    authority = trustme.CA()
+    (tmp_path / "ca.pem").write_bytes(authority.cert_pem.bytes())
+    context = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
+    with SarkMock() as box, proxied(box.url, context=context) as way:
+        answer = get(f"{way.url}/tenants")
+        assert answer.status_code == 502
+        assert "certificate that is not trusted" in answer.json()["message"]
+        assert way.told == [f"GET /api/tenants: 502 {answer.json()['message'].removeprefix('sarkmock proxy: ')}"]
+    with SarkMock() as box, proxied(box.url, context=box.ssl_context) as way:
+        assert get(f"{way.url}/tenants").status_code == 200
+        url = box.url
+    with proxied(url, context=ssl.create_default_context()) as way:
+        assert "refuses connections" in get(f"{way.url}/tenants").json()["message"]
+        entry, = way.entries()
+        assert entry.status == 502
+        assert "refuses connections" in way.journal.why(entry)[0].text
+        assert way.passed == []
+
+
+def test_a_read_is_repeated_on_a_connection_that_was_closed_and_a_write_is_not():
+    with scripted(WELL, CLOSE, WELL, CLOSE, WELL) as box, proxied(box.url) as way, requests.Session() as session:
+        session.trust_env = False
+        assert session.get(f"{way.url}/a").status_code == 200
+        assert session.get(f"{way.url}/a").status_code == 200
+        assert session.post(f"{way.url}/a").status_code == 502
+        assert session.post(f"{way.url}/a").status_code == 200
+        assert [request.partition(b" ")[0] for request in box.requests] == [b"GET", b"GET", b"GET", b"POST", b"POST"]
+
+
+# pace, faults, journal
+
+def test_requests_wait_their_turn_in_a_bounded_queue():
+    with scripted() as box, proxied(box.url, pace=Pace(each=0.2, queue=1)) as way:
+        found = []
+        threads = [threading.Thread(target=lambda: found.append(get(f"{way.url}/a"))) for _ in range(4)]
+        began = time.monotonic()
+        for thread in threads:
+            thread.start()
+            time.sleep(0.02)
+        for thread in threads:
+            thread.join()
+        assert sorted(answer.status_code for answer in found) == [200, 200, 429, 429]
+        assert {answer.headers.get("Retry-After") for answer in found} == {None, "1"}
+        assert 0.2 <= time.monotonic() - began < 1
+        assert len(box.requests) == 2
+
+
+def test_a_minute_has_no_more_than_it_may():
+    with scripted() as box, proxied(box.url, pace=Pace(most=2, queue=0)) as way:
+        assert [get(f"{way.url}/a").status_code for _ in range(3)] == [200, 200, 429]
+
+
+@pytest.mark.parametrize(("fault", "status", "sent"), [
+    ("status=503", 503, 0), ("html=502", 502, 0), ("throttle=7", 429, 0), ("latency=0.2", 200, 1), ("drop", 0, 0),
+    ("drop=after", 0, 1), ("truncate=1", 200, 1)])
+def test_faults_are_laid_over_traffic(fault, status, sent):
+    with scripted() as box, proxied(box.url, faults=(f"tenants.*:{fault},times=1",)) as way, Wire(way.url) as wire:
+        began = time.monotonic()
+        found, _, body = wire.ask(b"GET /api/tenants HTTP/1.1\r\nHost: h\r\nAccept: application/json\r\n\r\n")
+        assert int(found[9:12] or 0) == status
+        assert (time.monotonic() - began >= 0.2) == ("latency" in fault)
+        assert fault != "truncate=1" or body == b"["
+        assert len(box.requests) == sent
+        assert way.entries()[0].fault == "1"
+        assert get(f"{way.url}/tenants").text == "[]"
+
+
+def test_faults_that_need_a_mock_cannot_be():
+    with scripted() as box, proxied(box.url) as way:
+        fault = {"operation": "tenants.*", "locked": True}
+        answer = requests.post(f"{way.proxy.url}/_mock/faults", json=fault, timeout=5)
+        assert answer.status_code == 422
+        assert "only a mock can do that" in answer.json()["error"]
+
+
+def test_the_control_plane_has_journal_and_har_and_no_state():
+    packed = gzip.compress(b'[{"pkey": "a", "password": "secret7"}]')
+    with scripted(whole(packed, b"Content-Encoding: gzip\r\n")) as box, proxied(box.url) as way:
+        assert get(f"{way.url}/tenants").json()[0]["pkey"] == "a"
+        way.entries()
+        entry, = get(f"{way.proxy.url}/_mock/journal").json()["entries"]
+        assert (entry["operation"], entry["status"]) == ("tenants.list", 200)
+        assert "secret7" not in str(entry)
+        assert '"pkey"' in entry["response"]["body"]
+        assert get(f"{way.proxy.url}/_mock/journal.har").json()["log"]["entries"][0]["response"]["status"] == 200
+        assert get(f"{way.proxy.url}/_mock/profile").json()["upstream"] == box.url
+        assert get(f"{way.proxy.url}/_mock/state").status_code == 404
+        assert get(f"{way.proxy.url}/_mock/").status_code == 200
+
+
+def test_clients_that_send_no_http_are_told():
+    with scripted() as box, proxied(box.url) as way:
+        for request, status in ((b"GET /api HTTP/1.1\r\n\r\n", 400), (b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+                                (b"GET /api HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 70_000 + b"\r\n\r\n", 431),
+                                (b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n", 413)):
+            with Wire(way.url) as wire:
+                assert int(wire.ask(request)[0][9:12]) == status
+        assert box.requests == []

@@ -1,0 +1,93 @@
+"""What passes a proxy: every operation of every profile by its hazard, however a request disguises what it means."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+import requests
+from sarkmock_contracts.client.http import fill_path
+from sarkmock_contracts.proxy.guard import TrafficGuard, permitted
+from sarkmock_contracts.spec.contract import contract_of
+
+from sarkmock import SarkMock
+from sarkmock.suite_api import profiles
+from tests.proxied import proxied, record_of
+from tests.serving import mistake, proxying, serving
+
+GUARDS = {(False, False): {"read", "write", "operational"}, (True, False): {"read"},
+          (False, True): {"read", "write", "operational", "disruptive"}, (True, True): {"read"}}
+
+
+@pytest.fixture(scope="module")
+def guard():
+    return TrafficGuard("/api", permitted(read_only=False, disruptive=False))
+
+
+@pytest.mark.parametrize(("read_only", "disruptive"), GUARDS)
+def test_operations_pass_by_their_hazard(read_only, disruptive):
+    guard = TrafficGuard("/api", permitted(read_only, disruptive))
+    for profile in profiles():
+        contract = contract_of(profile)
+        for operation in contract.operations:
+            parameters = dict.fromkeys(operation.parameters, "100") | contract.examples(operation)
+            record = record_of(operation.method, "/api" + fill_path(operation.path, parameters))
+            worst = {operation.hazard} | {other.hazard for name in profiles() for other in contract_of(name).operations
+                                          if (other.method, other.path) == (operation.method, operation.path)}
+            assert bool(guard.refusal(record, b"")) == bool(worst - GUARDS[read_only, disruptive]), operation.id
+
+
+@pytest.mark.parametrize(("method", "target", "headers", "body"), [
+    ("GET", "/api/syscommands/reboot", {}, b""),
+    ("GET", "/api/syscommands/%72eboot?x=1", {}, b""),
+    ("GET", "/api/syscommands/%2572eboot", {}, b""),
+    ("GET", "/api//syscommands/./reboot", {}, b""),
+    ("GET", "/api/tenants/../syscommands/reboot", {}, b""),
+    ("GET", "/index.php/api/syscommands/reboot", {}, b""),
+    ("GET", "/api/syscommands/shutdownthen", {}, b""),
+    ("HEAD", "/api/syscommands/reboot", {}, b""),
+    ("POST", "/api/backups/a.zip", {"Content-Type": "application/x-www-form-urlencoded"}, b"_method=PUT"),
+    ("POST", "/api/backups/a.zip", {"Content-Type": "application/json"}, b'{"\\u005fmethod": "PUT"}'),
+    ("POST", "/api/backups/a.zip?_method=PUT", {}, b""),
+    ("POST", "/api/backups/a.zip", {"X-HTTP-Method-Override": "PUT"}, b""),
+    ("POST", "/api/backups/a.zip", {"X_HTTP_METHOD_OVERRIDE": "PUT"}, b""),
+    ("PATCH", "/api/backups/a.zip", {}, b"")])
+def test_disguises_do_not_help(guard, method, target, headers, body):
+    assert "is disruptive; --allow-disruptive lets it pass" in guard.refusal(record_of(method, target, headers), body)
+
+
+@pytest.mark.parametrize(("method", "target", "needed"), [
+    ("POST", "/api/backups/a.zip", True), ("POST", "/api/greetings", False), ("PUT", "/api/backups/a.zip", False),
+    ("POST", "/api/tenants", False)])
+def test_a_body_is_read_first_where_it_matters(guard, method, target, needed):
+    assert guard.needs_body(record_of(method, target)) == needed
+
+
+def test_a_refusal_is_403_and_is_not_sent(guard):
+    with SarkMock(tls=False) as box, proxied(box.url, guard=guard) as way:
+        answer = requests.put(f"{way.url}/backups/sarkbak.1.zip", timeout=5)
+        assert answer.status_code == 403
+        assert answer.json()["message"].startswith("sarkmock proxy: PUT /backups/sarkbak.1.zip is disruptive")
+        assert requests.post(f"{way.url}/tenants", json={"pkey": "a", "description": "b"}, timeout=5).ok
+        assert [entry.operation for entry in box.requests] == ["tenants.create"]
+
+
+def test_the_command_passes_requests_on_until_it_is_stopped():
+    with serving("--profile", "shipped") as box, proxying(box.url, "--ca", str(box.authority), "--read-only") as proxy:
+        assert proxy.get("/api/tenants") == box.get("/api/tenants")
+        with pytest.raises(OSError, match="403"):
+            proxy.post("/api/tenants")
+        assert b'"upstream"' in proxy.get("/_mock/profile")
+        assert proxy.stop(signal.SIGINT)[0] == 0
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["ftp://pbx"], "is no http or https URL"), (["http://pbx.example/api"], "is not encrypted"),
+    (["https://127.0.0.1/api", "--ca", "nosuch.pem"], "no such file"),
+    (["https://127.0.0.1/api", "--ca", __file__], "--ca"),
+    (["https://127.0.0.1/api", "--rate", "fast"], "--rate fast"),
+    (["https://127.0.0.1/api", "--fault", "tenants.*:locked"], "only a mock can do that"),
+    (["https://127.0.0.1/api", "--listen-cert", "a"], "go together"),
+    (["https://127.0.0.1/api", "--profile", "shiped"], "shipped")])
+def test_mistakes_are_one_line(arguments, words):
+    assert words in mistake("proxy", "--port", "0", *arguments)
