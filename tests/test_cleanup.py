@@ -4,13 +4,16 @@ import json
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 import pytest
 from sarkmock_contracts.client.http import Request, with_json
 from sarkmock_contracts.errors import BadLedger, Unavailable, Withheld
+from sarkmock_contracts.safety import ownership
 from sarkmock_contracts.safety.finishing import Finishing
 from sarkmock_contracts.safety.ledger import read_ledger, reopen_ledger
 
@@ -353,3 +356,54 @@ def test_a_line_cut_short_by_a_kill_is_dropped(tmp_path):
         file.write(b'{"begin": {"operation": "ten')
     assert Finishing(box.wire, reopen_ledger(tmp_path / "ledger")).finish() == []
     assert read_ledger(tmp_path / "ledger").complete
+
+
+# A box whose answers name keys that it did not make
+
+
+KEYS = ("pkey", "id", "newbackupname", "newsnapshotname")
+
+
+def lying(box, wrong):
+    """Every answer to a create names another key than that of what was made."""
+    send = box.wire.send
+
+    def answering(request):
+        response = send(request)
+        made = request.method == "POST" or request.path.endswith("/new")
+        names = [name for name in KEYS if made and response.ok and name in response.fields]
+        return replace(response, body=json.dumps({**response.json, **dict.fromkeys(names, wrong)}).encode()
+                       ) if names else response
+
+    box.wire.send = answering
+
+
+@pytest.mark.parametrize(("real", "wrong"), [("documented", "theirs"), ("documented", "sarkbak.1.zip"),
+                                             ("shipped", "theirs"), ("shipped", "default"), ("2020-06", "7777")])
+def test_a_key_in_an_answer_is_not_believed(real, wrong, tmp_path, monkeypatch):
+    """A cache, a proxy or a wrong last_insert_id: what was there stays, and what was made is found by its marks."""
+    box = Box(real)
+    for operation in box.engine.operations:
+        if operation.table and operation.method == "POST":
+            with suppress(sqlite3.Error):
+                box.engine.state.tables.insert(operation.table.name, {operation.table.key: "theirs"})
+    monkeypatch.setattr(ownership, "stamp", lambda: int(box.engine.state.clock.now()))
+    assert box.wire.inner.send(Request("GET", "/backups/new")).ok
+    path = next(path for path in box.engine.state.files if "sarkbak" in path)
+    box.engine.state.files["/opt/sark/bkup/sarkbak.1.zip"] = box.engine.state.files.pop(path)
+    before = box.contents()
+    safety, stock = guarded(box, real, "write operational", tmp_path / "ledger")
+    lying(box, wrong)
+    makers = [operation for operation in stock.contract.operations if stock.contract.links_from(operation)
+              and safety.gate.allows(operation)]
+    made = 0
+    for operation in makers:
+        with suppress(Withheld, Unavailable):
+            row = stock.make(operation)
+            made += 1
+            if row.delete is not None:
+                safety.target.send(Request("DELETE", row.delete))
+    assert made > 8
+    stock.sweep(keep_fixtures=False)
+    assert safety.end() == []
+    assert changed(box, before) == set()

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from io import BytesIO
-from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 from sarkmock_contracts.client.http import Exchange, Request, Response, with_form, with_json
@@ -16,26 +13,21 @@ from sarkmock_contracts.errors import CannotRun, NoAnswer, Withheld
 from werkzeug.test import Client
 
 from sarkmock import create_app
+from sarkmock.server.https_server import Server
 
 REQUESTS = [
     Request("GET", "/tenants"), Request("GET", "/tenants/default", "a=%20b&c"), Request("OPTIONS", "/tenants"),
     with_json("PUT", "/tenants/default", {"description": "名前 \n", "chanmax": 1.5}),
     with_form("PUT", "/tenants/default", {"description": "a b&c=d"}),
-    Request("GET", "/tenants/a%20%C3%A9"), Request("PATCH", "/tenants"), Request("DELETE", "/nosuchpath"),
+    Request("GET", "/tenants/a%20%C3%A9"), Request("GET", "/tenants/a%2Fb"),
+    Request("PATCH", "/tenants"), Request("DELETE", "/nosuchpath"),
 ]
-
-
-class Silent(WSGIRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:
-        """Nothing."""
 
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    with make_server("127.0.0.1", 0, create_app(), handler_class=Silent) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/api"
-        server.shutdown()
+    with Server(create_app()) as server:
+        yield f"{server.url}/api"
 
 
 @pytest.mark.parametrize("request_", REQUESTS, ids=lambda request: f"{request.method} {request.target}")

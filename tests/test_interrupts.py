@@ -14,8 +14,6 @@ from sarkmock_contracts.run_options import RunOptions
 
 from tests.serving import COMMAND
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(autouse=True)
 def handlers():

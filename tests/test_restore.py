@@ -12,8 +12,6 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from sarkmock.http.engine import Engine
 from tests.boxes import WAV, box, send, tables, upload, zipped
 
-pytestmark = pytest.mark.slow
-
 KEYS = st.sampled_from(["1001", "1002", "default"])
 TEXTS = st.text(max_size=8)
 # Requests that change a PBX, by line and body; a key stands for {key}, a text for {text}.

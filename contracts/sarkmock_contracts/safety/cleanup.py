@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..client.bodies import request_for
-from ..client.http import Request, Response
+from ..client.http import Request
 from ..client.target import Client
 from ..errors import Unanswered
 from ..spec.contract import Contract
 from .ledger import Entry, Ledger
-from .ownership import keys_in, removal
+from .ownership import added, keys_in, marked, removal
 
 SKEW = 300  # seconds by which the clock of a box may differ from ours
 ROUNDS = 3  # a row may stay until what depends on it is gone
@@ -53,17 +53,11 @@ def resolve(client: Client, journal: Ledger, contracts: Sequence[Contract], entr
             journal.settle(entry, entry.state, None, undo)
 
 
-def marked(step: Mapping[str, Any], response: Response) -> list[str]:
-    """The keys of rows in which a text begins with the run's prefix."""
-    rows = response.json if isinstance(response.json, list) else []
-    return [str(row[step["key"]]) for row in rows
-            if any(isinstance(value, str) and value.startswith(step["holds"]) for value in row.values())]
-
-
 def recent(step: Mapping[str, Any], names: Sequence[str]) -> list[str]:
-    """The one name that is new and says that it was made at that time; of several, nobody knows whose they are."""
-    new = [name for name in names if name not in step["before"] and _is_near(name, step["since"])]
-    return new if len(new) == 1 else []
+    """The new name that the answer gave, or the only one that says it was made at that time."""
+    new = added(step, names)
+    near = [name for name in new if _is_near(name, step["since"])]
+    return [step["named"]] if step.get("named") in new else near if len(near) == 1 else []
 
 
 def _is_near(name: str, since: int) -> bool:

@@ -16,7 +16,7 @@ from ..errors import Withheld
 from ..fixtures.keys import MARK
 from ..judge.judge import PBX_DOWN
 from .ledger import Entry, Ledger
-from .ownership import Ownership, removal
+from .ownership import Ownership
 from .routing import HAZARDS, MEANT, Meaning, Reader, hostile, spellings
 
 READ_ONLY = frozenset({"read"})
@@ -140,7 +140,14 @@ class Gate(Layer):
             return
         pending, self._pending = self._pending, []
         for entry in pending:
-            settle(ledger, entry, exchange)
+            self._settle(self.owned, entry, exchange.response)
+
+    def _settle(self, owned: Ownership, entry: Entry, response: Response) -> None:
+        """An answer says what was made: nothing if it was refused or the PBX is down, unknown if the box crashed."""
+        if response.ok:
+            owned.ledger.settle(entry, "made", *owned.made(entry, response.json))
+        elif response.status < 500 or response.status == PBX_DOWN:
+            owned.ledger.settle(entry, "void")
 
     def _saw_success(self, ledger: Ledger, exchange: Exchange) -> None:
         request = exchange.request
@@ -171,27 +178,6 @@ def undone(step: Mapping[str, object]) -> list[list[object]]:
     if "put" in step:
         return [list(step["put"])[:2]]  # type: ignore[call-overload]
     return [list(pair) for pair in step.get("any", ())]  # type: ignore[attr-defined]
-
-
-def settle(ledger: Ledger, entry: Entry, exchange: Exchange) -> None:
-    """An answer tells what was made: nothing if it was refused or the PBX is down, unknown if the target crashed."""
-    response = exchange.response
-    if response.ok:
-        key = made_key(entry, response.json)
-        ledger.settle(entry, "made", key, removal(entry.collection, key) if key and key != entry.key else None)
-    elif response.status < 500 or response.status == PBX_DOWN:
-        ledger.settle(entry, "void")
-
-
-def made_key(entry: Entry, answer: object) -> str | None:
-    """The key of a row that the server made, as the answer says it."""
-    step = entry.undo[0] if entry.undo else {}
-    if not isinstance(answer, dict) or entry.key is not None:
-        return entry.key
-    if "since" in step and len(answer) == 1:
-        return str(next(iter(answer.values())))  # {"newbackupname": NAME}
-    found = answer.get(step.get("key", "pkey"))
-    return None if found is None else str(found)
 
 
 def refuse_disguise(request: Request) -> None:

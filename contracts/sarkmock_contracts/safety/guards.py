@@ -69,7 +69,7 @@ class Safety:
         self.begun = True
         self.before = target_snapshot.take(self.client, target_snapshot.lists(self.contracts))
         self.ledger.note_inventory(target_snapshot.digests(self.before))
-        self.keys.taken = target_snapshot.keys(self.before)
+        self.keys.taken = self.ownership.taken = target_snapshot.keys(self.before)
 
     def spared(self, contract: Contract, operation: Operation) -> frozenset[str]:
         """Fields of an operation whose values could not be put back."""

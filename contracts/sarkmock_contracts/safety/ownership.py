@@ -79,13 +79,14 @@ class Ownership:
         return Entry(operation.id, collection, key or None, removal(collection, key) if key else ())
 
     def _numbered(self, meaning: Meaning, request: Request, post: Mapping[str, Any]) -> Entry:
-        """The server makes the key; after a kill the row is found by the prefix that it carries."""
-        if not any(isinstance(value, str) and value.startswith(self.keys.prefix) for value in post.values()):
+        """The server makes the key; the row is found by the prefix that it carries."""
+        marked = any(isinstance(value, str) and value.startswith(self.keys.prefix) for value in post.values())
+        if not marked:
             self._needs_refusal(meaning, request, None)
         self._is_removable(meaning.collection)
         assert meaning.operation.table is not None
         step = {"list": f"/{meaning.collection}", "holds": self.keys.prefix, "key": meaning.operation.table.key}
-        return Entry(meaning.operation.id, meaning.collection, None, [step])
+        return Entry(meaning.operation.id, meaning.collection, None, [step] if marked else [])
 
     def _needs_refusal(self, meaning: Meaning, request: Request, key: str | None) -> None:
         """A body whose row would not be recognisably ours leaves only if the rules refuse it, and would hit no row."""
@@ -172,7 +173,7 @@ class Ownership:
 
     def _ours_or_free(self, collection: str, key: str) -> None:
         """A key that this run made, or one of its keys that stands for nothing: as the target says at this moment."""
-        if self._owner(collection, key):
+        if self._owner(collection, key) or self._claim(collection, key):
             return
         if not self.keys.mine(key):
             raise Withheld("is not this run's own", f"{collection} {key}")
@@ -183,6 +184,38 @@ class Ownership:
         """Rows that come and go with another one belong to who made that one."""
         places = [(collection, key), (collection, f"{key}.zip"), (self.keepers.get(collection, collection), key)]
         return next((found for place in places if (found := self.ledger.owner(*place))), None)
+
+    def _claim(self, collection: str, key: str) -> Entry | None:
+        """What the server named is the run's own once the list shows it: a row with the run's mark, a file that is new.
+
+        The answer that named the key is not enough: it may name what was there before.
+        """
+        if key in self.taken:
+            return None
+        for entry in self.ledger.alive():
+            step = entry.undo[0] if entry.undo else {}
+            if (entry.collection, entry.key) == (collection, None) and "list" in step:
+                response = self.client.get(step["list"])
+                if key in (marked(step, response) if "holds" in step else
+                           added(step, keys_in(self.contracts, collection, response))):
+                    self.ledger.settle(entry, "made", key, removal(collection, key))
+                    return entry
+        return None
+
+    def made(self, entry: Entry, answer: Any) -> tuple[str | None, Undo | None]:
+        """The key of what was made and how to remove it, as far as an answer can be believed."""
+        step = entry.undo[0] if entry.undo else {}
+        if entry.key is not None or not isinstance(answer, dict) or "holds" in step:
+            return entry.key, None
+        if "since" in step:  # {"newbackupname": NAME}
+            return None, [{**step, "named": next(map(str, answer.values()), "")}]
+        key = str(answer.get(self._key_of(entry.operation)) or "")
+        doubtful = not key or key in self.taken or self._owner(entry.collection, key)
+        return (None, None) if doubtful else (key, removal(entry.collection, key))
+
+    def _key_of(self, name: str) -> str:
+        tables = (operation.table for operation in self.operations if operation.id == name)
+        return next((table.key for table in tables if table is not None), "")
 
     def is_free(self, collection: str, key: str) -> bool:
         """Whether nothing has the key. A prefix is nobody else's; a number in a reserved range is asked for."""
@@ -224,6 +257,18 @@ class Ownership:
 def removal(collection: str, key: str) -> Undo:
     """The request that deletes a row or a file."""
     return [{"any": [["DELETE", f"/{collection}/{quote(key, safe='')}"]]}]
+
+
+def marked(step: Mapping[str, Any], response: Response) -> list[str]:
+    """The keys of rows in which a text begins with the run's prefix."""
+    rows = response.json if isinstance(response.json, list) else []
+    return [str(row[step["key"]]) for row in rows if isinstance(row, dict) and step["key"] in row
+            and any(isinstance(value, str) and value.startswith(step["holds"]) for value in row.values())]
+
+
+def added(step: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    """The names that were not there before a command."""
+    return [name for name in names if name not in step["before"]]
 
 
 def keys_in(contracts: Sequence[Contract], collection: str, response: Response) -> list[str]:
