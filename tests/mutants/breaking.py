@@ -11,7 +11,7 @@ from typing import Any
 
 from sarkmock_contracts.checks import boundaries, fuzz, links, openapi_core_check, protocol, smoke, stateful
 from sarkmock_contracts.client.http import Request, Response
-from sarkmock_contracts.client.transports import InProcess
+from sarkmock_contracts.client.transports import InProcess, SignedIn
 from sarkmock_contracts.judge.findings import Identity
 from sarkmock_contracts.run import Run
 from sarkmock_contracts.run_options import RunOptions
@@ -19,11 +19,12 @@ from sarkmock_contracts.spec.contract import Contract
 from sarkmock_contracts.spec.resources import resources
 
 from sarkmock import Engine, State, create_app
-from sarkmock.suite_api import Document, load
+from sarkmock.suite_api import Document, load, load_seed
 
 Send = Callable[[Request], Response]
 Tamper = Callable[[Request, Send], Response]
 Part = Callable[[Run], None]
+TOKEN = f"1|{'a' * 48}"  # where there are tokens
 
 
 @dataclass(frozen=True)
@@ -36,19 +37,23 @@ class Mutant:
     edit: Callable[[Document], None] | None = None
     tamper: Callable[[], Tamper] | None = None
     unseen: bool = False  # the run's own judge does not see it: a second opinion must
+    profile: str = "documented"
 
     def suite(self) -> Run:
         """The suite, judging this mock by the intact document."""
-        transport = InProcess(create_app(Engine(self._document(), State(now=1717236000))))
+        document = self._document()
+        engine = Engine(document, State(load_seed("factory", document), now=1717236000, token=TOKEN))
+        transport = SignedIn(InProcess(create_app(engine)), engine.state)
         if self.tamper is not None:
             transport.send = tampered(transport.send, self.tamper())  # type: ignore[method-assign]
-        suite = Run(Contract(load()), transport, RunOptions(strict=True))  # no deviation excuses it
+        strict = RunOptions(profile=self.profile, strict=True)  # no deviation excuses it
+        suite = Run(Contract(load(self.profile)), transport, strict)
         if self.unseen:
             suite.judge._problems = lambda *_: iter(())  # type: ignore[method-assign, assignment]
         return suite
 
     def _document(self) -> Document:
-        document = load()
+        document = load(self.profile)
         if self.edit is not None:
             document = copy.deepcopy(document)
             self.edit(document)

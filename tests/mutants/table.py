@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from tests.mutants import mutants_of_answers, mutants_of_protocol, mutants_of_rows, mutants_of_rules
+from tests.mutants import (
+    mutants_of_answers,
+    mutants_of_authentication,
+    mutants_of_protocol,
+    mutants_of_rows,
+    mutants_of_rules,
+)
 from tests.mutants.breaking import Mutant
 
 MUTANTS: list[Mutant] = [
@@ -10,6 +16,7 @@ MUTANTS: list[Mutant] = [
     *mutants_of_answers.MUTANTS,
     *mutants_of_rows.MUTANTS,
     *mutants_of_protocol.MUTANTS,
+    *mutants_of_authentication.MUTANTS,
 ]
 
 # For each type of finding a mutant that it alone catches: no other type is entered for it.
@@ -41,6 +48,7 @@ PROOFS = {
     "head": "HEAD has a body",
     "options": "OPTIONS leaves a method out",
     "method": "405 has no Allow",
+    "authentication": "a token in the query string is one",
     "schemathesis": "HTML unseen",
     "openapi-core": "a column leaks unseen",
 }

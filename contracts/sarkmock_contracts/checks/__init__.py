@@ -16,6 +16,7 @@ from ..run import Run
 from ..safety.routing import HAZARDS
 from ..spec.resources import Resource, resources
 from . import (
+    authentication,
     boundaries,
     boundary_sweep,
     document,
@@ -123,6 +124,11 @@ def once(run: Run) -> list[Subject]:
     return [None]
 
 
+def tokens(run: Run) -> list[Subject]:
+    """Once, where there are tokens at all."""
+    return once(run) if authentication.guarded(run) else []
+
+
 def operations(run: Run) -> list[Operation]:
     return [operation for operation in run.chosen() if run.permits(operation)]
 
@@ -194,6 +200,15 @@ CHECKS = (
     Check("arrays", "arrays where a text is expected", boundaries.check_arrays, with_rules),
     Check("protocol", "HEAD, 404, 405, forms", protocol.check_protocol, operations,
           ("head", "method", "unknown-key", "unknown-field", "form", "query", "stored")),
+    Check("no-token", "requests without a token", authentication.check_no_token, tokens, ("authentication",)),
+    Check("other-scheme", "requests with another scheme than the bearer's", authentication.check_other_scheme, tokens,
+          ("authentication",)),
+    Check("token-in-query", "a token in the query string", authentication.check_query, tokens, ("authentication",),
+          "operational"),
+    Check("other-ability", "the token of a user without rights", authentication.check_ability, tokens,
+          ("authentication",), "operational"),
+    Check("revoked-token", "the token of a user who has logged out", authentication.check_revoked, tokens,
+          ("authentication",), "operational"),
     Check("unknown-paths", "paths that nobody has", protocol.check_unknown_paths, once, ("unknown-path",)),
     Check("sequences", "sequences of writes against a model", stateful.check_sequences, kinds_of_rows,
           ("stored", "default", "unrequested", "duplicate", "dependency", "presence", "list")),

@@ -18,6 +18,7 @@ import hypothesis
 import requests
 import schemathesis
 from hypothesis import strategies as st
+from schemathesis.core.failures import Failure
 from schemathesis.core.parameters import ParameterLocation
 from schemathesis.errors import FailureGroup
 from schemathesis.generation.coverage import GenerationSession
@@ -29,6 +30,7 @@ from schemathesis.transport.requests import REQUESTS_TRANSPORT
 from sarkmock.suite_api import Operation
 
 from ..client.http import ACCEPT, Request
+from ..client.target import Target
 from ..errors import NoBounds, Unanswered, Unavailable, Withheld
 from ..judge.conformance import Problem
 from ..judge.judge import Judged
@@ -37,6 +39,7 @@ from ..spec.boundary_values import split
 from ..spec.operation_data import narrowed
 
 BOUNDARY = b"-" * 28 + b"schemathesis"
+REFUSED = "Unexpected response to "  # a request without a token, or with another
 Case = schemathesis.Case[Any]
 MODES = [schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE]
 CONFIG: dict[str, Any] = {
@@ -57,6 +60,8 @@ CONFIG: dict[str, Any] = {
         "not_a_server_error": {"enabled": False},
         # It cannot read prefixItems beside items (4.32.5); conformance.py judges every response by its schema.
         "response_schema_conformance": {"enabled": False},
+        # The one required header is the token, which goes with every request: authentication.py leaves it out.
+        "missing_required_header": {"enabled": False},
     },
 }
 
@@ -67,13 +72,14 @@ class Fuzzer:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.session = GenerationSession()
+        self.enforced: set[str] = set()  # operations that have been asked without a valid token
 
     @cached_property
     def schema(self) -> schemathesis.BaseSchema:
         own = {"base-url": self.run.target.url, "seed": self.run.options.random_seed}
         config = schemathesis.Config.from_dict({**CONFIG, **own})
         schema = schemathesis.openapi.from_dict(self.document(), config=config)
-        schema.app = self.run.target
+        schema.app = without_token(self.run.target)
         return schema
 
     def document(self) -> dict[str, Any]:
@@ -148,10 +154,15 @@ class Fuzzer:
         run()
 
 
+def without_token(target: Target) -> Callable[..., Any]:
+    """The way of requests that Schemathesis sends by itself: those that are about the token."""
+    return lambda environ, start_response: target({"HTTP_AUTHORIZATION": "", **environ}, start_response)
+
+
 def check_fuzzed(run: Run, fuzzer: Fuzzer, operation: Operation, examples: int) -> None:
     """Everything that Schemathesis thinks of for one operation. What a case makes is removed at once."""
     def test(case: Case) -> None:
-        send(run, operation, case)
+        send(run, fuzzer, operation, case)
 
     for cases in (fuzzer.examples(operation), fuzzer.coverage(operation)):
         for case in cases:
@@ -160,7 +171,7 @@ def check_fuzzed(run: Run, fuzzer: Fuzzer, operation: Operation, examples: int) 
         fuzzer.random(operation, examples, test)
 
 
-def send(run: Run, operation: Operation, case: Case) -> None:
+def send(run: Run, fuzzer: Fuzzer, operation: Operation, case: Case) -> None:
     """Send a case; what the run does not see, Schemathesis' own checks may."""
     try:
         aim(run, operation, case)
@@ -172,14 +183,27 @@ def send(run: Run, operation: Operation, case: Case) -> None:
         return
     if judged.excused:
         return
-    try:
-        case.validate_response(response)
-    except FailureGroup as group:
-        if not judged.problems:
-            for failure in group.exceptions:
-                run.report(operation.id, Problem("schemathesis", "", failure.title, failure.message), judged)
+    if not judged.problems:
+        for failure in opinions(fuzzer, operation, case, response):
+            run.report(operation.id, Problem("schemathesis", "", failure.title, failure.message), judged)
     if run.fixtures.made:
         run.fixtures.sweep()
+
+
+def opinions(fuzzer: Fuzzer, operation: Operation, case: Case, response: schemathesis.Response) -> Iterator[Failure]:
+    """What Schemathesis' own checks say. The first success of an operation is asked for again without a valid token."""
+    asks = operation.guard is not None and operation.id not in fuzzer.enforced
+    if 200 <= response.status_code < 300:
+        fuzzer.enforced.add(operation.id)
+    try:
+        # That there is a token, it must be told: the layers below add it.
+        case.validate_response(response, transport_kwargs={"auth": ("a", "token")} if operation.guard else None,
+                               excluded_checks=[] if asks else [schemathesis.checks.ignored_auth])
+    except FailureGroup as group:
+        # A refusal may be 404 or 405, where an operation is not there for everybody: authentication.py compares them.
+        yield from (failure for failure in group.exceptions if not failure.title.startswith(REFUSED))
+    except (Unanswered, Withheld):
+        return
 
 
 def call(run: Run, case: Case) -> tuple[Judged, schemathesis.Response]:

@@ -10,11 +10,13 @@ from urllib.parse import quote, urlencode
 
 from .bounded import read_json
 
-Headers = tuple[tuple[str, str], ...]
+Header = tuple[str, str]
+Headers = tuple[Header, ...]
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 # Without it the framework's own errors (405, 500) are HTML pages.
 ACCEPT = ("Accept", JSON)
+NO_TOKEN = ("Authorization", "")  # stands for a request without the header, though the run has a token
 
 
 def header(headers: Headers, name: str) -> str | None:

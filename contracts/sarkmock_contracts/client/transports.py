@@ -23,7 +23,7 @@ from sarkmock.suite_api import State, redacted
 
 from ..errors import CannotRun, NoAnswer
 from .bounded import TooSlow, first_bytes, within
-from .http import Request, Response, header
+from .http import NO_TOKEN, Headers, Request, Response, header
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -66,7 +66,11 @@ class SignedIn(Layer):
             self.state.admit()
             token = ("Authorization", f"Bearer {self.state.token}")
             request = replace(request, headers=(*request.headers, token))
-        return self.inner.send(request)
+        return self.inner.send(replace(request, headers=without_empty_token(request.headers)))
+
+
+def without_empty_token(headers: Headers) -> Headers:
+    return tuple(pair for pair in headers if pair != NO_TOKEN)
 
 
 class InProcess:
@@ -174,7 +178,11 @@ class OverHttp:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
     def send(self, request: Request) -> Response:
-        headers = {**dict(request.headers), **self._headers}
+        own = header(request.headers, "Authorization")
+        headers = {**dict(without_empty_token(request.headers)), **self._headers}
+        if own is not None:  # a request that is about its token
+            headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
+            headers |= {"Authorization": own} if own else {}
         prepared = self._session.prepare_request(
             requests.Request(request.method, self.url, headers=headers, data=request.body or None))
         prepared.url = self.url + request.target  # as it is: requests would re-quote it

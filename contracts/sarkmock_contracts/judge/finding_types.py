@@ -57,6 +57,7 @@ FINDING_TYPES = _types(
     ("head", COSMETIC, "response", "HEAD does not answer as GET does."),
     ("options", COSMETIC, "path", "OPTIONS does not name the methods of the path."),
     ("method", SURPRISES, "path", "A method that the path does not support is not answered with 405."),
+    ("authentication", BREAKS, "response behaviour", "A request without a valid token is not refused as documented."),
     ("schemathesis", SURPRISES, "response", "One of Schemathesis' own checks failed."),
     ("openapi-core", COSMETIC, "response", "openapi-core rejects a response that matches its schema."),
 )

@@ -1,0 +1,124 @@
+"""Requests that must not be served: without a token, or with one that does not open the operation.
+
+What is right is asked of a mock of the judging document. These exchanges are not judged as those of the operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from sarkmock.suite_api import Engine, Operation, api_application
+
+from ..client.http import ACCEPT, NO_TOKEN, Exchange, Header, Request, Response, fill_path, with_json
+from ..client.transports import InProcess, SignedIn
+from ..errors import Unavailable, Withheld
+from ..run import Run
+from ..safety.fingerprint import answer_of
+from .protocol import any_path, tell
+
+Send = Callable[[Request], Response]
+BASIC = ("Authorization", "Basic YWRtaW46c2VjcmV0")
+QUERY = "access_token={0}&api_token={0}&token={0}"
+REGISTER, LOGOUT, DELETE = "auth.register", "auth.logout", "auth.users.delete"
+
+
+def check_no_token(run: Run) -> None:
+    """Without a token nothing but what is public is there."""
+    compare(run, guarded(run), "no token", NO_TOKEN, NO_TOKEN)
+
+
+def check_other_scheme(run: Run) -> None:
+    """Another scheme than the bearer's is no token."""
+    compare(run, guarded(run), "other scheme", BASIC, BASIC)
+
+
+def check_query(run: Run) -> None:
+    """A valid token in the query string is none: there it would stand in every log."""
+    with valid_token(run) as token:
+        compare(run, guarded(run), "token in query", NO_TOKEN, NO_TOKEN, QUERY.format(token.replace("|", "%7C")))
+
+
+def check_ability(run: Run) -> None:
+    """The token of a user who is no administrator opens no operation that asks for more."""
+    operations = [operation for operation in guarded(run) if operation.abilities]
+    with user_of(run, sender(run)) as own, user_of(run, run.shared(model_of).send) as other:
+        compare(run, operations, "other ability", bearer(own), bearer(other))
+
+
+def check_revoked(run: Run) -> None:
+    """A token whose user has logged out is none."""
+    logout = run.contract.by_id[LOGOUT]
+    ways = (sender(run), run.shared(model_of).send)
+    with user_of(run, ways[0]) as own, user_of(run, ways[1]) as other:
+        for send, token in zip(ways, (own, other), strict=True):
+            send(Request(logout.method, logout.path, headers=(ACCEPT, bearer(token))))
+        compare(run, guarded(run), "revoked token", bearer(own), bearer(other))
+
+
+def guarded(run: Run) -> list[Operation]:
+    """The operations of the run that want a token."""
+    return [operation for operation in run.chosen() if operation.guard and run.permits(operation)]
+
+
+def compare(run: Run, operations: Iterable[Operation], kind: str, own: Header, other: Header, query: str = "") -> None:
+    """Send a bare request to each operation, and to the mock with its own token."""
+    model = run.shared(model_of)
+    for operation in operations:
+        request = Request(operation.method, any_path(run, operation), query, (ACCEPT, own))
+        wanted = Exchange(request, model.send(replace(request, headers=(ACCEPT, other))))
+        try:
+            exchange = run.target.send(request)
+        except (Unavailable, Withheld):
+            continue
+        if said(exchange) != said(wanted):
+            text = f"{kind}: {operation.method} answers {said(exchange)}, not {said(wanted)}"
+            tell(run, operation, "authentication", kind, text, exchange)
+
+
+def said(exchange: Exchange) -> str:
+    allow = exchange.response.header("Allow")
+    return f"{answer_of(exchange)}; Allow: {allow}" if allow else answer_of(exchange)
+
+
+def model_of(run: Run) -> SignedIn:
+    """A mock of the document that judges."""
+    engine = Engine(run.contract.document)
+    return SignedIn(InProcess(api_application(engine)), engine.state)
+
+
+def sender(run: Run) -> Send:
+    return lambda request: run.target.send(request).response
+
+
+def bearer(token: str) -> Header:
+    return "Authorization", f"Bearer {token}"
+
+
+@contextmanager
+def valid_token(run: Run) -> Iterator[str]:
+    """The administrator's token of an embedded mock; that of a box stays secret, and a new user's stands in for it."""
+    signed = next((layer for layer in run.target.layers() if isinstance(layer, SignedIn)), None)
+    if signed is not None and signed.state.token:
+        yield signed.state.token
+        return
+    with user_of(run, sender(run)) as token:
+        yield token
+
+
+@contextmanager
+def user_of(run: Run, send: Send) -> Iterator[str]:
+    """The token of a new user without rights, who is deleted again."""
+    register, delete = (run.contract.by_id[name] for name in (REGISTER, DELETE))
+    name = run.fixtures.texts.prefix
+    user = {"name": name, "email": f"{name}@example.com", "password": name}
+    made = send(with_json(register.method, register.path, user))
+    token = made.fields.get("accessToken")
+    if not isinstance(token, str):
+        raise Unavailable(f"no user to ask as: {register.method} {register.path} answers {made.status}")
+    try:
+        yield token
+    finally:
+        for row in send(Request("GET", f"/auth/users/mail/{user['email']}")).rows:
+            send(Request(delete.method, fill_path(delete.path, {"id": row["id"]})))
