@@ -5,9 +5,10 @@ from sarkmock.cli.listening import begin as begin_listening
 from sarkmock.cli.listening import run as run_server
 from sarkmock.cli.proxying import Listening, open_proxy
 from sarkmock.faults import FaultError
-from sarkmock.http.engine import Engine
+from sarkmock.http.engine import WEB_SERVERS, Engine
 from sarkmock.http.flask_app import api_application, create_app
 from sarkmock.http.replies import MethodNotAllowed, PageNotFound, PhpError
+from sarkmock.journal import Notice
 from sarkmock.laravel.php import UploadedFile, meant_method, read_input, to_text
 from sarkmock.laravel.validation import Validator
 from sarkmock.pbx import pbx_files
@@ -31,6 +32,7 @@ from sarkmock.spec.yaml12 import FileError
 
 __all__ = [
     "SECRETS",
+    "WEB_SERVERS",
     "Deviation",
     "Document",
     "Engine",
@@ -38,6 +40,7 @@ __all__ = [
     "FileError",
     "Listening",
     "MethodNotAllowed",
+    "Notice",
     "Operation",
     "OverlayError",
     "Pace",

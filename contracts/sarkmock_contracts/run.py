@@ -74,13 +74,17 @@ class Run:
         self.cassette = Cassette(self.options.traffic) if self.options.traffic else None
         self.safety = self._safety(transport.url) if self.options.url else None
         self.target = Target(self._way_out(transport, clock))
-        self.live = LiveTables(contract, self)
+        self.live = self.tables()
         lists = Lists((), accepted or Accepted(), self.options.strict)
         self.judge = Judge(contract, self.live, self, lists, self.options.only, self.version)
         self.identify(Fingerprint())
         texts, spared = (self.safety.keys, self.safety.spared) if self.safety else (None, None)
         self.fixtures = Fixtures(contract, self, self.live, texts, spared)
         self._shared: dict[Callable[[Run], object], object] = {}
+
+    def tables(self) -> LiveTables:
+        """What rules that ask tables are judged by."""
+        return LiveTables(self.contract, self)
 
     def _safety(self, url: str) -> Safety:
         return Safety(self.contract, url, self.options.caution, self.options.profile, self)

@@ -39,21 +39,30 @@ SECONDS = click.FloatRange(min=0, min_open=True)
 @click.option("--timeout", type=SECONDS, default=60.0, show_default=True, metavar="SECONDS",
               help="How long the upstream may take to begin its answer; then it is 504.")
 @click.option("--profile", default="documented", show_default=True, metavar="NAME", shell_complete=profile_names,
-              help="Profile whose document explains the journal: the name of one, or the path of an overlay file.")
+              help="Profile to judge by: the name of one in the package, or the path of an overlay file.")
+@click.option("--target-profile", metavar="NAME", shell_complete=profile_names,
+              help="Version that UPSTREAM is; what it is known to do is not new.  [default: the published product]")
+@click.option("--strict", is_flag=True, help="Fail on known deviations, too.")
+@click.option("--accept", type=FILE, metavar="FILE", help="YAML list of deviations that are accepted at UPSTREAM.")
+@click.option("--report", type=click.Path(file_okay=False), metavar="DIR",
+              help="Write reports to this directory at the end, as `check` does, and all traffic as HAR.")
 @click.option("-v", "--verbose", is_flag=True, help="Log every request to stderr.")
 @takes("access")
 @runs
 def proxy(upstream: str, **values: Any) -> int:
-    """Pass requests on to the API at UPSTREAM, and answers back as they are.
+    """Pass requests on to the API at UPSTREAM, and judge every answer as it comes.
 
     UPSTREAM ends in the base path of the API. Clients use the address that is printed instead of the box's, with the
-    same tokens. Only UPSTREAM is ever contacted, and it gets what clients send, nothing else. Disruptive requests do
-    not pass unless you allow them.
+    same tokens, and get its answers as they are. Only UPSTREAM is ever contacted, and it gets what clients send,
+    nothing else. Disruptive requests do not pass unless you allow them. A line tells each finding when it is first met,
+    and the page at /_mock/ shows them with the requests.
+
+    Exit code when stopped: 0 if all that passed conforms, 1 if it does not, 2 if the proxy could not run.
 
     \b
     Examples:
         sarkmock proxy https://pbx.example:44300/api --ca pbx.pem
-        sarkmock proxy https://pbx.example:44300/api --ca pbx.pem --read-only
+        sarkmock proxy https://pbx.example:44300/api --ca pbx.pem --read-only --report monday
         sarkmock proxy https://pbx.example:44300/api --ca pbx.pem --rate 50/m
         sarkmock proxy https://pbx.example:44300/api --ca pbx.pem --fault 'tenants.*:status=503,times=2'
     """

@@ -3,38 +3,113 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import click
 
-from sarkmock.suite_api import FaultError, Listening, Pace, Patience, begin_listening, open_proxy, printable, run_server
+from sarkmock.suite_api import (
+    FaultError,
+    Listening,
+    Notice,
+    Pace,
+    Passed,
+    Patience,
+    begin_listening,
+    open_proxy,
+    printable,
+    redacted,
+    run_server,
+)
 
 from ..client.rate_limit import seconds_each
 from ..client.transports import Access
 from ..errors import CannotRun
-from ..run_options import caution_of
+from ..judge.verdicts import Classified
+from ..plugin.verdict import read_accepted_of
+from ..reports import write_files
+from ..reports.console import write_report
+from ..run_options import RunOptions
 from .guard import TrafficGuard, permitted
+from .listener import Listener, exchange_of
+from .watched import Watched
+
+SWITCHING = 1e-4  # seconds after which the judge's thread lets the server's go on
 
 
 def run_proxy(upstream: str, values: Mapping[str, Any]) -> int:
-    """Exit code of a proxy that was stopped."""
+    """Exit code of a proxy that was stopped: 1 if what passed does not conform."""
     begin_listening()
-    access = caution_of(values).access
+    options = RunOptions.of({**values, "url": upstream})
+    access = options.caution.access
     base = access.check(upstream).path.rstrip("/")
     guard = TrafficGuard(base, permitted(values["read_only"], values["allow_disruptive"]))
+    listening, pace, context = listening_of(values), pace_of(values), context_of(upstream, access)
+    watched = Watched(options, base, read_accepted_of(options))
     with ExitStack() as stack:
+        judging = Judging(watched)
         try:
-            proxy, greeting = open_proxy(stack, upstream, context_of(upstream, access), values["profile"],
-                                         listening_of(values), guard, pace_of(values), None, tell)
+            proxy, greeting = open_proxy(stack, upstream, context, options.profile, listening, guard, pace,
+                                         judging.listener, tell)
         except FaultError as error:
             raise CannotRun(f"--fault: {error}") from None
         guard.prepare()
+        sys.setswitchinterval(SWITCHING)
         click.echo(f"{greeting}stop          Ctrl-C")
         run_server(proxy)
-    return 0
+        return judging.end()
+
+
+class Judging:
+    """What is said of the traffic while it passes, and at the end; ``say`` gets a line for each finding."""
+
+    def __init__(self, watched: Watched, say: Callable[[str], None] = click.echo) -> None:
+        self.watched, self._say = watched, say
+        self.listener = Listener(self.hear)
+
+    def hear(self, passed: Passed) -> None:
+        exchange = exchange_of(passed, self.watched.target.transport.base)
+        if exchange is None:
+            return
+        if not passed.whole:
+            self.listener.missed += 1
+            return
+        for judged in self.watched.judge_exchange(exchange, passed.seconds):
+            self._say(printable(finding_line(judged)))
+            if passed.entry is not None:
+                passed.entry.notices.append(notice_of(judged))
+
+    def end(self) -> int:
+        """The report, and the exit code."""
+        self.listener.close()
+        watched, options = self.watched, self.watched.options
+        for count, why in ((self.listener.missed, "exchanges, which were too many, too large or broken off"),
+                           (watched.skipped, "answers, which are not the API's, or are pages for browsers")):
+            if count:
+                watched.gaps.unavailable.add(f"{count} {why}")
+        outcome = watched.outcome()
+        write_report(watched, outcome)
+        watched.close()
+        if options.report:
+            write_files(watched, outcome, Path(options.report))
+        return 1 if outcome.failures else 0
+
+
+def finding_line(judged: Classified) -> str:
+    """A finding as it comes: what it is, and the deviations that explain it."""
+    status = judged.status.upper() if judged.status == "new" else judged.status
+    why = f" ({', '.join(judged.deviations)})" if judged.deviations else ""
+    return f"{status} {judged.severity} {judged.finding.identity}: {redacted(judged.finding.message)}{why}"
+
+
+def notice_of(judged: Classified) -> Notice:
+    """A finding as the journal and the page show it."""
+    deviation = ", ".join(judged.deviations) or judged.status
+    return Notice(f"{judged.finding.identity}: {judged.finding.message}", deviation, judged.severity)
 
 
 def listening_of(values: Mapping[str, Any]) -> Listening:

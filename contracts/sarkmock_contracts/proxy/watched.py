@@ -1,0 +1,128 @@
+"""A run that sends nothing: it judges the exchanges of others, by the judge of `check`, and has its reports."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from urllib.parse import unquote_to_bytes
+
+from sarkmock.suite_api import WEB_SERVERS, Operation, load
+
+from ..client.http import ACCEPT, JSON, Exchange, Request, Response, fill_path, header
+from ..client.rate_limit import is_away
+from ..errors import NotSent
+from ..judge.allowlist import Accepted
+from ..judge.verdicts import Classified, Outcome, classify, today
+from ..run import Run
+from ..run_options import RunOptions
+from ..safety.fingerprint import Fingerprint
+from ..spec.contract import Contract
+from .guard import methods_of
+from .supposing import Row, SupposedTables, supposed
+
+UNSEEN = "only what clients send is seen"
+NEVER = "a proxy sends nothing of its own"
+
+
+class Silent:
+    """A transport that sends nothing."""
+
+    def __init__(self, url: str, base: str) -> None:
+        self.url, self.base = url, base
+
+    def send(self, request: Request) -> Response:
+        raise NotSent(NEVER)
+
+
+class Watched(Run):
+    """The judge of what passes. ``skipped`` counts exchanges that say nothing of the API."""
+
+    def __init__(self, options: RunOptions, base: str, accepted: Accepted) -> None:
+        super().__init__(Contract(load(options.profile)), Silent(str(options.url), base), options, accepted=accepted)
+        if options.target_profile:
+            self.identify(Fingerprint(options.target_profile))
+        self.skipped = 0
+        self._before_php = WEB_SERVERS[self.contract.document["x-web-server"]]
+        self._told: set[Row] = set()
+        self._shows = dict(self._rows_shown())
+
+    def tables(self) -> SupposedTables:
+        return SupposedTables(self.contract, self)
+
+    def _rows_shown(self) -> Iterator[tuple[str, Operation]]:
+        """Table -> the operation that shows one of its rows, in the version that answers."""
+        contract = self.judge.attribution.replica.leader.contract if self.judge.lists.known else self.contract
+        for operation in contract.operations:
+            if operation.table and operation.key and operation.method == "GET" and operation.action == "show":
+                yield operation.table.name, operation
+
+    def judge_exchange(self, exchange: Exchange, seconds: float) -> list[Classified]:
+        """What is found in an exchange for the first time."""
+        self.target.requests += 1
+        if self.cassette is not None:
+            self.cassette.add(self.target.url, exchange.request, exchange.response, seconds)
+        if tells_nothing(exchange) or self._before_php(self.target.transport.base + exchange.request.path):
+            self.skipped += 1
+            return []
+        self._suppose(exchange)
+        with self.findings.fresh() as found:
+            self.judge.judge(exchange)
+        return [classify(finding, self.judge.lists, today()) for finding in found]
+
+    def get(self, path: str) -> Response:
+        """What the judge asks for: whether a PBX that says that it is down is down. It is believed."""
+        return answer_of({"pbxrunstate": False})
+
+    def _suppose(self, exchange: Exchange) -> None:
+        """Take for granted what the answer supposes, and have known versions asked about the same box."""
+        operation = self.contract.operation_of(exchange.request)
+        if operation is None:
+            return
+        assert isinstance(self.live, SupposedTables)
+        self.live.supposed = supposed(operation, exchange, self.live)
+        if self.judge.lists.known:
+            for row in {*self.live.supposed, *named_by(self.contract, operation, exchange)} - self._told:
+                self._tell(row)
+        if exchange.request.method == "DELETE" or exchange.response.status == 404:
+            self._told.clear()
+
+    def _tell(self, row: Row) -> None:
+        """Let the attribution know of a row, as if it had been shown."""
+        show = self._shows.get(row.table)
+        if show is None or show.table is None or row.column != show.table.key:
+            return
+        self._told.add(row)
+        path = fill_path(show.path, dict.fromkeys(show.parameters, row.value))
+        self.judge.attribution.saw(Exchange(Request("GET", path), answer_of({row.column: row.value})))
+
+    def outcome(self, accepted: Accepted | None = None) -> Outcome:
+        """No deviation is fixed because nobody has asked for it."""
+        outcome = super().outcome(accepted)
+        outcome.listed = [replace(listed, status="untested", reason=UNSEEN) if listed.status == "fixed" else listed
+                          for listed in outcome.listed]
+        return outcome
+
+
+def named_by(contract: Contract, operation: Operation, exchange: Exchange) -> Iterator[Row]:
+    """The row that the path names, if the answer says that it is there."""
+    if operation.table is None or not operation.key or exchange.response.status in (401, 403, 404, 405):
+        return
+    parameters = contract.router.find(exchange.request.method, exchange.request.path)[1]
+    yield Row(operation.table.name, operation.table.key, parameters[operation.key])
+
+
+def tells_nothing(exchange: Exchange) -> bool:
+    """Whether an answer is not the API's, or in the form that it has for browsers, or means another method."""
+    response = exchange.response
+    accept = header(exchange.request.headers, ACCEPT[0]) or ""
+    page = response.status >= 300 and response.content_type != JSON and "json" not in accept
+    try:
+        unquote_to_bytes(exchange.request.path).decode()
+    except UnicodeDecodeError:
+        return True
+    return response.status == 429 or is_away(response) or page or len(methods_of(exchange.request)) > 1
+
+
+def answer_of(value: object) -> Response:
+    return Response(200, (("Content-Type", JSON),), json.dumps(value).encode())

@@ -1,0 +1,123 @@
+"""What passes a proxy is judged as by `check`, without a request of its own."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from contextlib import contextmanager
+
+import pytest
+import requests
+from sarkmock_contracts.judge.allowlist import Acceptance, Accepted
+from sarkmock_contracts.proxy.running import Judging
+from sarkmock_contracts.proxy.watched import Watched
+from sarkmock_contracts.run_options import RunOptions
+
+from sarkmock import SarkMock
+from tests.hostile_box import whole
+from tests.proxied import proxied, scripted
+from tests.serving import proxying
+
+TENANT = {"pkey": "acme", "description": "Acme"}
+
+
+class Judged:
+    """A client whose traffic is judged; ``lines`` are those for the terminal."""
+
+    def __init__(self, way, judging, lines):
+        self.way, self.judging, self.lines = way, judging, lines
+        self.sent = 0
+        self.session = requests.Session()
+        self.session.trust_env = False
+        self.session.headers["Accept"] = "application/json"
+
+    def send(self, method, path, body=None, **options):
+        self.sent += 1
+        return self.session.request(method, self.way.url + path, json=body, timeout=10, **options)
+
+    def settle(self):
+        self.way.entries(self.sent)
+        time.sleep(0.02)
+        self.judging.listener.settle()
+        return self.lines
+
+
+@contextmanager
+def judged(url, accepted=(), **options):
+    lines = []
+    entries = tuple(Acceptance(name, "so it is") for name in accepted)
+    watched = Watched(RunOptions.of({"url": url, **options}), "/api", Accepted(entries))
+    judging = Judging(watched, lines.append)
+    with proxied(url, judge=judging.listener) as way:
+        yield Judged(way, judging, lines)
+
+
+def test_a_conforming_box_has_no_findings_and_is_asked_nothing(capsys):
+    with SarkMock(tls=False) as box, judged(box.url) as client:
+        asked = [client.send("POST", "/tenants", TENANT).status_code, client.send("GET", "/tenants").status_code,
+                 client.send("POST", "/tenants", {"pkey": "no"}).status_code,
+                 client.send("PUT", "/tenants/acme", {"chanmax": "9"}).status_code,
+                 client.send("DELETE", "/tenants/acme").status_code, client.send("GET", "/tenants/acme").status_code]
+        assert asked == [201, 200, 422, 200, 204, 404]
+        assert client.settle() == []
+        assert len(box.requests) == len(asked)
+        assert client.judging.end() == 0
+        assert f"{len(asked)} requests" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("accepted", "status"), [((), "NEW"), (("tenants.list:schema:pkey:type",), "accepted")])
+def test_a_finding_is_told_once_and_stands_in_the_journal(accepted, status):
+    wrong = whole(b'[{"pkey": 7}]')
+    with scripted(wrong, wrong) as box, judged(box.url, accepted) as client:
+        for _ in range(2):
+            client.send("GET", "/tenants")
+        line = next(line for line in client.settle() if "pkey type" in line)
+        assert line.startswith(f"{status} breaks tenants.list schema pkey type: ")
+        assert len(client.lines) == len(set(client.lines))
+        shown = requests.get(f"{client.way.proxy.url}/_mock/journal", timeout=5).json()["entries"][0]["warnings"]
+        assert any("schema pkey type" in warning["text"] for warning in shown)
+        assert client.judging.end() == 1
+
+
+def test_what_a_version_is_known_for_is_known_also_of_rows_that_were_there_before():
+    rows = {"tables": {"cluster": [TENANT | {"pkey": "old"}]}}
+    with (SarkMock(profile="shipped", seed=rows, tls=False) as box,
+          judged(box.url, target_profile="shipped") as client):
+        assert client.send("PUT", "/tenants/old", {"localarea": "1.5"}).status_code == 200
+        assert client.send("POST", "/agents", {"pkey": 1234, "cluster": "old", "name": "x", "passwd": 1234}).status_code
+        assert client.send("GET", "/globals").status_code == 404
+        found = client.settle()
+        assert any("(tenant-localarea-numeric)" in line for line in found)
+        assert any("(globals-path)" in line for line in found)
+        assert [line for line in found if line.startswith("NEW")] == []
+        assert client.judging.watched.outcome().failures == []
+        assert {listed.status for listed in client.judging.watched.outcome().listed} <= {"known", "untested", "unseen"}
+
+
+@pytest.mark.parametrize(("answer", "headers"), [
+    (b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Type: text/html\r\nContent-Length: 0\r\n\r\n", {"Accept": "*/*"}),
+    (whole(b"{}", b"Retry-After: 5\r\n", b"429 Too Many Requests"), {}),
+    (whole(b"{}", b"Retry-After: 5\r\n", b"503 Service Unavailable"), {}),
+    (whole(b'["PBX not running"]', b"", b"503 Service Unavailable"), {}),
+    (whole(b"[", b"Content-Encoding: br\r\n"), {})])
+def test_answers_that_say_nothing_of_the_api_are_no_findings(answer, headers):
+    with scripted(answer) as box, judged(box.url) as client:
+        client.send("GET", "/tenants", headers=headers, allow_redirects=False)
+        client.send("GET", "/tenants%2F", headers=headers)
+        assert client.settle() == []
+
+
+def test_the_command_ends_as_check_does_and_writes_its_reports(tmp_path):
+    with scripted(whole(b'[{"pkey": 7, "password": "secret7"}]')) as box, \
+            proxying(box.url, "--http", "--report", str(tmp_path / "out")) as proxy:
+        assert json.loads(proxy.get("/api/tenants"))[0]["pkey"] == 7
+        code, _ = proxy.stop(signal.SIGTERM)
+        assert code == 1
+        said = proxy.process.stdout.read()
+        assert "NEW breaks tenants.list schema pkey type" in said
+        report = json.loads((tmp_path / "out" / "report.json").read_text())
+        assert (report["result"], report["run"]["requests"], report["run"]["url"]) == ("failed", 1, box.url)
+        har = (tmp_path / "out" / "traffic.har").read_text()
+        assert len(json.loads(har)["log"]["entries"]) == 1
+        assert "secret7" not in har
