@@ -52,16 +52,20 @@ def mark(differences: Iterable[Difference], uses: Iterable[Use]) -> list[Differe
 
 def read_clients(file: Path) -> list[Use]:
     """A YAML or JSON list of what a client uses, or a HAR file of its traffic; CannotRun names file and line."""
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CannotRun(f"{file}: {getattr(error, 'strerror', None) or 'is no text'}") from None
+    text = read_text(file)
     traffic = traffic_of(file, text)
     uses = list(uses_of(traffic) if traffic is not None else of_list(file, text))
     if not uses:
         what = "no request in it is one of the API's" if traffic is not None else "lists nothing that a client uses"
         raise CannotRun(f"{file}: {what}")
     return uses
+
+
+def read_text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CannotRun(f"{file}: {getattr(error, 'strerror', None) or 'is no text'}") from None
 
 
 # a list

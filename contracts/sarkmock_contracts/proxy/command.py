@@ -46,6 +46,8 @@ SECONDS = click.FloatRange(min=0, min_open=True)
 @click.option("--accept", type=FILE, metavar="FILE", help="YAML list of deviations that are accepted at UPSTREAM.")
 @click.option("--report", type=click.Path(file_okay=False), metavar="DIR",
               help="Write reports to this directory at the end, as `check` does, and all traffic as HAR.")
+@click.option("--clients", type=FILE, metavar="FILE",
+              help="Add what clients use to this file, for `compare --clients`; it grows over days.")
 @click.option("-v", "--verbose", is_flag=True, help="Log every request to stderr.")
 @takes("access")
 @runs
@@ -63,7 +65,7 @@ def proxy(upstream: str, **values: Any) -> int:
     Examples:
         sarkmock proxy https://pbx.example:44300/api --ca pbx.pem
         sarkmock proxy https://pbx.example:44300/api --ca pbx.pem --read-only --report monday
-        sarkmock proxy https://pbx.example:44300/api --ca pbx.pem --rate 50/m
+        sarkmock proxy https://pbx.example:44300/api --ca pbx.pem --clients clients.yaml --rate 50/m
         sarkmock proxy https://pbx.example:44300/api --ca pbx.pem --fault 'tenants.*:status=503,times=2'
     """
     from .running import run_proxy

@@ -26,6 +26,7 @@ from sarkmock.suite_api import (
     run_server,
 )
 
+from ..client.http import Exchange
 from ..client.rate_limit import seconds_each
 from ..client.transports import Access
 from ..errors import CannotRun
@@ -34,6 +35,7 @@ from ..plugin.verdict import read_accepted_of
 from ..reports import write_files
 from ..reports.console import write_report
 from ..run_options import RunOptions
+from .clients_file import ClientsFile
 from .guard import TrafficGuard, permitted
 from .listener import Listener, exchange_of
 from .watched import Watched
@@ -49,9 +51,10 @@ def run_proxy(upstream: str, values: Mapping[str, Any]) -> int:
     base = access.check(upstream).path.rstrip("/")
     guard = TrafficGuard(base, permitted(values["read_only"], values["allow_disruptive"]))
     listening, pace, context = listening_of(values), pace_of(values), context_of(upstream, access)
+    clients = ClientsFile(values["clients"]) if values["clients"] else None
     watched = Watched(options, base, read_accepted_of(options))
     with ExitStack() as stack:
-        judging = Judging(watched)
+        judging = Judging(watched, clients)
         try:
             proxy, greeting = open_proxy(stack, upstream, context, options.profile, listening, guard, pace,
                                          judging.listener, tell)
@@ -67,8 +70,10 @@ def run_proxy(upstream: str, values: Mapping[str, Any]) -> int:
 class Judging:
     """What is said of the traffic while it passes, and at the end; ``say`` gets a line for each finding."""
 
-    def __init__(self, watched: Watched, say: Callable[[str], None] = click.echo) -> None:
-        self.watched, self._say = watched, say
+    def __init__(self, watched: Watched, clients: ClientsFile | None = None,
+                 say: Callable[[str], None] = click.echo) -> None:
+        self.watched, self._clients, self._say = watched, clients, say
+        self._problems: list[str] = []
         self.listener = Listener(self.hear)
 
     def hear(self, passed: Passed) -> None:
@@ -78,14 +83,28 @@ class Judging:
         if not passed.whole:
             self.listener.missed += 1
             return
+        if self._clients is not None:
+            self._note(exchange)
         for judged in self.watched.judge_exchange(exchange, passed.seconds):
             self._say(printable(finding_line(judged)))
             if passed.entry is not None:
                 passed.entry.notices.append(notice_of(judged))
 
+    def _note(self, exchange: Exchange) -> None:
+        """Add to the clients file; one that cannot be written is told once."""
+        assert self._clients is not None
+        try:
+            self._clients.saw(exchange)
+        except CannotRun as problem:
+            if str(problem) not in self._problems:
+                self._problems.append(str(problem))
+                tell(str(problem))
+
     def end(self) -> int:
         """The report, and the exit code."""
         self.listener.close()
+        if self._clients is not None:
+            self._clients.save()
         watched, options = self.watched, self.watched.options
         for count, why in ((self.listener.missed, "exchanges, which were too many, too large or broken off"),
                            (watched.skipped, "answers, which are not the API's, or are pages for browsers")):
