@@ -26,11 +26,12 @@ from sarkmock.spec.operations import Operation, Router, Table, compile_document
 from sarkmock.spec.overlay import OverlayError
 from sarkmock.spec.overlay import apply as apply_overlay
 from sarkmock.spec.pointers import covers, follow, pointer
-from sarkmock.spec.profiles import Profile, described, overlay_of, product, profiles
+from sarkmock.spec.profiles import BASE, Profile, described, overlay_of, product, profiles
 from sarkmock.spec.source_map import source_of
 from sarkmock.spec.yaml12 import FileError
 
 __all__ = [
+    "BASE",
     "SECRETS",
     "WEB_SERVERS",
     "Deviation",

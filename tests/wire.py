@@ -22,7 +22,7 @@ from urllib.parse import quote, unquote_to_bytes, urlencode
 
 from sarkmock.http.engine import Engine
 from sarkmock.http.flask_app import create_app, direct
-from sarkmock.http.wsgi import BASE
+from sarkmock.http.wsgi import API_PATH
 from sarkmock.pbx.pbx_files import MAC_VENDORS
 from sarkmock.pbx.state import File
 from tests import replay
@@ -123,7 +123,8 @@ class Client:
 
     def environ(self, recorded: Mapping[str, Any]) -> dict[str, Any]:
         path = self.filled(recorded["path"])
-        target = ("" if recorded.get("abs") else BASE) + (path if recorded.get("verbatim") else quote(path, safe="/%"))
+        base = "" if recorded.get("abs") else API_PATH
+        target = base + (path if recorded.get("verbatim") else quote(path, safe="/%"))
         content_type, body = payload(recorded)
         fields = {"Accept": "application/json", "Host": "127.0.0.1:8000"}
         fields |= {"Content-Type": content_type} if content_type else {}

@@ -117,6 +117,7 @@ def check(url: str | None, processes: str | None, **values: Any) -> int:
         sarkmock check --quick --only Tenants
         sarkmock check --random-seed 7 --max-examples 500
         sarkmock check https://127.0.0.1:44300/api --profile shipped
+        sarkmock check https://127.0.0.1:44300/api --profile auto
         sarkmock check https://127.0.0.1:44300/api --budget 300
         sarkmock check https://pbx.example:44300/api --ca pbx.pem --allow-writes
         sarkmock check --target-profile shipped     what a client of the documentation meets on the product

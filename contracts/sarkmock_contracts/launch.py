@@ -18,7 +18,7 @@ from .plugin import Given
 from .plugin.console import Display
 from .plugin.verdict import read_accepted_of
 from .plugin.xdist import can_spread, refuse_to_spread
-from .run import open_run
+from .run import AUTO, open_run
 from .run_options import RunOptions
 
 HOME = Path(__file__).parent
@@ -45,8 +45,8 @@ def processes_for(options: RunOptions, wanted: str | None) -> int:
 
 def run_checks(options: RunOptions, processes: int = 1) -> int:
     """Exit code of a run."""
-    for name in filter(None, (options.profile, options.target_profile)):
-        load(name)  # a mistake in its name or its file
+    for name in {options.profile, options.target_profile} - {None, AUTO}:
+        load(str(name))  # a mistake in its name or its file
     accepted, display = read_accepted_of(options), Display()
     given = Given(open_run(options, accepted, display), display)
     spread = ["-p", "xdist.plugin", "-n", str(processes), "--dist", "loadgroup"] if processes > 1 else []

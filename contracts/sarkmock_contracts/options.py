@@ -49,7 +49,8 @@ class Option:
 
 OPTIONS = (
     Option("url", "Base URL of the API to judge; the embedded mock without it.", "pytest", metavar="URL"),
-    Option("profile", "Profile to judge by: the name of one in the package, or the path of an overlay file.", "check",
+    Option("profile", "Profile to judge by: the name of one in the package, the path of an overlay file, or `auto` for "
+           "that of the version that answers.", "check",
            metavar="NAME", default="documented"),
     Option("target-profile", "Profile of the embedded mock; default: the same as --profile.", "check", metavar="NAME"),
     Option("random-seed", "Seed of all random choices. The same seed sends the same requests.", "check", int, "N", 1),

@@ -10,14 +10,14 @@ from math import ceil
 from typing import Protocol, TypeVar, cast
 from urllib.parse import urlsplit
 
-from sarkmock.suite_api import Deviation, Engine, Operation, api_application, deviations, load, profiles
+from sarkmock.suite_api import BASE, Deviation, Engine, Operation, api_application, deviations, load, profiles
 
 from .client.budget import Budget, Speed, seconds_of
 from .client.har import Cassette, Recorder
 from .client.http import Exchange, Request, Response
 from .client.interrupts import Interrupts
 from .client.rate_limit import Clock, RateLimit
-from .client.target import Target
+from .client.target import Client, Target
 from .client.transports import InProcess, Layer, OverHttp, SignedIn, Transport
 from .errors import CannotRun, NewFindings, Unanswered, Unavailable, Withheld
 from .fixtures.rows import Fixtures
@@ -39,6 +39,7 @@ from .safety.retry_safety import undone
 from .spec.contract import Contract, in_section
 from .spec.live_tables import LiveTables
 
+AUTO = "auto"  # the profile of the version that answers
 SPARE = 1.1  # what cannot be removed at once takes a second attempt
 L = TypeVar("L", bound=Layer)
 T = TypeVar("T")
@@ -278,20 +279,43 @@ def open_run(options: RunOptions, accepted: Accepted | None = None, watcher: Wat
     """A run on the target that the options name; CannotRun if it does not answer."""
     if options.url:
         options.caution.check(options.url)
-    contract = Contract(load(options.profile))
+    if options.profile == AUTO and (options.plan or not (options.url or options.target_profile)):
+        raise CannotRun(f"--profile {AUTO} asks a target which version it is: name its URL, without --plan")
     transport = (OverHttp(options.url, options.caution.access, seconds_of(options.max_time)) if options.url
                  else embedded(options.target_profile or options.profile))
+    found = None
+    if options.profile == AUTO:
+        found = recognised(options, transport)
+        options = replace(options, profile=found.nearest)
+    contract = Contract(load(options.profile))
     run = Run(contract, transport, options, accepted=accepted, watcher=watcher)
     if not run.chosen():
         raise CannotRun(f"no section {options.only!r}; there is {', '.join(contract.sections)}")
-    if not options.plan:
-        verify = options.caution.access.verify(urlsplit(options.url).hostname or "") if options.url else False
+    if found is not None:
+        run.identify(found)
+    elif not options.plan:
         try:
-            with run.budget.removing():
-                first = preflight(run.target, verify, run)
-                run.identify(fingerprint(run, first) if options.url
-                             else Fingerprint(options.target_profile or options.profile))
+            run.identify(version_of(run, run))
         except CannotRun:
             run.close()
             raise
+    if watcher is not None and run.fingerprint.facts:
+        for line in run.fingerprint.lines():
+            watcher.tell(line)
     return run
+
+
+def recognised(options: RunOptions, transport: Transport) -> Fingerprint:
+    """Which version answers, asked before it is known what to judge it by."""
+    plain = replace(options, profile=BASE, report=None, example_database=())
+    run = Run(Contract(load(BASE)), transport, plain)
+    return version_of(run, run.target)
+
+
+def version_of(run: Run, client: Client) -> Fingerprint:
+    """Which version answers to a client; of the embedded mock it is known. CannotRun if nothing does."""
+    options = run.options
+    verify = options.caution.access.verify(urlsplit(options.url).hostname or "") if options.url else False
+    with run.budget.removing():
+        first = preflight(run.target, verify, client)
+        return fingerprint(client, first) if options.url else Fingerprint(options.target_profile or options.profile)

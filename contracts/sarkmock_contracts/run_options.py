@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from sarkmock.suite_api import BASE
+
 from .client.transports import Access
 from .errors import CannotRun
 from .safety.gate import Permissions
@@ -38,7 +40,7 @@ class Shard:
 class RunOptions:
     """How a run was asked for."""
 
-    profile: str = "documented"
+    profile: str = BASE
     target_profile: str | None = None
     url: str | None = None
     random_seed: int = 1

@@ -17,7 +17,7 @@ from sarkmock.control import HEALTH, PREFIX
 from sarkmock.faults import Fault
 from sarkmock.http.engine import Engine, Program, api_token_of
 from sarkmock.http.flask_app import create_app, direct
-from sarkmock.http.wsgi import BASE
+from sarkmock.http.wsgi import API_PATH
 from sarkmock.journal import LIMIT, Journal
 from sarkmock.pbx.persistence import Kept, Storage
 from sarkmock.pbx.seeds import load_seed, seed_names
@@ -158,9 +158,9 @@ def greeting(url: str, pair: certificates.Pair | None, engine: Engine, control: 
     bearer = f"-H 'Authorization: Bearer {token}' " if token else ""
     kind = f"{'your token' if given else token}   (an administrator's, until that user logs in or out)"
     return (f"SARK V6 API, profile {engine.program.profile}, {len(engine.operations)} operations\n"
-            f"listening on  {url}{BASE}\n"
+            f"listening on  {url}{API_PATH}\n"
             + (f"token         {kind}\n" if token else "") +
-            f"try           curl {trust}{bearer}{url}{BASE}/tenants\n"
+            f"try           curl {trust}{bearer}{url}{API_PATH}/tenants\n"
             f"control       {control}\n"
             f"{proxy_hint(url)}"
             f"docs          sarkmock routes, sarkmock spec, sarkmock serve --help\n"

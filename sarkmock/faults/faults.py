@@ -19,7 +19,6 @@ from sarkmock.http.replies import Disturbed, Reply
 from sarkmock.spec import yaml12
 from sarkmock.spec.deviations import deviating, felt_in, known
 from sarkmock.spec.operations import Operation
-from sarkmock.spec.profiles import BASE
 from sarkmock.spec.yaml12 import FileError
 from sarkmock.suggest import unknown
 
@@ -46,7 +45,7 @@ class Armed:
         fault = self.fault
         if self.left == 0:
             return False
-        if fault.deviation and program.profile == BASE:
+        if fault.deviation and program.is_base:
             there = deviating(fault.deviation).meant(request.method, request.path)
             return not self.only.isdisjoint(one.id for one in (operation, there) if one)
         if operation is None:
@@ -182,8 +181,8 @@ class Faults:
         assert fault.deviation is not None
         if fault.deviation not in known():
             raise FaultError(unknown("deviation", fault.deviation, known()))
-        if self.engine.program.profile != BASE:
-            raise FaultError(f"deviation: only where the page itself is served (the profile {BASE})")
+        if not self.engine.program.is_base:
+            raise FaultError("deviation: only where the documentation itself is served, without --profile")
         everywhere = felt_in(fault.deviation)
         felt = frozenset(name for name in everywhere if fnmatchcase(name, fault.operation))
         if not felt:

@@ -53,6 +53,7 @@ class Program:
 
     def __init__(self, document: Document, profile: str) -> None:
         self.document, self.profile = document, profile
+        self.is_base = profile == BASE  # what deviations deviate from
         self.operations = compile_document(document)
         self.by_id = {operation.id: operation for operation in self.operations}
         self.router = Router(self.operations)

@@ -21,7 +21,7 @@ from sarkmock.http.cors import POLICIES, Cors
 from sarkmock.http.engine import Engine
 from sarkmock.http.replies import Disturbed
 from sarkmock.http.throttle import Throttle
-from sarkmock.http.wsgi import BASE, Answer, Api, Application, Gateway, cut, status_line, wait
+from sarkmock.http.wsgi import API_PATH, Answer, Api, Application, Gateway, cut, status_line, wait
 from sarkmock.journal import Journal
 from sarkmock.spec.operations import Operation
 from sarkmock.ui import add_page
@@ -109,7 +109,7 @@ def api_of(engine: Engine, limit: Throttle | None, journal: Journal | None, faul
 
 
 def blueprint_of(api: Api, engine: Engine) -> Blueprint:
-    made = Blueprint(NAME, __name__, url_prefix=BASE)
+    made = Blueprint(NAME, __name__, url_prefix=API_PATH)
     made.url_value_preprocessor(keep_body)
     made.record(lambda state: add_routes(state, api, engine.operations))
     return made

@@ -25,7 +25,7 @@ from sarkmock.http.web_server import BeforePhp
 from sarkmock.laravel.php import to_number
 from sarkmock.laravel.validation import MALFORMED, is_readable
 
-BASE = "/api"
+API_PATH = "/api"
 ANYTHING = ("", "*/*", "*")
 PHRASES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 PASSED_ON = {"HTTP_AUTHORIZATION": "Authorization", "HTTP_X_HTTP_METHOD_OVERRIDE": "X-HTTP-Method-Override"}
@@ -94,7 +94,7 @@ class Api:
 class Gateway:
     """Answers what lies under the base path by the API and passes on the rest."""
 
-    def __init__(self, api: Api, rest: Application, base: str = BASE) -> None:
+    def __init__(self, api: Api, rest: Application, base: str = API_PATH) -> None:
         self._api, self._rest, self._base = api, rest, base
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from typing import Any
 
-from sarkmock.http.wsgi import BASE
+from sarkmock.http.wsgi import API_PATH
 from sarkmock.journal.entries import Entry
 from sarkmock.spec.operations import Operation
 from sarkmock.suggest import unknown
@@ -97,7 +97,7 @@ def has_status(status: int, wanted: int | str | None) -> bool:
 
 def absolute(path: str) -> str:
     """A path with /api, as entries have it."""
-    return path if path.startswith(BASE + "/") else f"{BASE}/{path.lstrip('/')}"
+    return path if path.startswith(API_PATH + "/") else f"{API_PATH}/{path.lstrip('/')}"
 
 
 def compare(expected: Any, actual: Any, place: str) -> Iterator[str]:

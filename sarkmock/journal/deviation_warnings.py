@@ -19,7 +19,7 @@ from sarkmock.pbx.database import Database
 from sarkmock.spec.loading import Deviation, deviations
 from sarkmock.spec.operations import Operation
 from sarkmock.spec.pointers import covers, follow, pointer
-from sarkmock.spec.profiles import BASE, product
+from sarkmock.spec.profiles import product
 from sarkmock.suggest import near, shown
 
 # Places of an operation that change what it does for everyone who calls it, unless the difference is cosmetic.
@@ -32,7 +32,7 @@ def warnings(entry: Entry, tables: Database) -> list[Notice]:
     """What the client should know though the mock did as it was asked; ``tables`` are what rules ask."""
     operation = entry.program.meant(entry.method, entry.request.path)
     found = [Notice(text) for text in ignored(entry, operation)] if operation else []
-    if entry.program.profile != BASE:
+    if not entry.program.is_base:
         return found
     other = published()
     return found + [Notice(f"{one.summary} (in the profile {other.profile})", one.id, one.severity)

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from sarkmock.http.engine import Program, Request
 from sarkmock.http.replies import Refusal
-from sarkmock.http.wsgi import BASE, Answer
+from sarkmock.http.wsgi import API_PATH, Answer
 from sarkmock.laravel.php import read_input
 
 
@@ -55,7 +55,7 @@ class Entry:
     def path(self) -> str:
         """The path as it was asked for, with /api."""
         decoded = unquote(self.request.raw_path, errors="surrogateescape")
-        return decoded or f"{BASE}/{self.request.path}"
+        return decoded or f"{API_PATH}/{self.request.path}"
 
     @property
     def query(self) -> str:

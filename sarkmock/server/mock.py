@@ -15,7 +15,7 @@ from sarkmock.control import HEALTH, PREFIX, Control, MockControl
 from sarkmock.faults import Fault, Faults
 from sarkmock.http.engine import Engine, Program, api_token_of
 from sarkmock.http.flask_app import create_app, direct, throttle_of
-from sarkmock.http.wsgi import BASE
+from sarkmock.http.wsgi import API_PATH
 from sarkmock.journal import Journal
 from sarkmock.pbx.seed import Seed
 from sarkmock.pbx.seeds import load_seed
@@ -91,7 +91,7 @@ class SarkMock:
     @property
     def url(self) -> str:
         """The API's base URL, without a slash at the end."""
-        return self._origin + BASE
+        return self._origin + API_PATH
 
     @property
     def control_url(self) -> str:

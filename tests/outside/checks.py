@@ -25,7 +25,7 @@ from werkzeug.serving import make_server
 
 import sarkmock
 from sarkmock.http.flask_app import create_app
-from sarkmock.http.wsgi import BASE
+from sarkmock.http.wsgi import API_PATH
 from sarkmock.spec import yaml12
 
 HERE = Path(__file__).parent
@@ -156,7 +156,7 @@ def mocked(profile: str, seed: str = "demo") -> Iterator[str]:
     server = make_server("127.0.0.1", 0, create_app(engine), threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    yield f"http://127.0.0.1:{server.port}{BASE}"
+    yield f"http://127.0.0.1:{server.port}{API_PATH}"
     server.shutdown()
     thread.join()
 

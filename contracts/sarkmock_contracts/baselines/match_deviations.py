@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 
-from sarkmock.suite_api import Deviation, deviations, overlay_of, pointer, product, profiles
+from sarkmock.suite_api import BASE, Deviation, deviations, overlay_of, pointer, product, profiles
 
 from ..errors import Unfit
-from ..judge.attribution import BASE, touches
+from ..judge.attribution import touches
 from ..spec.contract import contract_of
 from .catalogue import catalogue
 from .comparing import Comparison

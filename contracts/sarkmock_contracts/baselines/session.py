@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
-from sarkmock.suite_api import product, redacted
+from sarkmock.suite_api import BASE, product, redacted
 
 from ..client.budget import Budget, Speed, seconds_of
 from ..client.http import Exchange, Request, Response
@@ -21,7 +21,6 @@ from ..client.rate_limit import USUAL_LIMIT, RateLimit
 from ..client.target import Target
 from ..client.transports import Layer, OverHttp, Transport
 from ..errors import BadLedger, CannotRun
-from ..judge.attribution import BASE
 from ..run import embedded
 from ..safety.finishing import finish
 from ..safety.guards import Caution, Safety

@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from sarkmock.suite_api import Operation, product
+from sarkmock.suite_api import BASE, Operation, product
 
 from ..client.http import Exchange, Request, fill_path
 from ..errors import NoBounds, Unavailable
-from ..judge.attribution import BASE
 from ..judge.conformance import Problem
 from ..run import Run
 from ..spec.boundary_values import FileOf, bounds_of, is_placeholder

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 
 from sarkmock.suite_api import (
+    BASE,
     Deviation,
     Document,
     Operation,
@@ -31,7 +32,6 @@ from .finding_types import FINDING_TYPES
 from .findings import Finding, Identity
 from .replica import Model, Replica
 
-BASE = "documented"
 MODELS = 8  # compiled documents that are kept, of some 5 MB each
 WAITING = 2_000  # exchanges that are kept until somebody asks
 

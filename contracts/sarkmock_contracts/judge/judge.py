@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from sarkmock.suite_api import Deviation, Operation
+from sarkmock.suite_api import BASE, Deviation, Operation
 
 from ..client.http import Exchange
 from ..client.target import Client
 from ..errors import Unanswered
 from ..spec.contract import Contract, in_section
 from ..spec.live_tables import LiveTables
-from .attribution import BASE, Attribution
+from .attribution import Attribution
 from .conformance import Problem, conforms
 from .coverage import Coverage
 from .findings import Finding, Findings, Identity

@@ -5,8 +5,9 @@ The reads are chosen by asking a mock of each profile; no path is named here.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import combinations
 from typing import Any
@@ -23,7 +24,7 @@ READS = 8  # a budget of 60 requests a minute has other uses
 UNKNOWN = "zznosuchkey"
 DEBUG = ("file", "line", "trace")
 HEADERS = ("Server", "X-Powered-By", "X-RateLimit-Limit")
-Pairs = set[tuple[str, str]]
+Pair = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -43,34 +44,59 @@ class Fingerprint:
     facts: tuple[Fact, ...] = ()
     headers: tuple[tuple[str, str], ...] = field(default=())
 
+    @property
+    def nearest(self) -> str:
+        """The profile that fits the most facts, the oldest of several."""
+        return max(profiles(), key=self.fitting) if self.facts else self.version
+
+    def fitting(self, profile: str) -> int:
+        return sum(profile in fact.fits for fact in self.facts)
+
+    def lines(self) -> list[str]:
+        """What answers, for people: a published version, or what is different from the nearest one."""
+        near, count = self.nearest, len(self.facts)
+        strange = [fact for fact in self.facts if near not in fact.fits]
+        if not strange:
+            return [f"answers as {self}"]
+        expected = {fact.request: answers_to(request)[near] for fact in strange for request in telling_reads()
+                    if fact.request == f"{request.method} {request.path}"}
+        return [f"answers as no published version; {near} is the nearest ({count - len(strange)} of {count} facts)",
+                *(f"  {fact.request} answers {fact.answer}, not {expected[fact.request]}" for fact in strange),
+                "  sarkmock baseline and sarkmock overlay make a profile of it"]
+
     def described(self) -> dict[str, Any]:
         return {"version": self.version, "facts": [vars(fact) | {"fits": list(fact.fits)} for fact in self.facts],
                 "headers": dict(self.headers)}
 
     def __str__(self) -> str:
-        fitting = sum(self.version in fact.fits for fact in self.facts)
-        return f"{self.version} ({fitting} of {len(self.facts)} facts)" if self.facts else self.version
+        count = len(self.facts)
+        return f"{self.version} ({self.fitting(self.version)} of {count} facts)" if count else self.version
 
 
 @cache
 def telling_reads() -> tuple[Request, ...]:
-    """Few reads that tell all profiles apart twice over, as far as reads do."""
+    """Few reads that tell profiles apart: in every way there is, and then pairs that are hard to tell apart again."""
     answers = {request: answers_to(request) for request in candidates()}
+    told: Counter[Pair] = Counter()
     chosen: list[Request] = []
-    for _ in range(2):
-        alike = set(combinations(profiles(), 2))
-        while alike and len(chosen) < READS:
-            left = [request for request in answers if request not in chosen]
-            best = max(left, key=lambda request: len(told_apart(alike, answers[request])))
-            if not told_apart(alike, answers[best]):
-                break
-            alike -= told_apart(alike, answers[best])
-            chosen.append(best)
+    for _ in range(READS):
+        ways = {partition(answers[request]) for request in chosen}
+        best = max((request for request in answers if request not in chosen), key=lambda request: (
+            bool(told_apart(answers[request])) and partition(answers[request]) not in ways,
+            sum(4.0 ** -told[pair] for pair in told_apart(answers[request]))))
+        told.update(told_apart(answers[best]))
+        chosen.append(best)
     return tuple(chosen)
 
 
-def told_apart(pairs: Pairs, answers: Mapping[str, str]) -> Pairs:
-    return {(one, other) for one, other in pairs if answers[one] != answers[other]}
+def told_apart(answers: Mapping[str, str]) -> list[Pair]:
+    return [(one, other) for one, other in combinations(profiles(), 2) if answers[one] != answers[other]]
+
+
+def partition(answers: Mapping[str, str]) -> tuple[int, ...]:
+    """Which profiles answer alike."""
+    texts = list(answers.values())
+    return tuple(map(texts.index, texts))
 
 
 @cache
@@ -125,10 +151,10 @@ def fingerprint(client: Client, first: Response) -> Fingerprint:
     """Ask and compare; the first answer of a run has the server's headers."""
     headers = tuple((name, str(first.header(name))) for name in HEADERS if first.header(name))
     facts = tuple(facts_of(client, telling_reads()))
-    points = {name: sum(name in one.fits for one in facts) for name in profiles()}
-    best = max(points.values(), default=0)
-    winners = [name for name, count in points.items() if count == best]
-    return Fingerprint(winners[0] if len(winners) == 1 and 2 * best > len(facts) else "unknown", facts, headers)
+    found = Fingerprint(facts=facts, headers=headers)
+    best = found.fitting(found.nearest)
+    clear = 2 * best > len(facts) and [found.fitting(name) for name in profiles()].count(best) == 1
+    return replace(found, version=found.nearest) if clear else found
 
 
 def facts_of(client: Client, reads: Sequence[Request]) -> Iterator[Fact]:
