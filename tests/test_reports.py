@@ -21,6 +21,8 @@ from sarkmock_contracts.client.http import Request, with_json
 from sarkmock_contracts.client.target import Target
 from sarkmock_contracts.judge.conformance import Problem
 from sarkmock_contracts.reports import WRITERS, write_files
+from sarkmock_contracts.reports.data import users_file
+from sarkmock_contracts.reports.sarif import as_sarif
 from sarkmock_contracts.run import Run, embedded
 from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.spec.contract import Contract
@@ -90,7 +92,10 @@ def test_junit_has_a_case_for_every_operation_and_fails_those_that_are_new(repor
     assert "curl " in cases["agents.create"].find("failure").text
     assert "globals-path" not in cases["tenants.list"].findtext("system-out", "")
     assert cases["globals.list"].find("failure") is None
+    assert float(cases["agents.create"].get("time")) > 0
     for suite in root:
+        assert float(suite.get("time")) == pytest.approx(
+            sum(float(case.get("time")) for case in suite.findall("testcase")), abs=0.01)
         assert int(suite.get("tests")) == len(suite.findall("testcase"))
         assert int(suite.get("failures")) == len(suite.findall("testcase/failure"))
 
@@ -114,7 +119,28 @@ def test_sarif_points_at_the_line_of_the_document(reports):
     assert "suppressions" not in results["agents.create:rules:name:refused"]
     rules = run["tool"]["driver"]["rules"]
     assert all(rules[one["ruleIndex"]]["id"] == one["ruleId"] for one in run["results"])
-    assert all(one["level"] in ("error", "warning", "note") for one in run["results"])
+    assert {one["level"] for one in run["results"] if "suppressions" in one} == {"note"}
+    assert results["agents.create:rules:name:refused"]["level"] in ("error", "warning")
+    assert place["artifactLocation"]["uriBaseId"] in run["originalUriBaseIds"]
+
+
+def test_sarif_points_into_the_repository_of_the_user(data):
+    for file in ("ci/accepted.yaml", "box.yaml"):
+        run, = json.loads(as_sarif({**data, "run": {**data["run"], "file": file}}))["runs"]
+        assert {one["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for one in run["results"]} == {file}
+        assert all(one["relatedLocations"] for one in run["results"])
+
+
+@pytest.mark.parametrize(("options", "file"), [
+    ({"accept": "ci/accepted.yaml"}, "ci/accepted.yaml"), ({"profile": "box.yaml", "accept": "a.yaml"}, "box.yaml"),
+    ({"accept": "/elsewhere/a.yaml"}, None), ({}, None)])
+def test_a_file_of_the_users(options, file):
+    assert users_file(RunOptions(**options)) == file
+
+
+def test_strict_sarif_suppresses_nothing_that_fails(data):
+    run, = json.loads(as_sarif({**data, "run": {**data["run"], "strict": True}}))["runs"]
+    assert not any("suppressions" in one for one in run["results"])
 
 
 @pytest.mark.parametrize(("pointer", "words"), [

@@ -104,9 +104,13 @@ class Run:
 
     def send(self, request: Request) -> Judged:
         """Send a request and judge the answer."""
-        judged = self.judge.judge(self.target.send(request))
+        began = time.perf_counter()
+        exchange = self.target.send(request)
+        seconds = time.perf_counter() - began
+        judged = self.judge.judge(exchange)
         operation = self.contract.operation_of(request)
         if operation is not None:
+            self.coverage.seconds[operation.id,] += seconds  # type: ignore[assignment]
             self.fixtures.saw(operation, judged)
             self.live.saw(operation, judged)
         return judged

@@ -14,13 +14,10 @@ from ..fixtures.rows import Body, Fixtures
 from ..judge.conformance import Problem
 from ..run import Run
 from ..safety.restorable import SURELY
+from ..spec.boundary_values import ARRAYS, NOTHING
 from ..spec.contract import Contract
 from ..spec.operation_data import open_fields
 from .persistence import check_stored
-
-# Tried on every field: what the rules lists of the document say of nothing at all.
-NOTHING: tuple[Any, ...] = (None, "", "  ")
-ARRAYS: tuple[Any, ...] = ([], ["a"], {"a": 1})
 
 
 @dataclass(frozen=True)

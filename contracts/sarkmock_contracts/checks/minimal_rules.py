@@ -16,9 +16,9 @@ from ..errors import NoBounds, Unavailable
 from ..fixtures.rows import Body, Fixtures
 from ..judge.oracle import messages_of, rule_messages
 from ..run import Run
-from ..spec.boundary_values import is_placeholder, placeholder
+from ..spec.boundary_values import NOTHING, is_placeholder, placeholder
 from ..spec.operation_data import narrowed, recipe
-from .boundaries import NOTHING, Packet, died, differences, refused, rule_names, surely_refused
+from .boundaries import Packet, died, differences, refused, rule_names, surely_refused
 from .persistence import check_stored
 
 ABSENT = object()  # how a required field is refused: by leaving it out

@@ -1,18 +1,50 @@
-"""A request as a shell line that repeats it. Knows nothing of findings."""
+"""Requests as shell lines that repeat them. Knows nothing of findings."""
 
 from __future__ import annotations
 
 import base64
+import re
 import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from urllib.parse import unquote
 
-from .http import Request
+from .http import Exchange, Request
 
 _PLAIN_CONTROL = {"\n": r"\n", "\t": r"\t", "\r": r"\r"}
+_VALUE = r"""s/.*"{}": *"\{{0,1\}}\([^",}}]*\).*/\1/p"""
 
 
-def curl_line(url: str, request: Request) -> str:
-    """One line for bash, whatever bytes the body holds."""
-    words = ["curl", "-sk", "--path-as-is", *_method(request.method), quote(url + request.target)]
+def curl_script(url: str, exchanges: Sequence[Exchange], clean: Callable[[Request, str], str]) -> list[str]:
+    """Lines for bash that repeat some exchanges; names that the server makes up are taken from its answers.
+
+    ``clean`` takes secrets out of the line of a request.
+    """
+    lines: list[str] = []
+    variables: dict[str, str] = {}
+    for number, exchange in enumerate(exchanges):
+        line = clean(exchange.request, curl_line(url, exchange.request, variables))
+        named = next(made_up(exchange, exchanges[number + 1:], variables), None)
+        if named is not None:
+            field, value = named
+            variables[value] = f"{re.sub('[^a-z0-9]', '_', field.lower())}{len(variables) + 1}"
+            line = f"{variables[value]}=$({line} | sed -n {shlex.quote(_VALUE.format(field))})"
+        lines.append(line)
+    return lines
+
+
+def made_up(exchange: Exchange, later: Sequence[Exchange], known: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The field and value of a name that the server made, and that paths of later requests hold."""
+    paths = {unquote(part) for other in later for part in other.request.path.split("/")[2:]}
+    sent = exchange.request.path.encode() + exchange.request.body
+    for field, value in exchange.response.fields.items():
+        text = str(value)
+        if isinstance(value, (str, int)) and text in paths and text not in known and text.encode() not in sent:
+            yield field, text
+
+
+def curl_line(url: str, request: Request, variables: Mapping[str, str] | None = None) -> str:
+    """One line for bash, whatever bytes the body holds. Segments of the path may be variables of the shell."""
+    words = ["curl", "-sk", "--path-as-is", *_method(request.method), _address(url, request, variables or {})]
     for name, value in request.headers:
         words += ["-H", quote(f"{name}: {value}")]
     if not request.body:
@@ -25,6 +57,19 @@ def curl_line(url: str, request: Request) -> str:
 
 def _method(method: str) -> list[str]:
     return ["-I"] if method == "HEAD" else ["-X", method]
+
+
+def _address(url: str, request: Request, variables: Mapping[str, str]) -> str:
+    parts = [url]
+    words = []
+    for part in request.target.split("/")[1:]:
+        name = variables.get(unquote(part))
+        if name is None:
+            parts.append(part)
+        else:
+            words += [quote("/".join([*parts, ""])), f'"${name}"']
+            parts = [""]
+    return "".join([*words, quote("/".join(parts))] if parts != [""] else words)
 
 
 def _text(body: bytes) -> str | None:

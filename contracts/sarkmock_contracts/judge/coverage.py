@@ -30,6 +30,7 @@ class Coverage:
         self.checked: set[str] = set()  # operations whose checks beside the rules spoke, or should have
         self.paths: set[str] = set()  # looked for, though the document does not have them
         self.strange: set[Field] = set()  # sent, though the document does not have them
+        self.seconds: Counter[tuple[str]] = Counter()  # that the answers of an operation took
 
     def saw(self, operation: Operation, exchange: Exchange, given: Verdict | None) -> None:
         """Count an exchange."""

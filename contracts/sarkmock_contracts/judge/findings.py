@@ -34,7 +34,10 @@ class Identity(NamedTuple):
 
 @dataclass
 class Finding:
-    """A difference between target and document, with the shortest exchanges that showed it."""
+    """A difference between target and document, with the shortest exchanges that showed it.
+
+    ``steps`` are the exchanges that show it at a fresh target: writes that prepare it, then the evidence.
+    """
 
     identity: Identity
     message: str
@@ -42,6 +45,7 @@ class Finding:
     count: int = 1
     deviations: tuple[str, ...] = field(default=())
     request: int = 0  # how many requests had been sent when it was first met
+    steps: tuple[Exchange, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.identity}: {self.message}"
@@ -65,7 +69,7 @@ class Findings:
         kept.count += found.count
         kept.deviations = tuple(dict.fromkeys((*kept.deviations, *found.deviations)))
         if _weight(found.evidence) < _weight(kept.evidence):
-            kept.message, kept.evidence = found.message, found.evidence
+            kept.message, kept.evidence, kept.steps = found.message, found.evidence, found.steps
         return kept
 
     def of(self, identity: Identity) -> list[Finding]:

@@ -18,6 +18,7 @@ from .conformance import Problem, conforms
 from .coverage import Coverage
 from .findings import Finding, Findings, Identity
 from .oracle import Verdict, differs, verdict
+from .preparation import History
 from .verdicts import Lists
 
 PBX_DOWN = 503  # the product asks for the PBX before it does anything
@@ -57,6 +58,7 @@ class Judge:
         self.gaps = Gaps()
         self.samples: dict[tuple[str, int], Judged] = {}  # the first exchange of each operation and status
         self.crashing: set[Identity] = set()  # operations that crash whatever is sent
+        self.history = History(contract)
 
     def judge(self, exchange: Exchange) -> Judged:
         """Compare an exchange with the document and keep account of it."""
@@ -65,6 +67,7 @@ class Judge:
         operation = self.contract.operation_of(exchange.request)
         if operation is None:
             return Judged(exchange.request, exchange.response)
+        self.history.saw(operation, exchange)
         given = self._verdict(operation, exchange)
         excused = given is not None and given.excuses(exchange.response)
         found = (self._blamed(operation, problem, given) for problem in self._problems(operation, exchange, given))
@@ -85,7 +88,9 @@ class Judge:
         identity = Identity(operation, problem.check, problem.field, problem.kind)
         finding = Finding(identity, problem.message, evidence, request=self.requests)
         finding.deviations = self.attribution.explain(finding)
-        self.findings.add(finding)
+        kept = self.findings.add(finding)
+        if kept.evidence is evidence:
+            kept.steps = self.history.leading_to(evidence)
         return True
 
     def expect(self, known: tuple[Deviation, ...]) -> None:

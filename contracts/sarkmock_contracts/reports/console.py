@@ -12,11 +12,10 @@ from rich.text import Text
 
 from sarkmock.suite_api import Operation, redacted
 
-from ..client.curl import curl_line
 from ..judge.causes import SHOWN, Cause
 from ..judge.verdicts import Classified, Outcome, causes, page_lines
 from ..run import Run
-from .data import STEPS
+from .data import STEPS, script
 
 NAMED = 8  # names of a cause
 STYLES = {"breaks": "bold red", "surprises": "yellow", "cosmetic": "dim"}
@@ -105,8 +104,11 @@ def finding_lines(run: Run, judged: Classified) -> Iterator[Text]:
         yield Text(f"  was accepted until {judged.acceptance.expires}: {judged.acceptance.reason}")
     if judged.deviations:
         yield Text(f"  known: {', '.join(judged.deviations)}")
-    for exchange in finding.evidence[-STEPS:]:
-        yield Text(f"  {redacted(curl_line(run.target.url, exchange.request))}", style="dim")
+    requests = script(run, finding)
+    if len(requests) > STEPS:
+        yield Text(f"  the last {STEPS} of {len(requests)} requests; --report DIR writes all of them", style="dim")
+    for line in requests[-STEPS:]:
+        yield Text(f"  {line}", style="dim")
 
 
 def listed_lines(outcome: Outcome) -> Iterator[Text]:

@@ -6,21 +6,26 @@ Secrets are taken out here, so that no report can hold one.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import chain
 from typing import Any
 
-from sarkmock.suite_api import Operation, body_text, redacted, source_of
+from sarkmock.suite_api import Operation, body_text, is_secret, profiles, read_input, redacted, source_of
 
-from ..client.curl import curl_line
-from ..client.http import Exchange
+from ..client.curl import curl_line, curl_script
+from ..client.http import Exchange, Request
 from ..judge.attribution import places
 from ..judge.causes import Cause
 from ..judge.finding_types import SEVERITIES
+from ..judge.findings import Finding
 from ..judge.verdicts import Classified, Listed, Outcome, causes, page_lines
 from ..run import Run
+from ..run_options import RunOptions
+from ..spec.boundary_values import ARRAYS, NOTHING
 
 Data = dict[str, Any]
 FORMAT = "sarkmock-report/1"
@@ -65,6 +70,7 @@ def about(run: Run) -> Data:
     seconds = time.monotonic() - run.began
     started = datetime.now(UTC).timestamp() - seconds
     return {"url": redacted(run.target.url), "embedded": options.url is None, "profile": options.profile,
+            "file": users_file(options),
             "random_seed": options.random_seed, "only": options.only, "quick": options.quick,
             "shard": str(options.shard) if options.shard else None,
             "strict": options.strict,
@@ -72,6 +78,13 @@ def about(run: Run) -> Data:
             "seconds": round(seconds, 1), "requests": run.target.requests,
             "stopped": redacted(run.gaps.stopped) or None,
             "untested": run.gaps.untested, "residue": redacted(run.residue)}
+
+
+def users_file(options: RunOptions) -> str | None:
+    """The user's own file that findings can be shown in: the overlay that judges, else the list of what is accepted."""
+    files = [name for name in (options.profile if options.profile not in profiles() else None, options.accept) if name]
+    return next((name for name in (os.path.relpath(file).replace(os.sep, "/") for file in files)
+                 if not name.startswith("../")), None)
 
 
 def summary(outcome: Outcome) -> dict[str, int]:
@@ -100,6 +113,7 @@ def finding(run: Run, judged: Classified) -> Data:
         "place": {"pointer": place, "file": f"openapi/{file}", "line": line},
         "accepted": acceptance(judged),
         "exchanges": [exchanged(run.target.url, one) for one in found.evidence[-STEPS:]],
+        "script": script(run, found),
     }
 
 
@@ -108,6 +122,32 @@ def acceptance(judged: Classified) -> Data | None:
     if entry is None:
         return None
     return {"reason": entry.reason, "expires": entry.expires.isoformat() if entry.expires else None}
+
+
+def script(run: Run, found: Finding) -> list[str]:
+    """Lines for bash that show a finding at a fresh target."""
+    def clean(request: Request, line: str) -> str:
+        return line if holds_test_values(run, request) else str(redacted(line))
+
+    return curl_script(run.target.url, found.steps or found.evidence, clean)
+
+
+def holds_test_values(run: Run, request: Request) -> bool:
+    """Whether the passwords of a request come from the suite's tables: without them it could not be repeated."""
+    operation = run.contract.operation_of(request)
+    sent = read_input(request.method, request.content_type, request.query, request.body)[0]
+    rest = {name: value for name, value in sent.items() if not is_secret(name)}
+    if operation is None or redacted([request.target, rest]) != [request.target, rest] or redacted(
+            request.headers) != request.headers:
+        return False
+    return all(name in operation.rules and repr(sent[name]) in table_values(run, operation, name)
+               for name in sent.keys() - rest.keys())
+
+
+def table_values(run: Run, operation: Operation, field: str) -> set[str]:
+    bounds = run.fixtures.bounds(operation, field)
+    values = (bounds.accept, bounds.reject, bounds.fatal, bounds.strangers, NOTHING, ARRAYS)
+    return {text for value in chain(*values) for text in (repr(value), repr(str(value)))}
 
 
 def exchanged(url: str, exchange: Exchange) -> Data:
@@ -135,6 +175,7 @@ def covered(run: Run, outcome: Outcome, operation: Operation) -> Data:
     found = [judged for judged in outcome.findings if judged.finding.identity.operation == operation.id]
     return {"operation": operation.id, "method": operation.method, "path": operation.path, "section": operation.section,
             "hazard": operation.hazard, "page_lines": list(operation.source), "statuses": statuses,
+            "seconds": round(run.coverage.seconds[operation.id,], 3),
             "findings": [judged.id for judged in found if judged.finding.identity.field not in operation.rules],
             "rules": list(variables(run, found, operation))}
 

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from .data import Data
 
 FAILING = ("new", "expired")
 _XML = {code: None for code in range(32) if code not in (9, 10, 13)} | {0xFFFE: None, 0xFFFF: None}
+
+
+class Case(NamedTuple):
+    """An operation, whether a request was sent to it, and how long its answers took."""
+
+    name: str
+    sent: bool
+    seconds: float
 
 
 def as_junit(data: Data) -> str:
@@ -21,10 +29,11 @@ def as_junit(data: Data) -> str:
         by_operation.setdefault(finding["operation"], []).append(finding)
     sections = dict.fromkeys(one["section"] for one in data["coverage"])
     for section in sections:
-        cases = [(one["operation"], bool(one["statuses"])) for one in data["coverage"] if one["section"] == section]
+        cases = [Case(one["operation"], bool(one["statuses"]), one["seconds"]) for one in data["coverage"]
+                 if one["section"] == section]
         _suite(root, section, cases, by_operation, failing)
     known = {one["operation"] for one in data["coverage"]}
-    others = [(name or "unknown paths", True) for name in by_operation if name not in known]
+    others = [Case(name or "unknown paths", True, 0.0) for name in by_operation if name not in known]
     by_operation["unknown paths"] = by_operation.pop("", [])
     if others:
         _suite(root, "other", others, by_operation, failing)
@@ -35,20 +44,23 @@ def as_junit(data: Data) -> str:
 
 
 def _residue(root: ElementTree.Element, lines: list[str]) -> None:
-    suite = ElementTree.SubElement(root, "testsuite", name="clean-up", tests="1", failures="1", errors="0", skipped="0")
-    case = ElementTree.SubElement(suite, "testcase", classname="sarkmock.clean-up", name="all is as before")
+    suite = ElementTree.SubElement(root, "testsuite", name="clean-up", tests="1", failures="1", errors="0", skipped="0",
+                                   time="0.000")
+    case = ElementTree.SubElement(suite, "testcase", classname="sarkmock.clean-up", name="all is as before",
+                                  time="0.000")
     ElementTree.SubElement(case, "failure", message=f"{len(lines)} things are not as before").text = "\n".join(
         line.translate(_XML) for line in lines)
 
 
-def _suite(root: ElementTree.Element, section: str, cases: list[tuple[str, bool]],
+def _suite(root: ElementTree.Element, section: str, cases: list[Case],
            found: Mapping[str, list[Data]], failing: set[str]) -> None:
-    bad = sum(any(one["status"] in failing for one in found.get(name, ())) for name, _ in cases)
-    unsent = sum(not sent and name not in found for name, sent in cases)
+    bad = sum(any(one["status"] in failing for one in found.get(case.name, ())) for case in cases)
+    unsent = sum(not case.sent and case.name not in found for case in cases)
     suite = ElementTree.SubElement(root, "testsuite", name=section, tests=str(len(cases)), failures=str(bad),
-                                   errors="0", skipped=str(unsent))
-    for name, sent in cases:
-        case = ElementTree.SubElement(suite, "testcase", classname=f"sarkmock.{section}", name=name)
+                                   errors="0", skipped=str(unsent), time=f"{sum(case.seconds for case in cases):.3f}")
+    for name, sent, seconds in cases:
+        case = ElementTree.SubElement(suite, "testcase", classname=f"sarkmock.{section}", name=name,
+                                      time=f"{seconds:.3f}")
         mine = found.get(name, [])
         failures = [one for one in mine if one["status"] in failing]
         if failures:
@@ -63,7 +75,7 @@ def _suite(root: ElementTree.Element, section: str, cases: list[tuple[str, bool]
 def _failure(case: ElementTree.Element, failures: list[Data]) -> None:
     message = f"{len(failures)} findings, first: {failures[0]['message']}"
     element = ElementTree.SubElement(case, "failure", type=failures[0]["severity"], message=_clean(message))
-    told = ["\n".join([_line(one), *(step["curl"] for step in one["exchanges"])]) for one in failures]
+    told = ["\n".join([_line(one), *one["script"]]) for one in failures]
     element.text = _clean("\n\n".join(told))
 
 

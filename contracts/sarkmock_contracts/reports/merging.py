@@ -44,9 +44,10 @@ def merge(directories: Sequence[Path], output: Path | None, console: Console) ->
     outcome = run.outcome()
     data = describe(run, outcome)
     data["run"]["started"] = min(share["run"]["started"] for share in shares)
-    exchanges = {(one["id"], one["message"]): one["exchanges"] for share in shares for one in share["findings"]}
+    shown = {(one["id"], one["message"]): one for share in shares for one in share["findings"]}
     for finding in data["findings"]:
-        finding["exchanges"] = exchanges.get((finding["id"], finding["message"]), finding["exchanges"])
+        own = shown.get((finding["id"], finding["message"]), finding)
+        finding |= {name: own[name] for name in ("exchanges", "script")}
     write_report(run, outcome, console)
     for line in filter(None, (run.gaps.stopped, *run.residue)):
         console.print(line, soft_wrap=True)

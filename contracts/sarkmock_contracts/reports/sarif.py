@@ -1,4 +1,7 @@
-"""The run as SARIF 2.1.0: every finding at the line of the OpenAPI files that it speaks of. Knows plain data."""
+"""The run as SARIF 2.1.0: findings at a file of the user's, else at the line of the installed OpenAPI files.
+
+What does not fail the run is suppressed and a note, for readers that count levels alone. Knows plain data.
+"""
 
 from __future__ import annotations
 
@@ -9,32 +12,42 @@ from ..judge.finding_types import FINDING_TYPES
 from .data import Data
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+PACKAGE = "SARKMOCK"  # stands for the folder of the installed document
 LEVELS = {"breaks": "error", "surprises": "warning", "cosmetic": "note"}
 
 def as_sarif(data: Data) -> str:
     checks = sorted({one["check"] for one in data["findings"]})
     rules = [{"id": check, "shortDescription": {"text": FINDING_TYPES[check].text}} for check in checks]
     driver = {"name": data["tool"]["name"], "version": data["tool"]["version"], "rules": rules}
-    run = {"tool": {"driver": driver}, "results": [_result(one, checks) for one in data["findings"]],
+    failing = {"new", "expired", *(["known"] if data["run"]["strict"] else [])}
+    run = {"tool": {"driver": driver},
+           "originalUriBaseIds": {PACKAGE: {"description": {"text": "the folder that holds sarkmock's openapi/"}}},
+           "results": [_result(one, checks, one["status"] not in failing, data["run"]["file"])
+                       for one in data["findings"]],
            "columnKind": "unicodeCodePoints",
            "properties": {"target": data["target"], "profile": data["run"]["profile"]}}
     return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False) + "\n"
 
 
-def _result(finding: Data, checks: list[str]) -> Data:
+def _result(finding: Data, checks: list[str], suppressed: bool, file: str | None) -> Data:
     place = finding["place"]
-    physical = {"artifactLocation": {"uri": place["file"]}, "region": {"startLine": place["line"]}}
-    location = {"physicalLocation": physical,
+    of_package = {"artifactLocation": {"uri": place["file"], "uriBaseId": PACKAGE},
+                  "region": {"startLine": place["line"]}}
+    of_user = {"artifactLocation": {"uri": file}, "region": {"startLine": 1}}
+    location = {"physicalLocation": of_user if file else of_package,
                 "logicalLocations": [{"fullyQualifiedName": place["pointer"] or "/", "kind": "element"}]}
     result: Data = {
-        "ruleId": finding["check"], "ruleIndex": checks.index(finding["check"]), "level": LEVELS[finding["severity"]],
+        "ruleId": finding["check"], "ruleIndex": checks.index(finding["check"]),
+        "level": "note" if suppressed else LEVELS[finding["severity"]],
         "message": {"text": f"{finding['id']}: {finding['message']}"}, "locations": [location],
         "baselineState": "new" if finding["status"] == "new" else "unchanged",
         "partialFingerprints": {"identity/v1": hashlib.sha256(finding["id"].encode()).hexdigest()},
         "properties": {"status": finding["status"], "deviations": finding["deviations"],
                        "pageLines": finding["page_lines"],
-                       "curl": [step["curl"] for step in finding["exchanges"]]}}
-    if finding["status"] in ("known", "accepted"):
+                       "script": finding["script"]}}
+    if file:
+        result["relatedLocations"] = [{"physicalLocation": of_package}]
+    if suppressed:
         why = (finding["accepted"] or {}).get("reason") or "known: " + ", ".join(finding["deviations"])
         result["suppressions"] = [{"kind": "external", "justification": why}]
     return result

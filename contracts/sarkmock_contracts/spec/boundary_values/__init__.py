@@ -19,6 +19,9 @@ KINDS = ("accept", "reject", "fatal")
 _ASIDE = {"required", "nullable"}  # judged apart, on every field
 NOT_DERIVED = {"exists", "unique", "file", "mimes", "mimetypes"}
 MOST_DERIVED = 12
+# Tried on every field: what the rules lists of the document say of nothing at all.
+NOTHING: tuple[Any, ...] = (None, "", "  ")
+ARRAYS: tuple[Any, ...] = ([], ["a"], {"a": 1})
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,141 @@
+"""What has to be sent before a finding can be seen again at a fresh target: the writes that its evidence builds on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from sarkmock.suite_api import Operation, UploadedFile, read_input
+
+from ..client.http import Exchange, Request
+from ..spec.contract import Contract
+
+REMEMBERED = 20_000  # writes; an older one is hardly the reason for what is seen now
+
+
+@dataclass(frozen=True)
+class Write:
+    """A write that succeeded: what it made, the names it uses, the variables it set."""
+
+    exchange: Exchange
+    made: frozenset[str]
+    uses: frozenset[str]
+    fields: frozenset[str]
+
+    @property
+    def collection(self) -> str:
+        return segments(self.exchange.request)[0]
+
+    @property
+    def touched(self) -> set[tuple[str, str]]:
+        """What it makes, changes or removes."""
+        return {(self.collection, name) for name in self.made or segments(self.exchange.request)[1:2]}
+
+
+class History:
+    """The writes of a run."""
+
+    def __init__(self, contract: Contract) -> None:
+        self.contract = contract
+        self.writes: list[Write] = []
+
+    def saw(self, operation: Operation, exchange: Exchange) -> None:
+        """Remember an exchange that changed the target."""
+        if operation.hazard == "read" or exchange.request.method in ("HEAD", "OPTIONS") or not exchange.response.ok:
+            return
+        sent = sent_in(exchange.request)
+        self.writes.append(Write(exchange, frozenset(self._made(operation, exchange, sent)), names_of(exchange.request),
+                                 frozenset(sent)))
+        del self.writes[:-REMEMBERED]
+
+    def leading_to(self, evidence: Sequence[Exchange]) -> tuple[Exchange, ...]:
+        """The evidence, and before it every write without which a fresh target would answer differently."""
+        shown = {id(exchange.response) for exchange in evidence}
+        rest, steps = list(evidence), list[Exchange]()
+        for write in self._needed(evidence, shown):
+            if id(write.exchange.response) in shown:
+                while rest and rest[0].response is not write.exchange.response:
+                    steps.append(rest.pop(0))
+                rest = rest[1:]
+            steps.append(write.exchange)
+        return (*steps, *rest)
+
+    def _needed(self, evidence: Sequence[Exchange], shown: set[int]) -> list[Write]:
+        """Backwards through the writes: what made or changed something that is named later, and was there then."""
+        search = Search(evidence)
+        chosen = []
+        for write in reversed(self.writes):
+            if id(write.exchange.response) in shown or search.wants(write):
+                chosen.append(write)
+        return sorted([*chosen, *search.removed.values()], key=self.writes.index)
+
+    def _made(self, operation: Operation, exchange: Exchange, sent: dict[str, Any]) -> Iterator[str]:
+        """The keys of a row and the names of files."""
+        yield from (value.name for value in sent.values() if isinstance(value, UploadedFile))
+        yield from (value.name.removesuffix(".zip") for value in sent.values() if isinstance(value, UploadedFile))
+        if exchange.request.method != "PUT":
+            links = self.contract.links_from(operation).values()
+            fields = {field for link in links for field in link.parameters.values()}
+            fields |= {operation.table.key} if operation.table else set()
+            yield from (str(exchange.response.fields[field]) for field in fields & exchange.response.fields.keys())
+
+
+class Search:
+    """What is needed, as known so far on the way back."""
+
+    def __init__(self, evidence: Sequence[Exchange]) -> None:
+        requests = [exchange.request for exchange in evidence]
+        self.names = set[str]().union(*map(names_of, requests))
+        self.whole = {segments(request)[0] for request in requests
+                      if len(segments(request)) == 1 and request.method in ("GET", "HEAD")}
+        self.emptied = {segments(request)[-1] for request in requests if request.method == "DELETE"}
+        self.later = set[tuple[str, str]]()  # rows made or removed by a write that comes later
+        self.covered: dict[str, set[str]] = {}  # variables that a later write of the same path sets
+        self.removed: dict[tuple[str, str], Write] = {}  # rows of before the run that it has removed
+
+    def wants(self, write: Write) -> bool:
+        """Whether a write is needed; then what it names is needed, too."""
+        method = write.exchange.request.method
+        touched = write.touched
+        if not self._concerns(write) or touched & self.later:
+            if method == "POST":
+                self._forget(touched)
+            return False
+        if method == "DELETE":
+            self.later |= touched
+            self.removed |= dict.fromkeys(touched, write)
+            return False
+        if method == "PUT":
+            covered = self.covered.setdefault(write.exchange.request.path, set())
+            if write.fields and write.fields <= covered:
+                return False
+            covered |= write.fields
+        else:
+            self.later |= touched
+        self.names |= write.uses
+        return True
+
+    def _concerns(self, write: Write) -> bool:
+        return (write.collection in self.whole or bool(self.emptied & write.uses)
+                or any(name in self.names for _, name in write.touched))
+
+    def _forget(self, touched: set[tuple[str, str]]) -> None:
+        """A row that the run had made itself need not be removed at a fresh target."""
+        for place in touched:
+            self.removed.pop(place, None)
+
+
+def segments(request: Request) -> list[str]:
+    return [unquote(part) for part in request.path.strip("/").split("/")]
+
+
+def sent_in(request: Request) -> dict[str, Any]:
+    return dict(read_input(request.method, request.content_type, request.query, request.body)[0])
+
+
+def names_of(request: Request) -> frozenset[str]:
+    """Everything in a request that can be the name of a row or a file."""
+    values = (str(value).strip() for value in sent_in(request).values() if isinstance(value, (str, int)))
+    return frozenset((*segments(request)[1:], *filter(None, values)))

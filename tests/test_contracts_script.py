@@ -1,0 +1,94 @@
+"""The script of a finding shows it at a fresh mock, whatever the run had done before it met it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+from sarkmock_contracts.client.http import Request, with_json
+from sarkmock_contracts.judge.conformance import Problem
+from sarkmock_contracts.judge.findings import Finding
+from sarkmock_contracts.reports.data import script
+from sarkmock_contracts.run import Run
+
+from sarkmock import SarkMock
+from tests.contract_runs import NOW, run, suite_of
+
+RANDOM = re.compile(r'"passwd":"\w*"|"pkey":"dateSeg\d+"|"id":\d+')
+
+
+@pytest.fixture(scope="module")
+def fresh() -> Iterator[SarkMock]:
+    with SarkMock(profile="shipped", tls=False, now=NOW) as mock:
+        yield mock
+
+
+def answer(box: SarkMock, lines: list[str]) -> tuple[int, str]:
+    """Status and body that the last line of a script gets from a fresh mock."""
+    box.reset()
+    lines = [line.replace("https://127.0.0.1:44300/api", box.url) for line in lines]
+    last = lines.pop().replace("curl -sk", r"curl -sk -w '\n%{http_code}'")
+    text = "\n".join([*(f"{line} >/dev/null" if line.startswith(("curl", "echo")) else line for line in lines), last])
+    ended = subprocess.run(["bash", "-c", text], capture_output=True, timeout=60, check=True)
+    body, _, status = ended.stdout.decode("utf-8", "replace").rpartition("\n")
+    return int(status), body
+
+
+def repeats(box: SarkMock, suite: Run, found: Finding) -> bool:
+    request, response = found.evidence[-1].request, found.evidence[-1].response
+    status, body = answer(box, script(suite, found))
+    expected = response.body.decode("utf-8", "replace")
+    same = request.method == "HEAD" or RANDOM.sub("", body) == RANDOM.sub("", expected)
+    return status == response.status and same
+
+
+@pytest.mark.parametrize("section", ["tenants", "daytimers", "snapshots", "backups"])
+def test_every_finding_is_repeated_at_a_fresh_mock(section: str, fresh: SarkMock) -> None:
+    suite = run(suite_of("documented", "shipped", only=section, quick=True, max_examples=1))
+    assert len(suite.findings) > 0
+    wrong = [[str(found.identity), found.evidence[-1].response, *script(suite, found)]
+             for found in suite.findings if not repeats(fresh, suite, found)]
+    assert wrong == []
+
+
+def test_what_prepares_a_finding_comes_first(fresh: SarkMock) -> None:
+    """The tenant, the extension in it and its change; not the rows beside them, nor changes that were overwritten."""
+    suite = suite_of("documented", "documented")
+    for name in ("acme", "other"):
+        assert suite.send(with_json("POST", "/tenants", {"pkey": name, "description": name})).response.ok
+    assert suite.send(with_json("POST", "/extensions/mailbox", {"pkey": "6001", "cluster": "acme"})).response.ok
+    for text in ("one", "two"):
+        assert suite.send(with_json("PUT", "/extensions/6001", {"desc": text})).response.ok
+    suite.get("/tenants")
+    shown = suite.send(Request("GET", "/extensions/6001"))
+    suite.report("extensions.show", Problem("stored", "desc", "changed", "text"), shown)
+    found, = suite.findings
+    assert [(step.request.method, step.request.path) for step in found.steps] == [
+        ("POST", "/tenants"), ("POST", "/extensions/mailbox"), ("PUT", "/extensions/6001"),
+        ("GET", "/extensions/6001")]
+    assert b"two" in found.steps[2].request.body
+
+
+def test_names_that_the_server_makes_are_variables() -> None:
+    suite = suite_of("documented", "documented")
+    made = suite.send(Request("GET", "/snapshots/new"))
+    name = made.response.fields["newsnapshotname"]
+    gone = suite.send(Request("DELETE", f"/snapshots/{name}"))
+    suite.report("snapshots.delete", Problem("presence", "", "still there", "text"), gone)
+    found, = suite.findings
+    first, second = script(suite, found)
+    assert first.startswith("newsnapshotname1=$(curl ")
+    assert second.split(" -H ")[0].endswith('/snapshots/"$newsnapshotname1"')
+
+
+@pytest.mark.parametrize(("passwd", "shown"), [("12345", True), ("hunter2sesame", False)])
+def test_only_passwords_of_the_tables_are_shown(passwd: str, shown: bool) -> None:
+    suite = suite_of("documented", "documented")
+    value = suite.fixtures.bounds(suite.contract.by_id["agents.create"], "passwd").accept[0] if shown else passwd
+    agent = {"pkey": "8001", "passwd": value, "name": "a", "cluster": "default"}
+    sent = suite.send(with_json("POST", "/agents", agent))
+    suite.report("agents.create", Problem("rules", "name", "accepted", "text"), sent)
+    found, = suite.findings
+    assert (str(value) in "".join(script(suite, found))) is shown
