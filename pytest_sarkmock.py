@@ -61,7 +61,7 @@ def sark_ssl_context() -> SSLContext | bool:
 @pytest.fixture(scope="session")
 def make_sark(sark_listen_address: tuple[str, int], sark_ssl_context: SSLContext | bool,
               ) -> Iterator[Callable[..., SarkMock]]:
-    """Starts one more SARK, by SarkMock's arguments; it runs until the session ends and is reset by nobody else."""
+    """Starts one more SARK, by SarkMock's arguments; it runs until the session ends, and only you reset it."""
     from sarkmock import SarkMock
 
     host, port = sark_listen_address

@@ -52,7 +52,7 @@ def redacted(value: Any) -> Any:
 
 
 def body_text(body: bytes) -> str:
-    """A body for people: bytes that are no text are counted, a long one is cut."""
+    """A body for people: bytes that are not text are counted, a long one is cut."""
     try:
         whole = str(redacted(body.decode()))
     except UnicodeDecodeError:

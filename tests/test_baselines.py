@@ -202,9 +202,9 @@ GOOD = files.as_text(baseline(Facts([Fact("GET /tenants", "reach", "", "there")]
 
 
 @pytest.mark.parametrize(("text", "problem"), [
-    ("", "is no baseline"),
-    ("hello\n", "its first line is no JSON"),
-    ('{"openapi": "3.1.0"}\n', "is no baseline"),
+    ("", "is not a baseline"),
+    ("hello\n", "its first line is not JSON"),
+    ('{"openapi": "3.1.0"}\n', "is not a baseline"),
     (GOOD.replace('baseline": 1', 'baseline": 2'), "is a baseline of version 2; this sarkmock reads version 1"),
     (GOOD[:-20], "cut short"),
     ("".join(GOOD.splitlines(keepends=True)[:-1]), "cut short"),
@@ -310,7 +310,7 @@ def test_a_budget_is_kept_and_what_it_leaves_out_is_told(box, tmp_path):
 
 @pytest.mark.parametrize(("options", "problem"), [
     (["http://127.0.0.1:1/api"], "refuses connections"),
-    (["ftp://127.0.0.1/api"], "no http or https URL"),
+    (["ftp://127.0.0.1/api"], "not an http or https URL"),
     (["http://pbx.example/api"], "is not encrypted"),
     (["http://127.0.0.1:1/api", "--only", "Tenant"], "no section 'Tenant'; there is Agents, "),
     (["http://127.0.0.1:1/api", "--max-time", "soon"], "write a time like 90s"),
@@ -324,7 +324,7 @@ def test_a_box_that_cannot_be_asked_is_told_on_one_line(tmp_path, options, probl
 def test_nothing_is_replaced_unasked(box, tmp_path):
     file = tmp_path / "notes.txt"
     file.write_text("mine")
-    assert "is no baseline: it is not replaced" in mistake("baseline", box.url, "-o", str(file), "--force")
+    assert "is not a baseline: it is not replaced" in mistake("baseline", box.url, "-o", str(file), "--force")
     assert file.read_text() == "mine"
     file.write_text(GOOD)
     assert "--force replaces it" in mistake("baseline", box.url, "-o", str(file))

@@ -165,8 +165,8 @@ def test_traffic_that_is_not_complete_is_refused(client, text):
 @pytest.mark.parametrize(("text", "problem"), [
     ("- GET /tenant\n", ":1: there is no operation GET /tenant; is it GET /tenants?"),
     ("- GET /tenants\n- operation: GET /agents\n  uses: [x]\n", ":2: uses: no such key"),
-    ("- operation: GET /agents\n  reads: pkey\n", ":1: reads: a list of names is wanted"),
-    ("operations: []\n", ":1: a list of operations is wanted, a HAR file, or a journal"),
+    ("- operation: GET /agents\n  reads: pkey\n", ":1: reads: expected a list of names"),
+    ("operations: []\n", ":1: expected a list of operations, a HAR file, or a journal"),
     ("- {\n", ":2: "), ("", "lists nothing that a client uses"),
     ('{"log": {"entries": []}}', "no request in it is one of the API's"),
 ])
@@ -218,7 +218,7 @@ def test_json_for_programs_and_reports(pair_of_files, tmp_path):
 @pytest.mark.parametrize(("words", "problem"), [
     (["before", "before"], "are the same file"), (["before", "nosuch.sark"], "No such file"),
     (["nosuch.sark", "before"], "No such file"), (["before", "http://127.0.0.1:1/api"], "refuses connections"),
-    (["before", "ftp://x/api"], "no http or https URL"),
+    (["before", "ftp://x/api"], "not an http or https URL"),
     (["before", "pbx:44300/api"], "did you mean https://pbx:44300/api?"),
     (["nosuch.sark", "http://127.0.0.1:1/api"], "No such file")])
 def test_what_cannot_be_compared_is_one_line(pair_of_files, words, problem):

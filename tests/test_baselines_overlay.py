@@ -167,5 +167,5 @@ def test_mistakes_are_one_line_and_write_nothing(recording, tmp_path):
     assert there.read_text() == "mine"
     assert "is a .yaml file" in mistake("overlay", str(recording), "-o", str(tmp_path / "box"))
     assert "there is no directory" in mistake("overlay", str(recording), "-o", str(tmp_path / "no" / "box.yaml"))
-    assert "is no baseline" in mistake("overlay", str(there), "-o", str(tmp_path / "box.yaml"))
+    assert "is not a baseline" in mistake("overlay", str(there), "-o", str(tmp_path / "box.yaml"))
     assert [path.name for path in Path(tmp_path).iterdir()] == ["there.yaml"]

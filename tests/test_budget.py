@@ -207,7 +207,7 @@ def test_a_plan_leaves_out_what_does_not_fit():
     assert len(plan.costs) + len(plan.beyond) == len(cases(suite))
     lines = list(plan_lines(plan, Speed(60), settled=False))
     assert any("beyond the budget" in line for line in lines)
-    assert "60 requests a minute, unless the target says otherwise" in lines[-1]
+    assert "60 requests a minute, unless the target reports another limit" in lines[-1]
 
 
 def test_a_budget_allows_removing_always():

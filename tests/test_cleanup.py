@@ -320,13 +320,13 @@ def test_a_row_that_came_meanwhile_is_not_deleted(tmp_path):
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("", "is no ledger"),
-        ("{}\n", "is no ledger"),
-        ("nonsense\n", "is no JSON object"),
-        ('{"sarkmock": 1, "url": "http://127.0.0.1:1/api"}\n{"what": 1}\n', ":2: is no line of a ledger"),
+        ("", "is not a ledger"),
+        ("{}\n", "is not a ledger"),
+        ("nonsense\n", "is not a JSON object"),
+        ('{"sarkmock": 1, "url": "http://127.0.0.1:1/api"}\n{"what": 1}\n', ":2: is not a ledger entry"),
         (
             '{"sarkmock": 1, "url": "http://127.0.0.1:1/api"}\n{"settle": 4, "state": "gone"}\n',
-            ":2: is no line of a ledger",
+            ":2: is not a ledger entry",
         ),
     ],
 )

@@ -178,7 +178,7 @@ def test_check_finds_what_does_not_conform(tmp_path):
 
 @pytest.mark.parametrize(("url", "said"), [
     ("http://pbx.example/api", "http://pbx.example/api is not encrypted"),
-    ("tenants", "tenants is no http or https URL"),
+    ("tenants", "tenants is not an http or https URL"),
     ("localhost:44300/api", "did you mean https://localhost:44300/api?"),
     ("http://127.0.0.1:9/api", "http://127.0.0.1:9/api does not answer"),
 ])

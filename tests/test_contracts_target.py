@@ -40,7 +40,7 @@ def test_both_transports_carry_the_same(url: str, request_: Request) -> None:
 
 @pytest.mark.parametrize("url", ["tenants", "ftp://127.0.0.1/"])
 def test_only_http_is_spoken(url: str) -> None:
-    with pytest.raises(CannotRun, match="no http or https URL"):
+    with pytest.raises(CannotRun, match="not an http or https URL"):
         OverHttp(url)
 
 

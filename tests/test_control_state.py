@@ -243,7 +243,7 @@ TABLE = "state/tables/cluster"
     ("PUT", "seed", {}, 422, "body: "),
     ("PUT", "seed", {"file": "nosuch.yaml"}, 404, "unknown file 'nosuch.yaml'"),
     ("POST", "load", {"file": "bad.yaml"}, 422, "bad.yaml: "),
-    ("PUT", "clock", {"now": "tomorrow"}, 422, "'tomorrow' is no date and time"),
+    ("PUT", "clock", {"now": "tomorrow"}, 422, "'tomorrow' is not a date and time"),
     ("PUT", "clock", {"now": "2026-03-29T01:59:50"}, 422, "lacks its zone"),
     ("PUT", "clock", {"now": 1e18}, 422, "beyond the years 1 to 9999"),
     ("POST", "clock/advance", {"seconds": 1e18}, 422, "beyond the years 1 to 9999"),

@@ -234,7 +234,7 @@ def test_a_mistake_is_one_line_and_leaves_the_file_as_it_is(tmp_path: Path) -> N
     file = tmp_path / "seed.yaml"
     file.write_text("mine")
     assert "refuses connections" in mistake("import", "http://127.0.0.1:9/api", "-o", str(file))
-    assert "is no http or https URL" in mistake("import", "pbx.example", "-o", str(file))
+    assert "is not an http or https URL" in mistake("import", "pbx.example", "-o", str(file))
     assert "is not encrypted" in mistake("import", "http://192.0.2.1/api", "-o", str(file))
     assert file.read_text() == "mine"
     with serving("--http") as box:

@@ -42,7 +42,7 @@ def test_matches_do_not_share_what_they_were_given():
     ({"target": "$.paths['/c']", "remove": True}, "matches nothing"),
     ({"target": "$.paths['/a'].get", "update": {"status": 200}}, "changes nothing"),
     ({"target": "$.paths['/a'].get.status", "update": 200}, "changes nothing"),
-    ({"target": "$.paths[", "update": {}}, "no JSONPath"),
+    ({"target": "$.paths[", "update": {}}, "not a JSONPath"),
     ({"target": "$", "remove": True}, "whole document"),
     ({"target": "$.paths['/a']"}, "neither update nor remove"),
 ])

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sarkmock import Engine, FileError, State, profiles
+from sarkmock.control.contract import document
 from sarkmock.http.engine import Request
 from sarkmock.spec import yaml12
 from sarkmock.spec.profiles import described, overlay_files, product
@@ -136,3 +137,17 @@ def test_what_the_framework_says_is_in_the_document(tmp_path: Path, key: str, va
     got = answer(name, *request_)
     assert got[0] == status
     assert (got[1]["message"] if isinstance(body, str) else got[1]) == body
+
+
+@pytest.mark.parametrize("name", [*profiles(), "control"])
+def test_no_description_is_cut_off_by_a_comma(name: str) -> None:
+    """An unquoted comma in a YAML flow mapping turns what follows into a key without a value."""
+    whole = document() if name == "control" else load(name)
+    pending: list[Any] = [whole]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, dict):
+            assert [key for key, item in value.items() if item is None and " " in key] == []
+            pending += value.values()
+        elif isinstance(value, list):
+            pending += value

@@ -71,7 +71,7 @@ def test_two_servers_never_share_a_port(plain):
 def test_a_host_that_is_not_here_is_told():
     for host in ("203.0.113.7", "no.such.host.invalid"):
         assert mistake("serve", "--port", "0", "--host", host) == (
-            f"{host} is no address of this machine; choose another with --host")
+            f"{host} is not an address of this machine; choose another with --host")
 
 
 def wrong_certificates(tmp_path, pair):

@@ -270,8 +270,8 @@ def test_a_file_that_is_deleted_or_replaced_while_in_use_is_reported(tmp_path, h
 
 
 @pytest.mark.parametrize(("make", "said"), [
-    (lambda file: file.write_text("tables: {}\n"), "is no state file of sarkmock; it is left as it is"),
-    (lambda file: file.write_bytes(b""), "is empty: whatever was kept in it is lost; delete it to start anew"),
+    (lambda file: file.write_text("tables: {}\n"), "is not a state file of sarkmock; it is left as it is"),
+    (lambda file: file.write_bytes(b""), "is empty: its contents are lost; delete it to start again"),
     (lambda file: file.write_bytes(b"sarkmock st"), "is damaged (it ends at byte 11)"),
     (lambda file: StateFile(file, 7, lambda parts: None).close(), "was written by another version of sarkmock"),
     (lambda file: (killed(file), forget(file, "machine")), "is damaged"),

@@ -108,9 +108,9 @@ def test_headers_and_token(monkeypatch):
     ("url", "access", "problem"),
     [
         ("http://pbx.example/api", Access(), "--insecure"),
-        ("ftp://pbx.example/api", Access(), "no http or https URL"),
-        ("https:///api", Access(), "no http or https URL"),
-        ("https://pbx.example:99999/api", Access(), "no http or https URL"),
+        ("ftp://pbx.example/api", Access(), "not an http or https URL"),
+        ("https:///api", Access(), "not an http or https URL"),
+        ("https://pbx.example:99999/api", Access(), "not an http or https URL"),
         ("https://user:pass@pbx.example/api", Access(), "--token-env"),
         ("https://pbx.example/api?x=1", Access(), "query"),
         ("https://pbx.example/api", Access(ca="/nonexistent"), "no such file"),

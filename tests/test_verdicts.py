@@ -178,12 +178,12 @@ def test_what_is_accepted_and_not_met_is_told():
 
 
 @pytest.mark.parametrize(("text", "said"), [
-    ("- {id: a, reason: b, expires: soon}\n", "box.yaml:1: expires: 'soon' is no day such as 2027-01-31"),
+    ("- {id: a, reason: b, expires: soon}\n", "box.yaml:1: expires: 'soon' is not a date such as 2027-01-31"),
     ("- id: a\n  reason: b\n  until: 2027-01-01\n", "box.yaml:3: until: no such field; there is id, reason, expires"),
     ("- id: a\n", "box.yaml:1: reason: is missing"),
-    ("- id: a\n  reason:\n", "box.yaml:2: reason: a text is wanted"),
+    ("- id: a\n  reason:\n", "box.yaml:2: reason: expected a text"),
     ("- {id: a, reason: b}\n- {id: a, reason: c}\n", "box.yaml:2: id: a is listed twice"),
-    ("findings: []\n", "box.yaml:1: a list of accepted deviations is wanted"),
+    ("findings: []\n", "box.yaml:1: expected a list of accepted deviations"),
     ("- word\n", "box.yaml:1: an entry has the fields id, reason, expires"),
     ("- [\n", "box.yaml:2: "),
 ])

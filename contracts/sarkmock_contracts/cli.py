@@ -98,7 +98,7 @@ def confirmed(url: str | None, values: dict[str, Any]) -> dict[str, Any]:
 @click.command()
 @click.argument("url", required=False)
 @takes("check", "limits", "rate")
-@click.option("-n", "processes", metavar="N", help="Number of processes, each with a mock of its own (auto: one for "
+@click.option("-n", "processes", metavar="N", help="Number of processes, each with its own mock (auto: one for "
               "each core; default for the embedded mock).")
 @takes("safety", "access", "login", "header")
 @runs

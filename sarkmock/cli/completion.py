@@ -1,4 +1,4 @@
-"""`sarkmock completion`, and what a shell is told of names that click does not know itself."""
+"""`sarkmock completion`, and the completions of names that click does not know."""
 
 from __future__ import annotations
 

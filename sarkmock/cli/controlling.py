@@ -1,4 +1,4 @@
-"""What `serve` is told of faults and of the control plane."""
+"""The options of `serve` for faults and the control plane."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def set_faults(engine: Engine, file: Path | None, faults: tuple[Fault, ...]) -> 
 
 def control_of(host: str, off: bool, token: str | None, directory: Path | None,
                origins: tuple[str, ...] = ()) -> Control | None:
-    """Who may use the control plane: nobody, or who has the token; one is made where others can reach the mock."""
+    """Who may use the control plane. A token is required, and made, where other machines can reach the mock."""
     if off and (token or directory or origins):
         raise click.UsageError("--no-control leaves no use for --control-token, --control-origin and --save-dir")
     for origin in origins:

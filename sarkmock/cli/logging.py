@@ -12,11 +12,11 @@ from sarkmock.redaction import printable
 from sarkmock.server.connection import Served
 
 RECENT = 20
-MOST_NOTICES = 10_000  # after so many different ones, only requests are written
+MOST_NOTICES = 10_000  # after this many different ones, only requests are written
 
 
 class Log:
-    """Called with every request that was served; what the journal knows of it is told once, if it is no refusal."""
+    """Called with every request that was served; a notice of the journal is written once, not for rejected ones."""
 
     def __init__(self, journal: Journal | None) -> None:
         self._journal = journal
@@ -43,8 +43,8 @@ class Log:
 
 
 def tell(line: str) -> None:
-    """Write one line to stderr, whatever a client put into it: no line of its own, nothing that moves the cursor."""
-    with suppress(OSError):  # nobody reads it any more
+    """Write exactly one line to stderr: line breaks and control characters of a client are escaped."""
+    with suppress(OSError):  # the reader is gone
         click.echo(printable(line), err=True)
 
 

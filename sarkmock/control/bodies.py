@@ -44,10 +44,10 @@ def read_json(text: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise Problem(400, f"the body is no JSON: line {error.lineno}, column {error.colno}: {error.msg}",
+        raise Problem(400, f"the body is not JSON: line {error.lineno}, column {error.colno}: {error.msg}",
                       line=error.lineno) from None
     except ValueError:
-        raise Problem(400, "the body is no JSON that can be read: it has an integer of thousands of digits") from None
+        raise Problem(400, "the body has an integer with thousands of digits") from None
 
 
 def read_yaml(text: str) -> Any:

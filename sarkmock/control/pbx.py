@@ -86,7 +86,8 @@ def seconds_of(value: float | str) -> float:
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
-        raise Problem(422, f"now: {value!r} is no date and time such as 2026-03-29T01:59:50Z", path=("now",)) from None
+        raise Problem(422, f"now: {value!r} is not a date and time such as 2026-03-29T01:59:50Z",
+                      path=("now",)) from None
     if moment.tzinfo is None:
         raise Problem(422, f"now: {value} lacks its zone, such as Z or +01:00", path=("now",))
     try:

@@ -38,7 +38,7 @@ def file_of(mock: MockControl, name: str, *, must_exist: bool = False) -> Path:
     """The file of a name in the directory for states; Problem if the name leads elsewhere."""
     where = directory(mock)
     if not NAME.fullmatch(name):
-        raise Problem(422, f"file: {name!r} is no name of letters, digits, dots and dashes that ends in .yaml",
+        raise Problem(422, f"file: {name!r} is not a name of letters, digits, dots and dashes that ends in .yaml",
                       path=("file",))
     file = where / name
     if not file.resolve().is_relative_to(where.resolve()):

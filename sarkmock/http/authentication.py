@@ -16,7 +16,7 @@ SCHEME = "bearer "
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The token of a request, and the row that its secret has (whatever the id before the bar)."""
+    """The token of a request, and the row of its secret (the id before the bar does not matter)."""
 
     token: str | None = None
     row: Row | None = None

@@ -204,7 +204,7 @@ def carry_out(program: Program, state: State, request: Request) -> Reply:
 
 
 def meant_method(program: Program, request: Request, everything: dict[str, Any], post: dict[str, Any]) -> str:
-    """The method that a POST may name instead of its own."""
+    """The method that overrides a POST."""
     named = request.headers.get("X-HTTP-Method-Override")
     if program.framework.method_override == "lenient" or request.method != "POST":
         return php.meant_method(request.method, named, everything, post)

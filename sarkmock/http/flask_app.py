@@ -132,7 +132,7 @@ def add_routes(state: BlueprintSetupState, api: Api, operations: Iterable[Operat
 
 
 def add_catch_all(app: App, endpoint: str, view: Callable[..., Response], prefix: str = "") -> None:
-    """A view for every path below a prefix that has no other, whatever the method."""
+    """A view for every other path below a prefix, for every method."""
     app.url_map.converters.setdefault("anything", Anything)
     app.view_functions[endpoint] = view
     for rest in ("", "/<anything:rest>") if prefix else ("/<anything:rest>",):

@@ -65,5 +65,5 @@ class Throttle:
 
 
 def limits(limit: int, left: int) -> dict[str, str]:
-    """What every answer says of the limit and of what is left."""
+    """The limit and the remaining requests, as every response states them."""
     return {"X-RateLimit-Limit": str(limit), "X-RateLimit-Remaining": str(left)}

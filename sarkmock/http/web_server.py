@@ -43,7 +43,7 @@ def apache(path: str) -> Refused | None:
     if normal is None:
         return Refused(400, "Apache rejects a path that leads above the root")
     if normal.endswith("/") and normal != "/":
-        return Refused(301, "Apache redirects a path with a slash at its end, whatever the method; nothing is carried "
+        return Refused(301, "Apache redirects a path that ends in a slash, for every method; nothing is carried "
                             "out, and many clients follow with GET", quote(unquote_to_bytes(normal[:-1]), SAFE))
     return None
 
@@ -81,7 +81,7 @@ def page(refused: Refused, origin: str, query: str) -> Reply:
 def raw_path(script: str, path: str, target: str) -> str:
     """The path as it was on the wire, below where the application is mounted (``script``).
 
-    ``target`` is what the server says of it (REQUEST_URI), if anything; otherwise the decoded path is encoded anew.
+    ``target`` is the server's REQUEST_URI, if there is one; without it the decoded path is encoded again.
     """
     raw = target.partition("?")[0]
     if raw == script + path and "%" not in raw and raw.isascii():

@@ -1,4 +1,4 @@
-"""The journal: what was asked and answered, whether it was what a test expects, and why it was refused."""
+"""The journal: requests and responses, what a test expects of them, and why a request was rejected."""
 
 from sarkmock.journal.criteria import Criteria, CriteriaError
 from sarkmock.journal.diagnosis import Reason

@@ -69,7 +69,7 @@ def end_of_quoted(signs: str, start: int) -> int | None:
 
 
 def end_of_comment(signs: str, start: int) -> int | None:
-    """The @ that ends a comment of the local part, whatever is between its last bracket and there."""
+    """The @ that ends a comment of the local part, regardless of what follows its last bracket."""
     end = signs.find("@", start + 1)
     if end < 0 or signs.count("(", start, end) != signs.count(")", start, end):
         return None

@@ -1,6 +1,6 @@
 """Users and their bearer tokens, as rows of the tables. Knows Laravel Sanctum's tokens and PHP's bcrypt, no request.
 
-Every hash has bcrypt's lowest cost (the product has 12): a login takes a millisecond, and nobody can tell from outside.
+Every hash has the lowest cost of bcrypt (the product has 12), so that a login takes a millisecond.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def hashed(password: str, rng: random.Random) -> str:
 
 
 def fits(password: str, wanted: str | None) -> bool:
-    """PHP's password_verify(); false for what is no hash."""
+    """PHP's password_verify(); false for what is not a hash."""
     try:
         return bcrypt.checkpw(_octets(password), (wanted or "").encode())
     except ValueError:

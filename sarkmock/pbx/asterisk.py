@@ -1,6 +1,6 @@
 """The PBX behind the API: whether Asterisk runs, its calls and its database, by the mock's clock.
 
-Nothing here happens in the background: whoever asks is told how things stand at the clock's time.
+Nothing happens in the background: the state is computed for the clock's time when it is read.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class Database:
     def __init__(self, name: str = OLDEST) -> None:
         self.name = name
         self._db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        self.close = weakref.finalize(self, self._db.close)  # Python 3.13 warns of connections that nobody closes
+        self.close = weakref.finalize(self, self._db.close)  # Python 3.13 warns of unclosed connections
         self._db.executescript(layout(name))
         self._restored = 0
         self.has_bytes = False  # whether there is text that is not UTF-8; it is kept as a BLOB
@@ -173,7 +173,7 @@ class Database:
         """Replace every table's rows by those of another SQLite file; the layout stays ours.
 
         Tables and columns the other file lacks come out empty, those it has beyond ours are left aside.
-        Raises sqlite3.DatabaseError if the bytes are no readable database; nothing is changed then.
+        Raises sqlite3.DatabaseError if the bytes are not a readable database; nothing is changed then.
         """
         with open_image(image) as other, transaction(self._db):
             room = MOST_ROWS
@@ -270,7 +270,7 @@ def select(table: str, where: Mapping[str, Any], what: str = "*") -> tuple[str, 
 
 
 def matching(where: Mapping[str, Any]) -> tuple[str, list[Any]]:
-    """The condition that columns equal, or are among, what is wanted, and its values."""
+    """The condition that columns equal, or are among, the wanted values, and those values."""
     terms: list[str] = []
     values: list[Any] = []
     for column, wanted in where.items():
@@ -296,7 +296,7 @@ def comparable(value: Any) -> Any:
 
 @contextmanager
 def open_image(image: bytes) -> Iterator[sqlite3.Connection]:
-    """A foreign SQLite file, opened so that it can neither run code of its own nor take long."""
+    """A foreign SQLite file, opened so that it can neither run code nor take long."""
     if not image.startswith(MAGIC):
         raise sqlite3.DatabaseError("it is no SQLite database")
     with closing(sqlite3.connect(":memory:")) as db:
@@ -309,7 +309,7 @@ def open_image(image: bytes) -> Iterator[sqlite3.Connection]:
 
 def read_common(db: sqlite3.Connection, table: str, columns: Sequence[str],
                 most: int) -> tuple[tuple[str, ...], Iterator[tuple[Any, ...]]]:
-    """The columns of a foreign table that ours has too, and their values by row; views are no tables."""
+    """The columns of a foreign table that ours has too, and their values by row; views do not count."""
     kind = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND rootpage > 0 AND name = ? COLLATE NOCASE"
     if not db.execute(kind, (table,)).fetchone()[0]:
         return (), iter(())

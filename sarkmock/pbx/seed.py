@@ -1,4 +1,4 @@
-"""What a PBX holds at the start, as YAML and in memory. A mistake is told with file, line and field.
+"""What a PBX holds at the start, as YAML and in memory. A mistake is reported with file, line and field.
 
 Knows the tables' layout; neither the API's rules nor any behaviour.
 """
@@ -34,7 +34,7 @@ Origins = Mapping[tuple[str, int], int]
 
 
 def and_more(problems: int, kind: str) -> str:
-    """How many problems there are beside the first; after some nobody goes on counting."""
+    """How many problems there are beside the first; counting stops after some."""
     least = "at least " if problems == MOST_PROBLEMS else ""
     return f" (and {least}{problems - 1} more{kind})" if problems > 1 else ""
 

@@ -202,9 +202,9 @@ def read(file: Path, handle: int, version: int) -> Log:
     content = os.pread(handle, os.fstat(handle).st_size, 0)
     head, numbers = content[:HEADER], content[HEADER:BEGIN]
     if not content:
-        raise FileError(file, None, "is empty: whatever was kept in it is lost; delete it to start anew")
+        raise FileError(file, None, "is empty: its contents are lost; delete it to start again")
     if head[:len(MAGIC)] != MAGIC[:len(head)]:
-        raise FileError(file, None, f"is no state file of sarkmock; {UNTOUCHED}")
+        raise FileError(file, None, f"is not a state file of sarkmock; {UNTOUCHED}")
     if len(head) == HEADER and head != header(int.from_bytes(head[len(MAGIC):-4], "big")):
         return follow(content, version, f"is damaged at byte {len(MAGIC)}")
     if len(head) == HEADER and head != header(version):

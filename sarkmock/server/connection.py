@@ -24,7 +24,7 @@ READ_AHEAD = 2**16  # bytes of further requests that are received while one is a
 JSON = "application/json"
 NO_HEAD = Head("-", "-", "", 1, {})  # of a request that could not be read
 LINGER = 1.0  # seconds without a byte until a client that was refused in the middle of its request is cut off
-SLOWEST = 20  # a body may take so many times as long as a client may be silent
+SLOWEST = 20  # a body may take this many times as long as a client may be silent
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """HTTP/1.1 messages as bytes (RFC 9112): reads requests within limits, writes responses. Does no I/O.
 
-Strict where two servers could read a message differently: whatever is ambiguous is rejected, never repaired.
+Strict where two servers could read a message differently: an ambiguous request is rejected, never repaired.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class Reader:
         return head
 
     def _check_start(self) -> None:
-        """BadRequest as soon as no head can come of it; nobody need wait for the rest."""
+        """BadRequest as soon as the bytes cannot become a valid head."""
         buffer = self._buffer
         if buffer and buffer != b"\r" and not METHOD_START.match(buffer):
             raise BadRequest(400, "The request does not begin with a method.")

@@ -24,7 +24,7 @@ from sarkmock.server.limits import Limits, most_connections
 from sarkmock.server.tls import Tls
 
 BACKLOG = 1024
-REFUSED = 256  # connections beyond the limit that are told so; further ones are closed
+REFUSED = 256  # connections beyond the limit that get a 503; further ones are closed
 STOP_TIMEOUT = 1.0
 RETRY = 0.05  # seconds until the next try to accept a connection when the system has no more files
 CONTROL_THREADS = 4
@@ -195,5 +195,5 @@ def _cannot_listen(host: str, port: int, error: OSError) -> str:
     if error.errno == errno.EACCES:
         return f"port {port} on {host} needs privileges; choose one above 1023 with --port"
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-        return f"{host} is no address of this machine; choose another with --host"
+        return f"{host} is not an address of this machine; choose another with --host"
     return f"cannot listen on port {port} on {host}: {os.strerror(error.errno or 0)}"

@@ -43,7 +43,7 @@ def most_connections(limits: Limits) -> int:
 
 
 def allow_open_files(connections: int) -> None:
-    """Raise the soft limit of the process so that it may have so many connections, as far as the hard limit lets it."""
+    """Raise the soft limit of the process so that it may have that many connections, up to the hard limit."""
     files = open_files()
     if files is None or files >= connections + SPARE_FILES:
         return

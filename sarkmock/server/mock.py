@@ -1,4 +1,4 @@
-"""A SARK of one's own for a test or a script: engine, server and certificate behind one object."""
+"""A mock SARK for a test or a script: engine, server and certificate in one object."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class SarkMock:
     """A SARK in this process: `with SarkMock() as sark: requests.get(f"{sark.url}/tenants", verify=sark.ca_file)`.
 
     ``seed`` is a seed's name, the path of a seed file, a mapping of that shape, or a Seed. ``pbx`` says whether
-    Asterisk runs, whatever the seed says. ``faults`` is one or several: ``"tenants.*:status=503"``, a mapping, a Fault.
+    Asterisk runs, and overrides the seed. ``faults`` is one or several: ``"tenants.*:status=503"``, a mapping, a Fault.
     ``now`` holds the clock still at that epoch second; ``throttle`` is how many requests a minute are answered.
     ``api_token`` is an administrator's bearer token where the profile wants one; by default a random one is made.
     ``port`` 0 takes any free one. ``tls`` is False for plain HTTP, or the server's SSLContext; by default a certificate

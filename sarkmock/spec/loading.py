@@ -35,7 +35,7 @@ class Deviation:
     severity: str
     reason: str
     pointers: tuple[str, ...] = field(default=())
-    unseen: str = ""  # why nobody can see it from outside
+    unseen: str = ""  # why no client can observe it
     profile: str = ""
 
     @property
@@ -53,8 +53,28 @@ def load(profile: str = BASE) -> Document:
     facts = {key: value for key, value in whole.info.items() if key.startswith("x-")}
     document["info"] = document["info"] | facts
     document["paths"] = {path: _with_crashes(document, item) for path, item in document["paths"].items()}
+    if whole.actions:
+        document["components"] = document["components"] | {"schemas": _used_schemas(document)}
     _check_vocabulary(document, str(profiles.overlay_file(profile) or "openapi"))
     return document
+
+
+def _used_schemas(document: Document) -> dict[str, Any]:
+    """The schemas that operations refer to: an overlay that removes an operation may leave others."""
+    pending: list[Any] = [document["paths"]]
+    used: set[str] = set()
+    while pending:
+        value = pending.pop()
+        if isinstance(value, dict):
+            reference = value.get("$ref")
+            if isinstance(reference, str) and reference not in used:
+                used.add(reference)
+                pending.append(resolve(document, {"$ref": reference}))
+            pending += value.values()
+        elif isinstance(value, list):
+            pending += value
+    return {name: schema for name, schema in document["components"]["schemas"].items()
+            if f"#/components/schemas/{name}" in used}
 
 
 def _with_crashes(document: Document, item: Mapping[str, Any]) -> dict[str, Any]:

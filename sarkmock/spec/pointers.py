@@ -11,7 +11,7 @@ def pointer(*steps: str) -> str:
 
 
 def covers(outer: str, inner: str) -> bool:
-    """Whether a pointer stands at or above another; the root alone stands for what has no place of its own."""
+    """Whether a pointer stands at or above another; the root alone stands for what has no place."""
     return inner == outer or (outer != "" and inner.startswith(outer + "/"))
 
 

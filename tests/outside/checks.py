@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -20,17 +21,18 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import requests
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from werkzeug.serving import make_server
 
-import sarkmock
-from sarkmock.http.flask_app import create_app
-from sarkmock.http.wsgi import API_PATH
+from sarkmock import SarkMock, profiles
+from sarkmock.export.requests import Exported, exported
 from sarkmock.spec import yaml12
+from sarkmock.suite_api import compile_document, load
 
 HERE = Path(__file__).parent
 TOOLS = HERE / "node_modules" / ".bin"
-PROFILES = sarkmock.profiles()
+PROFILES = profiles()
+TOKEN = "1|0123456789abcdef"
 
 
 @pytest.fixture(scope="session", params=PROFILES)
@@ -58,9 +60,8 @@ def mock() -> Iterator[str]:
 
 
 def rules(tool: str, document: Path) -> str:
-    """The configuration of a linter, which may be a profile's own."""
-    own = HERE / f"{tool}-{document.stem}.yaml"
-    return own.name if own.exists() else f"{tool}.yaml"
+    """The configuration of a linter."""
+    return f"{tool}.yaml" if document.stem == "documented" else f"{tool}-product.yaml"
 
 
 def run(command: list[str], directory: Path = HERE) -> str:
@@ -116,11 +117,11 @@ def test_newman_runs_the_collection(profile: str, tmp_path: Path) -> None:
         run([sys.executable, "-m", "sarkmock", "export", "postman", "--profile", profile, "--base-url", url,
              "-o", str(collection)])
         command = [str(TOOLS / "newman"), "run", str(collection), "--reporters", "json",
-                   "--reporter-json-export", str(report)]
+                   "--reporter-json-export", str(report), "--env-var", f"token={TOKEN}"]
         run(command)
         cautious = sent(report)
         run([*command, "--env-var", "allow=read write operational disruptive"])
-    operations = sarkmock.compile_document(sarkmock.load(profile))
+    operations = compile_document(load(profile))
     assert len(cautious) == sum(operation.hazard in ("read", "write") for operation in operations)
     assert len(sent(report)) == len(operations)
     assert not any("reboot" in name.lower() for name in cautious)
@@ -138,7 +139,7 @@ def test_httpyac_runs_the_http_file(tmp_path: Path) -> None:
         run([sys.executable, "-m", "sarkmock", "export", "http", "--base-url", url, "-o", str(tmp_path / "sark.http")])
         (tmp_path / "usergreeting1001.wav").write_bytes(b"RIFF")
         text = run([str(TOOLS / "httpyac"), "send", "sark.http", "--all", "--output", "short"], tmp_path)
-    harmless = [operation for operation in sarkmock.compile_document(sarkmock.load())
+    harmless = [operation for operation in compile_document(load())
                 if operation.hazard in ("read", "write")]
     assert len(re.findall(r"=> \d{3}", text)) == len(harmless)
 
@@ -149,16 +150,60 @@ def test_a_shell_runs_the_curl_lines(tmp_path: Path) -> None:
         assert '"pkey":"workshop"' in run(["sh", str(tmp_path / "sark.sh")])
 
 
+MUTATIONS: list[Any] = [None, False, "", "x" * 300, 0, -1, "999999", [], {"a": 1}]
+
+
+@pytest.mark.parametrize("profile", ["documented", "shipped"])
+def test_a_validating_proxy_finds_no_undeclared_response(profile: str, tmp_path: Path) -> None:
+    """Prism checks every response against the document, also those to requests that break its rules."""
+    with mocked(profile) as url, proxied(written(profile, tmp_path), url) as proxy, requests.Session() as session:
+        violations = [problem for one in exported(load(profile)) for body in mutated(one.body)
+                      for problem in violated(session, one, proxy, body)]
+    assert violations == []
+
+
+def mutated(body: Any) -> list[Any]:
+    """A body, and one for each value of the wrong kind and each missing field."""
+    if not isinstance(body, dict):
+        return [body]
+    return [body, {}, *({**body, name: value} for name in body for value in MUTATIONS),
+            *({key: value for key, value in body.items() if key != name} for name in body)]
+
+
+def violated(session: requests.Session, one: Exported, proxy: str, body: Any) -> list[str]:
+    """What Prism says about the response."""
+    path = one.operation.path.format(**one.parameters)
+    response = session.request(one.operation.method, proxy + path, json=body, timeout=30,
+                               headers={"Accept": "application/json"})
+    found = json.loads(response.headers.get("sl-violations", "[]"))
+    return [f"{one.operation.id} {json.dumps(body)[:80]} {response.status_code}: {problem['message']}"
+            for problem in found if problem["location"][0] == "response"]
+
+
+@contextmanager
+def proxied(document: Path, upstream: str) -> Iterator[str]:
+    """The URL of `prism proxy` before a server."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [str(TOOLS / "prism"), "proxy", str(document), upstream, "--port", str(port), "--host", "127.0.0.1"]
+    with subprocess.Popen(command, cwd=HERE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            assert any("listening" in line for line in process.stdout), "prism ended"
+            threading.Thread(target=process.stdout.read, daemon=True).start()
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
 @contextmanager
 def mocked(profile: str, seed: str = "demo") -> Iterator[str]:
     """The base URL of a mock of a profile; the seed of an office has something in every list."""
-    engine = sarkmock.Engine(sarkmock.load(profile), sarkmock.State(sarkmock.load_seed(seed)))
-    server = make_server("127.0.0.1", 0, create_app(engine), threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.port}{API_PATH}"
-    server.shutdown()
-    thread.join()
+    with SarkMock(profile=profile, seed=seed, tls=False, api_token=TOKEN) as mock:
+        yield mock.url
+
+
 
 
 class PythonTenants:

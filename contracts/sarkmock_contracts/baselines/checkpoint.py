@@ -47,7 +47,7 @@ class Partial:
             self._write({MARK: dict(head)})
             return
         if lines[0].get(MARK) != dict(head):
-            raise CannotRun(f"{self.file} is left from a recording that asked otherwise: ask as then, or delete it")
+            raise CannotRun(f"{self.file} was started with different options; use the same options or delete it")
         for number, line in enumerate(lines[1:], 2):
             self._take(number, line)
 
@@ -61,7 +61,7 @@ class Partial:
         return line
 
     def _damaged(self, number: int) -> BadBaseline:
-        return BadBaseline(f"{self.file}:{number}: is no line of a recording: delete the file to begin anew")
+        return BadBaseline(f"{self.file}:{number}: is not a line of a recording; delete the file to start again")
 
     def _take(self, number: int, line: Mapping[str, Any]) -> None:
         self.ledger = line.get("ledger", self.ledger)

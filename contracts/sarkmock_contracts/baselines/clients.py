@@ -65,7 +65,7 @@ def read_text(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise CannotRun(f"{file}: {getattr(error, 'strerror', None) or 'is no text'}") from None
+        raise CannotRun(f"{file}: {getattr(error, 'strerror', None) or 'is not a text file'}") from None
 
 
 # a list
@@ -79,7 +79,7 @@ def of_list(file: Path, text: str) -> Iterator[Use]:
     if node is None:
         return
     if not isinstance(entries, list):
-        raise CannotRun(f"{file}:{node.start_mark.line + 1}: a list of operations is wanted, a HAR file, or a journal")
+        raise CannotRun(f"{file}:{node.start_mark.line + 1}: expected a list of operations, a HAR file, or a journal")
     for place, item in zip(node.value, entries, strict=True):
         yield use_of(f"{file}:{place.start_mark.line + 1}", item)
 
@@ -111,7 +111,7 @@ def names(place: str, entry: Mapping[str, Any], key: str) -> Names:
     if found is None:
         return None
     if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
-        raise CannotRun(f"{place}: {key}: a list of names is wanted")
+        raise CannotRun(f"{place}: {key}: expected a list of names")
     return frozenset(found)
 
 

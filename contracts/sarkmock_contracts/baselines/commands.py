@@ -159,6 +159,6 @@ def refuse_to_replace(file: Path, force: bool) -> None:
     try:
         read(file)
     except BadBaseline:
-        raise CannotRun(f"{file} is there already and is no baseline: it is not replaced") from None
+        raise CannotRun(f"{file} exists and is not a baseline: it is not replaced") from None
     if not force:
         raise CannotRun(f"{file} is there already: --force replaces it")

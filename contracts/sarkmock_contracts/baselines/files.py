@@ -67,7 +67,7 @@ def read(file: Path) -> Baseline:
     """A baseline; BadBaseline names file and line."""
     lines = list(_lines(file))
     if not lines or not isinstance(lines[0], dict) or FORMAT not in lines[0]:
-        raise BadBaseline(f"{file}: is no baseline: its first line is not {{\"{FORMAT}\": {VERSION}, ...}}")
+        raise BadBaseline(f"{file}: is not a baseline: its first line is not {{\"{FORMAT}\": {VERSION}, ...}}")
     if lines[0][FORMAT] != VERSION:
         raise BadBaseline(f"{file}: is a baseline of version {lines[0][FORMAT]!r}; "
                           f"this sarkmock reads version {VERSION}")
@@ -85,7 +85,7 @@ def read(file: Path) -> Baseline:
 
 def _fact(file: Path, number: int, line: Mapping[str, Any]) -> Fact:
     if "fact" not in line:
-        raise BadBaseline(f"{file}:{number}: is no fact")
+        raise BadBaseline(f"{file}:{number}: is not a fact")
     return of_line(line)
 
 
@@ -93,22 +93,22 @@ def _lines(file: Path) -> Iterator[Any]:
     try:
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise BadBaseline(f"{file}: is no baseline: it is no text") from None
+        raise BadBaseline(f"{file}: is not a baseline: it is not a text file") from None
     except OSError as error:
         raise BadBaseline(f"{file}: {error.strerror}") from None
     for number, line in enumerate(text.split("\n")[:-1] if text.endswith("\n") else text.split("\n"), 1):
         try:
             yield json.loads(line)
         except (ValueError, RecursionError):
-            problem = "its first line is no JSON" if number == 1 else "it is cut short or damaged"
-            raise BadBaseline(f"{file}:{number}: is no baseline: {problem}") from None
+            problem = "its first line is not JSON" if number == 1 else "it is cut short or damaged"
+            raise BadBaseline(f"{file}:{number}: is not a baseline: {problem}") from None
 
 
 def _check(file: Path, number: int, line: Any) -> None:
     kind = next((name for name, key in (("head", FORMAT), ("recorded", "recorded"), ("end", "end"), ("fact", "fact"))
                  if isinstance(line, dict) and key in line), None)
     if kind is None:
-        raise BadBaseline(f"{file}:{number}: is no line of a baseline")
+        raise BadBaseline(f"{file}:{number}: is not a line of a baseline")
     for error in validator(kind).iter_errors(line):
         place = ".".join(map(str, error.instance_path))
         raise BadBaseline(f"{file}:{number}: {f'{place}: ' if place else ''}{error.message}")

@@ -11,7 +11,7 @@ BREAKING, RISKY, COMPATIBLE, INFORMATIVE = LEVELS = ("breaking", "risky", "compa
 KINDS: dict[str, tuple[str, str]] = {
     "operation gone": (BREAKING, "who calls it gets 404 or 405"),
     "operation moved": (BREAKING, "who calls it where it was gets 404 or 405"),
-    "operation appeared": (COMPATIBLE, "nobody can have called it before"),
+    "operation appeared": (COMPATIBLE, "no client can have called it before"),
     "newly crashes": (BREAKING, "what was answered fails with a server error"),
     "no longer crashes": (COMPATIBLE, "what failed with a server error is answered"),
     "now refused": (BREAKING, "what succeeded is refused"),
@@ -42,7 +42,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "variable stored": (RISKY, "what was ignored there is judged and stored"),
     "limit lowered": (RISKY, "who asks as fast as before is refused with 429"),
     "limit raised": (COMPATIBLE, "more requests are answered"),
-    "server changed": (INFORMATIVE, "what answers calls itself otherwise"),
+    "server changed": (INFORMATIVE, "the server identifies itself differently"),
     "slower": (INFORMATIVE, "answers take longer; both were timed once, so look again before you believe it"),
 }
 

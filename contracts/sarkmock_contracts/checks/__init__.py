@@ -209,7 +209,7 @@ CHECKS = (
           ("authentication",), "operational"),
     Check("revoked-token", "the token of a user who has logged out", authentication.check_revoked, tokens,
           ("authentication",), "operational"),
-    Check("unknown-paths", "paths that nobody has", protocol.check_unknown_paths, once, ("unknown-path",)),
+    Check("unknown-paths", "unknown paths", protocol.check_unknown_paths, once, ("unknown-path",)),
     Check("sequences", "sequences of writes against a model", stateful.check_sequences, kinds_of_rows,
           ("stored", "default", "unrequested", "duplicate", "dependency", "presence", "list")),
     Check("sequences-together", "the same, all kinds of rows together", stateful.check_all_sequences, once,

@@ -51,7 +51,7 @@ def differences(operation: Operation, sent: Mapping[str, Any], row: Mapping[str,
             continue
         if name not in operation.rules:
             if name in row and name not in operation.visible:
-                yield Problem("stored", name, "unknown field", f"{name} is no variable of the operation but appears")
+                yield Problem("stored", name, "unknown field", f"{name} is not a variable of the operation but appears")
         elif name in row and not same(operation, value, row[name]):
             yield Problem("stored", name, "changed", f"{name} was sent as {value!r} and is {row[name]!r}")
 

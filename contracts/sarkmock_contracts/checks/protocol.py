@@ -135,7 +135,7 @@ def check_fixed_columns(run: Run, operation: Operation) -> None:
         exchange = run.send(with_json(operation.method, path, body))
         shown = run.send(Request("GET", path))
         if exchange.response.ok and (not shown.response.ok or shown.response.json.get(name) == STRANGE):
-            text = f"{name} is no variable, but it is stored"
+            text = f"{name} is not a variable, but it is stored"
             run.report(operation.id, Problem("stored", name, "unknown field", text), exchange, shown)
 
 

@@ -52,7 +52,7 @@ class Row:
         is to blame: the operation that should have written it, or else the one that shows it."""
         strange = {name for name, value in row.items() if value == STRANGE and name not in self.written_by.rules}
         for name in sorted(strange):
-            text = f"{name} is no variable, but it is stored"
+            text = f"{name} is not a variable, but it is stored"
             yield self.written_by, Problem("stored", name, "unknown field", text)
         for name in [name for name in self.expected if name in row and name not in strange]:
             wanted = self.expected[name]
@@ -61,7 +61,7 @@ class Row:
                 yield wanted.operation, Problem(wanted.check, name, "changed", text)
         for name in self.shown.keys() - self.expected.keys() - strange:
             if row.get(name) != self.shown[name]:
-                text = f"{name} was {self.shown[name]!r}, is {row.get(name)!r}, though nobody sent it"
+                text = f"{name} was {self.shown[name]!r}, is {row.get(name)!r}, although no request sent it"
                 yield self.changed_by or show, Problem("unrequested", name, "changed", text)
 
     def holds(self, name: str) -> Any:

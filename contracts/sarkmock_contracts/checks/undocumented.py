@@ -86,7 +86,7 @@ def check_strange_fields(run: Run, operation: Operation) -> None:
             value = strange[name]
             run.coverage.strange.add((operation.id, name))
             if holds(exchange, name, value) and not usual(run, operation, name, value):
-                text = f"{name} is no documented variable, and is stored: {value!r}"
+                text = f"{name} is not a documented variable, but is stored: {value!r}"
                 run.report(operation.id, Problem("stored", name, "unknown field", text), exchange)
     except Unavailable:
         return

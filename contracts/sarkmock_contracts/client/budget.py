@@ -53,7 +53,7 @@ def total_line(cases: int, requests: int, speed: Speed, settled: bool) -> str:
     """What a plan comes to."""
     pace = f"{speed.limit} requests a minute" if speed.limit else "no limit known"
     pace = f"one request every {speed.each:g} s" if speed.each else pace
-    guess = "" if settled or speed.each else ", unless the target says otherwise"
+    guess = "" if settled or speed.each else ", unless the target reports another limit"
     duration = minutes(speed.seconds(requests))
     return f"{'plan':38} {cases:5} cases {requests:6} requests, about {duration} ({pace}{guess})"
 

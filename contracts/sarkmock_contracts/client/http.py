@@ -45,7 +45,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """One response; ``json`` is None where the body is no JSON."""
+    """One response; ``json`` is None where the body is not JSON."""
 
     status: int
     headers: Headers = ()

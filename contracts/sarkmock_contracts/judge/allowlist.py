@@ -98,7 +98,7 @@ def _items(file: Path) -> list[Any]:
     if node is None:
         return []
     if not isinstance(node, yaml.SequenceNode):
-        raise CannotRun(f"{file}:{node.start_mark.line + 1}: a list of accepted deviations is wanted")
+        raise CannotRun(f"{file}:{node.start_mark.line + 1}: expected a list of accepted deviations")
     found: list[Any] = node.value
     return found
 
@@ -113,7 +113,7 @@ def _entry(file: Path, node: Any) -> Acceptance:
         if key.value not in FIELDS:
             raise CannotRun(f"{place}: no such field; there is {', '.join(FIELDS)}")
         if not isinstance(value, yaml.ScalarNode) or not value.value.strip():
-            raise CannotRun(f"{place}: a text is wanted")
+            raise CannotRun(f"{place}: expected a text")
         values[key.value] = value.value
         if key.value == "expires":
             _day(place, value.value)
@@ -128,4 +128,4 @@ def _day(place: str, text: str) -> None:
     try:
         date.fromisoformat(text)
     except ValueError:
-        raise CannotRun(f"{place}: {text!r} is no day such as 2027-01-31") from None
+        raise CannotRun(f"{place}: {text!r} is not a date such as 2027-01-31") from None

@@ -58,7 +58,7 @@ def _empty(exchange: Exchange) -> Iterator[Problem]:
 def _body(contract: Contract, place: str, exchange: Exchange) -> Iterator[Problem]:
     value = exchange.response.json
     if value is None and exchange.response.body.strip() != b"null":
-        yield Problem("body", "", "not JSON", f"the body is no JSON: {_short(exchange.response.body)}")
+        yield Problem("body", "", "not JSON", f"the body is not JSON: {_short(exchange.response.body)}")
         return
     found: dict[tuple[str, str], Problem] = {}
     for error in contract.validator(place).iter_errors(value):

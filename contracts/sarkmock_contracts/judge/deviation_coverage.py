@@ -26,7 +26,7 @@ def missed_at(contract: Contract, tally: Coverage, place: str) -> Iterator[str]:
     if steps[0] == "paths":
         yield from missed_on_path(contract, tally, steps)
     elif steps[0] == "x-crashes":
-        yield "" if tally.arrays else "no value that is no text was sent"
+        yield "" if tally.arrays else "no value other than text was sent"
     elif len(steps) > 2 and steps[1] == "schemas":
         yield from missed_in_schema(contract, tally, pointer(*steps[:3]), steps[3:])
 
@@ -35,7 +35,7 @@ def missed_on_path(contract: Contract, tally: Coverage, steps: list[str]) -> Ite
     path, rest = steps[1], steps[2:]
     members = [one for one in contract.operations if one.path == path and (not rest or one.method.lower() == rest[0])]
     if not members:
-        yield "" if path in tally.paths else f"nobody asked what {path} can do"
+        yield "" if path in tally.paths else f"{path} was not sent OPTIONS"
     for operation in members:
         yield unreached(tally, operation)
         if rest[1:] and rest[1] in ("x-after", "x-action"):

@@ -97,7 +97,7 @@ def _crash(contract: Contract, operation: Operation, name: str, response: Respon
             yield _crashed(name, response, "PHP dies of it, yet the answer is")
         return
     if response.status >= 500:
-        yield _crashed(name, response, "a value that is no text is answered with")
+        yield _crashed(name, response, "a value that is not text is answered with")
     elif response.ok:
         yield _accepted(name, response.status)
     elif response.status == 422 and isinstance(response.json, dict) and name and name not in response.json:

@@ -32,7 +32,7 @@ def finish(file: Path, rate: str = "auto", headers: tuple[str, ...] = (), login:
         url, access = ledger.head["url"], access_of(ledger, headers)
         with logged_in(url, replace(access, token_env=None) if login else access, login) as access:
             transport = RateLimit(OverHttp(url, access), rate)
-            with interrupts.deferred("cleaning up; what is left is done by the same command again"):
+            with interrupts.deferred("cleaning up; run the same command again for the rest"):
                 return Finishing(transport, ledger).finish()
     except Unanswered as error:
         raise CannotRun(str(error)) from None

@@ -168,13 +168,13 @@ def read_ledger(file: Path) -> Ledger:
     """What a ledger says; BadLedger names file and line."""
     lines = list(_lines(file))
     if not lines or lines[0][1].get("sarkmock") != VERSION or not isinstance(lines[0][1].get("url"), str):
-        raise BadLedger(f"{file}:1: is no ledger of sarkmock check")
+        raise BadLedger(f"{file}:1: is not a ledger of sarkmock check")
     ledger = Ledger(file, {name: value for name, value in lines[0][1].items() if name != "sarkmock"})
     for number, line in lines[1:]:
         try:
             _replay(ledger, line)
         except (KeyError, TypeError, IndexError, AttributeError):
-            raise BadLedger(f"{file}:{number}: is no line of a ledger") from None
+            raise BadLedger(f"{file}:{number}: is not a ledger entry") from None
     return ledger
 
 
@@ -190,7 +190,7 @@ def _lines(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
-            raise BadLedger(f"{file}:{number}: is no JSON object")
+            raise BadLedger(f"{file}:{number}: is not a JSON object")
         yield number, value
 
 

@@ -131,7 +131,7 @@ class Ownership:
         collection = meaning.collection
         names = [value.name for value in everything.values() if isinstance(value, UploadedFile)]
         if len(names) != 1 or not self.keys.mine(names[0]):
-            raise Withheld("is no name of this run's own", ", ".join(names))
+            raise Withheld("is not a name that this run made", ", ".join(names))
         if not self._owner(collection, names[0]) and not self.is_free(collection, names[0]):
             raise Withheld("is there already", f"{collection} {names[0]}")
         stored = names[0].removesuffix(".zip")  # a snapshot comes zipped and is kept unzipped

@@ -1,6 +1,6 @@
 """What PHP and Laravel's middleware make of a request: $request->all() and $request->post().
 
-What cannot be read is no input. PhpError only for a body that PHP's memory cannot hold.
+A body that cannot be read gives no input. PhpError only for a body that PHP's memory cannot hold.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ ELF = {b"\2\0": "application/x-executable", b"\3\0": "application/x-sharedlib"}
 JSON_START = re.compile(rb"[ \t\r\n]*[\[{]")
 LONGEST_LOOK = 1 << 20
 CSV_LINES = 10
-ZIP_ENOUGH = 150  # libmagic looks for a name within so many bytes
+ZIP_ENOUGH = 150  # libmagic looks for a name within this many bytes
 TGA_KINDS, TGA_DEPTHS = (1, 2, 3, 9, 10, 11), (1, 8, 15, 16, 24, 32)
 
 

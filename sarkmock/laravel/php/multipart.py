@@ -15,7 +15,7 @@ from sarkmock.laravel.php.values import from_bytes, to_bytes
 BLANKS = b" \t\n\r\v\f"
 MOST_UPLOADS, MOST_FIELDS = 20, 1000  # php.ini's max_file_uploads and max_input_vars
 MOST_PARTS = MOST_UPLOADS + MOST_FIELDS  # max_multipart_body_parts; only those with a disposition count
-MOST_DELIMITERS = 20_000  # PHP looks on, but no client sends so many parts without a disposition
+MOST_DELIMITERS = 20_000  # PHP looks on, but no client sends that many parts without a disposition
 MOST_WORDS = 10_000
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 # The rest of a line, and the lines that belong to it: they begin with a blank or have no colon.

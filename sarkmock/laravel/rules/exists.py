@@ -71,7 +71,7 @@ def is_found(tables: Tables, table: str, column: str, value: Any) -> bool:
         raise query_error(f'near "{"as" if " as " in column.lower() else "*"}": syntax error', table, column, value)
     bound = binding(value)
     if name.lower() not in known:
-        # A quoted name that is no column is text to SQLite: every row matches, or none.
+        # A quoted name that is not a column is text to SQLite: every row matches, or none.
         return bound == column and bool(tables.rows(table))
     if bound is None:
         return any(row[known[name.lower()]] is None for row in tables.rows(table))

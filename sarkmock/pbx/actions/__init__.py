@@ -43,7 +43,7 @@ Action = Callable[[Context], Reply]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A check that runs after the rules, and the 422 fields it may name (none: it refuses otherwise)."""
+    """A check that runs after the rules, and the 422 fields it may name (none: it rejects with another status)."""
 
     run: Callable[[Context], None]
     fields: tuple[str, ...] = ()

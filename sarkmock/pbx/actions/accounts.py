@@ -39,7 +39,7 @@ def whoami(context: Context) -> Reply:
 
 
 def register(context: Context) -> Reply:
-    """A new user. The token is never an administrator's, whatever the role."""
+    """A new user. The token is never an administrator's; the role does not matter."""
     stamp, given = context.state.clock.stamp(), context.input
     password = php.to_text(given["password"])
     if "\0" in password:

@@ -1,6 +1,6 @@
 """What Asterisk says of queues, agents and mailboxes. Knows the tables, not how answers become JSON.
 
-Agents of a mock never log in, and nobody waits in its queues.
+Agents of a mock never log in, and its queues have no callers.
 """
 
 from __future__ import annotations

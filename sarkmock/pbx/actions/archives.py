@@ -69,7 +69,7 @@ def _member_problems(member: zipfile.ZipInfo) -> Iterator[str]:
     if member.compress_type not in METHODS:
         yield f"is compressed in an unknown way: {name!r}"
     if (kind := stat.S_IFMT(member.external_attr >> 16)) and kind not in (stat.S_IFREG, stat.S_IFDIR):
-        yield f"has a member that is no file: {name!r}"
+        yield f"has a member that is not a file: {name!r}"
 
 
 def leads_out(name: str) -> bool:

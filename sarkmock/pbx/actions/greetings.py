@@ -33,7 +33,7 @@ def delete(context: Context) -> Reply:
 
 
 def is_named(context: Context) -> None:
-    """A recording must bear the name of a greeting; told only if nothing else is wrong with it."""
+    """A recording must bear the name of a greeting; reported only if nothing else is wrong with it."""
     file = context.input.get(FIELD)
     if isinstance(file, UploadedFile) and not context.errors and not NAME.fullmatch(file.name):
         context.refuse(FIELD, f"The {FIELD} must be named usergreetingNNNN.wav or usergreetingNNNN.mp3.")

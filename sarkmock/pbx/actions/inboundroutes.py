@@ -1,4 +1,4 @@
-"""Inbound routes: a new one is told from the trunks in its table by its technology."""
+"""Inbound routes: a new one differs from the trunks in its table by its technology."""
 
 from __future__ import annotations
 

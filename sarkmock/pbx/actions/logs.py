@@ -31,7 +31,7 @@ def cdrs(context: Context) -> Reply:
 
 
 def cdrs_shipped(context: Context) -> Reply:
-    """The published code tests a number in the query, and dies of its own variable if there is any."""
+    """The published code tests a number in the query, and crashes on an undefined variable if there is any."""
     limit = context.input.get("limit")
     if limit is None:
         return cdrs(context)

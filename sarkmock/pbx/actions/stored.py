@@ -133,7 +133,7 @@ def number_in(name: str) -> int:
 
 
 def php_date(second: int) -> str:
-    """PHP's date('D d M H:i:s Y') in UTC, in English whatever the locale."""
+    """PHP's date('D d M H:i:s Y') in UTC, in English in every locale."""
     if second > LARGEST_INTEGER:
         raise PhpError("date(): Argument #2 ($timestamp) must be of type ?int, string given", "TypeError")
     cycles, rest = divmod(second, CYCLE)

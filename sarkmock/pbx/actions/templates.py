@@ -45,7 +45,7 @@ def is_blf_template(context: Context) -> None:
 
 
 def names_blf_template(context: Context) -> None:
-    """Nothing sent is no name of a BLF template either."""
+    """A missing name is not the name of a BLF template either."""
     name = first_of(context.post.get("blfkeyname"))
     row = None if name is None else context.state.tables.first("device", "pkey", php.to_text(name))
     if row is None or row["technology"] != "BLF Template":

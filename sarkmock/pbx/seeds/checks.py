@@ -49,7 +49,7 @@ class Writer:
             if not messages and self.resolves and route_class(tables, texts[column]) is None:
                 messages = ["It leads nowhere."]
         except PhpError:
-            return None  # a version that dies of its own rule says nothing of the value
+            return None  # a version whose rule crashes says nothing about the value
         return messages[0] if messages else None
 
     def known(self, column: str, tables: Database) -> list[str]:
