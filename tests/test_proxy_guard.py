@@ -82,7 +82,7 @@ def test_the_command_passes_requests_on_until_it_is_stopped():
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
-    (["ftp://pbx"], "is no http or https URL"), (["http://pbx.example/api"], "is not encrypted"),
+    (["ftp://pbx"], "is not an http or https URL"), (["http://pbx.example/api"], "is not encrypted"),
     (["https://127.0.0.1/api", "--ca", "nosuch.pem"], "no such file"),
     (["https://127.0.0.1/api", "--ca", __file__], "--ca"),
     (["https://127.0.0.1/api", "--rate", "fast"], "--rate fast"),
