@@ -36,7 +36,7 @@ LADDER = [
     {"control"},
     {"http.flask_app"},
     {"server.mock", "proxy"},
-    {"cli", "_public"},
+    {"cli", "_public", "schemathesis"},
     {"suite_api"},
     {"__init__", "__main__"},
 ]
@@ -53,7 +53,7 @@ SUITE_LADDER = [
     {"checks", "reports", "state_import"},
     {"baselines", "plugin"},
     {"launch"},
-    {"cli", "test_contract"},
+    {"cli", "schemathesis_hooks", "test_contract"},
     {"proxy"},
 ]
 # Packages whose modules are units; any other package is one unit.

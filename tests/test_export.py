@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import zipfile
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
 
-from sarkmock import Engine, State, load_seed, profiles
+from sarkmock import Engine, Seed, State, load_seed, profiles
 from sarkmock.export import FORMS
 from sarkmock.export.requests import Exported
 from sarkmock.export.requests import exported as requests_of
@@ -170,3 +172,102 @@ def test_every_guarded_request_has_a_token_to_be_filled_in(form: str, header: st
     found = exported(form, profile).count(header)
     assert found >= len(guarded) if form == "postman" else found == len(guarded)  # a collection has examples, too
     assert bool(guarded) == (profile == "L11")
+
+
+# the seed on which every request succeeds
+
+NAMES = {"uploadzip": "sarkbak.1717236000.zip", "uploadsnap": "sark.db.1717236000.zip",
+         "greeting": "usergreeting1001.wav"}
+Sent = tuple[str, str, str, int | None]
+
+
+def upload_of(seed: Seed, field: str) -> bytes:
+    """A file that the operation takes."""
+    files = {path.rpartition("/")[2]: content for path, content in seed.files.items()}
+    if field == "greeting":
+        return files["usergreeting1234.wav"]
+    if field == "uploadzip":
+        return files["sarkbak.1717236000.zip"]
+    packed = BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("sark.db.1717236000", files["sark.db.1717236000"])
+    return packed.getvalue()
+
+
+class OnExamples:
+    """A mock with the seed `examples`, and what it answered with an error."""
+
+    def __init__(self, profile: str = "documented") -> None:
+        self.seed = load_seed("examples", load(profile))
+        self.engine = Engine(load(profile), State(self.seed, now=1_750_000_000))
+        self.failed: list[str] = []
+        self.sent = 0
+
+    def send(self, method: str, path: str, body: str = "", upload: str | None = None) -> Any:
+        headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        content = body.encode()
+        if upload:
+            headers["Content-Type"] = "multipart/form-data; boundary=part"
+            head = f'--part\r\nContent-Disposition: form-data; name="{upload}"; filename="{NAMES[upload]}"\r\n\r\n'
+            content = head.encode() + upload_of(self.seed, upload) + b"\r\n--part--\r\n"
+        reply = self.engine.handle(Request(method, unquote(path).lstrip("/"), "", headers, content))
+        self.sent += 1
+        if reply.status is None or not 200 <= reply.status < 300:
+            self.failed.append(f"{method} {path}: {reply.status} {reply.body}")
+        return reply.body
+
+
+def script_lines(text: str, *, all_of_them: bool) -> list[tuple[str, str, str, str | None]]:
+    """Every line of a curl script in its order: method, path, body and the field of a file."""
+    found = []
+    for line in text.splitlines():
+        if line.startswith("$CURL ") or (all_of_them and line.startswith("# $CURL ")):
+            (method, path, body), = curl_lines(line.removeprefix("# "), commented=False)
+            words = shlex.split(line.removeprefix("# "))
+            field = words[words.index("-F") + 1].partition("=")[0] if "-F" in words else None
+            found.append((method, path, body, field))
+    return found
+
+
+@pytest.mark.parametrize("all_of_them", [False, True], ids=["reads", "every line"])
+def test_every_line_of_the_script_succeeds_on_the_seed_examples(all_of_them: bool) -> None:
+    mock = OnExamples()
+    for line in script_lines(exported("curl", "documented"), all_of_them=all_of_them):
+        mock.send(*line)
+    assert mock.failed == []
+    assert mock.sent == (len(mock.engine.operations) if all_of_them else len(of_hazard("documented", "read")))
+
+
+def test_every_request_of_the_http_file_succeeds_on_the_seed_examples() -> None:
+    mock = OnExamples()
+    text = exported("http", "documented")
+    fields = dict(re.findall(r"^POST {{baseUrl}}(/\S+)\n(?:.+\n)*\n--.+\n.*; name=\"(\w+)\"", text, re.MULTILINE))
+    for method, path, body in http_requests(text):
+        mock.send(method, path, body, fields.get(path) if method == "POST" else None)
+    assert mock.failed == []
+    assert mock.sent == len(of_hazard("documented", "read", "write"))
+
+
+@pytest.mark.parametrize("hazards", ["read write", "read write operational disruptive"])
+def test_every_request_of_the_collection_succeeds_on_the_seed_examples(hazards: str) -> None:
+    mock, collection = OnExamples(), json.loads(exported("postman", "documented"))
+    variables = {one["key"]: one["value"] for one in collection["variable"]}
+    by_id = {(one.operation.method, one.operation.path): one for one in requests_of(load("documented"))}
+    for item in items(collection):
+        request = item["request"]
+        own = {one["key"]: one["value"] for one in request["url"]["variable"]}
+        template = "/" + "/".join(request["url"]["path"])
+        path = re.sub(r":(\w+)", lambda match, own=own: own[match[1]], template)
+        path = "".join(variables.get(part, part) for part in re.split(r"{{(\w+)}}", path))
+        one = next(one for (method, _), one in by_id.items() if method == request["method"]
+                   and one.summary == item["name"] and postman_path("documented", one.operation.path) == template)
+        if one.operation.hazard not in hazards:
+            continue
+        answer = mock.send(request["method"], path, request.get("body", {}).get("raw", ""),
+                           one.upload[0] if one.upload else None)
+        variables |= {name: str(answer[field]) for name, field in one.learned.items()
+                      if isinstance(answer, dict) and field in answer}
+        if one.upload and one.is_harmless:
+            variables[one.upload[0]] = str(answer[0]).removeprefix("Uploaded ")
+    assert mock.failed == []
+    assert mock.sent == len(of_hazard("documented", *hazards.split()))

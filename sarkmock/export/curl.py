@@ -46,7 +46,8 @@ def block(one: Exported, known: dict[str, str]) -> list[str]:
 def command(one: Exported, known: dict[str, str]) -> str:
     """One line; curl itself says GET."""
     path = one.operation.path
-    for name, value in {**one.parameters, **known}.items():
+    # A row that is read is there before any of the lines is sent.
+    for name, value in (one.parameters if one.operation.hazard == "read" else {**one.parameters, **known}).items():
         path = path.replace("{" + name + "}", quote(value, safe=""))
     words = ["$CURL", *(["-X", one.operation.method] if one.operation.method != "GET" else []),
              f'"$BASE"{shlex.quote(path)}', "-H", "'Accept: application/json'",

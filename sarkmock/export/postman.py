@@ -81,6 +81,9 @@ def tests(one: Exported) -> list[str]:
         lines += ["const made = pm.response.code < 300 ? pm.response.json() : {};",
                   *(f'pm.collectionVariables.set("{name}", String(made.{field} ?? "{NOTHING_MADE}"));'
                     for name, field in one.learned.items())]
+    if one.upload and one.is_harmless:
+        lines += ['const [said] = pm.response.code < 300 ? pm.response.json() : [""];',
+                  f'pm.collectionVariables.set("{one.upload[0]}", said.replace(/^Uploaded /, "") || "{NOTHING_MADE}");']
     return lines
 
 
@@ -91,7 +94,7 @@ def request(one: Exported, body: Any, known: set[str]) -> dict[str, Any]:
     if one.operation.guard:
         made["header"].append({"key": "Authorization", "value": "Bearer {{token}}"})
     if one.upload:
-        made["body"] = {"mode": "formdata", "formdata": [{"key": one.upload[0], "type": "file", "src": []}]}
+        made["body"] = {"mode": "formdata", "formdata": [{"key": one.upload[0], "type": "file", "src": one.upload[1]}]}
     elif body is not None:
         made["header"].append({"key": "Content-Type", "value": "application/json"})
         made["body"] = {"mode": "raw", "raw": json.dumps(body, indent=2, ensure_ascii=False),

@@ -113,8 +113,18 @@ class Exported:
 
 
 def exported(document: Document) -> list[Exported]:
-    """Every operation, in the document's order."""
-    return [Exported(operation, document) for operation in compile_document(document)]
+    """Every operation in an order in which each succeeds: the document's, but for two.
+
+    A row is shown after it is created, and deleted after everything below it.
+    """
+    found = compile_document(document)
+    places = {one.id: (place, 0) for place, one in enumerate(found)}
+    for one in found:
+        before = [places[other.id][0] for other in found
+                  if (one.method == "GET" and one.parameters and other.method == "POST" and other.path == one.path)
+                  or (one.method == "DELETE" and other.path.startswith(f"{one.path}/"))]
+        places[one.id] = max([places[one.id], *((place, 1) for place in before)])
+    return [Exported(one, document) for one in sorted(found, key=lambda one: places[one.id])]
 
 
 def variables(requests: list[Exported]) -> dict[str, str]:

@@ -6,13 +6,14 @@ Nothing happens in the background: the state is computed for the clock's time wh
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 AstDb = MutableMapping[tuple[str, str], str]
 
 FIRST_CHANNEL = 1
+UNTIL_HUNG_UP = 10 * 365 * 86400.0  # seconds
 
 
 class Clock(Protocol):
@@ -83,13 +84,16 @@ class Pbx:
         self.call_seconds = 30.0
         self.reset()
 
-    def reset(self, *, running: bool = True) -> None:
-        """As the seed wants it: running or not, without calls."""
+    def reset(self, *, running: bool = True, calls: Iterable[tuple[str, str]] = ()) -> None:
+        """As the seed wants it: running or not, with calls from one number to another."""
         self.up_since: float | None = self.clock.now() if running else None
         self.reloaded = self.clock.now()
         self._calls: list[PhoneCall] = []
         self._finished: list[PhoneCall] = []
         self._channels = FIRST_CHANNEL
+        for caller, target in calls if running else ():
+            call = self.originate(caller, target, "internal", "")
+            call.answers, call.ends = call.began, call.began + UNTIL_HUNG_UP
 
     def memory(self) -> dict[str, Any]:
         """Everything that `recall` needs, as values that JSON knows."""

@@ -23,7 +23,8 @@ from sarkmock.suggest import unknown
 
 MOST_PROBLEMS = 100  # that are counted
 STAMPS = ("z_created", "z_updated", "created_at", "updated_at")
-KEYS = ("tables", "files", "astdb", "pbx", "unchecked")
+KEYS = ("tables", "files", "astdb", "calls", "pbx", "unchecked")
+NUMBER = re.compile(r"[0-9*#+]{1,32}")
 ROW_ID = "INTEGER PRIMARY KEY"  # the one kind of column that SQLite itself keeps free of texts
 INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 # Each file adds to the one before.
@@ -49,8 +50,9 @@ class SeedError(ValueError):
 
 @dataclass(frozen=True)
 class Seed:
-    """Rows by table, files by path, AstDB values by (family, key), and whether the PBX runs. Not to be changed.
+    """Rows by table, files by path, AstDB values by (family, key), calls, and whether the PBX runs. Not to be changed.
 
+    Calls, from one number to another, are answered and last until they are hung up.
     ``unchecked`` tells that rows may be such as the API would refuse; ``database`` names the layout of the tables.
     """
 
@@ -60,6 +62,7 @@ class Seed:
     running: bool = True
     unchecked: bool = False
     database: str = OLDEST
+    calls: list[tuple[str, str]] = field(default_factory=list)
 
     @classmethod
     @cache
@@ -89,6 +92,7 @@ class Seed:
             files={path: _bytes(value) for path, value in (content.get("files") or {}).items()},
             astdb={(str(family), str(key)): str(value) for family, entries in (content.get("astdb") or {}).items()
                    for key, value in (entries or {}).items()},
+            calls=[(str(call["from"]), str(call["to"])) for call in content.get("calls") or ()],
             running=content.get("pbx", "running") == "running",
             unchecked=content.get("unchecked", False), database=database)
 
@@ -105,7 +109,8 @@ class Seed:
         return {"tables": {table: _told(rows, layout.defaults(table)) for table, rows in self.tables.items()},
                 "files": {path: _readable(content) for path, content in self.files.items()},
                 "astdb": astdb, "pbx": "running" if self.running else "stopped"} | (
-                    {"unchecked": True} if self.unchecked else {})
+                    {"calls": [{"from": caller, "to": target} for caller, target in self.calls]} if self.calls else {}
+                ) | ({"unchecked": True} if self.unchecked else {})
 
 
 def merged(base: Seed, own: Seed, *, stated: bool) -> tuple[Seed, Origins]:
@@ -128,7 +133,7 @@ def merged(base: Seed, own: Seed, *, stated: bool) -> tuple[Seed, Origins]:
                 raise SeedError(("tables", table, origins.get((table, index), 0)), refusal)
     running = own.running if stated else base.running
     return Seed(tables, base.files | own.files, base.astdb | own.astdb, running, own.unchecked,
-                own.database), origins
+                own.database, [*base.calls, *own.calls]), origins
 
 
 def key_of(layout: Database, table: str, row: Row) -> tuple[Any, ...]:
@@ -150,6 +155,7 @@ def shape_problems(content: Any, database: str) -> Iterator[tuple[Place, str]]:
         yield ("pbx",), "must be running or stopped"
     if not isinstance(content.get("unchecked", False), bool):
         yield ("unchecked",), "must be true or false"
+    yield from _call_problems(content.get("calls") or [])
     checks: dict[str, Callable[[dict[Any, Any]], Iterator[tuple[Place, str]]]] = {
         "tables": partial(_table_problems, Database(database)), "files": _file_problems, "astdb": _astdb_problems}
     for key, problems in checks.items():
@@ -243,6 +249,19 @@ def _astdb_problems(astdb: dict[Any, Any]) -> Iterator[tuple[Place, str]]:
         for key, value in (entries or {}).items():
             if isinstance(value, bool) or not isinstance(value, (str, int)):
                 yield ("astdb", family, key), "must be text or a whole number"
+
+
+def _call_problems(calls: Any) -> Iterator[tuple[Place, str]]:
+    if not isinstance(calls, list):
+        yield ("calls",), "must be a list of calls, such as - {from: '1001', to: '1002'}"
+        return
+    for index, call in enumerate(calls):
+        if not isinstance(call, dict) or call.keys() != {"from", "to"}:
+            yield ("calls", index), "must have from and to"
+            continue
+        for end, number in call.items():
+            if isinstance(number, bool) or not NUMBER.fullmatch(digits(number)):
+                yield ("calls", index, end), "must be a number to call"
 
 
 def _bytes(value: Any) -> bytes:

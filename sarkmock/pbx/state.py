@@ -114,7 +114,7 @@ class State:
         written = self.clock.now()
         self.files = {path: File(content, written) for path, content in self.seed.files.items()}
         self.astdb = dict(self.seed.astdb)
-        self.pbx.reset(running=self.seed.running)
+        self.pbx.reset(running=self.seed.running, calls=self.seed.calls)
 
     def hold(self, seed: Seed) -> None:
         """Hold what a seed says, from now on; clock and dice go on, and `reset` goes back to where it did.
@@ -125,8 +125,8 @@ class State:
         self.tables.restore(filled(seed, written, self.token))
         self.files = {path: self._kept(path, content) or File(content, written) for path, content in seed.files.items()}
         self.astdb = dict(seed.astdb)
-        if seed.running != self.pbx.running:
-            self.pbx.reset(running=seed.running)
+        if seed.running != self.pbx.running or seed.calls:
+            self.pbx.reset(running=seed.running, calls=seed.calls)
 
     def admit(self) -> None:
         """Let the token in again, where the tables were replaced."""
@@ -161,8 +161,8 @@ class State:
         """A seed that holds what there is now; calls, the clock and the dice are not in it."""
         tables = {table: self.tables.rows(table) for table in self.tables.tables()}
         files = {path: file.content for path, file in self.files.items()}
-        return Seed({table: rows for table, rows in tables.items() if rows}, files, dict(self.astdb), self.pbx.running,
-                    database=self.tables.name)
+        return Seed({table: rows for table, rows in tables.items() if rows}, files, dict(self.astdb),
+                    running=self.pbx.running, database=self.tables.name)
 
 
 def filled(seed: Seed, now: float, token: str | None) -> bytes:

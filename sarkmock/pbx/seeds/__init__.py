@@ -13,6 +13,7 @@ from sarkmock.pbx.database import OLDEST
 from sarkmock.pbx.seed import MOST_PROBLEMS, Origins, Place, Seed, SeedError, and_more, merged, shape_problems
 from sarkmock.pbx.seeds.big import big
 from sarkmock.pbx.seeds.checks import refused
+from sarkmock.pbx.seeds.copies import with_copies
 from sarkmock.spec import yaml12
 from sarkmock.spec.loading import Document, load
 from sarkmock.spec.yaml12 import FileError
@@ -24,6 +25,8 @@ NAMED: dict[str, tuple[str, Callable[[str], Seed]]] = {
     "empty": ("the default tenant and the settings' row, nothing else", lambda database: shipped("empty", database)),
     "demo": ("a small firm in use: tenants, extensions, queues, IVR, routes, trunks, timers, greetings",
              lambda database: shipped("demo", database)),
+    "examples": ("every row and file that the examples of the document name, and a call in progress",
+                 lambda database: with_copies(shipped("examples", database))),
     "big": ("10,000 extensions in 20 tenants, on a factory-fresh SARK", big),
 }
 HINT = "; `unchecked: true` in the seed loads it anyway"

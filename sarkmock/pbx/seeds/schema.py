@@ -23,6 +23,9 @@ PARTS: Mapping[str, Mapping[str, Any]] = {
     "astdb": {"description": "Values of Asterisk's database by family and key.", "type": ["object", "null"],
               "additionalProperties": {"type": ["object", "null"],
                                        "additionalProperties": {"type": ["string", "integer"]}}},
+    "calls": {"description": "Calls in progress, which last until they are hung up.", "type": ["array", "null"],
+              "items": {"type": "object", "required": ["from", "to"], "additionalProperties": False, "properties": {
+                  "from": {"type": ["string", "integer"]}, "to": {"type": ["string", "integer"]}}}},
     "pbx": {"description": "Whether Asterisk runs.", "enum": ["running", "stopped"], "default": "running"},
     "unchecked": {"description": "Load rows that the API would reject, too.", "type": "boolean", "default": False},
 }

@@ -1,0 +1,218 @@
+"""Hooks for `st run`, as SCHEMATHESIS_HOOKS=sarkmock.schemathesis: the suite's gate, oracle and tables in Schemathesis.
+
+Every request leaves through a run of the suite. What the run finds in an exchange is a failure of the check `sarkmock`;
+failures of Schemathesis' own checks that a Laravel API cannot pass are dropped.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from http.client import responses
+from typing import Any
+
+import schemathesis
+from schemathesis import cli
+
+from sarkmock.suite_api import FileError, Operation, load, profiles
+
+from .checks.boundaries import Packet
+from .checks.boundary_sweep import edge_packets
+from .checks.fuzz import aim
+from .checks.minimal_rules import covering_packets
+from .client.bodies import File
+from .client.http import ACCEPT
+from .client.target import read_environ
+from .errors import CannotRun, NoBounds, NotSent, Unanswered, Unavailable
+from .judge.findings import Identity
+from .judge.judge import Judged
+from .plugin.safety import safety_lines
+from .run import Run, open_run
+from .run_options import RunOptions
+
+ALLOW = "SARKMOCK_ALLOW"  # hazards beside read, such as "writes operational"
+PROFILE = "SARKMOCK_PROFILE"  # for a document that the package does not know
+HAZARDS = {"writes": "allow_writes", "operational": "allow_operational", "disruptive": "allow_disruptive"}
+CASE_ID = "HTTP_X_SCHEMATHESIS_TESTCASEID"
+# The oracle judges data, field by field, and conformance the bodies; Laravel answers other methods in its own way.
+SUPERSEDED = {"AcceptedNegativeData", "RejectedPositiveData", "ServerError", "ContentTypeServerError",
+              "JsonSchemaError", "UnsupportedMethodResponse", "AllowHeaderMismatch"}
+Case = schemathesis.Case[Any]
+_session: Session | None = None
+
+
+class Session:
+    """One `st run`: the run of the suite through which it leaves, and what that found."""
+
+    def __init__(self, schema: Any) -> None:
+        self.run = open_run(options_of(schema))
+        if self.run.safety is not None:
+            with self.run.budget.removing():
+                self.run.safety.begin()
+        self.lock = threading.RLock()
+        self.judged: dict[str, Judged | NotSent] = {}
+        self.ended = False
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """As the WSGI application that Schemathesis calls."""
+        if environ.get("HTTP_ACCEPT") in (None, "*/*"):
+            environ["HTTP_ACCEPT"] = ACCEPT[1]
+        request = read_environ(environ, self.run.target.transport.base)
+        identity = environ.get(CASE_ID, "")
+        with self.lock:
+            try:
+                judged = self.run.send(request)
+            except NotSent as reason:
+                self.judged[identity] = reason
+                start_response("503 Withheld", [("Content-Type", "text/plain")])
+                return [str(reason).encode()]
+            self.judged[identity] = judged
+        answer = judged.response
+        headers = [(name, value) for name, value in answer.headers if name.lower() not in ("transfer-encoding",)]
+        start_response(f"{answer.status} {responses.get(answer.status, 'Unknown')}", headers)
+        return [answer.body]
+
+    def problems(self, case: Case) -> Iterator[str]:
+        """What is wrong with the answer to a case, but for known deviations of the version that answers."""
+        judged = self.judged.get(case.id)
+        operation = self.operation_of(case)
+        for problem in judged.problems if isinstance(judged, Judged) and operation else ():
+            identity = Identity(operation.id, *problem[:3])  # type: ignore[union-attr]
+            if any(map(self.run.judge.is_new, self.run.findings.of(identity))):
+                yield f"{identity}: {problem.message}"
+
+    def is_settled(self, case: Case) -> bool:
+        """Whether nothing is to be said of the answer to a case: it was withheld, or is a crash that was predicted."""
+        judged = self.judged.get(case.id)
+        return isinstance(judged, NotSent) or (judged is not None and judged.excused)
+
+    def operation_of(self, case: Case) -> Operation | None:
+        return self.run.contract.by_id.get(case.operation.definition.raw.get("operationId", ""))
+
+    def tidy(self) -> None:
+        with self.lock, self.run.budget.removing():
+            self.run.fixtures.sweep()
+
+    def end(self) -> list[str]:
+        """Remove what was made; lines for people."""
+        if self.ended:
+            return []
+        self.ended = True
+        with self.run.budget.removing():
+            self.run.fixtures.sweep(keep_fixtures=False)
+            if self.run.safety is not None:
+                self.run.safety.end()
+        self.run.close()
+        met = sorted({name for finding in self.run.findings for name in finding.deviations})
+        return [*safety_lines(self.run), *([f"known deviations: {', '.join(met)}"] if met else [])]
+
+
+def options_of(schema: Any) -> RunOptions:
+    """The options of the run, from Schemathesis' configuration and the environment."""
+    config = schema.config
+    allowed = os.environ.get(ALLOW, "").replace(",", " ").split()
+    if not set(allowed) <= HAZARDS.keys():
+        raise CannotRun(f"{ALLOW}={os.environ[ALLOW]}: the words are {', '.join(HAZARDS)}")
+    verify = config.tls_verify
+    return RunOptions.of({
+        "url": (config.base_url or schema.get_base_url()).rstrip("/"), "profile": profile_of(schema.raw_schema),
+        "insecure": verify is False, "ca": verify if isinstance(verify, str) else None,
+        "header": tuple(f"{name}: {value}" for name, value in (config.headers or {}).items()),
+        "yes_i_mean": os.environ.get("SARKMOCK_YES_I_MEAN"), **{HAZARDS[name]: True for name in allowed}})
+
+
+def profile_of(document: dict[str, Any]) -> str:
+    """The profile whose document was loaded."""
+    named = os.environ.get(PROFILE)
+    found = named or next((name for name in profiles() if load(name)["info"] == document.get("info")), None)
+    if found is None:
+        raise CannotRun(f"the document is not one that `sarkmock spec` prints; name its profile in {PROFILE}")
+    return found
+
+
+def session_of() -> Session:
+    assert _session is not None, "after_load_schema comes first"
+    return _session
+
+
+@schemathesis.hook
+def after_load_schema(context: schemathesis.HookContext, schema: Any) -> None:
+    """Let all traffic leave through the suite."""
+    global _session  # noqa: PLW0603
+    try:
+        _session = schema.app = Session(schema)
+    except (CannotRun, FileError, Unanswered) as error:
+        raise SystemExit(f"sarkmock: {error}") from None
+
+
+@schemathesis.hook
+def map_case(context: schemathesis.HookContext, case: Case) -> Case:
+    """Let a case meet a row that is there and a key that is free; sequences have their own."""
+    session = session_of()
+    operation = session.operation_of(case)
+    if operation is not None and not is_stateful(case):
+        with session.lock, suppress(Unanswered, Unavailable):
+            aim(session.run, operation, case)
+    return case
+
+
+def is_stateful(case: Case) -> bool:
+    return case.meta is not None and case.meta.phase.name.value == "stateful"
+
+
+@schemathesis.hook
+def before_add_examples(context: schemathesis.HookContext, examples: list[Case]) -> None:
+    """The boundary tables, many values in a request."""
+    session = session_of()
+    target: Any = context.operation
+    operation = session.run.contract.by_id.get(target.definition.raw.get("operationId", ""))
+    if operation is None or not operation.rules or not session.run.permits(operation):
+        return
+    with session.lock:
+        for packet in packets(session.run, operation):
+            if not any(isinstance(value, File) for value in packet.body.values()):
+                path = session.run.fixtures.path(operation, packet.body) if operation.parameters else {}
+                examples.append(target.Case(path_parameters=path, body=packet.body, media_type=ACCEPT[1]))
+
+
+def packets(run: Run, operation: Operation) -> Iterator[Packet]:
+    for table in (covering_packets, edge_packets):
+        try:
+            yield from table(run, operation)
+        except (Unanswered, Unavailable, NoBounds):
+            continue
+
+
+@schemathesis.check
+def sarkmock(ctx: schemathesis.CheckContext, response: schemathesis.Response, case: Case) -> None:
+    """The documented rules, read as Laravel reads them, and the document's responses."""
+    found = list(session_of().problems(case))
+    if found:
+        raise AssertionError("\n".join(found))
+
+
+@schemathesis.hook
+def filter_failure(context: schemathesis.HookContext, failure: Any, case: Case, response: Any) -> bool:
+    """Whether a failure counts."""
+    return type(failure).__name__ not in SUPERSEDED and not session_of().is_settled(case)
+
+
+@schemathesis.hook
+def after_validate(context: schemathesis.HookContext, case: Case, response: Any, results: Any) -> None:
+    """Remove what the case has made, unless a sequence goes on with it."""
+    session = session_of()
+    session.judged.pop(case.id, None)
+    if not is_stateful(case) and session.run.fixtures.made:
+        session.tidy()
+
+
+@cli.handler()
+class Ending(cli.EventHandler):  # type: ignore[type-arg]
+    """Cleans up after the last case, and says what was withheld and what is left."""
+
+    def handle_event(self, ctx: Any, event: Any) -> None:
+        if type(event).__name__ == "EngineFinished" and _session is not None:
+            for line in _session.end():
+                ctx.add_summary_line(line)

@@ -1,0 +1,91 @@
+"""`st run` with our hooks, as its user runs it: no false alarm, deviations found, nothing touched unasked."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.serving import Serving, sarkmock, serving
+
+pytestmark = pytest.mark.slow
+
+QUICK = ("--phases", "examples,fuzzing,stateful", "--max-examples", "3", "--seed", "1", "--continue-on-failure")
+
+
+def st_run(folder: Path, mock: Serving, profile: str, *options: str, allow: str = "writes",
+           **environment: str) -> subprocess.CompletedProcess[str]:
+    document = folder / "openapi.json"
+    document.write_text(sarkmock("spec", "--format", "json", "--profile", profile).stdout)
+    command = [str(Path(sys.executable).with_name("st")), "run", str(document), "--url", mock.url, *QUICK, *options]
+    hooks = {"SCHEMATHESIS_HOOKS": "sarkmock.schemathesis", "SARKMOCK_ALLOW": allow, "NO_COLOR": "1"}
+    return subprocess.run(command, cwd=folder, env=os.environ | hooks | environment, text=True, capture_output=True,
+                          timeout=240, check=False)
+
+
+def journal(mock: Serving) -> Iterator[tuple[str, str]]:
+    for entry in json.loads(mock.get("/_mock/journal"))["entries"]:
+        yield entry["method"], entry["path"]
+
+
+@pytest.mark.parametrize("profile", ["documented", "shipped"])
+def test_no_false_alarm_on_the_mock(tmp_path: Path, profile: str) -> None:
+    with serving("--http", "--profile", profile) as mock:
+        before = mock.get("/_mock/state")
+        result = st_run(tmp_path, mock, profile, "--include-path-regex", "^/(tenants|agents|queues|ivrs)")
+        assert result.returncode == 0, result.stdout
+        assert "Failures:" not in result.stdout
+        assert json.loads(mock.get("/_mock/state"))["tables"] == json.loads(before)["tables"]
+    assert list(tmp_path.glob("*.ledger")) == []
+
+
+BOX = """\
+overlay: 1.0.0
+info: {title: Our box, version: '1'}
+x-deviations:
+  own: {summary: The call group of a tenant cannot be null., severity: breaks, reason: Our box has a patch.}
+actions:
+  - target: $.components.schemas.TenantUpdate.properties.callgroup
+    x-deviation: own
+    update: {x-rules: integer}
+"""
+
+
+def test_a_difference_is_found_and_named_by_its_field_and_a_known_deviation_fails_nothing(tmp_path: Path) -> None:
+    (tmp_path / "box.yaml").write_text(BOX)
+    only = ("--include-path-regex", "^/tenants")
+    for options, code, said in (
+            (["--profile", str(tmp_path / "box.yaml")], 1, "tenants.update rules callgroup refused"),
+            (["--fault", "deviation=tenant-localarea-numeric"], 0, "known deviations: tenant-localarea-numeric")):
+        with serving("--http", *options) as mock:
+            result = st_run(tmp_path, mock, "documented", *only)
+        assert result.returncode == code, result.stdout
+        assert said in result.stdout
+
+
+def test_only_reads_leave_unless_more_is_allowed(tmp_path: Path) -> None:
+    with serving("--http", "--journal", "5000") as mock:
+        result = st_run(tmp_path, mock, "documented", "--include-path-regex", "^/(tenants|syscommands)", allow="")
+        assert result.returncode == 0, result.stdout
+        sent = list(journal(mock))
+    assert sent
+    assert {method for method, _ in sent} <= {"GET", "HEAD", "OPTIONS"}
+    assert not any("reboot" in path or "pbxst" in path for _, path in sent if "pbxrunstate" not in path)
+    assert "allowed: read" in result.stdout
+
+
+@pytest.mark.parametrize(("environment", "said"), [
+    ({"SARKMOCK_ALLOW": "everything"}, "SARKMOCK_ALLOW=everything: the words are writes, operational, disruptive"),
+    ({"SARKMOCK_PROFILE": "nosuch"}, "unknown profile"),
+])
+def test_a_mistake_is_one_line(tmp_path: Path, environment: dict[str, str], said: str) -> None:
+    with serving("--http") as mock:
+        result = st_run(tmp_path, mock, "documented", allow=environment.pop("SARKMOCK_ALLOW", ""), **environment)
+    assert result.returncode != 0
+    assert said in result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
