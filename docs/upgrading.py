@@ -1,0 +1,118 @@
+"""Writes docs/upgrading.md: what each published version changes for clients of the one before it.
+
+    python docs/upgrading.py
+
+The causes are the deviations that one version has and the other has not; the differences are those that
+`sarkmock compare` measures between mocks of both. The sentences before them are written here, and read by a person.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sarkmock_contracts.baselines import commands
+from sarkmock_contracts.baselines.report import describe
+from sarkmock_contracts.judge.finding_types import SEVERITIES
+
+from sarkmock.suite_api import Deviation, described, deviations
+
+STEPS = {
+    ("2020-06", "2024-06"): """\
+Almost nothing breaks. Extensions get passwords and no longer show their Asterisk stanza, tenants can have a local area
+and a dial plan again, and WebRTC extensions are new. Only a client that reads `sipiaxfriend` of an extension has to
+change.""",
+    ("2024-06", "L10"): """\
+The framework is newer, and most differences are its words: messages of rules, of 404 and of 405. A client that shows
+messages is fine; one that compares them, or reads `reason` of a 404, has to change. What breaks are mistakes of this
+version: downloads, non recurring timers, custom apps and some single operations do not work at all. The PBX is started
+and stopped by other paths.""",
+    ("L10", "L11"): """\
+Every client has to change, because every request needs a bearer token. Log in with `POST /auth/login` and send the
+token in `Authorization`; without it paths do not exist (404 or 405, not 401). Ring groups, templates and the functions
+of chan_sip are gone, no tenant can be created, uploads are lost, and inbound routes cannot be directed to a target. The
+database is that of SARK 6.5, so rows have new columns.""",
+}
+INTRODUCTION = """\
+# What an upgrade changes
+
+Each section says what clients of one published version meet in the next one. [](explanation/profiles.md) describes the
+versions. The causes are the deviations that only one of the two has; how bad they are is measured against the
+documentation. The counts below them come from comparing a mock of each:
+
+<!-- not run: it exits with 1, because something breaks -->
+```console
+$ sarkmock compare 2024-06 L10
+```
+
+That lists every difference. To see what concerns your client, name what it uses. The exit code is 1 if something breaks
+it:
+
+```yaml
+# client.yaml
+- GET /tenants
+- operation: POST /extensions/mailbox
+  sends: [pkey, cluster]
+- GET /backups/{backup}
+```
+
+<!-- not run: it exits with 1, because something breaks -->
+```console
+$ sarkmock compare 2024-06 L10 --clients client.yaml
+```
+
+[](tutorial/guard-an-upgrade.md) shows how to record such a file, and how to compare boxes of your own.
+
+To try your client on the newer version before there is a box, serve it: `sarkmock serve --profile L10`."""
+
+
+def page() -> str:
+    blocks = [block for step, text in STEPS.items() for block in section(*step, text)]
+    return "\n\n".join([INTRODUCTION, *blocks]) + "\n"
+
+
+def section(before: str, after: str, text: str) -> Iterator[str]:
+    old, new = ({one.id: one for one in deviations(name)} for name in (before, after))
+    yield f"## From {before} to {after}"
+    yield f"{released(before)}; {released(after)}."
+    yield text
+    yield from causes("New", (one for name, one in new.items() if name not in old))
+    yield from causes("Gone", (one for name, one in old.items() if name not in new))
+    yield from measured(before, after)
+
+
+def released(name: str) -> str:
+    profile = described(name)
+    return f"{name} is of {profile.date} and runs on {profile.framework}"
+
+
+def causes(title: str, found: Iterable[Deviation]) -> Iterator[str]:
+    """The worst first."""
+    ranked = sorted(found, key=lambda one: (SEVERITIES.index(one.severity), one.id))
+    if ranked:
+        yield f"### {title}"
+        yield "\n".join(f"- **{one.severity}**: {one.summary}" for one in ranked)
+
+
+def measured(before: str, after: str) -> Iterator[str]:
+    """What `compare` finds, counted by kind."""
+    one, other, _ = commands.sides(before, after, lambda: sys.exit("both are profiles"))
+    found = describe(commands.compare_with(one, other, None, 2.0))["differences"]
+    kinds = Counter((entry["level"], entry["kind"]) for entry in found)
+    yield "### Measured"
+    rows = ["| level | difference | count | for example |", "| --- | --- | --- | --- |"]
+    rows += [f"| {level} | {kind} | {count} | {example(found, level, kind)} |"
+             for (level, kind), count in kinds.items()]
+    yield "\n".join(rows)
+
+
+def example(found: Iterable[Mapping[str, Any]], level: str, kind: str) -> str:
+    first = next(one for one in found if (one["level"], one["kind"]) == (level, kind))
+    return f"`{first['operation']}`" + (f", {first['of']}" if first["of"] else "")
+
+
+if __name__ == "__main__":
+    Path(__file__).with_suffix(".md").write_text(page(), encoding="utf-8")
