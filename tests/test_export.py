@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import pytest
 
 from sarkmock import Engine, Seed, State, load_seed, profiles
-from sarkmock.export import FORMS
+from sarkmock.export import FORMS, as_bruno
 from sarkmock.export.requests import Exported
 from sarkmock.export.requests import exported as requests_of
 from sarkmock.http.engine import Request
@@ -271,3 +271,45 @@ def test_every_request_of_the_collection_succeeds_on_the_seed_examples(hazards: 
             variables[one.upload[0]] = str(answer[0]).removeprefix("Uploaded ")
     assert mock.failed == []
     assert mock.sent == len(of_hazard("documented", *hazards.split()))
+
+
+# Bruno
+
+
+def bru_blocks(text: str) -> dict[str, str]:
+    """The blocks of a .bru file by name."""
+    return dict(re.findall(r"^([\w:-]+) \{\n(.*?)^\}$", text, re.MULTILINE | re.DOTALL))
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_bruno_folder_has_every_operation_and_skips_what_acts_on_the_pbx(profile: str) -> None:
+    files = as_bruno(load(profile), BASE)
+    assert json.loads(files["bruno.json"])["type"] == "collection"
+    variables = dict(re.findall(r"^  (\w+): (.+)$", bru_blocks(files["environments/box.bru"])["vars"], re.MULTILINE))
+    found = []
+    for name, text in files.items():
+        if not re.search(r"/\d\d .*\.bru$", name):
+            continue
+        blocks = bru_blocks(text)
+        assert re.sub(r"^[\w:-]+ \{\n.*?^\}\n", "", text, flags=re.MULTILINE | re.DOTALL).strip() == ""
+        method, = {"get", "post", "put", "delete"} & blocks.keys()
+        url = re.search(r"url: (\S+)", blocks[method])[1]
+        path = re.sub(r"{{(\w+)}}", lambda match: variables.get(match[1], "x"), url).removeprefix(BASE)
+        found.append((method.upper(), path, ""))
+        if "body:json" in blocks:
+            json.loads(blocks["body:json"])
+        operation = Engine(load(profile)).find(method.upper(), unquote(path))[0]
+        guard = blocks.get("script:pre-request", "")
+        assert (f'includes("{operation.hazard}")' in guard) == (operation.hazard in ("operational", "disruptive"))
+    assert len(found) == len(compile_document(load(profile)))
+    assert operations(profile, *found) is not None
+
+
+def test_a_folder_needs_a_name_and_spares_other_files(tmp_path: Path) -> None:
+    assert mistake("export", "bruno").startswith("bruno is a folder: name it with -o")
+    (tmp_path / "mine.txt").write_text("mine")
+    assert mistake("export", "bruno", "-o", str(tmp_path)) == f"{tmp_path}: exists and is not an export"
+    for _ in range(2):
+        result = sarkmock("export", "bruno", "-o", str(tmp_path / "sark"))
+        assert (result.returncode, result.stderr) == (0, "")
+    assert (tmp_path / "sark" / "Tenants" / "folder.bru").is_file()

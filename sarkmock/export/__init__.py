@@ -3,10 +3,12 @@
 What could hurt a PBX is marked by its hazard; every form keeps it from being sent without a decision.
 """
 
+from sarkmock.export.bruno import as_bruno
 from sarkmock.export.curl import as_curl
 from sarkmock.export.http import as_http
 from sarkmock.export.postman import as_postman
 
 FORMS = {"postman": as_postman, "http": as_http, "curl": as_curl}
+FOLDERS = {"bruno": as_bruno}  # many files: text by path
 
-__all__ = ["FORMS", "as_curl", "as_http", "as_postman"]
+__all__ = ["FOLDERS", "FORMS", "as_bruno", "as_curl", "as_http", "as_postman"]

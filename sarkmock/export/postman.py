@@ -10,12 +10,11 @@ import uuid
 from typing import Any
 from urllib.parse import quote
 
-from sarkmock.export.requests import Example, Exported, exported, sections, variables
+from sarkmock.export.requests import NOTHING_MADE, Example, Exported, exported, kept_keys, sections
 from sarkmock.spec.loading import Document
 from sarkmock.spec.operations import PARAMETER
 
 SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
-NOTHING_MADE = "none-was-made"
 ABOUT = """
 
 Variables: `baseUrl`; for every resource the key of a row; `allow`, a list of hazards. A create request sets the key
@@ -27,8 +26,7 @@ hazard."""
 def as_postman(document: Document, base_url: str) -> str:
     """The collection as JSON text; the same document gives the same text."""
     requests = exported(document)
-    known = {name: NOTHING_MADE for one in requests if changes_rows(one) for name in one.parameters}
-    known |= variables(requests)
+    known = kept_keys(requests)
     collection = {
         "info": {"_postman_id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{document['info']['title']} {base_url}")),
                  "name": document["info"]["title"], "version": document["info"]["version"], "schema": SCHEMA,
@@ -39,10 +37,6 @@ def as_postman(document: Document, base_url: str) -> str:
         "item": [folder(document, name, members, set(known)) for name, members in sections(requests).items()],
     }
     return json.dumps(collection, indent=2, ensure_ascii=False) + "\n"
-
-
-def changes_rows(one: Exported) -> bool:
-    return one.operation.hazard == "write" and one.operation.method in ("PUT", "DELETE")
 
 
 def variable(name: str, value: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from sarkmock.spec.operations import Operation, compile_document
 JSON, MULTIPART = "application/json", "multipart/form-data"
 # What a whole collection may send when it is run: the rest needs a decision first.
 HARMLESS = ("read", "write")
+NOTHING_MADE = "none-was-made"
 FILE_NAMES = {"uploadzip": "sarkbak.1717236000.zip", "uploadsnap": "sark.db.1717236000.zip",
               "greeting": "usergreeting1001.wav"}
 
@@ -136,6 +137,12 @@ def variables(requests: list[Exported]) -> dict[str, str]:
             made = one.body.get(field) if isinstance(one.body, dict) else None
             found.setdefault(parameter, str(made) if made is not None else usual[parameter])
     return found
+
+
+def kept_keys(requests: list[Exported]) -> dict[str, str]:
+    """Variables of a tool that keeps what answers tell: a run changes only rows that it has made."""
+    changed = [one for one in requests if one.operation.hazard == "write" and one.operation.method in ("PUT", "DELETE")]
+    return {name: NOTHING_MADE for one in changed for name in one.parameters} | variables(requests)
 
 
 def sections(requests: list[Exported]) -> dict[str, list[Exported]]:

@@ -141,6 +141,19 @@ def write_uploads(directory: Path) -> None:
         archive.writestr("sark.db.1717236000", names["sark.db.1717236000"])
 
 
+def test_bruno_runs_the_folder(tmp_path: Path) -> None:
+    with mocked("documented", "examples") as url:
+        folder, report = tmp_path / "sark", tmp_path / "report.json"
+        run([sys.executable, "-m", "sarkmock", "export", "bruno", "--base-url", url, "-o", str(folder)])
+        write_uploads(folder)
+        run([str(TOOLS / "bru"), "run", "--env", "box", "--reporter-json", str(report)], folder)
+    results = [one for part in json.loads(report.read_text()) for one in part["results"]]
+    statuses = {one["test"]["filename"]: one["response"]["status"] for one in results}
+    harmless = [operation for operation in compile_document(load()) if operation.hazard in ("read", "write")]
+    succeeded = [name for name, status in statuses.items() if isinstance(status, int) and 200 <= status < 300]
+    assert len(succeeded) == len(harmless), statuses
+
+
 def sent(report: Path) -> dict[str, int]:
     """The status that every request of a run was answered with."""
     executions = json.loads(report.read_text())["run"]["executions"]
