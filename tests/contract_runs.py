@@ -8,23 +8,27 @@ from typing import Any
 
 from sarkmock_contracts.checks import CHECKS, Case
 from sarkmock_contracts.client.http import Exchange
-from sarkmock_contracts.client.transports import InProcess
+from sarkmock_contracts.client.transports import InProcess, SignedIn
 from sarkmock_contracts.errors import NewFindings
 from sarkmock_contracts.run import Run
 from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.spec.contract import Contract
 
-from sarkmock import Engine, State
+from sarkmock import Engine, Seed, State
 from sarkmock.suite_api import api_application, load
 
 NOW = 1717236000
+TOKEN = "1|0123456789abcdef"  # an administrator's, where a profile asks for one
 
 
 def suite_of(judge: str, target: str, state: State | None = None, **options: Any) -> Run:
     """A run that judges by one profile a mock of another; its clock stands still."""
-    engine = Engine(load(target), state or State(now=NOW))
+    document = load(target)
+    seed = Seed.factory(document["x-database"])
+    engine = Engine(document, state or State(seed, now=NOW, token=TOKEN))
     options = {"max_examples": 6, **options}
-    return Run(Contract(load(judge)), InProcess(api_application(engine)), RunOptions(judge, target, **options))
+    transport = SignedIn(InProcess(api_application(engine)), engine.state)
+    return Run(Contract(load(judge)), transport, RunOptions(judge, target, **options))
 
 
 def run(suite: Run, random_examples: int = 0) -> Run:

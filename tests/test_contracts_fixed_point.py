@@ -1,16 +1,19 @@
-"""Each profile conforms to itself, and the shipped one differs from the page exactly by the listed deviations."""
+"""A profile judged by itself has no finding, and judged by another one exactly the differences of the two."""
 
 from __future__ import annotations
 
 import pytest
 from sarkmock_contracts.judge import attribution as known
+from sarkmock_contracts.run import Run
 from sarkmock_contracts.spec.contract import Contract
 
-from sarkmock import State
+from sarkmock import State, profiles
 from sarkmock.suite_api import deviations, load
-from tests.contract_runs import NOW, run, suite_of
+from tests.contract_runs import NOW, checked, run, suite_of
 
-pytestmark = pytest.mark.slow
+PROFILES = list(profiles())
+FAST = ("reads", "rules", "undocumented-paths", "undocumented-fields", "unknown-rows", "scenarios", "links", "smoke",
+        "options", "unknown-paths", "run-state")  # what finds most in seconds; the rest runs with tox -e slow
 
 
 def box_with_an_ivr() -> State:
@@ -20,17 +23,48 @@ def box_with_an_ivr() -> State:
     return state
 
 
-def test_documented_conforms_to_itself() -> None:
-    assert [str(finding) for finding in run(suite_of("documented", "documented")).findings] == []
+def new(suite: Run) -> list[str]:
+    return [str(judged.finding) for judged in suite.outcome().of("new")]
 
 
-def test_shipped_conforms_to_itself() -> None:
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_profile_conforms_to_itself(profile: str) -> None:
+    suite = checked(suite_of(profile, profile), *FAST)
+    assert [str(finding) for finding in suite.findings] == []
+
+
+@pytest.mark.parametrize("target", [pytest.param(name, marks=pytest.mark.slow if name != "shipped" else ())
+                                    for name in PROFILES if name != "documented"])
+def test_the_documentation_finds_only_what_is_known(target: str) -> None:
+    suite = checked(suite_of("documented", target), *FAST)
+    assert new(suite) == []
+    assert len(suite.outcome().deviations("known")) > 30
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", PROFILES)
+@pytest.mark.parametrize("judge", PROFILES)
+def test_every_profile_judged_by_every_profile(judge: str, target: str) -> None:
+    """All checks; the findings are explained by deviations that one of the two has and the other has not."""
+    suite = run(suite_of(judge, target))
+    assert new(suite) == []
+    names = {deviation.id for deviation in suite.judge.lists.known} | {target}
+    assert {name for finding in suite.findings for name in finding.deviations} <= names
+    if judge == target:
+        assert len(suite.findings) == 0
+    else:
+        assert len(suite.findings) > 0
+
+
+@pytest.mark.slow
+def test_shipped_conforms_to_itself_with_an_ivr() -> None:
     assert [str(finding) for finding in run(suite_of("shipped", "shipped", box_with_an_ivr())).findings] == []
 
 
-def test_shipped_differs_from_the_page_exactly_by_the_listed_deviations() -> None:
+@pytest.mark.slow
+def test_shipped_differs_from_the_documentation_by_all_listed_deviations() -> None:
     suite = run(suite_of("documented", "shipped", box_with_an_ivr()))
-    assert [str(judged.finding) for judged in suite.outcome().of("new")] == []
+    assert new(suite) == []
     met = {one.deviation.id for one in suite.outcome().deviations("known")}
     shipped = Contract(load("shipped"))
     assert [one.id for one in deviations("shipped")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -54,10 +54,7 @@ class Validator:
     """The rules of one operation: ``{field: "required|integer"}`` or ``{field: ["regex:/a|b/", "nullable"]}``."""
 
     def __init__(self, rules: Mapping[str, RuleText], wording: str = LARAVEL_7) -> None:
-        known = messages(wording)
-        for name, text in rules.items():
-            _check_parameters(name, _split(text))
-        self._fields = [_Depending(name, text, known) if _depends(text) else _Field(name, _split(text), known)
+        self._fields = [_compiled(name, text if isinstance(text, str) else tuple(text), wording)
                         for name, text in rules.items()]
 
     def errors(self, data: Mapping[str, Any], tables: Tables) -> Errors:
@@ -158,6 +155,14 @@ class _Depending:
         except PhpError as error:
             error.field = self.name
             raise
+
+
+@lru_cache(maxsize=4096)
+def _compiled(name: str, text: str | tuple[str, ...], wording: str) -> _Field | _Depending:
+    """The documents of deviations have nearly all rules in common."""
+    known = messages(wording)
+    _check_parameters(name, _split(text))
+    return _Depending(name, text, known) if _depends(text) else _Field(name, _split(text), known)
 
 
 def _check_parameters(field: str, rules: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +106,7 @@ def deviations(profile: str) -> tuple[Deviation, ...]:
                  for name, facts in whole.deviations.items())
 
 
-@cache
+@lru_cache(maxsize=32)  # of some 5 MB each
 def load_deviating(deviation: str) -> tuple[Document, Document]:
     """The base document without and with one deviation of the overlays beside it. Not to be changed by callers.
 

@@ -150,4 +150,4 @@ class Asker:
 
 def refusals(response: Response) -> Mapping[str, Any]:
     """The fields that an answer refuses, with messages."""
-    return response.json if response.status == 422 and isinstance(response.json, dict) else {}
+    return response.refused

@@ -63,7 +63,7 @@ def tenants_with_rows_stay(run: Run) -> None:
 
 def rows_of_the_system_stay(run: Run) -> None:
     """Lines 657 and 685: system templates and the default tenant cannot be deleted, where the document says so."""
-    templates = run.get("/templates").json or []
+    templates = run.get("/templates").rows
     system = [f"/templates/{row['pkey']}" for row in templates if row.get("owner") == "system"][:1]
     for operation, check, paths in (("tenants.delete", "default_tenant_stays", ["/tenants/default"]),
                                     ("templates.delete", "system_template_stays", system)):
@@ -86,7 +86,7 @@ def pairs_go_with_their_extension(run: Run) -> None:
         number = pair["IPphone_pkey"]
         gone = run.send(Request("DELETE", f"/extensions/{number}"))
         exchange = run.send(Request("GET", f"/{kind}"))
-        if any(row["IPphone_pkey"] == number for row in exchange.response.json or []):
+        if any(row.get("IPphone_pkey") == number for row in exchange.response.rows):
             tell(run, "extensions.delete", kind, f"{kind} of extension {number} stay after it", gone, exchange)
 
 
@@ -99,7 +99,7 @@ def new_extensions_get_the_default_rules(run: Run) -> None:
             continue
         exchange = run.send(Request("GET", f"/{kind}"))
         wanted = {"IPphone_pkey": phone["pkey"], "COS_pkey": rule["pkey"]}
-        if not any(wanted.items() <= row.items() for row in exchange.response.json or []):
+        if not any(wanted.items() <= row.items() for row in exchange.response.rows):
             text = f"extension {phone['pkey']} has no {kind} of rule {rule['pkey']}, whose {column} is YES"
             tell(run, "extensions.create.unprovisioned", kind, text, exchange)
 
@@ -108,10 +108,10 @@ def new_files_are_listed(run: Run) -> None:
     """Lines 178 and 488: what is taken is in the set afterwards, can be fetched, and is gone once it is deleted."""
     for kind, field in (("backups", "newbackupname"), ("snapshots", "newsnapshotname")):
         taken = run.send(Request("GET", f"/{kind}/new"))
-        name = (taken.response.json or {}).get(field)
+        name = taken.response.fields.get(field)
         for there in (True, False):
             exchange = run.send(Request("GET", f"/{kind}"))
-            if (name in (exchange.response.json or {})) is not there:
+            if (name in (exchange.response.names)) is not there:
                 tell(run, f"{kind}.list", "stale", f"{name} is {'not' if there else 'still'} listed", taken, exchange)
             if there:
                 run.send(Request("DELETE", f"/{kind}/{name}"))
@@ -120,7 +120,7 @@ def new_files_are_listed(run: Run) -> None:
 def snapshots_bring_back_what_was(run: Run) -> None:
     """Line 494: a restored snapshot is the database as it was when the snapshot was taken."""
     before = made(run, "tenants.create", {})
-    name = (run.get("/snapshots/new").json or {}).get("newsnapshotname")
+    name = run.get("/snapshots/new").fields.get("newsnapshotname")
     after = made(run, "tenants.create", {})
     restored = run.send(Request("PUT", f"/snapshots/{name}"))
     for row, there in ((before, True), (after, False)):
@@ -137,7 +137,7 @@ def backups_bring_back_what_is_chosen(run: Run) -> None:
     upload, restore = run.contract.by_id["greetings.upload"], run.contract.by_id["backups.restore"]
     body = run.fixtures.minimal(upload)
     run.send(run.fixtures.request(upload, body))
-    name = (run.get("/backups/new").json or {}).get("newbackupname")
+    name = run.get("/backups/new").fields.get("newbackupname")
     if tenant is None or name is None:
         return  # judged as responses
     there_before = run.fixtures.there()
@@ -217,7 +217,7 @@ def greetings_come_back(run: Run) -> None:
     file = body["greeting"]
     sent = run.send(run.fixtures.request(operation, body))
     listed = run.send(Request("GET", "/greetings"))
-    if file.name not in (listed.response.json or []):
+    if file.name not in listed.response.names:
         tell(run, "greetings.list", "missing", f"{file.name} was uploaded and is not listed", sent, listed)
     fetched = run.send(Request("GET", f"/greetings/{file.name}"))
     if fetched.response.body != file.content:

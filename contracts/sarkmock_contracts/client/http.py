@@ -15,6 +15,7 @@ Headers = tuple[Header, ...]
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 # Without it the framework's own errors (405, 500) are HTML pages.
+SUMMARY = {"message", "errors"}  # of Laravel's own answer to invalid input
 ACCEPT = ("Accept", JSON)
 NO_TOKEN = ("Authorization", "")  # stands for a request without the header, though the run has a token
 
@@ -66,6 +67,12 @@ class Response:
     def fields(self) -> dict[str, Any]:
         """The JSON object; empty if it is none."""
         return self.json if isinstance(self.json, dict) else {}
+
+    @property
+    def refused(self) -> dict[str, Any]:
+        """By field what a 422 names; Laravel's own form keeps them beside a message."""
+        fields = self.fields if self.status == 422 else {}
+        return fields["errors"] if fields.keys() == SUMMARY and isinstance(fields["errors"], dict) else fields
 
     @property
     def rows(self) -> list[dict[str, Any]]:

@@ -49,8 +49,7 @@ def judged(response: Response) -> bool:
 
 def messages(response: Response, field: str) -> Any:
     """What a refusal says of a field; nothing where it is not refused."""
-    refused = response.status == 422 and isinstance(response.json, dict)
-    return response.json.get(field) if refused else None
+    return response.refused.get(field)
 
 
 def columns(value: Any, field: str) -> Any:

@@ -7,7 +7,9 @@ several act together, is asked what it would have answered at that moment.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 from sarkmock.suite_api import (
@@ -32,23 +34,32 @@ from .finding_types import FINDING_TYPES
 from .findings import Finding, Identity
 from .replica import Model, Replica
 
-MODELS = 8  # compiled documents that are kept, of some 5 MB each
+MODELS = 16  # compiled documents that are kept, of some 5 MB each
 WAITING = 2_000  # exchanges that are kept until somebody asks
+ABSENT = "Not on this target"  # of deviations that the judging profile has
 
 
 def known_deviations(judge: str, version: str | None = None) -> tuple[Deviation, ...]:
-    """Those of the version that answers, or else of the published product; only the page itself has any."""
-    if judge != BASE:
-        return ()
-    return deviations(product() if version in (None, BASE) else str(version))
+    """By what the version that answers differs from the judging document: the deviations that only one of them has.
+
+    The documentation itself is judged by what the published product is known for.
+    """
+    if judge == BASE:
+        return deviations(product() if version in (None, BASE) else str(version))
+    ours, theirs = deviations(judge), deviations(version or judge)
+    names = {deviation.id for deviation in ours}, {deviation.id for deviation in theirs}
+    lacking = (replace(deviation, summary=f"{ABSENT}: {deviation.summary}") for deviation in ours
+               if deviation.id not in names[1])
+    return (*(deviation for deviation in theirs if deviation.id not in names[0]), *lacking)
 
 
 class Attribution:
     """Asks the documents of known deviations what they would have answered."""
 
-    def __init__(self, contract: Contract, version: Callable[[], str]) -> None:
-        self.contract = contract
-        self.known: Sequence[Deviation] = ()
+    def __init__(self, contract: Contract, version: Callable[[], str], profile: str = BASE) -> None:
+        self.contract, self.profile = contract, profile
+        self._known: Sequence[Deviation] = ()
+        self._explained: Counter[str] = Counter()
         self._version = version  # the profile that the target seems to have, once anybody knows
         self._waiting: list[Exchange] = []
         self._models: dict[str, Model] = {}
@@ -60,7 +71,7 @@ class Attribution:
 
     def saw(self, exchange: Exchange) -> None:
         """Every exchange of the run, in its order."""
-        if self.known:
+        if self.known or self.profile != BASE:
             self._waiting.append(exchange)
         if len(self._waiting) > WAITING:
             self._follow()
@@ -70,36 +81,77 @@ class Attribution:
             self.replica.saw(exchange)
         self._waiting.clear()
 
+    def is_expected(self, finding: Finding) -> bool:
+        """Whether a published version behaves so: what its document leaves to the code, its recorded mock decides."""
+        by_code = "behaviour" in FINDING_TYPES[finding.identity.check].places
+        if self.profile == BASE or not by_code or not finding.evidence:
+            return False
+        self._follow()
+        return self._predicts(self._profile(self.profile), finding)
+
     def explain(self, finding: Finding) -> tuple[str, ...]:
         """The deviations by which the answer was to be expected; none if no known document predicts it."""
         if not self.known or not finding.evidence:
             return ()
         self._follow()
-        if finding.identity.check in OF_RULES and self._predicts(self._model(BASE, load(BASE)), finding):
+        if finding.identity.check in OF_RULES and self._predicts(self._profile(self.profile), finding):
             return ()  # no deviation is needed for that answer
         version = self._version()
         if finding.identity in self._named and version != BASE and self._predicts(self._profile(version), finding):
             return self._named[finding.identity]  # the usual case, in which one answer was asked for
         found = set(places(self.contract, finding))
-        near = [deviation.id for deviation in self.known if touches(deviation, found)]
-        single = [name for name in near if self._is(name, finding)]
-        whole = product() if version == BASE else version
-        if not single and self._predicts(self._profile(whole), finding):  # several act together
-            single = near or [one.id for one in self.known if self._is(one.id, finding)] or [whole]
+        near = [deviation for deviation in self.known if touches(deviation, found)]
+        single = [deviation.id for deviation in near if self._is(deviation, finding)]
+        whole = product() if version == BASE == self.profile else version
+        if not single and self._predicts(self._profile(whole), finding):  # several act together, or one from afar
+            single = [deviation.id for deviation in near] or self._from_afar(finding) or [whole]
         if single:
             self._named[finding.identity] = tuple(single)
         return tuple(single)
 
-    def _is(self, deviation: str, finding: Finding) -> bool:
-        """Whether a deviation alone predicts the answer, and not already the document that it stands on."""
-        before, after = load_deviating(deviation)
-        stands_on = before["info"] != load(BASE)["info"]
-        if not self._predicts(self._model(deviation, after), finding):
+    @property
+    def known(self) -> Sequence[Deviation]:
+        """Deviations that a finding may be."""
+        return self._known
+
+    @known.setter
+    def known(self, known: Sequence[Deviation]) -> None:
+        self._known = known
+        self.__dict__.pop("_felt", None)
+
+    @cached_property
+    def _felt(self) -> dict[str, list[Deviation]]:
+        """By operation the deviations that change something which it has or refers to."""
+        everywhere = {pointer(name) for name in self.contract.document if name.startswith("x-")}
+        reached = {operation.id: everywhere | self.contract.reach(self.contract.place(operation))
+                   for operation in self.contract.operations}
+        return {name: [deviation for deviation in self._known if touches(deviation, found)]
+                for name, found in reached.items()}
+
+    def _from_afar(self, finding: Finding) -> list[str]:
+        """A deviation of something that the operation refers to; what explained others before is asked first."""
+        felt = self._felt.get(finding.identity.operation, [])
+        for deviation in sorted(felt, key=lambda one: -self._explained[one.id]):
+            if self._is(deviation, finding):
+                self._explained[deviation.id] += 1
+                return [deviation.id]
+        return []
+
+    def _is(self, deviation: Deviation, finding: Finding) -> bool:
+        """Whether a deviation alone, or its absence, predicts the answer, and not already the document without it."""
+        documents = load_deviating(deviation.id)
+        models = [(f"{deviation.id} {number}", document) for number, document in enumerate(documents)]
+        without, with_it = reversed(models) if deviation.summary.startswith(ABSENT) else models
+        if not self._predicts(self._model(*with_it), finding):
             return False
-        return not (stands_on and self._predicts(self._model(f"{deviation}'s base", before), finding))
+        is_judging = self.profile == BASE and documents[0]["info"] == self.contract.document["info"]
+        return is_judging or not self._predicts(self._model(*without), finding)
 
     def _profile(self, name: str) -> Model:
-        return self.replica.leader if name == self._version() else self._model(f"profile {name}", load(name))
+        """The model of a profile; the one that judges may be a file's."""
+        if name == self._version():
+            return self.replica.leader
+        return self._model(f"profile {name}", self.contract.document if name == self.profile else load(name))
 
     def _model(self, name: str, document: Document) -> Model:
         self._models[name] = model = self._models.pop(name, None) or self.replica.model(document)

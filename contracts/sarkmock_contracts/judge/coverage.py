@@ -40,15 +40,13 @@ class Coverage:
         if exchange.response.ok and exchange.response.json:
             self.filled.add(operation.id)
         if given is not None and status < 500:
-            named = exchange.response.json if status == 422 and isinstance(exchange.response.json, dict) else {}
-            if named.keys() - given.errors:
+            if exchange.response.refused.keys() - given.errors:
                 self.checked.add(operation.id)
             self.wrong |= {(operation.id, name) for name in given.errors}
             self.right |= {(operation.id, name) for name in given.sent if name not in given.errors}
         if exchange.response.ok and given is not None:
             self.accepted |= {(operation.id, name) for name in given.sent if name in operation.rules}
-        elif status == 422 and isinstance(exchange.response.json, dict):
-            self.refused |= {(operation.id, name) for name in exchange.response.json if name in operation.rules}
+        self.refused |= {(operation.id, name) for name in exchange.response.refused if name in operation.rules}
 
     @property
     def seen(self) -> dict[str, Any]:

@@ -47,10 +47,10 @@ class Judge:
     """What is wrong with an exchange, and whether it was seen before."""
 
     def __init__(self, contract: Contract, live: LiveTables, client: Client, lists: Lists | None = None,
-                 only: str | None = None, version: Callable[[], str] = lambda: BASE) -> None:
+                 only: str | None = None, version: Callable[[], str] = lambda: BASE, profile: str = BASE) -> None:
         self.contract, self.live, self.client, self.only = contract, live, client, only
         self.lists = lists or Lists()
-        self.attribution = Attribution(contract, version)
+        self.attribution = Attribution(contract, version, profile)
         self.attribution.known = self.lists.known
         self.requests = 0
         self.findings = Findings()
@@ -78,7 +78,7 @@ class Judge:
         return judged
 
     def report(self, operation: str, problem: Problem, *evidence: Exchange) -> bool:
-        """Enter a problem in the findings; False if it lies outside of what the run is about."""
+        """Enter a problem in the findings; False if it lies outside of what the run is about, or is none here."""
         known = self.contract.by_id.get(operation)
         if known is not None and self.only is not None and not in_section(known, self.only):
             return False
@@ -87,6 +87,8 @@ class Judge:
             return False
         identity = Identity(operation, problem.check, problem.field, problem.kind)
         finding = Finding(identity, problem.message, evidence, request=self.requests)
+        if self.attribution.is_expected(finding):
+            return False
         finding.deviations = self.attribution.explain(finding)
         kept = self.findings.add(finding)
         if kept.evidence is evidence:

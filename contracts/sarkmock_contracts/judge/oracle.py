@@ -46,7 +46,7 @@ def verdict(contract: Contract, operation: Operation, request: Request, live: Li
     """The rules' verdict on a request."""
     everything, post = read_input(request.method, request.content_type, request.query, request.body)
     try:
-        errors = operation.validator.errors(everything, live)
+        errors = contract.validator_of(operation).errors(everything, live)
         if not errors:
             operation.validator.check_readable(everything)
     except PhpError as error:
@@ -76,7 +76,7 @@ def differs(contract: Contract, operation: Operation, given: Verdict, response: 
     if given.crash is not None:
         yield from _crash(contract, operation, given.crash, response)
     elif response.status == 422:
-        yield from _named(contract, operation, given, response.json if isinstance(response.json, dict) else {})
+        yield from _named(contract, operation, given, response.refused)
     elif response.ok:
         yield from (_accepted(name, response.status) for name in given.errors)
 
@@ -85,8 +85,7 @@ def died_in_check(contract: Contract, given: Verdict, response: Response) -> boo
     """Whether the answer is that of a check that met a value that is no text."""
     if response.status == 500 and not contract.crashes_are_refused:
         return bool(given.may_crash)
-    return response.status == 422 and isinstance(response.json, dict) and any(
-        set(response.json) == {name} for name in given.may_crash)
+    return any(set(response.refused) == {name} for name in given.may_crash)
 
 
 def _crash(contract: Contract, operation: Operation, name: str, response: Response) -> Iterator[Problem]:
@@ -100,9 +99,9 @@ def _crash(contract: Contract, operation: Operation, name: str, response: Respon
         yield _crashed(name, response, "a value that is not text is answered with")
     elif response.ok:
         yield _accepted(name, response.status)
-    elif response.status == 422 and isinstance(response.json, dict) and name and name not in response.json:
+    elif response.refused and name and name not in response.refused:
         # Rules and checks come before anything is stored: whatever they refuse here is wrong, and hides the field.
-        yield from _named(contract, operation, Verdict(), response.json)
+        yield from _named(contract, operation, Verdict(), response.refused)
 
 
 def _crashed(name: str, response: Response, text: str) -> Problem:
@@ -111,7 +110,7 @@ def _crashed(name: str, response: Response, text: str) -> Problem:
 
 def _named(contract: Contract, operation: Operation, given: Verdict, answer: Mapping[str, Any]) -> Iterator[Problem]:
     """The set of fields, then the messages of those that are rightly named."""
-    checked = contract.may_name(operation)
+    checked = contract.may_name(operation) | contract.unlisted(operation)
     for name in given.errors:
         if name not in answer:
             yield _accepted(name, 422)
@@ -120,7 +119,7 @@ def _named(contract: Contract, operation: Operation, given: Verdict, answer: Map
     for name in answer:
         if name not in given.errors and name not in checked:
             yield Problem("rules", name, "refused", f"{name} is refused though the rules accept it: {answer[name]}")
-        elif name not in given.errors and name in given.sent:
+        elif name not in given.errors and name in given.sent and name not in contract.unlisted(operation):
             yield from _by_rules(operation, name, answer[name])
 
 

@@ -26,7 +26,7 @@ from sarkmock.suite_api import (
 )
 
 from ..client.http import Exchange, Request, Response
-from ..client.transports import InProcess
+from ..client.transports import InProcess, SignedIn
 from ..spec.contract import Contract
 
 REMEMBERED = 256  # exchanges that can still be asked about
@@ -43,11 +43,17 @@ class Moment:
 
 
 class Model:
-    """A document that may be the target's: its contract, and a mock of it over a state that it shares with others."""
+    """A document that may be the target's: its contract, and a mock of it over a state that it shares with others.
 
-    def __init__(self, document: Document, state: State) -> None:
-        self.contract = Contract(document)
-        self._mock = InProcess(api_application(Engine(document, state)))
+    Without a state, or where that one is of another database, it has a factory-fresh one of its own.
+    """
+
+    def __init__(self, document: Document, state: State | None = None) -> None:
+        shared = state if state is not None and state.tables.name == document["x-database"] else None
+        engine = Engine(document, shared)
+        self.contract = Contract(document, engine.operations)
+        self.state, self.shares = engine.state, shared is not None
+        self._mock = SignedIn(InProcess(api_application(engine)), engine.state)
 
     def answer(self, request: Request) -> Response:
         """What the mock answers; it may change the state."""
@@ -65,8 +71,8 @@ class Replica:
     """The state, and the moments before the last exchanges. ``leader`` is the document by which the state moves."""
 
     def __init__(self, leader: Document) -> None:
-        self.state = State()
-        self.leader = Model(leader, self.state)
+        self.leader = Model(leader)
+        self.state = self.leader.state
         self._moments: OrderedDict[int, tuple[Exchange, Moment, Response]] = OrderedDict()
         self._image = b""
 
@@ -90,6 +96,9 @@ class Replica:
         _, before, expected = self._moments.get(id(exchange.response), (exchange, now, None))
         if model is self.leader and expected is not None:
             return expected
+        if not model.shares and model is not self.leader:
+            model.state.reset()
+            return model.answer(exchange.request)
         self._go(before)
         try:
             return model.answer(exchange.request)

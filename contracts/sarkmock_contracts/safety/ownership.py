@@ -237,10 +237,15 @@ class Ownership:
         return keys_in(self.contracts, collection, self.client.get(f"/{collection}"))
 
     def _is_removable(self, collection: str) -> None:
-        """What cannot be deleted by every document that has it is made only where the target says that it can."""
+        """What cannot be deleted by every document that has it is made only where the target says that it can.
+
+        A target that shows a row for a key that nothing has does not heed keys, so that DELETE would remove nothing.
+        """
         if collection not in self._removable:
             known = all(_deletes(contract, collection) for contract in self.contracts)
-            self._removable[collection] = known or "DELETE" in self._methods(f"/{collection}/{self.keys.prefix}")
+            path = f"/{collection}/{self.keys.prefix}"
+            self._removable[collection] = known or (
+                "DELETE" in self._methods(path) and not self.client.get(path).ok)
         if not self._removable[collection]:
             raise Withheld("could not be removed again", collection)
 
@@ -305,6 +310,11 @@ def _text(value: Any) -> str:
 
 
 def _deletes(contract: Contract, collection: str) -> bool:
-    """Whether a document can delete from a collection, or does not have it at all."""
-    methods = {operation.method for operation in contract.operations if operation.path.split("/")[1] == collection}
-    return not methods or "DELETE" in methods
+    """Whether a document can delete what can be made in a collection: an operation that makes a row links to it, or
+    rows go with another one's."""
+    there = [operation for operation in contract.operations if operation.path.split("/")[1] == collection]
+    makers = [operation for operation in there
+              if operation.method == "POST" and operation.table and operation.status < 300]
+    linked = {contract.by_id[name].method for maker in makers for name in contract.links_from(maker)}
+    followers = any(recipe("made", maker.id) for maker in makers)
+    return not makers or "DELETE" in linked or (followers and any(one.method == "DELETE" for one in there))

@@ -17,6 +17,9 @@ from sarkmock.suite_api import (
     Operation,
     PageNotFound,
     Router,
+    Seed,
+    State,
+    Validator,
     check_fields,
     compile_document,
     follow,
@@ -27,6 +30,7 @@ from sarkmock.suite_api import (
 from ..client.http import Request
 
 _URI = "urn:sarkmock:document"
+ASKED = re.compile(r"\b(?:exists|unique):(\w+)")  # the tables of rules
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,13 @@ class Link:
 class Contract:
     """The effective document with everything that judging needs, compiled once or on first use."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, operations: list[Operation] | None = None) -> None:
         self.document = document
-        self.operations: list[Operation] = compile_document(document)
+        self.operations: list[Operation] = compile_document(document) if operations is None else operations
         self.by_id = {operation.id: operation for operation in self.operations}
         self.router = Router(self.operations)
         self._registry = jsonschema_rs.Registry([(_URI, document)])
+        self._unlisted: dict[str, frozenset[str]] = {}
         self._may_name: dict[str, frozenset[str]] = {}
         self._validators: dict[str, jsonschema_rs.Validator] = {}
 
@@ -78,6 +83,17 @@ class Contract:
     def resolve(self, place: str) -> tuple[str, Any]:
         """The value at a pointer and where it really stands, references followed."""
         return follow(self.document, place)
+
+    def reach(self, place: str) -> set[str]:
+        """The place, and every place that it refers to."""
+        found: set[str] = set()
+        pending = [place]
+        while pending:
+            here = pending.pop()
+            if here not in found:
+                found.add(here)
+                pending += references(self.resolve(here)[1])
+        return found
 
     def place(self, operation: Operation) -> str:
         """Where the operation stands."""
@@ -136,6 +152,34 @@ class Contract:
     def _inline(self, value: Any) -> Any:
         return self.resolve(value["$ref"][1:])[1] if isinstance(value, dict) and "$ref" in value else value
 
+    def validator_of(self, operation: Operation) -> Validator:
+        """The rules of an operation, but for those that ask a table of which no list shows the rows."""
+        unlisted = self.unlisted(operation)
+        if not unlisted:
+            return operation.validator
+        known = {name: rules for name, rules in operation.rules.items() if name not in unlisted}
+        return Validator(known, self.document["x-laravel"]["messages"])
+
+    def unlisted(self, operation: Operation) -> frozenset[str]:
+        """Fields whose rules ask a table of the product of which no list shows the rows: only the target can judge."""
+        if operation.id not in self._unlisted:
+            self._unlisted[operation.id] = frozenset(
+                name for name, rules in operation.rules.items()
+                if any(table not in self._listing and self._product.tables.has(table)
+                       for table in ASKED.findall(str(rules))))
+        return self._unlisted[operation.id]
+
+    @cached_property
+    def _listing(self) -> set[str]:
+        """The tables that lists show."""
+        return {operation.table.name for operation in self.operations
+                if operation.table and operation.method == "GET" and not operation.parameters}
+
+    @cached_property
+    def _product(self) -> State:
+        """A fresh one, for the names of its tables."""
+        return State(Seed.factory(self.document["x-database"]))
+
     def row_place(self, operation: Operation) -> str | None:
         """Where the schema of the row (or of the list's items) stands that the operation answers."""
         found = self.response(operation, operation.status)
@@ -186,6 +230,18 @@ def contract_of(profile: str) -> Contract:
 def in_section(operation: Operation, name: str) -> bool:
     """Whether a section's title, or the first segment of the path, is that name."""
     return name.lower() in (operation.section.lower(), operation.path.split("/")[1].lower())
+
+
+def references(value: Any) -> Iterator[str]:
+    """The places that a value refers to."""
+    if isinstance(value, dict):
+        if isinstance(value.get("$ref"), str):
+            yield value["$ref"].removeprefix("#")
+        for item in value.values():
+            yield from references(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from references(item)
 
 
 def _body_field(expression: str) -> str:
