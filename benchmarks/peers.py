@@ -1,0 +1,302 @@
+"""The mock beside other mock servers on the same work, one after the other in one run; ratios are what counts.
+
+`npm --prefix benchmarks/peers install`, then
+`python benchmarks/peers.py [--seconds 1] [--only TEXT] [--json FILE] [--markdown FILE]`. A peer that is not installed
+is left out. A column that a peer has nothing for (HTTPS, validation) stays empty.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import platform
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import quantiles
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from sarkmock.server import certificates
+from sarkmock.suite_api import load
+
+HERE = Path(__file__).parent
+NODE = HERE / "peers" / "node_modules"
+WORK = ("list of 20", "show", "valid POST", "invalid POST", "PUT")
+JSON = {"Content-Type": "application/json", "Accept": "application/json"}
+# moto finds the service by the scope of a signature.
+SCOPE = "mock/20240101/us-east-1/iam/aws4_request"
+IAM = {"Content-Type": "application/x-www-form-urlencoded",
+       "Authorization": f"AWS4-HMAC-SHA256 Credential={SCOPE}, SignedHeaders=, Signature="}
+TENANTS = [{"pkey": f"tenant{number:02}", "description": f"Tenant {number}"} for number in range(19)]
+PATIENCE = 60.0
+
+
+class Call(NamedTuple):
+    """A numbered request: method, path, body and headers, and the status it must have."""
+
+    method: str
+    path: str
+    body: Callable[[int], str] | None = None
+    status: int = 200
+    headers: Mapping[str, str] = JSON
+
+
+class Peer(NamedTuple):
+    """A server: its command for a port, a folder and a certificate, and what it is asked."""
+
+    name: str
+    release: str | None
+    command: Callable[[int, Path, certificates.Pair | None], list[str]]
+    calls: Mapping[str, Call]
+    https: bool = False
+    kind: str = ""
+
+
+def row(number: int) -> str:
+    return json.dumps({"pkey": f"bench{number}", "description": "Bench"})
+
+
+def tenant_calls(prefix: str = "", key: str = "tenant01", **without: Call | None) -> dict[str, Call]:
+    """The work on tenants, as the API has it."""
+    calls = {"list of 20": Call("GET", f"{prefix}/tenants"), "show": Call("GET", f"{prefix}/tenants/{key}"),
+             "valid POST": Call("POST", f"{prefix}/tenants", row, 201),
+             "invalid POST": Call("POST", f"{prefix}/tenants", lambda _: '{"pkey": "bench"}', 422),
+             "PUT": Call("PUT", f"{prefix}/tenants/{key}", lambda n: f'{{"description": "bench{n}"}}')}
+    return {name: call for name, call in {**calls, **without}.items() if call is not None}
+
+
+def user_calls() -> dict[str, Call]:
+    """The same on users of moto's IAM."""
+    def call(text: str, status: int = 200) -> Call:
+        return Call("POST", "/", lambda n: f"Version=2010-05-08&Action={text.format(n)}", status, IAM)
+    return {"list of 20": call("ListUsers&MaxItems=20"), "show": call("GetUser&UserName=tenant01"),
+            "valid POST": call("CreateUser&UserName=bench{}"),
+            "invalid POST": call("CreateUser&UserName=tenant01", 409),
+            "PUT": call("UpdateUser&UserName=tenant01&NewPath=/bench{}/")}
+
+
+def serve(port: int, folder: Path, pair: certificates.Pair | None) -> list[str]:
+    seed = folder / "seed.yaml"
+    seed.write_text(json.dumps({"base": "factory", "tables": {"cluster": TENANTS}}))
+    tls = ["--cert", str(pair.certificate), "--key", str(pair.key)] if pair else ["--http"]
+    return [sys.executable, "-m", "sarkmock", "serve", "--port", str(port), "--seed", str(seed), *tls]
+
+
+def document(folder: Path) -> Path:
+    """Our document, without the base path."""
+    file = folder / "openapi.json"
+    file.write_text(json.dumps({**load(), "servers": [{"url": "/"}]}))
+    return file
+
+
+def older_document(folder: Path) -> Path:
+    """The same four operations in OpenAPI 3.0, which is all that connexion reads."""
+    body = {"required": True, "content": {"application/json": {"schema": {
+        "type": "object", "required": ["description"], "properties": {"description": {"type": "string"}}}}}}
+    key = {"name": "tenant", "in": "path", "required": True, "schema": {"type": "string"}}
+
+    def operation(name: str, answer: Any, status: str = "200", **more: Any) -> dict[str, Any]:
+        content = {"application/json": {"schema": {}, "example": answer}}
+        return {"operationId": name, "responses": {status: {"description": name, "content": content}}, **more}
+
+    file = folder / "older.json"
+    file.write_text(json.dumps({"openapi": "3.0.3", "info": {"title": "Tenants", "version": "1"}, "paths": {
+        "/tenants": {"get": operation("list", TENANTS), "post": operation("make", TENANTS[0], "201", requestBody=body)},
+        "/tenants/{tenant}": {"parameters": [key], "get": operation("show", TENANTS[0]),
+                              "put": operation("change", TENANTS[0], requestBody=body)}}}))
+    return file
+
+
+def node_package(name: str) -> str | None:
+    """The release of an installed package."""
+    file = NODE / name / "package.json"
+    return json.loads(file.read_text())["version"] if file.is_file() else None
+
+
+def python_package(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def json_server(port: int, folder: Path, _: Any) -> list[str]:
+    (folder / "db.json").write_text(json.dumps({"tenants": [{"pkey": "default", "description": "x"}, *TENANTS]}))
+    return [str(NODE / ".bin" / "json-server"), "--quiet", "--id", "pkey", "--port", str(port), str(folder / "db.json")]
+
+
+PEERS = (
+    Peer("sarkmock serve", version("sarkmock"), serve, tenant_calls("/api"), True, "rules, state"),
+    Peer("Prism", node_package("@stoplight/prism-cli"), lambda port, folder, _: [
+        str(NODE / ".bin" / "prism"), "mock", "--port", str(port), "--verboseLevel", "silent", str(document(folder))],
+        tenant_calls(), kind="our document: validates, no state"),
+    Peer("Mockoon", node_package("@mockoon/cli"), lambda port, folder, _: [
+        str(NODE / ".bin" / "mockoon-cli"), "start", "--port", str(port), "--disable-log-to-file", "--data",
+        str(document(folder))], tenant_calls(**{"invalid POST": None}), kind="our document: neither"),
+    Peer("json-server", node_package("json-server"), json_server, tenant_calls(**{"invalid POST": None}),
+         kind="state, no validation"),
+    Peer("connexion", python_package("connexion"), lambda port, folder, _: [
+        sys.executable, "-m", "connexion", "run", str(older_document(folder)), "--mock=all", "--port", str(port)],
+        tenant_calls(**{"invalid POST": Call("POST", "/tenants", lambda _: '{"pkey": 5}', 400)}),
+        kind="four operations: validates, no state"),
+    Peer("moto (IAM users)", python_package("moto") if find_spec("moto") else None, lambda port, *_: [
+        sys.executable, "-m", "moto.server", "-p", str(port)], user_calls(), kind="another API: rules, state"),
+)
+
+
+@contextmanager
+def running(peer: Peer, folder: Path, pair: certificates.Pair | None) -> Iterator[tuple[str, int, float]]:
+    """URL, process group and seconds until the first answer."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    command, began = peer.command(port, folder, pair), time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    url = f"http{'s' if pair else ''}://127.0.0.1:{port}"
+    try:
+        wait_for(url, peer.calls["list of 20"])
+        yield url, process.pid, time.perf_counter() - began
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def wait_for(url: str, call: Call) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        try:
+            with closing(connect(url)) as connection:
+                ask(connection, call, 0)
+        except (OSError, http.client.HTTPException):
+            time.sleep(0.02)
+        else:
+            return
+    raise SystemExit(f"{url} does not answer")
+
+
+def connect(url: str) -> http.client.HTTPConnection:
+    parts = urlsplit(url)
+    if parts.scheme == "http":
+        return http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=10)
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return http.client.HTTPSConnection(str(parts.hostname), parts.port, timeout=10, context=context)
+
+
+def ask(connection: http.client.HTTPConnection, call: Call, number: int) -> int:
+    connection.request(call.method, call.path, call.body(number) if call.body else None, dict(call.headers))
+    response = connection.getresponse()
+    response.read()
+    return response.status
+
+
+def measured(url: str, call: Call, seconds: float, numbers: Iterator[int]) -> dict[str, float]:
+    """Requests per second over one connection that stays open, and milliseconds of the median and of one in 100."""
+    times: list[float] = []
+    with closing(connect(url)) as connection:
+        for _ in range(5):
+            status = ask(connection, call, next(numbers))
+            if status != call.status:
+                raise SystemExit(f"{url} {call.method} {call.path}: {status}, expected {call.status}")
+        began = time.perf_counter()
+        while time.perf_counter() - began < seconds:
+            before = time.perf_counter()
+            ask(connection, call, next(numbers))
+            times.append(time.perf_counter() - before)
+    cuts = quantiles(times, n=100) if len(times) > 1 else [times[0]] * 99
+    return {"requests/s": len(times) / sum(times), "p50 ms": cuts[49] * 1000, "p99 ms": cuts[98] * 1000}
+
+
+def memory(group: int) -> float:
+    """Megabytes that the processes of a group hold."""
+    kilobytes = 0
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            if os.getpgid(int(status.parent.name)) == group:
+                kilobytes += next(int(line.split()[1]) for line in status.read_text().splitlines()
+                                  if line.startswith("VmRSS"))
+        except (OSError, StopIteration):
+            continue
+    return kilobytes / 1024
+
+
+def measure(peer: Peer, seconds: float, pair: certificates.Pair | None) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder, running(peer, Path(folder), pair) as (url, group, start):
+        numbers = iter(range(1, 10_000_000))
+        prepare(peer, url)
+        work = {name: measured(url, call, seconds, numbers) for name, call in peer.calls.items()}
+        return {"peer": peer.name, "release": peer.release, "https": pair is not None, "kind": peer.kind,
+                "cold start s": start, "memory MB": memory(group), "work": work}
+
+
+def prepare(peer: Peer, url: str) -> None:
+    """moto begins empty."""
+    if peer.calls["show"].headers is IAM:
+        with closing(connect(url)) as connection:
+            for one in TENANTS:
+                body = f"Version=2010-05-08&Action=CreateUser&UserName={one['pkey']}"
+                ask(connection, Call("POST", "/", lambda _, body=body: body, headers=IAM), 0)  # type: ignore[misc]
+
+
+def markdown(report: Mapping[str, Any]) -> str:
+    """A table of requests per second with ratios to ours over the same transport."""
+    machine, results = report["machine"], report["results"]
+    ours = {one["https"]: one for one in results if one["peer"] == PEERS[0].name}
+    head = (f"{machine['python']}, {machine['cores']} cores, load {machine['load']:.1f}, {machine['system']}. "
+            "Requests a second over one connection (how many times ours is faster; p50 and p99 in ms).")
+    lines = [head, "", f"| | cold start | memory | {' | '.join(WORK)} |", f"|{' --- |' * (len(WORK) + 3)}"]
+    for one in results:
+        base = ours.get(one["https"])
+        cells = [cell(one["work"].get(name), base and base["work"][name]) for name in WORK]
+        name = f"{one['peer']} {one['release']}, {'HTTPS' if one['https'] else 'HTTP'}"
+        lines.append(f"| {name} ({one['kind']}) | {one['cold start s']:.1f} s | {one['memory MB']:.0f} MB | "
+                     f"{' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def cell(found: Mapping[str, float] | None, ours: Mapping[str, float] | None) -> str:
+    if found is None:
+        return ""
+    ratio = f"{ours['requests/s'] / found['requests/s']:.1f}x; " if ours and ours is not found else ""
+    return f"{found['requests/s']:,.0f} ({ratio}{found['p50 ms']:.1f}, {found['p99 ms']:.1f})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="The mock beside its peers.")
+    parser.add_argument("--seconds", type=float, default=1.0, help="for each peer and request")
+    parser.add_argument("--only", default="", help="peers whose name holds this text, beside ours")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table to this file, too")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    results = []
+    with tempfile.TemporaryDirectory() as directory:
+        pair = certificates.make(Path(directory), "127.0.0.1")
+        for peer in PEERS:
+            if peer.release is None or not (peer is PEERS[0] or options.only in peer.name):
+                print(f"left out: {peer.name}", file=sys.stderr)
+                continue
+            results += [measure(peer, options.seconds, tls) for tls in ((None, pair) if peer.https else (None,))]
+    machine = {"python": f"Python {platform.python_version()}", "system": platform.platform(terse=True),
+               "cores": os.cpu_count(), "load": os.getloadavg()[0]}
+    report = {"machine": machine, "results": results}
+    print(markdown(report), end="")
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=2) + "\n")
+    if options.markdown:
+        options.markdown.write_text(markdown(report))
+
+
+if __name__ == "__main__":
+    main()
