@@ -44,11 +44,11 @@ class Judged:
 
 
 @contextmanager
-def judged(url, accepted=(), clients=None, **options):
+def judged(url, accepted=(), clients=None, shadow=None, **options):
     lines = []
     entries = tuple(Acceptance(name, "so it is") for name in accepted)
     watched = Watched(RunOptions.of({"url": url, **options}), "/api", Accepted(entries))
-    judging = Judging(watched, clients, lines.append)
+    judging = Judging(watched, clients, shadow, lines.append)
     with proxied(url, judge=judging.listener) as way:
         yield Judged(way, judging, lines)
 

@@ -42,6 +42,8 @@ KINDS: dict[str, tuple[str, str]] = {
     "variable stored": (RISKY, "what was ignored there is judged and stored"),
     "limit lowered": (RISKY, "who asks as fast as before is refused with 429"),
     "limit raised": (COMPATIBLE, "more requests are answered"),
+    "token needed": (BREAKING, "clients without a token get 401"),
+    "value changed": (RISKY, "clients that rely on the value get another"),
     "server changed": (INFORMATIVE, "the server identifies itself differently"),
     "slower": (INFORMATIVE, "answers take longer; both were timed once, so look again before you believe it"),
 }

@@ -48,6 +48,9 @@ SECONDS = click.FloatRange(min=0, min_open=True)
               help="Write reports to this directory at the end, as `check` does, and all traffic as HAR.")
 @click.option("--clients", type=FILE, metavar="FILE",
               help="Add what clients use to this file, for `compare --clients`; it grows over days.")
+@click.option("--shadow", metavar="NAME", shell_complete=profile_names,
+              help="Put each request to a mock of this profile, too, which begins in the state of UPSTREAM, and tell "
+                   "what it would have answered: a name, or the path of an overlay file.")
 @click.option("-v", "--verbose", is_flag=True, help="Log every request to stderr.")
 @takes("access")
 @runs
@@ -56,8 +59,8 @@ def proxy(upstream: str, **values: Any) -> int:
 
     UPSTREAM ends in the base path of the API. Clients use the address that is printed instead of the box's, with the
     same tokens, and get its answers as they are. Only UPSTREAM is ever contacted, and it gets what clients send,
-    nothing else. Disruptive requests do not pass unless you allow them. A line tells each finding when it is first met,
-    and the page at /_mock/ shows them with the requests.
+    nothing else; --shadow also reads its state. Disruptive requests do not pass unless you allow them. A line tells
+    each finding when it is first met, and the page at /_mock/ shows them with the requests.
 
     Exit code when stopped: 0 if all that passed conforms, 1 if it does not, 2 if the proxy could not run.
 
@@ -66,6 +69,7 @@ def proxy(upstream: str, **values: Any) -> int:
         sarkmock proxy https://pbx.example:44300/api --ca pbx.pem
         sarkmock proxy https://pbx.example:44300/api --ca pbx.pem --read-only --report monday
         sarkmock proxy https://pbx.example:44300/api --ca pbx.pem --clients clients.yaml --rate 50/m
+        sarkmock proxy https://pbx.example:44300/api --ca pbx.pem --shadow L11 --report upgrade
         sarkmock proxy https://pbx.example:44300/api --ca pbx.pem --fault 'tenants.*:status=503,times=2'
     """
     from .running import run_proxy

@@ -35,11 +35,15 @@ from ..plugin.verdict import read_accepted_of
 from ..reports import write_files
 from ..reports.console import write_report
 from ..run_options import RunOptions
+from .beside import cause_line, open_shadow, shadow_lines, write_shadow
 from .clients_file import ClientsFile
 from .guard import TrafficGuard, permitted
 from .listener import Listener, exchange_of
+from .shadow import Shadow
 from .watched import Watched
 
+# Levels of the shadow as the page colours them.
+LEVELS_SHOWN = {"breaking": "breaks", "risky": "surprises", "compatible": "cosmetic", "informative": "cosmetic"}
 SWITCHING = 1e-4  # seconds after which the judge's thread lets the server's go on
 
 
@@ -51,10 +55,12 @@ def run_proxy(upstream: str, values: Mapping[str, Any]) -> int:
     base = access.check(upstream).path.rstrip("/")
     guard = TrafficGuard(base, permitted(values["read_only"], values["allow_disruptive"]))
     listening, pace, context = listening_of(values), pace_of(values), context_of(upstream, access)
+    shadow = open_shadow(values["shadow"], upstream, access, values["rate"] or "auto", options.target_profile,
+                         tell) if values["shadow"] else None
     clients = ClientsFile(values["clients"]) if values["clients"] else None
     watched = Watched(options, base, read_accepted_of(options))
     with ExitStack() as stack:
-        judging = Judging(watched, clients)
+        judging = Judging(watched, clients, shadow)
         try:
             proxy, greeting = open_proxy(stack, upstream, context, options.profile, listening, guard, pace,
                                          judging.listener, tell)
@@ -70,9 +76,9 @@ def run_proxy(upstream: str, values: Mapping[str, Any]) -> int:
 class Judging:
     """What is said of the traffic while it passes, and at the end; ``say`` gets a line for each finding."""
 
-    def __init__(self, watched: Watched, clients: ClientsFile | None = None,
+    def __init__(self, watched: Watched, clients: ClientsFile | None = None, shadow: Shadow | None = None,
                  say: Callable[[str], None] = click.echo) -> None:
-        self.watched, self._clients, self._say = watched, clients, say
+        self.watched, self._clients, self._shadow, self._say = watched, clients, shadow, say
         self._problems: list[str] = []
         self.listener = Listener(self.hear)
 
@@ -89,6 +95,16 @@ class Judging:
             self._say(printable(finding_line(judged)))
             if passed.entry is not None:
                 passed.entry.notices.append(notice_of(judged))
+        if self._shadow is not None:
+            self._compare(self._shadow, exchange, passed)
+
+    def _compare(self, shadow: Shadow, exchange: Exchange, passed: Passed) -> None:
+        """What the shadow would have answered, where that is met for the first time."""
+        for cause in shadow.hear(exchange):
+            line = printable(cause_line(shadow, cause))
+            self._say(line)
+            if passed.entry is not None:
+                passed.entry.notices.append(Notice(line, shadow.name, LEVELS_SHOWN[cause.difference.level]))
 
     def _note(self, exchange: Exchange) -> None:
         """Add to the clients file; one that cannot be written is told once."""
@@ -115,6 +131,11 @@ class Judging:
         watched.close()
         if options.report:
             write_files(watched, outcome, Path(options.report))
+        if self._shadow is not None:
+            for line in shadow_lines(self._shadow, watched.target.url):
+                self._say(printable(line))
+            if options.report:
+                write_shadow(self._shadow, watched.target.url, Path(options.report))
         return 1 if outcome.failures else 0
 
 

@@ -5,7 +5,7 @@ A proxy sends nothing, so rules that ask tables (`exists`, `unique`) are judged 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from sarkmock.suite_api import Operation, PhpError, Seed, State, read_input
@@ -64,11 +64,10 @@ def supposed(operation: Operation, exchange: Exchange, live: SupposedTables) -> 
     """The rows that must be there, of those that the rules ask for."""
     request, response = exchange.request, exchange.response
     everything, _ = read_input(request.method, request.content_type, request.query, request.body)
-    refused = refusals(response.json) if response.status == 422 else {}
     found: set[Row] = set()
     for name in asking(operation):
         if name in everything:
-            found |= _supposed_by(operation, name, everything[name], refused.get(name), live)
+            found |= _supposed_by(operation, name, everything[name], response.refused.get(name), live)
     return found
 
 
@@ -91,9 +90,3 @@ def asking(operation: Operation) -> Iterator[str]:
         text = rules if isinstance(rules, str) else "|".join(rules)
         if any(word in text for word in ASKING):
             yield name
-
-
-def refusals(body: Any) -> Mapping[str, Any]:
-    """By field what a 422 says; Laravel's own form keeps the fields beside a message."""
-    fields = body if isinstance(body, dict) else {}
-    return fields["errors"] if isinstance(fields.get("errors"), dict) else fields

@@ -29,10 +29,11 @@ FACTORY = load_seed("factory")
 
 @dataclass(frozen=True)
 class Wanted:
-    """How much is read."""
+    """How much is read. Backups and snapshots hold secrets."""
 
     secrets: bool = False
     tables_only: bool = False
+    archives: bool = True
 
 
 @dataclass
@@ -95,7 +96,8 @@ def read_state(reader: StateReader, wanted: Wanted) -> Seed:
     running = state_reader.is_running(reader)
     files, astdb = dict(FACTORY.files), {}
     if not wanted.tables_only:
-        files |= state_reader.read_files(reader) | state_reader.read_archives(reader, wanted.secrets)
+        archives = state_reader.read_archives(reader, wanted.secrets and wanted.archives)
+        files |= state_reader.read_files(reader) | archives
         if running:
             files |= state_reader.read_mailboxes(reader)
             astdb = state_reader.read_runtime(reader, tables["ipphone"])

@@ -1,0 +1,181 @@
+"""What another version would have answered: two mocks live through all that passes, one of the box's version and one of
+the other, and each difference between the box and the other that the first does not show is the other version's.
+
+State that was changed past the proxy shows in both mocks alike: it is no difference, and is read again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from sarkmock.suite_api import Document, Operation, Seed
+
+from ..baselines.severity import INFORMATIVE, LEVELS, Difference
+from ..client.http import Exchange, Headers, Request, Response
+from ..client.rate_limit import is_away
+from ..errors import SuiteError
+from ..judge.causes import exception, template
+from ..judge.replica import Replica
+from ..safety.routing import method_of
+from ..spec.contract import Contract
+from .differing import OF_STATUS, differences
+
+AGAIN = 10.0  # seconds until the same list is read again
+SAME, UNSURE = "same", "not comparable"
+HIDDEN = frozenset(("authorization", "cookie"))
+MOST_CAUSES = 1_000
+Reread = Callable[[str], Response]  # the answer to a GET of a path; SuiteError if there is none
+
+
+@dataclass
+class ShadowCause:
+    """A difference of the other version, where it was met, and the shortest request that shows it."""
+
+    difference: Difference
+    operations: dict[str, int]
+    exchange: Exchange
+    answer: Response
+
+    @property
+    def count(self) -> int:
+        return sum(self.operations.values())
+
+
+class Shadow:
+    """``name`` is the version that is asked, ``own`` the document of the box's. `hear` returns what is met first."""
+
+    def __init__(self, name: str, document: Document, own: Document, seed: Seed, reread: Reread) -> None:
+        self.name, self._reread = name, reread
+        self.counts: Counter[str] = Counter()
+        self.causes: dict[tuple[str, str], ShadowCause] = {}
+        self._other, self._own = Replica(document), Replica(own)
+        for side in (self._other, self._own):
+            side.state.reseed(fitted(seed, side))
+        self._read: dict[str, float] = {}
+
+    def hear(self, exchange: Exchange) -> list[ShadowCause]:
+        """Compare an exchange; the causes that were not met before."""
+        if exchange.response.status == 429 or is_away(exchange.response):
+            return []
+        request = exchange.request
+        exchange = Exchange(replace(request, headers=without_token(request)), exchange.response)
+        for side in (self._other, self._own):
+            side.saw(exchange)
+        real, drifted, answer = self._compare(exchange, seen=True)
+        if drifted and self._read_again(request) and request.method in ("GET", "HEAD"):
+            real, drifted, answer = self._compare(exchange, seen=False)
+        if answer.ok != exchange.response.ok:
+            self._follow()
+        real += self._token_needed(request)
+        level = min((one.level for one in real), key=LEVELS.index, default=UNSURE if drifted else SAME)
+        self.counts[SAME if level == INFORMATIVE else level] += 1
+        return [cause for one in real if (cause := self._note(one, exchange, answer))]
+
+    def _compare(self, exchange: Exchange, seen: bool) -> tuple[list[Difference], bool, Response]:
+        """What is different in the other version, whether the box is not as its own version has it, and the answer."""
+        answers = [side.answer(side.leader, exchange) if seen else side.leader.answer(exchange.request)
+                   for side in (self._other, self._own)]
+        other, own = (list(self._differences(exchange, side.leader.contract, answer))
+                      for side, answer in zip((self._other, self._own), answers, strict=True))
+        known = {(one.kind, one.of) for one in own}
+        lost = any(one.kind in OF_STATUS for one in own)
+        return [one for one in other if not lost and (one.kind, one.of) not in known], lost, answers[0]
+
+    def _differences(self, exchange: Exchange, contract: Contract, answer: Response) -> list[Difference]:
+        request, box = meant(exchange.request), exchange.response
+        operation, there = self._own.leader.operation(request), contract.operation_of(request)
+        named = operation or there
+        op = f"{named.method} {named.path}" if named else f"{request.method} of no operation"
+        if operation is not None and there is None and box.status != answer.status and answer.status in (404, 405):
+            moved = contract.by_id.get(operation.id)
+            if moved is None or (moved.method, moved.path) != (operation.method, operation.path):
+                kind = "operation moved" if moved else "operation gone"
+                return [Difference(kind, op, "", str(box.status), f"{moved.method} {moved.path}" if moved else None)]
+        return list(differences(op, self._own.leader.contract, operation, box, answer))
+
+    def _follow(self) -> None:
+        """Where the other version did not do what the box did, its state goes on from that of the box."""
+        other, own = self._other.state, self._own.state
+        if other.tables.name != own.tables.name:
+            other.hold(fitted(own.to_seed(), self._other))
+            return
+        other.tables.restore(own.tables.dump())
+        other.files = dict(own.files)
+        other.recall(own.memory())
+
+    def _token_needed(self, request: Request) -> list[Difference]:
+        """Whether the other version wants a token that the client does not send."""
+        operation, own = (side.leader.operation(request) for side in (self._other, self._own))
+        if operation is None or not operation.guard or (own and own.guard) or len(without_token(request)) < len(
+                request.headers):
+            return []
+        return [Difference("token needed", f"{operation.method} {operation.path}")]
+
+    def _note(self, difference: Difference, exchange: Exchange, answer: Response) -> ShadowCause | None:
+        key = difference.kind, common(difference, answer)
+        cause = self.causes.get(key)
+        if cause is None and len(self.causes) < MOST_CAUSES:
+            self.causes[key] = ShadowCause(difference, {difference.op: 1}, exchange, answer)
+            return self.causes[key]
+        if cause is not None:
+            cause.operations[difference.op] = cause.operations.get(difference.op, 0) + 1
+            if exchange.size < cause.exchange.size:
+                cause.difference, cause.exchange, cause.answer = difference, exchange, answer
+        return None
+
+    def _read_again(self, request: Request) -> bool:
+        """Read the lists that a request has to do with, unless that was just done; whether any was read."""
+        operation = self._own.leader.operation(request)
+        table = operation.table.name if operation and operation.table else None
+        read = [self._take(one.path) for one in self._own.leader.contract.operations
+                if is_list(one) and one.table and table in (None, one.table.name)]
+        return any(read)
+
+    def _take(self, path: str) -> bool:
+        now = time.monotonic()
+        if now - self._read.get(path, -AGAIN) < AGAIN:
+            return False
+        self._read[path] = now
+        try:
+            exchange = Exchange(Request("GET", path), self._reread(path))
+        except SuiteError:
+            return False
+        for side in (self._other, self._own):
+            side.saw(exchange)
+        return True
+
+
+def without_token(request: Request) -> Headers:
+    """The headers, without what lets the client in at the box."""
+    return tuple(pair for pair in request.headers if pair[0].lower() not in HIDDEN)
+
+
+def common(difference: Difference, answer: Response) -> str:
+    """What differences of a kind have in common if they have one cause."""
+    if difference.kind == "message changed":
+        texts = (difference.before, difference.after)
+        return " -> ".join(template(str(text), difference.of) for text in texts)
+    if "crash" in difference.kind:
+        return exception(answer)
+    return "" if difference.kind == "token needed" else difference.of or difference.op
+
+
+def meant(request: Request) -> Request:
+    """A request by the method that it stands for."""
+    return replace(request, method=method_of(request))
+
+
+def is_list(operation: Operation) -> bool:
+    return operation.method == "GET" and operation.hazard == "read" and operation.action == "index"
+
+
+def fitted(seed: Seed, side: Replica) -> Seed:
+    """The seed in the layout of another database; what it does not have is as the factory has it."""
+    tables = side.state.tables
+    factory = Seed.factory(tables.name)
+    rows = {table: [{name: value for name, value in row.items() if name in tables.columns(table)} for row in found]
+            for table, found in seed.tables.items() if table in tables.tables()}
+    return replace(seed, tables={**factory.tables, **rows}, database=tables.name, unchecked=True)

@@ -1,0 +1,200 @@
+"""What another version would have answered: nothing of a version by itself, of two versions what sets them apart."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+from itertools import islice
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sarkmock_contracts.client.bodies import request_for
+from sarkmock_contracts.client.http import Exchange, Request
+from sarkmock_contracts.client.transports import Access, InProcess, SignedIn
+from sarkmock_contracts.errors import Unanswered
+from sarkmock_contracts.proxy.beside import open_shadow, shadow_lines, write_shadow
+from sarkmock_contracts.proxy.listener import exchange_of
+from sarkmock_contracts.proxy.shadow import Shadow
+
+from sarkmock import Engine, SarkMock, Seed, State
+from sarkmock.suite_api import api_application, load, profiles
+from tests.mutations import draw, mutated
+from tests.proxied import Wire, proxied
+from tests.serving import proxying, serving
+from tests.test_proxy import recorded
+from tests.test_proxy_judged import judged
+
+AGENT = {"cluster": "default", "name": "a", "passwd": 1234}
+PATHS = {"tenants": {"description": "d"}, "queues": {"cluster": "default"}, "agents": AGENT,
+         "daytimers": {"cluster": "default"}, "cosrules": {"cluster": "default"}}
+KEYS = {"agents": ["1201", "1202"], "cosrules": ["co1", "co2"], "queues": ["q1", "q2"]}
+VALUES = st.sampled_from(["x", 7, None, "", "YES", "no such", [], "1.5"])
+
+
+class Box:
+    """A box of a version, and the shadow of another one beside it; a request may go past the proxy."""
+
+    def __init__(self, own, document, name="other"):
+        seed = Seed.factory(own["x-database"])
+        state = State(seed, dice=99, token="1|0123456789")
+        self.wire = SignedIn(InProcess(api_application(Engine(own, state))), state)
+        self.shown = {}
+        self.away = False
+        self.shadow = Shadow(name, document, own, seed, self.reread)
+
+    def reread(self, path):
+        if self.away:
+            raise Unanswered("gone")
+        return self.wire.send(Request("GET", path))
+
+    def send(self, method, path, body=None, past=False, headers=()):
+        request = request_for(method, path, body)
+        response = self.wire.send(request)
+        self.shown.setdefault(method, set()).update(name for row in response.rows for name in row)
+        if not past:
+            shown = Request(method, path, "", (*request.headers, *headers), request.body)
+            self.shadow.hear(Exchange(shown, response))
+        return response
+
+    def told(self):
+        return {(cause.difference.kind, cause.difference.op, cause.difference.of)
+                for cause in self.shadow.causes.values()}
+
+
+def commands(profile):
+    """Requests of clients: reads and writes of rows, good and bad."""
+    known = {operation for operation in PATHS if f"/{operation}" in load(profile)["paths"]}
+    return st.lists(st.tuples(st.sampled_from(sorted(known)), st.integers(0, 1), st.sampled_from(
+        ["list", "show", "create", "update", "delete"]), st.dictionaries(st.sampled_from(
+            ["description", "name", "pkey", "cluster", "options", "passwd"]), VALUES, max_size=2), st.booleans()),
+        min_size=1, max_size=12)
+
+
+def carry_out(box, sequence):
+    for resource, number, verb, extra, past in sequence:
+        key = KEYS.get(resource, ["k1", "k2"])[number]
+        body = PATHS[resource] | {"pkey": key} | extra
+        method, path = {"list": ("GET", ""), "show": ("GET", f"/{key}"), "create": ("POST", ""),
+                        "update": ("PUT", f"/{key}"), "delete": ("DELETE", f"/{key}")}[verb]
+        box.send(method, f"/{resource}{path}", body if method in ("POST", "PUT") else None, past)
+
+
+@pytest.mark.parametrize("profile", profiles())
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_a_version_never_differs_from_itself(profile, data):
+    box = Box(load(profile), load(profile), profile)
+    carry_out(box, data.draw(commands(profile)))
+    assert box.told() == set()
+
+
+@pytest.mark.parametrize(("profile", "step"), [("shipped", 25), ("L10", 61)])
+def test_no_recorded_request_makes_a_version_differ_from_itself(profile, step):
+    box = Box(load(profile), load(profile), profile)
+    with SarkMock(profile=profile, tls=False) as mock, proxied(mock.url) as way, Wire(way.url) as wire:
+        count = 0
+        for method, request in islice(recorded(profile), 0, None, step):
+            wire.ask(request, method)
+            count += 1
+        way.entries(count)
+    for exchange in filter(None, (exchange_of(passed, "/api") for passed in way.passed)):
+        box.shadow.hear(exchange)
+    assert box.told() == set()
+    assert box.shadow.counts["same"] > 0.98 * len(way.passed)
+
+
+SECTIONS = {"tenants": "Tenants", "agents": "Agents", "queues": "Queues"}
+DAY = [("create", {}), ("list", {}), ("show", {}), ("update", {}), ("delete", {}), ("show", {})]
+CATEGORIES = {"operation": "place", "field": "field", "rule": "rule", "message": "rule"}
+
+
+def category(kind):
+    return next((name for start, name in CATEGORIES.items() if kind.startswith(start)), "status")
+
+
+def told_of(box):
+    """What is told, in the words of the mutations."""
+    found = {(category(cause.difference.kind), op, cause.difference.of) for cause in box.shadow.causes.values()
+             for op in cause.operations}
+    return {(kind, op, of if kind in ("field", "rule") else "") for kind, op, of in found}
+
+
+@pytest.mark.parametrize("number", [*range(2), *(pytest.param(n, marks=pytest.mark.slow) for n in range(2, 120))])
+@pytest.mark.parametrize("resource", SECTIONS)
+def test_two_versions_differ_in_what_was_changed_and_nothing_else(resource, number):
+    profile = ("documented", "shipped")[number % 2]
+    dice = random.Random(f"{resource} {number}")
+    mutations = [one for one in draw(profile, SECTIONS[resource], dice, 2) if not one.name.startswith("rule")]
+    box = Box(load(profile), mutated(profile, mutations))
+    carry_out(box, [(resource, 0, verb, extra, False) for verb, extra in DAY])
+    used = {f"GET /{resource}", f"POST /{resource}", *(f"{method} /{resource}/{{{resource[:-1]}}}"
+                                                       for method in ("GET", "PUT", "DELETE"))}
+    wanted = {(kind, op, of) for mutation in mutations for kind, op, of in mutation.expected
+              if op in used and (kind != "field" or of in box.shown[op.split(" ")[0]])}
+    assert told_of(box) == wanted, [one.name for one in mutations]
+
+
+def test_what_was_made_past_the_proxy_is_read_again_and_is_no_difference():
+    box = Box(load("shipped"), load("shipped"))
+    box.send("POST", "/tenants", {"pkey": "x", "description": "d"}, past=True)
+    assert box.send("PUT", "/tenants/x", {"chanmax": "7"}).status == 200
+    assert box.send("GET", "/tenants/x").json["chanmax"] == "7"
+    assert box.send("POST", "/agents", AGENT | {"cluster": "x", "pkey": 1234}).status == 201
+    box.send("DELETE", "/tenants/x", past=True)
+    assert box.send("POST", "/tenants", {"pkey": "x", "description": "d"}).status == 201
+    assert box.told() == set()
+    assert box.shadow.counts == {"not comparable": 2, "same": 2}
+
+
+def test_a_box_that_cannot_be_read_again_is_no_difference_either():
+    box = Box(load(), load())
+    box.away = True
+    box.send("POST", "/tenants", {"pkey": "x", "description": "d"}, past=True)
+    box.send("DELETE", "/tenants/x")
+    assert box.told() == set()
+
+
+def test_a_version_that_wants_a_token_is_one_cause():
+    box = Box(load("shipped"), load("L11"))
+    box.send("GET", "/tenants")
+    box.send("GET", "/agents")
+    cause = next(cause for cause in box.shadow.causes.values() if cause.difference.kind == "token needed")
+    assert cause.operations == {"GET /tenants": 1, "GET /agents": 1}
+    with_token = Box(load("shipped"), load("L11"))
+    with_token.send("GET", "/tenants", headers=[("Authorization", "Bearer 1|secretsecret")])
+    assert "token needed" not in {kind for kind, _, _ in with_token.told()}
+    assert not any("secretsecret" in line for line in shadow_lines(with_token.shadow, "https://pbx.example/api"))
+
+
+def test_the_shadow_begins_in_the_state_of_the_box_and_is_reported(tmp_path):
+    rows = {"tables": {"cluster": [{"pkey": "old", "description": "o", "localarea": "7"}]}}
+    lines = []
+    with SarkMock(profile="shipped", seed=rows, tls=False) as mock:
+        shadow = open_shadow("documented", mock.url, Access(), "auto", None, lines.append)
+        imported = len(mock.requests)
+        with judged(mock.url, profile="shipped", shadow=shadow) as client:
+            client.send("GET", "/tenants/old")
+            client.send("PUT", "/tenants/old", {"localarea": "1.5"})
+            told = client.settle()
+        assert len(mock.requests) == imported + client.sent
+    assert "answers as shipped" in lines[-1]
+    refused = "now refused (localarea): 200 -> 422 The localarea must be an integer."
+    assert told == [f"documented breaking PUT /tenants/{{tenant}}: {refused}"]
+    write_shadow(shadow, mock.url, tmp_path)
+    report = json.loads((tmp_path / "shadow.json").read_text())
+    cause = report["causes"][0]
+    assert (cause["level"], cause["kind"], cause["of"]) == ("breaking", "now refused", "localarea")
+    assert cause["curl"].startswith(f"curl -sk --path-as-is -X PUT {mock.url}/tenants/old ")
+    assert report["answers"]["same"] == 1
+    assert "The localarea must be an integer." in (tmp_path / "shadow.txt").read_text()
+
+
+def test_the_command_has_a_shadow(tmp_path):
+    with serving("--http", "--profile", "shipped") as box, \
+            proxying(box.url, "--http", "--profile", "shipped", "--shadow", "L10", "--report", str(tmp_path)) as proxy:
+        assert proxy.get("/api/tenants") == box.get("/api/tenants")
+        assert proxy.stop(signal.SIGTERM)[0] == 0
+        assert "As L10 would have answered: 1 same" in proxy.process.stdout.read()
+        assert json.loads((tmp_path / "shadow.json").read_text())["answers"]["same"] == 1
