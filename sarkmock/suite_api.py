@@ -28,7 +28,8 @@ from sarkmock.spec.overlay import apply as apply_overlay
 from sarkmock.spec.pointers import covers, follow, pointer
 from sarkmock.spec.profiles import BASE, Profile, described, overlay_of, product, profiles
 from sarkmock.spec.source_map import source_of
-from sarkmock.spec.yaml12 import FileError
+from sarkmock.spec.yaml12 import FileError, line_of
+from sarkmock.spec.yaml12 import read as read_yaml
 
 __all__ = [
     "BASE",
@@ -70,6 +71,7 @@ __all__ = [
     "deviations",
     "follow",
     "is_secret",
+    "line_of",
     "load",
     "load_deviating",
     "load_seed",
@@ -82,6 +84,7 @@ __all__ = [
     "product",
     "profiles",
     "read_input",
+    "read_yaml",
     "redacted",
     "run_server",
     "source_of",

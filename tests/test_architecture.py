@@ -52,8 +52,9 @@ SUITE_LADDER = [
     {"run"},
     {"checks", "reports", "state_import"},
     {"baselines", "plugin"},
-    {"launch"},
+    {"fleet", "launch"},
     {"cli", "schemathesis_hooks", "test_contract"},
+    {"report_cli"},
     {"proxy"},
 ]
 # Packages whose modules are units; any other package is one unit.

@@ -130,31 +130,6 @@ def check(url: str | None, processes: str | None, **values: Any) -> int:
 
 
 @click.command()
-@click.argument("action", type=click.Choice(["merge"]))
-@click.argument("directories", nargs=-1, required=True, metavar="DIR...",
-                type=click.Path(file_okay=False, path_type=Path))
-@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
-              help="Write the reports of the whole run to this directory.")
-@runs
-def report(action: str, directories: tuple[Path, ...], output: Path | None) -> int:
-    """Join the reports of all shares of a run (`check --shard`) into one, and give the verdict of the whole.
-
-    Exit codes are those of `check`; a share without a report means that the run did not end.
-
-    \b
-    Examples:
-        sarkmock check --shard 1/2 --report one
-        sarkmock check --shard 2/2 --report two
-        sarkmock report merge one two -o whole
-    """
-    from rich.console import Console
-
-    from .reports.merging import merge
-
-    return merge(directories, output, Console())
-
-
-@click.command()
 @click.argument("ledger", type=FILE)
 @takes("rate", "login", "header")
 @runs

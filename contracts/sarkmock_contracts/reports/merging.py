@@ -35,7 +35,7 @@ CODES = {"passed": 0, "failed": 1, "stopped": 2}
 
 def merge(directories: Sequence[Path], output: Path | None, console: Console) -> int:
     """Print and write the report of the whole; the exit code that the whole run would have had."""
-    shares = [read_report(directory / "report.json") for directory in directories]
+    shares = [read_share(directory / "report.json") for directory in directories]
     check_shares(directories, shares)
     try:
         run = run_of(shares)
@@ -69,7 +69,7 @@ def write_whole_run(data: Data, directories: Sequence[Path], output: Path) -> No
 
 
 def read_report(file: Path) -> Data:
-    """The report of a share; CannotRun if it is none."""
+    """A report of `sarkmock check`; CannotRun if it is none."""
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
@@ -79,9 +79,15 @@ def read_report(file: Path) -> Data:
     for wrong in jsonschema_rs.validator_for(json.loads(SCHEMA.read_text(encoding="utf-8"))).iter_errors(data):
         place = ".".join(map(str, wrong.instance_path))
         raise CannotRun(f"{file}: not a report of `sarkmock check`: {place}: {wrong.message[:200]}")
+    return data  # type: ignore[no-any-return]
+
+
+def read_share(file: Path) -> Data:
+    """The report of a share; CannotRun if it is none."""
+    data = read_report(file)
     if not data["run"].get("shard") or "seen" not in data:
         raise CannotRun(f"{file}: the report of a whole run; shares are made by `sarkmock check --shard`")
-    return data  # type: ignore[no-any-return]
+    return data
 
 
 def check_shares(directories: Sequence[Path], shares: Sequence[Data]) -> None:

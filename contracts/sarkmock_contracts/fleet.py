@@ -1,0 +1,180 @@
+"""Many boxes: a file names them and how each is checked; one after the other they are, and one page sums them up.
+
+Every box has a report of its own in a folder of its name, so that jobs of a CI matrix can check one each.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sarkmock.suite_api import FileError, line_of, read_yaml, write_whole
+
+from .errors import CannotRun
+from .options import Option, options
+from .reports.data import Data
+from .reports.html import page
+from .reports.markdown import MARKS, cell
+from .reports.merging import read_report
+
+NAME = re.compile(r"\w[\w.-]{0,63}")
+OURS = ("report", "plan", "shard", "update-accepted")  # options that mean a single run
+GROUPS = ("check", "limits", "rate", "safety", "access", "login", "header")
+OPTIONS: Mapping[str, Option] = {option.name: option for option in options(*GROUPS) if option.name not in OURS}
+TEMPLATE = Path(__file__).parent / "reports" / "fleet.html.j2"
+Place = tuple[str | int, ...]
+COUNTS = ("new", "expired", "accepted", "known", "fixed")
+
+
+@dataclass(frozen=True)
+class Box:
+    """One box and the options of its check."""
+
+    name: str
+    url: str
+    values: Mapping[str, Any]
+
+    def arguments(self, report: Path) -> list[str]:
+        """The arguments of `sarkmock check`."""
+        found = [self.url, "--report", str(report)]
+        for name, value in self.values.items():
+            for one in value if isinstance(value, list) else [value]:
+                found += [] if one is False else [f"--{name}"] if one is True else [f"--{name}", str(one)]
+        return found
+
+
+def read_boxes(file: Path) -> list[Box]:
+    """The boxes of a file; FileError names file, line and field of a mistake."""
+    content = read_yaml(file)
+    if not isinstance(content, dict) or not isinstance(content.get("boxes"), list) or not content["boxes"]:
+        raise FileError(file, 1, "expected a list `boxes`, such as - {name: office, url: https://pbx.example:44300/api}")
+    for key in content:
+        if key not in ("boxes", "defaults"):
+            raise FileError(file, line_of(file, (key,)), f"{key}: unknown key; there is boxes, defaults")
+    defaults = values_of(file, ("defaults",), content.get("defaults") or {}, OPTIONS)
+    found: list[Box] = []
+    for index, entry in enumerate(content["boxes"]):
+        box = box_of(file, ("boxes", index), entry, defaults)
+        if any(box.name == other.name for other in found):
+            raise FileError(file, line_of(file, ("boxes", index)), f"name: {box.name} is listed twice")
+        found.append(box)
+    return found
+
+
+def box_of(file: Path, place: Place, entry: Any, defaults: Mapping[str, Any]) -> Box:
+    values = values_of(file, place, entry, {"name": None, "url": None, **OPTIONS})
+    for name in ("name", "url"):
+        if not isinstance(values.get(name), str):
+            raise FileError(file, line_of(file, place), f"{name}: is missing, or not a text")
+    if not NAME.fullmatch(values["name"]):
+        raise FileError(file, line_of(file, (*place, "name")), "name: must be letters, digits, dots and hyphens")
+    name, url = values.pop("name"), values.pop("url")
+    return Box(name, url, {**defaults, **values})
+
+
+def values_of(file: Path, place: Place, entry: Any, known: Mapping[str, Option | None]) -> dict[str, Any]:
+    """A mapping of options, each of which `sarkmock check` has."""
+    if not isinstance(entry, dict):
+        raise FileError(file, line_of(file, place), "must be a mapping")
+    for key, value in entry.items():
+        if key not in known:
+            raise FileError(file, line_of(file, (*place, str(key))), f"{key}: unknown key; there is {', '.join(known)}")
+        option = known[key]
+        if option is not None and not fits(option, value):
+            kind = {bool: "true or false", list: "a list of texts", int: "a whole number"}.get(option.kind, "a text")
+            raise FileError(file, line_of(file, (*place, key)), f"{key}: must be {kind}")
+    return dict(entry)
+
+
+def fits(option: Option, value: Any) -> bool:
+    if option.kind is list:
+        return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    if option.kind is bool or isinstance(value, bool):
+        return option.kind is bool and isinstance(value, bool)
+    return isinstance(value, int) if option.kind is int else isinstance(value, str | int)
+
+
+def chosen(boxes: Sequence[Box], names: Sequence[str]) -> list[Box]:
+    """The boxes of those names; all without."""
+    known = [box.name for box in boxes]
+    for name in names:
+        if name not in known:
+            raise CannotRun(f"--box {name}: there is {', '.join(known)}")
+    return [box for box in boxes if not names or box.name in names]
+
+
+def check_all(boxes: Sequence[Box], output: Path) -> None:
+    """Check one after the other; each is told on the terminal as `sarkmock check` does."""
+    for box in boxes:
+        sys.stdout.write(f"== {box.name}: {box.url}\n")
+        sys.stdout.flush()
+        (output / box.name / "report.json").unlink(missing_ok=True)
+        process = subprocess.Popen([sys.executable, "-m", "sarkmock", "check", *box.arguments(output / box.name)])
+        try:
+            process.wait()
+        except KeyboardInterrupt:
+            process.wait()  # it got the signal, too, and cleans up
+            raise
+
+
+def summary(boxes: Sequence[Box], output: Path) -> Data:
+    """What the reports of the boxes say, and what they have in common."""
+    reports = {box.name: report_of(output / box.name / "report.json") for box in boxes}
+    lines = [line(box, reports[box.name]) for box in boxes]
+    causes: dict[str, list[str]] = {}
+    for name, report in reports.items():
+        for cause in report["causes"] if report else ():
+            causes.setdefault(cause["title"], []).append(name)
+    shared = sorted(causes.items(), key=lambda pair: (-len(pair[1]), pair[0]))
+    return {"format": "sarkmock-fleet/1", "result": worst([one["result"] for one in lines]), "boxes": lines,
+            "causes": [{"title": title, "boxes": names} for title, names in shared]}
+
+
+def report_of(file: Path) -> Data | None:
+    return read_report(file) if file.is_file() else None
+
+
+def line(box: Box, report: Data | None) -> Data:
+    """One box of the summary; one without a report could not be checked."""
+    if report is None:
+        return {"name": box.name, "url": box.url, "result": "stopped", "version": "", "requests": 0, "started": "",
+                "summary": dict.fromkeys(COUNTS, 0), "report": None}
+    run = report["run"]
+    return {"name": box.name, "url": box.url, "result": report["result"], "version": report["target"]["version"],
+            "requests": run["requests"], "started": run["started"],
+            "summary": {name: report["summary"][name] for name in COUNTS}, "report": f"{box.name}/report.html"}
+
+
+def worst(results: Sequence[str]) -> str:
+    return next((result for result in ("failed", "stopped") if result in results), "passed")
+
+
+def write_summary(data: Data, output: Path) -> None:
+    texts = {"fleet.json": json.dumps(data, indent=2, ensure_ascii=False) + "\n",
+             "index.html": page(TEMPLATE, {}, data=data, counts=COUNTS),
+             "summary.md": "\n".join(as_markdown(data)) + "\n"}
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            write_whole(output / name, text.encode("utf-8", "backslashreplace"))
+    except OSError as error:
+        raise CannotRun(f"{output}: {error.strerror}") from None
+
+
+def as_markdown(data: Data) -> Iterator[str]:
+    yield f"## {MARKS[data['result']]} {len(data['boxes'])} boxes: {data['result']}"
+    yield from ("", f"| box | result | answers as | {' | '.join(COUNTS)} | requests |",
+                f"| --- | --- | --- |{' --: |' * (len(COUNTS) + 1)}")
+    for one in data["boxes"]:
+        counts = " | ".join(str(one["summary"][name]) for name in COUNTS)
+        yield (f"| {cell(one['name'])} | {MARKS[one['result']]} {one['result']} | {cell(one['version'])} | {counts} "
+               f"| {one['requests']} |")
+    if data["causes"]:
+        yield from ("", "| cause | boxes |", "| --- | --- |")
+        yield from (f"| {cell(one['title'])} | {cell(', '.join(one['boxes']))} |" for one in data["causes"])

@@ -1,0 +1,75 @@
+"""The suite's commands that put reports together: `sarkmock report merge` and `sarkmock fleet`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from .cli import FILE, runs
+
+
+@click.command()
+@click.argument("action", type=click.Choice(["merge"]))
+@click.argument("directories", nargs=-1, required=True, metavar="DIR...",
+                type=click.Path(file_okay=False, path_type=Path))
+@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+              help="Write the reports of the whole run to this directory.")
+@runs
+def report(action: str, directories: tuple[Path, ...], output: Path | None) -> int:
+    """Join the reports of all shares of a run (`check --shard`) into one, and give the verdict of the whole.
+
+    Exit codes are those of `check`; a share without a report means that the run did not end.
+
+    \b
+    Examples:
+        sarkmock check --shard 1/2 --report one
+        sarkmock check --shard 2/2 --report two
+        sarkmock report merge one two -o whole
+    """
+    from rich.console import Console
+
+    from .reports.merging import merge
+
+    return merge(directories, output, Console())
+
+
+@click.command()
+@click.argument("boxes", type=FILE)
+@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), default="fleet", show_default=True,
+              metavar="DIR", help="Directory for the reports of the boxes and the summary.")
+@click.option("--box", "names", multiple=True, metavar="NAME", help="Check this box only. Can be given several times.")
+@click.option("--matrix", is_flag=True, help="Print the names of the boxes as JSON, for a CI matrix.")
+@click.option("--summary", "summarise", is_flag=True, help="Sum up the reports that are there.")
+@runs
+def fleet(boxes: Path, output: Path, names: tuple[str, ...], matrix: bool, summarise: bool) -> int:
+    """Check all boxes that a file lists, one after the other, and sum them up on one page.
+
+    BOXES is YAML: `boxes` is a list of mappings with a name, a url and options of `sarkmock check` such as profile,
+    accept, token-env and ca; `defaults` holds options for all of them. Relative paths are seen from where you are.
+
+    Exit code 0: all conform. 1: one does not. 2: one could not be checked.
+
+    \b
+    Examples:
+        sarkmock fleet boxes.yaml -o fleet
+        sarkmock fleet boxes.yaml --matrix               for the jobs of a CI matrix
+        sarkmock fleet boxes.yaml --box office -o fleet  one of these jobs
+        sarkmock fleet boxes.yaml --summary -o fleet     and what all of them found
+    """
+    from . import fleet as many
+    from .reports.merging import CODES
+
+    listed = many.read_boxes(boxes)
+    if matrix:
+        click.echo(json.dumps([box.name for box in listed]))
+        return 0
+    chosen = many.chosen(listed, names)
+    if not summarise:
+        many.check_all(chosen, output)
+    found = many.summary(chosen, output)
+    many.write_summary(found, output)
+    for line in many.as_markdown(found):
+        click.echo(line)
+    return CODES[found["result"]]
