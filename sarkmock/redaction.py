@@ -32,6 +32,7 @@ _PATTERNS = (
     re.compile(r"(?P<name>\bbearer\s++)[\w.~+/=-]++", re.IGNORECASE),
 )
 _USER = re.compile(r"""(?<![a-z0-9+.-])([a-z][a-z0-9+.-]{0,20}+://)([^\s/?#"'<>\\]++)""", re.IGNORECASE)
+_SCHEME = re.compile(r"""[\"'(]*+(?:[a-z][a-z0-9+.:-]*:)?//""", re.IGNORECASE)
 # What moves the cursor, hides text, turns its direction or ends a line, and halves of characters.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 # What a runner of GitHub's takes for a command, wherever a line may be broken.
@@ -104,11 +105,36 @@ def _without_user(match: re.Match[str]) -> str:
     return match[1] + (MASK + at + host if at else match[2])
 
 
+def without_credentials(text: str) -> str:
+    """A message without user:password@ of any URL in it, also where the scheme is missing or misspelled."""
+    return re.sub(r"\S++", lambda word: _without_credentials(word[0]), text) if "@" in text else text
+
+
+def _without_credentials(word: str) -> str:
+    user, _, host = word.rpartition("@")
+    if ":" not in user:
+        return word
+    scheme = _SCHEME.match(user)
+    return f"{scheme[0] if scheme else ''}{MASK}@{host}"
+
+
 def printable(text: str, *, keep: str = "") -> str:
     """The text on one line, with escapes for what a terminal would act upon; ``keep`` has characters that may stay."""
     if not text.isprintable():
         text = _CONTROL.sub(lambda found: found[0] if found[0] in keep else _escaped(found[0]), text)
     return _COMMAND.sub(lambda found: f"{found[0]} ", text)
+
+
+def harmless(value: Any, *, keep: str = "") -> Any:
+    """A tree of plain data whose texts, names included, are printable; those of a `body` keep their lines."""
+    if isinstance(value, str):
+        return printable(value, keep=keep)
+    if isinstance(value, Mapping):
+        return {printable(name): harmless(item, keep="\n\r\t" if name == "body" else keep)
+                for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [harmless(item, keep=keep) for item in value]
+    return value
 
 
 def _escaped(sign: str) -> str:

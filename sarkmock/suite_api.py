@@ -19,7 +19,7 @@ from sarkmock.pbx.state import State
 from sarkmock.proxy.exchange import Passed, Record
 from sarkmock.proxy.pace import Pace
 from sarkmock.proxy.upstream import Patience
-from sarkmock.redaction import SECRETS, body_text, is_secret, printable, redacted
+from sarkmock.redaction import SECRETS, body_text, harmless, is_secret, printable, redacted
 from sarkmock.spec import yaml12
 from sarkmock.spec.loading import Deviation, Document, deviations, load, load_deviating
 from sarkmock.spec.operations import Operation, Router, Table, compile_document
@@ -70,6 +70,7 @@ __all__ = [
     "described",
     "deviations",
     "follow",
+    "harmless",
     "is_secret",
     "line_of",
     "load",

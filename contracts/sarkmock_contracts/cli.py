@@ -6,11 +6,10 @@ Their help needs the table of options alone; the suite and its libraries are imp
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 
@@ -88,7 +87,9 @@ def confirmed(url: str | None, values: dict[str, Any]) -> dict[str, Any]:
     """The values of the options; what is disruptive is confirmed on the terminal."""
     if url is None or not values["allow_disruptive"] or values["yes_i_mean"]:
         return values
-    host = urlsplit(url).hostname
+    from .client.transports import split_url
+
+    host = split_url(url).hostname
     if not sys.stdin.isatty():
         raise click.UsageError(f"--allow-disruptive asks for the host on a terminal; or give --yes-i-mean {host}")
     said = click.prompt(f"This may reboot, stop and restore {host}. Type its name to go on", err=True)
@@ -193,8 +194,7 @@ def baseline(url: str, output: Path, depth: str, force: bool, plan: bool, **valu
     except KeyboardInterrupt:
         click.echo("interrupted; the same command resumes the recording", err=True)
         raise
-    for line in found.unasked:
-        click.echo(f"not tested: {line}", err=True)
+    tell_lines("not tested", found.unasked)
     report_residue(found.troubles)
     click.echo(f"{output}: {len(found.baseline.facts)} facts from {found.baseline.recorded['requests']} requests")
     return 1 if found.troubles else 0
@@ -312,5 +312,11 @@ def wish_for(url: str, values: dict[str, Any], **how: Any) -> Any:
 
 
 def report_residue(lines: list[str]) -> None:
+    tell_lines("not as before", lines)
+
+
+def tell_lines(what: str, lines: Iterable[str]) -> None:
+    from sarkmock.suite_api import printable
+
     for line in lines:
-        click.echo(f"not as before: {line}", err=True)
+        click.echo(printable(f"{what}: {line}"), err=True)

@@ -12,6 +12,8 @@ from typing import NoReturn, cast
 
 import click
 
+from sarkmock.redaction import printable, without_credentials
+
 OWN = {  # name -> where it is, and its summary, so that nothing is imported to print it
     "serve": ("serve", "serve", "Answer the SARK V6 API on this machine until Ctrl-C."),
     "seeds": ("seeds", "seeds", "List the seeds that `sarkmock serve --seed` knows by name."),
@@ -122,5 +124,5 @@ def is_mistake(error: Exception) -> bool:
 
 def fail(problem: str) -> NoReturn:
     """Tell a user what is wrong, on one line."""
-    click.echo(f"sarkmock: {' '.join(problem.split())}", err=True)
+    click.echo(f"sarkmock: {printable(without_credentials(' '.join(problem.split())))}", err=True)
     sys.exit(2)

@@ -36,6 +36,9 @@ def export(form: str, profile: str, base_url: str, output: Path | None) -> None:
     """
     if "://" not in base_url:
         raise click.BadParameter(f"{base_url} has no scheme; did you mean https://{base_url}?", param_hint="--base-url")
+    if "@" in base_url.partition("://")[2].partition("/")[0]:
+        raise click.BadParameter("a base URL has no user and password: what is exported would hold them",
+                                 param_hint="--base-url")
     if form in FORMS:
         write_text(output, FORMS[form](load(profile), base_url.rstrip("/")))
     elif output is None:

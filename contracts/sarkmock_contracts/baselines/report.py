@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from sarkmock.suite_api import redacted
+from sarkmock.suite_api import harmless, redacted
 
 from ..reports.data import Data
 from ..reports.html import page
@@ -35,7 +35,7 @@ def describe(comparison: Comparison, clients: str | None = None) -> Data:
         "differences": [difference(one) for one in comparison.differences],
         "unreached": [unreached(one) for one in comparison.unreached],
     }
-    return redacted(found)  # type: ignore[no-any-return]
+    return harmless(redacted(found))  # type: ignore[no-any-return]
 
 
 def side(baseline: Baseline) -> Data:
@@ -137,8 +137,9 @@ def _markdown(data: Data) -> Iterator[str]:
     yield from ("## SARK API, before and after", "", f"{headline(data)}.", "")
     for name in ("before", "after"):
         one = data[name]
-        yield f"- {name}: `{one['name'] or one['target']}` ({one['target']}, {one['recorded'] or 'in this process'})"
-    yield from (f"- {note}" for note in data["notes"])
+        yield cell(f"- {name}: `{one['name'] or one['target']}` ({one['target']}, "
+                   f"{one['recorded'] or 'in this process'})")
+    yield from (f"- {cell(note)}" for note in data["notes"])
     for title, members in sections(data):
         yield from ("", f"### {title}", "")
         yield from ("| operation | what | of | change | why |", "| --- | --- | --- | --- | --- |")

@@ -10,6 +10,8 @@ import pytest
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from sarkmock.suite_api import printable
+
 from ..checks import BY_NAME
 from ..client.budget import minutes
 from ..reports.console import write_report
@@ -34,7 +36,7 @@ class Display:
         self.doing = ""
 
     def line(self, text: str) -> None:
-        self.progress.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self.progress.console.print(printable(text, keep="\n"), highlight=False, markup=False, soft_wrap=True)
 
     def show(self, doing: str) -> None:
         """What is being done now."""

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sarkmock.suite_api import Operation, redacted
+from sarkmock.suite_api import Operation, printable, redacted
 
 from ..judge.causes import SHOWN, Cause
 from ..judge.verdicts import Classified, Outcome, causes, page_lines
@@ -28,7 +28,7 @@ def write_report(run: Run, outcome: Outcome | None = None, console: Console | No
     for line in (*failure_lines(run, outcome), *listed_lines(outcome), *accepted_lines(outcome)):
         console.print(line, soft_wrap=True)
     for reason in sorted(run.gaps.unavailable):
-        console.print(f"not tested: {reason}", style="yellow", soft_wrap=True)
+        console.print(printable(f"not tested: {reason}"), style="yellow", soft_wrap=True)
     console.print(closing_line(run, outcome), soft_wrap=True)
 
 
@@ -69,6 +69,11 @@ def failure_lines(run: Run, outcome: Outcome) -> Iterator[Text]:
         yield Text(f"and {len(found) - SHOWN} more causes: --report DIR writes all of them", style="bold")
 
 
+def said(value: object) -> str:
+    """A text of the target's for a terminal."""
+    return printable(str(redacted(value)))
+
+
 def effort(judged: Classified) -> tuple[int, int]:
     """How long a finding's evidence is to read."""
     evidence = judged.finding.evidence
@@ -79,7 +84,7 @@ def cause_lines(cause: Cause, members: list[Classified]) -> Iterator[Text]:
     """What findings have in common, where they show, and that one of them follows."""
     severity = min((one.severity for one in members), key=list(STYLES).index)
     yield Text.assemble((f"{len(members)} findings", "bold"), " ", (severity, STYLES[severity]), " ",
-                        (str(redacted(cause.title)), "bold"))
+                        (said(cause.title), "bold"))
     yield Text(f"  in {listed_names(cause.operations)}")
     if cause.fields:
         yield Text(f"  of {listed_names(cause.fields)}")
@@ -89,7 +94,7 @@ def cause_lines(cause: Cause, members: list[Classified]) -> Iterator[Text]:
 def listed_names(names: list[str]) -> str:
     """Some names, and how many more there are."""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
+    return printable(", ".join(names[:NAMED])) + more
 
 
 def finding_lines(run: Run, judged: Classified) -> Iterator[Text]:
@@ -98,8 +103,8 @@ def finding_lines(run: Run, judged: Classified) -> Iterator[Text]:
     lines = page_lines(run.contract, finding)
     where = f", page line {', '.join(map(str, lines))}" if lines else ""
     yield Text.assemble((judged.status.upper(), "bold"), " ", (judged.severity, STYLES[judged.severity]), " ",
-                        (str(finding.identity), "bold"))
-    yield Text(f"  {redacted(finding.message)} ({finding.count}x{where})")
+                        (printable(str(finding.identity)), "bold"))
+    yield Text(f"  {said(finding.message)} ({finding.count}x{where})")
     if judged.acceptance and judged.status == "expired":
         yield Text(f"  was accepted until {judged.acceptance.expires}: {judged.acceptance.reason}")
     if judged.deviations:
@@ -108,7 +113,7 @@ def finding_lines(run: Run, judged: Classified) -> Iterator[Text]:
     if len(requests) > STEPS:
         yield Text(f"  the last {STEPS} of {len(requests)} requests; --report DIR writes all of them", style="dim")
     for line in requests[-STEPS:]:
-        yield Text(f"  {line}", style="dim")
+        yield Text(f"  {printable(line)}", style="dim")
 
 
 def listed_lines(outcome: Outcome) -> Iterator[Text]:
@@ -133,7 +138,7 @@ def accepted_lines(outcome: Outcome) -> Iterator[Text]:
     for judged in accepted:
         assert judged.acceptance is not None
         until = f" until {judged.acceptance.expires}" if judged.acceptance.expires else ""
-        yield Text(f"  {judged.id}{until}: {judged.acceptance.reason}")
+        yield Text(printable(f"  {judged.id}{until}: {judged.acceptance.reason}"))
     for entry in outcome.unused:
         yield Text(f"  {entry.id} is accepted (line {entry.line}) and was not met", style="dim")
 
@@ -156,4 +161,4 @@ def closing_line(run: Run, outcome: Outcome) -> Text:
              f"seed {run.options.random_seed}", f"judged by {run.options.profile}",
              target_name(run), f"answers as {run.fingerprint}"]
     colour = "red" if failures else "yellow" if run.gaps.stopped else "green"
-    return Text("\n" + " · ".join(map(str, redacted(parts))), style=f"bold {colour}")
+    return Text("\n" + " · ".join(map(said, parts)), style=f"bold {colour}")

@@ -91,4 +91,5 @@ def _numbers(lines: list[int]) -> str:
 
 def cell(value: Any) -> str:
     """A value as a cell of a table."""
-    return " ".join(str(value).split()).replace("|", "\\|").replace("<", "&lt;")
+    text = " ".join(str(value).split()).replace("|", "\\|").replace("<", "&lt;")
+    return text.replace("](", "]\\(")

@@ -14,7 +14,7 @@ from sarkmock.suite_api import Operation, profiles
 
 from ..client import interrupts
 from ..client.target import Client
-from ..client.transports import Access, Transport
+from ..client.transports import Access, Transport, split_url
 from ..errors import CannotRun, Unanswered
 from ..fixtures.keys import Keys, new_prefix
 from ..spec.contract import Contract, contract_of
@@ -37,7 +37,7 @@ class Caution:
 
     def check(self, url: str) -> None:
         """CannotRun unless what is disruptive is meant for this host."""
-        host = urlsplit(url).hostname
+        host = split_url(url).hostname
         if "disruptive" in self.permissions.hazards and self.meant != host:
             said = f", not {self.meant}" if self.meant else ""
             raise CannotRun(f"--allow-disruptive reboots, stops and restores {host}: say --yes-i-mean {host}{said}")

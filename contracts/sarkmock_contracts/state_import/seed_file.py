@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sarkmock.suite_api import Seed, write_whole
+from sarkmock.suite_api import Seed, printable, write_whole
 
 from ..client.transports import Access
 from ..errors import CannotRun
@@ -32,7 +32,7 @@ def import_to_file(url: str, access: Access, rate: str, wanted: importing.Wanted
         except OSError as error:
             raise CannotRun(f"{output}: {error.strerror}") from None
     for line in notes:
-        console.print(f"not read: {line}")
+        console.print(printable(f"not read: {line}"))
     console.print(summary(seed, output))
 
 
@@ -55,7 +55,7 @@ def progress(console: Console) -> Iterator[importing.Progress]:
 def heading(url: str, notes: list[str]) -> str:
     """What the file says of itself."""
     read = f"# The state of {url} on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, read by `sarkmock import`.\n"
-    return read + "".join(f"# not read: {' '.join(line.split())}\n" for line in notes)
+    return read + "".join(f"# not read: {printable(' '.join(line.split()))}\n" for line in notes)
 
 
 def summary(seed: Seed, output: Path | None) -> str:
