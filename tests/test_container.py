@@ -17,7 +17,8 @@ from tests.serving import serving
 ROOT = Path(__file__).parent.parent
 INSTRUCTIONS = [line.split(maxsplit=1) for line in (ROOT / "Containerfile").read_text().splitlines()
                 if line and not line.startswith("#")]
-COMPOSE = yaml.safe_load((ROOT / "ci" / "compose.yaml").read_text())["services"]["sark"]
+SERVICES = yaml.safe_load((ROOT / "ci" / "compose.yaml").read_text())["services"]
+COMPOSE = SERVICES["sark"]
 
 
 def last(name: str) -> str:
@@ -59,6 +60,11 @@ def test_compose_and_devcontainer_start_what_there_is():
     meant = options(COMPOSE["command"])
     assert (meant["host"], meant["http"], meant["seed"]) == ("0.0.0.0", True, "demo")
     assert str(meant["state"].parent) == COMPOSE["volumes"][0].partition(":")[2] == last("WORKDIR")
+    watching = options(SERVICES["proxy"]["command"])
+    assert (watching["host"], watching["http"]) == ("0.0.0.0", True)
+    places = [volume.split(":")[1] for volume in SERVICES["proxy"]["volumes"]]
+    assert places == [str(watching["clients"].parent), watching["ca"]]
+    assert str(watching["clients"].parent) == last("WORKDIR")
     start = json.loads((ROOT / "ci" / "devcontainer.json").read_text())["postStartCommand"]
     words = shlex.split(start.partition("> ")[0])
     assert options(words[words.index(".venv/bin/sarkmock") + 1:])["seed"] == "demo"

@@ -80,7 +80,7 @@ def run(command: str, folder: Path) -> None:
     """One command: a server is started and ended, whatever installs something is done already, others succeed."""
     if INSTALLS.match(command):
         return
-    if command.startswith("sarkmock serve"):
+    if command.startswith(("sarkmock serve", "sarkmock proxy")):
         kept = {name: (folder / name).read_bytes() for name in ("ca.pem", "pbx.pem")}
         stop(start(command, folder)[0])
         for name, content in kept.items():
