@@ -11,14 +11,15 @@ import pytest
 import yaml
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from sarkmock_contracts.client.transports import InProcess
+from sarkmock_contracts.client.transports import Access, InProcess
 from sarkmock_contracts.state_import.anonymize import CONFIGURATION
-from sarkmock_contracts.state_import.importing import Wanted, guarded, read_state
+from sarkmock_contracts.state_import.importing import Wanted, guarded, import_state, read_state
 
-from sarkmock import Engine, Seed, State, create_app, load_seed, profiles
+from sarkmock import Engine, SarkMock, Seed, State, create_app, load_seed, profiles
 from sarkmock.http.engine import Request
 from sarkmock.pbx import pbx_files
 from sarkmock.suite_api import Operation, compile_document, is_secret, load
+from tests import replay
 from tests.boxes import NOW
 from tests.guarded import Box
 from tests.serving import mistake, sarkmock, serving
@@ -103,7 +104,7 @@ def answers(engine: Engine) -> dict[str, Any]:
     for operation in reads:
         for path in filled(engine, operation):
             reply = engine.handle(Request("GET", path))
-            found[f"{operation.id} {path}"] = (reply.status, reply.body, dict(reply.headers))
+            found[f"{operation.id} {path}"] = [reply.status, reply.body, dict(reply.headers)]
     return found
 
 
@@ -136,6 +137,9 @@ def test_what_is_imported_answers_every_read_as_the_box_does(profile: str, seed:
     engine = engine_of(seed, profile)
     copy, _ = imported(engine, secrets=True)
     expected, found = answers(engine), answers(engine_of(copy, profile))
+    by_id = {operation.id: operation for operation in engine.operations}
+    if by_id["backups.download"].action == "crash":  # then no size of a backup is known
+        expected, found = replay.mask([expected, found])
     assert found.keys() == expected.keys()
     assert {name: found[name] for name in found if found[name] != expected[name]} == {
         name: expected[name] for name in found if found[name] != expected[name]}
@@ -218,7 +222,7 @@ def test_the_command_writes_a_file_that_serve_takes(tmp_path: Path) -> None:
         result = sarkmock("import", *options, "-o", str(second))
         assert (result.returncode, result.stdout) == (0, "")
         assert "not read: Extensions: not shown are" in result.stderr
-        assert f"sarkmock serve --seed {second}" in result.stderr
+        assert f"sarkmock serve --profile documented --seed {second}" in result.stderr
         assert "not read: Extensions: not shown are" in second.read_text()
         printed = sarkmock("import", *options, "--with-secrets", "--tables-only").stdout
         assert "p9ssoftrunk" in printed
@@ -240,3 +244,19 @@ def test_a_mistake_is_one_line_and_leaves_the_file_as_it_is(tmp_path: Path) -> N
     with serving("--http") as box:
         assert "there is no directory" in mistake("import", box.url, "-o", str(tmp_path / "no" / "seed.yaml"))
         assert "write auto, or a number" in mistake("import", box.url, "--rate", "often")
+
+
+@pytest.mark.parametrize(("profile", "table", "row"), [
+    ("L11", "cluster", {"pkey": "default", "recmaxage": "7", "usemohcustom": "1"}),
+    ("L11", "ipphone", {"pkey": "1001", "cluster": "default", "callmax": "5", "pjsipuser": "x"}),
+    ("L10", "queue", {"pkey": "Sales", "cluster": "default"})])
+def test_a_version_is_imported_with_the_columns_of_its_database(profile: str, table: str, row: dict[str, str]) -> None:
+    with SarkMock(profile=profile, seed={"tables": {table: [row]}}, tls=False) as box:
+        access = Access(headers=tuple(": ".join(pair) for pair in box.headers.items()))
+        seed, reader = import_state(box.url, access, "1000/s", Wanted(tables_only=True), lambda *_: None)
+    assert reader.profile == profile
+    copy = SarkMock(profile=profile, seed=seed)
+    assert [note for note in reader.notes if "no column" in note] == []
+    key = row["pkey"]
+    shown = next(found for found in copy.state.tables.rows(table) if found["pkey"] == key)
+    assert {name: shown[name] for name in row} == row

@@ -291,7 +291,7 @@ def import_(url: str, output: Path | None, with_secrets: bool, tables_only: bool
     \b
     Examples:
         sarkmock import https://pbx.example:44300/api --ca pbx.pem -o box.yaml
-        sarkmock serve --seed box.yaml
+        sarkmock serve --profile L10 --seed box.yaml
         sarkmock import https://pbx.example:44300/api --rate 30/m --tables-only -o rows.yaml
     """
     from .run_options import caution_of

@@ -1,21 +1,24 @@
 """`sarkmock import`: the present state of a box as a seed. Changes nothing there, and judges nothing.
 
-Which version answers does not matter: of every operation, each path that some profile knows is tried.
+Which version answers matters for the columns of its tables alone: of every operation, each path that some profile knows
+is tried.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
-from sarkmock.suite_api import Operation, Seed, SeedError, load_seed, profiles
+from sarkmock.suite_api import BASE, Operation, Seed, SeedError, State, load, load_seed, profiles
 
 from ..client.http import Request, Response, fill_path
 from ..client.rate_limit import RateLimit
 from ..client.target import Target
 from ..client.transports import Access, OverHttp, Transport
 from ..errors import CannotRun, Unanswered, Withheld
+from ..safety.fingerprint import fingerprint
 from ..safety.gate import Gate, Permissions
 from ..safety.preflight import preflight
 from ..safety.routing import Reader
@@ -24,7 +27,6 @@ from . import state_reader
 from .anonymize import disguised
 
 Progress = Callable[[str, int, int], None]  # what is read, how many of them are, of how many
-FACTORY = load_seed("factory")
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,20 @@ class StateReader:
     target: Target
     contracts: Sequence[Contract]
     tell: Progress = lambda *_: None
+    profile: str = BASE  # of the version that answers
     notes: list[str] = field(default_factory=list)
+    status: int = 0  # of the last answer
     _paths: dict[str, list[str]] = field(default_factory=dict)
+
+    @cached_property
+    def factory(self) -> Seed:
+        """What a box of that version has from the factory."""
+        return load_seed("factory", load(self.profile))
+
+    @cached_property
+    def fresh(self) -> State:
+        """Such a box."""
+        return State(self.factory)
 
     def operations(self) -> Iterator[Operation]:
         """Every operation of every version, once for each path."""
@@ -62,6 +76,7 @@ class StateReader:
             except Withheld as reason:
                 problem = f"GET {path} is not sent: {reason}"
                 continue
+            self.status = response.status
             if response.ok:
                 self._paths[name] = [template]
                 return response
@@ -74,12 +89,13 @@ class StateReader:
             self.notes.append(line)
 
 
-def import_state(url: str, access: Access, rate: str, wanted: Wanted, tell: Progress) -> tuple[Seed, list[str]]:
-    """The state of the box at a URL, and what could not be read of it. CannotRun if it is no SARK, or goes away."""
+def import_state(url: str, access: Access, rate: str, wanted: Wanted, tell: Progress) -> tuple[Seed, StateReader]:
+    """The state of the box at a URL, and who has read it. CannotRun if it is no SARK, or goes away."""
     try:
         reader = guarded(RateLimit(OverHttp(url, access), rate), tell)
-        preflight(reader.target, access.verify(access.check(url).hostname or ""))
-        return read_state(reader, wanted), reader.notes
+        first = preflight(reader.target, access.verify(access.check(url).hostname or ""))
+        reader.profile = fingerprint(reader.target, first).nearest
+        return read_state(reader, wanted), reader
     except Unanswered as reason:
         raise CannotRun(str(reason)) from None
 
@@ -94,7 +110,7 @@ def read_state(reader: StateReader, wanted: Wanted) -> Seed:
     """All that can be read. What cannot, in tables and files that no list shows, is what the factory has."""
     tables = state_reader.read_tables(reader)
     running = state_reader.is_running(reader)
-    files, astdb = dict(FACTORY.files), {}
+    files, astdb = dict(reader.factory.files), {}
     if not wanted.tables_only:
         archives = state_reader.read_archives(reader, wanted.secrets and wanted.archives)
         files |= state_reader.read_files(reader) | archives
@@ -104,13 +120,18 @@ def read_state(reader: StateReader, wanted: Wanted) -> Seed:
     if not wanted.secrets:
         tables = {table: [disguised(f"{table} {row.get('pkey')}", row) for row in rows]
                   for table, rows in tables.items()}
-    return checked(reader, Seed({**FACTORY.tables, **tables}, files, astdb, running))
+    return checked(reader, Seed({**reader.factory.tables, **tables}, files, astdb, running,
+                                database=reader.factory.database))
 
 
 def checked(reader: StateReader, seed: Seed) -> Seed:
-    """The seed, marked if a box has rows that its API would not have written."""
+    """The seed, marked if a box has rows that its API would not have written.
+
+    The documentation says so, or the version itself where it works on another database.
+    """
+    fitting = (name for name in (BASE, reader.profile) if load(name)["x-database"] == seed.database)
     try:
-        load_seed(seed.content())
+        load_seed(seed.content(), load(next(fitting)))
     except SeedError as error:
         reader.note(f"a row is not as the API writes rows, and served as it is: {error}")
         return replace(seed, unchecked=True)

@@ -22,8 +22,8 @@ def import_to_file(url: str, access: Access, rate: str, wanted: importing.Wanted
     """Write the state of a target to a file, or to standard output."""
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     with progress(console) as tell:
-        seed, notes = importing.import_state(url, access, rate, wanted, tell)
-    text = heading(url, notes) + seed.text()
+        seed, reader = importing.import_state(url, access, rate, wanted, tell)
+    text = heading(url, reader) + seed.text()
     if output is None:
         sys.stdout.write(text)
     else:
@@ -31,9 +31,9 @@ def import_to_file(url: str, access: Access, rate: str, wanted: importing.Wanted
             write_whole(output, text.encode(), private=wanted.secrets)
         except OSError as error:
             raise CannotRun(f"{output}: {error.strerror}") from None
-    for line in notes:
+    for line in reader.notes:
         console.print(printable(f"not read: {line}"))
-    console.print(summary(seed, output))
+    console.print(summary(seed, reader.profile, output))
 
 
 @contextmanager
@@ -52,13 +52,14 @@ def progress(console: Console) -> Iterator[importing.Progress]:
         yield tell
 
 
-def heading(url: str, notes: list[str]) -> str:
+def heading(url: str, reader: importing.StateReader) -> str:
     """What the file says of itself."""
     read = f"# The state of {url} on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, read by `sarkmock import`.\n"
-    return read + "".join(f"# not read: {printable(' '.join(line.split()))}\n" for line in notes)
+    read += f"# It answers most like the profile {reader.profile}.\n"
+    return read + "".join(f"# not read: {printable(' '.join(line.split()))}\n" for line in reader.notes)
 
 
-def summary(seed: Seed, output: Path | None) -> str:
+def summary(seed: Seed, profile: str, output: Path | None) -> str:
     rows = sum(map(len, seed.tables.values()))
     text = f"{rows} rows, {len(seed.files)} files, {len(seed.astdb)} runtime values"
-    return f"{text}; sarkmock serve --seed {output} answers by them" if output else text
+    return f"{text}; sarkmock serve --profile {profile} --seed {output} answers by them" if output else text

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sarkmock.suite_api import Operation, State, load_seed, pbx_files
+from sarkmock.suite_api import Operation, pbx_files
 
 from ..client.bounded import number
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 Files = dict[str, bytes]
 
-FACTORY, LAYOUT = load_seed("factory"), State().tables
 # Lists come sorted by key; in which order rows were created is seen in this one alone.
 BY_CREATION = {"Queues": "queue", "IVRs": "ivrmenu", "Trunks": "lineio"}
 FIREWALLS = {"firewalls.ipv4.list": pbx_files.RULES_IPV4, "firewalls.ipv6.list": pbx_files.RULES_IPV6}
@@ -39,10 +38,11 @@ def read_tables(reader: StateReader) -> dict[str, list[Row]]:
         answer = reader.get(operation.id)
         rows = [row_of(reader, operation, item) for item in (answer.rows if answer else [])]
         tables.setdefault(operation.table.name, []).extend(rows)
-    tables["device"] += [row for row in FACTORY.tables["device"] if row.get("legacy") is not None]  # never listed
+    unlisted = (row for row in reader.factory.tables["device"] if row.get("legacy") is not None)
+    tables["device"] += unlisted
     answer = reader.get("destinations.list")
     order_by_creation(tables, answer.json if answer else None)
-    return {table: list(unique(table, rows)) for table, rows in tables.items()}
+    return {table: list(unique(reader.fresh.tables.key(table), rows)) for table, rows in tables.items()}
 
 
 def is_list(operation: Operation) -> bool:
@@ -55,12 +55,12 @@ def row_of(reader: StateReader, operation: Operation, item: Mapping[str, Any]) -
     """A row as the table holds it."""
     table = operation.table
     assert table is not None
-    columns = LAYOUT.columns(table.name)
+    columns = reader.fresh.tables.columns(table.name)
     shown = {table.key: table.fixed, **item} if table.fixed else dict(item)
     known = {name: value for name, value in shown.items() if name in columns and not isinstance(value, (list, dict))}
     tell(reader, operation, "the mock has no column for", shown.keys() - known.keys())
     tell(reader, operation, "not shown are", set(columns) - known.keys() - table.where.keys())
-    return {**table.defaults, **usual(table.name, table.key, shown), **filtered(table.where, shown), **known}
+    return {**table.defaults, **usual(reader, table.name, table.key, shown), **filtered(table.where, shown), **known}
 
 
 def tell(reader: StateReader, operation: Operation, what: str, names: set[str]) -> None:
@@ -68,9 +68,9 @@ def tell(reader: StateReader, operation: Operation, what: str, names: set[str]) 
         reader.note(f"{operation.section}: {what} {', '.join(sorted(names))}")
 
 
-def usual(table: str, key: str, shown: Row) -> Row:
+def usual(reader: StateReader, table: str, key: str, shown: Row) -> Row:
     """The row of the factory that has the same key."""
-    return next((row for row in FACTORY.tables.get(table, ()) if row.get(key) == shown.get(key)), {})
+    return next((row for row in reader.factory.tables.get(table, ()) if row.get(key) == shown.get(key)), {})
 
 
 def filtered(where: Mapping[str, Sequence[str]], shown: Row) -> Row:
@@ -88,11 +88,11 @@ def order_by_creation(tables: dict[str, list[Row]], destinations: Any) -> None:
         tables[table].sort(key=lambda row: order.get(str(row.get("pkey")), len(order)))
 
 
-def unique(table: str, rows: list[Row]) -> Iterator[Row]:
+def unique(key_columns: Sequence[str], rows: list[Row]) -> Iterator[Row]:
     """The rows, none of them twice."""
     seen = set()
     for row in rows:
-        key = tuple(str(row.get(column)) for column in LAYOUT.key(table) if row.get(column) is not None)
+        key = tuple(str(row.get(column)) for column in key_columns if row.get(column) is not None)
         if not key or key not in seen:
             yield row
         seen.add(key)
@@ -132,12 +132,12 @@ def read_archives(reader: StateReader, secrets: bool) -> Files:
 
 def downloads(reader: StateReader, kind: str, parameter: str, place: str,
               names: list[str]) -> Iterator[tuple[str, bytes]]:
-    """Files by the path where the PBX has them."""
+    """Files by the path where the PBX has them; where downloads crash, as in L10 and L11, their names alone."""
     for index, name in enumerate(names):
         reader.tell(kind, index, len(names))
         answer = reader.get(f"{kind}.download", **{parameter: name})
-        if answer:
-            yield f"{place}/{name}", answer.body
+        if answer or reader.status >= 500:
+            yield f"{place}/{name}", answer.body if answer else b""
 
 
 # what Asterisk knows
