@@ -193,9 +193,9 @@ def of_a_version(file: Path) -> list[str]:
     return found
 
 
-def differences(file: Path, every: int = 1) -> Iterable[object]:
+def differences(file: Path, every: int = 1, profile: str | None = None) -> Iterable[object]:
     """Those of one in so many scenarios: of whole exchanges, with their headers, where these were recorded."""
-    recorded, engine = replay.read(file), replay.engine_for(file.parent.name)
+    recorded, engine = replay.read(file), replay.engine_for(profile or file.parent.name)
     scenarios = list(dict.fromkeys(exchange["scenario"] for exchange in recorded))[::every]
     exchanges = [exchange for exchange in recorded if exchange["scenario"] in scenarios]
     if "headers" not in exchanges[0]["response"]:

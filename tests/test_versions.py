@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sarkmock_contracts.baselines.facts import Facts
+from sarkmock_contracts.baselines.files import Baseline
+from sarkmock_contracts.baselines.mocking import profile_baseline
+from sarkmock_contracts.baselines.profile import profile_of, write_profile
+from sarkmock_contracts.baselines.progress import Steps
 
 from sarkmock import Engine, State
 from sarkmock.http.engine import Request
@@ -25,6 +31,20 @@ def test_a_sample_is_answered_as_recorded(file: Path) -> None:
 @pytest.mark.parametrize("file", RECORDINGS, ids=lambda file: f"{file.parent.name}-{file.stem}")
 def test_all_is_answered_as_recorded(file: Path) -> None:
     assert [str(difference) for difference in differences(file)] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hazards", [("read",), ("read", "write")], ids=lambda hazards: hazards[-1])
+@pytest.mark.parametrize("file", [file for file in RECORDINGS if file.stem == "http.jsonl"],
+                         ids=lambda file: str(file.parent.name))
+def test_its_overlay_answers_as_it_was_recorded(file: Path, hazards: tuple[str, ...], tmp_path: Path) -> None:
+    profile = tmp_path / "box.yaml"
+    box = profile_baseline(file.parent.name, Baseline("", "quick", hazards, None, Facts()))
+    began = time.monotonic()
+    with Steps() as steps:
+        write_profile(profile_of(box, steps), profile)
+    assert time.monotonic() - began < 60
+    assert [str(difference) for difference in differences(file, NTH, str(profile))] == []
 
 
 FIFTH = """\
