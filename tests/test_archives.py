@@ -50,7 +50,7 @@ HOSTILE = {
     "the root": (lambda: zipped({"/etc/passwd": b""}), "member outside of it"),
     "backslashes": (lambda: zipped({"..\\passwd": b""}), "member outside of it"),
     "a drive": (lambda: zipped({"C:passwd": b""}), "member outside of it"),
-    "a link": (link, "member that is no file"),
+    "a link": (link, "member that is not a file"),
     "encryption": (lambda: patched(SMALL, 8, b"\1\0"), "is encrypted"),
     "another compression": (lambda: zipped({"a": b"1"}, zipfile.ZIP_LZMA), "compressed in an unknown way"),
     "one name twice": (twins, "two members of one name"),

@@ -335,6 +335,6 @@ def test_nothing_is_replaced_unasked(box, tmp_path):
 
 def test_what_another_recording_left_is_not_gone_on_with(box, tmp_path):
     (tmp_path / "x.sark.partial").write_text(json.dumps({"sarkmock-partial": {"target": "elsewhere"}}) + "\n")
-    assert "asked otherwise" in mistake("baseline", box.url, "-o", str(tmp_path / "x.sark"))
+    assert "different options" in mistake("baseline", box.url, "-o", str(tmp_path / "x.sark"))
     (tmp_path / "x.sark.partial").write_text("nonsense\n")
     assert "x.sark.partial:1: " in mistake("baseline", box.url, "-o", str(tmp_path / "x.sark"))

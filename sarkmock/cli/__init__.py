@@ -16,13 +16,12 @@ from sarkmock.redaction import printable, without_credentials
 
 OWN = {  # name -> where it is, and its summary, so that nothing is imported to print it
     "serve": ("serve", "serve", "Answer the SARK V6 API on this machine until Ctrl-C."),
-    "seeds": ("seeds", "seeds", "List the seeds that `sarkmock serve --seed` knows by name."),
-    "routes": ("document", "routes",
-               "List the operations with hazard, rules and the lines of the documentation they rest on."),
+    "seeds": ("seeds", "seeds", "List the built-in seeds."),
+    "routes": ("document", "routes", "List the operations, with hazard, rules and lines of the documentation."),
     "spec": ("document", "spec", "Print the effective OpenAPI 3.1 document: one file, no external references."),
-    "profiles": ("profiles", "profiles", "List the versions of the API that sarkmock knows."),
+    "profiles": ("profiles", "profiles", "List the profiles: the known versions of the API."),
     "deviations": ("profiles", "deviations",
-                   "List where a published version does something else than the documentation says."),
+                   "List the differences between a published version and the documentation."),
     "export": ("export", "export", "Write every operation as a request with example values."),
     "lint": ("lint", "lint", "Check seeds, overlays and lists of faults, and list every mistake with its line."),
     "schema": ("lint", "schema", "Print the JSON Schema of seed or overlay files, for editors."),
@@ -63,13 +62,13 @@ def cli() -> None:
     \b
     Develop a client against the mock:
         sarkmock serve
-    See that the mock keeps its promises, or judge a running one:
+    Check the embedded mock, or a running SARK:
         sarkmock check
         sarkmock check https://127.0.0.1:44300/api
-    Tell what an upgrade changes:
+    Report what an upgrade changes:
         sarkmock baseline https://pbx.example:44300/api -o before.sark
         sarkmock compare before.sark after.sark
-    Read what is promised:
+    Read the API description:
         sarkmock routes
         sarkmock spec > openapi.yaml
     """

@@ -47,7 +47,7 @@ def spec(form: str, profile: str) -> None:
 @click.option("--brief", is_flag=True, help="Operations only, without the rules of their variables.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def routes(profile: str, brief: bool, as_json: bool) -> None:
-    """List the operations with hazard, rules and the lines of the documentation they rest on.
+    """List the operations, with hazard, rules and lines of the documentation.
 
     A hazard says what a call may do to a box: read, write (rows), operational (a commit, a backup) or disruptive
     (a reboot, a restore, a call).

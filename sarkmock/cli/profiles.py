@@ -24,7 +24,7 @@ HEADINGS = ("name", "line", "framework", "date", "extends", "deviations", "title
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def profiles(as_json: bool) -> None:
-    """List the versions of the API that sarkmock knows.
+    """List the profiles: the known versions of the API.
 
     A profile is the documentation with the deviations of one published version. It may extend another one: then it has
     that one's deviations, too, but for those that it does without.
@@ -56,7 +56,7 @@ def summary(name: str) -> dict[str, Any]:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.option("--markdown", is_flag=True, help="As a Markdown table.")
 def deviations(profile: str, matrix: bool, as_json: bool, markdown: bool) -> None:
-    """List where a published version does something else than the documentation says.
+    """List the differences between a published version and the documentation.
 
     \b
     Examples:

@@ -12,7 +12,7 @@ from sarkmock.pbx.seeds import describe, seed_names
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def seeds(as_json: bool) -> None:
-    """List the seeds that `sarkmock serve --seed` knows by name.
+    """List the built-in seeds.
 
     A seed of your own is a YAML file of the same shape: tables, files, astdb and pbx.
 

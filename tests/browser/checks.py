@@ -297,7 +297,7 @@ def test_the_clock_is_held_set_and_moved(mock, visit):
     page = visit("#controls")
     page.get_by_role("button", name="Freeze").click()
     expect(page.get_by_text("clock frozen")).to_be_visible()
-    page.get_by_label("Set it (UTC)").fill("2024-03-31T00:59:50")
+    page.get_by_label("Set to (UTC)").fill("2024-03-31T00:59:50")
     page.get_by_role("button", name="Set", exact=True).click()
     expect(page.get_by_text("2024-03-31 00:59:50 UTC").first).to_be_visible()
     page.get_by_role("button", name="+1 hour").click()
