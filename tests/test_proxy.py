@@ -129,6 +129,14 @@ def test_large_bodies_stream_both_ways_and_are_kept_in_part():
         assert len(way.passed[1].body) == 100_000
 
 
+def test_a_slow_client_gets_all_of_an_answer_that_ends_the_connection():
+    body = b"x" * (8 << 20)
+    with scripted(whole(body)) as box, proxied(box.url) as way, Wire(way.url) as wire:
+        wire.send(b"GET /api/a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        time.sleep(0.3)
+        assert wire.read()[2] == body
+
+
 def test_a_download_begins_before_it_has_come():
     answer = HEAD + b"Content-Length: 10\r\n\r\nhello"
     with scripted(answer) as box, proxied(box.url, patience=IMPATIENT) as way, Wire(way.url) as wire:
@@ -170,6 +178,7 @@ def test_a_redirect_to_elsewhere_is_not_followed():
         answer = get(f"{way.url}/tenants", allow_redirects=False)
         assert (answer.status_code, answer.headers["Location"]) == (302, "http://127.0.0.1:9/api")
         assert len(box.requests) == 1
+        assert way.told == ["GET /api/tenants: redirects elsewhere, to http://127.0.0.1:9/api"]
 
 
 def test_a_target_with_another_host_goes_to_the_upstream():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 SMALL = 2**16  # bytes of a body that is read before anything is sent
 PREFACE = b"\r\n"
+AUTHORITY = re.compile(rb"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//([^/?#]*)")
 
 
 class Gone(Exception):
@@ -214,6 +216,7 @@ class Passage:
         """The answer of the upstream as it came, piece by piece."""
         head, whole = record.head, False
         record.status, record.answer = answer.head.status, answer.head.fields
+        self._tell_of_redirect(record, answer)
         cut = None if fault is None else 0 if fault.drop else fault.truncate
         closing = self._proxy.stopping or not head.keep_alive or cut is not None
         try:
@@ -241,6 +244,14 @@ class Passage:
             self._writer.write(b"0\r\n\r\n")
         await self._drain()
         return not closing and (chunked or answer.head.length is not None)
+
+    def _tell_of_redirect(self, record: Record, answer: Streamed) -> None:
+        """Say that an answer leads elsewhere: it is passed on, and not followed."""
+        for location in answer.head.values(b"location") if 300 <= answer.head.status < 400 else ():
+            host = AUTHORITY.match(location)
+            if host and host[1].lower() != self._proxy.upstream.authority.lower().encode("latin-1"):
+                there = location.decode("latin-1")
+                self._proxy.tell(f"{record.head.method} {record.target}: redirects elsewhere, to {there[:200]}")
 
     def _piece(self, record: Record, piece: bytes, chunked: bool, cut: int | None) -> bytes:
         """What of a piece is written."""

@@ -142,6 +142,7 @@ class Proxy:
         self.upstream.close()
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.set_write_buffer_limits(high=0)  # so that a drained answer is sent, not only buffered
         passage = Passage(self, reader, writer)
         self._passages[passage] = asyncio.current_task()
         try:

@@ -48,8 +48,8 @@ def cause_line(shadow: Shadow, cause: ShadowCause) -> str:
     """A difference as it is met."""
     one = cause.difference
     what = f"{one.kind}{f' ({one.of})' if one.of else ''}"
-    change = f": {one.before} -> {one.after}" if one.before is not None or one.after is not None else ""
-    return str(redacted(f"{shadow.name} {one.level} {one.op}: {what}{change}"))
+    change = " -> ".join(str(value) for value in (one.before, one.after) if value is not None)
+    return str(redacted(f"{shadow.name} {one.level} {one.op}: {what}{f': {change}' if change else ''}"))
 
 
 def sorted_causes(shadow: Shadow) -> list[ShadowCause]:

@@ -25,6 +25,7 @@ class Listener:
         self._hear = hear
         self._waiting: queue.Queue[Passed | None] = queue.Queue(WAITING)
         self._size = self.missed = 0
+        self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="sarkmock-judge", daemon=True)
         self._thread.start()
 
@@ -34,8 +35,12 @@ class Listener:
         if self._size + size > BYTES or self._waiting.full():
             self.missed += 1
             return
-        self._size += size
+        self._count(size)
         self._waiting.put(passed)
+
+    def _count(self, size: int) -> None:
+        with self._lock:
+            self._size += size
 
     def close(self) -> None:
         """Hear what waits, as far as that takes no longer than a person does."""
@@ -57,7 +62,7 @@ class Listener:
             except Exception:  # the next exchange is another
                 traceback.print_exc()
             finally:
-                self._size -= len(passed.body) + len(passed.answer_body)
+                self._count(-len(passed.body) - len(passed.answer_body))
                 self._waiting.task_done()
 
 

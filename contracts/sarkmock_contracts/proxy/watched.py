@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import unquote_to_bytes
 
-from sarkmock.suite_api import WEB_SERVERS, Operation, load
+from sarkmock.suite_api import BASE, WEB_SERVERS, Operation, load
 
 from ..client.http import ACCEPT, JSON, Exchange, Request, Response, fill_path, header
 from ..client.rate_limit import is_away
@@ -50,9 +50,14 @@ class Watched(Run):
     def tables(self) -> SupposedTables:
         return SupposedTables(self.contract, self)
 
+    @property
+    def _compares(self) -> bool:
+        """Whether documents are asked what they would have answered."""
+        return bool(self.judge.lists.known) or self.options.profile != BASE
+
     def _rows_shown(self) -> Iterator[tuple[str, Operation]]:
         """Table -> the operation that shows one of its rows, in the version that answers."""
-        contract = self.judge.attribution.replica.leader.contract if self.judge.lists.known else self.contract
+        contract = self.judge.attribution.replica.leader.contract if self._compares else self.contract
         for operation in contract.operations:
             if operation.table and operation.key and operation.method == "GET" and operation.action == "show":
                 yield operation.table.name, operation
@@ -81,7 +86,7 @@ class Watched(Run):
             return
         assert isinstance(self.live, SupposedTables)
         self.live.supposed = supposed(operation, exchange, self.live)
-        if self.judge.lists.known:
+        if self._compares:
             for row in {*self.live.supposed, *named_by(self.contract, operation, exchange)} - self._told:
                 self._tell(row)
         if exchange.request.method == "DELETE" or exchange.response.status == 404:
