@@ -159,6 +159,37 @@ def test_what_lies_elsewhere_says_where_the_api_is(client):
     assert "the API is under /api" in client.get("/tenants").json["error"]
 
 
+# What another profile would say.
+
+def test_another_profile_is_asked_on_a_copy_of_the_pbx(client, engine):
+    client.put("/api/tenants/default", json={"localarea": "2.5"})
+    client.post("/api/tenants", json=ACME)
+    before = engine.state.tables.dump()
+    own, other = client.get("/_mock/journal/1/compare?profile=shipped").json
+    assert (own["profile"], own["status"], other["profile"], other["status"]) == ("documented", 422, "shipped", 200)
+    assert "localarea" in own["body"]
+    assert engine.state.tables.dump() == before
+    assert client.get("/_mock/journal").json["count"] == 2
+    own, other = client.get("/_mock/journal/2/compare?profile=L10").json
+    assert own["status"] == other["status"] == 409
+
+
+def test_a_profile_with_another_database_is_asked_as_an_administrator(client):
+    client.get("/api/tenants")
+    own, other = client.get("/_mock/journal/1/compare?profile=L11").json
+    assert (own["status"], other["status"]) == (200, 200)
+    assert '"pkey":"default"' in other["body"].replace(" ", "")
+
+
+@pytest.mark.parametrize(("path", "status", "said"), [
+    ("/_mock/journal/9/compare?profile=L10", 404, "there is no entry 9"),
+    ("/_mock/journal/1/compare?profile=L12", 422, "unknown profile"), ("/_mock/journal/1/compare", 422, "profile")])
+def test_what_cannot_be_compared_is_a_mistake(client, path, status, said):
+    client.get("/api/tenants")
+    answer = client.get(path)
+    assert (answer.status_code, said in str(answer.json)) == (status, True)
+
+
 # Who may.
 
 def test_on_this_machine_it_needs_no_token(client):

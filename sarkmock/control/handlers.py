@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sarkmock.control import documents, faults, journal, pbx, saved, state, tables
+from sarkmock.control import comparison, documents, faults, journal, pbx, saved, state, tables
 from sarkmock.control.asking import Asked
 from sarkmock.control.mock_control import MockControl
 from sarkmock.control.problems import Problem
@@ -18,6 +18,7 @@ HANDLERS: dict[str, Callable[[MockControl, Asked], Any]] = {
     "journal.list": journal.index,
     "journal.har": journal.har,
     "journal.show": journal.show,
+    "journal.compare": comparison.compare,
     "journal.clear": journal.clear,
     "journal.verify": journal.verify,
     # faults
@@ -69,7 +70,8 @@ HANDLERS: dict[str, Callable[[MockControl, Asked], Any]] = {
 
 def handler_of(mock: MockControl, endpoint: str) -> Callable[[MockControl, Asked], Any]:
     """The function that answers at an endpoint."""
-    if mock.upstream and endpoint not in OF_PROXY and endpoint.partition(".")[0] not in OF_PROXY:
+    served = endpoint in OF_PROXY or endpoint.partition(".")[0] in OF_PROXY
+    if mock.upstream and (endpoint == "journal.compare" or not served):
         return of_a_mock
     return HANDLERS[endpoint]
 

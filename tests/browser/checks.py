@@ -364,6 +364,16 @@ def test_the_journal_tells_what_the_product_would_have_done_otherwise(mock, visi
     expect(page.locator("tbody tr")).to_contain_text("queue-cluster-unchecked")
 
 
+def test_another_profile_answers_beside_this_one(mock, visit):
+    mock.session().put(f"{mock.url}/tenants/default", json={"localarea": "2.5"}, timeout=5)
+    page = visit("#journal/1")
+    page.get_by_label("Profile").select_option("shipped")
+    answers = page.locator(".answers > div")
+    answers.nth(1).wait_for()
+    heads = [text.split("\n")[0].split() for text in answers.all_inner_texts()]
+    assert heads == [["documented", "422"], ["shipped", "200"]]
+
+
 def test_the_journal_is_saved_as_har(mock, visit):
     post(mock, "tenants", pkey="acme", description="A tenant")
     requests.get(f"{mock.url}/tenants", timeout=5)

@@ -103,7 +103,27 @@ function open(entry) {
     entry.why.length > 0 && h("section", { class: "note" }, h("h3", {}, `Why ${entry.status}`), h("ul", {}, entry.why.map(reason))),
     entry.warnings.length > 0 && h("section", { class: "note warn" }, h("h3", {}, "Warnings"), h("ul", {}, entry.warnings.map(warned))),
     h("div", { class: "actions" }, copied("Copy as curl", () => asCurl(entry)), copied("Copy as pytest", () => asPytest(entry))),
-    message("Request", entry.request), message("Response", entry.response));
+    message("Request", entry.request), message("Response", entry.response), comparison(entry));
+}
+
+// What another profile would answer, beside the answer of this one.
+function comparison(entry) {
+  const answers = h("div", { class: "answers", "aria-live": "polite" });
+  const ask = async (profile) => {
+    const found = profile ? await get(`journal/${entry.number}/compare?${new URLSearchParams({ profile })}`) : [];
+    answers.replaceChildren(...found.map(answered));
+  };
+  const chooser = h("select", { "aria-label": "Profile", onchange: (event) => attempt(() => ask(event.target.value)) }, h("option", { value: "" }, "another profile"));
+  attempt(async () => {
+    const { profile, profiles } = await get("profile");
+    chooser.append(...profiles.filter((name) => name !== profile).map((name) => h("option", { value: name }, name)));
+  });
+  return h("section", {}, h("h3", {}, "What would ", chooser, " say?"),
+    h("p", { class: "muted" }, "Both are asked on a copy of what the PBX holds now."), answers);
+}
+
+function answered({ profile, status, ...response }) {
+  return h("div", {}, h("h4", {}, profile, " ", badge(status)), message("Response", response));
 }
 
 function reason({ text, lines }) {
