@@ -20,17 +20,12 @@ from sarkmock_contracts.spec.contract import Contract
 from sarkmock_contracts.spec.live_tables import LiveTables
 
 from sarkmock import Engine, Seed, State, create_app
-from sarkmock.suite_api import load, profiles
+from sarkmock.suite_api import load
 
 Reading = Callable[[Request], Request]
 
-# Versions whose API can remove every row that it can make: that of L10 and L11 never removes a custom app.
-REMOVABLE = [name for name in profiles() if name not in ("L10", "L11")]
-
 
 @dataclass
-
-
 class Wire:
     """A transport that hands every request to the box as a server of some kind reads it."""
 

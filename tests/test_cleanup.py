@@ -20,10 +20,8 @@ from sarkmock_contracts.safety.ledger import read_ledger, reopen_ledger
 from sarkmock import profiles
 from sarkmock.server.https_server import Server
 from tests.contract_runs import run
-from tests.guarded import REMOVABLE, Box, ended, guarded, guarded_suite
+from tests.guarded import Box, ended, guarded, guarded_suite
 from tests.serving import COMMAND, mistake, sarkmock
-
-pytestmark = pytest.mark.slow
 
 KILLS = int(os.environ.get("SARKMOCK_KILLS", "2"))  # `tox -e kills` asks for 50
 PATIENCE = 120
@@ -51,8 +49,17 @@ def changed(box, before):
     return {name for name in before if now[name] != before[name]}
 
 
-@pytest.mark.parametrize("judge", profiles())
-@pytest.mark.parametrize("real", REMOVABLE)
+PAIRS = [(real, judge) for real in profiles() for judge in profiles()]
+
+
+def some(values, fast):
+    """The first ones always, the others in the slow run."""
+    return [value if number < fast else pytest.param(value, marks=pytest.mark.slow)
+            for number, value in enumerate(values)]
+
+
+@pytest.mark.parametrize(("real", "judge"), [
+    pair if pair[0] == pair[1] else pytest.param(*pair, marks=pytest.mark.slow) for pair in PAIRS])
 def test_nothing_is_left_of_every_operation(judge, real, tmp_path):
     box = Box(real)
     before = box.contents()
@@ -64,11 +71,11 @@ def test_nothing_is_left_of_every_operation(judge, real, tmp_path):
     assert read_ledger(tmp_path / "ledger").complete
 
 
-@pytest.mark.parametrize("number", range(50))
+@pytest.mark.parametrize("number", some(range(50), 5))
 def test_a_run_that_dies_anywhere_is_finished_from_its_ledger(number, tmp_path):
     """50 deaths before or after a random request has reached the box."""
     dice = random.Random(number)
-    box = Box(dice.choice(REMOVABLE))
+    box = Box(dice.choice(profiles()))
     before = box.contents()
     safety, stock = guarded(box, dice.choice(profiles()), "write operational", tmp_path / "ledger")
     die_after(box, dice.randint(1, 250), arrives=dice.random() < 0.5)
@@ -123,6 +130,7 @@ def wait_for(ledger, lines, process):
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(KILLS))
 def test_sigkill_then_cleanup(number, tmp_path):
     dice = random.Random(number)
@@ -140,7 +148,7 @@ def test_sigkill_then_cleanup(number, tmp_path):
         assert "nothing is left to do" in mistake("cleanup", str(ledger))
 
 
-@pytest.mark.parametrize("lines", [1, 20, 60, 140])
+@pytest.mark.parametrize("lines", some([20, 1, 60, 140], 1))
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 def test_a_signal_ends_with_a_clean_up_and_a_report(number, lines, tmp_path):
     ledger = tmp_path / "run.ledger"
@@ -159,6 +167,7 @@ def test_a_signal_ends_with_a_clean_up_and_a_report(number, lines, tmp_path):
         assert read_ledger(ledger).complete
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("budget", [150, 300, 700])
 def test_a_budget_holds_what_cleaning_up_takes(budget, tmp_path):
     box = Box("shipped")
@@ -170,6 +179,7 @@ def test_a_budget_holds_what_cleaning_up_takes(budget, tmp_path):
     assert changed(box, before) == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("real", "judge"), [("documented", "documented"), ("shipped", "shipped"),
                                              ("shipped", "documented")])
 def test_a_stopped_pbx_is_no_finding(real, judge, tmp_path):
@@ -246,7 +256,7 @@ def test_settings_are_put_back_and_erased_from_the_ledger(tmp_path):
     assert "SYSPASS" not in (tmp_path / "ledger").read_text()
 
 
-@pytest.mark.parametrize("real", REMOVABLE)
+@pytest.mark.parametrize("real", profiles())
 def test_settings_are_as_before_whatever_is_sent(real, tmp_path):
     """Some are null or break their rules: stored once more they would not be what they were."""
     box, dice = Box(real), random.Random(1)
@@ -266,7 +276,7 @@ def test_settings_are_as_before_whatever_is_sent(real, tmp_path):
     assert changed(box, before) == set()
 
 
-@pytest.mark.parametrize("real", REMOVABLE)
+@pytest.mark.parametrize("real", profiles())
 def test_runtime_values_of_a_new_extension_go_with_it(real, tmp_path):
     box = Box(real)
     safety, stock = guarded(box, real, "write", tmp_path / "ledger")

@@ -24,8 +24,6 @@ from tests.boxes import NOW
 from tests.guarded import Box
 from tests.serving import mistake, sarkmock, serving
 
-pytestmark = pytest.mark.slow
-
 LAYOUT = State().tables
 VISIBLE = {operation.table.name: [] for operation in compile_document(load()) if operation.table}
 for _operation in compile_document(load()):
@@ -130,10 +128,26 @@ def keys(engine: Engine, operation: Operation, parameter: str) -> list[str]:
             "key": numbers, "context": ["internal", "extensions"], "function": ["Agents", "None"]}[parameter]
 
 
-@pytest.mark.parametrize("profile", [name for name in profiles() if name != "L11"])  # another database: not imported
-@settings(max_examples=30, deadline=None, phases=set(Phase) - {Phase.explain})
+IMPORTED = [name for name in profiles() if name != "L11"]  # another database: not imported
+PHASES = set(Phase) - {Phase.explain}
+
+
+@pytest.mark.parametrize("profile", IMPORTED)
+@settings(max_examples=3, deadline=None, derandomize=True, phases=PHASES)
+@given(seed=seeds())
+def test_what_is_imported_answers_every_read(profile: str, seed: Seed) -> None:
+    answers_as_the_box(profile, seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("profile", IMPORTED)
+@settings(max_examples=30, deadline=None, phases=PHASES)
 @given(seed=seeds())
 def test_what_is_imported_answers_every_read_as_the_box_does(profile: str, seed: Seed) -> None:
+    answers_as_the_box(profile, seed)
+
+
+def answers_as_the_box(profile: str, seed: Seed) -> None:
     engine = engine_of(seed, profile)
     copy, _ = imported(engine, secrets=True)
     expected, found = answers(engine), answers(engine_of(copy, profile))

@@ -22,6 +22,7 @@ Files = dict[str, bytes]
 BY_CREATION = {"Queues": "queue", "IVRs": "ivrmenu", "Trunks": "lineio"}
 FIREWALLS = {"firewalls.ipv4.list": pbx_files.RULES_IPV4, "firewalls.ipv6.list": pbx_files.RULES_IPV6}
 ARCHIVES = {"backups": ("backup", pbx_files.BACKUPS), "snapshots": ("snapshot", pbx_files.SNAPSHOTS)}
+MOST_ZEROS = 1 << 20  # in place of a file that cannot be read
 MOST_MESSAGES = 1000  # of a folder
 FOLDERS = {"NewMessageCount": "INBOX", "OldMessageCount": "Old"}
 
@@ -124,20 +125,26 @@ def read_archives(reader: StateReader, secrets: bool) -> Files:
         answer = reader.get(f"{kind}.list")
         names = answer.names if answer else []
         if secrets:
-            files |= downloads(reader, kind, parameter, place, names)
+            files |= downloads(reader, kind, parameter, place, names, answer.fields if answer else None)
         elif names:
             reader.note(f"{len(names)} {kind} are left out: they hold every password; --with-secrets takes them")
     return files
 
 
 def downloads(reader: StateReader, kind: str, parameter: str, place: str,
-              names: list[str]) -> Iterator[tuple[str, bytes]]:
-    """Files by the path where the PBX has them; where downloads crash, as in L10 and L11, their names alone."""
+              names: list[str], listed: Mapping[str, Any] | None = None) -> Iterator[tuple[str, bytes]]:
+    """Files by the path where the PBX has them; where downloads crash, as in L10 and L11, zeros of the listed size."""
     for index, name in enumerate(names):
         reader.tell(kind, index, len(names))
         answer = reader.get(f"{kind}.download", **{parameter: name})
         if answer or reader.status >= 500:
-            yield f"{place}/{name}", answer.body if answer else b""
+            yield f"{place}/{name}", answer.body if answer else bytes(size_of((listed or {}).get(name)))
+
+
+def size_of(listed: Any) -> int:
+    """The size of a file as a list shows it, within bounds."""
+    size = listed.get("filesize") if isinstance(listed, dict) else 0
+    return max(0, min(size, MOST_ZEROS)) if isinstance(size, int) else 0
 
 
 # what Asterisk knows
