@@ -18,12 +18,10 @@ from sarkmock.suite_api import deviations, load
 from tests.contract_runs import listen
 from tests.test_pace import Box, tenants
 
-pytestmark = pytest.mark.slow
-
 READS, RULES, BOUNDARIES, DEVIATIONS = 60, 300, 1200, 1500
 # What the whole suite does not show either: IVRs that the product does not let anybody create, parts of a restore.
-HIDDEN = {"backup-greetings-not-restored", "backup-restore-name-in-body", "ivr-timeoutrouteclass-crashes",
-          "ivr-update-pkey", "ivr-options-unchecked", "ivr-z-updater"}
+HIDDEN = {"backup-greetings-not-restored", "backup-restore-name-in-body", "ivr-timeout-crashes",
+          "ivr-timeoutrouteclass-crashes", "ivr-update-pkey", "ivr-options-unchecked", "ivr-z-updater"}
 
 
 
@@ -90,6 +88,7 @@ def messages(suite, exchange):
         yield from ((operation.id, name, message) for name, found in answer.items() for message in found)
 
 
+@pytest.mark.slow
 def test_all_boundaries_within_1200(product):
     sent = {}
     listen(product, lambda exchange: note(product, sent, exchange))
@@ -100,6 +99,7 @@ def test_all_boundaries_within_1200(product):
     assert missing == []
 
 
+@pytest.mark.slow
 def test_a_run_cut_short_finds_nothing_that_is_not_listed(product):
     """However few requests: what crashes in a packed request is told by the one value that brings it about."""
     for case in cases(product, *CHEAP[:8]):
@@ -107,6 +107,7 @@ def test_a_run_cut_short_finds_nothing_that_is_not_listed(product):
         assert product.outcome().failures == [], str(case)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("section", [None, *Contract(load()).sections])
 def test_nothing_is_new_and_nothing_is_fixed_on_the_product(section):
     suite = open_run(RunOptions(target_profile="shipped", only=section))
@@ -119,7 +120,7 @@ def test_a_section_is_judged_alone():
     """What the run needs of other sections is asked, and not judged."""
     suite = open_run(RunOptions(target_profile="shipped", only="Queues"))
     run(suite, cases(suite))
-    assert suite.coverage.statuses["trunks.list", 200] or suite.coverage.statuses["globals.list", 404]
+    assert any(not name.startswith("queues.") for name, _ in suite.coverage.statuses)
     assert {finding.identity.operation.partition(".")[0] for finding in suite.findings} - {""} == {"queues"}
 
 
@@ -153,19 +154,22 @@ def note(suite, sent, exchange):
                 sent.setdefault(place(operation, name, operation.rules[name]), set()).add(repr(value))
 
 
+@pytest.mark.slow
 def test_all_deviations_that_show_within_1500(product):
     run(product, cases(product))
     assert finished(product) <= DEVIATIONS
     seen = {name for finding in product.findings for name in finding.deviations}
-    assert {deviation.id for deviation in deviations("shipped")} - seen <= HIDDEN
+    assert {deviation.id for deviation in deviations("shipped") if not deviation.unseen} - seen <= HIDDEN
 
 
+@pytest.mark.slow
 def test_half_of_the_deviations_within_300(product):
     run(product, cases(product, "reads", "rules", "undocumented-paths", "undocumented-fields"))
     assert finished(product) <= 300
     assert len({name for finding in product.findings for name in finding.deviations}) >= 34
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("profile", ["documented", "shipped"])
 def test_the_plan_is_what_is_sent(profile):
     suite = open_run(RunOptions(target_profile=profile))
@@ -174,6 +178,7 @@ def test_the_plan_is_what_is_sent(profile):
     assert finished(suite) == pytest.approx(plan.requests, rel=0.15)
 
 
+@pytest.mark.slow
 def test_the_plan_for_a_box_behind_a_limit_holds():
     """A run at 60 a minute: no refusal, no finding, and the time that was told."""
     box = Box(throttle=60)
@@ -189,6 +194,7 @@ def test_the_plan_for_a_box_behind_a_limit_holds():
     assert box.time.passed - began == pytest.approx(told_time, rel=0.15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("requests", [40, 100, 250, 600])
 def test_a_budget_is_kept_and_everything_removed(requests):
     box = Box()
@@ -253,6 +259,7 @@ def test_how_long_requests_take():
     assert [minutes(seconds) for seconds in (5, 65, 7260)] == ["5 s", "1:05 min", "2:01 h"]
 
 
+@pytest.mark.slow
 def test_a_run_that_left_cases_out_says_of_nothing_that_it_is_fixed(product):
     run(product, cases(product, "reads", "rules"))
     assert product.outcome().deviations("fixed")

@@ -19,8 +19,6 @@ from sarkmock.pbx.state import State
 from sarkmock.suite_api import load
 from tests.boxes import NOW
 
-pytestmark = pytest.mark.slow
-
 TENANTS = Request("GET", "/tenants")
 RESET = NoAnswer("reset", sent=True)
 REFUSED = NoAnswer("refused", sent=False)

@@ -10,9 +10,8 @@ from sarkmock_contracts.judge.finding_types import EVERY_EXCHANGE, FINDING_TYPES
 from tests.mutants.breaking import Mutant
 from tests.mutants.table import MUTANTS, PROOFS
 
-pytestmark = pytest.mark.slow
 
-
+@pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name.replace(" ", "-"))
 def test_a_mutant_is_caught(mutant: Mutant) -> None:
     suite = mutant.suite()
@@ -46,8 +45,9 @@ def test_names_are_unique() -> None:
     assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS) >= 40
 
 
+@pytest.mark.slow
 def test_the_intact_mock_passes_every_part() -> None:
     for mutant in {mutant.run: mutant for mutant in MUTANTS}.values():
-        suite = Mutant("none", mutant.run, mutant.expect).suite()
+        suite = Mutant("none", mutant.run, mutant.expect, profile=mutant.profile).suite()
         with suite.watch():
             mutant.run(suite)

@@ -13,6 +13,7 @@ from sarkmock.suite_api import Operation
 
 from ..errors import NoBounds, Unavailable
 from ..fixtures.rows import Fixtures
+from ..judge.oracle import messages_of
 from ..run import Run
 from ..spec.operation_data import recipe
 from .boundaries import Packet, accepted, refused, surely_refused
@@ -36,8 +37,20 @@ def check_edges(run: Run, operation: Operation) -> None:
                 return
             if exchange.response.ok:
                 run.fixtures.sweep()
+        for array in a_text_is_wanted(run, operation):
+            send(run, operation, array)
     except (Unavailable, NoBounds):
         return
+
+
+def a_text_is_wanted(run: Run, operation: Operation) -> Iterator[Packet]:
+    """An array in place of one text that no rule refuses; the check of arrays tries every field."""
+    names = [name for name in run.fixtures.fields(operation)
+             if not run.contract.takes(operation, name, ["a"]) and not messages_of(operation, name, ["a"])]
+    required = [name for name in names if name in run.contract.required(operation)]
+    for name in (required or names)[-1:] if run.contract.crashes_are_refused else ():
+        body = {**run.fixtures.minimal(operation), name: ["a"]}
+        yield Packet(body, frozenset({name}), hidden=True)
 
 
 def is_silent(run: Run, operation: Operation) -> bool:

@@ -11,7 +11,7 @@ from math import inf
 
 import pytest
 
-from sarkmock.suite_api import product
+from sarkmock.suite_api import product, profiles
 
 from ..checks import BY_NAME, Case
 from ..client import interrupts
@@ -68,9 +68,10 @@ def rehearse(run: Run, cases: Iterable[Case], budget: float = inf) -> Plan:
 
 
 def rehearsal_of(run: Run) -> Run:
-    """The same run against the mock: a box is expected to be the published product."""
-    options = run.options
-    profile = options.target_profile or (product() if options.url else options.profile)
+    """The same run against a mock of the version that answers; before it was asked, that is the published product."""
+    options, version = run.options, run.fingerprint.version
+    published = version if version in profiles() else product()
+    profile = options.target_profile or (published if options.url else options.profile)
     return open_run(replace(options, url=None, target_profile=profile, budget=None, max_time=None, plan=False,
                             example_database=(), report=None))
 
