@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from sarkmock_contracts.spec.boundary_values import (
 )
 
 from sarkmock.suite_api import Operation, PhpError, compile_document, load, profiles
+from tests.contract_runs import suite_of
 
 PROFILES = profiles()
 OPERATIONS = [(profile, operation) for profile in PROFILES for operation in compile_document(load(profile))]
@@ -123,3 +125,12 @@ def test_rules_of_a_users_overlay_get_derived_values():
 def test_rules_for_files_are_not_derived():
     with pytest.raises(NoBounds):
         bounds_of("file|mimes:zip,tar")
+
+
+def test_hosts_that_are_sent_need_no_name_server() -> None:
+    """A box asks the DNS whether a name exists: what it answers says nothing of the API."""
+    suite = suite_of("documented", "documented")
+    asking = [operation for operation in suite.contract.operations if "host_is_valid" in operation.checks]
+    assert asking
+    for operation in asking:
+        assert all(map(ip_address, suite.fixtures.bounds(operation, "host").accept))
