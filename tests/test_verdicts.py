@@ -21,8 +21,6 @@ from sarkmock_contracts.spec.contract import Contract
 from sarkmock.suite_api import deviations, load, product
 from tests.serving import COMMAND
 
-pytestmark = pytest.mark.slow
-
 DAY = date(2026, 6, 1)
 
 
@@ -90,6 +88,7 @@ def test_shipped_judged_by_shipped_has_no_finding(tmp_path):
     assert json.loads((tmp_path / "report.json").read_text())["findings"] == []
 
 
+@pytest.mark.slow
 def test_known_deviations_pass_and_strict_fails(tmp_path):
     box = ("--only", "Agents", "--target-profile", "shipped")
     lenient, strict = check(*box, cwd=tmp_path), check(*box, "--strict", cwd=tmp_path)
@@ -228,6 +227,7 @@ def test_a_list_that_cannot_be_written_stays_whole(tmp_path, monkeypatch):
     assert len(list(tmp_path.iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_update_accepted_makes_a_strict_run_pass(tmp_path):
     box = ("--only", "Agents", "--target-profile", "shipped", "--strict", "--accept", "box.yaml")
     assert check(*box, "--update-accepted", cwd=tmp_path).returncode == 0
