@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -52,13 +53,22 @@ def options_of(config: pytest.Config) -> RunOptions:
 
 def pytest_configure(config: pytest.Config) -> None:
     given = given_to(config)
-    interrupts.install(at_once=is_spread(config))
+    interrupts.install()
     if is_worker(config):
         begin(config, open_for_pytest(options_of_worker(config)), None)
     elif given is not None:
         begin(config, given.run, given)
     else:
         begin(config, open_for_pytest(options_of(config)), None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionstart(session: pytest.Session) -> Generator[None, None, None]:
+    """Start the workers whole: one that loses its starter half-way prints a traceback."""
+    yield
+    if is_spread(session.config):
+        interrupts.install(at_once=True)
+    interrupts.check()
 
 
 def open_for_pytest(options: RunOptions) -> Run:
