@@ -13,7 +13,7 @@ from sarkmock.pbx.seed import SeedError as SeedError
 from sarkmock.pbx.seeds import load_seed as load_seed
 from sarkmock.pbx.seeds import seed_names as seed_names
 from sarkmock.pbx.state import State as State
-from sarkmock.server.https_server import CannotListen as CannotListen
+from sarkmock.server.listener import CannotListen as CannotListen
 from sarkmock.server.mock import SarkMock as SarkMock
 from sarkmock.spec.profiles import profiles as profiles
 from sarkmock.spec.yaml12 import FileError as FileError

@@ -10,7 +10,7 @@ from sarkmock.http.flask_app import api_application, create_app
 from sarkmock.http.replies import MethodNotAllowed, PageNotFound, PhpError
 from sarkmock.journal import Notice
 from sarkmock.laravel.php import UploadedFile, meant_method, read_input, to_text
-from sarkmock.laravel.validation import Validator
+from sarkmock.laravel.validation import Validator, display
 from sarkmock.pbx import pbx_files
 from sarkmock.pbx.actions import check_fields
 from sarkmock.pbx.seed import Seed, SeedError
@@ -25,7 +25,7 @@ from sarkmock.spec.loading import Deviation, Document, deviations, load, load_de
 from sarkmock.spec.operations import Operation, Router, Table, compile_document
 from sarkmock.spec.overlay import OverlayError
 from sarkmock.spec.overlay import apply as apply_overlay
-from sarkmock.spec.pointers import covers, follow, pointer
+from sarkmock.spec.pointers import covers, follow, keys_of, pointer, reach, references
 from sarkmock.spec.profiles import BASE, Profile, described, overlay_of, product, profiles
 from sarkmock.spec.source_map import source_of
 from sarkmock.spec.yaml12 import FileError, line_of
@@ -69,9 +69,11 @@ __all__ = [
     "create_app",
     "described",
     "deviations",
+    "display",
     "follow",
     "harmless",
     "is_secret",
+    "keys_of",
     "line_of",
     "load",
     "load_deviating",
@@ -84,9 +86,11 @@ __all__ = [
     "printable",
     "product",
     "profiles",
+    "reach",
     "read_input",
     "read_yaml",
     "redacted",
+    "references",
     "run_server",
     "source_of",
     "to_text",

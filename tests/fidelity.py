@@ -20,8 +20,9 @@ from typing import Any
 from sarkmock.http.engine import Engine, Request
 from sarkmock.http.replies import Refusal
 from sarkmock.pbx.state import State
-from sarkmock.spec import loading, overlay
+from sarkmock.spec import loading
 from sarkmock.spec.operations import Operation, fits
+from sarkmock.spec.pointers import pointer, reach
 from tests import replay, wire
 from tests.replay import Difference, Exchange
 
@@ -75,31 +76,15 @@ class Touched:
         try:
             operation, _ = engine.find(method, path)
         except Refusal:
-            return {f"/paths/{overlay.escape(known.path)}" for known in engine.operations if matches(known.path, path)}
+            return {pointer("paths", known.path) for known in engine.operations if matches(known.path, path)}
         return set(parts(engine.document, operation))
 
 
 def parts(document: Mapping[str, Any], operation: Operation) -> Iterator[str]:
     """The operation, what its path says for all methods, and every component they refer to."""
-    item = f"/paths/{overlay.escape(operation.path)}"
-    yield from (f"{item}/{operation.method.lower()}", f"{item}/x-table", f"{item}/parameters")
-    found: set[str] = set()
-    search(document, operation.spec, found)
-    yield from found
-
-
-def search(document: Mapping[str, Any], value: Any, found: set[str]) -> None:
-    if isinstance(value, list):
-        for item in value:
-            search(document, item, found)
-    elif isinstance(value, dict):
-        pointer = str(value.get("$ref", "")).removeprefix("#")
-        if pointer and pointer not in found:
-            found.add(pointer)
-            search(document, loading.resolve(document, value), found)  # type: ignore[arg-type]
-        for item in value.values():
-            search(document, item, found)
-
+    item = pointer("paths", operation.path)
+    yield from (f"{item}/x-table", f"{item}/parameters")
+    yield from reach(document, f"{item}/{operation.method.lower()}")
 
 
 def overlap(one: str, other: str) -> bool:

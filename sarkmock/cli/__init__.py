@@ -115,7 +115,7 @@ def plainer(error: UnicodeError) -> tuple[str, int]:
 
 def is_mistake(error: Exception) -> bool:
     """Whether an exception is for the user: a file that is not right, an address that is in use."""
-    from sarkmock.server.https_server import CannotListen
+    from sarkmock.server.listener import CannotListen
     from sarkmock.spec.yaml12 import FileError
 
     return isinstance(error, (FileError, CannotListen))

@@ -23,8 +23,9 @@ from sarkmock.pbx.persistence import Kept, Storage
 from sarkmock.pbx.seeds import load_seed, seed_names
 from sarkmock.pbx.state import State
 from sarkmock.server import certificates
-from sarkmock.server.https_server import Server, unbracketed
+from sarkmock.server.https_server import Server
 from sarkmock.server.limits import Limits
+from sarkmock.server.listener import unbracketed
 from sarkmock.spec.profiles import profiles
 from sarkmock.spec.yaml12 import FileError
 

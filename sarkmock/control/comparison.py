@@ -15,7 +15,6 @@ from sarkmock.control.problems import Problem
 from sarkmock.http.engine import Engine, Program, Request
 from sarkmock.http.wsgi import render
 from sarkmock.journal.entries import Entry
-from sarkmock.pbx.database import Database
 from sarkmock.pbx.seed import Seed
 from sarkmock.pbx.state import State
 from sarkmock.spec.yaml12 import FileError
@@ -42,7 +41,9 @@ def compare(mock: MockControl, asked: Asked) -> list[dict[str, Any]]:
 
 def answered(program: Program, seed: Seed, now: float, entry: Entry) -> dict[str, Any]:
     """The answer of a profile on a copy of the PBX."""
-    state = State(fitted(seed, program.database), now=now, token=TOKEN if program.guarded else None)
+    if seed.database != program.database:
+        seed = seed.fitted(program.database)
+    state = State(seed, now=now, token=TOKEN if program.guarded else None)
     request = admitted(entry.request) if program.guarded else entry.request
     answer = render(Engine(program=program, state=state).handle(request), entry.method)
     return {"profile": program.profile, "status": answer.status,
@@ -53,13 +54,3 @@ def admitted(request: Request) -> Request:
     """The request of an administrator."""
     others = {name: value for name, value in request.headers.items() if name.lower() != "authorization"}
     return replace(request, headers={**others, "Authorization": f"Bearer {TOKEN}"})
-
-
-def fitted(seed: Seed, database: str) -> Seed:
-    """A seed as another database can hold it: without tables and columns that it does not have."""
-    if seed.database == database:
-        return seed
-    layout, own = Database(database), Seed.factory(database).tables
-    tables = {table: [{name: value for name, value in row.items() if name in layout.columns(table)} for row in rows]
-              for table, rows in seed.tables.items() if layout.has(table)}
-    return replace(seed, tables=own | tables, database=database)

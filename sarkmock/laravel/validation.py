@@ -148,9 +148,10 @@ class _Depending:
             if len(text) > LONGEST_RULE:
                 raise PhpError(MEMORY_EXHAUSTED, "Symfony\\Component\\ErrorHandler\\Error\\FatalError")
             rules = text.split("|")
-            if (incomplete := _without_parameter(rules)) is not None:
-                raise PhpError(f"Validation rule {incomplete} requires at least 1 parameters.",
-                               "InvalidArgumentException")
+            for name, parameters in map(parse, rules):
+                if lacks_parameter(name, parameters):
+                    raise PhpError(f"Validation rule {name} requires at least 1 parameters.",
+                                   "InvalidArgumentException")
             return _Field(self.name, rules, self._wording).messages(value, data, tables)
         except PhpError as error:
             error.field = self.name
@@ -167,20 +168,17 @@ def _compiled(name: str, text: str | tuple[str, ...], wording: str) -> _Field | 
 
 def _check_parameters(field: str, rules: Sequence[str]) -> None:
     """RuleError for a parameter that a document may not have, although Laravel may cope with it."""
-    incomplete = _without_parameter(rules)
-    if incomplete is not None:
-        raise RuleError(field, incomplete, "its parameter is missing")
     for name, parameters in map(parse, rules):
+        if lacks_parameter(name, parameters):
+            raise RuleError(field, name, "its parameter is missing")
         if name in SIZES and to_number(parameters[0]) is None:
             raise RuleError(field, name, f"{parameters[0]!r} is not a number")
         if name in PRESENCE and len(parameters) > 2:
             raise RuleError(field, name, "conditions beside the column are not supported")
 
 
-def _without_parameter(rules: Sequence[str]) -> str | None:
-    """The first rule that lacks its parameter."""
-    return next((name for name, parameters in map(parse, rules)
-                 if name in WITH_PARAMETER and parameters in ((), ("",))), None)
+def lacks_parameter(name: str, parameters: tuple[str, ...]) -> bool:
+    return name in WITH_PARAMETER and parameters in ((), ("",))
 
 
 def check_names(rules: Mapping[str, RuleText], missing: Collection[str]) -> None:

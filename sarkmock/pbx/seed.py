@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial, reduce
 from importlib.resources import files
 from itertools import islice
@@ -71,6 +71,16 @@ class Seed:
         seeds = files("sarkmock.pbx").joinpath("seeds")
         layers = [cls.read(Path(str(seeds.joinpath(file))), database) for file in FACTORY[database]]
         return reduce(lambda base, own: merged(base, own, stated=False)[0], layers)
+
+    def fitted(self, database: str) -> Seed:
+        """The seed in the layout of another database, without tables and columns that it does not have.
+
+        Tables that the seed does not name are as the factory has them.
+        """
+        layout = Database(database)
+        tables = {table: [{name: value for name, value in row.items() if name in layout.columns(table)} for row in rows]
+                  for table, rows in self.tables.items() if layout.has(table)}
+        return replace(self, tables=Seed.factory(database).tables | tables, database=database)
 
     @classmethod
     def read(cls, file: Path, database: str = OLDEST) -> Seed:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
+from sarkmock.http.engine import Request
 from sarkmock.http.replies import Disturbed, Reply
 from sarkmock.http.wsgi import DROPPED, Answer, incoming
 from sarkmock.journal import Entry, Journal
 from sarkmock.proxy.messages import Captured, Field, decoded
-from sarkmock.server.application import environ_of
-from sarkmock.server.http11 import Head, Request
+from sarkmock.server.application import Environ, environ_of
+from sarkmock.server.http11 import Head
+from sarkmock.server.http11 import Request as Received
 
 MOST = 8 * 2**20  # bytes of one body that are looked at
 
@@ -70,11 +71,16 @@ def texts(fields: Iterable[Field]) -> Texts:
     return tuple((name.decode("ascii"), value.decode("latin-1").strip(" \t")) for name, value in fields)
 
 
-def enter(journal: Journal, record: Record, passed: Passed, base: str, environ: dict[str, Any]) -> Entry:
+def request_of(record: Record, body: bytes, base: str, environ: Environ) -> tuple[Environ, Request]:
+    """The request as a mock would get it, and its WSGI environ; ``environ`` says what is true of the server."""
+    path = record.head.path
+    environ = environ_of(Received(record.head, b""), environ)
+    return environ, incoming(environ, path[len(base):] if path.startswith(base) else "", body)
+
+
+def enter(journal: Journal, record: Record, passed: Passed, base: str, environ: Environ) -> Entry:
     """Keep an exchange in a journal."""
-    head = record.head
-    environ = environ_of(Request(head, b""), environ)
-    request = incoming(environ, head.path[len(base):] if head.path.startswith(base) else "", passed.body)
+    environ, request = request_of(record, passed.body, base, environ)
     headers = [(name.title(), value) for name, value in passed.answer_headers]
     answer = Answer(passed.status or DROPPED, headers, passed.answer_body)
     reply = Disturbed(fault=record.fault, delay=record.delay) if record.fault else Reply()

@@ -4,31 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from typing import Protocol, Self
+from typing import Protocol
 
 from sarkmock.control import HEALTH, PREFIX
 from sarkmock.faults import Faults
 from sarkmock.http.engine import Request
-from sarkmock.http.wsgi import incoming
 from sarkmock.journal import Journal
-from sarkmock.proxy.exchange import Judge, Record, enter
+from sarkmock.proxy.exchange import Judge, Record, enter, request_of
 from sarkmock.proxy.pace import Pace
 from sarkmock.proxy.passage import Passage
 from sarkmock.proxy.upstream import Upstream
-from sarkmock.server.application import Application, Environ, environ_of
+from sarkmock.server.application import Application
 from sarkmock.server.certificates import Pair
 from sarkmock.server.connection import Served
 from sarkmock.server.http11 import BadRequest
-from sarkmock.server.http11 import Request as Received
-from sarkmock.server.https_server import CONTROL_THREADS, STOP_TIMEOUT, context_of, listen, unbracketed, url_of
 from sarkmock.server.limits import Limits, most_connections
+from sarkmock.server.listener import STOP_TIMEOUT, Listener
 
 
 class Guard(Protocol):
@@ -67,62 +62,18 @@ class Around:
     log: Callable[[Served], None] | None = None
 
 
-class Proxy:
+class Proxy(Listener):
     """Listens until `stop`; `with Proxy(upstream, around, port=0) as proxy: proxy.url`."""
 
     def __init__(self, upstream: Upstream, around: Around, host: str = "127.0.0.1", port: int = 0, *,
                  tls: Pair | ssl.SSLContext | None = None, limits: Limits | None = None) -> None:
+        super().__init__(host, port, tls, limits)
         self.upstream, self.faults, self.pace = upstream, around.faults, around.pace
         self.application = around.application or nowhere
-        self.limits, self.tell, self.log, self.probe = limits or Limits(), around.tell, around.log, HEALTH
+        self.tell, self.log, self.probe = around.tell, around.log, HEALTH
         self.stopping = False
-        self.host = unbracketed(host)
-        self.threads = ThreadPoolExecutor(CONTROL_THREADS, "sarkmock-control")
         self._around = around
-        self._context = context_of(tls) if isinstance(tls, Pair) else tls
-        self._listener = listen(self.host, port)
-        self.port = int(self._listener.getsockname()[1])
-        self.environ: Environ = {"SERVER_NAME": self.host, "SERVER_PORT": str(self.port),
-                                 "wsgi.url_scheme": "https" if self._context else "http"}
-        self._loop = asyncio.new_event_loop()
-        self._ending = asyncio.Event()
-        self._thread: threading.Thread | None = None
         self._passages: dict[Passage, asyncio.Task[None] | None] = {}
-
-    @property
-    def url(self) -> str:
-        """Scheme, host and port, without a path."""
-        return url_of(self._context is not None, self.host, self.port)
-
-    def start(self) -> None:
-        """Serve from now on, in a thread of this process."""
-        self._thread = threading.Thread(target=self.run, name="sarkmock-proxy", daemon=True)
-        self._thread.start()
-
-    def run(self) -> None:
-        """Serve in this thread until `end` is called in another one, or in a signal handler."""
-        self._loop.run_until_complete(self._serve())
-
-    def end(self) -> None:
-        """Have `run` finish what is being answered, and return."""
-        with suppress(RuntimeError):  # it has returned, and the loop is closed
-            self._loop.call_soon_threadsafe(self._ending.set)
-
-    def stop(self) -> None:
-        """Finish what is being answered, then close."""
-        self.end()
-        if self._thread:
-            self._thread.join()
-        self.threads.shutdown(wait=False, cancel_futures=True)
-        self._listener.close()
-        self._loop.close()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
     async def _serve(self) -> None:
         limits = self.limits
@@ -170,9 +121,7 @@ class Proxy:
 
     def request_of(self, record: Record, body: bytes) -> Request:
         """The request as a mock would get it."""
-        path, base = record.head.path, self.upstream.base
-        environ = environ_of(Received(record.head, b""), self.environ)
-        return incoming(environ, path[len(base):] if path.startswith(base) else "", body)
+        return request_of(record, body, self.upstream.base, self.environ)[1]
 
     def date(self) -> str:
         return formatdate(time.time(), usegmt=True)

@@ -21,7 +21,8 @@ from sarkmock.pbx.seed import Seed
 from sarkmock.pbx.seeds import load_seed
 from sarkmock.pbx.state import State
 from sarkmock.server import certificates
-from sarkmock.server.https_server import Server, unbracketed, url_of
+from sarkmock.server.https_server import Server
+from sarkmock.server.listener import unbracketed, url_of
 from sarkmock.spec.loading import Document
 from sarkmock.suggest import unknown
 

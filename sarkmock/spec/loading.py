@@ -15,6 +15,7 @@ import jsonschema_rs
 
 from sarkmock.spec import overlay, profiles, yaml12
 from sarkmock.spec.data_files import openapi_dir
+from sarkmock.spec.pointers import keys_of, pointer, reach
 from sarkmock.spec.profiles import BASE, Layer, definitions, described, layer, validator
 from sarkmock.spec.yaml12 import FileError
 
@@ -61,20 +62,9 @@ def load(profile: str = BASE) -> Document:
 
 def _used_schemas(document: Document) -> dict[str, Any]:
     """The schemas that operations refer to: an overlay that removes an operation may leave others."""
-    pending: list[Any] = [document["paths"]]
-    used: set[str] = set()
-    while pending:
-        value = pending.pop()
-        if isinstance(value, dict):
-            reference = value.get("$ref")
-            if isinstance(reference, str) and reference not in used:
-                used.add(reference)
-                pending.append(resolve(document, {"$ref": reference}))
-            pending += value.values()
-        elif isinstance(value, list):
-            pending += value
+    used = reach(document, "/paths")
     return {name: schema for name, schema in document["components"]["schemas"].items()
-            if f"#/components/schemas/{name}" in used}
+            if pointer("components", "schemas", name) in used}
 
 
 def _with_crashes(document: Document, item: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,8 +90,8 @@ def deviations(profile: str) -> tuple[Deviation, ...]:
     """The profile's deviations from the base document, inherited ones first, in the overlays' order."""
     whole = layer(profile)
     places: dict[str, list[str]] = {name: [] for name in whole.deviations}
-    for action, pointer in overlay.pointers(_base(), list(whole.actions)):
-        places[action["x-deviation"]].append(pointer)
+    for action, place in overlay.pointers(_base(), list(whole.actions)):
+        places[action["x-deviation"]].append(place)
     return tuple(Deviation(name, **facts, pointers=tuple(places[name]), profile=whole.origins[name])
                  for name, facts in whole.deviations.items())
 
@@ -201,25 +191,25 @@ def _local_ref(ref: str, file: Path) -> str:
 
 def _check_vocabulary(document: Document, file: str) -> None:
     """Refuse an unknown or misshapen x- key, with its place in the document."""
-    for pointer, key, value in extensions(document):
+    for place, key, value in extensions(document):
         check = _vocabulary().get(key)
         if check is None:
-            raise FileError(file, None, f"{pointer}: unknown key {key}")
+            raise FileError(file, None, f"{place}: unknown key {key}")
         for error in check.iter_errors(value):
-            raise FileError(file, None, f"{pointer}/{key}: {error.message}")
+            raise FileError(file, None, f"{place}/{key}: {error.message}")
 
 
-def extensions(value: Any, pointer: str = "") -> Iterator[tuple[str, str, Any]]:
+def extensions(value: Any, place: str = "") -> Iterator[tuple[str, str, Any]]:
     """Every x- key outside examples: the JSON Pointer of its object, the key, its value."""
     if isinstance(value, list):
         for index, item in enumerate(value):
-            yield from extensions(item, f"{pointer}/{index}")
+            yield from extensions(item, f"{place}/{index}")
     elif isinstance(value, dict):
         for key, item in value.items():
             if key.startswith("x-"):
-                yield pointer, key, item
+                yield place, key, item
             elif key not in ("example", "examples"):
-                yield from extensions(item, f"{pointer}/{overlay.escape(key)}")
+                yield from extensions(item, place + pointer(key))
 
 
 def forget() -> None:
@@ -233,8 +223,8 @@ def resolve(document: Document, value: Any) -> Any:
     """What a ``$ref`` into the document stands for; anything else as it is."""
     while isinstance(value, dict) and "$ref" in value:
         target: Any = document
-        for step in value["$ref"].removeprefix("#/").split("/"):
-            target = target[step.replace("~1", "/").replace("~0", "~")]
+        for key in keys_of(value["$ref"].removeprefix("#")):
+            target = target[key]
         value = target
     return value
 

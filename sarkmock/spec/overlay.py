@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from sarkmock.spec.pointers import pointer
+
 if TYPE_CHECKING:
     import jsonpath
 
@@ -86,11 +88,6 @@ def pointers(document: Any, actions: list[Mapping[str, Any]]) -> Iterator[tuple[
         _apply_one(result, index, action)
 
 
-def escape(key: str) -> str:
-    """A key as one step of a JSON Pointer."""
-    return key.replace("~", "~0").replace("/", "~1")
-
-
 def changed_places(present: Any, update: Any, place: str) -> Iterator[str]:
     """Where an update adds or replaces something: as deep as there are objects on both sides."""
     if not (isinstance(present, dict) and isinstance(update, Mapping)):
@@ -98,7 +95,7 @@ def changed_places(present: Any, update: Any, place: str) -> Iterator[str]:
         return
     for key, value in update.items():
         if key not in present or isinstance(value, Mapping) or present[key] != value:
-            yield from changed_places(present.get(key), value, f"{place}/{escape(key)}")
+            yield from changed_places(present.get(key), value, place + pointer(key))
 
 
 def _remove(index: int, target: str, match: jsonpath.JSONPathMatch) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 
 def pointer(*steps: str) -> str:
     """A JSON Pointer of these steps."""
     return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
+
+
+def keys_of(place: str) -> list[str]:
+    """The keys that lead to a JSON Pointer's place."""
+    return [step.replace("~1", "/").replace("~0", "~") for step in place.split("/")[1:]]
 
 
 def covers(outer: str, inner: str) -> bool:
@@ -18,11 +24,10 @@ def covers(outer: str, inner: str) -> bool:
 def follow(document: Any, place: str) -> tuple[str, Any]:
     """The value at a pointer and where it really stands, references followed; KeyError if it is nowhere."""
     where, value = "", document
-    for step in place.split("/")[1:]:
+    for key in keys_of(place):
         where, value = _referred(document, where, value)
-        name = step.replace("~1", "/").replace("~0", "~")
-        value = value[int(name)] if isinstance(value, list) else value[name]
-        where = f"{where}/{step}"
+        value = value[int(key)] if isinstance(value, list) else value[key]
+        where += pointer(key)
     return _referred(document, where, value)
 
 
@@ -30,3 +35,27 @@ def _referred(document: Any, where: str, value: Any) -> tuple[str, Any]:
     while isinstance(value, dict) and isinstance(value.get("$ref"), str) and value["$ref"].startswith("#/"):
         where, value = follow(document, value["$ref"][1:])
     return where, value
+
+
+def references(value: Any) -> Iterator[str]:
+    """The places in the document that a value refers to, as JSON Pointers."""
+    if isinstance(value, dict):
+        if isinstance(value.get("$ref"), str):
+            yield value["$ref"].removeprefix("#")
+        for item in value.values():
+            yield from references(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from references(item)
+
+
+def reach(document: Any, place: str) -> set[str]:
+    """The place, and every place that it refers to."""
+    found: set[str] = set()
+    pending = [place]
+    while pending:
+        here = pending.pop()
+        if here not in found:
+            found.add(here)
+            pending += references(follow(document, here)[1])
+    return found

@@ -8,11 +8,12 @@ from typing import Any
 
 from sarkmock.spec import yaml12
 from sarkmock.spec.data_files import openapi_dir
+from sarkmock.spec.pointers import keys_of
 
 
 def source_of(pointer: str) -> tuple[Path, int]:
     """File below the directory of openapi.yaml, and line, of a place or of the nearest one above it that is there."""
-    steps = [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
+    steps = keys_of(pointer)
     root = openapi_dir() / "openapi.yaml"
     file, steps = _where(root, steps)
     return file.relative_to(openapi_dir()), _line(_tree(file), steps)

@@ -194,13 +194,18 @@ def uses_of(traffic: Iterable[Exchanged]) -> Iterator[Use]:
 def operation_at(method: str, url: str) -> str | None:
     """The operation that a URL means, whatever its base path is."""
     steps = urlsplit(url).path.strip("/").split("/")
-    for first in range(len(steps)):
-        for profile in profiles():
-            try:
-                found, _ = contract_of(profile).router.find(method, "/" + "/".join(steps[first:]))
-            except (PageNotFound, MethodNotAllowed):
-                continue
-            return f"{found.method} {found.path}"
+    found = (operation_of(method, "/" + "/".join(steps[first:])) for first in range(len(steps)))
+    return next(filter(None, found), None)
+
+
+def operation_of(method: str, path: str) -> str | None:
+    """The operation that a request means in any version; None if there is none."""
+    for profile in profiles():
+        try:
+            found, _ = contract_of(profile).router.find(method, path)
+        except (PageNotFound, MethodNotAllowed):
+            continue
+        return f"{found.method} {found.path}"
     return None
 
 

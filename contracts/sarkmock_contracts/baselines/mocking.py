@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from sarkmock.suite_api import Document, Engine, OverlayError, Seed, State, apply_overlay, create_app, described, load
+from sarkmock.suite_api import (
+    Document,
+    Engine,
+    OverlayError,
+    Seed,
+    State,
+    apply_overlay,
+    create_app,
+    described,
+    keys_of,
+    load,
+    references,
+)
 
 from ..client.target import Target
 from ..client.transports import InProcess, SignedIn
@@ -32,31 +44,17 @@ def document_of(actions: Sequence[Action]) -> Document:
         document: Document = apply_overlay(load(), list(actions))
     except OverlayError as error:
         raise Unfit(str(error)) from None
-    for reference in references(document):
-        if not leads_somewhere(document, reference):
-            raise Unfit(f"nothing stands at {reference}")
+    for place in references(document):
+        if not leads_somewhere(document, place):
+            raise Unfit(f"nothing stands at #{place}")
     return document
 
 
-def references(value: Any) -> Iterator[str]:
-    """Every reference and every operation that a link names."""
-    if isinstance(value, list):
-        for item in value:
-            yield from references(item)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            if key == "$ref" and isinstance(item, str):
-                yield item
-            else:
-                yield from references(item)
-
-
-def leads_somewhere(document: Any, reference: str) -> bool:
-    for step in reference.removeprefix("#/").split("/"):
-        name = step.replace("~1", "/").replace("~0", "~")
-        if not isinstance(document, dict) or name not in document:
+def leads_somewhere(document: Any, place: str) -> bool:
+    for key in keys_of(place):
+        if not isinstance(document, dict) or key not in document:
             return False
-        document = document[name]
+        document = document[key]
     return True
 
 

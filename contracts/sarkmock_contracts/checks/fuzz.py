@@ -27,7 +27,7 @@ from schemathesis.generation.feedback import NO_FEEDBACK
 from schemathesis.generation.overrides import Override
 from schemathesis.transport.requests import REQUESTS_TRANSPORT
 
-from sarkmock.suite_api import Operation
+from sarkmock.suite_api import Operation, keys_of
 
 from ..client.http import ACCEPT, Request
 from ..client.target import Target
@@ -105,8 +105,8 @@ class Fuzzer:
         if place is None:
             return {}
         value: Any = document
-        for step in self.run.contract.resolve(place)[0].split("/")[1:]:
-            value = value[step.replace("~1", "/").replace("~0", "~")]
+        for key in keys_of(self.run.contract.resolve(place)[0]):
+            value = value[key]
         return value.get("properties", {})  # type: ignore[no-any-return]
 
     def _depends_on_state(self, operation: Operation, name: str) -> bool:

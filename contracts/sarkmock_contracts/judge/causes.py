@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sarkmock.suite_api import display
+
 from ..client.http import Response
 from .findings import Finding
 
@@ -106,14 +108,8 @@ def wordings(finding: Finding) -> Iterator[str]:
 
 def template(message: str, field: str) -> str:
     """A message without what is the variable's own."""
-    text = re.sub(re.escape(shown(field)), ":attribute", message, flags=re.IGNORECASE)
+    text = re.sub(re.escape(display(field)), ":attribute", message, flags=re.IGNORECASE)
     return NUMBER.sub("N", re.sub(r"(?<=: )[^'\"]+(?=\.)", ":values", text))
-
-
-def shown(field: str) -> str:
-    """A variable as Laravel's messages call it."""
-    spaced = re.sub(r"(?<=.)(?=[A-Z])", "_", field).lower() if not field.islower() or not field.isalpha() else field
-    return spaced.replace("__", "_").replace("_", " ")
 
 
 def exception(response: Response) -> str:

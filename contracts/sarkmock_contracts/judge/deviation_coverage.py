@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sarkmock.suite_api import Deviation, Operation, covers, pointer
+from sarkmock.suite_api import Deviation, Operation, covers, keys_of, pointer
 
 from ..spec.contract import Contract
 from .coverage import Coverage
@@ -22,7 +22,7 @@ def missed(contract: Contract, tally: Coverage, deviation: Deviation) -> str:
 
 def missed_at(contract: Contract, tally: Coverage, place: str) -> Iterator[str]:
     """One reason, perhaps empty, for every way in which a place shows."""
-    steps = [step.replace("~1", "/").replace("~0", "~") for step in place.split("/")[1:]]
+    steps = keys_of(place)
     if steps[0] == "paths":
         yield from missed_on_path(contract, tally, steps)
     elif steps[0] == "x-crashes":

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from sarkmock.suite_api import Deviation
+from sarkmock.suite_api import Deviation, keys_of
 
 from ..spec.contract import Contract
 from .allowlist import Acceptance, Accepted
@@ -153,6 +153,5 @@ def page_lines(contract: Contract, finding: Finding) -> tuple[int, ...]:
 
 def _raw(contract: Contract, place: str) -> dict[str, Any]:
     """The value at a pointer, a $ref beside other keys not followed."""
-    parent, _, last = place.rpartition("/")
-    found = contract.resolve(parent)[1][last.replace("~1", "/").replace("~0", "~")]
+    found = contract.resolve(place.rpartition("/")[0])[1][keys_of(place)[-1]]
     return found if isinstance(found, dict) else {}

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import yaml
 
-from sarkmock.suite_api import MethodNotAllowed, PageNotFound, profiles, read_input, write_whole
+from sarkmock.suite_api import read_input, write_whole
 
-from ..baselines.clients import Names, Use, of_list, read_names, read_text, traffic_of
-from ..client.http import Exchange, Request
+from ..baselines.clients import Names, Use, of_list, operation_of, read_names, read_text, traffic_of
+from ..client.http import Exchange
 from ..errors import CannotRun
 from ..safety.routing import method_of
-from ..spec.contract import contract_of
 
 HEAD = """\
 # What clients use of the SARK API, for `sarkmock compare --clients`. `sarkmock proxy --clients` adds what it sees:
@@ -73,24 +72,14 @@ def read_uses(file: Path) -> list[Use]:
 def use_of_exchange(exchange: Exchange) -> Use | None:
     """The operation, what was sent, and what a good answer shows; None if it is no operation of any version."""
     request, response = exchange.request, exchange.response
-    op = operation_of(request)
+    method = method_of(request)
+    op = operation_of("GET" if method == "HEAD" else method, request.path)
     if op is None:
         return None
     sent, _ = read_input(request.method, request.content_type, request.query, request.body)
     read = read_names(response.body.decode("utf-8", "replace")) if response.ok else set()
     unknown = not read and (not response.ok or response.json == [])
     return Use(op, bounded(sent), None if unknown else bounded(read))
-
-
-def operation_of(request: Request) -> str | None:
-    method = method_of(request)
-    for profile in profiles():
-        try:
-            found, _ = contract_of(profile).router.find("GET" if method == "HEAD" else method, request.path)
-        except (PageNotFound, MethodNotAllowed):
-            continue
-        return f"{found.method} {found.path}"
-    return None
 
 
 def merge(known: Use | None, seen: Use) -> Use:

@@ -53,7 +53,7 @@ class Shadow:
         self.causes: dict[tuple[str, str], ShadowCause] = {}
         self._other, self._own = Replica(document), Replica(own)
         for side in (self._other, self._own):
-            side.state.reseed(fitted(seed, side))
+            side.state.reseed(seed.fitted(side.state.tables.name))
         self._read: dict[str, float] = {}
 
     def hear(self, exchange: Exchange) -> list[ShadowCause]:
@@ -100,7 +100,7 @@ class Shadow:
         """Where the other version did not do what the box did, its state goes on from that of the box."""
         other, own = self._other.state, self._own.state
         if other.tables.name != own.tables.name:
-            other.hold(fitted(own.to_seed(), self._other))
+            other.hold(own.to_seed().fitted(other.tables.name))
             return
         other.tables.restore(own.tables.dump())
         other.files = dict(own.files)
@@ -170,12 +170,3 @@ def meant(request: Request) -> Request:
 
 def is_list(operation: Operation) -> bool:
     return operation.method == "GET" and operation.hazard == "read" and operation.action == "index"
-
-
-def fitted(seed: Seed, side: Replica) -> Seed:
-    """The seed in the layout of another database; what it does not have is as the factory has it."""
-    tables = side.state.tables
-    factory = Seed.factory(tables.name)
-    rows = {table: [{name: value for name, value in row.items() if name in tables.columns(table)} for row in found]
-            for table, found in seed.tables.items() if table in tables.tables()}
-    return replace(seed, tables={**factory.tables, **rows}, database=tables.name, unchecked=True)

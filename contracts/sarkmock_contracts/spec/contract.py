@@ -25,6 +25,7 @@ from sarkmock.suite_api import (
     follow,
     load,
     pointer,
+    reach,
 )
 
 from ..client.http import Request
@@ -86,14 +87,7 @@ class Contract:
 
     def reach(self, place: str) -> set[str]:
         """The place, and every place that it refers to."""
-        found: set[str] = set()
-        pending = [place]
-        while pending:
-            here = pending.pop()
-            if here not in found:
-                found.add(here)
-                pending += references(self.resolve(here)[1])
-        return found
+        return reach(self.document, place)
 
     def place(self, operation: Operation) -> str:
         """Where the operation stands."""
@@ -230,18 +224,6 @@ def contract_of(profile: str) -> Contract:
 def in_section(operation: Operation, name: str) -> bool:
     """Whether a section's title, or the first segment of the path, is that name."""
     return name.lower() in (operation.section.lower(), operation.path.split("/")[1].lower())
-
-
-def references(value: Any) -> Iterator[str]:
-    """The places that a value refers to."""
-    if isinstance(value, dict):
-        if isinstance(value.get("$ref"), str):
-            yield value["$ref"].removeprefix("#")
-        for item in value.values():
-            yield from references(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from references(item)
 
 
 def _body_field(expression: str) -> str:
