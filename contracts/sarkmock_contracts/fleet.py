@@ -1,6 +1,6 @@
 """Many boxes: a file names them and how each is checked; one after the other they are, and one page sums them up.
 
-Every box has a report of its own in a folder of its name, so that jobs of a CI matrix can check one each.
+Every box has its own report, in a folder of its name, so that jobs of a CI matrix can check one each.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def chosen(boxes: Sequence[Box], names: Sequence[str]) -> list[Box]:
 
 
 def check_all(boxes: Sequence[Box], output: Path) -> None:
-    """Check one after the other; each is told on the terminal as `sarkmock check` does."""
+    """Check one box after the other; the terminal shows each as `sarkmock check` does."""
     for box in boxes:
         sys.stdout.write(f"== {box.name}: {box.url}\n")
         sys.stdout.flush()

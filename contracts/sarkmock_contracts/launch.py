@@ -1,4 +1,4 @@
-"""Runs the checks under pytest in this process, whatever project and plugins are around it."""
+"""Runs the checks under pytest in this process, isolated from the project and plugins around it."""
 
 from __future__ import annotations
 

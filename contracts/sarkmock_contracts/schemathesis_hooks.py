@@ -212,7 +212,7 @@ def after_validate(context: schemathesis.HookContext, case: Case, response: Any,
 
 @cli.handler()
 class Ending(cli.EventHandler):  # type: ignore[type-arg]
-    """Cleans up after the last case, and says what was withheld and what is left."""
+    """Cleans up after the last case, and reports what was withheld and what remains."""
 
     def handle_event(self, ctx: Any, event: Any) -> None:
         if type(event).__name__ == "EngineFinished" and _session is not None:

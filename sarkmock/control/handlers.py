@@ -78,4 +78,4 @@ def handler_of(mock: MockControl, endpoint: str) -> Callable[[MockControl, Asked
 
 def of_a_mock(mock: MockControl, asked: Asked) -> None:
     """What only a mock has."""
-    raise Problem(404, f"this is a proxy before {mock.upstream}, which has no state of its own to show or change")
+    raise Problem(404, f"this is a proxy before {mock.upstream}, which has no state to show or change")

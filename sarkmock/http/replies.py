@@ -216,7 +216,7 @@ class PhpError(Exception):
 
 
 class QueryError(PhpError):
-    """The database refuses a statement, or PHP dies of an array in it; the framework quotes the statement."""
+    """The database rejects a statement, or an array in it crashes PHP; the framework quotes the statement."""
 
     def __init__(self, reason: str, sql: str, *, array: bool = False, field: str | None = None) -> None:
         super().__init__(reason, "Illuminate\\Database\\QueryException", field)

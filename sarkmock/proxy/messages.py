@@ -13,7 +13,7 @@ Field = tuple[bytes, bytes]
 # What concerns one connection alone (RFC 9110 7.6.1). The length of a body is written anew where it is chunked.
 HOP_BY_HOP = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"te", b"trailer",
                         b"proxy-authorization", b"transfer-encoding", b"upgrade"))
-KEPT = frozenset((b"content-length", b"content-type", b"content-encoding", b"host"))  # whatever Connection says
+KEPT = frozenset((b"content-length", b"content-type", b"content-encoding", b"host"))  # even if Connection names them
 STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([^\x00-\x08\x0a-\x1f\x7f]*))?\r\n")
 CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,12})[ \t]*(?:;[^\r\n]*)?\r\n")
 LENGTH = re.compile(rb"[0-9]{1,15}")
@@ -73,7 +73,7 @@ def read_answer(text: bytes, method: str) -> AnswerHead:
         return AnswerHead(status, line[3] or b"", fields, 0, False, keep_alive)
     if codings:
         if [coding.lower() for coding in codings] != [b"chunked"] or lengths:
-            raise BadAnswer("its length is told in two ways, or in a way that is unknown")
+            raise BadAnswer("its length is given in two ways, or in an unknown way")
         return AnswerHead(status, line[3] or b"", fields, None, True, keep_alive)
     if not lengths:
         return AnswerHead(status, line[3] or b"", fields, None, False, False)

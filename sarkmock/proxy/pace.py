@@ -1,4 +1,4 @@
-"""How fast requests may pass: so many a minute, or evenly; what comes too fast waits in a bounded queue."""
+"""How fast requests may pass: a number per minute, or an even rate; others wait in a bounded queue."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def apply(document: Any, actions: list[Mapping[str, Any]]) -> Any:
 
 
 def clone(value: Any) -> Any:
-    """A copy of a JSON value, in a tenth of the time of copy.deepcopy; what was shared within it is no longer."""
+    """A copy of a JSON value, in a tenth of the time of copy.deepcopy. Parts that were shared are copied each."""
     if isinstance(value, dict):
         return {key: clone(item) for key, item in value.items()}
     return [clone(item) for item in value] if isinstance(value, list) else value

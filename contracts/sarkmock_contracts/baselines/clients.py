@@ -1,4 +1,4 @@
-"""What a client uses: operations, variables it sends, fields it reads; from a list or traffic. Asks nobody."""
+"""What a client uses: operations, variables it sends, fields it reads; from a list or traffic. Sends nothing."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def surely_refused(name: str, field: str, text: str) -> bool:
 
 
 def written(value: Any) -> Any:
-    """A value as a recording writes it: what stands for a live key or a file is told by its name."""
+    """A value as a recording writes it: a live key or a file is written by its name."""
     if isinstance(value, Live):
         return {"live": [value.table, value.column, value.variant]}
     if isinstance(value, FileOf):

@@ -30,7 +30,7 @@ def check_no_token(run: Run) -> None:
 
 
 def check_other_scheme(run: Run) -> None:
-    """Another scheme than the bearer's is no token."""
+    """A token under another scheme than Bearer does not count."""
     compare(run, guarded(run), "other scheme", BASIC, BASIC)
 
 
@@ -41,7 +41,7 @@ def check_query(run: Run) -> None:
 
 
 def check_ability(run: Run) -> None:
-    """The token of a user who is no administrator opens no operation that asks for more."""
+    """The token of a user who is not an administrator cannot call operations that need one."""
     operations = [operation for operation in guarded(run) if operation.abilities]
     with user_of(run, sender(run)) as own, user_of(run, run.shared(model_of).send) as other:
         compare(run, operations, "other ability", bearer(own), bearer(other))

@@ -1,4 +1,4 @@
-"""What a box sends, within bounds: so many seconds for a whole answer, so many bytes, so many levels of JSON."""
+"""Limits for what a box sends: seconds for a whole response, bytes, and levels of JSON."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class TooSlow(Exception):
 
 
 def within(seconds: float, call: Callable[[], T]) -> T:
-    """What a call returns or raises; TooSlow if it takes longer. It is then left alone, in a thread of its own."""
+    """What a call returns or raises; TooSlow if it takes longer. It then goes on in its thread, unobserved."""
     outcome: list[Callable[[], T]] = []
     done = threading.Event()
 

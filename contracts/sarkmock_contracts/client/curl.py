@@ -43,7 +43,7 @@ def made_up(exchange: Exchange, later: Sequence[Exchange], known: Mapping[str, s
 
 
 def curl_line(url: str, request: Request, variables: Mapping[str, str] | None = None) -> str:
-    """One line for bash, whatever bytes the body holds. Segments of the path may be variables of the shell."""
+    """One line for bash; the body may hold any bytes. Segments of the path may be shell variables."""
     words = ["curl", "-sk", "--path-as-is", *_method(request.method), _address(url, request, variables or {})]
     for name, value in request.headers:
         words += ["-H", quote(f"{name}: {value}")]

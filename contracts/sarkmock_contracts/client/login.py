@@ -39,7 +39,7 @@ def logged_in(url: str, access: Access, user: str | None) -> Iterator[Access]:
 
 
 def password_of(user: str) -> str:
-    """The password in the environment, or asked for; CannotRun if nobody can be asked."""
+    """The password from the environment or a prompt; CannotRun if there is no terminal."""
     password = os.environ.get(PASSWORD)
     if password:
         return password

@@ -1,7 +1,7 @@
-"""One cause, many findings: which findings have something in common, so that they can be told as one. Sends nothing.
+"""One cause, many findings: which findings have something in common, so that they are reported as one. Sends nothing.
 
 Every finding has features: the change of a message's template, the text of an exception, a field of an error's body, a
-variable. The feature that most findings share is the first cause; what is left over is asked again.
+variable. The feature that most findings share is the first cause; the rest is grouped again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sarkmock.suite_api import display
 from ..client.http import Response
 from .findings import Finding
 
-SHOWN = 20  # so many causes are read
+SHOWN = 20  # causes on a terminal
 OF_ANSWER = {"status", "schema", "body", "content-type", "header"}
 OF_VARIABLE = {"rules", "messages", "crash", "stored", "default", "unasked", "query", "form"}
 QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")

@@ -45,7 +45,7 @@ class Moment:
 class Model:
     """A document that may be the target's: its contract, and a mock of it over a state that it shares with others.
 
-    Without a state, or where that one is of another database, it has a factory-fresh one of its own.
+    Without a state, or if that one has another database, it gets its own factory-fresh state.
     """
 
     def __init__(self, document: Document, state: State | None = None) -> None:

@@ -70,7 +70,7 @@ def read_uses(file: Path) -> list[Use]:
 
 
 def use_of_exchange(exchange: Exchange) -> Use | None:
-    """The operation, what was sent, and what a good answer shows; None if it is no operation of any version."""
+    """The operation, what was sent, and what a good answer shows; None if no version has the operation."""
     request, response = exchange.request, exchange.response
     method = method_of(request)
     op = operation_of("GET" if method == "HEAD" else method, request.path)

@@ -22,7 +22,7 @@ SECONDS = click.FloatRange(min=0, min_open=True)
 @click.option("--listen-key", type=FILE, metavar="FILE", help="Private key (PEM) of --listen-cert.")
 @click.option("--read-only", is_flag=True, help="Let reads pass alone; everything else is answered with 403.")
 @click.option("--allow-disruptive", is_flag=True,
-              help="Let reboot, stop, restore and calls pass; they are answered with 403 otherwise.")
+              help="Let reboot, stop, restore and calls pass; without it they are answered with 403.")
 @click.option("--throttle", type=click.IntRange(min=1), metavar="N",
               help="Let at most N requests pass in any minute; others wait their turn.")
 @click.option("--rate", metavar="RATE", help="Let requests pass at an even rate like 60/m; others wait their turn.")

@@ -1,4 +1,4 @@
-"""Listens to what passes, in a thread of its own and within bounds: clients never wait for a judge."""
+"""Takes exchanges over for the judge's thread, within bounds: clients never wait for the judge."""
 
 from __future__ import annotations
 

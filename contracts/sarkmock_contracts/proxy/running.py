@@ -107,7 +107,7 @@ class Judging:
                 passed.entry.notices.append(Notice(line, shadow.name, LEVELS_SHOWN[cause.difference.level]))
 
     def _note(self, exchange: Exchange) -> None:
-        """Add to the clients file; one that cannot be written is told once."""
+        """Add to the clients file; that it cannot be written is reported once."""
         assert self._clients is not None
         try:
             self._clients.saw(exchange)
@@ -182,5 +182,5 @@ def context_of(url: str, access: Access) -> ssl.SSLContext | None:
 
 
 def tell(line: str) -> None:
-    """A line for people, whatever the traffic put into it."""
+    """A line for people; control characters of the traffic are escaped."""
     click.echo(printable(line), err=True)

@@ -1,7 +1,7 @@
 """What another version would have answered: two mocks live through all that passes, one of the box's version and one of
 the other, and each difference between the box and the other that the first does not show is the other version's.
 
-State that was changed past the proxy shows in both mocks alike: it is no difference, and is read again.
+State that was changed past the proxy shows in both mocks alike: it is not a difference, and is read again.
 """
 
 from __future__ import annotations

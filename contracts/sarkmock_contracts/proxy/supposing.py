@@ -1,4 +1,4 @@
-"""What an answer says of rows that were never seen: which ones must be there for the rules to give it. Asks nobody.
+"""What an answer says of rows that were never seen: which ones must exist for the rules to give it. Sends nothing.
 
 A proxy sends nothing, so rules that ask tables (`exists`, `unique`) are judged by what the answer itself supposes.
 """

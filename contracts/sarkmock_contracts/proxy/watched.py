@@ -22,7 +22,7 @@ from .guard import methods_of
 from .supposing import Row, SupposedTables, supposed
 
 UNSEEN = "only what clients send is seen"
-NEVER = "a proxy sends nothing of its own"
+NEVER = "a proxy sends no requests"
 
 
 class Silent:
@@ -102,7 +102,7 @@ class Watched(Run):
         self.judge.attribution.saw(Exchange(Request("GET", path), answer_of({row.column: row.value})))
 
     def outcome(self, accepted: Accepted | None = None) -> Outcome:
-        """No deviation is fixed because nobody has asked for it."""
+        """A deviation does not count as fixed because no client met it."""
         outcome = super().outcome(accepted)
         outcome.listed = [replace(listed, status="untested", reason=UNSEEN) if listed.status == "fixed" else listed
                           for listed in outcome.listed]

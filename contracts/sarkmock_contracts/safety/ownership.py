@@ -1,4 +1,4 @@
-"""What a write would touch, and how it is undone; whatever is not this run's own is withheld. Knows no permissions."""
+"""What a write would touch, and how it is undone. A write to what is not the run's own is withheld. No permissions."""
 
 from __future__ import annotations
 
