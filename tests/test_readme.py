@@ -63,6 +63,12 @@ def test_the_sections_of_the_examples_exist():
     assert set(re.findall(r"--only (\w+)", README)) <= sections
 
 
+def test_its_pictures_are_small():
+    pictures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", README)
+    assert len(pictures) == 2
+    assert [name for name in pictures if (ROOT / name).stat().st_size > 150_000] == []
+
+
 def test_links_lead_somewhere():
     targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
     assert targets

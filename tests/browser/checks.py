@@ -2,7 +2,9 @@
 
 import json
 import re
+import runpy
 import shutil
+from pathlib import Path
 
 import pytest
 import requests
@@ -411,3 +413,16 @@ def test_a_journal_that_was_cleared_meanwhile_is_not_mixed_with_the_new_one(mock
 def test_a_wrong_address_does_no_harm(mock, visit, address):
     page = visit(address)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
+
+
+PICTURES = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "pictures.py"))
+
+
+def test_the_picture_of_a_check_is_current():
+    taken = PICTURES["drawn"](PICTURES["checked"]()).encode()
+    assert PICTURES["words"](taken) == PICTURES["words"](PICTURES["CHECK"].read_bytes()), "run docs/pictures.py"
+
+
+def test_the_picture_of_the_journal_is_current(browser):
+    taken = PICTURES["journal"](browser)
+    assert PICTURES["words"](taken) == PICTURES["words"](PICTURES["JOURNAL"].read_bytes()), "run docs/pictures.py"
