@@ -9,7 +9,7 @@ import pytest
 
 from sarkmock.http.engine import Engine, Request
 from sarkmock.http.replies import PhpError, Reply
-from sarkmock.pbx.actions.targets import route_class
+from sarkmock.pbx.actions.destinations import route_class
 from sarkmock.pbx.database import Database
 from sarkmock.spec import loading
 

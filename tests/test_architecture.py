@@ -19,9 +19,9 @@ SOURCES = sorted([PLUGIN, *(ROOT / "sarkmock").rglob("*.py"), *(ROOT / "contract
 # The ladder of sarkmock/: a unit may import only units of the steps above it in this list.
 LADDER = [
     {"atomic", "redaction", "server.limits", "server.tls", "spec.pointers", "suggest", "ui"},
-    {"spec.data_files", "spec.overlay", "spec.yaml12", "http.delivery", "http.replies"},
-    {"http.cors", "http.ranges", "http.web_server"},
-    {"laravel.email_address", "pbx.asterisk", "pbx.database", "pbx.mac_vendors", "pbx.pbx_files", "server.http11",
+    {"spec.data_files", "spec.overlay", "spec.yaml12", "http.replies"},
+    {"http.cors", "http.web_server"},
+    {"laravel.email_address", "pbx.asterisk", "pbx.database", "pbx.pbx_files", "server.http11",
      "spec.profiles"},
     {"spec.loading", "spec.source_map", "laravel.php", "pbx.accounts", "pbx.seed", "pbx.shorewall", "pbx.state_file",
      "server.application", "server.certificates"},

@@ -16,7 +16,7 @@ from sarkmock.redaction import printable, without_credentials
 
 OWN = {  # name -> where it is, and its summary, so that nothing is imported to print it
     "serve": ("serve", "serve", "Answer the SARK V6 API on this machine until Ctrl-C."),
-    "seeds": ("seeds", "seeds", "List the built-in seeds."),
+    "seeds": ("profiles", "seeds", "List the built-in seeds."),
     "routes": ("document", "routes", "List the operations, with hazard, rules and lines of the documentation."),
     "spec": ("document", "spec", "Print the effective OpenAPI 3.1 document: one file, no external references."),
     "profiles": ("profiles", "profiles", "List the profiles: the known versions of the API."),

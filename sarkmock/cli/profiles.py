@@ -1,4 +1,4 @@
-"""`sarkmock profiles` and `deviations`: the published versions, and where they differ from the documentation."""
+"""`sarkmock profiles`, `deviations` and `seeds`: published versions, how they differ from the documentation, states."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rich.text import Text
 
 from sarkmock.cli.document import PROFILE
 from sarkmock.cli.output import console, print_json
+from sarkmock.pbx.seeds import describe, seed_names
 from sarkmock.spec.loading import Deviation
 from sarkmock.spec.loading import deviations as deviations_of
 from sarkmock.spec.profiles import described, product
@@ -131,3 +132,25 @@ def _markdown(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 def _row(cells: Iterable[str]) -> str:
     texts = (" ".join(text.split()).replace("|", "\\|") for text in cells)
     return "".join(f"| {text} " if text else "| " for text in texts) + "|\n"
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def seeds(as_json: bool) -> None:
+    """List the built-in seeds.
+
+    A seed of your own is a YAML file of the same shape: tables, files, astdb and pbx.
+
+    \b
+    Examples:
+        sarkmock seeds
+        sarkmock serve --seed empty
+        sarkmock serve --seed my-box.yaml
+    """
+    if as_json:
+        print_json([{"name": name, "holds": describe(name)} for name in seed_names()])
+        return
+    table = Table("seed", "holds", box=None, pad_edge=False)
+    for name in seed_names():
+        table.add_row(name, describe(name))
+    console().print(table)

@@ -6,7 +6,7 @@ import json
 from math import isfinite
 from typing import Any
 
-from sarkmock.control.problems import Path, Problem
+from sarkmock.control.messages import Path, Problem
 from sarkmock.laravel.php.bodies import depth
 from sarkmock.laravel.php.values import is_utf8
 from sarkmock.spec import yaml12

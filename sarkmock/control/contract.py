@@ -9,7 +9,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from sarkmock.control.problems import Problem, place_of
+from sarkmock.control.messages import Problem, place_of
 from sarkmock.spec import yaml12
 from sarkmock.spec.data_files import openapi_dir
 from sarkmock.spec.loading import METHODS, Document, resolve

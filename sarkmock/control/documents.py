@@ -6,9 +6,8 @@ from dataclasses import asdict
 from typing import Any
 
 from sarkmock.control import contract
-from sarkmock.control.asking import Asked, Text
+from sarkmock.control.messages import Asked, Path, Problem, Text
 from sarkmock.control.mock_control import MockControl
-from sarkmock.control.problems import Path, Problem
 from sarkmock.http.engine import DatabaseMismatch
 from sarkmock.spec import loading, profiles, yaml12
 from sarkmock.suggest import unknown

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sarkmock.control.asking import Asked
+from sarkmock.control.messages import Asked, Problem
 from sarkmock.control.mock_control import MockControl
-from sarkmock.control.problems import Problem
 from sarkmock.faults import FaultError
 
 

@@ -12,8 +12,8 @@ from urllib.parse import SplitResult, urlsplit
 from flask import Request
 
 from sarkmock.control.contract import Endpoint
+from sarkmock.control.messages import Problem
 from sarkmock.control.mock_control import Control
-from sarkmock.control.problems import Problem
 
 OURS = ("localhost", "127.0.0.1", "::1")
 

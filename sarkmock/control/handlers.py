@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sarkmock.control import comparison, documents, faults, journal, pbx, saved, state, tables
-from sarkmock.control.asking import Asked
+from sarkmock.control import documents, faults, journal, pbx, saved, state, tables
+from sarkmock.control.messages import Asked, Problem
 from sarkmock.control.mock_control import MockControl
-from sarkmock.control.problems import Problem
 
 OF_PROXY = frozenset(("health", "reset", "journal", "faults", "openapi", "control", "deviations", "profile.show"))
 HANDLERS: dict[str, Callable[[MockControl, Asked], Any]] = {
@@ -18,7 +17,7 @@ HANDLERS: dict[str, Callable[[MockControl, Asked], Any]] = {
     "journal.list": journal.index,
     "journal.har": journal.har,
     "journal.show": journal.show,
-    "journal.compare": comparison.compare,
+    "journal.compare": journal.compare_profiles,
     "journal.clear": journal.clear,
     "journal.verify": journal.verify,
     # faults

@@ -1,16 +1,19 @@
-"""The journal over HTTP. What leaves the process here has its secrets taken out."""
+"""The journal over HTTP, and what another profile would answer to one of its requests. Secrets are redacted."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
-from sarkmock.control.asking import Asked, Text
+from sarkmock.control.messages import Asked, Problem, Text, instant
 from sarkmock.control.mock_control import MockControl
-from sarkmock.control.problems import Problem
-from sarkmock.control.times import instant
+from sarkmock.http.engine import Engine, Program, Request
+from sarkmock.http.wsgi import render
 from sarkmock.journal import CriteriaError, Entry, Journal, Notice, Reason
+from sarkmock.pbx.seed import Seed
+from sarkmock.pbx.state import State
 from sarkmock.redaction import redacted
+from sarkmock.spec.yaml12 import FileError
 
 
 def index(mock: MockControl, asked: Asked) -> dict[str, Any]:
@@ -83,3 +86,41 @@ def given(what: Reason | Notice, changed: dict[str, Any]) -> dict[str, Any]:
 
 def message(headers: dict[str, str], body: bytes, size: int) -> dict[str, Any]:
     return {"headers": redacted(headers), "size": size, "body": redacted(body.decode("utf-8", "replace"))}
+
+
+COMPARING_TOKEN = "1|administrator0compared"
+
+
+def compare_profiles(mock: MockControl, asked: Asked) -> list[dict[str, Any]]:
+    """The answers of two profiles, each on a copy of what the PBX holds now, so that only the profiles differ."""
+    entry = of(mock).entry(asked.path["number"])
+    if entry is None:
+        raise Problem(404, f"there is no entry {asked.path['number']}")
+    if not entry.whole:
+        raise Problem(422, "the request was too long to be kept whole")
+    if "profile" not in asked.query:
+        raise Problem(422, "which profile? ?profile=NAME names it", path=("profile",))
+    try:
+        other = Program.of(asked.query["profile"])
+    except FileError as error:
+        raise Problem(422, str(error), path=("profile",)) from None
+    with mock.engine.lock:
+        seed, now = mock.engine.state.to_seed(), mock.engine.state.clock.now()
+    return [answered(program, seed, now, entry) for program in (mock.engine.program, other)]
+
+
+def answered(program: Program, seed: Seed, now: float, entry: Entry) -> dict[str, Any]:
+    """The answer of a profile on a copy of the PBX."""
+    if seed.database != program.database:
+        seed = seed.fitted(program.database)
+    state = State(seed, now=now, token=COMPARING_TOKEN if program.guarded else None)
+    request = admitted(entry.request) if program.guarded else entry.request
+    answer = render(Engine(program=program, state=state).handle(request), entry.method)
+    return {"profile": program.profile, "status": answer.status,
+            **message(dict(answer.headers), answer.body, len(answer.body))}
+
+
+def admitted(request: Request) -> Request:
+    """The request of an administrator."""
+    others = {name: value for name, value in request.headers.items() if name.lower() != "authorization"}
+    return replace(request, headers={**others, "Authorization": f"Bearer {COMPARING_TOKEN}"})

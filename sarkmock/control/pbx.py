@@ -5,10 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sarkmock.control.asking import Asked
+from sarkmock.control.messages import Asked, Problem, instant
 from sarkmock.control.mock_control import MockControl
-from sarkmock.control.problems import Problem
-from sarkmock.control.times import instant
 from sarkmock.pbx.state import Clock
 
 # What SQLite's and PHP's dates can show.

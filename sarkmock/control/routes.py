@@ -9,13 +9,12 @@ from typing import Any
 from flask import Blueprint, Flask, Response, jsonify, make_response, request
 from werkzeug.exceptions import HTTPException
 
-from sarkmock.control.asking import Asked, Text
 from sarkmock.control.bodies import line_of, read_body
 from sarkmock.control.contract import PREFIX, Endpoint, endpoints
 from sarkmock.control.guard import admit, is_allowed_page
 from sarkmock.control.handlers import handler_of
+from sarkmock.control.messages import Asked, Problem, Text
 from sarkmock.control.mock_control import MockControl
-from sarkmock.control.problems import Problem
 from sarkmock.suggest import near
 
 

@@ -7,9 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from sarkmock.atomic import write_whole
-from sarkmock.control.asking import Asked
+from sarkmock.control.messages import Asked, Problem
 from sarkmock.control.mock_control import MockControl
-from sarkmock.control.problems import Problem
 from sarkmock.suggest import unknown
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.ya?ml")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sarkmock.control.asking import Asked
+from sarkmock.control.messages import Asked, Problem
 from sarkmock.control.mock_control import MockControl
-from sarkmock.control.problems import Problem
 from sarkmock.control.saved import file_of
 from sarkmock.pbx.seed import Seed, SeedError
 from sarkmock.pbx.seeds import describe, load_seed, seed_names

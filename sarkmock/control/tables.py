@@ -9,9 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from sarkmock.control.asking import Asked
+from sarkmock.control.messages import Asked, Path, Problem
 from sarkmock.control.mock_control import MockControl
-from sarkmock.control.problems import Path, Problem
 from sarkmock.pbx.database import Database, IntegrityError, Row
 from sarkmock.pbx.seed import Seed, SeedError
 from sarkmock.pbx.state import State

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import random
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
@@ -9,10 +12,36 @@ from typing import Any
 
 import jsonschema_rs
 
-from sarkmock.faults import latency
 from sarkmock.spec import yaml12
 from sarkmock.spec.data_files import openapi_dir
 from sarkmock.suggest import unknown
+
+NUMBER = r"(\d+(?:\.\d+)?)"
+UNIFORM = re.compile(rf"{NUMBER}\.\.{NUMBER}")
+LOGNORMAL = re.compile(rf"{NUMBER}~{NUMBER}")
+LONGEST_DELAY = 3600.0
+
+
+def latency_problem(latency: object) -> str | None:
+    """What is wrong with a latency, if anything."""
+    if isinstance(latency, str) and not (UNIFORM.fullmatch(latency) or LOGNORMAL.fullmatch(latency)):
+        return "must be seconds, MIN..MAX (uniform) or MEDIAN~SIGMA (log-normal)"
+    if isinstance(latency, str) and (found := UNIFORM.fullmatch(latency)) and float(found[1]) > float(found[2]):
+        return f"{found[1]} is more than {found[2]}"
+    if isinstance(latency, float | int) and not 0 <= latency <= LONGEST_DELAY:
+        return f"must be 0 to {LONGEST_DELAY:.0f} seconds"
+    return None
+
+
+def draw_latency(latency: float | str, dice: random.Random) -> float:
+    """Seconds to wait, fixed or drawn."""
+    if not isinstance(latency, str):
+        return float(latency)
+    if found := UNIFORM.fullmatch(latency):
+        return dice.uniform(float(found[1]), float(found[2]))
+    median, _, sigma = latency.partition("~")
+    return min(dice.lognormvariate(math.log(float(median) or 1e-9), float(sigma)), LONGEST_DELAY)
+
 
 # What a fault does beside being late; it does one of these at most.
 EFFECTS = ("status", "html", "drop", "truncate", "throttle", "pbx", "locked", "deviation")
@@ -70,7 +99,7 @@ class Fault:
                 raise FaultError(unknown("key", name, NAMES))
         for error in _schema().iter_errors(dict(content)):
             place = ".".join(map(str, error.instance_path))
-            wrong = latency.problem(error.instance) if place == "latency" else None
+            wrong = latency_problem(error.instance) if place == "latency" else None
             raise FaultError(f"{place}: {wrong or error.message}")
         fault = cls(**content)
         fault._check()
@@ -106,7 +135,7 @@ class Fault:
             raise FaultError(f"nothing goes wrong: give latency or one of {', '.join(EFFECTS)}")
         if (self.body is not None or self.headers) and self.status is None:
             raise FaultError("body and headers go with status")
-        if self.latency is not None and (wrong := latency.problem(self.latency)):
+        if self.latency is not None and (wrong := latency_problem(self.latency)):
             raise FaultError(f"latency: {wrong}")
 
 

@@ -12,8 +12,7 @@ from typing import Any
 
 from sarkmock.faults.effects import EFFECTS, concerns
 from sarkmock.faults.fault import EFFECTS as ALL_EFFECTS
-from sarkmock.faults.fault import Fault, FaultError
-from sarkmock.faults.latency import draw
+from sarkmock.faults.fault import Fault, FaultError, draw_latency
 from sarkmock.http.engine import Engine, Program, Request
 from sarkmock.http.replies import Disturbed, Reply
 from sarkmock.spec import yaml12
@@ -147,7 +146,7 @@ class Faults:
                 if taken or not armed.meets(request, program, operation) or not self._happens(fault.probability):
                     continue
                 armed.hits += 1
-                delay += draw(fault.latency or 0.0, self._dice)
+                delay += draw_latency(fault.latency or 0.0, self._dice)
                 found, late = (fault, late) if fault.effect else (found, late or fault)
         return found, late, delay
 

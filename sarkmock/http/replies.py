@@ -1,14 +1,18 @@
-"""What an operation answers: a Reply, or an exception that knows the reply it stands for."""
+"""What an operation answers: a Reply, a part of one, or an exception that knows the reply it stands for."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
 Errors = dict[str, list[str]]
 JSON = "application/json"
 NOT_FOUND = "Symfony\\Component\\HttpKernel\\Exception\\NotFoundHttpException"
+# Key of the WSGI environ: a function that takes seconds. The server sends this response so much later.
+DELAY = "sarkmock.delay"
+RANGE_END = re.compile(r"\s*[+-]?[0-9]{1,18}")
 METHOD_NOT_ALLOWED = "Symfony\\Component\\HttpKernel\\Exception\\MethodNotAllowedHttpException"
 
 
@@ -236,3 +240,34 @@ def debug_body(message: str, exception: str) -> dict[str, Any]:
     """Laravel's error body with APP_DEBUG=true (sark-v6-api.txt line 82)."""
     file = "/opt/sark/sark6api/vendor/laravel/framework/src/Illuminate/Foundation/Exceptions/Handler.php"
     return {"message": message, "exception": exception, "file": file, "line": 0, "trace": []}
+
+
+class Dropped(ConnectionResetError):
+    """The application wants the connection closed: at once, or after the part of the body that it has yielded."""
+
+
+def part_of(reply: Reply, wanted: str) -> Reply:
+    """What a Range header asks for: 206 with that part, 416, or the whole file where it asks for nothing sensible."""
+    if not wanted.startswith("bytes=") or not isinstance(reply.body, bytes):
+        return reply
+    size = len(reply.body)
+    first, _, last = wanted[6:].partition("-")
+    end = range_end(last) if last else size - 1
+    start, end = (range_end(first), end) if first else (size - end, size - 1)
+    if "-" not in wanted[6:]:
+        end = 0
+    if start > end:
+        return reply
+    end = min(end, size - 1)
+    if start < 0 or start > end:
+        return replace(reply, status=416, headers={**reply.headers, "Content-Range": f"bytes */{size}"})
+    if end - start >= size - 1:
+        return reply
+    headers = {**reply.headers, "Content-Range": f"bytes {start}-{end}/{size}"}
+    return replace(reply, status=206, headers=headers, body=reply.body[start:end + 1])
+
+
+def range_end(text: str) -> int:
+    """PHP's (int) of a text."""
+    found = RANGE_END.match(text)
+    return int(found[0]) if found else 0

@@ -17,10 +17,8 @@ from urllib.parse import unquote_to_bytes
 
 from sarkmock.http import web_server
 from sarkmock.http.cors import Cors
-from sarkmock.http.delivery import DELAY, Dropped
 from sarkmock.http.engine import Request
-from sarkmock.http.ranges import part_of
-from sarkmock.http.replies import Disturbed, Reply, debug_body
+from sarkmock.http.replies import DELAY, Disturbed, Dropped, Reply, debug_body, part_of
 from sarkmock.http.web_server import BeforePhp
 from sarkmock.laravel.php import to_number
 from sarkmock.laravel.validation import MALFORMED, is_readable

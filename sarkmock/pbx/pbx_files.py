@@ -1,4 +1,10 @@
-"""Where the PBX keeps the files that the API works with."""
+"""The PBX's files: where they are, and its list of vendors of phones by MAC address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
 
 BACKUPS = "/opt/sark/bkup"
 SNAPSHOTS = "/opt/sark/snap"
@@ -8,3 +14,25 @@ RULES_IPV4 = "/etc/shorewall/sark_rules"
 RULES_IPV6 = "/etc/shorewall6/sark_rules6"
 MAC_VENDORS = "/opt/sark/www/sark-common/manuf.txt"
 MAILBOXES = "/var/spool/asterisk/voicemail/default"
+
+PREFIX_DIGITS = 3  # of the prefix on each side of the second blank of a line of the list of vendors
+
+
+def vendor_of(prefix: str, listed: str | None = None) -> str | None:
+    """The device of six hexadecimal digits, "0" for a vendor without templates, None for one that is not listed.
+
+    ``listed`` is the text of another list.
+    """
+    return (_own() if listed is None else parse_vendors(listed)).get(prefix.upper())
+
+
+@cache
+def _own() -> Mapping[str, str]:
+    return parse_vendors(files("sarkmock.pbx").joinpath("mac_vendors.txt").read_text(encoding="ascii"))
+
+
+def parse_vendors(text: str) -> dict[str, str]:
+    """Prefix -> device, of lines with a device, three digits, and each of the three that may follow."""
+    lines = [line.split() for line in text.splitlines() if line and not line.startswith("#")]
+    return {first + rest[place:place + PREFIX_DIGITS]: device
+            for device, first, rest in lines for place in range(0, len(rest), PREFIX_DIGITS)}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sarkmock.http.delivery import DELAY, Dropped
+from sarkmock.http.replies import DELAY, Dropped
 from sarkmock.server.http11 import Request
 
 Environ = dict[str, Any]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from sarkmock.laravel.php import is_numeric
-from sarkmock.laravel.rules import uploads, values
+from sarkmock.laravel.rules import values
 from sarkmock.laravel.rules.base import Maker, Rule, Tables, Test
 from sarkmock.laravel.rules.exists import exists, unique
 from sarkmock.laravel.rules.values import plain
@@ -20,13 +20,13 @@ RULES: Mapping[str, Maker] = {
     "digits": values.digits,
     "email": plain(values.is_mail_address),
     "exists": exists,
-    "file": plain(uploads.is_file),
+    "file": plain(values.is_file),
     "in": values.one_of,
     "integer": plain(values.is_integer),
     "ip": plain(values.is_address_of_ip),
     "max": values.largest,
-    "mimes": uploads.mimes,
-    "mimetypes": uploads.mimetypes,
+    "mimes": values.mimes,
+    "mimetypes": values.mimetypes,
     "min": values.smallest,
     "nullable": plain(lambda value: True),  # the validator itself heeds it
     "numeric": plain(is_numeric),

@@ -16,21 +16,16 @@ from sarkmock.pbx.actions import (
     ami_peers,
     ami_queues,
     backups,
-    checks,
     classofservice,
     crud,
     destinations,
     extensions,
     firewall,
-    globals,
     greetings,
-    inboundroutes,
     logs,
-    routes,
     snapshots,
     stored,
     system,
-    targets,
     templates,
     tenants,
     timers,
@@ -61,9 +56,9 @@ ACTIONS: dict[str, Action] = {
     "update_new": crud.update_new,
     "do_nothing": crud.do_nothing,
     # call targets: inbound routes, IVRs, ring groups
-    "create_routed": targets.create_routed,
-    "update_routed": targets.update_routed,
-    "update_ivr_unchecked": targets.update_ivr_unchecked,
+    "create_routed": destinations.create_routed,
+    "update_routed": destinations.update_routed,
+    "update_ivr_unchecked": destinations.update_ivr_unchecked,
     # Class of Service
     "create_pair": classofservice.create_pair,
     # timers
@@ -71,16 +66,16 @@ ACTIONS: dict[str, Action] = {
     "create_holidaytimer": timers.create_holidaytimer,
     "update_holidaytimer": timers.update_holidaytimer,
     # inbound routes
-    "create_inbound_route": inboundroutes.create_inbound_route,
+    "create_inbound_route": destinations.create_inbound_route,
     # destinations
     "destinations": destinations.destinations,
     # routes
-    "create_route": routes.create_route,
+    "create_route": trunks.create_route,
     # trunks
     "create_trunk": trunks.create_trunk,
     "create_trunk_with_slip": trunks.create_trunk_with_slip,
     # globals
-    "update_and_reread": globals.update,
+    "update_and_reread": system.update_globals,
     # extensions
     "create_mailbox": extensions.create_mailbox,
     "create_mailbox_caught": extensions.caught(extensions.create_mailbox),
@@ -199,12 +194,12 @@ ACTIONS: dict[str, Action] = {
 
 CHECKS: dict[str, Check] = {
     # every resource
-    "key_is_new": Check(checks.key_is_new, ("save",)),
-    "key_is_free": Check(checks.key_is_free),
+    "key_is_new": Check(crud.key_is_new, ("save",)),
+    "key_is_free": Check(crud.key_is_free),
     "crash": Check(crud.crash),
     # call targets
-    "targets_resolve": Check(targets.targets_resolve, targets.FIELDS),
-    "targets_crash": Check(targets.targets_crash),
+    "targets_resolve": Check(destinations.targets_resolve, destinations.FIELDS),
+    "targets_crash": Check(destinations.targets_crash),
     # Class of Service
     "pair_is_complete": Check(classofservice.pair_is_complete, ("IPphone_pkey", "COS_pkey")),
     "pair_is_new": Check(classofservice.pair_is_new, ("save",)),
@@ -217,8 +212,8 @@ CHECKS: dict[str, Check] = {
     "mac_is_listed": Check(extensions.mac_is_listed, ("macaddr",)),
     "mac_lookup_crashes": Check(extensions.mac_lookup_crashes, ("macaddr",)),
     # tenants
-    "default_tenant_stays": Check(checks.default_tenant_stays),
-    "tenant_is_unused": Check(checks.tenant_is_unused),
+    "default_tenant_stays": Check(tenants.default_tenant_stays),
+    "tenant_is_unused": Check(tenants.tenant_is_unused),
     # templates
     "blfkeyname_only_in_new_sip_template": Check(templates.only_in_new_sip_template, ("blfkeyname",)),
     "blfkeyname_only_in_sip_template": Check(templates.only_in_sip_template, ("blfkeyname",)),

@@ -1,13 +1,16 @@
-"""Looks through a zip file before anything is made of it, within bounds of memory and time."""
+"""Checks an uploaded zip file or database before anything is restored from it, within bounds of memory and time."""
 
 from __future__ import annotations
 
+import sqlite3
 import stat
 import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
 from io import BytesIO
+
+from sarkmock.pbx.database import Database
 
 CHUNK = 1 << 16
 LARGEST_CONTENT = 128 * 1024 * 1024
@@ -75,3 +78,33 @@ def _member_problems(member: zipfile.ZipInfo) -> Iterator[str]:
 def leads_out(name: str) -> bool:
     """Whether a member's name could lead out of the directory that it is unpacked in."""
     return name.startswith("/") or ".." in name.split("/") or "\\" in name or "\0" in name or name[1:2] == ":"
+
+
+# A SARK always has its globals and at least one tenant.
+NEVER_EMPTY = ("globals", "cluster")
+
+
+class Unrestorable(Exception):
+    """Bytes that cannot be restored; the message is a clause that speaks of "it"."""
+
+
+def open_database(image: bytes, database: str) -> Database:
+    """The database that the bytes hold, which is what a restore puts in place of the PBX's; Unrestorable."""
+    aside = Database(database)
+    try:
+        aside.load(image)
+    except sqlite3.DatabaseError as error:
+        raise Unrestorable(str(error)) from None
+    for table in NEVER_EMPTY:
+        if not aside.size(table):
+            raise Unrestorable(f"it is no SARK database: nothing is in its table {table}")
+    return aside
+
+
+def database_complaint(image: bytes, database: str) -> str | None:
+    """Why the bytes cannot be restored; None if they can, which is tried out."""
+    try:
+        open_database(image, database)
+    except Unrestorable as error:
+        return str(error)
+    return None

@@ -15,7 +15,7 @@ from sarkmock.http.replies import NotFound, Reply
 from sarkmock.laravel import php
 from sarkmock.laravel.php import UploadedFile
 from sarkmock.pbx import pbx_files
-from sarkmock.pbx.actions import archives, database_image, stored
+from sarkmock.pbx.actions import archives, stored
 from sarkmock.pbx.actions.snapshots import unrestorable
 from sarkmock.pbx.actions.stored import Shelf
 from sarkmock.pbx.database import Database
@@ -136,8 +136,8 @@ def opened(content: bytes, database: str) -> Backup:
     if DATABASE not in archive.namelist():
         return Backup(archive, None)
     try:
-        return Backup(archive, database_image.opened(archive.read(DATABASE), database))
-    except database_image.Unrestorable as error:
+        return Backup(archive, archives.open_database(archive.read(DATABASE), database))
+    except archives.Unrestorable as error:
         raise archives.Unsound(f"holds a {DATABASE} that cannot be restored: {error}") from None
 
 

@@ -8,7 +8,7 @@ from sarkmock.http.context import Context
 from sarkmock.http.replies import Reply
 from sarkmock.laravel import php
 from sarkmock.pbx.actions import crud
-from sarkmock.pbx.actions.checks import first_of
+from sarkmock.pbx.actions.crud import first_of
 
 EXTENSION, RULE = "IPphone_pkey", "COS_pkey"
 

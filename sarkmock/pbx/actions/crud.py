@@ -1,4 +1,4 @@
-"""The five generic verbs over a table; quirks call them. Knows rows and columns, no particular resource."""
+"""The five generic verbs over a table, and checks of its key; quirks call them. Knows no particular resource."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from sarkmock.http.context import Context
-from sarkmock.http.replies import PhpError, QueryError, QueryRefused, Reply
+from sarkmock.http.replies import Conflict, PhpError, QueryError, QueryRefused, Reply
 from sarkmock.laravel import php
 from sarkmock.pbx.database import Row, quote
 from sarkmock.spec.operations import Table
@@ -157,3 +157,33 @@ def table_of(context: Context) -> Table:
 def row_of(context: Context) -> Row:
     assert context.row is not None, context.operation.id
     return context.row
+
+
+def key_is_new(context: Context) -> None:
+    """A key that is taken is refused with 422 under the name ``save``."""
+    key = context.input.get("pkey")
+    if taken(context, key):
+        context.refuse("save", f"Duplicate Key - {text('pkey', key)}")
+
+
+def key_is_free(context: Context) -> None:
+    """A key that is taken is refused with 409, once the body is in order."""
+    if not context.errors and taken(context, context.input.get("pkey")):
+        raise Conflict("Key already exists")
+
+
+def taken(context: Context, key: Any) -> bool:
+    """Whether the table has a row of that key; null asks for a row without one."""
+    table, wanted = table_of(context), first_of(key)
+    if wanted is None and key is not None:
+        return False  # a null in an array is compared with =, which null never satisfies
+    if isinstance(wanted, bool):
+        wanted = int(wanted)  # as Laravel binds it
+    elif wanted is not None:
+        wanted = php.trim(php.to_text(wanted))
+    return context.state.tables.count(table.name, table.key, wanted) > 0
+
+
+def first_of(value: Any) -> Any:
+    """The value that Laravel's query builder binds: of an array, the first scalar inside (false if there is none)."""
+    return next(iter(php.flattened(value)), False)

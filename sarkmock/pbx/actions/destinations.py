@@ -1,9 +1,15 @@
-"""The list of everything a call can be routed to. Knows the tables that hold targets, nothing else."""
+"""Where calls can be sent: the list of destinations, and the route class that the dialplan keeps for each."""
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 from sarkmock.http.context import Context
-from sarkmock.http.replies import Reply
+from sarkmock.http.replies import PhpError, Reply
+from sarkmock.laravel import php
+from sarkmock.pbx.actions import crud
+from sarkmock.pbx.database import Database, Row
 
 # Group -> table and filter. The product asks for the keys alone, so that extensions, ring groups and custom apps come
 # in the order of their keys; the others in the order in which they were created (recorded exchange 1069/37).
@@ -22,3 +28,148 @@ def destinations(context: Context) -> Reply:
     tables = context.state.tables
     found = {group: tables.values(table, "pkey", where) for group, (table, where) in GROUPS.items()}
     return Reply({group: keys for group, keys in found.items() if keys} or [])
+
+
+ABSTRACT = {
+    "None": 0,
+    "Default IVR": 3,
+    "DISA": 5,
+    "CALLBACK": 6,
+    "Retrieve Voicemail": 20,
+    "Leave Voicemail": 21,
+    "Operator": 100,
+    "Hangup": 101,
+}
+# Tables whose keys are targets, in the order in which the product looks.
+TABLES = {"speed": 1, "queue": 4, "ivrmenu": 2, "appl": 10}
+EXTENSION = re.compile(r"\*?([0-9]{3,6})\n?")
+UNRESOLVED = 404
+
+# A variable that names a target -> the column that keeps its class.
+CLASSES = {
+    "openroute": "routeclassopen",
+    "closeroute": "routeclassclosed",
+    "outcome": "outcomerouteclass",
+    **{f"option{digit}": f"routeclass{digit}" for digit in range(12)},
+}
+FIELDS = tuple(CLASSES)
+
+
+def route_class(tables: Database, value: Any, field: str | None = None) -> int | None:
+    """The class of a target, None if it leads nowhere; PhpError naming ``field`` for an array."""
+    if not value or value is True or value == "0":  # PHP: empty(), and true == "None"
+        return 0
+    if isinstance(value, (list, dict)):
+        message = "preg_match(): Argument #2 ($subject) must be of type string, array given"
+        raise PhpError(message, "TypeError", field)
+    text = php.to_text(value)
+    if text in ABSTRACT:
+        return ABSTRACT[text]
+    if is_extension(tables, text):
+        return 1
+    for table, found in TABLES.items():
+        if tables.count(table, "pkey", text):
+            return found
+    return line_class(tables, text)
+
+
+def is_extension(tables: Database, text: str) -> bool:
+    """A number of three to six digits, or its mailbox with a star before it."""
+    match = EXTENSION.fullmatch(text)
+    return match is not None and tables.count("ipphone", "pkey", match[1]) > 0
+
+
+def line_class(tables: Database, text: str) -> int | None:
+    """Trunk groups, sibling PBXs (their keys hold a tilde), and every other trunk or inbound route."""
+    line = tables.first("lineio", "pkey", text)
+    carrier = line and tables.first("carrier", "pkey", line["carrier"])
+    if not carrier:
+        return None
+    if carrier["carriertype"] == "group":
+        return 11
+    return 8 if "~" in text else 9
+
+
+def targets_resolve(context: Context) -> None:
+    """Every target must lead somewhere; one that is not sent is judged by the class that the row has.
+
+    A key that is taken was reason enough to refuse.
+    """
+    if "save" in context.errors:
+        return
+    for field in known_targets(context):
+        value = context.input.get(field)
+        if leads_nowhere(context, field, value):
+            context.refuse(field, f"The target could not be resolved {php.to_text(value)}")
+
+
+def targets_crash(context: Context) -> None:
+    """The function that resolves a target is missing."""
+    if "save" not in context.errors and any(context.input.get(field) is not None for field in known_targets(context)):
+        raise PhpError("Call to undefined function App\\Http\\Controllers\\get_route_class()", "Error")
+
+
+def leads_nowhere(context: Context, field: str, value: Any) -> bool:
+    if value is None:
+        return context.row is not None and context.row[CLASSES[field]] in (UNRESOLVED, str(UNRESOLVED))
+    return route_class(context.state.tables, value, field) is None
+
+
+def create_routed(context: Context) -> Reply:
+    """A new row, with the class of every target that was sent."""
+    row = crud.new_row(context)
+    crud.fill(context, row)
+    classify(context, row)
+    return crud.store(context, row)
+
+
+def update_routed(context: Context) -> Reply:
+    """An update that also renews the class of every target that was sent."""
+    row = crud.row_of(context)
+    before = dict(row)
+    crud.fill(context, row)
+    classify(context, row)
+    crud.save_changes(context, before, row)
+    return Reply(crud.visible(context, row))
+
+
+def update_ivr_unchecked(context: Context) -> Reply:
+    """The product's update of an IVR: keys whose target leads nowhere are kept, and end the look at those after them.
+
+    It looks at one key more than there are; its class has no column.
+    """
+    row = crud.row_of(context)
+    before = dict(row)
+    crud.fill(context, row)
+    for digit in range(13):
+        field, column = f"option{digit}", f"routeclass{digit}"
+        value = context.input.get(field)
+        if value is not None:
+            found = route_class(context.state.tables, value, field)
+            row[column] = UNRESOLVED if found is None else found
+        if row.get(column) in (UNRESOLVED, str(UNRESOLVED)):
+            break
+    crud.save_changes(context, before, row)
+    return Reply(crud.visible(context, row))
+
+
+def classify(context: Context, row: Row) -> None:
+    """Set the class of every target that was sent; null counts as not sent."""
+    for field in known_targets(context):
+        value = context.input.get(field)
+        if value is not None:
+            found = route_class(context.state.tables, value, field)
+            row[CLASSES[field]] = UNRESOLVED if found is None else found
+
+
+def known_targets(context: Context) -> list[str]:
+    return [field for field in CLASSES if field in context.operation.rules]
+
+
+def create_inbound_route(context: Context) -> Reply:
+    """A new inbound route with the classes of its targets; its technology is its carrier, DiD or CLID."""
+    row = crud.new_row(context)
+    crud.fill(context, row)
+    classify(context, row)
+    row["technology"] = row["carrier"]
+    return crud.store(context, row)

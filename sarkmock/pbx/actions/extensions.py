@@ -18,8 +18,7 @@ from sarkmock.pbx.actions.ami import require_pbx
 from sarkmock.pbx.actions.crud import insert, new_row, row_of, save_changes, table_of, visible
 from sarkmock.pbx.asterisk import db_get, db_put
 from sarkmock.pbx.database import Row
-from sarkmock.pbx.mac_vendors import vendor_of
-from sarkmock.pbx.pbx_files import MAC_VENDORS
+from sarkmock.pbx.pbx_files import MAC_VENDORS, vendor_of
 from sarkmock.pbx.state import State
 
 PASSWORD_LENGTH = 12

@@ -9,7 +9,7 @@ from sarkmock.http.context import Context
 from sarkmock.http.replies import NotFound, PhpError, Refusal, Reply
 from sarkmock.laravel.php import UploadedFile
 from sarkmock.pbx import pbx_files
-from sarkmock.pbx.actions import archives, database_image, stored
+from sarkmock.pbx.actions import archives, stored
 from sarkmock.pbx.actions.stored import Shelf
 
 SNAPSHOTS = Shelf(pbx_files.SNAPSHOTS, "snapshot", "snapshot set", re.compile(r"sark\.db\.[0-9]+"))
@@ -52,7 +52,7 @@ def is_sound(context: Context) -> None:
     if not isinstance(file, UploadedFile) or context.errors:
         return
     try:
-        problem = database_image.complaint(unpacked(file.content), context.state.tables.name)
+        problem = archives.database_complaint(unpacked(file.content), context.state.tables.name)
     except archives.Unsound as error:
         context.refuse(FIELD, f"The {FIELD} {error}.")
     else:
@@ -98,8 +98,8 @@ def restore(context: Context) -> Reply:
     if file is None:
         raise NotFound({"Error": "snapshot file not found"})
     try:
-        tables = database_image.opened(file.content, context.state.tables.name)
-    except database_image.Unrestorable as error:
+        tables = archives.open_database(file.content, context.state.tables.name)
+    except archives.Unrestorable as error:
         raise unrestorable(name, str(error)) from None
     context.state.tables.restore(tables.dump())
     return Reply({"restored": name})

@@ -1,9 +1,10 @@
-"""System commands: commit, reboot, and the run state of the PBX (sark-v6-api.txt lines 552-560)."""
+"""Global settings, and system commands: commit, reboot, run state (sark-v6-api.txt lines 552-560)."""
 
 from __future__ import annotations
 
 from sarkmock.http.context import Context
 from sarkmock.http.replies import Reply, Unavailable
+from sarkmock.pbx.actions import crud
 
 
 def commit(context: Context) -> Reply:
@@ -39,3 +40,11 @@ def show_example(context: Context) -> Reply:
     """An answer that never changes is what the document shows."""
     content = context.operation.spec["responses"]["200"]["content"]["application/json"]
     return Reply(content["example"])
+
+
+def update_globals(context: Context) -> Reply:
+    """Unlike elsewhere, numbers that were sent as text come back as numbers where the column holds them."""
+    crud.update(context)
+    table, row = crud.table_of(context), crud.row_of(context)
+    stored = context.state.tables.first(table.name, table.key, row[table.key])
+    return Reply(crud.visible(context, stored or row))

@@ -7,8 +7,7 @@ from typing import Any
 from sarkmock.http.context import Context
 from sarkmock.http.replies import Conflict, Reply
 from sarkmock.laravel import php
-from sarkmock.pbx.actions.checks import first_of
-from sarkmock.pbx.actions.crud import row_of, table_of, visible
+from sarkmock.pbx.actions.crud import first_of, row_of, table_of, visible
 
 NOT_A_BLF_TEMPLATE = "blfkeyname reference must be of type 'BLF Template'!"
 

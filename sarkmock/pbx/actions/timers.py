@@ -6,7 +6,7 @@ from sarkmock.http.context import Context
 from sarkmock.http.replies import Reply
 from sarkmock.laravel import php
 from sarkmock.pbx.actions import crud
-from sarkmock.pbx.actions.targets import UNRESOLVED, route_class
+from sarkmock.pbx.actions.destinations import UNRESOLVED, route_class
 from sarkmock.pbx.database import Row
 
 

@@ -1,4 +1,4 @@
-"""Trunks: names, technology and Asterisk stanzas of a new one, the host of a changed one."""
+"""Trunks: names, technology and Asterisk stanzas of a new one, the host of a changed one. Outbound routes."""
 
 from __future__ import annotations
 
@@ -96,3 +96,11 @@ def host_is_valid(context: Context) -> None:
         raise PhpError(message, "TypeError", "host")
     if not (is_ip(php.to_text(host)) or DOMAIN.fullmatch(php.to_text(host))):
         context.refuse("host", f"Host must be valid IP or valid domain name {php.to_text(host)}")
+
+
+def create_route(context: Context) -> Reply:
+    """A new route, without the outcome that the page took over from ring groups (E61): routes have no such column."""
+    row = crud.new_row(context)
+    crud.fill(context, row)
+    row.pop("outcome", None)
+    return crud.store(context, row)

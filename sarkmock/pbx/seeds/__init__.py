@@ -11,9 +11,8 @@ from typing import Any
 
 from sarkmock.pbx.database import OLDEST
 from sarkmock.pbx.seed import MOST_PROBLEMS, Origins, Place, Seed, SeedError, and_more, merged, shape_problems
-from sarkmock.pbx.seeds.big import big
 from sarkmock.pbx.seeds.checks import refused
-from sarkmock.pbx.seeds.copies import with_copies
+from sarkmock.pbx.seeds.generated import big, with_copies
 from sarkmock.spec import yaml12
 from sarkmock.spec.loading import Document, load
 from sarkmock.spec.yaml12 import FileError

@@ -15,7 +15,7 @@ from sarkmock.http.replies import PhpError
 from sarkmock.laravel.php import to_text
 from sarkmock.laravel.validation import Validator
 from sarkmock.pbx.actions import CHECKS
-from sarkmock.pbx.actions.targets import ABSTRACT, TABLES, route_class
+from sarkmock.pbx.actions.destinations import ABSTRACT, TABLES, route_class
 from sarkmock.pbx.database import Database, Row
 from sarkmock.pbx.seed import Place, Seed
 from sarkmock.pbx.state import State

@@ -16,7 +16,7 @@ from sarkmock.pbx.shorewall.addresses import (
     mac,
 )
 from sarkmock.pbx.shorewall.lists import Undecided, Wrong, arguments, bracketed, comma_list, compiled, fields
-from sarkmock.pbx.shorewall.zones import without_parentheses
+from sarkmock.pbx.shorewall.site import without_parentheses
 
 IPV4_NETS = compiled(r"!?(?:[+&~%^]|\d+\.|.+\..+\.)")
 IPV4_RANGE = compiled(r"!?(\d+\.\d+\.\d+\.\d+)-(\d+\.\d+\.\d+\.\d+)")

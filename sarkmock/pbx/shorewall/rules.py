@@ -12,9 +12,8 @@ from sarkmock.pbx.shorewall.columns import Row, row_of
 from sarkmock.pbx.shorewall.hosts import ALL, Place
 from sarkmock.pbx.shorewall.lists import Wrong, action_parts, comma_list, unparenthesized
 from sarkmock.pbx.shorewall.logging import level
-from sarkmock.pbx.shorewall.site import Exhausted, Site
+from sarkmock.pbx.shorewall.site import Exhausted, Site, Zones, specifications, split_zone
 from sarkmock.pbx.shorewall.words import Action, Words, words
-from sarkmock.pbx.shorewall.zones import Zones, specifications, split_zone
 
 DEEPEST = 10
 ONE_RULE = 40

@@ -1,11 +1,17 @@
-"""What the rest of a firewall's configuration defines for its rules, and what is wrong with them."""
+"""The firewall around a rules file, and the zones that SOURCE and DEST name in it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from sarkmock.pbx.shorewall.lists import Wrong, arguments, comma_list, compiled
+
 FIREWALL = "fw"
+EVERY = compiled(r"((?:all|any)[-+]*)(![^:]+)?(:.*)?")
+SEVERAL = compiled(r"([^:]+,[^:]+)(:.*)?")
+BROKEN_EXCLUSION = re.compile(r"^!,|^!.*!|,,|,$")
 
 
 class Exhausted(Exception):
@@ -39,3 +45,72 @@ class Mistake:
     @property
     def place(self) -> str:
         return "(EOF)" if self.line is None else f"(line {self.line})"
+
+
+def specifications(text: str, column: str) -> Iterator[str]:
+    """Several zones, each with its hosts in parentheses."""
+    begin = text.find(":(")
+    if begin < 0 or text.rfind(")") <= begin + 2:
+        yield text
+    else:
+        yield from map(without_parentheses, arguments(text, column))
+
+
+def without_parentheses(text: str) -> str:
+    """zone:(hosts) and (hosts) as they are without parentheses."""
+    begin = text.find(":(", 1)
+    if text.endswith(")") and 0 < begin < len(text) - 3:
+        return f"{text[:begin]}:{text[begin + 2:-1]}"
+    return text
+
+
+def split_zone(text: str, at_least: int) -> tuple[str, str, str]:
+    """The zone, the colon, and what follows it."""
+    colon = text.find(":", at_least)
+    return (text, "", "") if colon < 0 else (text[:colon], ":", text[colon + 1:])
+
+
+class Zones:
+    """The zones of a rule's two columns."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.within_zone = False
+        self.wild = False
+
+    def listed(self, text: str, column: str) -> list[str]:
+        if found := EVERY.fullmatch(text):
+            names, rest = self.all_zones(found[1], found[2], column), found[3]
+        elif "," in text and (found := SEVERAL.fullmatch(text)):
+            self.wild = True
+            self.within_zone = found[1].endswith("+")
+            names, rest = comma_list(found[1].removesuffix("+"), "zone"), found[2]
+        else:
+            return [text]
+        return [name + (rest or "") for name in dict.fromkeys(names)]
+
+    def all_zones(self, word: str, exclusion: str | None, column: str) -> list[str]:
+        self.wild = True
+        excluded = set()
+        if exclusion is not None:
+            if BROKEN_EXCLUSION.search(exclusion):
+                raise Wrong(f"Invalid exclusion list ({exclusion})")
+            excluded = set(exclusion[1:].split(","))
+            for zone in exclusion[1:].split(","):
+                if zone not in self.site.zones:
+                    raise Wrong(f"Unknown zone ({zone})")
+        suffix = word[3:]
+        if suffix not in ("", "+", "-", "+-", "-+"):
+            raise Wrong(f"Invalid {column} (all{suffix})")
+        self.within_zone = self.within_zone or "+" in suffix
+        excluded |= {self.site.firewall} if "-" in suffix else set()
+        return [zone for zone in self.site.zones if zone not in excluded]
+
+    def differ(self, source: str, dest: str, action: str) -> bool:
+        """Rules for several zones leave out those within one."""
+        if not self.wild or self.within_zone:
+            return True
+        zone = dest.partition(":")[0]
+        if zone not in self.site.zones:
+            zone = self.site.firewall if action.startswith("REDIRECT") else ""
+        return source.partition(":")[0] != zone

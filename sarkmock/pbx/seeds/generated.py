@@ -1,15 +1,19 @@
-"""A large PBX, made by rule: the same one every time."""
+"""What seeds hold that is computed: the PBX of `big`, the backup and the snapshot of `examples`."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from sarkmock.pbx import pbx_files
+from sarkmock.pbx.actions.backups import pack
 from sarkmock.pbx.database import Row
 from sarkmock.pbx.seed import Seed
+from sarkmock.pbx.state import File, State
 
 EXTENSIONS, TENANTS = 10_000, 20
 FIRST = 10_000
 NAMES = ("Reception", "Accounts", "Sales", "Workshop", "Stores", "Dispatch", "Support", "Meeting Room")
+WRITTEN = 1717236000  # the time in the names of the backup and the snapshot
 
 
 def big(database: str) -> Seed:
@@ -30,3 +34,11 @@ def extension(number: int) -> Row:
     return {"pkey": str(FIRST + number), "cluster": f"tenant{number % TENANTS:02}",
             "desc": f"{NAMES[number % len(NAMES)]} {number}", "device": "General SIP", "technology": "SIP",
             "location": "local", "passwd": f"big{number:09}", "callerid": str(FIRST + number)}
+
+def with_copies(seed: Seed) -> Seed:
+    """The seed with a backup and a snapshot of what it holds."""
+    state = State(seed, now=WRITTEN)
+    image = state.tables.dump()
+    copies = {f"{pbx_files.BACKUPS}/sarkbak.{WRITTEN}.zip": pack(state, File(image, WRITTEN)),
+              f"{pbx_files.SNAPSHOTS}/sark.db.{WRITTEN}": image}
+    return replace(seed, files=seed.files | copies)
