@@ -1,8 +1,8 @@
 """What the contract suite uses of the mock, and other tools may: the document, rules, Laravel's input."""
 
 from sarkmock.atomic import write_whole
-from sarkmock.cli.listening import begin as begin_listening
-from sarkmock.cli.listening import run as run_server
+from sarkmock.cli.listening import begin_listening as begin_listening
+from sarkmock.cli.listening import run_server as run_server
 from sarkmock.cli.proxying import Listening, open_proxy
 from sarkmock.faults import FaultError
 from sarkmock.http.engine import WEB_SERVERS, Engine

@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 from sarkmock.http.engine import Engine, Request
 from sarkmock.http.replies import Reply
 from sarkmock.pbx.pbx_files import MAC_VENDORS
-from sarkmock.pbx.state import File, State
+from sarkmock.pbx.state import PbxFile, State
 
 Exchange = Mapping[str, Any]
 
@@ -83,7 +83,7 @@ def factory_fresh(state: State) -> None:
     """The seed, without the files and calls that a box has only once it was used, and without a list of vendors."""
     state.reset()
     state.files.clear()
-    state.files[MAC_VENDORS] = File(b"", state.clock.now())
+    state.files[MAC_VENDORS] = PbxFile(b"", state.clock.now())
 
 
 def compare(exchange: Exchange, reply: Reply) -> Difference | None:

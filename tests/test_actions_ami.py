@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sarkmock.http.engine import Engine, Request
-from sarkmock.pbx.state import File
+from sarkmock.pbx.state import PbxFile
 from tests.amibox import (
     EMPTY,
     INSTANCES,
@@ -152,7 +152,7 @@ class TestMailboxes:
         box = "/var/spool/asterisk/voicemail/default/1001"
         names = ("INBOX/msg0000.txt", "INBOX/msg0000.wav", "INBOX/msg0001.txt", "Old/msg0000.txt", "Work/msg0000.txt")
         for name in names:
-            engine.state.files[f"{box}/{name}"] = File(b"", 0.0)
+            engine.state.files[f"{box}/{name}"] = PbxFile(b"", 0.0)
         count = ami(engine, "MailboxCount/1001")[1]
         assert (count["UrgMessages"], count["NewMessages"], count["OldMessages"]) == ("0", "2", "1")
         assert count["Mailbox"] == "1001@default"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sarkmock.http.engine import Engine
-from sarkmock.pbx.state import File
+from sarkmock.pbx.state import PbxFile
 from tests.boxes import NOW, WAV, box, database, send, upload, zipped
 
 NAME = f"sarkbak.{NOW}.zip"
@@ -23,7 +23,7 @@ def pbx(request: pytest.FixtureRequest) -> Engine:
 
 def test_a_backup_is_a_zip_file_of_the_pbx(pbx: Engine) -> None:
     upload(pbx, "/greetings", "greeting", "usergreeting1001.wav", WAV)
-    pbx.state.files[VOICEMAIL] = File(b"hello", NOW)
+    pbx.state.files[VOICEMAIL] = PbxFile(b"hello", NOW)
     assert send(pbx, "GET /backups/new").body == {"newbackupname": NAME}
     reply = send(pbx, f"GET /backups/{NAME}")
     assert reply.content_type == "application/zip"
@@ -48,8 +48,8 @@ def change_everything(engine: Engine) -> None:
     send(engine, "POST /tenants", {"pkey": "later", "description": "Later"})
     upload(engine, "/greetings", "greeting", "usergreeting2002.wav", WAV)
     for path in ("/etc/asterisk/sip.conf", VOICEMAIL, "/var/lib/ldap/sark.local.ldif"):
-        engine.state.files[path] = File(b"changed", NOW)
-    engine.state.files["/etc/asterisk/later.conf"] = File(b"new", NOW)
+        engine.state.files[path] = PbxFile(b"changed", NOW)
+    engine.state.files["/etc/asterisk/later.conf"] = PbxFile(b"new", NOW)
 
 
 def differing(engine: Engine, before: dict[str, bytes]) -> set[str]:
@@ -77,7 +77,7 @@ FLAGS = {"restoredb": "db", "restoreasterisk": "asterisk", "restoreusergreeting"
 
 def changed_pbx(profile: str) -> tuple[Engine, dict[str, bytes]]:
     engine = box(profile)
-    engine.state.files[VOICEMAIL] = File(b"hello", NOW)
+    engine.state.files[VOICEMAIL] = PbxFile(b"hello", NOW)
     upload(engine, "/greetings", "greeting", "usergreeting1001.wav", WAV)
     before = {path: file.content for path, file in engine.state.files.items()}
     send(engine, "GET /backups/new")
@@ -178,7 +178,7 @@ def test_the_shipped_product_looks_at_the_type_alone(kind: str) -> None:
 
 def test_a_backup_on_the_server_that_went_bad_restores_nothing(pbx: Engine) -> None:
     bad = zipped({"opt/sark/db/sark.db": b"x", "etc/asterisk/sip.conf": b"evil"})
-    pbx.state.files[f"/opt/sark/bkup/{NAME}"] = File(bad, NOW)
+    pbx.state.files[f"/opt/sark/bkup/{NAME}"] = PbxFile(bad, NOW)
     before = dict(pbx.state.files)
     reply = send(pbx, f"PUT /backups/{NAME}", {"restoredb": True, "restoreasterisk": True})
     assert reply.status == 422

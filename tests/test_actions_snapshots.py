@@ -11,7 +11,7 @@ import pytest
 
 from sarkmock.http.engine import Engine
 from sarkmock.pbx import database as databases
-from sarkmock.pbx.state import File
+from sarkmock.pbx.state import PbxFile
 from tests.boxes import NOW, box, database, send, tables, upload, upload_all, zipped
 
 NAME = f"sark.db.{NOW}"
@@ -59,7 +59,7 @@ def test_a_restore_brings_all_of_it_back(pbx: Engine) -> None:
 
 
 def test_a_snapshot_of_a_real_sark_is_restored(pbx: Engine) -> None:
-    pbx.state.files[f"/opt/sark/snap/{NAME}"] = File(database(*REAL), NOW)
+    pbx.state.files[f"/opt/sark/snap/{NAME}"] = PbxFile(database(*REAL), NOW)
     assert send(pbx, f"PUT /snapshots/{NAME}").status == 200
     assert tenants(pbx) == ["acme", "default"]
     acme = send(pbx, "GET /tenants/acme").body
@@ -76,7 +76,7 @@ def test_a_database_in_wal_mode_is_restored(pbx: Engine) -> None:
         for statement in REAL:
             live.executescript(statement)
         live.close()
-        pbx.state.files[f"/opt/sark/snap/{NAME}"] = File(file.read_bytes(), NOW)
+        pbx.state.files[f"/opt/sark/snap/{NAME}"] = PbxFile(file.read_bytes(), NOW)
     assert send(pbx, f"PUT /snapshots/{NAME}").status == 200
     assert tenants(pbx) == ["acme", "default"]
 

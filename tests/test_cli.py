@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from sarkmock import profiles
-from sarkmock.cli import OWN, cli
+from sarkmock.cli import OWN_COMMANDS, cli
 from sarkmock.suite_api import compile_document, deviations, load
 from tests.serving import COMMAND, mistake, sarkmock
 
@@ -208,7 +208,7 @@ def test_the_help_needs_no_library_of_the_suite():
 
 
 def test_the_summaries_of_the_help_are_those_of_the_commands():
-    for name, (_, _, summary) in OWN.items():
+    for name, (_, _, summary) in OWN_COMMANDS.items():
         assert summary == cli.get_command(None, name).get_short_help_str(limit=120)
 
 

@@ -15,7 +15,7 @@ from schemathesis.specs.openapi.checks import (
 
 from sarkmock import Engine, Journal, create_app
 from sarkmock.control import Control
-from sarkmock.control.contract import document, endpoints
+from sarkmock.control.contract import control_document, endpoints
 from sarkmock.faults import Faults
 
 CONFORMANCE = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance,
@@ -23,11 +23,11 @@ CONFORMANCE = [not_a_server_error, status_code_conformance, content_type_conform
 
 
 def test_it_is_valid_openapi():
-    validate(document())
+    validate(control_document())
 
 
 def test_every_request_body_is_a_component_and_may_be_yaml():
-    for path, item in document()["paths"].items():
+    for path, item in control_document()["paths"].items():
         for method in item.keys() - {"parameters"}:
             content = item[method].get("requestBody", {}).get("content")
             if content:
@@ -38,7 +38,7 @@ def test_every_request_body_is_a_component_and_may_be_yaml():
 
 def test_every_endpoint_has_a_sentence_and_names_its_refusals():
     for endpoint in endpoints():
-        spec = document()["paths"][endpoint.path][endpoint.method.lower()]
+        spec = control_document()["paths"][endpoint.path][endpoint.method.lower()]
         assert spec["summary"][0].isupper()
         assert not spec["summary"].endswith(".")
         assert endpoint.open or {"401", "403"} <= spec["responses"].keys(), endpoint.id
@@ -71,7 +71,7 @@ def test_the_control_plane_conforms(control, endpoint, mode):
 
 
 def test_no_unquoted_comma_makes_a_property_of_the_rest_of_a_sentence():
-    pending = [document()]
+    pending = [control_document()]
     for value in pending:
         if isinstance(value, dict):
             assert [key for key, member in value.items() if member is None and key != "default"] == []

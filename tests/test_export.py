@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import pytest
 
 from sarkmock import Engine, Seed, State, load_seed, profiles
-from sarkmock.export import FORMS, as_bruno
+from sarkmock.export import TEXT_FORMS, as_bruno
 from sarkmock.export.requests import Exported
 from sarkmock.export.requests import exported as requests_of
 from sarkmock.http.engine import Request
@@ -26,7 +26,7 @@ PROFILES = profiles()
 
 
 def exported(form: str, profile: str) -> str:
-    return FORMS[form](load(profile), BASE)
+    return TEXT_FORMS[form](load(profile), BASE)
 
 
 def curl_lines(text: str, commented: bool) -> list[tuple[str, str, str]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sarkmock.laravel.php.finfo import extension, mime_type
+from sarkmock.laravel.php.finfo import extension_of, mime_type
 from tests.replay import read
 
 FILES = read(Path(__file__).parent / "cases" / "file-types.jsonl.gz")
@@ -30,4 +30,4 @@ def test_there_are_hundreds_of_files() -> None:
     (b"RIFF\0\0\0\0WAVE", "wav"), (b"\xff\xe3\x90\0", "mp3"), (b"\0\0\1\xb3", "mpeg"), (b"PK\5\6" + bytes(18), "zip"),
     (b"text", "txt"), (b"\0\1\2", "bin"), (b"", None)])
 def test_the_extension_that_a_rule_asks_for(content: bytes, expected: str | None) -> None:
-    assert extension(content) == expected
+    assert extension_of(content) == expected

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sarkmock import CriteriaError, Engine, Fault, Journal, State, create_app
 from sarkmock.faults import Faults
-from sarkmock.journal.criteria import compare
+from sarkmock.journal.criteria import compare_values
 from tests.boxes import NOW
 
 ACME = {"pkey": "acme", "description": "A tenant"}
@@ -201,12 +201,12 @@ VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_si
 
 @given(VALUES)
 def test_a_value_does_not_differ_from_itself(value):
-    assert list(compare(value, json.loads(json.dumps(value)), "body")) == []
+    assert list(compare_values(value, json.loads(json.dumps(value)), "body")) == []
 
 
 @given(st.dictionaries(st.text(max_size=3), VALUES, max_size=4), st.text(max_size=3), VALUES)
 def test_only_what_is_expected_is_compared(expected, name, value):
     actual = expected | ({name: value} if name not in expected else {})
-    assert list(compare(expected, actual, "body")) == []
+    assert list(compare_values(expected, actual, "body")) == []
     if actual != expected:
-        assert list(compare(actual, expected, "body")) != []
+        assert list(compare_values(actual, expected, "body")) != []

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sarkmock.http.replies import PhpError
 from sarkmock.laravel.php import loosely_equal, to_number, to_text, trim
 from sarkmock.laravel.php.filters import csv, is_int, is_ip
-from sarkmock.laravel.php.finfo import extension, mime_type
+from sarkmock.laravel.php.finfo import extension_of, mime_type
 from sarkmock.laravel.php.pcre import matcher
 from sarkmock.laravel.php.values import from_bytes, is_numeric, length, to_bytes
 
@@ -183,7 +183,7 @@ def test_a_long_subject_may_match_all_the_same():
     (b"", "application/x-empty", None),
 ])
 def test_what_a_file_is(content, kind, ending):
-    assert (mime_type(content), extension(content)) == (kind, ending)
+    assert (mime_type(content), extension_of(content)) == (kind, ending)
 
 
 def test_only_one_module_knows_the_pcre_library():

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sarkmock import Engine, FileError, State, profiles
-from sarkmock.control.contract import document
+from sarkmock.control.contract import control_document
 from sarkmock.http.engine import Request
 from sarkmock.spec import yaml12
 from sarkmock.spec.profiles import described, overlay_files, product
@@ -142,7 +142,7 @@ def test_what_the_framework_says_is_in_the_document(tmp_path: Path, key: str, va
 @pytest.mark.parametrize("name", [*profiles(), "control"])
 def test_no_description_is_cut_off_by_a_comma(name: str) -> None:
     """An unquoted comma in a YAML flow mapping turns what follows into a key without a value."""
-    whole = document() if name == "control" else load(name)
+    whole = control_document() if name == "control" else load(name)
     pending: list[Any] = [whole]
     while pending:
         value = pending.pop()

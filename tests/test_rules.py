@@ -9,8 +9,8 @@ import pytest
 from sarkmock.http.replies import Framework, PhpError
 from sarkmock.laravel.email_address import is_address
 from sarkmock.laravel.php import UploadedFile
-from sarkmock.laravel.rules import IMPLICIT, NUMERIC, PRESENCE, RULES, WITH_PARAMETER
-from sarkmock.laravel.validation import LARAVEL_7, Validator, messages
+from sarkmock.laravel.rules import IMPLICIT, NUMERIC_RULES, PRESENCE, RULES, WITH_PARAMETER
+from sarkmock.laravel.validation import LARAVEL_7, Validator, laravel_messages
 from sarkmock.spec.loading import load
 from sarkmock.spec.yaml12 import read
 
@@ -80,8 +80,8 @@ def test_the_cases_are_in_their_notation(file):
 def test_every_documented_rule_has_cases_a_message_and_one_place_in_the_tables():
     assert {file.stem for file in FILES} == DOCUMENTED
     assert len(DOCUMENTED) == 22
-    assert set(messages(LARAVEL_7)) == DOCUMENTED - {"nullable"} | {"uploaded"}  # of an upload that was cut off
-    assert set(RULES) > IMPLICIT | NUMERIC | PRESENCE | WITH_PARAMETER
+    assert set(laravel_messages(LARAVEL_7)) == DOCUMENTED - {"nullable"} | {"uploaded"}  # of an upload that was cut off
+    assert set(RULES) > IMPLICIT | NUMERIC_RULES | PRESENCE | WITH_PARAMETER
 
 
 # What egulias/email-validator 3.2 took and refused when it was asked.

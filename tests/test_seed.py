@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from sarkmock.pbx.seed import Seed, SeedError
-from sarkmock.pbx.state import File, State
+from sarkmock.pbx.state import PbxFile, State
 from sarkmock.spec import yaml12
 from sarkmock.spec.yaml12 import FileError
 
@@ -99,7 +99,7 @@ def test_half_a_character_is_refused(content):
 def test_what_a_state_holds_is_a_seed_that_brings_it_back(tmp_path):
     state = State(read(tmp_path), now=1000.0)
     state.tables.insert("ipphone", {"pkey": "1001", "cluster": "acme", "desc": "01 ä\t'NO'"})
-    state.files["/image"] = File(b"\xff\0", 5.0)
+    state.files["/image"] = PbxFile(b"\xff\0", 5.0)
     again = State(Seed.of(yaml.safe_load(yaml12.dump(state.to_seed().content()))), now=2000.0)
     assert again.to_seed() == state.to_seed()
 

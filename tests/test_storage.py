@@ -21,7 +21,7 @@ from werkzeug.test import create_environ
 from sarkmock import Engine, State, create_app, load_seed
 from sarkmock.pbx.database import OLDEST
 from sarkmock.pbx.persistence import Kept, Storage, version
-from sarkmock.pbx.state import File
+from sarkmock.pbx.state import PbxFile
 from sarkmock.pbx.state_file import StateFile
 from sarkmock.spec.yaml12 import FileError
 from tests.serving import COMMAND, mistake, serving
@@ -45,7 +45,7 @@ def kept(file: Path) -> State:
 CHANGES = {
     "insert": lambda state, number: state.tables.insert("cluster", {"pkey": f"t{state.tables.changes}"}),
     "delete": lambda state, number: state.tables.delete("cluster", "pkey", f"t{number}"),
-    "write": lambda state, number: state.files.update({f"/f{number}": File(b"%d" % number, 1.5 * number)}),
+    "write": lambda state, number: state.files.update({f"/f{number}": PbxFile(b"%d" % number, 1.5 * number)}),
     "remove": lambda state, number: state.files.pop(f"/f{number}", None),
     "put": lambda state, number: state.astdb.update({("cfim", str(number)): "1"}),
     "call": lambda state, number: state.pbx.originate("1001", "1002", "internal", "x"),
@@ -238,7 +238,7 @@ def test_the_file_is_renewed_before_it_grows_without_end(tmp_path):
     state = State(load_seed("demo"), now=1000.0)
     with closing(Storage(file)) as storage:
         for number in range(40):
-            state.files["/large"] = File(bytes([number]) * 500_000, 1.0)
+            state.files["/large"] = PbxFile(bytes([number]) * 500_000, 1.0)
             storage.save(state)
         assert file.stat().st_size < 12_000_000
     assert contents(kept(file)) == contents(state)

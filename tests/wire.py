@@ -24,7 +24,7 @@ from sarkmock.http.engine import Engine
 from sarkmock.http.flask_app import create_app, direct
 from sarkmock.http.wsgi import API_PATH
 from sarkmock.pbx.pbx_files import MAC_VENDORS
-from sarkmock.pbx.state import File
+from sarkmock.pbx.state import PbxFile
 from tests import replay
 
 FILE = Path(__file__).parent / "cases" / "wire.jsonl.gz"
@@ -83,7 +83,7 @@ def differences(exchanges: Iterable[Mapping[str, Any]], engine: Engine, *, files
             scenario, client.saved = exchange["scenario"], {}
             replay.factory_fresh(engine.state)
             del engine.state.files[MAC_VENDORS]
-            engine.state.files |= {path: File(content, 0) for path, content in (files or {}).items()}
+            engine.state.files |= {path: PbxFile(content, 0) for path, content in (files or {}).items()}
         got = client.send(exchange["request"])
         aspect = difference(exchange["response"], got)
         if aspect and not stand_in(exchange["request"], exchange["response"]["status"]):

@@ -14,7 +14,7 @@ import click
 
 from sarkmock.redaction import printable, without_credentials
 
-OWN = {  # name -> where it is, and its summary, so that nothing is imported to print it
+OWN_COMMANDS = {  # name -> where it is, and its summary, so that nothing is imported to print it
     "serve": ("serve", "serve", "Answer the SARK V6 API on this machine until Ctrl-C."),
     "seeds": ("profiles", "seeds", "List the built-in seeds."),
     "routes": ("document", "routes", "List the operations, with hazard, rules and lines of the documentation."),
@@ -27,7 +27,8 @@ OWN = {  # name -> where it is, and its summary, so that nothing is imported to 
     "schema": ("lint", "schema", "Print the JSON Schema of seed or overlay files, for editors."),
     "completion": ("completion", "completion", "Print a script that completes commands, options and names in a shell."),
 }
-PLAIN = {"·": "-", "—": "-", "━": "-", "→": "->", "…": "...", "✓": "+"}  # for consoles without these characters
+# For consoles without these characters.
+PLAIN_CHARACTERS = {"·": "-", "—": "-", "━": "-", "→": "->", "…": "...", "✓": "+"}
 SUITE = "sarkmock.commands"  # entry points: commands of other packages
 
 
@@ -35,11 +36,11 @@ class Commands(click.Group):
     """Commands that are imported when they are used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*OWN, *(entry.name for entry in entry_points(group=SUITE))])
+        return sorted([*OWN_COMMANDS, *(entry.name for entry in entry_points(group=SUITE))])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in OWN:
-            module, name, _ = OWN[cmd_name]
+        if cmd_name in OWN_COMMANDS:
+            module, name, _ = OWN_COMMANDS[cmd_name]
             return cast(click.Command, getattr(import_module(f"sarkmock.cli.{module}"), name))
         return next((cast(click.Command, entry.load()) for entry in entry_points(group=SUITE, name=cmd_name)), None)
 
@@ -48,8 +49,8 @@ class Commands(click.Group):
             formatter.write_dl([(name, self._summary(ctx, name)) for name in self.list_commands(ctx)])
 
     def _summary(self, ctx: click.Context, name: str) -> str:
-        if name in OWN:
-            return OWN[name][2]
+        if name in OWN_COMMANDS:
+            return OWN_COMMANDS[name][2]
         command = self.get_command(ctx, name)
         return command.get_short_help_str(limit=120) if command else ""
 
@@ -110,7 +111,7 @@ def write_plainly() -> None:
 def plainer(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    return "".join(PLAIN.get(char, "?") for char in error.object[error.start:error.end]), error.end
+    return "".join(PLAIN_CHARACTERS.get(char, "?") for char in error.object[error.start:error.end]), error.end
 
 
 def is_mistake(error: Exception) -> bool:

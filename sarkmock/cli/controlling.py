@@ -13,7 +13,7 @@ from sarkmock.control import Control
 from sarkmock.faults import Fault, FaultError, Faults, read_faults
 from sarkmock.http.engine import Engine
 
-TOKEN = re.compile(r"[!-~]{8,}")
+TOKEN_PATTERN = re.compile(r"[!-~]{8,}")
 ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:.]+\](:[0-9]{1,5})?")
 
 
@@ -46,16 +46,16 @@ def control_of(host: str, off: bool, token: str | None, directory: Path | None,
         if not ORIGIN.fullmatch(origin):
             raise click.BadParameter(f"{origin!r} is not an origin like https://app.example:8443",
                                      param_hint="--control-origin")
-    if token is not None and not TOKEN.fullmatch(token):
+    if token is not None and not TOKEN_PATTERN.fullmatch(token):
         raise click.BadParameter("must be 8 or more of ASCII's letters, digits and signs", param_hint="--control-token")
     if off:
         return None
-    if token is None and (origins or not is_loopback(host)):
+    if token is None and (origins or not only_this_machine(host)):
         token = secrets.token_urlsafe(18)
     return Control(token, (host.lower(),), directory, origins)
 
 
-def is_loopback(host: str) -> bool:
+def only_this_machine(host: str) -> bool:
     """Whether only this machine reaches what listens there."""
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -63,7 +63,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def told(url: str, control: Control | None, given: bool) -> str:
+def page_line(url: str, control: Control | None, given: bool) -> str:
     """The greeting's line on the control plane and its page; a token that was given is not repeated."""
     if control is None:
         return "off"

@@ -18,14 +18,14 @@ from sarkmock.spec.operations import Operation, body_schema, compile_document, l
 from sarkmock.spec.profiles import BASE, profiles
 
 HAZARD_STYLES = {"read": "green", "write": "yellow", "operational": "magenta", "disruptive": "bold red"}
-PROFILE = {"metavar": "NAME", "show_default": True, "shell_complete": names_or_file(profiles),
+PROFILE_OPTION = {"metavar": "NAME", "show_default": True, "shell_complete": names_or_file(profiles),
            "help": "A name that `sarkmock profiles` lists, or the path of an overlay file."}
 
 
 @click.command()
 @click.option("--format", "form", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True,
               help="How to write it.")
-@click.option("--profile", default=BASE, **PROFILE)  # type: ignore[arg-type]
+@click.option("--profile", default=BASE, **PROFILE_OPTION)  # type: ignore[arg-type]
 def spec(form: str, profile: str) -> None:
     """Print the effective OpenAPI 3.1 document: one file, no external references.
 
@@ -43,7 +43,7 @@ def spec(form: str, profile: str) -> None:
 
 
 @click.command()
-@click.option("--profile", default=BASE, **PROFILE)  # type: ignore[arg-type]
+@click.option("--profile", default=BASE, **PROFILE_OPTION)  # type: ignore[arg-type]
 @click.option("--brief", is_flag=True, help="Operations only, without the rules of their variables.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def routes(profile: str, brief: bool, as_json: bool) -> None:

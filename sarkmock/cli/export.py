@@ -7,17 +7,17 @@ from pathlib import Path
 
 import click
 
-from sarkmock.cli.document import PROFILE
+from sarkmock.cli.document import PROFILE_OPTION
 from sarkmock.cli.output import write_text
-from sarkmock.export import FOLDERS, FORMS
+from sarkmock.export import FOLDER_FORMS, TEXT_FORMS
 from sarkmock.spec.loading import load
 
 BASE_URL = "https://127.0.0.1:44300/api"
 
 
 @click.command()
-@click.argument("form", type=click.Choice([*FORMS, *FOLDERS]))
-@click.option("--profile", default="documented", **PROFILE)  # type: ignore[arg-type]
+@click.argument("form", type=click.Choice([*TEXT_FORMS, *FOLDER_FORMS]))
+@click.option("--profile", default="documented", **PROFILE_OPTION)  # type: ignore[arg-type]
 @click.option("--base-url", default=BASE_URL, show_default=True, metavar="URL", help="Where requests go at first.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE",
               help="Where to write it; standard output unless given.")
@@ -39,12 +39,12 @@ def export(form: str, profile: str, base_url: str, output: Path | None) -> None:
     if "@" in base_url.partition("://")[2].partition("/")[0]:
         raise click.BadParameter("a base URL has no user and password: what is exported would hold them",
                                  param_hint="--base-url")
-    if form in FORMS:
-        write_text(output, FORMS[form](load(profile), base_url.rstrip("/")))
+    if form in TEXT_FORMS:
+        write_text(output, TEXT_FORMS[form](load(profile), base_url.rstrip("/")))
     elif output is None:
         raise click.UsageError(f"{form} is a folder: name it with -o")
     else:
-        write_folder(output, FOLDERS[form](load(profile), base_url.rstrip("/")))
+        write_folder(output, FOLDER_FORMS[form](load(profile), base_url.rstrip("/")))
 
 
 def write_folder(folder: Path, texts: Mapping[str, str]) -> None:

@@ -15,14 +15,14 @@ from sarkmock.cli.output import write_text
 from sarkmock.faults import Fault, FaultError
 from sarkmock.http.engine import Program
 from sarkmock.pbx.seed import Place
-from sarkmock.pbx.seeds import mistakes
+from sarkmock.pbx.seeds import seed_mistakes
 from sarkmock.pbx.seeds.schema import seed_schema
 from sarkmock.spec import overlay, yaml12
 from sarkmock.spec.loading import load
 from sarkmock.spec.profiles import BASE, layer, profiles, validator, vocabulary
 from sarkmock.spec.yaml12 import FileError
 
-MOST = 100  # mistakes that are listed of one file
+MOST_MISTAKES = 100  # mistakes that are listed of one file
 Mistakes = Iterator[tuple[Place, str]]
 SCHEMAS: Mapping[str, Callable[[], dict[str, Any]]] = {"seed": seed_schema, "overlay": vocabulary}
 
@@ -71,7 +71,7 @@ def _lines(file: Path, profile: str) -> list[str]:
     """What is wrong with a file, a line each, in the file's order."""
     text = yaml12.text_of(file)
     try:
-        found = list(islice(_problems(file, yaml12.parse(text, file), profile), MOST))
+        found = list(islice(_problems(file, yaml12.parse(text, file), profile), MOST_MISTAKES))
     except FileError as error:
         return [str(error)]
     placed = sorted((yaml12.line_in(text, place) or 1, problem) for place, problem in found)
@@ -84,7 +84,7 @@ def _problems(file: Path, content: Any, profile: str) -> Mistakes:
     if isinstance(content, dict) and {"overlay", "actions", "x-deviations"} & content.keys():
         return _of_overlay(file, content)
     return ((place, f"{'.'.join(map(str, place)) or 'seed'}: {problem}")
-            for place, problem in mistakes(content, load(profile)))
+            for place, problem in seed_mistakes(content, load(profile)))
 
 
 def _of_faults(content: list[Any]) -> Mistakes:

@@ -31,13 +31,13 @@ class Runs(Protocol):
     def end(self) -> None: ...
 
 
-def begin() -> None:
+def begin_listening() -> None:
     """Nothing of what is loaded now is garbage; a signal meanwhile ends the process."""
     gc.disable()
     on_signal(lambda: sys.exit(0))
 
 
-def run(server: Runs) -> None:
+def run_server(server: Runs) -> None:
     """Serve until a signal comes."""
     gc.freeze()
     gc.enable()

@@ -15,7 +15,7 @@ RECENT = 20
 MOST_NOTICES = 10_000  # after this many different ones, only requests are written
 
 
-class Log:
+class RequestLog:
     """Called with every request that was served; a notice of the journal is written once, not for rejected ones."""
 
     def __init__(self, journal: Journal | None) -> None:
@@ -24,16 +24,16 @@ class Log:
 
     def __call__(self, served: Served) -> None:
         """One line: when, what, how it ended, how long it took; then reasons and notices."""
-        tell(f"{time.strftime('%H:%M:%S')} {served.method} {served.target} {served.status or 'dropped'} "
+        write_line(f"{time.strftime('%H:%M:%S')} {served.method} {served.target} {served.status or 'dropped'} "
              f"{served.seconds * 1000:.1f} ms {served.size} B")
         entry = self._entry(served)
         if self._journal is not None and entry:
             for reason in self._journal.why(entry):
-                tell(f"         why: {reason.text}{page(reason.lines)}")
+                write_line(f"         why: {reason.text}{documentation_lines(reason.lines)}")
             for notice in self._journal.warnings(entry):
                 if notice.text not in self._told and len(self._told) < MOST_NOTICES:
                     self._told.add(notice.text)
-                    tell(f"         mind: {notice.text} {notice.deviation}".rstrip())
+                    write_line(f"         mind: {notice.text} {notice.deviation}".rstrip())
 
     def _entry(self, served: Served) -> Entry | None:
         """The latest entry of that request."""
@@ -42,11 +42,11 @@ class Log:
                      == (served.method, served.path, served.status)), None)
 
 
-def tell(line: str) -> None:
+def write_line(line: str) -> None:
     """Write exactly one line to stderr: line breaks and control characters of a client are escaped."""
     with suppress(OSError):  # the reader is gone
         click.echo(printable(line), err=True)
 
 
-def page(lines: tuple[int, ...]) -> str:
+def documentation_lines(lines: tuple[int, ...]) -> str:
     return f" (page, line {', '.join(map(str, lines))})" if lines else ""

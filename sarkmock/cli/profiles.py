@@ -10,7 +10,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from sarkmock.cli.document import PROFILE
+from sarkmock.cli.document import PROFILE_OPTION
 from sarkmock.cli.output import console, print_json
 from sarkmock.pbx.seeds import describe, seed_names
 from sarkmock.spec.loading import Deviation
@@ -35,7 +35,7 @@ def profiles(as_json: bool) -> None:
         sarkmock profiles
         sarkmock serve --profile L10
     """
-    listed = [summary(name) for name in profile_names()]
+    listed = [profile_summary(name) for name in profile_names()]
     if as_json:
         print_json(listed)
         return
@@ -46,13 +46,13 @@ def profiles(as_json: bool) -> None:
     console().print(table)
 
 
-def summary(name: str) -> dict[str, Any]:
+def profile_summary(name: str) -> dict[str, Any]:
     """A profile as `profiles --json` describes it."""
     return {**asdict(described(name)), "deviations": len(deviations_of(name))}
 
 
 @click.command()
-@click.option("--profile", default=product, **PROFILE)  # type: ignore[arg-type]
+@click.option("--profile", default=product, **PROFILE_OPTION)  # type: ignore[arg-type]
 @click.option("--matrix", is_flag=True, help="Every deviation, and which of the published versions have it.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.option("--markdown", is_flag=True, help="As a Markdown table.")

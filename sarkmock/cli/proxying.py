@@ -8,9 +8,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sarkmock.cli.controlling import control_of, told
+from sarkmock.cli.controlling import control_of, page_line
 from sarkmock.cli.listening import pair_of, proxy_hint
-from sarkmock.cli.logging import Log
+from sarkmock.cli.logging import RequestLog
 from sarkmock.control import MockControl
 from sarkmock.faults import Fault, Faults, read_faults
 from sarkmock.http.engine import Engine
@@ -55,7 +55,7 @@ def open_proxy(stack: ExitStack, url: str, context: ssl.SSLContext | None, profi
     control = control_of(listening.host, listening.no_control, listening.control_token, None)
     app = create_control_app(MockControl(engine, faults, journal, control, upstream=url)) if control else None
     pair = None if listening.http else pair_of(stack, listening.host, listening.cert, listening.key)
-    log = Log(journal) if listening.verbose else None
+    log = RequestLog(journal) if listening.verbose else None
     around = Around(faults, journal, app, guard, pace, judge, tell, log)
     proxy = Proxy(Upstream(url, context, listening.patience), around, listening.host, listening.port, tls=pair)
     stack.callback(proxy.stop)
@@ -64,5 +64,5 @@ def open_proxy(stack: ExitStack, url: str, context: ssl.SSLContext | None, profi
     return proxy, (f"proxy before  {proxy.upstream.url}\n"
                    f"listening on  {base}\n"
                    f"try           curl {trust}{base}/tenants\n"
-                   f"control       {told(proxy.url, control, listening.control_token is not None)}\n"
+                   f"control       {page_line(proxy.url, control, listening.control_token is not None)}\n"
                    f"{proxy_hint(proxy.url)}")

@@ -10,15 +10,15 @@ import click
 
 from sarkmock.cli import watching
 from sarkmock.cli.completion import names_or_file
-from sarkmock.cli.controlling import FaultLine, control_of, set_faults, told
-from sarkmock.cli.listening import begin, pair_of, proxy_hint, run
-from sarkmock.cli.logging import Log
-from sarkmock.control import HEALTH, PREFIX
+from sarkmock.cli.controlling import FaultLine, control_of, page_line, set_faults
+from sarkmock.cli.listening import begin_listening, pair_of, proxy_hint, run_server
+from sarkmock.cli.logging import RequestLog
+from sarkmock.control import CONTROL_PREFIX, HEALTH
 from sarkmock.faults import Fault
 from sarkmock.http.engine import Engine, Program, api_token_of
 from sarkmock.http.flask_app import create_app, direct
 from sarkmock.http.wsgi import API_PATH
-from sarkmock.journal import LIMIT, Journal
+from sarkmock.journal import DEFAULT_KEPT, Journal
 from sarkmock.pbx.persistence import Kept, Storage
 from sarkmock.pbx.seeds import load_seed, seed_names
 from sarkmock.pbx.state import State
@@ -31,8 +31,8 @@ from sarkmock.spec.yaml12 import FileError
 
 PORT = 44300
 LIMITS = Limits()
-SECONDS = click.FloatRange(min=0, min_open=True)
-FILE = click.Path(dir_okay=False, path_type=Path)
+SECONDS_TYPE = click.FloatRange(min=0, min_open=True)
+FILE_TYPE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
@@ -41,14 +41,15 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--port", default=PORT, show_default=True, type=click.IntRange(0, 65535), metavar="PORT",
               help="Port to listen on; 0 takes any free one and prints it.")
 @click.option("--http", is_flag=True, help="Plain HTTP instead of HTTPS.")
-@click.option("--cert", type=FILE, metavar="FILE", help="Certificate chain (PEM); without it one is made for this run.")
-@click.option("--key", type=FILE, metavar="FILE", help="Private key (PEM) of --cert.")
+@click.option("--cert", type=FILE_TYPE, metavar="FILE",
+              help="Certificate chain (PEM); without it one is made for this run.")
+@click.option("--key", type=FILE_TYPE, metavar="FILE", help="Private key (PEM) of --cert.")
 @click.option("--profile", default="documented", show_default=True, metavar="NAME",
               shell_complete=names_or_file(profiles),
               help="Which API to answer as: documented, shipped, or the path of an overlay file.")
 @click.option("--seed", "--seed-file", metavar="NAME|FILE", shell_complete=names_or_file(seed_names),
               help=f"State to start from: {', '.join(seed_names())}, or a YAML file (see `sarkmock seeds`); factory.")
-@click.option("--state", type=FILE, metavar="FILE",
+@click.option("--state", type=FILE_TYPE, metavar="FILE",
               help="Keep the state in this file: begin with what is in it, and have every change there before it is "
                    "answered.")
 @click.option("--salvage", is_flag=True,
@@ -57,11 +58,11 @@ FILE = click.Path(dir_okay=False, path_type=Path)
               help="Answer at most N requests a minute, then 429, as a real box does (60).")
 @click.option("--web-server", type=click.Choice(["apache", "none"]), default="apache", show_default=True,
               help="Web server in front of PHP. Apache redirects paths that end in a slash and rejects some others.")
-@click.option("--journal", type=click.IntRange(min=0), default=LIMIT, show_default=True, metavar="N",
+@click.option("--journal", type=click.IntRange(min=0), default=DEFAULT_KEPT, show_default=True, metavar="N",
               help="Keep the last N requests and answers, for GET /_mock/journal.")
 @click.option("--fault", "faults", type=FaultLine(), multiple=True, metavar="[OPERATION:]KEY=VALUE,...",
               help="Have something go wrong, such as tenants.create:status=500,times=2; may be repeated.")
-@click.option("--fault-file", type=FILE, metavar="FILE", help="The same as a list in YAML.")
+@click.option("--fault-file", type=FILE_TYPE, metavar="FILE", help="The same as a list in YAML.")
 @click.option("--api-token", envvar="SARKMOCK_API_TOKEN", show_envvar=True, metavar="TOKEN",
               help="Bearer token of an administrator, for profiles with authentication; one is made and printed.")
 @click.option("--control-token", envvar="SARKMOCK_CONTROL_TOKEN", show_envvar=True, metavar="TOKEN",
@@ -78,11 +79,11 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--max-body", "body", default=LIMITS.body >> 20, show_default=True, type=click.IntRange(min=1),
               callback=lambda _, __, mebibytes: mebibytes << 20, metavar="MIB",
               help="Reject larger request bodies with 413.")
-@click.option("--header-timeout", default=LIMITS.header_timeout, show_default=True, type=SECONDS, metavar="SECONDS",
-              help="Drop a client whose TLS handshake or request head takes longer.")
-@click.option("--body-timeout", default=LIMITS.body_timeout, show_default=True, type=SECONDS, metavar="SECONDS",
+@click.option("--header-timeout", default=LIMITS.header_timeout, show_default=True, type=SECONDS_TYPE,
+              metavar="SECONDS", help="Drop a client whose TLS handshake or request head takes longer.")
+@click.option("--body-timeout", default=LIMITS.body_timeout, show_default=True, type=SECONDS_TYPE, metavar="SECONDS",
               help="Drop a client that sends nothing of a body, or reads nothing of a response, for that long.")
-@click.option("--idle-timeout", default=LIMITS.idle_timeout, show_default=True, type=SECONDS, metavar="SECONDS",
+@click.option("--idle-timeout", default=LIMITS.idle_timeout, show_default=True, type=SECONDS_TYPE, metavar="SECONDS",
               help="Close a connection that is kept alive after that long without a request.")
 @click.option("--watch", is_flag=True, help="Read the seed file, the overlay and the document again when they change.")
 @click.option("-v", "--verbose", is_flag=True,
@@ -109,7 +110,7 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
         sarkmock serve --seed my-box.yaml --watch   and serve each change of that file at once
         sarkmock serve --state office.state         go on where the last run with that file ended
     """
-    begin()
+    begin_listening()
     with ExitStack() as stack:
         program = Program.of(profile)
         storage = stack.enter_context(closing(Storage(state, program.database, salvage=salvage))) if state else None
@@ -120,13 +121,13 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
         app = direct(create_app(engine, throttle, journal=kept, faults=set_faults(engine, fault_file, faults),
                                 control=control, web_server=web_server != "none"))
         app = Kept(app, engine.state, storage, engine.lock) if storage else app
-        server = Server(app, host, port, tls=pair, log=Log(kept) if verbose else None, limits=Limits(**numbers),
-                        background=PREFIX, probe=HEALTH)
+        server = Server(app, host, port, tls=pair, log=RequestLog(kept) if verbose else None, limits=Limits(**numbers),
+                        background=CONTROL_PREFIX, probe=HEALTH)
         stack.callback(server.stop)
-        click.echo(greeting(server.url, pair, engine, told(server.url, control, control_token is not None), api_token))
+        click.echo(greeting(server.url, pair, engine, page_line(server.url, control, bool(control_token)), api_token))
         if watch:
-            watching.watch(engine, profile, seed, watching.told)
-        run(server)
+            watching.watch(engine, profile, seed, watching.report_line)
+        run_server(server)
 
 
 def token_of(program: Program, token: str | None) -> str | None:

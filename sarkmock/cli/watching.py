@@ -25,7 +25,7 @@ Signature = tuple[tuple[int, int, int] | None, ...]
 
 
 @dataclass
-class Watched:
+class WatchedFiles:
     """Files that belong together, and what reads them again; ``name`` is for people."""
 
     name: str
@@ -65,10 +65,10 @@ def look_at(file: Path) -> tuple[int, int, int] | None:
 
 def watch(engine: Engine, profile: str, seed: str | None, tell: Callable[[str], None]) -> None:
     """Watch what a mock was made from, in a thread that ends with the process."""
-    threading.Thread(target=run, args=(list(watched(engine, profile, seed)), tell), daemon=True).start()
+    threading.Thread(target=watch_files, args=(list(watched(engine, profile, seed)), tell), daemon=True).start()
 
 
-def run(found: list[Watched], tell: Callable[[str], None]) -> None:
+def watch_files(found: list[WatchedFiles], tell: Callable[[str], None]) -> None:
     while True:
         time.sleep(INTERVAL)
         for one in found:
@@ -77,7 +77,7 @@ def run(found: list[Watched], tell: Callable[[str], None]) -> None:
                 tell(said)
 
 
-def watched(engine: Engine, profile: str, seed: str | None) -> Iterable[Watched]:
+def watched(engine: Engine, profile: str, seed: str | None) -> Iterable[WatchedFiles]:
     """The document with its overlay, and the seed if it is a file."""
     def read_document() -> None:
         forget()
@@ -90,11 +90,11 @@ def watched(engine: Engine, profile: str, seed: str | None) -> Iterable[Watched]
 
     own = sorted(openapi_dir().rglob("*.yaml"))
     overlays = [file for file in overlay_files(profile) if file not in own]
-    yield Watched(profile if overlays else "the document", [*own, *overlays], read_document)
+    yield WatchedFiles(profile if overlays else "the document", [*own, *overlays], read_document)
     if seed is not None and seed not in seed_names():
-        yield Watched(seed, [Path(seed)], read_seed)
+        yield WatchedFiles(seed, [Path(seed)], read_seed)
 
 
-def told(line: str) -> None:
+def report_line(line: str) -> None:
     """One line on stderr."""
     click.echo(f"sarkmock: {line}", err=True)

@@ -6,48 +6,48 @@ import json
 from math import isfinite
 from typing import Any
 
-from sarkmock.control.messages import Path, Problem
+from sarkmock.control.messages import ControlError, Path
 from sarkmock.laravel.php.bodies import depth
 from sarkmock.laravel.php.values import is_utf8
 from sarkmock.spec import yaml12
 from sarkmock.spec.yaml12 import FileError
 
-JSON = ("application/json",)
+JSON_MEDIA_TYPES = ("application/json",)
 MOST_LEVELS = 100
 MOST_BITS = 1000  # more than a float can stand for
 LOOKED_THROUGH = 1 << 20
-YAML = ("application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml")
+YAML_TYPES = ("application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml")
 
 
 def read_body(body: bytes, media_type: str) -> Any:
     """The content of a body; Problem if it is of no known kind or cannot be read."""
-    if media_type not in JSON + YAML:
+    if media_type not in JSON_MEDIA_TYPES + YAML_TYPES:
         given = f"not {media_type}" if media_type else "and say so in Content-Type"
-        raise Problem(415, f"send {JSON[0]} or {YAML[0]}, {given}")
+        raise ControlError(415, f"send {JSON_MEDIA_TYPES[0]} or {YAML_TYPES[0]}, {given}")
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
-        raise Problem(400, f"the body is no UTF-8: byte {error.start} is {body[error.start]:#04x}") from None
+        raise ControlError(400, f"the body is no UTF-8: byte {error.start} is {body[error.start]:#04x}") from None
     try:
-        content = read_json(text) if media_type in JSON else named(read_yaml(text))
+        content = json_content(text) if media_type in JSON_MEDIA_TYPES else text_keys(read_yaml(text))
         deep = depth(content) > MOST_LEVELS
     except RecursionError:
         deep = True
     if deep:
-        raise Problem(400, f"the body is nested too deep, which is more than {MOST_LEVELS} levels")
-    if not is_sound(content):
-        raise Problem(400, "the body contains NaN, Infinity, an out-of-range number, or text that is not UTF-8")
+        raise ControlError(400, f"the body is nested too deep, which is more than {MOST_LEVELS} levels")
+    if not is_representable(content):
+        raise ControlError(400, "the body contains NaN, Infinity, an out-of-range number, or text that is not UTF-8")
     return content
 
 
-def read_json(text: str) -> Any:
+def json_content(text: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise Problem(400, f"the body is not JSON: line {error.lineno}, column {error.colno}: {error.msg}",
+        raise ControlError(400, f"the body is not JSON: line {error.lineno}, column {error.colno}: {error.msg}",
                       line=error.lineno) from None
     except ValueError:
-        raise Problem(400, "the body has an integer with thousands of digits") from None
+        raise ControlError(400, "the body has an integer with thousands of digits") from None
 
 
 def read_yaml(text: str) -> Any:
@@ -55,32 +55,32 @@ def read_yaml(text: str) -> Any:
         return yaml12.parse(text, "body")
     except FileError as error:
         where = f"line {error.line}: " if error.line else ""
-        raise Problem(400, f"the body is no YAML: {where}{error.problem}", line=error.line) from None
+        raise ControlError(400, f"the body is no YAML: {where}{error.problem}", line=error.line) from None
 
 
-def named(value: Any) -> Any:
+def text_keys(value: Any) -> Any:
     """A YAML value as JSON has it: every key is text."""
     if isinstance(value, list):
-        return [named(item) for item in value]
+        return [text_keys(item) for item in value]
     if isinstance(value, dict):
-        return {key if isinstance(key, str) else str(key): named(item) for key, item in value.items()}
+        return {key if isinstance(key, str) else str(key): text_keys(item) for key, item in value.items()}
     return value
 
 
-def is_sound(value: Any) -> bool:
+def is_representable(value: Any) -> bool:
     """Whether all numbers are some, and all texts can be written as UTF-8 (JSON can escape half a character)."""
     if isinstance(value, int):
         return value.bit_length() < MOST_BITS
     if isinstance(value, float):
         return isfinite(value)
     if isinstance(value, dict):
-        return all(is_sound(key) and is_sound(item) for key, item in value.items())
+        return all(is_representable(key) and is_representable(item) for key, item in value.items())
     if isinstance(value, list):
-        return all(map(is_sound, value))
+        return all(map(is_representable, value))
     return not isinstance(value, str) or value.isascii() or is_utf8(value)
 
 
-def line_of(body: bytes, path: Path) -> int | None:
+def line_in_body(body: bytes, path: Path) -> int | None:
     """The line of a place in a body, if the body has several and is not too long to be read again."""
     if len(body) > LOOKED_THROUGH:
         return None

@@ -6,17 +6,17 @@ from dataclasses import asdict
 from typing import Any
 
 from sarkmock.control import contract
-from sarkmock.control.messages import Asked, Path, Problem, Text
+from sarkmock.control.messages import Asked, ControlError, Path, Text
 from sarkmock.control.mock_control import MockControl
 from sarkmock.http.engine import DatabaseMismatch
 from sarkmock.spec import loading, profiles, yaml12
 from sarkmock.suggest import unknown
 
-YAML = "application/yaml"
+YAML_TYPE = "application/yaml"
 
 
 def api_yaml(mock: MockControl, asked: Asked) -> Text:
-    return Text(yaml12.dump(mock.engine.document), YAML)
+    return Text(yaml12.dump(mock.engine.document), YAML_TYPE)
 
 
 def api_json(mock: MockControl, asked: Asked) -> Any:
@@ -24,11 +24,11 @@ def api_json(mock: MockControl, asked: Asked) -> Any:
 
 
 def control_yaml(mock: MockControl, asked: Asked) -> Text:
-    return Text(yaml12.dump(contract.document()), YAML)
+    return Text(yaml12.dump(contract.control_document()), YAML_TYPE)
 
 
 def control_json(mock: MockControl, asked: Asked) -> Any:
-    return contract.document()
+    return contract.control_document()
 
 
 def profile(mock: MockControl, asked: Asked) -> dict[str, Any]:
@@ -38,20 +38,20 @@ def profile(mock: MockControl, asked: Asked) -> dict[str, Any]:
 
 def use_profile(mock: MockControl, asked: Asked) -> dict[str, Any]:
     try:
-        mock.engine.use(known(asked.body["profile"], ("profile",)))
+        mock.engine.use(known_profile(asked.body["profile"], ("profile",)))
     except DatabaseMismatch as error:
-        raise Problem(409, str(error), path=("profile",)) from None
+        raise ControlError(409, str(error), path=("profile",)) from None
     return profile(mock, asked)
 
 
-def known(name: str, path: Path = ()) -> str:
+def known_profile(name: str, path: Path = ()) -> str:
     """The name of a profile; no request makes the mock read other files."""
-    found = profiles.named(name)
+    found = profiles.package_profile(name)
     if found is None:
-        raise Problem(422, unknown("profile", name, profiles.profiles()), path=path)
+        raise ControlError(422, unknown("profile", name, profiles.profiles()), path=path)
     return found
 
 
-def deviations(mock: MockControl, asked: Asked) -> list[dict[str, Any]]:
+def list_deviations(mock: MockControl, asked: Asked) -> list[dict[str, Any]]:
     name = asked.query.get("profile", profiles.product())
-    return [asdict(deviation) for deviation in loading.deviations(known(name))]
+    return [asdict(deviation) for deviation in loading.deviations(known_profile(name))]

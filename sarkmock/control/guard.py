@@ -12,18 +12,18 @@ from urllib.parse import SplitResult, urlsplit
 from flask import Request
 
 from sarkmock.control.contract import Endpoint
-from sarkmock.control.messages import Problem
+from sarkmock.control.messages import ControlError
 from sarkmock.control.mock_control import Control
 
-OURS = ("localhost", "127.0.0.1", "::1")
+OUR_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
-def admit(control: Control, endpoint: Endpoint, request: Request) -> None:
+def check_admission(control: Control, endpoint: Endpoint, request: Request) -> None:
     """Problem 401 or 403 for who may not; whoever has the token may."""
     if control.token is not None and has_token(control.token, request):
         return
     if control.token is not None and not endpoint.open:
-        raise Problem(401, "the control plane needs its token: Authorization: Bearer ..., as printed at the start")
+        raise ControlError(401, "the control plane needs its token: Authorization: Bearer ..., as printed at the start")
     if control.token is None and not endpoint.open:
         refuse_strange_host(control, request)
     if not is_allowed_page(control, request):
@@ -41,22 +41,22 @@ def has_token(token: str, request: Request) -> bool:
 
 
 def refuse_strange_host(control: Control, request: Request) -> None:
-    host = parts(f"//{request.host}").hostname or ""
-    if host not in OURS and not host.endswith(".localhost") and host not in control.hosts:
-        known = " or ".join(dict.fromkeys((*OURS, *control.hosts)))
-        raise Problem(403, f"the control plane is not for requests to the host {host!r}; address it as {known}, "
+    host = url_parts(f"//{request.host}").hostname or ""
+    if host not in OUR_HOSTS and not host.endswith(".localhost") and host not in control.hosts:
+        known = " or ".join(dict.fromkeys((*OUR_HOSTS, *control.hosts)))
+        raise ControlError(403, f"the control plane is not for requests to the host {host!r}; address it as {known}, "
                            "or with a --control-token")
 
 
 def refuse_other_sites(request: Request) -> None:
     origin = request.headers.get("Origin")
-    if origin is not None and parts(origin).netloc != request.host:
-        raise Problem(403, f"the control plane does not answer pages of other sites ({origin})")
+    if origin is not None and url_parts(origin).netloc != request.host:
+        raise ControlError(403, f"the control plane does not answer pages of other sites ({origin})")
     if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
-        raise Problem(403, "the control plane does not answer pages of other sites")
+        raise ControlError(403, "the control plane does not answer pages of other sites")
 
 
-def parts(url: str) -> SplitResult:
+def url_parts(url: str) -> SplitResult:
     """The parts of a URL; all are empty if it is none."""
     try:
         return urlsplit(url)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sarkmock.control import documents, faults, journal, pbx, saved, state, tables
-from sarkmock.control.messages import Asked, Problem
+from sarkmock.control.messages import Asked, ControlError
 from sarkmock.control.mock_control import MockControl
 
 OF_PROXY = frozenset(("health", "reset", "journal", "faults", "openapi", "control", "deviations", "profile.show"))
@@ -14,48 +14,48 @@ HANDLERS: dict[str, Callable[[MockControl, Asked], Any]] = {
     "health": lambda box, asked: {"status": "ok"},
     "reset": lambda box, asked: box.reset(),
     # journal
-    "journal.list": journal.index,
+    "journal.list": journal.list_entries,
     "journal.har": journal.har,
-    "journal.show": journal.show,
+    "journal.show": journal.show_entry,
     "journal.compare": journal.compare_profiles,
-    "journal.clear": journal.clear,
+    "journal.clear": journal.clear_journal,
     "journal.verify": journal.verify,
     # faults
-    "faults.list": faults.index,
-    "faults.add": faults.add,
-    "faults.clear": faults.clear,
-    "faults.show": faults.show,
-    "faults.change": faults.change,
-    "faults.remove": faults.remove,
+    "faults.list": faults.list_faults,
+    "faults.add": faults.add_fault,
+    "faults.clear": faults.clear_faults,
+    "faults.show": faults.show_fault,
+    "faults.change": faults.change_fault,
+    "faults.remove": faults.remove_fault,
     # state
-    "state.show": state.show,
-    "state.replace": state.replace,
-    "state.change": state.change,
-    "tables.list": tables.index,
+    "state.show": state.show_state,
+    "state.replace": state.replace_state,
+    "state.change": state.change_state,
+    "tables.list": tables.list_tables,
     "rows.list": tables.show_all,
     "rows.replace": tables.replace_all,
-    "rows.add": tables.add,
+    "rows.add": tables.add_rows,
     "rows.change": tables.change_all,
-    "rows.clear": tables.clear,
-    "row.show": tables.show,
-    "row.replace": tables.replace,
-    "row.change": tables.change,
-    "row.remove": tables.remove,
-    "seed.list": state.seeds,
+    "rows.clear": tables.clear_rows,
+    "row.show": tables.show_table_row,
+    "row.replace": tables.replace_row,
+    "row.change": tables.change_row,
+    "row.remove": tables.remove_row,
+    "seed.list": state.list_seeds,
     "seed.start": state.start_over,
-    "saved.list": saved.index,
-    "saved.save": saved.save,
-    "saved.load": state.load,
+    "saved.list": saved.list_saved,
+    "saved.save": saved.save_state,
+    "saved.load": state.load_state,
     # PBX
     "clock.show": pbx.clock,
     "clock.set": pbx.set_clock,
     "clock.freeze": pbx.freeze,
-    "clock.run": pbx.run,
+    "clock.run": pbx.run_clock,
     "clock.advance": pbx.advance,
-    "pbx.show": pbx.show,
-    "pbx.change": pbx.change,
-    "pbx.start": pbx.start,
-    "pbx.stop": pbx.stop,
+    "pbx.show": pbx.show_pbx,
+    "pbx.change": pbx.change_pbx,
+    "pbx.start": pbx.start_asterisk,
+    "pbx.stop": pbx.stop_asterisk,
     # documents
     "profile.show": documents.profile,
     "profile.use": documents.use_profile,
@@ -63,7 +63,7 @@ HANDLERS: dict[str, Callable[[MockControl, Asked], Any]] = {
     "openapi.json": documents.api_json,
     "control.yaml": documents.control_yaml,
     "control.json": documents.control_json,
-    "deviations": documents.deviations,
+    "deviations": documents.list_deviations,
 }
 
 
@@ -77,4 +77,4 @@ def handler_of(mock: MockControl, endpoint: str) -> Callable[[MockControl, Asked
 
 def of_a_mock(mock: MockControl, asked: Asked) -> None:
     """What only a mock has."""
-    raise Problem(404, f"this is a proxy before {mock.upstream}, which has no state to show or change")
+    raise ControlError(404, f"this is a proxy before {mock.upstream}, which has no state to show or change")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Any
 
-from sarkmock.control.messages import Asked, Problem, Text, instant
+from sarkmock.control.messages import Asked, ControlError, Text, instant
 from sarkmock.control.mock_control import MockControl
 from sarkmock.http.engine import Engine, Program, Request
 from sarkmock.http.wsgi import render
@@ -16,9 +16,10 @@ from sarkmock.redaction import redacted
 from sarkmock.spec.yaml12 import FileError
 
 
-def index(mock: MockControl, asked: Asked) -> dict[str, Any]:
+def list_entries(mock: MockControl, asked: Asked) -> dict[str, Any]:
     kept = of(mock)
-    return {"count": kept.count, "kept": len(kept), "entries": [shown(kept, entry) for entry in found(kept, asked)]}
+    entries = [entry_json(kept, entry) for entry in found(kept, asked)]
+    return {"count": kept.count, "kept": len(kept), "entries": entries}
 
 
 def har(mock: MockControl, asked: Asked) -> Text:
@@ -31,20 +32,20 @@ def found(kept: Journal, asked: Asked) -> list[Entry]:
     try:
         return kept.find(**criteria)[-asked.query.get("limit", 0):]
     except CriteriaError as error:
-        raise Problem(422, str(error)) from None
+        raise ControlError(422, str(error)) from None
 
 
-def show(mock: MockControl, asked: Asked) -> dict[str, Any]:
+def show_entry(mock: MockControl, asked: Asked) -> dict[str, Any]:
     kept = of(mock)
     entry = kept.entry(asked.path["number"])
     if entry is None:
         last = kept.count
-        raise Problem(404, f"there is no entry {asked.path['number']}; the journal has {last - len(kept) + 1} to {last}"
-                           if kept else "the journal is empty")
-    return shown(kept, entry)
+        there = f"there is no entry {asked.path['number']}; the journal has {last - len(kept) + 1} to {last}"
+        raise ControlError(404, there if kept else "the journal is empty")
+    return entry_json(kept, entry)
 
 
-def clear(mock: MockControl, asked: Asked) -> None:
+def clear_journal(mock: MockControl, asked: Asked) -> None:
     of(mock).clear()
 
 
@@ -52,7 +53,7 @@ def verify(mock: MockControl, asked: Asked) -> dict[str, Any]:
     try:
         verdict = of(mock).verify(**asked.body)
     except CriteriaError as error:
-        raise Problem(422, str(error)) from None
+        raise ControlError(422, str(error)) from None
     nearest = [{"number": entry.number, "request": redacted(str(entry)), "differences": redacted(differences)}
                for entry, differences in verdict.nearest]
     return {"ok": verdict.ok, "expected": redacted(verdict.expected),
@@ -62,29 +63,29 @@ def verify(mock: MockControl, asked: Asked) -> dict[str, Any]:
 
 def of(mock: MockControl) -> Journal:
     if mock.journal is None:
-        raise Problem(404, "no journal is kept; start the mock with --journal N")
+        raise ControlError(404, "no journal is kept; start the mock with --journal N")
     return mock.journal
 
 
-def shown(kept: Journal, entry: Entry) -> dict[str, Any]:
+def entry_json(kept: Journal, entry: Entry) -> dict[str, Any]:
     """An entry as JSON."""
     return {
         "number": entry.number, "time": instant(entry.time), "received": instant(entry.received),
         "seconds": round(entry.seconds, 6), "delay": entry.delay, "method": entry.method, "path": redacted(entry.path),
         "query": redacted(entry.query), "operation": entry.operation, "status": entry.status,
         "fault": entry.fault or None,
-        "why": [given(reason, {"text": redacted(reason.text)}) for reason in kept.why(entry)],
-        "warnings": [given(warning, {"text": redacted(warning.text)}) for warning in kept.warnings(entry)],
-        "request": message(entry.request_headers, entry.request_body, entry.sizes[0]),
-        "response": message(entry.response_headers, entry.response_body, entry.sizes[1])}
+        "why": [stated_parts(reason, {"text": redacted(reason.text)}) for reason in kept.why(entry)],
+        "warnings": [stated_parts(warning, {"text": redacted(warning.text)}) for warning in kept.warnings(entry)],
+        "request": message_json(entry.request_headers, entry.request_body, entry.sizes[0]),
+        "response": message_json(entry.response_headers, entry.response_body, entry.sizes[1])}
 
 
-def given(what: Reason | Notice, changed: dict[str, Any]) -> dict[str, Any]:
+def stated_parts(what: Reason | Notice, changed: dict[str, Any]) -> dict[str, Any]:
     """Those parts of a reason or warning that say something."""
     return {name: value for name, value in {**asdict(what), **changed}.items() if value}
 
 
-def message(headers: dict[str, str], body: bytes, size: int) -> dict[str, Any]:
+def message_json(headers: dict[str, str], body: bytes, size: int) -> dict[str, Any]:
     return {"headers": redacted(headers), "size": size, "body": redacted(body.decode("utf-8", "replace"))}
 
 
@@ -95,15 +96,15 @@ def compare_profiles(mock: MockControl, asked: Asked) -> list[dict[str, Any]]:
     """The answers of two profiles, each on a copy of what the PBX holds now, so that only the profiles differ."""
     entry = of(mock).entry(asked.path["number"])
     if entry is None:
-        raise Problem(404, f"there is no entry {asked.path['number']}")
+        raise ControlError(404, f"there is no entry {asked.path['number']}")
     if not entry.whole:
-        raise Problem(422, "the request was too long to be kept whole")
+        raise ControlError(422, "the request was too long to be kept whole")
     if "profile" not in asked.query:
-        raise Problem(422, "which profile? ?profile=NAME names it", path=("profile",))
+        raise ControlError(422, "which profile? ?profile=NAME names it", path=("profile",))
     try:
         other = Program.of(asked.query["profile"])
     except FileError as error:
-        raise Problem(422, str(error), path=("profile",)) from None
+        raise ControlError(422, str(error), path=("profile",)) from None
     with mock.engine.lock:
         seed, now = mock.engine.state.to_seed(), mock.engine.state.clock.now()
     return [answered(program, seed, now, entry) for program in (mock.engine.program, other)]
@@ -117,7 +118,7 @@ def answered(program: Program, seed: Seed, now: float, entry: Entry) -> dict[str
     request = admitted(entry.request) if program.guarded else entry.request
     answer = render(Engine(program=program, state=state).handle(request), entry.method)
     return {"profile": program.profile, "status": answer.status,
-            **message(dict(answer.headers), answer.body, len(answer.body))}
+            **message_json(dict(answer.headers), answer.body, len(answer.body))}
 
 
 def admitted(request: Request) -> Request:

@@ -30,7 +30,7 @@ class Text:
 Path = tuple[str | int, ...]
 
 
-class Problem(Exception):
+class ControlError(Exception):
     """A refusal: its status, one sentence, and where in the body if that is known (keys and indexes, or the line)."""
 
     def __init__(self, status: int, error: str, *, path: Path = (), line: int | None = None) -> None:

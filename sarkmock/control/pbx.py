@@ -5,40 +5,40 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sarkmock.control.messages import Asked, Problem, instant
+from sarkmock.control.messages import Asked, ControlError, instant
 from sarkmock.control.mock_control import MockControl
 from sarkmock.pbx.state import Clock
 
 # What SQLite's and PHP's dates can show.
-FIRST, LAST = datetime(1, 1, 2, tzinfo=UTC).timestamp(), datetime(9999, 12, 30, tzinfo=UTC).timestamp()
+EARLIEST_TIME, LATEST_TIME = datetime(1, 1, 2, tzinfo=UTC).timestamp(), datetime(9999, 12, 30, tzinfo=UTC).timestamp()
 TIMES = ("boot_seconds", "ring_seconds", "call_seconds")
 
 
-def show(mock: MockControl, asked: Asked) -> dict[str, Any]:
+def show_pbx(mock: MockControl, asked: Asked) -> dict[str, Any]:
     with mock.engine.lock:
         pbx = mock.engine.state.pbx
         return {"running": pbx.running, "up_since": None if pbx.up_since is None else instant(pbx.up_since),
                 "calls": len(pbx.channels()) // 2, **{name: getattr(pbx, name) for name in TIMES}}
 
 
-def change(mock: MockControl, asked: Asked) -> dict[str, Any]:
+def change_pbx(mock: MockControl, asked: Asked) -> dict[str, Any]:
     with mock.engine.lock:
         for name, seconds in asked.body.items():
             setattr(mock.engine.state.pbx, name, float(seconds))
-    return show(mock, asked)
+    return show_pbx(mock, asked)
 
 
-def start(mock: MockControl, asked: Asked) -> dict[str, Any]:
+def start_asterisk(mock: MockControl, asked: Asked) -> dict[str, Any]:
     with mock.engine.lock:
         if not mock.engine.state.pbx.running:
             mock.engine.state.pbx.start()
-    return show(mock, asked)
+    return show_pbx(mock, asked)
 
 
-def stop(mock: MockControl, asked: Asked) -> dict[str, Any]:
+def stop_asterisk(mock: MockControl, asked: Asked) -> dict[str, Any]:
     with mock.engine.lock:
         mock.engine.state.pbx.stop()
-    return show(mock, asked)
+    return show_pbx(mock, asked)
 
 
 def clock(mock: MockControl, asked: Asked) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def clock(mock: MockControl, asked: Asked) -> dict[str, Any]:
 
 
 def set_clock(mock: MockControl, asked: Asked) -> dict[str, Any]:
-    second = bounded(seconds_of(asked.body["now"]), "now")
+    second = bounded_time(parse_duration(asked.body["now"]), "now")
     with mock.engine.lock:
         mock.engine.state.clock.set(second)
         return clock_state(mock.engine.state.clock)
@@ -59,7 +59,7 @@ def freeze(mock: MockControl, asked: Asked) -> dict[str, Any]:
         return clock_state(mock.engine.state.clock)
 
 
-def run(mock: MockControl, asked: Asked) -> dict[str, Any]:
+def run_clock(mock: MockControl, asked: Asked) -> dict[str, Any]:
     with mock.engine.lock:
         mock.engine.state.clock.run()
         return clock_state(mock.engine.state.clock)
@@ -68,7 +68,7 @@ def run(mock: MockControl, asked: Asked) -> dict[str, Any]:
 def advance(mock: MockControl, asked: Asked) -> dict[str, Any]:
     with mock.engine.lock:
         it = mock.engine.state.clock
-        bounded(it.now() + asked.body["seconds"], "seconds")
+        bounded_time(it.now() + asked.body["seconds"], "seconds")
         it.advance(asked.body["seconds"])
         return clock_state(it)
 
@@ -78,23 +78,23 @@ def clock_state(it: Clock) -> dict[str, Any]:
     return {"now": instant(now), "seconds": now, "frozen": it.frozen is not None}
 
 
-def seconds_of(value: float | str) -> float:
+def parse_duration(value: float | str) -> float:
     if not isinstance(value, str):
         return float(value)
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
-        raise Problem(422, f"now: {value!r} is not a date and time such as 2026-03-29T01:59:50Z",
+        raise ControlError(422, f"now: {value!r} is not a date and time such as 2026-03-29T01:59:50Z",
                       path=("now",)) from None
     if moment.tzinfo is None:
-        raise Problem(422, f"now: {value} lacks its zone, such as Z or +01:00", path=("now",))
+        raise ControlError(422, f"now: {value} lacks its zone, such as Z or +01:00", path=("now",))
     try:
         return moment.timestamp()
     except OverflowError:
         return float("inf")
 
 
-def bounded(second: float, name: str) -> float:
-    if not FIRST <= second <= LAST:
-        raise Problem(422, f"{name}: that is beyond the years 1 to 9999", path=(name,))
+def bounded_time(second: float, name: str) -> float:
+    if not EARLIEST_TIME <= second <= LATEST_TIME:
+        raise ControlError(422, f"{name}: that is beyond the years 1 to 9999", path=(name,))
     return second

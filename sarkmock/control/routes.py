@@ -9,18 +9,18 @@ from typing import Any
 from flask import Blueprint, Flask, Response, jsonify, make_response, request
 from werkzeug.exceptions import HTTPException
 
-from sarkmock.control.bodies import line_of, read_body
-from sarkmock.control.contract import PREFIX, Endpoint, endpoints
-from sarkmock.control.guard import admit, is_allowed_page
+from sarkmock.control.bodies import line_in_body, read_body
+from sarkmock.control.contract import CONTROL_PREFIX, Endpoint, endpoints
+from sarkmock.control.guard import check_admission, is_allowed_page
 from sarkmock.control.handlers import handler_of
-from sarkmock.control.messages import Asked, Problem, Text
+from sarkmock.control.messages import Asked, ControlError, Text
 from sarkmock.control.mock_control import MockControl
 from sarkmock.suggest import near
 
 
 def plane(app: Flask, mock: MockControl) -> None:
     """Add the control plane of a mock to its application."""
-    blueprint = Blueprint("control", __name__, url_prefix=PREFIX)
+    blueprint = Blueprint("control", __name__, url_prefix=CONTROL_PREFIX)
     for endpoint in endpoints():
         blueprint.add_url_rule(rule(endpoint.path), endpoint.id.replace(".", "-"), view(mock, endpoint),
                                methods=[endpoint.method], provide_automatic_options=False)
@@ -29,7 +29,7 @@ def plane(app: Flask, mock: MockControl) -> None:
                                methods=["OPTIONS"], provide_automatic_options=False)
     app.register_blueprint(blueprint)
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    app.register_error_handler(HTTPException, lambda error: strange(app, error))
+    app.register_error_handler(HTTPException, lambda error: unknown_route(app, error))
 
 
 def rule(path: str) -> str:
@@ -42,11 +42,11 @@ def view(mock: MockControl, endpoint: Endpoint) -> Callable[..., Any]:
 
     def answer(**path: str) -> Any:
         try:
-            admit(mock.control, endpoint, request)
-            return readable(mock, make_response(written(handler(mock, asked(endpoint, path)), endpoint)))
-        except Problem as problem:
+            check_admission(mock.control, endpoint, request)
+            return readable(mock, make_response(write_answer(handler(mock, read_request(endpoint, path)), endpoint)))
+        except ControlError as problem:
             if problem.line is None:
-                problem.line = line_of(request.get_data(), problem.path)
+                problem.line = line_in_body(request.get_data(), problem.path)
             return readable(mock, make_response(jsonify(problem.content()), problem.status))
     return answer
 
@@ -60,7 +60,7 @@ def readable(mock: MockControl, response: Response) -> Response:
     return response
 
 
-def asked(endpoint: Endpoint, path: dict[str, str]) -> Asked:
+def read_request(endpoint: Endpoint, path: dict[str, str]) -> Asked:
     parameters, query = endpoint.read_path(path), endpoint.read_query(request.args)
     body = None
     if endpoint.body is not None:
@@ -69,7 +69,7 @@ def asked(endpoint: Endpoint, path: dict[str, str]) -> Asked:
     return Asked(parameters, query, body, request.host_url.rstrip("/"))
 
 
-def written(value: Any, endpoint: Endpoint) -> Any:
+def write_answer(value: Any, endpoint: Endpoint) -> Any:
     if value is None:
         return "", 204
     if isinstance(value, Text):
@@ -77,11 +77,11 @@ def written(value: Any, endpoint: Endpoint) -> Any:
     return jsonify(value), endpoint.success
 
 
-def strange(app: Flask, error: HTTPException) -> Any:
+def unknown_route(app: Flask, error: HTTPException) -> Any:
     """What the application has no route for: JSON that says what there is."""
     known = sorted({rule.rule for rule in app.url_map.iter_rules()})
     if error.code == 404:
-        text = f"there is nothing at {request.path}; the API is under /api, the control plane under {PREFIX}"
+        text = f"there is nothing at {request.path}; the API is under /api, the control plane under {CONTROL_PREFIX}"
         nearest = near(request.path, known)
         return jsonify(error=f"{text}; did you mean {nearest[0]}?" if nearest else text), 404
     allow = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))

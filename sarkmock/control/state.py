@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sarkmock.control.messages import Asked, Problem
+from sarkmock.control.messages import Asked, ControlError
 from sarkmock.control.mock_control import MockControl
 from sarkmock.control.saved import file_of
 from sarkmock.pbx.seed import Seed, SeedError
@@ -14,72 +14,72 @@ from sarkmock.spec.yaml12 import FileError
 from sarkmock.suggest import unknown
 
 
-def show(mock: MockControl, asked: Asked) -> dict[str, Any]:
+def show_state(mock: MockControl, asked: Asked) -> dict[str, Any]:
     with mock.engine.lock:
         seed = mock.engine.state.to_seed()
     return seed.content()
 
 
-def replace(mock: MockControl, asked: Asked) -> dict[str, Any]:
-    seed = seed_of(mock, asked.body)
+def replace_state(mock: MockControl, asked: Asked) -> dict[str, Any]:
+    seed = seed_in_body(mock, asked.body)
     with mock.engine.lock:
         mock.engine.state.hold(seed)
-    return show(mock, asked)
+    return show_state(mock, asked)
 
 
-def change(mock: MockControl, asked: Asked) -> dict[str, Any]:
+def change_state(mock: MockControl, asked: Asked) -> dict[str, Any]:
     with mock.engine.lock:
-        content = changed(mock.engine.state.to_seed().content(), asked.body)
-        mock.engine.state.hold(seed_of(mock, content))
-    return show(mock, asked)
+        content = state_with(mock.engine.state.to_seed().content(), asked.body)
+        mock.engine.state.hold(seed_in_body(mock, content))
+    return show_state(mock, asked)
 
 
-def changed(content: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def state_with(content: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """A state with tables replaced, and files and AstDB entries one by one; null removes an entry."""
-    families = {**content["astdb"], **{family: merged(content["astdb"].get(family, {}), entries)
+    families = {**content["astdb"], **{family: merged_entries(content["astdb"].get(family, {}), entries)
                                        for family, entries in changes.get("astdb", {}).items()}}
     return {"tables": {**content["tables"], **changes.get("tables", {})},
-            "files": merged(content["files"], changes.get("files", {})),
+            "files": merged_entries(content["files"], changes.get("files", {})),
             "astdb": families, "pbx": changes.get("pbx", content["pbx"])}
 
 
-def merged(entries: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def merged_entries(entries: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in {**entries, **changes}.items() if value is not None}
 
 
-def seed_of(mock: MockControl, content: Any) -> Seed:
+def seed_in_body(mock: MockControl, content: Any) -> Seed:
     """The seed that a body describes, past the API's rules; Problem with the place of its first mistake."""
     try:
         return load_seed({"unchecked": True, **content}, mock.engine.document)
     except SeedError as error:
-        raise Problem(422, str(error), path=error.place) from None
+        raise ControlError(422, str(error), path=error.place) from None
 
 
-def seeds(mock: MockControl, asked: Asked) -> list[dict[str, str]]:
+def list_seeds(mock: MockControl, asked: Asked) -> list[dict[str, str]]:
     return [{"name": name, "description": describe(name)} for name in seed_names()]
 
 
 def start_over(mock: MockControl, asked: Asked) -> None:
-    seed = named(mock, asked.body["seed"]) if "seed" in asked.body else read(mock, asked.body["file"])
+    seed = seed_named(mock, asked.body["seed"]) if "seed" in asked.body else read_saved(mock, asked.body["file"])
     with mock.engine.lock:
         mock.engine.state.reseed(seed)
 
 
-def named(mock: MockControl, name: str) -> Seed:
+def seed_named(mock: MockControl, name: str) -> Seed:
     if name not in seed_names():
-        raise Problem(422, unknown("seed", name, seed_names()), path=("seed",))
+        raise ControlError(422, unknown("seed", name, seed_names()), path=("seed",))
     return load_seed(name, mock.engine.document)
 
 
-def read(mock: MockControl, name: str) -> Seed:
+def read_saved(mock: MockControl, name: str) -> Seed:
     file = file_of(mock, name, must_exist=True)
     try:
         return load_seed(file, mock.engine.document)
     except FileError as error:
-        raise Problem(422, f"{file.name}: {error.problem}", path=("file",), line=error.line) from None
+        raise ControlError(422, f"{file.name}: {error.problem}", path=("file",), line=error.line) from None
 
 
-def load(mock: MockControl, asked: Asked) -> None:
-    seed = read(mock, asked.body["file"])
+def load_state(mock: MockControl, asked: Asked) -> None:
+    seed = read_saved(mock, asked.body["file"])
     with mock.engine.lock:
         mock.engine.state.hold(seed)

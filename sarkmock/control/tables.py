@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from sarkmock.control.messages import Asked, Path, Problem
+from sarkmock.control.messages import Asked, ControlError, Path
 from sarkmock.control.mock_control import MockControl
 from sarkmock.pbx.database import Database, IntegrityError, Row
 from sarkmock.pbx.seed import Seed, SeedError
@@ -17,7 +17,7 @@ from sarkmock.pbx.state import State
 from sarkmock.suggest import unknown
 
 
-def index(mock: MockControl, asked: Asked) -> list[dict[str, Any]]:
+def list_tables(mock: MockControl, asked: Asked) -> list[dict[str, Any]]:
     with mock.engine.lock:
         tables = mock.engine.state.tables
         return [{"name": name, "key": tables.key(name), "columns": tables.columns(name), "rows": tables.size(name)}
@@ -32,57 +32,57 @@ def show_all(mock: MockControl, asked: Asked) -> list[Row]:
 
 
 def replace_all(mock: MockControl, asked: Asked) -> list[Row]:
-    rows = checked(mock, asked.path["table"], asked.body)
+    rows = checked_rows(mock, asked.path["table"], asked.body)
     with writing(mock, asked) as (state, table):
         state.tables.remove(table, {})
         return add_all(state, table, rows)
 
 
-def add(mock: MockControl, asked: Asked) -> list[Row]:
-    rows = checked(mock, asked.path["table"], asked.body)
+def add_rows(mock: MockControl, asked: Asked) -> list[Row]:
+    rows = checked_rows(mock, asked.path["table"], asked.body)
     with writing(mock, asked) as (state, table):
         return add_all(state, table, rows)
 
 
 def change_all(mock: MockControl, asked: Asked) -> list[Row]:
     with writing(mock, asked) as (state, table):
-        keys = [keys_of(state.tables, table, row, (index,)) for index, row in enumerate(asked.body)]
-        rows = checked(mock, table, asked.body)
-        return [put(state, table, key, row) for key, row in zip(keys, rows, strict=True)]
+        keys = [keys_in_row(state.tables, table, row, (index,)) for index, row in enumerate(asked.body)]
+        rows = checked_rows(mock, table, asked.body)
+        return [put_row(state, table, key, row) for key, row in zip(keys, rows, strict=True)]
 
 
-def clear(mock: MockControl, asked: Asked) -> None:
+def clear_rows(mock: MockControl, asked: Asked) -> None:
     with writing(mock, asked) as (state, table):
         state.tables.remove(table, {})
 
 
-def show(mock: MockControl, asked: Asked) -> Row:
+def show_table_row(mock: MockControl, asked: Asked) -> Row:
     with writing(mock, asked) as (state, table):
-        return existing(state.tables, table, keys_in(state.tables, table, asked.path["key"]))
+        return existing(state.tables, table, keys_in_path(state.tables, table, asked.path["key"]))
 
 
-def replace(mock: MockControl, asked: Asked) -> Row:
+def replace_row(mock: MockControl, asked: Asked) -> Row:
     with writing(mock, asked) as (state, table):
-        keys = keys_in(state.tables, table, asked.path["key"])
+        keys = keys_in_path(state.tables, table, asked.path["key"])
         whole = {**asked.body, **{name: asked.body.get(name, value) for name, value in keys.items()}}
-        row = checked(mock, table, [whole])[0]
+        row = checked_rows(mock, table, [whole])[0]
         same_key(keys, row)
         state.tables.remove(table, keys)
         return add_all(state, table, [row])[0]
 
 
-def change(mock: MockControl, asked: Asked) -> Row:
+def change_row(mock: MockControl, asked: Asked) -> Row:
     with writing(mock, asked) as (state, table):
-        keys = keys_in(state.tables, table, asked.path["key"])
+        keys = keys_in_path(state.tables, table, asked.path["key"])
         existing(state.tables, table, keys)
-        row = checked(mock, table, [{**keys, **asked.body}])[0]
+        row = checked_rows(mock, table, [{**keys, **asked.body}])[0]
         same_key(keys, row)
-        return put(state, table, keys, row)
+        return put_row(state, table, keys, row)
 
 
-def remove(mock: MockControl, asked: Asked) -> None:
+def remove_row(mock: MockControl, asked: Asked) -> None:
     with writing(mock, asked) as (state, table):
-        keys = keys_in(state.tables, table, asked.path["key"])
+        keys = keys_in_path(state.tables, table, asked.path["key"])
         existing(state.tables, table, keys)
         state.tables.remove(table, keys)
 
@@ -93,68 +93,69 @@ def writing(mock: MockControl, asked: Asked) -> Iterator[tuple[State, str]]:
     table, state = asked.path["table"], mock.engine.state
     with mock.engine.lock:
         if table not in state.tables.tables():
-            raise Problem(404, unknown("table", table, state.tables.tables()))
+            raise ControlError(404, unknown("table", table, state.tables.tables()))
         with state.tables.atomic():
             yield state, table
 
 
-def checked(mock: MockControl, table: str, rows: list[Any]) -> list[Row]:
+def checked_rows(mock: MockControl, table: str, rows: list[Any]) -> list[Row]:
     """The rows, if the table can hold them; Problem with the place of the first mistake."""
     try:
         return Seed.of({"tables": {table: rows}}, mock.engine.program.database).tables[table]
     except SeedError as error:
         if error.place[2:] == ():
-            raise Problem(404, error.problem) from None
-        raise Problem(422, f"{'.'.join(map(str, error.place[2:]))}: {error.problem}", path=error.place[2:]) from None
+            raise ControlError(404, error.problem) from None
+        place = error.place[2:]
+        raise ControlError(422, f"{'.'.join(map(str, place))}: {error.problem}", path=place) from None
 
 
 def add_all(state: State, table: str, rows: Iterable[Row]) -> list[Row]:
-    return [insert(state, table, row, (index,)) for index, row in enumerate(rows)]
+    return [add_row(state, table, row, (index,)) for index, row in enumerate(rows)]
 
 
-def insert(state: State, table: str, row: Row, path: Path) -> Row:
+def add_row(state: State, table: str, row: Row, path: Path) -> Row:
     try:
         return state.insert(table, row)
     except IntegrityError:
         key = " ".join(str(row.get(name)) for name in state.tables.key(table))
-        raise Problem(409, f"there is a row {key} in {table} already", path=path) from None
+        raise ControlError(409, f"there is a row {key} in {table} already", path=path) from None
 
 
-def put(state: State, table: str, keys: Row, row: Row) -> Row:
+def put_row(state: State, table: str, keys: Row, row: Row) -> Row:
     """Change the row of a key, or add it."""
     if state.tables.rows(table, keys):
         state.tables.change(table, keys, row)
         return state.tables.rows(table, {**keys, **{name: row[name] for name in keys if name in row}})[0]
-    return insert(state, table, {**keys, **row}, ())
+    return add_row(state, table, {**keys, **row}, ())
 
 
 def existing(tables: Database, table: str, keys: Row) -> Row:
     found = tables.rows(table, keys)
     if not found:
         known = tables.values(table, next(iter(keys)))
-        raise Problem(404, unknown(f"row of {table}", "/".join(keys.values()), map(str, known)))
+        raise ControlError(404, unknown(f"row of {table}", "/".join(keys.values()), map(str, known)))
     return found[0]
 
 
-def keys_in(tables: Database, table: str, key: str) -> Row:
+def keys_in_path(tables: Database, table: str, key: str) -> Row:
     """The columns of the key, as the path names them."""
     columns = tables.key(table)
     values = key.split("/", len(columns) - 1)
     if len(values) < len(columns):
-        raise Problem(404, f"the key of {table} is {'/'.join(columns)}")
+        raise ControlError(404, f"the key of {table} is {'/'.join(columns)}")
     return dict(zip(columns, values, strict=True))
 
 
-def keys_of(tables: Database, table: str, row: Row, path: Path) -> Row:
+def keys_in_row(tables: Database, table: str, row: Row, path: Path) -> Row:
     """The columns of the key, as a row has them."""
     columns = tables.key(table)
     for column in columns:
         if row.get(column) is None:
-            raise Problem(422, f"{path[0]}: the key {column} is missing", path=path)
+            raise ControlError(422, f"{path[0]}: the key {column} is missing", path=path)
     return {column: row[column] for column in columns}
 
 
 def same_key(keys: Mapping[str, Any], row: Row) -> None:
     for column, value in keys.items():
         if str(row.get(column, value)) != str(value):
-            raise Problem(422, f"{column}: the path says {value}, the body {row[column]}", path=(column,))
+            raise ControlError(422, f"{column}: the path says {value}, the body {row[column]}", path=(column,))

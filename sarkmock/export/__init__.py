@@ -8,7 +8,7 @@ from sarkmock.export.curl import as_curl
 from sarkmock.export.http import as_http
 from sarkmock.export.postman import as_postman
 
-FORMS = {"postman": as_postman, "http": as_http, "curl": as_curl}
-FOLDERS = {"bruno": as_bruno}  # many files: text by path
+TEXT_FORMS = {"postman": as_postman, "http": as_http, "curl": as_curl}
+FOLDER_FORMS = {"bruno": as_bruno}  # many files: text by path
 
-__all__ = ["FOLDERS", "FORMS", "as_bruno", "as_curl", "as_http", "as_postman"]
+__all__ = ["FOLDER_FORMS", "TEXT_FORMS", "as_bruno", "as_curl", "as_http", "as_postman"]

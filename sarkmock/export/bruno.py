@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import quote
 
-from sarkmock.export.requests import NOTHING_MADE, Exported, exported, kept_keys, sections
+from sarkmock.export.requests import NOTHING_MADE, Exported, by_section, exported, kept_keys
 from sarkmock.spec.loading import Document
 from sarkmock.spec.operations import PARAMETER
 
@@ -27,10 +27,10 @@ def as_bruno(document: Document, base_url: str) -> dict[str, str]:
     guarded = {"token": ""} if any(one.operation.guard for one in requests) else {}
     values = {"baseUrl": base_url, "allow": "read write", **guarded, **known}
     files = {"bruno.json": json.dumps(about, indent=2, ensure_ascii=False) + "\n",
-             ENVIRONMENT: block("vars", *(f"{name}: {value}" for name, value in values.items()))}
-    for number, (section, members) in enumerate(sections(requests).items(), 1):
+             ENVIRONMENT: bru_block("vars", *(f"{name}: {value}" for name, value in values.items()))}
+    for number, (section, members) in enumerate(by_section(requests).items(), 1):
         folder = safe(section)
-        files[f"{folder}/folder.bru"] = block("meta", f"name: {section}", f"seq: {number}")
+        files[f"{folder}/folder.bru"] = bru_block("meta", f"name: {section}", f"seq: {number}")
         for place, one in enumerate(members, 1):
             files[f"{folder}/{place:02} {safe(one.summary)}.bru"] = "\n".join(blocks(one, place, set(known)))
     return files
@@ -39,24 +39,25 @@ def as_bruno(document: Document, base_url: str) -> dict[str, str]:
 def blocks(one: Exported, place: int, known: set[str]) -> Iterator[str]:
     """The blocks of a request's file."""
     body = "multipartForm" if one.upload else "json" if one.body is not None else "none"
-    yield block("meta", f"name: {one.summary}", "type: http", f"seq: {place}")
-    yield block(one.operation.method.lower(), f"url: {{{{baseUrl}}}}{path(one, known)}", f"body: {body}", "auth: none")
-    yield block("headers", "Accept: application/json",
+    yield bru_block("meta", f"name: {one.summary}", "type: http", f"seq: {place}")
+    yield bru_block(one.operation.method.lower(), f"url: {{{{baseUrl}}}}{bruno_path(one, known)}",
+                    f"body: {body}", "auth: none")
+    yield bru_block("headers", "Accept: application/json",
                 *(["Authorization: Bearer {{token}}"] if one.operation.guard else []))
     if one.upload:
-        yield block("body:multipart-form", f"{one.upload[0]}: @file({one.upload[1]})")
+        yield bru_block("body:multipart-form", f"{one.upload[0]}: @file({one.upload[1]})")
     elif one.body is not None:
-        yield block("body:json", *json.dumps(one.body, indent=2, ensure_ascii=False).splitlines())
+        yield bru_block("body:json", *json.dumps(one.body, indent=2, ensure_ascii=False).splitlines())
     if not one.is_harmless:
-        yield block("script:pre-request", f"// {one.warning}",
+        yield bru_block("script:pre-request", f"// {one.warning}",
                     f'if (!(bru.getEnvVar("allow") || "").includes("{one.operation.hazard}")) {{',
                     "  bru.runner.skipRequest();", "}")
     if one.learned or (one.upload and one.is_harmless):
-        yield block("script:post-response", *learning(one))
-    yield block("tests", 'test("the document knows the status", function () {',
+        yield bru_block("script:post-response", *learning(one))
+    yield bru_block("tests", 'test("the document knows the status", function () {',
                 f"  expect({json.dumps(one.statuses)}).to.include(res.getStatus());", "});")
     text = "\n\n".join(filter(None, ["" if one.is_harmless else f"**{one.warning}**", one.description]))
-    yield block("docs", *text.splitlines())
+    yield bru_block("docs", *text.splitlines())
 
 
 def learning(one: Exported) -> Iterator[str]:
@@ -69,12 +70,12 @@ def learning(one: Exported) -> Iterator[str]:
         yield f'bru.setVar("{one.upload[0]}", said);'
 
 
-def path(one: Exported, known: set[str]) -> str:
+def bruno_path(one: Exported, known: set[str]) -> str:
     return PARAMETER.sub(lambda found: f"{{{{{found[1]}}}}}" if found[1] in known
                          else quote(one.parameters[found[1]], safe=""), one.operation.path)
 
 
-def block(name: str, *lines: str) -> str:
+def bru_block(name: str, *lines: str) -> str:
     """One block of the Bru language: its lines are indented, so that none of them ends it."""
     return "\n".join([f"{name} {{", *(f"  {line}".rstrip() for line in lines), "}", ""])
 

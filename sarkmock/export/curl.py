@@ -9,17 +9,17 @@ import json
 import shlex
 from urllib.parse import quote
 
-from sarkmock.export.requests import Exported, exported, sections, variables
+from sarkmock.export.requests import Exported, by_section, exported, path_variables
 from sarkmock.spec.loading import Document
 
-HEAD = """\
+SCRIPT_HEAD = """\
 #!/bin/sh
 # {title}: a curl line for every operation. Run as it is, it only reads; the lines that do more are comments.
 # Another box: BASE=https://pbx.example:44300/api CURL='curl -sS --cacert pbx.pem' sh FILE
 BASE=${{BASE:-{base_url}}}
 CURL=${{CURL:-curl -sS}}
 """
-TOKEN = """\
+TOKEN_LINES = """\
 # An administrator's bearer token, as a login returns it: TOKEN='1|...' sh FILE
 TOKEN=${TOKEN:-}
 """
@@ -28,22 +28,22 @@ TOKEN=${TOKEN:-}
 def as_curl(document: Document, base_url: str) -> str:
     """The script's text."""
     requests = exported(document)
-    known = variables(requests)
-    lines = [HEAD.format(title=f"{document['info']['title']} {document['info']['version']}", base_url=base_url)]
-    lines += [TOKEN] if any(one.operation.guard for one in requests) else []
-    for section, members in sections(requests).items():
-        lines += [f"# {section}", "", *(line for one in members for line in block(one, known))]
+    known = path_variables(requests)
+    lines = [SCRIPT_HEAD.format(title=f"{document['info']['title']} {document['info']['version']}", base_url=base_url)]
+    lines += [TOKEN_LINES] if any(one.operation.guard for one in requests) else []
+    for section, members in by_section(requests).items():
+        lines += [f"# {section}", "", *(line for one in members for line in curl_block(one, known))]
     return "\n".join(lines)
 
 
-def block(one: Exported, known: dict[str, str]) -> list[str]:
+def curl_block(one: Exported, known: dict[str, str]) -> list[str]:
     """A comment and the line."""
     reads = one.operation.hazard == "read"
     hazard = "" if reads else f" ({one.operation.hazard})"
-    return [f"# {one.summary}{hazard}", command(one, known) if reads else f"# {command(one, known)}", ""]
+    return [f"# {one.summary}{hazard}", curl_command(one, known) if reads else f"# {curl_command(one, known)}", ""]
 
 
-def command(one: Exported, known: dict[str, str]) -> str:
+def curl_command(one: Exported, known: dict[str, str]) -> str:
     """One line; curl itself says GET."""
     path = one.operation.path
     # A row that is read is there before any of the lines is sent.

@@ -10,11 +10,11 @@ import uuid
 from typing import Any
 from urllib.parse import quote
 
-from sarkmock.export.requests import NOTHING_MADE, Example, Exported, exported, kept_keys, sections
+from sarkmock.export.requests import NOTHING_MADE, Example, Exported, by_section, exported, kept_keys
 from sarkmock.spec.loading import Document
 from sarkmock.spec.operations import PARAMETER
 
-SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
+COLLECTION_SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 ABOUT = """
 
 Variables: `baseUrl`; for every resource the key of a row; `allow`, a list of hazards. A create request sets the key
@@ -29,12 +29,12 @@ def as_postman(document: Document, base_url: str) -> str:
     known = kept_keys(requests)
     collection = {
         "info": {"_postman_id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{document['info']['title']} {base_url}")),
-                 "name": document["info"]["title"], "version": document["info"]["version"], "schema": SCHEMA,
+                 "name": document["info"]["title"], "version": document["info"]["version"], "schema": COLLECTION_SCHEMA,
                  "description": document["info"].get("description", document["info"]["summary"]).strip() + ABOUT},
         "variable": [variable("baseUrl", base_url), variable("allow", "read write"),
                      *([variable("token", "")] if any(one.operation.guard for one in requests) else []),
                      *(variable(name, value) for name, value in known.items())],
-        "item": [folder(document, name, members, set(known)) for name, members in sections(requests).items()],
+        "item": [folder(document, name, members, set(known)) for name, members in by_section(requests).items()],
     }
     return json.dumps(collection, indent=2, ensure_ascii=False) + "\n"
 
@@ -50,14 +50,14 @@ def folder(document: Document, name: str, members: list[Exported], known: set[st
 
 def item(one: Exported, known: set[str]) -> dict[str, Any]:
     """One request, its scripts and the answers that the document shows."""
-    events = [event("test", tests(one))]
+    events = [postman_event("test", tests(one))]
     if not one.is_harmless:
-        events.insert(0, event("prerequest", guard(one)))
-    return {"name": one.summary, "event": events, "request": request(one, one.body, known),
-            "response": [answer(one, example, known) for example in one.examples]}
+        events.insert(0, postman_event("prerequest", guard(one)))
+    return {"name": one.summary, "event": events, "request": postman_request(one, one.body, known),
+            "response": [postman_example(one, example, known) for example in one.examples]}
 
 
-def event(listen: str, lines: list[str]) -> dict[str, Any]:
+def postman_event(listen: str, lines: list[str]) -> dict[str, Any]:
     return {"listen": listen, "script": {"type": "text/javascript", "exec": lines}}
 
 
@@ -81,10 +81,10 @@ def tests(one: Exported) -> list[str]:
     return lines
 
 
-def request(one: Exported, body: Any, known: set[str]) -> dict[str, Any]:
+def postman_request(one: Exported, body: Any, known: set[str]) -> dict[str, Any]:
     """The request as Postman keeps it, with some body."""
     made: dict[str, Any] = {"method": one.operation.method, "header": [{"key": "Accept", "value": "application/json"}],
-                            "url": url(one, known), "description": described(one)}
+                            "url": url(one, known), "description": postman_text(one)}
     if one.operation.guard:
         made["header"].append({"key": "Authorization", "value": "Bearer {{token}}"})
     if one.upload:
@@ -105,15 +105,16 @@ def url(one: Exported, known: set[str]) -> dict[str, Any]:
             "variable": [{"key": name, "value": value} for name, value in values.items() if f":{name}" in steps]}
 
 
-def described(one: Exported) -> str:
+def postman_text(one: Exported) -> str:
     lines = f"Lines of the page: {', '.join(map(str, one.operation.source))}." if one.operation.source else ""
     return "\n\n".join(filter(None, ["" if one.is_harmless else f"**{one.warning}**", one.description, lines]))
 
 
-def answer(one: Exported, example: Example, known: set[str]) -> dict[str, Any]:
+def postman_example(one: Exported, example: Example, known: set[str]) -> dict[str, Any]:
     text = example.body if isinstance(example.body, str) else json.dumps(example.body, indent=2, ensure_ascii=False)
     language = "json" if example.content_type == "application/json" else "text"
     return {"name": f"{example.status} {example.name}",
-            "originalRequest": request(one, one.bodies.get(example.name, one.body), known), "code": example.status,
-            "status": example.description.partition("\n")[0], "_postman_previewlanguage": language,
+            "originalRequest": postman_request(one, one.bodies.get(example.name, one.body), known),
+            "code": example.status, "status": example.description.partition("\n")[0],
+            "_postman_previewlanguage": language,
             "header": [{"key": "Content-Type", "value": example.content_type}], "body": text}

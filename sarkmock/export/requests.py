@@ -128,7 +128,7 @@ def exported(document: Document) -> list[Exported]:
     return [Exported(one, document) for one in sorted(found, key=lambda one: places[one.id])]
 
 
-def variables(requests: list[Exported]) -> dict[str, str]:
+def path_variables(requests: list[Exported]) -> dict[str, str]:
     """Path parameters that some answer tells, and what each is at first: the key of the example that makes one."""
     usual = {name: value for one in requests for name, value in one.parameters.items()}
     found: dict[str, str] = {}
@@ -142,10 +142,10 @@ def variables(requests: list[Exported]) -> dict[str, str]:
 def kept_keys(requests: list[Exported]) -> dict[str, str]:
     """Variables of a tool that keeps what answers tell: a run changes only rows that it has made."""
     changed = [one for one in requests if one.operation.hazard == "write" and one.operation.method in ("PUT", "DELETE")]
-    return {name: NOTHING_MADE for one in changed for name in one.parameters} | variables(requests)
+    return {name: NOTHING_MADE for one in changed for name in one.parameters} | path_variables(requests)
 
 
-def sections(requests: list[Exported]) -> dict[str, list[Exported]]:
+def by_section(requests: list[Exported]) -> dict[str, list[Exported]]:
     """Requests by the section of the page, in their order."""
     found: dict[str, list[Exported]] = {}
     for one in requests:

@@ -19,9 +19,9 @@ from sarkmock.spec.deviations import deviating
 from sarkmock.spec.operations import Operation, Rules
 
 Effect = Callable[[Fault, Request, Engine], Reply]
-LIMIT = 60  # requests a minute, where the product itself has no limit
+THROTTLE_LIMIT = 60  # requests a minute, where the product itself has no limit
 HTTP_EXCEPTION = "Symfony\\Component\\HttpKernel\\Exception\\HttpException"
-PAGE = ("<html>\r\n<head><title>{0} {1}</title></head>\r\n<body>\r\n<center><h1>{0} {1}</h1></center>\r\n"
+PROXY_ERROR_PAGE = ("<html>\r\n<head><title>{0} {1}</title></head>\r\n<body>\r\n<center><h1>{0} {1}</h1></center>\r\n"
         "<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n")
 
 
@@ -29,17 +29,17 @@ def late(fault: Fault, request: Request, engine: Engine) -> Reply:
     return engine.handle(request)
 
 
-def status(fault: Fault, request: Request, engine: Engine) -> Reply:
+def answer_status(fault: Fault, request: Request, engine: Engine) -> Reply:
     """The body that the API or Laravel gives that status, or the fault's own."""
     assert fault.status is not None
-    reply = Reply(fault.body, fault.status) if fault.body is not None else usual(fault.status, request, engine)
+    reply = Reply(fault.body, fault.status) if fault.body is not None else usual_reply(fault.status, request, engine)
     return replace(reply, headers={**reply.headers, **(fault.headers or {})})
 
 
-def usual(code: int, request: Request, engine: Engine) -> Reply:
+def usual_reply(code: int, request: Request, engine: Engine) -> Reply:
     operation = engine.program.meant(request.method, request.path)
     if code == HTTPStatus.NOT_FOUND:
-        return missing(operation, request, engine)
+        return missing_row(operation, request, engine)
     if code == HTTPStatus.CONFLICT:
         return Conflict("Key already exists").reply(engine.program.framework)
     if code == HTTPStatus.UNPROCESSABLE_ENTITY:
@@ -50,7 +50,7 @@ def usual(code: int, request: Request, engine: Engine) -> Reply:
     return Reply(debug_body(phrase(code), HTTP_EXCEPTION), code, framework=True)
 
 
-def missing(operation: Operation | None, request: Request, engine: Engine) -> Reply:
+def missing_row(operation: Operation | None, request: Request, engine: Engine) -> Reply:
     """As for a row that is not there; of a path without rows, as for the model of the product's own name."""
     table = operation.table if operation else None
     key = request.path.rstrip("/").rpartition("/")[2]
@@ -69,7 +69,7 @@ def phrase(code: int) -> str:
 
 def html(fault: Fault, request: Request, engine: Engine) -> Reply:
     assert fault.html is not None
-    return Reply(PAGE.format(fault.html, phrase(fault.html)).encode(), fault.html, content_type="text/html")
+    return Reply(PROXY_ERROR_PAGE.format(fault.html, phrase(fault.html)).encode(), fault.html, content_type="text/html")
 
 
 def drop(fault: Fault, request: Request, engine: Engine) -> Reply:
@@ -85,7 +85,7 @@ def truncate(fault: Fault, request: Request, engine: Engine) -> Reply:
 
 def throttle(fault: Fault, request: Request, engine: Engine) -> Reply:
     assert fault.throttle is not None
-    headers = limits(engine.program.framework.throttle or LIMIT, 0)
+    headers = limits(engine.program.framework.throttle or THROTTLE_LIMIT, 0)
     return TooManyAttempts(headers, fault.throttle, int(engine.state.clock.now())).reply
 
 
@@ -104,7 +104,7 @@ def pbx_stopped(state: State) -> Iterator[None]:
             state.pbx.up_since = before
 
 
-def locked(fault: Fault, request: Request, engine: Engine) -> Reply:
+def lock_database(fault: Fault, request: Request, engine: Engine) -> Reply:
     """Where the product catches what the database refuses, it is 409; elsewhere Laravel's page of the exception."""
     try:
         return engine.handle_under(request, database_locked)
@@ -123,18 +123,18 @@ def database_locked(state: State) -> Iterator[None]:
         state.tables = before
 
 
-def deviation(fault: Fault, request: Request, engine: Engine) -> Reply:
+def deviate(fault: Fault, request: Request, engine: Engine) -> Reply:
     assert fault.deviation is not None
     return engine.handle_by(deviating(fault.deviation), request)
 
 
-EFFECTS: dict[str | None, Effect] = {
-    None: late, "status": status, "html": html, "drop": drop, "truncate": truncate, "throttle": throttle, "pbx": pbx,
-    "locked": locked, "deviation": deviation,
+EFFECT_FUNCTIONS: dict[str | None, Effect] = {
+    None: late, "status": answer_status, "html": html, "drop": drop, "truncate": truncate, "throttle": throttle,
+    "pbx": pbx, "locked": lock_database, "deviation": deviate,
 }
 
 
-def concerns(fault: Fault, operation: Operation) -> bool:
+def is_felt_in(fault: Fault, operation: Operation) -> bool:
     """Whether a fault can be felt in an operation: no reader finds the database locked, few ask the PBX.
 
     Deviations are felt where the document says so, not here.

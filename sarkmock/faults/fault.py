@@ -16,9 +16,9 @@ from sarkmock.spec import yaml12
 from sarkmock.spec.data_files import openapi_dir
 from sarkmock.suggest import unknown
 
-NUMBER = r"(\d+(?:\.\d+)?)"
-UNIFORM = re.compile(rf"{NUMBER}\.\.{NUMBER}")
-LOGNORMAL = re.compile(rf"{NUMBER}~{NUMBER}")
+SECONDS_PATTERN = r"(\d+(?:\.\d+)?)"
+UNIFORM = re.compile(rf"{SECONDS_PATTERN}\.\.{SECONDS_PATTERN}")
+LOGNORMAL = re.compile(rf"{SECONDS_PATTERN}~{SECONDS_PATTERN}")
 LONGEST_DELAY = 3600.0
 
 
@@ -95,8 +95,8 @@ class Fault:
         if not isinstance(content, Mapping):
             raise FaultError("a fault must be a mapping")
         for name in content:
-            if name not in NAMES:
-                raise FaultError(unknown("key", name, NAMES))
+            if name not in FAULT_KEYS:
+                raise FaultError(unknown("key", name, FAULT_KEYS))
         for error in _schema().iter_errors(dict(content)):
             place = ".".join(map(str, error.instance_path))
             wrong = latency_problem(error.instance) if place == "latency" else None
@@ -114,7 +114,7 @@ class Fault:
             name, equals, value = part.strip().partition("=")
             if not equals and name not in BARE:
                 raise FaultError(f"{name!r} lacks its value, as in {name}=...; bare words are {', '.join(BARE)}"
-                                 if name in NAMES else unknown("key", name, NAMES))
+                                 if name in FAULT_KEYS else unknown("key", name, FAULT_KEYS))
             content[name] = yaml12.scalar(value) if equals else BARE[name]
         return cls.of(content)
 
@@ -125,7 +125,7 @@ class Fault:
 
     def content(self) -> dict[str, Any]:
         """The mapping that `of` takes."""
-        return {name: value for name in NAMES if (value := getattr(self, name)) not in (None, "")}
+        return {name: value for name in FAULT_KEYS if (value := getattr(self, name)) not in (None, "")}
 
     def _check(self) -> None:
         effects = [name for name in EFFECTS if getattr(self, name) is not None]
@@ -139,7 +139,7 @@ class Fault:
             raise FaultError(f"latency: {wrong}")
 
 
-NAMES = tuple(field.name for field in fields(Fault))
+FAULT_KEYS = tuple(field.name for field in fields(Fault))
 
 
 @cache

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from sarkmock.faults.effects import EFFECTS, concerns
+from sarkmock.faults.effects import EFFECT_FUNCTIONS, is_felt_in
 from sarkmock.faults.fault import EFFECTS as ALL_EFFECTS
 from sarkmock.faults.fault import Fault, FaultError, draw_latency
 from sarkmock.http.engine import Engine, Program, Request
@@ -49,7 +49,7 @@ class Armed:
             return not self.only.isdisjoint(one.id for one in (operation, there) if one)
         if operation is None:
             return fault.operation == "*" and not (fault.pbx or fault.locked or fault.deviation)
-        return fnmatchcase(operation.id, fault.operation) and concerns(fault, operation)
+        return fnmatchcase(operation.id, fault.operation) and is_felt_in(fault, operation)
 
 
 class Faults:
@@ -90,7 +90,7 @@ class Faults:
         ``faults.add("tenants.create", status=500, times=2)``, ``faults.add("tenants.*:drop")``,
         ``faults.add(latency=0.2)``, ``faults.add(Fault(latency=0.2))``, ``faults.add({"latency": 0.2})``
         """
-        armed = self._arm(made(fault, content))
+        armed = self._arm(fault_from(fault, content))
         with self._lock:
             name = armed.fault.id or self._free_id()
             if name in self._armed:
@@ -102,7 +102,7 @@ class Faults:
     def change(self, name: str, fault: Fault | Mapping[str, Any]) -> Fault:
         """Put another fault in the place of one, its count at zero; FaultError if it cannot be, or there is none."""
         self[name]
-        armed = self._arm(replace(made(fault, {}), id=name))
+        armed = self._arm(replace(fault_from(fault, {}), id=name))
         self._armed[name] = armed
         return armed.fault
 
@@ -128,7 +128,7 @@ class Faults:
         fault, late, delay = self.meet(request)
         if fault is None and late is None:
             return self.engine.handle(request)
-        reply = EFFECTS[fault.effect if fault else None](fault or Fault(), request, self.engine)
+        reply = EFFECT_FUNCTIONS[fault.effect if fault else None](fault or Fault(), request, self.engine)
         name = (fault or late or Fault()).id
         if isinstance(reply, Disturbed):
             return replace(reply, fault=name, delay=delay)
@@ -170,7 +170,7 @@ class Faults:
             return Armed(fault, self._felt_in(fault))
         if not matching:
             raise FaultError(unknown("operation", fault.operation, [operation.id for operation in operations]))
-        if not any(concerns(fault, operation) for operation in matching):
+        if not any(is_felt_in(fault, operation) for operation in matching):
             never = "never asks the PBX" if fault.pbx else "writes no table"
             raise FaultError(f"{fault.effect}: {fault.operation} {never}")
         return Armed(fault)
@@ -190,7 +190,7 @@ class Faults:
         return felt
 
 
-def made(fault: Fault | Mapping[str, Any] | str, content: Mapping[str, Any]) -> Fault:
+def fault_from(fault: Fault | Mapping[str, Any] | str, content: Mapping[str, Any]) -> Fault:
     if isinstance(fault, Fault):
         return Fault.of(fault.content())
     if isinstance(fault, Mapping):

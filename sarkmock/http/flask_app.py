@@ -15,7 +15,7 @@ from flask.blueprints import BlueprintSetupState
 from flask.sansio.app import App
 from werkzeug.routing import BaseConverter, Rule
 
-from sarkmock.control import PREFIX, THIS_MACHINE, Control, MockControl, plane
+from sarkmock.control import CONTROL_PREFIX, THIS_MACHINE, Control, MockControl, plane
 from sarkmock.faults import Faults
 from sarkmock.http.cors import POLICIES, Cors
 from sarkmock.http.engine import Engine
@@ -73,7 +73,7 @@ def create_app(engine: Engine | None = None, throttle: int | None = None, *, jou
     for path, status in engine.program.framework.pages.items():
         app.add_url_rule(path, path, partial(PlainResponse, b"", status), methods=["GET"])
     if control is not None:
-        add_page(app, PREFIX)
+        add_page(app, CONTROL_PREFIX)
         plane(app, MockControl(engine, faults, journal, control, limit))
     app.extensions[NAME] = Extension(api, limit, len(app.view_functions))
     return app
@@ -83,7 +83,7 @@ def create_control_app(mock: MockControl) -> Flask:
     """The control plane and the web UI alone, without the API."""
     app = Flask(NAME, static_folder=None)
     app.url_map.merge_slashes = False
-    add_page(app, PREFIX)
+    add_page(app, CONTROL_PREFIX)
     plane(app, mock)
     return app
 

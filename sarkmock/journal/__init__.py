@@ -3,7 +3,7 @@
 from sarkmock.journal.criteria import Criteria, CriteriaError
 from sarkmock.journal.diagnosis import Reason
 from sarkmock.journal.entries import Entry, Notice
-from sarkmock.journal.journal import LIMIT, Journal
-from sarkmock.journal.verdicts import Verdict
+from sarkmock.journal.journal import DEFAULT_KEPT, Journal
+from sarkmock.journal.verdicts import Verification
 
-__all__ = ["LIMIT", "Criteria", "CriteriaError", "Entry", "Journal", "Notice", "Reason", "Verdict"]
+__all__ = ["DEFAULT_KEPT", "Criteria", "CriteriaError", "Entry", "Journal", "Notice", "Reason", "Verification"]

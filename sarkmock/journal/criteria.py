@@ -13,8 +13,8 @@ from sarkmock.journal.entries import Entry
 from sarkmock.spec.operations import Operation
 from sarkmock.suggest import unknown
 
-ANY = object()
-CLASSES = ("1xx", "2xx", "3xx", "4xx", "5xx")
+ANY_VALUE = object()
+STATUS_CLASSES = ("1xx", "2xx", "3xx", "4xx", "5xx")
 
 
 class CriteriaError(ValueError):
@@ -36,7 +36,7 @@ class Criteria:
     method: str | None = None
     path: str | None = None
     query: str | None = None
-    body: Any = ANY
+    body: Any = ANY_VALUE
     fault: str | None = None
     after: int | None = None
     before: int | None = None
@@ -53,7 +53,7 @@ class Criteria:
         if made.operation is not None and not any(fnmatchcase(known, made.operation) for known in ids):
             raise CriteriaError(unknown("operation", made.operation, ids))
         if not is_status(made.status):
-            raise CriteriaError(f"status {made.status!r} is neither a number nor one of {', '.join(CLASSES)}")
+            raise CriteriaError(f"status {made.status!r} is neither a number nor one of {', '.join(STATUS_CLASSES)}")
         return made
 
     def among(self, entries: Iterable[Entry]) -> list[Entry]:
@@ -66,8 +66,8 @@ class Criteria:
             yield f"operation: expected {self.operation}, got {entry.operation or 'none'}"
         if self.method is not None and entry.method != self.method.upper():
             yield f"method: expected {self.method.upper()}, got {entry.method}"
-        if self.path is not None and not fnmatchcase(entry.path, absolute(self.path)):
-            yield f"path: expected {absolute(self.path)}, got {entry.path}"
+        if self.path is not None and not fnmatchcase(entry.path, absolute_path(self.path)):
+            yield f"path: expected {absolute_path(self.path)}, got {entry.path}"
         if self.query is not None and entry.query != self.query:
             yield f"query: expected {self.query!r}, got {entry.query!r}"
         if not has_status(entry.status, self.status):
@@ -78,46 +78,46 @@ class Criteria:
             yield f"number: expected above {self.after}, got {entry.number}"
         if self.before is not None and entry.number >= self.before:
             yield f"number: expected below {self.before}, got {entry.number}"
-        if self.body is not ANY:
-            yield from compare(self.body, entry.request_json, "body")
+        if self.body is not ANY_VALUE:
+            yield from compare_values(self.body, entry.request_json, "body")
 
     def __str__(self) -> str:
         given = {field.name: getattr(self, field.name) for field in fields(self)}
-        return ", ".join(f"{name}={show(value) if name == 'body' else value}" for name, value in given.items()
-                         if value is not None and value is not ANY) or "any request"
+        return ", ".join(f"{name}={show_value(value) if name == 'body' else value}" for name, value in given.items()
+                         if value is not None and value is not ANY_VALUE) or "any request"
 
 
 def is_status(wanted: int | str | None) -> bool:
-    return wanted is None or isinstance(wanted, int) or wanted in CLASSES or wanted.isdecimal()
+    return wanted is None or isinstance(wanted, int) or wanted in STATUS_CLASSES or wanted.isdecimal()
 
 
 def has_status(status: int, wanted: int | str | None) -> bool:
     return wanted is None or str(wanted) in (str(status), f"{status // 100}xx")
 
 
-def absolute(path: str) -> str:
+def absolute_path(path: str) -> str:
     """A path with /api, as entries have it."""
     return path if path.startswith(API_PATH + "/") else f"{API_PATH}/{path.lstrip('/')}"
 
 
-def compare(expected: Any, actual: Any, place: str) -> Iterator[str]:
+def compare_values(expected: Any, actual: Any, place: str) -> Iterator[str]:
     """Where a value is not as expected; an object may have more members than expected."""
     if isinstance(expected, dict) and isinstance(actual, dict):
         for name, value in expected.items():
             if name in actual:
-                yield from compare(value, actual[name], f"{place}.{name}")
+                yield from compare_values(value, actual[name], f"{place}.{name}")
             else:
-                yield f"{place}.{name}: expected {show(value)}, missing"
-    elif is_list(expected) and is_list(actual) and len(expected) == len(actual):
+                yield f"{place}.{name}: expected {show_value(value)}, missing"
+    elif is_several(expected) and is_several(actual) and len(expected) == len(actual):
         for index, (one, other) in enumerate(zip(expected, actual, strict=True)):
-            yield from compare(one, other, f"{place}[{index}]")
+            yield from compare_values(one, other, f"{place}[{index}]")
     elif expected != actual or isinstance(expected, bool) != isinstance(actual, bool):
-        yield f"{place}: expected {show(expected)}, got {show(actual)}"
+        yield f"{place}: expected {show_value(expected)}, got {show_value(actual)}"
 
 
-def is_list(value: Any) -> bool:
+def is_several(value: Any) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
 
 
-def show(value: Any) -> str:
+def show_value(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=repr)

@@ -25,7 +25,7 @@ from sarkmock.suggest import near, shown
 # Places of an operation that change what it does for everyone who calls it, unless the difference is cosmetic.
 BEHAVIOUR = ("x-action", "x-table", "parameters")
 MOST_UNKNOWN = 20
-COSMETIC = "cosmetic"
+COSMETIC_SEVERITY = "cosmetic"
 
 
 def warnings(entry: Entry, tables: Database) -> list[Notice]:
@@ -86,10 +86,10 @@ def contested(entry: Entry, operation: Operation, product: Program, tables: Data
         return set()
     sent = sent_to(entry)
     unknown = {name for name in sent if (name in operation.rules) != (name in there.rules)}
-    return (judge(operation, sent, tables) ^ judge(there, sent, tables)) | unknown
+    return (refused_fields(operation, sent, tables) ^ refused_fields(there, sent, tables)) | unknown
 
 
-def judge(operation: Operation, sent: Mapping[str, Any], tables: Database) -> set[str]:
+def refused_fields(operation: Operation, sent: Mapping[str, Any], tables: Database) -> set[str]:
     """The variables that an operation's rules refuse."""
     try:
         return set(operation.validator.errors(sent, tables))
@@ -123,19 +123,19 @@ def relations(program: Program, product: Program, name: str) -> tuple[Relation, 
 
 def relation(program: Program, operation: Operation, there: Operation | None, deviation: Deviation) -> Relation:
     own, changed = pointer("paths", operation.path, operation.method.lower()), deviation.telling
-    behaviour = [own + pointer(key) for key in BEHAVIOUR] if deviation.severity != COSMETIC else []
+    behaviour = [own + pointer(key) for key in BEHAVIOUR] if deviation.severity != COSMETIC_SEVERITY else []
     checked = own + pointer("x-after") in changed
     before, after = set(operation.checks if checked else ()), set(there.checks if there and checked else ())
     return Relation(
         deviation, always=any(covers(place, own) or place in behaviour for place in changed),
         statuses=frozenset(int(status) for status in operation.spec["responses"]
-                           if touches(changed, answer_places(program, own, status))),
-        fields=frozenset(field_names(program, operation, there, own, changed)),
+                           if touches_any(changed, answer_places(program, own, status))),
+        fields=frozenset(deviating_fields(program, operation, there, own, changed)),
         more_checks=bool(after - before), fewer_checks=bool(before - after),
         crashes="/x-crashes" in changed and bool(operation.rules))
 
 
-def touches(changed: Iterable[str], places: Iterable[str]) -> bool:
+def touches_any(changed: Iterable[str], places: Iterable[str]) -> bool:
     return any(covers(one, place) or covers(place, one) for place in places for one in changed)
 
 
@@ -153,7 +153,7 @@ def answer_places(program: Program, own: str, status: str) -> Iterator[str]:
             yield follow(program.document, where + pointer("items"))[0]
 
 
-def field_names(program: Program, operation: Operation, there: Operation | None, own: str,
+def deviating_fields(program: Program, operation: Operation, there: Operation | None, own: str,
                 changed: list[str]) -> Iterator[str]:
     """The variables of the body that a deviation changes, or makes required or not."""
     content = operation.spec.get("requestBody", {}).get("content")
@@ -162,5 +162,5 @@ def field_names(program: Program, operation: Operation, there: Operation | None,
     body = follow(program.document, own + pointer("requestBody", "content", next(iter(content)), "schema"))[0]
     required = any(place.startswith(body + "/required") for place in changed)
     for name in operation.rules | (there.rules if there else {}):
-        if required or touches(changed, [body + pointer("properties", name)]):
+        if required or touches_any(changed, [body + pointer("properties", name)]):
             yield name

@@ -9,7 +9,7 @@ from typing import Any
 
 from sarkmock.http.engine import Program
 from sarkmock.http.web_server import PAGE
-from sarkmock.journal.criteria import show
+from sarkmock.journal.criteria import show_value
 from sarkmock.journal.entries import Entry
 from sarkmock.pbx.actions import check_fields
 from sarkmock.redaction import MASK, is_secret
@@ -39,12 +39,12 @@ def why(entry: Entry) -> list[Reason]:
         return []
     operation = entry.program.meant(entry.method, entry.request.path)
     if operation is None:
-        return list(strange(entry))
-    reasons = {404: missing, 409: forbidden, 422: refused, 500: crashed, 503: unavailable}.get(entry.status)
+        return list(why_unrouted(entry))
+    reasons = {404: why_missing, 409: forbidden, 422: why_refused, 500: why_crashed, 503: unavailable}.get(entry.status)
     return list(reasons(entry, operation)) if reasons else list(throttled(entry))
 
 
-def strange(entry: Entry) -> Iterator[Reason]:
+def why_unrouted(entry: Entry) -> Iterator[Reason]:
     """No operation has that method and path."""
     path, program = entry.request.path, entry.program
     allowed = [found for method in METHODS if (found := program.meant(method.upper(), path))]
@@ -77,7 +77,7 @@ def alike(template: list[str], steps: list[str]) -> int:
     return sum(one == other for one, other in zip(template, steps, strict=False))
 
 
-def missing(entry: Entry, operation: Operation) -> Iterator[Reason]:
+def why_missing(entry: Entry, operation: Operation) -> Iterator[Reason]:
     """The row, file or entry that the path names is not there."""
     path = entry.program.router.find(entry.method, entry.request.path)[1]
     if operation.table and operation.key:
@@ -90,10 +90,10 @@ def missing(entry: Entry, operation: Operation) -> Iterator[Reason]:
 def forbidden(entry: Entry, operation: Operation) -> Iterator[Reason]:
     """What the state does not allow."""
     checks = f" (one of the checks {', '.join(operation.checks)})" if operation.checks else ""
-    yield Reason(f"the state forbids it{checks}: {said(entry, 'Error')}", lines=operation.source)
+    yield Reason(f"the state forbids it{checks}: {answer_value(entry, 'Error')}", lines=operation.source)
 
 
-def refused(entry: Entry, operation: Operation) -> Iterator[Reason]:
+def why_refused(entry: Entry, operation: Operation) -> Iterator[Reason]:
     """Every message of a 422, with the rule or check behind it."""
     errors = entry.response_json
     sent = entry.request_json
@@ -104,7 +104,7 @@ def refused(entry: Entry, operation: Operation) -> Iterator[Reason]:
 
 def reason_for(entry: Entry, operation: Operation, field: str, message: str, sent: dict[str, Any]) -> Reason:
     rule = operation.validator.behind(field, message)
-    got = f"got {MASK if is_secret(field) else show(sent[field])}" if field in sent else "it was not sent"
+    got = f"got {MASK if is_secret(field) else show_value(sent[field])}" if field in sent else "it was not sent"
     if rule:
         place = lines(body_schema(entry.program.document, operation.spec)["properties"][field].get("x-source", ()))
         return Reason(f"{field} breaks its rule {rule} ({got}): {message}", field, rule, place or operation.source)
@@ -113,13 +113,13 @@ def reason_for(entry: Entry, operation: Operation, field: str, message: str, sen
     return Reason(f"{behind}: {message}", field, lines=operation.source)
 
 
-def crashed(entry: Entry, operation: Operation) -> Iterator[Reason]:
-    yield Reason(f"the product crashes here: {said(entry, 'message')}", lines=operation.source)
+def why_crashed(entry: Entry, operation: Operation) -> Iterator[Reason]:
+    yield Reason(f"the product crashes here: {answer_value(entry, 'message')}", lines=operation.source)
 
 
 def unavailable(entry: Entry, operation: Operation) -> Iterator[Reason]:
-    start = "; POST /_mock/pbx/start starts it" if "not running" in str(said(entry, "message")) else ""
-    yield Reason(f"{said(entry, 'message')}{start}", lines=operation.source)
+    start = "; POST /_mock/pbx/start starts it" if "not running" in str(answer_value(entry, "message")) else ""
+    yield Reason(f"{answer_value(entry, 'message')}{start}", lines=operation.source)
 
 
 def throttled(entry: Entry) -> Iterator[Reason]:
@@ -128,7 +128,7 @@ def throttled(entry: Entry) -> Iterator[Reason]:
         yield Reason(f"more than {limit} requests in a minute, which is all that --throttle allows")
 
 
-def said(entry: Entry, key: str) -> Any:
+def answer_value(entry: Entry, key: str) -> Any:
     """What the answer says, or its first words if it is no JSON."""
     body = entry.response_json
     return body.get(key, body) if isinstance(body, dict) else entry.response_body[:200].decode("utf-8", "replace")

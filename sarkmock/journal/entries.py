@@ -76,7 +76,7 @@ class Entry:
     @property
     def request_headers(self) -> dict[str, str]:
         """The headers of the request, each name as ``Content-Type``."""
-        return {header(name): value for name, value in self.fields.items()}
+        return {header_name(name): value for name, value in self.fields.items()}
 
     @property
     def request_body(self) -> bytes:
@@ -113,7 +113,7 @@ class Entry:
         return f"#{self.number} {self.method} {target} -> {self.status}"
 
 
-def header(name: str) -> str:
+def header_name(name: str) -> str:
     """A header by its name in a WSGI environ."""
     return name.removeprefix("HTTP_").replace("_", "-").title()
 

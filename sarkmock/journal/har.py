@@ -14,8 +14,8 @@ import harfile
 from sarkmock.journal.entries import Entry
 from sarkmock.redaction import redacted
 
-VERSION = "HTTP/1.1"
-DROPPED = "older requests were dropped from the journal"
+HTTP_VERSION = "HTTP/1.1"
+DROPPED_COMMENT = "older requests were dropped from the journal"
 
 
 def to_har(entries: Iterable[Entry], origin: str, dropped: int = 0) -> str:
@@ -24,33 +24,34 @@ def to_har(entries: Iterable[Entry], origin: str, dropped: int = 0) -> str:
     ``dropped`` is how many older requests the journal no longer has; the archive's comment says so.
     """
     stream = io.StringIO()
-    comment = f"{dropped} {DROPPED}" if dropped else None
+    comment = f"{dropped} {DROPPED_COMMENT}" if dropped else None
     with harfile.HarFile(stream, creator=harfile.Creator(name="sarkmock", version="1"), comment=comment) as archive:
         for entry in entries:
             began = datetime.fromtimestamp(entry.received - entry.seconds, UTC)
             taken = (entry.seconds + entry.delay) * 1000
-            archive.add_entry(startedDateTime=began, time=taken, request=request(entry, origin),
-                              response=response(entry), timings=harfile.Timings(send=0, wait=taken, receive=0))
+            archive.add_entry(startedDateTime=began, time=taken, request=har_request(entry, origin),
+                              response=har_response(entry), timings=harfile.Timings(send=0, wait=taken, receive=0))
     return stream.getvalue()
 
 
-def request(entry: Entry, origin: str) -> harfile.Request:
+def har_request(entry: Entry, origin: str) -> harfile.Request:
     query = parse_qsl(entry.query, keep_blank_values=True)
     target = f"{entry.path}?{entry.query}" if entry.query else entry.path
     body = harfile.PostData(mimeType=entry.request_headers.get("Content-Type", ""),
                             text=redacted(entry.request_body.decode("utf-8", "replace")))
     return harfile.Request(
-        method=entry.method, url=origin + redacted(target), httpVersion=VERSION, headers=records(entry.request_headers),
-        queryString=records(dict(query)), postData=body if entry.request_body else None, bodySize=entry.sizes[0])
+        method=entry.method, url=origin + redacted(target), httpVersion=HTTP_VERSION,
+        headers=har_records(entry.request_headers),
+        queryString=har_records(dict(query)), postData=body if entry.request_body else None, bodySize=entry.sizes[0])
 
 
-def response(entry: Entry) -> harfile.Response:
+def har_response(entry: Entry) -> harfile.Response:
     return harfile.Response(
-        status=entry.status, statusText=responses.get(entry.status, ""), httpVersion=VERSION, redirectURL="",
-        headers=records(entry.response_headers), content=content(entry), bodySize=len(entry.response_body))
+        status=entry.status, statusText=responses.get(entry.status, ""), httpVersion=HTTP_VERSION, redirectURL="",
+        headers=har_records(entry.response_headers), content=har_content(entry), bodySize=len(entry.response_body))
 
 
-def content(entry: Entry) -> harfile.Content:
+def har_content(entry: Entry) -> harfile.Content:
     """The answer's body: text, or base64 where it is none."""
     body, kind = entry.response_body, entry.response_headers.get("Content-Type", "")
     try:
@@ -60,5 +61,5 @@ def content(entry: Entry) -> harfile.Content:
         return harfile.Content(size=entry.sizes[1], mimeType=kind, text=text, encoding="base64")
 
 
-def records(fields: Mapping[str, str]) -> list[harfile.Record]:
+def har_records(fields: Mapping[str, str]) -> list[harfile.Record]:
     return [harfile.Record(name=name, value=str(value)) for name, value in redacted(fields).items()]

@@ -19,9 +19,9 @@ from sarkmock.journal.criteria import Criteria
 from sarkmock.journal.deviation_warnings import warnings
 from sarkmock.journal.diagnosis import Reason, why
 from sarkmock.journal.entries import Entry, Notice
-from sarkmock.journal.verdicts import Verdict, judge
+from sarkmock.journal.verdicts import Verification, verdict_on
 
-LIMIT = 1000
+DEFAULT_KEPT = 1000
 MAX_BYTES = 16 * 2**20
 MAX_BODY = 64 * 2**10
 
@@ -32,7 +32,7 @@ class Journal:
     At most ``limit`` entries and ``max_bytes`` are kept, of one body at most ``max_body`` bytes.
     """
 
-    def __init__(self, engine: Engine, limit: int = LIMIT, *, max_bytes: int = MAX_BYTES,
+    def __init__(self, engine: Engine, limit: int = DEFAULT_KEPT, *, max_bytes: int = MAX_BYTES,
                  max_body: int = MAX_BODY) -> None:
         self.engine, self.limit, self.max_bytes, self.max_body = engine, limit, max_bytes, max_body
         self._entries: deque[Entry] = deque()
@@ -79,10 +79,10 @@ class Journal:
         return Criteria.of(self.engine.operations, operation=operation, **criteria).among(self.entries())
 
     def verify(self, operation: str | None = None, *, times: int | None = None, at_least: int | None = None,
-               at_most: int | None = None, **criteria: Any) -> Verdict:
+               at_most: int | None = None, **criteria: Any) -> Verification:
         """Whether as many entries as expected meet the criteria, one at least if no number is given."""
         wanted = Criteria.of(self.engine.operations, operation=operation, **criteria)
-        return judge(wanted, self.entries(), times, at_least, at_most)
+        return verdict_on(wanted, self.entries(), times, at_least, at_most)
 
     def assert_called(self, operation: str | None = None, *, times: int | None = None, at_least: int | None = None,
                       at_most: int | None = None, **criteria: Any) -> list[Entry]:

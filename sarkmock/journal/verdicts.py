@@ -13,7 +13,7 @@ NEAREST, REASONS = 3, 2
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Verification:
     """What was expected, the entries that meet it, and those that came nearest with what sets them apart."""
 
     ok: bool
@@ -35,8 +35,8 @@ class Verdict:
         return "\n".join(lines)
 
 
-def judge(criteria: Criteria, entries: Sequence[Entry], times: int | None, at_least: int | None,
-          at_most: int | None) -> Verdict:
+def verdict_on(criteria: Criteria, entries: Sequence[Entry], times: int | None, at_least: int | None,
+          at_most: int | None) -> Verification:
     """The verdict on a journal; one entry at least is expected if no number is given."""
     if times is not None and (at_least, at_most) != (None, None):
         raise CriteriaError("times says it all: at_least and at_most cannot be given with it")
@@ -46,17 +46,18 @@ def judge(criteria: Criteria, entries: Sequence[Entry], times: int | None, at_le
     met = criteria.among(entries)
     ok = (low is None or len(met) >= low) and (high is None or len(met) <= high)
     too_few = low is not None and len(met) < low
-    return Verdict(ok, f"{criteria}, {bounds(low, high)}", met, nearest(criteria, entries) if too_few else [])
+    near = nearest_entries(criteria, entries) if too_few else []
+    return Verification(ok, f"{criteria}, {bounds_text(low, high)}", met, near)
 
 
-def nearest(criteria: Criteria, entries: Sequence[Entry]) -> list[tuple[Entry, list[str]]]:
+def nearest_entries(criteria: Criteria, entries: Sequence[Entry]) -> list[tuple[Entry, list[str]]]:
     """The entries that miss the criteria in the fewest points, the latest of equals first."""
     missed = [(entry, differences) for entry in reversed(entries)
               if (differences := list(criteria.differences(entry)))]
     return sorted(missed, key=lambda one: (one[0].operation != criteria.operation, len(one[1])))[:NEAREST]
 
 
-def bounds(low: int | None, high: int | None) -> str:
+def bounds_text(low: int | None, high: int | None) -> str:
     if low == high:
         return f"exactly {count(low or 0)}"
     parts = [f"at least {count(low)}"] if low is not None else []

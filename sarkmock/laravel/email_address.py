@@ -11,14 +11,14 @@ import re
 import unicodedata
 
 SPECIAL = "{}()<>[]:;@\\/,.'`\"- \t\r\n*!&^$%~|_=+¿?#¡\0"
-IPV6, LINE_END, COLONS = "\x01\x02\x03"  # words that are kinds of their own; no address holds these signs itself
-BLANKS = {" ", "\t", "\r", "\n", LINE_END}
+IPV6_WORD, LINE_END, COLONS = "\x01\x02\x03"  # words that are kinds of their own; no address holds these signs itself
+ADDRESS_BLANKS = {" ", "\t", "\r", "\n", LINE_END}
 NOT_IN_LOCAL_PART = set(",][><:;")
 LONGEST_LABEL, LONGEST_DOMAIN = 63, 253  # octets
 
 _WORDS = re.compile(r"[a-zA-Z\u017f\u212a]+[46]?|[0-9]+|.", re.DOTALL)
 _IPV6 = re.compile("(?<![a-zA-Z\u017f\u212a])IPv6")
-_GENERIC = f"[^{re.escape(SPECIAL + IPV6 + LINE_END + COLONS)}]"
+_GENERIC = f"[^{re.escape(SPECIAL + IPV6_WORD + LINE_END + COLONS)}]"
 # No dot before a dot or the end, no backslash or blank before a word, a line end only with a blank after it.
 _LOCAL_PART = re.compile(rf"""(?:
     [^@"().\\,\][><:;\ \t\r\n{LINE_END}]
@@ -32,7 +32,7 @@ _LITERAL = re.compile(r"(?:[^\0\\\]](?![\[\r]))*+")
 def is_address(text: str) -> bool:
     if text.startswith("@") or any(map(is_invalid, set(text))):
         return False
-    signs = (_IPV6.sub(IPV6, text) if "IPv6" in text else text).replace("\r\n", LINE_END).replace("::", COLONS)
+    signs = (_IPV6.sub(IPV6_WORD, text) if "IPv6" in text else text).replace("\r\n", LINE_END).replace("::", COLONS)
     at = end_of_local_part(signs)
     return at is not None and is_domain(signs, at + 1)
 
@@ -43,7 +43,7 @@ def is_invalid(sign: str) -> bool:
 
 
 def is_generic(sign: str) -> bool:
-    return sign not in SPECIAL and sign not in (IPV6, LINE_END, COLONS)
+    return sign not in SPECIAL and sign not in (IPV6_WORD, LINE_END, COLONS)
 
 
 def end_of_local_part(signs: str) -> int | None:
@@ -74,7 +74,7 @@ def end_of_comment(signs: str, start: int) -> int | None:
     if end < 0 or signs.count("(", start, end) != signs.count(")", start, end):
         return None
     last, before = signs[end - 1], signs[end - 2]
-    blank = last in BLANKS and before != "\\" and last not in (" ", "\t")
+    blank = last in ADDRESS_BLANKS and before != "\\" and last not in (" ", "\t")
     return None if last == "." or last in NOT_IN_LOCAL_PART or blank else end
 
 
@@ -130,4 +130,4 @@ def is_too_long(label: str) -> bool:
 
 
 def octets(signs: str) -> int:
-    return len(signs.replace(IPV6, "IPv6").replace(LINE_END, "\r\n").replace(COLONS, "::").encode())
+    return len(signs.replace(IPV6_WORD, "IPv6").replace(LINE_END, "\r\n").replace(COLONS, "::").encode())

@@ -21,7 +21,7 @@ from sarkmock.laravel.php.values import MEMORY_EXHAUSTED, is_utf8
 from sarkmock.laravel.rules import (
     FOR_FILES,
     IMPLICIT,
-    NUMERIC,
+    NUMERIC_RULES,
     PRESENCE,
     RULES,
     SIZES,
@@ -34,11 +34,11 @@ from sarkmock.laravel.rules import (
 
 RuleText = str | Sequence[str]
 
-Messages = Mapping[str, str | Mapping[str, str]]
+Wordings = Mapping[str, str | Mapping[str, str]]
 LARAVEL_7 = "laravel-7"
 MALFORMED = "Malformed UTF-8 characters, possibly incorrectly encoded"
 LONGEST_RULE = 1 << 16  # characters; a value in a rule may be more rules
-ABSENT = object()
+MISSING = object()
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
@@ -61,8 +61,8 @@ class Validator:
         """Field -> messages, for the fields that break a rule. PhpError where Laravel would die."""
         errors: Errors = {}
         for field in self._fields:
-            value = data.get(field.name, ABSENT)
-            if value is ABSENT and not field.if_absent:
+            value = data.get(field.name, MISSING)
+            if value is MISSING and not field.if_absent:
                 continue
             messages = field.messages(value, data, tables)
             if messages:
@@ -93,9 +93,9 @@ class _Step:
 class _Field:
     """The compiled rules of one field."""
 
-    def __init__(self, name: str, rules: Sequence[str], wording: Messages) -> None:
-        parsed = {rule: parse(rule) for rule in rules if rule.strip()}
-        numeric = any(rule in NUMERIC for rule, _ in parsed.values())
+    def __init__(self, name: str, rules: Sequence[str], wording: Wordings) -> None:
+        parsed = {rule: parse_rule(rule) for rule in rules if rule.strip()}
+        numeric = any(rule in NUMERIC_RULES for rule, _ in parsed.values())
         self.name, self._wording = name, wording
         self.nullable = any(rule == "nullable" for rule, _ in parsed.values())
         self._rules = {text: Rule(rule, parameters, name, numeric) for text, (rule, parameters) in parsed.items()
@@ -103,16 +103,16 @@ class _Field:
         self.steps = [_step(rule, wording) for rule in self._rules.values()]
         self.if_absent = [step.message for step in self.steps if step.implicit][:1]
         judges_files = any(rule in FOR_FILES or rule in IMPLICIT for rule, _ in parsed.values())
-        self.if_cut_off = [message(Rule("uploaded", (), name, False), "file", wording)] if judges_files else []
+        self.if_cut_off = [message_of(Rule("uploaded", (), name, False), "file", wording)] if judges_files else []
 
     def told(self) -> list[tuple[str, tuple[str, str]]]:
         """Each rule with its messages."""
-        return [(text, (message(rule, "string", self._wording), message(rule, "file", self._wording)))
+        return [(text, (message_of(rule, "string", self._wording), message_of(rule, "file", self._wording)))
                 for text, rule in self._rules.items()]
 
     def messages(self, value: Any, data: Mapping[str, Any], tables: Tables) -> list[str]:
         # Laravel: a rule is asked if the field is present, not blank and not a null that may be; implicit rules always.
-        if value is ABSENT or (value is None and self.nullable) or (type(value) is str and not value.strip(TRIMMED)):
+        if value is MISSING or (value is None and self.nullable) or (type(value) is str and not value.strip(TRIMMED)):
             return self.if_absent[:]
         if self.if_cut_off and isinstance(value, UploadedFile) and value.failed:
             return self.if_cut_off[:]
@@ -134,7 +134,7 @@ class _Field:
 class _Depending:
     """A field whose rules hold a value of the request, as the product's ``exists:cluster,{cluster}`` does."""
 
-    def __init__(self, name: str, text: RuleText, wording: Messages) -> None:
+    def __init__(self, name: str, text: RuleText, wording: Wordings) -> None:
         self.name, self._wording = name, wording
         self.text = text if isinstance(text, str) else "|".join(text)
         self.if_absent = _Field(name, _split(PLACEHOLDER.sub("x", self.text)), wording).if_absent
@@ -148,7 +148,7 @@ class _Depending:
             if len(text) > LONGEST_RULE:
                 raise PhpError(MEMORY_EXHAUSTED, "Symfony\\Component\\ErrorHandler\\Error\\FatalError")
             rules = text.split("|")
-            for name, parameters in map(parse, rules):
+            for name, parameters in map(parse_rule, rules):
                 if lacks_parameter(name, parameters):
                     raise PhpError(f"Validation rule {name} requires at least 1 parameters.",
                                    "InvalidArgumentException")
@@ -161,14 +161,14 @@ class _Depending:
 @lru_cache(maxsize=4096)
 def _compiled(name: str, text: str | tuple[str, ...], wording: str) -> _Field | _Depending:
     """The documents of deviations have nearly all rules in common."""
-    known = messages(wording)
+    known = laravel_messages(wording)
     _check_parameters(name, _split(text))
     return _Depending(name, text, known) if _depends(text) else _Field(name, _split(text), known)
 
 
 def _check_parameters(field: str, rules: Sequence[str]) -> None:
     """RuleError for a parameter that a document may not have, although Laravel may cope with it."""
-    for name, parameters in map(parse, rules):
+    for name, parameters in map(parse_rule, rules):
         if lacks_parameter(name, parameters):
             raise RuleError(field, name, "its parameter is missing")
         if name in SIZES and to_number(parameters[0]) is None:
@@ -184,7 +184,7 @@ def lacks_parameter(name: str, parameters: tuple[str, ...]) -> bool:
 def check_names(rules: Mapping[str, RuleText], missing: Collection[str]) -> None:
     """RuleError for a rule that is neither Laravel's nor among those that the product names though there are none."""
     for field, text in rules.items():
-        for name in (parse(rule)[0] for rule in _split(text) if rule.strip()):
+        for name in (parse_rule(rule)[0] for rule in _split(text) if rule.strip()):
             if name not in RULES and name not in missing:
                 raise RuleError(field, name, "there is no such rule")
 
@@ -210,7 +210,7 @@ def _split(text: RuleText) -> Sequence[str]:
     return text.split("|") if isinstance(text, str) else text
 
 
-def parse(rule: str) -> tuple[str, tuple[str, ...]]:
+def parse_rule(rule: str) -> tuple[str, tuple[str, ...]]:
     """``in:YES,NO`` -> ("in", ("YES", "NO")); the parameter of a regex stays whole."""
     name, colon, rest = rule.partition(":")
     name = name.strip()
@@ -219,18 +219,18 @@ def parse(rule: str) -> tuple[str, tuple[str, ...]]:
     return name, (rest,) if name == "regex" else tuple(csv(rest))
 
 
-def _step(rule: Rule, wording: Messages) -> _Step:
-    return _Step(maker(rule.name)(rule), message(rule, "string", wording), message(rule, "file", wording),
+def _step(rule: Rule, wording: Wordings) -> _Step:
+    return _Step(maker(rule.name)(rule), message_of(rule, "string", wording), message_of(rule, "file", wording),
                  rule.name in IMPLICIT, rule.name in PRESENCE)
 
 
 @cache
-def messages(wording: str) -> Messages:
+def laravel_messages(wording: str) -> Wordings:
     """Laravel's English messages, the set of that name."""
     return yaml.safe_load(files("sarkmock.laravel").joinpath(f"messages-{wording}.yaml").read_bytes())  # type: ignore[no-any-return]
 
 
-def message(rule: Rule, kind: str, wording: Messages) -> str:
+def message_of(rule: Rule, kind: str, wording: Wordings) -> str:
     """The message of a rule that failed for text, or for an upload where ``kind`` is file."""
     text = wording.get(rule.name, "")  # a rule that Laravel does not have never gets as far as a message
     if not isinstance(text, str):

@@ -19,7 +19,7 @@ from sarkmock.pbx.database import Database, Row
 USERS, TOKENS = "users", "personal_access_tokens"
 ADMIN = "isAdmin"  # the role, and the word that an administrator's ability ends in
 OWNER = "App\\Models\\User"
-LETTERS = string.ascii_letters + string.digits
+TOKEN_LETTERS = string.ascii_letters + string.digits
 COST = "$2y$04$"
 SALT, LAST_OF_SALT = "./" + string.ascii_letters + string.digits, ".Oeu"  # 16 bytes: the last sign has two bits
 LONGEST_PASSWORD = 72  # bytes; bcrypt looks at no more
@@ -27,20 +27,20 @@ LONGEST_PASSWORD = 72  # bytes; bcrypt looks at no more
 
 def new_secret(rng: random.Random) -> str:
     """The part of a token after the bar: 40 random signs and their checksum."""
-    signs = "".join(rng.choices(LETTERS, k=40))
+    signs = "".join(rng.choices(TOKEN_LETTERS, k=40))
     return f"{signs}{zlib.crc32(signs.encode()):08x}"
 
 
-def digest(secret: str) -> str:
+def token_digest(secret: str) -> str:
     """What the tables hold of a token."""
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def issue(tables: Database, user: int, abilities: Sequence[str], secret: str, stamp: str, *,
+def issue_token(tables: Database, user: int, abilities: Sequence[str], secret: str, stamp: str, *,
           id: int | None = None) -> str:
     """Add a token for a user, and return it as clients send it."""
     row = {"id": id, "tokenable_type": OWNER, "tokenable_id": user, "name": "Personal Access Token",
-           "token": digest(secret), "abilities": json.dumps(abilities), "created_at": stamp, "updated_at": stamp}
+           "token": token_digest(secret), "abilities": json.dumps(abilities), "created_at": stamp, "updated_at": stamp}
     return f"{tables.insert(TOKENS, row)}|{secret}"
 
 
@@ -49,14 +49,14 @@ def abilities_of(user: Row) -> list[str]:
     return [f"admin:{ADMIN}"] if user["role"] == ADMIN else ["*"]
 
 
-def revoke(tables: Database, user: int) -> None:
+def revoke_tokens(tables: Database, user: int) -> None:
     """End every token of a user."""
     tables.remove(TOKENS, {"tokenable_type": OWNER, "tokenable_id": user})
 
 
 def by_secret(tables: Database, secret: str) -> Row | None:
     """The row of a token by the part after the bar alone. A database without accounts has none."""
-    return tables.first(TOKENS, "token", digest(secret)) if tables.has(TOKENS) else None
+    return tables.first(TOKENS, "token", token_digest(secret)) if tables.has(TOKENS) else None
 
 
 def by_token(tables: Database, token: str) -> Row | None:
@@ -65,7 +65,7 @@ def by_token(tables: Database, token: str) -> Row | None:
     if not (bar and secret and id.isascii() and id.isdecimal() and tables.has(TOKENS)):
         return None
     row = tables.first(TOKENS, "id", id)
-    return row if row and row["token"] == digest(secret) else None
+    return row if row and row["token"] == token_digest(secret) else None
 
 
 def by_email(tables: Database, email: str) -> Row | None:
@@ -84,7 +84,7 @@ def hashed(password: str, rng: random.Random) -> str:
     return bcrypt.hashpw(_octets(password), f"{COST}{salt}".encode()).decode()
 
 
-def fits(password: str, wanted: str | None) -> bool:
+def password_fits(password: str, wanted: str | None) -> bool:
     """PHP's password_verify(); false for what is not a hash."""
     try:
         return bcrypt.checkpw(_octets(password), (wanted or "").encode())
@@ -96,7 +96,7 @@ def _octets(password: str) -> bytes:
     return password.encode("utf-8", "surrogateescape")[:LONGEST_PASSWORD]
 
 
-def admit(tables: Database, token: str, stamp: str) -> None:
+def admit_administrator(tables: Database, token: str, stamp: str) -> None:
     """Let a token be the first administrator's; where there is none, one called admin@example.com is added."""
     found = tables.rows(USERS, {"role": ADMIN}, order=("id",))
     user = found[0]["id"] if found else tables.insert(USERS, {
@@ -104,4 +104,4 @@ def admit(tables: Database, token: str, stamp: str) -> None:
         "created_at": stamp, "updated_at": stamp})
     id, _, secret = token.partition("|")
     tables.remove(TOKENS, {"id": id})
-    issue(tables, user, [f"admin:{ADMIN}"], secret, stamp, id=int(id))
+    issue_token(tables, user, [f"admin:{ADMIN}"], secret, stamp, id=int(id))

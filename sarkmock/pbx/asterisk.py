@@ -16,7 +16,7 @@ FIRST_CHANNEL = 1
 UNTIL_HUNG_UP = 10 * 365 * 86400.0  # seconds
 
 
-class Clock(Protocol):
+class TellsTime(Protocol):
     def now(self) -> float: ...
 
 
@@ -77,7 +77,7 @@ class PhoneCall:
 class Pbx:
     """Asterisk on its machine. The three durations are the mock's own and may be changed at any time."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: TellsTime) -> None:
         self.clock = clock
         self.boot_seconds = 60.0
         self.ring_seconds = 5.0

@@ -19,11 +19,11 @@ IntegrityError = sqlite3.IntegrityError
 
 DATABASES = {"sark-6.0": ("tables.sql",), "sark-6.5": ("tables.sql", "tables-6.5.sql")}  # each adds to the one before
 OLDEST = "sark-6.0"
-MAGIC = b"SQLite format 3\0"
+SQLITE_MAGIC = b"SQLite format 3\0"
 ROLLBACK_JOURNAL = b"\1\1"  # bytes 18 and 19 of the header: a file in WAL mode cannot be opened in memory
-PATIENCE = 5_000  # times 10,000 steps of SQLite's virtual machine, about a second
+MOST_STEPS = 5_000  # times 10,000 steps of SQLite's virtual machine, about a second
 MOST_ROWS = 100_000  # of all tables
-PLAIN = frozenset((str, int, type(None)))
+PLAIN_TYPES = frozenset((str, int, type(None)))
 # Tables whose keys the product copies to another one, which takes no null.
 CROSS_REFERENCED = frozenset({"agent", "appl", "carrier", "cluster", "cos", "device", "ipphone", "ivrmenu", "lineio",
                               "queue", "route", "speed"})
@@ -42,7 +42,7 @@ class Database:
         self._db.executescript(layout(name))
         self._restored = 0
         self.has_bytes = False  # whether there is text that is not UTF-8; it is kept as a BLOB
-        self._columns = {table: tuple(row[1] for row in self._db.execute(f"PRAGMA table_info({quote(table)})"))
+        self._columns = {table: tuple(row[1] for row in self._db.execute(f"PRAGMA table_info({quote_name(table)})"))
                          for table in self.tables()}
 
     def tables(self) -> list[str]:
@@ -61,22 +61,22 @@ class Database:
         """The declared type of each column; that of a key of one column says so."""
         single = len(self.key(table)) == 1
         return {name: f"{kind} PRIMARY KEY" if key and single else kind
-                for _, name, kind, _, _, key in self._db.execute(f"PRAGMA table_info({quote(table)})")}
+                for _, name, kind, _, _, key in self._db.execute(f"PRAGMA table_info({quote_name(table)})")}
 
     def defaults(self, table: str) -> Row:
         """What the columns of a row are that nothing was said of; null where the layout names no default."""
         self._db.execute("BEGIN")
-        self._db.execute(f"INSERT INTO {quote(table)} DEFAULT VALUES")
+        self._db.execute(f"INSERT INTO {quote_name(table)} DEFAULT VALUES")
         try:
-            row = self._db.execute(f"SELECT * FROM {quote(table)} WHERE rowid = last_insert_rowid()").fetchone()
+            row = self._db.execute(f"SELECT * FROM {quote_name(table)} WHERE rowid = last_insert_rowid()").fetchone()
         finally:
             self._db.execute("ROLLBACK")
         return dict(zip(self._columns[table], row, strict=True))
 
     def key(self, table: str) -> tuple[str, ...]:
         """The columns of the primary key."""
-        found = sorted((row[5], row[1]) for row in self._db.execute(f"PRAGMA table_info({quote(table)})") if row[5])
-        return tuple(name for _, name in found)
+        rows = self._db.execute(f"PRAGMA table_info({quote_name(table)})")
+        return tuple(name for _, name in sorted((row[5], row[1]) for row in rows if row[5]))
 
     def rows(self, table: str, where: Mapping[str, Any] | None = None, order: Sequence[str] = (),
              only: tuple[str, ...] | None = None) -> list[Row]:
@@ -86,15 +86,15 @@ class Database:
         """
         columns = self._columns[table]
         names = columns if only is None else tuple(name for name in columns if name in only)
-        sql, values = select(table, where or {}, "*" if only is None else ", ".join(map(quote, names)))
+        sql, values = select(table, where or {}, "*" if only is None else ", ".join(map(quote_name, names)))
         if order:
-            sql += " ORDER BY " + ", ".join(quote(column) for column in order)
+            sql += " ORDER BY " + ", ".join(quote_name(column) for column in order)
         found = self._db.execute(sql, values)
         return [dict(zip(names, row, strict=True)) for row in (map(self._read, found) if self.has_bytes else found)]
 
     def values(self, table: str, column: str, where: Mapping[str, Any] | None = None) -> list[Any]:
         """One column alone. Of a key that is text, SQLite reads the index instead of the rows: it comes sorted."""
-        sql, values = select(table, where or {}, quote(column))
+        sql, values = select(table, where or {}, quote_name(column))
         return [value for row in self._db.execute(sql, values) for value in self._read(row)]
 
     def first(self, table: str, column: str, value: Any) -> Row | None:
@@ -137,12 +137,12 @@ class Database:
         if not changes:
             return 0
         check_key(table, {"pkey": "", **changes})
-        settings = ", ".join(f"{quote(name)} = ?" for name in changes)
-        sql = f"UPDATE {quote(table)} SET {settings} WHERE {quote(column)} = ?"
+        settings = ", ".join(f"{quote_name(name)} = ?" for name in changes)
+        sql = f"UPDATE {quote_name(table)} SET {settings} WHERE {quote_name(column)} = ?"
         return self._db.execute(sql, self._written((*changes.values(), value))).rowcount
 
     def delete(self, table: str, column: str, value: Any) -> int:
-        sql = f"DELETE FROM {quote(table)} WHERE {quote(column)} = ?"
+        sql = f"DELETE FROM {quote_name(table)} WHERE {quote_name(column)} = ?"
         return self._db.execute(sql, (comparable(value),)).rowcount
 
     def atomic(self) -> AbstractContextManager[None]:
@@ -151,19 +151,19 @@ class Database:
 
     def size(self, table: str) -> int:
         """How many rows there are."""
-        return int(self._db.execute(f"SELECT count(*) FROM {quote(table)}").fetchone()[0])
+        return int(self._db.execute(f"SELECT count(*) FROM {quote_name(table)}").fetchone()[0])
 
     def change(self, table: str, key: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
         """Change the row whose columns are as the key says."""
         if changes:
-            settings = ", ".join(f"{quote(name)} = ?" for name in changes)
+            settings = ", ".join(f"{quote_name(name)} = ?" for name in changes)
             condition, values = matching(key)
-            self._db.execute(f"UPDATE {quote(table)} SET {settings}{condition}", (*changes.values(), *values))
+            self._db.execute(f"UPDATE {quote_name(table)} SET {settings}{condition}", (*changes.values(), *values))
 
     def remove(self, table: str, key: Mapping[str, Any]) -> None:
         """Remove the row whose columns are as the key says; every row for no column."""
         condition, values = matching(key)
-        self._db.execute(f"DELETE FROM {quote(table)}{condition}", values)
+        self._db.execute(f"DELETE FROM {quote_name(table)}{condition}", values)
 
     def dump(self) -> bytes:
         """The database as the bytes of an SQLite file."""
@@ -178,7 +178,7 @@ class Database:
         with open_image(image) as other, transaction(self._db):
             room = MOST_ROWS
             for table in self.tables():
-                self._db.execute(f"DELETE FROM {quote(table)}")
+                self._db.execute(f"DELETE FROM {quote_name(table)}")
                 names, rows = read_common(other, table, self._columns[table], room)
                 if names:
                     room -= self._db.executemany(insert_of(table, names), rows).rowcount
@@ -249,24 +249,24 @@ def check_key(table: str, row: Mapping[str, Any]) -> None:
         raise IntegrityError("NOT NULL constraint failed: master_xref.pkey")
 
 
-def quote(name: str) -> str:
+def quote_name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
 @cache
 def first_by(table: str, column: str) -> str:
-    return f"SELECT * FROM {quote(table)} WHERE {quote(column)} = ? LIMIT 1"
+    return f"SELECT * FROM {quote_name(table)} WHERE {quote_name(column)} = ? LIMIT 1"
 
 
 @lru_cache(maxsize=256)
 def insert_of(table: str, names: tuple[str, ...]) -> str:
-    columns = ", ".join(quote(name) for name in names)
-    return f"INSERT INTO {quote(table)} ({columns}) VALUES ({', '.join('?' * len(names))})"
+    columns = ", ".join(quote_name(name) for name in names)
+    return f"INSERT INTO {quote_name(table)} ({columns}) VALUES ({', '.join('?' * len(names))})"
 
 
 def select(table: str, where: Mapping[str, Any], what: str = "*") -> tuple[str, list[Any]]:
     condition, values = matching(where)
-    return f"SELECT {what} FROM {quote(table)}{condition}", values
+    return f"SELECT {what} FROM {quote_name(table)}{condition}", values
 
 
 def matching(where: Mapping[str, Any]) -> tuple[str, list[Any]]:
@@ -275,10 +275,10 @@ def matching(where: Mapping[str, Any]) -> tuple[str, list[Any]]:
     values: list[Any] = []
     for column, wanted in where.items():
         if wanted is None:
-            terms.append(f"{quote(column)} IS NULL")
+            terms.append(f"{quote_name(column)} IS NULL")
             continue
         options = list(wanted) if isinstance(wanted, (list, tuple)) else [wanted]
-        terms.append(f"{quote(column)} IN ({', '.join('?' * len(options))})")
+        terms.append(f"{quote_name(column)} IN ({', '.join('?' * len(options))})")
         values += map(comparable, options)
     return " WHERE " + " AND ".join(terms) if terms else "", values
 
@@ -297,12 +297,12 @@ def comparable(value: Any) -> Any:
 @contextmanager
 def open_image(image: bytes) -> Iterator[sqlite3.Connection]:
     """A foreign SQLite file, opened so that it can neither run code nor take long."""
-    if not image.startswith(MAGIC):
+    if not image.startswith(SQLITE_MAGIC):
         raise sqlite3.DatabaseError("it is no SQLite database")
     with closing(sqlite3.connect(":memory:")) as db:
         db.deserialize(image[:18] + ROLLBACK_JOURNAL + image[20:])
         db.execute("PRAGMA trusted_schema = OFF")
-        budget = iter(range(PATIENCE))
+        budget = iter(range(MOST_STEPS))
         db.set_progress_handler(lambda: next(budget, None) is None, 10_000)
         yield db
 
@@ -313,21 +313,22 @@ def read_common(db: sqlite3.Connection, table: str, columns: Sequence[str],
     kind = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND rootpage > 0 AND name = ? COLLATE NOCASE"
     if not db.execute(kind, (table,)).fetchone()[0]:
         return (), iter(())
-    theirs = {row[1].lower() for row in db.execute(f"PRAGMA table_info({quote(table)})")}
+    theirs = {row[1].lower() for row in db.execute(f"PRAGMA table_info({quote_name(table)})")}
     common = tuple(column for column in columns if column.lower() in theirs)
     if not common:
         return (), iter(())
-    return common, values_of(db.execute(f"SELECT {', '.join(map(quote, common))} FROM {quote(table)}"), most)
+    rows = db.execute(f"SELECT {', '.join(map(quote_name, common))} FROM {quote_name(table)}")
+    return common, bounded_rows(rows, most)
 
 
-def values_of(rows: Iterable[tuple[Any, ...]], most: int) -> Iterator[tuple[Any, ...]]:
+def bounded_rows(rows: Iterable[tuple[Any, ...]], most: int) -> Iterator[tuple[Any, ...]]:
     for number, row in enumerate(rows):
         if number == most:
             raise sqlite3.DatabaseError(f"its tables have more than {MOST_ROWS} rows")
-        yield row if PLAIN.issuperset(map(type, row)) else tuple(map(plain, row))
+        yield row if PLAIN_TYPES.issuperset(map(type, row)) else tuple(map(plain_value, row))
 
 
-def plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
     """A foreign value as answers can show it: a BLOB that is text is text; other bytes and infinity are refused."""
     if isinstance(value, bytes):
         try:

@@ -14,14 +14,15 @@ from typing import Any
 
 from sarkmock.pbx.database import OLDEST, layout
 from sarkmock.pbx.seed import Seed
-from sarkmock.pbx.state import File, State
-from sarkmock.pbx.state_file import Place, StateFile
+from sarkmock.pbx.state import PbxFile, State
+from sarkmock.pbx.state_file import PartPlace, StateFile
 
-FORMAT = 2
-PAGE = 4096
-TABLES, MACHINE, SEED = "tables", "machine", "seed"  # names of parts; the others are paths of files, and begin with /
+STATE_FORMAT = 2
+PAGE_SIZE = 4096
+# Names of parts; the others are paths of files, and begin with /.
+TABLES_PART, MACHINE, SEED = "tables", "machine", "seed"
 READING = ("GET", "HEAD", "OPTIONS")
-Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class Storage:
@@ -37,12 +38,12 @@ class Storage:
         self._seen: tuple[Any, ...] = (None, None, None, None)
         self._file = StateFile(file, version(database), self._accept, salvage)
 
-    def _accept(self, parts: Mapping[Place, bytes]) -> None:
+    def _accept(self, parts: Mapping[PartPlace, bytes]) -> None:
         """Read what was kept; KeyError or ValueError if it is not all there."""
         if parts:
             self._memory = json.loads(parts[MACHINE, 0])
             self._image = image_of(parts, self._memory["pages"])
-            self._files = {path: File(parts[path, 0], mtime) for path, mtime in self._memory["written"].items()}
+            self._files = {path: PbxFile(parts[path, 0], mtime) for path, mtime in self._memory["written"].items()}
             self.seed = Seed.of(json.loads(parts[SEED, 0]), self._database)
 
     def restore(self, state: State) -> None:
@@ -79,14 +80,15 @@ class Storage:
             state.recall(memory)
             self._seen = state.tables.changes, *self._seen[1:]
 
-    def _parts(self, state: State, changes: int, origin: tuple[Seed, bytes], files: dict[str, File],
-               memory: dict[str, Any]) -> Iterator[tuple[Place, bytes]]:
+    def _parts(self, state: State, changes: int, origin: tuple[Seed, bytes], files: dict[str, PbxFile],
+               memory: dict[str, Any]) -> Iterator[tuple[PartPlace, bytes]]:
         """Everything; what is as it was is not made anew."""
         if changes == self._seen[0]:
-            pages = {place: content for place, content in self._file.parts.items() if place[0] == TABLES}
+            pages = {place: content for place, content in self._file.parts.items() if place[0] == TABLES_PART}
         else:
             image = state.tables.dump()
-            pages = {(TABLES, start // PAGE): image[start:start + PAGE] for start in range(0, len(image), PAGE)}
+            pages = {(TABLES_PART, start // PAGE_SIZE): image[start:start + PAGE_SIZE]
+                     for start in range(0, len(image), PAGE_SIZE)}
         yield from pages.items()
         known = self._seen[1] is not None and self._seen[1][0] is origin[0]
         yield (SEED, 0), self._file.parts[SEED, 0] if known else json.dumps(origin[0].content()).encode()
@@ -105,7 +107,7 @@ class Undone(OSError):
 class Kept:
     """An application whose answers leave when their changes are kept; one that cannot be kept is answered 500."""
 
-    def __init__(self, application: Application, state: State, storage: Storage,
+    def __init__(self, application: WsgiApp, state: State, storage: Storage,
                  lock: AbstractContextManager[Any]) -> None:
         self._application, self._state, self._storage, self._lock = application, state, storage, lock
 
@@ -135,12 +137,12 @@ class Kept:
         return None
 
 
-def image_of(parts: Mapping[Place, bytes], pages: int | None = None) -> bytes:
+def image_of(parts: Mapping[PartPlace, bytes], pages: int | None = None) -> bytes:
     """The image of the tables, from its pages."""
-    count = sum(name == TABLES for name, _ in parts) if pages is None else pages
-    return b"".join(parts[TABLES, number] for number in range(count))
+    count = sum(name == TABLES_PART for name, _ in parts) if pages is None else pages
+    return b"".join(parts[TABLES_PART, number] for number in range(count))
 
 
 def version(database: str) -> int:
     """The format of the file and the layout of the tables in it, as one number."""
-    return zlib.crc32(f"{FORMAT} {layout(database)}".encode()) & 0x7FFFFFFF
+    return zlib.crc32(f"{STATE_FORMAT} {layout(database)}".encode()) & 0x7FFFFFFF

@@ -23,8 +23,8 @@ from sarkmock.suggest import unknown
 
 MOST_PROBLEMS = 100  # that are counted
 STAMPS = ("z_created", "z_updated", "created_at", "updated_at")
-KEYS = ("tables", "files", "astdb", "calls", "pbx", "unchecked")
-NUMBER = re.compile(r"[0-9*#+]{1,32}")
+SEED_KEYS = ("tables", "files", "astdb", "calls", "pbx", "unchecked")
+PHONE_NUMBER = re.compile(r"[0-9*#+]{1,32}")
 ROW_ID = "INTEGER PRIMARY KEY"  # the one kind of column that SQLite itself keeps free of texts
 INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 # Each file adds to the one before.
@@ -70,7 +70,7 @@ class Seed:
         """A factory-fresh SARK with that database."""
         seeds = files("sarkmock.pbx").joinpath("seeds")
         layers = [cls.read(Path(str(seeds.joinpath(file))), database) for file in FACTORY[database]]
-        return reduce(lambda base, own: merged(base, own, stated=False)[0], layers)
+        return reduce(lambda base, own: merged_seeds(base, own, stated=False)[0], layers)
 
     def fitted(self, database: str) -> Seed:
         """The seed in the layout of another database, without tables and columns that it does not have.
@@ -123,7 +123,7 @@ class Seed:
                 ) | ({"unchecked": True} if self.unchecked else {})
 
 
-def merged(base: Seed, own: Seed, *, stated: bool) -> tuple[Seed, Origins]:
+def merged_seeds(base: Seed, own: Seed, *, stated: bool) -> tuple[Seed, Origins]:
     """A seed on top of another: rows of a key that both have are joined column by column.
 
     ``stated`` tells whether own says if the PBX runs.
@@ -132,9 +132,9 @@ def merged(base: Seed, own: Seed, *, stated: bool) -> tuple[Seed, Origins]:
     tables = {table: list(rows) for table, rows in base.tables.items()}
     for table, rows in own.tables.items():
         whole = tables.setdefault(table, [])
-        places = {key_of(layout, table, row): index for index, row in enumerate(whole)}
+        places = {row_key(layout, table, row): index for index, row in enumerate(whole)}
         for number, row in enumerate(rows):
-            index = places.get(key_of(layout, table, row), len(whole))
+            index = places.get(row_key(layout, table, row), len(whole))
             whole[index:index + 1] = [{**(whole[index] if index < len(whole) else {}), **row}]
             origins[table, index] = number
         for index, row in enumerate(whole):
@@ -146,7 +146,7 @@ def merged(base: Seed, own: Seed, *, stated: bool) -> tuple[Seed, Origins]:
                 own.database, [*base.calls, *own.calls]), origins
 
 
-def key_of(layout: Database, table: str, row: Row) -> tuple[Any, ...]:
+def row_key(layout: Database, table: str, row: Row) -> tuple[Any, ...]:
     """What tells a row from others, for people: pkey where there is one. A row without is like no other."""
     names = ("pkey",) if "pkey" in layout.columns(table) else layout.key(table)
     values = tuple(None if row.get(name) is None else str(row[name]) for name in names)
@@ -156,11 +156,11 @@ def key_of(layout: Database, table: str, row: Row) -> tuple[Any, ...]:
 def shape_problems(content: Any, database: str) -> Iterator[tuple[Place, str]]:
     """Place and problem of everything that is not of a seed's shape; a base is not part of it."""
     if not isinstance(content, dict):
-        yield (), f"expected a mapping with {', '.join(KEYS)}"
+        yield (), f"expected a mapping with {', '.join(SEED_KEYS)}"
         return
     for key in content:
-        if key not in KEYS:
-            yield (key,), unknown("key", key, KEYS)
+        if key not in SEED_KEYS:
+            yield (key,), unknown("key", key, SEED_KEYS)
     if content.get("pbx", "running") not in ("running", "stopped"):
         yield ("pbx",), "must be running or stopped"
     if not isinstance(content.get("unchecked", False), bool):
@@ -221,15 +221,15 @@ def _value_problem(kind: str, value: Any) -> str | None:
     if isinstance(value, bool):
         return f"must be text, a number or null; write '{str(value).lower()}' if you mean the text"
     if kind == ROW_ID:
-        return None if INTEGER.fullmatch(digits(value)) else "must be an integer or null"
+        return None if INTEGER.fullmatch(number_text(value)) else "must be an integer or null"
     if isinstance(value, float) and not isfinite(value):
         return "must be a finite number"
     if isinstance(value, (str, int, float)):
-        return None if _is_writable(digits(value)) else "must be text that UTF-8 can write"
+        return None if _is_writable(number_text(value)) else "must be text that UTF-8 can write"
     return "must be text, a number or null"
 
 
-def digits(value: Any) -> str:
+def number_text(value: Any) -> str:
     """A value as text; what Python does not write, an integer of thousands of digits, as none."""
     try:
         return str(value)
@@ -270,7 +270,7 @@ def _call_problems(calls: Any) -> Iterator[tuple[Place, str]]:
             yield ("calls", index), "must have from and to"
             continue
         for end, number in call.items():
-            if isinstance(number, bool) or not NUMBER.fullmatch(digits(number)):
+            if isinstance(number, bool) or not PHONE_NUMBER.fullmatch(number_text(number)):
                 yield ("calls", index, end), "must be a number to call"
 
 

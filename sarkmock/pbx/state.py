@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sarkmock.pbx.accounts import USERS, admit
+from sarkmock.pbx.accounts import USERS, admit_administrator
 from sarkmock.pbx.asterisk import Pbx
 from sarkmock.pbx.database import Database, Row
 from sarkmock.pbx.seed import STAMPS, Seed
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class PbxFile:
     """A file of the PBX: its bytes and when it was written (epoch seconds)."""
 
     content: bytes
@@ -79,7 +79,7 @@ class State:
                  token: str | None = None) -> None:
         seed = seed or Seed.factory()
         self.tables = Database(seed.database)
-        self.files: dict[str, File] = {}
+        self.files: dict[str, PbxFile] = {}
         self.astdb: dict[tuple[str, str], str] = {}
         self.clock = Clock(now)
         self.dice = random.Random(dice)
@@ -93,7 +93,7 @@ class State:
 
         sqlite3.IntegrityError if it has a key twice; nothing is changed then.
         """
-        image = filled(seed, self.clock.start(), self.token)
+        image = database_image(seed, self.clock.start(), self.token)
         self.seed, self._image = seed, image
         self.reset()
 
@@ -112,7 +112,7 @@ class State:
         self.clock.reset()
         self.dice.seed(self._dice)
         written = self.clock.now()
-        self.files = {path: File(content, written) for path, content in self.seed.files.items()}
+        self.files = {path: PbxFile(content, written) for path, content in self.seed.files.items()}
         self.astdb = dict(self.seed.astdb)
         self.pbx.reset(running=self.seed.running, calls=self.seed.calls)
 
@@ -122,8 +122,9 @@ class State:
         sqlite3.IntegrityError if it has a key twice; nothing is changed then.
         """
         written = self.clock.now()
-        self.tables.restore(filled(seed, written, self.token))
-        self.files = {path: self._kept(path, content) or File(content, written) for path, content in seed.files.items()}
+        self.tables.restore(database_image(seed, written, self.token))
+        self.files = {path: self._kept(path, content) or PbxFile(content, written)
+                      for path, content in seed.files.items()}
         self.astdb = dict(seed.astdb)
         if seed.running != self.pbx.running or seed.calls:
             self.pbx.reset(running=seed.running, calls=seed.calls)
@@ -131,9 +132,9 @@ class State:
     def admit(self) -> None:
         """Let the token in again, where the tables were replaced."""
         if self.token:
-            admit(self.tables, self.token, self.clock.stamp())
+            admit_administrator(self.tables, self.token, self.clock.stamp())
 
-    def _kept(self, path: str, content: bytes) -> File | None:
+    def _kept(self, path: str, content: bytes) -> PbxFile | None:
         """The file at a path, if that is its content."""
         file = self.files.get(path)
         return file if file and file.content == content else None
@@ -165,7 +166,7 @@ class State:
                     running=self.pbx.running, database=self.tables.name)
 
 
-def filled(seed: Seed, now: float, token: str | None) -> bytes:
+def database_image(seed: Seed, now: float, token: str | None) -> bytes:
     """The image of a database with the seed's rows; what they do not say of their time stamps is now."""
     tables, stamp = Database(seed.database), stamp_of(now)
     for table, rows in seed.tables.items():
@@ -173,7 +174,7 @@ def filled(seed: Seed, now: float, token: str | None) -> bytes:
         for row in rows:
             tables.insert(table, stamped | row)
     if token:
-        admit(tables, token, stamp)
+        admit_administrator(tables, token, stamp)
     return tables.dump()
 
 

@@ -21,19 +21,19 @@ from pathlib import Path
 from sarkmock.atomic import PRIVATE, sync_directory
 from sarkmock.spec.yaml12 import FileError
 
-MAGIC = b"sarkmock state\n\0"
-NOTE, FRAME, PART = struct.Struct(">QQI"), struct.Struct(">II"), struct.Struct(">HIq")
-HEADER = len(MAGIC) + 8
-BEGIN = HEADER + NOTE.size
+STATE_MAGIC = b"sarkmock state\n\0"
+NOTE, FRAME, PART_HEADER = struct.Struct(">QQI"), struct.Struct(">II"), struct.Struct(">HIq")
+HEADER = len(STATE_MAGIC) + 8
+LOG_BEGIN = HEADER + NOTE.size
 GONE = -1
-SPARE = 4 << 20  # a log may be four times as long as what it says, and this much longer
+SPARE_BYTES = 4 << 20  # a log may be four times as long as what it says, and this much longer
 UNTOUCHED = "it is left as it is"
-Place = tuple[str, int]  # the name of a part, and its number among those of that name
-Parts = dict[Place, bytes]
+PartPlace = tuple[str, int]  # the name of a part, and its number among those of that name
+Parts = dict[PartPlace, bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Log:
+class StateLog:
     """What a file says: its parts, how many writes they come from, where the last ends; and what is wrong with it."""
 
     parts: Parts
@@ -52,12 +52,12 @@ class StateFile:
 
     def __init__(self, file: Path, version: int, accept: Callable[[Parts], None], salvage: bool = False) -> None:
         self._file, self._version = file, version
-        self._handle = locked(file, version)
+        self._handle = lock_file(file, version)
         try:
             os.fchmod(self._handle, PRIVATE)
-            self._log = log = read(file, self._handle, version)
+            self._log = log = read_log(file, self._handle, version)
             if log.damage and not salvage:
-                raise FileError(file, None, f"{log.damage}; {told(log)}")
+                raise FileError(file, None, f"{log.damage}; {damage_advice(log)}")
             accept(log.parts)
             self._size = 0
             if log.damage:
@@ -73,32 +73,32 @@ class StateFile:
             os.close(self._handle)
             raise
 
-    def write(self, changed: Mapping[Place, bytes], gone: Iterable[Place]) -> None:
+    def write(self, changed: Mapping[PartPlace, bytes], gone: Iterable[PartPlace]) -> None:
         """Replace parts and remove others, all or nothing; OSError if that cannot be done."""
         if not is_at(self._handle, self._file):
             raise OSError(f"{self._file} was deleted or replaced while in use")
         log, gone = self._log, list(gone)
         data, checksum = frame([*changed.items(), *((place, None) for place in gone)], log.checksum)
-        put(self._handle, data, log.end)
-        put(self._handle, note(log.writes + 1, log.end + len(data)), HEADER)
+        write_at(self._handle, data, log.end)
+        write_at(self._handle, note(log.writes + 1, log.end + len(data)), HEADER)
         for place in gone:
             log.parts.pop(place, None)
         log.parts.update(changed)
-        self._log = Log(log.parts, log.writes + 1, log.end + len(data), checksum)
+        self._log = StateLog(log.parts, log.writes + 1, log.end + len(data), checksum)
         if self._is_long():
             with suppress(OSError):  # the log may go on growing where there is no room for two
                 self._renew()
 
     @property
-    def parts(self) -> Mapping[Place, bytes]:
+    def parts(self) -> Mapping[PartPlace, bytes]:
         """What was written last."""
         return self._log.parts
 
     def _is_long(self) -> bool:
-        if self._log.end <= 4 * self._size + SPARE:
+        if self._log.end <= 4 * self._size + SPARE_BYTES:
             return False
         self._size = sum(map(len, self.parts.values()))
-        return self._log.end > 4 * self._size + SPARE
+        return self._log.end > 4 * self._size + SPARE_BYTES
 
     def _renew(self) -> None:
         """Put a file in the place of this one that says the same with one frame."""
@@ -114,7 +114,7 @@ class StateFile:
             raise FileError(self._file, None, "was deleted or replaced while in use: nothing is kept")
 
 
-def locked(file: Path, version: int) -> int:
+def lock_file(file: Path, version: int) -> int:
     """The file, open and ours alone; an empty log if there is none."""
     try:
         handle = os.open(file, os.O_RDWR)
@@ -137,15 +137,15 @@ def locked(file: Path, version: int) -> int:
     return handle
 
 
-def created(file: Path, version: int, parts: Parts, *, replace: bool) -> tuple[int, Log]:
+def created(file: Path, version: int, parts: Parts, *, replace: bool) -> tuple[int, StateLog]:
     """A new file with these parts, locked; it gets its name when it is whole."""
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        head = header(version)
+        head = log_header(version)
         data, checksum = frame(parts.items(), zlib.crc32(head)) if parts else (b"", zlib.crc32(head))
-        log = Log(dict(parts), bool(parts), BEGIN + len(data), checksum)
-        put(handle, head + note(log.writes, log.end) + data, 0)
+        log = StateLog(dict(parts), bool(parts), LOG_BEGIN + len(data), checksum)
+        write_at(handle, head + note(log.writes, log.end) + data, 0)
         os.fsync(handle)
         if replace:
             Path(name).replace(file)
@@ -168,8 +168,8 @@ def is_at(handle: int, file: Path) -> bool:
         return False
 
 
-def header(version: int) -> bytes:
-    head = MAGIC + version.to_bytes(4, "big")
+def log_header(version: int) -> bytes:
+    head = STATE_MAGIC + version.to_bytes(4, "big")
     return head + zlib.crc32(head).to_bytes(4, "big")
 
 
@@ -179,54 +179,54 @@ def note(writes: int, end: int) -> bytes:
     return NOTE.pack(writes, end, zlib.crc32(numbers))
 
 
-def frame(parts: Iterable[tuple[Place, bytes | None]], before: int) -> tuple[bytes, int]:
+def frame(parts: Iterable[tuple[PartPlace, bytes | None]], before: int) -> tuple[bytes, int]:
     """One write, and its checksum, which continues that of the write before."""
     chunks = []
     for (name, number), content in parts:
         key = name.encode("utf-8", "surrogateescape")
-        chunks += [PART.pack(len(key), number, GONE if content is None else len(content)), key, content or b""]
+        chunks += [PART_HEADER.pack(len(key), number, GONE if content is None else len(content)), key, content or b""]
     body = b"".join(chunks)
     checksum = zlib.crc32(body, zlib.crc32(len(body).to_bytes(4, "big"), before))
     return FRAME.pack(len(body), checksum) + body, checksum
 
 
-def put(handle: int, data: bytes, at: int) -> None:
+def write_at(handle: int, data: bytes, at: int) -> None:
     view = memoryview(data)
     while view:
         written = os.pwrite(handle, view, at)
         view, at = view[written:], at + written
 
 
-def read(file: Path, handle: int, version: int) -> Log:
+def read_log(file: Path, handle: int, version: int) -> StateLog:
     """What a file says, as far as it is whole."""
     content = os.pread(handle, os.fstat(handle).st_size, 0)
-    head, numbers = content[:HEADER], content[HEADER:BEGIN]
+    head, numbers = content[:HEADER], content[HEADER:LOG_BEGIN]
     if not content:
         raise FileError(file, None, "is empty: its contents are lost; delete it to start again")
-    if head[:len(MAGIC)] != MAGIC[:len(head)]:
+    if head[:len(STATE_MAGIC)] != STATE_MAGIC[:len(head)]:
         raise FileError(file, None, f"is not a state file of sarkmock; {UNTOUCHED}")
-    if len(head) == HEADER and head != header(int.from_bytes(head[len(MAGIC):-4], "big")):
-        return follow(content, version, f"is damaged at byte {len(MAGIC)}")
-    if len(head) == HEADER and head != header(version):
+    if len(head) == HEADER and head != log_header(int.from_bytes(head[len(STATE_MAGIC):-4], "big")):
+        return follow_log(content, version, f"is damaged at byte {len(STATE_MAGIC)}")
+    if len(head) == HEADER and head != log_header(version):
         raise FileError(file, None, f"was written by another version of sarkmock, or for a profile with another "
                                     f"database; {UNTOUCHED}")
     if len(numbers) < NOTE.size:
-        return Log({}, 0, BEGIN, 0, f"is damaged (it ends at byte {len(content)})")
+        return StateLog({}, 0, LOG_BEGIN, 0, f"is damaged (it ends at byte {len(content)})")
     writes, end, _ = NOTE.unpack(numbers)
     if note(writes, end) != numbers:
-        return follow(content, version, f"is damaged at byte {HEADER}")
-    log = follow(content[:end], version, "")
+        return follow_log(content, version, f"is damaged at byte {HEADER}")
+    log = follow_log(content[:end], version, "")
     if log.end == end and log.writes == writes:
         return log
     where = f"it ends at byte {len(content)}" if len(content) < end and log.end > len(content) - FRAME.size else (
         f"at byte {log.end}")
-    return Log(log.parts, log.writes, log.end, log.checksum, f"is damaged ({where}; {writes} changes were kept)")
+    return StateLog(log.parts, log.writes, log.end, log.checksum, f"is damaged ({where}; {writes} changes were kept)")
 
 
-def follow(content: bytes, version: int, damage: str) -> Log:
+def follow_log(content: bytes, version: int, damage: str) -> StateLog:
     """The writes of a log, up to the first that is not whole."""
     parts: Parts = {}
-    writes, end, checksum = 0, BEGIN, zlib.crc32(header(version))
+    writes, end, checksum = 0, LOG_BEGIN, zlib.crc32(log_header(version))
     for body, after in frames(content, checksum):
         for place, value in entries(body):
             if value is None:
@@ -234,11 +234,11 @@ def follow(content: bytes, version: int, damage: str) -> Log:
             else:
                 parts[place] = value
         writes, end, checksum = writes + 1, end + FRAME.size + len(body), after
-    return Log(parts, writes, end, checksum, damage)
+    return StateLog(parts, writes, end, checksum, damage)
 
 
 def frames(content: bytes, checksum: int) -> Iterator[tuple[bytes, int]]:
-    start = BEGIN
+    start = LOG_BEGIN
     while start + FRAME.size <= len(content):
         length, told_checksum = FRAME.unpack_from(content, start)
         body = content[start + FRAME.size:start + FRAME.size + length]
@@ -249,18 +249,18 @@ def frames(content: bytes, checksum: int) -> Iterator[tuple[bytes, int]]:
         start += FRAME.size + length
 
 
-def entries(body: bytes) -> Iterator[tuple[Place, bytes | None]]:
+def entries(body: bytes) -> Iterator[tuple[PartPlace, bytes | None]]:
     start = 0
     while start < len(body):
-        length, number, size = PART.unpack_from(body, start)
-        start += PART.size
+        length, number, size = PART_HEADER.unpack_from(body, start)
+        start += PART_HEADER.size
         name = body[start:start + length].decode("utf-8", "surrogateescape")
         start += length
         yield (name, number), None if size == GONE else body[start:start + size]
         start += max(size, 0)
 
 
-def told(log: Log) -> str:
+def damage_advice(log: StateLog) -> str:
     """What can be done about a damaged file."""
     if not log.parts:
         return f"nothing in it can be read; {UNTOUCHED}"

@@ -11,7 +11,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from sarkmock.faults.effects import EFFECTS
+from sarkmock.faults.effects import EFFECT_FUNCTIONS
 from sarkmock.faults.fault import Fault
 from sarkmock.http.wsgi import render, status_line
 from sarkmock.proxy.exchange import Record
@@ -206,7 +206,7 @@ class Passage:
 
     def _effect(self, fault: Fault, record: Record, body: bytes) -> Response:
         engine = self._proxy.faults.engine
-        reply = EFFECTS[fault.effect](fault, self._proxy.request_of(record, body), engine)
+        reply = EFFECT_FUNCTIONS[fault.effect](fault, self._proxy.request_of(record, body), engine)
         answer = render(reply, record.head.method)
         return Response(status_line(answer.status), answer.headers, answer.body)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Protocol
 
-from sarkmock.control import HEALTH, PREFIX
+from sarkmock.control import CONTROL_PREFIX, HEALTH
 from sarkmock.faults import Faults
 from sarkmock.http.engine import Request
 from sarkmock.journal import Journal
@@ -111,7 +111,7 @@ class Proxy(Listener):
 
     def controls(self, path: str) -> bool:
         """Whether a path is the proxy's own."""
-        return self._around.application is not None and (path == PREFIX or path.startswith(PREFIX + "/"))
+        return self._around.application is not None and f"{path}/".startswith(f"{CONTROL_PREFIX}/")
 
     def needs_body(self, record: Record) -> bool:
         return self._around.guard.needs_body(record)

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
-from sarkmock.control import HEALTH, PREFIX, Control, MockControl
+from sarkmock.control import CONTROL_PREFIX, HEALTH, Control, MockControl
 from sarkmock.faults import Fault, Faults
 from sarkmock.http.engine import Engine, Program, api_token_of
 from sarkmock.http.flask_app import create_app, direct, throttle_of
@@ -97,7 +97,7 @@ class SarkMock:
     @property
     def control_url(self) -> str:
         """The base URL of the control plane, and with a slash at the end that of the page."""
-        return self._origin + PREFIX
+        return self._origin + CONTROL_PREFIX
 
     @property
     def _origin(self) -> str:
@@ -164,7 +164,7 @@ class SarkMock:
             directory = Path(starting.enter_context(tempfile.TemporaryDirectory(prefix="sarkmock-")))
             tls = certificates.make(directory, self._address[0])
             self._authority = tls.authority
-        return Server(self._application, *self._address, tls=tls, background=PREFIX, probe=HEALTH)
+        return Server(self._application, *self._address, tls=tls, background=CONTROL_PREFIX, probe=HEALTH)
 
     def session(self) -> requests.Session:
         """A session of requests whose requests to `url` and `control_url` are answered without a socket."""

@@ -214,7 +214,7 @@ def extensions(value: Any, place: str = "") -> Iterator[tuple[str, str, Any]]:
 
 def forget() -> None:
     """Read the files again when they are asked for next."""
-    profiles.forget()
+    profiles.forget_files()
     for remembered in (load, deviations, load_deviating, bundle, _resource, _schemas, _vocabulary):
         remembered.cache_clear()
 

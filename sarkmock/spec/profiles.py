@@ -87,7 +87,7 @@ def parent_of(info: Mapping[str, Any]) -> str:
 
 def canonical(name: str, beside: Path = Path()) -> str:
     """A profile's own name: an alias is replaced, the path of a file is taken from the folder ``beside``."""
-    known = named(name)
+    known = package_profile(name)
     if known is not None:
         return known
     if name.endswith(SUFFIXES):
@@ -95,7 +95,7 @@ def canonical(name: str, beside: Path = Path()) -> str:
     raise FileError(name, None, f"{unknown('profile', name, profiles())}, or the path of an overlay file")
 
 
-def named(name: str) -> str | None:
+def package_profile(name: str) -> str | None:
     """The profile of the package that has this name or alias, if any."""
     if name == BASE:
         return BASE
@@ -186,7 +186,7 @@ def vocabulary() -> dict[str, Any]:
     return json.loads((openapi_dir() / "vocabulary.schema.json").read_text())  # type: ignore[no-any-return]
 
 
-def forget() -> None:
+def forget_files() -> None:
     """Read the files again when they are asked for next."""
     for remembered in (_shipped, layer, read_overlay, validator, vocabulary):
         remembered.cache_clear()

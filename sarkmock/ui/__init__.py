@@ -8,7 +8,7 @@ from pathlib import Path
 import flask_swagger_ui
 from flask import Blueprint, Flask, Response, redirect, send_from_directory
 
-OURS = Path(str(files("sarkmock.ui").joinpath("static")))
+STATIC = Path(str(files("sarkmock.ui").joinpath("static")))
 SWAGGER_UI = Path(flask_swagger_ui.__file__).parent / "dist"
 # Swagger UI styles its elements in place; nothing else may do what the page does not do itself.
 POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'{}; img-src 'self' data:; connect-src 'self'; "
@@ -20,15 +20,15 @@ def add_page(app: Flask, prefix: str) -> None:
     """Serve the page under a prefix. It holds no secret, and its files are open to everyone."""
     page = Blueprint("page", __name__, url_prefix=prefix)
     page.add_url_rule("", "bare", lambda: redirect(f"{prefix}/", 308))
-    page.add_url_rule("/", "index", lambda: document("index.html", STRICT))
-    page.add_url_rule("/reference", "reference", lambda: document("reference.html", POLICY.format(" 'unsafe-inline'")))
-    page.add_url_rule("/page/<path:name>", "file", lambda name: file(OURS, name))
+    page.add_url_rule("/", "index", lambda: html_page("index.html", STRICT))
+    page.add_url_rule("/reference", "reference", lambda: html_page("reference.html", POLICY.format(" 'unsafe-inline'")))
+    page.add_url_rule("/page/<path:name>", "file", lambda name: file(STATIC, name))
     page.add_url_rule("/page/swagger-ui/<path:name>", "swagger-ui", lambda name: file(SWAGGER_UI, name))
     app.register_blueprint(page)
 
 
-def document(name: str, policy: str) -> Response:
-    answer = file(OURS, name)
+def html_page(name: str, policy: str) -> Response:
+    answer = file(STATIC, name)
     answer.headers["Content-Security-Policy"] = policy
     answer.headers["Referrer-Policy"] = "no-referrer"
     return answer

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(not INSTALLED, reason="needs Debian's packages s
 
 
 def test_the_words_are_those_of_this_shorewall() -> None:
-    assert words.FILE.read_text("utf-8") == generator.text()
+    assert words.WORDS_FILE.read_text("utf-8") == generator.text()
 
 
 @pytest.mark.parametrize("version", [4, 6])

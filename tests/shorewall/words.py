@@ -18,7 +18,7 @@ PORTED = ("tcp", "udp", "dccp", "sctp", "udplite")
 
 def main() -> None:
     from sarkmock.pbx.shorewall import words
-    words.FILE.write_text(text(), encoding="utf-8")
+    words.WORDS_FILE.write_text(text(), encoding="utf-8")
 
 
 def text() -> str:

@@ -13,7 +13,7 @@ from string import hexdigits
 from typing import Any
 
 from sarkmock.http.replies import PhpError
-from sarkmock.laravel.php.multipart import MOST_FIELDS, boundary_of, parts
+from sarkmock.laravel.php.multipart import MOST_FIELDS, boundary_of, form_parts
 from sarkmock.laravel.php.values import INT_MAX, INT_MIN, MEMORY_EXHAUSTED, UploadedFile, from_bytes, without_blanks
 
 Input = dict[str, Any]
@@ -201,7 +201,7 @@ def _url_decode(octets: bytes) -> str:
 def parse_multipart(content_type: str, body: bytes) -> tuple[Input, Input]:
     """$_POST and $_FILES. An upload without a file name is left out, as Symfony does."""
     boundary = boundary_of(content_type)
-    found = [] if boundary is None else list(parts(body, boundary))
+    found = [] if boundary is None else list(form_parts(body, boundary))
     fields = [(part.name, from_bytes(part.content)) for part in found if part.filename is None][:MOST_FIELDS]
     files = ((part.name, UploadedFile(part.filename, part.content_type, part.content, failed=not part.whole))
              for part in found if part.filename)

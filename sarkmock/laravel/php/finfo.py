@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-ZIP, OCTETS, TEXT, EMPTY = "application/zip", "application/octet-stream", "text/plain", "application/x-empty"
+ZIP, OCTETS, PLAIN_TEXT, EMPTY = "application/zip", "application/octet-stream", "text/plain", "application/x-empty"
 MP3, AAC = "audio/mpeg", "audio/x-hx-aac-adts"
 TAR = "application/x-tar"
 
@@ -24,7 +24,7 @@ Signatures = tuple[tuple[int, bytes, str], ...]
 CONTROL = frozenset(range(0x20)) - frozenset(b"\a\b\t\n\v\f\r\x1b")
 # Layers of MPEG audio by the second byte, the first being 0xFF.
 MPEG = frozenset((0xE2, 0xE3, *range(0xF2, 0xF8), 0xFC, 0xFD))
-PACKAGE = re.compile(rb"application/(?:epub\+zip|vnd\.oasis\.opendocument\.[a-z-]+)")
+ZIP_PACKAGE = re.compile(rb"application/(?:epub\+zip|vnd\.oasis\.opendocument\.[a-z-]+)")
 LOCAL_ENTRY = re.compile(rb"PK\x03\x04")
 OPEN_XML = "application/vnd.openxmlformats-officedocument"
 OFFICE = {b"word/": "wordprocessingml.document", b"ppt/": "presentationml.presentation", b"xl/": "spreadsheetml.sheet"}
@@ -48,10 +48,10 @@ def mime_type(content: bytes) -> str:
         return OCTETS if content else EMPTY
     content = content[:LONGEST_LOOK]
     return (_archive(content) or _structured(content) or _mpeg_audio(content) or _chunked(content) or _signed(content)
-            or (TEXT if len(content) > 2 and is_text(content) else OCTETS))
+            or (PLAIN_TEXT if len(content) > 2 and is_text(content) else OCTETS))
 
 
-def extension(content: bytes) -> str | None:
+def extension_of(content: bytes) -> str | None:
     return _types()[1].get(mime_type(content))
 
 
@@ -94,7 +94,7 @@ def _zip(content: bytes) -> str:
     named = 30 + int.from_bytes(content[26:28], "little")
     if len(content) < named + 2 or (len(content) < ZIP_ENOUGH and content[-22:-18] != b"PK\5\6"):
         return OCTETS
-    if content[30:named] == b"mimetype" and (found := PACKAGE.match(content, named)):
+    if content[30:named] == b"mimetype" and (found := ZIP_PACKAGE.match(content, named)):
         return found[0].decode()
     if content[30:named] == b"[Content_Types].xml":
         names = [content[match.end() + 26:][:8] for match in LOCAL_ENTRY.finditer(content)]

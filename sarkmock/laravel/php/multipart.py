@@ -12,7 +12,7 @@ from itertools import islice
 
 from sarkmock.laravel.php.values import from_bytes, to_bytes
 
-BLANKS = b" \t\n\r\v\f"
+HEADER_BLANKS = b" \t\n\r\v\f"
 MOST_UPLOADS, MOST_FIELDS = 20, 1000  # php.ini's max_file_uploads and max_input_vars
 MOST_PARTS = MOST_UPLOADS + MOST_FIELDS  # max_multipart_body_parts; only those with a disposition count
 MOST_DELIMITERS = 20_000  # PHP looks on, but no client sends that many parts without a disposition
@@ -28,7 +28,7 @@ _BRACKETS = re.compile(r"[^\[\]]*+(?:\[[^\[\]]*+\])*+")
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class FormPart:
     """One part with a name; ``filename`` is None for a variable."""
 
     name: str
@@ -53,7 +53,7 @@ def boundary_of(content_type: str) -> bytes | None:
     return to_bytes(quoted) if quote else None
 
 
-def parts(body: bytes, boundary: bytes) -> Iterator[Part]:
+def form_parts(body: bytes, boundary: bytes) -> Iterator[FormPart]:
     """The parts in order; no upload beyond the limit, or after one whose name PHP refuses."""
     content, closing = b"\n" + body, b"\n--" + boundary
     after_line = _line_finder(content, closing)
@@ -72,7 +72,7 @@ def parts(body: bytes, boundary: bytes) -> Iterator[Part]:
         end = content.find(closing, start)
         if b"filename" not in words:
             position = len(content) if end < 0 else end
-            yield Part(from_bytes(words[b"name"]), None, "", _before(content, start, end))
+            yield FormPart(from_bytes(words[b"name"]), None, "", _before(content, start, end))
             continue
         name = from_bytes(words.get(b"name", b"%d" % nameless))
         nameless += b"name" not in words
@@ -82,7 +82,7 @@ def parts(body: bytes, boundary: bytes) -> Iterator[Part]:
             continue
         position, uploads = len(content) if end < 0 else end, uploads - 1
         upload = b"" if end < 0 else _before(content, start, end)
-        yield Part(name, _last_step(words[b"filename"]), from_bytes(content_type), upload, end >= 0)
+        yield FormPart(name, _last_step(words[b"filename"]), from_bytes(content_type), upload, end >= 0)
 
 
 def _line_finder(content: bytes, line: bytes) -> Callable[[int], int | None]:
@@ -120,16 +120,16 @@ def _header(block: bytes, names: bytes, name: bytes) -> bytes | None:
         return None
     value = _VALUE.match(block, place + len(name) + 2)
     first, _, more = (value[0] if value else b"").removesuffix(b"\r").partition(b"\n")
-    return first.removesuffix(b"\r").lstrip(BLANKS) + more.replace(b"\r\n", b"").replace(b"\n", b"")
+    return first.removesuffix(b"\r").lstrip(HEADER_BLANKS) + more.replace(b"\r\n", b"").replace(b"\n", b"")
 
 
 def _parameters(disposition: bytes) -> dict[bytes, bytes]:
     """Name and file name: ``form-data; name="a"`` -> name, a."""
     found = {}
     for word in islice(_WORDS.finditer(disposition.partition(b"\0")[0]), MOST_WORDS):
-        key, equals, value = word[0].lstrip(BLANKS).partition(b"=")
+        key, equals, value = word[0].lstrip(HEADER_BLANKS).partition(b"=")
         if equals and key.lower() in (b"name", b"filename"):
-            found[key.lower()] = _unquoted(value.lstrip(b"=").lstrip(BLANKS))
+            found[key.lower()] = _unquoted(value.lstrip(b"=").lstrip(HEADER_BLANKS))
     return found
 
 

@@ -10,7 +10,7 @@ from sarkmock.http.replies import PhpError
 from sarkmock.laravel.php.values import to_bytes
 
 Matcher = Callable[[str], bool]
-Search = Callable[[bytes], object]
+PatternSearch = Callable[[bytes], object]
 
 DOLLAR_ENDONLY, DUPNAMES, UNGREEDY, NO_AUTO_CAPTURE = 0x10, 0x40, 0x40000, 0x2000
 ANCHORED = 1 << 32  # no option of the library's compile
@@ -49,7 +49,7 @@ def matcher(pattern: str) -> Matcher:
     return matches
 
 
-def _matches_slowly(search: Search, octets: bytes) -> bool:
+def _matches_slowly(search: PatternSearch, octets: bytes) -> bool:
     """Without JIT. False also where preg_match() returns false: at the backtrack limit, for what is no UTF-8."""
     try:
         return search(octets) is not None
@@ -97,7 +97,7 @@ def _end_of(pattern: str, opening: str) -> int:
     raise Warned(f"No ending {'' if closing == opening else 'matching '}delimiter '{closing}' found")
 
 
-def _compile(expression: str, options: int, *, jit: bool) -> Search:
+def _compile(expression: str, options: int, *, jit: bool) -> PatternSearch:
     try:
         pattern = pcre2.compile(BACKTRACK_LIMIT + to_bytes(expression), options & ~ANCHORED, jit=jit)
     except pcre2.PatternError as error:

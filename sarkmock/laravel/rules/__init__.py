@@ -6,35 +6,35 @@ from collections.abc import Mapping
 from sarkmock.laravel.php import is_numeric
 from sarkmock.laravel.rules import values
 from sarkmock.laravel.rules.base import Maker, Rule, Tables, Test
-from sarkmock.laravel.rules.exists import exists, unique
-from sarkmock.laravel.rules.values import plain
+from sarkmock.laravel.rules.exists import exists_rule, unique_rule
+from sarkmock.laravel.rules.values import without_parameters
 
-__all__ = ["FOR_FILES", "IMPLICIT", "NUMERIC", "PRESENCE", "RULES", "SIZES", "WITH_PARAMETER", "Maker", "Rule",
+__all__ = ["FOR_FILES", "IMPLICIT", "NUMERIC_RULES", "PRESENCE", "RULES", "SIZES", "WITH_PARAMETER", "Maker", "Rule",
            "Tables", "Test", "maker"]
 
 RULES: Mapping[str, Maker] = {
-    "alpha": plain(values.is_alpha),
-    "alpha_dash": plain(values.is_alpha_dash),
-    "alpha_num": plain(values.is_alpha_num),
-    "boolean": plain(values.is_boolean),
-    "digits": values.digits,
-    "email": plain(values.is_mail_address),
-    "exists": exists,
-    "file": plain(values.is_file),
+    "alpha": without_parameters(values.is_alpha),
+    "alpha_dash": without_parameters(values.is_alpha_dash),
+    "alpha_num": without_parameters(values.is_alpha_num),
+    "boolean": without_parameters(values.is_boolean),
+    "digits": values.digits_rule,
+    "email": without_parameters(values.is_mail_address),
+    "exists": exists_rule,
+    "file": without_parameters(values.is_upload),
     "in": values.one_of,
-    "integer": plain(values.is_integer),
-    "ip": plain(values.is_address_of_ip),
+    "integer": without_parameters(values.is_integer),
+    "ip": without_parameters(values.is_address_of_ip),
     "max": values.largest,
     "mimes": values.mimes,
     "mimetypes": values.mimetypes,
     "min": values.smallest,
-    "nullable": plain(lambda value: True),  # the validator itself heeds it
-    "numeric": plain(is_numeric),
+    "nullable": without_parameters(lambda value: True),  # the validator itself heeds it
+    "numeric": without_parameters(is_numeric),
     "regex": values.regex,
-    "required": plain(values.is_present),
+    "required": without_parameters(values.is_present),
     "size": values.exactly,
-    "string": plain(values.is_string),
-    "unique": unique,
+    "string": without_parameters(values.is_string),
+    "unique": unique_rule,
 }
 
 
@@ -49,7 +49,7 @@ def studly(name: str) -> str:
 
 
 IMPLICIT = frozenset({"required"})  # asked even if the field is absent or blank; failing, it ends the field
-NUMERIC = frozenset({"integer", "numeric"})  # with one of these a size is a value
+NUMERIC_RULES = frozenset({"integer", "numeric"})  # with one of these a size is a value
 FOR_FILES = frozenset({"file", "max", "mimes", "mimetypes", "min", "size"})  # one of these judges an upload as such
 SIZES = frozenset({"digits", "max", "min", "size"})  # compare with a number
 PRESENCE = frozenset({"exists", "unique"})  # not asked once the field has a message

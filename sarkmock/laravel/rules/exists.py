@@ -13,7 +13,7 @@ from sarkmock.laravel.rules.base import Rule, Tables, Test
 QUERY_EXCEPTION = "Illuminate\\Database\\QueryException"
 
 
-def exists(rule: Rule) -> Test:
+def exists_rule(rule: Rule) -> Test:
     """``exists:table,column``; without a column the field's own name is the column."""
     table, *columns = rule.parameters[:2]
     column = columns[0] if columns and columns[0] != "NULL" else rule.field
@@ -27,7 +27,7 @@ def exists(rule: Rule) -> Test:
     return passes
 
 
-def unique(rule: Rule) -> Test:
+def unique_rule(rule: Rule) -> Test:
     """``unique:table,column``: no row has the value; without a column the field's own name is the column."""
     table, column = (*rule.parameters, rule.field)[:2]
 

@@ -11,13 +11,13 @@ from sarkmock.http.replies import PhpError
 from sarkmock.laravel.email_address import is_address
 from sarkmock.laravel.php import UploadedFile, is_numeric, to_number, to_text
 from sarkmock.laravel.php.filters import is_int, is_ip
-from sarkmock.laravel.php.finfo import extension, mime_type
+from sarkmock.laravel.php.finfo import extension_of, mime_type
 from sarkmock.laravel.php.pcre import matcher
 from sarkmock.laravel.php.values import equals_one, length, to_bytes
 from sarkmock.laravel.rules.base import Maker, Rule, Tables, Test
 
 
-def plain(passes: Callable[[Any], bool]) -> Maker:
+def without_parameters(passes: Callable[[Any], bool]) -> Maker:
     """A rule without parameters that looks at the value alone."""
     return lambda rule: lambda value, tables: passes(value)
 
@@ -66,7 +66,7 @@ def consists_of(text: str, categories: str, also: str = "") -> bool:
     return text != "" and all(sign in also or unicodedata.category(sign)[0] in categories for sign in set(text))
 
 
-def digits(rule: Rule) -> Test:
+def digits_rule(rule: Rule) -> Test:
     wanted = to_number(rule.parameters[0])
 
     def passes(value: Any, tables: Tables) -> bool:
@@ -102,7 +102,7 @@ def one_of(rule: Rule) -> Test:
     return passes
 
 
-def size_of(value: Any, numeric: bool) -> int | float:
+def laravel_size(value: Any, numeric: bool) -> int | float:
     """A number's value, the length of text, the count of an array, the kilobytes of a file."""
     if numeric and is_numeric(value):
         return to_number(value) or 0 if isinstance(value, str) else value
@@ -130,8 +130,8 @@ def _compared(rule: Rule, holds: Callable[[Any, Any], bool]) -> Test:
     text = rule.parameters[0]
     limit = to_number(text)
     if limit is None:
-        return lambda value, tables: holds(to_text(size_of(value, rule.numeric)), text)
-    return lambda value, tables: holds(size_of(value, rule.numeric), limit)
+        return lambda value, tables: holds(to_text(laravel_size(value, rule.numeric)), text)
+    return lambda value, tables: holds(laravel_size(value, rule.numeric), limit)
 
 
 def missing_method(name: str) -> Maker:
@@ -150,13 +150,13 @@ def missing_method(name: str) -> Maker:
 BLOCKED_UPLOADS = {"php", "php3", "php4", "php5", "phtml", "phar"}
 
 
-def is_file(value: Any) -> bool:
+def is_upload(value: Any) -> bool:
     return isinstance(value, UploadedFile)
 
 
 def mimes(rule: Rule) -> Test:
     wanted = set(rule.parameters) | ({"jpg", "jpeg"} if {"jpg", "jpeg"}.intersection(rule.parameters) else set())
-    return lambda value, tables: is_allowed_upload(value, rule.parameters) and extension(value.content) in wanted
+    return lambda value, tables: is_allowed_upload(value, rule.parameters) and extension_of(value.content) in wanted
 
 
 def mimetypes(rule: Rule) -> Test:

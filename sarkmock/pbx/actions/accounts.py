@@ -13,7 +13,7 @@ from sarkmock.pbx import accounts
 from sarkmock.pbx.accounts import USERS
 from sarkmock.pbx.database import Row
 
-SHOWN = ("id", "name", "email", "email_verified_at", "endpoint", "role", "tenant", "created_at", "updated_at")
+SHOWN_COLUMNS = ("id", "name", "email", "email_verified_at", "endpoint", "role", "tenant", "created_at", "updated_at")
 DATES = ("email_verified_at", "created_at", "updated_at")
 STAMP = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)")
 
@@ -22,20 +22,20 @@ def login(context: Context) -> Reply:
     """A new token for whoever knows the password; the user's earlier ones end."""
     tables = context.state.tables
     user = accounts.by_email(tables, php.to_text(context.input["email"]))
-    if user is None or not accounts.fits(php.to_text(context.input["password"]), user["password"]):
+    if user is None or not accounts.password_fits(php.to_text(context.input["password"]), user["password"]):
         raise Refusal(401, {"message": "Unauthorized"})
-    accounts.revoke(tables, user["id"])
-    return Reply({"accessToken": issue(context, user["id"], accounts.abilities_of(user)), "token_type": "Bearer"})
+    accounts.revoke_tokens(tables, user["id"])
+    return Reply({"accessToken": new_token(context, user["id"], accounts.abilities_of(user)), "token_type": "Bearer"})
 
 
 def logout(context: Context) -> Reply:
     """Every token of the user ends."""
-    accounts.revoke(context.state.tables, user_of(context)["id"])
+    accounts.revoke_tokens(context.state.tables, addressed_user(context)["id"])
     return Reply({"message": "Successfully logged out"})
 
 
 def whoami(context: Context) -> Reply:
-    return Reply(shown(user_of(context)))
+    return Reply(shown_user(addressed_user(context)))
 
 
 def register(context: Context) -> Reply:
@@ -48,7 +48,7 @@ def register(context: Context) -> Reply:
            "password": accounts.hashed(password, context.state.dice), "role": stored(given.get("role")),
            "created_at": stamp, "updated_at": stamp}
     number = context.state.tables.insert(USERS, row)
-    return Reply({"message": f"Created new user {given['email']}!", "accessToken": issue(context, number, ["*"])})
+    return Reply({"message": f"Created new user {given['email']}!", "accessToken": new_token(context, number, ["*"])})
 
 
 def stored(value: Any) -> Any:
@@ -56,32 +56,32 @@ def stored(value: Any) -> Any:
     return int(value) if isinstance(value, bool) else None if value is None else php.to_text(value)
 
 
-def issue(context: Context, user: int, abilities: list[str]) -> str:
+def new_token(context: Context, user: int, abilities: list[str]) -> str:
     secret = accounts.new_secret(context.state.dice)
-    return accounts.issue(context.state.tables, user, abilities, secret, context.state.clock.stamp())
+    return accounts.issue_token(context.state.tables, user, abilities, secret, context.state.clock.stamp())
 
 
-def index(context: Context) -> Reply:
-    return Reply([shown(user) for user in context.state.tables.rows(USERS, order=("id",))])
+def list_users(context: Context) -> Reply:
+    return Reply([shown_user(user) for user in context.state.tables.rows(USERS, order=("id",))])
 
 
 def found_by(column: str) -> Callable[[Context], Reply]:
     """An action that lists the users with the value in the path; it is never 404."""
     def action(context: Context) -> Reply:
         (value,) = context.path.values()
-        return Reply([shown(user) for user in context.state.tables.rows(USERS, {column: value}, order=("id",))])
+        return Reply([shown_user(user) for user in context.state.tables.rows(USERS, {column: value}, order=("id",))])
     return action
 
 
-def revoke(context: Context) -> Reply:
-    accounts.revoke(context.state.tables, named(context)["id"])
+def revoke_all(context: Context) -> Reply:
+    accounts.revoke_tokens(context.state.tables, named_user(context)["id"])
     return Reply({"message": f"Successfully deleted tokens for user {context.path['id']}"})
 
 
-def delete(context: Context) -> Reply:
+def delete_user(context: Context) -> Reply:
     """The user and its tokens; an administrator may delete itself."""
-    user = named(context)["id"]
-    accounts.revoke(context.state.tables, user)
+    user = named_user(context)["id"]
+    accounts.revoke_tokens(context.state.tables, user)
     context.state.tables.delete(USERS, "id", user)
     return Reply({"message": f"Successfully deleted user {context.path['id']}"})
 
@@ -92,20 +92,20 @@ def errors_are_summarised(context: Context) -> None:
         raise Summarised(context.errors)
 
 
-def named(context: Context) -> Row:
+def named_user(context: Context) -> Row:
     user = context.state.tables.first(USERS, "id", context.path["id"])
     if user is None:
         raise NotFound({"message": f"User {context.path['id']} not found"})
     return user
 
 
-def user_of(context: Context) -> Row:
+def addressed_user(context: Context) -> Row:
     assert context.user is not None, context.operation.id
     return context.user
 
 
-def shown(user: Row) -> Row:
-    return {name: dated(user[name]) if name in DATES else user[name] for name in SHOWN}
+def shown_user(user: Row) -> Row:
+    return {name: dated(user[name]) if name in DATES else user[name] for name in SHOWN_COLUMNS}
 
 
 def dated(value: Any) -> Any:

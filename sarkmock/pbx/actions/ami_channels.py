@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from sarkmock.pbx.actions.ami import Answer, Packet, listing
+from sarkmock.pbx.actions.ami import AmiPacket, Packets, listing
 from sarkmock.pbx.actions.ami_peers import phones
 from sarkmock.pbx.asterisk import Channel
 from sarkmock.pbx.database import Row
@@ -17,14 +17,14 @@ STATE_TEXTS = {"-1": "Unknown", "1": "InUse", "4": "Unavailable", "8": "Ringing"
 DEVICE_STATES = {"1": "INUSE", "4": "UNAVAILABLE", "8": "RINGING"}
 
 
-def core_settings(state: State) -> Answer:
+def core_settings(state: State) -> Packets:
     return [{
         "Response": "Success", "AMIversion": "5.0.1", "AsteriskVersion": "16.2.1", "SystemName": "",
         "CoreMaxCalls": "0", "CoreMaxLoadAvg": "0.000000", "CoreRunUser": "asterisk", "CoreRunGroup": "asterisk",
         "CoreMaxFilehandles": "0", "CoreRealTimeEnabled": "No", "CoreCDRenabled": "Yes", "CoreHTTPenabled": "No"}]
 
 
-def core_status(state: State) -> Answer:
+def core_status(state: State) -> Packets:
     started, reloaded = (datetime.fromtimestamp(when, UTC) for when in (state.pbx.up_since or 0.0, state.pbx.reloaded))
     return [{
         "Response": "Success", "CoreStartupDate": f"{started:%Y-%m-%d}", "CoreStartupTime": f"{started:%H:%M:%S}",
@@ -32,12 +32,12 @@ def core_status(state: State) -> Answer:
         "CoreCurrentCalls": str(len(state.pbx.channels()))}]
 
 
-def list_commands(state: State) -> Answer:
+def list_commands(state: State) -> Packets:
     """One packet names every command; as a list, nothing is left of it."""
     return [{"Response": "Success", "Ping": "Keepalive command.  (Priv: <none>)"}]
 
 
-def core_show_channels(state: State) -> Answer:
+def core_show_channels(state: State) -> Packets:
     now = state.clock.now()
     events = [{
         "Event": "CoreShowChannel", **snapshot(channel), "Application": channel.application,
@@ -46,13 +46,13 @@ def core_show_channels(state: State) -> Answer:
     return listing("Channels will follow", events, "CoreShowChannelsComplete")
 
 
-def status(state: State) -> Answer:
+def list_channel_status(state: State) -> Packets:
     now = state.clock.now()
     events = [channel_status(channel, now) for channel in state.pbx.channels()]
     return listing("Channel status will follow", events, "StatusComplete")
 
 
-def channel_status(channel: Channel, now: float) -> Packet:
+def channel_status(channel: Channel, now: float) -> AmiPacket:
     return {
         "Event": "Status", **snapshot(channel), "Type": "SIP", "DNID": "",
         "EffectiveConnectedLineNum": channel.connected, "EffectiveConnectedLineName": channel.connected,
@@ -61,7 +61,7 @@ def channel_status(channel: Channel, now: float) -> Packet:
         "Callgroup": "0", "Pickupgroup": "0", "Seconds": str(int(now - channel.began))}
 
 
-def snapshot(channel: Channel) -> Packet:
+def snapshot(channel: Channel) -> AmiPacket:
     """The fields that every event about a channel has."""
     return {
         "Channel": channel.name, "ChannelState": CHANNEL_STATES[channel.state], "ChannelStateDesc": channel.state,
@@ -75,27 +75,27 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60:02}:{minutes % 60:02}:{rest:02}"
 
 
-def extension_states(state: State) -> Answer:
+def extension_states(state: State) -> Packets:
     states = device_states_of(state)
     events = [{"Event": "ExtensionStatus", **hint(row, states)} for row in phones(state)]
     return listing("Extension Statuses will follow", events, "ExtensionStateListComplete")
 
 
-def extension_state(state: State, number: str, context: str = "extensions") -> Answer:
+def extension_state(state: State, number: str, context: str = "extensions") -> Packets:
     known = [row for row in phones(state) if row["pkey"] == number and context in HINTED]
     unknown = {"Exten": number, "Context": context, "Hint": "", "Status": "-1", "StatusText": STATE_TEXTS["-1"]}
     found = hint(known[0], device_states_of(state)) | {"Context": context} if known else unknown
     return [{"Response": "Success", "Message": "Extension Status", **found}]
 
 
-def device_states(state: State) -> Answer:
+def device_states(state: State) -> Packets:
     states = device_states_of(state)
     events = [{"Event": "DeviceStateChange", "Device": f"SIP/{row['pkey']}",
                "State": DEVICE_STATES[device_state(row["pkey"], states)]} for row in phones(state)]
     return listing("Device State Changes will follow", events, "DeviceStateListComplete")
 
 
-def hint(row: Row, states: Mapping[str, set[str]]) -> Packet:
+def hint(row: Row, states: Mapping[str, set[str]]) -> AmiPacket:
     code = device_state(row["pkey"], states)
     return {"Exten": row["pkey"], "Context": "extensions", "Hint": f"SIP/{row['pkey']}", "Status": code,
             "StatusText": STATE_TEXTS[code]}

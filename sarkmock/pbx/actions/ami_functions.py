@@ -7,7 +7,7 @@ from collections.abc import Callable
 from sarkmock.http.context import Context
 from sarkmock.http.replies import Reply
 from sarkmock.pbx.actions import ami_channels, ami_peers, ami_queues
-from sarkmock.pbx.actions.ami import as_list, require_pbx, unknown
+from sarkmock.pbx.actions.ami import as_list, require_pbx, unknown_function
 
 LISTS: dict[str, Callable[[Context], Reply]] = {
     "Agents": as_list(ami_queues.agents),
@@ -23,14 +23,14 @@ LISTS: dict[str, Callable[[Context], Reply]] = {
     "QueueSummary": as_list(ami_queues.queue_summary),
     "SIPpeers": as_list(ami_peers.sip_peers),
     "SIPshowregistry": as_list(ami_peers.sip_registry),
-    "Status": as_list(ami_channels.status),
+    "Status": as_list(ami_channels.list_channel_status),
     "VoicemailUsersList": as_list(ami_queues.voicemail_users),
 }
 
 
 def list_by_name(context: Context) -> Reply:
     """The product's route for lists takes an id too, and looks at it for a conference only."""
-    return LISTS.get(context.path["function"], unknown)(context)
+    return LISTS.get(context.path["function"], unknown_function)(context)
 
 
 def pjsip_endpoints(context: Context) -> Reply:
@@ -41,7 +41,7 @@ def pjsip_endpoints(context: Context) -> Reply:
 
 def list_by_name_without_chan_sip(context: Context) -> Reply:
     """The same where the functions of chan_sip are gone."""
-    return WITHOUT_CHAN_SIP.get(context.path["function"], unknown)(context)
+    return WITHOUT_CHAN_SIP.get(context.path["function"], unknown_function)(context)
 
 
 WITHOUT_CHAN_SIP = {name: answer for name, answer in LISTS.items()

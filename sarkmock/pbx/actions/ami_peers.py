@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import ipaddress
 
-from sarkmock.pbx.actions.ami import Answer, Packet, error, listing
+from sarkmock.pbx.actions.ami import AmiPacket, Packets, error, listing
 from sarkmock.pbx.database import Row
 from sarkmock.pbx.state import State
 
-NOWHERE = "-none-"
+NO_ADDRESS = "-none-"
 ANSWERS = "OK (1 ms)"
 SIP_PORT, IAX_PORT = "5060", "4569"
 
@@ -26,13 +26,13 @@ def trunks(state: State, technology: str) -> list[Row]:
     return state.tables.rows("lineio", {"technology": technology, "active": "YES"}, ("pkey",))
 
 
-def sip_peers(state: State) -> Answer:
-    peers = [sip_peer(row["pkey"], NOWHERE, "0", "yes", "UNKNOWN") for row in phones(state)]
-    peers += [sip_peer(peer_name(row), address(row), SIP_PORT, "no", status(row)) for row in trunks(state, "SIP")]
+def sip_peers(state: State) -> Packets:
+    peers = [sip_peer(row["pkey"], NO_ADDRESS, "0", "yes", "UNKNOWN") for row in phones(state)]
+    peers += [sip_peer(peer_name(row), address(row), SIP_PORT, "no", trunk_status(row)) for row in trunks(state, "SIP")]
     return listing("Peer status list will follow", peers, "PeerlistComplete")
 
 
-def sip_peer(name: str, ip: str, port: str, dynamic: str, state: str) -> Packet:
+def sip_peer(name: str, ip: str, port: str, dynamic: str, state: str) -> AmiPacket:
     return {
         "Event": "PeerEntry", "Channeltype": "SIP", "ObjectName": name, "ChanObjectType": "peer", "IPaddress": ip,
         "IPport": port, "Dynamic": dynamic, "AutoForcerport": "no", "Forcerport": "no", "AutoComedia": "no",
@@ -40,15 +40,15 @@ def sip_peer(name: str, ip: str, port: str, dynamic: str, state: str) -> Packet:
         "RealtimeDevice": "no", "Description": "", "Accountcode": ""}
 
 
-def iax_peers(state: State) -> Answer:
+def iax_peers(state: State) -> Packets:
     peers = [{
         "Event": "PeerEntry", "Channeltype": "IAX", "ObjectName": peer_name(row), "ChanObjectType": "peer",
         "IPaddress": address(row), "IPport": IAX_PORT, "Dynamic": "no", "Trunk": "no", "Encryption": "no",
-        "Status": status(row)} for row in trunks(state, "IAX2")]
+        "Status": trunk_status(row)} for row in trunks(state, "IAX2")]
     return listing("Peer status list will follow", peers, "PeerlistComplete")
 
 
-def sip_registry(state: State) -> Answer:
+def sip_registry(state: State) -> Packets:
     since = str(int(state.pbx.up_since or 0))
     entries = []
     for row in trunks(state, "SIP"):
@@ -60,7 +60,7 @@ def sip_registry(state: State) -> Answer:
     return listing("Registrations will follow", entries, "RegistrationsComplete")
 
 
-def iax_registry(state: State) -> Answer:
+def iax_registry(state: State) -> Packets:
     entries = []
     for row in trunks(state, "IAX2"):
         if row["register"]:
@@ -80,7 +80,7 @@ def registration(row: Row, usual_port: str) -> tuple[str, str, str]:
     return credentials.partition(":")[0], host, port or usual_port
 
 
-def sip_show_peer(state: State, name: str) -> Answer:
+def sip_show_peer(state: State, name: str) -> Packets:
     for row in phones(state):
         if row["pkey"] == name:
             return [phone_details(row)]
@@ -90,7 +90,7 @@ def sip_show_peer(state: State, name: str) -> Answer:
     return error(f"Peer {name} not found.")
 
 
-def phone_details(row: Row) -> Packet:
+def phone_details(row: Row) -> AmiPacket:
     number, tenant = row["pkey"], row["cluster"] or ""
     return details(
         number, row["passwd"], {
@@ -100,16 +100,16 @@ def phone_details(row: Row) -> Packet:
             "Address-IP": "(null)", "Address-Port": "0", "Default-Username": row["desc"] or "", "Status": "UNKNOWN"})
 
 
-def trunk_details(row: Row) -> Packet:
+def trunk_details(row: Row) -> AmiPacket:
     host, user = row["host"] or "", row["username"] or ""
     return details(
         peer_name(row), row["password"], {
             "Context": "mainmenu", "Call-limit": "0", "Dynamic": "N", "Callerid": f'"" <{row["callerid"] or ""}>',
             "SIP-AuthInsecure": "port,invite", "ToHost": host, "Address-IP": address(row), "Address-Port": SIP_PORT,
-            "Default-Username": user, "Status": status(row)})
+            "Default-Username": user, "Status": trunk_status(row)})
 
 
-def details(name: str, secret: str | None, own: Packet) -> Packet:
+def details(name: str, secret: str | None, own: AmiPacket) -> AmiPacket:
     """Asterisk 16's answer to SIPshowpeer; most of it is chan_sip's defaults."""
     usual = {
         "Response": "Success", "Channeltype": "SIP", "ObjectName": name, "ChanObjectType": "peer",
@@ -140,9 +140,9 @@ def address(row: Row) -> str:
     try:
         return str(ipaddress.ip_address(row["host"] or ""))
     except ValueError:
-        return NOWHERE
+        return NO_ADDRESS
 
 
-def status(row: Row) -> str:
+def trunk_status(row: Row) -> str:
     """What a trunk says that is asked from time to time whether it is there."""
     return ANSWERS if "qualify=yes" in (row["sipiaxpeer"] or "") else "Unmonitored"

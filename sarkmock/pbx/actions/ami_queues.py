@@ -9,7 +9,7 @@ import re
 from collections import Counter
 
 from sarkmock.pbx import pbx_files
-from sarkmock.pbx.actions.ami import Answer, Packet, error, listing
+from sarkmock.pbx.actions.ami import AmiPacket, Packets, error, listing
 from sarkmock.pbx.database import Row
 from sarkmock.pbx.state import State
 
@@ -17,17 +17,17 @@ MESSAGE = re.compile(rf"{re.escape(pbx_files.MAILBOXES)}/(.*)/([^/]*)/msg[^/]*\.
 SERVED = ("queue1", "queue2", "queue3", "queue4", "queue5", "queue6")
 
 
-def agents(state: State) -> Answer:
+def agents(state: State) -> Packets:
     events = [{"Event": "Agents", "Agent": row["pkey"], "Name": row["name"] or "", "Status": "AGENT_LOGGEDOFF"}
               for row in state.tables.rows("agent", order=("pkey",))]
     return listing("Agents will follow", events, "AgentsComplete")
 
 
-def conference_rooms(state: State) -> Answer:
+def conference_rooms(state: State) -> Packets:
     return error("No active conferences.")
 
 
-def queue_status(state: State, name: str | None = None) -> Answer:
+def queue_status(state: State, name: str | None = None) -> Packets:
     """All queues, or the one of that name, each followed by its members."""
     events = []
     for queue in queues(state, name):
@@ -35,7 +35,7 @@ def queue_status(state: State, name: str | None = None) -> Answer:
     return listing("Queue status will follow", events, "QueueStatusComplete")
 
 
-def queue_summary(state: State, name: str | None = None) -> Answer:
+def queue_summary(state: State, name: str | None = None) -> Packets:
     events = [{"Event": "QueueSummary", "Queue": queue["pkey"], "LoggedIn": "0", "Available": "0", "Callers": "0",
                "HoldTime": "0", "TalkTime": "0", "LongestHoldTime": "0"} for queue in queues(state, name)]
     return listing("Queue summary will follow", events, "QueueSummaryComplete")
@@ -45,7 +45,7 @@ def queues(state: State, name: str | None) -> list[Row]:
     return state.tables.rows("queue", {} if name is None else {"pkey": name}, ("pkey",))
 
 
-def queue_params(queue: Row) -> Packet:
+def queue_params(queue: Row) -> AmiPacket:
     settings = configuration(queue)
     return {
         "Event": "QueueParams", "Queue": queue["pkey"], "Max": settings.get("maxlen", "0"),
@@ -66,7 +66,7 @@ def members(state: State, queue: Row) -> list[Row]:
     return [row for row in rows if queue["pkey"] in (row[column] for column in SERVED)]
 
 
-def queue_member(queue: Row, agent: Row) -> Packet:
+def queue_member(queue: Row, agent: Row) -> AmiPacket:
     number = agent["pkey"]
     return {
         "Event": "QueueMember", "Queue": queue["pkey"], "Name": agent["name"] or "", "Location": f"Agent/{number}",
@@ -74,17 +74,17 @@ def queue_member(queue: Row, agent: Row) -> Packet:
         "LastCall": "0", "LastPause": "0", "InCall": "0", "Status": "5", "Paused": "0", "PausedReason": ""}
 
 
-def voicemail_users(state: State) -> Answer:
+def voicemail_users(state: State) -> Packets:
     """Every extension has a mailbox; without any, Asterisk only acknowledges."""
     rows = [row for row in state.tables.rows("ipphone", order=("pkey",)) if row["pkey"]]
     if not rows:
         return [{"Response": "Success", "Message": "There are no voicemail users currently defined."}]
-    counts = messages(state)
+    counts = message_counts(state)
     events = [voicemail_user(counts, row) for row in rows]
     return listing("Voicemail user list will follow", events, "VoicemailUserEntryComplete")
 
 
-def voicemail_user(counts: Counter[tuple[str, str]], row: Row) -> Packet:
+def voicemail_user(counts: Counter[tuple[str, str]], row: Row) -> AmiPacket:
     number = row["pkey"]
     return {
         "Event": "VoicemailUserEntry", "VMContext": "default", "VoiceMailbox": number, "Fullname": number,
@@ -97,19 +97,19 @@ def voicemail_user(counts: Counter[tuple[str, str]], row: Row) -> Packet:
         "OldMessageCount": str(counts[number, "Old"])}
 
 
-def mailbox_count(state: State, mailbox: str) -> Answer:
-    found = messages(state)
+def mailbox_count(state: State, mailbox: str) -> Packets:
+    found = message_counts(state)
     counts = {name: str(found[mailbox, folder])
               for name, folder in (("UrgMessages", "Urgent"), ("NewMessages", "INBOX"), ("OldMessages", "Old"))}
     return [{"Response": "Success", "Message": "Mailbox Message Count", "Mailbox": f"{mailbox}@default", **counts}]
 
 
-def mailbox_status(state: State, mailbox: str) -> Answer:
-    found = messages(state)
+def mailbox_status(state: State, mailbox: str) -> Packets:
+    found = message_counts(state)
     waiting = found[mailbox, "INBOX"] + found[mailbox, "Urgent"] > 0
     return [{"Response": "Success", "Message": "Mailbox Status", "Mailbox": mailbox, "Waiting": str(int(waiting))}]
 
 
-def messages(state: State) -> Counter[tuple[str, str]]:
+def message_counts(state: State) -> Counter[tuple[str, str]]:
     """How many there are by mailbox and folder; one is a text file that describes it, beside its recordings."""
     return Counter((found[1], found[2]) for path in state.files if (found := MESSAGE.fullmatch(path)))

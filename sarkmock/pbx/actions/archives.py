@@ -12,13 +12,13 @@ from io import BytesIO
 
 from sarkmock.pbx.database import Database
 
-CHUNK = 1 << 16
+READ_CHUNK = 1 << 16
 LARGEST_CONTENT = 128 * 1024 * 1024
 MOST_MEMBERS = 20_000
 
 CENTRAL_ENTRY = b"PK\x01\x02"
 ENCRYPTED = 0x1
-METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+COMPRESSION_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # What the standard library raises for damaged archives, besides its own BadZipFile.
 DAMAGE = (zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error, struct.error, EOFError, OSError,
           ValueError, IndexError, OverflowError)
@@ -48,7 +48,7 @@ def _is_damaged(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
     """Whether its bytes are not those that were packed: as many as it says, with the check sum that it says."""
     try:
         with archive.open(member) as stream:
-            return sum(map(len, iter(lambda: stream.read(CHUNK), b""))) != member.file_size
+            return sum(map(len, iter(lambda: stream.read(READ_CHUNK), b""))) != member.file_size
     except zipfile.BadZipFile:
         return True
 
@@ -69,7 +69,7 @@ def _member_problems(member: zipfile.ZipInfo) -> Iterator[str]:
         yield f"has a member outside of it: {name!r}"
     if member.flag_bits & ENCRYPTED:
         yield f"is encrypted: {name!r}"
-    if member.compress_type not in METHODS:
+    if member.compress_type not in COMPRESSION_METHODS:
         yield f"is compressed in an unknown way: {name!r}"
     if (kind := stat.S_IFMT(member.external_attr >> 16)) and kind not in (stat.S_IFREG, stat.S_IFDIR):
         yield f"has a member that is not a file: {name!r}"
@@ -88,7 +88,7 @@ class Unrestorable(Exception):
     """Bytes that cannot be restored; the message is a clause that speaks of "it"."""
 
 
-def open_database(image: bytes, database: str) -> Database:
+def restorable_database(image: bytes, database: str) -> Database:
     """The database that the bytes hold, which is what a restore puts in place of the PBX's; Unrestorable."""
     aside = Database(database)
     try:
@@ -104,7 +104,7 @@ def open_database(image: bytes, database: str) -> Database:
 def database_complaint(image: bytes, database: str) -> str | None:
     """Why the bytes cannot be restored; None if they can, which is tried out."""
     try:
-        open_database(image, database)
+        restorable_database(image, database)
     except Unrestorable as error:
         return str(error)
     return None

@@ -15,23 +15,23 @@ from sarkmock.http.replies import NotFound, Reply
 from sarkmock.laravel import php
 from sarkmock.laravel.php import UploadedFile
 from sarkmock.pbx import pbx_files
-from sarkmock.pbx.actions import archives, stored
+from sarkmock.pbx.actions import archives
 from sarkmock.pbx.actions.snapshots import unrestorable
 from sarkmock.pbx.actions.stored import Shelf
 from sarkmock.pbx.database import Database
-from sarkmock.pbx.state import File, State
+from sarkmock.pbx.state import PbxFile, State
 
-BACKUPS = Shelf(pbx_files.BACKUPS, "backup", "backup set", re.compile(r"sarkbak\.[0-9]+\.zip"))
-FIELD = "uploadzip"
-UPLOAD_NAME = re.compile(r"sarkbak\.[0-9]{1,10}\.zip")
+BACKUP_SHELF = Shelf(pbx_files.BACKUPS, "backup", "backup set", re.compile(r"sarkbak\.[0-9]+\.zip"))
+BACKUP_FIELD = "uploadzip"
+BACKUP_UPLOAD_NAME = re.compile(r"sarkbak\.[0-9]{1,10}\.zip")
 
 DATABASE = "opt/sark/db/sark.db"
 ASTERISK = "etc/asterisk/"
 SOUNDS = "usr/share/asterisk/sounds/"
-GREETINGS = SOUNDS + "usergreeting"
+GREETING_FILES = SOUNDS + "usergreeting"
 VOICEMAIL = "var/spool/asterisk/voicemail/"
-MAILBOXES = VOICEMAIL + "default/"
-DIRECTORIES = (SOUNDS, VOICEMAIL, MAILBOXES, ASTERISK, "etc/shorewall/")
+MAILBOX_FILES = VOICEMAIL + "default/"
+DIRECTORIES = (SOUNDS, VOICEMAIL, MAILBOX_FILES, ASTERISK, "etc/shorewall/")
 # The box writes its directory of contacts to this file for the time of the backup.
 LDIF, CONTACTS = "tmp/sark.local.ldif", "/var/lib/ldap/sark.local.ldif"
 # The years that a zip file can name.
@@ -47,15 +47,11 @@ class Backup:
     tables: Database | None
 
 
-Part = Callable[[State, Backup], None]
+RestorePart = Callable[[State, Backup], None]
 
 
-def index(context: Context) -> Reply:
-    return stored.dated_list(context, BACKUPS)
-
-
-def new(context: Context) -> Reply:
-    return keep(context, File(context.state.tables.dump(), context.state.clock.now()))
+def take_backup(context: Context) -> Reply:
+    return keep(context, PbxFile(context.state.tables.dump(), context.state.clock.now()))
 
 
 def new_without_database(context: Context) -> Reply:
@@ -63,29 +59,29 @@ def new_without_database(context: Context) -> Reply:
     return keep(context, None)
 
 
-def keep(context: Context, database: File | None) -> Reply:
+def keep(context: Context, database: PbxFile | None) -> Reply:
     name = f"sarkbak.{int(context.state.clock.now())}.zip"
-    BACKUPS.put(context.state, name, pack(context.state, database))
+    BACKUP_SHELF.put(context.state, name, pack(context.state, database))
     return Reply({"newbackupname": name})
 
 
-def pack(state: State, database: File | None) -> bytes:
+def pack(state: State, database: PbxFile | None) -> bytes:
     """A zip file of what a restore can put back, and of the firewall and the other sounds besides."""
     target = BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         if database:
-            write(archive, DATABASE, database)
+            write_member(archive, DATABASE, database)
         for directory in DIRECTORIES:
             archive.writestr(zipfile.ZipInfo(directory), b"")
         for path, file in sorted(state.files.items()):
             if path.startswith(tuple(f"/{directory}" for directory in DIRECTORIES)):
-                write(archive, path.removeprefix("/"), file)
+                write_member(archive, path.removeprefix("/"), file)
         if CONTACTS in state.files:
-            write(archive, LDIF, state.files[CONTACTS])
+            write_member(archive, LDIF, state.files[CONTACTS])
     return target.getvalue()
 
 
-def write(archive: zipfile.ZipFile, name: str, file: File) -> None:
+def write_member(archive: zipfile.ZipFile, name: str, file: PbxFile) -> None:
     written = datetime.fromtimestamp(min(max(file.mtime, EARLIEST), LATEST), UTC).timetuple()[:6]
     # A name that is not UTF-8 is written with references, as &#56575; for \xff: zip files of Python's hold text.
     member = zipfile.ZipInfo(name.encode("utf-8", "xmlcharrefreplace").decode(), written)
@@ -93,35 +89,23 @@ def write(archive: zipfile.ZipFile, name: str, file: File) -> None:
     archive.writestr(member, file.content, zipfile.ZIP_DEFLATED)
 
 
-def exists(context: Context) -> None:
-    stored.must_exist(context, BACKUPS)
-
-
-def download(context: Context) -> Reply:
-    return stored.download(context, BACKUPS)
-
-
-def delete(context: Context) -> Reply:
-    return stored.delete(context, BACKUPS)
-
-
-def is_named(context: Context) -> None:
+def backup_is_named(context: Context) -> None:
     """An upload must bear the name of a backup, or it would join the set and never be listed."""
-    file = context.input.get(FIELD)
-    if isinstance(file, UploadedFile) and not context.errors and not UPLOAD_NAME.fullmatch(file.name):
-        context.refuse(FIELD, f"The {FIELD} must be named sarkbak.<epoch seconds>.zip.")
+    file = context.input.get(BACKUP_FIELD)
+    if isinstance(file, UploadedFile) and not context.errors and not BACKUP_UPLOAD_NAME.fullmatch(file.name):
+        context.refuse(BACKUP_FIELD, f"The {BACKUP_FIELD} must be named sarkbak.<epoch seconds>.zip.")
 
 
-def is_sound(context: Context) -> None:
+def backup_is_sound(context: Context) -> None:
     """The archive must be one that can be restored without harm."""
-    file = context.input.get(FIELD)
+    file = context.input.get(BACKUP_FIELD)
     if isinstance(file, UploadedFile) and not context.errors:
-        problem = complaint(file.content, context.state.tables.name)
+        problem = backup_complaint(file.content, context.state.tables.name)
         if problem is not None:
-            context.refuse(FIELD, f"The {FIELD} {problem}.")
+            context.refuse(BACKUP_FIELD, f"The {BACKUP_FIELD} {problem}.")
 
 
-def complaint(content: bytes, database: str) -> str | None:
+def backup_complaint(content: bytes, database: str) -> str | None:
     """What is wrong with an archive, as the end of a sentence; None if it can be restored."""
     try:
         opened(content, database)
@@ -136,48 +120,48 @@ def opened(content: bytes, database: str) -> Backup:
     if DATABASE not in archive.namelist():
         return Backup(archive, None)
     try:
-        return Backup(archive, archives.open_database(archive.read(DATABASE), database))
+        return Backup(archive, archives.restorable_database(archive.read(DATABASE), database))
     except archives.Unrestorable as error:
         raise archives.Unsound(f"holds a {DATABASE} that cannot be restored: {error}") from None
 
 
-def upload_lost(context: Context) -> Reply:
+def lose_backup(context: Context) -> Reply:
     """The file lands where nothing else looks."""
-    return Reply([f"Uploaded bkups/{context.input[FIELD].name}"])
+    return Reply([f"Uploaded bkups/{context.input[BACKUP_FIELD].name}"])
 
 
-def upload(context: Context) -> Reply:
-    file: UploadedFile = context.input[FIELD]
-    BACKUPS.put(context.state, file.name, file.content)
+def upload_backup(context: Context) -> Reply:
+    file: UploadedFile = context.input[BACKUP_FIELD]
+    BACKUP_SHELF.put(context.state, file.name, file.content)
     return Reply([f"Uploaded bkups/{file.name}"])
 
 
-def restore(context: Context) -> Reply:
+def restore_backup(context: Context) -> Reply:
     """Restores what is flagged with JSON's true; sark-v6-api.txt line 184: no quotes."""
-    return restore_parts(context, context.path[BACKUPS.parameter], PARTS)
+    return restore_parts(context, context.path[BACKUP_SHELF.parameter], RESTORABLE_PARTS)
 
 
 def restore_shipped(context: Context) -> Reply:
     """The published product looks for another flag than it documents, and lets a field of the body name the archive."""
-    return restore_parts(context, source_of(context), SHIPPED_PARTS)
+    return restore_parts(context, archive_name(context), SHIPPED_PARTS)
 
 
 def restore_without_database(context: Context) -> Reply:
     """As the published product, but the database stays."""
     parts = {flag: part for flag, part in SHIPPED_PARTS.items() if part is not database}
-    return restore_parts(context, source_of(context), parts)
+    return restore_parts(context, archive_name(context), parts)
 
 
-def source_of(context: Context) -> str:
-    name = context.input.get(BACKUPS.parameter)
-    return context.path[BACKUPS.parameter] if name is None else php.to_text(name)
+def archive_name(context: Context) -> str:
+    name = context.input.get(BACKUP_SHELF.parameter)
+    return context.path[BACKUP_SHELF.parameter] if name is None else php.to_text(name)
 
 
-def restore_parts(context: Context, source: str, parts: dict[str, Part]) -> Reply:
-    name = context.path[BACKUPS.parameter]
-    if BACKUPS.find(context) is None:
+def restore_parts(context: Context, source: str, parts: dict[str, RestorePart]) -> Reply:
+    name = context.path[BACKUP_SHELF.parameter]
+    if BACKUP_SHELF.find(context) is None:
         raise NotFound({"Error": "backup file not found"})
-    file = context.state.files.get(BACKUPS.path(source))
+    file = context.state.files.get(BACKUP_SHELF.path(source))
     if file is None:
         raise NotFound({"Error": f"{name} has errors see logs for details"})
     try:
@@ -197,7 +181,7 @@ def database(state: State, backup: Backup) -> None:
 
 def contacts(state: State, backup: Backup) -> None:
     if LDIF in backup.archive.namelist():
-        state.files[CONTACTS] = File(backup.archive.read(LDIF), state.clock.now())
+        state.files[CONTACTS] = PbxFile(backup.archive.read(LDIF), state.clock.now())
 
 
 def files_below(prefix: str, state: State, backup: Backup) -> None:
@@ -209,15 +193,15 @@ def files_below(prefix: str, state: State, backup: Backup) -> None:
             del state.files[path]
     for name in members:
         if not name.endswith("/"):
-            state.files[f"/{name}"] = File(archive.read(name), state.clock.now())
+            state.files[f"/{name}"] = PbxFile(archive.read(name), state.clock.now())
 
 
-PARTS: dict[str, Part] = {
+RESTORABLE_PARTS: dict[str, RestorePart] = {
     "restoredb": database,
     "restoreasterisk": partial(files_below, ASTERISK),
-    "restoreusergreeting": partial(files_below, GREETINGS),
-    "restorevmail": partial(files_below, MAILBOXES),
+    "restoreusergreeting": partial(files_below, GREETING_FILES),
+    "restorevmail": partial(files_below, MAILBOX_FILES),
     "restoreldap": contacts,
 }
-SHIPPED_PARTS: dict[str, Part] = {
-    "restoreusergreets" if flag == "restoreusergreeting" else flag: part for flag, part in PARTS.items()}
+SHIPPED_PARTS: dict[str, RestorePart] = {
+    "restoreusergreets" if flag == "restoreusergreeting" else flag: part for flag, part in RESTORABLE_PARTS.items()}

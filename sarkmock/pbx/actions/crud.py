@@ -9,17 +9,17 @@ from typing import Any, NoReturn
 from sarkmock.http.context import Context
 from sarkmock.http.replies import Conflict, PhpError, QueryError, QueryRefused, Reply
 from sarkmock.laravel import php
-from sarkmock.pbx.database import Row, quote
+from sarkmock.pbx.database import Row, quote_name
 from sarkmock.spec.operations import Table
 
 
-def index(context: Context) -> Reply:
+def list_rows(context: Context) -> Reply:
     """All rows of the table, in its order."""
     table = table_of(context)
     return Reply(context.state.tables.rows(table.name, table.where, table.order, context.operation.visible))
 
 
-def show(context: Context) -> Reply:
+def show_row(context: Context) -> Reply:
     """The row that the path names."""
     return Reply(visible(context, row_of(context)))
 
@@ -28,7 +28,7 @@ def create(context: Context) -> Reply:
     """A new row: defaults, then what was sent."""
     row = new_row(context)
     fill(context, row)
-    return store(context, row)
+    return store_row(context, row)
 
 
 def update(context: Context) -> Reply:
@@ -40,7 +40,7 @@ def update(context: Context) -> Reply:
     return Reply(visible(context, row))
 
 
-def delete(context: Context) -> Reply:
+def delete_row(context: Context) -> Reply:
     """Removes the row."""
     table = table_of(context)
     context.state.tables.delete(table.name, table.key, row_of(context)[table.key])
@@ -93,29 +93,29 @@ def text(name: str, value: Any) -> str:
     return php.trim(php.to_text(value))
 
 
-def store(context: Context, row: Row) -> Reply:
+def store_row(context: Context, row: Row) -> Reply:
     """Insert the row and answer it as Laravel does: defaults and what was set, not what the database adds."""
     if not row:
         return Reply([], 200)  # Eloquent does not save a model without attributes
-    insert(context, row)
+    insert_row(context, row)
     return Reply(visible(context, row))
 
 
-def insert(context: Context, row: Row) -> int:
+def insert_row(context: Context, row: Row) -> int:
     """Insert the row with its time stamps; QueryRefused by the database, QueryError for an array."""
     table = table_of(context)
     stamp = context.state.clock.stamp()
     stamps = {"z_created": stamp, "z_updated": stamp} if table.stamps else {}
     # The stamps are the work of triggers: the statement that is answered does not name them.
-    names, values = ", ".join(map(quote, row)), ", ".join(map(bound, row.values()))
-    sql = f"insert into {quote(table.name)} ({names}) values ({values})"
+    names, values = ", ".join(map(quote_name, row)), ", ".join(map(bound_text, row.values()))
+    sql = f"insert into {quote_name(table.name)} ({names}) values ({values})"
     array = next((name for name, value in row.items() if isinstance(value, (list, dict))), None)
     if array is not None:
         raise QueryError("Array to string conversion", sql, array=True, field=array)
-    return guarded(lambda: context.state.tables.insert(table.name, {**row, **stamps}), sql)
+    return guarded_write(lambda: context.state.tables.insert(table.name, {**row, **stamps}), sql)
 
 
-def guarded(write: Callable[[], int], sql: str) -> int:
+def guarded_write(write: Callable[[], int], sql: str) -> int:
     """Run a write; what the database refuses is 409, as the product's catch around save() makes it."""
     try:
         return write()
@@ -126,7 +126,7 @@ def guarded(write: Callable[[], int], sql: str) -> int:
     raise QueryRefused(QueryError(reason, sql))
 
 
-def bound(value: Any) -> str:
+def bound_text(value: Any) -> str:
     """A value as Laravel's QueryException shows it in the statement: bare, and no value for null and arrays."""
     return "?" if value is None or isinstance(value, (list, dict)) else str(value)
 
@@ -138,9 +138,9 @@ def save_changes(context: Context, before: Mapping[str, Any], row: Row) -> None:
     if changes:
         stamps = {"z_updated": context.state.clock.stamp()} if table.stamps else {}
         key = before[table.key]
-        settings = ", ".join(f"{quote(name)} = {bound(value)}" for name, value in changes.items())
-        sql = f"update {quote(table.name)} set {settings} where {quote(table.key)} = {bound(key)}"
-        guarded(lambda: context.state.tables.update(table.name, table.key, key, {**changes, **stamps}), sql)
+        settings = ", ".join(f"{quote_name(name)} = {bound_text(value)}" for name, value in changes.items())
+        sql = f"update {quote_name(table.name)} set {settings} where {quote_name(table.key)} = {bound_text(key)}"
+        guarded_write(lambda: context.state.tables.update(table.name, table.key, key, {**changes, **stamps}), sql)
 
 
 def visible(context: Context, row: Mapping[str, Any]) -> Row:

@@ -13,7 +13,7 @@ from sarkmock.pbx.database import Database, Row
 
 # Group -> table and filter. The product asks for the keys alone, so that extensions, ring groups and custom apps come
 # in the order of their keys; the others in the order in which they were created (recorded exchange 1069/37).
-GROUPS: dict[str, tuple[str, dict[str, list[str]]]] = {
+DESTINATION_GROUPS: dict[str, tuple[str, dict[str, list[str]]]] = {
     "CustomApps": ("appl", {}),
     "Extensions": ("ipphone", {}),
     "IVRs": ("ivrmenu", {}),
@@ -26,7 +26,7 @@ GROUPS: dict[str, tuple[str, dict[str, list[str]]]] = {
 def destinations(context: Context) -> Reply:
     """The keys by group, without the groups that have none; PHP writes the empty array as a list."""
     tables = context.state.tables
-    found = {group: tables.values(table, "pkey", where) for group, (table, where) in GROUPS.items()}
+    found = {group: tables.values(table, "pkey", where) for group, (table, where) in DESTINATION_GROUPS.items()}
     return Reply({group: keys for group, keys in found.items() if keys} or [])
 
 
@@ -41,18 +41,18 @@ ABSTRACT = {
     "Hangup": 101,
 }
 # Tables whose keys are targets, in the order in which the product looks.
-TABLES = {"speed": 1, "queue": 4, "ivrmenu": 2, "appl": 10}
-EXTENSION = re.compile(r"\*?([0-9]{3,6})\n?")
+CLASS_OF_TABLE = {"speed": 1, "queue": 4, "ivrmenu": 2, "appl": 10}
+EXTENSION_PATTERN = re.compile(r"\*?([0-9]{3,6})\n?")
 UNRESOLVED = 404
 
 # A variable that names a target -> the column that keeps its class.
-CLASSES = {
+CLASS_COLUMNS = {
     "openroute": "routeclassopen",
     "closeroute": "routeclassclosed",
     "outcome": "outcomerouteclass",
     **{f"option{digit}": f"routeclass{digit}" for digit in range(12)},
 }
-FIELDS = tuple(CLASSES)
+TARGET_FIELDS = tuple(CLASS_COLUMNS)
 
 
 def route_class(tables: Database, value: Any, field: str | None = None) -> int | None:
@@ -67,7 +67,7 @@ def route_class(tables: Database, value: Any, field: str | None = None) -> int |
         return ABSTRACT[text]
     if is_extension(tables, text):
         return 1
-    for table, found in TABLES.items():
+    for table, found in CLASS_OF_TABLE.items():
         if tables.count(table, "pkey", text):
             return found
     return line_class(tables, text)
@@ -75,7 +75,7 @@ def route_class(tables: Database, value: Any, field: str | None = None) -> int |
 
 def is_extension(tables: Database, text: str) -> bool:
     """A number of three to six digits, or its mailbox with a star before it."""
-    match = EXTENSION.fullmatch(text)
+    match = EXTENSION_PATTERN.fullmatch(text)
     return match is not None and tables.count("ipphone", "pkey", match[1]) > 0
 
 
@@ -111,7 +111,7 @@ def targets_crash(context: Context) -> None:
 
 def leads_nowhere(context: Context, field: str, value: Any) -> bool:
     if value is None:
-        return context.row is not None and context.row[CLASSES[field]] in (UNRESOLVED, str(UNRESOLVED))
+        return context.row is not None and context.row[CLASS_COLUMNS[field]] in (UNRESOLVED, str(UNRESOLVED))
     return route_class(context.state.tables, value, field) is None
 
 
@@ -119,8 +119,8 @@ def create_routed(context: Context) -> Reply:
     """A new row, with the class of every target that was sent."""
     row = crud.new_row(context)
     crud.fill(context, row)
-    classify(context, row)
-    return crud.store(context, row)
+    set_route_classes(context, row)
+    return crud.store_row(context, row)
 
 
 def update_routed(context: Context) -> Reply:
@@ -128,7 +128,7 @@ def update_routed(context: Context) -> Reply:
     row = crud.row_of(context)
     before = dict(row)
     crud.fill(context, row)
-    classify(context, row)
+    set_route_classes(context, row)
     crud.save_changes(context, before, row)
     return Reply(crud.visible(context, row))
 
@@ -153,23 +153,23 @@ def update_ivr_unchecked(context: Context) -> Reply:
     return Reply(crud.visible(context, row))
 
 
-def classify(context: Context, row: Row) -> None:
+def set_route_classes(context: Context, row: Row) -> None:
     """Set the class of every target that was sent; null counts as not sent."""
     for field in known_targets(context):
         value = context.input.get(field)
         if value is not None:
             found = route_class(context.state.tables, value, field)
-            row[CLASSES[field]] = UNRESOLVED if found is None else found
+            row[CLASS_COLUMNS[field]] = UNRESOLVED if found is None else found
 
 
 def known_targets(context: Context) -> list[str]:
-    return [field for field in CLASSES if field in context.operation.rules]
+    return [field for field in CLASS_COLUMNS if field in context.operation.rules]
 
 
 def create_inbound_route(context: Context) -> Reply:
     """A new inbound route with the classes of its targets; its technology is its carrier, DiD or CLID."""
     row = crud.new_row(context)
     crud.fill(context, row)
-    classify(context, row)
+    set_route_classes(context, row)
     row["technology"] = row["carrier"]
-    return crud.store(context, row)
+    return crud.store_row(context, row)

@@ -15,7 +15,7 @@ from sarkmock.http.context import Context
 from sarkmock.http.replies import Conflict, PhpError, QueryError, QueryRefused, Reply
 from sarkmock.laravel import php
 from sarkmock.pbx.actions.ami import require_pbx
-from sarkmock.pbx.actions.crud import insert, new_row, row_of, save_changes, table_of, visible
+from sarkmock.pbx.actions.crud import insert_row, new_row, row_of, save_changes, table_of, visible
 from sarkmock.pbx.asterisk import db_get, db_put
 from sarkmock.pbx.database import Row
 from sarkmock.pbx.pbx_files import MAC_VENDORS, vendor_of
@@ -31,7 +31,7 @@ OBSOLETE = re.compile(r"^#include\s*sark_sip_t(?:ls|cp).conf.*$", re.MULTILINE)
 
 def create_mailbox(context: Context) -> Reply:
     """A mailbox: no phone, no Class of Service."""
-    return added(context, {"desc": "MAILBOX", "device": "MAILBOX", "location": "local"} | sent_new(context))
+    return insert_extension(context, {"desc": "MAILBOX", "device": "MAILBOX", "location": "local"} | sent_new(context))
 
 
 def create_unprovisioned(context: Context) -> Reply:
@@ -45,7 +45,7 @@ def create_webrtc(context: Context) -> Reply:
 def create_phone(context: Context, kind: Row) -> Reply:
     values = sent_new(context)
     fixed = {"desc": f"Ext{php.to_text(values['pkey'], 'pkey')}", **kind, "location": default_location(context.state)}
-    reply = added(context, fixed | values)
+    reply = insert_extension(context, fixed | values)
     join_default_rules(context)
     return reply
 
@@ -67,28 +67,28 @@ def provisioned(context: Context, device: str | int | None) -> Reply:
     includes = (device, f"{device}.{transport}", f"{device}.{protocol}")
     fixed = {"provision": "".join(f"#INCLUDE {name}\n" for name in includes), "device": device,
              "location": default_location(context.state)}
-    reply = added(context, fixed | values)
+    reply = insert_extension(context, fixed | values)
     join_default_rules(context)
     return reply
 
 
 def update_extension(context: Context) -> Reply:
-    return changed(context, sent(context))
+    return change_extension(context, sent_variables(context))
 
 
 def update_extension_with_arrays(context: Context) -> Reply:
     """The published product's update: an array that the rules let pass (exists does) is stored as JSON text."""
-    return changed(context, storable(context))
+    return change_extension(context, storable(context))
 
 
-def changed(context: Context, values: Row) -> Reply:
+def change_extension(context: Context, values: Row) -> Reply:
     row = row_of(context)
     before = dict(row)
     row |= values
     if row["transport"] != before["transport"]:
         adjust_provisioning(row)
-    save_changes(context, before, bound({name: in_json(value) for name, value in row.items()}))
-    return shown(context, row)
+    save_changes(context, before, bound_row({name: in_json(value) for name, value in row.items()}))
+    return json_row(context, row)
 
 
 def delete_extension(context: Context) -> Reply:
@@ -176,7 +176,7 @@ def listed_vendor(state: State, mac: str) -> str | None:
     return vendor_of(mac[:6], file.content.decode("utf-8", "replace") if file else None)
 
 
-def sent(context: Context) -> Row:
+def sent_variables(context: Context) -> Row:
     """The variables of the body that have a rule, as they came; PhpError for what has no place in SQL or JSON."""
     values = storable(context)
     for name, value in values.items():
@@ -199,26 +199,26 @@ def sent_new(context: Context) -> Row:
     return {"pkey": None, "cluster": None} | storable(context)
 
 
-def added(context: Context, values: Row) -> Reply:
+def insert_extension(context: Context, values: Row) -> Reply:
     made = {"passwd": password(context.state)} if "passwd" in context.operation.visible else {}
     early = made if "passwd" in table_of(context).attributes else {}  # where the SQL has it
     row = new_row(context) | early | {"pkey": values["pkey"]} | values | made
-    insert(context, bound(row))
-    return shown(context, row)
+    insert_row(context, bound_row(row))
+    return json_row(context, row)
 
 
-def shown(context: Context, row: Mapping[str, Any]) -> Reply:
+def json_row(context: Context, row: Mapping[str, Any]) -> Reply:
     """The row as json_encode writes it: up to 1e17 a float without fraction has no point."""
     return Reply({name: int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e17 else value
                   for name, value in visible(context, row).items()})
 
 
-def bound(row: Row) -> Row:
+def bound_row(row: Row) -> Row:
     """The row as PDO hands it to the database: truth is 1 or 0, a fraction is text."""
-    return {name: bind(value) for name, value in row.items()}
+    return {name: bound_value(value) for name, value in row.items()}
 
 
-def bind(value: Any) -> Any:
+def bound_value(value: Any) -> Any:
     if isinstance(value, bool):
         return int(value)
     return php.to_text(value) if isinstance(value, float) else value
@@ -250,15 +250,15 @@ def vendor(state: State, mac: Any) -> str | None:
 
 def join_default_rules(context: Context) -> None:
     """A new phone gets every Class of Service rule that applies by default."""
-    number = bind(context.post.get("pkey"))
+    number = bound_value(context.post.get("pkey"))
     for rule in context.state.tables.rows("cos"):
         if rule["defaultopen"] == "YES":
-            join(context.state, "IPphoneCOSopen", number, rule["pkey"])
+            join_pair(context.state, "IPphoneCOSopen", number, rule["pkey"])
         if rule["defaultclosed"] == "YES":
-            join(context.state, "IPphoneCOSclosed", number, rule["pkey"])
+            join_pair(context.state, "IPphoneCOSclosed", number, rule["pkey"])
 
 
-def join(state: State, table: str, number: Any, rule: str) -> None:
+def join_pair(state: State, table: str, number: Any, rule: str) -> None:
     """A pair may be left from an extension of that number in a database that was restored."""
     pair = {"IPphone_pkey": number, "COS_pkey": rule}
     if not state.tables.rows(table, pair):
@@ -267,9 +267,9 @@ def join(state: State, table: str, number: Any, rule: str) -> None:
 
 def adjust_provisioning(row: Row) -> None:
     """Lines for transport and protocol go; phones of three vendors get those that fit now."""
-    row["sipiaxfriend"] = stripped(OBSOLETE.sub("", row["sipiaxfriend"] or ""))
+    row["sipiaxfriend"] = rtrim(OBSOLETE.sub("", row["sipiaxfriend"] or ""))
     if row["provision"] is not None:
-        row["provision"] = stripped(INCLUDED.sub("", row["provision"]))
+        row["provision"] = rtrim(INCLUDED.sub("", row["provision"]))
     template = TEMPLATES.get((row["device"] or "")[:4])
     if template:
         transport = row["transport"] if row["transport"] in ("tcp", "tls") else "udp"
@@ -278,6 +278,6 @@ def adjust_provisioning(row: Row) -> None:
         row["provision"] = (row["provision"] or "") + added_lines
 
 
-def stripped(text: str) -> str:
+def rtrim(text: str) -> str:
     """PHP's rtrim()."""
     return text.rstrip(php.TRIMMED)

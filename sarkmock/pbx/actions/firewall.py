@@ -10,7 +10,7 @@ from sarkmock.http.context import Context
 from sarkmock.http.replies import PhpError, Reply
 from sarkmock.laravel import php
 from sarkmock.pbx import pbx_files
-from sarkmock.pbx.state import File, State
+from sarkmock.pbx.state import PbxFile, State
 
 if TYPE_CHECKING:
     from sarkmock.pbx import shorewall
@@ -34,7 +34,7 @@ SHORT_WORD = re.compile(r"[a-z0-9.]{1,3}|[^\0-\x7f]")
 ASSIGNMENT = re.compile(r"(?:export )?([A-Za-z_]\w*)=(.*)", re.ASCII)
 
 IPV4 = Family("Shorewall", 4, pbx_files.RULES_IPV4)
-IPV6 = Family("Shorewall6", 6, pbx_files.RULES_IPV6)
+FAMILY_IPV6 = Family("Shorewall6", 6, pbx_files.RULES_IPV6)
 
 
 def rules(family: Family, context: Context) -> Reply:
@@ -58,20 +58,20 @@ def are_lines(context: Context) -> None:
         context.refuse("rules", "The rules must be an array of lines.")
 
 
-def store(family: Family, context: Context) -> Reply:
+def store_and_check(family: Family, context: Context) -> Reply:
     """Stores the rules and tells what Shorewall thinks of them (sark-v6-api.txt line 333)."""
-    reply = save(family, context)
-    output = check(family, context.state)
+    reply = save_rules(family, context)
+    output = shorewall_output(family, context.state)
     return Reply({**reply.body, "errors": output}) if output else reply
 
 
-def save(family: Family, context: Context) -> Reply:
+def save_rules(family: Family, context: Context) -> Reply:
     """Stores the rules, one element per line."""
     given = context.input["rules"]
     if not isinstance(given, (list, dict)):
         raise PhpError(f"foreach() argument must be of type array|object, {php_type(given)} given", field="rules")
     content = "".join(f"{php.to_text(element)}\n" for element in elements(given))
-    context.state.files[family.path] = File(content.encode("utf-8", "replace"), context.state.clock.now())
+    context.state.files[family.path] = PbxFile(content.encode("utf-8", "replace"), context.state.clock.now())
     return Reply({"message": "saved sark_rules"})
 
 
@@ -86,11 +86,11 @@ def php_type(value: object) -> str:
 
 def restart(family: Family, context: Context) -> Reply:
     """Restarts the firewall if Shorewall finds no mistake; else its output, with the product's status."""
-    output = check(family, context.state)
+    output = shorewall_output(family, context.state)
     return Reply(output, 500) if output else Reply({"message": "Shorewall restarted OK"})
 
 
-def check(family: Family, state: State) -> list[str]:
+def shorewall_output(family: Family, state: State) -> list[str]:
     """What `shorewall check` prints if it finds a mistake; nothing if there is none."""
     from sarkmock.pbx import shorewall  # takes long to import
 
@@ -99,7 +99,7 @@ def check(family: Family, state: State) -> list[str]:
     if mistake is None:
         return []
     path = f"{family.directory}/{mistake.file}" if mistake.file else family.path
-    return [*progress(family), f"   ERROR: {mistake.problem} {path} {mistake.place}", ""]
+    return [*progress_lines(family), f"   ERROR: {mistake.problem} {path} {mistake.place}", ""]
 
 
 def site(family: Family, state: State) -> shorewall.Site:
@@ -111,10 +111,11 @@ def site(family: Family, state: State) -> shorewall.Site:
     interfaces = frozenset(columns[1] for columns in table(state, f"{family.directory}/interfaces") if columns[1:])
     return shorewall.Site(
         family.version, tuple(zones) or (shorewall.FIREWALL, "net"), firewall, interfaces or None,
-        variables(state, f"{family.directory}/params"), lambda name: included(state, f"{family.directory}/{name}"))
+        params_variables(state, f"{family.directory}/params"),
+        lambda name: included(state, f"{family.directory}/{name}"))
 
 
-def variables(state: State, path: str) -> dict[str, str | None]:
+def params_variables(state: State, path: str) -> dict[str, str | None]:
     """The variables of a params file, a shell script: None for a value that only a shell can tell."""
     found = (ASSIGNMENT.fullmatch(" ".join(columns)) for columns in table(state, path))
     return {match[1]: None if set(match[2]) & set("$`\\") else match[2].strip("\"'") for match in found if match}
@@ -124,7 +125,7 @@ def included(state: State, path: str) -> list[str] | None:
     return lines_of(state, path) if path in state.files else None
 
 
-def progress(family: Family) -> list[str]:
+def progress_lines(family: Family) -> list[str]:
     """What Shorewall prints on its way to the rules."""
     place = family.directory
     return [

@@ -12,16 +12,16 @@ from sarkmock.laravel.php.finfo import EMPTY
 from sarkmock.pbx import pbx_files
 from sarkmock.pbx.actions.stored import attachment, with_charset
 from sarkmock.pbx.asterisk import PhoneCall
-from sarkmock.pbx.state import File, State
+from sarkmock.pbx.state import PbxFile, State
 
 
-def index(context: Context) -> Reply:
+def call_records(context: Context) -> Reply:
     return Reply({"Log": "Master.csv"})
 
 
 def cdrs(context: Context) -> Reply:
     """All records, or the last ones. Unlike all else, Laravel allows proxies to keep this download."""
-    lines = records(context.state).splitlines(keepends=True)
+    lines = record_file(context.state).splitlines(keepends=True)
     limit = context.path.get("limit")
     wanted = lines if limit is None else lines[max(len(lines) - int(limit), 0):]
     headers = attachment(f"Master.{int(context.state.clock.now())}.csv")
@@ -46,22 +46,22 @@ def limit_is_whole(context: Context) -> None:
         context.refuse("limit", "The limit must be an integer.")
 
 
-def records(state: State) -> bytes:
+def record_file(state: State) -> bytes:
     """The file, with the calls that ended since it was last looked at."""
     for call in state.pbx.finished():
-        record(state, call)
+        append_record(state, call)
     file = state.files.get(pbx_files.CALL_RECORDS)
     return file.content if file else b""
 
 
-def record(state: State, call: PhoneCall) -> None:
+def append_record(state: State, call: PhoneCall) -> None:
     """Append a finished call."""
     file = state.files.get(pbx_files.CALL_RECORDS)
-    content = (file.content if file else b"") + row(call).encode("utf-8", "replace")
-    state.files[pbx_files.CALL_RECORDS] = File(content, call.ends)
+    content = (file.content if file else b"") + csv_row(call).encode("utf-8", "replace")
+    state.files[pbx_files.CALL_RECORDS] = PbxFile(content, call.ends)
 
 
-def row(call: PhoneCall) -> str:
+def csv_row(call: PhoneCall) -> str:
     """Asterisk quotes texts and doubles quotes inside them; durations stand bare."""
     (channel, other), (unique, _) = call.names(), call.uniqueids()
     talked = int(call.ends) - int(call.answers) if call.answered else 0

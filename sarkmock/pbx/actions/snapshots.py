@@ -9,55 +9,40 @@ from sarkmock.http.context import Context
 from sarkmock.http.replies import NotFound, PhpError, Refusal, Reply
 from sarkmock.laravel.php import UploadedFile
 from sarkmock.pbx import pbx_files
-from sarkmock.pbx.actions import archives, stored
+from sarkmock.pbx.actions import archives
 from sarkmock.pbx.actions.stored import Shelf
 
-SNAPSHOTS = Shelf(pbx_files.SNAPSHOTS, "snapshot", "snapshot set", re.compile(r"sark\.db\.[0-9]+"))
-FIELD = "uploadsnap"
-UPLOAD_NAME = re.compile(r"(sark\.db\.[0-9]{1,10})(\.zip)?")
+SNAPSHOT_SHELF = Shelf(pbx_files.SNAPSHOTS, "snapshot", "snapshot set", re.compile(r"sark\.db\.[0-9]+"))
+SNAPSHOT_FIELD = "uploadsnap"
+SNAPSHOT_UPLOAD_NAME = re.compile(r"(sark\.db\.[0-9]{1,10})(\.zip)?")
 
 
-def index(context: Context) -> Reply:
-    return stored.dated_list(context, SNAPSHOTS)
-
-
-def new(context: Context) -> Reply:
+def take_snapshot(context: Context) -> Reply:
     name = f"sark.db.{int(context.state.clock.now())}"
-    SNAPSHOTS.put(context.state, name, context.state.tables.dump())
+    SNAPSHOT_SHELF.put(context.state, name, context.state.tables.dump())
     return Reply({"newsnapshotname": name})
 
 
-def exists(context: Context) -> None:
-    stored.must_exist(context, SNAPSHOTS)
-
-
-def download(context: Context) -> Reply:
-    return stored.download(context, SNAPSHOTS)
-
-
-def delete(context: Context) -> Reply:
-    return stored.delete(context, SNAPSHOTS)
-
-
-def is_named(context: Context) -> None:
+def snapshot_is_named(context: Context) -> None:
     """An upload must bear the name of a snapshot, or it would join the set and never be listed."""
-    file = context.input.get(FIELD)
-    if isinstance(file, UploadedFile) and not context.errors and not UPLOAD_NAME.fullmatch(file.name):
-        context.refuse(FIELD, f"The {FIELD} must be named sark.db.<epoch seconds> or sark.db.<epoch seconds>.zip.")
+    file = context.input.get(SNAPSHOT_FIELD)
+    if isinstance(file, UploadedFile) and not context.errors and not SNAPSHOT_UPLOAD_NAME.fullmatch(file.name):
+        context.refuse(SNAPSHOT_FIELD,
+                       f"The {SNAPSHOT_FIELD} must be named sark.db.<epoch seconds> or sark.db.<epoch seconds>.zip.")
 
 
-def is_sound(context: Context) -> None:
+def snapshot_is_sound(context: Context) -> None:
     """The archive must hold one database, and it must be one that can be restored."""
-    file = context.input.get(FIELD)
+    file = context.input.get(SNAPSHOT_FIELD)
     if not isinstance(file, UploadedFile) or context.errors:
         return
     try:
         problem = archives.database_complaint(unpacked(file.content), context.state.tables.name)
     except archives.Unsound as error:
-        context.refuse(FIELD, f"The {FIELD} {error}.")
+        context.refuse(SNAPSHOT_FIELD, f"The {SNAPSHOT_FIELD} {error}.")
     else:
         if problem is not None:
-            context.refuse(FIELD, f"The {FIELD} cannot be restored: {problem}.")
+            context.refuse(SNAPSHOT_FIELD, f"The {SNAPSHOT_FIELD} cannot be restored: {problem}.")
 
 
 def unpacked(content: bytes) -> bytes:
@@ -69,36 +54,36 @@ def unpacked(content: bytes) -> bytes:
     return archive.read(files[0])
 
 
-def upload(context: Context) -> Reply:
+def upload_snapshot(context: Context) -> Reply:
     """Unpacks the archive (sark-v6-api.txt line 492 asks for a zip file) and adds what is in it to the set."""
-    file: UploadedFile = context.input[FIELD]
-    return add(context, file.name.removesuffix(".zip"), unpacked(file.content))
+    file: UploadedFile = context.input[SNAPSHOT_FIELD]
+    return add_snapshot(context, file.name.removesuffix(".zip"), unpacked(file.content))
 
 
 def upload_shipped(context: Context) -> Reply:
     """The published product checks one field and stores another, as it is and under any name."""
     file = context.input.get("uploadzip")
     if not isinstance(file, UploadedFile):
-        raise PhpError("Call to a member function storeAs() on null", "Error", FIELD)
-    return add(context, file.name, file.content)
+        raise PhpError("Call to a member function storeAs() on null", "Error", SNAPSHOT_FIELD)
+    return add_snapshot(context, file.name, file.content)
 
 
-def upload_lost(context: Context) -> Reply:
+def lose_snapshot(context: Context) -> Reply:
     """The file lands where nothing else looks."""
-    return Reply([f"Uploaded snaps/{context.input[FIELD].name}"])
+    return Reply([f"Uploaded snaps/{context.input[SNAPSHOT_FIELD].name}"])
 
 
-def add(context: Context, name: str, content: bytes) -> Reply:
-    SNAPSHOTS.put(context.state, name, content)
+def add_snapshot(context: Context, name: str, content: bytes) -> Reply:
+    SNAPSHOT_SHELF.put(context.state, name, content)
     return Reply([f"Uploaded snaps/{name}"])
 
 
-def restore(context: Context) -> Reply:
-    name, file = context.path[SNAPSHOTS.parameter], SNAPSHOTS.find(context)
+def restore_snapshot(context: Context) -> Reply:
+    name, file = context.path[SNAPSHOT_SHELF.parameter], SNAPSHOT_SHELF.find(context)
     if file is None:
         raise NotFound({"Error": "snapshot file not found"})
     try:
-        tables = archives.open_database(file.content, context.state.tables.name)
+        tables = archives.restorable_database(file.content, context.state.tables.name)
     except archives.Unrestorable as error:
         raise unrestorable(name, str(error)) from None
     context.state.tables.restore(tables.dump())

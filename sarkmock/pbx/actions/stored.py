@@ -15,19 +15,19 @@ from urllib.parse import quote
 from sarkmock.http.context import Context
 from sarkmock.http.replies import NotFound, PhpError, Reply
 from sarkmock.laravel.php import UploadedFile
-from sarkmock.laravel.php.finfo import EMPTY, OCTETS, TEXT, mime_type
-from sarkmock.pbx.state import File, State
+from sarkmock.laravel.php.finfo import EMPTY, OCTETS, PLAIN_TEXT, mime_type
+from sarkmock.pbx.state import PbxFile, State
 
 # Types that Flysystem knows by the end of a name, of those that a file here may have.
-BY_NAME = {"wav": "audio/x-wav", "mp3": "audio/mpeg", "zip": "application/zip", "db": "application/octet-stream"}
+TYPE_BY_ENDING = {"wav": "audio/x-wav", "mp3": "audio/mpeg", "zip": "application/zip", "db": "application/octet-stream"}
 # The Gregorian calendar repeats after 400 years, weekdays included.
-CYCLE = 146_097 * 86_400
+CALENDAR_CYCLE = 146_097 * 86_400
 LARGEST_INTEGER = 2**63 - 1
 LARGEST_UPLOAD = 32 * 1024  # kilobytes
 SHELL = re.compile(r"""[\s;&|<>()$`"'\\]""", re.ASCII)
 # Letters that do not come apart into one of ASCII and an accent.
-LETTERS = str.maketrans({"ß": "ss", "Æ": "AE", "æ": "ae", "Ø": "O", "ø": "o", "Œ": "OE", "œ": "oe", "Đ": "D", "đ": "d",
-                         "Ł": "L", "ł": "l", "Þ": "TH", "þ": "th", "Ð": "D", "ð": "d"})
+ASCII_LETTERS = str.maketrans({"ß": "ss", "Æ": "AE", "æ": "ae", "Ø": "O", "ø": "o", "Œ": "OE", "œ": "oe", "Đ": "D",
+                               "đ": "d", "Ł": "L", "ł": "l", "Þ": "TH", "þ": "th", "Ð": "D", "ð": "d"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,9 @@ class Shelf:
     def put(self, state: State, name: str, content: bytes) -> None:
         """Store a file; one whose name is not a single word of a shell gets lost, as the product moves it by one."""
         if not SHELL.search(name):
-            state.files[self.path(name)] = File(content, state.clock.now())
+            state.files[self.path(name)] = PbxFile(content, state.clock.now())
 
-    def find(self, context: Context) -> File | None:
+    def find(self, context: Context) -> PbxFile | None:
         return context.state.files.get(self.path(context.path[self.parameter]))
 
     def missing(self, context: Context) -> NotFound:
@@ -76,12 +76,12 @@ def upload_fits(context: Context) -> None:
             context.refuse(field, f"The {field} may not be greater than {LARGEST_UPLOAD} kilobytes.")
 
 
-def must_exist(context: Context, shelf: Shelf) -> None:
+def file_must_exist(context: Context, shelf: Shelf) -> None:
     if shelf.find(context) is None:
         raise shelf.missing(context)
 
 
-def download(context: Context, shelf: Shelf) -> Reply:
+def download_file(context: Context, shelf: Shelf) -> Reply:
     """The file itself; without the check before it, the product crashes for a name that it does not find."""
     name, file = context.path[shelf.parameter], shelf.find(context)
     if file is None:
@@ -93,7 +93,7 @@ def media_type(name: str, content: bytes) -> str:
     """Flysystem's: by the content, or by the end of the name if that tells nothing."""
     kind = mime_type(content)
     if kind in (OCTETS, EMPTY):
-        kind = BY_NAME.get(name.rpartition(".")[2].lower(), TEXT)
+        kind = TYPE_BY_ENDING.get(name.rpartition(".")[2].lower(), PLAIN_TEXT)
     return with_charset(kind)
 
 
@@ -102,10 +102,10 @@ def with_charset(media_type: str) -> str:
     return f"{media_type}; charset=UTF-8" if media_type.startswith("text/") else media_type
 
 
-def delete(context: Context, shelf: Shelf) -> Reply:
+def delete_file(context: Context, shelf: Shelf) -> Reply:
     if context.path[shelf.parameter] in (".", ".."):
         return Reply()  # the product finds a directory, which `rm` leaves alone
-    must_exist(context, shelf)
+    file_must_exist(context, shelf)
     del context.state.files[shelf.path(context.path[shelf.parameter])]
     return Reply()
 
@@ -123,7 +123,7 @@ def attachment(name: str) -> dict[str, str]:
 
 def ascii_name(name: str) -> str:
     """Laravel's Str::ascii(): letters without their accents, and nothing of other scripts."""
-    apart = unicodedata.normalize("NFKD", name.translate(LETTERS))
+    apart = unicodedata.normalize("NFKD", name.translate(ASCII_LETTERS))
     return apart.encode("ascii", "ignore").decode()
 
 
@@ -136,6 +136,6 @@ def php_date(second: int) -> str:
     """PHP's date('D d M H:i:s Y') in UTC, in English in every locale."""
     if second > LARGEST_INTEGER:
         raise PhpError("date(): Argument #2 ($timestamp) must be of type ?int, string given", "TypeError")
-    cycles, rest = divmod(second, CYCLE)
+    cycles, rest = divmod(second, CALENDAR_CYCLE)
     weekday, month, day, clock, year = datetime.fromtimestamp(rest, UTC).ctime().split()
     return f"{weekday} {int(day):02} {month} {clock} {int(year) + 400 * cycles}"

@@ -22,14 +22,14 @@ def run_state(context: Context) -> Reply:
     return Reply({"pbxrunstate": context.state.pbx.running})
 
 
-def start(context: Context) -> Reply:
+def start_pbx(context: Context) -> Reply:
     if context.state.pbx.running:
         raise Unavailable("PBX already running")
     context.state.pbx.start()
     return Reply({"message": "PBX started"})
 
 
-def stop(context: Context) -> Reply:
+def stop_pbx(context: Context) -> Reply:
     if not context.state.pbx.running:
         raise Unavailable("PBX not running")
     context.state.pbx.stop()

@@ -27,13 +27,13 @@ def system_template_stays(context: Context) -> None:
 
 
 def only_in_new_sip_template(context: Context) -> None:
-    if given(context) and not equals_sip(context.post.get("technology")):
+    if is_given(context) and not equals_sip(context.post.get("technology")):
         context.refuse("blfkeyname", "blfkeyname only allowed for template type of SIP! ")
 
 
 def only_in_sip_template(context: Context) -> None:
     """The stored technology counts, not the one that is sent."""
-    if given(context) and row_of(context)["technology"] != "SIP":
+    if is_given(context) and row_of(context)["technology"] != "SIP":
         context.refuse("blfkeyname", "blfkeyname only allowed in template type of SIP! ")
 
 
@@ -56,7 +56,7 @@ def refuse(context: Context) -> None:
     context.refuse("blfkeyname", NOT_A_BLF_TEMPLATE)
 
 
-def given(context: Context) -> bool:
+def is_given(context: Context) -> bool:
     """PHP's `!= NULL`: null, false, zero and empty arrays are not."""
     return bool(context.post.get("blfkeyname"))
 

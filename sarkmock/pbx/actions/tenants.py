@@ -11,11 +11,11 @@ def create_with_id(context: Context) -> Reply:
     """A new row with an id that the database has no column for. It is blank: the command that makes it is missing."""
     row = crud.new_row(context) | {"id": ""}
     crud.fill(context, row)
-    return crud.store(context, row)
+    return crud.store_row(context, row)
 
 
 def delete_with_message(context: Context) -> Reply:
-    crud.delete(context)
+    crud.delete_row(context)
     return Reply([f"tenant {context.path['tenant']} deleted"])
 
 

@@ -38,7 +38,7 @@ def update_holidaytimer(context: Context) -> Reply:
 def store_named(context: Context, row: Row, prefix: str) -> Reply:
     """Insert under a name from the dice and answer with the id that SQLite gave: the highest so far and one."""
     row["pkey"] = f"{prefix}{context.state.dice.randint(100000, 999999)}"
-    row["id"] = crud.insert(context, row)
+    row["id"] = crud.insert_row(context, row)
     return Reply(crud.visible(context, row))
 
 

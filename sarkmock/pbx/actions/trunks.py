@@ -21,19 +21,19 @@ DOMAIN = re.compile(r"([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}\.?", 
 
 def create_trunk(context: Context) -> Reply:
     """A new trunk; its technology is that of its carrier."""
-    row = named(context)
+    row = named_trunk(context)
     row["technology"] = "IAX2" if row["carrier"] == "GeneralIAX2" else "SIP"
-    return crud.store(context, row)
+    return crud.store_row(context, row)
 
 
 def create_trunk_with_slip(context: Context) -> Reply:
     """The published product writes an IAX2 trunk's peer name over its technology, and then its lists miss the trunk."""
-    row = named(context)
+    row = named_trunk(context)
     row["technology"] = row["peername"] if row["carrier"] == "GeneralIAX2" else "SIP"
-    return crud.store(context, row)
+    return crud.store_row(context, row)
 
 
-def named(context: Context) -> Row:
+def named_trunk(context: Context) -> Row:
     """A new row with names (a trunk's is its peer's, a peer's is its user's) and the carrier's Asterisk stanzas."""
     row = crud.new_row(context)
     crud.fill(context, row)
@@ -53,13 +53,13 @@ def peer_stanza(template: str | None, row: Row) -> str | None:
     """The carrier's peer stanza, filled in, with codecs unless it chooses its own."""
     if template is None:
         return None
-    stanza = stripped(substitute(credentials(template, row), "host=", row.get("host") or ""))
+    stanza = strip_stanza(substitute(credentials(template, row), "host=", row.get("host") or ""))
     return stanza if "allow=" in stanza else stanza + CODECS
 
 
 def user_stanza(template: str | None, row: Row) -> str | None:
     """The carrier's user stanza, filled in; only IAX2 has one."""
-    return None if template is None else stripped(credentials(template, row))
+    return None if template is None else strip_stanza(credentials(template, row))
 
 
 def credentials(stanza: str, row: Row) -> str:
@@ -82,7 +82,7 @@ def referenced(match: re.Match[str], key: str) -> str:
     return key if int(match[0].strip("\\${}")) == 0 else ""
 
 
-def stripped(stanza: str) -> str:
+def strip_stanza(stanza: str) -> str:
     return stanza.strip(" \t\n\r\f\v")
 
 
@@ -103,4 +103,4 @@ def create_route(context: Context) -> Reply:
     row = crud.new_row(context)
     crud.fill(context, row)
     row.pop("outcome", None)
-    return crud.store(context, row)
+    return crud.store_row(context, row)

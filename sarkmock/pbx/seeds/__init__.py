@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from sarkmock.pbx.database import OLDEST
-from sarkmock.pbx.seed import MOST_PROBLEMS, Origins, Place, Seed, SeedError, and_more, merged, shape_problems
-from sarkmock.pbx.seeds.checks import refused
+from sarkmock.pbx.seed import MOST_PROBLEMS, Origins, Place, Seed, SeedError, and_more, merged_seeds, shape_problems
+from sarkmock.pbx.seeds.checks import refused_values
 from sarkmock.pbx.seeds.generated import big, with_copies
 from sarkmock.spec import yaml12
 from sarkmock.spec.loading import Document, load
@@ -19,7 +19,7 @@ from sarkmock.spec.yaml12 import FileError
 from sarkmock.suggest import unknown
 
 # By name, what a seed holds in a few words, and the function that makes it for a database.
-NAMED: dict[str, tuple[str, Callable[[str], Seed]]] = {
+NAMED_SEEDS: dict[str, tuple[str, Callable[[str], Seed]]] = {
     "factory": ("a factory-fresh SARK", Seed.factory),
     "empty": ("the default tenant and the settings' row, nothing else", lambda database: shipped("empty", database)),
     "demo": ("a small firm in use: tenants, extensions, queues, IVR, routes, trunks, timers, greetings",
@@ -33,12 +33,12 @@ HINT = "; `unchecked: true` in the seed loads it anyway"
 
 def seed_names() -> list[str]:
     """The names that `load_seed` knows."""
-    return list(NAMED)
+    return list(NAMED_SEEDS)
 
 
 def describe(name: str) -> str:
     """What a named seed holds, in a few words."""
-    return NAMED[name][0]
+    return NAMED_SEEDS[name][0]
 
 
 def load_seed(seed: str | Path | Mapping[str, Any], document: Document | None = None) -> Seed:
@@ -49,22 +49,22 @@ def load_seed(seed: str | Path | Mapping[str, Any], document: Document | None = 
     mapping.
     """
     if isinstance(seed, Mapping):
-        return seed_of(dict(seed), document)
-    if str(seed) in NAMED:
-        return named(str(seed), database_of(document))
+        return seed_from(dict(seed), document)
+    if str(seed) in NAMED_SEEDS:
+        return named_seed(str(seed), database_of(document))
     file = Path(seed)
     if file.suffix not in (".yaml", ".yml", ".json") and not file.is_file():
-        raise FileError(seed, None, f"{unknown('seed', seed, NAMED)}, or the path of a YAML file")
+        raise FileError(seed, None, f"{unknown('seed', seed, NAMED_SEEDS)}, or the path of a YAML file")
     try:
-        return seed_of(yaml12.read(file), document)
+        return seed_from(yaml12.read(file), document)
     except SeedError as error:
         raise FileError(file, yaml12.line_of(file, error.place), str(error)) from None
 
 
-def seed_of(content: Any, document: Document | None) -> Seed:
+def seed_from(content: Any, document: Document | None) -> Seed:
     seed, origins = on_base(content, database_of(document))
     if not seed.unchecked:
-        check(seed, origins, load() if document is None else document)
+        check_rows(seed, origins, load() if document is None else document)
     return seed
 
 
@@ -72,13 +72,13 @@ def on_base(content: Any, database: str) -> tuple[Seed, Origins | None]:
     """The seed of a mapping, on top of the one that it names as its base."""
     if not isinstance(content, dict) or "base" not in content:
         return Seed.of(content, database), None
-    if content["base"] not in NAMED:
-        raise SeedError(("base",), unknown("seed", content["base"], NAMED))
+    if content["base"] not in NAMED_SEEDS:
+        raise SeedError(("base",), unknown("seed", content["base"], NAMED_SEEDS))
     own = Seed.of({key: value for key, value in content.items() if key != "base"}, database)
-    return merged(named(content["base"], database), own, stated="pbx" in content)
+    return merged_seeds(named_seed(content["base"], database), own, stated="pbx" in content)
 
 
-def mistakes(content: Any, document: Document) -> Iterator[tuple[Place, str]]:
+def seed_mistakes(content: Any, document: Document) -> Iterator[tuple[Place, str]]:
     """Place and problem of every mistake in the content of a seed file: in its shape, or else in its values."""
     database = database_of(document)
     own = {key: value for key, value in content.items() if key != "base"} if isinstance(content, dict) else content
@@ -91,23 +91,24 @@ def mistakes(content: Any, document: Document) -> Iterator[tuple[Place, str]]:
     except SeedError as error:
         yield error.place, error.problem
     else:
-        found = () if seed.unchecked else refused(seed, document)
-        yield from ((origin(place, origins), problem) for place, problem in found)
+        found = () if seed.unchecked else refused_values(seed, document)
+        yield from ((place_on_base(place, origins), problem) for place, problem in found)
 
 
 def database_of(document: Document | None) -> str:
     return OLDEST if document is None else str(document["x-database"])
 
 
-def check(seed: Seed, origins: Origins | None, document: Document) -> None:
+def check_rows(seed: Seed, origins: Origins | None, document: Document) -> None:
     """SeedError for the first value that the API would have refused, and how many there are beside it."""
-    found = [(origin(place, origins), problem) for place, problem in islice(refused(seed, document), MOST_PROBLEMS)]
+    problems = islice(refused_values(seed, document), MOST_PROBLEMS)
+    found = [(place_on_base(place, origins), problem) for place, problem in problems]
     if found:
         place, problem = found[0]
         raise SeedError(place, problem + and_more(len(found), " like it") + HINT)
 
 
-def origin(place: Place, origins: Origins | None) -> Place:
+def place_on_base(place: Place, origins: Origins | None) -> Place:
     """The place in a seed on a base where a row of both came from."""
     if origins is None:
         return place
@@ -116,8 +117,8 @@ def origin(place: Place, origins: Origins | None) -> Place:
 
 
 @cache
-def named(name: str, database: str) -> Seed:
-    return NAMED[name][1](database)
+def named_seed(name: str, database: str) -> Seed:
+    return NAMED_SEEDS[name][1](database)
 
 
 def shipped(name: str, database: str) -> Seed:

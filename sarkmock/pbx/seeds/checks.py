@@ -15,7 +15,7 @@ from sarkmock.http.replies import PhpError
 from sarkmock.laravel.php import to_text
 from sarkmock.laravel.validation import Validator
 from sarkmock.pbx.actions import CHECKS
-from sarkmock.pbx.actions.destinations import ABSTRACT, TABLES, route_class
+from sarkmock.pbx.actions.destinations import ABSTRACT, CLASS_OF_TABLE, route_class
 from sarkmock.pbx.database import Database, Row
 from sarkmock.pbx.seed import Place, Seed
 from sarkmock.pbx.state import State
@@ -54,7 +54,7 @@ class Writer:
 
     def known(self, column: str, tables: Database) -> list[str]:
         """The values that it knows by name."""
-        keys = [str(key) for table in ("ipphone", *TABLES) for key in tables.values(table, "pkey")]
+        keys = [str(key) for table in ("ipphone", *CLASS_OF_TABLE) for key in tables.values(table, "pkey")]
         named = [*ABSTRACT, *keys] if self.resolves else []
         for table, other in EXISTS.findall(self.rules):
             named += map(str, tables.values(table, other or column))
@@ -62,7 +62,7 @@ class Writer:
         return named + (listed[1].split(",") if listed else [])
 
 
-def refused(seed: Seed, document: Document) -> Iterator[tuple[Place, str]]:
+def refused_values(seed: Seed, document: Document) -> Iterator[tuple[Place, str]]:
     """Place and problem of every value that no operation would have written."""
     yield from repeated(seed, document)
     tables, usual, columns = State(seed).tables, Seed.factory(seed.database).tables, writers(document)
@@ -76,7 +76,7 @@ def refused(seed: Seed, document: Document) -> Iterator[tuple[Place, str]]:
                 found = [writer for writer in columns.get((table, column), ()) if writer.writes(row)]
                 asked = (column, texts[column], *map(id, found))  # many rows hold the same
                 if asked not in answers:
-                    answers[asked] = complaint(found, column, texts, tables)
+                    answers[asked] = refusal_of(found, column, texts, tables)
                 problem = answers[asked]
                 if problem and row[column] not in (fresh.get(column), defaults[column]):
                     yield ("tables", table, index, column), problem
@@ -94,7 +94,7 @@ def repeated(seed: Seed, document: Document) -> Iterator[tuple[Place, str]]:
             seen.add(row.get(key, index))
 
 
-def complaint(found: list[Writer], column: str, texts: Mapping[str, str], tables: Database) -> str | None:
+def refusal_of(found: list[Writer], column: str, texts: Mapping[str, str], tables: Database) -> str | None:
     """What is wrong with a value that all of its writers refuse; of those, the last one speaks (an update)."""
     text, problem = texts[column], None
     for writer in found:

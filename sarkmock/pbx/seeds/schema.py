@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sarkmock.pbx.database import DATABASES, Database
-from sarkmock.pbx.seed import KEYS, ROW_ID
+from sarkmock.pbx.seed import ROW_ID, SEED_KEYS
 from sarkmock.pbx.seeds import describe, seed_names
 from sarkmock.spec.loading import Document, load, resolve
 from sarkmock.spec.operations import body_schema, compile_document
@@ -17,7 +17,7 @@ DEFINITIONS = {
     "file": {"anyOf": [{"type": "string"}, {"type": "object", "required": ["base64"], "additionalProperties": False,
                                             "properties": {"base64": {"type": "string"}}}]},
 }
-PARTS: Mapping[str, Mapping[str, Any]] = {
+PART_SCHEMAS: Mapping[str, Mapping[str, Any]] = {
     "files": {"description": "Files of the PBX by absolute path: text, or {base64: ...}.", "type": ["object", "null"],
               "propertyNames": {"pattern": "^/"}, "additionalProperties": {"$ref": "#/$defs/file"}},
     "astdb": {"description": "Values of Asterisk's database by family and key.", "type": ["object", "null"],
@@ -34,10 +34,10 @@ PARTS: Mapping[str, Mapping[str, Any]] = {
 def seed_schema() -> dict[str, Any]:
     """The shape of a seed file, with the tables and columns of every database."""
     parts = {"tables": {"description": "Rows by table.", "type": ["object", "null"], "additionalProperties": False,
-                        "properties": _tables(load())}, **PARTS}
+                        "properties": _tables(load())}, **PART_SCHEMAS}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A seed of sarkmock",
             "description": "What a PBX holds at the start.", "type": "object", "additionalProperties": False,
-            "properties": {"base": _base(), **{key: parts[key] for key in KEYS}}, "$defs": DEFINITIONS}
+            "properties": {"base": _base(), **{key: parts[key] for key in SEED_KEYS}}, "$defs": DEFINITIONS}
 
 
 def _base() -> dict[str, Any]:

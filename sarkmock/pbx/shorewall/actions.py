@@ -7,32 +7,32 @@ from collections.abc import Callable
 
 from sarkmock.pbx.shorewall.lists import Wrong, arguments, fields
 from sarkmock.pbx.shorewall.logging import level
-from sarkmock.pbx.shorewall.words import Action
+from sarkmock.pbx.shorewall.words import StandardAction
 
 EVENT = re.compile(r"[a-zA-z][-\w]*", re.ASCII)
-NUMBER = re.compile(r"[0-9]+")
+DECIMAL = re.compile(r"[0-9]+")
 AUDITED = re.compile(r"(A_)?(ACCEPT|DROP|REJECT)\b")
-UNLIMITED = ("AutoBLL", "BLACKLIST")
+BLACKLISTING = ("AutoBLL", "BLACKLIST")
 
 
-def checked_parameters(name: str, action: Action, text: str, log: str) -> list[str]:
+def checked_parameters(name: str, action: StandardAction, text: str, log: str) -> list[str]:
     """The parameters of an action, defaults filled in; `-` for none."""
     given = ["" if one == "-" else "-" if one == "--" else one for one in arguments(text, "parameter")]
     if not action.inline:
         while given and not given[-1]:
             given.pop()
     most = len(action.parameters)
-    if len(given) > most and name not in UNLIMITED:
+    if len(given) > most and name not in BLACKLISTING:
         raise Wrong(f"Too Many arguments to action {name}")
     filled = [*given, *[""] * (most - len(given))]
     filled = [one or default for one, default in zip(filled, [*action.parameters, *filled[most:]], strict=False)]
-    audit(name, action, filled)
+    action_audit(name, action, filled)
     if name in SCRIPTS:
         SCRIPTS[name]([("" if one == "-" else one) for one in filled], log)
     return filled or ["-"]
 
 
-def audit(name: str, action: Action, given: list[str]) -> None:
+def action_audit(name: str, action: StandardAction, given: list[str]) -> None:
     """Some actions write to the audit log if their last parameter says so."""
     if action.audit == "only" and given[0] not in ("-", "audit"):
         raise Wrong(f"Invalid argument ({given[0]}) to {name}")
@@ -55,11 +55,11 @@ def limit(given: list[str], log: str) -> None:
         given = fields(log.partition(":")[2], ",")
     if len(given) != 3:
         raise Wrong("Limit rules must include <set name>,<max connections>,<interval> as the log tag or as parameters")
-    if not all(NUMBER.fullmatch(part) for part in given[1:]):
+    if not all(DECIMAL.fullmatch(part) for part in given[1:]):
         raise Wrong("Max connections and interval in Limit rules must be numeric")
 
 
-def event(given: list[str], direction: str) -> None:
+def check_event(given: list[str], direction: str) -> None:
     if not given[0]:
         raise Wrong("An event name is required")
     if not EVENT.fullmatch(given[0]):
@@ -69,10 +69,10 @@ def event(given: list[str], direction: str) -> None:
 
 
 def if_event(given: list[str], log: str) -> None:
-    event(given, given[4])
-    if given[2] and not NUMBER.fullmatch(given[2]):
+    check_event(given, given[4])
+    if given[2] and not DECIMAL.fullmatch(given[2]):
         raise Wrong(f"Invalid time limit ({given[2]})")
-    if not NUMBER.fullmatch(given[3]):
+    if not DECIMAL.fullmatch(given[3]):
         raise Wrong(f"Invalid hit count ({given[3]})")
     command, *more = fields(given[5], ":") or [""]
     if command not in ("check", "update", "reset"):
@@ -85,16 +85,16 @@ def if_event(given: list[str], log: str) -> None:
 
 
 def set_event(given: list[str], log: str) -> None:
-    event(given, given[2])
+    check_event(given, given[2])
 
 
 def blacklist_event(given: list[str], log: str) -> None:
     if not given[0]:
         raise Wrong("The event name parameter to AutoBL is required")
     required("AutoBL", given, re.compile("[0-9]*[1-9][0-9]*|[0-9]{2,}"), 1, 2, 4)
-    required("AutoBL", given, NUMBER, 3)
+    required("AutoBL", given, DECIMAL, 3)
     level(given[6], 4)
-    event([f"{given[0]}_BL"], "src")
+    check_event([f"{given[0]}_BL"], "src")
 
 
 def blacklist_log(given: list[str], log: str) -> None:
@@ -102,11 +102,11 @@ def blacklist_log(given: list[str], log: str) -> None:
         raise Wrong(f"Undefined parameter (${len(given) + 1})")
     if given[2] != "none":
         level(given[2], 4)
-    event([f"{given[0]}_BL"], "src")
+    check_event([f"{given[0]}_BL"], "src")
 
 
 def bricks(given: list[str], log: str) -> None:
-    found = NUMBER.match(given[0])
+    found = DECIMAL.match(given[0])
     if found is None or not 0 < int(found[0][:6]) <= 1024:
         raise Wrong(f"Invalid value ({given[0]}) for the GlusterFS Bricks argument")
     if given[1] not in ("", "0", "1"):

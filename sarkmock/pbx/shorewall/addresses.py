@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from itertools import dropwhile
 
-from sarkmock.pbx.shorewall.lists import Undecided, Wrong, comma_list, compiled, decimal, fields, number
+from sarkmock.pbx.shorewall.lists import Undecided, Wrong, comma_list, compiled, decimal, fields, parse_number
 
 MAC = compiled(r"(?:[0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}")
 PART_OF_NUMERIC_HOST = compiled(r"0[xX][0-9a-fA-F]+|\d+")
-SET_NAME = compiled(r"(6_)?[a-zA-Z]")
+SET_NAME_START = compiled(r"(6_)?[a-zA-Z]")
 SET_OPTIONS = ("nomatch", "no-update-counters", "no-update-subcounters", "packets", "bytes")
 HOST_NAME = compiled(r"[\w.-]+")
 LETTER = re.compile(r"[a-zA-Z_]")
-DIGITS = compiled(r"\d+")
+DECIMAL_DIGITS = compiled(r"\d+")
 
 
 def ipv4_network(text: str) -> None:
@@ -27,7 +27,7 @@ def ipv4_network(text: str) -> None:
         raise Wrong(f"Invalid Network address ({text})")
     else:
         width = mask.partition("/")[0]
-        if not DIGITS.fullmatch(width) or decimal(width) > 32:
+        if not DECIMAL_DIGITS.fullmatch(width) or decimal(width) > 32:
             raise Wrong(f"Invalid VLSM ({width})")
         if "/" in mask:
             raise Wrong(f"Invalid Network address ({text})")
@@ -43,7 +43,7 @@ def refuse_set(net: str) -> None:
 
 def is_ipv4(text: str) -> bool:
     parts = fields(text, ".")
-    return len(parts) == 4 and all(DIGITS.fullmatch(part) and decimal(part) < 256 for part in parts)
+    return len(parts) == 4 and all(DECIMAL_DIGITS.fullmatch(part) and decimal(part) < 256 for part in parts)
 
 
 def ipv4_host(text: str) -> None:
@@ -93,7 +93,7 @@ def ipv6_network(text: str) -> None:
     if not slash:
         ipv6_host(net)
         return
-    if not DIGITS.fullmatch(mask) or decimal(mask) > 128:
+    if not DECIMAL_DIGITS.fullmatch(mask) or decimal(mask) > 128:
         raise Wrong(f"Invalid VLSM ({mask})")
     if not is_ipv6(net):
         raise Wrong(f"Invalid IPv6 address ({net})")
@@ -161,7 +161,7 @@ def ip_set(text: str) -> None:
     elif bracket:
         set_options(options.removesuffix("]"))
     name = name.removeprefix("+")
-    if not SET_NAME.match(name):
+    if not SET_NAME_START.match(name):
         raise Wrong(f"Invalid ipset name ({name})")
 
 
@@ -177,7 +177,7 @@ def set_options(text: str) -> None:
         if found[1] in SET_OPTIONS[3:]:
             if not found[3]:
                 raise Wrong(f"The {found[1]} option requires a value")
-            if number(found[3]) is None:
+            if parse_number(found[3]) is None:
                 raise Wrong(f"Invalid number ({found[3]})")
         elif found[2]:
             raise Wrong(f"The {found[1]} option does not require a value")

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sarkmock.pbx.shorewall.columns import Row
-from sarkmock.pbx.shorewall.lists import Wrong, action_parts, compiled, fields, number
+from sarkmock.pbx.shorewall.columns import RuleRow
+from sarkmock.pbx.shorewall.lists import Wrong, action_parts, compiled, fields, parse_number
 from sarkmock.pbx.shorewall.logging import level
 from sarkmock.pbx.shorewall.matches import valid_mark
 from sarkmock.pbx.shorewall.protocols import TCP, protocol_number
@@ -16,7 +16,7 @@ from sarkmock.pbx.shorewall.words import Words
 OPTIONAL_PARAMETER = frozenset(["DNAT", "QUEUE", "REDIRECT"])
 WITH_EMPTY_PARAMETER = frozenset(("TARPIT", "IPTABLES", "IP6TABLES", "NFLOG", "ULOG", "NFQUEUE", "NFQUEUE!", "INLINE"))
 NAME_AND_PARAMETER = compiled(r"(\w+)\(.*\)")
-SET_NAME = compiled(r"\+?(6_)?[a-zA-Z][-\w]*")
+SET_TARGET_NAME = compiled(r"\+?(6_)?[a-zA-Z][-\w]*")
 SET_FLAGS = compiled(r"(dst|src)(,(dst|src)){0,5}")
 REJECTS = {
     4: frozenset([
@@ -35,7 +35,7 @@ def basic_target(text: str) -> str:
 
 
 @dataclass(slots=True)
-class Target:
+class ActionColumn:
     """The column ACTION: name(parameter):level:tag, or as of old name/parameter."""
 
     text: str
@@ -44,7 +44,7 @@ class Target:
     log: str
 
     @classmethod
-    def of(cls, column: str) -> Target:
+    def of(cls, column: str) -> ActionColumn:
         parts = action_parts(column)
         if len(parts) > 3:
             raise Wrong(f"Invalid ACTION ({column})")
@@ -62,8 +62,8 @@ class Target:
             level(name, version)
 
 
-def check_parameter(target: Target, row: Row, words: Words) -> None:
-    check = CHECKS.get(target.name.rstrip("+!-"))
+def check_parameter(target: ActionColumn, row: RuleRow, words: Words) -> None:
+    check = CHECKS_BY_TARGET.get(target.name.rstrip("+!-"))
     if check is not None:
         check(target, row, words)
     elif target.parameter and target.name not in OPTIONAL_PARAMETER:
@@ -79,7 +79,7 @@ def netfilter_target(name: str, kind: str, words: Words) -> None:
         raise Wrong(f"Unknown {kind} ({name})")
 
 
-def queue(target: Target, row: Row, words: Words) -> None:
+def queue(target: ActionColumn, row: RuleRow, words: Words) -> None:
     first, _, option = target.parameter.partition(",")
     if "," in option or first.startswith(":"):
         raise Wrong(f"Invalid NFQUEUE parameter list ({target.parameter})")
@@ -93,7 +93,7 @@ def queue(target: Target, row: Row, words: Words) -> None:
 
 def queue_numbers(text: str) -> None:
     low, _, high = text.partition(":")
-    numbers = [number(part) for part in (low, *([high.removesuffix("c")] if high else []))]
+    numbers = [parse_number(part) for part in (low, *([high.removesuffix("c")] if high else []))]
     for value, part in zip(numbers, (low, high), strict=False):
         if value is None or not 0 <= value <= 65535:
             raise Wrong(f"Invalid NFQUEUE queue number ({part})")
@@ -101,14 +101,14 @@ def queue_numbers(text: str) -> None:
         raise Wrong(f"Invalid NFQUEUE queue number ({high})")
 
 
-def address_set(target: Target, row: Row, words: Words) -> None:
+def address_set(target: ActionColumn, row: RuleRow, words: Words) -> None:
     """ADD and DEL: the set, the parts of its elements, and how long they stay."""
     if target.parameter in ("", "0"):
         raise Wrong(f"{target.text} rules require a set name parameter")
     name, flags, timeout, more = (*target.parameter.split(":", 3), "", "", "")[:4]
     if more:
         raise Wrong(f"Invalid ADD/DEL parameter ({target.parameter})")
-    if not SET_NAME.fullmatch(name):
+    if not SET_TARGET_NAME.fullmatch(name):
         raise Wrong(f"Expected ipset name ({name.removeprefix('+')})")
     if not SET_FLAGS.fullmatch(flags):
         raise Wrong(f"Invalid flags ({flags})")
@@ -118,18 +118,18 @@ def address_set(target: Target, row: Row, words: Words) -> None:
         raise Wrong(f"Invalid Timeout ({timeout})")
 
 
-def audit(target: Target, row: Row, words: Words) -> None:
+def check_audit(target: ActionColumn, row: RuleRow, words: Words) -> None:
     if target.parameter not in ("", "accept", "drop", "reject"):
         raise Wrong(f"Invalid AUDIT type ({target.parameter}) -- must be 'accept', 'drop' or 'reject'")
 
 
-def user_space_log(target: Target, row: Row, words: Words) -> None:
+def user_space_log(target: ActionColumn, row: RuleRow, words: Words) -> None:
     """NFLOG and ULOG are log levels, too."""
     level(target.text, words.version)
     target.log = f"{target.text}:{target.log}" if target.log else target.text
 
 
-def reject(target: Target, row: Row, words: Words) -> None:
+def reject(target: ActionColumn, row: RuleRow, words: Words) -> None:
     if not target.parameter:
         return
     if target.parameter not in REJECTS[words.version]:
@@ -138,35 +138,35 @@ def reject(target: Target, row: Row, words: Words) -> None:
         raise Wrong("tcp-reset may only be used with PROTO tcp")
 
 
-def tarpit(target: Target, row: Row, words: Words) -> None:
+def tarpit(target: ActionColumn, row: RuleRow, words: Words) -> None:
     if protocol_number(row.proto, words) != TCP:
         raise Wrong("TARPIT is only valid with PROTO tcp (6)")
     if target.parameter not in ("", "tarpit", "honeypot", "reset"):
         raise Wrong("TARPIT Parameter must be 'tarpit', 'honeypot' or 'reset'")
 
 
-def log(target: Target, row: Row, words: Words) -> None:
+def log(target: ActionColumn, row: RuleRow, words: Words) -> None:
     if not target.log:
         raise Wrong("LOG requires a log level")
 
 
-def helper(target: Target, row: Row, words: Words) -> None:
+def check_helper(target: ActionColumn, row: RuleRow, words: Words) -> None:
     if target.parameter:
         raise Wrong("The HELPER TARGET does not accept a parameter")
     if row.helper == "-":
         raise Wrong("HELPER requires that a helper be specified in the HELPER column")
 
 
-def whitelist(target: Target, row: Row, words: Words) -> None:
+def whitelist(target: ActionColumn, row: RuleRow, words: Words) -> None:
     raise Wrong("'WHITELIST' may only be used in the blrules file")
 
 
-def netfilter(target: Target, row: Row, words: Words) -> None:
+def netfilter(target: ActionColumn, row: RuleRow, words: Words) -> None:
     if target.parameter not in ("", "0"):
         netfilter_target(target.parameter.partition(" ")[0], "target", words)
 
 
-def mark(target: Target, row: Row, words: Words) -> None:
+def check_mark(target: ActionColumn, row: RuleRow, words: Words) -> None:
     value = re.sub(r"^[|&]", "", target.parameter)
     if "-" in value:
         raise Wrong("Mark Ranges are not supported in the rules file")
@@ -174,11 +174,12 @@ def mark(target: Target, row: Row, words: Words) -> None:
         valid_mark(value)
 
 
-def anything(target: Target, row: Row, words: Words) -> None:
+def anything(target: ActionColumn, row: RuleRow, words: Words) -> None:
     pass
 
 
-CHECKS: dict[str, Callable[[Target, Row, Words], None]] = {
-    "NFQUEUE": queue, "ADD": address_set, "DEL": address_set, "AUDIT": audit, "NFLOG": user_space_log,
-    "ULOG": user_space_log, "REJECT": reject, "TARPIT": tarpit, "LOG": log, "HELPER": helper, "WHITELIST": whitelist,
-    "IPTABLES": netfilter, "IP6TABLES": netfilter, "MARK": mark, "CONNMARK": mark, "INLINE": anything}
+CHECKS_BY_TARGET: dict[str, Callable[[ActionColumn, RuleRow, Words], None]] = {
+    "NFQUEUE": queue, "ADD": address_set, "DEL": address_set, "AUDIT": check_audit, "NFLOG": user_space_log,
+    "ULOG": user_space_log, "REJECT": reject, "TARPIT": tarpit, "LOG": log, "HELPER": check_helper,
+    "WHITELIST": whitelist, "IPTABLES": netfilter,
+    "IP6TABLES": netfilter, "MARK": check_mark, "CONNMARK": check_mark, "INLINE": anything}

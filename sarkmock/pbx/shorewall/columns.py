@@ -10,10 +10,10 @@ from sarkmock.pbx.shorewall.lists import GUNK, PAIR, SPACE, Wrong, fields, in_pa
 
 UNQUOTED = re.compile(r'["`\\]')
 IPTABLES = re.compile(rf"[{SPACE}]*IP6?TABLES\(.*\)")
-BLANKS = re.compile(f"[{SPACE}]+")
+COLUMN_GAP = re.compile(f"[{SPACE}]+")
 
 
-class Row(NamedTuple):
+class RuleRow(NamedTuple):
     """The columns of a rule, as its man page names them; `-` for those left out."""
 
     action: str = "-"
@@ -41,10 +41,10 @@ class Row(NamedTuple):
         """Nothing but zones restricts this rule."""
         return set(self[3:]) == {"-"}
 
-    def merged(self, body: Row, action: str) -> Row:
+    def merged(self, body: RuleRow, action: str) -> RuleRow:
         """A macro's or an action's rule, with the columns of the rule that names it (this one)."""
         columns = (own if own != "-" else other for own, other in zip(self[3:], body[3:], strict=True))
-        return Row(action, self.exchanged(body.source, "SOURCE", self.source),
+        return RuleRow(action, self.exchanged(body.source, "SOURCE", self.source),
                    self.exchanged(body.dest, "DEST", self.dest), *columns)
 
     def exchanged(self, body: str, own: str, value: str) -> str:
@@ -66,12 +66,12 @@ def joined(body: str, invocation: str) -> str:
 
 
 @lru_cache(1024)
-def row_of(line: str) -> Row:
+def rule_row(line: str) -> RuleRow:
     """A rule of the word lists."""
-    return split(line)[0]
+    return split_columns(line)[0]
 
 
-def split(line: str) -> tuple[Row, str]:
+def split_columns(line: str) -> tuple[RuleRow, str]:
     """A line's columns, and what stands behind `;;` for iptables."""
     parts = line.split(";;")
     if len(parts) > 2:
@@ -84,13 +84,13 @@ def split(line: str) -> tuple[Row, str]:
                     " backslashes")
     if GUNK.search(head):
         raise Wrong("Non-ASCII gunk in file")
-    values = in_parentheses([part for part in BLANKS.split(head) if part], " ", f"Mismatched parentheses ({head})")
+    values = in_parentheses([part for part in COLUMN_GAP.split(head) if part], " ", f"Mismatched parentheses ({head})")
     if "'" in text:
         raise Wrong("Shorewall Configuration file entries may not contain single quotes")
-    if len(values) > len(Row._fields):
+    if len(values) > len(RuleRow._fields):
         raise Wrong("Invalid rules file entry (too many columns)")
-    row = Row(*values)
-    return (row._replace(**named(pairs.strip(SPACE))) if pairs else row), raw
+    row = RuleRow(*values)
+    return (row._replace(**named_columns(pairs.strip(SPACE))) if pairs else row), raw
 
 
 def head_and_pairs(text: str) -> tuple[str, str]:
@@ -108,7 +108,7 @@ def head_and_pairs(text: str) -> tuple[str, str]:
     return parts[0], ""
 
 
-def named(text: str) -> dict[str, str]:
+def named_columns(text: str) -> dict[str, str]:
     """column=value pairs; quotes hold what has blanks together."""
     found = {}
     for pair in pairs_of(text):
@@ -122,7 +122,7 @@ def named(text: str) -> dict[str, str]:
             value = value[1:-1]
         if name == "comment":
             continue
-        if name not in Row._fields:
+        if name not in RuleRow._fields:
             raise Wrong(f"Unknown column ({name})")
         if GUNK.search(value):
             raise Wrong(f"Non-ASCII gunk in the value of the {name} column")

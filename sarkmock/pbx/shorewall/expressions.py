@@ -8,22 +8,22 @@ from collections.abc import Callable
 from sarkmock.pbx.shorewall.lists import Undecided, Wrong
 
 Value = str | int
-TOKEN = re.compile(
+EXPRESSION_TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+(?![\w.]))|'(?P<single>[^'\\]*)'|\"(?P<double>[^\"\\@$]*)\""
     r"|(?P<sign>\|\||&&|==|!=|<=|>=|=~|!~|[-+*/%.!<>()?:])|(?P<word>[A-Za-z_]\w*))")
-NUMERIC = re.compile(r"\s*([-+]?\d{1,15})")
-LEVELS: tuple[tuple[str, ...], ...] = (
+LEADING_NUMBER = re.compile(r"\s*([-+]?\d{1,15})")
+OPERATORS: tuple[tuple[str, ...], ...] = (
     ("or",), ("and",), ("||",), ("&&",), ("==", "!=", "eq", "ne"), ("<", ">", "<=", ">=", "lt", "gt", "le", "ge"),
     ("+", "-", "."), ("*", "/", "%"))
 VALUES = ("number", "single", "double")
-DEEPEST = 40
-LONGEST = 2000
+DEEPEST_EXPRESSION = 40
+LONGEST_EXPRESSION = 2000
 CALLS = frozenset([
     "time", "wait", "times", "getppid", "shift", "pop", "fork", "rand", "reverse", "sort", "undef", "defined",
     "length", "lc", "uc", "int", "abs", "hex", "oct", "substr", "index", "join", "split", "sprintf", "passed", "not",
     "ref", "scalar", "return", "my", "our", "die"])
 TRUTH: dict[bool, Value] = {True: 1, False: ""}
-TEXT: dict[str, Callable[[str, str], bool]] = {
+TEXT_OPERATORS: dict[str, Callable[[str, str], bool]] = {
     "eq": str.__eq__, "ne": str.__ne__, "lt": str.__lt__, "gt": str.__gt__, "le": str.__le__, "ge": str.__ge__}
 COMPARED: dict[str, Callable[[int, int], bool]] = {
     "==": int.__eq__, "!=": int.__ne__, "<": int.__lt__, ">": int.__gt__, "<=": int.__le__, ">=": int.__ge__}
@@ -37,7 +37,7 @@ def evaluated(text: str) -> Value:
         return text
     if re.fullmatch(r"\d{1,9}\.\d{1,9}", text, re.ASCII):
         return f"{float(text):.15g}"
-    if len(text) > LONGEST:
+    if len(text) > LONGEST_EXPRESSION:
         raise Undecided
     if re.fullmatch(r"[a-zA-Z_]\w*", text, re.ASCII) and text not in CALLS:
         raise Wrong(f'Couldn\'t parse expression ({text}): Bareword "{text}" not allowed while "strict subs" in use')
@@ -61,7 +61,7 @@ class Parser:
         tokens, position = [], 0
         text = text.rstrip()
         while position < len(text):
-            found = TOKEN.match(text, position)
+            found = EXPRESSION_TOKEN.match(text, position)
             if found is None:
                 raise Undecided
             tokens.append((str(found.lastgroup), found[str(found.lastgroup)]))
@@ -78,10 +78,10 @@ class Parser:
         return found
 
     def level(self, number: int) -> Value:
-        if number == len(LEVELS):
+        if number == len(OPERATORS):
             return self.term()
         left = self.level(number + 1)
-        while self.tokens[self.position][1] in LEVELS[number] and self.tokens[self.position][0] in ("sign", "word"):
+        while self.tokens[self.position][1] in OPERATORS[number] and self.tokens[self.position][0] in ("sign", "word"):
             sign = self.tokens[self.position][1]
             self.position += 1
             left = applied(sign, left, self.level(number + 1))
@@ -91,17 +91,17 @@ class Parser:
         kind, text = self.tokens[self.position]
         self.position = min(self.position + 1, len(self.tokens) - 1)
         self.depth += 1
-        if self.depth > DEEPEST:
+        if self.depth > DEEPEST_EXPRESSION:
             raise Undecided
         try:
             if kind == "number":
-                return number(text)
+                return number_value(text)
             if kind in ("single", "double"):
                 return text
             if text == "!" and kind == "sign":
                 return TRUTH[not is_true(self.term())]
             if text == "-" and kind == "sign":
-                return -number(self.term())
+                return -number_value(self.term())
             if text == "(" and kind == "sign":
                 found = self.level(0)
                 if self.tokens[self.position] == ("sign", ")"):
@@ -119,11 +119,11 @@ def applied(sign: str, left: Value, right: Value) -> Value:
         return left if is_true(left) else right
     if sign in ("&&", "and"):
         return right if is_true(left) else left
-    if sign in TEXT:
-        return TRUTH[TEXT[sign](str(left), str(right))]
+    if sign in TEXT_OPERATORS:
+        return TRUTH[TEXT_OPERATORS[sign](str(left), str(right))]
     if sign == ".":
         return f"{left}{right}"
-    one, other = number(left), number(right)
+    one, other = number_value(left), number_value(right)
     if sign in COMPARED:
         return TRUTH[COMPARED[sign](one, other)]
     if sign in ("/", "%") and not other:
@@ -136,11 +136,11 @@ def applied(sign: str, left: Value, right: Value) -> Value:
     return found
 
 
-def number(value: Value) -> int:
+def number_value(value: Value) -> int:
     """A text counts as the number it begins with."""
     if isinstance(value, int):
         return value
-    found = NUMERIC.match(value)
+    found = LEADING_NUMBER.match(value)
     if found and re.match(r"[\d.eE]", value[found.end():found.end() + 1]):
         raise Undecided
     return int(found[1]) if found else 0

@@ -22,15 +22,15 @@ IPV4_NETS = compiled(r"!?(?:[+&~%^]|\d+\.|.+\..+\.)")
 IPV4_RANGE = compiled(r"!?(\d+\.\d+\.\d+\.\d+)-(\d+\.\d+\.\d+\.\d+)")
 SET = compiled(r"!?\+?((?:6_)?[a-zA-Z][-\w]*(?:\[.*\])?)(?:\((.+)\))?")
 COUNTRY = compiled(r"!?\^([A-Z\d]{2}|\[[A-Z,\d]+\])")
-VARIABLE = compiled(r"!?[&%](.+)")
+ADDRESS_VARIABLE = compiled(r"!?[&%](.+)")
 COUNTER = compiled(r"[-\w%&@~]+")
 MOST_COUNTRIES = 15
 ALL = {4: "0.0.0.0/0", 6: "::/0"}
-NOWHERE = {4: "0.0.0.0", 6: "::"}
+UNSPECIFIED = {4: "0.0.0.0", 6: "::"}
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class HostPlace:
     """Where the hosts of a rule stand: what may be said of them depends on it."""
 
     version: int
@@ -48,7 +48,7 @@ class Place:
         return any(known.endswith("+") and interface.startswith(known[:-1]) for known in self.interfaces)
 
 
-def check(source: str, dest: str, origdest: str, place: Place) -> None:
+def check_hosts(source: str, dest: str, origdest: str, place: HostPlace) -> None:
     """Source, destination and original destination of a rule."""
     for left in alternatives(source, "SOURCE"):
         for right in alternatives(dest, "DEST")[:1]:
@@ -65,7 +65,7 @@ def alternatives(text: str, column: str) -> list[str]:
             for part in arguments(text, column)]
 
 
-def one_pair(source: str, dest: str, origdest: str, place: Place) -> None:
+def one_pair(source: str, dest: str, origdest: str, place: HostPlace) -> None:
     left, right = source_parts(source, place.version), dest_parts(dest, place.version)
     if left[0]:
         source_interface(left[0], place)
@@ -124,7 +124,7 @@ def ranged(text: str) -> str:
     return text.replace("]-[", "-", 1)
 
 
-def source_interface(text: str, place: Place) -> None:
+def source_interface(text: str, place: HostPlace) -> None:
     interface = text.removeprefix("!")
     if not place.knows(interface):
         raise Wrong(f"Unknown Interface ({interface})")
@@ -134,7 +134,7 @@ def source_interface(text: str, place: Place) -> None:
         raise Wrong("Invalid interface (!+)")
 
 
-def dest_interface(text: str, place: Place) -> None:
+def dest_interface(text: str, place: HostPlace) -> None:
     interface = text.removeprefix("!")
     if not place.knows(interface):
         raise Wrong(f"Unknown Interface ({interface})")
@@ -144,7 +144,7 @@ def dest_interface(text: str, place: Place) -> None:
         raise Wrong(f"Destination Interface ({interface}) not allowed when the destination zone is the firewall")
 
 
-def original_destination(text: str, place: Place) -> None:
+def original_destination(text: str, place: HostPlace) -> None:
     if text in ("", "-", "0", ALL[place.version]) or text.startswith("detect:"):
         return
     if re.fullmatch(r"[^!]*,![^!]+", text) or text.count("!") > 1:
@@ -158,7 +158,7 @@ def original_destination(text: str, place: Place) -> None:
         original(f"!{net}" if not nets else net, place)
 
 
-def original(net: str, place: Place) -> None:
+def original(net: str, place: HostPlace) -> None:
     """One original destination: neither a range nor a set."""
     if net == ALL[place.version]:
         return
@@ -169,7 +169,7 @@ def original(net: str, place: Place) -> None:
         network(name, place)
 
 
-def networks(text: str, column: str, place: Place) -> None:
+def networks(text: str, column: str, place: HostPlace) -> None:
     """A list of hosts, perhaps with an exclusion at its end."""
     if not text or text == "0":
         return
@@ -245,7 +245,7 @@ def ipv6_bounds(net: str) -> tuple[str, str] | None:
     return (low, net[hyphen + 1:]) if ":" in low else None
 
 
-def host(net: str, column: str, place: Place) -> None:
+def host(net: str, column: str, place: HostPlace) -> None:
     """One host, network, range, set, MAC address or country."""
     name = net.removeprefix("!")
     if place.version == 4 and (found := IPV4_RANGE.fullmatch(net)):
@@ -265,7 +265,7 @@ def host(net: str, column: str, place: Place) -> None:
         if name.count(",") >= MOST_COUNTRIES:
             raise Wrong(f"Too many Country Codes ({name})")
         comma_list(name.strip("^[]"), "country-code")
-    elif VARIABLE.fullmatch(net):
+    elif ADDRESS_VARIABLE.fullmatch(net):
         address_variable(name, place)
     else:
         network(name, place)
@@ -286,7 +286,7 @@ def counters(text: str | None) -> None:
             raise Wrong(f"Invalid nfacct object name ({name})")
 
 
-def address_variable(text: str, place: Place) -> None:
+def address_variable(text: str, place: HostPlace) -> None:
     """&eth0: the address that an interface has when the firewall starts."""
     name = text[1:]
     if re.fullmatch(r"\{[a-zA-Z_]\w*\}", name, re.ASCII):
@@ -297,11 +297,11 @@ def address_variable(text: str, place: Place) -> None:
         raise Wrong(f"Invalid interface address variable (&{name})")
 
 
-def network(text: str, place: Place) -> None:
+def network(text: str, place: HostPlace) -> None:
     (ipv4_network if place.version == 4 else ipv6_network)(text)
 
 
-def servers(text: str, place: Place) -> None:
+def servers(text: str, place: HostPlace) -> None:
     """Where DNAT sends a connection: an address, or a range of them."""
     low, hyphen, high = text.rpartition("-")
     if hyphen and low and high:
@@ -309,9 +309,9 @@ def servers(text: str, place: Place) -> None:
         (ipv4_range if place.version == 4 else ipv6_range)(*bounds)
         return
     name = text[1:-1] if place.version == 6 and text.startswith("[") and text.endswith("]") else text
-    if {text, name} & {ALL[place.version], NOWHERE[place.version]}:
+    if {text, name} & {ALL[place.version], UNSPECIFIED[place.version]}:
         raise Wrong("Invalid or missing server IP address")
-    if VARIABLE.fullmatch(name) and not name.startswith("!"):
+    if ADDRESS_VARIABLE.fullmatch(name) and not name.startswith("!"):
         address_variable(name, place)
     elif place.version == 4:
         ipv4_host(name)

@@ -11,7 +11,7 @@ compiled = partial(re.compile, flags=re.ASCII | re.DOTALL)
 SPACE = " \t\n\r\f\v"
 GUNK = re.compile(r"[^\t-\r -~]")
 BROKEN_LIST = re.compile(r"^,|,$|,,|!,|,!$")
-NUMBER = compiled(r"0x[a-f0-9]+|0[0-7]*|[1-9]\d*")
+C_NUMBER = compiled(r"0x[a-f0-9]+|0[0-7]*|[1-9]\d*")
 ENORMOUS = 10**20
 PAIR = compiled(r"(\w+)(?:=>?|:)(.+)")
 
@@ -108,11 +108,11 @@ def bracketed(text: str, opening: str, closing: str, parts: Sequence[str]) -> li
     return found
 
 
-def number(text: str) -> int | None:
+def parse_number(text: str) -> int | None:
     """A number as Shorewall reads it: decimal, 0x and octal; a negative one with its sign."""
     negative = text.startswith("-")
     digits = text.lower().removeprefix("-")
-    if not NUMBER.fullmatch(digits):
+    if not C_NUMBER.fullmatch(digits):
         return None
     if len(digits) > 20:
         value = ENORMOUS

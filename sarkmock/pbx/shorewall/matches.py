@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import re
 
-from sarkmock.pbx.shorewall.lists import Undecided, Wrong, arguments, comma_list, compiled, decimal, fields, number
+from sarkmock.pbx.shorewall.lists import (
+    Undecided,
+    Wrong,
+    arguments,
+    comma_list,
+    compiled,
+    decimal,
+    fields,
+    parse_number,
+)
 from sarkmock.pbx.shorewall.protocols import PORTED, TCP, UDP, protocol_number
 from sarkmock.pbx.shorewall.words import Words
 
 RATE = compiled(
     r"(?:([sd])(?:/(\d+))?:)?(?:(([A-Za-z]\w*)?(?:\((\d+),(\d+)\))?:)|:)?((\d+)(/(sec|min|hour|day))?)(?::(\d+))?")
-UNLIMITED = ("DROP", "REJECT")
+WITHOUT_LIMIT = ("DROP", "REJECT")
 TIME_ELEMENT = compiled(
     r"(timestart|timestop)=\d{1,2}:\d{1,2}(:\d{1,2})?|utc|localtz|kerneltz|contiguous"
     r"|(datestart|datestop)=\d{4}(-\d{2}(-\d{2}(T\d{1,2}(:\d{1,2}){0,2})?)?)?")
 WEEKDAY = compiled(r"Mon|Tue|Wed|Thu|Fri|Sat|Sun|[1-7]")
-HEADERS = frozenset([
+IPV6_HEADERS = frozenset([
     "hop", "dst", "route", "frag", "auth", "esp", "none", "hop-by-hop", "ipv6-opts", "ipv6-route", "ipv6-frag", "ah",
     "ipv6-nonxt", "proto", "protocol", "0", "43", "44", "50", "51", "59", "60", "255"])
 SWITCH_NAME = compiled(r"[a-zA-Z][-\w]*")
@@ -27,7 +36,7 @@ HELPERS = {"amanda": UDP, "ftp": TCP, "irc": TCP, "netbios-ns": UDP, "pptp": TCP
 def rate(text: str, action: str, words: Words) -> None:
     if text in ("-", "", "0"):
         return
-    if action in UNLIMITED:
+    if action in WITHOUT_LIMIT:
         raise Wrong(f"Rate Limiting not available with {action}")
     rates = arguments(text, "rate")
     if len(rates) > 2:
@@ -47,10 +56,10 @@ def one_rate(text: str, words: Words) -> None:
         raise Wrong(f"Invalid Rate ({found[8]})")
     if found[11] == "0":
         raise Wrong(f"Invalid Burst ({found[11]})")
-    if found[2] is not None and not 0 < (number(found[2]) or 0) <= (32 if words.version == 4 else 128):
+    if found[2] is not None and not 0 < (parse_number(found[2]) or 0) <= (32 if words.version == 4 else 128):
         raise Wrong(f"Invalid VLSM ({found[2]})")
     if found[5] is not None:
-        buckets, most = number(found[5]), number(found[6])
+        buckets, most = parse_number(found[5]), parse_number(found[6])
         if not buckets:
             raise Wrong(f"Invalid hash table buckets ({found[5]})")
         if not most:
@@ -70,7 +79,7 @@ def user(text: str) -> None:
             raise Wrong(f"Invalid {kind} Range ({part})")
 
 
-def mark(text: str) -> None:
+def check_mark_value(text: str) -> None:
     if text == "-":
         return
     value = text.removeprefix("!").removesuffix(":C")
@@ -86,7 +95,7 @@ def valid_mark(text: str) -> None:
     if len(parts) != (2 if "/" in text else 1):
         raise Wrong(f"Invalid MARK ({text})")
     for part in parts:
-        value = number(part)
+        value = parse_number(part)
         if value is None or value > LARGEST_MARK:
             raise Wrong(f"Invalid Mark or Mask value ({part})")
 
@@ -118,11 +127,11 @@ def every(parts: list[str], pattern: re.Pattern[str], title: str) -> None:
             raise Wrong(f"Invalid {title} ({part})")
 
 
-def headers(text: str) -> None:
+def check_headers(text: str) -> None:
     if text == "-":
         return
     for name in comma_list(re.sub(r"^!?(?:exactly:|any:)?", "", text), "Header"):
-        if name not in HEADERS:
+        if name not in IPV6_HEADERS:
             raise Wrong(f"Unknown IPv6 Header ({name})")
 
 
@@ -139,7 +148,7 @@ def switch(text: str, chain: str) -> tuple[str, str] | None:
     return (name, value) if equals else None
 
 
-def helper(text: str, proto: str, words: Words) -> None:
+def check_helper_name(text: str, proto: str, words: Words) -> None:
     """The helper of a connection, with the protocol it needs."""
     name, _, level = text.partition(":")
     found = re.fullmatch(r"([-\w.]+)\((.+)\)", name, re.ASCII | re.DOTALL)

@@ -6,8 +6,8 @@ import re
 from dataclasses import replace
 
 from sarkmock.pbx.shorewall import hosts, protocols
-from sarkmock.pbx.shorewall.columns import Row
-from sarkmock.pbx.shorewall.hosts import Place
+from sarkmock.pbx.shorewall.columns import RuleRow
+from sarkmock.pbx.shorewall.hosts import HostPlace
 from sarkmock.pbx.shorewall.lists import Wrong, decimal
 from sarkmock.pbx.shorewall.words import Words
 
@@ -15,7 +15,7 @@ TRANSLATING = ("DNAT", "DNAT-", "REDIRECT", "REDIRECT-")
 REDIRECTING = ("REDIRECT", "REDIRECT-")
 
 
-def redirected(name: str, row: Row, firewall: str, version: int, within: bool) -> str:
+def redirect_dest(name: str, row: RuleRow, firewall: str, version: int, within: bool) -> str:
     """DEST; for REDIRECT that is a port of the firewall."""
     if name not in REDIRECTING:
         return row.dest
@@ -28,13 +28,13 @@ def redirected(name: str, row: Row, firewall: str, version: int, within: bool) -
     return row.dest if re.match(r"[^0-9].*:", row.dest) else f"{zone}{middle}{row.dest}"
 
 
-def check(name: str, row: Row, source: str, dest: str, place: Place, words: Words) -> None:
+def check_nat(name: str, row: RuleRow, source: str, dest: str, place: HostPlace, words: Words) -> None:
     server, port = server_and_port(dest.removesuffix(":random"), place.version)
     goes_on = not name.endswith("-")
     if port:
         server_port(port, row, words)
         if goes_on:
-            protocols.check(row.proto, port.replace("-", ":"), row.sport, words)
+            protocols.check_ports(row.proto, port.replace("-", ":"), row.sport, words)
     if "," in server:
         raise Wrong(f"An address list ({server}) is not allowed in the DEST column of a {name} RULE")
     if name in REDIRECTING:
@@ -45,9 +45,9 @@ def check(name: str, row: Row, source: str, dest: str, place: Place, words: Word
     elif not port:
         raise Wrong(f"A server and/or port must be specified in the DEST column in {name} rules")
     origdest = "-" if row.origdest in ("all", "detect") else row.origdest
-    hosts.check(source, origdest, "-", replace(place, to_firewall=False, before_routing=True))
+    hosts.check_hosts(source, origdest, "-", replace(place, to_firewall=False, before_routing=True))
     if goes_on:
-        hosts.check(source, "-", "-" if "+" in origdest else origdest, place)
+        hosts.check_hosts(source, "-", "-" if "+" in origdest else origdest, place)
 
 
 def server_and_port(text: str, version: int) -> tuple[str, str]:
@@ -61,7 +61,7 @@ def server_and_port(text: str, version: int) -> tuple[str, str]:
     return ("" if server == ":" else server), port
 
 
-def server_port(text: str, row: Row, words: Words) -> None:
+def server_port(text: str, row: RuleRow, words: Words) -> None:
     value = protocols.protocol_number(row.proto, words) or 0
     if row.dport not in ("-", "0") and not re.search("[,:]", row.dport):
         protocols.port(value, row.dport, words)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 
 from sarkmock.pbx.shorewall.addresses import ip_set
-from sarkmock.pbx.shorewall.lists import Wrong, comma_list, compiled, decimal, number
+from sarkmock.pbx.shorewall.lists import Wrong, comma_list, compiled, decimal, parse_number
 from sarkmock.pbx.shorewall.words import Words
 
 TCP, UDP, ICMP, IPV6_ICMP = 6, 17, 1, 58
 PORTED = {6: "tcp", 17: "udp", 33: "dccp", 132: "sctp", 136: "udplite"}
 MOST_PORTS = 15
 ICMP_TYPE = compiled(r"(\d+)(/(\d+))?")
-DIGITS = compiled(r"\d+|0x.*")
+PROTOCOL_DIGITS = compiled(r"\d+|0x.*")
 SYN, EVERYTHING = (re.compile(sign, re.IGNORECASE) for sign in (r":!?syn$", r":all$"))
 PEER_TO_PEER = re.compile(r"ipp2p(:(tcp|udp|all))?", re.IGNORECASE)
 RANGE_WITH_HYPHEN = compiled(r"[-0-9]+")
@@ -22,8 +22,8 @@ PORT_VARIABLE = compiled(r"%\{[a-zA-Z_]\w*\}")
 def protocol_number(name: str, words: Words) -> int | None:
     """The number of a protocol; None for an unknown one."""
     name = name.partition(":")[0]
-    if DIGITS.fullmatch(name):
-        value = number(name)
+    if PROTOCOL_DIGITS.fullmatch(name):
+        value = parse_number(name)
         return value if value is not None and value <= 255 else None
     if "," in name:
         raise Wrong(f"A protocol list  ({name}) is not allowed in this context")
@@ -32,11 +32,11 @@ def protocol_number(name: str, words: Words) -> int | None:
     return {"all": 0, "ALL": 0}.get(name, words.protocols.get(name))
 
 
-def name_of(value: int, words: Words) -> str:
+def protocol_name(value: int, words: Words) -> str:
     return next((name for name, number in words.protocols.items() if number == value), str(value))
 
 
-def check(proto: str, ports: str, sports: str, words: Words) -> None:
+def check_ports(proto: str, ports: str, sports: str, words: Words) -> None:
     """PROTO with DPORT and SPORT."""
     proto, ports, sports = ("" if value == "-" else value for value in (proto, ports, sports))
     if not proto:
@@ -84,7 +84,7 @@ def port_columns(value: int, ports: str, sports: str, words: Words) -> None:
         if sports:
             raise Wrong(f"SOURCE PORT(S) not permitted with {'ICMP' if value == ICMP else 'IPv6-ICMP'}")
     elif ports or sports:
-        raise Wrong(f"SOURCE/DEST PORT(S) not allowed with PROTO {name_of(value, words)}")
+        raise Wrong(f"SOURCE/DEST PORT(S) not allowed with PROTO {protocol_name(value, words)}")
 
 
 def tcp_ports(value: int, ports: str, sports: str, words: Words) -> None:
@@ -136,8 +136,8 @@ def port(value: int, text: str, words: Words) -> int | None:
     """A port's number; None for one that is known by name, or only when the firewall starts."""
     found: int | None = None
     name = PORTED.get(value, str(value))
-    if DIGITS.fullmatch(text):
-        found = number(text)
+    if PROTOCOL_DIGITS.fullmatch(text):
+        found = parse_number(text)
         if found and 0 < found <= 65535:
             return found
     elif text.startswith("%"):
@@ -148,7 +148,7 @@ def port(value: int, text: str, words: Words) -> int | None:
         return words.services[name][text]
     if re.fullmatch(r"[0-9]+-[0-9]+", text):
         raise Wrong(f"The separator for a port range is ':', not '-' ({text})")
-    raise Wrong(f"Invalid/Unknown {value if DIGITS.fullmatch(text) else name} port/service ({text})")
+    raise Wrong(f"Invalid/Unknown {value if PROTOCOL_DIGITS.fullmatch(text) else name} port/service ({text})")
 
 
 def icmp_types(text: str, words: Words) -> None:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from sarkmock.pbx.shorewall import rules
-from sarkmock.pbx.shorewall.columns import split
+from sarkmock.pbx.shorewall.columns import split_columns
 from sarkmock.pbx.shorewall.expressions import evaluated, is_true
 from sarkmock.pbx.shorewall.lists import GUNK, SPACE, Undecided, Wrong, compiled
 from sarkmock.pbx.shorewall.site import Exhausted, Mistake, Site
@@ -21,14 +21,14 @@ IS_DIRECTIVE = re.compile(r"[ \t\f\v\r]*\?(?:IF|ELSE|ELSIF|ENDIF|SET|RESET|FORMA
                           re.IGNORECASE)
 DIRECTIVE = re.compile(r"\s*\?(IF\s+|ELSE|ELSIF\s+|ENDIF|SET\s+|RESET\s+|FORMAT\s+|COMMENT\s*|ERROR\s+|WARNING\s+"
                        r"|INFO\s+|WARNING!\s+|INFO!\s+|REQUIRE\s+)(.*)", re.IGNORECASE | re.ASCII | re.DOTALL)
-BEGIN = re.compile(r"\s*\??BEGIN\s+(PERL|SHELL)\s*;?(.*)", re.IGNORECASE | re.ASCII | re.DOTALL)
+EMBEDDED_BEGIN = re.compile(r"\s*\??BEGIN\s+(PERL|SHELL)\s*;?(.*)", re.IGNORECASE | re.ASCII | re.DOTALL)
 INLINE_SCRIPT = re.compile(r"\s*(?:\??PERL|\?SHELL)|\s*SHELL\s", re.IGNORECASE | re.ASCII)
 EMPTY_SCRIPT = re.compile(r"\s*\??PERL\s*", re.IGNORECASE | re.ASCII)
 END = {kind: re.compile(rf"\s*\??END(\s+{kind})?\s*(?:;\s*)?(.*)", re.IGNORECASE | re.ASCII | re.DOTALL)
        for kind in ("PERL", "SHELL")}
 INCLUDE = compiled(r"\s*\??INCLUDE\s.*")
 SECTION = re.compile(r"\s*\?SECTION\s+(.*)", re.IGNORECASE | re.ASCII | re.DOTALL)
-VARIABLE = re.compile(r"\$(?:\{(\d+|[a-zA-Z_]\w*)\}|(\d+|[a-zA-Z_]\w*))", re.ASCII)
+SHELL_VARIABLE = re.compile(r"\$(?:\{(\d+|[a-zA-Z_]\w*)\}|(\d+|[a-zA-Z_]\w*))", re.ASCII)
 CAPABILITY = re.compile(r"__(?:\{(\w+)\}|(\w+))", re.ASCII)
 MOST_VARIABLES = 100
 LONGEST_VALUE = 10_000
@@ -54,7 +54,7 @@ def first_mistake(lines: Sequence[str], site: Site) -> Mistake | None:
     thousand rules.
     """
     try:
-        Reader(site).read(lines, "")
+        RulesReader(site).read(lines, "")
     except Found as found:
         return found.mistake
     except Exhausted:
@@ -72,12 +72,12 @@ class Condition:
     line: int
 
 
-class Reader:
+class RulesReader:
     """Reads a rules file and those it includes."""
 
     def __init__(self, site: Site) -> None:
         self.site = site
-        self.session = rules.Session(site, WORK)
+        self.session = rules.RuleSession(site, WORK)
         names = words(site.version)
         self.variables: dict[str, str | None] = {
             **dict.fromkeys(BOX_VARIABLES | names.options), "LOG_LEVEL": "info", **site.variables, "FW": site.firewall}
@@ -103,8 +103,8 @@ class Reader:
         else:
             if GUNK.search(text):
                 raise Wrong("Non-ASCII gunk in file")
-            row, raw = split(text)
-            rules.check(row, raw, self.session)
+            row, raw = split_columns(text)
+            rules.check_rule(row, raw, self.session)
 
     def include(self, parts: list[str]) -> None:
         if len(parts) != 2:
@@ -129,7 +129,7 @@ class Reader:
     def expanded(self, text: str, unknown: bool = False) -> str:
         """A line with the values of its variables."""
         for _ in range(MOST_VARIABLES + 1):
-            found = VARIABLE.search(text)
+            found = SHELL_VARIABLE.search(text)
             if found is None:
                 return text
             text = self.substituted(text, found, self.value(found[1] or found[2], unknown))
@@ -165,7 +165,7 @@ class Reader:
 
     def filled_in(self, text: str) -> str:
         for _ in range(MOST_VARIABLES + 1):
-            found = VARIABLE.search(text)
+            found = SHELL_VARIABLE.search(text)
             if found is None:
                 return text
             name = found[1] or found[2]
@@ -187,7 +187,7 @@ class Reader:
 class Lines:
     """The lines of one file."""
 
-    def __init__(self, reader: Reader, lines: Sequence[str], file: str, open_before: int) -> None:
+    def __init__(self, reader: RulesReader, lines: Sequence[str], file: str, open_before: int) -> None:
         self.reader, self.lines, self.file, self.open_before = reader, lines, file, open_before
         self.held: list[str] = []
         self.begun = 0
@@ -227,7 +227,7 @@ class Lines:
     def whole(self, text: str) -> None:
         if self.script:
             self.scripted(text)
-        elif begin := BEGIN.fullmatch(text):
+        elif begin := EMBEDDED_BEGIN.fullmatch(text):
             if begin[2].strip(SPACE):
                 raise Wrong(f"Invalid BEGIN {begin[1].upper()} directive")
             self.script = begin[1].upper()

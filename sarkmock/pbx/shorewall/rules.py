@@ -7,15 +7,15 @@ from dataclasses import dataclass, field, replace
 
 from sarkmock.pbx.shorewall import hosts, matches, nat, protocols
 from sarkmock.pbx.shorewall.actions import checked_parameters
-from sarkmock.pbx.shorewall.builtins import Target, basic_target, check_parameter, netfilter_target
-from sarkmock.pbx.shorewall.columns import Row, row_of
-from sarkmock.pbx.shorewall.hosts import ALL, Place
+from sarkmock.pbx.shorewall.builtins import ActionColumn, basic_target, check_parameter, netfilter_target
+from sarkmock.pbx.shorewall.columns import RuleRow, rule_row
+from sarkmock.pbx.shorewall.hosts import ALL, HostPlace
 from sarkmock.pbx.shorewall.lists import Wrong, action_parts, comma_list, unparenthesized
 from sarkmock.pbx.shorewall.logging import level
 from sarkmock.pbx.shorewall.site import Exhausted, Site, Zones, specifications, split_zone
-from sarkmock.pbx.shorewall.words import Action, Words, words
+from sarkmock.pbx.shorewall.words import StandardAction, Words, words
 
-DEEPEST = 10
+DEEPEST_MACRO = 10
 ONE_RULE = 40
 NOT_NATTED = ("ACCEPT+", "A_ACCEPT+", "NONAT")
 NO_DESTINATION = ("DNAT-", "REDIRECT-", "NONAT", "HELPER")
@@ -23,13 +23,13 @@ HELPED = ("ACCEPT", "ACCEPT!", "ACCEPT+", "HELPER", "DNAT", "DNAT-")
 ENDING = frozenset(("ACCEPT", "DROP", "REJECT", "CONTINUE", "QUEUE", "A_ACCEPT", "A_DROP"))
 NOT_IN_MACROS = frozenset(("IPTABLES", "IP6TABLES", "INLINE"))
 NONE = re.compile(r"none(:|$)", re.IGNORECASE)
-PARAMETER = re.compile(r"PARAM(:|$)")
+MACRO_PARAMETER = re.compile(r"PARAM(:|$)")
 JUMP = re.compile(r"(?:.*\s)?-j\s+(\S+)", re.DOTALL)
 USER_SPACE_LOG = re.compile(r"(NFLOG|ULOG)\b")
 
 
 @dataclass(slots=True)
-class Session:
+class RuleSession:
     """What one rule leaves behind for the next: chains that are full, switches that are set; the work that is left."""
 
     site: Site
@@ -59,7 +59,7 @@ class Setting:
     depth: int = 0
 
 
-def check(row: Row, raw: str, session: Session) -> None:
+def check_rule(row: RuleRow, raw: str, session: RuleSession) -> None:
     """A line of the rules file."""
     if row.action == "-":
         raise Wrong("ACTION must be specified")
@@ -68,7 +68,7 @@ def check(row: Row, raw: str, session: Session) -> None:
             check_pair(row._replace(source=source, dest=dest), raw, session)
 
 
-def check_pair(row: Row, raw: str, session: Session) -> None:
+def check_pair(row: RuleRow, raw: str, session: RuleSession) -> None:
     if NONE.match(row.source) or NONE.match(row.dest):
         return
     name = basic_target(row.action)
@@ -87,16 +87,16 @@ def check_pair(row: Row, raw: str, session: Session) -> None:
                 for proto in dict.fromkeys(protos):
                     for user in dict.fromkeys(users):
                         one = row._replace(source=source, dest=dest, proto=proto, user=user)
-                        Rule(one, session, setting).check()
+                        ZoneRule(one, session, setting).check()
 
 
-class Rule:
+class ZoneRule:
     """A rule for one pair of zones, one protocol and one user."""
 
-    def __init__(self, row: Row, session: Session, setting: Setting, parameter: str = "") -> None:
+    def __init__(self, row: RuleRow, session: RuleSession, setting: Setting, parameter: str = "") -> None:
         self.row, self.session, self.setting, self.parameter = row, session, setting, parameter
         self.words, self.site = session.words, session.site
-        self.target = Target.of(row.action)
+        self.target = ActionColumn.of(row.action)
 
     def check(self) -> None:
         self.session.spend(ONE_RULE + self.row.length)
@@ -122,29 +122,29 @@ class Rule:
             if target.parameter:
                 raise Wrong("INLINE may not have a parameter when '-j' is specified in the free-form area")
         elif target.parameter:
-            self.target = Target.of(target.parameter)
+            self.target = ActionColumn.of(target.parameter)
 
     def macro(self) -> None:
         """A macro is checked rule by rule, with this rule's columns merged in."""
-        if self.setting.depth >= DEEPEST:
+        if self.setting.depth >= DEEPEST_MACRO:
             raise Wrong("Macro/Inline invocations nested too deeply")
         given = self.target.parameter
         parameter = given if given not in ("", "PARAM") else self.parameter
         setting = replace(self.setting, depth=self.setting.depth + 1)
         for line in self.words.macros[self.target.name]:
-            body = row_of(line)
+            body = rule_row(line)
             if body.action in ("DEFAULT", "DEFAULTS"):
                 parameter = parameter or body.source
                 continue
             target = merged_levels(self.row.action, body.action)
-            if PARAMETER.match(target):
+            if MACRO_PARAMETER.match(target):
                 if not parameter:
                     raise Wrong("PARAM requires a parameter to be supplied in macro invocation")
                 target = parameter + target[5:]
             self.refuse_in_macro(target)
             for proto in comma_list(body.proto, "Protocol"):
                 row = self.row.merged(body._replace(proto=proto), target)
-                Rule(row, self.session, setting, parameter).check()
+                ZoneRule(row, self.session, setting, parameter).check()
 
     def refuse_in_macro(self, target: str) -> None:
         name = basic_target(target)
@@ -162,7 +162,7 @@ class Rule:
     def zones(self, inline: bool) -> tuple[tuple[str, str], tuple[str, str]]:
         """Source and destination: the zone, and what follows it."""
         row, setting, known = self.row, self.setting, self.site.zones
-        text = nat.redirected(self.target.name, row, self.site.firewall, self.site.version, setting.within)
+        text = nat.redirect_dest(self.target.name, row, self.site.firewall, self.site.version, setting.within)
         if setting.within:
             return (setting.source, row.source), (setting.dest, text)
         nowhere = "-" if inline else ALL[self.site.version]
@@ -192,10 +192,10 @@ class Rule:
         if self.row.user != "-" and zone != self.site.firewall:
             raise Wrong("USER/GROUP may only be specified when the SOURCE zone is $FW")
 
-    def action(self, action: Action) -> None:
+    def action(self, action: StandardAction) -> None:
         """An action is checked with its parameters, then rule by rule."""
         source, dest = self.zones(action.inline)
-        if self.setting.depth >= DEEPEST:
+        if self.setting.depth >= DEEPEST_MACRO:
             raise Wrong("Macro/Inline invocations nested too deeply")
         self.action_protocol(action)
         if self.target.log and not action.inline:
@@ -209,13 +209,13 @@ class Rule:
             if line == "@2" and given[1] in nat.TRANSLATING:
                 continue  # split by a script into two rules
             plain = line.replace("(@1)", "") if given[0] == "-" else line
-            body = row_of(re.sub(r"@(\d)", lambda found: given[int(found[1]) - 1], plain))
-            Rule(row.merged(body, body.action) if action.inline else body, self.session, setting).check()
+            body = rule_row(re.sub(r"@(\d)", lambda found: given[int(found[1]) - 1], plain))
+            ZoneRule(row.merged(body, body.action) if action.inline else body, self.session, setting).check()
         if not action.inline:
             self.columns(f"{source[0]}-{dest[0]}")
             self.destination(source, dest)
 
-    def action_protocol(self, action: Action) -> None:
+    def action_protocol(self, action: StandardAction) -> None:
         proto = self.row.proto
         if not action.proto or (action.inline and action.proto != protocols.TCP):
             return
@@ -228,19 +228,19 @@ class Rule:
             raise Wrong(f"Unknown protocol ({proto})")
         if value != action.proto:
             raise Wrong(f"The {self.target.name} action is only usable with "
-                        f"{protocols.name_of(action.proto, self.words)}")
+                        f"{protocols.protocol_name(action.proto, self.words)}")
         self.row = self.row._replace(proto=str(value))
 
     def columns(self, chain: str) -> None:
         row, name = self.row, self.target.name
         natted = (name in nat.TRANSLATING or name in NOT_NATTED) and name not in NO_DESTINATION
-        protocols.check(row.proto, row.dport, row.sport, self.words)
+        protocols.check_ports(row.proto, row.dport, row.sport, self.words)
         matches.rate(row.rate, "ACCEPT" if natted else name, self.words)
         matches.user(row.user)
-        matches.mark(row.mark)
+        matches.check_mark_value(row.mark)
         matches.connection_limit(row.connlimit)
         matches.time(row.time)
-        matches.headers(row.headers)
+        matches.check_headers(row.headers)
         switch = matches.switch(row.switch, chain)
         if switch and self.session.switches.setdefault(*switch) != switch[1]:
             raise Wrong(f"Switch {switch[0]} was previously initialized to {self.session.switches[switch[0]]}")
@@ -248,30 +248,30 @@ class Rule:
     def destination(self, source: tuple[str, str], dest: tuple[str, str]) -> None:
         """The hosts of the rule: in the raw table for a helper, in the nat table, and in the filter table."""
         row, name, within = self.row, self.target.name, self.setting.within
-        place = Place(self.site.version, self.site.interfaces, not within and source[0] == self.site.firewall,
+        place = HostPlace(self.site.version, self.site.interfaces, not within and source[0] == self.site.firewall,
                       not within and dest[0] == self.site.firewall)
         before = replace(place, to_firewall=False, before_routing=True)
         if row.helper != "-" and name in HELPED:
-            matches.helper(row.helper, row.proto, self.words)
-            hosts.check(source[1], row.origdest, "-", before)
+            matches.check_helper_name(row.helper, row.proto, self.words)
+            hosts.check_hosts(source[1], row.origdest, "-", before)
         if name in nat.TRANSLATING:
             self.target.check_log(self.site.version)
-            nat.check(name, row, source[1], dest[1], place, self.words)
+            nat.check_nat(name, row, source[1], dest[1], place, self.words)
         elif name in NOT_NATTED:
             if ":" in dest[1]:  # in IPv6 thus every one
                 raise Wrong(f"Invalid DEST ({dest[1]}) in {name.rstrip('+')} rule")
-            hosts.check(source[1], dest[1], row.origdest, replace(before, from_firewall=False))
+            hosts.check_hosts(source[1], dest[1], row.origdest, replace(before, from_firewall=False))
         if name not in NO_DESTINATION and (within or (source[0], dest[0]) not in self.session.full):
             self.filtered(source, dest, place)
 
-    def filtered(self, source: tuple[str, str], dest: tuple[str, str], place: Place) -> None:
+    def filtered(self, source: tuple[str, str], dest: tuple[str, str], place: HostPlace) -> None:
         """A rule that matches everything ends its chain: the hosts of those that follow are not looked at."""
         if self.target.name == "LOG" and NONE.match(self.target.log.replace("!", "")):
             return
         if self.target.name not in nat.TRANSLATING:
             self.target.check_log(self.site.version)
             origdest = "-" if self.row.origdest == "all" else self.row.origdest
-            hosts.check(source[1], dest[1], origdest, place)
+            hosts.check_hosts(source[1], dest[1], origdest, place)
         nets = {"", "-", ALL[self.site.version]}
         if (self.target.name.removesuffix("!") in ENDING and not self.setting.within and not self.setting.raw
                 and source[1] in nets and dest[1] in nets and self.row.is_plain):

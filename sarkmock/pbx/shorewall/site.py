@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from sarkmock.pbx.shorewall.lists import Wrong, arguments, comma_list, compiled
 
 FIREWALL = "fw"
-EVERY = compiled(r"((?:all|any)[-+]*)(![^:]+)?(:.*)?")
-SEVERAL = compiled(r"([^:]+,[^:]+)(:.*)?")
+EVERY_ZONE = compiled(r"((?:all|any)[-+]*)(![^:]+)?(:.*)?")
+SEVERAL_ZONES = compiled(r"([^:]+,[^:]+)(:.*)?")
 BROKEN_EXCLUSION = re.compile(r"^!,|^!.*!|,,|,$")
 
 
@@ -79,9 +79,9 @@ class Zones:
         self.wild = False
 
     def listed(self, text: str, column: str) -> list[str]:
-        if found := EVERY.fullmatch(text):
+        if found := EVERY_ZONE.fullmatch(text):
             names, rest = self.all_zones(found[1], found[2], column), found[3]
-        elif "," in text and (found := SEVERAL.fullmatch(text)):
+        elif "," in text and (found := SEVERAL_ZONES.fullmatch(text)):
             self.wild = True
             self.within_zone = found[1].endswith("+")
             names, rest = comma_list(found[1].removesuffix("+"), "zone"), found[2]

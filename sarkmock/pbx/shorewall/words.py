@@ -10,11 +10,11 @@ from typing import Any
 
 from sarkmock.spec import yaml12
 
-FILE = Path(str(files("sarkmock.pbx.shorewall").joinpath("words.yaml")))
+WORDS_FILE = Path(str(files("sarkmock.pbx.shorewall").joinpath("words.yaml")))
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
+class StandardAction:
     """An action that Shorewall brings along: its parameters' defaults, and the rules it is made of."""
 
     inline: bool
@@ -31,7 +31,7 @@ class Words:
     version: int
     targets: frozenset[str]
     macros: dict[str, tuple[str, ...]]
-    actions: dict[str, Action]
+    actions: dict[str, StandardAction]
     icmp: frozenset[str]
     protocols: dict[str, int]
     services: dict[str, dict[str, int]]
@@ -59,12 +59,12 @@ def _service(word: str) -> tuple[str, int]:
     return name, int(port)
 
 
-def _action(described: dict[str, Any]) -> Action:
-    return Action(described["inline"], tuple(map(str, described["parameters"])), tuple(described["rules"]),
+def _action(described: dict[str, Any]) -> StandardAction:
+    return StandardAction(described["inline"], tuple(map(str, described["parameters"])), tuple(described["rules"]),
                   described.get("proto", 0), described.get("audit", ""))
 
 
 @cache
 def _data() -> dict[str, Any]:
-    read: dict[str, Any] = yaml12.read(FILE)
+    read: dict[str, Any] = yaml12.read(WORDS_FILE)
     return read
