@@ -53,8 +53,8 @@ def run_checks(options: RunOptions, processes: int = 1) -> int:
     with isolated():
         code = pytest.main([
             "-c", os.devnull, f"--rootdir={HOME.parent}", "--import-mode=importlib", "-p", "no:cacheprovider",
-            "-p", "no:terminal", "-p", "sarkmock_contracts.plugin", *spread, str(HOME / "test_contract.py")],
-            plugins=[given])
+            "-p", "no:terminal", "-p", "no:unraisableexception", "-p", "sarkmock_contracts.plugin", *spread,
+            str(HOME / "test_contract.py")], plugins=[given])
     if given.error:
         raise CannotRun(given.error)
     return CODES.get(int(code), COULD_NOT_RUN)

@@ -265,7 +265,13 @@ MUTANTS = [
         "accepted",
     ),
     broken_answer(
-        "form bodies crash", fuzzed("tenants.update"), lambda: forms_crash, "tenants.update", "status", "", "500"
+        "form bodies crash",
+        spoken(protocol.check_forms, "tenants.update"),
+        lambda: forms_crash,
+        "tenants.update",
+        "status",
+        "",
+        "500",
     ),
     broken_answer(
         "an answer lacks the key that its links need",

@@ -170,7 +170,7 @@ def told_scenarios(run: Run) -> list[scenarios.Scenario]:
 def run_fuzz(run: Run, operation: Operation) -> None:
     from .fuzz import Fuzzer, check_fuzzed
 
-    check_fuzzed(run, run.shared(Fuzzer), operation, run.options.examples(full=25, quick=0))
+    check_fuzzed(run, run.shared(Fuzzer), operation, run.options.examples(full=10, quick=0))
     smoke.start_pbx_again(run)
 
 

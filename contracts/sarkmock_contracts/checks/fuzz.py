@@ -90,12 +90,11 @@ class Fuzzer:
             for name in operation.rules:
                 if name in properties and self._depends_on_state(operation, name):
                     properties[name] = {"enum": self._possible(operation, name)}
-            if self.run.options.quick:
-                self._keep_one_content_type(document, operation)
+            self._keep_one_content_type(document, operation)
         return document
 
     def _keep_one_content_type(self, document: dict[str, Any], operation: Operation) -> None:
-        """Form bodies double the cases; protocol.py sends some of them anyhow."""
+        """Forms double the cases, and are read like JSON: protocol.py holds one against the other."""
         content = document["paths"][operation.path][operation.method.lower()].get("requestBody", {}).get("content", {})
         for name in list(content)[1:]:
             del content[name]

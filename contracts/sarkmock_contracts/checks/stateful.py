@@ -286,9 +286,9 @@ def check_sequences(run: Run, resource: Resource) -> None:
     """One kind of rows, with tenants to belong to."""
     tenants = [other for other in all_resources(run.contract) if other.name == "tenants"]
     chosen = {resource.name: resource, **{other.name: other for other in tenants}}
-    run_sequences(run, list(chosen.values()), run.options.examples(full=15, quick=4), STEPS)
+    run_sequences(run, list(chosen.values()), run.options.examples(full=10, quick=4), STEPS)
 
 
 def check_all_sequences(run: Run) -> None:
     """Every kind of rows, so that one can spoil another."""
-    run_sequences(run, all_resources(run.contract), run.options.examples(full=40, quick=8), 3 * STEPS)
+    run_sequences(run, all_resources(run.contract), run.options.examples(full=20, quick=8), 3 * STEPS)

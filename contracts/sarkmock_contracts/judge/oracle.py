@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from sarkmock.suite_api import Operation, PhpError, read_input
+from sarkmock.suite_api import Operation, PhpError, Validator, read_input
 
 from ..client.http import Request, Response
 from ..spec.boundary_values import bounds_of, is_placeholder
@@ -159,19 +160,24 @@ def rule_messages(operation: Operation, name: str) -> frozenset[str]:
     """Every message that the rules of a field can give, found by refusing the values that the bounds refuse."""
     if name not in operation.rules:
         return frozenset()
-    key = (operation.id, name)
-    if key not in _MESSAGES:
-        values = [None, "", *(value for value in bounds_of(operation.rules[name]).reject if not is_placeholder(value))]
-        _MESSAGES[key] = frozenset(message for value in values for message in messages_of(operation, name, value))
-    return _MESSAGES[key]
+    values = (value for value in bounds_of(operation.rules[name]).reject if not is_placeholder(value))
+    return frozenset[str]().union(*(messages_of(operation, name, value) for value in (None, "", *values)))
 
 
 def messages_of(operation: Operation, name: str, value: Any) -> frozenset[str]:
     """The messages that one value draws, where nothing exists; none if PHP dies of it."""
+    drawn = _MESSAGES.setdefault(operation.validator, {})
+    key = name, repr(value)
+    if key not in drawn:
+        drawn[key] = _drawn(operation.validator, name, value)
+    return drawn[key]
+
+
+def _drawn(validator: Validator, name: str, value: Any) -> frozenset[str]:
     try:
-        return frozenset(operation.validator.errors({name: value}, _NoRows()).get(name, ()))
+        return frozenset(validator.errors({name: value}, _NoRows()).get(name, ()))
     except PhpError:
         return frozenset()
 
 
-_MESSAGES: dict[tuple[str, str], frozenset[str]] = {}
+_MESSAGES = WeakKeyDictionary[Validator, dict[tuple[str, str], frozenset[str]]]()
