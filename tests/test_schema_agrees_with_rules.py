@@ -26,6 +26,7 @@ from sarkmock.spec.operations import body_schema
 from tests.nasty_values import VALUES
 
 NO_TABLES: Any = None
+KEEPS_ARRAYS = "update_extension_caught"  # the action that stores what its rules let pass as JSON text
 # What the formats mean that stand beside the patterns of alpha, alpha_num and alpha_dash.
 FORMATS = {"letters": r"^[\p{L}\p{M}]+$", "letters-digits": r"^[\p{L}\p{M}\p{N}]+$",
            "letters-digits-dashes": r"^[\p{L}\p{M}\p{N}_-]+$"}
@@ -47,8 +48,9 @@ def is_long(address: str) -> bool:
 class Property:
     """One request property: what its schema and what its rules say of a value."""
 
-    def __init__(self, document: dict[str, Any], place: str, name: str, schema: dict[str, Any]) -> None:
-        rules = schema["x-rules"]
+    def __init__(self, document: dict[str, Any], place: str, name: str, schema: dict[str, Any],
+                 keeps_arrays: bool = False) -> None:
+        rules, self.keeps_arrays = schema["x-rules"], keeps_arrays
         self.rules = rules.split("|") if isinstance(rules, str) else rules
         self.place, self.name = place, name
         self.notation = json.dumps({key: part for key, part in schema.items() if not ANNOTATION.match(key)})
@@ -78,7 +80,7 @@ class Property:
         return not (any(rule.startswith("in:") for rule in self.rules) and EXPONENT.fullmatch(value))
 
     def passes_rules(self, arrived: Any) -> bool:
-        if isinstance(arrived, (list, dict)):
+        if isinstance(arrived, (list, dict)) and not self.keeps_arrays:
             return False  # no column takes an array
         if arrived is None and any(rule.startswith("exists:") for rule in self.rules):
             return "nullable" in self.rules
@@ -92,7 +94,8 @@ class Property:
 def properties(profile: str) -> list[Property]:
     """Every property of a body that has rules, but uploads and lists that go to no column."""
     document = loading.load(profile)
-    found = [(Property(document, f"{profile} {operation['operationId']}", name, schema), "x-table" in item)
+    found = [(Property(document, f"{profile} {operation['operationId']}", name, schema,
+                       operation["x-action"] == KEEPS_ARRAYS), "x-table" in item)
              for item in document["paths"].values() for operation in item.values() if "operationId" in operation
              for name, schema in body_schema(document, operation).get("properties", {}).items()
              if "x-rules" in schema and "file" not in schema["x-rules"]]

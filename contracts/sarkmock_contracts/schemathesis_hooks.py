@@ -79,8 +79,6 @@ class Session:
         judged = self.judged.get(case.id)
         operation = self.operation_of(case)
         for problem in judged.problems if isinstance(judged, Judged) and operation else ():
-            if problem.check == "crash" and judged.response.status == 422:  # type: ignore[union-attr]
-                continue  # a check refused the request before PHP came to the value
             identity = Identity(operation.id, *problem[:3])  # type: ignore[union-attr]
             if any(map(self.run.judge.is_new, self.run.findings.of(identity))):
                 yield f"{identity}: {problem.message}"

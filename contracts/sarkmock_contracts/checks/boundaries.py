@@ -12,10 +12,11 @@ from ..client.http import Exchange
 from ..errors import Withheld
 from ..fixtures.rows import Body, Fixtures
 from ..judge.conformance import Problem
+from ..judge.oracle import verdict
 from ..run import Run
 from ..safety.restorable import SURELY
 from ..spec.boundary_values import ARRAYS, NOTHING
-from ..spec.contract import Contract
+from ..spec.contract import ASKED, Contract
 from ..spec.operation_data import open_fields
 from .persistence import check_stored
 
@@ -113,7 +114,7 @@ def compare(run: Run, operation: Operation, packet: Packet) -> None:
         exchange = run.send(run.fixtures.request(operation, packet.body))
     except Withheld:
         return
-    for problem in differences(run.contract, operation, packet, exchange):
+    for problem in differences(run, operation, packet, exchange):
         run.report(operation.id, problem, alone(run, operation, packet, problem) or exchange)
     if died(operation, exchange):
         rest = survivors(run, operation, packet)
@@ -124,8 +125,24 @@ def compare(run: Run, operation: Operation, packet: Packet) -> None:
         run.fixtures.sweep()
 
 
-def differences(contract: Contract, operation: Operation, packet: Packet, exchange: Exchange) -> Iterator[Problem]:
-    """Fields accepted that should be refused, and refused that should be accepted."""
+def differences(run: Run, operation: Operation, packet: Packet, exchange: Exchange) -> Iterator[Problem]:
+    """Fields accepted that should be refused, and refused that should be accepted, as far as the tables can say."""
+    for problem in contradictions(run.contract, operation, packet, exchange):
+        if not (asks_rows(operation, problem.field) and decided_by_rows(run, operation, packet, exchange, problem)):
+            yield problem
+
+
+def asks_rows(operation: Operation, field: str) -> bool:
+    return ASKED.search(str(operation.rules.get(field, ""))) is not None
+
+
+def decided_by_rows(run: Run, operation: Operation, packet: Packet, exchange: Exchange, problem: Problem) -> bool:
+    """Whether the rows that the target has now decide otherwise than the packet supposes: one may be gone."""
+    given = verdict(run.contract, operation, exchange.request, run.live)
+    return (problem.field in given.errors) != (problem.field in packet.refused)
+
+
+def contradictions(contract: Contract, operation: Operation, packet: Packet, exchange: Exchange) -> Iterator[Problem]:
     if exchange.response.status != 422 and not exchange.response.ok:
         return  # judged as a response: an undocumented status is one finding, not one of every field
     answer = exchange.response.refused
@@ -147,7 +164,7 @@ def alone(run: Run, operation: Operation, packet: Packet, problem: Problem) -> E
     body = {**run.fixtures.minimal(operation), problem.field: packet.body[problem.field]}
     exchange = run.send(run.fixtures.request(operation, body))
     single = Packet(body, packet.refused & {problem.field})
-    same = any(found[1:3] == problem[1:3] for found in differences(run.contract, operation, single, exchange))
+    same = any(found[1:3] == problem[1:3] for found in differences(run, operation, single, exchange))
     return exchange if same else None
 
 

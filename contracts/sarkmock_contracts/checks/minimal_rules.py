@@ -111,7 +111,7 @@ def drawn(operation: Operation, field: str, value: Any) -> frozenset[str]:
 def send(run: Run, operation: Operation, packet: Packet) -> Exchange:
     """Send a packet and report what was judged otherwise than the tables say."""
     exchange = run.send(run.fixtures.request(operation, packet.body))
-    for problem in differences(run.contract, operation, packet, exchange):
+    for problem in differences(run, operation, packet, exchange):
         run.report(operation.id, problem, exchange)
     if died(operation, exchange) and run.judge.is_first_crash(operation, exchange.response.status):
         find_deadly(run, operation, packet)

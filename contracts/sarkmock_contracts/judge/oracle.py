@@ -27,12 +27,14 @@ class Verdict:
     """What a request deserves: refused fields with their messages, and what was sent.
 
     ``crash`` names a field of which PHP dies; of those in ``may_crash`` it may die in a check, and says nothing else.
+    ``late``: it dies only after the checks, which may refuse the request before.
     """
 
     errors: Messages = field(default_factory=dict)
     sent: Mapping[str, Any] = field(default_factory=dict)
     crash: str | None = None
     may_crash: frozenset[str] = frozenset()
+    late: bool = False
 
     @property
     def accepted(self) -> bool:
@@ -48,12 +50,19 @@ def verdict(contract: Contract, operation: Operation, request: Request, live: Li
     everything, post = read_input(request.method, request.content_type, request.query, request.body)
     try:
         errors = contract.validator_of(operation).errors(everything, live)
-        if not errors:
-            operation.validator.check_readable(everything)
     except PhpError as error:
         return Verdict(sent=everything, crash=error.field or "")
-    crash = None if errors else next(unstorable(contract, operation, post), None)
-    return Verdict(errors, everything, crash, arrays(operation, everything))
+    crash = None if errors else unreadable(operation, everything) or next(unstorable(contract, operation, post), None)
+    return Verdict(errors, everything, crash, arrays(operation, everything), late=True)
+
+
+def unreadable(operation: Operation, everything: Mapping[str, Any]) -> str | None:
+    """A field whose text is not UTF-8."""
+    try:
+        operation.validator.check_readable(everything)
+    except PhpError as error:
+        return error.field
+    return None
 
 
 def arrays(operation: Operation, everything: Mapping[str, Any]) -> frozenset[str]:
@@ -64,10 +73,14 @@ def arrays(operation: Operation, everything: Mapping[str, Any]) -> frozenset[str
 
 
 def unstorable(contract: Contract, operation: Operation, post: Mapping[str, Any]) -> Iterator[str]:
-    """Fields whose value passes the rules but is no text, unless the document takes arrays there."""
+    """Fields whose value passes the rules but is no text, unless the document takes arrays there.
+
+    PHP knows arrays alone: of a JSON object the values count.
+    """
     for name, value in post.items():
         if name in operation.rules and isinstance(value, (list, dict)):
-            yield from () if contract.takes(operation, name, value) else (name,)
+            members = list(value.values()) if isinstance(value, dict) else value
+            yield from () if contract.takes(operation, name, members) else (name,)
 
 
 def differs(contract: Contract, operation: Operation, given: Verdict, response: Response) -> Iterator[Problem]:
@@ -75,7 +88,7 @@ def differs(contract: Contract, operation: Operation, given: Verdict, response: 
     if died_in_check(contract, given, response):
         return
     if given.crash is not None:
-        yield from _crash(contract, operation, given.crash, response)
+        yield from _crash(contract, operation, given, response)
     elif response.status == 422:
         yield from _named(contract, operation, given, response.refused)
     elif response.ok:
@@ -84,14 +97,18 @@ def differs(contract: Contract, operation: Operation, given: Verdict, response: 
 
 def died_in_check(contract: Contract, given: Verdict, response: Response) -> bool:
     """Whether the answer is that of a check that met a value that is no text."""
-    if response.status == 500 and not contract.crashes_are_refused:
-        return bool(given.may_crash)
+    if not contract.crashes_are_refused:
+        return response.status == 500 and bool(given.may_crash)
     return any(set(response.refused) == {name} for name in given.may_crash)
 
 
-def _crash(contract: Contract, operation: Operation, name: str, response: Response) -> Iterator[Problem]:
+def _crash(contract: Contract, operation: Operation, given: Verdict, response: Response) -> Iterator[Problem]:
     """PHP's end: 422 on that field, or 500 (409 if the product catches it), as the document's x-crashes says."""
+    name = given.crash or ""
     if not contract.crashes_are_refused:
+        if given.late and response.refused:
+            yield from _named(contract, operation, Verdict(sent=given.sent), response.refused)
+            return  # a check refused it before
         caught = response.status == 409 and "409" in operation.spec["responses"]
         if response.status != 500 and not caught:
             yield _crashed(name, response, "PHP dies of it, yet the answer is")

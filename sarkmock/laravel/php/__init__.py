@@ -1,6 +1,6 @@
 """PHP as far as the API shows it: scalars, request bodies, filters, regular expressions. Knows nothing of rules."""
 
-from sarkmock.laravel.php.bodies import meant_method, named_method, read_input
+from sarkmock.laravel.php.bodies import listed, meant_method, named_method, read_input
 from sarkmock.laravel.php.values import (
     TRIMMED,
     UploadedFile,
@@ -17,6 +17,7 @@ __all__ = [
     "UploadedFile",
     "flattened",
     "is_numeric",
+    "listed",
     "loosely_equal",
     "meant_method",
     "named_method",

@@ -102,7 +102,7 @@ def replace_recursively(fields: Input, files: Input) -> Input:
     merged = dict(fields)
     for name, value in files.items():
         mine, theirs = _indexed(merged.get(name)), _indexed(value)
-        merged[name] = value if mine is None or theirs is None else _listed(replace_recursively(mine, theirs))
+        merged[name] = value if mine is None or theirs is None else listed(replace_recursively(mine, theirs))
     return merged
 
 
@@ -230,7 +230,7 @@ def assemble(pairs: Iterable[tuple[str, Any]]) -> Input:
         path = _path(name)
         if path and len(path) <= NESTING + 1:
             _put(fields, path, value)
-    return {name: _listed(value) for name, value in fields.items()}
+    return {name: listed(value) for name, value in fields.items()}
 
 
 def _path(name: str) -> list[str | None]:
@@ -263,10 +263,12 @@ def _put(fields: _Array, path: list[str | None], value: Any) -> None:
         fields[name] = value
 
 
-def _listed(value: Any) -> Any:
+def listed(value: Any) -> Any:
     """An array whose keys are 0, 1, 2... is a list."""
+    if isinstance(value, list):
+        return [listed(member) for member in value]
     if not isinstance(value, dict):
         return value
-    members = {name: _listed(member) for name, member in value.items()}
+    members = {name: listed(member) for name, member in value.items()}
     is_list = all(name == str(index) for index, name in enumerate(members))
     return list(members.values()) if is_list else members

@@ -187,7 +187,7 @@ def sent_variables(context: Context) -> Row:
 
 def storable(context: Context) -> Row:
     """As `sent`, with arrays."""
-    values = {name: value for name, value in context.post.items() if name in context.operation.rules}
+    values = {name: php.listed(value) for name, value in context.post.items() if name in context.operation.rules}
     for name, value in values.items():
         if isinstance(value, float) and not isfinite(value):
             raise PhpError("Inf and NaN cannot be JSON encoded", "JsonEncodingException", name)
