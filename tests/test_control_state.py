@@ -1,9 +1,12 @@
 """State, tables, seeds, saved states, clock and PBX over the control plane: what changes, and what does not."""
 
+import threading
+import time
+
 import pytest
 import yaml
 
-from sarkmock import Engine, State, create_app, profiles
+from sarkmock import Engine, Journal, State, create_app, profiles
 from sarkmock.control import Control
 from tests.boxes import NOW
 
@@ -267,3 +270,57 @@ def test_a_mistake_in_a_state_is_told_with_its_line(client):
     answer = client.put("/_mock/state", data=text, content_type=YAML).json
     assert (answer["line"], answer["place"]) == (5, "tables.cluster.1.descripton")
     assert "did you mean description?" in answer["error"]
+
+
+# What takes long is done beside the requests to the API.
+
+class Watched:
+    """A lock that knows for how much of a thread's processor time it was held at most."""
+
+    def __init__(self):
+        self.lock, self.longest = threading.Lock(), 0.0
+
+    def __enter__(self):
+        self.lock.acquire()
+        self.began = time.thread_time()
+
+    def __exit__(self, *_):
+        self.longest = max(self.longest, time.thread_time() - self.began)
+        self.lock.release()
+
+
+MANY = [{"pkey": str(100_000 + number), "cluster": "default"} for number in range(5_000)]
+PHONES = "/_mock/state/tables/ipphone"
+LONG = [("PUT", PHONES, MANY), ("GET", PHONES, None), ("PATCH", PHONES, MANY), ("POST", PHONES, MANY[:1]),
+        ("GET", f"{PHONES}/99", None), ("GET", "/_mock/state", None), ("PATCH", "/_mock/state", {"astdb": {}}),
+        ("POST", "/_mock/save", {"file": "a.yaml"}), ("GET", "/_mock/journal/1/compare?profile=shipped", None),
+        ("PUT", "/_mock/state", {"tables": {"ipphone": MANY}}), ("PUT", "/_mock/seed", {"seed": "big"}),
+        ("POST", "/_mock/reset", None)]
+
+
+def test_no_request_to_the_control_plane_holds_up_the_api(engine, tmp_path):
+    client = create_app(engine, journal=Journal(engine), control=Control(directory=tmp_path)).test_client()
+    client.get("/api/tenants")
+    engine.lock = watched = Watched()
+    for method, path, body in LONG:
+        if path == "/_mock/save":
+            engine.state.tables.remove("ipphone", {})  # as text they take a minute
+        assert client.open(path, method=method, json=body).status_code in (200, 201, 204, 404, 409), path
+        assert watched.longest < 0.1, path
+
+
+def test_a_change_that_takes_long_loses_no_other_change(engine):
+    state, other = engine.state, []
+
+    def work(copy):
+        if len(other) < 5:
+            other.append(f"t{len(other)}")
+            if not engine.lock.locked():
+                state.tables.insert("cluster", {"pkey": other[-1]})
+        copy.tables.insert("cluster", {"pkey": "acme"})
+        copy.astdb["cfim", "1001"] = "42"
+        return len(other)
+
+    assert engine.rewrite(work) == 4
+    assert state.tables.values("cluster", "pkey") == ["acme", "default", "t0", "t1", "t2"]
+    assert state.astdb == {("cfim", "1001"): "42"}

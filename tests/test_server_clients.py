@@ -388,6 +388,37 @@ def test_beyond_the_limit_connections_are_refused_at_once(serve):
         assert statuses(ask(server, CLOSE)) == [200]
 
 
+def test_many_uploads_at_once_take_bounded_memory_and_those_beyond_are_told(serve):
+    server = serve(limits=Limits(body=1_000_000, memory=2_000_000))
+    head = POST + b"Connection: close\r\nContent-Length: 1000000\r\n\r\n"
+    with ExitStack() as stack:
+        uploading = [stack.enter_context(connect(server)) for _ in range(4)]
+        for number, connection in enumerate(uploading):
+            connection.sendall(head + b"x" * 600_000)
+            time.sleep(0.1)
+            assert statuses(ask(server, CLOSE)) == [200], number
+        (status, headers, body), = answers(everything(uploading[3]))
+        assert (status, headers["retry-after"], headers["connection"]) == (503, "1", "close")
+        assert json.loads(body)["message"].endswith(".")
+        for connection in uploading[:3]:
+            connection.sendall(b"x" * 400_000)
+        found = [answers(everything(connection))[0] for connection in uploading[:3]]
+    assert sorted(status for status, _, _ in found)[:2] == [200, 200]
+    assert statuses(ask(server, head + b"x" * 1_000_000)) == [200]
+
+
+def test_readers_that_do_not_read_take_bounded_memory(serve):
+    server = serve(limits=Limits(body=1000, memory=50_000_000))
+    large = b"GET /large HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"
+    with ExitStack() as stack:
+        deaf = [stack.enter_context(connect(server)) for _ in range(3)]
+        for connection in deaf:
+            connection.sendall(large)
+            time.sleep(0.1)
+            assert statuses(ask(server, CLOSE)) == [200]
+        assert [answers(everything(connection))[0][0] for connection in deaf] == [200, 200, 503]
+    assert statuses(ask(server, large)) == [200]
+
 def test_what_is_slow_in_the_background_holds_up_nobody(serve):
     server = serve(background="/slow", probe="/slow/probe")
     with connect(server) as slow:

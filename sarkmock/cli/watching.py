@@ -84,9 +84,7 @@ def watched(engine: Engine, profile: str, seed: str | None) -> Iterable[WatchedF
         engine.use(profile)
 
     def read_seed() -> None:
-        read = load_seed(str(seed), engine.document)
-        with engine.lock:
-            engine.state.reseed(read)
+        engine.reseed(load_seed(str(seed), engine.document))
 
     own = sorted(openapi_dir().rglob("*.yaml"))
     overlays = [file for file in overlay_files(profile) if file not in own]

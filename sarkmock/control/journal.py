@@ -105,8 +105,8 @@ def compare_profiles(mock: MockControl, asked: Asked) -> list[dict[str, Any]]:
         other = Program.of(asked.query["profile"])
     except FileError as error:
         raise ControlError(422, str(error), path=("profile",)) from None
-    with mock.engine.lock:
-        seed, now = mock.engine.state.to_seed(), mock.engine.state.clock.now()
+    state = mock.engine.copy()
+    seed, now = state.to_seed(), state.clock.now()
     return [answered(program, seed, now, entry) for program in (mock.engine.program, other)]
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from flask import Blueprint, Flask, Response, jsonify, make_response, request
@@ -16,6 +19,9 @@ from sarkmock.control.handlers import handler_of
 from sarkmock.control.messages import Asked, ControlError, Text
 from sarkmock.control.mock_control import MockControl
 from sarkmock.suggest import near
+
+AT_ONCE = 8  # items of a list that are encoded in one call
+encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def plane(app: Flask, mock: MockControl) -> None:
@@ -43,12 +49,26 @@ def view(mock: MockControl, endpoint: Endpoint) -> Callable[..., Any]:
     def answer(**path: str) -> Any:
         try:
             check_admission(mock.control, endpoint, request)
-            return readable(mock, make_response(write_answer(handler(mock, read_request(endpoint, path)), endpoint)))
+            with uncollected():
+                value = handler(mock, read_request(endpoint, path))
+                return readable(mock, make_response(write_answer(value, endpoint)))
         except ControlError as problem:
             if problem.line is None:
                 problem.line = line_in_body(request.get_data(), problem.path)
             return readable(mock, make_response(jsonify(problem.content()), problem.status))
     return answer
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """No garbage collection: one that looks through the content of megabytes holds up the API."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def readable(mock: MockControl, response: Response) -> Response:
@@ -74,7 +94,22 @@ def write_answer(value: Any, endpoint: Endpoint) -> Any:
         return "", 204
     if isinstance(value, Text):
         return Response(value.content, endpoint.success, content_type=value.media_type)
-    return jsonify(value), endpoint.success
+    return Response("".join(pieces(value)) + "\n", endpoint.success, content_type="application/json")
+
+
+def pieces(value: Any) -> Iterator[str]:
+    """JSON, encoded in many small calls: requests to the API are not answered during one call of megabytes."""
+    if isinstance(value, dict) and value:
+        for number, (name, item) in enumerate(value.items()):
+            yield f"{',' if number else '{'}{encode(name)}:"
+            yield from pieces(item)
+        yield "}"
+    elif isinstance(value, list) and len(value) > AT_ONCE:
+        for start in range(0, len(value), AT_ONCE):
+            yield f"{',' if start else '['}{encode(value[start:start + AT_ONCE])[1:-1]}"
+        yield "]"
+    else:
+        yield encode(value)
 
 
 def unknown_route(app: Flask, error: HTTPException) -> Any:

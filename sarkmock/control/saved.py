@@ -21,8 +21,7 @@ def list_saved(mock: MockControl, asked: Asked) -> list[str]:
 def save_state(mock: MockControl, asked: Asked) -> None:
     """A state may hold rows that the API would reject, and must be restored unchanged."""
     file = file_of(mock, asked.body["file"])
-    with mock.engine.lock:
-        seed = mock.engine.state.to_seed()
+    seed = mock.engine.copy().to_seed()
     try:
         write_whole(file, replace(seed, unchecked=True).text().encode(), private=True)
     except OSError as error:

@@ -10,27 +10,25 @@ from sarkmock.control.mock_control import MockControl
 from sarkmock.control.saved import file_of
 from sarkmock.pbx.seed import Seed, SeedError
 from sarkmock.pbx.seeds import describe, load_seed, seed_names
+from sarkmock.pbx.state import State
 from sarkmock.spec.yaml12 import FileError
 from sarkmock.suggest import unknown
 
 
 def show_state(mock: MockControl, asked: Asked) -> dict[str, Any]:
-    with mock.engine.lock:
-        seed = mock.engine.state.to_seed()
-    return seed.content()
+    return mock.engine.copy().to_seed().content()
 
 
 def replace_state(mock: MockControl, asked: Asked) -> dict[str, Any]:
-    seed = seed_in_body(mock, asked.body)
-    with mock.engine.lock:
-        mock.engine.state.hold(seed)
+    mock.engine.hold(seed_in_body(mock, asked.body))
     return show_state(mock, asked)
 
 
 def change_state(mock: MockControl, asked: Asked) -> dict[str, Any]:
-    with mock.engine.lock:
-        content = state_with(mock.engine.state.to_seed().content(), asked.body)
-        mock.engine.state.hold(seed_in_body(mock, content))
+    def merge(state: State) -> None:
+        state.hold(seed_in_body(mock, state_with(state.to_seed().content(), asked.body)))
+
+    mock.engine.rewrite(merge)
     return show_state(mock, asked)
 
 
@@ -61,8 +59,7 @@ def list_seeds(mock: MockControl, asked: Asked) -> list[dict[str, str]]:
 
 def start_over(mock: MockControl, asked: Asked) -> None:
     seed = seed_named(mock, asked.body["seed"]) if "seed" in asked.body else read_saved(mock, asked.body["file"])
-    with mock.engine.lock:
-        mock.engine.state.reseed(seed)
+    mock.engine.reseed(seed)
 
 
 def seed_named(mock: MockControl, name: str) -> Seed:
@@ -80,6 +77,4 @@ def read_saved(mock: MockControl, name: str) -> Seed:
 
 
 def load_state(mock: MockControl, asked: Asked) -> None:
-    seed = read_saved(mock, asked.body["file"])
-    with mock.engine.lock:
-        mock.engine.state.hold(seed)
+    mock.engine.hold(read_saved(mock, asked.body["file"]))

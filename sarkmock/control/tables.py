@@ -5,7 +5,7 @@ No rule of the API is asked: a test may put in a table what the API would refuse
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +16,8 @@ from sarkmock.pbx.seed import Seed, SeedError
 from sarkmock.pbx.state import State
 from sarkmock.suggest import unknown
 
+SUGGESTED = 1000  # rows among which the nearest to an unknown key is looked for
+
 
 def list_tables(mock: MockControl, asked: Asked) -> list[dict[str, Any]]:
     with mock.engine.lock:
@@ -25,30 +27,33 @@ def list_tables(mock: MockControl, asked: Asked) -> list[dict[str, Any]]:
 
 
 def show_all(mock: MockControl, asked: Asked) -> list[Row]:
-    with writing(mock, asked) as (state, table):
-        rows = state.tables.rows(table, order=state.tables.key(table))
-    beginning = asked.query.get("offset", 0)
-    return rows[beginning:][:asked.query.get("limit", len(rows))]
+    table, tables = table_of(mock, asked), mock.engine.copy().tables
+    return tables.rows(table, order=tables.key(table), limit=asked.query.get("limit"),
+                       offset=asked.query.get("offset", 0))
 
 
 def replace_all(mock: MockControl, asked: Asked) -> list[Row]:
-    rows = checked_rows(mock, asked.path["table"], asked.body)
-    with writing(mock, asked) as (state, table):
+    table = table_of(mock, asked)
+    rows = checked_rows(mock, table, asked.body)
+
+    def replaced(state: State) -> list[Row]:
         state.tables.remove(table, {})
         return add_all(state, table, rows)
+    return mock.engine.rewrite(replaced)
 
 
 def add_rows(mock: MockControl, asked: Asked) -> list[Row]:
-    rows = checked_rows(mock, asked.path["table"], asked.body)
-    with writing(mock, asked) as (state, table):
-        return add_all(state, table, rows)
+    table = table_of(mock, asked)
+    rows = checked_rows(mock, table, asked.body)
+    return mock.engine.rewrite(lambda state: add_all(state, table, rows))
 
 
 def change_all(mock: MockControl, asked: Asked) -> list[Row]:
-    with writing(mock, asked) as (state, table):
-        keys = [keys_in_row(state.tables, table, row, (index,)) for index, row in enumerate(asked.body)]
-        rows = checked_rows(mock, table, asked.body)
-        return [put_row(state, table, key, row) for key, row in zip(keys, rows, strict=True)]
+    table = table_of(mock, asked)
+    columns = mock.engine.state.tables.key(table)
+    keys = [keys_in_row(columns, row, (index,)) for index, row in enumerate(asked.body)]
+    pairs = list(zip(keys, checked_rows(mock, table, asked.body), strict=True))
+    return mock.engine.rewrite(lambda state: [put_row(state, table, key, row) for key, row in pairs])
 
 
 def clear_rows(mock: MockControl, asked: Asked) -> None:
@@ -89,13 +94,21 @@ def remove_row(mock: MockControl, asked: Asked) -> None:
 
 @contextmanager
 def writing(mock: MockControl, asked: Asked) -> Iterator[tuple[State, str]]:
-    """The state and the table that the path names, for a block whose changes all stay or none."""
-    table, state = asked.path["table"], mock.engine.state
-    with mock.engine.lock:
-        if table not in state.tables.tables():
-            raise ControlError(404, unknown("table", table, state.tables.tables()))
-        with state.tables.atomic():
-            yield state, table
+    """The state and the table that the path names, for a block whose changes all stay or none.
+
+    Requests wait for it; `Engine.rewrite` is for what takes longer.
+    """
+    table, state = table_of(mock, asked), mock.engine.state
+    with mock.engine.lock, state.tables.atomic():
+        yield state, table
+
+
+def table_of(mock: MockControl, asked: Asked) -> str:
+    """The table that the path names."""
+    tables, name = mock.engine.state.tables, asked.path["table"]
+    if not tables.has(name):
+        raise ControlError(404, unknown("table", name, tables.tables()))
+    return str(name)
 
 
 def checked_rows(mock: MockControl, table: str, rows: list[Any]) -> list[Row]:
@@ -132,8 +145,9 @@ def put_row(state: State, table: str, keys: Row, row: Row) -> Row:
 def existing(tables: Database, table: str, keys: Row) -> Row:
     found = tables.rows(table, keys)
     if not found:
-        known = tables.values(table, next(iter(keys)))
-        raise ControlError(404, unknown(f"row of {table}", "/".join(keys.values()), map(str, known)))
+        first = next(iter(keys))
+        known = [str(row[first]) for row in tables.rows(table, only=(first,), limit=SUGGESTED)]
+        raise ControlError(404, unknown(f"row of {table}", "/".join(keys.values()), known))
     return found[0]
 
 
@@ -146,9 +160,8 @@ def keys_in_path(tables: Database, table: str, key: str) -> Row:
     return dict(zip(columns, values, strict=True))
 
 
-def keys_in_row(tables: Database, table: str, row: Row, path: Path) -> Row:
+def keys_in_row(columns: Sequence[str], row: Row, path: Path) -> Row:
     """The columns of the key, as a row has them."""
-    columns = tables.key(table)
     for column in columns:
         if row.get(column) is None:
             raise ControlError(422, f"{path[0]}: the key {column} is missing", path=path)

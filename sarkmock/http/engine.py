@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from sarkmock.http.authentication import ANYBODY, GUARDS, Caller, caller
@@ -21,7 +21,7 @@ from sarkmock.pbx import accounts
 from sarkmock.pbx.actions import ACTIONS, CHECKS, Action, Check
 from sarkmock.pbx.database import Row
 from sarkmock.pbx.seed import Seed
-from sarkmock.pbx.state import State
+from sarkmock.pbx.state import State, database_image
 from sarkmock.spec.loading import Document, load
 from sarkmock.spec.operations import Operation, Router, compile_document
 from sarkmock.spec.profiles import BASE, canonical
@@ -31,6 +31,8 @@ API_TOKEN = re.compile(r"[1-9][0-9]{0,8}\|[A-Za-z0-9]{8,}")
 METHOD = re.compile("[A-Z]+")
 WEB_SERVERS: Mapping[str, BeforePhp] = {"apache": apache}
 HTML = "text/html; charset=UTF-8"
+TRIES = 3  # of changing the state while requests are answered
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,42 @@ class Engine:
         """As `handle`, while something about the state is not as it was."""
         with self.lock, circumstances(self.state):
             return answer(self.program, self.state, request)
+
+    def copy(self) -> State:
+        """A copy of the state, to be read while requests are answered."""
+        with self.lock:
+            return self.state.copy()
+
+    def rewrite(self, work: Callable[[State], Result]) -> Result:
+        """Have a copy of the state changed while requests are answered, and put it in the place of the state.
+
+        If a request changes the state in between, the work is done again; the last time, requests wait for it.
+        """
+        for _ in range(TRIES):
+            with self.lock:
+                before, twin = self.state.marks(), self.state.copy()
+            result = work(twin)
+            with self.lock:
+                if self.state.marks() == before:
+                    self.state.become(twin)
+                    return result
+        with self.lock:
+            twin = self.state.copy()
+            result = work(twin)
+            self.state.become(twin)
+        return result
+
+    def hold(self, seed: Seed) -> None:
+        """`State.hold`; requests are answered until the tables are made."""
+        image = database_image(seed, self.state.clock.now(), self.state.token)
+        with self.lock:
+            self.state.hold(seed, image)
+
+    def reseed(self, seed: Seed) -> None:
+        """`State.reseed`, in the same way."""
+        image = database_image(seed, self.state.clock.start(), self.state.token)
+        with self.lock:
+            self.state.reseed(seed, image)
 
     def find(self, method: str, path: str) -> tuple[Operation, dict[str, str]]:
         """The operation a method and path mean, and its path parameters; raises PageNotFound or MethodNotAllowed."""

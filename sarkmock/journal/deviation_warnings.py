@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sarkmock.http.engine import Program
+from sarkmock.http.engine import Engine, Program
 from sarkmock.http.replies import PhpError
 from sarkmock.journal.entries import Entry, Notice
 from sarkmock.laravel.php import read_input
@@ -28,15 +28,15 @@ MOST_UNKNOWN = 20
 COSMETIC_SEVERITY = "cosmetic"
 
 
-def warnings(entry: Entry, tables: Database) -> list[Notice]:
-    """What the client should know though the mock did as it was asked; ``tables`` are what rules ask."""
+def warnings(entry: Entry, engine: Engine) -> list[Notice]:
+    """What the client should know though the mock did as it was asked. Rules ask the engine's tables."""
     operation = entry.program.meant(entry.method, entry.request.path)
     found = [Notice(text) for text in ignored(entry, operation)] if operation else []
     if not entry.program.is_base:
         return found
     other = published()
     return found + [Notice(f"{one.summary} (in the profile {other.profile})", one.id, one.severity)
-                    for one in relied_on(entry, operation, other, tables)]
+                    for one in relied_on(entry, operation, other, engine)]
 
 
 @cache
@@ -64,14 +64,14 @@ def sent_to(entry: Entry) -> dict[str, Any]:
     return read_input(request.method, request.headers.get("Content-Type", ""), "", request.body)[1]
 
 
-def relied_on(entry: Entry, operation: Operation | None, product: Program, tables: Database) -> Iterator[Deviation]:
+def relied_on(entry: Entry, operation: Operation | None, product: Program, engine: Engine) -> Iterator[Deviation]:
     if operation is None:
         elsewhere = product.meant(entry.method, entry.request.path)
         found = relations(product, product, elsewhere.id) if elsewhere else ()
         yield from (one.deviation for one in found if one.always)
         return
     found = relations(entry.program, product, operation.id)
-    fields = contested(entry, operation, product, tables) if any(one.fields for one in found) else set()
+    fields = contested(entry, operation, product, engine) if any(one.fields for one in found) else set()
     listed = any(isinstance(value, list | dict) for value in sent_to(entry).values()) if entry.status == 422 else False
     for one in found:
         if (one.always or entry.status in one.statuses or one.fields & fields or (one.crashes and listed)
@@ -79,14 +79,16 @@ def relied_on(entry: Entry, operation: Operation | None, product: Program, table
             yield one.deviation
 
 
-def contested(entry: Entry, operation: Operation, product: Program, tables: Database) -> set[str]:
+def contested(entry: Entry, operation: Operation, product: Program, engine: Engine) -> set[str]:
     """The variables that one of the two refuses and the other not, or that only one of them has."""
     there = product.by_id.get(operation.id)
     if there is None:
         return set()
     sent = sent_to(entry)
     unknown = {name for name in sent if (name in operation.rules) != (name in there.rules)}
-    return (refused_fields(operation, sent, tables) ^ refused_fields(there, sent, tables)) | unknown
+    with engine.lock:
+        tables = engine.state.tables
+        return (refused_fields(operation, sent, tables) ^ refused_fields(there, sent, tables)) | unknown
 
 
 def refused_fields(operation: Operation, sent: Mapping[str, Any], tables: Database) -> set[str]:

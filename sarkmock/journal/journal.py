@@ -105,8 +105,7 @@ class Journal:
 
     def warnings(self, entry: Entry) -> list[Notice]:
         """What to know of a request that succeeded: ignored variables, and how published versions differ."""
-        with self.engine.lock:
-            return [*entry.notices, *warnings(entry, self.engine.state.tables)]
+        return [*entry.notices, *warnings(entry, self.engine)]
 
     def har(self, entries: Iterable[Entry] | None = None, origin: str = "https://127.0.0.1") -> str:
         """Entries (all, unless given) as an HTTP Archive without secrets; ``origin`` is how the mock was addressed."""

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from functools import cache, lru_cache
 from importlib.resources import files
 from math import isfinite
+from operator import itemgetter
 from typing import Any
 
 Row = dict[str, Any]
@@ -23,6 +24,8 @@ SQLITE_MAGIC = b"SQLite format 3\0"
 ROLLBACK_JOURNAL = b"\1\1"  # bytes 18 and 19 of the header: a file in WAL mode cannot be opened in memory
 MOST_STEPS = 5_000  # times 10,000 steps of SQLite's virtual machine, about a second
 MOST_ROWS = 100_000  # of all tables
+MAX_INTEGER = 2**63 - 1
+TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY rowid"
 PLAIN_TYPES = frozenset((str, int, type(None)))
 # Tables whose keys the product copies to another one, which takes no null.
 CROSS_REFERENCED = frozenset({"agent", "appl", "carrier", "cluster", "cos", "device", "ipphone", "ivrmenu", "lineio",
@@ -32,22 +35,25 @@ CROSS_REFERENCED = frozenset({"agent", "appl", "carrier", "cluster", "cos", "dev
 class Database:
     """The tables of one of DATABASES.
 
-    Rows are dicts of column -> value (str, int, float or None), in the table's column order.
+    Rows are dicts of column -> value (str, int, float or None), in the table's column order. With an ``image``, which
+    another one's ``dump`` made, they are there from the beginning.
     """
 
-    def __init__(self, name: str = OLDEST) -> None:
+    def __init__(self, name: str = OLDEST, image: bytes | None = None) -> None:
         self.name = name
         self._db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         self.close = weakref.finalize(self, self._db.close)  # Python 3.13 warns of unclosed connections
-        self._db.executescript(layout(name))
         self._restored = 0
         self.has_bytes = False  # whether there is text that is not UTF-8; it is kept as a BLOB
-        self._columns = {table: tuple(row[1] for row in self._db.execute(f"PRAGMA table_info({quote_name(table)})"))
-                         for table in self.tables()}
+        self.restore(image) if image else self._db.executescript(layout(name))
+        layouts = {table: self._db.execute(f"PRAGMA table_info({quote_name(table)})").fetchall()
+                   for (table,) in self._db.execute(TABLES)}
+        self._columns = {table: tuple(column[1] for column in columns) for table, columns in layouts.items()}
+        self._keys = {table: tuple(column[1] for column in sorted(columns, key=itemgetter(5)) if column[5])
+                      for table, columns in layouts.items()}
 
     def tables(self) -> list[str]:
-        sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY rowid"
-        return [name for (name,) in self._db.execute(sql)]
+        return list(self._columns)
 
     def has(self, table: str) -> bool:
         """Whether the database has a table."""
@@ -75,20 +81,23 @@ class Database:
 
     def key(self, table: str) -> tuple[str, ...]:
         """The columns of the primary key."""
-        rows = self._db.execute(f"PRAGMA table_info({quote_name(table)})")
-        return tuple(name for _, name in sorted((row[5], row[1]) for row in rows if row[5]))
+        return self._keys[table]
 
     def rows(self, table: str, where: Mapping[str, Any] | None = None, order: Sequence[str] = (),
-             only: tuple[str, ...] | None = None) -> list[Row]:
+             only: tuple[str, ...] | None = None, *, limit: int | None = None, offset: int = 0) -> list[Row]:
         """Rows whose columns equal (or, for a list of values, are among) what ``where`` says, in key order.
 
-        ``only`` names the columns wanted; they come in the order of the table.
+        ``only`` names the columns wanted; they come in the order of the table. ``limit`` and ``offset`` say how many
+        rows, and how many to skip.
         """
         columns = self._columns[table]
         names = columns if only is None else tuple(name for name in columns if name in only)
         sql, values = select(table, where or {}, "*" if only is None else ", ".join(map(quote_name, names)))
         if order:
             sql += " ORDER BY " + ", ".join(quote_name(column) for column in order)
+        if limit is not None or offset:
+            sql += " LIMIT ? OFFSET ?"
+            values += [min(-1 if limit is None else limit, MAX_INTEGER), min(offset, MAX_INTEGER)]
         found = self._db.execute(sql, values)
         return [dict(zip(names, row, strict=True)) for row in (map(self._read, found) if self.has_bytes else found)]
 
@@ -207,7 +216,7 @@ class LockedDatabase(Database):
     """Another database's rows, that can be read but not written: another program holds the lock."""
 
     def __init__(self, other: Database) -> None:
-        self.name, self._db, self._columns = other.name, other._db, other._columns
+        self.name, self._db, self._columns, self._keys = other.name, other._db, other._columns, other._keys
         self.has_bytes = other.has_bytes
 
     def insert(self, table: str, row: Mapping[str, Any]) -> int:

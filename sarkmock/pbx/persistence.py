@@ -56,7 +56,8 @@ class Storage:
 
     def save(self, state: State) -> None:
         """Keep what has changed since the last time; OSError if that cannot be done: it is undone then."""
-        seen = state.tables.changes, state.origin, state.files.copy(), state.memory()
+        changes, files, memory = state.marks()
+        seen = changes, state.origin, files, memory
         if seen == self._seen:
             return
         saved = self._file.parts

@@ -6,6 +6,7 @@ exactly.
 
 from __future__ import annotations
 
+import copy
 import random
 import time
 from collections.abc import Mapping
@@ -88,12 +89,13 @@ class State:
         self.token = token if self.tables.has(USERS) else None
         self.reseed(seed)
 
-    def reseed(self, seed: Seed) -> None:
+    def reseed(self, seed: Seed, image: bytes | None = None) -> None:
         """Start over from a seed of the same database, which `reset` goes back to from now on.
 
-        sqlite3.IntegrityError if it has a key twice; nothing is changed then.
+        ``image`` are its tables, if `database_image` made them already. sqlite3.IntegrityError if it has a key twice;
+        nothing is changed then.
         """
-        image = database_image(seed, self.clock.start(), self.token)
+        image = image or database_image(seed, self.clock.start(), self.token)
         self.seed, self._image = seed, image
         self.reset()
 
@@ -116,13 +118,14 @@ class State:
         self.astdb = dict(self.seed.astdb)
         self.pbx.reset(running=self.seed.running, calls=self.seed.calls)
 
-    def hold(self, seed: Seed) -> None:
+    def hold(self, seed: Seed, image: bytes | None = None) -> None:
         """Hold what a seed says, from now on; clock and dice go on, and `reset` goes back to where it did.
 
-        sqlite3.IntegrityError if it has a key twice; nothing is changed then.
+        ``image`` are its tables, if `database_image` made them already. sqlite3.IntegrityError if it has a key twice;
+        nothing is changed then.
         """
         written = self.clock.now()
-        self.tables.restore(database_image(seed, written, self.token))
+        self.tables.restore(image or database_image(seed, written, self.token))
         self.files = {path: self._kept(path, content) or PbxFile(content, written)
                       for path, content in seed.files.items()}
         self.astdb = dict(seed.astdb)
@@ -157,6 +160,25 @@ class State:
         version, numbers, gauss = memory["dice"]
         self.dice.setstate((version, tuple(numbers), gauss))
         self.pbx.recall(memory["pbx"])
+
+    def copy(self) -> State:
+        """The same tables, files, AstDB and PBX once more; clock and dice are those of this one."""
+        twin = copy.copy(self)
+        twin.tables = Database(self.tables.name, self.tables.dump())
+        twin.files = dict(self.files)
+        twin.pbx = copy.copy(self.pbx)
+        twin.recall(self.memory())
+        return twin
+
+    def become(self, other: State) -> None:
+        """Hold what another state of the same database holds."""
+        self.tables.restore(other.tables.dump())
+        self.files = dict(other.files)
+        self.recall(other.memory())
+
+    def marks(self) -> tuple[Any, ...]:
+        """What is equal as long as nothing is changed."""
+        return self.tables.changes, self.files.copy(), self.memory()
 
     def to_seed(self) -> Seed:
         """A seed that holds what there is now; calls, the clock and the dice are not in it."""

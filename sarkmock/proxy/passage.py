@@ -292,7 +292,7 @@ class Passage:
         return not closing
 
     async def _answer(self, head: Head, response: Response, closing: bool) -> None:
-        self._writer.write(encoded(response, head, closing, self._proxy.date()))
+        self._writer.write(b"".join(encoded(response, head, closing, self._proxy.date())))
         await self._drain()
 
     async def _drain(self) -> None:

@@ -22,7 +22,9 @@ from sarkmock.server.limits import Limits
 PIECE = 2**16  # bytes
 READ_AHEAD = 2**16  # bytes of further requests that are received while one is answered
 JSON = "application/json"
+READS = frozenset(("GET", "HEAD", "OPTIONS"))
 NO_HEAD = Head("-", "-", "", 1, {})  # of a request that could not be read
+SMALL = 2**16  # bytes that are never too many
 LINGER = 1.0  # seconds without a byte until a client that was refused in the middle of its request is cut off
 SLOWEST = 20  # a body may take this many times as long as a client may be silent
 
@@ -58,6 +60,7 @@ class Service:
     connections: set[Connection] = field(default_factory=set)
     most: int = 0  # connections
     accepted: int = 0
+    held: int = 0  # bytes of all connections' requests and responses
     stopping: bool = False
     _date: tuple[int, str] = (0, "")
 
@@ -67,6 +70,10 @@ class Service:
         if now != self._date[0]:
             self._date = now, formatdate(now, usegmt=True)
         return self._date[1]
+
+    def has_room(self, size: int) -> bool:
+        """Whether that many more bytes may be held."""
+        return self.held + size <= max(self.limits.memory, 2 * self.limits.body)
 
 
 class Connection(asyncio.Protocol):
@@ -86,8 +93,10 @@ class Connection(asyncio.Protocol):
         self._waiting_for: Head | str | None = None  # the head whose body is missing, or "head"
         self._latest = inf  # for the body
         self._late: asyncio.TimerHandle | None = None
-        self._rest = memoryview(b"")  # of a response
+        self._rest = memoryview(b"")  # of a response, of which so many bytes are held
+        self._sending = 0
         self._unsent = 0  # bytes that the client does not take in
+        self._held = 0  # bytes of this connection that the service counts
         self._discarding = self._closing = self._ended = False
 
     @property
@@ -106,6 +115,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._service.connections.discard(self)
         self._service.accepted -= 1
+        self._service.held -= self._held
         if self._late and self._request:
             self._late.cancel()
             self._log(self._request.head, 0, 0)
@@ -121,6 +131,7 @@ class Connection(asyncio.Protocol):
             self._advance()
         elif self._reader.buffered > READ_AHEAD:
             self._transport.pause_reading()
+        self._count()
 
     def eof_received(self) -> bool:
         """The client sends no more. What it has sent is answered, which TLS leaves no way to do."""
@@ -170,8 +181,18 @@ class Connection(asyncio.Protocol):
         else:
             self._await_more()
 
+    def _count(self) -> int:
+        """Have the service know how many bytes this connection holds."""
+        held = self._reader.held + self._sending + (len(self._request.body) if self._request else 0)
+        self._service.held += held - self._held
+        self._held = held
+        return held
+
     def _await_more(self) -> None:
         now, head = self._loop.time(), self._reader.head
+        if self._count() > SMALL and not self._service.has_room(0):
+            self._refuse(BadRequest(503, "The bodies of other requests take all the memory."))
+            return
         if head is not None:
             if self._waiting_for is not head:
                 self._waiting_for, self._latest = head, now + SLOWEST * self._limits.body_timeout
@@ -203,6 +224,8 @@ class Connection(asyncio.Protocol):
     def _send(self, response: Response) -> None:
         assert self._request is not None
         head, self._request, self._late = self._request.head, None, None
+        if len(response.body) > SMALL and head.method in READS and not self._service.has_room(len(response.body)):
+            response = refusal(BadRequest(503, "The bodies of other responses take all the memory."))
         if not self._transport.is_closing():
             self._closing = self._service.stopping or not (head.keep_alive and response.whole)
             self._write(head, response)
@@ -212,12 +235,17 @@ class Connection(asyncio.Protocol):
         if not response.status:
             self._transport.abort()
             return
+        date = self._service.date()
         try:
-            octets = encoded(response, head, self._closing, self._service.date())
+            start, body = encoded(response, head, self._closing, date)
         except ValueError:  # an application may answer with anything
             traceback.print_exc()
-            octets = encoded(Response("500 Internal Server Error"), head, self._closing, self._service.date())
-        self._rest = memoryview(octets)
+            start, body = encoded(Response("500 Internal Server Error"), head, self._closing, date)
+        if len(body) < PIECE:
+            body = start + body
+        else:
+            self._transport.write(start)
+        self._rest, self._sending = memoryview(body), len(body)
         self._flush()
 
     def _flush(self) -> None:
@@ -226,7 +254,9 @@ class Connection(asyncio.Protocol):
             piece, self._rest = self._rest[:PIECE], self._rest[PIECE:]
             self._transport.write(piece)
         if self._unsent:
+            self._count()
             return  # `resume_writing` goes on
+        self._sending = 0
         if self._closing:
             self._close()
         elif self._reader.buffered or self._ended:
@@ -241,9 +271,10 @@ class Connection(asyncio.Protocol):
         """
         head, now = self._reader.head or NO_HEAD, self._loop.time()
         self._discarding, self.deadline, self._latest = True, now + LINGER, now + self._limits.body_timeout
-        response = Response(f"{problem.status} {HTTPStatus(problem.status).phrase}", [("Content-Type", JSON)],
-                            json.dumps({"message": problem.reason}).encode())
-        self._transport.write(encoded(response, head, True, self._service.date()))
+        response = refusal(problem)
+        self._reader.forget()
+        self._count()
+        self._transport.write(b"".join(encoded(response, head, True, self._service.date())))
         if self._transport.can_write_eof():
             with suppress(OSError):  # the client is gone already
                 self._transport.write_eof()
@@ -261,8 +292,15 @@ class Connection(asyncio.Protocol):
             self._service.log(Served(head.method, path, head.query, status, size, taken))
 
 
-def encoded(response: Response, head: Head, closing: bool, date: str) -> bytes:
-    """The response to a request as it is sent, with the headers that the server answers for."""
+def refusal(problem: BadRequest) -> Response:
+    """The response to a request that is not carried out."""
+    later = [("Retry-After", "1")] if problem.status == HTTPStatus.SERVICE_UNAVAILABLE else []
+    return Response(f"{problem.status} {HTTPStatus(problem.status).phrase}", [("Content-Type", JSON), *later],
+                    json.dumps({"message": problem.reason}).encode())
+
+
+def encoded(response: Response, head: Head, closing: bool, date: str) -> tuple[bytes, bytes]:
+    """Head and body of the response to a request as they are sent, with the headers that the server answers for."""
     bodiless = response.code in NO_BODY or response.code < 200
     headers = [field for field in response.headers if not (bodiless and field[0].lower() == "content-length")]
     names = {name.lower() for name, _ in headers}
@@ -271,4 +309,4 @@ def encoded(response: Response, head: Head, closing: bool, date: str) -> bytes:
     if closing or head.minor == 0:
         headers.append(("Connection", "close" if closing else "keep-alive"))
     start = response_head(response.status, headers, min(head.minor, 1))
-    return start if head.method == "HEAD" or bodiless else start + response.body
+    return start, b"" if head.method == "HEAD" or bodiless else response.body

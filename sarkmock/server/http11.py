@@ -91,8 +91,17 @@ class Reader:
         """Bytes that were received and belong to no complete request."""
         return len(self._buffer)
 
+    @property
+    def held(self) -> int:
+        """The same, with the chunks of a body that were put together already."""
+        return len(self._buffer) + len(self._chunks)
+
     def feed(self, data: bytes) -> None:
         self._buffer += data
+
+    def forget(self) -> None:
+        """Let go of everything: no further request is read."""
+        self._buffer, self._chunks = bytearray(), bytearray()
 
     def next(self) -> Request | None:
         """The next complete request; BadRequest if there cannot be one."""
@@ -140,7 +149,7 @@ class Reader:
             raise self._too_large()
         if len(self._buffer) < length:
             return None
-        body = bytes(self._buffer[:length])
+        body = bytes(memoryview(self._buffer)[:length])
         del self._buffer[:length]
         return body
 

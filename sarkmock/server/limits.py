@@ -13,7 +13,8 @@ class Limits:
 
     The head of a request must arrive within ``header_timeout``, and of a body something within every ``body_timeout``;
     the same goes for a client that does not read its response. A connection that is kept alive is closed after
-    ``idle_timeout`` without a request. Beyond ``connections``, a client gets 503 at once.
+    ``idle_timeout`` without a request. Beyond ``connections``, a client gets 503 at once; so does a large request, or a
+    read with a large response, that would bring all connections together beyond ``memory``.
     """
 
     line: int = 16 * 2**10
@@ -21,6 +22,7 @@ class Limits:
     fields: int = 100
     body: int = 40 * 2**20
     connections: int = 8192
+    memory: int = 512 * 2**20  # of requests and responses on their way; twice ``body`` at least
     header_timeout: float = 10.0
     body_timeout: float = 30.0
     idle_timeout: float = 75.0

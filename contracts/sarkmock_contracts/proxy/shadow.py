@@ -102,9 +102,7 @@ class Shadow:
         if other.tables.name != own.tables.name:
             other.hold(own.to_seed().fitted(other.tables.name))
             return
-        other.tables.restore(own.tables.dump())
-        other.files = dict(own.files)
-        other.recall(own.memory())
+        other.become(own)
 
     def _token_needed(self, request: Request) -> list[Difference]:
         """Whether the other version wants a token that the client does not send."""
