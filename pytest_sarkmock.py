@@ -32,11 +32,11 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None],
     report = yield
     mock: Any = getattr(item, "funcargs", {}).get("sark")
     if report.when == "call" and report.failed and hasattr(mock, "requests"):
-        report.sections.append(("SARK requests", "\n".join(told(mock.requests)) or "none"))
+        report.sections.append(("SARK requests", "\n".join(journal_lines(mock.requests)) or "none"))
     return report
 
 
-def told(journal: Journal) -> Iterator[str]:
+def journal_lines(journal: Journal) -> Iterator[str]:
     """Each request in a line, then why it was refused and what to mind about it."""
     from sarkmock.suite_api import redacted
 
@@ -92,7 +92,7 @@ def sark_profile() -> str:
 def sark(request: pytest.FixtureRequest, sark_profile: str, make_sark: Callable[..., SarkMock],
          _sarks: dict[str, SarkMock]) -> SarkMock:
     """A SARK as the marker `sark` wants it, or factory-fresh. Servers are shared by the session, states are not."""
-    arguments = {"profile": sark_profile} | marked(request.node)
+    arguments = {"profile": sark_profile} | marker_arguments(request.node)
     key = repr(sorted(arguments.items()))
     mock = _sarks.pop(key, None) or started(make_sark, arguments)
     _sarks[key] = mock
@@ -113,7 +113,7 @@ def started(make_sark: Callable[..., SarkMock], arguments: dict[str, Any]) -> Sa
         pytest.fail(f"@pytest.mark.sark: {error}", pytrace=False)
 
 
-def marked(node: pytest.Item) -> dict[str, Any]:
+def marker_arguments(node: pytest.Item) -> dict[str, Any]:
     """The arguments of the markers on module, class and test; the nearest wins."""
     arguments: dict[str, Any] = {}
     for marker in reversed(list(node.iter_markers("sark"))):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sarkmock_contracts.baselines import commands
-from sarkmock_contracts.baselines.report import describe
+from sarkmock_contracts.baselines.report import describe_comparison
 from sarkmock_contracts.judge.finding_types import SEVERITIES
 
 from sarkmock.suite_api import Deviation, described, deviations
@@ -100,7 +100,7 @@ def causes(title: str, found: Iterable[Deviation]) -> Iterator[str]:
 def measured(before: str, after: str) -> Iterator[str]:
     """What `compare` finds, counted by kind."""
     one, other, _ = commands.sides(before, after, lambda: sys.exit("both are profiles"))
-    found = describe(commands.compare_with(one, other, None, 2.0))["differences"]
+    found = describe_comparison(commands.compare_with(one, other, None, 2.0))["differences"]
     kinds = Counter((entry["level"], entry["kind"]) for entry in found)
     yield "### Measured"
     rows = ["| level | difference | count | for example |", "| --- | --- | --- | --- |"]

@@ -9,7 +9,7 @@ from sarkmock.http.engine import WEB_SERVERS, Engine
 from sarkmock.http.flask_app import api_application, create_app
 from sarkmock.http.replies import MethodNotAllowed, PageNotFound, PhpError
 from sarkmock.journal import Notice
-from sarkmock.laravel.php import UploadedFile, meant_method, read_input, to_text
+from sarkmock.laravel.php import TRIMMED, UploadedFile, meant_method, read_input, to_text
 from sarkmock.laravel.validation import Validator, display
 from sarkmock.pbx import pbx_files
 from sarkmock.pbx.actions import check_fields
@@ -21,7 +21,7 @@ from sarkmock.proxy.pace import Pace
 from sarkmock.proxy.upstream import Patience
 from sarkmock.redaction import SECRETS, body_text, harmless, is_secret, printable, redacted
 from sarkmock.spec import yaml12
-from sarkmock.spec.loading import Deviation, Document, deviations, load, load_deviating
+from sarkmock.spec.loading import METHODS, Deviation, Document, deviations, load, load_deviating
 from sarkmock.spec.operations import Operation, Router, Table, compile_document
 from sarkmock.spec.overlay import OverlayError
 from sarkmock.spec.overlay import apply as apply_overlay
@@ -33,7 +33,9 @@ from sarkmock.spec.yaml12 import read as read_yaml
 
 __all__ = [
     "BASE",
+    "METHODS",
     "SECRETS",
+    "TRIMMED",
     "WEB_SERVERS",
     "Deviation",
     "Document",

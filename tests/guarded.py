@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sarkmock_contracts.client.http import Exchange, Request, Response
-from sarkmock_contracts.client.rate_limit import Clock
+from sarkmock_contracts.client.rate_limit import Timer
 from sarkmock_contracts.client.target import Target
 from sarkmock_contracts.client.transports import InProcess, SignedIn, Transport
 from sarkmock_contracts.fixtures.rows import Fixtures
@@ -110,7 +110,7 @@ def guarded_suite(box: Box, judge: str, hazards: str, ledger: Path, **settings: 
     """The whole suite on the box, allowed these hazards and begun."""
     caution = Caution(Permissions(frozenset({"read", *hazards.split()})), ledger=str(ledger))
     asked = RunOptions(profile=judge, url=box.wire.url, caution=caution, **settings)
-    suite = Run(Contract(load(judge)), box.wire, asked, clock=Clock())
+    suite = Run(Contract(load(judge)), box.wire, asked, clock=Timer())
     with suite.budget.removing():
         suite.safety.begin()
     return suite

@@ -12,7 +12,7 @@ from typing import Any
 from sarkmock_contracts.baselines.catalogue import catalogue
 from sarkmock_contracts.baselines.facts import NOT_SENT, Facts
 from sarkmock_contracts.baselines.probes import DEPTHS, is_new_key, values_for
-from sarkmock_contracts.baselines.recording import Recorder
+from sarkmock_contracts.baselines.recording import BoxRecorder
 from sarkmock_contracts.client.target import Target
 from sarkmock_contracts.client.transports import InProcess
 from sarkmock_contracts.spec.boundary_values import is_placeholder
@@ -54,7 +54,7 @@ factory = cache(Seed.factory)
 def record(document: Any, section: str) -> Facts:
     """The recording of a mock of a document, in this process; its clock stands still."""
     target = Target(InProcess(create_app(Engine(document, State(factory(), now=NOW)))))
-    return Recorder(target, DEPTH, HAZARDS, section).run()
+    return BoxRecorder(target, DEPTH, HAZARDS, section).run()
 
 
 @cache

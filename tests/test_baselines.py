@@ -9,12 +9,12 @@ import time
 
 import pytest
 from sarkmock_contracts.baselines import files
-from sarkmock_contracts.baselines.catalogue import catalogue, moved, nearest, working
-from sarkmock_contracts.baselines.comparing import compare
+from sarkmock_contracts.baselines.catalogue import catalogue, nearest_profile, other_places, working
+from sarkmock_contracts.baselines.comparing import compare_baselines
 from sarkmock_contracts.baselines.facts import NOT_SENT, Fact, Facts
 from sarkmock_contracts.baselines.files import Baseline
-from sarkmock_contracts.baselines.probes import DEPTHS, packets, values_for, written
-from sarkmock_contracts.baselines.recording import Recorder
+from sarkmock_contracts.baselines.probes import DEPTHS, probe_packets, recorded_value, values_for
+from sarkmock_contracts.baselines.recording import BoxRecorder
 from sarkmock_contracts.baselines.response_shape import shape
 from sarkmock_contracts.client.target import Target
 from sarkmock_contracts.errors import BadBaseline
@@ -29,7 +29,7 @@ WRITES = frozenset({"read", "write"})
 
 
 def recorder(target, hazards=WRITES, depth="quick", only=None):
-    return Recorder(target, DEPTHS[depth], hazards, only)
+    return BoxRecorder(target, DEPTHS[depth], hazards, only)
 
 
 def recorded(profile, hazards=WRITES, depth="quick", only=None):
@@ -45,7 +45,7 @@ def baseline(facts, **other):
 
 
 def test_the_catalogue_has_every_operation_of_every_profile():
-    assert moved("GET /globals") == ["GET /sysglobals"]
+    assert other_places("GET /globals") == ["GET /sysglobals"]
     assert set(catalogue()["GET /tenants"].versions) == set(profiles())
     assert list(catalogue()["DELETE /trunks/{trunk}"].versions) == profiles()[1:]
 
@@ -53,7 +53,7 @@ def test_the_catalogue_has_every_operation_of_every_profile():
 @pytest.mark.parametrize("profile", profiles())
 def test_the_document_to_work_with_is_that_of_the_box(profile):
     there = {name: profile in known.versions for name, known in catalogue().items()}
-    assert nearest(there) == profile
+    assert nearest_profile(there) == profile
     assert {f"{one.method} {one.path}" for one in working(there).operations} == {name for name in there if there[name]}
 
 
@@ -69,11 +69,12 @@ def test_a_box_between_the_profiles_gets_what_it_has_of_both():
 @pytest.mark.parametrize("known", [one for one in catalogue().values() if one.fields], ids=lambda one: one.name)
 def test_packets_try_every_value_of_every_variable(known):
     sent = {}
-    for packet in packets(known, known.fields, DEPTHS["usual"]):
+    for packet in probe_packets(known, known.fields, DEPTHS["usual"]):
         for field, value in packet.items():
-            sent.setdefault(field, set()).add(repr(written(value)))
+            sent.setdefault(field, set()).add(repr(recorded_value(value)))
     for field in known.fields:
-        assert {repr(written(value)) for value in values_for(known, field, DEPTHS["usual"])} == sent.get(field, set())
+        values = values_for(known, field, DEPTHS["usual"])
+        assert {repr(recorded_value(value)) for value in values} == sent.get(field, set())
 
 
 def test_names_and_types_without_values():
@@ -145,7 +146,7 @@ def test_nothing_stays_of_what_may_be_written(profile, tmp_path):
     box = Box(profile)
     before = box.contents()
     safety, _ = guarded(box, "documented", "write", tmp_path / "ledger", begin=False)
-    Recorder(safety, DEPTHS["quick"], WRITES, None, safety.safety.keys, safety.safety.spared,
+    BoxRecorder(safety, DEPTHS["quick"], WRITES, None, safety.safety.keys, safety.safety.spared,
              lambda observer: safety.safety.begin()).run()
     assert len(safety.ledger.entries) > 50
     assert safety.end() == []
@@ -165,15 +166,15 @@ def test_two_recordings_are_the_same(depth):
 
 def test_a_file_is_read_as_it_was_written(tmp_path, shipped):
     written_down = baseline(shipped)
-    files.write(written_down, tmp_path / "a.sark")
-    again = files.read(tmp_path / "a.sark")
+    files.write_baseline(written_down, tmp_path / "a.sark")
+    again = files.read_baseline(tmp_path / "a.sark")
     assert list(again.lines()) == list(written_down.lines())
     assert len(again.facts) > 5000
 
 
 def test_no_value_of_a_row_is_in_it(shipped):
     """Words that stand in the factory-fresh box, its passwords among them."""
-    text = files.as_text(baseline(shipped))
+    text = files.baseline_text(baseline(shipped))
     words = {value for rows in Seed.factory().tables.values() for row in rows for value in row.values()
              if isinstance(value, str) and len(value) > 8}
     tried = {str(value) for known in catalogue().values() for field in known.fields
@@ -183,13 +184,13 @@ def test_no_value_of_a_row_is_in_it(shipped):
 
 
 def test_every_kind_of_fact_is_defined(shipped):
-    kinds = json.loads(files.SCHEMA.read_text())["$defs"]["fact"]["properties"]["fact"]["enum"]
+    kinds = json.loads(files.BASELINE_SCHEMA.read_text())["$defs"]["fact"]["properties"]["fact"]["enum"]
     assert {fact.fact for fact in shipped} <= set(kinds)
-    assert all(files.validator("fact").is_valid(fact.line()) for fact in shipped)
-    assert not files.validator("fact").is_valid({"op": "GET /x", "fact": "status", "of": "read", "is": "200"})
+    assert all(files.line_validator("fact").is_valid(fact.line()) for fact in shipped)
+    assert not files.line_validator("fact").is_valid({"op": "GET /x", "fact": "status", "of": "read", "is": "200"})
 
 
-GOOD = files.as_text(baseline(Facts([Fact("GET /tenants", "reach", "", "there")])))
+GOOD = files.baseline_text(baseline(Facts([Fact("GET /tenants", "reach", "", "there")])))
 
 
 @pytest.mark.parametrize(("text", "problem"), [
@@ -207,16 +208,16 @@ def test_what_is_no_baseline_is_told_with_its_line(tmp_path, text, problem):
     file = tmp_path / "bad.sark"
     file.write_text(text)
     with pytest.raises(BadBaseline) as told:
-        files.read(file)
+        files.read_baseline(file)
     assert str(told.value).startswith(str(file))
     assert problem in str(told.value)
 
 
 def test_a_baseline_of_an_older_release_is_compared_where_both_have_facts(tmp_path):
     facts = [Fact("GET /tenants", "reach", "", "there"), Fact("GET /retired", "reach", "", "there")]
-    files.write(baseline(Facts(facts), tables="0" * 12), tmp_path / "old.sark")
+    files.write_baseline(baseline(Facts(facts), tables="0" * 12), tmp_path / "old.sark")
     new = baseline(Facts([Fact("GET /tenants", "reach", "", "absent")]))
-    found = compare(files.read(tmp_path / "old.sark"), new)
+    found = compare_baselines(files.read_baseline(tmp_path / "old.sark"), new)
     assert [(one.kind, one.op) for one in found.differences] == [("operation gone", "GET /tenants")]
 
 
@@ -294,7 +295,7 @@ def test_a_budget_is_kept_and_what_it_leaves_out_is_told(box, tmp_path):
     result = sarkmock("baseline", box.url, "-o", str(file), "--budget", "80")
     assert result.returncode == 0
     assert "beyond the budget" in result.stderr
-    found = files.read(file)
+    found = files.read_baseline(file)
     assert found.recorded["requests"] <= 80
     assert found.facts.get("GET /tenants", "part", "read") == "not asked"
 

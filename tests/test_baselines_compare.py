@@ -11,11 +11,11 @@ import requests
 from sarkmock_contracts.baselines import files
 from sarkmock_contracts.baselines.clients import read_clients
 from sarkmock_contracts.baselines.commands import write_reports
-from sarkmock_contracts.baselines.comparing import compare
+from sarkmock_contracts.baselines.comparing import compare_baselines
 from sarkmock_contracts.baselines.facts import Fact
 from sarkmock_contracts.baselines.probes import DEPTHS
-from sarkmock_contracts.baselines.recording import Recorder
-from sarkmock_contracts.baselines.report import as_text, describe
+from sarkmock_contracts.baselines.recording import BoxRecorder
+from sarkmock_contracts.baselines.report import comparison_text, describe_comparison
 from sarkmock_contracts.client.target import Target
 from sarkmock_contracts.errors import CannotRun
 from sarkmock_contracts.run import embedded
@@ -24,7 +24,7 @@ from sarkmock import SarkMock
 from tests.serving import mistake, sarkmock, serving
 from tests.test_baselines_differences import ALL, baseline, side
 
-SCHEMA = files.SCHEMA.with_name("compare.schema.json")
+SCHEMA = files.BASELINE_SCHEMA.with_name("compare.schema.json")
 
 
 # whole recordings
@@ -32,18 +32,18 @@ SCHEMA = files.SCHEMA.with_name("compare.schema.json")
 
 @pytest.fixture(scope="module")
 def recordings():
-    return [Recorder(Target(embedded(profile)), DEPTHS["usual"], frozenset(ALL)).run()
+    return [BoxRecorder(Target(embedded(profile)), DEPTHS["usual"], frozenset(ALL)).run()
             for profile in ("documented", "shipped")]
 
 
 @pytest.fixture(scope="module")
 def comparison(recordings):
-    return compare(*map(baseline, recordings))
+    return compare_baselines(*map(baseline, recordings))
 
 
 def test_a_recording_does_not_differ_from_itself(recordings):
     for facts in recordings:
-        found = compare(baseline(facts), baseline(facts))
+        found = compare_baselines(baseline(facts), baseline(facts))
         assert (found.differences, found.unreached) == ([], [])
 
 
@@ -70,7 +70,7 @@ def test_what_could_not_be_made_is_not_reached(comparison):
 
 def test_the_json_form_is_as_described(comparison):
     validator = jsonschema_rs.validator_for(json.loads(SCHEMA.read_text()))
-    data = json.loads(json.dumps(describe(comparison)))
+    data = json.loads(json.dumps(describe_comparison(comparison)))
     assert [error.message for error in validator.iter_errors(data)] == []
     ids = [one["id"] for one in data["differences"]]
     assert len(ids) == len(set(ids))
@@ -78,7 +78,7 @@ def test_the_json_form_is_as_described(comparison):
 
 
 def test_every_report_tells_every_difference(comparison, tmp_path):
-    write_reports(describe(comparison), tmp_path / "reports")
+    write_reports(describe_comparison(comparison), tmp_path / "reports")
     page, text, markdown = ((tmp_path / "reports" / f"compare.{kind}").read_text() for kind in ("html", "txt", "md"))
     assert len(re.findall("<article", page)) == len(comparison.differences)
     assert text.count("\n  ") > len(comparison.differences)
@@ -149,7 +149,7 @@ def test_the_journal_of_the_mock_tells_what_a_client_uses(client):
 def test_what_breaks_the_client_comes_first(comparison, client):
     comparison.differences = [one.for_client() if one.op == "POST /agents" and one.of == "passwd" else one
                               for one in comparison.differences]
-    text = as_text(describe(comparison, "client.yaml"))
+    text = comparison_text(describe_comparison(comparison, "client.yaml"))
     assert text.index("THIS BREAKS YOUR CLIENT") < text.index("passwd") < text.index("\nBREAKING")
 
 
@@ -184,7 +184,7 @@ def test_a_wrong_clients_file_is_told_with_its_line(client, text, problem):
 def pair_of_files(recordings, tmp_path_factory):
     directory = tmp_path_factory.mktemp("baselines")
     for name, facts in zip(("before", "after"), recordings, strict=True):
-        files.write(baseline(list(facts)), directory / f"{name}.sark")
+        files.write_baseline(baseline(list(facts)), directory / f"{name}.sark")
     return directory / "before.sark", directory / "after.sark"
 
 
@@ -201,7 +201,7 @@ def test_exit_codes(pair_of_files, client, options, code):
 def test_the_levels_of_exit_codes(tmp_path):
     facts = {"a": Fact("GET /tenants", "status", "read", 200), "b": Fact("GET /tenants", "status", "read", 203)}
     for name, fact in facts.items():
-        files.write(side(fact), tmp_path / name)
+        files.write_baseline(side(fact), tmp_path / name)
     codes = [sarkmock("compare", str(tmp_path / "a"), str(tmp_path / "b"), "--fail-on", level).returncode
              for level in ("breaking", "risky", "any")]
     assert codes == [0, 1, 1]

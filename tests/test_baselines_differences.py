@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from sarkmock_contracts.baselines.comparing import compare
+from sarkmock_contracts.baselines.comparing import compare_baselines
 from sarkmock_contracts.baselines.facts import Fact, Facts
 from sarkmock_contracts.baselines.files import Baseline
-from sarkmock_contracts.baselines.severity import KINDS, LEVELS
+from sarkmock_contracts.baselines.severity import DIFFERENCE_KINDS, DIFFERENCE_LEVELS
 
 ALL = ("read", "write", "operational")
 
@@ -24,7 +24,7 @@ def side(*facts):
 
 
 def pair(before, after):
-    found = compare(side(*before), side(*after))
+    found = compare_baselines(side(*before), side(*after))
     return [(one.kind, one.of) for one in found.differences], found
 
 
@@ -95,7 +95,7 @@ def test_places():
               Fact("GET /logs", "reach", "", "absent"), Fact("GET /agents", "reach", "", "there")]
     after = [Fact("GET /globals", "reach", "", "absent"), Fact("GET /sysglobals", "reach", "", "there"),
              Fact("GET /logs", "reach", "", "there"), Fact("GET /agents", "reach", "", "absent")]
-    found = compare(baseline(before), baseline(after))
+    found = compare_baselines(baseline(before), baseline(after))
     assert {(one.kind, one.op) for one in found.differences} == {
         ("operation moved", "GET /globals"), ("operation appeared", "GET /logs"), ("operation gone", "GET /agents")}
 
@@ -105,13 +105,13 @@ def test_what_moved_is_compared_where_it_is():
     after = [Fact("GET /globals", "reach", "", "absent"), Fact("GET /sysglobals", "reach", "", "there"),
              Fact("GET /sysglobals", "status", "read", 500)]
     before.append(Fact("GET /sysglobals", "reach", "", "absent"))
-    assert [one.kind for one in compare(baseline(before), baseline(after)).differences] == [
+    assert [one.kind for one in compare_baselines(baseline(before), baseline(after)).differences] == [
         "operation moved", "newly crashes"]
 
 
 @pytest.mark.parametrize(("before", "after"), [("there", "not reached"), ("not reached", "absent")])
 def test_not_reached_is_neither_gone_nor_new(before, after):
-    found = compare(*(baseline([Fact("GET /tenants", "reach", "", is_)]) for is_ in (before, after)))
+    found = compare_baselines(*(baseline([Fact("GET /tenants", "reach", "", is_)]) for is_ in (before, after)))
     assert found.differences == []
     assert [(one.op, one.before, one.after) for one in found.unreached] == [("GET /tenants", before, after)]
 
@@ -126,19 +126,20 @@ def test_what_was_asked_in_one_alone_is_not_fixed():
 def test_limits_and_servers():
     before = [Fact("*", "limit", "requests a minute", 60), Fact("*", "header", "Server", "Apache/2.4.38")]
     after = [Fact("*", "limit", "requests a minute", 30), Fact("*", "header", "Server", "Apache/2.4.59")]
-    assert [one.kind for one in compare(baseline(before), baseline(after)).differences] == [
+    assert [one.kind for one in compare_baselines(baseline(before), baseline(after)).differences] == [
         "limit lowered", "server changed"]
-    assert next(one.kind for one in compare(baseline(after), baseline(before)).differences) == "limit raised"
+    assert next(one.kind for one in compare_baselines(baseline(after), baseline(before)).differences) == "limit raised"
 
 
 @pytest.mark.parametrize(("now", "told"), [(900, ["slower"]), (150, []), (100, [])])
 def test_slower_by_a_factor(now, told):
     times = ({"GET /tenants": 100}, {"GET /tenants": now})
-    found = compare(*(baseline([Fact("GET /tenants", "reach", "", "there")], milliseconds) for milliseconds in times))
+    facts = [Fact("GET /tenants", "reach", "", "there")]
+    found = compare_baselines(*(baseline(facts, milliseconds) for milliseconds in times))
     assert [one.kind for one in found.differences] == told
     assert all(one.level == "informative" for one in found.differences)
 
 
 def test_levels_and_reasons():
-    assert {level for level, _ in KINDS.values()} == set(LEVELS)
-    assert all(len(reason) > 10 for _, reason in KINDS.values())
+    assert {level for level, _ in DIFFERENCE_KINDS.values()} == set(DIFFERENCE_LEVELS)
+    assert all(len(reason) > 10 for _, reason in DIFFERENCE_KINDS.values())

@@ -14,8 +14,8 @@ from sarkmock_contracts.baselines.files import Baseline
 from sarkmock_contracts.baselines.inferring import infer
 from sarkmock_contracts.baselines.match_deviations import actions_of, choose
 from sarkmock_contracts.baselines.mocking import document_of, recording_of
-from sarkmock_contracts.baselines.probes import DEPTHS, values_for, written
-from sarkmock_contracts.baselines.profile import OWN, lines, profile_of, write_profile
+from sarkmock_contracts.baselines.probes import DEPTHS, recorded_value, values_for
+from sarkmock_contracts.baselines.profile import OWN_DEVIATION, profile_from, profile_lines, write_profile
 from sarkmock_contracts.errors import Unfit
 from sarkmock_contracts.spec.boundary_values import split
 
@@ -51,18 +51,18 @@ def agreement(profile):
 
 @pytest.mark.parametrize("allowed", [("read",), ALL], ids=len)
 def test_the_shipped_mock_recorded_and_served_again_answers_every_exchange(allowed, tmp_path):
-    found = profile_of(box_like(load("shipped"), allowed))
+    found = profile_from(box_like(load("shipped"), allowed))
     assert found.left == []
     write_profile(found, tmp_path / "box.yaml")
     same, every = agreement(str(tmp_path / "box.yaml"))
     assert (same, every) == (every, 468)
     assert {one.id for one in deviations(str(tmp_path / "box.yaml"))} == {
-        OWN, *(one.id for one in deviations("shipped"))}
+        OWN_DEVIATION, *(one.id for one in deviations("shipped"))}
 
 
 def test_the_documented_mock_has_no_deviation():
-    found = profile_of(box_like(load(), only="Tenants"))
-    assert list(found.overlay["x-deviations"]) == [OWN]
+    found = profile_from(box_like(load(), only="Tenants"))
+    assert list(found.overlay["x-deviations"]) == [OWN_DEVIATION]
     assert found.left == []
 
 
@@ -82,9 +82,9 @@ def test_boxes_between_the_profiles_are_told_by_what_they_show(section, about, s
 def test_a_box_that_nobody_knows_is_written_out(profile, section, seed, tmp_path):
     mutations = draw(profile, section, random.Random(seed), 3)
     facts = record(mutated(profile, mutations), section)
-    found = profile_of(box(facts, only=section))
+    found = profile_from(box(facts, only=section))
     assert [str(one) for one in found.left] == []
-    own = [name for name in found.overlay["x-deviations"] if name.startswith("box-") and name != OWN]
+    own = [name for name in found.overlay["x-deviations"] if name.startswith("box-") and name != OWN_DEVIATION]
     assert bool(own) is bool(frozenset().union(*(one.expected for one in mutations)))
     write_profile(found, tmp_path / "box.yaml")
     assert load(str(tmp_path / "box.yaml"))["info"]["title"].endswith("https://pbx.example/api")
@@ -95,9 +95,9 @@ def test_what_no_overlay_can_say_is_told():
     for key, fact in list(facts.by_key.items()):
         if (fact.op, fact.fact, fact.of) == ("GET /tenants/{tenant}", "status", "unknown key"):
             facts.by_key[key] = Fact(fact.op, fact.fact, fact.of, 410, fact.by)
-    found = profile_of(box(facts, only="Tenants"))
+    found = profile_from(box(facts, only="Tenants"))
     assert [one.kind for one in found.left] == ["refusal status changed"]
-    assert "not in the profile: GET /tenants/{tenant}: refusal status changed unknown key" in lines(found)
+    assert "not in the profile: GET /tenants/{tenant}: refusal status changed unknown key" in profile_lines(found)
 
 
 TABLES = ("exists", "file", "mime", "{")  # what cannot be judged without a box
@@ -112,7 +112,7 @@ def test_rules_are_found_by_what_they_do(op, field, rules):
         seen = []
         for value in (*values_for(catalogue()[op], field, DEPTHS["usual"]), NOT_SENT):
             messages = validator.errors({} if value is NOT_SENT else {field: laravel(value)}, NoTables()).get(field, [])
-            seen.append(Fact(op, "rule", field, "refused" if messages else "accepted", "", written(value),
+            seen.append(Fact(op, "rule", field, "refused" if messages else "accepted", "", recorded_value(value),
                              tuple(messages)))
     except Exception:
         pytest.skip("of such rules Laravel dies")
@@ -134,7 +134,7 @@ def test_actions_that_do_not_fit_together_are_told():
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory):
     file = tmp_path_factory.mktemp("overlay") / "before.sark"
-    files.write(box_like(load("shipped"), only="Agents"), file)
+    files.write_baseline(box_like(load("shipped"), only="Agents"), file)
     return file
 
 

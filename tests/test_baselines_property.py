@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from sarkmock_contracts.baselines.comparing import compare
+from sarkmock_contracts.baselines.comparing import compare_baselines
 from sarkmock_contracts.baselines.files import Baseline
 
 from tests.mutations import draw, expected, mutated, record, sections
@@ -24,7 +24,7 @@ def category(kind: str) -> str:
 
 def told(before, after):
     allowed = ("read", "write", "operational")
-    found = compare(*(Baseline("x", "usual", allowed, None, facts) for facts in (before, after)))
+    found = compare_baselines(*(Baseline("x", "usual", allowed, None, facts) for facts in (before, after)))
     return {(category(one.kind), one.op, one.of if category(one.kind) in ("field", "rule") else "")
             for one in found.differences}
 

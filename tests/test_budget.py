@@ -5,7 +5,7 @@ from math import inf
 
 import pytest
 from sarkmock_contracts.checks import CHECKS
-from sarkmock_contracts.client.budget import Budget, Speed, minutes, seconds_of
+from sarkmock_contracts.client.budget import Budget, Speed, minutes, parse_seconds
 from sarkmock_contracts.client.http import Request
 from sarkmock_contracts.errors import CannotRun, NewFindings, Spent
 from sarkmock_contracts.judge.oracle import rule_messages
@@ -239,13 +239,13 @@ def test_a_time_is_kept():
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("5m", 300), ("1h", 3600), ("30", 30), (None, None)])
 def test_a_time_is_a_number_and_a_unit(text, seconds):
-    assert seconds_of(text) == seconds
+    assert parse_seconds(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "5 m", "-1m", "0", "0m", "1d", "soon"])
 def test_any_other_time_is_a_mistake(text):
     with pytest.raises(CannotRun, match="--max-time"):
-        seconds_of(text)
+        parse_seconds(text)
 
 
 def test_how_long_requests_take():

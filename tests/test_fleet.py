@@ -9,7 +9,7 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner
-from sarkmock_contracts.fleet import OPTIONS, read_boxes
+from sarkmock_contracts.fleet import FLEET_OPTIONS, read_boxes
 from sarkmock_contracts.options import OPTIONS as ALL
 from sarkmock_contracts.reports import write_files
 from sarkmock_contracts.run import open_run
@@ -55,7 +55,7 @@ def test_a_box_is_checked_with_its_own_options_and_those_of_all(boxes: Path) -> 
 
 def test_every_option_of_a_check_can_stand_in_the_file() -> None:
     single = {"url", "report", "plan", "shard", "update-accepted"}
-    assert OPTIONS.keys() == {option.name for option in ALL} - single
+    assert FLEET_OPTIONS.keys() == {option.name for option in ALL} - single
 
 
 @pytest.mark.parametrize(("old", "new", "line", "said"), [

@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 from sarkmock_contracts.baselines.comparing import Comparison
 from sarkmock_contracts.baselines.files import Baseline
-from sarkmock_contracts.baselines.report import as_html, as_markdown, as_text
-from sarkmock_contracts.baselines.report import describe as described
+from sarkmock_contracts.baselines.report import comparison_html, comparison_markdown, comparison_text
+from sarkmock_contracts.baselines.report import describe_comparison as described
 from sarkmock_contracts.baselines.severity import Difference
 from sarkmock_contracts.client.http import Request, Response
 from sarkmock_contracts.reports import write_files
@@ -49,8 +49,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     write_report(run, console=Console(file=terminal, width=400))
     data = compared()
     return {file.name: file.read_text() for file in directory.iterdir()} | {
-        "terminal": terminal.getvalue(), "compare.txt": as_text(data), "compare.md": as_markdown(data),
-        "compare.html": as_html(data)}
+        "terminal": terminal.getvalue(), "compare.txt": comparison_text(data), "compare.md": comparison_markdown(data),
+        "compare.html": comparison_html(data)}
 
 
 def compared() -> dict[str, object]:

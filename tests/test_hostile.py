@@ -199,7 +199,7 @@ ALLOWLIST = b"- finding: a\n  reason: b\n  until: 2030-01-01\n"
 FILES: dict[str, tuple[str, bytes, Callable[[Path], Any]]] = {
     "seed": ("x.yaml", SEED_FILE, load_seed), "overlay": ("x.yaml", OVERLAY, lambda file: load(str(file))),
     "clients": ("x.json", CLIENTS, read_clients), "journal of clients": ("x.json", JOURNAL, read_clients),
-    "ledger": ("x.jsonl", LEDGER, read_ledger), "baseline": ("x.sark", BASELINE, baselines.read),
+    "ledger": ("x.jsonl", LEDGER, read_ledger), "baseline": ("x.sark", BASELINE, baselines.read_baseline),
     "allowlist": ("x.yaml", ALLOWLIST, read_accepted),
 }
 

@@ -13,7 +13,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from sarkmock_contracts.client.transports import Access, InProcess
 from sarkmock_contracts.state_import.anonymize import CONFIGURATION
-from sarkmock_contracts.state_import.importing import Wanted, guarded, import_state, read_state
+from sarkmock_contracts.state_import.importing import Wanted, guarded_reader, import_state, read_state
 
 from sarkmock import Engine, SarkMock, Seed, State, create_app, load_seed, profiles
 from sarkmock.http.engine import Request
@@ -90,7 +90,7 @@ def engine_of(seed: Seed, profile: str) -> Engine:
 
 def imported(engine: Engine, *, secrets: bool = False) -> tuple[Seed, list[str]]:
     """What is read from a box, by way of the file that it is written to."""
-    box = guarded(InProcess(create_app(engine)))
+    box = guarded_reader(InProcess(create_app(engine)))
     seed = read_state(box, Wanted(secrets=secrets))
     return Seed.of(yaml.safe_load(seed.text())), box.notes
 
@@ -207,7 +207,7 @@ def blind(found: Any) -> Any:
 @pytest.mark.parametrize("profile", profiles())
 def test_nothing_but_reads_is_carried_out(profile: str) -> None:
     box = Box(profile)
-    read_state(guarded(box.wire), Wanted(secrets=True))
+    read_state(guarded_reader(box.wire), Wanted(secrets=True))
     assert {box.hazards[name] for name in box.done} == {"read"}
     assert {request.method for request in box.wire.left} == {"GET"}
 

@@ -18,7 +18,7 @@ from tests.serving import COMMAND
 @pytest.fixture(autouse=True)
 def handlers():
     """The handlers that were there are there again."""
-    before = {number: signal.getsignal(number) for number in interrupts.SIGNALS}
+    before = {number: signal.getsignal(number) for number in interrupts.STOPPING}
     yield
     with interrupts.deferred(""):
         pass  # forgets what was noted
@@ -30,7 +30,7 @@ def raised(number):
     os.kill(os.getpid(), number)
 
 
-@pytest.mark.parametrize("number", interrupts.SIGNALS)
+@pytest.mark.parametrize("number", interrupts.STOPPING)
 def test_a_signal_ends_the_run_before_its_next_request(number):
     suite = open_run(RunOptions())
     interrupts.install()
@@ -51,7 +51,7 @@ def test_a_signal_in_a_callback_that_swallows_exceptions_is_not_lost():
     finally:
         gc.callbacks.pop()
     with pytest.raises(KeyboardInterrupt):
-        interrupts.check()
+        interrupts.raise_if_stopped()
 
 
 def test_asked_twice_it_does_not_wait():
@@ -59,7 +59,7 @@ def test_asked_twice_it_does_not_wait():
     raised(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         raised(signal.SIGINT)
-    interrupts.check()
+    interrupts.raise_if_stopped()
 
 
 def test_a_process_that_sends_nothing_ends_at_once():
@@ -80,11 +80,11 @@ def test_what_must_be_finished_is_finished(capfd):
     with interrupts.deferred("cleaning up"):
         raised(signal.SIGINT)
         raised(signal.SIGTERM)
-        interrupts.check()
+        interrupts.raise_if_stopped()
     assert capfd.readouterr().out == "cleaning up\n" * 2
     raised(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        interrupts.check()
+        interrupts.raise_if_stopped()
 
 
 def wait_for_work(pid, children):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from sarkmock_contracts.client.http import Request
-from sarkmock_contracts.client.login import PASSWORD, TOKEN, logged_in
+from sarkmock_contracts.client.login import PASSWORD, TOKEN_VARIABLE, logged_in
 from sarkmock_contracts.client.transports import Access, OverHttp
 from sarkmock_contracts.errors import CannotRun
 
@@ -58,7 +58,7 @@ def test_a_run_has_a_token_and_leaves_none(box):
         assert OverHttp(box.url, access).send(Request("GET", "/tenants")).status == 200
         assert tokens(box) == 1
     assert tokens(box) == 0
-    assert TOKEN not in os.environ
+    assert TOKEN_VARIABLE not in os.environ
     assert OverHttp(box.url, Access()).send(Request("GET", "/tenants")).status == 404
 
 

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 from sarkmock_contracts.checks import cases
-from sarkmock_contracts.client.har import Cassette, Recorder
+from sarkmock_contracts.client.har import Cassette, CassetteRecorder
 from sarkmock_contracts.client.http import Request, Response
-from sarkmock_contracts.client.rate_limit import Clock, RateLimit, retry_after, seconds_each
+from sarkmock_contracts.client.rate_limit import RateLimit, Timer, retry_after, seconds_each
 from sarkmock_contracts.client.transports import InProcess
 from sarkmock_contracts.errors import CannotRun, Lost, NoAnswer, StaysAway
 from sarkmock_contracts.plugin.plan import Planning
@@ -43,7 +43,7 @@ class Time:
 
     @property
     def clock(self):
-        return Clock(lambda: self.passed, self.sleep)
+        return Timer(lambda: self.passed, self.sleep)
 
 
 class Box:
@@ -281,7 +281,7 @@ def test_trouble_is_no_deviation_whoever_meets_it():
 def test_every_attempt_is_in_the_record_of_traffic(tmp_path):
     box = Box()
     cassette = Cassette(tmp_path / "traffic.har")
-    paced = RateLimit(Recorder(box, cassette), "auto", box.time.clock)
+    paced = RateLimit(CassetteRecorder(box, cassette), "auto", box.time.clock)
     box.script = [(REFUSED, False), (GATEWAY, False), (Response(429, (("Retry-After", "1"),), b""), False)]
     paced.answered = True
     assert paced.send(TENANTS).ok

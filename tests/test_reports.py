@@ -16,7 +16,7 @@ import jsonschema_rs
 import pytest
 import sarkmock_contracts.reports
 import yaml
-from sarkmock_contracts.client.har import Cassette, Recorder
+from sarkmock_contracts.client.har import Cassette, CassetteRecorder
 from sarkmock_contracts.client.http import Request, with_json
 from sarkmock_contracts.client.target import Target
 from sarkmock_contracts.judge.conformance import Problem
@@ -170,7 +170,7 @@ def test_har_holds_all_traffic(reports):
 def test_har_is_written_as_it_happens(tmp_path):
     """A long run's traffic does not stay in memory: after each exchange there is more in the file."""
     cassette = Cassette(tmp_path / "traffic.har")
-    target = Target(Recorder(embedded("documented"), cassette))
+    target = Target(CassetteRecorder(embedded("documented"), cassette))
     sizes = []
     for _ in range(3):
         for _ in range(40):

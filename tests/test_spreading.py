@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from sarkmock_contracts.client.http import with_json
-from sarkmock_contracts.plugin.xdist import gather, seen
+from sarkmock_contracts.plugin.xdist import gather, worker_seen
 from sarkmock_contracts.run import open_run
 from sarkmock_contracts.run_options import RunOptions
 
@@ -26,7 +26,7 @@ def test_what_a_worker_saw_is_gathered():
         with suite.watch():
             suite.send(with_json("PUT", suite.fixtures.request(operation).path, {"localarea": "2.5"}))
     requests = worker.target.requests + main.target.requests
-    gather(main, seen(worker))
+    gather(main, worker_seen(worker))
     finding = next(finding for finding in main.findings if finding.identity.field == "localarea")
     assert finding.count == 2
     assert finding.deviations == ("tenant-localarea-numeric",)

@@ -10,7 +10,7 @@ import pytest
 from sarkmock_contracts.baselines.facts import Facts
 from sarkmock_contracts.baselines.files import Baseline
 from sarkmock_contracts.baselines.mocking import profile_baseline
-from sarkmock_contracts.baselines.profile import profile_of, write_profile
+from sarkmock_contracts.baselines.profile import profile_from, write_profile
 from sarkmock_contracts.baselines.progress import Steps
 
 from sarkmock import Engine, State
@@ -42,7 +42,7 @@ def test_its_overlay_answers_as_it_was_recorded(file: Path, hazards: tuple[str, 
     box = profile_baseline(file.parent.name, Baseline("", "quick", hazards, None, Facts()))
     began = time.monotonic()
     with Steps() as steps:
-        write_profile(profile_of(box, steps), profile)
+        write_profile(profile_from(box, steps), profile)
     assert time.monotonic() - began < 60
     assert [str(difference) for difference in differences(file, NTH, str(profile))] == []
 

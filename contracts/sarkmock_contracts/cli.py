@@ -15,8 +15,9 @@ import click
 
 from .options import Option, options
 
-FILE = click.Path(dir_okay=False, path_type=Path)
-TYPES: dict[str, click.ParamType[Any]] = {"accept": click.Path(dir_okay=False), "report": click.Path(file_okay=False)}
+FILE_PATH = click.Path(dir_okay=False, path_type=Path)
+OPTION_TYPES: dict[str, click.ParamType[Any]] = {
+    "accept": click.Path(dir_okay=False), "report": click.Path(file_okay=False)}
 EXTRA = "sarkmock[check]"
 Command = Callable[..., Any]
 
@@ -33,7 +34,7 @@ def takes(*groups: str) -> Callable[[Command], Command]:
 def as_click(option: Option) -> Callable[[Command], Command]:
     if option.kind is bool:
         return click.option(f"--{option.name}", is_flag=True, help=option.help)
-    kind = TYPES.get(option.name, click.IntRange(min=option.least) if option.kind is int else None)
+    kind = OPTION_TYPES.get(option.name, click.IntRange(min=option.least) if option.kind is int else None)
     return click.option(f"--{option.name}", type=kind, multiple=option.kind is list, metavar=option.metavar,
                         default=None if option.kind is list else option.default, help=option.help,
                         show_default=option.default is not None, shell_complete=PROFILES.get(option.name))
@@ -131,7 +132,7 @@ def check(url: str | None, processes: str | None, **values: Any) -> int:
 
 
 @click.command()
-@click.argument("ledger", type=FILE)
+@click.argument("ledger", type=FILE_PATH)
 @takes("rate", "login", "header")
 @runs
 def cleanup(ledger: Path, rate: str, login: str | None, header: tuple[str, ...]) -> int:
@@ -158,7 +159,7 @@ def cleanup(ledger: Path, rate: str, login: str | None, header: tuple[str, ...])
 
 @click.command()
 @click.argument("url")
-@click.option("-o", "--output", type=FILE, required=True, metavar="FILE", help="File to write the baseline to.")
+@click.option("-o", "--output", type=FILE_PATH, required=True, metavar="FILE", help="File to write the baseline to.")
 @click.option("--depth", type=click.Choice(["quick", "usual", "full"]), default="usual", show_default=True,
               help="How many values are tried on every variable.")
 @takes("limits", "rate")
@@ -186,11 +187,11 @@ def baseline(url: str, output: Path, depth: str, force: bool, plan: bool, **valu
 
     wish = wish_for(url, values, depth=depth, **{name: values[name] for name in ("rate", "budget", "max_time", "only")})
     if plan:
-        for line in commands.plan_lines(wish):
+        for line in commands.recording_plan(wish):
             click.echo(line)
         return 0
     try:
-        found = commands.record(wish, output, force)
+        found = commands.record_baseline(wish, output, force)
     except KeyboardInterrupt:
         click.echo("interrupted; the same command resumes the recording", err=True)
         raise
@@ -205,7 +206,7 @@ def baseline(url: str, output: Path, depth: str, force: bool, plan: bool, **valu
 @click.argument("after")
 @click.option("--fail-on", type=click.Choice(["breaking", "risky", "any"]), default="breaking", show_default=True,
               help="Exit with 1 if there is a difference of this level or a worse one.")
-@click.option("--clients", type=FILE, metavar="FILE",
+@click.option("--clients", type=FILE_PATH, metavar="FILE",
               help="What a client uses (YAML, HAR or the mock's journal): only differences that concern it fail.")
 @click.option("--slower", type=click.FloatRange(min=1, min_open=True), default=2.0, show_default=True, metavar="FACTOR",
               help="Report responses that take longer by this factor.")
@@ -235,22 +236,23 @@ def compare(before: str, after: str, fail_on: str, clients: Path | None, slower:
         sarkmock compare before.sark after.sark --json | jq '.differences[] | select(.level == "breaking")'
     """
     from .baselines import commands
-    from .baselines.report import as_text, describe
+    from .baselines.report import comparison_text, describe_comparison
     from .reports.data import as_json as json_text
 
     one, other, troubles = commands.sides(before, after, lambda: wish_for(after, values, rate=values["rate"]))
     comparison = commands.compare_with(one, other, clients, slower)
-    data = describe(comparison, str(clients) if clients else None)
+    data = describe_comparison(comparison, str(clients) if clients else None)
     if report is not None:
         commands.write_reports(data, report)
-    click.echo(json_text(data) if as_json else as_text(data), nl=False)
+    click.echo(json_text(data) if as_json else comparison_text(data), nl=False)
     report_residue(troubles)
     return 1 if troubles or commands.fails(comparison, fail_on, clients is not None) else 0
 
 
 @click.command()
-@click.argument("baseline", type=FILE)
-@click.option("-o", "--output", type=FILE, required=True, metavar="FILE", help="File to write the overlay to; *.yaml.")
+@click.argument("baseline", type=FILE_PATH)
+@click.option("-o", "--output", type=FILE_PATH, required=True, metavar="FILE",
+              help="File to write the overlay to; *.yaml.")
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @runs
 def overlay(baseline: Path, output: Path, force: bool) -> int:
@@ -274,7 +276,8 @@ def overlay(baseline: Path, output: Path, force: bool) -> int:
 
 @click.command("import")
 @click.argument("url")
-@click.option("-o", "--output", type=FILE, metavar="FILE", help="File to write the seed to; default: standard output.")
+@click.option("-o", "--output", type=FILE_PATH, metavar="FILE",
+              help="File to write the seed to; default: standard output.")
 @click.option("--with-secrets", is_flag=True,
               help="Keep passwords and PINs, and import backups and snapshots, too; only you can read the file.")
 @click.option("--tables-only", is_flag=True, help="Import rows only: no files, no runtime values of extensions.")

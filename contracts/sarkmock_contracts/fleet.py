@@ -19,17 +19,18 @@ from sarkmock.suite_api import FileError, line_of, read_yaml, write_whole
 from .errors import CannotRun
 from .options import Option, options
 from .reports.data import Data
-from .reports.html import page
+from .reports.html import render_page
 from .reports.markdown import MARKS, cell
 from .reports.merging import read_report
 
-NAME = re.compile(r"\w[\w.-]{0,63}")
-OURS = ("report", "plan", "shard", "update-accepted")  # options that mean a single run
-GROUPS = ("check", "limits", "rate", "safety", "access", "login", "header")
-OPTIONS: Mapping[str, Option] = {option.name: option for option in options(*GROUPS) if option.name not in OURS}
-TEMPLATE = Path(__file__).parent / "reports" / "fleet.html.j2"
-Place = tuple[str | int, ...]
-COUNTS = ("new", "expired", "accepted", "known", "fixed")
+BOX_NAME = re.compile(r"\w[\w.-]{0,63}")
+SINGLE_RUN_OPTIONS = ("report", "plan", "shard", "update-accepted")  # options that mean a single run
+FLEET_GROUPS = ("check", "limits", "rate", "safety", "access", "login", "header")
+FLEET_OPTIONS: Mapping[str, Option] = {option.name: option
+                                          for option in options(*FLEET_GROUPS) if option.name not in SINGLE_RUN_OPTIONS}
+FLEET_TEMPLATE = Path(__file__).parent / "reports" / "fleet.html.j2"
+YamlPath = tuple[str | int, ...]
+FLEET_COUNTS = ("new", "expired", "accepted", "known", "fixed")
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def read_boxes(file: Path) -> list[Box]:
     for key in content:
         if key not in ("boxes", "defaults"):
             raise FileError(file, line_of(file, (key,)), f"{key}: unknown key; there is boxes, defaults")
-    defaults = values_of(file, ("defaults",), content.get("defaults") or {}, OPTIONS)
+    defaults = option_values(file, ("defaults",), content.get("defaults") or {}, FLEET_OPTIONS)
     found: list[Box] = []
     for index, entry in enumerate(content["boxes"]):
         box = box_of(file, ("boxes", index), entry, defaults)
@@ -67,18 +68,18 @@ def read_boxes(file: Path) -> list[Box]:
     return found
 
 
-def box_of(file: Path, place: Place, entry: Any, defaults: Mapping[str, Any]) -> Box:
-    values = values_of(file, place, entry, {"name": None, "url": None, **OPTIONS})
+def box_of(file: Path, place: YamlPath, entry: Any, defaults: Mapping[str, Any]) -> Box:
+    values = option_values(file, place, entry, {"name": None, "url": None, **FLEET_OPTIONS})
     for name in ("name", "url"):
         if not isinstance(values.get(name), str):
             raise FileError(file, line_of(file, place), f"{name}: is missing, or not a text")
-    if not NAME.fullmatch(values["name"]):
+    if not BOX_NAME.fullmatch(values["name"]):
         raise FileError(file, line_of(file, (*place, "name")), "name: must be letters, digits, dots and hyphens")
     name, url = values.pop("name"), values.pop("url")
     return Box(name, url, {**defaults, **values})
 
 
-def values_of(file: Path, place: Place, entry: Any, known: Mapping[str, Option | None]) -> dict[str, Any]:
+def option_values(file: Path, place: YamlPath, entry: Any, known: Mapping[str, Option | None]) -> dict[str, Any]:
     """A mapping of options, each of which `sarkmock check` has."""
     if not isinstance(entry, dict):
         raise FileError(file, line_of(file, place), "must be a mapping")
@@ -86,13 +87,13 @@ def values_of(file: Path, place: Place, entry: Any, known: Mapping[str, Option |
         if key not in known:
             raise FileError(file, line_of(file, (*place, str(key))), f"{key}: unknown key; there is {', '.join(known)}")
         option = known[key]
-        if option is not None and not fits(option, value):
+        if option is not None and not option_takes(option, value):
             kind = {bool: "true or false", list: "a list of texts", int: "a whole number"}.get(option.kind, "a text")
             raise FileError(file, line_of(file, (*place, key)), f"{key}: must be {kind}")
     return dict(entry)
 
 
-def fits(option: Option, value: Any) -> bool:
+def option_takes(option: Option, value: Any) -> bool:
     if option.kind is list:
         return isinstance(value, list) and all(isinstance(one, str) for one in value)
     if option.kind is bool or isinstance(value, bool):
@@ -123,16 +124,16 @@ def check_all(boxes: Sequence[Box], output: Path) -> None:
             raise
 
 
-def summary(boxes: Sequence[Box], output: Path) -> Data:
+def fleet_summary(boxes: Sequence[Box], output: Path) -> Data:
     """What the reports of the boxes say, and what they have in common."""
     reports = {box.name: report_of(output / box.name / "report.json") for box in boxes}
-    lines = [line(box, reports[box.name]) for box in boxes]
+    lines = [fleet_line(box, reports[box.name]) for box in boxes]
     causes: dict[str, list[str]] = {}
     for name, report in reports.items():
         for cause in report["causes"] if report else ():
             causes.setdefault(cause["title"], []).append(name)
     shared = sorted(causes.items(), key=lambda pair: (-len(pair[1]), pair[0]))
-    return {"format": "sarkmock-fleet/1", "result": worst([one["result"] for one in lines]), "boxes": lines,
+    return {"format": "sarkmock-fleet/1", "result": worst_result([one["result"] for one in lines]), "boxes": lines,
             "causes": [{"title": title, "boxes": names} for title, names in shared]}
 
 
@@ -140,25 +141,25 @@ def report_of(file: Path) -> Data | None:
     return read_report(file) if file.is_file() else None
 
 
-def line(box: Box, report: Data | None) -> Data:
+def fleet_line(box: Box, report: Data | None) -> Data:
     """One box of the summary; one without a report could not be checked."""
     if report is None:
         return {"name": box.name, "url": box.url, "result": "stopped", "version": "", "requests": 0, "started": "",
-                "summary": dict.fromkeys(COUNTS, 0), "report": None}
+                "summary": dict.fromkeys(FLEET_COUNTS, 0), "report": None}
     run = report["run"]
     return {"name": box.name, "url": box.url, "result": report["result"], "version": report["target"]["version"],
             "requests": run["requests"], "started": run["started"],
-            "summary": {name: report["summary"][name] for name in COUNTS}, "report": f"{box.name}/report.html"}
+            "summary": {name: report["summary"][name] for name in FLEET_COUNTS}, "report": f"{box.name}/report.html"}
 
 
-def worst(results: Sequence[str]) -> str:
+def worst_result(results: Sequence[str]) -> str:
     return next((result for result in ("failed", "stopped") if result in results), "passed")
 
 
 def write_summary(data: Data, output: Path) -> None:
     texts = {"fleet.json": json.dumps(data, indent=2, ensure_ascii=False) + "\n",
-             "index.html": page(TEMPLATE, {}, data=data, counts=COUNTS),
-             "summary.md": "\n".join(as_markdown(data)) + "\n"}
+             "index.html": render_page(FLEET_TEMPLATE, {}, data=data, counts=FLEET_COUNTS),
+             "summary.md": "\n".join(fleet_markdown(data)) + "\n"}
     try:
         output.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
@@ -167,12 +168,12 @@ def write_summary(data: Data, output: Path) -> None:
         raise CannotRun(f"{output}: {error.strerror}") from None
 
 
-def as_markdown(data: Data) -> Iterator[str]:
+def fleet_markdown(data: Data) -> Iterator[str]:
     yield f"## {MARKS[data['result']]} {len(data['boxes'])} boxes: {data['result']}"
-    yield from ("", f"| box | result | answers as | {' | '.join(COUNTS)} | requests |",
-                f"| --- | --- | --- |{' --: |' * (len(COUNTS) + 1)}")
+    yield from ("", f"| box | result | answers as | {' | '.join(FLEET_COUNTS)} | requests |",
+                f"| --- | --- | --- |{' --: |' * (len(FLEET_COUNTS) + 1)}")
     for one in data["boxes"]:
-        counts = " | ".join(str(one["summary"][name]) for name in COUNTS)
+        counts = " | ".join(str(one["summary"][name]) for name in FLEET_COUNTS)
         yield (f"| {cell(one['name'])} | {MARKS[one['result']]} {one['result']} | {cell(one['version'])} | {counts} "
                f"| {one['requests']} |")
     if data["causes"]:

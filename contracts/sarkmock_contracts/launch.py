@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 
@@ -18,13 +17,13 @@ from .plugin import Given
 from .plugin.console import Display
 from .plugin.verdict import read_accepted_of
 from .plugin.xdist import can_spread, refuse_to_spread
+from .pytest_entry import HOME
 from .run import AUTO, open_run
 from .run_options import RunOptions
 
-HOME = Path(__file__).parent
 COULD_NOT_RUN = 2
-CODES = {int(pytest.ExitCode.OK): 0, int(pytest.ExitCode.TESTS_FAILED): 1}
-MOST = 4  # processes that are started without being asked for: more do not end sooner
+PYTEST_CODES = {int(pytest.ExitCode.OK): 0, int(pytest.ExitCode.TESTS_FAILED): 1}
+MOST_PROCESSES = 4  # processes that are started without being asked for: more do not end sooner
 
 
 def processes_for(options: RunOptions, wanted: str | None) -> int:
@@ -32,7 +31,7 @@ def processes_for(options: RunOptions, wanted: str | None) -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if wanted is None:
         spreads = can_spread(options) and options.only is None and find_spec("xdist") is not None
-        return min(cores, MOST) if spreads else 1
+        return min(cores, MOST_PROCESSES) if spreads else 1
     if wanted != "auto" and not (wanted.isdigit() and int(wanted)):
         raise CannotRun("-n takes a number of processes, or auto")
     if find_spec("xdist") is None:
@@ -57,7 +56,7 @@ def run_checks(options: RunOptions, processes: int = 1) -> int:
             str(HOME / "test_contract.py")], plugins=[given])
     if given.error:
         raise CannotRun(given.error)
-    return CODES.get(int(code), COULD_NOT_RUN)
+    return PYTEST_CODES.get(int(code), COULD_NOT_RUN)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from .cli import FILE, runs
+from .cli import FILE_PATH, runs
 
 
 @click.command()
@@ -30,13 +30,13 @@ def report(action: str, directories: tuple[Path, ...], output: Path | None) -> i
     """
     from rich.console import Console
 
-    from .reports.merging import merge
+    from .reports.merging import merge_reports
 
-    return merge(directories, output, Console())
+    return merge_reports(directories, output, Console())
 
 
 @click.command()
-@click.argument("boxes", type=FILE)
+@click.argument("boxes", type=FILE_PATH)
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), default="fleet", show_default=True,
               metavar="DIR", help="Directory for the reports of the boxes and the summary.")
 @click.option("--box", "names", multiple=True, metavar="NAME", help="Check this box only. Can be given several times.")
@@ -59,7 +59,7 @@ def fleet(boxes: Path, output: Path, names: tuple[str, ...], matrix: bool, summa
         sarkmock fleet boxes.yaml --summary -o fleet     and what all of them found
     """
     from . import fleet as many
-    from .reports.merging import CODES
+    from .reports.merging import EXIT_CODES
 
     listed = many.read_boxes(boxes)
     if matrix:
@@ -68,8 +68,8 @@ def fleet(boxes: Path, output: Path, names: tuple[str, ...], matrix: bool, summa
     chosen = many.chosen(listed, names)
     if not summarise:
         many.check_all(chosen, output)
-    found = many.summary(chosen, output)
+    found = many.fleet_summary(chosen, output)
     many.write_summary(found, output)
-    for line in many.as_markdown(found):
+    for line in many.fleet_markdown(found):
         click.echo(line)
-    return CODES[found["result"]]
+    return EXIT_CODES[found["result"]]

@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 from sarkmock.suite_api import BASE, Deviation, Engine, Operation, api_application, deviations, load, profiles
 
-from .client.budget import Budget, Speed, seconds_of
-from .client.har import Cassette, Recorder
+from .client.budget import Budget, Speed, parse_seconds
+from .client.har import Cassette, CassetteRecorder
 from .client.http import Exchange, Request, Response
 from .client.interrupts import Interrupts
-from .client.rate_limit import Clock, RateLimit
+from .client.rate_limit import RateLimit, Timer
 from .client.target import Client, Target
 from .client.transports import InProcess, Layer, OverHttp, SignedIn, Transport
 from .errors import CannotRun, NewFindings, Unanswered, Unavailable, Withheld
@@ -35,7 +35,7 @@ from .safety.fingerprint import Fingerprint, fingerprint
 from .safety.gate import Gate
 from .safety.guards import Safety
 from .safety.preflight import preflight
-from .safety.retry_safety import undone
+from .safety.retry_safety import is_undone
 from .spec.contract import Contract, in_section
 from .spec.live_tables import LiveTables
 
@@ -65,7 +65,7 @@ class Run:
     """What the checks share. A problem becomes a finding; nothing here raises for one."""
 
     def __init__(self, contract: Contract, transport: Transport, options: RunOptions | None = None, *,
-                 accepted: Accepted | None = None, watcher: Watcher | None = None, clock: Clock | None = None) -> None:
+                 accepted: Accepted | None = None, watcher: Watcher | None = None, clock: Timer | None = None) -> None:
         self.contract = contract
         self.options = options or RunOptions()
         self.watcher = watcher or Nobody()
@@ -90,11 +90,11 @@ class Run:
     def _safety(self, url: str) -> Safety:
         return Safety(self.contract, url, self.options.caution, self.options.profile, self)
 
-    def _way_out(self, transport: Transport, clock: Clock | None) -> Transport:
+    def _way_out(self, transport: Transport, clock: Timer | None) -> Transport:
         """The layers of every request, the outermost first."""
-        seconds = seconds_of(self.options.max_time)
+        seconds = parse_seconds(self.options.max_time)
         limits = (self.options.budget, seconds, self._spent, self._owed)
-        recorder = Recorder(transport, self.cassette) if self.cassette else transport
+        recorder = CassetteRecorder(transport, self.cassette) if self.cassette else transport
         if self.safety is None:
             return Interrupts(Budget(recorder, *limits))
         return Interrupts(Budget(self.safety.gate(RateLimit(
@@ -215,7 +215,7 @@ class Run:
     # for its layers
 
     def _may_repeat(self, request: Request) -> bool:
-        return undone(self.contract, self.fixtures, self.contract.operation_of(request), request)
+        return is_undone(self.contract, self.fixtures, self.contract.operation_of(request), request)
 
     def _spent(self) -> int:
         """Requests that really left, those that had to be repeated included."""
@@ -289,7 +289,7 @@ def open_run(options: RunOptions, accepted: Accepted | None = None, watcher: Wat
         options.caution.check(options.url)
     if options.profile == AUTO and (options.plan or not (options.url or options.target_profile)):
         raise CannotRun(f"--profile {AUTO} asks a target which version it is: name its URL, without --plan")
-    transport = (OverHttp(options.url, options.caution.access, seconds_of(options.max_time)) if options.url
+    transport = (OverHttp(options.url, options.caution.access, parse_seconds(options.max_time)) if options.url
                  else embedded(options.target_profile or options.profile))
     found = None
     if options.profile == AUTO:

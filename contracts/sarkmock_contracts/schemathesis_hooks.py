@@ -20,9 +20,9 @@ from sarkmock.suite_api import FileError, Operation, load, profiles
 
 from .checks.boundaries import Packet
 from .checks.boundary_sweep import edge_packets
-from .checks.fuzz import aim
+from .checks.fuzz import Case, aim
 from .checks.minimal_rules import covering_packets
-from .client.bodies import File
+from .client.bodies import UploadFile
 from .client.http import ACCEPT
 from .client.target import read_environ
 from .errors import CannotRun, NoBounds, NotSent, Unanswered, Unavailable
@@ -33,21 +33,20 @@ from .run import Run, open_run
 from .run_options import RunOptions
 
 ALLOW = "SARKMOCK_ALLOW"  # hazards beside read, such as "writes operational"
-PROFILE = "SARKMOCK_PROFILE"  # for a document that the package does not know
-HAZARDS = {"writes": "allow_writes", "operational": "allow_operational", "disruptive": "allow_disruptive"}
+PROFILE_VARIABLE = "SARKMOCK_PROFILE"  # for a document that the package does not know
+HAZARD_OPTIONS = {"writes": "allow_writes", "operational": "allow_operational", "disruptive": "allow_disruptive"}
 CASE_ID = "HTTP_X_SCHEMATHESIS_TESTCASEID"
 # The oracle judges data, field by field, and conformance the bodies; Laravel answers other methods in its own way.
 SUPERSEDED = {"AcceptedNegativeData", "RejectedPositiveData", "ServerError", "ContentTypeServerError",
               "JsonSchemaError", "UnsupportedMethodResponse", "AllowHeaderMismatch"}
-Case = schemathesis.Case[Any]
-_session: Session | None = None
+_session: StRun | None = None
 
 
-class Session:
+class StRun:
     """One `st run`: the run of the suite through which it leaves, and what that found."""
 
     def __init__(self, schema: Any) -> None:
-        self.run = open_run(options_of(schema))
+        self.run = open_run(st_options(schema))
         if self.run.safety is not None:
             with self.run.budget.removing():
                 self.run.safety.begin()
@@ -109,30 +108,30 @@ class Session:
         return [*safety_lines(self.run), *([f"known deviations: {', '.join(met)}"] if met else [])]
 
 
-def options_of(schema: Any) -> RunOptions:
+def st_options(schema: Any) -> RunOptions:
     """The options of the run, from Schemathesis' configuration and the environment."""
     config = schema.config
     allowed = os.environ.get(ALLOW, "").replace(",", " ").split()
-    if not set(allowed) <= HAZARDS.keys():
-        raise CannotRun(f"{ALLOW}={os.environ[ALLOW]}: the words are {', '.join(HAZARDS)}")
+    if not set(allowed) <= HAZARD_OPTIONS.keys():
+        raise CannotRun(f"{ALLOW}={os.environ[ALLOW]}: the words are {', '.join(HAZARD_OPTIONS)}")
     verify = config.tls_verify
     return RunOptions.of({
-        "url": (config.base_url or schema.get_base_url()).rstrip("/"), "profile": profile_of(schema.raw_schema),
+        "url": (config.base_url or schema.get_base_url()).rstrip("/"), "profile": st_profile(schema.raw_schema),
         "insecure": verify is False, "ca": verify if isinstance(verify, str) else None,
         "header": tuple(f"{name}: {value}" for name, value in (config.headers or {}).items()),
-        "yes_i_mean": os.environ.get("SARKMOCK_YES_I_MEAN"), **{HAZARDS[name]: True for name in allowed}})
+        "yes_i_mean": os.environ.get("SARKMOCK_YES_I_MEAN"), **{HAZARD_OPTIONS[name]: True for name in allowed}})
 
 
-def profile_of(document: dict[str, Any]) -> str:
+def st_profile(document: dict[str, Any]) -> str:
     """The profile whose document was loaded."""
-    named = os.environ.get(PROFILE)
+    named = os.environ.get(PROFILE_VARIABLE)
     found = named or next((name for name in profiles() if load(name)["info"] == document.get("info")), None)
     if found is None:
-        raise CannotRun(f"the document is not one that `sarkmock spec` prints; name its profile in {PROFILE}")
+        raise CannotRun(f"the document is not one that `sarkmock spec` prints; name its profile in {PROFILE_VARIABLE}")
     return found
 
 
-def session_of() -> Session:
+def session_of() -> StRun:
     assert _session is not None, "after_load_schema comes first"
     return _session
 
@@ -142,7 +141,7 @@ def after_load_schema(context: schemathesis.HookContext, schema: Any) -> None:
     """Let all traffic leave through the suite."""
     global _session  # noqa: PLW0603
     try:
-        _session = schema.app = Session(schema)
+        _session = schema.app = StRun(schema)
     except (CannotRun, FileError, Unanswered) as error:
         raise SystemExit(f"sarkmock: {error}") from None
 
@@ -171,13 +170,13 @@ def before_add_examples(context: schemathesis.HookContext, examples: list[Case])
     if operation is None or not operation.rules or not session.run.permits(operation):
         return
     with session.lock:
-        for packet in packets(session.run, operation):
-            if not any(isinstance(value, File) for value in packet.body.values()):
+        for packet in st_packets(session.run, operation):
+            if not any(isinstance(value, UploadFile) for value in packet.body.values()):
                 path = session.run.fixtures.path(operation, packet.body) if operation.parameters else {}
                 examples.append(target.Case(path_parameters=path, body=packet.body, media_type=ACCEPT[1]))
 
 
-def packets(run: Run, operation: Operation) -> Iterator[Packet]:
+def st_packets(run: Run, operation: Operation) -> Iterator[Packet]:
     for table in (covering_packets, edge_packets):
         try:
             yield from table(run, operation)

@@ -14,7 +14,7 @@ from sarkmock.cli.completion import names_or_file
 from sarkmock.cli.output import console, print_json
 from sarkmock.spec import yaml12
 from sarkmock.spec.loading import Document, load
-from sarkmock.spec.operations import Operation, body_schema, compile_document, lines
+from sarkmock.spec.operations import Operation, body_schema, compile_document, source_lines
 from sarkmock.spec.profiles import BASE, profiles
 
 HAZARD_STYLES = {"read": "green", "write": "yellow", "operational": "magenta", "disruptive": "bold red"}
@@ -74,7 +74,7 @@ def route(document: Document, operation: Operation) -> dict[str, Any]:
     return {
         "id": operation.id, "method": operation.method, "path": operation.path, "section": operation.section,
         "summary": operation.spec["summary"], "hazard": operation.hazard, "lines": list(operation.source),
-        "rules": {name: {"rules": rules, "lines": list(lines(properties[name].get("x-source", ())))}
+        "rules": {name: {"rules": rules, "lines": list(source_lines(properties[name].get("x-source", ())))}
                   for name, rules in operation.rules.items()}}
 
 

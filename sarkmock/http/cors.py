@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from sarkmock.http.replies import Reply
 
 Environ = Mapping[str, Any]
-METHOD, HEADERS = "HTTP_ACCESS_CONTROL_REQUEST_METHOD", "HTTP_ACCESS_CONTROL_REQUEST_HEADERS"
+METHOD_KEY, HEADERS_KEY = "HTTP_ACCESS_CONTROL_REQUEST_METHOD", "HTTP_ACCESS_CONTROL_REQUEST_HEADERS"
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
@@ -34,9 +34,9 @@ class EchoOrigin:
         if not (is_preflight(environ) and is_foreign(environ)):
             return None
         headers = {"Access-Control-Allow-Origin": environ["HTTP_ORIGIN"],
-                   "Access-Control-Allow-Methods": environ[METHOD].upper()}
-        if HEADERS in environ:
-            headers["Access-Control-Allow-Headers"] = environ[HEADERS].upper()
+                   "Access-Control-Allow-Methods": environ[METHOD_KEY].upper()}
+        if HEADERS_KEY in environ:
+            headers["Access-Control-Allow-Headers"] = environ[HEADERS_KEY].upper()
         return Reply(None, 204, headers)
 
     def exposed(self, reply: Reply, environ: Environ) -> Reply:
@@ -51,9 +51,9 @@ class AnyOrigin:
     def preflight(self, environ: Environ) -> Reply | None:
         if not is_preflight(environ):
             return None
-        headers = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": environ[METHOD]}
-        if HEADERS in environ:
-            headers["Access-Control-Allow-Headers"] = environ[HEADERS]
+        headers = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": environ[METHOD_KEY]}
+        if HEADERS_KEY in environ:
+            headers["Access-Control-Allow-Headers"] = environ[HEADERS_KEY]
         return Reply(None, 204, headers | {"Access-Control-Max-Age": "0",
                                            "Vary": "Access-Control-Request-Method, Access-Control-Request-Headers"})
 
@@ -65,7 +65,7 @@ class AnyOrigin:
 
 
 def is_preflight(environ: Environ) -> bool:
-    return environ["REQUEST_METHOD"] == "OPTIONS" and METHOD in environ
+    return environ["REQUEST_METHOD"] == "OPTIONS" and METHOD_KEY in environ
 
 
 def is_foreign(environ: Environ) -> bool:

@@ -28,7 +28,7 @@ from sarkmock.spec.profiles import BASE, canonical
 from sarkmock.spec.yaml12 import FileError
 
 API_TOKEN = re.compile(r"[1-9][0-9]{0,8}\|[A-Za-z0-9]{8,}")
-METHOD = re.compile("[A-Z]+")
+METHOD_WORD = re.compile("[A-Z]+")
 WEB_SERVERS: Mapping[str, BeforePhp] = {"apache": apache}
 HTML = "text/html; charset=UTF-8"
 TRIES = 3  # of changing the state while requests are answered
@@ -205,12 +205,12 @@ def answer(program: Program, state: State, request: Request) -> Reply:
     try:
         return carry_out(program, state, request)
     except Refusal as refusal:
-        return refusal.reply(program.framework, path_of(request))
+        return refusal.reply(program.framework, laravel_path(request))
     except PhpError as error:
         return crashed(program, error)
 
 
-def path_of(request: Request) -> str:
+def laravel_path(request: Request) -> str:
     """The whole path as Laravel's messages show it: percent-encoded, without slashes at its ends."""
     return (request.raw_path or quote(f"api/{request.path.removeprefix('/')}", errors="surrogateescape")).strip("/")
 
@@ -221,8 +221,8 @@ def carry_out(program: Program, state: State, request: Request) -> Reply:
     content_type = request.headers.get("Content-Type", "")
     everything, post = php.read_input(request.method, content_type, request.query, request.body,
                                       program.framework.trim)
-    method = meant_method(program, request, everything, post)
-    if request.method == "POST" and not METHOD.fullmatch(method):
+    method = method_of_request(program, request, everything, post)
+    if request.method == "POST" and not METHOD_WORD.fullmatch(method):
         # Laravel's words for Symfony's SuspiciousOperationException
         raise NoRoute("Bad hostname provided.")
     if method == "HEAD" != request.method:
@@ -241,7 +241,7 @@ def carry_out(program: Program, state: State, request: Request) -> Reply:
     return reply
 
 
-def meant_method(program: Program, request: Request, everything: dict[str, Any], post: dict[str, Any]) -> str:
+def method_of_request(program: Program, request: Request, everything: dict[str, Any], post: dict[str, Any]) -> str:
     """The method that overrides a POST."""
     named = request.headers.get("X-HTTP-Method-Override")
     if program.framework.method_override == "lenient" or request.method != "POST":

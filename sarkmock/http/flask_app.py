@@ -21,13 +21,13 @@ from sarkmock.http.cors import POLICIES, Cors
 from sarkmock.http.engine import Engine
 from sarkmock.http.replies import Disturbed
 from sarkmock.http.throttle import Throttle
-from sarkmock.http.wsgi import API_PATH, Answer, Api, Application, Gateway, cut, status_line, wait
+from sarkmock.http.wsgi import API_PATH, Answer, Api, Gateway, WsgiApplication, cut, status_line, wait
 from sarkmock.journal import Journal
 from sarkmock.spec.operations import Operation
 from sarkmock.ui import add_page
 
-NAME = "sarkmock"
-SIGNALS = (signals.request_started, signals.request_finished, signals.request_tearing_down,
+EXTENSION_NAME = "sarkmock"
+FLASK_SIGNALS = (signals.request_started, signals.request_finished, signals.request_tearing_down,
            signals.got_request_exception, signals.appcontext_pushed, signals.appcontext_popped,
            signals.appcontext_tearing_down)
 
@@ -64,7 +64,7 @@ def create_app(engine: Engine | None = None, throttle: int | None = None, *, jou
     engine = engine or Engine()
     faults = Faults(engine) if faults is None else faults
     limit = Throttle(throttle, engine.state.clock.now) if throttle else None
-    app = Flask(NAME, static_folder=None)
+    app = Flask(EXTENSION_NAME, static_folder=None)
     app.url_map.merge_slashes = False
     api = api_of(engine, limit, journal, faults, web_server)
     app.register_blueprint(blueprint_of(api, engine))
@@ -75,13 +75,13 @@ def create_app(engine: Engine | None = None, throttle: int | None = None, *, jou
     if control is not None:
         add_page(app, CONTROL_PREFIX)
         plane(app, MockControl(engine, faults, journal, control, limit))
-    app.extensions[NAME] = Extension(api, limit, len(app.view_functions))
+    app.extensions[EXTENSION_NAME] = Extension(api, limit, len(app.view_functions))
     return app
 
 
 def create_control_app(mock: MockControl) -> Flask:
     """The control plane and the web UI alone, without the API."""
-    app = Flask(NAME, static_folder=None)
+    app = Flask(EXTENSION_NAME, static_folder=None)
     app.url_map.merge_slashes = False
     add_page(app, CONTROL_PREFIX)
     plane(app, mock)
@@ -109,7 +109,7 @@ def api_of(engine: Engine, limit: Throttle | None, journal: Journal | None, faul
 
 
 def blueprint_of(api: Api, engine: Engine) -> Blueprint:
-    made = Blueprint(NAME, __name__, url_prefix=API_PATH)
+    made = Blueprint(EXTENSION_NAME, __name__, url_prefix=API_PATH)
     made.url_value_preprocessor(keep_body)
     made.record(lambda state: add_routes(state, api, engine.operations))
     return made
@@ -158,20 +158,20 @@ def response(answer: Answer, body: Iterable[bytes]) -> Response:
     return PlainResponse(body, status_line(answer.status), answer.headers)
 
 
-def direct(app: Flask) -> Application:
+def direct(app: Flask) -> WsgiApplication:
     """The application of `create_app` as WSGI, with a shorter way to the API as long as nothing hooks into requests.
 
     Both ways give the same bytes.
     """
-    rest = cast("Application", app)
-    gateway = Gateway(app.extensions[NAME].api, rest)
+    rest = cast("WsgiApplication", app)
+    gateway = Gateway(app.extensions[EXTENSION_NAME].api, rest)
 
     def serve(environ: Any, start_response: Any) -> Iterable[bytes]:
         return (rest if is_hooked(app) else gateway)(environ, start_response)
     return serve
 
 
-def api_application(engine: Engine) -> Application:
+def api_application(engine: Engine) -> WsgiApplication:
     """The API of an engine alone as WSGI, without Flask and its routes: quick to make and to ask in this process."""
     return Gateway(api_of(engine, None, None, Faults(engine), web_server=True), elsewhere)
 
@@ -184,7 +184,7 @@ def elsewhere(_: Any, start_response: Any) -> Iterable[bytes]:
 
 def throttle_of(app: Flask) -> Throttle | None:
     """The throttle of an application made by `create_app`."""
-    extension: Extension = app.extensions[NAME]
+    extension: Extension = app.extensions[EXTENSION_NAME]
     return extension.throttle
 
 
@@ -192,4 +192,5 @@ def is_hooked(app: Flask) -> bool:
     """Whether a request to the API may meet code that is not ours."""
     return bool(app.before_request_funcs or app.after_request_funcs or app.teardown_request_funcs
                 or app.teardown_appcontext_funcs or len(app.url_value_preprocessors) > 1 or "wsgi_app" in vars(app)
-                or any(signal.receivers for signal in SIGNALS) or len(app.view_functions) != app.extensions[NAME].views)
+                or any(signal.receivers for signal in FLASK_SIGNALS)
+                or len(app.view_functions) != app.extensions[EXTENSION_NAME].views)

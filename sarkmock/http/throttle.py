@@ -13,7 +13,7 @@ from sarkmock.http.engine import Request
 from sarkmock.http.replies import Reply, debug_body
 
 WINDOW = 60
-Handle = Callable[[Request], Reply]
+Handler = Callable[[Request], Reply]
 
 
 class TooManyAttempts(Exception):
@@ -52,7 +52,7 @@ class Throttle:
     def _headers(self) -> dict[str, str]:
         return limits(self.limit, self.limit - self._used)
 
-    def under(self, handle: Handle) -> Handle:
+    def under(self, handle: Handler) -> Handler:
         """The same function below the limit."""
         def limited(request: Request) -> Reply:
             try:

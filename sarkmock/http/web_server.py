@@ -66,7 +66,7 @@ def normalized(path: str) -> str | None:
     return "/" + "/".join(kept) + ("/" if ends else "")
 
 
-def page(refused: Refused, origin: str, query: str) -> Reply:
+def apache_page(refused: Refused, origin: str, query: str) -> Reply:
     """The answer as Apache writes it; ``origin`` is what stands before the path in the URL of the request."""
     title = TITLES[refused.status]
     location = f"{origin}{refused.location}{'?' if query else ''}{query}" if refused.location else ""

@@ -28,10 +28,10 @@ ANYTHING = ("", "*/*", "*")
 PHRASES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 PASSED_ON = {"HTTP_AUTHORIZATION": "Authorization", "HTTP_X_HTTP_METHOD_OVERRIDE": "X-HTTP-Method-Override"}
 HALF = b"\\udc"  # how JSON writes a byte that is no UTF-8, and the second half of rare characters
-HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
-DROPPED = 0
+HOST_AND_PORT = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
+DROPPED_STATUS = 0
 Environ = Mapping[str, Any]
-Application = Callable[[Any, Any], Iterable[bytes]]
+WsgiApplication = Callable[[Any, Any], Iterable[bytes]]
 Handle = Callable[[Request], Reply]
 
 
@@ -74,7 +74,7 @@ class Api:
 
     def _refused(self, request: Request, environ: Environ) -> Reply | None:
         refused = self._before_php(request.raw_path) if self._before_php else None
-        return web_server.page(refused, origin(environ), request.query) if refused else None
+        return web_server.apache_page(refused, origin(environ), request.query) if refused else None
 
     def _php(self, request: Request, environ: Environ, path: str) -> Reply:
         cors = self._cors()
@@ -92,7 +92,7 @@ class Api:
 class Gateway:
     """Answers what lies under the base path by the API and passes on the rest."""
 
-    def __init__(self, api: Api, rest: Application, base: str = API_PATH) -> None:
+    def __init__(self, api: Api, rest: WsgiApplication, base: str = API_PATH) -> None:
         self._api, self._rest, self._base = api, rest, base
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -110,13 +110,15 @@ def arriving(reply: Disturbed, answer: Answer) -> Answer:
     """What of an answer reaches the client."""
     if reply.keep is None:
         return answer
-    return Answer(answer.status, answer.headers, answer.body[:reply.keep]) if reply.keep else Answer(DROPPED, [], b"")
+    if not reply.keep:
+        return Answer(DROPPED_STATUS, [], b"")
+    return Answer(answer.status, answer.headers, answer.body[:reply.keep])
 
 
 def disturb(reply: Disturbed, answer: Answer, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
     """An answer that is late or does not arrive in full. Whoever calls waits, unless a server offers to."""
     wait(reply, environ)
-    if answer.status == DROPPED:
+    if answer.status == DROPPED_STATUS:
         raise Dropped("a fault dropped the connection")
     start_response(status_line(answer.status), answer.headers)
     return [answer.body] if reply.keep is None else cut(answer.body)
@@ -196,7 +198,7 @@ def for_browser(reply: Reply, environ: Environ) -> Reply:
         other = reply.browser
         reply = replace(reply, body=other.body, status=other.status, headers=other.headers,
                         content_type=other.content_type, framework=other.framework)
-    return page(reply) if reply.framework else redirection(reply, environ)
+    return error_page(reply) if reply.framework else redirection(reply, environ)
 
 
 def redirection(reply: Reply, environ: Environ) -> Reply:
@@ -209,11 +211,11 @@ def redirection(reply: Reply, environ: Environ) -> Reply:
 
 def is_host(text: str) -> bool:
     """Whether a Host header can stand in a URL."""
-    found = HOST.fullmatch(text)
+    found = HOST_AND_PORT.fullmatch(text)
     return found is not None and int(found[1] or 0) < 65536
 
 
-def page(reply: Reply) -> Reply:
+def error_page(reply: Reply) -> Reply:
     """One of Laravel's own errors as a page."""
     message = escape(str(reply.body["message"]))
     text = f"<!DOCTYPE html>\n<html><head><title>{message}</title></head><body><h1>{message}</h1></body></html>\n"

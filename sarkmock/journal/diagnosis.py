@@ -14,7 +14,7 @@ from sarkmock.journal.entries import Entry
 from sarkmock.pbx.actions import check_fields
 from sarkmock.redaction import MASK, is_secret
 from sarkmock.spec.loading import METHODS
-from sarkmock.spec.operations import Operation, body_schema, lines
+from sarkmock.spec.operations import Operation, body_schema, source_lines
 from sarkmock.suggest import near
 
 
@@ -106,7 +106,8 @@ def reason_for(entry: Entry, operation: Operation, field: str, message: str, sen
     rule = operation.validator.behind(field, message)
     got = f"got {MASK if is_secret(field) else show_value(sent[field])}" if field in sent else "it was not sent"
     if rule:
-        place = lines(body_schema(entry.program.document, operation.spec)["properties"][field].get("x-source", ()))
+        variables = body_schema(entry.program.document, operation.spec)["properties"]
+        place = source_lines(variables[field].get("x-source", ()))
         return Reason(f"{field} breaks its rule {rule} ({got}): {message}", field, rule, place or operation.source)
     checks = [name for name, fields in check_fields(operation).items() if field in fields]
     behind = f"the check {' or '.join(checks)} names {field}" if checks else f"{field} cannot be read as text ({got})"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sarkmock.http.engine import Request
 from sarkmock.http.replies import Disturbed, Reply
-from sarkmock.http.wsgi import DROPPED, Answer, incoming
+from sarkmock.http.wsgi import DROPPED_STATUS, Answer, incoming
 from sarkmock.journal import Entry, Journal
 from sarkmock.proxy.messages import Captured, Field, decoded
 from sarkmock.server.application import Environ, environ_of
@@ -82,7 +82,7 @@ def enter(journal: Journal, record: Record, passed: Passed, base: str, environ: 
     """Keep an exchange in a journal."""
     environ, request = request_of(record, passed.body, base, environ)
     headers = [(name.title(), value) for name, value in passed.answer_headers]
-    answer = Answer(passed.status or DROPPED, headers, passed.answer_body)
+    answer = Answer(passed.status or DROPPED_STATUS, headers, passed.answer_body)
     reply = Disturbed(fault=record.fault, delay=record.delay) if record.fault else Reply()
     entry = journal.record(environ, request, reply, answer, record.began, (record.sent.size, record.got.size))
     entry.reason = record.reason

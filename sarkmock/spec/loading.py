@@ -16,7 +16,7 @@ import jsonschema_rs
 from sarkmock.spec import overlay, profiles, yaml12
 from sarkmock.spec.data_files import openapi_dir
 from sarkmock.spec.pointers import keys_of, pointer, reach
-from sarkmock.spec.profiles import BASE, Layer, definitions, described, layer, validator
+from sarkmock.spec.profiles import BASE, OverlayLayer, definitions, described, layer, vocabulary_validator
 from sarkmock.spec.yaml12 import FileError
 
 Document = dict[str, Any]
@@ -123,7 +123,7 @@ def _base() -> Document:
     return bundle(openapi_dir() / "openapi.yaml")
 
 
-def _apply(document: Document, whole: Layer) -> Document:
+def _apply(document: Document, whole: OverlayLayer) -> Document:
     if not whole.actions:
         return {**document}
     try:
@@ -231,4 +231,4 @@ def resolve(document: Document, value: Any) -> Any:
 
 @cache
 def _vocabulary() -> dict[str, jsonschema_rs.Validator]:
-    return {key: validator(key) for key in definitions() if key.startswith("x-")}
+    return {key: vocabulary_validator(key) for key in definitions() if key.startswith("x-")}

@@ -86,7 +86,7 @@ def _compile(document: Document, framework: Framework, path: str, method: str,
     guard, abilities = security(document, spec)
     return Operation(
         id=spec["operationId"], method=method.upper(), path=path, section=spec["tags"][0], hazard=spec["x-hazard"],
-        source=lines(spec.get("x-source", ())), action=spec["x-action"], checks=tuple(spec.get("x-after", ())),
+        source=source_lines(spec.get("x-source", ())), action=spec["x-action"], checks=tuple(spec.get("x-after", ())),
         status=status, content_type=next(iter(response.get("content", {})), None),
         parameters=tuple(PARAMETER.findall(path)),
         rules=rules, validator=Validator(rules, framework.messages), table=_table(item),
@@ -130,7 +130,7 @@ def body_rules(document: Document, spec: Mapping[str, Any]) -> Rules:
     return {name: schema["x-rules"] for name, schema in properties.items() if "x-rules" in schema}
 
 
-def lines(source: int | Iterable[int]) -> tuple[int, ...]:
+def source_lines(source: int | Iterable[int]) -> tuple[int, ...]:
     return (source,) if isinstance(source, int) else tuple(source)
 
 
@@ -184,7 +184,7 @@ class Router:
         if segments in self._literal:
             yield segments, self._literal[segments]
         for template, methods in self._templates.get(len(segments), ()):
-            if all(map(fits, template, segments)):
+            if all(map(segment_fits, template, segments)):
                 yield template, methods
 
 
@@ -208,7 +208,7 @@ def parameters(template: tuple[str, ...], segments: tuple[str, ...]) -> dict[str
             for step, segment in zip(template, segments, strict=True) if "{" in step}
 
 
-def fits(step: str, segment: str) -> bool:
+def segment_fits(step: str, segment: str) -> bool:
     """Whether a segment is that of the template, or begins with what stands there before a parameter."""
     fixed, parameter, _ = step.partition("{")
     return segment.startswith(fixed) and len(segment) > len(fixed) if parameter else segment == step

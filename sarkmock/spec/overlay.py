@@ -107,7 +107,7 @@ def _remove(index: int, target: str, match: jsonpath.JSONPathMatch) -> None:
 def _update(match: jsonpath.JSONPathMatch, update: Any) -> bool:
     """Merge into the matched place; False if that changes nothing."""
     if isinstance(match.obj, dict) and isinstance(update, Mapping):
-        return merge(match.obj, update)
+        return merge_update(match.obj, update)
     if isinstance(match.obj, list):
         match.obj.extend(clone(update if isinstance(update, list) else [update]))
         return True
@@ -117,13 +117,13 @@ def _update(match: jsonpath.JSONPathMatch, update: Any) -> bool:
     return True
 
 
-def merge(target: dict[str, Any], update: Mapping[str, Any]) -> bool:
+def merge_update(target: dict[str, Any], update: Mapping[str, Any]) -> bool:
     """Overlay 1.0's merge: objects recursively, arrays by appending, anything else replaced."""
     changed = False
     for key, value in update.items():
         present = target.get(key)
         if isinstance(present, dict) and isinstance(value, Mapping):
-            changed |= merge(present, value)
+            changed |= merge_update(present, value)
         elif isinstance(present, list) and isinstance(value, list):
             present.extend(clone(value))
             changed |= bool(value)

@@ -43,7 +43,7 @@ class Profile:
 
 
 @dataclass(frozen=True)
-class Layer:
+class OverlayLayer:
     """An overlay with everything it inherits: actions on the base document, each with where it is written."""
 
     actions: tuple[Mapping[str, Any], ...] = ()
@@ -116,37 +116,38 @@ def overlay_files(name: str) -> list[Path]:
 
 
 @cache
-def layer(name: str, above: tuple[Path, ...] = (), beside: Path = Path()) -> Layer:
+def layer(name: str, above: tuple[Path, ...] = (), beside: Path = Path()) -> OverlayLayer:
     """A profile's overlay with everything that it inherits."""
     file = overlay_file(name, beside)
     if file is None:
-        return Layer()
+        return OverlayLayer()
     if file in above:
         chain = " -> ".join(one.stem for one in (*above, file))
-        raise FileError(above[-1], line(above[-1], "info"), f"the profiles extend one another: {chain}")
+        raise FileError(above[-1], line_in_overlay(above[-1], "info"), f"the profiles extend one another: {chain}")
     content = read_overlay(file)
     below = layer(parent_of(content["info"]), (*above, file), file.parent)
     dropped = content.get("x-without", [])
     for index, identity in enumerate(dropped):
         if identity not in below.deviations:
-            raise FileError(file, line(file, "x-without", index),
+            raise FileError(file, line_in_overlay(file, "x-without", index),
                             f"x-without: {unknown('deviation', identity, below.deviations)}")
     return _laid_over(below, set(dropped), file, content, canonical(name, beside))
 
 
-def _laid_over(below: Layer, dropped: set[str], file: Path, content: Mapping[str, Any], name: str) -> Layer:
+def _laid_over(below: OverlayLayer, dropped: set[str], file: Path, content: Mapping[str, Any],
+               name: str) -> OverlayLayer:
     kept = [(action, place) for action, place in zip(below.actions, below.places, strict=True)
             if action["x-deviation"] not in dropped]
     inherited = {key: facts for key, facts in below.deviations.items() if key not in dropped}
     deviations = inherited | content["x-deviations"]
     for index, action in enumerate(content["actions"]):
         if action["x-deviation"] not in deviations:
-            raise FileError(file, line(file, "actions", index),
+            raise FileError(file, line_in_overlay(file, "actions", index),
                             f"x-deviation {action['x-deviation']!r} is not listed under x-deviations")
     own = [(action, (file, index)) for index, action in enumerate(content["actions"])]
     origins = dict.fromkeys(deviations, name) | {key: below.origins[key] for key in inherited}
     actions, places = zip(*kept, *own, strict=True)
-    return Layer(actions, places, deviations, origins, content["info"])
+    return OverlayLayer(actions, places, deviations, origins, content["info"])
 
 
 def overlay_of(name: str) -> dict[str, Any]:
@@ -159,18 +160,18 @@ def overlay_of(name: str) -> dict[str, Any]:
 def read_overlay(file: Path) -> dict[str, Any]:
     """An overlay file, its shape checked."""
     content = yaml12.read(file)
-    for error in validator("overlay").iter_errors(content):
+    for error in vocabulary_validator("overlay").iter_errors(content):
         path = tuple(error.instance_path)
         raise FileError(file, yaml12.line_of(file, path), f"{'.'.join(map(str, path))}: {error.message}")
     return content  # type: ignore[no-any-return]
 
 
-def line(file: Path, *path: str | int) -> int | None:
+def line_in_overlay(file: Path, *path: str | int) -> int | None:
     return yaml12.line_of(file, path)
 
 
 @cache
-def validator(name: str) -> jsonschema_rs.Validator:
+def vocabulary_validator(name: str) -> jsonschema_rs.Validator:
     """The compiled schema of that name in the vocabulary."""
     return jsonschema_rs.validator_for({"$defs": definitions(), "$ref": f"#/$defs/{name}"})
 
@@ -188,5 +189,5 @@ def vocabulary() -> dict[str, Any]:
 
 def forget_files() -> None:
     """Read the files again when they are asked for next."""
-    for remembered in (_shipped, layer, read_overlay, validator, vocabulary):
+    for remembered in (_shipped, layer, read_overlay, vocabulary_validator, vocabulary):
         remembered.cache_clear()

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..errors import Unavailable, Withheld
+from ..judge.judge import RUN_STATE
 from .catalogue import Known
 from .facts import Fact
-from .observer import ABSENT, ASKED, THERE, Observer, get
+from .observer import ABSENT_ROW, REQUESTED, THERE, Observer, get
 
-PART = "answer"
-RUN_STATE, START = "syscommands.pbxrunstate", "syscommands.pbxstart"
+ANSWER_PART = "answer"
+START = "syscommands.pbxstart"
 
 
 def ask_once(observer: Observer, known: Known) -> Iterator[Fact]:
@@ -19,10 +20,10 @@ def ask_once(observer: Observer, known: Known) -> Iterator[Fact]:
     if operation is None:
         return
     if operation.table and operation.key and operation.method != "GET" and not observer.fixtures.fixture(operation):
-        yield Fact(known.name, "part", PART, "no row of the run's own to try it on")
+        yield Fact(known.name, "part", ANSWER_PART, "no row of the run's own to try it on")
         return
     makes = operation.method == "POST" and operation.table is not None
-    part = "sequence" if makes else PART
+    part = "sequence" if makes else ANSWER_PART
     try:
         body = observer.fixtures.minimal(operation) if operation.rules else None
         exchange = observer.send(observer.fixtures.request(operation, body))
@@ -33,10 +34,10 @@ def ask_once(observer: Observer, known: Known) -> Iterator[Fact]:
         yield Fact(known.name, "part", part, f"withheld: {observer.plain(str(reason))}")
         return
     if observer.is_missing(exchange):
-        yield Fact(known.name, "reach", "", ABSENT)
+        yield Fact(known.name, "reach", "", ABSENT_ROW)
         return
     yield Fact(known.name, "reach", "", THERE)
-    yield Fact(known.name, "part", part, ASKED)
+    yield Fact(known.name, "part", part, REQUESTED)
     yield from observer.answered(known, "minimal" if makes else "asked", exchange, operation.id if makes else "")
     if operation.hazard == "disruptive":
         start_again(observer)

@@ -11,12 +11,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sarkmock.suite_api import Document, Operation, load, profiles
+from sarkmock.suite_api import METHODS, Document, Operation, load, profiles
 
 from ..spec.contract import Contract, contract_of
 
-TABLES = Path(__file__).parent.parent / "spec" / "boundary_values"
-METHODS = ("get", "post", "put", "delete")
+TABLE_FILES = Path(__file__).parent.parent / "spec" / "boundary_values"
 
 
 @dataclass
@@ -65,24 +64,24 @@ def catalogue() -> dict[str, Known]:
     return found
 
 
-def moved(name: str) -> list[str]:
+def other_places(name: str) -> list[str]:
     """Other places where a profile has the same operation."""
     known = catalogue()[name]
     return [other.name for other in catalogue().values() if other is not known and other.ids & known.ids]
 
 
-def digest() -> str:
+def request_digest() -> str:
     """What decides which requests are sent: recordings of another digest cannot be compared."""
     facts = [[known.name, known.hazard, {profile: one.rules for profile, one in known.versions.items()}]
              for known in catalogue().values()]
-    tables = [file.read_text(encoding="utf-8") for file in sorted(TABLES.glob("*.yaml"))]
+    tables = [file.read_text(encoding="utf-8") for file in sorted(TABLE_FILES.glob("*.yaml"))]
     return hashlib.sha256(json.dumps([facts, tables]).encode()).hexdigest()[:12]
 
 
 # the document to work with
 
 
-def nearest(there: Mapping[str, bool]) -> str:
+def nearest_profile(there: Mapping[str, bool]) -> str:
     """The profile whose operations are most like those that a box has and has not."""
     def strange(profile: str) -> int:
         return sum(has != (profile in catalogue()[name].versions) for name, has in there.items())
@@ -100,7 +99,7 @@ def working(there: Mapping[str, bool]) -> Contract:
 @cache
 def _working(facts: frozenset[tuple[str, bool]]) -> Contract:
     there = dict(facts)
-    base = nearest(there)
+    base = nearest_profile(there)
     document = copy.deepcopy(load(base))
     for known in catalogue().values():
         profile = next(iter(known.versions))

@@ -11,9 +11,9 @@ from typing import Any
 
 from ..errors import BadBaseline, CannotRun
 from .facts import Fact, of_line
-from .files import validator
+from .files import line_validator
 
-MARK = "sarkmock-partial"
+CHECKPOINT_FORMAT = "sarkmock-partial"
 
 
 class Partial:
@@ -44,9 +44,9 @@ class Partial:
         os.ftruncate(self._descriptor, len(whole))
         lines = [self._line(number, text) for number, text in enumerate(whole.splitlines(), 1)]
         if not lines:
-            self._write({MARK: dict(head)})
+            self._write({CHECKPOINT_FORMAT: dict(head)})
             return
-        if lines[0].get(MARK) != dict(head):
+        if lines[0].get(CHECKPOINT_FORMAT) != dict(head):
             raise CannotRun(f"{self.file} was started with different options; use the same options or delete it")
         for number, line in enumerate(lines[1:], 2):
             self._take(number, line)
@@ -67,7 +67,7 @@ class Partial:
         self.ledger = line.get("ledger", self.ledger)
         if "case" in line:
             facts = line.get("facts", ())
-            if not all(validator("fact").is_valid(fact) for fact in facts):
+            if not all(line_validator("fact").is_valid(fact) for fact in facts):
                 raise self._damaged(number)
             self.done[line["case"]] = [of_line(fact) for fact in facts]
 

@@ -18,11 +18,11 @@ from .catalogue import catalogue
 from .facts import BOX
 from .severity import Difference
 
-KEYS = ("operation", "sends", "reads")
+USE_KEYS = ("operation", "sends", "reads")
 OF_SENT = ("rule", "message", "value", "variable", "crash instead")
 OF_READ = ("field",)
 Names = frozenset[str] | None  # None: any may be used
-DROPPED = "older requests were dropped from the journal"  # in the comment of a HAR file of the mock's
+DROPPED_NOTE = "older requests were dropped from the journal"  # in the comment of a HAR file of the mock's
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Use:
         return True
 
 
-def mark(differences: Iterable[Difference], uses: Iterable[Use]) -> list[Difference]:
+def mark_concerned(differences: Iterable[Difference], uses: Iterable[Use]) -> list[Difference]:
     """The differences, those marked that concern the client."""
     known = list(uses)
     return [one.for_client() if any(use.concerns(one) for use in known) else one for one in differences]
@@ -88,11 +88,11 @@ def use_of(place: str, item: Any) -> Use:
     """An entry of the list."""
     entry = {"operation": item} if isinstance(item, str) else item
     if not isinstance(entry, dict) or not isinstance(entry.get("operation"), str):
-        raise CannotRun(f"{place}: an entry is an operation like GET /tenants, or has the keys {', '.join(KEYS)}")
-    strange = [str(name) for name in entry if name not in KEYS]
+        raise CannotRun(f"{place}: an entry is an operation like GET /tenants, or has the keys {', '.join(USE_KEYS)}")
+    strange = [str(name) for name in entry if name not in USE_KEYS]
     if strange:
-        raise CannotRun(f"{place}: {strange[0]}: no such key; there is {', '.join(KEYS)}")
-    return Use(operation_named(place, entry["operation"]), *(names(place, entry, key) for key in KEYS[1:]))
+        raise CannotRun(f"{place}: {strange[0]}: no such key; there is {', '.join(USE_KEYS)}")
+    return Use(operation_named(place, entry["operation"]), *(name_set(place, entry, key) for key in USE_KEYS[1:]))
 
 
 def operation_named(place: str, text: str) -> str:
@@ -106,7 +106,7 @@ def operation_named(place: str, text: str) -> str:
     raise CannotRun(f"{place}: there is no operation {text}" + (f"; is it {near[0]}?" if near else ""))
 
 
-def names(place: str, entry: Mapping[str, Any], key: str) -> Names:
+def name_set(place: str, entry: Mapping[str, Any], key: str) -> Names:
     found = entry.get(key)
     if found is None:
         return None
@@ -153,7 +153,7 @@ def missing_entries(found: Mapping[str, Any], log: Any, entries: Sized) -> int:
     """How many requests a journal or an archive of one says that it does not hold."""
     if isinstance(log, dict):
         dropped, _, text = str(log.get("comment") or "").partition(" ")
-        return int(dropped) if dropped.isdecimal() and len(dropped) < 10 and text == DROPPED else 0
+        return int(dropped) if dropped.isdecimal() and len(dropped) < 10 and text == DROPPED_NOTE else 0
     count = found.get("count")
     return max(count - len(entries), 0) if isinstance(count, int) else 0
 
@@ -194,11 +194,11 @@ def uses_of(traffic: Iterable[Exchanged]) -> Iterator[Use]:
 def operation_at(method: str, url: str) -> str | None:
     """The operation that a URL means, whatever its base path is."""
     steps = urlsplit(url).path.strip("/").split("/")
-    found = (operation_of(method, "/" + "/".join(steps[first:])) for first in range(len(steps)))
+    found = (operation_meant(method, "/" + "/".join(steps[first:])) for first in range(len(steps)))
     return next(filter(None, found), None)
 
 
-def operation_of(method: str, path: str) -> str | None:
+def operation_meant(method: str, path: str) -> str | None:
     """The operation that a request means in any version; None if there is none."""
     for profile in profiles():
         try:

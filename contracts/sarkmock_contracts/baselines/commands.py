@@ -15,19 +15,20 @@ from ..errors import BadBaseline, CannotRun
 from ..reports.data import Data, as_json
 from ..safety.ledger import read_ledger
 from .checkpoint import Partial
-from .clients import mark, read_clients
-from .comparing import Comparison, compare
-from .files import Baseline, read, write
+from .clients import mark_concerned, read_clients
+from .comparing import Comparison, compare_baselines
+from .files import Baseline, read_baseline, write_baseline
 from .mocking import profile_baseline
-from .profile import lines, profile_of, write_profile
+from .profile import profile_from, profile_lines, write_profile
 from .progress import Steps, Watching
-from .recording import PARTS
-from .report import as_html, as_markdown, as_text
-from .session import AROUND, Session, Wish, plan_of
+from .recording import RECORDING_PARTS
+from .report import comparison_html, comparison_markdown, comparison_text
+from .session import AROUND, RecordingSession, Wish, plan_of
 from .severity import COMPATIBLE, at_least
 
 URL = re.compile(r"\w+://|[^/\\]+:\d+(/|$)|[^/\\]+/api/?$")  # also one without its scheme, which is reported
-FORMS = {"compare.json": as_json, "compare.txt": as_text, "compare.md": as_markdown, "compare.html": as_html}
+COMPARE_FORMS = {"compare.json": as_json, "compare.txt": comparison_text, "compare.md": comparison_markdown,
+                 "compare.html": comparison_html}
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,11 @@ class Recorded:
     troubles: list[str]
 
 
-def plan_lines(wish: Wish) -> Iterator[str]:
+def recording_plan(wish: Wish) -> Iterator[str]:
     """What a recording would send and how long that takes; nothing is sent for it."""
     wish.check()
     plan = plan_of(wish)
-    for part, title in PARTS.items():
+    for part, title in RECORDING_PARTS.items():
         costs = [cost for name, cost in plan.costs.items() if name.startswith(f"{part}: ")]
         if costs:
             yield f"{title:38} {len(costs):4} cases {sum(costs):6} requests"
@@ -52,14 +53,14 @@ def plan_lines(wish: Wish) -> Iterator[str]:
     yield total_line(len(plan.costs), plan.requests, plan.speed, settled=False)
 
 
-def record(wish: Wish, file: Path, force: bool = False) -> Recorded:
+def record_baseline(wish: Wish, file: Path, force: bool = False) -> Recorded:
     """Record a box into a file, going on where an earlier run was interrupted."""
     wish.check()
     refuse_to_replace(file, force)
     partial = Partial(file.with_name(f"{file.name}.partial"), wish.head().head())
     try:
         found = observe(wish, file.with_name(f"{file.name}.ledger"), partial)
-        write(found.baseline, file)
+        write_baseline(found.baseline, file)
         partial.finish()
     finally:
         partial.close()
@@ -72,7 +73,7 @@ def observe(wish: Wish, ledger: Path, partial: Partial | None = None) -> Recorde
     if own:
         wish = replace(wish, caution=replace(wish.caution, ledger=str(ledger)))
     interrupts.install()
-    session = Session(wish, partial)
+    session = RecordingSession(wish, partial)
     try:
         with Watching() as watching:
             baseline = session.run(watching)
@@ -86,8 +87,8 @@ def observe(wish: Wish, ledger: Path, partial: Partial | None = None) -> Recorde
 def compare_with(before: Baseline, after: Baseline, clients: Path | None, slower: float) -> Comparison:
     """Two baselines, what concerns a client marked."""
     uses = read_clients(clients) if clients is not None else []
-    found = compare(before, after, slower)
-    found.differences = mark(found.differences, uses)
+    found = compare_baselines(before, after, slower)
+    found.differences = mark_concerned(found.differences, uses)
     return found
 
 
@@ -96,14 +97,14 @@ def sides(before: str, after: str, wish: Callable[[], Wish]) -> tuple[Baseline, 
     what a recording has left at the target."""
     if Path(before).exists() and Path(after).exists() and Path(after).samefile(before):
         raise CannotRun(f"{before} and {after} are the same file: there is nothing to compare")
-    one = None if is_profile(before) else read(Path(before))
+    one = None if is_profile(before) else read_baseline(Path(before))
     troubles: list[str] = []
     if not Path(after).exists() and URL.match(after):
         asked = wish() if one is None else replace(wish(), depth=one.depth, only=one.only)
         found = observe(asked, Path(f"{before}.compare.ledger"))
         other, troubles = found.baseline, found.troubles
     else:
-        other = profile_baseline(after, one) if is_profile(after) else read(Path(after))
+        other = profile_baseline(after, one) if is_profile(after) else read_baseline(Path(after))
     return one or profile_baseline(before, other), other, troubles
 
 
@@ -129,7 +130,7 @@ def write_reports(data: Data, directory: Path) -> None:
     """The comparison in every form."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        for name, form in FORMS.items():
+        for name, form in COMPARE_FORMS.items():
             write_whole(directory / name, form(data).encode())
     except OSError as error:
         raise CannotRun(f"{directory}: {error.strerror}") from None
@@ -143,11 +144,11 @@ def make_profile(baseline: Path, file: Path, force: bool = False) -> list[str]:
         raise CannotRun(f"{file}: there is no directory {file.parent}")
     if file.exists() and not force:
         raise CannotRun(f"{file} is there already: --force replaces it")
-    box = read(baseline)
+    box = read_baseline(baseline)
     with Steps() as steps:
-        found = profile_of(box, steps)
+        found = profile_from(box, steps)
     write_profile(found, file)
-    return list(lines(found))
+    return list(profile_lines(found))
 
 
 def refuse_to_replace(file: Path, force: bool) -> None:
@@ -157,7 +158,7 @@ def refuse_to_replace(file: Path, force: bool) -> None:
     if not file.exists():
         return
     try:
-        read(file)
+        read_baseline(file)
     except BadBaseline:
         raise CannotRun(f"{file} exists and is not a baseline: it is not replaced") from None
     if not force:

@@ -6,15 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .catalogue import catalogue, moved
+from .catalogue import catalogue, other_places
 from .facts import BOX, Fact
 from .field_diff import Unequal, compare_errors, compare_fields
 from .files import Baseline
-from .observer import ABSENT, ASKED, THERE
-from .severity import LEVELS, Difference, Unreached
+from .observer import ABSENT_ROW, REQUESTED, THERE
+from .severity import DIFFERENCE_LEVELS, Difference, Unreached
 from .verdicts import compare_rules, compare_stores
 
-OF_RULES = {"rule tightened", "rule changed", "rule loosened"}
+RULE_KINDS = {"rule tightened", "rule changed", "rule loosened"}
 STOPPED = 503  # what AMI functions answer while the PBX is not running
 SLOW_MS = 50  # less is not worth a word, whatever the factor
 ByKind = dict[str, list[Fact]]
@@ -61,12 +61,12 @@ class Side:
         return found.is_ if found else None
 
 
-def compare(before: Baseline, after: Baseline, factor: float = 2.0) -> Comparison:
+def compare_baselines(before: Baseline, after: Baseline, factor: float = 2.0) -> Comparison:
     """All differences, the worst first. Facts that one of the two does not have are unknown there: no difference."""
     one, other = Side(before), Side(after)
     found = Comparison(before, after)
-    gone = [op for op in catalogue() if (one.reach(op), other.reach(op)) == (THERE, ABSENT)]
-    new = [op for op in catalogue() if (one.reach(op), other.reach(op)) == (ABSENT, THERE)]
+    gone = [op for op in catalogue() if (one.reach(op), other.reach(op)) == (THERE, ABSENT_ROW)]
+    new = [op for op in catalogue() if (one.reach(op), other.reach(op)) == (ABSENT_ROW, THERE)]
     differences = [*compare_box(one, other), *compare_places(gone, new)]
     other.places = {difference.op: difference.after for difference in differences
                     if difference.kind == "operation moved"}
@@ -76,7 +76,7 @@ def compare(before: Baseline, after: Baseline, factor: float = 2.0) -> Compariso
         differences += compare_operation(op, one, other)
         found.unreached += compare_parts(op, one, other)
     differences += slower(before, after, factor)
-    found.differences = sorted(differences, key=lambda difference: LEVELS.index(difference.level))
+    found.differences = sorted(differences, key=lambda difference: DIFFERENCE_LEVELS.index(difference.level))
     return found
 
 
@@ -95,7 +95,7 @@ def compare_places(gone: list[str], new: list[str]) -> Iterator[Difference]:
     """Operations that are gone, moved or new."""
     arrived = set()
     for op in gone:
-        places = [place for place in moved(op) if place in new]
+        places = [place for place in other_places(op) if place in new]
         arrived.update(places)
         yield Difference("operation moved", op, "", op, places[0]) if places else Difference("operation gone", op)
     yield from (Difference("operation appeared", op) for op in new if op not in arrived)
@@ -126,13 +126,13 @@ def unequal(op: str, by: str, one: Side, other: Side) -> Unequal:
     names: set[str] = set()
     for name in {*makers, op}:
         before, after = one.facts(name, "stores"), other.facts(name, "stores")
-        names |= variables(before) ^ variables(after)
+        names |= sent_variables_of(before) ^ sent_variables_of(after)
         names |= {difference.of for difference in compare_stores(name, before, after)}
         names |= {difference.of for difference in compare_rules(name, one.all(name, "rule"), other.all(name, "rule"))}
     return Unequal(frozenset(names), echo=op in makers)
 
 
-def variables(stores: Iterable[tuple[str, str]]) -> set[str]:
+def sent_variables_of(stores: Iterable[tuple[str, str]]) -> set[str]:
     """The variables that were sent."""
     return {of.rpartition(" in the ")[0] for of, _ in stores}
 
@@ -151,7 +151,7 @@ def compare_statuses(op: str, one: Side, other: Side, rules: set[str]) -> Iterat
     for (of, _), before, after in paired(one, other, op, "status"):
         if before == after or STOPPED in (before, after) or (of == "nothing sent" and max(before, after) < 500):
             continue  # the PBX was not running, or the rules of the variables tell it
-        if 422 in (before, after) and min(before, after) < 300 and rules & OF_RULES:
+        if 422 in (before, after) and min(before, after) < 300 and rules & RULE_KINDS:
             continue
         kind = status_kind(before, after)
         change = ("", "") if "crashes" in kind else (before, after)
@@ -195,14 +195,14 @@ def compare_texts(op: str, one: Side, other: Side, kind: str, name: str) -> Iter
 def compare_headers(op: str, one: Side, other: Side) -> Iterator[Difference]:
     """Headers of answers that both gave."""
     same = same_statuses(op, one, other)
-    before, after = (headers(side.facts(op, "header"), same) for side in (one, other))
+    before, after = (header_values(side.facts(op, "header"), same) for side in (one, other))
     for name in dict.fromkeys([*before, *after]):
         if before.get(name) != after.get(name):
             kind = "header gone" if name not in after else "header appeared" if name not in before else "header changed"
             yield Difference(kind, op, name, before.get(name), after.get(name))
 
 
-def headers(facts: Mapping[tuple[str, str], Fact], kinds: set[str]) -> dict[str, str]:
+def header_values(facts: Mapping[tuple[str, str], Fact], kinds: set[str]) -> dict[str, str]:
     """Header -> value, of answers to some kinds of requests."""
     split = ((of.rpartition(" "), fact.is_) for (of, _), fact in facts.items())
     return {name: value for (kind, _, name), value in split if kind in kinds}
@@ -227,11 +227,11 @@ def compare_parts(op: str, one: Side, other: Side) -> Iterator[Unreached]:
     before, after = one.facts(op, "part"), other.facts(op, "part")
     for part in dict.fromkeys(part for part, _ in (*before, *after)):
         told = [{by: fact.is_ for (of, by), fact in side.items() if of == part} for side in (before, after)]
-        asked = [{by for by, is_ in side.items() if is_ == ASKED} for side in told]
+        asked = [{by for by, is_ in side.items() if is_ == REQUESTED} for side in told]
         if any(asked) and not asked[0] & asked[1]:
-            words = [ASKED if ours else next(iter(side.values()), "not asked")
+            words = [REQUESTED if ours else next(iter(side.values()), "not asked")
                      for ours, side in zip(asked, told, strict=True)]
-            yield Unreached(op, part, *(words if words[0] != words[1] else (f"{ASKED} of other rows", ASKED)))
+            yield Unreached(op, part, *(words if words[0] != words[1] else (f"{REQUESTED} of other rows", REQUESTED)))
 
 
 def slower(before: Baseline, after: Baseline, factor: float) -> Iterator[Difference]:

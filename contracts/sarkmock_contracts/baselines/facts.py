@@ -30,7 +30,7 @@ class Fact:
     @property
     def key(self) -> tuple[str, str, str, str, str]:
         """What makes two facts speak of the same."""
-        return self.op, self.fact, self.of, self.by, "" if self.sent is _UNSET else canonical(self.sent)
+        return self.op, self.fact, self.of, self.by, "" if self.sent is _UNSET else canonical_json(self.sent)
 
     @property
     def has_value(self) -> bool:
@@ -55,7 +55,7 @@ def of_line(line: Mapping[str, Any]) -> Fact:
                 tuple(line.get("says", ())))
 
 
-def canonical(value: Any) -> str:
+def canonical_json(value: Any) -> str:
     """JSON text that tells true from 1 and 1 from 1.0."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
 

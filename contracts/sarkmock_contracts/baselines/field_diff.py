@@ -9,7 +9,7 @@ from .facts import Fact
 from .severity import Difference
 
 FormFacts = Mapping[tuple[str, str], Fact]
-BODY = "(body)"
+WHOLE_BODY = "(body)"
 STANDING = ("read", "unknown key")  # seen in what was there before, not in rows of the recording's own
 Form = dict[str, list[str]]
 
@@ -61,24 +61,24 @@ def compare_forms(op: str, before: Form, after: Form, own: bool) -> Iterator[Dif
 
 def gone_or_new(op: str, name: str, before: Form, after: Form) -> Difference:
     kind = "field gone" if name in before else "field appeared"
-    return Difference(kind, op, plain(name), before.get(name), after.get(name))
+    return Difference(kind, op, plain_field(name), before.get(name), after.get(name))
 
 
 def retyped(op: str, name: str, before: list[str], after: list[str], own: bool) -> Iterator[Difference]:
     """Another type; that null came or went says something of rows of our own alone."""
     one, other = ([kind for kind in kinds if kind != "null"] for kinds in (before, after))
     if one and other and one != other:
-        yield Difference("field type changed", op, plain(name), before, after)
+        yield Difference("field type changed", op, plain_field(name), before, after)
     elif own and ("null" in after) != ("null" in before):
         kind = "field may be null" if "null" in after else "field no longer null"
-        yield Difference(kind, op, plain(name), before, after)
+        yield Difference(kind, op, plain_field(name), before, after)
 
 
 def parent(name: str) -> str:
     """What a field belongs to: an object, or the row of a list."""
     if name.endswith("[]"):
-        return name[:-2] or BODY
-    return name.rpartition(".")[0] or ("" if name == BODY else BODY)
+        return name[:-2] or WHOLE_BODY
+    return name.rpartition(".")[0] or ("" if name == WHOLE_BODY else WHOLE_BODY)
 
 
 def is_row(name: str) -> bool:
@@ -91,9 +91,9 @@ def has_rows(name: str, before: Form, after: Form) -> bool:
     return parent(name) in before and parent(name) in after
 
 
-def plain(name: str) -> str:
+def plain_field(name: str) -> str:
     """A field as clients call it: the row of a list goes without saying."""
-    return name.removeprefix("[].") if name != BODY else "the answer itself"
+    return name.removeprefix("[].") if name != WHOLE_BODY else "the answer itself"
 
 
 def compare_errors(op: str, before: FormFacts, after: FormFacts, same: set[str]) -> Iterator[Difference]:

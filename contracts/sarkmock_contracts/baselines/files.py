@@ -14,12 +14,12 @@ import jsonschema_rs
 from sarkmock.suite_api import write_whole
 
 from ..errors import BadBaseline, CannotRun
-from .catalogue import digest
+from .catalogue import request_digest
 from .facts import Fact, Facts, of_line
 
-VERSION = 1
-FORMAT = "sarkmock-baseline"
-SCHEMA = Path(__file__).with_name("baseline.schema.json")
+BASELINE_VERSION = 1
+BASELINE_FORMAT = "sarkmock-baseline"
+BASELINE_SCHEMA = Path(__file__).with_name("baseline.schema.json")
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Baseline:
     allowed: tuple[str, ...]
     only: str | None
     facts: Facts
-    tables: str = field(default_factory=digest)
+    tables: str = field(default_factory=request_digest)
     recorded: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""  # what reports call it
 
@@ -42,7 +42,7 @@ class Baseline:
 
     def head(self) -> dict[str, Any]:
         """The first line."""
-        return {FORMAT: VERSION, "target": self.target, "tables": self.tables, "depth": self.depth,
+        return {BASELINE_FORMAT: BASELINE_VERSION, "target": self.target, "tables": self.tables, "depth": self.depth,
                 "allowed": list(self.allowed), "only": self.only}
 
     def lines(self) -> Iterator[Mapping[str, Any]]:
@@ -52,25 +52,26 @@ class Baseline:
         yield {"end": len(self.facts)}
 
 
-def as_text(baseline: Baseline) -> str:
+def baseline_text(baseline: Baseline) -> str:
     return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in baseline.lines())
 
 
-def write(baseline: Baseline, file: Path) -> None:
+def write_baseline(baseline: Baseline, file: Path) -> None:
     try:
-        write_whole(file, as_text(baseline).encode())
+        write_whole(file, baseline_text(baseline).encode())
     except OSError as error:
         raise CannotRun(f"{file}: {error.strerror}") from None
 
 
-def read(file: Path) -> Baseline:
+def read_baseline(file: Path) -> Baseline:
     """A baseline; BadBaseline names file and line."""
     lines = list(_lines(file))
-    if not lines or not isinstance(lines[0], dict) or FORMAT not in lines[0]:
-        raise BadBaseline(f"{file}: is not a baseline: its first line is not {{\"{FORMAT}\": {VERSION}, ...}}")
-    if lines[0][FORMAT] != VERSION:
-        raise BadBaseline(f"{file}: is a baseline of version {lines[0][FORMAT]!r}; "
-                          f"this sarkmock reads version {VERSION}")
+    if not lines or not isinstance(lines[0], dict) or BASELINE_FORMAT not in lines[0]:
+        first = f'{{"{BASELINE_FORMAT}": {BASELINE_VERSION}, ...}}'
+        raise BadBaseline(f"{file}: is not a baseline: its first line is not {first}")
+    if lines[0][BASELINE_FORMAT] != BASELINE_VERSION:
+        raise BadBaseline(f"{file}: is a baseline of version {lines[0][BASELINE_FORMAT]!r}; "
+                          f"this sarkmock reads version {BASELINE_VERSION}")
     for number, line in enumerate(lines, 1):
         _check(file, number, line)
     if "end" not in lines[-1] or "recorded" not in lines[min(1, len(lines) - 1)]:
@@ -105,17 +106,18 @@ def _lines(file: Path) -> Iterator[Any]:
 
 
 def _check(file: Path, number: int, line: Any) -> None:
-    kind = next((name for name, key in (("head", FORMAT), ("recorded", "recorded"), ("end", "end"), ("fact", "fact"))
+    keys = (("head", BASELINE_FORMAT), ("recorded", "recorded"), ("end", "end"), ("fact", "fact"))
+    kind = next((name for name, key in keys
                  if isinstance(line, dict) and key in line), None)
     if kind is None:
         raise BadBaseline(f"{file}:{number}: is not a line of a baseline")
-    for error in validator(kind).iter_errors(line):
+    for error in line_validator(kind).iter_errors(line):
         place = ".".join(map(str, error.instance_path))
         raise BadBaseline(f"{file}:{number}: {f'{place}: ' if place else ''}{error.message}")
 
 
 @cache
-def validator(kind: str) -> jsonschema_rs.Validator:
+def line_validator(kind: str) -> jsonschema_rs.Validator:
     """The compiled definition of a kind of line."""
-    definitions = json.loads(SCHEMA.read_text(encoding="utf-8"))["$defs"]
+    definitions = json.loads(BASELINE_SCHEMA.read_text(encoding="utf-8"))["$defs"]
     return jsonschema_rs.validator_for({"$defs": definitions, "$ref": f"#/$defs/{kind}"})

@@ -12,10 +12,10 @@ from sarkmock.suite_api import PhpError, Validator
 from ..spec.boundary_values import split
 from .catalogue import catalogue
 from .facts import Fact
-from .observer import ACCEPTED, REFUSED
+from .observer import WAS_ACCEPTED, WAS_REFUSED
 
-Rules = list[str]
-KEY = "a key that is there"
+RuleList = list[str]
+EXISTING_KEY = "a key that is there"
 # Laravel 7's messages, and the rules that give them (sarkmock/messages.yaml has them the other way round).
 MESSAGES = (
     (r"must be an integer", "integer"), (r"must be a number", "numeric"), (r"must be a string", "string"),
@@ -37,32 +37,33 @@ class _Rows:
         return []
 
     def count(self, table: str, column: str, value: Any) -> int:
-        return int(value == KEY)
+        return int(value == EXISTING_KEY)
 
 
-def infer(field: str, seen: Sequence[Fact]) -> Rules | None:
+def infer(field: str, seen: Sequence[Fact]) -> RuleList | None:
     """The rule list that gives every verdict that was seen; None if none does."""
-    return next((rules for rules in candidates(field, seen) if explains(field, rules, seen)), None)
+    return next((rules for rules in candidate_rules(field, seen) if explains(field, rules, seen)), None)
 
 
 def explains(field: str, rules: Sequence[str], seen: Sequence[Fact]) -> bool:
     try:
         validator = Validator({field: list(rules)})
-        return all(verdict(validator, field, fact) == (fact.is_, fact.says) for fact in seen if is_constant(fact))
+        return all(verdict_of_rules(validator, field, fact) == (fact.is_, fact.says)
+                   for fact in seen if is_constant(fact))
     except (PhpError, ValueError):
         return False
 
 
-def verdict(validator: Validator, field: str, fact: Fact) -> tuple[str, tuple[str, ...]]:
+def verdict_of_rules(validator: Validator, field: str, fact: Fact) -> tuple[str, tuple[str, ...]]:
     data = {} if is_absent(fact) else {field: as_received(fact.sent)}
     messages = validator.errors(data, _Rows()).get(field)
-    return (REFUSED, tuple(messages)) if messages else (ACCEPTED, ())
+    return (WAS_REFUSED, tuple(messages)) if messages else (WAS_ACCEPTED, ())
 
 
 def as_received(sent: Any) -> Any:
     """A value behind Laravel's middleware: trimmed, nothing for an empty text."""
     if isinstance(sent, Mapping):
-        return KEY
+        return EXISTING_KEY
     return (sent.strip() or None) if isinstance(sent, str) else sent
 
 
@@ -77,14 +78,14 @@ def is_constant(fact: Fact) -> bool:
     return not isinstance(fact.sent, list)
 
 
-def candidates(field: str, seen: Sequence[Fact]) -> Iterator[Rules]:
+def candidate_rules(field: str, seen: Sequence[Fact]) -> Iterator[RuleList]:
     """Rule lists that the messages speak for, then every one that any document has."""
     said = [message for fact in seen for message in fact.says]
     required = ["required"] if any("field is required" in message for message in said) else []
     nullable = [] if required else ["nullable"]
     found = list(dict.fromkeys(rule for message in said for rule in of_message(message)))
     of_tables = [rules for rules in known_lists() if any("exists" in rule for rule in rules)]
-    for middle in ([*found], *([*found, rule] for rule in (*listed(seen), *patterns()))):
+    for middle in ([*found], *([*found, rule] for rule in (*in_rules(seen), *known_patterns()))):
         for order in (middle, middle[::-1]):
             yield [*required, *order, *nullable]
             yield [*required, *order]
@@ -101,24 +102,24 @@ def of_message(message: str) -> Iterator[str]:
             return
 
 
-def listed(seen: Iterable[Fact]) -> Iterator[str]:
+def in_rules(seen: Iterable[Fact]) -> Iterator[str]:
     """`in` with the texts that are taken, if something is refused as not selected."""
     facts = list(seen)
     if any(re.search("selected .* is invalid", message) for fact in facts for message in fact.says):
-        taken = [str(as_received(fact.sent)) for fact in facts if fact.is_ == ACCEPTED and fact.sent is not None
+        taken = [str(as_received(fact.sent)) for fact in facts if fact.is_ == WAS_ACCEPTED and fact.sent is not None
                  and not isinstance(fact.sent, (Mapping, list, bool))]
         if taken:
             yield "in:" + ",".join(dict.fromkeys(taken))
 
 
 @cache
-def patterns() -> tuple[str, ...]:
+def known_patterns() -> tuple[str, ...]:
     """Every regex of every document."""
     return tuple(dict.fromkeys(rule for rules in known_lists() for rule in rules if rule.startswith("regex:")))
 
 
 @cache
-def known_lists() -> tuple[Rules, ...]:
+def known_lists() -> tuple[RuleList, ...]:
     """Every rule list of every document that stands by itself."""
     every = [split(rules) for known in catalogue().values() for one in known.versions.values()
              for rules in one.rules.values() if "{" not in str(rules)]

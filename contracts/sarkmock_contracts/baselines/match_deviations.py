@@ -14,7 +14,7 @@ from ..spec.contract import contract_of
 from .catalogue import catalogue
 from .comparing import Comparison
 from .files import Baseline
-from .mocking import Action, beside, distance, document_of
+from .mocking import OverlayAction, beside, distance, document_of
 from .severity import INFORMATIVE
 
 FEW = 12  # a turn that makes more differences than this is no step on the way
@@ -30,11 +30,11 @@ class Choice:
     comparison: Comparison
 
     @property
-    def actions(self) -> list[Action]:
+    def actions(self) -> list[OverlayAction]:
         return actions_of(self.profile, self.taken)
 
 
-def actions_of(profile: str, taken: Iterable[str]) -> list[Action]:
+def actions_of(profile: str, taken: Iterable[str]) -> list[OverlayAction]:
     """The actions of some deviations of a profile, in the overlay's order."""
     wanted = set(taken)
     return [action for action in overlay_of(profile)["actions"] if action["x-deviation"] in wanted]
@@ -52,13 +52,13 @@ def choose(box: Baseline, tell: Told = lambda _: None) -> Choice:
     while distance(best.comparison) < before:
         before = distance(best.comparison)
         for deviation in deviations(best.profile):
-            if concerns(deviation, best.comparison):
+            if deviation_concerns(deviation, best.comparison):
                 tell(f"whether it shows {deviation.id}")
                 best = better(best, deviation, box)
     return best
 
 
-def all_of(profile: str) -> list[Action]:
+def all_of(profile: str) -> list[OverlayAction]:
     return list(overlay_of(profile)["actions"])
 
 
@@ -71,12 +71,12 @@ def better(choice: Choice, deviation: Deviation, box: Baseline, further: bool = 
         found = beside(document_of(actions_of(choice.profile, taken)), replace(box, only=box.only or section))
     except Unfit:
         return choice
-    if within(found, section) < within(choice.comparison, section):
+    if differences_in(found, section) < differences_in(choice.comparison, section):
         return Choice(choice.profile, taken, beside(document_of(actions_of(choice.profile, taken)), box))
-    if not further or within(found, section) > within(choice.comparison, section) + FEW:
+    if not further or differences_in(found, section) > differences_in(choice.comparison, section) + FEW:
         return choice
     for other in deviations(choice.profile):
-        if other is not deviation and section_of(other) == section and concerns(other, found):
+        if other is not deviation and section_of(other) == section and deviation_concerns(other, found):
             both = better(replace(choice, taken=taken, comparison=found), other, box, further=False)
             if distance(both.comparison) < distance(choice.comparison) and both.taken != taken:
                 return both
@@ -85,28 +85,29 @@ def better(choice: Choice, deviation: Deviation, box: Baseline, further: bool = 
 
 def section_of(deviation: Deviation) -> str | None:
     """The section of the page that a deviation is about; None if it is about several."""
-    found = {known.first.section for op, known in catalogue().items() if touches(deviation, set(places(op)))}
+    found = {known.first.section for op, known in catalogue().items()
+             if touches(deviation, set(places_of_operation(op)))}
     return found.pop() if len(found) == 1 else None
 
 
-def within(comparison: Comparison, section: str | None) -> int:
+def differences_in(comparison: Comparison, section: str | None) -> int:
     """How much is otherwise in a section."""
     return sum(one.level != INFORMATIVE and (section is None or (
         one.op in catalogue() and catalogue()[one.op].first.section == section)) for one in comparison.differences)
 
 
-def concerns(deviation: Deviation, comparison: Comparison) -> bool:
+def deviation_concerns(deviation: Deviation, comparison: Comparison) -> bool:
     """Whether a deviation changes an operation that is still otherwise."""
     ops = {place for one in comparison.differences if one.level != INFORMATIVE
            for place in (one.op, one.after) if isinstance(place, str) and place in catalogue()}
-    found = {place for op in ops for place in places(op)}
+    found = {place for op in ops for place in places_of_operation(op)}
     if any("crash" in one.kind for one in comparison.differences):
         found.add(pointer("x-crashes"))
     return touches(deviation, found)
 
 
 @cache
-def places(op: str) -> frozenset[str]:
+def places_of_operation(op: str) -> frozenset[str]:
     """Where an operation stands in any profile: itself, its body, its row."""
     found = set()
     for profile, operation in catalogue()[op].versions.items():

@@ -25,20 +25,20 @@ from ..client.target import Target
 from ..client.transports import InProcess, SignedIn
 from ..errors import Unfit
 from ..safety.routing import HAZARDS
-from .comparing import Comparison, compare
+from .comparing import Comparison, compare_baselines
 from .facts import Facts
 from .files import Baseline
 from .probes import DEPTHS
-from .recording import Recorder
+from .recording import BoxRecorder
 from .severity import INFORMATIVE
 
-TOKEN = "1|embeddedmock"
+MOCK_TOKEN = "1|embeddedmock"
 NOW = 1_717_236_000  # the clock of a mock that is only looked at stands still
-Action = Mapping[str, Any]
+OverlayAction = Mapping[str, Any]
 _factory = cache(Seed.factory)
 
 
-def document_of(actions: Sequence[Action]) -> Document:
+def document_of(actions: Sequence[OverlayAction]) -> Document:
     """The base document with actions applied; Unfit if they do not fit together."""
     try:
         document: Document = apply_overlay(load(), list(actions))
@@ -61,9 +61,9 @@ def leads_somewhere(document: Any, place: str) -> bool:
 def recording_of(document: Document, like: Baseline) -> Facts:
     """What a mock of a document looks like, asked as a box was; Unfit if it cannot be served."""
     try:
-        state = State(_factory(document["x-database"]), now=NOW, token=TOKEN)
+        state = State(_factory(document["x-database"]), now=NOW, token=MOCK_TOKEN)
         target = Target(SignedIn(InProcess(create_app(Engine(document, state))), state))
-        return Recorder(target, DEPTHS[like.depth], frozenset(like.allowed), like.only).run()
+        return BoxRecorder(target, DEPTHS[like.depth], frozenset(like.allowed), like.only).run()
     except (KeyError, ValueError, AttributeError, TypeError, AssertionError) as error:
         raise Unfit(f"a mock of it fails: {error!r}") from None
 
@@ -80,7 +80,7 @@ def beside(document: Document, box: Baseline) -> Comparison:
     """How a box differs from a mock of a document."""
     mock = copy.copy(box)
     mock.facts, mock.recorded = recording_of(document, box), {}
-    return compare(mock, box)
+    return compare_baselines(mock, box)
 
 
 def distance(comparison: Comparison) -> int:

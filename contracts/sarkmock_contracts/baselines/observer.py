@@ -8,25 +8,24 @@ from typing import Any
 
 from sarkmock.suite_api import Operation, redacted
 
-from ..client.bounded import number
+from ..client.bounded import number_in_header
 from ..client.http import Exchange, Request, Response
 from ..client.target import Client
 from ..errors import Unavailable
-from ..fixtures.keys import Keys
+from ..fixtures.keys import MARK, Keys
 from ..fixtures.rows import Body, Fixtures, Spared
+from ..safety.fingerprint import DEBUG
 from ..spec.boundary_values import Live
 from ..spec.contract import contract_of
 from ..spec.live_tables import LiveTables
 from .catalogue import Known, catalogue, working
-from .facts import BOX, NOT_SENT, Fact, Facts, canonical
-from .probes import Depth, is_file, is_new_key, values_for, written
-from .response_shape import field_names, shape
+from .facts import BOX, NOT_SENT, Fact, Facts, canonical_json
+from .probes import Depth, are_files, is_new_key, recorded_value, values_for
+from .response_shape import response_fields, shape
 
-MARK = "zz"  # what the prefix of a run becomes in a recording
-ASKED, THERE, ABSENT = "asked", "there", "absent"
-ACCEPTED, REFUSED, CRASHED = "accepted", "refused", "crashed"
-HEADERS = ("Content-Disposition", "Location", "WWW-Authenticate")
-DEBUG = ("file", "line", "trace")  # members of a debug page that are of no interest
+REQUESTED, THERE, ABSENT_ROW = "asked", "there", "absent"
+WAS_ACCEPTED, WAS_REFUSED, HAS_CRASHED = "accepted", "refused", "crashed"
+RECORDED_HEADERS = ("Content-Disposition", "Location", "WWW-Authenticate")
 BOX_HEADERS = ("Server", "X-Powered-By")
 
 
@@ -82,11 +81,11 @@ class Observer:
     def accepted(self, known: Known, field: str) -> list[Any]:
         """The values of a variable that the box took, the plainest first."""
         return [value for value in values_for(known, field, self.depth)
-                if self.verdict(known, field, written(value)) == ACCEPTED]
+                if self.verdict(known, field, recorded_value(value)) == WAS_ACCEPTED]
 
     def verdict(self, known: Known, field: str, sent: Any) -> Any:
         """What became of a value of a variable; None if it was not tried."""
-        found = self.facts.by_key.get((known.name, "rule", field, "", canonical(sent)))
+        found = self.facts.by_key.get((known.name, "rule", field, "", canonical_json(sent)))
         return found.is_ if found else None
 
     # what an answer says
@@ -99,7 +98,7 @@ class Observer:
             return  # what a crash looks like is no promise
         if response.content_type:
             yield Fact(known.name, "type", kind, response.content_type, by)
-        for name in HEADERS:
+        for name in RECORDED_HEADERS:
             if response.header(name):
                 value = self.plain(response.header(name)).partition(";")[0]
                 yield Fact(known.name, "header", f"{kind} {name}", value, by)
@@ -108,7 +107,7 @@ class Observer:
 
     def form(self, known: Known, kind: str, body: Any, good: bool, by: str) -> Iterator[Fact]:
         """The fields of a good answer are those of the operation; those of a refusal belong to its kind."""
-        names = names_of(known.name) if good else None
+        names = fields_of_answers(known.name) if good else None
         for name, types in shape(body, names).items():
             yield Fact(known.name, "field" if good else "error", name if good else f"{kind} {name}", types,
                        by or (kind if good else ""))
@@ -131,7 +130,7 @@ class LearningFixtures(Fixtures):
         tried = {name: self.observer.verdict(known, name, NOT_SENT) for name in known.fields} if known else {}
         if known is None or not any(tried.values()):
             return usual
-        return self.body(known, operation, [name for name, given in tried.items() if given == REFUSED], usual)
+        return self.body(known, operation, [name for name, given in tried.items() if given == WAS_REFUSED], usual)
 
     def spelling(self, live: Live) -> str:
         if not self.keys(live.table, live.column):
@@ -153,9 +152,9 @@ class LearningFixtures(Fixtures):
 
 
 @cache
-def names_of(name: str) -> frozenset[str] | None:
+def fields_of_answers(name: str) -> frozenset[str] | None:
     """The names that are fields in the answers of an operation, in whatever profile; None where all are."""
-    found = [field_names(contract_of(profile), operation)
+    found = [response_fields(contract_of(profile), operation)
              for profile, operation in catalogue()[name].versions.items()]
     known = [names for names in found if names is not None]
     return frozenset().union(*known) if len(known) == len(found) else None
@@ -172,14 +171,14 @@ def page_form(exchange: Exchange) -> Any:
 def box_facts(response: Response) -> Iterator[Fact]:
     """What an answer says of the whole box."""
     limit = response.header("X-RateLimit-Limit")
-    yield Fact(BOX, "limit", "requests a minute", number(limit))
+    yield Fact(BOX, "limit", "requests a minute", number_in_header(limit))
     for name in BOX_HEADERS:
         if response.header(name):
             yield Fact(BOX, "header", name, redacted(response.header(name)))
 
 
 def takes_files(known: Known, depth: Depth) -> bool:
-    return any(is_file(values_for(known, field, depth)) for field in known.fields)
+    return any(are_files(values_for(known, field, depth)) for field in known.fields)
 
 
 def get(path: str) -> Request:

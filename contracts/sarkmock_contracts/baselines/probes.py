@@ -17,7 +17,7 @@ from ..errors import NoBounds
 from ..spec.boundary_values import FileOf, Live, bounds_of, is_placeholder, placeholder
 from ..spec.operation_data import narrowed, recipe
 from .catalogue import Known, catalogue
-from .facts import canonical
+from .facts import canonical_json
 
 # What rules of other kinds would take or refuse, whatever the rules of today are.
 GENERAL: tuple[Any, ...] = (None, "zz", "two words", 7, "1.5", True, "x" * 100)
@@ -49,19 +49,19 @@ def _values_for(name: str, field: str, depth_name: str) -> tuple[Any, ...]:
     for operation in known.versions.values():
         if field in operation.rules:
             for value in _of_version(operation, field, depth):
-                found.setdefault(canonical(written(value)), value)
-    for value in () if is_file(found.values()) else depth.general[: 1 if is_new_key(known, field) else None]:
-        found.setdefault(canonical(written(value)), value)
+                found.setdefault(canonical_json(recorded_value(value)), value)
+    for value in () if are_files(found.values()) else depth.general[: 1 if is_new_key(known, field) else None]:
+        found.setdefault(canonical_json(recorded_value(value)), value)
     return tuple(value for value in found.values() if not _names_a_key(known, field, value))
 
 
-def is_file(values: Iterable[Any]) -> bool:
+def are_files(values: Iterable[Any]) -> bool:
     """Whether a variable takes files: nothing else is tried there."""
     return any(isinstance(value, FileOf) for value in values)
 
 
 def _of_version(operation: Operation, field: str, depth: Depth) -> Iterator[Any]:
-    accepted, refused = bounds(operation, field)
+    accepted, refused = boundary_lists(operation, field)
     yield from accepted[: depth.accepted]
     covering = greedy(operation, field, [value for value in refused if not is_placeholder(value)])
     yield from covering
@@ -69,7 +69,7 @@ def _of_version(operation: Operation, field: str, depth: Depth) -> Iterator[Any]
     yield from rest[: max(depth.refused - len(covering), 0 if covering else 1)]
 
 
-def bounds(operation: Operation, field: str) -> tuple[list[Any], list[Any]]:
+def boundary_lists(operation: Operation, field: str) -> tuple[list[Any], list[Any]]:
     """What a version of an operation takes and refuses at its boundaries, its checks heeded; nothing if unknown."""
     try:
         table = bounds_of(operation.rules[field])
@@ -86,19 +86,19 @@ def _names_a_key(known: Known, field: str, value: Any) -> bool:
     table = known.first.table
     if known.method != "PUT" or table is None or table.key != field:
         return False
-    return all(value in bounds(operation, field)[0] for operation in known.versions.values()
+    return all(value in boundary_lists(operation, field)[0] for operation in known.versions.values()
                if field in operation.rules)
 
 
 @cache
-def surely_refused(name: str, field: str, text: str) -> bool:
+def refused_by_every_version(name: str, field: str, text: str) -> bool:
     """Whether every version that has the variable refuses a value by its tables."""
     versions = [one for one in catalogue()[name].versions.values() if field in one.rules]
-    return bool(versions) and all(text in {canonical(written(value)) for value in bounds(one, field)[1]}
-                                  for one in versions)
+    return bool(versions) and all(
+        text in {canonical_json(recorded_value(value)) for value in boundary_lists(one, field)[1]} for one in versions)
 
 
-def written(value: Any) -> Any:
+def recorded_value(value: Any) -> Any:
     """A value as a recording writes it: a live key or a file is written by its name."""
     if isinstance(value, Live):
         return {"live": [value.table, value.column, value.variant]}
@@ -110,7 +110,7 @@ def written(value: Any) -> Any:
 # packets
 
 
-def packets(known: Known, fields: Iterable[str], depth: Depth) -> Iterator[dict[str, Any]]:
+def probe_packets(known: Known, fields: Iterable[str], depth: Depth) -> Iterator[dict[str, Any]]:
     """One value of every variable at a time, accepted ones beside refused ones of others, so that little is made.
 
     Keys that must be new are tried apart: whose row it would be must be known before.
@@ -128,10 +128,11 @@ def packets(known: Known, fields: Iterable[str], depth: Depth) -> Iterator[dict[
 
 def _anchor(known: Known, rows: Mapping[str, list[Any]], packet: Mapping[str, Any]) -> dict[str, Any]:
     """A refused value of a variable that is through, where else all could be accepted and a row made or changed."""
-    if any(surely_refused(known.name, field, canonical(written(value))) for field, value in packet.items()):
+    if any(refused_by_every_version(known.name, field, canonical_json(recorded_value(value)))
+           for field, value in packet.items()):
         return {}
     return next(({field: value} for field, row in rows.items() if field not in packet for value in row
-                 if surely_refused(known.name, field, canonical(written(value)))), {})
+                 if refused_by_every_version(known.name, field, canonical_json(recorded_value(value)))), {})
 
 
 def is_new_key(known: Known, field: str) -> bool:

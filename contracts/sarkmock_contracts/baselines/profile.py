@@ -14,17 +14,17 @@ from sarkmock.suite_api import load, overlay_of, redacted, write_whole
 from ..errors import CannotRun, Unfit
 from .files import Baseline
 from .match_deviations import Choice, Told, choose
-from .mocking import Action, beside, distance, document_of
-from .report import change, difference
+from .mocking import OverlayAction, beside, distance, document_of
+from .report import before_and_after, difference
 from .severity import BREAKING, INFORMATIVE, RISKY, Difference
 from .synthesize import Expressed, express
 
-OWN = "box-recorded"
-SEVERITIES = {BREAKING: "breaks", RISKY: "surprises"}
+OWN_DEVIATION = "box-recorded"
+SEVERITY_OF_LEVEL = {BREAKING: "breaks", RISKY: "surprises"}
 
 
 @dataclass(frozen=True)
-class Profile:
+class RecordedProfile:
     """An overlay, and what a mock of it still does otherwise than the box."""
 
     overlay: dict[str, Any]
@@ -34,14 +34,14 @@ class Profile:
     facts: int
 
 
-def profile_of(box: Baseline, tell: Told = lambda _: None) -> Profile:
+def profile_from(box: Baseline, tell: Told = lambda _: None) -> RecordedProfile:
     """The overlay of a recording: known deviations where they explain what was seen, and actions of its own."""
     choice = choose(box, tell)
     tell("what no known deviation explains")
     found = fitting(choice, box)
     actions = [*head(box), *choice.actions, *found.actions]
     left = [one for one in beside(document_of(actions), box).differences if one.level != INFORMATIVE]
-    return Profile(written(box, choice, found, actions), choice, found, left, len(box.facts))
+    return RecordedProfile(overlay_document(box, choice, found, actions), choice, found, left, len(box.facts))
 
 
 def fitting(choice: Choice, box: Baseline) -> Expressed:
@@ -64,35 +64,36 @@ def fitting(choice: Choice, box: Baseline) -> Expressed:
     return kept
 
 
-def head(box: Baseline) -> list[Action]:
+def head(box: Baseline) -> list[OverlayAction]:
     """The one action that every box has: whose profile it is."""
     title = f"SARK V6 API as recorded from {box.target}"
-    return [{"target": "$.info", "update": {"title": title}, "x-deviation": OWN}]
+    return [{"target": "$.info", "update": {"title": title}, "x-deviation": OWN_DEVIATION}]
 
 
-def written(box: Baseline, choice: Choice, found: Expressed, actions: list[Action]) -> dict[str, Any]:
+def overlay_document(box: Baseline, choice: Choice, found: Expressed, actions: list[OverlayAction]) -> dict[str, Any]:
     """The overlay document."""
     known = overlay_of(choice.profile)["x-deviations"]
     recorded = str(box.recorded.get("recorded", "some time"))
-    listed = {OWN: {"summary": f"This is the box at {box.target}.", "severity": "cosmetic",
+    listed = {OWN_DEVIATION: {"summary": f"This is the box at {box.target}.", "severity": "cosmetic",
                     "reason": f"Recorded {recorded}, {box.depth} values, allowed: {', '.join(box.allowed)}."}}
     listed |= {name: known[name] for name in known if name in choice.taken}
-    listed |= {name: described(differences) for name, differences in found.deviations.items()}
+    listed |= {name: own_deviations(differences) for name, differences in found.deviations.items()}
     return {"overlay": "1.0.0", "info": {"title": f"SARK V6 API as recorded from {box.target}", "version": recorded},
-            "x-deviations": listed, "actions": [plain(action) for action in actions]}
+            "x-deviations": listed, "actions": [plain_action(action) for action in actions]}
 
 
-def described(differences: Iterable[Difference]) -> dict[str, str]:
+def own_deviations(differences: Iterable[Difference]) -> dict[str, str]:
     """A deviation of the box's own, in the words of the comparison with a mock."""
     found = list(differences)
-    worst = next((SEVERITIES[level] for level in SEVERITIES if any(one.level == level for one in found)), "cosmetic")
+    levels = {one.level for one in found}
+    worst = next((severity for level, severity in SEVERITY_OF_LEVEL.items() if level in levels), "cosmetic")
     summary = "; ".join(f"{one.op}: {one.kind} {one.of}".strip() for one in found)
-    reason = "; ".join(filter(None, (change(difference(one)) for one in found)))
+    reason = "; ".join(filter(None, (before_and_after(difference(one)) for one in found)))
     return {"summary": str(redacted(summary)), "severity": worst,
             "reason": str(redacted(reason)) or "Seen in the recording."}
 
 
-def plain(action: Action) -> dict[str, Any]:
+def plain_action(action: OverlayAction) -> dict[str, Any]:
     """An action in the order in which people write it."""
     return {key: action[key] for key in ("target", "description", "remove", "update", "x-deviation") if key in action}
 
@@ -108,7 +109,7 @@ def as_yaml(overlay: dict[str, Any]) -> str:
     return yaml.dump(overlay, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=120)
 
 
-def write_profile(profile: Profile, file: Path) -> None:
+def write_profile(profile: RecordedProfile, file: Path) -> None:
     """The overlay in a file, read back by the strict loader; nothing is written that it refuses."""
     try:
         trial = file.with_name(f".{file.name}.trial.yaml")
@@ -122,7 +123,7 @@ def write_profile(profile: Profile, file: Path) -> None:
         raise CannotRun(f"{file}: {error.strerror}") from None
 
 
-def lines(profile: Profile) -> Iterator[str]:
+def profile_lines(profile: RecordedProfile) -> Iterator[str]:
     """What became of it, for people."""
     yield (f"nearest to {profile.choice.profile}: {len(profile.choice.taken)} of its deviations, "
            f"{len(profile.expressed.deviations)} of the box's own")

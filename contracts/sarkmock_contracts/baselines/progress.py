@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ..client.budget import minutes
-from .recording import PARTS, Case
-from .session import Plan
+from .recording import RECORDING_PARTS, RecordingCase
+from .session import RecordingPlan
 
 
 class Watching:
@@ -32,19 +32,19 @@ class Watching:
             self._end_part()
         self.bar.stop()
 
-    def __call__(self, case: Case, number: int, _: int, plan: Plan) -> None:
+    def __call__(self, case: RecordingCase, number: int, _: int, plan: RecordingPlan) -> None:
         if case.part != self.part:
             self._end_part()
             self.part, self.began, self.cases = case.part, time.monotonic(), 0
         self.cases += 1
         left = minutes(plan.seconds_after(number))
-        self.bar.update(self.task, description=f"{PARTS[case.part]}, about {left} left", completed=number,
+        self.bar.update(self.task, description=f"{RECORDING_PARTS[case.part]}, about {left} left", completed=number,
                         total=len(plan.costs))
 
     def _end_part(self) -> None:
         if self.part:
             took = time.monotonic() - self.began
-            self.console.print(f"{PARTS[self.part]:38} {self.cases:4} cases {took:7.1f} s", highlight=False)
+            self.console.print(f"{RECORDING_PARTS[self.part]:38} {self.cases:4} cases {took:7.1f} s", highlight=False)
 
 
 class Steps:

@@ -15,20 +15,20 @@ from ..safety.routing import HAZARDS
 from ..spec.operation_data import recipe
 from .answers import ask_once
 from .catalogue import Known, catalogue
-from .facts import BOX, Fact, Facts, canonical
-from .observer import ABSENT, THERE, Observer
+from .facts import BOX, Fact, Facts, canonical_json
+from .observer import ABSENT_ROW, THERE, Observer
 from .probes import Depth
 from .rules import ask_rules
 from .sequences import ask_sequence, links, makes_rows
 from .survey import ask_unknown, is_plain_read, plain_read, read_standing, survey_path, surveyed_paths
 
-PARTS = {"survey": "what the paths can do", "read": "what is there", "unknown key": "keys of nothing",
+RECORDING_PARTS = {"survey": "what the paths can do", "read": "what is there", "unknown key": "keys of nothing",
          "rules": "every rule", "sequence": "rows: made, shown, changed, removed", "answer": "everything else"}
-KINDS = ("limit", "reach", "part", "status", "type", "header", "field", "error", "sequence", "stores", "rule")
+FACT_KINDS = ("limit", "reach", "part", "status", "type", "header", "field", "error", "sequence", "stores", "rule")
 
 
 @dataclass(frozen=True)
-class Case:
+class RecordingCase:
     """A part of the recording that is done or not: all of its facts count, or none."""
 
     part: str
@@ -40,7 +40,7 @@ class Case:
 
 
 @dataclass
-class Recorder:
+class BoxRecorder:
     """Records one box. ``prepare`` is called between the first look and all that may write."""
 
     client: Client
@@ -50,7 +50,7 @@ class Recorder:
     texts: Keys | None = None
     spared: Spared | None = None
     prepare: Callable[[Observer], None] = lambda _: None
-    fits: Callable[[Case], bool] = lambda _: True  # whether a case can still be afforded
+    fits: Callable[[RecordingCase], bool] = lambda _: True  # whether a case can still be afforded
     done: dict[str, list[Fact]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -58,13 +58,13 @@ class Recorder:
         self.names = [name for name, known in catalogue().items() if known.is_in(self.only)]
         self.unasked: dict[str, str] = {}  # cases without facts, and why
 
-    def first_look(self) -> list[Case]:
+    def first_look(self) -> list[RecordingCase]:
         """What sends nothing but reads without parameters and OPTIONS."""
-        cases = [Case("survey", path, partial(_survey, path)) for path in surveyed_paths(self.names)]
-        return cases + [Case("read", known.name, partial(plain_read, known=known))
+        cases = [RecordingCase("survey", path, partial(_survey, path)) for path in surveyed_paths(self.names)]
+        return cases + [RecordingCase("read", known.name, partial(plain_read, known=known))
                         for known in self._known() if is_plain_read(known)]
 
-    def second_look(self) -> list[Case]:
+    def second_look(self) -> list[RecordingCase]:
         """Everything else, once it is known what is there; what tells most for a request comes first."""
         known = list(self._known())
         plain = [one for one in known if one.method == "GET" and one.hazard == "read" and "{" in one.path]
@@ -95,7 +95,7 @@ class Recorder:
         return known.first.table is None and self.hazards > {"read"} and (sent or bool(known.ids & made))
 
     def is_absent(self, known: Known) -> bool:
-        return bool(self.observer.facts.get(known.name, "reach") == ABSENT)
+        return bool(self.observer.facts.get(known.name, "reach") == ABSENT_ROW)
 
     # running
 
@@ -104,7 +104,7 @@ class Recorder:
         seen = {name: self.observer.facts.get(name, "reach") for name in catalogue()}
         return {name: given == THERE for name, given in seen.items() if given is not None}
 
-    def run(self, watch: Callable[[Case, int, int], None] = lambda *_: None) -> Facts:
+    def run(self, watch: Callable[[RecordingCase, int, int], None] = lambda *_: None) -> Facts:
         """Everything; ``watch`` is told of each case that begins, its number and how many there are."""
         first = self.first_look()
         for number, case in enumerate(first):
@@ -119,7 +119,7 @@ class Recorder:
         self.observer.fixtures.sweep(keep_fixtures=False)
         return self.result()
 
-    def attempt(self, case: Case) -> None:
+    def attempt(self, case: RecordingCase) -> None:
         """Do a case unless it was done; a case that is cut short tells nothing."""
         if str(case) in self.done:
             self.observer.learn(self.done[str(case)])
@@ -136,7 +136,7 @@ class Recorder:
             return
         self.done[str(case)] = self.observer.learn(facts)
 
-    def _leave_out(self, case: Case, reason: str) -> None:
+    def _leave_out(self, case: RecordingCase, reason: str) -> None:
         self.unasked[str(case)] = reason
         if case.name in catalogue():
             self.observer.learn([Fact(case.name, "part", case.part, "not asked")])
@@ -152,23 +152,24 @@ class Recorder:
         return ordered(fact for fact in facts if fact.fact == "reach" or not self._is_gone(fact))
 
     def _is_gone(self, fact: Fact) -> bool:
-        return bool(self.observer.facts.get(fact.op, "reach") == ABSENT)
+        return bool(self.observer.facts.get(fact.op, "reach") == ABSENT_ROW)
 
 
 def ordered(facts: Iterable[Fact]) -> Facts:
     """By operation as the documents have them, then by kind, then by name."""
     places = {name: number for number, name in enumerate((BOX, *catalogue()))}
-    return Facts(sorted(facts, key=lambda one: (places[one.op], KINDS.index(one.fact), one.of, one.by,
-                                                canonical(one.sent) if one.has_value else "")))
+    return Facts(sorted(facts, key=lambda one: (places[one.op], FACT_KINDS.index(one.fact), one.of, one.by,
+                                                canonical_json(one.sent) if one.has_value else "")))
 
 
 def _survey(path: str, observer: Observer) -> Iterator[Fact]:
     return survey_path(observer, path, observer.fixtures.texts.prefix)
 
 
-def _cases(part: str, ask: Callable[[Observer, Known], Iterator[Fact]], members: Iterable[Known]) -> Iterator[Case]:
+def _cases(part: str, ask: Callable[[Observer, Known], Iterator[Fact]],
+           members: Iterable[Known]) -> Iterator[RecordingCase]:
     for known in members:
-        yield Case(part, known.name, partial(_asked, ask, known))
+        yield RecordingCase(part, known.name, partial(_asked, ask, known))
 
 
 def _asked(ask: Callable[[Observer, Known], Iterator[Fact]], known: Known, observer: Observer) -> Iterator[Fact]:

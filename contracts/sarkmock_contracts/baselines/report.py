@@ -9,31 +9,31 @@ from pathlib import Path
 from sarkmock.suite_api import harmless, redacted
 
 from ..reports.data import Data
-from ..reports.html import page
+from ..reports.html import render_page
 from ..reports.markdown import cell
 from .comparing import Comparison
 from .facts import BOX
 from .files import Baseline
-from .severity import LEVELS, Difference, Unreached
+from .severity import DIFFERENCE_LEVELS, Difference, Unreached
 
-FORMAT = "sarkmock-compare/1"
-TEMPLATE = Path(__file__).with_name("compare.html.j2")
+COMPARE_FORMAT = "sarkmock-compare/1"
+COMPARE_TEMPLATE = Path(__file__).with_name("compare.html.j2")
 MOST_SHOWN = 100  # differences of a level in Markdown; a job summary has an end
 
 
-def describe(comparison: Comparison, clients: str | None = None) -> Data:
+def describe_comparison(comparison: Comparison, clients: str | None = None) -> Data:
     """The whole comparison, described by compare.schema.json."""
     found: Data = {
-        "format": FORMAT,
+        "format": COMPARE_FORMAT,
         "before": side(comparison.before),
         "after": side(comparison.after),
         "clients": clients,
-        "summary": {**{level: len(comparison.of(level)) for level in LEVELS},
+        "summary": {**{level: len(comparison.of(level)) for level in DIFFERENCE_LEVELS},
                     "client": sum(one.client for one in comparison.differences),
                     "unreached": len({one.op for one in comparison.unreached})},
         "notes": list(notes(comparison.before, comparison.after)),
         "differences": [difference(one) for one in comparison.differences],
-        "unreached": [unreached(one) for one in comparison.unreached],
+        "unreached": [unreached_data(one) for one in comparison.unreached],
     }
     return harmless(redacted(found))  # type: ignore[no-any-return]
 
@@ -49,7 +49,7 @@ def difference(one: Difference) -> Data:
             "client": one.client}
 
 
-def unreached(one: Unreached) -> Data:
+def unreached_data(one: Unreached) -> Data:
     return {"operation": one.op, "part": one.part, "before": one.before, "after": one.after}
 
 
@@ -67,35 +67,35 @@ def notes(before: Baseline, after: Baseline) -> Iterator[str]:
 # sections: what breaks the client first, then the rest by level
 
 
-def sections(data: Data) -> list[tuple[str, list[Data]]]:
+def difference_sections(data: Data) -> list[tuple[str, list[Data]]]:
     """Titles and differences, in the order of a report."""
     found = data["differences"]
-    mine = [one for one in found if one["client"] and one["level"] in LEVELS[:2]]
+    mine = [one for one in found if one["client"] and one["level"] in DIFFERENCE_LEVELS[:2]]
     first = [(f"This {verb} YOUR client", [one for one in mine if one["level"] == level])
-             for level, verb in zip(LEVELS, ("breaks", "may break"), strict=False)]
+             for level, verb in zip(DIFFERENCE_LEVELS, ("breaks", "may break"), strict=False)]
     rest = [(level.capitalize(), [one for one in found if one["level"] == level and one not in mine])
-            for level in LEVELS]
+            for level in DIFFERENCE_LEVELS]
     return [(title, members) for title, members in (*first, *rest) if members]
 
 
 def headline(data: Data) -> str:
     counts = data["summary"]
-    text = ", ".join(f"{counts[level]} {level}" for level in LEVELS)
+    text = ", ".join(f"{counts[level]} {level}" for level in DIFFERENCE_LEVELS)
     return f"{text}; {counts['unreached']} operations not reached in one of the two"
 
 
-def name_of(one: Data) -> str:
+def difference_name(one: Data) -> str:
     return "the box" if one["operation"] == BOX else str(one["operation"])
 
 
-def change(one: Data) -> str:
+def before_and_after(one: Data) -> str:
     """Before and after for people; nothing where the kind says it all."""
     words = [", ".join(value) if isinstance(value, list) else "nothing" if value is None else str(value)
              for value in (one["before"], one["after"])]
     return "" if one["before"] is None and one["after"] is None else f"{words[0]} -> {words[1]}"
 
 
-def as_text(data: Data) -> str:
+def comparison_text(data: Data) -> str:
     """For a terminal."""
     return "\n".join(_text(data)) + "\n"
 
@@ -106,12 +106,12 @@ def _text(data: Data) -> Iterator[str]:
         yield f"{name:7} {one['name'] or one['target']} ({one['target']}, {one['recorded'] or 'in this process'})"
     yield from (f"note    {note}" for note in data["notes"])
     yield f"result  {headline(data)}"
-    for title, members in sections(data):
+    for title, members in difference_sections(data):
         yield from ("", title.upper())
         for one in members:
             of = f" {one['of']}" if one["of"] else ""
-            yield f"  {name_of(one)}: {one['kind']}:{of}" if of else f"  {name_of(one)}: {one['kind']}"
-            yield from (f"      {line}" for line in (change(one), one["reason"]) if line)
+            yield f"  {difference_name(one)}: {one['kind']}:{of}" if of else f"  {difference_name(one)}: {one['kind']}"
+            yield from (f"      {line}" for line in (before_and_after(one), one["reason"]) if line)
     if data["unreached"]:
         yield from ("", "NOT REACHED in one of the two, so neither gone nor fixed")
         yield from (f"  {line}" for line in unreached_lines(data))
@@ -129,7 +129,7 @@ def unreached_lines(data: Data) -> Iterator[str]:
 # Markdown
 
 
-def as_markdown(data: Data) -> str:
+def comparison_markdown(data: Data) -> str:
     return "\n".join(_markdown(data)) + "\n"
 
 
@@ -140,11 +140,11 @@ def _markdown(data: Data) -> Iterator[str]:
         yield cell(f"- {name}: `{one['name'] or one['target']}` ({one['target']}, "
                    f"{one['recorded'] or 'in this process'})")
     yield from (f"- {cell(note)}" for note in data["notes"])
-    for title, members in sections(data):
+    for title, members in difference_sections(data):
         yield from ("", f"### {title}", "")
         yield from ("| operation | what | of | change | why |", "| --- | --- | --- | --- | --- |")
         for one in members[:MOST_SHOWN]:
-            cells = (f"`{name_of(one)}`", one["kind"], one["of"], change(one), one["reason"])
+            cells = (f"`{difference_name(one)}`", one["kind"], one["of"], before_and_after(one), one["reason"])
             yield f"| {' | '.join(map(cell, cells))} |"
         if len(members) > MOST_SHOWN:
             yield from ("", f"... and {len(members) - MOST_SHOWN} more.")
@@ -162,6 +162,7 @@ def by_kind(data: Data) -> list[tuple[str, int]]:
 # HTML
 
 
-def as_html(data: Data) -> str:
-    return page(TEMPLATE, {"change": change, "name_of": name_of}, data=data, sections=sections(data),
-                headline=headline(data), kinds=by_kind(data), unreached=list(unreached_lines(data)))
+def comparison_html(data: Data) -> str:
+    return render_page(COMPARE_TEMPLATE, {"change": before_and_after, "name_of": difference_name}, data=data,
+                       sections=difference_sections(data),
+                       headline=headline(data), kinds=by_kind(data), unreached=list(unreached_lines(data)))

@@ -9,9 +9,9 @@ from sarkmock.suite_api import Operation, pointer
 
 from ..spec.contract import Contract
 
-TYPES = {bool: "boolean", int: "integer", float: "number", str: "text", list: "list", dict: "object",
+TYPE_NAMES = {bool: "boolean", int: "integer", float: "number", str: "text", list: "list", dict: "object",
          type(None): "null"}
-ANY = "*"  # stands for names that are data
+ANY_NAME = "*"  # stands for names that are data
 Shape = dict[str, list[str]]
 
 
@@ -27,11 +27,11 @@ def shape(value: Any, names: frozenset[str] | None = None) -> Shape:
 
 
 def _walk(value: Any, names: frozenset[str] | None, place: str) -> Iterator[tuple[str, str]]:
-    yield place or "(body)", TYPES[type(value)]
+    yield place or "(body)", TYPE_NAMES[type(value)]
     if isinstance(value, Mapping):
         for name, item in value.items():
             known = names is None or name in names
-            yield from _walk(item, names if known else None, _join(place, name if known else ANY))
+            yield from _walk(item, names if known else None, _join(place, name if known else ANY_NAME))
     elif isinstance(value, list):
         for item in value:
             yield from _walk(item, names, f"{place}[]")
@@ -41,7 +41,7 @@ def _join(place: str, name: str) -> str:
     return f"{place}.{name}" if place else name
 
 
-def field_names(contract: Contract, operation: Operation) -> frozenset[str] | None:
+def response_fields(contract: Contract, operation: Operation) -> frozenset[str] | None:
     """The names that are fields in the answers of an operation; None where every name is one.
 
     Where a schema says that further names may come with a form of their own, those are data.

@@ -12,12 +12,12 @@ from ..errors import Unavailable, Withheld
 from ..fixtures.rows import Body
 from .catalogue import Known
 from .facts import NOT_SENT, Fact
-from .observer import ACCEPTED, ASKED, CRASHED, REFUSED, Observer, takes_files
-from .probes import is_new_key, packets, written
+from .observer import HAS_CRASHED, REQUESTED, WAS_ACCEPTED, WAS_REFUSED, Observer, takes_files
+from .probes import is_new_key, probe_packets, recorded_value
 
 ARRAY = ["a"]
 LONELY = 3  # so many values of a variable that kills are tried, each alone
-PART = "rules"
+RULES_PART = "rules"
 
 
 def ask_rules(observer: Observer, known: Known) -> Iterator[Fact]:
@@ -26,7 +26,7 @@ def ask_rules(observer: Observer, known: Known) -> Iterator[Fact]:
     if operation is None:
         return
     if operation.table and operation.key and not observer.fixtures.fixture(operation):
-        yield Fact(known.name, "part", PART, "no row of the run's own to try it on")
+        yield Fact(known.name, "part", RULES_PART, "no row of the run's own to try it on")
         return
     asker = Asker(observer, known, operation)
     yield from asker.facts()
@@ -46,13 +46,13 @@ class Asker:
     def facts(self) -> Iterator[Fact]:
         nothing = self.send({}, with_key=False)
         if nothing is not None and nothing.response.status >= 500 and self.always_crashes():
-            yield Fact(self.known.name, "part", PART, "it crashes whatever is sent")
+            yield Fact(self.known.name, "part", RULES_PART, "it crashes whatever is sent")
             yield Fact(self.known.name, "status", "whatever is sent", nothing.response.status)
             return
-        yield Fact(self.known.name, "part", PART, ASKED)
+        yield Fact(self.known.name, "part", RULES_PART, REQUESTED)
         if nothing is not None:
             yield from self.of_nothing(nothing.response)
-        for packet in packets(self.known, self.fields, self.observer.depth):
+        for packet in probe_packets(self.known, self.fields, self.observer.depth):
             yield from self.packet(packet)
         yield from self.array()
 
@@ -66,7 +66,7 @@ class Asker:
         named = refusals(response)
         if response.ok or named:
             for field in self.fields:
-                yield self.fact(field, NOT_SENT, REFUSED if field in named else ACCEPTED, named.get(field, ()))
+                yield self.fact(field, NOT_SENT, WAS_REFUSED if field in named else WAS_ACCEPTED, named.get(field, ()))
 
     def packet(self, packet: Mapping[str, Any]) -> Iterator[Fact]:
         lonely = {field: value for field, value in packet.items() if field in self.deadly}
@@ -86,8 +86,8 @@ class Asker:
             if named:
                 yield Fact(self.known.name, "status", "refused", exchange.response.status)
             for field in filled:
-                verdict = REFUSED if field in named else ACCEPTED
-                yield self.fact(field, written(packet[field]), verdict, named.get(field, ()))
+                verdict = WAS_REFUSED if field in named else WAS_ACCEPTED
+                yield self.fact(field, recorded_value(packet[field]), verdict, named.get(field, ()))
         elif len(filled) == 1:
             yield from self.of_one(packet, next(iter(filled)), exchange.response)
         else:
@@ -102,7 +102,7 @@ class Asker:
         crashed = response.status >= 500
         if crashed:
             self.deadly[field] = self.deadly.get(field, 0) + 1
-        yield self.fact(field, written(packet[field]), CRASHED if crashed else f"answered {response.status}")
+        yield self.fact(field, recorded_value(packet[field]), HAS_CRASHED if crashed else f"answered {response.status}")
 
     def array(self) -> Iterator[Fact]:
         """A value that is no text."""

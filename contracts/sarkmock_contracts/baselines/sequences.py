@@ -15,9 +15,9 @@ from ..fixtures.rows import Body, path_along
 from ..spec.contract import Link
 from .catalogue import Known, catalogue
 from .facts import Fact
-from .observer import ABSENT, ASKED, Observer, get
+from .observer import ABSENT_ROW, REQUESTED, Observer, get
 
-PART = "sequence"
+SEQUENCE_PART = "sequence"
 REPAIRS = 3
 
 
@@ -42,7 +42,7 @@ def ask_sequence(observer: Observer, known: Known) -> Iterator[Fact]:
     try:
         yield from Sequence(observer, known, operation).facts()
     except Unavailable as reason:
-        yield Fact(known.name, "part", PART, f"not made: {observer.plain(str(reason))}")
+        yield Fact(known.name, "part", SEQUENCE_PART, f"not made: {observer.plain(str(reason))}")
     finally:
         observer.fixtures.sweep()
 
@@ -58,7 +58,7 @@ class Sequence:
         fixtures = self.observer.fixtures
         least = fixtures.minimal(self.operation)
         first = self.send(self.operation, least)
-        yield Fact(self.known.name, "part", PART, ASKED)
+        yield Fact(self.known.name, "part", SEQUENCE_PART, REQUESTED)
         body, made = self.everything(self.operation, shown_by(first))
         yield from self.observer.answered(self.known, "minimal", first, self.by, form=not made.response.ok)
         yield from self.observer.answered(self.known, "everything", made, self.by)
@@ -128,7 +128,7 @@ class Sequence:
         yield from self.observer.form(listing, "read", ours, good=True, by=self.by) if ours else ()
 
     def absent(self, known: Known) -> bool:
-        return bool(self.observer.facts.get(known.name, "reach") == ABSENT)
+        return bool(self.observer.facts.get(known.name, "reach") == ABSENT_ROW)
 
     def follow(self, link: Link, row: Exchange, sent: Body) -> Iterator[Fact]:
         """What a link promises, done to the row."""
@@ -138,7 +138,7 @@ class Sequence:
         if path is None or self.absent(known):
             return
         try:
-            yield Fact(known.name, "part", PART, ASKED, self.by)
+            yield Fact(known.name, "part", SEQUENCE_PART, REQUESTED, self.by)
             if target.method == "GET":
                 yield from self.shown(known, target, path, sent)
             elif target.method == "PUT":
@@ -146,7 +146,7 @@ class Sequence:
             else:
                 yield from self.removed(known, path)
         except Withheld:
-            yield Fact(known.name, "part", PART, "not allowed", self.by)
+            yield Fact(known.name, "part", SEQUENCE_PART, "not allowed", self.by)
 
     def shown(self, known: Known, target: Operation, path: str, sent: Body) -> Iterator[Fact]:
         exchange = self.observer.send(get(path))

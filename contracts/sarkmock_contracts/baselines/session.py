@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from sarkmock.suite_api import BASE, product, redacted
 
-from ..client.budget import Budget, Speed, seconds_of
+from ..client.budget import Budget, Speed, parse_seconds
 from ..client.http import Exchange, Request, Response
 from ..client.interrupts import Interrupts
 from ..client.rate_limit import USUAL_LIMIT, RateLimit
@@ -26,7 +26,7 @@ from ..safety.finishing import finish
 from ..safety.guards import Caution, Safety
 from ..safety.ledger import read_ledger
 from ..safety.preflight import preflight
-from ..safety.retry_safety import undone
+from ..safety.retry_safety import is_undone
 from ..safety.routing import HAZARDS
 from ..spec.contract import contract_of
 from .catalogue import catalogue
@@ -35,7 +35,7 @@ from .facts import Facts
 from .files import Baseline
 from .observer import Observer
 from .probes import DEPTHS
-from .recording import Case, Recorder
+from .recording import BoxRecorder, RecordingCase
 
 AROUND = "what is there, before and after"
 MEMORY = Path("/dev/shm")  # where there is one, a ledger that nobody needs costs no time
@@ -60,7 +60,7 @@ class Wish:
     def check(self) -> None:
         """CannotRun for what would ask nothing, or not safely."""
         self.caution.check(self.url)
-        seconds_of(self.max_time)
+        parse_seconds(self.max_time)
         sections = dict.fromkeys(known.first.section for known in catalogue().values())
         if not any(known.is_in(self.only) for known in catalogue().values()):
             raise CannotRun(f"no section {self.only!r}; there is {', '.join(sections)}")
@@ -86,7 +86,7 @@ class Timed(Layer):
 
 
 @dataclass(frozen=True)
-class Plan:
+class RecordingPlan:
     """The requests of each case, counted on a mock in this process; looking around before and after."""
 
     costs: dict[str, int]
@@ -102,13 +102,13 @@ class Plan:
         return self.speed.seconds(sum(list(self.costs.values())[number:]) + self.around // 2)
 
 
-def plan_of(wish: Wish, speed: Speed | None = None) -> Plan:
+def plan_of(wish: Wish, speed: Speed | None = None) -> RecordingPlan:
     """What a recording will send, the gate's own looks included: a box is expected to be the published product."""
     with TemporaryDirectory(prefix="sarkmock-", dir=MEMORY if MEMORY.is_dir() else None) as scratch:
         caution = replace(wish.caution, ledger=str(Path(scratch) / "ledger"))
         rehearsal = Rehearsal(replace(wish, caution=caution))
         costs = rehearsal.run()
-    return Plan(costs, costs.pop(AROUND), speed or Speed(USUAL_LIMIT))
+    return RecordingPlan(costs, costs.pop(AROUND), speed or Speed(USUAL_LIMIT))
 
 
 class Rehearsal:
@@ -118,7 +118,7 @@ class Rehearsal:
         mock = embedded(product())
         self.safety = Safety(contract_of(BASE), mock.url, wish.caution, BASE, self)
         self.target = Target(self.safety.gate(mock))
-        self.recorder = Recorder(self, DEPTHS[wish.depth], wish.hazards, wish.only, self.safety.keys,
+        self.recorder = BoxRecorder(self, DEPTHS[wish.depth], wish.hazards, wish.only, self.safety.keys,
                                  self.safety.spared, self._prepare)
         self.counts: list[tuple[str, int]] = []  # the requests sent when something began
 
@@ -143,10 +143,10 @@ class Rehearsal:
         return costs
 
 
-Watch = Callable[[Case, int, int, Plan], None]
+Watch = Callable[[RecordingCase, int, int, RecordingPlan], None]
 
 
-class Session:
+class RecordingSession:
     """One run of a recording; what was done by an earlier one counts."""
 
     def __init__(self, wish: Wish, partial: Partial | None = None) -> None:
@@ -157,12 +157,12 @@ class Session:
         self.troubles: list[str] = []
         self.unasked: dict[str, str] = {}
         self.safety = Safety(contract_of(BASE), wish.url, wish.caution, BASE, self)
-        self.timed = Timed(OverHttp(wish.url, wish.caution.access, seconds_of(wish.max_time)))
+        self.timed = Timed(OverHttp(wish.url, wish.caution.access, parse_seconds(wish.max_time)))
         self.rate_limit = RateLimit(self.timed, wish.rate, may_repeat=self._may_repeat)
-        self.budget = Budget(self.safety.gate(self.rate_limit), wish.budget, seconds_of(wish.max_time), self._spent,
+        self.budget = Budget(self.safety.gate(self.rate_limit), wish.budget, parse_seconds(wish.max_time), self._spent,
                              self._owed)
         self.target = Target(Interrupts(self.budget))
-        self.recorder = Recorder(self, DEPTHS[wish.depth], wish.hazards, wish.only, self.safety.keys,
+        self.recorder = BoxRecorder(self, DEPTHS[wish.depth], wish.hazards, wish.only, self.safety.keys,
                                  self.safety.spared, self._prepare, self._fits)
 
     def send(self, request: Request) -> Exchange:
@@ -220,9 +220,9 @@ class Session:
 
     def _may_repeat(self, request: Request) -> bool:
         observer = self.recorder.observer
-        return undone(observer.contract, observer.fixtures, observer.contract.operation_of(request), request)
+        return is_undone(observer.contract, observer.fixtures, observer.contract.operation_of(request), request)
 
-    def _fits(self, case: Case) -> bool:
+    def _fits(self, case: RecordingCase) -> bool:
         """Whether a case can still be afforded."""
         limited = self.wish.budget or self.wish.max_time
         return not limited or self.plan.costs.get(str(case), 0) <= self.budget.left
@@ -236,7 +236,7 @@ class Session:
 
     # meanwhile
 
-    def _before(self, watch: Watch, case: Case, number: int, total: int) -> None:
+    def _before(self, watch: Watch, case: RecordingCase, number: int, total: int) -> None:
         self._note()
         watch(case, number, total, self.plan)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-BREAKING, RISKY, COMPATIBLE, INFORMATIVE = LEVELS = ("breaking", "risky", "compatible", "informative")
+BREAKING, RISKY, COMPATIBLE, INFORMATIVE = DIFFERENCE_LEVELS = ("breaking", "risky", "compatible", "informative")
 
 # kind: how bad it is for clients, and why
-KINDS: dict[str, tuple[str, str]] = {
+DIFFERENCE_KINDS: dict[str, tuple[str, str]] = {
     "operation gone": (BREAKING, "who calls it gets 404 or 405"),
     "operation moved": (BREAKING, "who calls it where it was gets 404 or 405"),
     "operation appeared": (COMPATIBLE, "no client can have called it before"),
@@ -63,11 +63,11 @@ class Difference:
 
     @property
     def level(self) -> str:
-        return KINDS[self.kind][0]
+        return DIFFERENCE_KINDS[self.kind][0]
 
     @property
     def reason(self) -> str:
-        return KINDS[self.kind][1]
+        return DIFFERENCE_KINDS[self.kind][1]
 
     @property
     def id(self) -> str:
@@ -90,4 +90,4 @@ class Unreached:
 
 def at_least(level: str, wanted: str) -> bool:
     """Whether a level is as bad as the wanted one, or worse. Informative ones never are."""
-    return level != INFORMATIVE and LEVELS.index(level) <= LEVELS.index(wanted)
+    return level != INFORMATIVE and DIFFERENCE_LEVELS.index(level) <= DIFFERENCE_LEVELS.index(wanted)

@@ -11,9 +11,9 @@ from ..client.target import Client
 from ..errors import Withheld
 from .catalogue import Known, catalogue
 from .facts import Fact
-from .observer import ABSENT, ASKED, THERE, Observer, box_facts, get
+from .observer import ABSENT_ROW, REQUESTED, THERE, Observer, box_facts, get
 
-UNKNOWN = "nosuchkey"
+UNKNOWN_KEY = "nosuchkey"
 
 
 def is_plain_read(known: Known) -> bool:
@@ -32,13 +32,13 @@ def survey_path(client: Client, path: str, prefix: str) -> Iterator[Fact]:
     """Which operations a path has, by the word of the box: GET always is, whatever the path."""
     members = [known for known in catalogue().values() if known.path == path]
     try:
-        exchange = client.send(Request("OPTIONS", fill_path(path, dict.fromkeys(names_in(path), prefix + UNKNOWN))))
+        exchange = client.send(Request("OPTIONS", fill_path(path, dict.fromkeys(names_in(path), prefix + UNKNOWN_KEY))))
     except Withheld:
         return
     methods = exchange.response.allow
     for known in members:
         if known.method != "GET":
-            yield Fact(known.name, "reach", "", THERE if known.method in methods else ABSENT)
+            yield Fact(known.name, "reach", "", THERE if known.method in methods else ABSENT_ROW)
 
 
 def plain_read(observer: Observer, known: Known) -> Iterator[Fact]:
@@ -46,10 +46,10 @@ def plain_read(observer: Observer, known: Known) -> Iterator[Fact]:
     exchange = observer.send(get(known.path))
     yield from box_facts(exchange.response)
     if observer.is_missing(exchange) or is_another(observer, known, exchange.response):
-        yield Fact(known.name, "reach", "", ABSENT)
+        yield Fact(known.name, "reach", "", ABSENT_ROW)
         return
     yield Fact(known.name, "reach", "", THERE)
-    yield Fact(known.name, "part", "read", ASKED)
+    yield Fact(known.name, "part", "read", REQUESTED)
     yield from observer.answered(known, "read", exchange)
 
 
@@ -58,13 +58,13 @@ def is_another(observer: Observer, known: Known, response: Response) -> bool:
     if response.status != 404:
         return False
     others = [other for other in catalogue().values() if other.method == "GET" and "{" in other.path
-              and covers(other.path, known.path)]
+              and template_covers(other.path, known.path)]
     prefix = observer.fixtures.texts.prefix
-    paths = [fill_path(other.path, dict.fromkeys(names_in(other.path), prefix + UNKNOWN)) for other in others]
+    paths = [fill_path(other.path, dict.fromkeys(names_in(other.path), prefix + UNKNOWN_KEY)) for other in others]
     return any(observer.get(path).body == response.body for path in paths)
 
 
-def covers(template: str, path: str) -> bool:
+def template_covers(template: str, path: str) -> bool:
     """Whether a path is one of a template's."""
     steps, wanted = template.split("/"), path.split("/")
     return len(steps) == len(wanted) and all(map(suits, steps, wanted))
@@ -89,7 +89,7 @@ def read_standing(observer: Observer, known: Known) -> Iterator[Fact]:
 def ask_unknown(observer: Observer, known: Known) -> Iterator[Fact]:
     """A key of nothing: the answer tells whether there is such a route, and what its refusals look like."""
     names = names_in(known.path)
-    path = fill_path(known.path, dict.fromkeys(names, observer.fixtures.texts.prefix + UNKNOWN))
+    path = fill_path(known.path, dict.fromkeys(names, observer.fixtures.texts.prefix + UNKNOWN_KEY))
     exchange = observer.send(Request(known.method, path))
     yield from told_by(observer, known, "unknown key", exchange)
 
@@ -102,8 +102,8 @@ def names_in(path: str) -> list[str]:
 def told_by(observer: Observer, known: Known, kind: str, exchange: Exchange) -> Iterator[Fact]:
     """What the first answer of an operation tells: that there is no such route, or how it answers."""
     if observer.is_missing(exchange):
-        yield Fact(known.name, "reach", "", ABSENT)
+        yield Fact(known.name, "reach", "", ABSENT_ROW)
         return
     yield Fact(known.name, "reach", "", THERE)
-    yield Fact(known.name, "part", kind, ASKED)
+    yield Fact(known.name, "part", kind, REQUESTED)
     yield from observer.answered(known, kind, exchange)

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sarkmock.suite_api import Document, Operation, OverlayError, apply_overlay, load
+from sarkmock.suite_api import METHODS, Document, Operation, OverlayError, apply_overlay, load
 
 from ..spec.boundary_values import split
 from ..spec.contract import Contract
-from .catalogue import METHODS, catalogue, renamed
+from .catalogue import catalogue, renamed
 from .files import Baseline
 from .inferring import infer
-from .mocking import Action
+from .mocking import OverlayAction
 from .severity import Difference
 
 JSON_TYPES = {"text": "string", "list": "array"}  # the others are called alike
@@ -29,7 +29,7 @@ CRASH = {
 class Expressed:
     """Actions, the differences that they stand for by deviation, and those that cannot be said."""
 
-    actions: list[Action] = field(default_factory=list)
+    actions: list[OverlayAction] = field(default_factory=list)
     deviations: dict[str, list[Difference]] = field(default_factory=dict)
     beyond: list[Difference] = field(default_factory=list)
 
@@ -47,26 +47,26 @@ def express(document: Document, box: Baseline, differences: Iterable[Difference]
     contract = Contract(document)
     for op, members in by_op.items():
         found.beyond += [one for one in members if not of_place(found, document, one)]
-        operation = operation_of(contract, op)
+        operation = find_operation(contract, op)
         if operation is not None:
-            of_answer(found, contract, operation, take(found, "field"))
-            of_body(found, contract, operation, box, take(found, ("rule", "message", "variable")))
+            of_answer(found, contract, operation, take_differences(found, "field"))
+            of_body(found, contract, operation, box, take_differences(found, ("rule", "message", "variable")))
     try:
         changed = Contract(apply_overlay(document, found.actions))
     except OverlayError:
         return found  # two of them are in each other's way: whoever tries them one by one finds out which
-    found.beyond = [one for one in found.beyond if not of_status(found, changed, one)]
+    found.beyond = [one for one in found.beyond if not takes_status(found, changed, one)]
     return found
 
 
-def take(found: Expressed, kinds: str | tuple[str, ...]) -> list[Difference]:
+def take_differences(found: Expressed, kinds: str | tuple[str, ...]) -> list[Difference]:
     """The differences of some kinds that nothing stands for yet."""
     taken = [one for one in found.beyond if one.kind.startswith(kinds)]
     found.beyond = [one for one in found.beyond if one not in taken]
     return taken
 
 
-def operation_of(contract: Contract, op: str) -> Operation | None:
+def find_operation(contract: Contract, op: str) -> Operation | None:
     return next((one for one in contract.operations if f"{one.method} {one.path}" == op), None)
 
 
@@ -94,7 +94,7 @@ def of_place(found: Expressed, document: Document, one: Difference) -> bool:
     return True
 
 
-def removed(document: Document, op: str) -> Iterator[Action]:
+def removed(document: Document, op: str) -> Iterator[OverlayAction]:
     """An operation without the links that lead to it."""
     method, path = op.split(" ", 1)
     name = document["paths"][path][method.lower()]["operationId"]
@@ -108,7 +108,7 @@ def removed(document: Document, op: str) -> Iterator[Action]:
                         yield {"target": place_, "remove": True}
 
 
-def adopted(document: Document, op: str) -> Iterator[Action]:
+def adopted(document: Document, op: str) -> Iterator[OverlayAction]:
     """An operation as the profile has it that knows it, with the components it needs."""
     known = catalogue()[op]
     profile = next(iter(known.versions))
@@ -147,9 +147,9 @@ def needed(document: Document, value: Any) -> dict[str, dict[str, Any]]:
 # statuses
 
 
-def of_status(found: Expressed, contract: Contract, one: Difference) -> bool:
+def takes_status(found: Expressed, contract: Contract, one: Difference) -> bool:
     """Another success status, or a crash in its place."""
-    operation = operation_of(contract, one.op)
+    operation = find_operation(contract, one.op)
     if operation is None or str(operation.status) not in str(one.before).split(", "):
         return False
     responses = f"{place(operation)}.responses"
@@ -199,7 +199,7 @@ def of_answer(found: Expressed, contract: Contract, operation: Operation, differ
                    *replaced(contract, operation, name)])
 
 
-def replaced(contract: Contract, operation: Operation, name: str) -> Iterator[Action]:
+def replaced(contract: Contract, operation: Operation, name: str) -> Iterator[OverlayAction]:
     """The schema of the row in the good answer, replaced by a component."""
     content = f"{place(operation)}.responses['{operation.status}'].content['application/json']"
     response = contract.response(operation, operation.status)
@@ -246,7 +246,7 @@ def of_body(found: Expressed, contract: Contract, operation: Operation, box: Bas
             found.beyond.append(one)
             continue
         else:
-            schema["properties"][one.of] = judged(contract, schema["properties"].get(one.of, {}), rules)
+            schema["properties"][one.of] = rule_schema(contract, schema["properties"].get(one.of, {}), rules)
         required = set(schema.get("required", ())) - {one.of} | ({one.of} if rules and "required" in rules else set())
         schema["required"] = sorted(required)
     if not schema.get("required"):
@@ -260,7 +260,7 @@ def of_body(found: Expressed, contract: Contract, operation: Operation, box: Bas
                "update": f"#/components/schemas/{name}"} for kind in operation.spec["requestBody"]["content"])])
 
 
-def judged(contract: Contract, before: Mapping[str, Any], rules: list[str]) -> dict[str, Any]:
+def rule_schema(contract: Contract, before: Mapping[str, Any], rules: list[str]) -> dict[str, Any]:
     """A variable with these rules, and the schema that some document gives such a one."""
     described = {key: value for key, value in before.items() if key in ("description", "x-source", "x-errata")}
     written: Any = rules if any("|" in rule for rule in rules) else "|".join(rules)

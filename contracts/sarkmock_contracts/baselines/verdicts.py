@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from .facts import Fact, canonical
-from .observer import ACCEPTED, CRASHED
+from .facts import Fact, canonical_json
+from .observer import HAS_CRASHED, WAS_ACCEPTED
 from .severity import Difference
 
 EXAMPLES = 3
-KEPT, OTHERWISE = "as sent", "otherwise"
+AS_SENT, DIFFERENT = "as sent", "otherwise"
 # (taken or crashed before, and after): what that is. Anything but these two is a refusal.
 TRANSITIONS = {
-    (ACCEPTED, CRASHED): "value newly crashes", ("refused", CRASHED): "crash instead of refusal",
-    (CRASHED, ACCEPTED): "value no longer crashes", (CRASHED, "refused"): "value no longer crashes",
-    (ACCEPTED, "refused"): "rule tightened", ("refused", ACCEPTED): "rule loosened",
+    (WAS_ACCEPTED, HAS_CRASHED): "value newly crashes", ("refused", HAS_CRASHED): "crash instead of refusal",
+    (HAS_CRASHED, WAS_ACCEPTED): "value no longer crashes", (HAS_CRASHED, "refused"): "value no longer crashes",
+    (WAS_ACCEPTED, "refused"): "rule tightened", ("refused", WAS_ACCEPTED): "rule loosened",
     ("refused", "refused"): "message changed",
 }
 
@@ -36,35 +36,36 @@ def compare_rules(op: str, before: Sequence[Fact], after: Sequence[Fact]) -> Ite
 
 
 def of_variable(op: str, name: str, pairs: list[tuple[Fact, Fact]]) -> Difference:
-    kinds = {TRANSITIONS[judged(one), judged(other)] for one, other in pairs}
+    kinds = {TRANSITIONS[verdict_text(one), verdict_text(other)] for one, other in pairs}
     if {"rule tightened", "rule loosened"} <= kinds:
         kinds |= {"rule changed"}
     kinds -= {"rule tightened", "rule loosened"} if "rule changed" in kinds else set()
     kind = min(kinds, key=ORDER.index)
     telling = [(one, other) for one, other in pairs
-               if kind in ("rule changed", TRANSITIONS[judged(one), judged(other)])]
-    before, after = ("; ".join(dict.fromkeys(told(pair[side]) for pair in telling[:EXAMPLES])) for side in (0, 1))
+               if kind in ("rule changed", TRANSITIONS[verdict_text(one), verdict_text(other)])]
+    before, after = ("; ".join(dict.fromkeys(verdict_words(pair[side]) for pair in telling[:EXAMPLES]))
+                     for side in (0, 1))
     return Difference(kind, op, name, before, after, tuple(example(*pair) for pair in telling[:EXAMPLES]))
 
 
-def judged(fact: Fact) -> str:
-    return str(fact.is_) if fact.is_ in (ACCEPTED, CRASHED) else "refused"
+def verdict_text(fact: Fact) -> str:
+    return str(fact.is_) if fact.is_ in (WAS_ACCEPTED, HAS_CRASHED) else "refused"
 
 
-def told(fact: Fact) -> str:
+def verdict_words(fact: Fact) -> str:
     """A verdict for people."""
     return f"{fact.is_}: {' '.join(fact.says)}" if fact.says else str(fact.is_)
 
 
 def example(before: Fact, after: Fact) -> str:
-    return f"{sent(before)} was {told(before)}; is {told(after)}"
+    return f"{sent_text(before)} was {verdict_words(before)}; is {verdict_words(after)}"
 
 
-def sent(fact: Fact) -> str:
+def sent_text(fact: Fact) -> str:
     """A value for people."""
     if isinstance(fact.sent, Mapping):
         return {"absent": "nothing", "live": "the key of a row", "file": "a file"}.get(next(iter(fact.sent), ""), "{}")
-    text = canonical(fact.sent)
+    text = canonical_json(fact.sent)
     return text if len(text) <= 40 else f"{text[:36]}...\""
 
 
@@ -75,7 +76,7 @@ def compare_stores(op: str, before: Mapping[tuple[str, str], Fact],
     for key, fact in before.items():
         name = fact.of.rpartition(" in the ")[0]
         pair = (fact.is_, after[key].is_) if key in after else ("", "")
-        if pair in ((KEPT, OTHERWISE), (OTHERWISE, KEPT)) and name not in told_of:
+        if pair in ((AS_SENT, DIFFERENT), (DIFFERENT, AS_SENT)) and name not in told_of:
             told_of.add(name)
-            kind = "variable ignored" if pair[0] == KEPT else "variable stored"
+            kind = "variable ignored" if pair[0] == AS_SENT else "variable stored"
             yield Difference(kind, op, name, f"stored {pair[0]}", f"stored {pair[1]}")

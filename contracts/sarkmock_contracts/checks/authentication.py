@@ -15,7 +15,7 @@ from ..client.http import ACCEPT, NO_TOKEN, Exchange, Header, Request, Response,
 from ..client.transports import InProcess, SignedIn
 from ..errors import Unavailable, Withheld
 from ..run import Run
-from ..safety.fingerprint import answer_of
+from ..safety.fingerprint import canonical_answer
 from .protocol import any_path, tell
 
 Send = Callable[[Request], Response]
@@ -79,7 +79,7 @@ def compare(run: Run, operations: Iterable[Operation], kind: str, own: Header, o
 
 def said(exchange: Exchange) -> str:
     allow = exchange.response.header("Allow")
-    return f"{answer_of(exchange)}; Allow: {allow}" if allow else answer_of(exchange)
+    return f"{canonical_answer(exchange)}; Allow: {allow}" if allow else canonical_answer(exchange)
 
 
 def model_of(run: Run) -> SignedIn:

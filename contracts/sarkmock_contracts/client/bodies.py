@@ -11,7 +11,7 @@ _BOUNDARY = "----------------------------sark"
 
 
 @dataclass(frozen=True)
-class File:
+class UploadFile:
     """A file to upload."""
 
     name: str
@@ -23,23 +23,23 @@ def request_for(method: str, path: str, body: dict[str, Any] | None) -> Request:
     """JSON, or a multipart form if there is a file among the values."""
     if body is None:
         return Request(method, path)
-    if any(isinstance(value, File) for value in body.values()):
+    if any(isinstance(value, UploadFile) for value in body.values()):
         content_type, data = multipart({name: _field(value) for name, value in body.items()})
         return Request(method, path, "", (ACCEPT, ("Content-Type", content_type)), data)
     return with_json(method, path, body)
 
 
-def _field(value: Any) -> str | File:
-    return value if isinstance(value, File) else str(value)
+def _field(value: Any) -> str | UploadFile:
+    return value if isinstance(value, UploadFile) else str(value)
 
 
-def multipart(fields: dict[str, str | File]) -> tuple[str, bytes]:
+def multipart(fields: dict[str, str | UploadFile]) -> tuple[str, bytes]:
     """Content type and body of a multipart form."""
     parts = [_part(name, value) for name, value in fields.items()]
     return f"multipart/form-data; boundary={_BOUNDARY}", b"".join(parts) + f"--{_BOUNDARY}--\r\n".encode()
 
 
-def _part(name: str, value: str | File) -> bytes:
+def _part(name: str, value: str | UploadFile) -> bytes:
     if isinstance(value, str):
         return f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
     head = (f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"; filename="{value.name}"\r\n'

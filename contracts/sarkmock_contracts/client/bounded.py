@@ -9,20 +9,20 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 MOST_BYTES = 64 << 20  # of a body; a backup may be large
-MOST_LEVELS = 100
+JSON_LEVELS = 100
 LARGEST_NUMBER = 10**9  # in a header: seconds, requests
 _LONG_INTEGER = re.compile(rb"[0-9]{300}")
 
-T = TypeVar("T")
+Result = TypeVar("Result")
 
 
 class TooSlow(Exception):
     """An answer did not end in time."""
 
 
-def within(seconds: float, call: Callable[[], T]) -> T:
+def within_time(seconds: float, call: Callable[[], Result]) -> Result:
     """What a call returns or raises; TooSlow if it takes longer. It then goes on in its thread, unobserved."""
-    outcome: list[Callable[[], T]] = []
+    outcome: list[Callable[[], Result]] = []
     done = threading.Event()
 
     def run() -> None:
@@ -57,25 +57,25 @@ def first_bytes(chunks: Iterable[bytes]) -> bytes:
     return b"".join(found)[:MOST_BYTES]
 
 
-def read_json(body: bytes) -> Any:
+def bounded_json(body: bytes) -> Any:
     """The value of a JSON text; None for what is none, is nested too deep or has integers of hundreds of digits."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    deep = body.count(b"[") + body.count(b"{") > MOST_LEVELS and _is_deep(value)
+    deep = body.count(b"[") + body.count(b"{") > JSON_LEVELS and _is_deep(value)
     return None if deep or _LONG_INTEGER.search(body) else value
 
 
 def _is_deep(value: Any) -> bool:
     members = [value]
-    for _ in range(MOST_LEVELS):
+    for _ in range(JSON_LEVELS):
         members = [inner for member in members if isinstance(member, (dict, list))
                    for inner in (member.values() if isinstance(member, dict) else member)]
     return any(isinstance(member, (dict, list)) for member in members)
 
 
-def number(text: str | None) -> int | None:
+def number_in_header(text: str | None) -> int | None:
     """The whole number in a header; a vast one is a large one."""
     if text is None or not (text.isascii() and text.isdigit()):
         return None

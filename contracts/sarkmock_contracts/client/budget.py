@@ -17,7 +17,7 @@ LATENCY = 0.1  # seconds a request takes until one has been timed
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-def seconds_of(text: str | None) -> float | None:
+def parse_seconds(text: str | None) -> float | None:
     """A time like 90s, 5m or 1h; none is no limit."""
     if text is None:
         return None

@@ -23,7 +23,7 @@ def curl_script(url: str, exchanges: Sequence[Exchange], clean: Callable[[Reques
     variables: dict[str, str] = {}
     for number, exchange in enumerate(exchanges):
         line = clean(exchange.request, curl_line(url, exchange.request, variables))
-        named = next(made_up(exchange, exchanges[number + 1:], variables), None)
+        named = next(invented_values(exchange, exchanges[number + 1:], variables), None)
         if named is not None:
             field, value = named
             variables[value] = f"{re.sub('[^a-z0-9]', '_', field.lower())}{len(variables) + 1}"
@@ -32,7 +32,8 @@ def curl_script(url: str, exchanges: Sequence[Exchange], clean: Callable[[Reques
     return lines
 
 
-def made_up(exchange: Exchange, later: Sequence[Exchange], known: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def invented_values(exchange: Exchange, later: Sequence[Exchange],
+                    known: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """The field and value of a name that the server made, and that paths of later requests hold."""
     paths = {unquote(part) for other in later for part in other.request.path.split("/")[2:]}
     sent = exchange.request.path.encode() + exchange.request.body
@@ -46,13 +47,13 @@ def curl_line(url: str, request: Request, variables: Mapping[str, str] | None = 
     """One line for bash; the body may hold any bytes. Segments of the path may be shell variables."""
     words = ["curl", "-sk", "--path-as-is", *_method(request.method), _address(url, request, variables or {})]
     for name, value in request.headers:
-        words += ["-H", quote(f"{name}: {value}")]
+        words += ["-H", shell_word(f"{name}: {value}")]
     if not request.body:
         return " ".join(words)
     text = _text(request.body)
     if text is None:
         return f"echo {base64.b64encode(request.body).decode()} | base64 -d | {' '.join(words)} --data-binary @-"
-    return " ".join([*words, "--data-binary", quote(text)])
+    return " ".join([*words, "--data-binary", shell_word(text)])
 
 
 def _method(method: str) -> list[str]:
@@ -67,9 +68,9 @@ def _address(url: str, request: Request, variables: Mapping[str, str]) -> str:
         if name is None:
             parts.append(part)
         else:
-            words += [quote("/".join([*parts, ""])), f'"${name}"']
+            words += [shell_word("/".join([*parts, ""])), f'"${name}"']
             parts = [""]
-    return "".join([*words, quote("/".join(parts))] if parts != [""] else words)
+    return "".join([*words, shell_word("/".join(parts))] if parts != [""] else words)
 
 
 def _text(body: bytes) -> str | None:
@@ -81,7 +82,7 @@ def _text(body: bytes) -> str | None:
     return None if "\0" in text or text.startswith("@") else text
 
 
-def quote(text: str) -> str:
+def shell_word(text: str) -> str:
     """A shell word on one line: ANSI-C quoting where there are control characters."""
     if text.isprintable():
         return shlex.quote(text)

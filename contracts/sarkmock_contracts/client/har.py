@@ -19,7 +19,7 @@ from ..errors import CannotRun, NoAnswer
 from .http import Headers, Request, Response
 from .transports import Layer, Transport
 
-VERSION = "HTTP/1.1"
+HTTP_VERSION_1 = "HTTP/1.1"
 _WORKER = "PYTEST_XDIST_WORKER"
 
 
@@ -51,12 +51,12 @@ class Cassette:
         if not self._is_part:
             parts = sorted(self.file.parent.glob(f"{self.file.stem}-gw*{self.file.suffix}"))
             if parts:
-                join([self.file, *parts], self.file)
+                join_archives([self.file, *parts], self.file)
             for part in parts:
                 part.unlink()
 
 
-class Recorder(Layer):
+class CassetteRecorder(Layer):
     """Enters every attempt in a cassette, those without an answer included."""
 
     def __init__(self, inner: Transport, cassette: Cassette) -> None:
@@ -76,7 +76,7 @@ class Recorder(Layer):
         return response
 
 
-def join(parts: Sequence[Path], file: Path) -> None:
+def join_archives(parts: Sequence[Path], file: Path) -> None:
     """Write the entries of several archives to one, in the order of time."""
     found = [json.loads(part.read_text(encoding="utf-8")) for part in parts]
     entries = [entry for one in found for entry in one["log"]["entries"]]
@@ -88,15 +88,16 @@ def _request(url: str, request: Request) -> harfile.Request:
     body = harfile.PostData(mimeType=request.content_type, text=body_text(request.body)) if request.body else None
     query = [harfile.Record(name=name, value=str(redacted({name: value})[name]))
              for name, value in parse_qsl(request.query, keep_blank_values=True)]
-    return harfile.Request(method=request.method, url=url + str(redacted(request.target)), httpVersion=VERSION,
+    return harfile.Request(method=request.method, url=url + str(redacted(request.target)), httpVersion=HTTP_VERSION_1,
                            headers=_records(request.headers), queryString=query, postData=body,
                            bodySize=len(request.body))
 
 
 def _response(response: Response) -> harfile.Response:
     content = harfile.Content(size=len(response.body), mimeType=response.content_type, text=body_text(response.body))
-    return harfile.Response(status=response.status, statusText=responses.get(response.status, ""), httpVersion=VERSION,
-                            headers=_records(response.headers), content=content, bodySize=len(response.body),
+    return harfile.Response(status=response.status, statusText=responses.get(response.status, ""),
+                            httpVersion=HTTP_VERSION_1, headers=_records(response.headers),
+                            content=content, bodySize=len(response.body),
                             redirectURL=response.header("Location") or "")
 
 

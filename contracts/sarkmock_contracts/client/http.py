@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from .bounded import read_json
+from .bounded import bounded_json
 
 Header = tuple[str, str]
 Headers = tuple[Header, ...]
@@ -61,7 +61,7 @@ class Response:
 
     @cached_property
     def json(self) -> Any:
-        return read_json(self.body)
+        return bounded_json(self.body)
 
     @property
     def fields(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from types import FrameType
 from .http import Request, Response
 from .transports import Layer
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 SLICE = 0.2  # seconds until a wait sees that a signal has come
 
 _noted: list[int] = []
@@ -24,7 +24,7 @@ _noted: list[int] = []
 
 def install(at_once: bool = False) -> None:
     """From now on signals are noted; `at_once` in a process that sends nothing, whose next request never comes."""
-    for number in SIGNALS:
+    for number in STOPPING:
         signal.signal(number, _interrupt if at_once else _note)
 
 
@@ -39,7 +39,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def check() -> None:
+def raise_if_stopped() -> None:
     """Raise KeyboardInterrupt if a signal has come. Called before every request and between the cases of a run."""
     if _noted:
         _interrupt(_noted[0], None)
@@ -49,7 +49,7 @@ class Interrupts(Layer):
     """A signal ends the run before its next request."""
 
     def send(self, request: Request) -> Response:
-        check()
+        raise_if_stopped()
         return self.inner.send(request)
 
 
@@ -57,7 +57,7 @@ def sleep(seconds: float) -> None:
     """Wait, unless a signal comes."""
     ends = time.monotonic() + seconds
     while (left := ends - time.monotonic()) > 0:
-        check()
+        raise_if_stopped()
         time.sleep(min(left, SLICE))
 
 
@@ -67,7 +67,7 @@ def deferred(message: str) -> Iterator[None]:
     def tell(_number: int, _frame: FrameType | None) -> None:
         os.write(1, f"{message}\n".encode())  # print is not reentrant
 
-    before = {number: signal.signal(number, tell) for number in SIGNALS}
+    before = {number: signal.signal(number, tell) for number in STOPPING}
     _noted.clear()
     try:
         yield

@@ -15,8 +15,8 @@ from .http import ACCEPT, JSON, Request, Response
 from .transports import Access, OverHttp
 
 PASSWORD = "SARKMOCK_PASSWORD"
-TOKEN = "SARKMOCK_LOGIN_TOKEN"  # of this process and its workers alone
-HEADERS = (ACCEPT, ("Content-Type", JSON))
+TOKEN_VARIABLE = "SARKMOCK_LOGIN_TOKEN"  # of this process and its workers alone
+JSON_HEADERS = (ACCEPT, ("Content-Type", JSON))
 
 
 @contextmanager
@@ -30,12 +30,12 @@ def logged_in(url: str, access: Access, user: str | None) -> Iterator[Access]:
         return
     if access.token_env is not None:
         raise CannotRun("--login and --token-env exclude each other")
-    os.environ[TOKEN] = log_in(OverHttp(url, access), user, password_of(user))
+    os.environ[TOKEN_VARIABLE] = log_in(OverHttp(url, access), user, password_of(user))
     try:
-        yield replace(access, token_env=TOKEN)
+        yield replace(access, token_env=TOKEN_VARIABLE)
     finally:
-        log_out(OverHttp(url, replace(access, token_env=TOKEN)))
-        del os.environ[TOKEN]
+        log_out(OverHttp(url, replace(access, token_env=TOKEN_VARIABLE)))
+        del os.environ[TOKEN_VARIABLE]
 
 
 def password_of(user: str) -> str:
@@ -52,16 +52,16 @@ def log_in(box: OverHttp, user: str, password: str) -> str:
     """A new token; CannotRun says why there is none."""
     body = json.dumps({"email": user, "password": password}).encode()
     try:
-        response = box.send(Request("POST", "/auth/login", headers=HEADERS, body=body))
+        response = box.send(Request("POST", "/auth/login", headers=JSON_HEADERS, body=body))
     except NoAnswer as error:
         raise CannotRun(str(error)) from None
-    token = content(response).get("accessToken")
+    token = json_object(response).get("accessToken")
     if response.status == 200 and isinstance(token, str):
         return token
     if response.status == 401:
         raise CannotRun(f"--login {user}: the box does not know this user, or the password is wrong")
     if response.status == 422:
-        raise CannotRun(f"--login {user}: the box rejects it: {content(response).get('message')}")
+        raise CannotRun(f"--login {user}: the box rejects it: {json_object(response).get('message')}")
     raise CannotRun(f"--login {user}: the box has no login (POST /auth/login answered {response.status})")
 
 
@@ -73,6 +73,6 @@ def log_out(box: OverHttp) -> None:
         return
 
 
-def content(response: Response) -> dict[str, object]:
+def json_object(response: Response) -> dict[str, object]:
     """The JSON object of a response, or an empty one."""
     return response.json if isinstance(response.json, dict) else {}

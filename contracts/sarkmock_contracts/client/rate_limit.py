@@ -15,24 +15,24 @@ from email.utils import parsedate_to_datetime
 
 from ..errors import CannotRun, Lost, NoAnswer, StaysAway
 from . import interrupts
-from .bounded import number
+from .bounded import number_in_header
 from .budget import LATENCY, Speed
 from .http import Request, Response
 from .transports import Layer, Transport
 
 USUAL_LIMIT = 60  # requests a minute, until the target tells (recorded: X-RateLimit-Limit)
-WINDOW = 60.0
+MINUTE = 60.0
 MARGIN = 1.0  # the box counts whole seconds
-PATIENCE = 900.0  # who asks to come back later than this is not waited for
+LONGEST_WAIT = 900.0  # who asks to come back later than this is not waited for
 REFUSALS = 10  # so many 429 for one request, and it is given up
 BACKOFF = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 AWAY = {502, 503, 504}
-READS = {"GET", "HEAD", "OPTIONS"}
+READING_METHODS = {"GET", "HEAD", "OPTIONS"}
 PER = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 @dataclass(frozen=True)
-class Clock:
+class Timer:
     """Time, and waiting; tests bring their own."""
 
     now: Callable[[], float] = time.monotonic
@@ -50,7 +50,7 @@ def seconds_each(rate: str) -> float:
 
 
 def is_read(request: Request) -> bool:
-    return request.method in READS
+    return request.method in READING_METHODS
 
 
 def ignore(_: object) -> None:
@@ -71,12 +71,12 @@ class Window:
 
     def learn(self, response: Response, now: float) -> None:
         """Read an answer. A window that began unseen ends within a minute of its first answer."""
-        left = number(response.header("X-RateLimit-Remaining"))
+        left = number_in_header(response.header("X-RateLimit-Remaining"))
         if left is None:
             return
         if self.left is None or left >= self.left or now >= self.ends:
-            self.ends = now + WINDOW + MARGIN
-        self.left, self.limit = left, number(response.header("X-RateLimit-Limit"))
+            self.ends = now + MINUTE + MARGIN
+        self.left, self.limit = left, number_in_header(response.header("X-RateLimit-Limit"))
 
     def refused(self, seconds: float, now: float) -> None:
         """A 429 says it exactly."""
@@ -90,10 +90,10 @@ class RateLimit(Layer):
     wait.
     """
 
-    def __init__(self, inner: Transport, rate: str = "auto", clock: Clock | None = None,
+    def __init__(self, inner: Transport, rate: str = "auto", clock: Timer | None = None,
                  may_repeat: Callable[[Request], bool] = is_read, waiting: Callable[[float], None] = ignore) -> None:
         super().__init__(inner)
-        self.clock = clock or Clock()
+        self.clock = clock or Timer()
         self.window = Window()
         self.may_repeat, self.waiting = may_repeat, waiting
         self.answered = False
@@ -123,7 +123,7 @@ class RateLimit(Layer):
             refused += 1
             self.refusals += 1
             seconds = retry_after(response)
-            if refused >= REFUSALS or seconds > PATIENCE:
+            if refused >= REFUSALS or seconds > LONGEST_WAIT:
                 text = f"{self.url} answers 429 {refused} times in a row, at last with Retry-After {seconds:.0f}"
                 raise self._away(text)
             self.window.refused(seconds, self.clock.now())
@@ -185,10 +185,10 @@ def is_away(response: Response) -> bool:
 def retry_after(response: Response) -> float:
     """The seconds that an answer asks to wait: a number, or a date."""
     text = response.header("Retry-After") or ""
-    seconds = number(text)
+    seconds = number_in_header(text)
     if seconds is not None:
         return float(seconds)
     try:
         return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
     except (TypeError, ValueError, OverflowError):
-        return WINDOW
+        return MINUTE

@@ -22,16 +22,16 @@ import urllib3
 from sarkmock.suite_api import State, redacted
 
 from ..errors import CannotRun, NoAnswer
-from .bounded import TooSlow, first_bytes, within
+from .bounded import TooSlow, first_bytes, within_time
 from .http import NO_TOKEN, Headers, Request, Response, header
 
-Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 EMBEDDED_URL = "https://127.0.0.1:44300/api"  # where `sarkmock serve` would answer the same request
 _TIMEOUT = 30
 WHOLE_ANSWER = 120.0  # seconds for all of it, however it trickles in
 GRACE = 10.0  # the same when --max-time is over, for what is still to be removed
-CHUNK = 1 << 16
+BODY_CHUNK = 1 << 16
 
 
 class Transport(Protocol):
@@ -76,7 +76,7 @@ def without_empty_token(headers: Headers) -> Headers:
 class InProcess:
     """The embedded mock, or any WSGI application that serves the API under /api."""
 
-    def __init__(self, application: Application) -> None:
+    def __init__(self, application: Wsgi) -> None:
         self.application = application
         self.url = EMBEDDED_URL
         self.base = urlsplit(EMBEDDED_URL).path
@@ -127,7 +127,7 @@ class Access:
     def check(self, url: str) -> SplitResult:
         """The URL's parts; CannotRun for what would not reach the box, or not safely."""
         parts = split_url(url)
-        if parts.scheme == "http" and not is_loopback(str(parts.hostname)) and not self.insecure:
+        if parts.scheme == "http" and not is_loopback_address(str(parts.hostname)) and not self.insecure:
             raise CannotRun(f"{url} is not encrypted: use https, or --insecure if everybody on the way may read along")
         if self.key and not self.cert:
             raise CannotRun("--key goes with --cert")
@@ -140,7 +140,7 @@ class Access:
         """What requests shall trust: on the loopback anything unless told, as the mock makes its own certificate."""
         if self.insecure:
             return False
-        return self.ca or not is_loopback(host)
+        return self.ca or not is_loopback_address(host)
 
     def sent(self) -> dict[str, str]:
         """The headers that go with every request, and stand in no report."""
@@ -188,7 +188,7 @@ class OverHttp:
         prepared.url = self.url + request.target  # as it is: requests would re-quote it
         patience = max(GRACE, min(WHOLE_ANSWER, self._ends - time.monotonic()))
         try:
-            return within(patience, lambda: self._answer(prepared))
+            return within_time(patience, lambda: self._answer(prepared))
         except TooSlow:
             self._session.close()
             raise NoAnswer(f"{self.url} has not sent a whole answer within {patience:.0f} s", sent=True,
@@ -203,7 +203,7 @@ class OverHttp:
     def _answer(self, prepared: requests.PreparedRequest) -> Response:
         with self._session.send(prepared, timeout=_TIMEOUT, allow_redirects=False, verify=self._verify,
                                 stream=True) as answer:
-            body = first_bytes(answer.iter_content(CHUNK))
+            body = first_bytes(answer.iter_content(BODY_CHUNK))
             return Response(answer.status_code, tuple(answer.headers.items()), body)
 
 
@@ -229,7 +229,7 @@ def split_url(url: str) -> SplitResult:
     return parts
 
 
-def is_loopback(host: str) -> bool:
+def is_loopback_address(host: str) -> bool:
     """Whether a host is this machine, by its address alone."""
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -22,11 +22,11 @@ from ..run_options import RunOptions
 from .console import ConsolePlugin, Display
 from .plan import Planning
 from .safety import SafetyPlugin
-from .verdict import Verdict, read_accepted_of
+from .verdict import VerdictPlugin, read_accepted_of
 from .xdist import Spread, check_spread, is_spread, is_worker, options_of_worker
 
 RUN: pytest.StashKey[Run] = pytest.StashKey()
-PREFIX = "--sark-"
+OPTION_PREFIX = "--sark-"
 
 
 class Given:
@@ -43,10 +43,10 @@ def given_to(config: pytest.Config) -> Given | None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("sarkmock", "the contract suite")
     for option in OPTIONS:
-        group.addoption(f"{PREFIX}{option.name}", dest=f"sark_{option.dest}", **option.for_pytest())
+        group.addoption(f"{OPTION_PREFIX}{option.name}", dest=f"sark_{option.dest}", **option.for_pytest())
 
 
-def options_of(config: pytest.Config) -> RunOptions:
+def options_from(config: pytest.Config) -> RunOptions:
     """The options of a run, from pytest's command line."""
     return RunOptions.of({option.dest: config.getoption(f"sark_{option.dest}") for option in OPTIONS})
 
@@ -55,11 +55,11 @@ def pytest_configure(config: pytest.Config) -> None:
     given = given_to(config)
     interrupts.install()
     if is_worker(config):
-        begin(config, open_for_pytest(options_of_worker(config)), None)
+        register_plugins(config, open_for_pytest(options_of_worker(config)), None)
     elif given is not None:
-        begin(config, given.run, given)
+        register_plugins(config, given.run, given)
     else:
-        begin(config, open_for_pytest(options_of(config)), None)
+        register_plugins(config, open_for_pytest(options_from(config)), None)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -68,7 +68,7 @@ def pytest_sessionstart(session: pytest.Session) -> Generator[None, None, None]:
     yield
     if is_spread(session.config):
         interrupts.install(at_once=True)
-    interrupts.check()
+    interrupts.raise_if_stopped()
 
 
 def open_for_pytest(options: RunOptions) -> Run:
@@ -78,7 +78,7 @@ def open_for_pytest(options: RunOptions) -> Run:
         pytest.exit(str(error), returncode=2)
 
 
-def begin(config: pytest.Config, run: Run, given: Given | None) -> None:
+def register_plugins(config: pytest.Config, run: Run, given: Given | None) -> None:
     """Register the parts of the plugin for a run."""
     config.stash[RUN] = run
     config.addinivalue_line("markers", "xdist_group(name): cases of one process")
@@ -91,7 +91,7 @@ def begin(config: pytest.Config, run: Run, given: Given | None) -> None:
     register(Spread(run), "sarkmock-spread")
     if is_worker(config):
         return  # the main process plans, judges and reports
-    verdict = Verdict(run)
+    verdict = VerdictPlugin(run)
     planning = Planning(run)
     register(verdict, "sarkmock-verdict")
     register(planning, "sarkmock-planning")
@@ -121,6 +121,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    verdict: Verdict | None = config.pluginmanager.get_plugin("sarkmock-verdict")
+    verdict: VerdictPlugin | None = config.pluginmanager.get_plugin("sarkmock-verdict")
     if verdict is not None and given_to(config) is None:
         write_report(config.stash[RUN], verdict.outcome)

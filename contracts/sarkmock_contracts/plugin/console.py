@@ -18,7 +18,7 @@ from ..reports.console import write_report
 from ..run import Run
 from .plan import Planning
 from .safety import safety_lines
-from .verdict import Verdict
+from .verdict import VerdictPlugin
 
 NOTICED = 2.0  # seconds of waiting that a person wonders about
 
@@ -58,7 +58,7 @@ class Display:
 class ConsolePlugin:
     """Shows a run: a line for each check that is over, and the report."""
 
-    def __init__(self, display: Display, run: Run, planning: Planning, verdict: Verdict, spread: bool) -> None:
+    def __init__(self, display: Display, run: Run, planning: Planning, verdict: VerdictPlugin, spread: bool) -> None:
         self.display, self.run, self.planning, self.verdict = display, run, planning, verdict
         self.spread = spread  # then checks overlap
         self.check = ""

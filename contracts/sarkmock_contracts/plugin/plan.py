@@ -15,10 +15,10 @@ from sarkmock.suite_api import product, profiles
 
 from ..checks import BY_NAME, Case
 from ..client import interrupts
-from ..client.budget import Speed, seconds_of, total_line
+from ..client.budget import Speed, parse_seconds, total_line
 from ..run import Run, open_run
 
-NAMED = 6  # as many names fit in a line
+NAMES_IN_A_LINE = 6  # as many names fit in a line
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,8 @@ def untested_lines(run: Run) -> Iterator[str]:
         check, _, subject = name.partition(":")
         by_check.setdefault(check, []).append(subject or name)
     for check, cases in by_check.items():
-        shown = ", ".join(cases[:NAMED]) + (f" and {len(cases) - NAMED} more" if len(cases) > NAMED else "")
+        more = len(cases) - NAMES_IN_A_LINE
+        shown = ", ".join(cases[:NAMES_IN_A_LINE]) + (f" and {more} more" if more > 0 else "")
         names = "" if run.gaps.stopped else f": {shown}"
         yield f"untested: {BY_NAME[check].title}: {len(cases)} cases{names}"
 
@@ -119,7 +120,7 @@ class Planning:
 
     def budget(self) -> float:
         """The requests that the run may send, those that were sent to look at the target included."""
-        seconds = seconds_of(self.run.options.max_time)
+        seconds = parse_seconds(self.run.options.max_time)
         by_time = inf if seconds is None else self.run.speed.requests(seconds)
         return min(self.run.options.budget or inf, by_time)
 
@@ -141,7 +142,7 @@ class Planning:
         return None if self.plan is None else self.run.speed.seconds(self.plan.after(case))
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        interrupts.check()
+        interrupts.raise_if_stopped()
         cost = self.plan.costs.get(str(case_of(item)), inf) if self.plan is not None else 0
         stopped = self.run.gaps.stopped
         if stopped or cost > self.run.budget.left or cost == inf:

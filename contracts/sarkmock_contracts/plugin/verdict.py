@@ -23,7 +23,7 @@ def read_accepted_of(options: RunOptions) -> Accepted:
     return read_accepted(Path(options.accept), missing_is_empty=options.update_accepted)
 
 
-class Verdict:
+class VerdictPlugin:
     """Turns what was found into the exit code and the reports."""
 
     def __init__(self, run: Run) -> None:

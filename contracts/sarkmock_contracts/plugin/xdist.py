@@ -16,7 +16,7 @@ from ..run import Run
 from ..run_options import RunOptions
 from .plan import case_of
 
-KEY = "sarkmock"
+WORKER_KEY = "sarkmock"
 
 
 def is_worker(config: pytest.Config) -> bool:
@@ -31,7 +31,7 @@ def is_spread(config: pytest.Config) -> bool:
 
 def options_of_worker(config: pytest.Config) -> RunOptions:
     """The options of the run, in a worker."""
-    options: RunOptions = pickle.loads(config.workerinput[KEY])  # type: ignore[attr-defined]
+    options: RunOptions = pickle.loads(config.workerinput[WORKER_KEY])  # type: ignore[attr-defined]
     return options
 
 
@@ -67,22 +67,22 @@ class Spread:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        node.workerinput[KEY] = pickle.dumps(self.run.options)
+        node.workerinput[WORKER_KEY] = pickle.dumps(self.run.options)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if is_worker(session.config):
             output: dict[str, Any] = session.config.workeroutput  # type: ignore[attr-defined]
-            output[KEY] = pickle.dumps(seen(self.run))
+            output[WORKER_KEY] = pickle.dumps(worker_seen(self.run))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         output = getattr(node, "workeroutput", {})
-        if KEY in output:
-            gather(self.run, pickle.loads(output[KEY]))
+        if WORKER_KEY in output:
+            gather(self.run, pickle.loads(output[WORKER_KEY]))
 
 
-def seen(run: Run) -> dict[str, Any]:
+def worker_seen(run: Run) -> dict[str, Any]:
     """What a worker knows at its end, as values that can be sent."""
     return {"findings": list(run.findings), "coverage": run.coverage.seen, "requests": run.target.requests,
             "unavailable": run.gaps.unavailable}

@@ -8,7 +8,7 @@ from typing import Any
 
 from sarkmock.suite_api import load, product, redacted, write_whole
 
-from ..baselines.severity import LEVELS
+from ..baselines.severity import DIFFERENCE_LEVELS
 from ..client.curl import curl_line
 from ..client.http import Request, Response
 from ..client.rate_limit import RateLimit
@@ -17,7 +17,7 @@ from ..errors import CannotRun, Unanswered
 from ..reports.data import as_json, exchanged
 from ..safety.fingerprint import fingerprint
 from ..safety.preflight import preflight
-from ..state_import.importing import Wanted, guarded, read_state
+from ..state_import.importing import Wanted, guarded_reader, read_state
 from .shadow import SAME, UNSURE, Shadow, ShadowCause
 
 NAMED = 6  # operations of one cause
@@ -28,7 +28,7 @@ def open_shadow(name: str, url: str, access: Access, rate: str, version: str | N
                 tell: Callable[[str], None]) -> Shadow:
     """A shadow that begins in the state of the box. ``version`` is the box's, if that is known."""
     document = load(name)
-    reader = guarded(RateLimit(OverHttp(url, access), rate))
+    reader = guarded_reader(RateLimit(OverHttp(url, access), rate))
     tell(f"reading the state of {redacted(url)} for the shadow {name}")
     try:
         first = preflight(reader.target, access.verify(access.check(url).hostname or ""))
@@ -54,11 +54,12 @@ def cause_line(shadow: Shadow, cause: ShadowCause) -> str:
 
 def sorted_causes(shadow: Shadow) -> list[ShadowCause]:
     """The worst first, then what was met most."""
-    return sorted(shadow.causes.values(), key=lambda cause: (LEVELS.index(cause.difference.level), -cause.count))
+    return sorted(shadow.causes.values(),
+                  key=lambda cause: (DIFFERENCE_LEVELS.index(cause.difference.level), -cause.count))
 
 
 def totals(shadow: Shadow) -> dict[str, int]:
-    return {level: shadow.counts[level] for level in (SAME, *reversed(LEVELS[:3]), UNSURE)}
+    return {level: shadow.counts[level] for level in (SAME, *reversed(DIFFERENCE_LEVELS[:3]), UNSURE)}
 
 
 def shadow_lines(shadow: Shadow, url: str) -> Iterator[str]:

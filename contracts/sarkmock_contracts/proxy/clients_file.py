@@ -10,7 +10,7 @@ import yaml
 
 from sarkmock.suite_api import read_input, write_whole
 
-from ..baselines.clients import Names, Use, of_list, operation_of, read_names, read_text, traffic_of
+from ..baselines.clients import Names, Use, of_list, operation_meant, read_names, read_text, traffic_of
 from ..client.http import Exchange
 from ..errors import CannotRun
 from ..safety.routing import method_of
@@ -73,7 +73,7 @@ def use_of_exchange(exchange: Exchange) -> Use | None:
     """The operation, what was sent, and what a good answer shows; None if no version has the operation."""
     request, response = exchange.request, exchange.response
     method = method_of(request)
-    op = operation_of("GET" if method == "HEAD" else method, request.path)
+    op = operation_meant("GET" if method == "HEAD" else method, request.path)
     if op is None:
         return None
     sent, _ = read_input(request.method, request.content_type, request.query, request.body)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ..cli import FILE, profile_names, runs, takes
+from ..cli import FILE_PATH, profile_names, runs, takes
 
 SECONDS = click.FloatRange(min=0, min_open=True)
 
@@ -17,9 +17,9 @@ SECONDS = click.FloatRange(min=0, min_open=True)
 @click.option("--port", default=44300, show_default=True, type=click.IntRange(0, 65535), metavar="PORT",
               help="Port to listen on; 0 takes any free one and prints it.")
 @click.option("--http", is_flag=True, help="Listen for plain HTTP instead of HTTPS.")
-@click.option("--listen-cert", type=FILE, metavar="FILE",
+@click.option("--listen-cert", type=FILE_PATH, metavar="FILE",
               help="Certificate chain (PEM) to listen with; without it one is made for this run.")
-@click.option("--listen-key", type=FILE, metavar="FILE", help="Private key (PEM) of --listen-cert.")
+@click.option("--listen-key", type=FILE_PATH, metavar="FILE", help="Private key (PEM) of --listen-cert.")
 @click.option("--read-only", is_flag=True, help="Let reads pass alone; everything else is answered with 403.")
 @click.option("--allow-disruptive", is_flag=True,
               help="Let reboot, stop, restore and calls pass; without it they are answered with 403.")
@@ -30,7 +30,7 @@ SECONDS = click.FloatRange(min=0, min_open=True)
               help="How many requests may wait their turn; further ones are answered with 429.")
 @click.option("--fault", "faults", multiple=True, metavar="[OPERATION:]KEY=VALUE,...",
               help="Have something go wrong, as with `serve`: status, html, drop, truncate, throttle or latency.")
-@click.option("--fault-file", type=FILE, metavar="FILE", help="The same as a list in YAML.")
+@click.option("--fault-file", type=FILE_PATH, metavar="FILE", help="The same as a list in YAML.")
 @click.option("--journal", type=click.IntRange(min=0), default=1000, show_default=True, metavar="N",
               help="Keep the last N requests and answers, for GET /_mock/journal.")
 @click.option("--control-token", envvar="SARKMOCK_CONTROL_TOKEN", show_envvar=True, metavar="TOKEN",
@@ -43,10 +43,10 @@ SECONDS = click.FloatRange(min=0, min_open=True)
 @click.option("--target-profile", metavar="NAME", shell_complete=profile_names,
               help="Version that UPSTREAM is; what it is known to do is not new.  [default: the published product]")
 @click.option("--strict", is_flag=True, help="Fail on known deviations, too.")
-@click.option("--accept", type=FILE, metavar="FILE", help="YAML list of deviations that are accepted at UPSTREAM.")
+@click.option("--accept", type=FILE_PATH, metavar="FILE", help="YAML list of deviations that are accepted at UPSTREAM.")
 @click.option("--report", type=click.Path(file_okay=False), metavar="DIR",
               help="Write reports to this directory at the end, as `check` does, and all traffic as HAR.")
-@click.option("--clients", type=FILE, metavar="FILE",
+@click.option("--clients", type=FILE_PATH, metavar="FILE",
               help="Add what clients use to this file, for `compare --clients`; it grows over days.")
 @click.option("--shadow", metavar="NAME", shell_complete=profile_names,
               help="Put each request to a mock of this profile, too, which begins in the state of UPSTREAM, and tell "

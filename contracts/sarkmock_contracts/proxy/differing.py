@@ -8,7 +8,7 @@ from typing import Any
 from sarkmock.suite_api import Operation
 
 from ..baselines.field_diff import compare_forms
-from ..baselines.response_shape import field_names, shape
+from ..baselines.response_shape import response_fields, shape
 from ..baselines.severity import Difference
 from ..client.http import JSON, Response
 from ..judge.agreement import settle
@@ -75,7 +75,7 @@ def of_bodies(op: str, contract: Contract, operation: Operation | None, before: 
         if bool(before.body) != bool(after.body):
             yield Difference("value changed", op, WHOLE, len(before.body), len(after.body))
     else:
-        names = field_names(contract, operation) if operation else None
+        names = response_fields(contract, operation) if operation else None
         forms = list(compare_forms(op, shape(before.json, names), shape(after.json, names), own=True))
         yield from forms
         told = {form.of.partition(".")[0] for form in forms}

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from sarkmock.suite_api import Document, Operation, Seed
 
-from ..baselines.severity import INFORMATIVE, LEVELS, Difference
+from ..baselines.severity import DIFFERENCE_LEVELS, INFORMATIVE, Difference
 from ..client.http import Exchange, Headers, Request, Response
 from ..client.rate_limit import is_away
 from ..errors import SuiteError
@@ -70,7 +70,7 @@ class Shadow:
         if answer.ok != exchange.response.ok:
             self._follow()
         real += self._token_needed(request)
-        level = min((one.level for one in real), key=LEVELS.index, default=UNSURE if drifted else SAME)
+        level = min((one.level for one in real), key=DIFFERENCE_LEVELS.index, default=UNSURE if drifted else SAME)
         self.counts[SAME if level == INFORMATIVE else level] += 1
         return [cause for one in real if (cause := self._note(one, exchange, answer))]
 

@@ -15,9 +15,9 @@ from sarkmock.suite_api import Operation, printable, redacted
 from ..judge.causes import SHOWN, Cause
 from ..judge.verdicts import Classified, Outcome, causes, page_lines
 from ..run import Run
-from .data import STEPS, script
+from .data import SHOWN_STEPS, script
 
-NAMED = 8  # names of a cause
+NAMED_CAUSES = 8  # names of a cause
 STYLES = {"breaks": "bold red", "surprises": "yellow", "cosmetic": "dim"}
 
 
@@ -39,14 +39,14 @@ def coverage_table(run: Run, plain: bool) -> Table:
         table.add_column(heading, justify="left" if heading == "section" else "right")
     chosen = run.chosen()
     for section in dict.fromkeys(operation.section for operation in chosen):
-        table.add_row(*row(run, section, [operation for operation in chosen if operation.section == section]))
+        table.add_row(*coverage_row(run, section, [operation for operation in chosen if operation.section == section]))
     if not plain:
         table.add_section()
-    table.add_row(*row(run, "all", chosen))
+    table.add_row(*coverage_row(run, "all", chosen))
     return table
 
 
-def row(run: Run, title: str, operations: list[Operation]) -> list[str]:
+def coverage_row(run: Run, title: str, operations: list[Operation]) -> list[str]:
     """Answered operations, and fields seen accepted and refused, of all there are."""
     rules = set(run.coverage.rules(operations))
     ids = {operation.id for operation in operations}
@@ -69,7 +69,7 @@ def failure_lines(run: Run, outcome: Outcome) -> Iterator[Text]:
         yield Text(f"and {len(found) - SHOWN} more causes: --report DIR writes all of them", style="bold")
 
 
-def said(value: object) -> str:
+def printable_text(value: object) -> str:
     """A text of the target's for a terminal."""
     return printable(str(redacted(value)))
 
@@ -84,7 +84,7 @@ def cause_lines(cause: Cause, members: list[Classified]) -> Iterator[Text]:
     """What findings have in common, where they show, and that one of them follows."""
     severity = min((one.severity for one in members), key=list(STYLES).index)
     yield Text.assemble((f"{len(members)} findings", "bold"), " ", (severity, STYLES[severity]), " ",
-                        (said(cause.title), "bold"))
+                        (printable_text(cause.title), "bold"))
     yield Text(f"  in {listed_names(cause.operations)}")
     if cause.fields:
         yield Text(f"  of {listed_names(cause.fields)}")
@@ -93,8 +93,8 @@ def cause_lines(cause: Cause, members: list[Classified]) -> Iterator[Text]:
 
 def listed_names(names: list[str]) -> str:
     """Some names, and how many more there are."""
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return printable(", ".join(names[:NAMED])) + more
+    more = f" and {len(names) - NAMED_CAUSES} more" if len(names) > NAMED_CAUSES else ""
+    return printable(", ".join(names[:NAMED_CAUSES])) + more
 
 
 def finding_lines(run: Run, judged: Classified) -> Iterator[Text]:
@@ -104,15 +104,16 @@ def finding_lines(run: Run, judged: Classified) -> Iterator[Text]:
     where = f", page line {', '.join(map(str, lines))}" if lines else ""
     yield Text.assemble((judged.status.upper(), "bold"), " ", (judged.severity, STYLES[judged.severity]), " ",
                         (printable(str(finding.identity)), "bold"))
-    yield Text(f"  {said(finding.message)} ({finding.count}x{where})")
+    yield Text(f"  {printable_text(finding.message)} ({finding.count}x{where})")
     if judged.acceptance and judged.status == "expired":
         yield Text(f"  was accepted until {judged.acceptance.expires}: {judged.acceptance.reason}")
     if judged.deviations:
         yield Text(f"  known: {', '.join(judged.deviations)}")
     requests = script(run, finding)
-    if len(requests) > STEPS:
-        yield Text(f"  the last {STEPS} of {len(requests)} requests; --report DIR writes all of them", style="dim")
-    for line in requests[-STEPS:]:
+    if len(requests) > SHOWN_STEPS:
+        cut = f"  the last {SHOWN_STEPS} of {len(requests)} requests; --report DIR writes all of them"
+        yield Text(cut, style="dim")
+    for line in requests[-SHOWN_STEPS:]:
         yield Text(f"  {printable(line)}", style="dim")
 
 
@@ -161,4 +162,4 @@ def closing_line(run: Run, outcome: Outcome) -> Text:
              f"seed {run.options.random_seed}", f"judged by {run.options.profile}",
              target_name(run), f"answers as {run.fingerprint}"]
     colour = "red" if failures else "yellow" if run.gaps.stopped else "green"
-    return Text("\n" + " · ".join(map(said, parts)), style=f"bold {colour}")
+    return Text("\n" + " · ".join(map(printable_text, parts)), style=f"bold {colour}")

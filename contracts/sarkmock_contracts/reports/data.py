@@ -28,36 +28,36 @@ from ..run_options import RunOptions
 from ..spec.boundary_values import ARRAYS, NOTHING
 
 Data = dict[str, Any]
-FORMAT = "sarkmock-report/1"
-STEPS = 12  # a longer sequence is told by its end
+REPORT_FORMAT = "sarkmock-report/1"
+SHOWN_STEPS = 12  # a longer sequence is told by its end
 
 
 def describe(run: Run, outcome: Outcome) -> Data:
     """The whole run."""
     data = {
-        "format": FORMAT,
+        "format": REPORT_FORMAT,
         "tool": {"name": "sarkmock", "version": version("sarkmock")},
         "run": about(run),
         "target": redacted(run.fingerprint.described()),
         "result": "failed" if outcome.failures or run.residue else "stopped" if run.gaps.stopped else "passed",
-        "summary": summary(outcome),
+        "summary": counts(outcome),
         "causes": [cause(found, members) for found, members in causes(outcome)],
         "findings": [finding(run, judged) for judged in outcome.findings],
-        "deviations": [deviation(listed) for listed in outcome.listed],
+        "deviations": [deviation_data(listed) for listed in outcome.listed],
         "accepted": {"unused": [entry.id for entry in outcome.unused]},
         "coverage": [covered(run, outcome, operation) for operation in run.chosen()],
-        **({"seen": seen(run)} if run.options.shard else {}),
+        **({"seen": share_seen(run)} if run.options.shard else {}),
     }
     return harmless(data)  # type: ignore[no-any-return]
 
 
-def seen(run: Run) -> Data:
+def share_seen(run: Run) -> Data:
     """What a share of a run saw that the rest of the report does not say; `sarkmock report merge` needs it."""
-    return {"coverage": {name: plain(value) for name, value in run.coverage.seen.items()},
+    return {"coverage": {name: plain_json(value) for name, value in run.coverage.seen.items()},
             "unavailable": redacted(sorted(run.gaps.unavailable))}
 
 
-def plain(value: Any) -> Any:
+def plain_json(value: Any) -> Any:
     """A counter or set of names as JSON has it."""
     if isinstance(value, dict):
         return [[*key, count] for key, count in sorted(value.items())]
@@ -88,7 +88,7 @@ def users_file(options: RunOptions) -> str | None:
                  if not name.startswith("../")), None)
 
 
-def summary(outcome: Outcome) -> dict[str, int]:
+def counts(outcome: Outcome) -> dict[str, int]:
     found = {status: len(outcome.of(status)) for status in ("new", "expired", "accepted", "known")}
     listed = {status: len(outcome.deviations(status)) for status in ("fixed", "absent", "untested", "unseen")}
     return {**found, "deviations_known": len(outcome.deviations("known")), **listed}
@@ -113,7 +113,7 @@ def finding(run: Run, judged: Classified) -> Data:
         "deviations": list(judged.deviations), "page_lines": list(page_lines(run.contract, found)),
         "place": {"pointer": place, "file": f"openapi/{file}", "line": line},
         "accepted": acceptance(judged),
-        "exchanges": [exchanged(run.target.url, one) for one in found.evidence[-STEPS:]],
+        "exchanges": [exchanged(run.target.url, one) for one in found.evidence[-SHOWN_STEPS:]],
         "script": script(run, found),
     }
 
@@ -163,7 +163,7 @@ def exchanged(url: str, exchange: Exchange) -> Data:
     }
 
 
-def deviation(listed: Listed) -> Data:
+def deviation_data(listed: Listed) -> Data:
     one = listed.deviation
     return {"id": one.id, "summary": one.summary, "severity": one.severity, "status": listed.status,
             "reason": listed.reason}
@@ -178,10 +178,10 @@ def covered(run: Run, outcome: Outcome, operation: Operation) -> Data:
             "hazard": operation.hazard, "page_lines": list(operation.source), "statuses": statuses,
             "seconds": round(run.coverage.seconds[operation.id,], 3),
             "findings": [judged.id for judged in found if judged.finding.identity.field not in operation.rules],
-            "rules": list(variables(run, found, operation))}
+            "rules": list(variable_data(run, found, operation))}
 
 
-def variables(run: Run, found: list[Classified], operation: Operation) -> Iterator[Data]:
+def variable_data(run: Run, found: list[Classified], operation: Operation) -> Iterator[Data]:
     for name, rules in operation.rules.items():
         field = (operation.id, name)
         yield {"field": name, "rules": rules if isinstance(rules, list) else rules.split("|"),

@@ -12,11 +12,11 @@ import jinja2
 from ..judge.finding_types import SEVERITIES
 from .data import Data
 
-TEMPLATE = Path(__file__).with_name("report.html.j2")
+REPORT_TEMPLATE = Path(__file__).with_name("report.html.j2")
 STATUSES = ("new", "expired", "known", "accepted")
 
 
-def page(template: Path, filters: Mapping[str, Callable[..., Any]], **values: Any) -> str:
+def render_page(template: Path, filters: Mapping[str, Callable[..., Any]], **values: Any) -> str:
     """A template as one self-contained page."""
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True,
                                      undefined=jinja2.StrictUndefined)
@@ -25,11 +25,11 @@ def page(template: Path, filters: Mapping[str, Callable[..., Any]], **values: An
 
 
 def as_html(data: Data) -> str:
-    return page(TEMPLATE, {"state": state}, data=data, sections=sections(data), statuses=STATUSES,
-                severities=SEVERITIES, findings=sorted(data["findings"], key=rank), status_of=worst(data))
+    return render_page(REPORT_TEMPLATE, {"state": state}, data=data, sections=report_sections(data), statuses=STATUSES,
+                severities=SEVERITIES, findings=sorted(data["findings"], key=rank), status_of=status_by_finding(data))
 
 
-def sections(data: Data) -> list[tuple[str, list[Data]]]:
+def report_sections(data: Data) -> list[tuple[str, list[Data]]]:
     return [(name, list(members)) for name, members in groupby(data["coverage"], key=lambda one: str(one["section"]))]
 
 
@@ -37,7 +37,7 @@ def rank(finding: Data) -> tuple[int, int]:
     return STATUSES.index(finding["status"]), SEVERITIES.index(finding["severity"])
 
 
-def worst(data: Data) -> dict[str, str]:
+def status_by_finding(data: Data) -> dict[str, str]:
     """The status of every finding by its id."""
     return {one["id"]: one["status"] for one in data["findings"]}
 

@@ -12,7 +12,7 @@ FAILING = ("new", "expired")
 _XML = {code: None for code in range(32) if code not in (9, 10, 13)} | {0xFFFE: None, 0xFFFF: None}
 
 
-class Case(NamedTuple):
+class JunitCase(NamedTuple):
     """An operation, whether a request was sent to it, and how long its answers took."""
 
     name: str
@@ -29,11 +29,11 @@ def as_junit(data: Data) -> str:
         by_operation.setdefault(finding["operation"], []).append(finding)
     sections = dict.fromkeys(one["section"] for one in data["coverage"])
     for section in sections:
-        cases = [Case(one["operation"], bool(one["statuses"]), one["seconds"]) for one in data["coverage"]
+        cases = [JunitCase(one["operation"], bool(one["statuses"]), one["seconds"]) for one in data["coverage"]
                  if one["section"] == section]
         _suite(root, section, cases, by_operation, failing)
     known = {one["operation"] for one in data["coverage"]}
-    others = [Case(name or "unknown paths", True, 0.0) for name in by_operation if name not in known]
+    others = [JunitCase(name or "unknown paths", True, 0.0) for name in by_operation if name not in known]
     by_operation["unknown paths"] = by_operation.pop("", [])
     if others:
         _suite(root, "other", others, by_operation, failing)
@@ -52,7 +52,7 @@ def _residue(root: ElementTree.Element, lines: list[str]) -> None:
         line.translate(_XML) for line in lines)
 
 
-def _suite(root: ElementTree.Element, section: str, cases: list[Case],
+def _suite(root: ElementTree.Element, section: str, cases: list[JunitCase],
            found: Mapping[str, list[Data]], failing: set[str]) -> None:
     bad = sum(any(one["status"] in failing for one in found.get(case.name, ())) for case in cases)
     unsent = sum(not case.sent and case.name not in found for case in cases)

@@ -7,9 +7,9 @@ from typing import Any
 
 from .data import Data
 
-NAMED = 6  # operations of one cause
-SHOWN = 50  # findings of one kind; a job summary has an end
-COUNTS = ("{new} new, {expired} expired, {known} known and {accepted} accepted findings; "
+NAMED_OPERATIONS = 6  # operations of one cause
+MOST_FINDINGS = 50  # findings of one kind; a job summary has an end
+COUNT_LINE = ("{new} new, {expired} expired, {known} known and {accepted} accepted findings; "
           "{fixed} listed deviations fixed.")
 MARKS = {"passed": "✅", "failed": "❌", "stopped": "⚠️"}
 
@@ -22,7 +22,7 @@ def _lines(data: Data) -> Iterator[str]:
     run, counts = data["run"], data["summary"]
     yield f"## {MARKS[data['result']]} SARK API: {data['result']}"
     yield ""
-    yield COUNTS.format(**counts)
+    yield COUNT_LINE.format(**counts)
     yield ""
     version = data["target"]["version"]
     text = "`{url}` answers as {version}; judged by {profile}, {requests} requests in {seconds} s, seed {random_seed}."
@@ -49,8 +49,9 @@ def _causes(causes: list[Data]) -> Iterator[str]:
         return
     yield from ("", "### Causes", "", "| severity | what findings have in common | findings | where |",
                 "| --- | --- | --: | --- |")
-    for one in causes[:SHOWN]:
-        where = ", ".join([*one["operations"][:NAMED], *(["..."] if len(one["operations"]) > NAMED else [])])
+    for one in causes[:MOST_FINDINGS]:
+        more = ["..."] if len(one["operations"]) > NAMED_OPERATIONS else []
+        where = ", ".join([*one["operations"][:NAMED_OPERATIONS], *more])
         yield f"| {one['severity']} | {cell(one['title'])} | {len(one['findings'])} | {cell(where)} |"
 
 
@@ -59,10 +60,10 @@ def _findings(status: str, found: list[Data]) -> Iterator[str]:
         return
     yield from ("", f"<details><summary>{status.capitalize()} ({len(found)})</summary>", "")
     yield from ("| severity | finding | what | page |", "| --- | --- | --- | --- |")
-    for one in found[:SHOWN]:
+    for one in found[:MOST_FINDINGS]:
         yield f"| {one['severity']} | `{cell(one['id'])}` | {cell(one['message'])} | {_numbers(one['page_lines'])} |"
-    if len(found) > SHOWN:
-        yield from ("", f"... and {len(found) - SHOWN} more.")
+    if len(found) > MOST_FINDINGS:
+        yield from ("", f"... and {len(found) - MOST_FINDINGS} more.")
     yield from ("", "</details>")
 
 

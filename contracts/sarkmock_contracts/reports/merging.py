@@ -14,7 +14,7 @@ from typing import Any
 import jsonschema_rs
 from rich.console import Console
 
-from ..client.har import join
+from ..client.har import join_archives
 from ..client.http import Exchange, Request, Response
 from ..errors import CannotRun
 from ..judge.allowlist import Acceptance, Accepted
@@ -22,18 +22,18 @@ from ..judge.coverage import Coverage
 from ..judge.findings import Finding, Identity
 from ..run import Run
 from ..run_options import RunOptions, Shard
-from ..safety.fingerprint import Fact, Fingerprint
+from ..safety.fingerprint import Fingerprint, VersionFact
 from ..spec.contract import contract_of
 from . import write_data
 from .console import write_report
 from .data import Data, describe
 
 ALIKE = ("profile", "random_seed", "only", "quick", "strict", "embedded")  # what makes shares those of one run
-SCHEMA = Path(__file__).with_name("report.schema.json")
-CODES = {"passed": 0, "failed": 1, "stopped": 2}
+REPORT_SCHEMA = Path(__file__).with_name("report.schema.json")
+EXIT_CODES = {"passed": 0, "failed": 1, "stopped": 2}
 
 
-def merge(directories: Sequence[Path], output: Path | None, console: Console) -> int:
+def merge_reports(directories: Sequence[Path], output: Path | None, console: Console) -> int:
     """Print and write the report of the whole; the exit code that the whole run would have had."""
     shares = [read_share(directory / "report.json") for directory in directories]
     check_shares(directories, shares)
@@ -53,7 +53,7 @@ def merge(directories: Sequence[Path], output: Path | None, console: Console) ->
         console.print(line, soft_wrap=True)
     if output is not None:
         write_whole_run(data, directories, output)
-    return CODES[data["result"]]
+    return EXIT_CODES[data["result"]]
 
 
 def write_whole_run(data: Data, directories: Sequence[Path], output: Path) -> None:
@@ -63,7 +63,7 @@ def write_whole_run(data: Data, directories: Sequence[Path], output: Path) -> No
         output.mkdir(parents=True, exist_ok=True)
         write_data(data, output)
         if all(file.is_file() for file in traffic):
-            join(traffic, output / "traffic.har")
+            join_archives(traffic, output / "traffic.har")
     except OSError as error:
         raise CannotRun(f"{output}: {error.strerror}") from None
 
@@ -76,7 +76,7 @@ def read_report(file: Path) -> Data:
         raise CannotRun(f"{file}: {error.strerror}") from None
     except (ValueError, RecursionError):
         raise CannotRun(f"{file}: not JSON") from None
-    for wrong in jsonschema_rs.validator_for(json.loads(SCHEMA.read_text(encoding="utf-8"))).iter_errors(data):
+    for wrong in jsonschema_rs.validator_for(json.loads(REPORT_SCHEMA.read_text(encoding="utf-8"))).iter_errors(data):
         place = ".".join(map(str, wrong.instance_path))
         raise CannotRun(f"{file}: not a report of `sarkmock check`: {place}: {wrong.message[:200]}")
     return data  # type: ignore[no-any-return]
@@ -139,7 +139,7 @@ def run_of(shares: Sequence[Data]) -> Run:
     run = Run(contract_of(options.profile), Elsewhere(first["url"]), options, accepted=accepted_of(shares))
     run.identify(fingerprint_of(shares[0]["target"]))
     for share in shares:
-        add(run, share)
+        add_share(run, share)
     missing = set(range(1, shard_of(shares[0]).of + 1)) - {shard_of(share).number for share in shares}
     if missing:
         run.gaps.stopped = f"shares without a report: {', '.join(map(str, sorted(missing)))}"
@@ -147,7 +147,7 @@ def run_of(shares: Sequence[Data]) -> Run:
     return run
 
 
-def add(run: Run, share: Data) -> None:
+def add_share(run: Run, share: Data) -> None:
     """Enter what a share saw."""
     about = share["run"]
     for one in share["findings"]:
@@ -171,28 +171,28 @@ def coverage_of(empty: Coverage, data: Data) -> dict[str, Any]:
 
 def finding_of(data: Data) -> Finding:
     identity = Identity(data["operation"], data["check"], data["field"], data["kind"])
-    evidence = tuple(map(exchange_of, data["exchanges"]))
+    evidence = tuple(map(exchange_from, data["exchanges"]))
     return Finding(identity, data["message"], evidence, data["count"], tuple(data["deviations"]))
 
 
-def exchange_of(data: Data) -> Exchange:
+def exchange_from(data: Data) -> Exchange:
     """An exchange as a report shows it."""
     request, response = data["request"], data["response"]
     path, _, query = request["target"].partition("?")
-    return Exchange(Request(request["method"], path, query, pairs(request["headers"]), encoded(request["body"])),
-                    Response(response["status"], pairs(response["headers"]), encoded(response["body"])))
+    return Exchange(Request(request["method"], path, query, pairs(request["headers"]), encoded_body(request["body"])),
+                    Response(response["status"], pairs(response["headers"]), encoded_body(response["body"])))
 
 
 def pairs(headers: Any) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name, value in headers)
 
 
-def encoded(text: str) -> bytes:
+def encoded_body(text: str) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
 def fingerprint_of(target: Data) -> Fingerprint:
-    facts = tuple(Fact(one["request"], one["answer"], tuple(one["fits"])) for one in target["facts"])
+    facts = tuple(VersionFact(one["request"], one["answer"], tuple(one["fits"])) for one in target["facts"])
     return Fingerprint(target["version"], facts, tuple(target["headers"].items()))
 
 

@@ -11,9 +11,9 @@ import json
 from ..judge.finding_types import FINDING_TYPES
 from .data import Data
 
-SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
-PACKAGE = "SARKMOCK"  # stands for the folder of the installed document
-LEVELS = {"breaks": "error", "surprises": "warning", "cosmetic": "note"}
+SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+PACKAGE_ROOT = "SARKMOCK"  # stands for the folder of the installed document
+SARIF_LEVELS = {"breaks": "error", "surprises": "warning", "cosmetic": "note"}
 
 def as_sarif(data: Data) -> str:
     checks = sorted({one["check"] for one in data["findings"]})
@@ -21,24 +21,24 @@ def as_sarif(data: Data) -> str:
     driver = {"name": data["tool"]["name"], "version": data["tool"]["version"], "rules": rules}
     failing = {"new", "expired", *(["known"] if data["run"]["strict"] else [])}
     run = {"tool": {"driver": driver},
-           "originalUriBaseIds": {PACKAGE: {"description": {"text": "the folder that holds sarkmock's openapi/"}}},
+           "originalUriBaseIds": {PACKAGE_ROOT: {"description": {"text": "the folder that holds sarkmock's openapi/"}}},
            "results": [_result(one, checks, one["status"] not in failing, data["run"]["file"])
                        for one in data["findings"]],
            "columnKind": "unicodeCodePoints",
            "properties": {"target": data["target"], "profile": data["run"]["profile"]}}
-    return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps({"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False) + "\n"
 
 
 def _result(finding: Data, checks: list[str], suppressed: bool, file: str | None) -> Data:
     place = finding["place"]
-    of_package = {"artifactLocation": {"uri": place["file"], "uriBaseId": PACKAGE},
+    of_package = {"artifactLocation": {"uri": place["file"], "uriBaseId": PACKAGE_ROOT},
                   "region": {"startLine": place["line"]}}
     of_user = {"artifactLocation": {"uri": file}, "region": {"startLine": 1}}
     location = {"physicalLocation": of_user if file else of_package,
                 "logicalLocations": [{"fullyQualifiedName": place["pointer"] or "/", "kind": "element"}]}
     result: Data = {
         "ruleId": finding["check"], "ruleIndex": checks.index(finding["check"]),
-        "level": "note" if suppressed else LEVELS[finding["severity"]],
+        "level": "note" if suppressed else SARIF_LEVELS[finding["severity"]],
         "message": {"text": f"{finding['id']}: {finding['message']}"}, "locations": [location],
         "baselineState": "new" if finding["status"] == "new" else "unchanged",
         "partialFingerprints": {"identity/v1": hashlib.sha256(finding["id"].encode()).hexdigest()},

@@ -12,7 +12,7 @@ from ..client.target import Client
 from ..errors import Unanswered
 from ..spec.contract import Contract
 from .ledger import Entry, Ledger
-from .ownership import added, keys_in, marked, removal
+from .ownership import added_names, keys_listed, keys_with_prefix, removal
 
 SKEW = 300  # seconds by which the clock of a box may differ from ours
 ROUNDS = 3  # a row may stay until what depends on it is gone
@@ -30,7 +30,7 @@ def clean_up(client: Client, journal: Ledger, contracts: Sequence[Contract]) -> 
 
 def _taken_back(client: Client, journal: Ledger, contracts: Sequence[Contract], entry: Entry) -> Iterator[str]:
     try:
-        resolve(client, journal, contracts, entry)
+        find_entry(client, journal, contracts, entry)
         troubles = [trouble for step in entry.undo for trouble in _undo(client, step)]
     except Unanswered as reason:
         troubles = [str(reason)]
@@ -40,13 +40,13 @@ def _taken_back(client: Client, journal: Ledger, contracts: Sequence[Contract], 
         journal.settle(entry, "gone")
 
 
-def resolve(client: Client, journal: Ledger, contracts: Sequence[Contract], entry: Entry) -> None:
+def find_entry(client: Client, journal: Ledger, contracts: Sequence[Contract], entry: Entry) -> None:
     """Find the row or file of an entry whose answer was never seen."""
     for step in entry.undo:
         if "list" in step:
             response = client.get(step["list"])
-            names = keys_in(contracts, entry.collection, response)
-            found = marked(step, response) if "holds" in step else recent(step, names)
+            names = keys_listed(contracts, entry.collection, response)
+            found = keys_with_prefix(step, response) if "holds" in step else recent(step, names)
             known = {(other.collection, other.key) for other in journal.alive()}
             new = [key for key in found if (entry.collection, key) not in known]
             undo = [removing for key in new for removing in removal(entry.collection, key)]
@@ -55,7 +55,7 @@ def resolve(client: Client, journal: Ledger, contracts: Sequence[Contract], entr
 
 def recent(step: Mapping[str, Any], names: Sequence[str]) -> list[str]:
     """The new name that the answer gave, or the only one that says it was made at that time."""
-    new = added(step, names)
+    new = added_names(step, names)
     near = [name for name in new if _is_near(name, step["since"])]
     return [step["named"]] if step.get("named") in new else near if len(near) == 1 else []
 

@@ -20,15 +20,15 @@ from ..client.transports import InProcess, SignedIn
 from ..errors import Withheld
 from ..spec.contract import contract_of
 
-READS = 8  # a budget of 60 requests a minute has other uses
-UNKNOWN = "zznosuchkey"
-DEBUG = ("file", "line", "trace")
-HEADERS = ("Server", "X-Powered-By", "X-RateLimit-Limit")
-Pair = tuple[str, str]
+MOST_READS = 8  # a budget of 60 requests a minute has other uses
+UNKNOWN_PATH_KEY = "zznosuchkey"
+DEBUG = ("file", "line", "trace")  # of a debug page: they tell nothing of the version
+VERSION_HEADERS = ("Server", "X-Powered-By", "X-RateLimit-Limit")
+ProfilePair = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Fact:
+class VersionFact:
     """One read, its answer, and the profiles that answer so."""
 
     request: str
@@ -41,7 +41,7 @@ class Fingerprint:
     """What answers: the profile that all or most facts fit."""
 
     version: str = "unknown"
-    facts: tuple[Fact, ...] = ()
+    facts: tuple[VersionFact, ...] = ()
     headers: tuple[tuple[str, str], ...] = field(default=())
 
     @property
@@ -76,10 +76,10 @@ class Fingerprint:
 @cache
 def telling_reads() -> tuple[Request, ...]:
     """Few reads that tell profiles apart: in every way there is, and then pairs that are hard to tell apart again."""
-    answers = {request: answers_to(request) for request in candidates()}
-    told: Counter[Pair] = Counter()
+    answers = {request: answers_to(request) for request in candidate_reads()}
+    told: Counter[ProfilePair] = Counter()
     chosen: list[Request] = []
-    for _ in range(READS):
+    for _ in range(MOST_READS):
         ways = {partition(answers[request]) for request in chosen}
         best = max((request for request in answers if request not in chosen), key=lambda request: (
             bool(told_apart(answers[request])) and partition(answers[request]) not in ways,
@@ -89,7 +89,7 @@ def telling_reads() -> tuple[Request, ...]:
     return tuple(chosen)
 
 
-def told_apart(answers: Mapping[str, str]) -> list[Pair]:
+def told_apart(answers: Mapping[str, str]) -> list[ProfilePair]:
     return [(one, other) for one, other in combinations(profiles(), 2) if answers[one] != answers[other]]
 
 
@@ -100,7 +100,7 @@ def partition(answers: Mapping[str, str]) -> tuple[int, ...]:
 
 
 @cache
-def candidates() -> tuple[Request, ...]:
+def candidate_reads() -> tuple[Request, ...]:
     """Reads whose answers do not depend on what a target holds: an unknown path, an unknown key, a path's methods."""
     hazards: dict[str, set[str]] = {}
     requests: dict[tuple[str, Request], None] = {}
@@ -109,13 +109,13 @@ def candidates() -> tuple[Request, ...]:
             hazards.setdefault(operation.path, set()).add(operation.hazard)
             requests |= dict.fromkeys(reads_of(operation))
     harmless = {path for path, found in hazards.items() if found <= {"read", "write"}}
-    return (Request("GET", f"/{UNKNOWN}"), *(request for path, request in requests if path in harmless))
+    return (Request("GET", f"/{UNKNOWN_PATH_KEY}"), *(request for path, request in requests if path in harmless))
 
 
 def reads_of(operation: Operation) -> Iterator[tuple[str, Request]]:
     if operation.table is None:
         return
-    path = fill_path(operation.path, dict.fromkeys(operation.parameters, UNKNOWN))
+    path = fill_path(operation.path, dict.fromkeys(operation.parameters, UNKNOWN_PATH_KEY))
     yield operation.path, Request("OPTIONS", path)
     if operation.method == "GET":
         yield operation.path, Request("GET", path)
@@ -124,7 +124,7 @@ def reads_of(operation: Operation) -> Iterator[tuple[str, Request]]:
 @cache
 def answers_to(request: Request) -> dict[str, str]:
     """What each profile's mock answers."""
-    return {name: answer_of(Exchange(request, mock_of(name).send(request))) for name in profiles()}
+    return {name: canonical_answer(Exchange(request, mock_of(name).send(request))) for name in profiles()}
 
 
 @cache
@@ -133,7 +133,7 @@ def mock_of(profile: str) -> SignedIn:
     return SignedIn(InProcess(create_app(engine)), engine.state)
 
 
-def answer_of(exchange: Exchange) -> str:
+def canonical_answer(exchange: Exchange) -> str:
     """An answer without what differs between two targets of one version."""
     response = exchange.response
     if exchange.request.method == "OPTIONS":
@@ -149,7 +149,7 @@ def answer_of(exchange: Exchange) -> str:
 
 def fingerprint(client: Client, first: Response) -> Fingerprint:
     """Ask and compare; the first answer of a run has the server's headers."""
-    headers = tuple((name, str(first.header(name))) for name in HEADERS if first.header(name))
+    headers = tuple((name, str(first.header(name))) for name in VERSION_HEADERS if first.header(name))
     facts = tuple(facts_of(client, telling_reads()))
     found = Fingerprint(facts=facts, headers=headers)
     best = found.fitting(found.nearest)
@@ -157,11 +157,11 @@ def fingerprint(client: Client, first: Response) -> Fingerprint:
     return replace(found, version=found.nearest) if clear else found
 
 
-def facts_of(client: Client, reads: Sequence[Request]) -> Iterator[Fact]:
+def facts_of(client: Client, reads: Sequence[Request]) -> Iterator[VersionFact]:
     for request in reads:
         try:
-            answer = answer_of(client.send(request))
+            answer = canonical_answer(client.send(request))
         except Withheld:
             continue
         fits = tuple(name for name, expected in answers_to(request).items() if expected == answer)
-        yield Fact(f"{request.method} {request.path}", answer, fits)
+        yield VersionFact(f"{request.method} {request.path}", answer, fits)

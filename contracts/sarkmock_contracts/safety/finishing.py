@@ -62,7 +62,7 @@ class Finishing:
         left = cleanup.clean_up(self.target, self.ledger, self.contracts)
         if self.ledger.inventory is not None:
             known = target_snapshot.lists(self.contracts)
-            after = target_snapshot.take(self.target, {path: key for path, key in known.items()
+            after = target_snapshot.take_snapshot_of(self.target, {path: key for path, key in known.items()
                                                        if path in self.ledger.inventory})
             left += target_snapshot.digest_differences(self.ledger.inventory, after, put_back(self.ledger))
         if not left:

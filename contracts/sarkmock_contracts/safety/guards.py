@@ -67,7 +67,7 @@ class Safety:
             return
         self.ledger.open()
         self.begun = True
-        self.before = target_snapshot.take(self.client, target_snapshot.lists(self.contracts))
+        self.before = target_snapshot.take_snapshot_of(self.client, target_snapshot.lists(self.contracts))
         self.ledger.note_inventory(target_snapshot.digests(self.before))
         self.keys.taken = self.ownership.taken = target_snapshot.keys(self.before)
 
@@ -80,7 +80,7 @@ class Safety:
     def _head(self) -> dict[str, Any]:
         access = asdict(self.caution.access)
         return {"url": self.url, "profile": self.profile, "prefix": self.keys.prefix, "started": stamp(),
-                "hazards": sorted(self.caution.permissions.hazards), "access": absolute(access)}
+                "hazards": sorted(self.caution.permissions.hazards), "access": absolute_access(access)}
 
     def end(self) -> list[str]:
         """Clean up and compare; what is left or changed, one line each. Signals wait meanwhile."""
@@ -97,8 +97,8 @@ class Safety:
 
     def _finish(self, ledger: Ledger) -> list[str]:
         left = cleanup.clean_up(self.client, ledger, self.contracts)
-        after = target_snapshot.take(self.client, dict.fromkeys(self.before) | self._named())
-        left += target_snapshot.differences(self.before, after, put_back(ledger))
+        after = target_snapshot.take_snapshot_of(self.client, dict.fromkeys(self.before) | self._named())
+        left += target_snapshot.snapshot_differences(self.before, after, put_back(ledger))
         if not left:
             ledger.finish()
             if self.caution.ledger is None:
@@ -115,7 +115,7 @@ def put_back(ledger: Ledger) -> frozenset[str]:
     return frozenset(step["put"][1] for entry in ledger.entries for step in entry.undo if "put" in step)
 
 
-def absolute(access: dict[str, Any]) -> dict[str, Any]:
+def absolute_access(access: dict[str, Any]) -> dict[str, Any]:
     """Access as a ledger may hold it: files by full path, of headers the names alone."""
     files = {name: str(Path(access[name]).absolute()) for name in ("ca", "cert", "key") if access[name]}
     return {**access, **files, "headers": [line.partition(":")[0] for line in access["headers"]]}

@@ -20,7 +20,7 @@ from sarkmock.suite_api import redacted
 
 from ..errors import BadLedger
 
-VERSION = 1
+LEDGER_VERSION = 1
 Undo = Sequence[Mapping[str, Any]]
 
 
@@ -133,7 +133,7 @@ class Ledger:
         return self
 
     def _head_line(self) -> Mapping[str, Any]:
-        return {"sarkmock": VERSION, **self.head}
+        return {"sarkmock": LEDGER_VERSION, **self.head}
 
     def _write(self, line: Mapping[str, Any]) -> None:
         os.write(self._descriptor, json.dumps(line).encode() + b"\n")
@@ -167,7 +167,7 @@ def _locked(file: Path, flags: int) -> int:
 def read_ledger(file: Path) -> Ledger:
     """What a ledger says; BadLedger names file and line."""
     lines = list(_lines(file))
-    if not lines or lines[0][1].get("sarkmock") != VERSION or not isinstance(lines[0][1].get("url"), str):
+    if not lines or lines[0][1].get("sarkmock") != LEDGER_VERSION or not isinstance(lines[0][1].get("url"), str):
         raise BadLedger(f"{file}:1: is not a ledger of sarkmock check")
     ledger = Ledger(file, {name: value for name, value in lines[0][1].items() if name != "sarkmock"})
     for number, line in lines[1:]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from sarkmock.suite_api import UploadedFile, read_input, to_text
+from sarkmock.suite_api import TRIMMED, UploadedFile, read_input, to_text
 
 from ..client.http import Request, Response, fill_path
 from ..client.target import Client
@@ -18,7 +18,7 @@ from ..spec.contract import Contract
 from ..spec.live_tables import LiveTables
 from ..spec.operation_data import recipe
 from .ledger import Entry, Ledger, Undo, stamp
-from .restorable import TRIMMED, Restorable, uploads
+from .restorable import Restorable, uploads
 from .routing import Meaning
 
 
@@ -196,8 +196,8 @@ class Ownership:
             step = entry.undo[0] if entry.undo else {}
             if (entry.collection, entry.key) == (collection, None) and "list" in step:
                 response = self.client.get(step["list"])
-                if key in (marked(step, response) if "holds" in step else
-                           added(step, keys_in(self.contracts, collection, response))):
+                if key in (keys_with_prefix(step, response) if "holds" in step else
+                           added_names(step, keys_listed(self.contracts, collection, response))):
                     self.ledger.settle(entry, "made", key, removal(collection, key))
                     return entry
         return None
@@ -234,7 +234,7 @@ class Ownership:
 
     def _listed(self, collection: str) -> list[str]:
         """Every key in a collection's own list."""
-        return keys_in(self.contracts, collection, self.client.get(f"/{collection}"))
+        return keys_listed(self.contracts, collection, self.client.get(f"/{collection}"))
 
     def _is_removable(self, collection: str) -> None:
         """What cannot be deleted by every document that has it is made only where the target says that it can.
@@ -264,19 +264,19 @@ def removal(collection: str, key: str) -> Undo:
     return [{"any": [["DELETE", f"/{collection}/{quote(key, safe='')}"]]}]
 
 
-def marked(step: Mapping[str, Any], response: Response) -> list[str]:
+def keys_with_prefix(step: Mapping[str, Any], response: Response) -> list[str]:
     """The keys of rows in which a text begins with the run's prefix."""
     rows = response.json if isinstance(response.json, list) else []
     return [str(row[step["key"]]) for row in rows if isinstance(row, dict) and step["key"] in row
             and any(isinstance(value, str) and value.startswith(step["holds"]) for value in row.values())]
 
 
-def added(step: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+def added_names(step: Mapping[str, Any], names: Sequence[str]) -> list[str]:
     """The names that were not there before a command."""
     return [name for name in names if name not in step["before"]]
 
 
-def keys_in(contracts: Sequence[Contract], collection: str, response: Response) -> list[str]:
+def keys_listed(contracts: Sequence[Contract], collection: str, response: Response) -> list[str]:
     """The keys in a list, whatever the list looks like."""
     rows = response.json
     if isinstance(rows, dict):

@@ -11,7 +11,7 @@ from html import unescape
 from http import HTTPStatus
 from urllib.parse import urljoin, urlsplit
 
-from ..client.har import Recorder
+from ..client.har import CassetteRecorder
 from ..client.http import Response
 from ..client.rate_limit import RateLimit
 from ..client.target import Client, Target
@@ -22,7 +22,7 @@ PROBE = "/tenants"  # a harmless read of every version
 # Where the API is found on one host or another.
 BASES = ("/api", "", "/sark/api", "/sark6api/public/api", "/public/api")
 NO_PAGE = "Page Not Found"  # the product's own words for an unknown path (sark-v6-api.txt line 112)
-PATIENCE = 10
+PREFLIGHT_SECONDS = 10
 
 
 def preflight(target: Target, verify: bool | str, client: Client | None = None) -> Response:
@@ -84,7 +84,7 @@ def unconnected(url: str, host: str, port: int) -> str | None:
     except (OSError, UnicodeError):
         return f"{url}: {host} is not known: no such host name"
     try:
-        socket.create_connection((str(address[0]), int(address[1])), timeout=PATIENCE).close()
+        socket.create_connection((str(address[0]), int(address[1])), timeout=PREFLIGHT_SECONDS).close()
     except ConnectionRefusedError:
         return f"{url} does not answer: {host} refuses connections on port {port}"
     except OSError as error:
@@ -103,7 +103,7 @@ def context(verify: bool | str) -> ssl.SSLContext:
 def handshake(host: str, port: int, trust: ssl.SSLContext) -> str | None:
     """Why TLS does not come about; None if it does."""
     try:
-        plain = socket.create_connection((host, port), timeout=PATIENCE)
+        plain = socket.create_connection((host, port), timeout=PREFLIGHT_SECONDS)
         with plain, trust.wrap_socket(plain, server_hostname=host):
             return None
     except ssl.SSLCertVerificationError as error:
@@ -119,7 +119,7 @@ def what_is_wrong(target: Target, answer: Response) -> str | None:
     if is_sark(answer):
         return None
     if 300 <= answer.status < 400:
-        return redirected(target, answer)
+        return redirect_text(target, answer)
     if answer.status in (401, 403):
         return f"{PROBE} answers {answer.status}: it wants a login or token, or does not let this address in"
     if is_login(answer):
@@ -140,7 +140,7 @@ def what_is_wrong(target: Target, answer: Response) -> str | None:
     return f"no SARK API: {PROBE} answers {answer.status} {kind}{title(answer)}"
 
 
-def redirected(target: Target, answer: Response) -> str:
+def redirect_text(target: Target, answer: Response) -> str:
     where = urljoin(f"{target.url}{PROBE}", answer.header("Location") or "")
     if re.search(r"log-?in|sign-?in|auth", where, re.IGNORECASE):
         return f"{PROBE} leads to a login page, {where}: the API is elsewhere, or wants a token"
@@ -161,7 +161,7 @@ def title(answer: Response) -> str:
 
 def found_at(target: Target) -> str | None:
     """Another base path of the same host that answers as a SARK does."""
-    for url, other in others(target):
+    for url, other in other_bases(target):
         try:
             if is_sark(other.get(PROBE)):
                 return url
@@ -170,22 +170,22 @@ def found_at(target: Target) -> str | None:
     return None
 
 
-def others(target: Target) -> Iterator[tuple[str, Target]]:
+def other_bases(target: Target) -> Iterator[tuple[str, Target]]:
     """The same way out with other base paths; the gate and the budget stand before these, too."""
     parts = urlsplit(target.url)
     beside = parts.path.rstrip("/") + "/api"
     for base in dict.fromkeys((beside, *BASES)):
         url = f"{parts.scheme}://{parts.netloc}{base}"
         if url != target.url:
-            yield url, Target(moved(target.transport, url, base))
+            yield url, Target(moved_transport(target.transport, url, base))
 
 
-def moved(transport: Transport, url: str, base: str) -> Transport:
+def moved_transport(transport: Transport, url: str, base: str) -> Transport:
     """A copy that leads elsewhere, without what waits and records on the way."""
-    if isinstance(transport, (RateLimit, Recorder)):
-        return moved(transport.inner, url, base)
+    if isinstance(transport, (RateLimit, CassetteRecorder)):
+        return moved_transport(transport.inner, url, base)
     found = copy.copy(transport)
     found.url, found.base = url, base
     if isinstance(found, Layer):
-        found.inner = moved(found.inner, url, base)
+        found.inner = moved_transport(found.inner, url, base)
     return found

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sarkmock.suite_api import Operation
+from sarkmock.suite_api import TRIMMED, Operation
 
 from ..client.http import Request, Response
 from ..client.target import Client
@@ -23,7 +23,6 @@ from .routing import Meaning
 
 Values = Mapping[str, Any]
 SURELY = 2  # so many refused fields, and a box that forgets one rule stores nothing all the same
-TRIMMED = " \t\n\r\0\x0b"  # PHP's trim
 
 
 @dataclass

@@ -11,7 +11,7 @@ from ..fixtures.rows import Fixtures, Made, path_along
 from ..spec.contract import Contract, Link
 
 
-def undone(contract: Contract, fixtures: Fixtures, operation: Operation | None, request: Request) -> bool:
+def is_undone(contract: Contract, fixtures: Fixtures, operation: Operation | None, request: Request) -> bool:
     """True if the request changes nothing, does the same again, or is seen not to have been carried out."""
     if operation is None or operation.hazard == "read" or request.method in ("HEAD", "OPTIONS"):
         return True
@@ -38,10 +38,11 @@ def never_made(contract: Contract, fixtures: Fixtures, operation: Operation, req
     """No row has the key that was sent. A row that has it is ours from now on, and removed with the others."""
     sent = read_input(request.method, request.content_type, request.query, request.body)[1]
     links = contract.links_from(operation).values()
-    show = next((link for link in links if contract.by_id[link.target].method == "GET" and named(link, sent)), None)
+    show = next((link for link in links
+                 if contract.by_id[link.target].method == "GET" and link_parameters(link, sent)), None)
     if show is None:
         return False
-    found = fixtures.client.get(fill_path(contract.by_id[show.target].path, named(show, sent)))
+    found = fixtures.client.get(fill_path(contract.by_id[show.target].path, link_parameters(show, sent)))
     if found.status == 200 and isinstance(found.json, dict):
         delete = next((path_along(contract, link, found.json) for link in links
                        if contract.by_id[link.target].method == "DELETE"), None)
@@ -49,6 +50,6 @@ def never_made(contract: Contract, fixtures: Fixtures, operation: Operation, req
     return found.status == 404
 
 
-def named(link: Link, sent: Any) -> dict[str, Any]:
+def link_parameters(link: Link, sent: Any) -> dict[str, Any]:
     """The path parameters of a link from what was sent, where the server does not make the key."""
     return {name: sent[field] for name, field in link.parameters.items() if isinstance(sent.get(field), (str, int))}

@@ -35,7 +35,7 @@ def _is_written(listing: Operation, operations: Sequence[Operation]) -> bool:
     return any(path == listing.path or (path.startswith(item) and path.count("/") == depth) for path in written)
 
 
-def take(client: Client, paths: Mapping[str, str | None]) -> Inventory:
+def take_snapshot_of(client: Client, paths: Mapping[str, str | None]) -> Inventory:
     """The items of every list that the target has."""
     answers = {path: client.get(path) for path in paths}
     return {path: items(answer.json, paths[path]) for path, answer in answers.items() if answer.ok}
@@ -59,7 +59,7 @@ def keys(inventory: Inventory) -> frozenset[str]:
     return frozenset(key for found in inventory.values() for key in found)
 
 
-def differences(before: Inventory, after: Inventory, put_back: frozenset[str] = frozenset()) -> Iterator[str]:
+def snapshot_differences(before: Inventory, after: Inventory, put_back: frozenset[str] = frozenset()) -> Iterator[str]:
     """One line for everything that is not as it was; the times of change of what was put back cannot be."""
     for path, was in before.items():
         now = after.get(path)

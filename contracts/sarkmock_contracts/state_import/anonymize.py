@@ -12,8 +12,8 @@ from typing import Any
 
 from sarkmock.suite_api import SECRETS, is_secret
 
-LETTERS = "bcdfghjkmnpqrtvwxyz2346789"  # none that look alike
-LENGTH = 12
+SECRET_LETTERS = "bcdfghjkmnpqrtvwxyz2346789"  # none that look alike
+SECRET_LENGTH = 12
 CONFIGURATION = ("sipiaxpeer", "sipiaxuser", "sipiaxfriend", "register", "provision", "extcode", "conf")
 _NAMES = "|".join(sorted(map(re.escape, SECRETS), key=len, reverse=True))
 # secret=x and secret => x of Asterisk's stanzas, "sip password: x" of phones. $password stands for it, and is none.
@@ -23,12 +23,12 @@ _REGISTERED = re.compile(r"^([^:@/\s]*:)([^@\s]+)(?=@)", re.MULTILINE)  # user:s
 
 def disguised(place: str, row: Mapping[str, Any]) -> dict[str, Any]:
     """The row with made-up secrets; ``place`` tells it from all others."""
-    made = {value: made_up(f"{place} {name}", value) for name, value in row.items() if is_secret(name) and value}
+    made = {value: other_secret(f"{place} {name}", value) for name, value in row.items() if is_secret(name) and value}
     return {name: made.get(value, value) if is_secret(name) else _without(f"{place} {name}", value, made)
             if name in CONFIGURATION and isinstance(value, str) else value for name, value in row.items()}
 
 
-def made_up(place: str, real: Any) -> Any:
+def other_secret(place: str, real: Any) -> Any:
     """Another secret that rules take as they took the real one: as many digits, the first from 2 on, or letters."""
     dice = random.Random(place)
     text = str(real)
@@ -36,7 +36,7 @@ def made_up(place: str, real: Any) -> Any:
         if text.isascii() and text.isdigit():
             made = dice.choice("23456789") + "".join(dice.choice("0123456789") for _ in text[1:])
         else:
-            made = "".join(dice.choice(LETTERS) for _ in range(LENGTH))
+            made = "".join(dice.choice(SECRET_LETTERS) for _ in range(SECRET_LENGTH))
         if made != text:
             return int(made) if isinstance(real, int) else made
 
@@ -45,10 +45,10 @@ def _without(place: str, text: str, made: Mapping[Any, str]) -> str:
     """A text of configuration without the row's secrets and any that it names itself."""
     def another(match: re.Match[str]) -> str:
         own = {str(value): str(other) for value, other in made.items()}
-        return match[1] + own.get(match[2], str(made_up(place, match[2])))
+        return match[1] + own.get(match[2], str(other_secret(place, match[2])))
 
     text = _REGISTERED.sub(another, _NAMED.sub(another, text))
     for real, other in made.items():
-        if len(str(real)) >= LENGTH // 2:
+        if len(str(real)) >= SECRET_LENGTH // 2:
             text = text.replace(str(real), str(other))
     return text

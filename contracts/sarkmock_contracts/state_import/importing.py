@@ -92,7 +92,7 @@ class StateReader:
 def import_state(url: str, access: Access, rate: str, wanted: Wanted, tell: Progress) -> tuple[Seed, StateReader]:
     """The state of the box at a URL, and who has read it. CannotRun if it is no SARK, or goes away."""
     try:
-        reader = guarded(RateLimit(OverHttp(url, access), rate), tell)
+        reader = guarded_reader(RateLimit(OverHttp(url, access), rate), tell)
         first = preflight(reader.target, access.verify(access.check(url).hostname or ""))
         reader.profile = fingerprint(reader.target, first).nearest
         return read_state(reader, wanted), reader
@@ -100,7 +100,7 @@ def import_state(url: str, access: Access, rate: str, wanted: Wanted, tell: Prog
         raise CannotRun(str(reason)) from None
 
 
-def guarded(transport: Transport, tell: Progress = lambda *_: None) -> StateReader:
+def guarded_reader(transport: Transport, tell: Progress = lambda *_: None) -> StateReader:
     """The box behind a target, with a gate that lets out reads alone."""
     contracts = [contract_of(name) for name in profiles()]
     return StateReader(Target(Gate(transport, Reader(contracts), Permissions())), contracts, tell)
@@ -120,11 +120,11 @@ def read_state(reader: StateReader, wanted: Wanted) -> Seed:
     if not wanted.secrets:
         tables = {table: [disguised(f"{table} {row.get('pkey')}", row) for row in rows]
                   for table, rows in tables.items()}
-    return checked(reader, Seed({**reader.factory.tables, **tables}, files, astdb, running,
+    return checked_seed(reader, Seed({**reader.factory.tables, **tables}, files, astdb, running,
                                 database=reader.factory.database))
 
 
-def checked(reader: StateReader, seed: Seed) -> Seed:
+def checked_seed(reader: StateReader, seed: Seed) -> Seed:
     """The seed, marked if a box has rows that its API would not have written.
 
     The documentation says so, or the version itself where it works on another database.

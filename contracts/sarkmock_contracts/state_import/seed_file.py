@@ -21,7 +21,7 @@ from . import importing
 def import_to_file(url: str, access: Access, rate: str, wanted: importing.Wanted, output: Path | None) -> None:
     """Write the state of a target to a file, or to standard output."""
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-    with progress(console) as tell:
+    with progress_bar(console) as tell:
         seed, reader = importing.import_state(url, access, rate, wanted, tell)
     text = heading(url, reader) + seed.text()
     if output is None:
@@ -33,11 +33,11 @@ def import_to_file(url: str, access: Access, rate: str, wanted: importing.Wanted
             raise CannotRun(f"{output}: {error.strerror}") from None
     for line in reader.notes:
         console.print(printable(f"not read: {line}"))
-    console.print(summary(seed, reader.profile, output))
+    console.print(import_summary(seed, reader.profile, output))
 
 
 @contextmanager
-def progress(console: Console) -> Iterator[importing.Progress]:
+def progress_bar(console: Console) -> Iterator[importing.Progress]:
     """A bar on a terminal, a line for each part elsewhere."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
@@ -59,7 +59,7 @@ def heading(url: str, reader: importing.StateReader) -> str:
     return read + "".join(f"# not read: {printable(' '.join(line.split()))}\n" for line in reader.notes)
 
 
-def summary(seed: Seed, profile: str, output: Path | None) -> str:
+def import_summary(seed: Seed, profile: str, output: Path | None) -> str:
     rows = sum(map(len, seed.tables.values()))
     text = f"{rows} rows, {len(seed.files)} files, {len(seed.astdb)} runtime values"
     return f"{text}; sarkmock serve --profile {profile} --seed {output} answers by them" if output else text

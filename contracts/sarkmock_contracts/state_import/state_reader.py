@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from sarkmock.suite_api import Operation, pbx_files
 
-from ..client.bounded import number
+from ..client.bounded import number_in_header
 
 if TYPE_CHECKING:
     from .importing import StateReader
 
-Row = dict[str, Any]
+StoredRow = dict[str, Any]
 Files = dict[str, bytes]
 
 # Lists come sorted by key; in which order rows were created is seen in this one alone.
@@ -24,64 +24,65 @@ FIREWALLS = {"firewalls.ipv4.list": pbx_files.RULES_IPV4, "firewalls.ipv6.list":
 ARCHIVES = {"backups": ("backup", pbx_files.BACKUPS), "snapshots": ("snapshot", pbx_files.SNAPSHOTS)}
 MOST_ZEROS = 1 << 20  # in place of a file that cannot be read
 MOST_MESSAGES = 1000  # of a folder
-FOLDERS = {"NewMessageCount": "INBOX", "OldMessageCount": "Old"}
+MAILBOX_FOLDERS = {"NewMessageCount": "INBOX", "OldMessageCount": "Old"}
 
 
 # rows
 
-def read_tables(reader: StateReader) -> dict[str, list[Row]]:
+def read_tables(reader: StateReader) -> dict[str, list[StoredRow]]:
     """The rows of every table that has a list."""
-    lists = {one.id: one for one in reader.operations() if is_list(one)}
-    tables: dict[str, list[Row]] = {}
+    lists = {one.id: one for one in reader.operations() if lists_rows(one)}
+    tables: dict[str, list[StoredRow]] = {}
     for place, operation in enumerate(lists.values()):
         assert operation.table is not None
         reader.tell("rows", place, len(lists))
         answer = reader.get(operation.id)
-        rows = [row_of(reader, operation, item) for item in (answer.rows if answer else [])]
+        rows = [stored_row(reader, operation, item) for item in (answer.rows if answer else [])]
         tables.setdefault(operation.table.name, []).extend(rows)
     unlisted = (row for row in reader.factory.tables["device"] if row.get("legacy") is not None)
     tables["device"] += unlisted
     answer = reader.get("destinations.list")
     order_by_creation(tables, answer.json if answer else None)
-    return {table: list(unique(reader.fresh.tables.key(table), rows)) for table, rows in tables.items()}
+    return {table: list(unique_rows(reader.fresh.tables.key(table), rows)) for table, rows in tables.items()}
 
 
-def is_list(operation: Operation) -> bool:
+def lists_rows(operation: Operation) -> bool:
     """Whether it shows rows of a table."""
     reads = operation.method == "GET" and operation.hazard == "read" and not operation.parameters
     return reads and operation.table is not None
 
 
-def row_of(reader: StateReader, operation: Operation, item: Mapping[str, Any]) -> Row:
+def stored_row(reader: StateReader, operation: Operation, item: Mapping[str, Any]) -> StoredRow:
     """A row as the table holds it."""
     table = operation.table
     assert table is not None
     columns = reader.fresh.tables.columns(table.name)
     shown = {table.key: table.fixed, **item} if table.fixed else dict(item)
     known = {name: value for name, value in shown.items() if name in columns and not isinstance(value, (list, dict))}
-    tell(reader, operation, "the mock has no column for", shown.keys() - known.keys())
-    tell(reader, operation, "not shown are", set(columns) - known.keys() - table.where.keys())
-    return {**table.defaults, **usual(reader, table.name, table.key, shown), **filtered(table.where, shown), **known}
+    tell_skipped(reader, operation, "the mock has no column for", shown.keys() - known.keys())
+    tell_skipped(reader, operation, "not shown are", set(columns) - known.keys() - table.where.keys())
+    factory = factory_row(reader, table.name, table.key, shown)
+    return {**table.defaults, **factory, **filtered(table.where, shown), **known}
 
 
-def tell(reader: StateReader, operation: Operation, what: str, names: set[str]) -> None:
+def tell_skipped(reader: StateReader, operation: Operation, what: str, names: set[str]) -> None:
     if names:
         reader.note(f"{operation.section}: {what} {', '.join(sorted(names))}")
 
 
-def usual(reader: StateReader, table: str, key: str, shown: Row) -> Row:
+def factory_row(reader: StateReader, table: str, key: str, shown: StoredRow) -> StoredRow:
     """The row of the factory that has the same key."""
     return next((row for row in reader.factory.tables.get(table, ()) if row.get(key) == shown.get(key)), {})
 
 
-def filtered(where: Mapping[str, Sequence[str]], shown: Row) -> Row:
+def filtered(where: Mapping[str, Sequence[str]], shown: StoredRow) -> StoredRow:
     """The columns by which a list chooses its rows, and does not show: a trunk's technology is that of its carrier."""
     carrier = str(shown.get("carrier"))
     return {column: next((option for option in options if option in carrier), options[0])
             for column, options in where.items()}
 
 
-def order_by_creation(tables: dict[str, list[Row]], destinations: Any) -> None:
+def order_by_creation(tables: dict[str, list[StoredRow]], destinations: Any) -> None:
     """Sort rows as they were created, as far as a list tells."""
     for group, table in BY_CREATION.items() if isinstance(destinations, dict) else ():
         keys = destinations.get(group)
@@ -89,7 +90,7 @@ def order_by_creation(tables: dict[str, list[Row]], destinations: Any) -> None:
         tables[table].sort(key=lambda row: order.get(str(row.get("pkey")), len(order)))
 
 
-def unique(key_columns: Sequence[str], rows: list[Row]) -> Iterator[Row]:
+def unique_rows(key_columns: Sequence[str], rows: list[StoredRow]) -> Iterator[StoredRow]:
     """The rows, none of them twice."""
     seen = set()
     for row in rows:
@@ -138,10 +139,10 @@ def downloads(reader: StateReader, kind: str, parameter: str, place: str,
         reader.tell(kind, index, len(names))
         answer = reader.get(f"{kind}.download", **{parameter: name})
         if answer or reader.status >= 500:
-            yield f"{place}/{name}", answer.body if answer else bytes(size_of((listed or {}).get(name)))
+            yield f"{place}/{name}", answer.body if answer else bytes(file_size((listed or {}).get(name)))
 
 
-def size_of(listed: Any) -> int:
+def file_size(listed: Any) -> int:
     """The size of a file as a list shows it, within bounds."""
     size = listed.get("filesize") if isinstance(listed, dict) else 0
     return max(0, min(size, MOST_ZEROS)) if isinstance(size, int) else 0
@@ -154,7 +155,7 @@ def is_running(reader: StateReader) -> bool:
     return bool(answer and answer.fields.get("pbxrunstate"))
 
 
-def read_runtime(reader: StateReader, phones: list[Row]) -> dict[tuple[str, str], str]:
+def read_runtime(reader: StateReader, phones: list[StoredRow]) -> dict[tuple[str, str], str]:
     """The runtime values of every extension, by family and key of Asterisk's database."""
     found: dict[tuple[str, str], str] = {}
     numbers = [str(row["pkey"]) for row in phones if row.get("pkey")]
@@ -171,8 +172,8 @@ def read_mailboxes(reader: StateReader) -> Files:
     answer = reader.get("astamis.VoicemailUsersList")
     files: Files = {}
     for mailbox in answer.rows if answer else []:
-        for field, folder in FOLDERS.items():
-            for index in range(min(number(str(mailbox.get(field))) or 0, MOST_MESSAGES)):
+        for field, folder in MAILBOX_FOLDERS.items():
+            for index in range(min(number_in_header(str(mailbox.get(field))) or 0, MOST_MESSAGES)):
                 place = f"{pbx_files.MAILBOXES}/{mailbox.get('VoiceMailbox')}/{folder}"
                 files[f"{place}/msg{index:04}.txt"] = b""
     return files
