@@ -120,10 +120,9 @@ class Gate(Layer):
             return
         if self.owned is None:
             raise Withheld("nothing is written without a ledger")
-        entries = [self.owned.touch(meaning, request) for meaning in meanings]
         known: list[Mapping[str, object]] = []
-        for entry in entries:
-            if entry is not None and {"key": entry.key, "undo": entry.undo} not in known:
+        for entry in self.owned.touched(meanings, request):
+            if {"key": entry.key, "undo": entry.undo} not in known:
                 known.append({"key": entry.key, "undo": entry.undo})
                 self._pending.append(self.owned.ledger.begin(entry))
 
