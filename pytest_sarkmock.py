@@ -37,7 +37,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None],
 
 
 def journal_lines(journal: Journal) -> Iterator[str]:
-    """Each request in a line, then why it was refused and what to mind about it."""
+    """Each request in a line, then why it was rejected and what to note about it."""
     from sarkmock.suite_api import redacted
 
     for entry in journal:

@@ -1,4 +1,4 @@
-"""Milliseconds that the fixture `sark` costs a test: its reset, and the first request over a connection of its own."""
+"""Milliseconds that the fixture `sark` costs a test: its reset, and the first request over its own connection."""
 
 from __future__ import annotations
 

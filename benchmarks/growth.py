@@ -19,7 +19,7 @@ from statistics import median
 from sarkmock import Engine, State, load_seed
 from sarkmock.http.engine import Request
 
-FIRST = 100_000  # six digits: each extension a key of its own
+FIRST = 100_000  # six digits: each extension its own key
 REQUESTS = 40  # a round
 
 

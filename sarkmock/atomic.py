@@ -1,4 +1,4 @@
-"""Writes a file so that whoever reads it, whenever, finds the old content or the new one, whole."""
+"""Writes a file atomically: a reader finds the old content or the new one, whole."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 MANY = 30
-LONGEST = 80  # characters of a name that somebody may have mistyped
+LONGEST = 80  # characters of a name that may be mistyped
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> str:

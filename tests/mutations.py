@@ -193,7 +193,7 @@ def laravel(value: Any) -> Any:
 
 
 def servable(operation: Operation, field_name: str, judged: list[Any]) -> bool:
-    """Whether the mock can do with what the rules take: an action of its own may count on texts."""
+    """Whether the mock can do with what the rules take: its own action may count on texts."""
     values = [*values_for(catalogue()[name_of(operation)], field_name, DEPTH), ""]
     return operation.action in GENERIC or all(isinstance(value, str) for value, messages in
                                               zip(values, judged, strict=True) if not messages)

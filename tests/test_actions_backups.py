@@ -1,4 +1,4 @@
-"""Backups: what is in them, what their restore puts back, what is refused; in both profiles."""
+"""Backups: what is in them, what their restore puts back, what is rejected; in both profiles."""
 
 from __future__ import annotations
 
@@ -148,9 +148,9 @@ REFUSED = {
     "not a zip file": (b"hello", "must be a file of type: application/zip"),
     "a damaged one": (zipped({"a": bytes(range(256))})[:-4], "is damaged"),
     "a way out": (zipped({"../../etc/passwd": b"x"}), "has a member outside of it"),
-    "no database": (zipped({"opt/sark/db/sark.db": b"x" * 4096}), "it is no SQLite database"),
+    "no database": (zipped({"opt/sark/db/sark.db": b"x" * 4096}), "it is not a SQLite database"),
     "half a database": (zipped({"opt/sark/db/sark.db": b"SQLite format 3\0" + bytes(999)}), "cannot be restored"),
-    "another database": (zipped({"opt/sark/db/sark.db": database("create table a (b)")}), "it is no SARK database"),
+    "another database": (zipped({"opt/sark/db/sark.db": database("create table a (b)")}), "it is not a SARK database"),
     "50 MB": (b"PK\3\4" + bytes(50 * 1024 * 1024), "may not be greater than 32768 kilobytes"),
 }
 

@@ -107,9 +107,9 @@ REFUSED = {
     "the bare database": (lambda: database(*REAL), "must be a file of type: application/zip"),
     "nothing in it": (lambda: zipped({}), "must hold one database, not 0 files"),
     "two files": (lambda: zipped({"a": b"", "b": b""}), "must hold one database, not 2 files"),
-    "text": (lambda: zipped({"sark.db": b"hello"}), "it is no SQLite database"),
+    "text": (lambda: zipped({"sark.db": b"hello"}), "it is not a SQLite database"),
     "half a database": (lambda: zipped({"sark.db": database(*REAL)[:5000]}), "cannot be restored"),
-    "another database": (lambda: zipped({"sark.db": database("create table a (b)")}), "it is no SARK database"),
+    "another database": (lambda: zipped({"sark.db": database("create table a (b)")}), "it is not a SARK database"),
     "no tenant": (lambda: zipped({"a": database(*REAL, "delete from cluster")}), "nothing is in its table cluster"),
     "an endless view": (lambda: zipped({"a": endless()}), "nothing is in its table cluster"),
     "too many rows": (lambda: zipped({"a": crowded()}), "more than 100000 rows"),
@@ -150,7 +150,7 @@ def test_the_shipped_product_checks_one_file_and_stores_another() -> None:
     assert upload_all(engine, "/snapshots", files).body == ["Uploaded snaps/sark.db.1"]
     reply = send(engine, "PUT /snapshots/sark.db.1")
     assert reply.status == 422
-    assert reply.body == {"Error": "sark.db.1 cannot be restored: it is no SQLite database."}
+    assert reply.body == {"Error": "sark.db.1 cannot be restored: it is not a SQLite database."}
     assert tenants(engine) == ["default"]
 
 

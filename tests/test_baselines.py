@@ -101,11 +101,11 @@ def shipped():
     ("GET /trunks/{trunk}", "status", "own row once removed", "trunks.create", 404),
     ("POST /agents", "status", "made again", "agents.create", 422),
     ("POST /ivrs", "status", "minimal", "ivrs.create", 500),
-    ("POST /ivrs", "part", "rules", "", "it crashes whatever is sent"),
+    ("POST /ivrs", "part", "rules", "", "it crashes for any input"),
     ("GET /agents", "sequence", "shows a new row", "agents.create", True),
     ("GET /agents/{agent}", "field", "passwd", "agents.create", ["text"]),
     ("PUT /trunks/{trunk}", "stores", "z_updater in the row", "trunks.create", "as sent"),
-    ("POST /extensions/mailbox", "stores", "callerid in the row", "extensions.create.mailbox", "otherwise"),
+    ("POST /extensions/mailbox", "stores", "callerid in the row", "extensions.create.mailbox", "different"),
     ("GET /syscommands/commit", "reach", "", "", "not reached"),
     ("*", "limit", "requests a minute", "", None),
 ])

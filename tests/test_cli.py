@@ -26,7 +26,7 @@ def output(*arguments, **environment):
 
 
 def on_a_terminal(*arguments):
-    """What a command writes to a terminal of its own."""
+    """What a command writes to its own terminal."""
     leader, follower = pty.openpty()
     environment = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "CI")}
     process = subprocess.Popen([*COMMAND, *arguments], stdout=follower, stdin=follower, stderr=follower,

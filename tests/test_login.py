@@ -32,7 +32,7 @@ def fresh(box, monkeypatch):
 
 
 def sarkmock(folder, *arguments):
-    """A command in a directory of its own: its exit code, and all that it printed and wrote."""
+    """A command in its own directory: its exit code, and all that it printed and wrote."""
     ended = subprocess.run([sys.executable, "-m", "sarkmock", *arguments], cwd=folder, capture_output=True, timeout=90,
                            stdin=subprocess.DEVNULL, check=False)
     return ended.returncode, ended.stdout + ended.stderr + b"".join(

@@ -1,4 +1,4 @@
-"""Overlays: what an action does, and that one without effect is refused."""
+"""Overlays: what an action does, and that one without effect is rejected."""
 
 import pytest
 

@@ -20,11 +20,11 @@ EVERY_RESOURCE = [(profile, resource) for profile, facts in FACTS.items() for re
 EVERY_TABLE = [(profile, table) for profile, facts in FACTS.items()
                for table in sorted({one["table"] for one in facts["resources"].values()} | set(facts["other_tables"]))]
 
-# The product's list functions share one route; each is an operation of its own here.
+# The product's list functions share one route; each is its own operation here.
 BOTH = ("Agents", "ConfbridgeList", "ConfbridgeListRooms", "CoreShowChannels", "DeviceStateList", "ExtensionStateList",
         "IAXpeers", "IAXregistry", "QueueStatus", "QueueSummary", "Status", "VoicemailUsersList")
 LISTS = {"shipped": (*BOTH, "ListCommands", "SIPpeers", "SIPshowregistry"), "L11": (*BOTH, "PJSIPShowEndpoints")}
-# The route that answers 404 to whatever no other takes is in Router; in the document it would be a path of its own.
+# The route that answers 404 to whatever no other takes is in Router; in the document it would be its own path.
 FALLBACK = {"GET /{}"}
 # A new row here -> what the observed defaults have beyond it, or what its making changes.
 MADE_OTHERWISE = {

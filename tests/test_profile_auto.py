@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from sarkmock_contracts.errors import CannotRun
-from sarkmock_contracts.run import AUTO, Nobody, open_run
+from sarkmock_contracts.run import AUTO, NoWatcher, open_run
 from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.safety.fingerprint import telling_reads
 
@@ -26,7 +26,7 @@ actions:
 """
 
 
-class Listener(Nobody):
+class Listener(NoWatcher):
     def __init__(self) -> None:
         self.lines: list[str] = []
 

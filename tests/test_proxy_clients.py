@@ -33,7 +33,7 @@ CASES = {
     "an empty list says nothing of fields": ((LIST, good(b"[]")), Use("GET /tenants", frozenset())),
     "JSON": ((with_json("POST", "/tenants", TENANT), good()),
              Use("POST /tenants", frozenset(TENANT), frozenset())),
-    "a form, and what is refused": ((with_form("PUT", "/tenants/a", {"x": "1"}), Response(422, (), b'{"x": ["no"]}')),
+    "a form, and what is rejected": ((with_form("PUT", "/tenants/a", {"x": "1"}), Response(422, (), b'{"x": ["no"]}')),
                                     Use("PUT /tenants/{tenant}", frozenset("x"))),
     "the query": ((Request("GET", "/tenants", "a=1"), good(b'[{"b": 1}]')),
                   Use("GET /tenants", frozenset("a"), frozenset("b"))),

@@ -1,4 +1,4 @@
-"""What passes a proxy is judged as by `check`, without a request of its own."""
+"""What passes a proxy is judged as by `check`, without its own request."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def tls(request, pair):
 
 @pytest.fixture
 def serve(tls):
-    """Starts a server with an application of its own."""
+    """Starts a server with its own application."""
     with ExitStack() as stack:
         def start(**options):
             app = Application()
@@ -307,7 +307,7 @@ def test_no_request_is_smuggled_in_another(name):
 
 
 def test_a_name_with_an_underscore_is_no_length(serve):
-    """The body is what follows: it is a request of its own, and a proxy in front saw it so, too."""
+    """The body is what follows: it is its own request, and a proxy in front saw it so, too."""
     server = serve()
     ask(server, POST + b"Content_Length: 44\r\n\r\n" + HIDDEN + CLOSE)
     assert [path for _, path, _ in server.app.seen] == ["/", "/hidden", "/"]

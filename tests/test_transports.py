@@ -1,4 +1,4 @@
-"""How a box is reached: what is trusted, who the client is, and what is refused before anything is sent."""
+"""How a box is reached: what is trusted, who the client is, and what is rejected before anything is sent."""
 
 import datetime
 import http.server

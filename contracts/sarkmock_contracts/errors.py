@@ -41,7 +41,7 @@ class BadBaseline(CannotRun):
 
 
 class NoAnswer(SuiteError):
-    """A connection was refused, reset or silent; ``sent`` says whether the request may have been carried out.
+    """A refused, reset or silent connection; ``sent`` says whether the request may have been carried out.
 
     ``final`` marks an answer that takes too long as a whole: the request is not sent again.
     """

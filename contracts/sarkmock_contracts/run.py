@@ -53,7 +53,7 @@ class Watcher(Protocol):
     def waiting(self, seconds: float) -> None: ...
 
 
-class Nobody:
+class NoWatcher:
     """A watcher that does not look."""
 
     def tell(self, text: str) -> None: ...
@@ -68,7 +68,7 @@ class Run:
                  accepted: Accepted | None = None, watcher: Watcher | None = None, clock: Timer | None = None) -> None:
         self.contract = contract
         self.options = options or RunOptions()
-        self.watcher = watcher or Nobody()
+        self.watcher = watcher or NoWatcher()
         self.began = time.monotonic()
         self.fingerprint = Fingerprint()
         self.examples = Examples(self.options.example_database)
@@ -259,7 +259,7 @@ class Run:
         return outcome
 
     def _expected(self) -> Iterable[Deviation]:
-        """What the target should be known for; the documented mock is none of the product's."""
+        """The profile that the target is expected to have; None for the documented mock."""
         return deviations(self.version()) if self.options.profile == BASE else self.judge.lists.known
 
     def _looked_at(self, deviation: Deviation, chosen: Iterable[Operation]) -> bool:

@@ -87,7 +87,7 @@ FILE_TYPE = click.Path(dir_okay=False, path_type=Path)
               help="Close a connection that is kept alive after that long without a request.")
 @click.option("--watch", is_flag=True, help="Read the seed file, the overlay and the document again when they change.")
 @click.option("-v", "--verbose", is_flag=True,
-              help="Log every request to stderr: why it was refused, where the published product differs.")
+              help="Log every request to stderr: why it was rejected, where the published product differs.")
 def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
           profile: str, seed: str | None, state: Path | None, salvage: bool, throttle: int | None, web_server: str,
           journal: int, faults: tuple[Fault, ...], fault_file: Path | None, api_token: str | None,

@@ -27,7 +27,7 @@ def read_body(body: bytes, media_type: str) -> Any:
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
-        raise ControlError(400, f"the body is no UTF-8: byte {error.start} is {body[error.start]:#04x}") from None
+        raise ControlError(400, f"the body is not UTF-8: byte {error.start} is {body[error.start]:#04x}") from None
     try:
         content = json_content(text) if media_type in JSON_MEDIA_TYPES else text_keys(read_yaml(text))
         deep = depth(content) > MOST_LEVELS
@@ -55,7 +55,7 @@ def read_yaml(text: str) -> Any:
         return yaml12.parse(text, "body")
     except FileError as error:
         where = f"line {error.line}: " if error.line else ""
-        raise ControlError(400, f"the body is no YAML: {where}{error.problem}", line=error.line) from None
+        raise ControlError(400, f"the body is not YAML: {where}{error.problem}", line=error.line) from None
 
 
 def text_keys(value: Any) -> Any:

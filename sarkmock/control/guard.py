@@ -1,4 +1,4 @@
-"""Who may use the control plane: whoever has its token, or addresses this machine by name.
+"""Who may use the control plane: clients with its token, or that address this machine by name.
 
 A page of another site can make a browser send requests to this machine, and by DNS rebinding even read the answers. It
 cannot forge Host, Origin and Sec-Fetch-Site, nor does a browser send JSON or a DELETE across sites unasked.
@@ -19,7 +19,7 @@ OUR_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
 def check_admission(control: Control, endpoint: Endpoint, request: Request) -> None:
-    """Problem 401 or 403 for who may not; whoever has the token may."""
+    """ControlError 401 or 403 for clients that may not; a client with the token may."""
     if control.token is not None and has_token(control.token, request):
         return
     if control.token is not None and not endpoint.open:
@@ -57,7 +57,7 @@ def refuse_other_sites(request: Request) -> None:
 
 
 def url_parts(url: str) -> SplitResult:
-    """The parts of a URL; all are empty if it is none."""
+    """The parts of a URL; all are empty if it is invalid."""
     try:
         return urlsplit(url)
     except ValueError:

@@ -21,7 +21,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Text:
-    """An answer that is no JSON."""
+    """An answer that is not JSON."""
 
     content: str
     media_type: str

@@ -15,9 +15,9 @@ from sarkmock.journal import Journal
 class Control:
     """Who may use the control plane.
 
-    With a ``token`` only who knows it (``Authorization: Bearer ...``). Without one, whoever addresses this machine by
-    one of its own names or by one of ``hosts``. Pages of ``origins`` (``https://host:port``) may read the answers, with
-    the token. States are saved and loaded below ``directory`` alone, if there is one.
+    With a ``token``, clients that send it (``Authorization: Bearer ...``). Without one, clients that address this
+    machine by its own names or by one of ``hosts``. Pages of ``origins`` (``https://host:port``) may read the answers,
+    with the token. States are saved and loaded below ``directory`` alone, if there is one.
     """
 
     token: str | None = None

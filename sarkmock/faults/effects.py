@@ -95,7 +95,7 @@ def pbx(fault: Fault, request: Request, engine: Engine) -> Reply:
 
 @contextmanager
 def pbx_stopped(state: State) -> Iterator[None]:
-    """The PBX looks stopped; what is asked of it meanwhile has its way."""
+    """The PBX looks stopped; a start or stop meanwhile takes effect."""
     before, state.pbx.up_since = state.pbx.up_since, None
     try:
         yield

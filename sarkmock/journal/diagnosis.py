@@ -1,4 +1,4 @@
-"""Why an answer was no success: which rule of which field, which line of the page, which path was perhaps meant."""
+"""Why a request failed: the rule and field, the line of the documentation, the path that was perhaps meant."""
 
 from __future__ import annotations
 
@@ -130,6 +130,6 @@ def throttled(entry: Entry) -> Iterator[Reason]:
 
 
 def answer_value(entry: Entry, key: str) -> Any:
-    """What the answer says, or its first words if it is no JSON."""
+    """What the answer says, or its first words if it is not JSON."""
     body = entry.response_json
     return body.get(key, body) if isinstance(body, dict) else entry.response_body[:200].decode("utf-8", "replace")

@@ -52,7 +52,7 @@ def har_response(entry: Entry) -> harfile.Response:
 
 
 def har_content(entry: Entry) -> harfile.Content:
-    """The answer's body: text, or base64 where it is none."""
+    """The response's body: text, or base64 if it is not text."""
     body, kind = entry.response_body, entry.response_headers.get("Content-Type", "")
     try:
         return harfile.Content(size=entry.sizes[1], mimeType=kind, text=redacted(body.decode()))

@@ -100,7 +100,7 @@ class Journal:
         self.assert_called(operation, times=0, **criteria)
 
     def why(self, entry: Entry) -> list[Reason]:
-        """Why an answer was no success: rules, lines of the page, nearest paths."""
+        """Why a request failed: rules, lines of the documentation, nearest paths."""
         return [Reason(entry.reason)] if entry.reason else why(entry)
 
     def warnings(self, entry: Entry) -> list[Notice]:

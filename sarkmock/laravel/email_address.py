@@ -11,7 +11,7 @@ import re
 import unicodedata
 
 SPECIAL = "{}()<>[]:;@\\/,.'`\"- \t\r\n*!&^$%~|_=+¿?#¡\0"
-IPV6_WORD, LINE_END, COLONS = "\x01\x02\x03"  # words that are kinds of their own; no address holds these signs itself
+IPV6_WORD, LINE_END, COLONS = "\x01\x02\x03"  # special words; no address contains these characters
 ADDRESS_BLANKS = {" ", "\t", "\r", "\n", LINE_END}
 NOT_IN_LOCAL_PART = set(",][><:;")
 LONGEST_LABEL, LONGEST_DOMAIN = 63, 253  # octets
@@ -38,7 +38,7 @@ def is_address(text: str) -> bool:
 
 
 def is_invalid(sign: str) -> bool:
-    """A symbol or control character that the lexer does not know, or a byte that is no UTF-8."""
+    """A symbol or control character that the lexer does not know, or a byte that is not UTF-8."""
     return unicodedata.category(sign)[0] in "SC" and sign not in SPECIAL
 
 
@@ -47,7 +47,7 @@ def is_generic(sign: str) -> bool:
 
 
 def end_of_local_part(signs: str) -> int | None:
-    """Where the @ is that ends the local part; None if it is none."""
+    """Where the @ is that ends the local part; None if it is invalid."""
     if signs.startswith("."):
         return None
     place = _LOCAL_PART.match(signs).end()  # type: ignore[union-attr]
@@ -91,7 +91,7 @@ def is_domain(signs: str, start: int) -> bool:
 
 
 def end_of_labels(signs: str, start: int) -> int | None:
-    """The text's end or the bracket that opens a literal; None if the labels before it, or comments, are none."""
+    """The text's end or the bracket that opens a literal; None if a label before it or a comment is invalid."""
     place, label, allowed = start, "", "-."
     while place < len(signs) and signs[place] != "[" and place - start <= LONGEST_DOMAIN:
         word = signs[place]

@@ -75,7 +75,7 @@ class Validator:
                      if message in told), None)
 
     def check_readable(self, data: Mapping[str, Any]) -> None:
-        """PhpError for the first value that is no UTF-8: rules let it pass, but Laravel cannot answer it as JSON."""
+        """PhpError for the first value that is not UTF-8: rules let it pass, but Laravel cannot answer it as JSON."""
         for field in self._fields:
             if not is_readable(data.get(field.name)):
                 raise PhpError(MALFORMED, "InvalidArgumentException", field.name)

@@ -307,7 +307,7 @@ def comparable(value: Any) -> Any:
 def open_image(image: bytes) -> Iterator[sqlite3.Connection]:
     """A foreign SQLite file, opened so that it can neither run code nor take long."""
     if not image.startswith(SQLITE_MAGIC):
-        raise sqlite3.DatabaseError("it is no SQLite database")
+        raise sqlite3.DatabaseError("it is not a SQLite database")
     with closing(sqlite3.connect(":memory:")) as db:
         db.deserialize(image[:18] + ROLLBACK_JOURNAL + image[20:])
         db.execute("PRAGMA trusted_schema = OFF")
@@ -338,7 +338,7 @@ def bounded_rows(rows: Iterable[tuple[Any, ...]], most: int) -> Iterator[tuple[A
 
 
 def plain_value(value: Any) -> Any:
-    """A foreign value as answers can show it: a BLOB that is text is text; other bytes and infinity are refused."""
+    """A foreign value as answers can show it: a BLOB that is text is text; other bytes and infinity are rejected."""
     if isinstance(value, bytes):
         try:
             return value.decode()

@@ -25,7 +25,7 @@ JSON = "application/json"
 READS = frozenset(("GET", "HEAD", "OPTIONS"))
 NO_HEAD = Head("-", "-", "", 1, {})  # of a request that could not be read
 SMALL = 2**16  # bytes that are never too many
-LINGER = 1.0  # seconds without a byte until a client that was refused in the middle of its request is cut off
+LINGER = 1.0  # seconds without a byte until a client that was rejected in the middle of its request is cut off
 SLOWEST = 20  # a body may take this many times as long as a client may be silent
 
 
@@ -93,7 +93,7 @@ class Connection(asyncio.Protocol):
         self._waiting_for: Head | str | None = None  # the head whose body is missing, or "head"
         self._latest = inf  # for the body
         self._late: asyncio.TimerHandle | None = None
-        self._rest = memoryview(b"")  # of a response, of which so many bytes are held
+        self._rest = memoryview(b"")  # of a response, and the number of bytes held
         self._sending = 0
         self._unsent = 0  # bytes that the client does not take in
         self._held = 0  # bytes of this connection that the service counts

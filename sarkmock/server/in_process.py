@@ -87,7 +87,7 @@ def exchange(app: Application, method: str, url: str, headers: Headers, body: by
 
 
 def read(body: Any) -> bytes:
-    """Whatever requests takes for a body: nothing, text, bytes, a file or pieces."""
+    """A body as requests accepts it: None, text, bytes, a file or chunks."""
     if body is None or isinstance(body, (str, bytes)):
         return (body or "").encode() if not isinstance(body, bytes) else body
     return bytes(body.read()) if hasattr(body, "read") else b"".join(body)

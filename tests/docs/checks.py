@@ -1,6 +1,6 @@
 """Every command of README and docs/ is run as a reader would type it: `tox -e docs`.
 
-A page is run from top to bottom in a folder of its own. `https://127.0.0.1:44300` and `https://pbx.example:44300`
+A page is run from top to bottom in its own folder. `https://127.0.0.1:44300` and `https://pbx.example:44300`
 stand for a mock that the test starts, `ca.pem` and `pbx.pem` for its authority. A YAML block that begins with a comment
 with the name of a file is written to that file first. A block after `<!-- not run: REASON -->` is left out.
 """

@@ -200,7 +200,7 @@ def instead(method: str, path: str, response: Response) -> Callable[[], Tamper]:
 
 
 def body(response: Response, change: Callable[[Any], Any]) -> Response:
-    """A response with another JSON value; one that is no JSON stays."""
+    """A response with another JSON value; one that is not JSON stays."""
     value = response.json
     return response if value is None else replace(response, body=json.dumps(change(value)).encode())
 

@@ -45,7 +45,7 @@ MUTANTS = [
         "GET",
     ),
     broken_answer(
-        "unknown fields are refused",
+        "unknown fields are rejected",
         spoken(protocol.check_unknown_fields, "tenants.update"),
         lambda: refused_unknown,
         "tenants.update",

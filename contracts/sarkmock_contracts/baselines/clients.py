@@ -192,7 +192,7 @@ def uses_of(traffic: Iterable[Exchanged]) -> Iterator[Use]:
 
 
 def operation_at(method: str, url: str) -> str | None:
-    """The operation that a URL means, whatever its base path is."""
+    """The operation that a URL means, under any base path."""
     steps = urlsplit(url).path.strip("/").split("/")
     found = (operation_meant(method, "/" + "/".join(steps[first:])) for first in range(len(steps)))
     return next(filter(None, found), None)

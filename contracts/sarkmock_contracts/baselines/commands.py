@@ -33,7 +33,7 @@ COMPARE_FORMS = {"compare.json": as_json, "compare.txt": comparison_text, "compa
 
 @dataclass(frozen=True)
 class Recorded:
-    """A baseline that was made; what was not asked in it and what is left at the box, one line each."""
+    """A baseline that was made; what it could not test and what remains on the box, one line each."""
 
     baseline: Baseline
     unasked: list[str]

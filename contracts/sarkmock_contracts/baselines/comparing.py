@@ -1,4 +1,4 @@
-"""Two recordings, operation by operation: what is otherwise, and what was asked in one of them alone. Sends nothing."""
+"""Compares two recordings by operation: what differs, and what only one of them tested. Sends nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .verdicts import compare_rules, compare_stores
 
 RULE_KINDS = {"rule tightened", "rule changed", "rule loosened"}
 STOPPED = 503  # what AMI functions answer while the PBX is not running
-SLOW_MS = 50  # less is not worth a word, whatever the factor
+SLOW_MS = 50  # less is not reported, at any factor
 ByKind = dict[str, list[Fact]]
 
 
@@ -102,7 +102,7 @@ def compare_places(gone: list[str], new: list[str]) -> Iterator[Difference]:
 
 
 def compare_operation(op: str, one: Side, other: Side) -> Iterator[Difference]:
-    """An operation that both have, or of which nobody knows. What another difference explains is not told again."""
+    """An operation that both or neither have. What another difference explains is not reported again."""
     stores = list(compare_stores(op, one.facts(op, "stores"), other.facts(op, "stores")))
     told = {difference.of for difference in stores}
     rules = [difference for difference in compare_rules(op, one.all(op, "rule"), other.all(op, "rule"))
@@ -121,7 +121,7 @@ def compare_operation(op: str, one: Side, other: Side) -> Iterator[Difference]:
 
 
 def unequal(op: str, by: str, one: Side, other: Side) -> Unequal:
-    """The variables that the rows of the two may have been given otherwise: how they look there says nothing."""
+    """The variables that the rows of the two may have been given different values: what they hold says nothing."""
     makers = [name for name, known in catalogue().items() if by in known.ids]
     names: set[str] = set()
     for name in {*makers, op}:
@@ -146,7 +146,7 @@ def paired(one: Side, other: Side, op: str, kind: str) -> Iterator[tuple[tuple[s
 
 
 def compare_statuses(op: str, one: Side, other: Side, rules: set[str]) -> Iterator[Difference]:
-    """One difference for each pair of statuses, whatever requests show it; refusals that rules explain aside."""
+    """One difference for each pair of statuses, over all requests; without refusals that rules explain."""
     found: dict[tuple[str, str, str], list[str]] = {}
     for (of, _), before, after in paired(one, other, op, "status"):
         if before == after or STOPPED in (before, after) or (of == "nothing sent" and max(before, after) < 500):

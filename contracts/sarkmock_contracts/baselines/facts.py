@@ -75,7 +75,7 @@ class Facts:
         return len(self.by_key)
 
     def get(self, op: str, fact: str, of: str = "", by: str = "") -> Any:
-        """What a fact without a value is; None if nobody saw it."""
+        """What a fact without a value says; None if there is no such fact."""
         found = self.by_key.get((op, fact, of, by, ""))
         return found.is_ if found else None
 

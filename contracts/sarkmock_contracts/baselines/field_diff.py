@@ -22,7 +22,7 @@ class Unequal:
     echo: bool = False
 
     def explains(self, difference: Difference) -> bool:
-        """Whether a field looks otherwise because it was filled otherwise."""
+        """Whether a field looks different because it was filled differently."""
         return difference.of in self.names and (self.echo or difference.kind not in ("field gone", "field appeared"))
 
 
@@ -51,7 +51,7 @@ def compare_forms(op: str, before: Form, after: Form, own: bool) -> Iterator[Dif
     """Fields that are gone, new, or of another type."""
     for name in dict.fromkeys([*before, *after]):
         if parent(name) and not (parent(name) in before and parent(name) in after):
-            continue  # what it belongs to is told
+            continue  # its parent is reported
         if name not in after or name not in before:
             if not is_row(name) and (own or has_rows(name, before, after)):
                 yield gone_or_new(op, name, before, after)
@@ -92,7 +92,7 @@ def has_rows(name: str, before: Form, after: Form) -> bool:
 
 
 def plain_field(name: str) -> str:
-    """A field as clients call it: the row of a list goes without saying."""
+    """A field as clients call it, without the row of a list."""
     return name.removeprefix("[].") if name != WHOLE_BODY else "the answer itself"
 
 

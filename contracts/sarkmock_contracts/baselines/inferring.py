@@ -103,7 +103,7 @@ def of_message(message: str) -> Iterator[str]:
 
 
 def in_rules(seen: Iterable[Fact]) -> Iterator[str]:
-    """`in` with the texts that are taken, if something is refused as not selected."""
+    """`in` with the texts that are taken, if something is rejected as not selected."""
     facts = list(seen)
     if any(re.search("selected .* is invalid", message) for fact in facts for message in fact.says):
         taken = [str(as_received(fact.sent)) for fact in facts if fact.is_ == WAS_ACCEPTED and fact.sent is not None

@@ -17,7 +17,7 @@ from .files import Baseline
 from .mocking import OverlayAction, beside, distance, document_of
 from .severity import INFORMATIVE
 
-FEW = 12  # a turn that makes more differences than this is no step on the way
+FEW = 12  # a step that adds more differences than this is not taken
 Told = Callable[[str], None]
 
 
@@ -41,7 +41,7 @@ def actions_of(profile: str, taken: Iterable[str]) -> list[OverlayAction]:
 
 
 def choose(box: Baseline, tell: Told = lambda _: None) -> Choice:
-    """The nearest profile, then each of the deviations that concern what is still otherwise, with it and without."""
+    """The nearest profile, then each deviation that concerns a remaining difference, with it and without."""
     tell("which profile is nearest")
     starts = [Choice(profile, [one.id for one in deviations(profile)], beside(document_of(all_of(profile)), box))
               for profile in profiles()]
@@ -91,13 +91,13 @@ def section_of(deviation: Deviation) -> str | None:
 
 
 def differences_in(comparison: Comparison, section: str | None) -> int:
-    """How much is otherwise in a section."""
+    """The number of differences in a section."""
     return sum(one.level != INFORMATIVE and (section is None or (
         one.op in catalogue() and catalogue()[one.op].first.section == section)) for one in comparison.differences)
 
 
 def deviation_concerns(deviation: Deviation, comparison: Comparison) -> bool:
-    """Whether a deviation changes an operation that is still otherwise."""
+    """Whether a deviation changes an operation that still differs."""
     ops = {place for one in comparison.differences if one.level != INFORMATIVE
            for place in (one.op, one.after) if isinstance(place, str) and place in catalogue()}
     found = {place for op in ops for place in places_of_operation(op)}

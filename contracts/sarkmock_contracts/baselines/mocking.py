@@ -84,5 +84,5 @@ def beside(document: Document, box: Baseline) -> Comparison:
 
 
 def distance(comparison: Comparison) -> int:
-    """How much is otherwise."""
+    """The number of differences."""
     return sum(one.level != INFORMATIVE for one in comparison.differences)

@@ -95,7 +95,7 @@ class Observer:
         response = exchange.response
         yield Fact(known.name, "status", kind, response.status, by)
         if response.status >= 500:
-            return  # what a crash looks like is no promise
+            return  # the shape of a crash is not part of the API
         if response.content_type:
             yield Fact(known.name, "type", kind, response.content_type, by)
         for name in RECORDED_HEADERS:
@@ -153,7 +153,7 @@ class LearningFixtures(Fixtures):
 
 @cache
 def fields_of_answers(name: str) -> frozenset[str] | None:
-    """The names that are fields in the answers of an operation, in whatever profile; None where all are."""
+    """The field names in the responses of an operation, over all profiles; None if all names are."""
     found = [response_fields(contract_of(profile), operation)
              for profile, operation in catalogue()[name].versions.items()]
     known = [names for names in found if names is not None]

@@ -1,4 +1,4 @@
-"""The values that are tried on every variable, whatever box is asked: from all profiles' rules, and some that fit none.
+"""The values that every recording tries on a variable: from the rules of all profiles, and some that fit none.
 
 Which they are depends on the tables alone, so that two recordings have asked the same.
 """
@@ -19,7 +19,7 @@ from ..spec.operation_data import narrowed, recipe
 from .catalogue import Known, catalogue
 from .facts import canonical_json
 
-# What rules of other kinds would take or refuse, whatever the rules of today are.
+# Values that other kinds of rules would accept or reject.
 GENERAL: tuple[Any, ...] = (None, "zz", "two words", 7, "1.5", True, "x" * 100)
 
 

@@ -25,7 +25,7 @@ SEVERITY_OF_LEVEL = {BREAKING: "breaks", RISKY: "surprises"}
 
 @dataclass(frozen=True)
 class RecordedProfile:
-    """An overlay, and what a mock of it still does otherwise than the box."""
+    """An overlay, and where a mock of it still differs from the box."""
 
     overlay: dict[str, Any]
     choice: Choice
@@ -35,7 +35,7 @@ class RecordedProfile:
 
 
 def profile_from(box: Baseline, tell: Told = lambda _: None) -> RecordedProfile:
-    """The overlay of a recording: known deviations where they explain what was seen, and actions of its own."""
+    """The overlay of a recording: known deviations where they explain what was seen, and new actions for the rest."""
     choice = choose(box, tell)
     tell("what no known deviation explains")
     found = fitting(choice, box)
@@ -45,7 +45,7 @@ def profile_from(box: Baseline, tell: Told = lambda _: None) -> RecordedProfile:
 
 
 def fitting(choice: Choice, box: Baseline) -> Expressed:
-    """Actions for what is left, without those of a deviation that makes nothing better or does not fit."""
+    """Actions for the remaining differences, without deviations that improve nothing or do not fit."""
     whole = express(document_of(choice.actions), box, choice.comparison.differences)
     kept = Expressed(beyond=whole.beyond)
     now = distance(choice.comparison)

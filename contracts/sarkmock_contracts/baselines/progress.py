@@ -48,7 +48,7 @@ class Watching:
 
 
 class Steps:
-    """What is being looked at, while nobody can say for how long: on a terminal only."""
+    """What is being read, while its duration is unknown: on a terminal only."""
 
     def __init__(self) -> None:
         self.status = Console(stderr=True).status("comparing with mocks")

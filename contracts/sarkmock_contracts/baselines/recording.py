@@ -105,7 +105,7 @@ class BoxRecorder:
         return {name: given == THERE for name, given in seen.items() if given is not None}
 
     def run(self, watch: Callable[[RecordingCase, int, int], None] = lambda *_: None) -> Facts:
-        """Everything; ``watch`` is told of each case that begins, its number and how many there are."""
+        """Everything; ``watch`` is called with each case that begins, its number and the number of cases."""
         first = self.first_look()
         for number, case in enumerate(first):
             watch(case, number, 0)

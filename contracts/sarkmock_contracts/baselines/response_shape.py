@@ -44,7 +44,7 @@ def _join(place: str, name: str) -> str:
 def response_fields(contract: Contract, operation: Operation) -> frozenset[str] | None:
     """The names that are fields in the answers of an operation; None where every name is one.
 
-    Where a schema says that further names may come with a form of their own, those are data.
+    Where a schema says that further names may come with their own form, those are data.
     """
     found = contract.response(operation, operation.status)
     if found is None or "application/json" not in found[1].get("content", {}):

@@ -16,7 +16,7 @@ from .observer import HAS_CRASHED, REQUESTED, WAS_ACCEPTED, WAS_REFUSED, Observe
 from .probes import is_new_key, probe_packets, recorded_value
 
 ARRAY = ["a"]
-LONELY = 3  # so many values of a variable that kills are tried, each alone
+LONELY = 3  # values of a crashing variable that are tried, each alone
 RULES_PART = "rules"
 
 
@@ -46,8 +46,8 @@ class Asker:
     def facts(self) -> Iterator[Fact]:
         nothing = self.send({}, with_key=False)
         if nothing is not None and nothing.response.status >= 500 and self.always_crashes():
-            yield Fact(self.known.name, "part", RULES_PART, "it crashes whatever is sent")
-            yield Fact(self.known.name, "status", "whatever is sent", nothing.response.status)
+            yield Fact(self.known.name, "part", RULES_PART, "it crashes for any input")
+            yield Fact(self.known.name, "status", "any input", nothing.response.status)
             return
         yield Fact(self.known.name, "part", RULES_PART, REQUESTED)
         if nothing is not None:
@@ -105,7 +105,7 @@ class Asker:
         yield self.fact(field, recorded_value(packet[field]), HAS_CRASHED if crashed else f"answered {response.status}")
 
     def array(self) -> Iterator[Fact]:
-        """A value that is no text."""
+        """A value that is not text."""
         if takes_files(self.known, self.observer.depth):
             return
         fields = [name for name in self.fields if not is_new_key(self.known, name) and name not in self.deadly]

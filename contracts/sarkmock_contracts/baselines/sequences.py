@@ -179,7 +179,7 @@ def kept(operation: Operation, field: str, sent: Any, shown: Mapping[str, Any]) 
     """What became of a value that was sent."""
     if field not in shown:
         return "not shown"
-    return "as sent" if same(operation, sent, shown[field]) else "otherwise"
+    return "as sent" if same(operation, sent, shown[field]) else "different"
 
 
 def shown_by(exchange: Exchange) -> Mapping[str, Any]:

@@ -98,7 +98,7 @@ class RecordingPlan:
         return sum(self.costs.values()) + self.around
 
     def seconds_after(self, number: int) -> float:
-        """Seconds until the end once so many cases are done."""
+        """Seconds until the end, after a number of cases."""
         return self.speed.seconds(sum(list(self.costs.values())[number:]) + self.around // 2)
 
 
@@ -255,7 +255,7 @@ class RecordingSession:
 
     @contextmanager
     def _ending(self) -> Iterator[None]:
-        """Nothing of the run stays, whatever ends it."""
+        """Removes everything of the run, however it ends."""
         try:
             yield
         finally:

@@ -14,8 +14,8 @@ DIFFERENCE_KINDS: dict[str, tuple[str, str]] = {
     "operation appeared": (COMPATIBLE, "no client can have called it before"),
     "newly crashes": (BREAKING, "what was answered fails with a server error"),
     "no longer crashes": (COMPATIBLE, "what failed with a server error is answered"),
-    "now refused": (BREAKING, "what succeeded is refused"),
-    "no longer refused": (RISKY, "what was refused is done: who relied on the refusal is not protected any more"),
+    "now refused": (BREAKING, "what succeeded is rejected"),
+    "no longer refused": (RISKY, "what was rejected is accepted: clients that rely on the rejection are not protected"),
     "success status changed": (RISKY, "who compares the status exactly takes success for failure"),
     "refusal status changed": (RISKY, "who tells errors apart by their status takes one for another"),
     "crash status changed": (INFORMATIVE, "it fails either way"),
@@ -31,16 +31,16 @@ DIFFERENCE_KINDS: dict[str, tuple[str, str]] = {
     "error form changed": (RISKY, "who reads the reason of a refusal finds it elsewhere"),
     "new rows missing in list": (BREAKING, "who looks for a row in the list does not find it"),
     "new rows back in list": (COMPATIBLE, "the list shows what was made"),
-    "rule tightened": (BREAKING, "values that were taken are refused"),
+    "rule tightened": (BREAKING, "values that were taken are rejected"),
     "rule loosened": (COMPATIBLE, "values that were refused are taken"),
-    "rule changed": (BREAKING, "some values that were taken are refused, and the other way round"),
+    "rule changed": (BREAKING, "some values that were taken are rejected, and the other way round"),
     "message changed": (RISKY, "who shows or compares the message gets another"),
     "value newly crashes": (BREAKING, "a value that was taken fails with a server error"),
-    "crash instead of refusal": (RISKY, "a value that was refused with a reason fails with a server error"),
+    "crash instead of refusal": (RISKY, "a value that was rejected with a reason fails with a server error"),
     "value no longer crashes": (COMPATIBLE, "a value that failed with a server error is judged"),
     "variable ignored": (BREAKING, "what is sent there is not stored any more"),
     "variable stored": (RISKY, "what was ignored there is judged and stored"),
-    "limit lowered": (RISKY, "who asks as fast as before is refused with 429"),
+    "limit lowered": (RISKY, "who asks as fast as before is rejected with 429"),
     "limit raised": (COMPATIBLE, "more requests are answered"),
     "token needed": (BREAKING, "clients without a token get 401"),
     "value changed": (RISKY, "clients that rely on the value get another"),
@@ -51,7 +51,7 @@ DIFFERENCE_KINDS: dict[str, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that is otherwise: of which operation and what of it, before and after, with a few examples."""
+    """One difference: operation, kind and subject, before and after, with a few examples."""
 
     kind: str
     op: str

@@ -29,7 +29,7 @@ def surveyed_paths(names: list[str]) -> list[str]:
 
 
 def survey_path(client: Client, path: str, prefix: str) -> Iterator[Fact]:
-    """Which operations a path has, by the word of the box: GET always is, whatever the path."""
+    """The operations that the box says a path has. GET always is one, for any path."""
     members = [known for known in catalogue().values() if known.path == path]
     try:
         exchange = client.send(Request("OPTIONS", fill_path(path, dict.fromkeys(names_in(path), prefix + UNKNOWN_KEY))))

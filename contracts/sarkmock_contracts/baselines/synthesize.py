@@ -54,7 +54,7 @@ def express(document: Document, box: Baseline, differences: Iterable[Difference]
     try:
         changed = Contract(apply_overlay(document, found.actions))
     except OverlayError:
-        return found  # two of them are in each other's way: whoever tries them one by one finds out which
+        return found  # two of them conflict: trying them one by one finds out which
     found.beyond = [one for one in found.beyond if not takes_status(found, changed, one)]
     return found
 
@@ -173,7 +173,7 @@ def takes_status(found: Expressed, contract: Contract, one: Difference) -> bool:
 
 
 def of_answer(found: Expressed, contract: Contract, operation: Operation, differences: list[Difference]) -> None:
-    """Fields that came, went, or changed their type: the operation gets a schema of its own."""
+    """Fields that came, went, or changed their type: the operation gets its own schema."""
     row = contract.row_place(operation)
     if not differences:
         return
@@ -228,7 +228,7 @@ def json_types(types: list[str]) -> list[str]:
 
 def of_body(found: Expressed, contract: Contract, operation: Operation, box: Baseline,
             differences: list[Difference]) -> None:
-    """Variables that are judged otherwise: the operation gets a body of its own."""
+    """Variables that are judged differently: the operation gets its own body."""
     body = contract.body_place(operation)
     if not differences:
         return

@@ -9,7 +9,7 @@ from .observer import HAS_CRASHED, WAS_ACCEPTED
 from .severity import Difference
 
 EXAMPLES = 3
-AS_SENT, DIFFERENT = "as sent", "otherwise"
+AS_SENT, DIFFERENT = "as sent", "different"
 # (taken or crashed before, and after): what that is. Anything but these two is a refusal.
 TRANSITIONS = {
     (WAS_ACCEPTED, HAS_CRASHED): "value newly crashes", ("refused", HAS_CRASHED): "crash instead of refusal",
@@ -18,13 +18,13 @@ TRANSITIONS = {
     ("refused", "refused"): "message changed",
 }
 
-# Of several kinds that show at one variable, the first is told.
+# If a variable shows several kinds, the first is reported.
 ORDER = ("value newly crashes", "rule changed", "rule tightened", "crash instead of refusal", "value no longer crashes",
          "rule loosened", "message changed")
 
 
 def compare_rules(op: str, before: Sequence[Fact], after: Sequence[Fact]) -> Iterator[Difference]:
-    """One difference for each variable of which some value is judged otherwise."""
+    """One difference for each variable with a value that is judged differently."""
     later = {fact.key: fact for fact in after}
     changed: dict[str, list[tuple[Fact, Fact]]] = {}
     for fact in before:

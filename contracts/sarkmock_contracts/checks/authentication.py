@@ -35,7 +35,7 @@ def check_other_scheme(run: Run) -> None:
 
 
 def check_query(run: Run) -> None:
-    """A valid token in the query string is none: there it would stand in every log."""
+    """A valid token in the query string must not count: it would be in every log."""
     with valid_token(run) as token:
         compare(run, guarded(run), "token in query", NO_TOKEN, NO_TOKEN, QUERY.format(token.replace("|", "%7C")))
 
@@ -48,7 +48,7 @@ def check_ability(run: Run) -> None:
 
 
 def check_revoked(run: Run) -> None:
-    """A token whose user has logged out is none."""
+    """The token of a user who has logged out is invalid."""
     logout = run.contract.by_id[LOGOUT]
     ways = (sender(run), run.shared(model_of).send)
     with user_of(run, ways[0]) as own, user_of(run, ways[1]) as other:

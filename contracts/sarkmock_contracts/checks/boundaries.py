@@ -25,7 +25,7 @@ from .persistence import check_stored
 class Packet:
     """A body and the fields that a 422 must name (none: it must be accepted).
 
-    ``hidden``: they are refused when they are stored, unless something else is refused before.
+    ``hidden``: they are rejected when they are stored, unless something else is rejected before.
     """
 
     body: Body
@@ -109,7 +109,7 @@ def renewed(stock: Fixtures, operation: Operation, body: Mapping[str, Any]) -> B
 
 
 def compare(run: Run, operation: Operation, packet: Packet) -> None:
-    """Send a packet and report every field that was judged otherwise than the tables say."""
+    """Send a packet and report every field whose verdict differs from the tables."""
     try:
         exchange = run.send(run.fixtures.request(operation, packet.body))
     except Withheld:
@@ -137,7 +137,7 @@ def asks_rows(operation: Operation, field: str) -> bool:
 
 
 def decided_by_rows(run: Run, operation: Operation, packet: Packet, exchange: Exchange, problem: Problem) -> bool:
-    """Whether the rows that the target has now decide otherwise than the packet supposes: one may be gone."""
+    """Whether the target's rows contradict what the packet assumes: one may be gone."""
     given = verdict(run.contract, operation, exchange.request, run.live)
     return (problem.field in given.errors) != (problem.field in packet.refused)
 
@@ -153,7 +153,7 @@ def contradictions(contract: Contract, operation: Operation, packet: Packet, exc
         yield Problem("rules", field, "accepted", f"{field} breaks its rules but is not refused: {value!r}")
     for field in sorted(named - packet.refused - unknown):
         if field not in contract.may_name(operation) or field in operation.rules:
-            text = f"{field} is refused though its rules accept {packet.body.get(field)!r}: {answer[field]}"
+            text = f"{field} is rejected though its rules accept {packet.body.get(field)!r}: {answer[field]}"
             yield Problem("rules", field, "refused", text)
 
 
@@ -190,7 +190,7 @@ def survivors(run: Run, operation: Operation, packet: Packet) -> Packet | None:
 
 
 def check_arrays(run: Run, operation: Operation) -> None:
-    """A value that is no text, one field at a time: PHP may die of it and then judges nothing else."""
+    """A value that is not text, one field at a time: PHP may die of it and then judges nothing else."""
     if not run.contract.crashes_are_refused:
         return  # where crashes answer 500, which of several arrays kills PHP is for the oracle to say
     for field in run.fixtures.fields(operation):

@@ -22,12 +22,12 @@ from .undocumented import accepted as accepted_values
 from .undocumented import others
 
 NOT_THERE = {404, 405}
-SILENCE = 2  # so many answers in a row that it is not there
+SILENCE = 2  # consecutive answers that it does not exist
 Edge = tuple[Any, bool]  # a value, and whether the rules accept it
 
 
 def check_edges(run: Run, operation: Operation) -> None:
-    """Send the packets; what is made all the same is removed by the next."""
+    """Send the packets; a row that is created nevertheless is removed by the next one."""
     silent = 0
     try:
         for packet in edge_packets(run, operation):
@@ -54,7 +54,7 @@ def a_text_is_wanted(run: Run, operation: Operation) -> Iterator[Packet]:
 
 
 def is_silent(run: Run, operation: Operation) -> bool:
-    """Whether answers say nothing of values: the target has no such operation or row, or crashes whatever is sent."""
+    """Whether answers say nothing of values: the target has no such operation or row, or crashes for any input."""
     given = {status for name, status in run.coverage.statuses if name == operation.id}
     crashes = any(one.operation == operation.id for one in run.judge.crashing)
     return bool(given) and given <= (NOT_THERE | {500} if crashes else NOT_THERE)
@@ -93,7 +93,7 @@ def kin(run: Run, operation: Operation, field: str) -> list[Any]:
 
 
 def edges(stock: Fixtures, operation: Operation, field: str) -> list[Edge]:
-    """What a field refuses, then what it accepts, but for what covering.py sends; strangers are no boundaries."""
+    """What a field rejects, then what it accepts, except what minimal_rules sends; not for unknown fields."""
     sent = [(type(value), value) for value in covering(stock, operation, field)]
     wrong = [value for value in refused(stock, operation, field, strangers=False) if (type(value), value) not in sent]
     right = accepted(stock, operation, field)[0 if field in recipe("fresh", operation.id) else 1:]

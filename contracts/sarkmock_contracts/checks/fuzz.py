@@ -1,6 +1,6 @@
 """Schemathesis as a generator: its cases leave through the Target, where they are judged like all others.
 
-Schemathesis' engine is no public API and its drivers are not either: what is used of them stands in this module alone,
+Schemathesis' engine and drivers are not public API: only this module uses them,
 and the project pins the release.
 """
 
@@ -52,7 +52,7 @@ CONFIG: dict[str, Any] = {
         "coverage": {"unexpected-methods": []},
     },
     "checks": {
-        # Laravel accepts "5" as integer, a body that is no JSON as no input, and refuses keys of no row: no schema can
+        # Laravel accepts "5" as integer, a body that is not JSON as no input, and refuses keys of no row: no schema can
         # say so. The oracle judges every request by the documented rules, field by field.
         "positive_data_acceptance": {"enabled": False},
         "negative_data_rejection": {"enabled": False},

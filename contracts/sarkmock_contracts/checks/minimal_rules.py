@@ -21,11 +21,11 @@ from ..spec.operation_data import narrowed, recipe
 from .boundaries import Packet, died, differences, refused, rule_names, surely_refused
 from .persistence import check_stored
 
-ABSENT = object()  # how a required field is refused: by leaving it out
+ABSENT = object()  # how a required field is rejected: by leaving it out
 
 
 def check_rules(run: Run, operation: Operation) -> None:
-    """One request that is accepted, then as few as possible that are refused."""
+    """One request that is accepted, then as few as possible that are rejected."""
     for step in (accept_once, refuse_all):
         try:
             step(run, operation)
@@ -58,7 +58,7 @@ def full_body(stock: Fixtures, operation: Operation) -> Body:
 
 
 def takes_some(stock: Fixtures, operation: Operation, field: str) -> bool:
-    """Whether there is a value that the field accepts: of some rules PHP dies whatever is sent."""
+    """Whether there is a value that the field accepts: some rules crash PHP for any input."""
     return bool(stock.bounds(operation, field).accept)
 
 
@@ -109,7 +109,7 @@ def drawn(operation: Operation, field: str, value: Any) -> frozenset[str]:
 
 
 def send(run: Run, operation: Operation, packet: Packet) -> Exchange:
-    """Send a packet and report what was judged otherwise than the tables say."""
+    """Send a packet and report verdicts that differ from the tables."""
     exchange = run.send(run.fixtures.request(operation, packet.body))
     for problem in differences(run, operation, packet, exchange):
         run.report(operation.id, problem, exchange)

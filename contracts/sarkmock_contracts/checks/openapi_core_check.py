@@ -62,7 +62,7 @@ def check_openapi_core(run: Run, core: OpenAPI, operation: Operation) -> None:
 
 
 def refusal(core: OpenAPI, exchange: Exchange) -> str | None:
-    """What openapi-core finds wrong with a response. Downloads are no texts, and it knows no other bodies."""
+    """What openapi-core reports about a response. Downloads are skipped: it validates text bodies only."""
     if exchange.response.content_type not in ("application/json", ""):
         return None
     request: Any = CoreRequest(exchange.request)

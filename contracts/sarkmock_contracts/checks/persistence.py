@@ -57,7 +57,7 @@ def differences(operation: Operation, sent: Mapping[str, Any], row: Mapping[str,
 
 
 def same(operation: Operation, sent: Any, got: Any) -> bool:
-    """Whether a column holds what was sent, as text; a number may be spelled otherwise in a column of numbers."""
+    """Whether a column holds what was sent, as text; a number may be spelled differently in a numeric column."""
     text = stored_text(sent)
     if text == "" and got is None:
         return listed("as_sent", operation.id)

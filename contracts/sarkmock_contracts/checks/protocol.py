@@ -71,7 +71,7 @@ def supported(run: Run, operation: Operation) -> set[str]:
 
 
 def any_path(run: Run, operation: Operation) -> str:
-    """A path of the operation, whatever its parameters stand for."""
+    """A path of the operation with placeholder parameters."""
     return fill_path(operation.path, dict.fromkeys(operation.parameters, run.fixtures.texts.prefix + UNKNOWN))
 
 
@@ -104,7 +104,7 @@ def check_no_delete(run: Run, path: str) -> None:
 
 
 def check_no_input(run: Run, operation: Operation) -> None:
-    """A body that is not a JSON object is no input: required fields are missing, and nothing crashes."""
+    """A body that is not a JSON object counts as empty input: required fields are missing, and nothing crashes."""
     for body in NO_INPUT:
         headers = (ACCEPT, ("Content-Type", JSON))
         run.send(Request(operation.method, path_of(run, operation), "", headers, body))
@@ -124,7 +124,7 @@ def check_unknown_fields(run: Run, operation: Operation) -> None:
 
 
 def check_fixed_columns(run: Run, operation: Operation) -> None:
-    """Columns that are no variables of an update stay as they are, the key too (sark-v6-api.txt line 109)."""
+    """Columns that are not variables of an update keep their values, the key too (sark-v6-api.txt line 109)."""
     path = path_of(run, operation)
     before = run.get(path).json
     if operation.table is None or not isinstance(before, dict):

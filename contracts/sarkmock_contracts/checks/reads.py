@@ -35,7 +35,7 @@ def readable_path(run: Run, operation: Operation) -> str | None:
 
 
 def standing(contract: Contract, live: LiveTables, operation: Operation) -> Parameters:
-    """The path of the first row that a list shows, or of what reads no row and is no file that must be made first."""
+    """The path of the first row that a list shows, or that of an operation without a row or a file to create first."""
     if operation.table is not None:
         keys = live.keys(operation.table.name, operation.table.key)
         return {operation.parameters[0]: keys[0]} if keys else {}

@@ -48,7 +48,7 @@ class Row:
         self.shown = {name: value for name, value in self.shown.items() if name not in changed}
 
     def differences(self, show: Operation, row: Mapping[str, Any]) -> Iterator[tuple[Operation, Problem]]:
-        """Where a row that is shown differs from what was sent or defaulted, or changed though nobody asked; and who
+        """Where a row that is shown differs from what was sent or defaulted, or changed without a request; and who
         is to blame: the operation that should have written it, or else the one that shows it."""
         strange = {name for name, value in row.items() if value == STRANGE and name not in self.written_by.rules}
         for name in sorted(strange):
@@ -65,11 +65,11 @@ class Row:
                 yield self.changed_by or show, Problem("unrequested", name, "changed", text)
 
     def holds(self, name: str) -> Any:
-        """The value that a column must have; None if nobody knows."""
+        """The value that a column must have; None if it is unknown."""
         return self.expected[name].value if name in self.expected else None
 
     def learn(self, row: Mapping[str, Any]) -> None:
-        """Columns that nobody sends must stay as they are shown."""
+        """Columns that are not sent must keep the values shown."""
         self.shown, self.changed_by = dict(row), None
 
 

@@ -25,7 +25,7 @@ from ..spec.resources import Resource
 from ..spec.resources import resources as all_resources
 from .row_model import STRANGE, Row, new_row
 
-# A draw that does not depend on the target, so that Hypothesis sees the same choices whatever the target answers.
+# A draw that does not depend on the target, so that Hypothesis sees the same choices for any answers.
 DICE = st.integers(min_value=0, max_value=2**32)
 TENANT = "cluster"
 STEPS = 20
@@ -103,7 +103,7 @@ class Sequences:
             self.look(self.rows[resource.name, key])
 
     def create_again(self, dice: random.Random) -> None:
-        """A key that is taken is refused, and the row stays as it is."""
+        """A key that is taken is rejected, and the row stays as it is."""
         row = self.any_row(dice)
         if row is None:
             return
@@ -118,7 +118,7 @@ class Sequences:
             self.look(row)
 
     def update(self, dice: random.Random) -> None:
-        """Some variables are sent, with a field that nobody knows and another key; the rest stays, the key too."""
+        """Sends some variables, an unknown field and another key; the rest stays, the key too."""
         row = self.any_row(dice)
         if row is None or row.resource.update is None:
             return
@@ -229,7 +229,7 @@ class Sequences:
         for resource in [] if self.over else self.resources:
             if sum(row.resource == resource for row in self.rows.values()) > 1:
                 self.look_at_list(resource)
-        rows = [] if self.over else self.rows.values()  # what is left over, the run sweeps
+        rows = [] if self.over else self.rows.values()  # the run removes the rest
         for row in sorted(rows, key=lambda row: row.resource.name == "tenants"):
             if row.resource.delete is not None:
                 self.send(Request("DELETE", self.path(row.resource.delete, row)))
@@ -275,7 +275,7 @@ def _step(name: str) -> Callable[..., None]:
 
 
 def run_sequences(run: Run, resources: Sequence[Resource], examples: int, steps: int) -> None:
-    """So many sequences of so many steps, the same ones for the same seed."""
+    """Sequences of random steps, the same ones for the same seed."""
     settings = hypothesis.settings(max_examples=examples, stateful_step_count=steps, database=None, deadline=None,
                                    suppress_health_check=list(hypothesis.HealthCheck),
                                    phases=[hypothesis.Phase.generate])

@@ -58,7 +58,7 @@ def first_bytes(chunks: Iterable[bytes]) -> bytes:
 
 
 def bounded_json(body: bytes) -> Any:
-    """The value of a JSON text; None for what is none, is nested too deep or has integers of hundreds of digits."""
+    """The value of a JSON text; None if it is invalid, too deeply nested or has integers of hundreds of digits."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):

@@ -18,7 +18,7 @@ UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def parse_seconds(text: str | None) -> float | None:
-    """A time like 90s, 5m or 1h; none is no limit."""
+    """Seconds in a time like 90s, 5m or 1h; None means no limit."""
     if text is None:
         return None
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
@@ -28,7 +28,7 @@ def parse_seconds(text: str | None) -> float | None:
 
 
 class Speed:
-    """How long so many requests take: as many at once as a window has, or one every so often."""
+    """How long a number of requests takes: a full window at once, or evenly paced."""
 
     def __init__(self, limit: int | None = None, each: float = 0.0, latency: float = LATENCY) -> None:
         self.limit, self.each, self.latency = limit, each, latency
@@ -95,7 +95,7 @@ class Budget(Layer):
 
     @contextmanager
     def removing(self) -> Iterator[None]:
-        """A block that may send whatever it needs: to look at the target first, and to clean up."""
+        """A block without a budget: for looking at the target first, and for the clean-up."""
         before, self._free = self._free, True
         try:
             yield

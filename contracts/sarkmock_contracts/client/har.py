@@ -38,7 +38,7 @@ class Cassette:
         self._har = harfile.HarFile(self._stream, creator=harfile.Creator(name="sarkmock", version="1"))
 
     def add(self, url: str, request: Request, response: Response, seconds: float, comment: str | None = None) -> None:
-        """Enter an exchange that has just ended; status 0 is none, and a comment says why."""
+        """Enter an exchange that has just ended; status 0 means no response, and a comment says why."""
         began, milliseconds = time.time() - seconds, round(seconds * 1000, 3)
         self._har.add_entry(startedDateTime=datetime.fromtimestamp(began, UTC), time=milliseconds,
                             request=_request(url, request), response=_response(response),

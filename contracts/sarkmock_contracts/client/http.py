@@ -21,7 +21,7 @@ NO_TOKEN = ("Authorization", "")  # stands for a request without the header, tho
 
 
 def header(headers: Headers, name: str) -> str | None:
-    """The first header of that name, whatever its case."""
+    """The first header of that name, in any case."""
     return next((value for key, value in headers if key.lower() == name.lower()), None)
 
 
@@ -65,7 +65,7 @@ class Response:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """The JSON object; empty if it is none."""
+        """The JSON object; empty if the body is not one."""
         return self.json if isinstance(self.json, dict) else {}
 
     @property

@@ -30,7 +30,7 @@ def install(at_once: bool = False) -> None:
 
 def _note(number: int, frame: FrameType | None) -> None:
     if _noted:
-        _interrupt(number, frame)  # asked twice: somebody does not want to wait
+        _interrupt(number, frame)  # a second signal: do not wait any longer
     _noted.append(number)
 
 

@@ -24,7 +24,7 @@ USUAL_LIMIT = 60  # requests a minute, until the target tells (recorded: X-RateL
 MINUTE = 60.0
 MARGIN = 1.0  # the box counts whole seconds
 LONGEST_WAIT = 900.0  # who asks to come back later than this is not waited for
-REFUSALS = 10  # so many 429 for one request, and it is given up
+REFUSALS = 10  # responses with 429 until a request is given up
 BACKOFF = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 AWAY = {502, 503, 504}
 READING_METHODS = {"GET", "HEAD", "OPTIONS"}
@@ -54,7 +54,7 @@ def is_read(request: Request) -> bool:
 
 
 def ignore(_: object) -> None:
-    """What nobody waits for."""
+    """Does not wait: for a target without a rate limit."""
 
 
 class Window:
@@ -86,8 +86,8 @@ class Window:
 class RateLimit(Layer):
     """Waits as the target's limit demands and repeats what can be repeated safely.
 
-    ``may_repeat`` is asked before a request that may have been carried out is sent again; ``waiting`` is told of every
-    wait.
+    ``may_repeat`` is asked before a request that may have been carried out is sent again; ``waiting`` is called with
+    every wait.
     """
 
     def __init__(self, inner: Transport, rate: str = "auto", clock: Timer | None = None,
@@ -150,7 +150,7 @@ class RateLimit(Layer):
         raise self._away(reason)
 
     def _away(self, reason: str) -> StaysAway:
-        """What is left of a run then fails at once: nobody waits a minute for each request."""
+        """The rest of a run then fails at once, without a minute's wait for each request."""
         self.away = f"{reason} ({self.attempts} requests sent)"
         return StaysAway(self.away)
 

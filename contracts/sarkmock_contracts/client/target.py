@@ -1,4 +1,4 @@
-"""The one exit: every request of the suite, whoever made it, leaves through a Target.
+"""The one exit: every request of the suite leaves through a Target.
 
 A Target is itself a WSGI application, so that Schemathesis leaves through it too.
 """

@@ -79,7 +79,7 @@ def allowed(response: Response) -> set[str]:
 
 
 def settled(response: Response) -> Any:
-    """A body without what time and chance bring about."""
+    """A body without values that depend on time or chance."""
     if response.json is None:
         return len(response.body) > 0 if response.content_type.startswith("application/") else response.body
     return settle("", response.json)

@@ -1,6 +1,6 @@
 """The deviations of one box that a person accepted: a YAML list with reasons and the day each one expires.
 
-Knows identities, not findings. A file that is not right is told by line and field.
+Knows identities, not findings. Errors name line and field.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ from .findings import Finding, Identity
 from .replica import Model, Replica
 
 MODELS = 16  # compiled documents that are kept, of some 5 MB each
-WAITING = 2_000  # exchanges that are kept until somebody asks
+WAITING = 2_000  # exchanges that are kept until a question comes
 ABSENT = "Not on this target"  # of deviations that the judging profile has
 
 

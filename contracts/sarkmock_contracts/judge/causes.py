@@ -76,7 +76,7 @@ def causes_of(findings: Sequence[Finding]) -> list[Cause]:
 
 
 def features_of(finding: Finding) -> Iterator[Feature]:
-    """What a finding may have in common with others, the most telling first."""
+    """What a finding may have in common with others, the most specific first."""
     check, field, kind = finding.identity[1:]
     response = finding.evidence[-1].response if finding.evidence else Response(0)
     if check == "messages":

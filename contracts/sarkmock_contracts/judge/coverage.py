@@ -24,7 +24,7 @@ class Coverage:
         self.refused: set[Field] = set()
         self.right: set[Field] = set()  # sent with a value that the document accepts
         self.wrong: set[Field] = set()  # and with one that it refuses
-        self.arrays = False  # whether a value that is no text was sent where PHP dies of it
+        self.arrays = False  # whether a value that is not text was sent where PHP dies of it
         self.withheld: set[str] = set()  # operations of which the gate kept requests back
         self.filled: set[str] = set()  # operations that answered with something in it
         self.checked: set[str] = set()  # operations whose checks beside the rules spoke, or should have

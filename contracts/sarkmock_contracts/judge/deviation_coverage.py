@@ -43,7 +43,7 @@ def missed_on_path(contract: Contract, tally: Coverage, steps: list[str]) -> Ite
 
 
 def missed_in_schema(contract: Contract, tally: Coverage, schema: str, rest: list[str]) -> Iterator[str]:
-    """A schema of bodies: its variable was right and wrong once. A schema of answers: somebody answered so."""
+    """A schema of bodies: its variable was valid and invalid once. A schema of responses: a response had it."""
     name = rest[1] if len(rest) > 1 and rest[0] == "properties" else None
     for operation in contract.operations:
         body = contract.body_place(operation)

@@ -1,4 +1,4 @@
-"""Findings and their identity: one cause is one finding, however often and by whatever means it was met."""
+"""Findings and their identity: one cause is one finding, however often and by whichever check it was met."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class Judge:
         self.coverage = Coverage(contract.operations)
         self.gaps = Gaps()
         self.samples: dict[tuple[str, int], Judged] = {}  # the first exchange of each operation and status
-        self.crashing: set[Identity] = set()  # operations that crash whatever is sent
+        self.crashing: set[Identity] = set()  # operations that crash for any input
         self.history = History(contract)
 
     def judge(self, exchange: Exchange) -> Judged:
@@ -78,7 +78,7 @@ class Judge:
         return judged
 
     def report(self, operation: str, problem: Problem, *evidence: Exchange) -> bool:
-        """Enter a problem in the findings; False if it lies outside of what the run is about, or is none here."""
+        """Enter a problem in the findings; False if it is outside of the run's scope or does not count here."""
         known = self.contract.by_id.get(operation)
         if known is not None and self.only is not None and not in_section(known, self.only):
             return False

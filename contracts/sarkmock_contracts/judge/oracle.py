@@ -73,7 +73,7 @@ def arrays(operation: Operation, everything: Mapping[str, Any]) -> frozenset[str
 
 
 def unstorable(contract: Contract, operation: Operation, post: Mapping[str, Any]) -> Iterator[str]:
-    """Fields whose value passes the rules but is no text, unless the document takes arrays there.
+    """Fields whose value passes the rules but is not text, unless the document takes arrays there.
 
     PHP knows arrays alone: of a JSON object the values count.
     """
@@ -96,7 +96,7 @@ def differs(contract: Contract, operation: Operation, given: Verdict, response: 
 
 
 def died_in_check(contract: Contract, given: Verdict, response: Response) -> bool:
-    """Whether the answer is that of a check that met a value that is no text."""
+    """Whether the answer is that of a check that met a value that is not text."""
     if not contract.crashes_are_refused:
         return response.status == 500 and bool(given.may_crash)
     return any(set(response.refused) == {name} for name in given.may_crash)
@@ -118,7 +118,7 @@ def _crash(contract: Contract, operation: Operation, given: Verdict, response: R
     elif response.ok:
         yield _accepted(name, response.status)
     elif response.refused and name and name not in response.refused:
-        # Rules and checks come before anything is stored: whatever they refuse here is wrong, and hides the field.
+        # Rules and checks come before anything is stored: a rejection by them here is wrong, and hides the field.
         yield from _named(contract, operation, Verdict(), response.refused)
 
 
@@ -136,7 +136,7 @@ def _named(contract: Contract, operation: Operation, given: Verdict, answer: Map
             yield from _worded(name, given.errors[name], answer[name], extra=name in checked)
     for name in answer:
         if name not in given.errors and name not in checked:
-            yield Problem("rules", name, "refused", f"{name} is refused though the rules accept it: {answer[name]}")
+            yield Problem("rules", name, "refused", f"{name} is rejected though the rules accept it: {answer[name]}")
         elif name not in given.errors and name in given.sent and name not in contract.unlisted(operation):
             yield from _by_rules(operation, name, answer[name])
 
@@ -157,7 +157,7 @@ def _by_rules(operation: Operation, name: str, got: Any) -> Iterator[Problem]:
     messages = got if isinstance(got, list) else [got]
     wrong = [message for message in messages if message in rule_messages(operation, name)]
     if wrong:
-        yield Problem("rules", name, "refused", f"{name} is refused though the rules accept it: {wrong}")
+        yield Problem("rules", name, "refused", f"{name} is rejected though the rules accept it: {wrong}")
 
 
 class _NoRows:

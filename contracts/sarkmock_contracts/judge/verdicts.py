@@ -40,7 +40,7 @@ class Classified:
 class Listed:
     """A listed deviation and whether it was met.
 
-    known: it was; fixed: it was expected and not met; absent: neither expected nor met; untested or unseen: nobody
+    known: it was; fixed: it was expected and not met; absent: neither expected nor met; untested or unseen: no request
     can say, for a reason.
     """
 

@@ -18,7 +18,7 @@ class Failure(Protocol):
 
 
 class SafetyPlugin:
-    """Begins before the first case and ends after the last, whatever happened in between."""
+    """Begins before the first case and ends after the last, in any event."""
 
     def __init__(self, run: Run, given: Failure | None = None) -> None:
         self.run, self.given = run, given
@@ -55,7 +55,7 @@ class SafetyPlugin:
 
 
 def safety_lines(run: Run) -> Iterator[str]:
-    """What was allowed and withheld, and what is left, for people."""
+    """Prints what was allowed and withheld, and what remains on the target."""
     if run.safety is None or run.gate is None:
         return
     yield f"allowed: {run.gate.permissions}"

@@ -50,7 +50,7 @@ def of_status(op: str, before: Response, after: Response) -> Difference:
 
 
 def of_refusals(op: str, before: Any, after: Any) -> Iterator[Difference]:
-    """Which fields are refused, and in what words."""
+    """Which fields are rejected, and in what words."""
     for name in dict.fromkeys([*before, *after]):
         if name not in before:
             yield Difference("rule tightened", op, name, None, after[name])
@@ -85,7 +85,7 @@ def of_bodies(op: str, contract: Contract, operation: Operation | None, before: 
 
 
 def values(before: Any, after: Any) -> Iterator[str]:
-    """The fields whose values differ, apart from what time and chance bring about."""
+    """The fields whose values differ, apart from values that depend on time or chance."""
     if isinstance(before, dict) and isinstance(after, dict):
         for name in before.keys() & after.keys():
             if settle(name, before[name]) != settle(name, after[name]):

@@ -29,7 +29,7 @@ from ..spec.boundary_values import ARRAYS, NOTHING
 
 Data = dict[str, Any]
 REPORT_FORMAT = "sarkmock-report/1"
-SHOWN_STEPS = 12  # a longer sequence is told by its end
+SHOWN_STEPS = 12  # of a longer sequence, the last steps are shown
 
 
 def describe(run: Run, outcome: Outcome) -> Data:

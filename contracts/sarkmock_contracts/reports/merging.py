@@ -69,7 +69,7 @@ def write_whole_run(data: Data, directories: Sequence[Path], output: Path) -> No
 
 
 def read_report(file: Path) -> Data:
-    """A report of `sarkmock check`; CannotRun if it is none."""
+    """A report of `sarkmock check`; CannotRun if the file is not one."""
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
@@ -83,7 +83,7 @@ def read_report(file: Path) -> Data:
 
 
 def read_share(file: Path) -> Data:
-    """The report of a share; CannotRun if it is none."""
+    """The report of a share; CannotRun if the file is not one."""
     data = read_report(file)
     if not data["run"].get("shard") or "seen" not in data:
         raise CannotRun(f"{file}: the report of a whole run; shares are made by `sarkmock check --shard`")

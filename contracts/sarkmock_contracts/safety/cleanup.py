@@ -65,7 +65,7 @@ def _is_near(name: str, since: int) -> bool:
 
 
 def _undo(client: Client, step: Mapping[str, Any]) -> Iterator[str]:
-    """Send a step; the trouble with it, if there is any. What is not there any more is no trouble."""
+    """Send a step; the trouble with it, if there is any. A missing row is fine."""
     if "put" in step:
         method, path, body = step["put"]
         response = client.send(request_for(method, path, body)).response

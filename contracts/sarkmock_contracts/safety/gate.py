@@ -1,4 +1,4 @@
-"""The gate at the one exit: nothing leaves that is not allowed, whoever generated it. Sends nothing itself."""
+"""The gate at the one exit: only permitted requests leave, from any check. Sends nothing itself."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ class Gate(Layer):
             self._settle(self.owned, entry, exchange.response)
 
     def _settle(self, owned: Ownership, entry: Entry, response: Response) -> None:
-        """An answer says what was made: nothing if it was refused or the PBX is down, unknown if the box crashed."""
+        """An answer says what was made: nothing if it was rejected or the PBX is down, unknown if the box crashed."""
         if response.ok:
             owned.ledger.settle(entry, "made", *owned.made(entry, response.json))
         elif response.status < 500 or response.status == PBX_DOWN:
@@ -182,7 +182,7 @@ def undone(step: Mapping[str, object]) -> list[list[object]]:
 def refuse_disguise(request: Request) -> None:
     """Laravel takes the method of a POST from a header or a variable; other servers look at other headers."""
     if request.method not in MEANT:
-        raise Withheld(f"the method {request.method!r} is none of the API's")
+        raise Withheld(f"the API does not use the method {request.method!r}")
     if any(header(request.headers, name) is not None for name in _OVERRIDES):
         raise Withheld("a header that stands for another method")
     texts = (request.query.encode(), request.body, unquote_to_bytes(request.query), unquote_to_bytes(request.body))

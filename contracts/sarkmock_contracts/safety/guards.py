@@ -83,7 +83,7 @@ class Safety:
                 "hazards": sorted(self.caution.permissions.hazards), "access": absolute_access(access)}
 
     def end(self) -> list[str]:
-        """Clean up and compare; what is left or changed, one line each. Signals wait meanwhile."""
+        """Clean up and compare; what remains or changed, one line each. Signals wait meanwhile."""
         if not self.begun or self._ended:
             return self.troubles
         self._ended = True

@@ -252,7 +252,7 @@ class Ownership:
         return next((table.key for table in tables if table is not None), "")
 
     def is_free(self, collection: str, key: str) -> bool:
-        """Whether nothing has the key. A prefix is nobody else's; a number in a reserved range is asked for."""
+        """Whether nothing has the key. The prefix is unique; a number in a reserved range is requested first."""
         if key in self.taken:
             return False
         if not key.startswith(self.keys.prefix) and (collection, key) not in self._free:
@@ -311,7 +311,7 @@ def added_names(step: Mapping[str, Any], names: Sequence[str]) -> list[str]:
 
 
 def keys_listed(contracts: Sequence[Contract], collection: str, response: Response) -> list[str]:
-    """The keys in a list, whatever the list looks like."""
+    """The keys in a list of any layout."""
     rows = response.json
     if isinstance(rows, dict):
         return [str(key) for key in rows]
@@ -339,7 +339,7 @@ def _agree(meaning: Meaning, everything: Mapping[str, Any]) -> None:
 
 
 def _text(value: Any) -> str:
-    """A value as a key: PHP's text of it, trimmed; nothing for what is no text."""
+    """A value as a key: PHP's text of it, trimmed; nothing for what is not text."""
     return "" if value is None or isinstance(value, (list, dict)) else to_text(value).strip(TRIMMED)
 
 

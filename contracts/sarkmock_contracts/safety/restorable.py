@@ -22,7 +22,7 @@ from .ledger import Entry, Ledger
 from .routing import Meaning
 
 Values = Mapping[str, Any]
-SURELY = 2  # so many refused fields, and a box that forgets one rule stores nothing all the same
+SURELY = 2  # rejected fields, so that a box that lacks one rule still stores nothing
 
 
 @dataclass

@@ -80,7 +80,7 @@ class Reader:
         return False
 
     def worst_word(self, request: Request) -> str:
-        """The worst hazard that a word of the path stands for, whatever stands around it."""
+        """The worst hazard that a word of the path stands for, in any position."""
         paths = map(unquote, spellings(request.path))
         words = (step.strip().casefold() for path in paths for step in re.split(r"[/\\;]", path))
         return max((self.words.get(word, "read") for word in words), key=HAZARDS.index)
@@ -153,5 +153,5 @@ def _commands(operations: Sequence[Operation]) -> dict[str, set[str]]:
 
 
 def literals(operation: Operation) -> Iterator[str]:
-    """The segments of an operation's path that are no parameters."""
+    """The segments of an operation's path that are not parameters."""
     yield from (step for step in operation.path.strip("/").split("/") if "{" not in step)

@@ -55,7 +55,7 @@ def items(shown: Any, key: str | None) -> Items:
 
 
 def keys(inventory: Inventory) -> frozenset[str]:
-    """Every key that is taken, of whatever list."""
+    """Every key that is taken, over all lists."""
     return frozenset(key for found in inventory.values() for key in found)
 
 

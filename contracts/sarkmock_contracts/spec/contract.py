@@ -111,7 +111,7 @@ class Contract:
         return self._validators[place]
 
     def body_place(self, operation: Operation) -> str | None:
-        """Where the schema of the request body stands, whatever the content type."""
+        """Where the schema of the request body stands, for any content type."""
         content = operation.spec.get("requestBody", {}).get("content")
         if not content:
             return None

@@ -38,13 +38,13 @@ def narrowed(operation: Operation, field: str) -> Mapping[str, Any]:
 
 
 def open_fields(operation: Operation) -> frozenset[str]:
-    """Fields of checks that nobody has written a table for: whether they are refused, the tables cannot say."""
+    """Fields of checks without a table: the tables cannot say whether they are rejected."""
     unknown = [fields for check, fields in check_fields(operation).items() if check not in _tables()["checks"]]
     return frozenset(field for fields in unknown for field in fields)
 
 
 def columns_derived(operation: str, sent: Iterable[str]) -> set[str]:
-    """Columns that the server makes itself: whatever is sent, or because something is."""
+    """Columns that the server sets itself: always, or because of another field."""
     names = set(sent)
     following = recipe("follows", operation).items()
     return {*recipe("derived", operation), *(column for column, causes in following if names.intersection(causes))}

@@ -16,7 +16,7 @@ SECRET_LETTERS = "bcdfghjkmnpqrtvwxyz2346789"  # none that look alike
 SECRET_LENGTH = 12
 CONFIGURATION = ("sipiaxpeer", "sipiaxuser", "sipiaxfriend", "register", "provision", "extcode", "conf")
 _NAMES = "|".join(sorted(map(re.escape, SECRETS), key=len, reverse=True))
-# secret=x and secret => x of Asterisk's stanzas, "sip password: x" of phones. $password stands for it, and is none.
+# secret=x and secret => x of Asterisk's stanzas, "sip password: x" of phones. $password is a placeholder.
 _NAMED = re.compile(rf"""(\b(?:{_NAMES})[ \t]*(?:=>?|:)[ \t]*["']?)([^\s"'$;][^\s"';]*)""", re.IGNORECASE)
 _REGISTERED = re.compile(r"^([^:@/\s]*:)([^@\s]+)(?=@)", re.MULTILINE)  # user:secret@host
 

@@ -90,7 +90,7 @@ class StateReader:
 
 
 def import_state(url: str, access: Access, rate: str, wanted: Wanted, tell: Progress) -> tuple[Seed, StateReader]:
-    """The state of the box at a URL, and who has read it. CannotRun if it is no SARK, or goes away."""
+    """The state of the box at a URL, and who has read it. CannotRun if it is not a SARK, or goes away."""
     try:
         reader = guarded_reader(RateLimit(OverHttp(url, access), rate), tell)
         first = preflight(reader.target, access.verify(access.check(url).hostname or ""))

@@ -107,7 +107,7 @@ def replace_recursively(fields: Input, files: Input) -> Input:
 
 
 def _indexed(value: Any) -> Input | None:
-    """An array by its keys; None for what is none."""
+    """An array by its keys; None for other values."""
     if isinstance(value, list):
         return {str(index): member for index, member in enumerate(value)}
     return value if isinstance(value, dict) else None
@@ -141,7 +141,7 @@ def json_decode(body: bytes) -> Any:
 
 
 def _is_vast(body: bytes) -> bool:
-    """Whether a JSON text has too many arrays or values before it is nested too deep; what is in strings is none."""
+    """Whether a JSON text has too many arrays or values before it is nested too deep; strings do not count."""
     if body.count(b'"') - body.count(b'\\"') > 4 * MOST_VALUES:
         return True
     outside = _STRING.sub(b"", body)

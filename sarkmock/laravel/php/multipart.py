@@ -1,6 +1,6 @@
 """multipart/form-data as PHP's main/rfc1867.c reads it, lenient and in its own ways.
 
-A delimiter is a whole line; what announces none is content. Whatever cannot be read is left out.
+A delimiter is a whole line; a line that announces none is content. Unreadable parts are skipped.
 """
 
 from __future__ import annotations

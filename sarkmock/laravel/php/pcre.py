@@ -50,7 +50,7 @@ def matcher(pattern: str) -> Matcher:
 
 
 def _matches_slowly(search: PatternSearch, octets: bytes) -> bool:
-    """Without JIT. False also where preg_match() returns false: at the backtrack limit, for what is no UTF-8."""
+    """Without JIT. False also where preg_match() returns false: at the backtrack limit, for what is not UTF-8."""
     try:
         return search(octets) is not None
     except pcre2.LibraryError:

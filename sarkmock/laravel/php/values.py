@@ -1,6 +1,6 @@
 """PHP's scalars: how they turn into text and numbers, and when two strings are equal.
 
-PHP strings are bytes. Here they are ``str``; bytes that are no UTF-8 stand in it as PEP 383 surrogates.
+PHP strings are bytes. Here they are ``str``; bytes that are not UTF-8 stand in it as PEP 383 surrogates.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def is_utf8(text: str) -> bool:
 
 
 def length(text: str) -> int:
-    """``mb_strlen``: code points, or for text that is no UTF-8 what the lead bytes promise."""
+    """``mb_strlen``: code points, or for text that is not UTF-8 what the lead bytes promise."""
     return len(text) if is_utf8(text) else _length_by_lead_bytes(to_bytes(text))
 
 

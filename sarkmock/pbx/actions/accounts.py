@@ -19,7 +19,7 @@ STAMP = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)")
 
 
 def login(context: Context) -> Reply:
-    """A new token for whoever knows the password; the user's earlier ones end."""
+    """A new token for a user with the right password; the user's earlier tokens end."""
     tables = context.state.tables
     user = accounts.by_email(tables, php.to_text(context.input["email"]))
     if user is None or not accounts.password_fits(php.to_text(context.input["password"]), user["password"]):

@@ -97,7 +97,7 @@ def restorable_database(image: bytes, database: str) -> Database:
         raise Unrestorable(str(error)) from None
     for table in NEVER_EMPTY:
         if not aside.size(table):
-            raise Unrestorable(f"it is no SARK database: nothing is in its table {table}")
+            raise Unrestorable(f"it is not a SARK database: nothing is in its table {table}")
     return aside
 
 

@@ -30,7 +30,7 @@ def pair_is_complete(context: Context) -> None:
 
 
 def pair_is_new(context: Context) -> None:
-    """A pair that exists is refused under the name ``save``; the message ends in a key that pairs do not have."""
+    """A pair that exists is rejected under the name ``save``; the message ends in a key that pairs do not have."""
     table = crud.table_of(context).name
     if context.state.tables.rows(table, {name: half(context, name) for name in (EXTENSION_COLUMN, RULE_COLUMN)}):
         key = php.to_text(context.input.get("pkey"))

@@ -160,14 +160,14 @@ def row_of(context: Context) -> Row:
 
 
 def key_is_new(context: Context) -> None:
-    """A key that is taken is refused with 422 under the name ``save``."""
+    """A key that is taken is rejected with 422 under the name ``save``."""
     key = context.input.get("pkey")
     if taken(context, key):
         context.refuse("save", f"Duplicate Key - {text('pkey', key)}")
 
 
 def key_is_free(context: Context) -> None:
-    """A key that is taken is refused with 409, once the body is in order."""
+    """A key that is taken is rejected with 409, once the body is in order."""
     if not context.errors and taken(context, context.input.get("pkey")):
         raise Conflict("Key already exists")
 

@@ -35,7 +35,7 @@ class Live:
 
 @dataclass(frozen=True)
 class FileOf:
-    """Stands for a file of some kind, under a name of its own or one that fits."""
+    """Stands for a file of some kind, under its own name or one that fits."""
 
     kind: str
     name: str | None = None
@@ -52,7 +52,7 @@ class Bounds:
 
     accept: Sequence[Any]
     reject: Sequence[Any]
-    fatal: Sequence[Any] = ()  # of which Laravel dies, whatever else is sent
+    fatal: Sequence[Any] = ()  # crash Laravel, with any other fields
     strangers: Sequence[Any] = ()
 
 
