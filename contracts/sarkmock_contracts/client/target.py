@@ -6,6 +6,7 @@ A Target is itself a WSGI application, so that Schemathesis leaves through it to
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from http.client import responses
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -65,6 +66,33 @@ class Target:
         response = self.send(read_environ(environ, self.transport.base)).response
         start_response(f"{response.status} {responses.get(response.status, 'Unknown')}", list(response.headers))
         return [response.body]
+
+
+class CachedReads:
+    """A client that reads each path once within a block `at_once`."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._seen: dict[str, Response] | None = None
+
+    def send(self, request: Request) -> Exchange:
+        return self._client.send(request)
+
+    def get(self, path: str) -> Response:
+        if self._seen is None:
+            return self._client.get(path)
+        if path not in self._seen:
+            self._seen[path] = self._client.get(path)
+        return self._seen[path]
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """A block in which nothing changes."""
+        self._seen = {}
+        try:
+            yield
+        finally:
+            self._seen = None
 
 
 def read_environ(environ: dict[str, Any], base: str) -> Request:

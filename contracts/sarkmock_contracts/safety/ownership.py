@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
 from sarkmock.suite_api import TRIMMED, UploadedFile, read_input, to_text
 
-from ..client.http import Exchange, Request, Response, fill_path
-from ..client.target import Client
+from ..client.http import Request, Response, fill_path
+from ..client.target import CachedReads, Client
 from ..errors import Withheld
 from ..fixtures.keys import Keys
 from ..judge.oracle import verdict
@@ -21,33 +20,6 @@ from ..spec.operation_data import recipe
 from .ledger import Entry, Ledger, Undo, stamp
 from .restorable import Restorable, uploads
 from .routing import Meaning
-
-
-class Looks:
-    """A client that asks each path once while one request is judged: every profile wants to know the same."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._seen: dict[str, Response] | None = None
-
-    def send(self, request: Request) -> Exchange:
-        return self._client.send(request)
-
-    def get(self, path: str) -> Response:
-        if self._seen is None:
-            return self._client.get(path)
-        if path not in self._seen:
-            self._seen[path] = self._client.get(path)
-        return self._seen[path]
-
-    @contextmanager
-    def at_once(self) -> Iterator[None]:
-        """A block in which nothing changes."""
-        self._seen = {}
-        try:
-            yield
-        finally:
-            self._seen = None
 
 
 @dataclass
@@ -63,7 +35,7 @@ class Ownership:
     _live: dict[int, LiveTables] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.client = self._looks = Looks(self.client)
+        self.client = self._looks = CachedReads(self.client)
         self.operations = [operation for contract in self.contracts for operation in contract.operations]
         self.keepers = dict(_keepers(self.contracts))
         self.restorable = Restorable(self.client, self.ledger, self._tables, self._methods)
