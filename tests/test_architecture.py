@@ -19,7 +19,7 @@ SOURCES = sorted([PLUGIN, *(ROOT / "sarkmock").rglob("*.py"), *(ROOT / "contract
 # The ladder of sarkmock/: a unit may import only units of the steps above it in this list.
 LADDER = [
     {"atomic", "redaction", "server.limits", "server.tls", "spec.pointers", "suggest", "ui"},
-    {"spec.data_files", "spec.overlay", "spec.yaml12", "http.replies"},
+    {"spec.data_files", "spec.overlay", "spec.yaml12", "http.replies", "pbx.sql"},
     {"http.cors", "http.web_server"},
     {"laravel.email_address", "pbx.asterisk", "pbx.database", "pbx.pbx_files", "server.http11",
      "spec.profiles"},

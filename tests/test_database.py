@@ -3,8 +3,13 @@
 import sqlite3
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from sarkmock.pbx.database import Database
+from sarkmock.http.engine import Engine, Request
+from sarkmock.http.replies import to_json
+from sarkmock.http.wsgi import render
+from sarkmock.pbx.database import Database, LockedDatabase
 
 
 @pytest.fixture
@@ -93,3 +98,53 @@ def test_rows_that_break_the_layout_are_refused_and_change_nothing(tables):
     with pytest.raises(sqlite3.DatabaseError):
         tables.load(image)
     assert [row["pkey"] for row in tables.rows("cluster")] == ["a"]
+
+
+VALUES = (st.none() | st.integers(-2**63, 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+          | st.text(st.characters(codec="utf-8"), max_size=5)
+          | st.sampled_from(["1.5", "a/b", '"', "\\", "[1]", "null", "\x7f"]))
+
+
+def test_json_of_ordinary_rows_is_by_sqlite(tables):
+    tables.insert("cluster", {"pkey": "a", "abstimeout": "2"})
+    assert tables.as_json("cluster", {}, ("pkey",), ("pkey", "abstimeout")) == '[{"pkey":"a","abstimeout":"2"}]'
+
+
+@settings(max_examples=150, deadline=None)
+@given(rows=st.lists(st.fixed_dictionaries({"desc": VALUES, "stime": VALUES, "z_created": VALUES}), max_size=3))
+def test_json_by_sqlite_is_that_of_the_rows_where_it_is_given(rows):
+    tables, only = Database(), ("id", "desc", "stime", "z_created")
+    for row in rows:
+        tables.insert("holiday", row)
+    text = tables.as_json("holiday", {}, ("id",), only)
+    if text is not None:
+        assert text.replace("/", "\\/").encode() == to_json(tables.rows("holiday", order=("id",), only=only))
+    tables.close()
+
+
+CHANGES = {
+    "insert": lambda tables: tables.insert("cluster", {"pkey": "b"}),
+    "update": lambda tables: tables.update("cluster", "pkey", "a", {"abstimeout": "2"}),
+    "change": lambda tables: tables.change("cluster", {"pkey": "a"}, {"abstimeout": "3"}),
+    "delete": lambda tables: tables.delete("cluster", "pkey", "a"),
+    "remove": lambda tables: tables.remove("cluster", {}),
+    "load": lambda tables: tables.load(Database().dump()),
+    "restore": lambda tables: tables.restore(Database().dump()),
+    "text that is not UTF-8": lambda tables: tables.insert("cluster", {"pkey": "\udcff"}),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_list_is_never_that_of_before_a_change(change):
+    engine = Engine()
+    tables = engine.state.tables
+
+    def listed(encoded):
+        return render(engine.handle(Request("GET", "tenants", encoded=encoded)), "GET")
+
+    tables.insert("cluster", {"pkey": "a"})
+    for _ in range(2):
+        assert listed(True) == listed(False)
+    CHANGES[change](tables)
+    assert listed(True) == listed(False)
+    assert LockedDatabase(tables).changes == tables.changes

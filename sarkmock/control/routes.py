@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,10 +17,10 @@ from sarkmock.control.guard import check_admission, is_allowed_page
 from sarkmock.control.handlers import handler_of
 from sarkmock.control.messages import Asked, ControlError, Text
 from sarkmock.control.mock_control import MockControl
+from sarkmock.http.replies import encode_json
 from sarkmock.suggest import near
 
 AT_ONCE = 8  # items of a list that are encoded in one call
-encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def plane(app: Flask, mock: MockControl) -> None:
@@ -101,15 +100,15 @@ def pieces(value: Any) -> Iterator[str]:
     """JSON, encoded in many small calls: requests to the API are not answered during one call of megabytes."""
     if isinstance(value, dict) and value:
         for number, (name, item) in enumerate(value.items()):
-            yield f"{',' if number else '{'}{encode(name)}:"
+            yield f"{',' if number else '{'}{encode_json(name)}:"
             yield from pieces(item)
         yield "}"
     elif isinstance(value, list) and len(value) > AT_ONCE:
         for start in range(0, len(value), AT_ONCE):
-            yield f"{',' if start else '['}{encode(value[start:start + AT_ONCE])[1:-1]}"
+            yield f"{',' if start else '['}{encode_json(value[start:start + AT_ONCE])[1:-1]}"
         yield "]"
     else:
-        yield encode(value)
+        yield encode_json(value)
 
 
 def unknown_route(app: Flask, error: HTTPException) -> Any:

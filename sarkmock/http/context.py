@@ -17,6 +17,7 @@ class Context:
 
     ``input`` is query, body and files ($request->all()), ``post`` the body alone ($request->post()), both after
     Laravel's trimming; ``row`` is the row that the path names, ``user`` that of the token. Checks add to ``errors``.
+    Where ``encoded`` is set, the body of the reply may be JSON already, as bytes.
     """
 
     operation: Operation
@@ -27,6 +28,7 @@ class Context:
     errors: Errors
     row: Row | None = None
     user: Row | None = None
+    encoded: bool = False
 
     def refuse(self, field: str, message: str) -> None:
         """Add a message to the 422 that will be answered, as Laravel's $validator->errors()->add does."""

@@ -39,7 +39,8 @@ Result = TypeVar("Result")
 class Request:
     """A request as it arrived: path below /api (decoded, no slash at its end), query string and body undecoded.
 
-    ``raw_path`` is the whole path as it was on the wire.
+    ``raw_path`` is the whole path as it was on the wire. With ``encoded`` the body of the reply may be JSON already, as
+    bytes.
     """
 
     method: str
@@ -48,6 +49,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     raw_path: str = ""
+    encoded: bool = False
 
 
 class Program:
@@ -232,7 +234,7 @@ def carry_out(program: Program, state: State, request: Request) -> Reply:
     operation, path = router.find(method, request.path)
     user = GUARDS[operation.guard](sender, state) if operation.guard else None
     row = bind(operation, path, state)
-    context = Context(operation, state, path, everything, post, {}, row, user)
+    context = Context(operation, state, path, everything, post, {}, row, user, request.encoded)
     action, checks = program.plans[operation.id]
     validate(context, checks, program.debug)
     reply = complete(operation, action(context))

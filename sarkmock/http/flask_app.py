@@ -30,6 +30,7 @@ EXTENSION_NAME = "sarkmock"
 FLASK_SIGNALS = (signals.request_started, signals.request_finished, signals.request_tearing_down,
            signals.got_request_exception, signals.appcontext_pushed, signals.appcontext_popped,
            signals.appcontext_tearing_down)
+RECEIVERS = [signal.receivers for signal in FLASK_SIGNALS]
 
 
 class Extension(NamedTuple):
@@ -192,5 +193,4 @@ def is_hooked(app: Flask) -> bool:
     """Whether a request to the API may meet code that is not ours."""
     return bool(app.before_request_funcs or app.after_request_funcs or app.teardown_request_funcs
                 or app.teardown_appcontext_funcs or len(app.url_value_preprocessors) > 1 or "wsgi_app" in vars(app)
-                or any(signal.receivers for signal in FLASK_SIGNALS)
-                or len(app.view_functions) != app.extensions[EXTENSION_NAME].views)
+                or any(RECEIVERS) or len(app.view_functions) != app.extensions[EXTENSION_NAME].views)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -229,6 +230,14 @@ class QueryError(PhpError):
     def worded(self, framework: Framework) -> str:
         template = framework.array_in_query if self.array else framework.query_error
         return template.format(reason=self.message, sql=self.sql)
+
+
+def to_json(value: Any) -> bytes:
+    """PHP's json_encode: no blanks, slashes and everything beyond ASCII escaped."""
+    return encode_json(value).replace("/", "\\/").encode()
+
+
+encode_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 def error_reply(status: int, message: str, exception: str, headers: Mapping[str, str] | None = None) -> Reply:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from urllib.parse import unquote_to_bytes
 from sarkmock.http import web_server
 from sarkmock.http.cors import Cors
 from sarkmock.http.engine import Request
-from sarkmock.http.replies import DELAY, Disturbed, Dropped, Reply, debug_body, part_of
+from sarkmock.http.replies import DELAY, Disturbed, Dropped, Reply, debug_body, part_of, to_json
 from sarkmock.http.web_server import BeforePhp
 from sarkmock.laravel.php import to_number
 from sarkmock.laravel.validation import MALFORMED, is_readable
@@ -151,7 +150,7 @@ def incoming(environ: Environ, path: str, body: bytes) -> Request:
         path = "/" + path  # one more than Request.path may begin with: an empty segment is one
     headers = {"Content-Type": environ.get("CONTENT_TYPE", "")}
     headers |= {name: environ[key] for key, name in PASSED_ON.items() if key in environ}
-    return Request(environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), headers, body, raw)
+    return Request(environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), headers, body, raw, True)
 
 
 def origin(environ: Environ) -> str:
@@ -225,7 +224,7 @@ def error_page(reply: Reply) -> Reply:
 def render(reply: Reply, method: str) -> Answer:
     """The reply on the wire: JSON as Laravel writes it, bytes as they are, nothing for no body."""
     payload = reply.body if isinstance(reply.body, bytes) else b"" if reply.body is None else to_json(reply.body)
-    if HALF in payload and not isinstance(reply.body, bytes) and not is_readable(reply.body):
+    if not isinstance(reply.body, bytes) and HALF in payload and not is_readable(reply.body):
         # a name that is not UTF-8, which the product cannot write as JSON either
         return render(Reply(debug_body(MALFORMED, "InvalidArgumentException"), 500), method)
     status = reply.status or 200
@@ -237,11 +236,3 @@ def render(reply: Reply, method: str) -> Answer:
     if status != HTTPStatus.NO_CONTENT:
         headers["Content-Length"] = str(len(payload))
     return Answer(status, list(headers.items()), b"" if method == "HEAD" else payload)
-
-
-def to_json(value: Any) -> bytes:
-    """PHP's json_encode: no blanks, slashes and everything beyond ASCII escaped."""
-    return encode(value).replace("/", "\\/").encode()
-
-
-encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode

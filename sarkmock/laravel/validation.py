@@ -76,7 +76,7 @@ class Validator:
 
     def check_readable(self, data: Mapping[str, Any]) -> None:
         """PhpError for the first value that is not UTF-8: rules let it pass, but Laravel cannot answer it as JSON."""
-        for field in self._fields:
+        for field in self._fields if not is_readable(data) else ():
             if not is_readable(data.get(field.name)):
                 raise PhpError(MALFORMED, "InvalidArgumentException", field.name)
 

@@ -12,6 +12,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from math import floor
 from typing import Any
 
 from sarkmock.pbx.accounts import USERS, admit_administrator
@@ -207,4 +209,9 @@ def stamps(tables: Database, table: str, stamp: str) -> Row:
 
 def stamp_of(second: float) -> str:
     """An epoch second as SQLite's datetime() writes it: UTC, no zone."""
+    return whole_second(floor(second))
+
+
+@lru_cache(maxsize=8)
+def whole_second(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -152,11 +152,13 @@ class Router:
 
     def __init__(self, operations: Iterable[Operation]) -> None:
         self._literal: dict[tuple[str, ...], dict[str, Operation]] = {}
-        self._templates: dict[int, list[tuple[tuple[str, ...], dict[str, Operation]]]] = {}
+        # By the number of segments and the first of them, which is empty where it is a parameter.
+        self._templates: dict[tuple[int, str], list[tuple[tuple[str, ...], dict[str, Operation]]]] = {}
         for path, methods in _by_path(operations):
             segments = tuple(path.strip("/").split("/"))
             if "{" in path:
-                self._templates.setdefault(len(segments), []).append((segments, methods))
+                first = "" if "{" in segments[0] else segments[0]
+                self._templates.setdefault((len(segments), first), []).append((segments, methods))
             else:
                 self._literal[segments] = methods
         for templates in self._templates.values():
@@ -183,9 +185,10 @@ class Router:
     def _candidates(self, segments: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], dict[str, Operation]]]:
         if segments in self._literal:
             yield segments, self._literal[segments]
-        for template, methods in self._templates.get(len(segments), ()):
-            if all(map(segment_fits, template, segments)):
-                yield template, methods
+        for first in (segments[0], ""):
+            for template, methods in self._templates.get((len(segments), first), ()):
+                if all(map(segment_fits, template, segments)):
+                    yield template, methods
 
 
 def steps(path: str) -> tuple[str, ...]:

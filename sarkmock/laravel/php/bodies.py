@@ -37,10 +37,12 @@ def read_input(method: str, content_type: str, query: str | bytes, body: bytes,
 
     ``trim`` names the blanks that are taken off: the document's ``x-laravel`` says which.
     """
-    asked = clean(parse_query(query.encode("latin-1", "replace") if isinstance(query, str) else query), trim)
+    asked = clean(parse_query(query.encode("latin-1", "replace") if isinstance(query, str) else query),
+                  trim) if query else {}
     fields, files = _read_body(method.upper(), content_type, body)
     post = clean(fields, trim)
-    return replace_recursively(post | asked | post, files), post
+    everything = post | asked | post if asked else dict(post)
+    return replace_recursively(everything, files) if files else everything, post
 
 
 def meant_method(method: str, header: str | None, everything: Input, post: Input) -> str:

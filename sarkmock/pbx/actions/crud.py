@@ -7,16 +7,27 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from sarkmock.http.context import Context
-from sarkmock.http.replies import Conflict, PhpError, QueryError, QueryRefused, Reply
+from sarkmock.http.replies import Conflict, PhpError, QueryError, QueryRefused, Reply, to_json
 from sarkmock.laravel import php
-from sarkmock.pbx.database import Row, quote_name
+from sarkmock.pbx.database import Row
+from sarkmock.pbx.sql import quote_name
 from sarkmock.spec.operations import Table
 
 
 def list_rows(context: Context) -> Reply:
     """All rows of the table, in its order."""
-    table = table_of(context)
-    return Reply(context.state.tables.rows(table.name, table.where, table.order, context.operation.visible))
+    table, tables, visible_names = table_of(context), context.state.tables, context.operation.visible
+
+    def read() -> list[Row]:
+        return tables.rows(table.name, table.where, table.order, visible_names)
+
+    def encode() -> bytes:
+        text = tables.as_json(table.name, table.where, table.order, visible_names)
+        return to_json(read()) if text is None else text.replace("/", "\\/").encode()
+
+    if not context.encoded or tables.has_bytes:
+        return Reply(read())
+    return Reply(tables.remembered((table.name, str(table.where), table.order, visible_names), encode))
 
 
 def show_row(context: Context) -> Reply:
@@ -107,23 +118,28 @@ def insert_row(context: Context, row: Row) -> int:
     stamp = context.state.clock.stamp()
     stamps = {"z_created": stamp, "z_updated": stamp} if table.stamps else {}
     # The stamps are the work of triggers: the statement that is answered does not name them.
-    names, values = ", ".join(map(quote_name, row)), ", ".join(map(bound_text, row.values()))
-    sql = f"insert into {quote_name(table.name)} ({names}) values ({values})"
+    def sql() -> str:
+        names, values = ", ".join(map(quote_name, row)), ", ".join(map(bound_text, row.values()))
+        return f"insert into {quote_name(table.name)} ({names}) values ({values})"
+
     array = next((name for name, value in row.items() if isinstance(value, (list, dict))), None)
     if array is not None:
-        raise QueryError("Array to string conversion", sql, array=True, field=array)
+        raise QueryError("Array to string conversion", sql(), array=True, field=array)
     return guarded_write(lambda: context.state.tables.insert(table.name, {**row, **stamps}), sql)
 
 
-def guarded_write(write: Callable[[], int], sql: str) -> int:
-    """Run a write; what the database refuses is 409, as the product's catch around save() makes it."""
+def guarded_write(write: Callable[[], int], sql: Callable[[], str]) -> int:
+    """Run a write; what the database refuses is 409, as the product's catch around save() makes it.
+
+    ``sql`` is the statement as Laravel shows it, which is wanted then alone.
+    """
     try:
         return write()
     except sqlite3.IntegrityError as error:
         reason = f"SQLSTATE[23000]: Integrity constraint violation: 19 {error}"
     except sqlite3.Error as error:
         reason = f"SQLSTATE[HY000]: General error: {getattr(error, 'sqlite_errorcode', 1)} {error}"
-    raise QueryRefused(QueryError(reason, sql))
+    raise QueryRefused(QueryError(reason, sql()))
 
 
 def bound_text(value: Any) -> str:
@@ -138,8 +154,11 @@ def save_changes(context: Context, before: Mapping[str, Any], row: Row) -> None:
     if changes:
         stamps = {"z_updated": context.state.clock.stamp()} if table.stamps else {}
         key = before[table.key]
-        settings = ", ".join(f"{quote_name(name)} = {bound_text(value)}" for name, value in changes.items())
-        sql = f"update {quote_name(table.name)} set {settings} where {quote_name(table.key)} = {bound_text(key)}"
+
+        def sql() -> str:
+            settings = ", ".join(f"{quote_name(name)} = {bound_text(value)}" for name, value in changes.items())
+            return f"update {quote_name(table.name)} set {settings} where {quote_name(table.key)} = {bound_text(key)}"
+
         guarded_write(lambda: context.state.tables.update(table.name, table.key, key, {**changes, **stamps}), sql)
 
 
