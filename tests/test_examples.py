@@ -5,7 +5,7 @@ import sys
 import fakeredis
 import pytest
 import redis
-from sarkmock_contracts.checks.replay import check_examples
+from sarkmock_contracts.checks.smoke import check_examples
 from sarkmock_contracts.client.http import Request, with_json
 from sarkmock_contracts.errors import CannotRun
 from sarkmock_contracts.judge.examples import Examples, open_database

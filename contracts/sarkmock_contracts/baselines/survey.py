@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..checks.reads import standing
+from ..checks.smoke import standing
 from ..client.http import Exchange, Request, Response, fill_path
 from ..client.target import Client
 from ..errors import Withheld

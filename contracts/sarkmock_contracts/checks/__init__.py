@@ -19,12 +19,9 @@ from . import (
     authentication,
     boundaries,
     boundary_sweep,
-    document,
     links,
     minimal_rules,
     protocol,
-    reads,
-    replay,
     scenarios,
     smoke,
     stateful,
@@ -181,9 +178,9 @@ def run_openapi_core(run: Run, operation: Operation) -> None:
 
 
 CHECKS = (
-    Check("document", "the tables fit the document", document.check_document, once),
-    Check("reads", "every operation that only reads", reads.check_read, reading),
-    Check("replay", "requests that found something before", replay.check_examples, operations),
+    Check("document", "the tables fit the document", smoke.check_document, once),
+    Check("reads", "every operation that only reads", smoke.check_read, reading),
+    Check("replay", "requests that found something before", smoke.check_examples, operations),
     Check("rules", "every rule, accepting and refusing", minimal_rules.check_rules, with_rules, ("stored",)),
     Check("undocumented-paths", "paths that are not documented", undocumented.check_strange_paths, once,
           ("unknown-path",), whole=True),

@@ -1,13 +1,20 @@
-"""Every operation, asked as the document says, succeeds; and what stops the PBX stops it, until it is started again."""
+"""The simplest checks: the document itself, every read, requests of earlier findings, every operation once."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sarkmock.suite_api import Operation
 
-from ..client.http import Exchange, Request
+from ..client.http import Exchange, Request, fill_path
+from ..errors import NoBounds
+from ..fixtures.rows import Parameters
 from ..judge.conformance import Problem
 from ..run import Run
-from ..spec.operation_data import open_fields
+from ..spec.boundary_values import bounds_of
+from ..spec.contract import Contract
+from ..spec.live_tables import LiveTables
+from ..spec.operation_data import open_fields, recipe
 
 
 def check_answers(run: Run, operation: Operation) -> None:
@@ -74,3 +81,55 @@ def command(run: Run, operation: Operation, status: int) -> None:
 
 def tell(run: Run, operation: str, kind: str, text: str, *evidence: Exchange) -> None:
     run.report(operation, Problem("run-state", "", kind, text), *evidence)
+
+
+def check_read(run: Run, operation: Operation) -> None:
+    """One GET; the exchange is judged as every exchange is. Lists are kept, for the keys of their rows."""
+    if operation.table is not None and not operation.parameters:
+        run.live.rows(operation.table.name)
+    path = readable_path(run, operation)
+    if path is not None and not was_answered(run, operation):
+        run.send(Request("GET", path))
+
+
+def was_answered(run: Run, operation: Operation) -> bool:
+    """Whether an answer was judged already."""
+    return run.coverage.statuses[operation.id, operation.status] > 0
+
+
+def readable_path(run: Run, operation: Operation) -> str | None:
+    """The path of something that is there; None where there is nothing to read."""
+    if not operation.parameters:
+        return operation.path
+    parameters = standing(run.contract, run.live, operation)
+    return fill_path(operation.path, parameters) if parameters else None
+
+
+def standing(contract: Contract, live: LiveTables, operation: Operation) -> Parameters:
+    """The path of the first row that a list shows, or that of an operation without a row or a file to create first."""
+    if operation.table is not None:
+        keys = live.keys(operation.table.name, operation.table.key)
+        return {operation.parameters[0]: keys[0]} if keys else {}
+    files = recipe("uploaded", operation.id) or any(link.target == operation.id for link in contract.links)
+    return {} if files else dict(recipe("parameters", operation.id)) or contract.examples(operation)
+
+
+def check_examples(run: Run, operation: Operation) -> None:
+    """Every stored request of an operation."""
+    for request in run.examples.requests(operation.id):
+        ours = operation.parameters and operation.hazard != "read"
+        run.send(replace(request, path=run.fixtures.request(operation).path) if ours else request)
+
+
+def check_document(run: Run) -> None:
+    """Every rule has boundary values, and every link leads to an operation."""
+    missing = []
+    for operation in run.contract.operations:
+        for name, rules in operation.rules.items():
+            try:
+                bounds_of(rules)
+            except NoBounds as error:
+                missing.append(f"{operation.id} {name}: no boundary values for {error}")
+    missing += [f"{link.source}: the link {link.name} leads to no operation"
+                for link in run.contract.links if link.target not in run.contract.by_id]
+    assert not missing, "\n".join(missing)
