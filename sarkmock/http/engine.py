@@ -245,11 +245,12 @@ def carry_out(program: Program, state: State, request: Request) -> Reply:
 
 def method_of_request(program: Program, request: Request, everything: dict[str, Any], post: dict[str, Any]) -> str:
     """The method that overrides a POST."""
-    named = request.headers.get("X-HTTP-Method-Override")
+    named = request.headers.get("X-HTTP-Method-Override", "")
     if program.framework.method_override == "lenient" or request.method != "POST":
         return php.meant_method(request.method, named, everything, post)
-    return named.upper() if named else php.named_method(request.headers.get("Content-Type", ""), request.query,
-                                                        request.body)
+    if php.is_truthy(named):
+        return named.upper()
+    return php.named_method(request.headers.get("Content-Type", ""), request.query, request.body)
 
 
 def crashed(program: Program, error: PhpError) -> Reply:

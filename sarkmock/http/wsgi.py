@@ -19,7 +19,7 @@ from sarkmock.http.cors import Cors
 from sarkmock.http.engine import Request
 from sarkmock.http.replies import DELAY, Disturbed, Dropped, Reply, debug_body, part_of, to_json
 from sarkmock.http.web_server import BeforePhp
-from sarkmock.laravel.php import to_number
+from sarkmock.laravel.php import is_truthy, to_number
 from sarkmock.laravel.validation import MALFORMED, is_readable
 
 API_PATH = "/api"
@@ -170,10 +170,13 @@ def body_of(environ: Environ) -> bytes:
 
 
 def wants_json(environ: Environ) -> bool:
-    """Laravel's expectsJson(): the client likes a JSON type best, or is a script in a page that takes any."""
+    """Laravel's expectsJson(): the client likes a JSON type best, or is a script in a page that takes any.
+
+    A script that says X-PJAX is after a page.
+    """
     best = liked_best(environ.get("HTTP_ACCEPT", ""))
     if best in ANYTHING and environ.get("HTTP_X_REQUESTED_WITH") == "XMLHttpRequest":
-        return True
+        return not is_truthy(environ.get("HTTP_X_PJAX", ""))
     return "/json" in best or "+json" in best
 
 

@@ -14,7 +14,15 @@ from typing import Any
 
 from sarkmock.http.replies import PhpError
 from sarkmock.laravel.php.multipart import MOST_FIELDS, boundary_of, form_parts
-from sarkmock.laravel.php.values import INT_MAX, INT_MIN, MEMORY_EXHAUSTED, UploadedFile, from_bytes, without_blanks
+from sarkmock.laravel.php.values import (
+    INT_MAX,
+    INT_MIN,
+    MEMORY_EXHAUSTED,
+    UploadedFile,
+    from_bytes,
+    is_truthy,
+    without_blanks,
+)
 
 Input = dict[str, Any]
 
@@ -49,7 +57,7 @@ def meant_method(method: str, header: str | None, everything: Input, post: Input
     """Symfony's getMethod(): a POST may name another method, in X-HTTP-Method-Override or as ``_method``."""
     if method != "POST":
         return method.upper()
-    named = header or post.get("_method", everything.get("_method"))
+    named = header if is_truthy(header or "") else post.get("_method", everything.get("_method"))
     return named.upper() if isinstance(named, str) else method
 
 

@@ -17,7 +17,7 @@ TRIMMED = " \t\n\r\0\x0b"  # what trim() takes off; not form feed, not Unicode's
 # PCRE's \s of Unicode, the zero width space and the byte order mark: what Laravel 9 and later take off.
 _UNICODE = "".join(map(chr, (*range(9, 14), 0x20, 0x85, 0xA0, 0x1680, 0x180E, *range(0x2000, 0x200C), 0x2028, 0x2029,
                              0x202F, 0x205F, 0x3000, 0xFEFF)))
-BLANKS_OF_TRIM = {"ascii": TRIMMED, "unicode": _UNICODE, "unicode-marks": _UNICODE + "\u200e"}
+BLANKS_OF_TRIM = {"ascii": TRIMMED, "unicode": _UNICODE, "unicode-marks": _UNICODE + "\u200e\0"}
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 MEMORY_EXHAUSTED = "Allowed memory size of 134217728 bytes exhausted (tried to allocate 67108872 bytes)"
 TEMPORARY_FILE = "/tmp/phpUpload"  # what PHP would call an uploaded file; nothing is stored there
@@ -97,6 +97,10 @@ def trim(text: str) -> str:
 def without_blanks(text: str, blanks: str) -> str:
     """Laravel's TrimStrings; text that is not UTF-8 is left to PHP's trim()."""
     return text.strip(BLANKS_OF_TRIM[blanks] if is_utf8(text) else TRIMMED)
+
+
+def is_truthy(text: str) -> bool:
+    return text not in ("", "0")
 
 
 def to_number(text: str) -> int | float | None:

@@ -17,8 +17,11 @@ def exists_rule(rule: Rule) -> Test:
     """``exists:table,column``; without a column the field's own name is the column."""
     table, *columns = rule.parameters[:2]
     column = columns[0] if columns and columns[0] != "NULL" else rule.field
+    others = len(rule.parameters[2:])  # pairs of a column and what is wanted in it
 
     def passes(value: Any, tables: Tables) -> bool:
+        if others % 2:
+            raise PhpError(f"Undefined array key {others}")
         if isinstance(value, (list, dict)):
             members = distinct(list(value.values() if isinstance(value, dict) else value))
             return all(member is not None and is_found(tables, table, column, member) for member in members)

@@ -136,7 +136,8 @@ def guarded_write(write: Callable[[], int], sql: Callable[[], str]) -> int:
     try:
         return write()
     except sqlite3.IntegrityError as error:
-        reason = f"SQLSTATE[23000]: Integrity constraint violation: 19 {error}"
+        spelt = str(error).replace("ipphone.", "IPphone.")  # as the product's layout has it, not its statements
+        reason = f"SQLSTATE[23000]: Integrity constraint violation: 19 {spelt}"
     except sqlite3.Error as error:
         reason = f"SQLSTATE[HY000]: General error: {getattr(error, 'sqlite_errorcode', 1)} {error}"
     raise QueryRefused(QueryError(reason, sql()))

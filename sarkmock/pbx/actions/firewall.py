@@ -66,8 +66,10 @@ def store_and_check(family: Family, context: Context) -> Reply:
 
 
 def save_rules(family: Family, context: Context) -> Reply:
-    """Stores the rules, one element per line."""
+    """Stores the rules, one element per line. To PHP, an uploaded file is an object that has nothing in it."""
     given = context.input["rules"]
+    if isinstance(given, php.UploadedFile):
+        given = []
     if not isinstance(given, (list, dict)):
         raise PhpError(f"foreach() argument must be of type array|object, {php_type(given)} given", field="rules")
     content = "".join(f"{php.to_text(element)}\n" for element in elements(given))

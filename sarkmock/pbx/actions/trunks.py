@@ -22,25 +22,30 @@ DOMAIN = re.compile(r"([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}\.?", 
 def create_trunk(context: Context) -> Reply:
     """A new trunk; its technology is that of its carrier."""
     row = named_trunk(context)
-    row["technology"] = "IAX2" if row["carrier"] == "GeneralIAX2" else "SIP"
-    return crud.store_row(context, row)
+    row["technology"] = "IAX2" if row.get("carrier") == "GeneralIAX2" else "SIP"
+    return crud.store_row(context, with_stanzas(context, row))
 
 
 def create_trunk_with_slip(context: Context) -> Reply:
     """The published product writes an IAX2 trunk's peer name over its technology, and then its lists miss the trunk."""
     row = named_trunk(context)
-    row["technology"] = row["peername"] if row["carrier"] == "GeneralIAX2" else "SIP"
-    return crud.store_row(context, row)
+    row["technology"] = row["peername"] if row.get("carrier") == "GeneralIAX2" else "SIP"
+    return crud.store_row(context, with_stanzas(context, row))
 
 
 def named_trunk(context: Context) -> Row:
-    """A new row with names (a trunk's is its peer's, a peer's is its user's) and the carrier's Asterisk stanzas."""
+    """A new row with names: a trunk's is its peer's, a peer's is its user's."""
     row = crud.new_row(context)
     crud.fill(context, row)
     if row.get("peername") in (None, "", "0"):  # PHP: empty()
         row["peername"] = row.get("username")
     if row.get("trunkname") in (None, "", "0"):
         row["trunkname"] = row["peername"]
+    return row
+
+
+def with_stanzas(context: Context, row: Row) -> Row:
+    """The row with its carrier's Asterisk stanzas, which the product sets last: its SQL shows the order."""
     carrier = context.state.tables.first("carrier", "pkey", row.get("carrier"))
     if carrier is None:
         raise PhpError('Attempt to read property "sipiaxpeer" on null', field="carrier")
