@@ -159,7 +159,7 @@ def test_the_command_writes_a_file_or_prints(tmp_path: Path) -> None:
     assert sarkmock("export", "http", "--base-url", BASE + "/", "-o", str(file)).stdout == ""
     assert file.read_text() == exported("http", "documented")
     assert sarkmock("export", "curl", "--base-url", BASE, "--profile", "shipped").stdout == exported("curl", "shipped")
-    assert "'soap' is not one of 'postman', 'http', 'curl'" in mistake("export", "soap")
+    assert "'soap' is not one of 'postman', 'http', 'curl', 'openapi-python-client'" in mistake("export", "soap")
     assert "No such file or directory" in mistake("export", "curl", "-o", str(tmp_path / "no" / "file"))
 
 

@@ -103,3 +103,21 @@ def test_a_mistake_in_the_document_is_told_with_its_file(tmp_path, file, old, ne
     broken.write_text(broken.read_text().replace(old, new, 1))
     with pytest.raises(FileError, match=problem):
         loading.bundle(tmp_path / "openapi" / "openapi.yaml")
+
+
+@pytest.mark.parametrize("profile", profiles.profiles())
+def test_a_default_belongs_to_one_type(profile):
+    """Generators give each type of a list the default of all; `anyOf` has no such place. A list of one is a type."""
+    def lists(node):
+        if isinstance(node, dict):
+            if isinstance(node.get("type"), list):
+                yield [kind for kind in node["type"] if kind != "null"], "default" in node
+            for value in node.values():
+                yield from lists(value)
+        elif isinstance(node, list):
+            for value in node:
+                yield from lists(value)
+
+    found = list(lists(loading.load(profile)))
+    assert found
+    assert [kinds for kinds, has_default in found if not kinds or (has_default and len(kinds) > 1)] == []

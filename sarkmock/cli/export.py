@@ -1,4 +1,4 @@
-"""`sarkmock export`: the document for tools that send requests."""
+"""`sarkmock export`: the document for tools that send requests, and a configuration for one that generates a client."""
 
 from __future__ import annotations
 
@@ -27,11 +27,14 @@ def export(form: str, profile: str, base_url: str, output: Path | None) -> None:
     FORM is postman (a collection, format 2.1), http (REST Client, JetBrains), curl (a shell script) or bruno (a
     folder). What could hurt a PBX is in it, but is not sent unless you decide so: the file itself says how.
 
+    openapi-python-client is the configuration with which that tool generates a complete client from `sarkmock spec`.
+
     \b
     Examples:
         sarkmock export postman -o sark.postman_collection.json
         sarkmock export http --base-url https://pbx.example:44300/api -o sark.http
         sarkmock export curl | less
+        sarkmock export openapi-python-client -o config.yaml
         sarkmock export bruno -o sark-bruno && cd sark-bruno && bru run --env box
     """
     if "://" not in base_url:

@@ -7,8 +7,9 @@ from sarkmock.export.bruno import as_bruno
 from sarkmock.export.curl import as_curl
 from sarkmock.export.http import as_http
 from sarkmock.export.postman import as_postman
+from sarkmock.export.python_client import as_python_client
 
-TEXT_FORMS = {"postman": as_postman, "http": as_http, "curl": as_curl}
+TEXT_FORMS = {"postman": as_postman, "http": as_http, "curl": as_curl, "openapi-python-client": as_python_client}
 FOLDER_FORMS = {"bruno": as_bruno}  # many files: text by path
 
-__all__ = ["FOLDER_FORMS", "TEXT_FORMS", "as_bruno", "as_curl", "as_http", "as_postman"]
+__all__ = ["FOLDER_FORMS", "TEXT_FORMS", "as_bruno", "as_curl", "as_http", "as_postman", "as_python_client"]

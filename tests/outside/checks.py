@@ -1,15 +1,12 @@
-"""Foreign tools read the document and make clients of it that work; `tox -e outside` installs and runs them.
+"""Foreign tools read the document and send what is exported; `tox -e outside` installs and runs them.
 
 Not named test_*, so that a plain `pytest tests` does without them.
 """
 
 from __future__ import annotations
 
-import importlib
 import json
-import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -18,58 +15,22 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 import requests
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from sarkmock import SarkMock, load_seed, profiles
+from sarkmock import load_seed
 from sarkmock.export.requests import Exported, exported
 from sarkmock.spec import yaml12
 from sarkmock.suite_api import compile_document, load
-
-HERE = Path(__file__).parent
-TOOLS = HERE / "node_modules" / ".bin"
-PROFILES = profiles()
-TOKEN = "1|0123456789abcdef"
-
-
-@pytest.fixture(scope="session", params=PROFILES)
-def document(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return written(request.param, tmp_path_factory.mktemp(request.param))
-
-
-@pytest.fixture(scope="session")
-def documented(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return written("documented", tmp_path_factory.mktemp("clients"))
-
-
-def written(profile: str, directory: Path) -> Path:
-    """What `sarkmock spec` prints, in a file."""
-    file = directory / f"{profile}.yaml"
-    file.write_text(run([sys.executable, "-m", "sarkmock", "spec", "--profile", profile]), encoding="utf-8")
-    return file
-
-
-@pytest.fixture
-def mock() -> Iterator[str]:
-    """The base URL of a running mock."""
-    with mocked("documented", "factory") as url:
-        yield url
+from tests.outside.tools import HERE, PROFILES, TOKEN, TOOLS, mocked, run, written
 
 
 def rules(tool: str, document: Path) -> str:
     """The configuration of a linter."""
     return f"{tool}.yaml" if document.stem == "documented" else f"{tool}-product.yaml"
-
-
-def run(command: list[str], directory: Path = HERE) -> str:
-    """What a command printed; the test fails with all of it if the command does."""
-    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, f"{command[0]} failed\n{done.stdout}\n{done.stderr}"
-    return done.stdout
 
 
 def test_it_is_openapi_3_1(document: Path) -> None:
@@ -86,29 +47,6 @@ def test_redocly_finds_nothing(document: Path) -> None:
 def test_spectral_finds_nothing(document: Path) -> None:
     command = [str(TOOLS / "spectral"), "lint", str(document)]
     run([*command, "--ruleset", rules("spectral", document), "--fail-severity", "hint"])
-
-
-def test_a_typescript_client_works(documented: Path, mock: str) -> None:
-    work = shutil.copytree(HERE, documented.parent / "typescript", symlinks=True,
-                           ignore=shutil.ignore_patterns("node_modules", "*.py"))
-    (work / "node_modules").symlink_to(HERE / "node_modules")
-    run([str(TOOLS / "openapi-typescript"), str(documented), "-o", str(work / "api.d.ts")])
-    run([str(TOOLS / "tsc"), "--project", str(work)], work)
-    run(["node", str(work / "made" / "client.js"), mock], work)
-
-
-def test_a_python_client_works(python_client: ModuleType, mock: str) -> None:
-    models, tenants = python_client.models, PythonTenants(python_client, mock)
-    created = tenants("create", body=models.TenantCreate(pkey="acme", description="Acme", chanmax=5))
-    assert (created.pkey, created.chanmax) == ("acme", "5")
-    assert [tenant.pkey for tenant in tenants("list")] == ["acme", "default"]
-    changed = tenants("update", tenant="acme", body=models.TenantUpdate(description="Acme Ltd"))
-    assert changed.description == "Acme Ltd"
-    refused = tenants("update", tenant="acme", body=models.TenantUpdate(operator="x"))
-    assert refused.to_dict() == {"operator": ["The operator must be an integer."]}
-    assert tenants("show", tenant="acme").description == "Acme Ltd"
-    tenants("delete", tenant="acme")
-    assert tenants("show", tenant="acme").reason == "Not Found!"
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -224,37 +162,3 @@ def proxied(document: Path, upstream: str) -> Iterator[str]:
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
-
-
-@contextmanager
-def mocked(profile: str, seed: str = "demo") -> Iterator[str]:
-    """The base URL of a mock of a profile; the seed of an office has something in every list."""
-    with SarkMock(profile=profile, seed=seed, tls=False, api_token=TOKEN) as mock:
-        yield mock.url
-
-
-
-
-class PythonTenants:
-    """The generated functions of the section Tenants, called by the verb in their name."""
-
-    def __init__(self, package: ModuleType, url: str) -> None:
-        self.package, self.client = package.__name__, package.Client(base_url=url)
-
-    def __call__(self, verb: str, **arguments: Any) -> Any:
-        module = importlib.import_module(f"{self.package}.api.tenants.tenants_{verb}")
-        return module.sync_detailed(client=self.client, **arguments).parsed
-
-
-@pytest.fixture
-def python_client(documented: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The package that openapi-python-client makes of the document, without a warning."""
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    output = documented.parent / "sarkclient"
-    command = ["openapi-python-client", "generate", "--path", str(documented), "--output-path", str(output)]
-    report = run([*command, "--meta", "none", "--config", "python-client.yaml", "--overwrite", "--fail-on-warning"])
-    assert "Warning" not in report
-    monkeypatch.syspath_prepend(str(output.parent))
-    package = importlib.import_module("sarkclient")
-    package.models = importlib.import_module("sarkclient.models")  # type: ignore[attr-defined]
-    return package

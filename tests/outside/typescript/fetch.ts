@@ -1,17 +1,9 @@
-// A small client, made from the document alone: creates, lists, shows, changes and deletes a tenant.
+// What openapi-typescript generates, at work with openapi-fetch: creates, lists, shows, changes and deletes a tenant.
 import createClient from "openapi-fetch";
 import type { paths } from "./api.js";
+import { expect, url } from "./expect.js";
 
-declare const process: { argv: string[]; exit(code: number): never };
-
-const client = createClient<paths>({ baseUrl: process.argv[2] ?? "" });
-
-function expect(holds: boolean, what: string): void {
-  if (!holds) {
-    console.error(what);
-    process.exit(1);
-  }
-}
+const client = createClient<paths>({ baseUrl: url });
 
 const created = await client.POST("/tenants", { body: { pkey: "acme", description: "Acme", chanmax: 5 } });
 expect(created.response.status === 201 && created.data?.chanmax === "5", "create");
