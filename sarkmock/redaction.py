@@ -29,7 +29,7 @@ _PATTERNS = (
     re.compile(rf'(?P<name>\b(?:{_NAME})\s*+=>?\s*+)[^\s&;,"\'\\\])}}]++', re.IGNORECASE),
     re.compile(rf'(?P<name>name="(?:{_NAME})"\r?\n(?:[^\r\n]++\r?\n){{0,20}}+\r?\n)[^\r\n]*+', re.IGNORECASE),
     re.compile(rf"(?P<name>\b(?:{_HEADER})\s*+:\s*+)[^\r\n'\"]++", re.IGNORECASE),
-    re.compile(r"(?P<name>\bbearer\s++)[\w.~+/=-]++", re.IGNORECASE),
+    re.compile(r"(?P<name>\bbearer\s++)[\w.~+/=|-]++", re.IGNORECASE),
 )
 _USER = re.compile(r"""(?<![a-z0-9+.-])([a-z][a-z0-9+.-]{0,20}+://)([^\s/?#"'<>\\]++)""", re.IGNORECASE)
 _SCHEME = re.compile(r"""[\"'(]*+(?:[a-z][a-z0-9+.:-]*:)?//""", re.IGNORECASE)

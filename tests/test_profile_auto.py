@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sarkmock_contracts.client.transports import Access
 from sarkmock_contracts.errors import CannotRun
 from sarkmock_contracts.run import AUTO, NoWatcher, open_run
 from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.safety.fingerprint import telling_reads
+from sarkmock_contracts.safety.guards import Caution
 
 from sarkmock import SarkMock
 from sarkmock.suite_api import profiles
@@ -72,9 +73,51 @@ def test_a_version_is_asked_of_a_target_alone(more: dict[str, object]) -> None:
         open_run(options_for(box, **more))
 
 
-def test_a_box_that_wants_a_token_says_so_and_how_to_give_one() -> None:
+WANTED = "this SARK wants an administrator's token: --token-env NAME, or --login USER"
+UNKNOWN_TOKEN = "--token-env BOX: this SARK does not accept the token; it was revoked, has expired, or is another's"
+WORKER = {"name": "Mary", "email": "mary@example.com", "password": "x"}
+
+
+@pytest.fixture(scope="module")
+def closed() -> Iterator[SarkMock]:
+    """A box that lets nobody in without a token."""
     with SarkMock(profile="L11", tls=False) as box:
-        command = [sys.executable, "-m", "sarkmock", "check", box.url, "--profile", AUTO]
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert ended.returncode == 2
-    assert "wants an administrator's token: --token-env NAME, or --login USER" in ended.stderr
+        yield box
+
+
+def refusal(box: SarkMock, url: str, **access: object) -> str:
+    """Why no run begins at a URL; at most ten requests find out, all of them reads."""
+    box.requests.clear()
+    caution = Caution(access=Access(**access))  # type: ignore[arg-type]
+    with pytest.raises(CannotRun) as told:
+        open_run(RunOptions(profile=AUTO, url=url, caution=caution))
+    assert len(box.requests) <= MOST
+    assert {request.method for request in box.requests} <= {"GET", "OPTIONS"}
+    return str(told.value)
+
+
+@pytest.mark.parametrize(("base", "said"), [
+    ("/api", f"{{url}}: {WANTED}"), ("/api/", f"{{url}}: {WANTED}"),
+    ("", f"no API at the base path /; it is at {{url}}, and {WANTED}"),
+    ("/v1", f"no API at the base path /v1; it is at {{url}}, and {WANTED}"),
+    ("/api/v1", f"no API at the base path /api/v1; it is at {{url}}, and {WANTED}"),
+    ("/api/api", f"no API at the base path /api/api; it is at {{url}}, and {WANTED}")])
+def test_a_box_that_wants_a_token_says_so_and_how_to_give_one(closed: SarkMock, base: str, said: str) -> None:
+    assert refusal(closed, closed.url.removesuffix("/api") + base).endswith(said.format(url=closed.url))
+
+
+@pytest.mark.parametrize(("token", "said"), [
+    ("9|nosuchtoken", UNKNOWN_TOKEN),
+    ("nobar", "--token-env BOX: not a token of this SARK's, which look like 1|SECRET"),
+    ("{mary}", "--token-env BOX: mary@example.com is not an administrator of this SARK, which lets no others in")])
+def test_a_token_that_does_not_open_the_box_says_why(closed: SarkMock, monkeypatch: pytest.MonkeyPatch, token: str,
+                                                     said: str) -> None:
+    closed.reset()
+    made = closed.session().post(closed.url + "/auth/register", json=WORKER, headers=closed.headers).json()
+    monkeypatch.setenv("BOX", token.format(mary=made["accessToken"]))
+    assert refusal(closed, closed.url, token_env="BOX") == f"{closed.url}: {said}"
+
+
+def test_a_header_is_named_where_it_gives_the_token(closed: SarkMock) -> None:
+    said = refusal(closed, closed.url, headers=("Authorization: Bearer 9|nosuchtoken",))
+    assert said == f"{closed.url}: {UNKNOWN_TOKEN.replace('--token-env BOX', '--header Authorization')}"

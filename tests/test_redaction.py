@@ -22,6 +22,7 @@ SECRET = "s3cr3t-Wort"
         f"secret=>{SECRET}",
         f"Authorization: Bearer {SECRET}",
         f"curl -H 'Authorization: Bearer {SECRET}' https://x/api",
+        f"a header of Bearer 7|{SECRET} was sent",
         f"Cookie: a={SECRET}; b=2",
         f'curl --data-binary \'{{"disapass": "{SECRET}"}}\'',
         f'"{{\\"LDAPPASS\\": \\"{SECRET}\\"}}"',

@@ -70,17 +70,11 @@ def runs(command: Command) -> Command:
 def logs_in(command: Command) -> Command:
     """A command that may log in to its target first; it is logged out in any case."""
     @wraps(command)
-    def run(*, login: str | None, **values: Any) -> Any:
-        if login is None:
-            return command(**values)
-        from .client.login import logged_in
-        from .run_options import caution_of
+    def run(**values: Any) -> Any:
+        from .run_options import signed_in
 
-        url = values.get("url") or values.get("after")
-        if url is None or "://" not in url:
-            raise click.UsageError("--login goes with the URL of a target")
-        with logged_in(url, caution_of(values).access, login) as access:
-            return command(**{**values, "token_env": access.token_env})
+        with signed_in(values.get("url") or values.get("after"), values) as values:
+            return command(**values)
     return run
 
 
@@ -135,7 +129,7 @@ def check(url: str | None, processes: str | None, **values: Any) -> int:
 @click.argument("ledger", type=FILE_PATH)
 @takes("rate", "login", "header")
 @runs
-def cleanup(ledger: Path, rate: str, login: str | None, header: tuple[str, ...]) -> int:
+def cleanup(ledger: Path, rate: str, login: str | None, password_env: str | None, header: tuple[str, ...]) -> int:
     """Remove what a run that was killed has left on a target.
 
     LEDGER is the file that `sarkmock check` named when it began. It says where the target is and how it is reached.
@@ -151,7 +145,7 @@ def cleanup(ledger: Path, rate: str, login: str | None, header: tuple[str, ...])
     """
     from .safety.finishing import finish
 
-    left = finish(ledger, rate, header, login)
+    left = finish(ledger, rate, header, login, password_env)
     report_residue(left)
     click.echo(f"{ledger}: {f'{len(left)} things are not as they were' if left else 'all is as it was'}")
     return 1 if left else 0
@@ -184,6 +178,7 @@ def baseline(url: str, output: Path, depth: str, force: bool, plan: bool, **valu
         sarkmock baseline https://pbx.example:44300/api -o before.sark --allow-writes --plan
     """
     from .baselines import commands
+    from .errors import StaysAway
 
     wish = wish_for(url, values, depth=depth, **{name: values[name] for name in ("rate", "budget", "max_time", "only")})
     if plan:
@@ -192,8 +187,9 @@ def baseline(url: str, output: Path, depth: str, force: bool, plan: bool, **valu
         return 0
     try:
         found = commands.record_baseline(wish, output, force)
-    except KeyboardInterrupt:
-        click.echo("interrupted; the same command resumes the recording", err=True)
+    except (KeyboardInterrupt, StaysAway) as ended:
+        why = "interrupted" if isinstance(ended, KeyboardInterrupt) else "stopped"
+        click.echo(f"{why}; the same command resumes the recording", err=True)
         raise
     tell_lines("not tested", found.unasked)
     report_residue(found.troubles)

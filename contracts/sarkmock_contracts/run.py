@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from sarkmock.suite_api import BASE, Deviation, Engine, Operation, api_application, deviations, load, profiles
 
+from .client.admission import Admission
 from .client.budget import Budget, Speed, parse_seconds
 from .client.har import Cassette, CassetteRecorder
 from .client.http import Exchange, Request, Response
@@ -19,7 +20,7 @@ from .client.interrupts import Interrupts
 from .client.rate_limit import RateLimit, Timer
 from .client.target import Client, Target
 from .client.transports import InProcess, Layer, OverHttp, SignedIn, Transport
-from .errors import CannotRun, NewFindings, Unanswered, Unavailable, Withheld
+from .errors import CannotRun, NewFindings, StaysAway, Unanswered, Unavailable, Withheld
 from .fixtures.rows import Fixtures
 from .judge.allowlist import Accepted
 from .judge.attribution import concerns, known_deviations
@@ -34,7 +35,7 @@ from .safety import target_snapshot
 from .safety.fingerprint import Fingerprint, fingerprint
 from .safety.gate import Gate
 from .safety.guards import Safety
-from .safety.preflight import preflight
+from .safety.preflight import preflight, why_shut_out
 from .safety.retry_safety import is_undone
 from .spec.contract import Contract, in_section
 from .spec.live_tables import LiveTables
@@ -77,7 +78,8 @@ class Run:
         self.target = Target(self._way_out(transport, clock))
         self.live = self.tables()
         lists = Lists((), accepted or Accepted(), self.options.strict)
-        self.judge = Judge(contract, self.live, self, lists, self.options.only, self.version, self.options.profile)
+        self.judge = Judge(contract, self.live, self, lists, self.options.only, self.version, self.options.profile,
+                           self.confirm)
         self.identify(Fingerprint())
         texts, spared = (self.safety.keys, self.safety.spared) if self.safety else (None, None)
         self.fixtures = Fixtures(contract, self, self.live, texts, spared)
@@ -97,8 +99,9 @@ class Run:
         recorder = CassetteRecorder(transport, self.cassette) if self.cassette else transport
         if self.safety is None:
             return Interrupts(Budget(recorder, *limits))
-        return Interrupts(Budget(self.safety.gate(RateLimit(
-            recorder, self.options.rate, clock, self._may_repeat, self.watcher.waiting)), *limits))
+        limited = RateLimit(recorder, self.options.rate, clock, self._may_repeat, self.watcher.waiting)
+        admitted = Admission(limited, why_shut_out) if self.options.caution.access.credential else limited
+        return Interrupts(Budget(self.safety.gate(admitted), *limits))
 
     # sending
 
@@ -127,22 +130,31 @@ class Run:
         """A case: NewFindings if it adds a finding for which the run fails. What it made is removed at its end."""
         with self.findings.fresh() as found:
             try:
-                yield
+                try:
+                    yield
+                finally:
+                    with self.budget.removing():
+                        self.fixtures.sweep()
             except Withheld:
                 pass  # the gate counts them
             except Unavailable as reason:
                 self.gaps.unavailable.add(str(reason))
             except Unanswered as reason:
                 self.gaps.unanswered.append(str(reason))
-            finally:
-                with self.budget.removing():
-                    self.fixtures.sweep()
+            except StaysAway as reason:
+                self.gaps.stopped = str(reason)
         news = [finding for finding in found if self.judge.is_new(finding)]
         for finding in news:
             if finding.evidence:
                 self.examples.save(finding.identity.operation, finding.evidence[-1].request)
         if news:
             raise NewFindings("\n".join(map(str, news)))
+
+    def confirm(self) -> None:
+        """StaysAway if the target no longer lets the run in, so that its answers mean nothing."""
+        admission = self._layer(Admission)
+        if admission is not None:
+            admission.confirm()
 
     def shared(self, make: Callable[[Run], T]) -> T:
         """What all cases of a check share, made for the first of them."""
@@ -206,6 +218,12 @@ class Run:
     @property
     def rate_limit(self) -> RateLimit | None:
         return self._layer(RateLimit)
+
+    @property
+    def lost(self) -> str:
+        """Why the target answers no more, or lets the run in no more; empty if it does."""
+        admission = self._layer(Admission)
+        return (self.rate_limit.away if self.rate_limit else "") or (admission.lost if admission else "")
 
     @property
     def speed(self) -> Speed:

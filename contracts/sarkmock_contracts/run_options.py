@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from .client.transports import Access
 from .errors import CannotRun
 from .safety.gate import Permissions
 from .safety.guards import Caution
+from .safety.login import logged_in
 
 ALLOWED = {"write": "allow_writes", "operational": "allow_operational", "disruptive": "allow_disruptive"}
 
@@ -91,3 +93,18 @@ def caution_of(values: Mapping[str, Any]) -> Caution:
                     tuple(values.get("header") or ()), values.get("token_env"))
     return Caution(Permissions(frozenset(hazards), bool(values.get("hostile_input"))), access, values.get("ledger"),
                    values.get("yes_i_mean"))
+
+
+@contextmanager
+def signed_in(url: str | None, values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The values of the options while the user of --login is logged in; a plan sends nothing."""
+    user, variable = values.get("login"), values.get("password_env")
+    if variable and not user:
+        raise CannotRun("--password-env goes with --login")
+    if user and (url is None or "://" not in url):
+        raise CannotRun("--login goes with the URL of a target")
+    if not user or url is None or values.get("plan"):
+        yield {**values}
+        return
+    with logged_in(url, caution_of(values).access, user, variable) as access:
+        yield {**values, "token_env": access.token_env}

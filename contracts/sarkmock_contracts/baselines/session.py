@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from sarkmock.suite_api import BASE, product, redacted
 
+from ..client.admission import Admission
 from ..client.budget import Budget, Speed, parse_seconds
 from ..client.http import Exchange, Request, Response
 from ..client.interrupts import Interrupts
@@ -25,7 +26,7 @@ from ..run import embedded
 from ..safety.finishing import finish
 from ..safety.guards import Caution, Safety
 from ..safety.ledger import read_ledger
-from ..safety.preflight import preflight
+from ..safety.preflight import preflight, why_shut_out
 from ..safety.retry_safety import is_undone
 from ..safety.routing import HAZARDS
 from ..spec.contract import contract_of
@@ -159,8 +160,9 @@ class RecordingSession:
         self.safety = Safety(contract_of(BASE), wish.url, wish.caution, BASE, self)
         self.timed = Timed(OverHttp(wish.url, wish.caution.access, parse_seconds(wish.max_time)))
         self.rate_limit = RateLimit(self.timed, wish.rate, may_repeat=self._may_repeat)
-        self.budget = Budget(self.safety.gate(self.rate_limit), wish.budget, parse_seconds(wish.max_time), self._spent,
-                             self._owed)
+        self.admission = Admission(self.rate_limit, why_shut_out) if wish.caution.access.credential else None
+        self.budget = Budget(self.safety.gate(self.admission or self.rate_limit), wish.budget,
+                             parse_seconds(wish.max_time), self._spent, self._owed)
         self.target = Target(Interrupts(self.budget))
         self.recorder = BoxRecorder(self, DEPTHS[wish.depth], wish.hazards, wish.only, self.safety.keys,
                                  self.safety.spared, self._prepare, self._fits)
@@ -183,6 +185,8 @@ class RecordingSession:
             self.recorder.done.update(self.partial.done)
         with self._ending():
             facts = self.recorder.run(lambda *told: self._before(watch, *told))
+            if self.admission is not None:
+                self.admission.confirm()
         self._note()
         self.unasked = self.recorder.unasked
         return self._baseline(facts)
@@ -205,7 +209,7 @@ class RecordingSession:
             return
         with suppress(BadLedger):
             if not read_ledger(ledger).complete:
-                self.troubles = finish(ledger, self.wish.rate, self.wish.caution.access.headers)
+                self.troubles = finish(ledger, self.wish.rate, access=self.wish.caution.access)
                 if not self.troubles and self.wish.caution.ledger is None:
                     ledger.unlink()
 
@@ -241,8 +245,8 @@ class RecordingSession:
         watch(case, number, total, self.plan)
 
     def _note(self) -> None:
-        """Write down the cases that were done since."""
-        if self.partial is not None:
+        """Write down the cases that were done since, once it is certain that the target lets the run in."""
+        if self.partial is not None and not (self.admission is not None and self.admission.doubts):
             for name, facts in list(self.recorder.done.items()):
                 if name not in self.partial.done:
                     self.partial.note(name, facts)

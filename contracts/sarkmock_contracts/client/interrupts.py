@@ -28,6 +28,19 @@ def install(at_once: bool = False) -> None:
         signal.signal(number, _interrupt if at_once else _note)
 
 
+@contextmanager
+def noted() -> Iterator[None]:
+    """A block whose requests a signal ends; the handlers are as before after it."""
+    before = {number: signal.getsignal(number) for number in STOPPING}
+    install()
+    try:
+        yield
+    finally:
+        _noted.clear()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def _note(number: int, frame: FrameType | None) -> None:
     if _noted:
         _interrupt(number, frame)  # a second signal: do not wait any longer

@@ -27,6 +27,7 @@ from .http import NO_TOKEN, Headers, Request, Response, header
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
+LOGIN_TOKEN = "SARKMOCK_LOGIN_TOKEN"  # variable of this process that holds the token of --login
 EMBEDDED_URL = "https://127.0.0.1:44300/api"  # where `sarkmock serve` would answer the same request
 _TIMEOUT = 30
 WHOLE_ANSWER = 120.0  # seconds for all of it, however it trickles in
@@ -142,6 +143,14 @@ class Access:
             return False
         return self.ca or not is_loopback_address(host)
 
+    @property
+    def credential(self) -> str:
+        """The option that a token was given with; empty if there is none."""
+        if self.token_env is not None:
+            return "--login" if self.token_env == LOGIN_TOKEN else f"--token-env {self.token_env}"
+        names = (line.partition(":")[0] for line in self.headers)
+        return next((f"--header {name}" for name in names if name.lower() == "authorization"), "")
+
     def sent(self) -> dict[str, str]:
         """The headers that go with every request, and stand in no report."""
         found = dict(map(_header, self.headers))
@@ -169,6 +178,7 @@ class OverHttp:
         parts = access.check(url)
         self.url = url.rstrip("/")
         self.base = parts.path.rstrip("/")
+        self.credential = access.credential
         self._headers = access.sent()
         self._verify = access.verify(str(parts.hostname))
         self._session = requests.Session()
@@ -194,17 +204,26 @@ class OverHttp:
             raise NoAnswer(f"{self.url} has not sent a whole answer within {patience:.0f} s", sent=True,
                            final=True) from None
         except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
-            raise NoAnswer(f"{self.url} does not answer: {error}", _was_sent(error)) from None
+            raise NoAnswer(f"{self.url} does not answer: {_reason(error)}", _was_sent(error)) from None
         except requests.RequestException as error:
-            raise CannotRun(f"{self.url} does not answer: {error}") from None
+            raise CannotRun(f"{self.url} does not answer: {_reason(error)}") from None
         except (urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError) as error:
-            raise NoAnswer(f"{self.url} does not answer as HTTP has it: {error}", sent=True) from None
+            raise NoAnswer(f"{self.url} does not answer as HTTP has it: {_reason(error)}", sent=True) from None
 
     def _answer(self, prepared: requests.PreparedRequest) -> Response:
         with self._session.send(prepared, timeout=_TIMEOUT, allow_redirects=False, verify=self._verify,
                                 stream=True) as answer:
             body = first_bytes(answer.iter_content(BODY_CHUNK))
             return Response(answer.status_code, tuple(answer.headers.items()), body)
+
+
+def _reason(error: BaseException) -> str:
+    """What went wrong in the first place, below what libraries say of it."""
+    while inner := next((one for one in (getattr(error, "reason", None), *error.args[::-1], error.__cause__)
+                         if isinstance(one, BaseException)), None):
+        error = inner
+    kind = f"{type(error).__name__}: " if isinstance(error, HTTPException) and not isinstance(error, OSError) else ""
+    return kind + str(getattr(error, "strerror", None) or error)
 
 
 def _was_sent(error: requests.RequestException) -> bool:

@@ -47,7 +47,9 @@ class Judge:
     """What is wrong with an exchange, and whether it was seen before."""
 
     def __init__(self, contract: Contract, live: LiveTables, client: Client, lists: Lists | None = None,
-                 only: str | None = None, version: Callable[[], str] = lambda: BASE, profile: str = BASE) -> None:
+                 only: str | None = None, version: Callable[[], str] = lambda: BASE, profile: str = BASE,
+                 confirm: Callable[[], None] = lambda: None) -> None:
+        self.confirm = confirm  # asked before a finding counts: raises if the target no longer lets the run in
         self.contract, self.live, self.client, self.only = contract, live, client, only
         self.lists = lists or Lists()
         self.attribution = Attribution(contract, version, profile)
@@ -89,6 +91,8 @@ class Judge:
         finding = Finding(identity, problem.message, evidence, request=self.requests)
         if self.attribution.is_expected(finding):
             return False
+        if not self.findings.of(identity):
+            self.confirm()
         finding.deviations = self.attribution.explain(finding)
         kept = self.findings.add(finding)
         if kept.evidence is evidence:

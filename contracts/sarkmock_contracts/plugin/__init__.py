@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from ..errors import CannotRun
 from ..options import OPTIONS
 from ..reports.console import write_report
 from ..run import Run, open_run
-from ..run_options import RunOptions
+from ..run_options import RunOptions, signed_in
 from .console import ConsolePlugin, Display
 from .plan import Planning
 from .safety import SafetyPlugin
@@ -47,19 +48,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def options_from(config: pytest.Config) -> RunOptions:
-    """The options of a run, from pytest's command line."""
-    return RunOptions.of({option.dest: config.getoption(f"sark_{option.dest}") for option in OPTIONS})
+    """The options of a run, from pytest's command line. After --sark-login, pytest logs out at its end."""
+    values = {option.dest: config.getoption(f"sark_{option.dest}") for option in OPTIONS}
+    stack = ExitStack()
+    config.add_cleanup(stack.close)
+    return RunOptions.of(stack.enter_context(signed_in(values["url"], values)))
 
 
 def pytest_configure(config: pytest.Config) -> None:
     given = given_to(config)
     interrupts.install()
     if is_worker(config):
-        register_plugins(config, open_for_pytest(options_of_worker(config)), None)
+        register_plugins(config, open_for_pytest(lambda: options_of_worker(config)), None)
     elif given is not None:
         register_plugins(config, given.run, given)
     else:
-        register_plugins(config, open_for_pytest(options_from(config)), None)
+        register_plugins(config, open_for_pytest(lambda: options_from(config)), None)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -71,8 +75,9 @@ def pytest_sessionstart(session: pytest.Session) -> Generator[None, None, None]:
     interrupts.raise_if_stopped()
 
 
-def open_for_pytest(options: RunOptions) -> Run:
+def open_for_pytest(given: Callable[[], RunOptions]) -> Run:
     try:
+        options = given()
         return open_run(options, read_accepted_of(options))
     except (CannotRun, FileError) as error:
         pytest.exit(str(error), returncode=2)
@@ -96,7 +101,7 @@ def register_plugins(config: pytest.Config, run: Run, given: Given | None) -> No
     register(verdict, "sarkmock-verdict")
     register(planning, "sarkmock-planning")
     if given is not None:
-        console = ConsolePlugin(given.display, run, planning, verdict, is_spread(config))
+        console = ConsolePlugin(given, run, planning, verdict, is_spread(config))
         register(console, "sarkmock-console")
 
 

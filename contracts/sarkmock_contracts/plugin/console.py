@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Generator
+from typing import Protocol
 
 import pytest
 from rich.console import Console
@@ -55,11 +56,19 @@ class Display:
             self.progress.update(self.task, description=text, refresh=True)
 
 
+class Opened(Protocol):
+    """Where a run is shown, and why it could not begin."""
+
+    display: Display
+    error: str
+
+
 class ConsolePlugin:
     """Shows a run: a line for each check that is over, and the report."""
 
-    def __init__(self, display: Display, run: Run, planning: Planning, verdict: VerdictPlugin, spread: bool) -> None:
-        self.display, self.run, self.planning, self.verdict = display, run, planning, verdict
+    def __init__(self, given: Opened, run: Run, planning: Planning, verdict: VerdictPlugin, spread: bool) -> None:
+        self.given, self.display = given, given.display
+        self.run, self.planning, self.verdict = run, planning, verdict
         self.spread = spread  # then checks overlap
         self.check = ""
         self.since: tuple[float, int, int] = (0, 0, 0)
@@ -105,7 +114,7 @@ class ConsolePlugin:
         self.display.progress.stop()
         for line in self.errors:
             self.display.line(line)
-        if self.run.options.plan:
+        if self.run.options.plan or self.given.error:
             return
         for line in (*self.planning.untested(), *safety_lines(self.run)):
             self.display.line(line)

@@ -152,14 +152,13 @@ class Planning:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         """A run that has to stop goes on without sending anything, so that it ends as others do: with a report."""
-        gaps, limit = self.run.gaps, self.run.rate_limit
+        gaps = self.run.gaps
         before = len(gaps.unanswered)
         try:
             result = yield
         except KeyboardInterrupt:
             result, gaps.stopped = True, "interrupted"
-        if limit is not None and limit.away:
-            gaps.stopped = limit.away
+        gaps.stopped = gaps.stopped or self.run.lost
         if gaps.stopped or len(gaps.unanswered) > before:
             self.leave_out(item)
         return result

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from ..client.transports import LOGIN_TOKEN
 from ..errors import CannotRun
 from ..run import Run
 
@@ -63,4 +64,5 @@ def safety_lines(run: Run) -> Iterator[str]:
     for trouble in run.safety.troubles:
         yield f"NOT AS BEFORE: {trouble}"
     if run.safety.troubles and run.safety.begun:
-        yield f"sarkmock cleanup {run.safety.ledger.file} tries again"
+        again = " --login USER" if run.options.caution.access.token_env == LOGIN_TOKEN else ""
+        yield f"sarkmock cleanup {run.safety.ledger.file}{again} tries again"

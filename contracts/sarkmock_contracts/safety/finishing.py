@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from sarkmock.suite_api import profiles
 
 from ..client import interrupts
 from ..client.http import Exchange, Request, Response
-from ..client.login import logged_in
 from ..client.rate_limit import RateLimit
 from ..client.target import Target
-from ..client.transports import Access, OverHttp, Transport
+from ..client.transports import LOGIN_TOKEN, Access, OverHttp, Transport
 from ..errors import CannotRun, Unanswered
 from ..fixtures.keys import Keys
 from ..spec.contract import contract_of
@@ -21,17 +19,24 @@ from . import cleanup, target_snapshot
 from .gate import Gate, Permissions
 from .guards import put_back
 from .ledger import Ledger, reopen_ledger
+from .login import logged_in
 from .ownership import Ownership
+from .preflight import preflight
 from .routing import Reader
 
 
-def finish(file: Path, rate: str = "auto", headers: tuple[str, ...] = (), login: str | None = None) -> list[str]:
-    """What is left or changed, one line each; CannotRun if nothing could be tried."""
+def finish(file: Path, rate: str = "auto", headers: tuple[str, ...] = (), login: str | None = None,
+           password_env: str | None = None, access: Access | None = None) -> list[str]:
+    """What is left or changed, one line each; CannotRun if nothing could be tried.
+
+    Without an ``access`` the target is reached as the ledger says.
+    """
     ledger = reopen_ledger(file)
     try:
-        url, access = ledger.head["url"], access_of(ledger, headers)
-        with logged_in(url, replace(access, token_env=None) if login else access, login) as access:
+        url, access = ledger.head["url"], access or access_of(ledger, headers, login)
+        with logged_in(url, access, login, password_env) as access:
             transport = RateLimit(OverHttp(url, access), rate)
+            preflight(Target(transport), access.verify(access.check(url).hostname or ""))
             with interrupts.deferred("cleaning up; run the same command again for the rest"):
                 return Finishing(transport, ledger).finish()
     except Unanswered as error:
@@ -70,11 +75,14 @@ class Finishing:
         return left
 
 
-def access_of(ledger: Ledger, headers: tuple[str, ...]) -> Access:
+def access_of(ledger: Ledger, headers: tuple[str, ...], login: str | None) -> Access:
     """How the run reached the box; headers with values are to be given again, as a ledger holds no secret."""
     named = ledger.head["access"]
     given = {line.partition(":")[0].lower() for line in headers}
     missing = [name for name in named["headers"] if name.lower() not in given]
     if missing:
         raise CannotRun(f"{ledger.file}: the run sent {', '.join(missing)}; give it again with --header")
-    return Access(named["insecure"], named["ca"], named["cert"], named["key"], headers, named["token_env"])
+    if named["token_env"] == LOGIN_TOKEN and not login:
+        raise CannotRun(f"{ledger.file}: the run had logged in; give --login USER again")
+    token_env = None if login else named["token_env"]
+    return Access(named["insecure"], named["ca"], named["cert"], named["key"], headers, token_env)

@@ -11,14 +11,16 @@ from html import unescape
 from http import HTTPStatus
 from urllib.parse import urljoin, urlsplit
 
+from ..client.admission import UNADMITTED, Admission
 from ..client.har import CassetteRecorder
-from ..client.http import Response
+from ..client.http import ACCEPT, NO_TOKEN, Request, Response
 from ..client.rate_limit import RateLimit
 from ..client.target import Client, Target
-from ..client.transports import InProcess, Layer, Transport
+from ..client.transports import InProcess, Layer, OverHttp, Transport
 from ..errors import CannotRun, NoAnswer
 
 PROBE = "/tenants"  # a harmless read of every version
+WHOAMI = "/auth/whoami"  # a read of versions with tokens, for any valid token
 # Where the API is found on one host or another.
 BASES = ("/api", "", "/sark/api", "/sark6api/public/api", "/public/api")
 NO_PAGE = "Page Not Found"  # the product's own words for an unknown path (sark-v6-api.txt line 112)
@@ -126,18 +128,62 @@ def what_is_wrong(target: Target, answer: Response) -> str | None:
         return f"{PROBE} answers a login page{title(answer)}: the API is elsewhere, or wants a token"
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
         return f"{PROBE} answers 429: too many requests already; try again in a minute"
-    elsewhere = found_at(target)
+    elsewhere = None if is_base(target, answer) else found_at(target)
     if elsewhere is not None:
         return f"no API at the base path {target.transport.base or '/'}; it is at {elsewhere}"
     if answer.status >= 500:
-        return f"{PROBE} answers an error ({answer.status}): no SARK API is running there"
-    message = str(answer.json.get("message")) if isinstance(answer.json, dict) else ""
-    if NO_PAGE in message and "nauthor" in message:
-        return "this SARK wants an administrator's token: --token-env NAME, or --login USER"
-    if NO_PAGE in message:
+        malformed = credential(target) and is_closed(target.send(without_token(PROBE)).response)
+        return (f"{credential(target)}: not a token of this SARK's, which look like 1|SECRET" if malformed else
+                f"{PROBE} answers an error ({answer.status}): no SARK API is running there")
+    if is_closed(answer):
+        return not_let_in(target)
+    if NO_PAGE in message_of(answer):
         return "a SARK answers, but not at this base path; it ends in /api as a rule"
     kind = answer.content_type or "without a content type"
     return f"no SARK API: {PROBE} answers {answer.status} {kind}{title(answer)}"
+
+
+def message_of(answer: Response) -> str:
+    return str(answer.fields.get("message"))
+
+
+def is_closed(answer: Response) -> bool:
+    """Whether a SARK answers that lets nobody in without a token; at a wrong base path it says the same."""
+    return NO_PAGE in message_of(answer) and "nauthor" in message_of(answer)
+
+
+def is_base(target: Target, answer: Response) -> bool:
+    """Whether a SARK that lets nobody in has the API at this base path."""
+    return is_closed(answer) and target.get(WHOAMI).status != HTTPStatus.NOT_FOUND
+
+
+def not_let_in(target: Target) -> str:
+    """Why a SARK with tokens does not let the run in."""
+    given = credential(target)
+    if not given:
+        return "this SARK wants an administrator's token: --token-env NAME, or --login USER"
+    user = target.get(WHOAMI)
+    if user.ok:
+        return f"{given}: {user.fields.get('email')} is not an administrator of this SARK, which lets no others in"
+    return f"{given}: this SARK does not accept the token; it was revoked, has expired, or is another's"
+
+
+def credential(target: Target) -> str:
+    """The option that gives the run a token; empty if there is none."""
+    last = list(target.layers())[-1]
+    return last.credential if isinstance(last, OverHttp) else ""
+
+
+def without_token(path: str) -> Request:
+    """A read without the run's token."""
+    return Request("GET", path, headers=(ACCEPT, NO_TOKEN))
+
+
+def why_shut_out(transport: Transport) -> str | None:
+    """Why a target that has let the run in does not do so any more."""
+    target = Target(transport)
+    answer = target.get(PROBE)
+    return what_is_wrong(target, answer) if answer.status in UNADMITTED else None
 
 
 def redirect_text(target: Target, answer: Response) -> str:
@@ -160,11 +206,14 @@ def title(answer: Response) -> str:
 
 
 def found_at(target: Target) -> str | None:
-    """Another base path of the same host that answers as a SARK does."""
+    """Another base path of the same host that answers as a SARK does, or wants a token."""
     for url, other in other_bases(target):
         try:
-            if is_sark(other.get(PROBE)):
+            answer = other.get(PROBE)
+            if is_sark(answer):
                 return url
+            if is_base(other, answer):
+                return f"{url}, and {not_let_in(other)}"
         except (CannotRun, NoAnswer):
             return None
     return None
@@ -182,7 +231,7 @@ def other_bases(target: Target) -> Iterator[tuple[str, Target]]:
 
 def moved_transport(transport: Transport, url: str, base: str) -> Transport:
     """A copy that leads elsewhere, without what waits and records on the way."""
-    if isinstance(transport, (RateLimit, CassetteRecorder)):
+    if isinstance(transport, (Admission, RateLimit, CassetteRecorder)):
         return moved_transport(transport.inner, url, base)
     found = copy.copy(transport)
     found.url, found.base = url, base

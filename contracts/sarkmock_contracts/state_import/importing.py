@@ -13,14 +13,16 @@ from typing import Any
 
 from sarkmock.suite_api import BASE, Operation, Seed, SeedError, State, load, load_seed, profiles
 
+from ..client.admission import Admission
 from ..client.http import Request, Response, fill_path
+from ..client.interrupts import Interrupts
 from ..client.rate_limit import RateLimit
 from ..client.target import Target
 from ..client.transports import Access, OverHttp, Transport
 from ..errors import CannotRun, Unanswered, Withheld
 from ..safety.fingerprint import fingerprint
 from ..safety.gate import Gate, Permissions
-from ..safety.preflight import preflight
+from ..safety.preflight import preflight, why_shut_out
 from ..safety.routing import Reader
 from ..spec.contract import Contract, contract_of
 from . import state_reader
@@ -92,10 +94,15 @@ class StateReader:
 def import_state(url: str, access: Access, rate: str, wanted: Wanted, tell: Progress) -> tuple[Seed, StateReader]:
     """The state of the box at a URL, and who has read it. CannotRun if it is not a SARK, or goes away."""
     try:
-        reader = guarded_reader(RateLimit(OverHttp(url, access), rate), tell)
+        limited: Transport = RateLimit(OverHttp(url, access), rate)
+        admitted = Admission(limited, why_shut_out) if access.credential else None
+        reader = guarded_reader(Interrupts(admitted or limited), tell)
         first = preflight(reader.target, access.verify(access.check(url).hostname or ""))
         reader.profile = fingerprint(reader.target, first).nearest
-        return read_state(reader, wanted), reader
+        state = read_state(reader, wanted)
+        if admitted is not None:
+            admitted.confirm()
+        return state, reader
     except Unanswered as reason:
         raise CannotRun(str(reason)) from None
 

@@ -1,0 +1,94 @@
+"""Logs in to a box before a run and out at its end. Password and token are kept in memory and in no file."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from ..client import interrupts
+from ..client.http import Request, Response, with_json
+from ..client.target import Target
+from ..client.transports import LOGIN_TOKEN, Access, OverHttp
+from ..errors import CannotRun, NoAnswer
+from .preflight import PROBE, is_sark, unreachable, what_is_wrong
+
+PASSWORD = "SARKMOCK_PASSWORD"
+
+
+@contextmanager
+def logged_in(url: str, access: Access, user: str | None, variable: str | None = None) -> Iterator[Access]:
+    """The access of a user who logs in, for as long as the block lasts; without a user, the access as it is.
+
+    ``variable`` of the environment holds the password. CannotRun if the box does not let the user in. Every token of
+    the user ends, before and after.
+    """
+    if user is None:
+        yield access
+        return
+    if access.credential:
+        raise CannotRun(f"--login and {access.credential} exclude each other")
+    password = password_of(user, variable)
+    with interrupts.noted():
+        os.environ[LOGIN_TOKEN] = log_in(OverHttp(url, access), access, user, password)
+        try:
+            yield replace(access, token_env=LOGIN_TOKEN)
+        finally:
+            with interrupts.deferred("logging out"):
+                log_out(OverHttp(url, replace(access, token_env=LOGIN_TOKEN), seconds=0))
+            del os.environ[LOGIN_TOKEN]
+
+
+def password_of(user: str, variable: str | None = None) -> str:
+    """The password from the environment or a prompt; CannotRun if there is no terminal."""
+    password = os.environ.get(variable or PASSWORD)
+    if password:
+        return password
+    if variable is not None:
+        raise CannotRun(f"--password-env {variable}: there is no such variable, or it is empty")
+    if not sys.stdin.isatty():
+        raise CannotRun(f"--login {user}: set the password in the environment variable {PASSWORD}")
+    return getpass.getpass(f"Password of {user}: ")
+
+
+def log_in(box: OverHttp, access: Access, user: str, password: str) -> str:
+    """A new token; CannotRun says why there is none."""
+    try:
+        response = box.send(with_json("POST", "/auth/login", {"email": user, "password": password}))
+    except NoAnswer as error:
+        raise CannotRun(unreachable(box.url, access.verify(urlsplit(box.url).hostname or "")) or str(error)) from None
+    token = response.fields.get("accessToken")
+    if response.status == 200 and isinstance(token, str) and token.isascii() and token.isprintable():
+        return token
+    if response.status == 401:
+        raise CannotRun(f"--login {user}: the box does not know this user, or the password is wrong")
+    if response.status == 422:
+        raise CannotRun(f"--login {user}: the box rejects it: {response.fields.get('message')}")
+    raise CannotRun(why_no_login(box, user, response))
+
+
+def why_no_login(box: OverHttp, user: str, response: Response) -> str:
+    """Why a box has no login at this URL."""
+    target = Target(box)
+    try:
+        answer = target.get(PROBE)
+        problem = what_is_wrong(target, answer)
+    except NoAnswer as error:
+        return str(error)
+    if is_sark(answer):
+        return f"--login {user}: this box has no login, and wants none; leave --login out"
+    if problem and response.status in (404, 405):
+        return f"{box.url}: {problem}"
+    return f"--login {user}: POST /auth/login answers {response.status}"
+
+
+def log_out(box: OverHttp) -> None:
+    """End the tokens of the user. A box that does not answer any more has none to end."""
+    try:
+        box.send(Request("GET", "/auth/logout"))
+    except (CannotRun, NoAnswer):
+        return
