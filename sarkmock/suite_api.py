@@ -15,7 +15,7 @@ from sarkmock.pbx import pbx_files
 from sarkmock.pbx.actions import check_fields
 from sarkmock.pbx.seed import Seed, SeedError
 from sarkmock.pbx.seeds import load_seed
-from sarkmock.pbx.state import State
+from sarkmock.pbx.state import PbxFile, State
 from sarkmock.proxy.exchange import Passed, Record
 from sarkmock.proxy.pace import Pace
 from sarkmock.proxy.upstream import Patience
@@ -51,6 +51,7 @@ __all__ = [
     "PageNotFound",
     "Passed",
     "Patience",
+    "PbxFile",
     "PhpError",
     "Profile",
     "Record",

@@ -104,6 +104,16 @@ def test_what_a_state_holds_is_a_seed_that_brings_it_back(tmp_path):
     assert again.to_seed() == state.to_seed()
 
 
+def test_a_table_that_was_emptied_is_empty_in_another_database_too():
+    state = State()
+    assert state.tables.rows("device")
+    state.tables.remove("device", {})
+    moved = State(state.to_seed().fitted("sark-6.5"))
+    assert moved.tables.rows("device") == []
+    assert moved.tables.rows("cluster")
+    assert "device" not in state.to_seed().content()["tables"]
+
+
 def test_a_new_seed_takes_the_place_of_all_there_was(tmp_path):
     state = State(now=1000.0)
     clock, tables = state.clock, state.tables

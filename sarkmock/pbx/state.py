@@ -183,11 +183,10 @@ class State:
         return self.tables.changes, self.files.copy(), self.memory()
 
     def to_seed(self) -> Seed:
-        """A seed that holds what there is now; calls, the clock and the dice are not in it."""
+        """A seed that holds what there is now, empty tables too; calls, the clock and the dice are not in it."""
         tables = {table: self.tables.rows(table) for table in self.tables.tables()}
         files = {path: file.content for path, file in self.files.items()}
-        return Seed({table: rows for table, rows in tables.items() if rows}, files, dict(self.astdb),
-                    running=self.pbx.running, database=self.tables.name)
+        return Seed(tables, files, dict(self.astdb), running=self.pbx.running, database=self.tables.name)
 
 
 def database_image(seed: Seed, now: float, token: str | None) -> bytes:

@@ -54,8 +54,10 @@ def body_for(run: Run, target: Operation) -> Body | None:
     if not target.rules:
         return None
     body = run.fixtures.minimal(target)
-    first = next(name for name in target.rules if target.table is None or name != target.table.key)
-    return body or {first: run.fixtures.value(target, first, run.fixtures.bounds(target, first).accept[0])}
+    values = {name: run.fixtures.bounds(target, name).accept for name in target.rules
+              if target.table is None or name != target.table.key}
+    return body or next({name: run.fixtures.value(target, name, accepted[0])} for name, accepted in values.items()
+                        if accepted)
 
 
 def gone(run: Run, operation: Operation, delete: Operation, made: Exchange, deleted: Exchange) -> None:

@@ -7,8 +7,8 @@ several act together, is asked what it would have answered at that moment.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -36,6 +36,7 @@ from .replica import Model, Replica
 
 MODELS = 16  # compiled documents that are kept, of some 5 MB each
 WAITING = 2_000  # exchanges that are kept until a question comes
+OF_LACKING = {"rules", "crash", "answer", "status"}  # what shows that a row is missing
 ABSENT = "Not on this target"  # of deviations that the judging profile has
 
 
@@ -61,7 +62,7 @@ class Attribution:
         self._known: Sequence[Deviation] = ()
         self._explained: Counter[str] = Counter()
         self._version = version  # the profile that the target seems to have, once anybody knows
-        self._waiting: list[Exchange] = []
+        self._waiting: deque[Exchange] = deque()
         self._models: dict[str, Model] = {}
         self._named: dict[Identity, tuple[str, ...]] = {}
 
@@ -71,10 +72,12 @@ class Attribution:
 
     def saw(self, exchange: Exchange) -> None:
         """Every exchange of the run, in its order."""
-        if self.known or self.profile != BASE:
-            self._waiting.append(exchange)
+        self._waiting.append(exchange)
         if len(self._waiting) > WAITING:
-            self._follow()
+            if self.known or self.profile != BASE:
+                self._follow()
+            else:
+                self._waiting.popleft()  # nobody is likely to ask
 
     def _follow(self) -> None:
         for exchange in self._waiting:
@@ -83,11 +86,20 @@ class Attribution:
 
     def is_expected(self, finding: Finding) -> bool:
         """Whether a published version behaves so: what its document leaves to the code, its recorded mock decides."""
-        by_code = "behaviour" in FINDING_TYPES[finding.identity.check].places
+        by_code = {"behaviour", "input"} & FINDING_TYPES[finding.identity.check].places
         if self.profile == BASE or not by_code or not finding.evidence:
             return False
         self._follow()
         return self._predicts(self._profile(self.profile), finding)
+
+    def lacks_rows(self, finding: Finding) -> bool:
+        """Whether a box answers so that lacks only rows which no list shows, such as carriers and vendors of phones."""
+        if finding.identity.check not in OF_LACKING or not finding.evidence:
+            return False
+        self._follow()
+        models = [self._profile(name) for name in dict.fromkeys((self.profile, self._version()))]
+        return any(self._predicts(model, finding, model.contract.hidden_tables) for model in models) and not any(
+            self._predicts(model, finding) for model in models)
 
     def explain(self, finding: Finding) -> tuple[str, ...]:
         """The deviations by which the answer was to be expected; none if no known document predicts it."""
@@ -159,10 +171,10 @@ class Attribution:
             del self._models[next(iter(self._models))]
         return model
 
-    def _predicts(self, model: Model, finding: Finding) -> bool:
+    def _predicts(self, model: Model, finding: Finding, without: Collection[str] = ()) -> bool:
         problem = Problem(*finding.identity[1:], finding.message)
         *before, last = finding.evidence
-        expected = self.replica.answer(model, last)
+        expected = self.replica.answer(model, last, without)
         if not agrees(problem, last, expected) or not conforming(model, problem, last):
             return False
         return all(leads_up(problem, exchange, self.replica.answer(model, exchange)) for exchange in before)

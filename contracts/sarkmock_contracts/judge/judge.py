@@ -91,6 +91,9 @@ class Judge:
         finding = Finding(identity, problem.message, evidence, request=self.requests)
         if self.attribution.is_expected(finding):
             return False
+        if self.attribution.lacks_rows(finding):
+            self.gaps.unavailable.add(f"{operation}: the target lacks a row that no list shows")
+            return False
         if not self.findings.of(identity):
             self.confirm()
         finding.deviations = self.attribution.explain(finding)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -20,15 +20,18 @@ from sarkmock.suite_api import (
     MethodNotAllowed,
     Operation,
     PageNotFound,
+    PbxFile,
     State,
     Table,
     api_application,
+    pbx_files,
 )
 
 from ..client.http import Exchange, Request, Response
 from ..client.transports import InProcess, SignedIn
 from ..spec.contract import Contract
 
+FILE_LISTS = {"/backups": pbx_files.BACKUPS, "/snapshots": pbx_files.SNAPSHOTS, "/greetings": pbx_files.GREETINGS}
 REMEMBERED = 256  # exchanges that can still be asked about
 Row = dict[str, Any]
 
@@ -58,6 +61,13 @@ class Model:
     def answer(self, request: Request) -> Response:
         """What the mock answers; it may change the state."""
         return self._mock.send(request)
+
+    def answer_without(self, tables: Iterable[str], request: Request) -> Response:
+        """What it answers if these tables have no rows."""
+        for table in tables:
+            if self.state.tables.has(table):
+                self.state.tables.remove(table, {})
+        return self.answer(request)
 
     def operation(self, request: Request) -> Operation | None:
         """The operation that a request means, if it means one."""
@@ -90,18 +100,21 @@ class Replica:
         if (expected.status, expected.body) != (exchange.response.status, exchange.response.body):
             self._correct(exchange, expected, before)
 
-    def answer(self, model: Model, exchange: Exchange) -> Response:
-        """What a model would have answered in the target's place; what is too long ago is asked as of now."""
+    def answer(self, model: Model, exchange: Exchange, without: Iterable[str] = ()) -> Response:
+        """What a model would have answered in the target's place, and if some tables had no rows.
+
+        What is too long ago is asked as of now.
+        """
         now = self._now()
         _, before, expected = self._moments.get(id(exchange.response), (exchange, now, None))
-        if model is self.leader and expected is not None:
+        if model is self.leader and expected is not None and not without:
             return expected
         if not model.shares and model is not self.leader:
             model.state.reset()
-            return model.answer(exchange.request)
+            return model.answer_without(without, exchange.request)
         self._go(before)
         try:
-            return model.answer(exchange.request)
+            return model.answer_without(without, exchange.request)
         finally:
             self._go(now)
 
@@ -124,6 +137,8 @@ class Replica:
         if answer.ok and isinstance(answer.json, dict) and isinstance(expected.json, dict):
             self._rename_files(expected.json, answer.json)
         operation = self.leader.operation(exchange.request)
+        if operation is not None and operation.path in FILE_LISTS and answer.ok and operation.method == "GET":
+            self._take_files(FILE_LISTS[operation.path], answer.json, expected.json)
         if operation is not None and operation.table is not None and answer.ok:
             with suppress(sqlite3.Error, OverflowError):
                 self._take(operation, operation.table, exchange, expected)
@@ -135,6 +150,17 @@ class Replica:
             if isinstance(value, str) and isinstance(given, str) and value and value != given:
                 self.state.files = {path.removesuffix(value) + given if path.endswith("/" + value) else path: file
                                     for path, file in self.state.files.items()}
+
+    def _take_files(self, directory: str, shown: Any, expected: Any) -> None:
+        """The files that a list names are there, and those that it does not name are not."""
+        if not (isinstance(shown, list) and isinstance(expected, list)):
+            return
+        for name in expected:
+            if name not in shown:
+                self.state.files.pop(f"{directory}/{name}", None)
+        for name in shown:
+            if isinstance(name, str) and name not in expected:
+                self.state.files[f"{directory}/{name}"] = PbxFile(b"", self.state.clock.now())
 
     def _take(self, operation: Operation, table: Table, exchange: Exchange, expected: Response) -> None:
         shown = exchange.response.json

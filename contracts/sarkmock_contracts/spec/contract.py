@@ -159,8 +159,7 @@ class Contract:
         if operation.id not in self._unlisted:
             self._unlisted[operation.id] = frozenset(
                 name for name, rules in operation.rules.items()
-                if any(table not in self._listing and self._product.tables.has(table)
-                       for table in ASKED.findall(str(rules))))
+                if any(table in self.hidden_tables for table in ASKED.findall(str(rules))))
         return self._unlisted[operation.id]
 
     @cached_property
@@ -168,6 +167,11 @@ class Contract:
         """The tables that lists show."""
         return {operation.table.name for operation in self.operations
                 if operation.table and operation.method == "GET" and not operation.parameters}
+
+    @cached_property
+    def hidden_tables(self) -> list[str]:
+        """The tables of the product of which no list shows the rows."""
+        return [table for table in self._product.tables.tables() if table not in self._listing]
 
     @cached_property
     def _product(self) -> State:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
@@ -12,6 +13,7 @@ from ..client.http import Exchange
 from ..client.target import Client
 from .contract import Contract
 
+EXISTS = re.compile(r"\bexists:(\w+),(\w+)")
 Rows = list[Mapping[str, Any]]
 
 
@@ -25,6 +27,11 @@ class LiveTables:
         for operation in contract.operations:
             if operation.table and operation.method == "GET" and not operation.parameters:
                 self._lists.setdefault(operation.table.name, []).append(operation)
+
+    def may_hold(self, rules: Any, value: Any) -> bool:
+        """Whether the row exists that a value names, as far as the rules ask for it and a list shows it."""
+        asked = EXISTS.search(str(rules)) if isinstance(value, str) else None
+        return asked is None or asked[1] not in self._lists or value in self.keys(asked[1], asked[2])
 
     def columns(self, table: str) -> list[str]:
         """The columns that the lists of a table show; KeyError if there is no list of it."""

@@ -1,0 +1,75 @@
+"""A box that holds less or more than a factory gives no finding: random states, made by the mock's own operations."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from sarkmock_contracts.errors import Unavailable
+from sarkmock_contracts.fixtures.keys import Keys
+from sarkmock_contracts.run import Run
+from sarkmock_contracts.spec.operation_data import patterns
+
+from sarkmock import State, load_seed, profiles
+from sarkmock.suite_api import Operation, load
+from tests.contract_runs import NOW, TOKEN, checked, run, suite_of
+
+FAST = ("reads", "rules", "unknown-rows", "links", "smoke", "scenarios")
+SEEDS = ("factory", "empty", "demo", "examples")
+NEEDED = {"globals", "cluster", "users"}  # what no box is without
+
+
+def box(profile: str, number: int) -> State:
+    """A state that a box of a profile may have come to; the same for the same number."""
+    rng = random.Random(f"{profile} {number}")
+    state = State(load_seed(rng.choice(SEEDS), load(profile)), now=NOW, token=TOKEN)
+    suite = suite_of(profile, profile, state)
+    suite.fixtures.texts = Keys("box", patterns(), 500)
+    writing = [operation for operation in suite.contract.operations
+               if operation.table and operation.hazard == "write" and operation.method in ("POST", "PUT")]
+    for operation in rng.choices(writing, k=40):
+        write(suite, operation, rng)
+    for table in rng.sample(sorted(set(state.tables.tables()) - NEEDED), k=rng.randrange(6)):
+        rows = state.tables.rows(table)
+        if rng.random() < 0.5 or table in suite.contract.hidden_tables:
+            state.tables.remove(table, {})
+            for row in rng.sample(rows, k=rng.randrange(len(rows) + 1)):
+                state.tables.insert(table, row)
+    assert [str(finding) for finding in suite.findings] == []
+    return state
+
+
+def write(suite: Run, operation: Operation, rng: random.Random) -> None:
+    """Some variables, each with a value that it accepts."""
+    fields = rng.sample(suite.fixtures.fields(operation), k=rng.randrange(1 + len(operation.rules)))
+    try:
+        values = {field: suite.fixtures.bounds(operation, field).accept for field in fields}
+        body: dict[str, Any] = {field: suite.fixtures.value(operation, field, rng.choice(accepted))
+                                for field, accepted in values.items() if accepted}
+        if operation.table and operation.method == "PUT":
+            body.pop(operation.table.key, None)
+        suite.send(suite.fixtures.request(operation, {**body, **suite.fixtures.minimal(operation)}))
+    except Unavailable:
+        pass  # the box lacks what a value names
+
+
+@pytest.mark.parametrize("profile", profiles())
+def test_no_finding_comes_from_what_a_box_holds(profile: str) -> None:
+    suite = checked(suite_of(profile, profile, box(profile, 0)), *FAST)
+    assert [str(finding) for finding in suite.findings] == []
+
+
+@pytest.mark.parametrize("profile", profiles())
+def test_no_finding_comes_from_a_box_with_the_least_in_it(profile: str) -> None:
+    state = State(load_seed("empty", load(profile)), now=NOW, token=TOKEN)
+    suite = checked(suite_of(profile, profile, state), *FAST)
+    assert [str(finding) for finding in suite.findings] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(1, 9))
+@pytest.mark.parametrize("profile", profiles())
+def test_no_check_finds_anything_in_what_a_box_holds(profile: str, number: int) -> None:
+    suite = run(suite_of(profile, profile, box(profile, number)))
+    assert [str(finding) for finding in suite.findings] == []
