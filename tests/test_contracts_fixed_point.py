@@ -12,8 +12,8 @@ from sarkmock.suite_api import deviations, load
 from tests.contract_runs import NOW, checked, run, suite_of
 
 PROFILES = list(profiles())
-FAST = ("reads", "rules", "undocumented-paths", "undocumented-fields", "unknown-rows", "scenarios", "links", "smoke",
-        "options", "unknown-paths", "run-state")  # what finds most in seconds; the rest runs with tox -e slow
+FAST = ("reads", "rules", "rows", "undocumented-paths", "undocumented-fields", "unknown-rows", "scenarios", "links",
+        "smoke", "options", "unknown-paths", "run-state")  # what finds most in seconds; the rest runs with tox -e slow
 
 
 def box_with_an_ivr() -> State:

@@ -25,11 +25,11 @@ def test_mutants_are_found(profile: str) -> None:
     """The two profiles' mutants, judged by the profile that they were made of."""
     contract = Contract(load(profile))
     mutations = [one for one in draw(profile, SEED, COUNT) if not why_invisible(contract, one)]
-    left = [fate for group in groups(mutations, contract) for fate in hunt(profile, profile, group, focused=True)[1]]
+    left = [fate for group in groups(mutations, contract) for fate in hunt(profile, profile, group)[1]]
     lost = [str(fate.mutation) for fate in left if fate.status != "found"]
     # What is missed beside others is tried again alone.
     alone = [fate for fate in left if fate.status != "found"
-             and hunt(profile, profile, [fate.mutation], focused=True)[1][0].status != "found"]
+             and hunt(profile, profile, [fate.mutation])[1][0].status != "found"]
     assert [str(fate.mutation) for fate in alone] == [], f"seed {SEED}; missed in a group: {lost}"
 
 
@@ -38,7 +38,7 @@ def test_a_mixture_is_exact(number: int) -> None:
     """The shipped product with one more change: judged by the page, what is listed is known and the change is new."""
     rng = random.Random(f"mixture {SEED} {number}")
     mutation = draw("shipped", rng.randrange(10**6), 1)[0]
-    run, _ = hunt("documented", "shipped", [mutation], focused=True)
+    run, _ = hunt("documented", "shipped", [mutation])
     new = [judged.finding for judged in run.outcome().of("new")]
     touched = {run.contract.by_id[name].section for name in mutation.operations if name in run.contract.by_id}
     strange = [str(finding) for finding in new

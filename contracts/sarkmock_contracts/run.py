@@ -29,6 +29,7 @@ from .judge.coverage import Coverage
 from .judge.examples import Examples
 from .judge.findings import Findings
 from .judge.judge import Gaps, Judge, Judged
+from .judge.rows import Rows
 from .judge.verdicts import Lists, Outcome, conclude
 from .run_options import RunOptions
 from .safety import target_snapshot
@@ -74,9 +75,11 @@ class Run:
         self.fingerprint = Fingerprint()
         self.examples = Examples(self.options.example_database)
         self.cassette = Cassette(self.options.traffic) if self.options.traffic else None
-        self.safety = self._safety(transport.url) if self.options.url else None
+        self.safety = (Safety(contract, transport.url, self.options.caution, self.options.profile, self)
+                       if self.options.url else None)
         self.target = Target(self._way_out(transport, clock))
         self.live = self.tables()
+        self.rows = Rows(contract)
         lists = Lists((), accepted or Accepted(), self.options.strict)
         self.judge = Judge(contract, self.live, self, lists, self.options.only, self.version, self.options.profile,
                            self.confirm)
@@ -88,9 +91,6 @@ class Run:
     def tables(self) -> LiveTables:
         """What rules that ask tables are judged by."""
         return LiveTables(self.contract, self)
-
-    def _safety(self, url: str) -> Safety:
-        return Safety(self.contract, url, self.options.caution, self.options.profile, self)
 
     def _way_out(self, transport: Transport, clock: Timer | None) -> Transport:
         """The layers of every request, the outermost first."""
@@ -110,12 +110,15 @@ class Run:
         began = time.perf_counter()
         exchange = self.target.send(request)
         seconds = time.perf_counter() - began
+        told = [*self.rows.saw(exchange)]  # before the judge asks for lists
         judged = self.judge.judge(exchange)
         operation = self.contract.operation_of(request)
         if operation is not None:
             self.coverage.seconds[operation.id,] += seconds  # type: ignore[assignment]
             self.fixtures.saw(operation, judged)
             self.live.saw(operation, judged)
+        for blamed, problem, evidence in told:
+            self.report(blamed.id, problem, *evidence)
         return judged
 
     def get(self, path: str) -> Response:

@@ -14,10 +14,11 @@ from sarkmock_contracts.client.http import Request, Response
 from sarkmock_contracts.client.transports import InProcess
 from sarkmock_contracts.spec.contract import Contract
 
-from sarkmock.suite_api import Document, Engine, Operation, State, api_application, load
+from sarkmock.suite_api import Document, Engine, Operation, State, api_application, load, load_seed
 from tests.mutants.rule_changes import changes, document_lists
 
 NOW = 1717236000
+TOKEN = f"1|{'a' * 48}"  # where there are tokens
 After = Callable[["Mutated", Operation, Request, Response], Response]
 Edit = Callable[[Document], None]
 
@@ -28,7 +29,7 @@ class Mutation:
 
     kind: str
     text: str
-    operations: frozenset[str]
+    operations: frozenset[str]  # one of which a finding must name
     variable: str = ""
     edit: Edit | None = None
     after: After | None = None
@@ -42,7 +43,8 @@ class Mutated(InProcess):
     """A mock of a profile with some mutations."""
 
     def __init__(self, profile: str, *mutations: Mutation, state: State | None = None) -> None:
-        self.engine = Engine(mutated_document(load(profile), *mutations), state or State(now=NOW))
+        document = mutated_document(load(profile), *mutations)
+        self.engine = Engine(document, state or State(load_seed("factory", document), now=NOW, token=TOKEN))
         self.mutations = mutations
         self.intact = Contract(load(profile))
         super().__init__(api_application(self.engine))
@@ -80,7 +82,7 @@ class Mutated(InProcess):
         if operation.table is None or not response.ok:
             return None
         shown = response.json if isinstance(response.json, dict) else {}
-        key = shown.get(operation.table.key)
+        key = operation.table.fixed or shown.get(operation.table.key)
         if key is None and operation.key:
             key = self.intact.router.find(request.method, request.path)[1][operation.key]
         return (operation.table.name, operation.table.key, key) if key is not None else None
@@ -255,8 +257,12 @@ def field_mutations(contract: Contract) -> Iterator[Mutation]:
             key = one.table is not None and one.table.key == name and one.method == "POST"
             yield Mutation("link" if key else "field", "lost", ids, name, after=of_rows(without(name)))
             yield Mutation("field", "renamed", ids, name, after=of_rows(renamed(name)))
-            yield Mutation("type", "an object", ids, name, after=of_rows(typed(name, lambda value: {"value": value})))
-            yield Mutation("type", "a number", ids, name, after=of_rows(typed(name, numbered)))
+            for text, change in types_of(contract, one, name):
+                yield Mutation("type", text, ids, name, after=of_rows(typed(name, change)))
+            yield Mutation("value", "cut short", ids, name, after=of_rows(typed(name, shortened)))
+            yield Mutation("value", "null", ids, name, after=of_rows(typed(name, nothing)))
+            if key:
+                yield Mutation("link", "to another row", ids, name, after=of_rows(typed(name, lengthened)))
         if one.visible:
             yield Mutation("field", "one more", ids, "extra", after=of_rows(lambda row: {**row, "extra": "1"}))
 
@@ -274,7 +280,35 @@ def typed(name: str, change: Callable[[Any], Any]) -> Callable[[dict[str, Any]],
 
 
 def numbered(value: Any) -> Any:
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else len(str(value))
+
+
+def spelled(value: Any) -> Any:
+    return str(value) if isinstance(value, (int, float)) else value
+
+
+def shortened(value: Any) -> Any:
+    return value[:-1] if isinstance(value, str) else value
+
+
+def lengthened(value: Any) -> Any:
+    return f"{value}x" if isinstance(value, str) else value
+
+
+def nothing(value: Any) -> None:
+    return None
+
+
+def types_of(contract: Contract, operation: Operation, name: str) -> Iterator[tuple[str, Callable[[Any], Any]]]:
+    """Other types of a column; a text only of one that may hold anything else."""
+    schema = contract.resolve(contract.row_place(operation) or "")[1].get("properties", {}).get(name, {})
+    only_text = schema.get("type") in ("string", ["string", "null"])
+    yield from ((text, change) for text, change in TYPES.items() if text != "a text" or not only_text)
+
+
+TYPES: dict[str, Callable[[Any], Any]] = {
+    "an object": lambda value: {"value": value}, "a list": lambda value: [value], "a number": numbered,
+    "a text": spelled}
 
 
 def row_mutations(contract: Contract) -> Iterator[Mutation]:
@@ -290,38 +324,41 @@ def row_mutations(contract: Contract) -> Iterator[Mutation]:
 def shown_mutations(contract: Contract, one: Operation, held: set[str]) -> Iterator[Mutation]:
     ids = frozenset({one.id})
     for name in sorted(held - set(one.visible)) if one.visible else ():
-        yield Mutation("hidden column", "shown", ids, name, edit=showing(contract, one, name))
+        yield Mutation("hidden column", "shown", ids, name, after=of_rows(showing(name)))
     for name, value in one.defaults.items() if one.method == "POST" else ():
-        yield Mutation("default", f"not {value!r}", ids, name, edit=defaulting(contract, one, name, value))
+        yield Mutation("default", f"not {value!r}", ids, name, edit=defaulting(contract, one, name, other_than(value)))
+        if value is not None:
+            yield Mutation("default", "null", ids, name, edit=defaulting(contract, one, name, None))
 
 
 def written_mutations(one: Operation, held: set[str]) -> Iterator[Mutation]:
     ids = frozenset({one.id})
     for name in sorted(one.rules.keys() & held) if one.method in ("POST", "PUT") else ():
-        yield Mutation("stored", "not at all", ids, name, after=of_stored(name, lambda value: None))
+        yield Mutation("stored", "not at all", ids, name, after=of_stored(name, nothing))
         yield Mutation("stored", "cut short", ids, name, after=of_stored(name, shortened))
+        yield Mutation("stored", "in capitals", ids, name, after=of_stored(name, capitals))
     for name in sorted(set(one.visible) & held) if one.method == "PUT" and one.key else ():
         yield Mutation("unasked", "emptied by an update", ids, name, after=of_unsent(name))
     if one.method in ("PUT", "POST", "DELETE") and one.hazard == "write":
         yield Mutation("lost", f"{one.method} is not done", ids, undone=True)
 
 
-def shortened(value: Any) -> Any:
-    return value[:-1] if isinstance(value, str) else value
+def capitals(value: Any) -> Any:
+    return value.swapcase() if isinstance(value, str) else value
 
 
-def showing(contract: Contract, operation: Operation, name: str) -> Edit:
-    def edit(document: Document) -> None:
-        own_schema(document, contract, operation)["properties"][name] = {}
+def other_than(value: Any) -> Any:
+    return value + 1 if isinstance(value, int) else f"{value}x" if isinstance(value, str) else "x"
 
-    return edit
+
+def showing(name: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    return lambda row: {**row, name: None}
 
 
 def defaulting(contract: Contract, operation: Operation, name: str, value: Any) -> Edit:
     def edit(document: Document) -> None:
         schema = own_schema(document, contract, operation)["properties"]
-        other = value + 1 if isinstance(value, int) else f"{value}x" if isinstance(value, str) else "x"
-        schema[name] = {**schema[name], "default": other}
+        schema[name] = {**schema[name], "default": value}
 
     return edit
 
@@ -350,10 +387,27 @@ def list_mutations(contract: Contract) -> Iterator[Mutation]:
         for name in one.visible:
             if name not in one.table.order[:1]:
                 yield Mutation("order", f"by {name}", ids, after=of_list(ordered(name)))
+            yield Mutation("filter", f"{name} as in the first", ids, after=of_list(like_the_first(name)))
+        for name in one.table.where:
+            yield Mutation("filter", f"without {name}", ids, edit=unfiltered(one, name))
 
 
 def ordered(name: str) -> Callable[[list[Any]], list[Any]]:
     return lambda rows: sorted(rows, key=lambda row: (row.get(name) is not None, str(row.get(name))))
+
+
+def like_the_first(name: str) -> Callable[[list[Any]], list[Any]]:
+    return lambda rows: [row for row in rows if row.get(name) == rows[0].get(name)]
+
+
+def unfiltered(operation: Operation, name: str) -> Edit:
+    """All rows of the table are listed."""
+    def edit(document: Document) -> None:
+        item = document["paths"][operation.path]
+        where = {key: value for key, value in item["x-table"]["where"].items() if key != name}
+        item["x-table"] = {**item["x-table"], "where": where}
+
+    return edit
 
 
 def check_mutations(contract: Contract) -> Iterator[Mutation]:
@@ -426,6 +480,28 @@ def path_mutations(contract: Contract) -> Iterator[Mutation]:
                 yield Mutation("method", f"{other.upper()} for {one.method}", ids, edit=moving(one, one.path, other))
 
 
+def framework_mutations(contract: Contract) -> Iterator[Mutation]:
+    """What Laravel says by itself, everywhere."""
+    settings = contract.document["x-laravel"]
+    everywhere = frozenset(one.id for one in contract.operations)
+    others: dict[str, Any] = {
+        "messages": "laravel-10" if settings["messages"] == "laravel-7" else "laravel-7",
+        "trim": "unicode" if settings["trim"] == "ascii" else "ascii",
+        "method-not-allowed": "Method not allowed."}
+    for key in ("fallback", "row-not-found"):
+        if isinstance(settings.get(key), dict):
+            others[key] = swapped_keys(settings[key])
+    for key, value in others.items():
+        yield Mutation("framework", f"{key} {value!r}", everywhere, edit=telling(key, value))
+
+
+def telling(key: str, value: Any) -> Edit:
+    def edit(document: Document) -> None:
+        document["x-laravel"] = {**document["x-laravel"], key: value}
+
+    return edit
+
+
 def renamed_path(path: str) -> str:
     first, *rest = path.strip("/").split("/")
     return "/" + "/".join([f"{first}2", *rest])
@@ -445,4 +521,4 @@ def moving(operation: Operation, path: str | None, method: str) -> Edit:
 
 SOURCES: tuple[Callable[[Contract], Iterator[Mutation]], ...] = (
     rule_mutations, status_mutations, field_mutations, row_mutations, list_mutations, check_mutations, body_mutations,
-    path_mutations)
+    path_mutations, framework_mutations)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 
 from sarkmock_contracts.checks import Case, cases
 from sarkmock_contracts.checks.scenarios import Scenario
+from sarkmock_contracts.client.transports import SignedIn
 from sarkmock_contracts.errors import NewFindings
 from sarkmock_contracts.judge.findings import Finding
 from sarkmock_contracts.run import Run
@@ -17,7 +19,8 @@ from sarkmock_contracts.spec.contract import Contract
 from sarkmock.suite_api import load
 from tests.mutants.generated import RULE_KINDS, Mutated, Mutation
 
-OF_COLUMN = {*RULE_KINDS, "field", "type", "hidden column", "default", "stored", "unasked"}
+BY_CHANCE = {"fuzz", "openapi-core"}  # what they find depends on chance, or was found before
+OF_COLUMN = {*RULE_KINDS, "field", "type", "hidden column", "default", "stored", "unasked", "value"}
 
 
 @dataclass
@@ -30,28 +33,57 @@ class Fate:
     findings: list[Finding] = field(default_factory=list)
 
 
-def hunt(judge: str, profile: str, mutations: Sequence[Mutation], *, chance: bool = False, focused: bool = False
+def hunt(judge: str, profile: str, mutations: Sequence[Mutation], *, limit: int | None = None
          ) -> tuple[Run, list[Fate]]:
     """Judge a mock of a profile that has these mutations by the document of another, or of the same one.
 
-    ``focused`` asks what concerns the sections of the mutations alone, and if one profile is both, until all are found.
+    Only what concerns the sections of the mutations is sent. If one profile is both, the run ends when all are found.
+    With a ``limit`` it ends after so many requests of a whole run, those that are left out counted as they were needed
+    by the intact mock.
     """
-    options = RunOptions(judge, profile if profile != judge else "a box")
-    run = Run(Contract(load(judge)), Mutated(profile, *mutations), options)
+    box = Mutated(profile, *mutations)
+    run = Run(Contract(load(judge)), SignedIn(box, box.engine.state), options(judge, profile))
+    counted = costs(judge, profile, limit) if limit else {}
     for case in cases(run):
-        if (case.check.name == "fuzz" and not chance) or (focused and not meant(run, case, mutations)):
+        if limit and run.judge.requests >= limit:
+            break
+        if case.check.name in BY_CHANCE or not meant(run, case, mutations):
+            run.judge.requests += counted.get(str(case), 0)
             continue
         with suppress(NewFindings), run.watch():
             case.run(run)
-        if focused and judge == profile and all(one.status == "found" for one in fates(run, mutations)):
+        if judge == profile and all(one.status == "found" for one in fates(run, mutations)):
             break
     return run, fates(run, mutations)
+
+
+def options(judge: str, profile: str) -> RunOptions:
+    return RunOptions(judge, profile if profile != judge else "a box")
+
+
+@cache
+def costs(judge: str, profile: str, limit: int) -> dict[str, int]:
+    """The requests of each case at the intact mock, as far as so many go."""
+    box = Mutated(profile)
+    run = Run(Contract(load(judge)), SignedIn(box, box.engine.state), options(judge, profile))
+    found = {}
+    for case in cases(run):
+        before = run.judge.requests
+        with suppress(NewFindings), run.watch():
+            case.run(run)
+        found[str(case)] = run.judge.requests - before
+        if run.judge.requests >= limit:
+            break
+    return found
 
 
 def meant(run: Run, case: Case, mutations: Sequence[Mutation]) -> bool:
     """Whether a case has to do with the section of a mutation."""
     by_id = run.contract.by_id
     sections = {by_id[name].section for one in mutations for name in one.operations if name in by_id}
+    if case.check.name in ("rules", "rows", "smoke") and any(by_id[name].table is None for one in mutations
+                                                             for name in one.operations if name in by_id):
+        return True  # it may show rows of any section
     if case.subject is None or isinstance(case.subject, Scenario):
         return case.check.name != "sequences-together"
     return case.subject.section in sections

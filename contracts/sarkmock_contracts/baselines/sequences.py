@@ -7,11 +7,11 @@ from typing import Any
 
 from sarkmock.suite_api import Operation, to_text
 
-from ..checks.persistence import same
 from ..client.bodies import request_for
 from ..client.http import Exchange, Request
 from ..errors import Unavailable, Withheld
 from ..fixtures.rows import Body, path_along
+from ..judge.stored import same
 from ..spec.contract import Link
 from .catalogue import Known, catalogue
 from .facts import Fact

@@ -22,6 +22,7 @@ from .undocumented import accepted as accepted_values
 from .undocumented import others
 
 NOT_THERE = {404, 405}
+NEIGHBOURS = 6  # misspellings of listed values
 SILENCE = 2  # consecutive answers that it does not exist
 Edge = tuple[Any, bool]  # a value, and whether the rules accept it
 
@@ -61,10 +62,15 @@ def is_silent(run: Run, operation: Operation) -> bool:
 
 
 def edge_packets(run: Run, operation: Operation) -> Iterator[Packet]:
-    """As many packets as the field with most values has: it begins with refused ones, the others with accepted ones."""
-    rows = {field: share(run, operation, field) for field in operation.rules}
-    ordered = sorted(rows, key=lambda field: -len(rows[field]))
-    for turn in range(max(map(len, rows.values()), default=0)):
+    """As many packets as the field with most values has: it begins with refused ones, the others with accepted ones.
+
+    Turns that a list has left are used for strangers.
+    """
+    shares = {field: share(run, operation, field) for field in operation.rules}
+    turns = max(map(len, shares.values()), default=0)
+    rows = {field: [*strangers(run, operation, field, turns - len(row)), *row] for field, row in shares.items()}
+    ordered = sorted(rows, key=lambda field: -len(shares[field]))
+    for turn in range(turns):
         picked = {field: at(rows[field], turn, backwards=field != ordered[0]) for field in ordered if rows[field]}
         if len(rows) > 1 and all(passes for _, passes in picked.values()):
             picked |= spoiled(rows, ordered)
@@ -92,10 +98,19 @@ def kin(run: Run, operation: Operation, field: str) -> list[Any]:
     return [value for value in run.fixtures.bounds(operation, field).strangers if value in theirs]
 
 
+def strangers(run: Run, operation: Operation, field: str, number: int) -> list[Edge]:
+    """Values that a list refuses, and others hold: every operation begins elsewhere."""
+    known = run.fixtures.bounds(operation, field).strangers
+    first = run.contract.operations.index(operation) * number
+    return [(known[(first + turn) % len(known)], False) for turn in range(min(number, len(known)))]
+
+
 def edges(stock: Fixtures, operation: Operation, field: str) -> list[Edge]:
     """What a field rejects, then what it accepts, except what minimal_rules sends; not for unknown fields."""
     sent = [(type(value), value) for value in covering(stock, operation, field)]
     wrong = [value for value in refused(stock, operation, field, strangers=False) if (type(value), value) not in sent]
+    if stock.bounds(operation, field).strangers:
+        wrong = wrong[:NEIGHBOURS]  # the boundaries' own check tries those of every listed value
     right = accepted(stock, operation, field)[0 if field in recipe("fresh", operation.id) else 1:]
     return [*((value, False) for value in wrong), *((value, True) for value in right)]
 

@@ -13,10 +13,10 @@ from ..client.http import ACCEPT, FORM, JSON, Exchange, Request, fill_path, with
 from ..errors import Unavailable, Withheld
 from ..fixtures.rows import Body
 from ..judge.conformance import Problem
+from ..judge.row_model import STRANGE
+from ..judge.stored import same
 from ..run import Run
 from ..spec.operation_data import columns_derived, listed
-from .persistence import same
-from .row_model import STRANGE
 
 METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH")
 UNKNOWN = "nosuchkey"
@@ -63,6 +63,17 @@ def check_methods(run: Run, operation: Operation) -> None:
         elif exchange.response.allow != wanted:
             allowed = exchange.response.header("Allow")
             tell(run, operation, "method", "allow", f"405 with Allow: {allowed}, not {sorted(wanted)}", exchange)
+        elif exchange.response.fields.get("message", "") != refusal(run, exchange):
+            text = f"405 says {exchange.response.fields['message']!r}, not {refusal(run, exchange)!r}"
+            tell(run, operation, "method", "wording", text, exchange)
+
+
+def refusal(run: Run, exchange: Exchange) -> str:
+    """What the framework says of a method that a path does not support."""
+    template: str = run.contract.document["x-laravel"]["method-not-allowed"]
+    path = exchange.request.path.strip("/")
+    return template.format(method=exchange.request.method, path=f"api/{path}",
+                           allowed=exchange.response.header("Allow") or "")
 
 
 def supported(run: Run, operation: Operation) -> set[str]:

@@ -19,11 +19,12 @@ from ..client.http import Exchange, Request, fill_path
 from ..errors import NoBounds, Unanswered, Unavailable, Withheld
 from ..fixtures.rows import Body
 from ..judge.conformance import Problem
+from ..judge.row_model import STRANGE, Row
 from ..run import Run
 from ..spec.operation_data import recipe
 from ..spec.resources import Resource
 from ..spec.resources import resources as all_resources
-from .row_model import STRANGE, Row, new_row
+from .lifecycle import make_again
 
 # A draw that does not depend on the target, so that Hypothesis sees the same choices for any answers.
 DICE = st.integers(min_value=0, max_value=2**32)
@@ -96,11 +97,12 @@ class Sequences:
         except (Unavailable, NoBounds):
             return
         answer = exchange.response.json
-        if exchange.response.ok and isinstance(answer, dict) and resource.key in answer:
-            key = to_text(answer[resource.key])
-            self.gone = [row for row in self.gone if row.key != key]  # timers take the highest number so far and one
-            self.rows[resource.name, key] = new_row(resource, operation, key, body, exchange)
-            self.look(self.rows[resource.name, key])
+        key = to_text(answer[resource.key]) if isinstance(answer, dict) and resource.key in answer else ""
+        row = self.run.rows.alive.get((resource.name, key)) if exchange.response.ok else None
+        if row is not None:
+            self.gone = [other for other in self.gone if other.key != key]  # timers take the highest number and one
+            self.rows[resource.name, key] = row
+            self.look(row)
 
     def create_again(self, dice: random.Random) -> None:
         """A key that is taken is rejected, and the row stays as it is."""
@@ -109,13 +111,9 @@ class Sequences:
             return
         operation = self.run.contract.operation_of(row.history[0].request)
         if operation is None or row.resource.key not in operation.rules:
-            return  # the server makes the key
-        exchange = self.send(row.history[0].request)
-        if exchange.response.ok:
-            text = f"the key {row.key!r} is taken, and still {operation.id} answers {exchange.response.status}"
-            self.report(operation, Problem("duplicate", row.resource.key, "accepted", text), row.history[0], exchange)
-        else:
-            self.look(row)
+            return
+        make_again(self.run, row.resource, operation, row.history[0])
+        self.look(row)
 
     def update(self, dice: random.Random) -> None:
         """Sends some variables, an unknown field and another key; the rest stays, the key too."""
@@ -124,10 +122,7 @@ class Sequences:
             return
         operation = row.resource.update
         body = {**self.changes(operation, row.resource.creates[0], dice), **strange(row.resource.show, operation)}
-        exchange = self.send(self.run.fixtures.request(operation, body, {operation.parameters[0]: row.key}))
-        if exchange.response.ok:
-            row.history.append(exchange)
-            row.update(operation, body)
+        self.send(self.run.fixtures.request(operation, body, {operation.parameters[0]: row.key}))
         self.look(row)
 
     def changes(self, operation: Operation, creator: Operation, dice: random.Random) -> Body:
@@ -151,7 +146,6 @@ class Sequences:
             self.run.coverage.checked.add(operation.id)
         if exchange.response.ok:
             del self.rows[row.resource.name, row.key]
-            row.history.append(exchange)
             self.gone.append(row)
         if dependents and exchange.response.ok:
             text = f"deleted although {dependents[0].resource.name}/{dependents[0].key} depends on it"
@@ -179,50 +173,16 @@ class Sequences:
         self.look_at_list(dice.choice(self.resources))
 
     def look_at_list(self, resource: Resource) -> None:
-        if resource.list is None:
-            return
-        exchange = self.send(Request("GET", resource.list.path))
-        if not isinstance(exchange.response.json, list):
-            return
-        self.compare_order(resource.list, exchange)
-        listed = {str(item[resource.key]): item for item in exchange.response.json}
-        for row in [row for row in self.rows.values() if row.resource == resource]:
-            self.compare_listed(row, listed.get(row.key), exchange)
-        for row in [row for row in self.gone if row.resource == resource and row.key in listed]:
-            text = f"{row.key!r} was deleted and is still listed"
-            self.report(resource.list, Problem("list", "", "stale", text), *row.history, exchange)
-
-    def compare_order(self, operation: Operation, exchange: Exchange) -> None:
-        """The rows stand in the order of the document's x-table, texts by their bytes as SQLite sorts them."""
-        assert operation.table is not None
-        keys = [[sortable(item.get(name)) for name in operation.table.order] for item in exchange.response.json]
-        if keys != sorted(keys):
-            text = f"the rows are not in the order of {', '.join(operation.table.order)}"
-            self.report(operation, Problem("list", "", "order", text), exchange)
-
-    def compare_listed(self, row: Row, item: dict[str, Any] | None, exchange: Exchange) -> None:
-        assert row.resource.list is not None
-        if item is None:
-            text = f"{row.key!r} exists and is not listed"
-            self.report(row.resource.list, Problem("list", "", "missing", text), *row.history, exchange)
-            return
-        for operation, problem in row.differences(row.resource.list, item):
-            self.report(operation, problem, *row.history, exchange)
+        if resource.list is not None:
+            self.send(Request("GET", resource.list.path))
 
     def look(self, row: Row) -> None:
-        """A row shows what it must; one that is gone shows nothing."""
+        """The run compares what is shown; a row that is there must be shown."""
         show = row.resource.show
         exchange = self.send(Request("GET", self.path(show, row)))
-        alive = (row.resource.name, row.key) in self.rows
-        if alive and exchange.response.ok and isinstance(exchange.response.json, dict):
-            for operation, problem in row.differences(show, exchange.response.json):
-                self.report(operation, problem, *row.history, exchange)
-            row.learn(exchange.response.json)
-        elif alive != exchange.response.ok:
-            text = f"{row.key!r} should {'be' if alive else 'not be'} there: {exchange.response.status}"
-            blamed = show if alive or row.resource.delete is None else row.resource.delete
-            kind = "missing" if alive else "still there"
-            self.report(blamed, Problem("presence", "", kind, text), *row.history, exchange)
+        if (row.resource.name, row.key) in self.rows and not exchange.response.ok and exchange.response.status != 404:
+            text = f"{row.key!r} should be there: {exchange.response.status}"
+            self.report(show, Problem("presence", "", "missing", text), *row.history, exchange)
 
     def finish(self) -> None:
         """Look at the lists once more, and remove what was made: what depends on a tenant before the tenant."""
@@ -238,13 +198,6 @@ class Sequences:
 def strange(show: Operation, operation: Operation) -> Body:
     """Fields that an operation does not know, columns among them: they are ignored (sark-v6-api.txt line 100)."""
     return {name: STRANGE for name in ("nosuchfield", *show.visible) if name not in operation.rules}
-
-
-def sortable(value: Any) -> tuple[int, int, bytes]:
-    """SQLite's order: null, numbers, texts."""
-    if value is None:
-        return 0, 0, b""
-    return (1, value, b"") if isinstance(value, int) else (2, 0, str(value).encode("utf-8", "surrogatepass"))
 
 
 ACTIONS = ("create", "create", "create_again", "update", "update", "delete", "read", "list")

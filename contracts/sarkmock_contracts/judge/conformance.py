@@ -11,6 +11,8 @@ from sarkmock.suite_api import Operation, pointer
 from ..client.http import Exchange
 from ..spec.contract import Contract
 
+NOT_FOUND = 404
+
 
 class Problem(NamedTuple):
     """What a check found: the rest of a finding's identity, and a line for people."""
@@ -31,6 +33,9 @@ def conforms(contract: Contract, operation: Operation, exchange: Exchange) -> It
         yield Problem("status", "", str(response.status), text)
         return
     place, spec = found
+    if response.status == NOT_FOUND and response.json and response.json == contract.document["x-laravel"]["fallback"]:
+        yield Problem("body", "", "unknown path", "the answer is that of a path that is not there")
+        return
     yield from _headers(spec, exchange)
     content = spec.get("content", {})
     if not content:

@@ -103,6 +103,11 @@ class Contract:
             return None
         return self.resolve(self.place(operation) + pointer("responses", key))
 
+    def example(self, operation: Operation, status: int) -> Any:
+        """The example of a documented JSON response; None if it has none."""
+        _, spec = self.response(operation, status) or ("", {})
+        return spec.get("content", {}).get("application/json", {}).get("example")
+
     def validator(self, place: str) -> jsonschema_rs.Validator:
         """The compiled schema that stands at a pointer."""
         if place not in self._validators:

@@ -9,10 +9,10 @@ from typing import Any
 from sarkmock.suite_api import Operation
 
 from ..client.http import Exchange
-from ..judge.conformance import Problem
 from ..spec.operation_data import columns_derived
 from ..spec.resources import Resource
-from .persistence import same
+from .conformance import Problem
+from .stored import same
 
 STRANGE = "nosuchvalue"  # of fields that an operation does not know
 
@@ -44,7 +44,9 @@ class Row:
         derived = columns_derived(operation.id, sent)
         self.expected = {name: wanted for name, wanted in {**self.expected, **told(operation, sent)}.items()
                          if name not in derived}
-        changed = {*told(operation, sent), *derived, "z_updated"}
+        self.expected = {name: wanted for name, wanted in self.expected.items()
+                         if not isinstance(sent.get(name), (list, dict))}
+        changed = {*sent, *derived, "z_updated"}
         self.shown = {name: value for name, value in self.shown.items() if name not in changed}
 
     def differences(self, show: Operation, row: Mapping[str, Any]) -> Iterator[tuple[Operation, Problem]]:
@@ -56,7 +58,8 @@ class Row:
             yield self.written_by, Problem("stored", name, "unknown field", text)
         for name in [name for name in self.expected if name in row and name not in strange]:
             wanted = self.expected[name]
-            if not same(wanted.operation, wanted.value, row[name]):
+            unset = wanted.check == "default" and wanted.value is None
+            if row[name] is not None if unset else not same(wanted.operation, wanted.value, row[name]):
                 text = f"{name} should be {wanted.value!r}, is {row[name]!r}"
                 yield wanted.operation, Problem(wanted.check, name, "changed", text)
         for name in self.shown.keys() - self.expected.keys() - strange:
@@ -77,11 +80,12 @@ def new_row(resource: Resource, operation: Operation, key: str, sent: Mapping[st
     """The row that a create operation should have made: defaults, then what was sent."""
     derived = columns_derived(operation.id, sent)
     defaults = {name: Expected(value, operation, "default") for name, value in operation.defaults.items()
-                if value is not None and name not in derived}
+                if name not in derived and name not in sent}
     return Row(resource, key, operation, {**defaults, **told(operation, sent)}, [made])
 
 
 def told(operation: Operation, sent: Mapping[str, Any]) -> dict[str, Expected]:
     """What a write says of columns: variables with rules, but for those the server derives."""
     names = sent.keys() & operation.rules.keys() - columns_derived(operation.id, sent)
-    return {name: Expected(sent[name], operation, "stored") for name in names}
+    return {name: Expected(sent[name], operation, "stored") for name in names
+            if not isinstance(sent[name], (list, dict))}

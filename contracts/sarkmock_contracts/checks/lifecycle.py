@@ -1,0 +1,112 @@
+"""Rows from creation to removal, in few requests: defaults, lists of several rows, updates of half of the variables.
+
+What is shown is compared by the run itself (judge/rows.py).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sarkmock.suite_api import Operation
+
+from ..client.http import Exchange, Request, fill_path
+from ..errors import NoBounds, Unavailable
+from ..fixtures.rows import Body
+from ..judge.conformance import Problem
+from ..run import Run
+from ..spec.resources import Resource
+
+CONFLICT = 409
+
+
+def check_rows(run: Run, resource: Resource) -> None:
+    """A row with the least that is needed for every way to make one, between two that hold something else."""
+    made = [exchange for operation in resource.creates if (exchange := least(run, resource, operation))]
+    if resource.update is not None:
+        update(run, resource, resource.update)
+    most(run, resource.creates[0])
+    look_at_list(run, resource)
+    if made and resource.delete is not None:
+        for operation in (resource.delete, resource.show, resource.delete, resource.update):  # then it is gone
+            if operation is not None:
+                run.send(Request(operation.method, path_of(resource, operation, made[0])))
+        look_at_list(run, resource)
+
+
+def least(run: Run, resource: Resource, operation: Operation) -> Exchange | None:
+    """A row of which only the required variables are sent, what is shown of it, and the same once more."""
+    try:
+        exchange = run.send(run.fixtures.request(operation, run.fixtures.minimal(operation)))
+    except (Unavailable, NoBounds):
+        return None
+    if not exchange.response.ok or resource.key not in exchange.response.fields:
+        return None
+    run.send(Request("GET", path_of(resource, resource.show, exchange)))
+    make_again(run, resource, operation, exchange)
+    return exchange
+
+
+def make_again(run: Run, resource: Resource, operation: Operation, made: Exchange) -> None:
+    """A key that is taken is refused, by whom the document says: the database or a check before it."""
+    if resource.key not in operation.rules:
+        return  # the server makes the key
+    again, key = run.send(made.request), made.response.fields[resource.key]
+    if again.response.ok:
+        text = f"the key {key!r} is taken, and still {operation.id} answers {again.response.status}"
+        run.report(operation.id, Problem("duplicate", resource.key, "accepted", text), made, again)
+    elif again.response.status == CONFLICT:
+        documented = by_database(run.contract.example(operation, CONFLICT))
+        if documented is not None and by_database(again.response.json) is not documented:
+            text = f"the key {key!r} is taken: {again.response.json}"
+            run.report(operation.id, Problem("duplicate", resource.key, "wording", text), made, again)
+
+
+def by_database(refusal: Any) -> bool | None:
+    """Whether a refusal speaks the words of the database; None if there are no words."""
+    return str(refusal.get("Error")).startswith("SQLSTATE") if isinstance(refusal, dict) else None
+
+
+def most(run: Run, operation: Operation) -> None:
+    """A row of which every variable is sent."""
+    try:
+        body = {**telling(run, operation), **run.fixtures.minimal(operation)}
+        run.send(run.fixtures.request(operation, body))
+    except (Unavailable, NoBounds):
+        return
+
+
+def update(run: Run, resource: Resource, operation: Operation) -> None:
+    """One half of the variables, then the other: each half must stay as it is while the other changes."""
+    try:
+        values = telling(run, operation)
+        names = sorted(values)
+        for half in (names[::2], names[1::2]):
+            body = {**run.fixtures.minimal(operation), **{name: values[name] for name in half}}
+            exchange = run.send(run.fixtures.request(operation, body))
+            run.send(Request("GET", exchange.request.path))
+    except (Unavailable, NoBounds):
+        return
+
+
+def telling(run: Run, operation: Operation) -> Body:
+    """Values that are neither a default nor the first that is accepted, where there are others."""
+    fixtures, key = run.fixtures, operation.table.key if operation.table else ""
+    names = [name for name in fixtures.fields(operation) if name != key and name not in fixtures.own_fields(operation)]
+    found = {name: value_of(run, operation, name) for name in names}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def value_of(run: Run, operation: Operation, name: str) -> Any:
+    accepted = run.fixtures.bounds(operation, name).accept
+    default = operation.defaults.get(name)
+    others = [value for value in accepted[1:] if not isinstance(value, (list, dict)) and str(value) != str(default)]
+    return run.fixtures.value(operation, name, (others or accepted)[0]) if accepted else None
+
+
+def look_at_list(run: Run, resource: Resource) -> None:
+    if resource.list is not None:
+        run.send(Request("GET", resource.list.path))
+
+
+def path_of(resource: Resource, operation: Operation, made: Exchange) -> str:
+    return fill_path(operation.path, {operation.parameters[0]: made.response.fields[resource.key]})

@@ -1,0 +1,178 @@
+"""The rows that a run has made, as they must be now: every exchange moves them, and what is shown is compared.
+
+Sends nothing. Rows that were there before the run are not followed, as others may change them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import unquote
+
+from sarkmock.suite_api import Operation, read_input, to_text
+
+from ..client.http import JSON, Exchange
+from ..spec.contract import Contract
+from ..spec.resources import Resource, resources
+from .conformance import Problem
+from .row_model import Row, new_row
+from .stored import differences
+
+Place = tuple[str, str]  # the name of a resource, the key of a row
+Told = tuple[Operation, Problem, tuple[Exchange, ...]]
+REMEMBERED = 100  # rows that are gone
+
+
+class Rows:
+    """Follows the rows. ``alive`` and ``gone`` are by place."""
+
+    def __init__(self, contract: Contract) -> None:
+        self._contract = contract
+        self.alive: dict[Place, Row] = {}
+        self.gone: dict[Place, Row] = {}
+        found = resources(contract)
+        self._of = {operation.id: resource for resource in found
+                    for operation in (*resource.creates, resource.show, resource.list, resource.update, resource.delete)
+                    if operation is not None}
+
+    def saw(self, exchange: Exchange) -> Iterator[Told]:
+        """Live through an exchange, and say where what it shows is not what must be there."""
+        operation = self._contract.operation_of(exchange.request)
+        if operation is None:
+            return
+        resource = self._of.get(operation.id)
+        if operation.hazard == "disruptive":
+            self.alive.clear()  # an earlier state may have come back
+            self.gone.clear()
+        elif exchange.request.method in ("POST", "PUT") and exchange.response.ok:
+            yield from self._wrote(resource, operation, exchange)
+        elif resource is None:
+            return
+        elif exchange.request.method == "DELETE":
+            self._removed(resource, exchange)
+        elif operation == resource.list:
+            yield from self._listed(resource, operation, exchange)
+        elif operation == resource.show:
+            yield from self._shown(resource, operation, exchange)
+
+    def _wrote(self, resource: Resource | None, operation: Operation, exchange: Exchange) -> Iterator[Told]:
+        sent = sent_in(exchange)
+        answer = exchange.response.json
+        if exchange.request.query or exchange.request.content_type != JSON:
+            self.alive.pop((resource.name if resource else "", last(exchange)), None)
+            return  # how it is read is for other checks to say
+        if isinstance(answer, dict):
+            yield from ((operation, problem, (exchange,)) for problem in differences(operation, sent, answer))
+        if resource is not None and operation in resource.creates:
+            self._made(resource, operation, exchange, sent)
+        elif resource is not None and operation == resource.update:
+            self._changed(resource, operation, exchange, sent)
+        else:
+            for row in self.alive.values():  # it may change rows of its section beside what it says
+                row.shown = row.shown if row.resource.section != operation.section else {}
+
+    def _made(self, resource: Resource, operation: Operation, exchange: Exchange, sent: dict[str, Any]) -> None:
+        key = exchange.response.fields.get(resource.key)
+        if isinstance(key, (str, int)):
+            place = resource.name, to_text(key)
+            self.gone.pop(place, None)  # timers take the highest number so far and one
+            self.alive[place] = new_row(resource, operation, place[1], sent, exchange)
+
+    def _changed(self, resource: Resource, operation: Operation, exchange: Exchange, sent: dict[str, Any]) -> None:
+        place = resource.name, last(exchange)
+        row = self.alive.get(place)
+        if row is None:
+            return
+        if resource.key in sent and resource.key in operation.rules:
+            del self.alive[place]  # it may have another key now
+            return
+        row.history[1:] = [exchange]
+        row.update(operation, sent)
+
+    def _removed(self, resource: Resource, exchange: Exchange) -> None:
+        place = resource.name, last(exchange)
+        row = self.alive.pop(place, None) if exchange.response.ok else None
+        if row is not None:
+            row.history.append(exchange)
+            self.gone[place] = row
+            for other, dependent in [*self.alive.items()]:
+                if row.key in (wanted.value for wanted in dependent.expected.values()):
+                    del self.alive[other]  # it may have gone with the row that it names
+            while len(self.gone) > REMEMBERED:
+                del self.gone[next(iter(self.gone))]
+
+    def _shown(self, resource: Resource, show: Operation, exchange: Exchange) -> Iterator[Told]:
+        place, response = (resource.name, last(exchange)), exchange.response
+        row = self.alive.get(place)
+        if row is not None and response.ok and isinstance(response.json, dict):
+            for operation, problem in row.differences(show, response.json):
+                yield operation, problem, (*row.history, exchange)
+            row.learn(response.json)
+        elif row is not None and response.status == 404:
+            yield self._missing(row, show, exchange)
+            del self.alive[place]
+        elif row is None and response.ok and place in self.gone:
+            row = self.gone.pop(place)
+            text = f"{row.key!r} should not be there: {response.status}"
+            blamed = resource.delete or show
+            yield blamed, Problem("presence", "", "still there", text), (*row.history, exchange)
+
+    def _missing(self, row: Row, show: Operation, exchange: Exchange) -> Told:
+        """A row that was never shown may have another key than its creation says."""
+        links = self._contract.links_from(row.written_by).values()
+        link = next((link for link in links if link.target == show.id), None)
+        status = exchange.response.status
+        if link is None or row.shown:
+            text = f"{row.key!r} should be there: {status}"
+            return show, Problem("presence", "", "missing", text), (*row.history, exchange)
+        text = f"{show.method} {exchange.request.path} answers {status}, not {show.status}"
+        return row.written_by, Problem("link", link.name, str(status), text), (*row.history, exchange)
+
+    def _listed(self, resource: Resource, listing: Operation, exchange: Exchange) -> Iterator[Told]:
+        """A list shows every row as it is, none that is gone, and all in the document's order."""
+        items = exchange.response.json
+        if not exchange.response.ok or not isinstance(items, list) or exchange.request.query:
+            return
+        items = [item for item in items if isinstance(item, dict)]
+        yield from ((listing, problem, (exchange,)) for problem in out_of_order(listing, items))
+        listed = {to_text(item[resource.key]): item for item in items if isinstance(item.get(resource.key), (str, int))}
+        for row in self._rows(resource):
+            if row.key not in listed:
+                text = f"{row.key!r} exists and is not listed"
+                yield listing, Problem("list", "", "missing", text), (*row.history, exchange)
+                continue
+            for operation, problem in row.differences(listing, listed[row.key]):
+                yield operation, problem, (*row.history, exchange)
+        for place in [place for place in self.gone if place[0] == resource.name and place[1] in listed]:
+            text = f"{place[1]!r} was deleted and is still listed"
+            yield listing, Problem("list", "", "stale", text), (*self.gone.pop(place).history, exchange)
+
+    def _rows(self, resource: Resource) -> list[Row]:
+        return [row for (name, _), row in self.alive.items() if name == resource.name]
+
+
+def last(exchange: Exchange) -> str:
+    """The key at the end of a path."""
+    return unquote(exchange.request.path.rpartition("/")[2])
+
+
+def sent_in(exchange: Exchange) -> dict[str, Any]:
+    """The body as PHP reads it."""
+    request = exchange.request
+    return dict(read_input(request.method, request.content_type, request.query, request.body)[1])
+
+
+def out_of_order(listing: Operation, items: list[dict[str, Any]]) -> Iterator[Problem]:
+    """Rows stand in the order of the document's x-table, texts by their bytes as SQLite sorts them."""
+    if listing.table is None or not listing.table.order:
+        return
+    keys = [[sortable(item.get(name)) for name in listing.table.order] for item in items]
+    if keys != sorted(keys):
+        yield Problem("list", "", "order", f"the rows are not in the order of {', '.join(listing.table.order)}")
+
+
+def sortable(value: Any) -> tuple[int, int, bytes]:
+    """SQLite's order: null, numbers, texts."""
+    if value is None:
+        return 0, 0, b""
+    return (1, value, b"") if isinstance(value, int) else (2, 0, str(value).encode("utf-8", "surrogatepass"))
