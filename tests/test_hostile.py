@@ -22,7 +22,7 @@ from sarkmock_contracts.errors import SuiteError
 from sarkmock_contracts.judge.allowlist import read_accepted
 from sarkmock_contracts.safety.ledger import read_ledger
 
-from sarkmock import create_app
+from sarkmock import create_app, profiles
 from sarkmock.control.contract import endpoints
 from sarkmock.http.engine import Engine
 from sarkmock.journal import Journal
@@ -36,7 +36,10 @@ pytestmark = pytest.mark.slow
 
 IN_PROCESS = int(os.environ.get("SARKMOCK_HOSTILE", "1500"))
 OVER_THE_WIRE = int(os.environ.get("SARKMOCK_HOSTILE_WIRE", "300"))
-SEED = int(os.environ.get("SARKMOCK_HOSTILE_SEED", "1"))
+SEED = os.environ.get("SARKMOCK_HOSTILE_SEED", "1")
+PARTS = 1 + IN_PROCESS // 50_000  # so that each core has some
+WIRE_PARTS = 1 + OVER_THE_WIRE // 5_000
+KEPT = 100  # entries of the journal: to list more takes most of the time
 LONGEST = 2.0  # CPU seconds of one request
 METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "post", "X\u00e9", "TRACE"]
 TYPES = ["application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/yaml",
@@ -60,8 +63,9 @@ HEADERS = {"HTTP_ORIGIN": ["http://[", "null", "http://localhost", "\xff", "x" *
 class Attacker:
     """Requests of chance, half of them nearly right."""
 
-    def __init__(self, engine: Engine, seed: int) -> None:
+    def __init__(self, engine: Engine, seed: str) -> None:
         self.dice = random.Random(seed)
+        self.engine = engine
         self.operations = list(engine.operations)
         self.control = [one for one in endpoints() if one.id != "seed.start"]
 
@@ -114,6 +118,8 @@ class Attacker:
         body = self.body(names, content_type)
         query = self.text(2).encode("utf-8", "replace").decode("latin-1") if self.dice.random() < 0.3 else ""
         chosen = {name: self.dice.choice(values) for name, values in HEADERS.items() if self.dice.random() < 0.1}
+        if self.engine.state.token and self.dice.random() < 0.8:
+            chosen["HTTP_AUTHORIZATION"] = f"Bearer {self.engine.state.token}"
         method = target.method if self.dice.random() < 0.9 else self.dice.choice(METHODS)
         return {"REQUEST_METHOD": method,
                 "PATH_INFO": path.encode("utf-8", "replace").decode("latin-1"), "SCRIPT_NAME": "",
@@ -137,19 +143,21 @@ def answered(app: Callable[..., Any], environ: dict[str, Any]) -> int:
     return int(status[:3])
 
 
-@pytest.mark.parametrize("profile", ["documented", "shipped"])
-def test_requests_in_process(profile):
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("profile", profiles())
+def test_requests_in_process(profile, part):
     engine = Engine(profile=profile)
-    app = create_app(engine, journal=Journal(engine))
+    app = create_app(engine, journal=Journal(engine, limit=KEPT))
     app.testing = True  # what is raised in a view comes through
-    attacker = Attacker(engine, SEED)
-    for number in range(IN_PROCESS // 2):
+    seed = f"{SEED} {profile} {part}"
+    attacker = Attacker(engine, seed)
+    for number in range(IN_PROCESS // PARTS // len(profiles())):
         control = number % 5 == 0
         environ = attacker.environ(control)
         try:
             answered(app, environ)
         except Exception as error:
-            error.add_note(f"request {number} of seed {SEED}: " + repr({**environ, "wsgi.input": ""})[:4000])
+            error.add_note(f"request {number} of seed {seed}: " + repr({**environ, "wsgi.input": ""})[:4000])
             raise
         if number % 400 == 399:
             for path in ("/_mock/journal", "/_mock/journal.har", "/_mock/state"):
@@ -219,10 +227,12 @@ def test_files(kind, tmp_path):
             raise
 
 
-def test_requests_over_the_wire():
-    attacker = Attacker(Engine(), SEED)
-    with serving("--http") as server:
-        for number in range(OVER_THE_WIRE):
+@pytest.mark.parametrize("part", range(WIRE_PARTS))
+def test_requests_over_the_wire(part):
+    profile = profiles()[part % len(profiles())]
+    attacker = Attacker(Engine(profile=profile), f"{SEED} {part}")
+    with serving("--http", "--profile", profile, "--journal", str(KEPT)) as server:
+        for number in range(OVER_THE_WIRE // WIRE_PARTS):
             sent = raw(attacker, number)
             with socket.create_connection(server.address, timeout=10) as connection:
                 connection.sendall(sent)

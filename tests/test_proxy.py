@@ -15,6 +15,7 @@ import requests
 import trustme
 
 from sarkmock import SarkMock
+from sarkmock.proxy.messages import Room
 from sarkmock.proxy.pace import Pace
 from sarkmock.server.http11 import BadRequest, read_head
 from sarkmock.server.limits import Limits
@@ -127,6 +128,30 @@ def test_large_bodies_stream_both_ways_and_are_kept_in_part():
         assert way.entries(2)[0].sizes[0] == size
         assert [passed.whole for passed in way.passed] == [False, True]
         assert len(way.passed[1].body) == 100_000
+
+
+def test_bodies_on_their_way_take_bounded_memory_and_pass_all_the_same():
+    size = 4 << 20
+    with SarkMock(tls=False) as box, proxied(box.url) as way, Wire(way.url) as full, Wire(way.url) as other:
+        way.proxy.room = room = Room(2 * size)  # it is held, and kept for the journal
+        head = b"PUT /_mock/state HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % size
+        full.send(head + b"x" * (size - 1))
+        wait_for(lambda: room.size < 4)
+        assert other.ask(head + b"x" * size, "PUT")[0] == b"HTTP/1.1 503 Service Unavailable"
+        with Wire(way.url) as third:
+            passing = b"POST /api/nosuch HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % size
+            assert third.ask(passing + b"x" * size, "POST")[0] == b"HTTP/1.1 405 Method Not Allowed"
+        assert [passed.whole for passed in way.passed] == [False]
+        full.send(b"x")
+        assert full.read("PUT")[0] == b"HTTP/1.1 415 UNSUPPORTED MEDIA TYPE"
+        wait_for(lambda: room.size == 2 * size)
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 10
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert condition()
 
 
 def test_a_slow_client_gets_all_of_an_answer_that_ends_the_connection():

@@ -102,3 +102,9 @@ def _body(spec: Mapping[str, Any]) -> jsonschema_rs.Validator | None:
 def control_document() -> Document:
     """The control plane's document."""
     return yaml12.read(openapi_dir() / "control.yaml")  # type: ignore[no-any-return]
+
+
+@cache
+def control_yaml() -> str:
+    """The same as YAML."""
+    return yaml12.dump(control_document())

@@ -9,14 +9,14 @@ from sarkmock.control import contract
 from sarkmock.control.messages import Asked, ControlError, Path, Text
 from sarkmock.control.mock_control import MockControl
 from sarkmock.http.engine import DatabaseMismatch
-from sarkmock.spec import loading, profiles, yaml12
+from sarkmock.spec import loading, profiles
 from sarkmock.suggest import unknown
 
 YAML_TYPE = "application/yaml"
 
 
 def api_yaml(mock: MockControl, asked: Asked) -> Text:
-    return Text(yaml12.dump(mock.engine.document), YAML_TYPE)
+    return Text(mock.engine.program.yaml, YAML_TYPE)
 
 
 def api_json(mock: MockControl, asked: Asked) -> Any:
@@ -24,7 +24,7 @@ def api_json(mock: MockControl, asked: Asked) -> Any:
 
 
 def control_yaml(mock: MockControl, asked: Asked) -> Text:
-    return Text(yaml12.dump(contract.control_document()), YAML_TYPE)
+    return Text(contract.control_yaml(), YAML_TYPE)
 
 
 def control_json(mock: MockControl, asked: Asked) -> Any:

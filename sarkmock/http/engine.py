@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from threading import Lock
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -22,6 +23,7 @@ from sarkmock.pbx.actions import ACTIONS, CHECKS, Action, Check
 from sarkmock.pbx.database import Row
 from sarkmock.pbx.seed import Seed
 from sarkmock.pbx.state import State, database_image
+from sarkmock.spec import yaml12
 from sarkmock.spec.loading import Document, load
 from sarkmock.spec.operations import Operation, Router, compile_document
 from sarkmock.spec.profiles import BASE, canonical
@@ -69,6 +71,11 @@ class Program:
         self.plans = {operation.id: _plan(operation) for operation in self.operations}
         self._abilities = sorted({operation.abilities for operation in self.operations} - {()})
         self._routers: dict[tuple[tuple[str, ...], ...], Router] = {(): self.router}
+
+    @cached_property
+    def yaml(self) -> str:
+        """The document as YAML."""
+        return yaml12.dump(self.document)
 
     @classmethod
     def of(cls, profile: str) -> Program:

@@ -9,12 +9,13 @@ from sarkmock.http.engine import Request
 from sarkmock.http.replies import Disturbed, Reply
 from sarkmock.http.wsgi import DROPPED_STATUS, Answer, incoming
 from sarkmock.journal import Entry, Journal
-from sarkmock.proxy.messages import Captured, Field, decoded
+from sarkmock.proxy.messages import Captured, Field, Room, decoded
 from sarkmock.server.application import Environ, environ_of
 from sarkmock.server.http11 import Head
 from sarkmock.server.http11 import Request as Received
 
 MOST = 8 * 2**20  # bytes of one body that are looked at
+ALL_BODIES = 256 * 2**20  # bytes of all bodies that are held at a time
 
 Texts = tuple[tuple[str, str], ...]
 
@@ -50,15 +51,33 @@ class Record:
     fields: list[Field]
     target: str
     began: float
-    sent: Captured = field(default_factory=lambda: Captured(MOST))
-    got: Captured = field(default_factory=lambda: Captured(MOST))
+    room: Room = field(default_factory=lambda: Room(ALL_BODIES))
+    sent: Captured = field(init=False)
+    got: Captured = field(init=False)
     status: int = 0
     answer: list[Field] = field(default_factory=list)
     broken: bool = False
+    held: int = 0
     fault: str = ""
     delay: float = 0.0
     own: bool = False  # whether the proxy answered in place of the upstream, and why
     reason: str = ""
+
+    def __post_init__(self) -> None:
+        self.sent, self.got = Captured(MOST, self.room), Captured(MOST, self.room)
+
+    def hold(self, piece: bytes) -> bool:
+        """Whether there is room for a piece of the body that is kept until the request is over."""
+        taken = self.room.take(len(piece))
+        self.held += taken
+        return taken == len(piece)
+
+    def release(self) -> None:
+        """The request is over."""
+        self.sent.release()
+        self.got.release()
+        self.room.size += self.held
+        self.held = 0
 
     def passed(self, seconds: float) -> Passed:
         body = decoded(self.answer, self.got.body, MOST) if self.got.whole else None

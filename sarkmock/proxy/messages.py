@@ -83,16 +83,34 @@ def read_answer(text: bytes, method: str) -> AnswerHead:
     return AnswerHead(status, line[3] or b"", fields, int(length), False, keep_alive)
 
 
-class Captured:
-    """The beginning of a body that passes, and how long all of it is."""
+@dataclass(slots=True)
+class Room:
+    """The bytes that may still be kept of all requests and responses on their way."""
 
-    def __init__(self, most: int) -> None:
-        self._most, self._kept, self.size = most, bytearray(), 0
+    size: int
+
+    def take(self, wanted: int) -> int:
+        """As many of the bytes as there is room for; whoever takes them gives them back."""
+        taken = max(0, min(wanted, self.size))
+        self.size -= taken
+        return taken
+
+
+class Captured:
+    """The beginning of a body that passes, as far as there is room, and how long all of it is."""
+
+    def __init__(self, most: int, room: Room) -> None:
+        self._most, self._room, self._kept, self.size = most, room, bytearray(), 0
 
     def add(self, part: bytes) -> None:
-        self.size += len(part)
-        if len(self._kept) < self._most:
-            self._kept += part[:self._most - len(self._kept)]
+        whole, self.size = self.whole, self.size + len(part)
+        if whole:
+            self._kept += part[:self._room.take(min(len(part), self._most - len(self._kept)))]
+
+    def release(self) -> None:
+        """Give the room back to others."""
+        self._room.size += len(self._kept)
+        self._kept = bytearray()
 
     @property
     def body(self) -> bytes:

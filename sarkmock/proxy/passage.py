@@ -104,11 +104,12 @@ class Passage:
         absolute = f"{head.uri}{'?' * bool(head.query)}{head.query}".encode("latin-1")
         target = line[2] if line[2][:1] in b"/*" else absolute
         fields: list[Field] = FIELD.findall(text, line.end())
-        record = Record(head, fields, target.decode("latin-1"), time.perf_counter())
+        record = Record(head, fields, target.decode("latin-1"), time.perf_counter(), proxy.room)
         try:
             return await self._pass(record, target)
         finally:
             proxy.saw(record)
+            record.release()
             self._log(head, record.status, record.got.size, record.began)
 
     async def _pass(self, record: Record, target: bytes) -> bool:
@@ -154,7 +155,16 @@ class Passage:
         pieces = self._body(record)
         if (head.length or SMALL + 1) > SMALL and not proxy.needs_body(record):
             return b"", pieces
-        return b"".join([piece async for piece in pieces]), None
+        return await self._whole(record, pieces), None
+
+    async def _whole(self, record: Record, pieces: AsyncIterator[bytes]) -> bytes:
+        """A body that is held until the request is over; BadRequest if those of others leave no room for it."""
+        kept = []
+        async for piece in pieces:
+            if not record.hold(piece):
+                raise BadRequest(503, "The bodies of other requests take all the memory.")
+            kept.append(piece)
+        return b"".join(kept)
 
     async def _body(self, record: Record) -> AsyncIterator[bytes]:
         """The body as it comes; Gone if the client does not send it."""
@@ -282,11 +292,14 @@ class Passage:
 
     async def _control(self, head: Head) -> bool:
         """The control plane and its page, which are applications for WSGI."""
-        record = Record(head, [], "", 0.0)
-        body = b"".join([piece async for piece in self._body(record)]) if head.length != 0 else b""
         proxy = self._proxy
-        environ = environ_of(Request(head, body), proxy.environ)
-        response = await asyncio.get_running_loop().run_in_executor(proxy.threads, call, proxy.application, environ)
+        record = Record(head, [], "", 0.0, proxy.room)
+        try:
+            body = await self._whole(record, self._body(record)) if head.length != 0 else b""
+            environ = environ_of(Request(head, body), proxy.environ)
+            response = await asyncio.get_running_loop().run_in_executor(proxy.threads, call, proxy.application, environ)
+        finally:
+            record.release()
         closing = not head.keep_alive or proxy.stopping or not response.status
         await self._answer(head, response, closing)
         return not closing

@@ -14,7 +14,8 @@ from sarkmock.control import CONTROL_PREFIX, HEALTH
 from sarkmock.faults import Faults
 from sarkmock.http.engine import Request
 from sarkmock.journal import Journal
-from sarkmock.proxy.exchange import Judge, Record, enter, request_of
+from sarkmock.proxy.exchange import ALL_BODIES, Judge, Record, enter, request_of
+from sarkmock.proxy.messages import Room
 from sarkmock.proxy.pace import Pace
 from sarkmock.proxy.passage import Passage
 from sarkmock.proxy.upstream import Upstream
@@ -72,6 +73,7 @@ class Proxy(Listener):
         self.application = around.application or nowhere
         self.tell, self.log, self.probe = around.tell, around.log, HEALTH
         self.stopping = False
+        self.room = Room(max(ALL_BODIES, 2 * self.limits.body))
         self._around = around
         self._passages: dict[Passage, asyncio.Task[None] | None] = {}
 
