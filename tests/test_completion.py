@@ -12,7 +12,7 @@ from tests.serving import COMMAND, mistake, sarkmock
 
 WORDS = [
     ("sarkmock se", ["seeds", "serve"]),
-    ("sarkmock export ", ["postman", "http", "curl", "bruno"]),
+    ("sarkmock export ", ["postman", "http", "curl", "openapi-python-client", "bruno"]),
     ("sarkmock serve --profile ", profiles()),
     ("sarkmock serve --seed d", ["demo"]),
     ("sarkmock serve --seed-f", ["--seed-file"]),
