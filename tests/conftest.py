@@ -1,4 +1,4 @@
-"""What all tests share: nothing that a test starts takes itself for a worker of the run it is part of."""
+"""Fixtures of all tests: engines of two profiles, and an environment in which no test runs as an xdist worker."""
 
 import pytest
 
@@ -7,7 +7,25 @@ pytest_plugins = ["pytester"]
 
 @pytest.fixture(scope="session", autouse=True)
 def not_a_worker():
-    """The suite writes files of its own for each worker of pytest-xdist, which it knows by the environment."""
+    """The suite writes its own files for each worker of pytest-xdist, which it knows by the environment."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("PYTEST_XDIST_WORKER", raising=False)
         yield
+
+
+@pytest.fixture
+def documented(request):
+    """An engine of the documentation; by the module's `engine_of`, if it has one."""
+    return made_by(request.module, "documented")
+
+
+@pytest.fixture
+def shipped(request):
+    """An engine of the published product."""
+    return made_by(request.module, "shipped")
+
+
+def made_by(module, profile):
+    from tests import engines  # not before a test asks for it: imports are tested
+
+    return getattr(module, "engine_of", engines.engine_of)(profile)

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from sarkmock.http.engine import Engine, Request
+from sarkmock.http.engine import Engine
 from sarkmock.http.replies import Reply
-from sarkmock.pbx.state import State
-from sarkmock.spec import loading
+from tests import engines
+from tests.engines import send
 
 SNOM, YEALINK, UNKNOWN = "0004136789ab", "00156589ABCD", "ffffff000000"
 KINDS = ("mailbox", "unprovisioned", "provisioned")
 
 
 def engine_of(profile: str) -> Engine:
-    engine = Engine(loading.load(profile), State(now=1_700_000_000))
+    engine = engines.engine_of(profile)
     rules = {"open": ("YES", "NO"), "closed": ("NO", "YES"), "both": ("YES", "YES"), "none": ("NO", None)}
     for key, (when_open, when_closed) in rules.items():
         engine.state.tables.insert("cos", {"pkey": key, "defaultopen": when_open, "defaultclosed": when_closed})
     return engine
-
-
-def send(engine: Engine, method: str, path: str, body: Any = None, query: str = "") -> Reply:
-    content = json.dumps({} if body is None else body).encode()
-    return engine.handle(Request(method, path, query, {"Content-Type": "application/json"}, content))
 
 
 def create(engine: Engine, kind: str = "unprovisioned", **values: Any) -> Reply:

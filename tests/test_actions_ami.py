@@ -26,11 +26,6 @@ def engine() -> Engine:
     return engine_of("documented")
 
 
-@pytest.fixture
-def shipped() -> Engine:
-    return engine_of("shipped")
-
-
 class TestEmptyBox:
     @pytest.mark.parametrize("function", LISTS_EMPTY_404)
     def test_lists_say_that_they_are_empty(self, function: str) -> None:

@@ -15,11 +15,6 @@ def engine() -> Engine:
     return engine_of("documented")
 
 
-@pytest.fixture
-def shipped() -> Engine:
-    return engine_of("shipped")
-
-
 class TestCalls:
     @pytest.mark.parametrize("function", CHANNEL_LISTS)
     def test_a_call_is_seen_until_it_ends(self, engine: Engine, function: str) -> None:

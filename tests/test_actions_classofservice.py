@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import pytest
 
-from sarkmock.http.engine import Engine, Request
-from sarkmock.http.replies import Reply
+from sarkmock.http.engine import Engine
 from sarkmock.pbx.state import State
 from sarkmock.spec import loading
+from tests.engines import send
 
 PAIRS = [("coscloses", "IPphoneCOSclosed"), ("cosopens", "IPphoneCOSopen")]
 NO_STAMPS = {"z_created": None, "z_updated": None, "z_updater": "system"}
 
 
-def engine_with_rules(profile: str) -> Engine:
+def engine_of(profile: str) -> Engine:
     """A PBX with the extensions 1001 and 1002 and the rules abroad and premium."""
     engine = Engine(loading.load(profile), State(now=1_700_000_000))
     for extension in ("1001", "1002"):
@@ -24,21 +21,6 @@ def engine_with_rules(profile: str) -> Engine:
     for rule in ("premium", "abroad"):
         engine.state.tables.insert("cos", {"pkey": rule, "dialplan": "_00."})
     return engine
-
-
-@pytest.fixture
-def documented() -> Engine:
-    return engine_with_rules("documented")
-
-
-@pytest.fixture
-def shipped() -> Engine:
-    return engine_with_rules("shipped")
-
-
-def send(engine: Engine, method: str, path: str, body: Any = None) -> Reply:
-    content = json.dumps(body or {}).encode()
-    return engine.handle(Request(method, path, "", {"Content-Type": "application/json"}, content))
 
 
 def pair(extension: str, rule: str) -> dict[str, str]:
@@ -129,7 +111,7 @@ def test_deleting_a_closed_pair_always_crashes(shipped: Engine, extension: str) 
 
 @pytest.mark.parametrize(("profile", "path"), [("documented", "cosrules/local"), ("shipped", "cosrules")])
 def test_a_rule_is_made_of_what_the_body_says(profile: str, path: str) -> None:
-    engine = engine_with_rules(profile)
+    engine = engine_of(profile)
     reply = send(engine, "POST", path, {"pkey": "local", "dialplan": 7, "defaultopen": "YES"})
     assert (reply.status, reply.body) == (201, {
         "active": "NO", "defaultclosed": "NO", "defaultopen": "YES", "description": None, "dialplan": "7",

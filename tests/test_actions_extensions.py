@@ -8,17 +8,11 @@ from typing import Any
 import pytest
 
 from sarkmock.http.engine import Engine, Request
-from tests.extensions import KINDS, SNOM, UNKNOWN, YEALINK, create, engine_of, joined, send, show, update
+from tests import extensions
+from tests.engines import send
+from tests.extensions import KINDS, SNOM, UNKNOWN, YEALINK, create, joined, show, update
 
-
-@pytest.fixture
-def documented() -> Engine:
-    return engine_of("documented")
-
-
-@pytest.fixture
-def shipped() -> Engine:
-    return engine_of("shipped")
+engine_of = extensions.engine_of  # which the fixtures take
 
 
 class TestKinds:

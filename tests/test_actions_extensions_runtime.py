@@ -8,17 +8,11 @@ import pytest
 
 from sarkmock.http.engine import Engine
 from sarkmock.http.replies import Reply
-from tests.extensions import create, engine_of, send
+from tests import extensions
+from tests.engines import send
+from tests.extensions import create
 
-
-@pytest.fixture
-def documented() -> Engine:
-    return engine_of("documented")
-
-
-@pytest.fixture
-def shipped() -> Engine:
-    return engine_of("shipped")
+engine_of = extensions.engine_of  # which the fixtures take
 
 
 class TestRuntime:

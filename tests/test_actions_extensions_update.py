@@ -5,17 +5,10 @@ from __future__ import annotations
 import pytest
 
 from sarkmock.http.engine import Engine
-from tests.extensions import SNOM, YEALINK, create, engine_of, show, update
+from tests import extensions
+from tests.extensions import SNOM, YEALINK, create, show, update
 
-
-@pytest.fixture
-def documented() -> Engine:
-    return engine_of("documented")
-
-
-@pytest.fixture
-def shipped() -> Engine:
-    return engine_of("shipped")
+engine_of = extensions.engine_of  # which the fixtures take
 
 
 class TestUpdate:

@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
-from sarkmock.http.engine import Engine, Request
-from sarkmock.http.replies import PhpError, Reply
+from sarkmock.http.engine import Engine
+from sarkmock.http.replies import PhpError
 from sarkmock.pbx.actions.destinations import route_class
 from sarkmock.pbx.database import Database
-from sarkmock.spec import loading
+from tests.engines import send
 
 NUMBER = {"pkey": "01924566170", "carrier": "DiD", "cluster": "default", "trunkname": "carrier1"}
-
-
-@pytest.fixture
-def documented() -> Engine:
-    return Engine(loading.load("documented"))
-
-
-@pytest.fixture
-def shipped() -> Engine:
-    return Engine(loading.load("shipped"))
-
-
-def send(engine: Engine, method: str, path: str, body: Any = None) -> Reply:
-    content = json.dumps(body or {}).encode()
-    return engine.handle(Request(method, path, "", {"Content-Type": "application/json"}, content))
 
 
 @pytest.fixture(scope="module")

@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
 import pytest
 
-from sarkmock.http.engine import Engine, Request
-from sarkmock.http.replies import Reply
-from sarkmock.pbx.state import State
-from sarkmock.spec import loading
-
-
-@pytest.fixture
-def documented() -> Engine:
-    return Engine(loading.load("documented"), State(now=1_700_000_000))
-
-
-@pytest.fixture
-def shipped() -> Engine:
-    return Engine(loading.load("shipped"), State(now=1_700_000_000))
-
-
-def send(engine: Engine, method: str, path: str, body: Any = None) -> Reply:
-    content = json.dumps(body or {}).encode()
-    return engine.handle(Request(method, path, "", {"Content-Type": "application/json"}, content))
+from sarkmock.http.engine import Engine
+from tests.engines import send
 
 
 def test_a_daytimer_gets_its_keys_from_the_pbx(documented: Engine) -> None:

@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
-from sarkmock.http.engine import Engine, Request
-from sarkmock.http.replies import Reply
+from sarkmock.http.engine import Engine
 from sarkmock.pbx.actions.trunks import substitute
-from sarkmock.spec import loading
+from tests.engines import send
 
 SIP = {"pkey": "carrier1", "carrier": "GeneralSIP", "cluster": "default", "username": "acme", "host": "192.0.2.20"}
 IAX = {**SIP, "pkey": "carrier2", "carrier": "GeneralIAX2"}
 CODECS = "disallow=all\nallow=alaw\nallow=ulaw"
-
-
-@pytest.fixture
-def documented() -> Engine:
-    return Engine(loading.load("documented"))
-
-
-@pytest.fixture
-def shipped() -> Engine:
-    return Engine(loading.load("shipped"))
-
-
-def send(engine: Engine, method: str, path: str, body: Any = None) -> Reply:
-    content = json.dumps(body or {}).encode()
-    return engine.handle(Request(method, path, "", {"Content-Type": "application/json"}, content))
 
 
 @pytest.mark.parametrize(("sent", "peer", "trunk"), [

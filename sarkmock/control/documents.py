@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from sarkmock.control import contract
-from sarkmock.control.messages import Asked, ControlError, Path, Text
+from sarkmock.control.messages import ControlError, ControlRequest, Path, Text
 from sarkmock.control.mock_control import MockControl
 from sarkmock.http.engine import DatabaseMismatch
 from sarkmock.spec import loading, profiles
@@ -15,33 +15,33 @@ from sarkmock.suggest import unknown
 YAML_TYPE = "application/yaml"
 
 
-def api_yaml(mock: MockControl, asked: Asked) -> Text:
+def api_yaml(mock: MockControl, request: ControlRequest) -> Text:
     return Text(mock.engine.program.yaml, YAML_TYPE)
 
 
-def api_json(mock: MockControl, asked: Asked) -> Any:
+def api_json(mock: MockControl, request: ControlRequest) -> Any:
     return mock.engine.document
 
 
-def control_yaml(mock: MockControl, asked: Asked) -> Text:
+def control_yaml(mock: MockControl, request: ControlRequest) -> Text:
     return Text(contract.control_yaml(), YAML_TYPE)
 
 
-def control_json(mock: MockControl, asked: Asked) -> Any:
+def control_json(mock: MockControl, request: ControlRequest) -> Any:
     return contract.control_document()
 
 
-def profile(mock: MockControl, asked: Asked) -> dict[str, Any]:
+def profile(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
     known = {"profile": mock.engine.program.profile, "profiles": profiles.profiles()}
     return {**known, "upstream": mock.upstream} if mock.upstream else known
 
 
-def use_profile(mock: MockControl, asked: Asked) -> dict[str, Any]:
+def use_profile(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
     try:
-        mock.engine.use(known_profile(asked.body["profile"], ("profile",)))
+        mock.engine.use(known_profile(request.body["profile"], ("profile",)))
     except DatabaseMismatch as error:
         raise ControlError(409, str(error), path=("profile",)) from None
-    return profile(mock, asked)
+    return profile(mock, request)
 
 
 def known_profile(name: str, path: Path = ()) -> str:
@@ -52,6 +52,6 @@ def known_profile(name: str, path: Path = ()) -> str:
     return found
 
 
-def list_deviations(mock: MockControl, asked: Asked) -> list[dict[str, Any]]:
-    name = asked.query.get("profile", profiles.product())
+def list_deviations(mock: MockControl, request: ControlRequest) -> list[dict[str, Any]]:
+    name = request.query.get("profile", profiles.product())
     return [asdict(deviation) for deviation in loading.deviations(known_profile(name))]

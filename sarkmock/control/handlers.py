@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from sarkmock.control import documents, faults, journal, pbx, saved, state, tables
-from sarkmock.control.messages import Asked, ControlError
+from sarkmock.control.messages import ControlError, ControlRequest
 from sarkmock.control.mock_control import MockControl
 
 OF_PROXY = frozenset(("health", "reset", "journal", "faults", "openapi", "control", "deviations", "profile.show"))
-HANDLERS: dict[str, Callable[[MockControl, Asked], Any]] = {
-    "health": lambda box, asked: {"status": "ok"},
-    "reset": lambda box, asked: box.reset(),
+HANDLERS: dict[str, Callable[[MockControl, ControlRequest], Any]] = {
+    "health": lambda mock, _: {"status": "ok"},
+    "reset": lambda mock, _: mock.reset(),
     # journal
     "journal.list": journal.list_entries,
     "journal.har": journal.har,
@@ -67,7 +67,7 @@ HANDLERS: dict[str, Callable[[MockControl, Asked], Any]] = {
 }
 
 
-def handler_of(mock: MockControl, endpoint: str) -> Callable[[MockControl, Asked], Any]:
+def handler_of(mock: MockControl, endpoint: str) -> Callable[[MockControl, ControlRequest], Any]:
     """The function that answers at an endpoint."""
     served = endpoint in OF_PROXY or endpoint.partition(".")[0] in OF_PROXY
     if mock.upstream and (endpoint == "journal.compare" or not served):
@@ -75,6 +75,6 @@ def handler_of(mock: MockControl, endpoint: str) -> Callable[[MockControl, Asked
     return HANDLERS[endpoint]
 
 
-def of_a_mock(mock: MockControl, asked: Asked) -> None:
+def of_a_mock(mock: MockControl, request: ControlRequest) -> None:
     """What only a mock has."""
     raise ControlError(404, f"this is a proxy before {mock.upstream}, which has no state to show or change")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Any
 
-from sarkmock.control.messages import Asked, ControlError, Text, instant
+from sarkmock.control.messages import ControlError, ControlRequest, Text, instant
 from sarkmock.control.mock_control import MockControl
 from sarkmock.http.engine import Engine, Program, Request
 from sarkmock.http.wsgi import render
@@ -16,42 +16,42 @@ from sarkmock.redaction import redacted
 from sarkmock.spec.yaml12 import FileError
 
 
-def list_entries(mock: MockControl, asked: Asked) -> dict[str, Any]:
+def list_entries(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
     kept = of(mock)
-    entries = [entry_json(kept, entry) for entry in found(kept, asked)]
+    entries = [entry_json(kept, entry) for entry in found(kept, request)]
     return {"count": kept.count, "kept": len(kept), "entries": entries}
 
 
-def har(mock: MockControl, asked: Asked) -> Text:
+def har(mock: MockControl, request: ControlRequest) -> Text:
     kept = of(mock)
-    return Text(kept.har(found(kept, asked), asked.origin), "application/json")
+    return Text(kept.har(found(kept, request), request.origin), "application/json")
 
 
-def found(kept: Journal, asked: Asked) -> list[Entry]:
-    criteria = {name: value for name, value in asked.query.items() if name != "limit"}
+def found(kept: Journal, request: ControlRequest) -> list[Entry]:
+    criteria = {name: value for name, value in request.query.items() if name != "limit"}
     try:
-        return kept.find(**criteria)[-asked.query.get("limit", 0):]
+        return kept.find(**criteria)[-request.query.get("limit", 0):]
     except CriteriaError as error:
         raise ControlError(422, str(error)) from None
 
 
-def show_entry(mock: MockControl, asked: Asked) -> dict[str, Any]:
+def show_entry(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
     kept = of(mock)
-    entry = kept.entry(asked.path["number"])
+    entry = kept.entry(request.path["number"])
     if entry is None:
         last = kept.count
-        there = f"there is no entry {asked.path['number']}; the journal has {last - len(kept) + 1} to {last}"
+        there = f"there is no entry {request.path['number']}; the journal has {last - len(kept) + 1} to {last}"
         raise ControlError(404, there if kept else "the journal is empty")
     return entry_json(kept, entry)
 
 
-def clear_journal(mock: MockControl, asked: Asked) -> None:
+def clear_journal(mock: MockControl, request: ControlRequest) -> None:
     of(mock).clear()
 
 
-def verify(mock: MockControl, asked: Asked) -> dict[str, Any]:
+def verify(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
     try:
-        verdict = of(mock).verify(**asked.body)
+        verdict = of(mock).verify(**request.body)
     except CriteriaError as error:
         raise ControlError(422, str(error)) from None
     nearest = [{"number": entry.number, "request": redacted(str(entry)), "differences": redacted(differences)}
@@ -92,17 +92,17 @@ def message_json(headers: dict[str, str], body: bytes, size: int) -> dict[str, A
 COMPARING_TOKEN = "1|administrator0compared"
 
 
-def compare_profiles(mock: MockControl, asked: Asked) -> list[dict[str, Any]]:
+def compare_profiles(mock: MockControl, request: ControlRequest) -> list[dict[str, Any]]:
     """The answers of two profiles, each on a copy of what the PBX holds now, so that only the profiles differ."""
-    entry = of(mock).entry(asked.path["number"])
+    entry = of(mock).entry(request.path["number"])
     if entry is None:
-        raise ControlError(404, f"there is no entry {asked.path['number']}")
+        raise ControlError(404, f"there is no entry {request.path['number']}")
     if not entry.whole:
         raise ControlError(422, "the request was too long to be kept whole")
-    if "profile" not in asked.query:
+    if "profile" not in request.query:
         raise ControlError(422, "which profile? ?profile=NAME names it", path=("profile",))
     try:
-        other = Program.of(asked.query["profile"])
+        other = Program.of(request.query["profile"])
     except FileError as error:
         raise ControlError(422, str(error), path=("profile",)) from None
     state = mock.engine.copy()

@@ -9,7 +9,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Asked:
+class ControlRequest:
     """A request to the control plane: what it was addressed to, and, checked by the document, the path's and
     the query's parameters and the body."""
 

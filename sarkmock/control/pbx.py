@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sarkmock.control.messages import Asked, ControlError, instant
+from sarkmock.control.messages import ControlError, ControlRequest, instant
 from sarkmock.control.mock_control import MockControl
 from sarkmock.pbx.state import Clock
 
@@ -14,62 +14,62 @@ EARLIEST_TIME, LATEST_TIME = datetime(1, 1, 2, tzinfo=UTC).timestamp(), datetime
 TIMES = ("boot_seconds", "ring_seconds", "call_seconds")
 
 
-def show_pbx(mock: MockControl, asked: Asked) -> dict[str, Any]:
+def show_pbx(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
     with mock.engine.lock:
         pbx = mock.engine.state.pbx
         return {"running": pbx.running, "up_since": None if pbx.up_since is None else instant(pbx.up_since),
                 "calls": len(pbx.channels()) // 2, **{name: getattr(pbx, name) for name in TIMES}}
 
 
-def change_pbx(mock: MockControl, asked: Asked) -> dict[str, Any]:
+def change_pbx(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
     with mock.engine.lock:
-        for name, seconds in asked.body.items():
+        for name, seconds in request.body.items():
             setattr(mock.engine.state.pbx, name, float(seconds))
-    return show_pbx(mock, asked)
+    return show_pbx(mock, request)
 
 
-def start_asterisk(mock: MockControl, asked: Asked) -> dict[str, Any]:
+def start_asterisk(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
     with mock.engine.lock:
         if not mock.engine.state.pbx.running:
             mock.engine.state.pbx.start()
-    return show_pbx(mock, asked)
+    return show_pbx(mock, request)
 
 
-def stop_asterisk(mock: MockControl, asked: Asked) -> dict[str, Any]:
+def stop_asterisk(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
     with mock.engine.lock:
         mock.engine.state.pbx.stop()
-    return show_pbx(mock, asked)
+    return show_pbx(mock, request)
 
 
-def clock(mock: MockControl, asked: Asked) -> dict[str, Any]:
+def clock(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
     with mock.engine.lock:
         return clock_state(mock.engine.state.clock)
 
 
-def set_clock(mock: MockControl, asked: Asked) -> dict[str, Any]:
-    second = bounded_time(parse_duration(asked.body["now"]), "now")
+def set_clock(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
+    second = bounded_time(parse_duration(request.body["now"]), "now")
     with mock.engine.lock:
         mock.engine.state.clock.set(second)
         return clock_state(mock.engine.state.clock)
 
 
-def freeze(mock: MockControl, asked: Asked) -> dict[str, Any]:
+def freeze(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
     with mock.engine.lock:
         mock.engine.state.clock.freeze()
         return clock_state(mock.engine.state.clock)
 
 
-def run_clock(mock: MockControl, asked: Asked) -> dict[str, Any]:
+def run_clock(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
     with mock.engine.lock:
         mock.engine.state.clock.run()
         return clock_state(mock.engine.state.clock)
 
 
-def advance(mock: MockControl, asked: Asked) -> dict[str, Any]:
+def advance(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
     with mock.engine.lock:
         it = mock.engine.state.clock
-        bounded_time(it.now() + asked.body["seconds"], "seconds")
-        it.advance(asked.body["seconds"])
+        bounded_time(it.now() + request.body["seconds"], "seconds")
+        it.advance(request.body["seconds"])
         return clock_state(it)
 
 

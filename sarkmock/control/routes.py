@@ -15,7 +15,7 @@ from sarkmock.control.bodies import line_in_body, read_body
 from sarkmock.control.contract import CONTROL_PREFIX, Endpoint, endpoints
 from sarkmock.control.guard import check_admission, is_allowed_page
 from sarkmock.control.handlers import handler_of
-from sarkmock.control.messages import Asked, ControlError, Text
+from sarkmock.control.messages import ControlError, ControlRequest, Text
 from sarkmock.control.mock_control import MockControl
 from sarkmock.http.replies import encode_json
 from sarkmock.suggest import near
@@ -79,13 +79,13 @@ def readable(mock: MockControl, response: Response) -> Response:
     return response
 
 
-def read_request(endpoint: Endpoint, path: dict[str, str]) -> Asked:
+def read_request(endpoint: Endpoint, path: dict[str, str]) -> ControlRequest:
     parameters, query = endpoint.read_path(path), endpoint.read_query(request.args)
     body = None
     if endpoint.body is not None:
         body = read_body(request.get_data(), request.mimetype)
         endpoint.check_body(body)
-    return Asked(parameters, query, body, request.host_url.rstrip("/"))
+    return ControlRequest(parameters, query, body, request.host_url.rstrip("/"))
 
 
 def write_answer(value: Any, endpoint: Endpoint) -> Any:

@@ -7,20 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from sarkmock.atomic import write_whole
-from sarkmock.control.messages import Asked, ControlError
+from sarkmock.control.messages import ControlError, ControlRequest
 from sarkmock.control.mock_control import MockControl
 from sarkmock.suggest import unknown
 
 STATE_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.ya?ml")
 
 
-def list_saved(mock: MockControl, asked: Asked) -> list[str]:
+def list_saved(mock: MockControl, request: ControlRequest) -> list[str]:
     return saved_names(directory(mock))
 
 
-def save_state(mock: MockControl, asked: Asked) -> None:
+def save_state(mock: MockControl, request: ControlRequest) -> None:
     """A state may hold rows that the API would reject, and must be restored unchanged."""
-    file = file_of(mock, asked.body["file"])
+    file = file_of(mock, request.body["file"])
     seed = mock.engine.copy().to_seed()
     try:
         write_whole(file, replace(seed, unchecked=True).text().encode(), private=True)

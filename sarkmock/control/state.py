@@ -1,11 +1,11 @@
-"""The whole state over HTTP: read, replaced, changed, started over. A refused request changes nothing."""
+"""The whole state over HTTP: read, replaced, changed, started over. A rejected request changes nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from sarkmock.control.messages import Asked, ControlError
+from sarkmock.control.messages import ControlError, ControlRequest
 from sarkmock.control.mock_control import MockControl
 from sarkmock.control.saved import file_of
 from sarkmock.pbx.seed import Seed, SeedError
@@ -15,21 +15,21 @@ from sarkmock.spec.yaml12 import FileError
 from sarkmock.suggest import unknown
 
 
-def show_state(mock: MockControl, asked: Asked) -> dict[str, Any]:
+def show_state(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
     return mock.engine.copy().to_seed().content()
 
 
-def replace_state(mock: MockControl, asked: Asked) -> dict[str, Any]:
-    mock.engine.hold(seed_in_body(mock, asked.body))
-    return show_state(mock, asked)
+def replace_state(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
+    mock.engine.hold(seed_in_body(mock, request.body))
+    return show_state(mock, request)
 
 
-def change_state(mock: MockControl, asked: Asked) -> dict[str, Any]:
+def change_state(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
     def merge(state: State) -> None:
-        state.hold(seed_in_body(mock, state_with(state.to_seed().content(), asked.body)))
+        state.hold(seed_in_body(mock, state_with(state.to_seed().content(), request.body)))
 
     mock.engine.rewrite(merge)
-    return show_state(mock, asked)
+    return show_state(mock, request)
 
 
 def state_with(content: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,12 +53,12 @@ def seed_in_body(mock: MockControl, content: Any) -> Seed:
         raise ControlError(422, str(error), path=error.place) from None
 
 
-def list_seeds(mock: MockControl, asked: Asked) -> list[dict[str, str]]:
+def list_seeds(mock: MockControl, request: ControlRequest) -> list[dict[str, str]]:
     return [{"name": name, "description": describe(name)} for name in seed_names()]
 
 
-def start_over(mock: MockControl, asked: Asked) -> None:
-    seed = seed_named(mock, asked.body["seed"]) if "seed" in asked.body else read_saved(mock, asked.body["file"])
+def start_over(mock: MockControl, request: ControlRequest) -> None:
+    seed = seed_named(mock, request.body["seed"]) if "seed" in request.body else read_saved(mock, request.body["file"])
     mock.engine.reseed(seed)
 
 
@@ -76,5 +76,5 @@ def read_saved(mock: MockControl, name: str) -> Seed:
         raise ControlError(422, f"{file.name}: {error.problem}", path=("file",), line=error.line) from None
 
 
-def load_state(mock: MockControl, asked: Asked) -> None:
-    mock.engine.hold(read_saved(mock, asked.body["file"]))
+def load_state(mock: MockControl, request: ControlRequest) -> None:
+    mock.engine.hold(read_saved(mock, request.body["file"]))

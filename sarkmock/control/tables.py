@@ -1,4 +1,4 @@
-"""The rows of each table over HTTP, as the database keeps them. A refused request changes nothing.
+"""The rows of each table over HTTP, as the database keeps them. A rejected request changes nothing.
 
 No rule of the API is asked: a test may put in a table what the API would refuse.
 """
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sarkmock.control.messages import Asked, ControlError, Path
+from sarkmock.control.messages import ControlError, ControlRequest, Path
 from sarkmock.control.mock_control import MockControl
 from sarkmock.pbx.database import Database, IntegrityError, Row
 from sarkmock.pbx.seed import Seed, SeedError
@@ -19,22 +19,22 @@ from sarkmock.suggest import unknown
 SUGGESTED = 1000  # rows among which the nearest to an unknown key is looked for
 
 
-def list_tables(mock: MockControl, asked: Asked) -> list[dict[str, Any]]:
+def list_tables(mock: MockControl, request: ControlRequest) -> list[dict[str, Any]]:
     with mock.engine.lock:
         tables = mock.engine.state.tables
         return [{"name": name, "key": tables.key(name), "columns": tables.columns(name), "rows": tables.size(name)}
                 for name in tables.tables()]
 
 
-def show_all(mock: MockControl, asked: Asked) -> list[Row]:
-    table, tables = table_of(mock, asked), mock.engine.copy().tables
-    return tables.rows(table, order=tables.key(table), limit=asked.query.get("limit"),
-                       offset=asked.query.get("offset", 0))
+def show_all(mock: MockControl, request: ControlRequest) -> list[Row]:
+    table, tables = table_of(mock, request), mock.engine.copy().tables
+    return tables.rows(table, order=tables.key(table), limit=request.query.get("limit"),
+                       offset=request.query.get("offset", 0))
 
 
-def replace_all(mock: MockControl, asked: Asked) -> list[Row]:
-    table = table_of(mock, asked)
-    rows = checked_rows(mock, table, asked.body)
+def replace_all(mock: MockControl, request: ControlRequest) -> list[Row]:
+    table = table_of(mock, request)
+    rows = checked_rows(mock, table, request.body)
 
     def replaced(state: State) -> list[Row]:
         state.tables.remove(table, {})
@@ -42,70 +42,70 @@ def replace_all(mock: MockControl, asked: Asked) -> list[Row]:
     return mock.engine.rewrite(replaced)
 
 
-def add_rows(mock: MockControl, asked: Asked) -> list[Row]:
-    table = table_of(mock, asked)
-    rows = checked_rows(mock, table, asked.body)
+def add_rows(mock: MockControl, request: ControlRequest) -> list[Row]:
+    table = table_of(mock, request)
+    rows = checked_rows(mock, table, request.body)
     return mock.engine.rewrite(lambda state: add_all(state, table, rows))
 
 
-def change_all(mock: MockControl, asked: Asked) -> list[Row]:
-    table = table_of(mock, asked)
+def change_all(mock: MockControl, request: ControlRequest) -> list[Row]:
+    table = table_of(mock, request)
     columns = mock.engine.state.tables.key(table)
-    keys = [keys_in_row(columns, row, (index,)) for index, row in enumerate(asked.body)]
-    pairs = list(zip(keys, checked_rows(mock, table, asked.body), strict=True))
+    keys = [keys_in_row(columns, row, (index,)) for index, row in enumerate(request.body)]
+    pairs = list(zip(keys, checked_rows(mock, table, request.body), strict=True))
     return mock.engine.rewrite(lambda state: [put_row(state, table, key, row) for key, row in pairs])
 
 
-def clear_rows(mock: MockControl, asked: Asked) -> None:
-    with writing(mock, asked) as (state, table):
+def clear_rows(mock: MockControl, request: ControlRequest) -> None:
+    with writing(mock, request) as (state, table):
         state.tables.remove(table, {})
 
 
-def show_table_row(mock: MockControl, asked: Asked) -> Row:
-    with writing(mock, asked) as (state, table):
-        return existing(state.tables, table, keys_in_path(state.tables, table, asked.path["key"]))
+def show_table_row(mock: MockControl, request: ControlRequest) -> Row:
+    with writing(mock, request) as (state, table):
+        return existing(state.tables, table, keys_in_path(state.tables, table, request.path["key"]))
 
 
-def replace_row(mock: MockControl, asked: Asked) -> Row:
-    with writing(mock, asked) as (state, table):
-        keys = keys_in_path(state.tables, table, asked.path["key"])
-        whole = {**asked.body, **{name: asked.body.get(name, value) for name, value in keys.items()}}
+def replace_row(mock: MockControl, request: ControlRequest) -> Row:
+    with writing(mock, request) as (state, table):
+        keys = keys_in_path(state.tables, table, request.path["key"])
+        whole = {**request.body, **{name: request.body.get(name, value) for name, value in keys.items()}}
         row = checked_rows(mock, table, [whole])[0]
         same_key(keys, row)
         state.tables.remove(table, keys)
         return add_all(state, table, [row])[0]
 
 
-def change_row(mock: MockControl, asked: Asked) -> Row:
-    with writing(mock, asked) as (state, table):
-        keys = keys_in_path(state.tables, table, asked.path["key"])
+def change_row(mock: MockControl, request: ControlRequest) -> Row:
+    with writing(mock, request) as (state, table):
+        keys = keys_in_path(state.tables, table, request.path["key"])
         existing(state.tables, table, keys)
-        row = checked_rows(mock, table, [{**keys, **asked.body}])[0]
+        row = checked_rows(mock, table, [{**keys, **request.body}])[0]
         same_key(keys, row)
         return put_row(state, table, keys, row)
 
 
-def remove_row(mock: MockControl, asked: Asked) -> None:
-    with writing(mock, asked) as (state, table):
-        keys = keys_in_path(state.tables, table, asked.path["key"])
+def remove_row(mock: MockControl, request: ControlRequest) -> None:
+    with writing(mock, request) as (state, table):
+        keys = keys_in_path(state.tables, table, request.path["key"])
         existing(state.tables, table, keys)
         state.tables.remove(table, keys)
 
 
 @contextmanager
-def writing(mock: MockControl, asked: Asked) -> Iterator[tuple[State, str]]:
+def writing(mock: MockControl, request: ControlRequest) -> Iterator[tuple[State, str]]:
     """The state and the table that the path names, for a block whose changes all stay or none.
 
     Requests wait for it; `Engine.rewrite` is for what takes longer.
     """
-    table, state = table_of(mock, asked), mock.engine.state
+    table, state = table_of(mock, request), mock.engine.state
     with mock.engine.lock, state.tables.atomic():
         yield state, table
 
 
-def table_of(mock: MockControl, asked: Asked) -> str:
+def table_of(mock: MockControl, request: ControlRequest) -> str:
     """The table that the path names."""
-    tables, name = mock.engine.state.tables, asked.path["table"]
+    tables, name = mock.engine.state.tables, request.path["table"]
     if not tables.has(name):
         raise ControlError(404, unknown("table", name, tables.tables()))
     return str(name)
