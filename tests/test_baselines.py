@@ -6,13 +6,16 @@ import json
 import signal
 import subprocess
 import time
+from collections import Counter
+from pathlib import Path
 
 import pytest
 from sarkmock_contracts.baselines import files
-from sarkmock_contracts.baselines.catalogue import catalogue, nearest_profile, other_places, working
+from sarkmock_contracts.baselines.catalogue import catalogue, nearest_profile, other_places, request_digest, working
 from sarkmock_contracts.baselines.comparing import compare_baselines
 from sarkmock_contracts.baselines.facts import NOT_SENT, Fact, Facts
 from sarkmock_contracts.baselines.files import Baseline
+from sarkmock_contracts.baselines.mocking import profile_baseline
 from sarkmock_contracts.baselines.probes import DEPTHS, probe_packets, recorded_value, values_for
 from sarkmock_contracts.baselines.recording import BoxRecorder
 from sarkmock_contracts.baselines.response_shape import shape
@@ -26,6 +29,7 @@ from tests.serving import COMMAND, mistake, sarkmock, serving
 
 READS = frozenset({"read"})
 WRITES = frozenset({"read", "write"})
+FIRST_RELEASE = Path(__file__).parent / "cases" / "baselines" / "first-release.sark"
 
 
 def recorder(target, hazards=WRITES, depth="quick", only=None):
@@ -219,6 +223,18 @@ def test_a_baseline_of_an_older_release_is_compared_where_both_have_facts(tmp_pa
     new = baseline(Facts([Fact("GET /tenants", "reach", "", "absent")]))
     found = compare_baselines(files.read_baseline(tmp_path / "old.sark"), new)
     assert [(one.kind, one.op) for one in found.differences] == [("operation gone", "GET /tenants")]
+
+
+@pytest.mark.parametrize(("profile", "kinds"), [
+    ("shipped", {}), ("L10", {"message changed": 5, "error form changed": 3})])
+def test_a_baseline_of_the_first_release_is_read_and_compared(profile, kinds):
+    """It was recorded by that release, with other tables of boundary values."""
+    old = files.read_baseline(FIRST_RELEASE)
+    assert old.tables != request_digest()
+    assert len(old.facts) == 203
+    found = compare_baselines(old, profile_baseline(profile, old))
+    assert Counter(one.kind for one in found.differences) == kinds
+    assert found.unreached == []
 
 
 # the command

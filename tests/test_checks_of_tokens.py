@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from sarkmock_contracts.checks import CHECKS, Check
-from sarkmock_contracts.client.http import ACCEPT, NO_TOKEN, Request, Response
-from sarkmock_contracts.client.transports import Access, OverHttp
+from sarkmock_contracts.client.http import ACCEPT, NO_TOKEN, Request, Response, with_json
+from sarkmock_contracts.client.transports import Access, Layer, OverHttp, Transport
+from sarkmock_contracts.errors import NewFindings, Withheld
+from sarkmock_contracts.plugin.safety import safety_lines
 from sarkmock_contracts.run import Run, embedded
 from sarkmock_contracts.run_options import RunOptions
+from sarkmock_contracts.safety.finishing import Finishing
+from sarkmock_contracts.safety.ledger import reopen_ledger
 from sarkmock_contracts.spec.contract import contract_of
 
 from sarkmock import SarkMock
+from tests.guarded import Box, ended, guarded_suite
 from tests.mutants.breaking import Mutant
 from tests.mutants.mutants_of_authentication import MUTANTS
 
@@ -63,3 +70,85 @@ def test_a_request_can_be_sent_without_the_token_of_the_run(monkeypatch: pytest.
         assert [answer.status for answer in answers()] == [200, 200]
         assert [answer.status for answer in answers(NO_TOKEN)] == [404, 404]
         assert [answer.status for answer in answers(("Authorization", "Bearer nobar"))] == [500, 500]
+
+
+# on a box, whose users and tokens are not the run's
+
+
+def test_on_a_box_the_checks_ask_as_users_of_the_run_and_remove_them(tmp_path: Path) -> None:
+    box = Box("L11")
+    before = box.contents()
+    run = guarded_suite(box, "L11", "write", tmp_path / "ledger")
+    for check in TOKENS:
+        with run.watch():
+            check.run(run)
+    assert list(map(str, run.findings)) == []
+    assert (box.done.count("auth.register"), box.done.count("auth.users.delete")) == (3, 3)
+    assert box.done.count("auth.logout") == 1  # of the user whose token it was
+    assert run.gaps.unavailable == {"an administrator's token in the query string, which the box would log"}
+    assert ended(run) == []
+    assert box.contents() == before
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_on_a_box_a_mutant_is_caught_as_well(mutant: Mutant, tmp_path: Path) -> None:
+    box = Box("L11")
+    box.wire.inner = tampered(box.wire.inner, mutant)
+    run = guarded_suite(box, "L11", "write", tmp_path / "ledger")
+    with pytest.raises(NewFindings), run.watch():
+        mutant.run(run)
+    assert ended(run) == []
+
+
+def tampered(inner: Transport, mutant: Mutant) -> Transport:
+    tamper = mutant.tamper()
+
+    class Tampering(Layer):
+        def send(self, request: Request) -> Response:
+            return tamper(request, self.inner.send)
+
+    return Tampering(inner)
+
+
+def test_a_user_of_a_run_that_was_killed_is_removed_by_its_ledger(tmp_path: Path) -> None:
+    box, file = Box("L11"), tmp_path / "ledger"
+    before = box.contents()
+    run = guarded_suite(box, "L11", "write", file)
+    name = run.fixtures.texts.prefix
+    user = {"name": name, "email": f"{name}@example.com", "password": "correct horse"}
+    assert run.target.send(with_json("POST", "/auth/register", user)).response.status == 201
+    run.safety.ledger.close()
+    assert "correct horse" not in file.read_text()
+    assert Finishing(box.wire, reopen_ledger(file)).finish() == []
+    assert box.contents() == before
+
+
+@pytest.mark.parametrize(("request_", "reason"), [
+    (Request("GET", "/auth/logout"), "would end the token of this run"),
+    (Request("HEAD", "/auth/logout"), "would end the token of this run"),
+    (Request("GET", "/api/auth//logout"), "would end the token of this run"),
+    (Request("DELETE", "/auth/users/1"), "is not this run's own"),
+    (Request("DELETE", "/auth/users/revoke/1"), "not this run's own"),
+    (with_json("POST", "/auth/register", {"name": "a", "email": "a@example.com", "password": "zz"}), "recognisably"),
+    (with_json("POST", "/auth/login", {"email": "admin@example.com", "password": "secret"}), "could not be put back")])
+def test_users_and_tokens_that_are_not_the_runs_are_left_alone(request_: Request, reason: str, tmp_path: Path) -> None:
+    box = Box("L11")
+    run = guarded_suite(box, "L11", "write operational", tmp_path / "ledger")
+    with pytest.raises(Withheld, match=reason):
+        run.target.send(request_)
+    assert not any(name.startswith(("auth.log", "auth.reg", "auth.users.del", "auth.users.rev")) for name in box.done)
+
+
+def test_a_user_whose_mark_no_list_shows_is_not_created(tmp_path: Path) -> None:
+    run = guarded_suite(Box("L11"), "L11", "write", tmp_path / "ledger")
+    user = {"name": "a", "email": "a@example.com", "password": run.fixtures.texts.prefix}
+    with pytest.raises(Withheld, match="recognisably"):
+        run.target.send(with_json("POST", "/auth/register", user))
+
+
+def test_what_is_left_out_for_want_of_a_permission_is_said(tmp_path: Path) -> None:
+    run = guarded_suite(Box("L11"), "L11", "", tmp_path / "ledger", quick=True)
+    assert list(safety_lines(run))[1:3] == [
+        ("not tested without --allow-writes: a token in the query string, the token of a user without rights, the "
+         "token of a user who has logged out, sequences of writes, all kinds of rows together"),
+        "not tested without --allow-disruptive: stopping and starting the PBX"]

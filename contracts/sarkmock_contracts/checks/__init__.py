@@ -50,11 +50,20 @@ class Check:
     whole: bool = False
     quick: bool = True
 
+    def is_wanted(self, run: Run) -> bool:
+        options = run.options
+        return not (self.whole and options.only is not None) and (self.quick or not options.is_quick)
+
+    def is_allowed(self, run: Run) -> bool:
+        return run.gate is None or self.needs in run.gate.permissions.hazards
+
+    def lacks_permission(self, run: Run) -> bool:
+        """Whether it is left out for want of a permission alone."""
+        return self.is_wanted(run) and not self.is_allowed(run) and bool(self.subjects(run))
+
     def cases(self, run: Run) -> list[Case]:
         """Its cases in a run, the harmless ones first."""
-        options = run.options
-        left_out = (self.whole and options.only is not None) or (not self.quick and options.is_quick)
-        if left_out or (run.gate is not None and self.needs not in run.gate.permissions.hazards):
+        if not self.is_wanted(run) or not self.is_allowed(run):
             return []
         return sorted((Case(self, subject) for subject in self.subjects(run)), key=Case.rank)
 
@@ -204,15 +213,15 @@ CHECKS = (
     Check("other-scheme", "requests with another scheme than the bearer's", authentication.check_other_scheme, tokens,
           ("authentication",)),
     Check("token-in-query", "a token in the query string", authentication.check_query, tokens, ("authentication",),
-          "operational"),
+          "write"),
     Check("other-ability", "the token of a user without rights", authentication.check_ability, tokens,
-          ("authentication",), "operational"),
+          ("authentication",), "write"),
     Check("revoked-token", "the token of a user who has logged out", authentication.check_revoked, tokens,
-          ("authentication",), "operational"),
+          ("authentication",), "write"),
     Check("unknown-paths", "unknown paths", protocol.check_unknown_paths, once, ("unknown-path",)),
     Check("sequences", "sequences of writes against a model", stateful.check_sequences, kinds_of_rows,
           ("stored", "default", "unrequested", "duplicate", "dependency", "presence", "list")),
-    Check("sequences-together", "the same, all kinds of rows together", stateful.check_all_sequences, once,
+    Check("sequences-together", "sequences of writes, all kinds of rows together", stateful.check_all_sequences, once,
           ("stored", "default", "unrequested", "duplicate", "dependency", "presence", "list"), "write", whole=True),
     Check("fuzz", "Schemathesis: coverage and random cases", run_fuzz, operations, ("schemathesis",), quick=False),
     Check("run-state", "stopping and starting the PBX", smoke.check_run_state, once, ("run-state",), "disruptive",

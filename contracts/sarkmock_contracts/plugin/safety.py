@@ -7,9 +7,11 @@ from typing import Any, Protocol
 
 import pytest
 
+from ..checks import CHECKS
 from ..client.transports import LOGIN_TOKEN
 from ..errors import CannotRun
 from ..run import Run
+from ..run_options import ALLOWED
 
 
 class Failure(Protocol):
@@ -60,6 +62,10 @@ def safety_lines(run: Run) -> Iterator[str]:
     if run.safety is None or run.gate is None:
         return
     yield f"allowed: {run.gate.permissions}"
+    for hazard, option in ALLOWED.items():
+        left_out = [check.title for check in CHECKS if check.needs == hazard and check.lacks_permission(run)]
+        if left_out:
+            yield f"not tested without --{option.replace('_', '-')}: {', '.join(left_out)}"
     yield from run.gate.summary()
     for trouble in run.safety.troubles:
         yield f"NOT AS BEFORE: {trouble}"

@@ -81,6 +81,7 @@ class Gate(Layer):
             self._permit(meaning.operation.id, self.reader.hazard(request, meaning))
         if not meanings:
             self._permit_unknown(request)
+        self._refuse_logout(request, meanings)
         self._refuse_commands(request)
         unsafe = None if self.permissions.hostile else hostile(request, meanings)
         if unsafe is not None:
@@ -90,6 +91,12 @@ class Gate(Layer):
     def _permit(self, name: str, hazard: str) -> None:
         if hazard not in self.permissions.hazards:
             raise Withheld(f"is {hazard}; allowed: {self.permissions}", name)
+
+    def _refuse_logout(self, request: Request, meanings: list[Meaning]) -> None:
+        """The token of the run is needed until its end."""
+        own = request.method != "OPTIONS" and header(request.headers, "Authorization") is None
+        if own and any(meaning.operation.action == "logout" for meaning in meanings):
+            raise Withheld("would end the token of this run")
 
     def _permit_unknown(self, request: Request) -> None:
         """A path that no profile knows is asked for only as a read, and with no word in it that could be a command."""

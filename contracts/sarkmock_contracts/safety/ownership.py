@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from sarkmock.suite_api import TRIMMED, UploadedFile, read_input, to_text
+from sarkmock.suite_api import TRIMMED, UploadedFile, is_secret, read_input, to_text
 
 from ..client.http import Request, Response, fill_path
 from ..client.target import CachedReads, Client
@@ -59,6 +59,8 @@ class Ownership:
             return self._command(meaning)
         if operation.method == "POST" and operation.table is not None:
             return self._create(meaning, request, post)
+        if operation.method == "POST" and recipe("rows_of", operation.id):
+            return self._numbered(meaning, request, post)
         if not operation.parameters:
             return self.restorable.touch(meaning, request, post)
         if operation.table is None and not self._has_get(operation.path):
@@ -85,13 +87,15 @@ class Ownership:
         return Entry(operation.id, collection, key or None, removal(collection, key) if key else ())
 
     def _numbered(self, meaning: Meaning, request: Request, post: Mapping[str, Any]) -> Entry:
-        """The server makes the key; the row is found by the prefix that it carries."""
-        marked = any(isinstance(value, str) and value.startswith(self.keys.prefix) for value in post.values())
+        """The server makes the key; the row is found by the prefix that it carries where the list shows it."""
+        marked = any(isinstance(value, str) and value.startswith(self.keys.prefix) for name, value in post.items()
+                     if not is_secret(name))
         if not marked:
             self._needs_refusal(meaning, request, None)
         self._is_removable(meaning.collection)
-        assert meaning.operation.table is not None
-        step = {"list": f"/{meaning.collection}", "holds": self.keys.prefix, "key": meaning.operation.table.key}
+        table = meaning.operation.table
+        key = table.key if table is not None else recipe("rows_of", meaning.operation.id)["key"]
+        step = {"list": f"/{meaning.collection}", "holds": self.keys.prefix, "key": key}
         return Entry(meaning.operation.id, meaning.collection, None, [step] if marked else [])
 
     def _needs_refusal(self, meaning: Meaning, request: Request, key: str | None) -> None:
@@ -196,11 +200,11 @@ class Ownership:
 
         The answer that named the key is not enough: it may name what was there before.
         """
-        if key in self.taken:
-            return None
         for entry in self.ledger.alive():
             step = entry.undo[0] if entry.undo else {}
             if (entry.collection, entry.key) == (collection, None) and "list" in step:
+                if key in self.taken and "holds" not in step:
+                    return None
                 response = self.client.get(step["list"])
                 if key in (keys_with_prefix(step, response) if "holds" in step else
                            added_names(step, keys_listed(self.contracts, collection, response))):
@@ -235,7 +239,8 @@ class Ownership:
 
     def _is_there(self, collection: str, key: str) -> bool:
         """As the target says at this moment; where it says neither yes nor no, its list decides."""
-        status = self.client.get(f"/{collection}/{quote(key, safe='')}").status
+        shown = self.client.get(f"/{collection}/{quote(key, safe='')}")
+        status = 404 if shown.json == [] else shown.status
         return status != 404 and (status < 500 or key in self._listed(collection))
 
     def _listed(self, collection: str) -> list[str]:

@@ -16,6 +16,7 @@ from sarkmock.suite_api import MethodNotAllowed, Operation, PageNotFound, meant_
 
 from ..client.http import Request, header
 from ..spec.contract import Contract
+from ..spec.operation_data import recipe
 
 HAZARDS = ("read", "write", "operational", "disruptive")
 # Laravel's resource routes take PATCH for PUT; its front controller executes HEAD as GET. OPTIONS is judged as GET.
@@ -40,7 +41,7 @@ class Meaning:
 
     @property
     def collection(self) -> str:
-        return self.operation.path.split("/")[1]
+        return str(recipe("rows_of", self.operation.id).get("list") or self.operation.path.split("/")[1])
 
 
 class Reader:
