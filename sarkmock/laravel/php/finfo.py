@@ -1,27 +1,34 @@
 """What a file's content is, as PHP's fileinfo (libmagic 5.40) names it, and the extension Symfony guesses from that.
 
-Signatures are data (file-types.yaml), with PHP's own verdicts on several hundred small files as their test. Names of
+Signatures are data (file-types.yaml), with PHP's own verdicts on several thousand small files as their test. Names of
 files do not count.
 """
 
 from __future__ import annotations
 
-import csv
-import json
 import re
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal
 
 import yaml
+
+from sarkmock.laravel.php.structured_text import is_csv, is_json
 
 ZIP, OCTETS, PLAIN_TEXT, EMPTY = "application/zip", "application/octet-stream", "text/plain", "application/x-empty"
 MP3, AAC = "audio/mpeg", "audio/x-hx-aac-adts"
 TAR = "application/x-tar"
 
-Signatures = tuple[tuple[int, bytes, str], ...]
+SCRIPT = re.compile(rb"#! ?(?:/usr)?(?:/local)?/bin/(?:env )?(\w+)")
 
-CONTROL = frozenset(range(0x20)) - frozenset(b"\a\b\t\n\v\f\r\x1b")
+CONTROL = frozenset((*range(0x20), 0x7F)) - frozenset(b"\a\b\t\n\v\f\r\x1b")
+# Bytes that stand for text in libmagic's EBCDIC, which differs in two from code page 37.
+EBCDIC = {byte for byte in range(256) if (sign := ord(bytes([byte]).decode("cp037"))) not in CONTROL
+          and (sign == 0x85 or not 0x80 <= sign < 0xA0)} - {0xE1} | {0xFF}
+# Texts that begin with a byte order mark: bytes of a sign, and their order.
+WIDE: tuple[tuple[bytes, int, Literal["little", "big"]], ...] = (
+    (b"\xff\xfe\0\0", 4, "little"), (b"\0\0\xfe\xff", 4, "big"), (b"\xff\xfe", 2, "little"), (b"\xfe\xff", 2, "big"))
 # Layers of MPEG audio by the second byte, the first being 0xFF.
 MPEG = frozenset((0xE2, 0xE3, *range(0xF2, 0xF8), 0xFC, 0xFD))
 ZIP_PACKAGE = re.compile(rb"application/(?:epub\+zip|vnd\.oasis\.opendocument\.[a-z-]+)")
@@ -29,18 +36,33 @@ LOCAL_ENTRY = re.compile(rb"PK\x03\x04")
 OPEN_XML = "application/vnd.openxmlformats-officedocument"
 OFFICE = {b"word/": "wordprocessingml.document", b"ppt/": "presentationml.presentation", b"xl/": "spreadsheetml.sheet"}
 ELF = {b"\2\0": "application/x-executable", b"\3\0": "application/x-sharedlib"}
-JSON_START = re.compile(rb"[ \t\r\n]*[\[{]")
 LONGEST_LOOK = 1 << 20
-CSV_LINES = 10
-ZIP_ENOUGH = 150  # libmagic looks for a name within this many bytes
+ZIP_ENOUGH = 149  # libmagic looks for a name within this many bytes
+ZIP_KIND = 11  # bytes that tell the kind of an archive whose first member is `mimetype`
+AU_KINDS = {**dict.fromkeys(range(1, 8), "audio/basic"), 23: "audio/x-adpcm"}
 TGA_KINDS, TGA_DEPTHS = (1, 2, 3, 9, 10, 11), (1, 8, 15, 16, 24, 32)
 
 
+@dataclass(frozen=True)
+class FileTypes:
+    """What file-types.yaml says."""
+
+    signatures: tuple[tuple[int, bytes, str], ...]
+    patterns: tuple[tuple[re.Pattern[bytes], str], ...]
+    riff: dict[str, str]
+    brands: dict[str, str]
+    interpreters: dict[str, str]
+    extensions: dict[str, str]
+
+
 @cache
-def _types() -> tuple[Signatures, dict[str, str]]:
+def _types() -> FileTypes:
     data: dict[str, Any] = yaml.safe_load(files(__package__).joinpath("file-types.yaml").read_bytes())
-    signatures = tuple((entry["at"], entry["starts"].encode("latin-1"), entry["type"]) for entry in data["signatures"])
-    return signatures, data["extensions"]
+    signatures = tuple((entry["at"], entry["starts"].encode("latin-1"), entry["type"])
+                       for entry in data.pop("signatures"))
+    patterns = tuple((re.compile(entry["matches"].encode("latin-1"), re.DOTALL), entry["type"])
+                     for entry in data.pop("patterns"))
+    return FileTypes(signatures, patterns, **data)
 
 
 def mime_type(content: bytes) -> str:
@@ -48,26 +70,34 @@ def mime_type(content: bytes) -> str:
         return OCTETS if content else EMPTY
     content = content[:LONGEST_LOOK]
     return (_archive(content) or _structured(content) or _mpeg_audio(content) or _chunked(content) or _signed(content)
-            or (PLAIN_TEXT if len(content) > 2 and is_text(content) else OCTETS))
+            or (PLAIN_TEXT if is_text(content) else OCTETS))
 
 
 def extension_of(content: bytes) -> str | None:
-    return _types()[1].get(mime_type(content))
+    return _types().extensions.get(mime_type(content))
 
 
 def is_text(content: bytes) -> bool:
     """Text of any encoding that ends in no more than zeros."""
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return _is_utf16(content)
-    trimmed = content.rstrip(b"\0") or b"\0"
-    if len(trimmed) % 2 and len(trimmed) < len(content):
-        return False  # libmagic leaves one zero, for UTF-16
-    return not CONTROL.intersection(trimmed)
+    trimmed = content.rstrip(b"\0")
+    if len(trimmed) % 2 and len(content) % 2 == 0:
+        trimmed = content[:len(trimmed) + 1]  # libmagic leaves one zero, for UTF-16
+    if any(trimmed.startswith(mark) and _is_wide(trimmed, size, order) for mark, size, order in WIDE):
+        return True
+    if CONTROL.intersection(trimmed):
+        return len(trimmed) > 2 and EBCDIC.issuperset(trimmed)
+    return len(trimmed) > 2 or _is_sign(trimmed)
 
 
-def _is_utf16(content: bytes) -> bool:
-    text = content[2:].decode("utf-16-le" if content.startswith(b"\xff\xfe") else "utf-16-be", "replace")
-    return not any(ord(sign) in CONTROL or sign == "\N{REPLACEMENT CHARACTER}" for sign in text.rstrip("\0"))
+def _is_wide(content: bytes, size: int, order: Literal["little", "big"]) -> bool:
+    """UTF-16 or UTF-32 after its mark; a rest that is too short for a sign does not count."""
+    signs = (int.from_bytes(content[at:at + size], order) for at in range(size, len(content) - size + 1, size))
+    return not any(sign in CONTROL or sign == 0xFFFE or sign > 0x7FFFFFFF for sign in signs)
+
+
+def _is_sign(content: bytes) -> bool:
+    """One letter of two bytes in UTF-8; other texts are longer."""
+    return len(content) == 2 and len(content.decode("utf-8", "replace")) == 1
 
 
 def _archive(content: bytes) -> str | None:
@@ -92,10 +122,11 @@ def _tar(header: bytes) -> str | None:
 def _zip(content: bytes) -> str:
     """By what comes first in the archive; a short one must be whole to be known."""
     named = 30 + int.from_bytes(content[26:28], "little")
+    if content[30:named] == b"mimetype" and len(content) > named + ZIP_KIND:
+        found = ZIP_PACKAGE.match(content, named)
+        return found[0].decode() if found else ZIP
     if len(content) < named + 2 or (len(content) < ZIP_ENOUGH and content[-22:-18] != b"PK\5\6"):
         return OCTETS
-    if content[30:named] == b"mimetype" and (found := ZIP_PACKAGE.match(content, named)):
-        return found[0].decode()
     if content[30:named] == b"[Content_Types].xml":
         names = [content[match.end() + 26:][:8] for match in LOCAL_ENTRY.finditer(content)]
         return next((f"{OPEN_XML}.{kind}" for name in names[2:4] for folder, kind in OFFICE.items()
@@ -105,26 +136,9 @@ def _zip(content: bytes) -> str:
 
 def _structured(content: bytes) -> str | None:
     """JSON and CSV, which libmagic parses."""
-    if JSON_START.match(content):
-        try:
-            for line in (content,) if b"\n{" not in content else content.splitlines():
-                json.loads(line)
-        except (ValueError, RecursionError):
-            return None
+    if is_json(content):
         return "application/json"
-    return "text/csv" if _is_csv(content) else None
-
-
-def _is_csv(content: bytes) -> bool:
-    """At least three lines of as many fields, two or more."""
-    if b"," not in content or not is_text(content):
-        return False
-    lines = content.decode("latin-1").splitlines()[:CSV_LINES]
-    try:
-        counts = [len(row) for row in csv.reader(lines, strict=True)]
-    except csv.Error:
-        return False
-    return len(counts) > 2 and counts[0] > 1 and len(set(counts)) == 1
+    return "text/csv" if is_text(content) and is_csv(content) else None
 
 
 def _mpeg_audio(content: bytes) -> str | None:
@@ -139,21 +153,26 @@ def _mpeg_audio(content: bytes) -> str | None:
 def _chunked(content: bytes) -> str | None:
     """Files that begin with their kind, a size and what is in them; and music after an ID3 tag."""
     head, kind = content[:4], content[8:12]
-    if head in (b"RIFF", b"RF64") and kind == b"WAVE":
-        return "audio/x-wav"
-    if head == b"RIFF" and kind == b"WEBP":
-        return "image/webp"
-    if head == b".snd" and content[12:16] > bytes(4):
-        return "audio/basic"
+    if head == b"RIFF":
+        return _types().riff.get(kind.decode("latin-1"))
+    if head == b".snd":
+        return AU_KINDS.get(int.from_bytes(content[12:16]))
+    if content[4:8] == b"ftyp":
+        return _types().brands.get(kind.decode("latin-1"))
+    if script := SCRIPT.match(content):
+        return _types().interpreters.get(script[1].decode())
     if len(content) > 17 and content[1] <= 1 and content[2] in TGA_KINDS and content[16] in TGA_DEPTHS:
         return "image/x-tga" if any(content[12:14]) and any(content[14:16]) else None
     if head == b"\x7fELF" and content[16:18] in ELF:
         return ELF[content[16:18]]
     if head[:3] == b"ID3" and len(content) > 10:
         size = sum((byte & 0x7F) << shift for byte, shift in zip(content[6:10], (21, 14, 7, 0), strict=True))
-        return MP3 if 10 + size < len(content) and max(content[6:10]) < 0x80 else None
+        rest = content[10 + size:] if max(content[6:10]) < 0x80 else b""
+        return (_mpeg_audio(rest) or _chunked(rest) or _signed(rest)) if len(rest) > 1 else None
     return None
 
 
 def _signed(content: bytes) -> str | None:
-    return next((kind for at, signature, kind in _types()[0] if content.startswith(signature, at)), None)
+    types = _types()
+    return (next((kind for pattern, kind in types.patterns if pattern.match(content)), None)
+            or next((kind for at, signature, kind in types.signatures if content.startswith(signature, at)), None))
