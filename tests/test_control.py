@@ -129,7 +129,7 @@ def test_the_life_of_a_fault(client):
     ("POST", "faults", {"json": {}}, 422, "nothing goes wrong"),
     ("POST", "faults", {"json": {"latency": "soon"}}, 422, "latency"),
     ("POST", "faults", {"data": "{", "content_type": "application/json"}, 400, "not JSON: line 1, column 2"),
-    ("POST", "faults", {"data": b"\xff", "content_type": "application/json"}, 400, "no UTF-8: byte 0 is 0xff"),
+    ("POST", "faults", {"data": b"\xff", "content_type": "application/json"}, 400, "not UTF-8: byte 0 is 0xff"),
     ("POST", "faults", {"data": '{"latency": NaN}', "content_type": "application/json"}, 400, "NaN"),
     ("POST", "faults", {"data": "[" * 9999, "content_type": "application/json"}, 400, "nested too deep"),
     ("POST", "faults", {"data": "status=500"}, 415, "send application/json or application/yaml"),
