@@ -8,6 +8,7 @@ from datetime import date
 import pytest
 from sarkmock_contracts.client.http import Exchange, Request, Response, with_json
 from sarkmock_contracts.errors import CannotRun
+from sarkmock_contracts.judge.agreement import agrees
 from sarkmock_contracts.judge.allowlist import HEAD, Acceptance, Accepted, read_accepted, update_accepted
 from sarkmock_contracts.judge.attribution import known_deviations
 from sarkmock_contracts.judge.conformance import Problem
@@ -22,6 +23,7 @@ from sarkmock.suite_api import deviations, load, product
 from tests.serving import COMMAND
 
 DAY = date(2026, 6, 1)
+JSON = (("Content-Type", "application/json"),)
 
 
 def listed(run):
@@ -46,6 +48,19 @@ def test_only_a_certain_death_tells_what_becomes_of_input_that_php_dies_of(given
     exchange = Exchange(with_json("PUT", "/tenants/default", {"description": ["a"]}), Response(422))
     run.coverage.saw(run.contract.by_id["tenants.update"], exchange, Verdict(**given))
     assert run.coverage.arrays is tried
+
+
+@pytest.mark.parametrize("shown", [
+    {"message": "Disk [x] has none.", "exception": "Exception", "file": "/a.php", "line": 7, "trace": [{}]},
+    {"message": "Server Error"},
+])
+def test_a_crash_is_a_crash_whatever_its_page_shows(shown):
+    """The files of a box, its PHP and its setting of debugging are not those of the mock."""
+    ours = {"message": "Disk does not have a driver.", "exception": "Exception", "file": "", "line": 0, "trace": []}
+    request, problem = Request("GET", "/greetings/x"), Problem("behaviour", "", "changed", "comes back changed")
+    got, expected = (Response(500, JSON, json.dumps(page).encode()) for page in (shown, ours))
+    assert agrees(problem, Exchange(request, got), expected)
+    assert not agrees(problem, Exchange(request, Response(500, JSON, b'["ERROR: Invalid Action"]')), expected)
 
 
 def check(*arguments, cwd):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from ..client.http import Exchange, Response
@@ -15,6 +16,7 @@ OF_ROWS = {"list"}
 OF_STATUS = {"presence", "duplicate", "dependency", "unknown-key", "unknown-field", "no-input", "answer", "method",
              "options", "head", "crash", "status", "content-type"}
 JUDGED = {409, 422}  # with these an answer says that the rules were asked
+NO_DEBUGGING = {"message": "Server Error"}
 VOLATILE = {"z_created", "z_updated", "passwd", "filesize", "date"}
 VOLATILE_TEXT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d|(?<!\d)1\d{9}(?!\d)")  # a time, also in seconds
 
@@ -79,10 +81,18 @@ def allowed(response: Response) -> set[str]:
 
 
 def settled(response: Response) -> Any:
-    """A body without values that depend on time or chance."""
+    """A body without values that depend on time or chance; of a crash no more than that it is one."""
+    if is_crash(response):
+        return "crash"
     if response.json is None:
         return len(response.body) > 0 if response.content_type.startswith("application/") else response.body
     return settle("", response.json)
+
+
+def is_crash(response: Response) -> bool:
+    """Whether it is Laravel's answer to an exception: its words are PHP's, its other fields are there for debugging."""
+    shown = response.fields
+    return response.status == HTTPStatus.INTERNAL_SERVER_ERROR and ("trace" in shown or shown == NO_DEBUGGING)
 
 
 def settle(name: str, value: Any) -> Any:
