@@ -8,7 +8,7 @@ several act together, is asked what it would have answered at that moment.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -114,12 +114,25 @@ class Attribution:
         found = set(places(self.contract, finding))
         near = [deviation for deviation in self.known if touches(deviation, found)]
         single = [deviation.id for deviation in near if self._is(deviation, finding)]
-        whole = product() if version == BASE == self.profile else version
-        if not single and self._predicts(self._profile(whole), finding):  # several act together, or one from afar
-            single = [deviation.id for deviation in near] or self._from_afar(finding) or [whole]
+        if not single and self._predicts(self._profile(self._whole), finding):  # several act together, or one from afar
+            single = [deviation.id for deviation in near] or self._from_afar(finding) or [self._whole]
         if single:
             self._named[finding.identity] = tuple(single)
         return tuple(single)
+
+    def standing(self, finding: Finding, witnesses: Iterable[Exchange],
+                 contradicts: Callable[[Contract, Exchange, str], bool]) -> tuple[str, ...]:
+        """The deviations of a finding that other answers do not refute: a target has a deviation or it has not."""
+        left, field = finding.deviations, finding.identity.field
+        for exchange in witnesses if left else ():
+            if contradicts(self._profile(self._whole).contract, exchange, field):
+                left = tuple(name for name in left if not contradicts(self._with(name), exchange, field))
+        return left
+
+    @property
+    def _whole(self) -> str:
+        """The profile that has the deviations, all together."""
+        return product() if self._version() == BASE == self.profile else self._version()
 
     @property
     def known(self) -> Sequence[Deviation]:
@@ -152,12 +165,24 @@ class Attribution:
     def _is(self, deviation: Deviation, finding: Finding) -> bool:
         """Whether a deviation alone, or its absence, predicts the answer, and not already the document without it."""
         documents = load_deviating(deviation.id)
-        models = [(f"{deviation.id} {number}", document) for number, document in enumerate(documents)]
-        without, with_it = reversed(models) if deviation.summary.startswith(ABSENT) else models
+        without, with_it = self._documents(deviation)
         if not self._predicts(self._model(*with_it), finding):
             return False
         is_judging = self.profile == BASE and documents[0]["info"] == self.contract.document["info"]
         return is_judging or not self._predicts(self._model(*without), finding)
+
+    def _documents(self, deviation: Deviation) -> tuple[tuple[str, Document], tuple[str, Document]]:
+        """The document without a deviation and the one with it, by their names."""
+        documents = load_deviating(deviation.id)
+        models = [(f"{deviation.id} {number}", document) for number, document in enumerate(documents)]
+        first, second = reversed(models) if deviation.summary.startswith(ABSENT) else models
+        return first, second
+
+    def _with(self, name: str) -> Contract:
+        """The document of a deviation, or of a profile that explains by itself."""
+        deviation = next((one for one in self._known if one.id == name), None)
+        model = self._model(*self._documents(deviation)[1]) if deviation else self._profile(name)
+        return model.contract
 
     def _profile(self, name: str) -> Model:
         """The model of a profile; the one that judges may be a file's."""

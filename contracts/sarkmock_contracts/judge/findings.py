@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
@@ -80,6 +80,16 @@ class Findings:
         """Take back what was found under an identity."""
         for known in (False, True):
             self.findings.pop((identity, known), None)
+
+    def known_of(self, operation: str, checks: Collection[str]) -> list[Finding]:
+        """The known findings of an operation, of some types."""
+        return [finding for (identity, known), finding in self.findings.items()
+                if known and identity.operation == operation and identity.check in checks]
+
+    def attribute(self, finding: Finding, deviations: tuple[str, ...]) -> None:
+        """Explain a known finding by other deviations; without any it is new."""
+        del self.findings[finding.identity, True]
+        self.add(replace(finding, deviations=deviations))
 
     def __iter__(self) -> Iterator[Finding]:
         return iter(self.findings.values())

@@ -13,12 +13,14 @@ from ..client.target import Client
 from ..errors import Unanswered
 from ..spec.contract import Contract, in_section
 from ..spec.live_tables import LiveTables
+from .agreement import OF_RULES
 from .attribution import Attribution
 from .conformance import Problem, conforms
 from .coverage import Coverage
 from .findings import Finding, Findings, Identity
 from .oracle import Verdict, differs, verdict
 from .preparation import History
+from .refuting import Witnesses
 from .verdicts import Lists
 
 PBX_DOWN = 503  # the product asks for the PBX before it does anything
@@ -61,6 +63,7 @@ class Judge:
         self.samples: dict[tuple[str, int], Judged] = {}  # the first exchange of each operation and status
         self.crashing: set[Identity] = set()  # operations that crash for any input
         self.history = History(contract)
+        self.witnesses = Witnesses(live)
 
     def judge(self, exchange: Exchange) -> Judged:
         """Compare an exchange with the document and keep account of it."""
@@ -75,6 +78,8 @@ class Judge:
         found = (self._blamed(operation, problem, given) for problem in self._problems(operation, exchange, given))
         problems = tuple(problem for problem in found if self.report(operation.id, problem, exchange))
         judged = Judged(exchange.request, exchange.response, problems, excused)
+        if given is not None:
+            self._bear_witness(operation, judged)
         self.samples.setdefault((operation.id, exchange.response.status), judged)
         self.coverage.saw(operation, exchange, given)
         return judged
@@ -97,10 +102,23 @@ class Judge:
         if not self.findings.of(identity):
             self.confirm()
         finding.deviations = self.attribution.explain(finding)
+        if finding.deviations and problem.check in OF_RULES:
+            witnesses = self.witnesses.speaking_of(operation, problem.field)
+            finding.deviations = self.attribution.standing(finding, witnesses, self.witnesses.contradicts)
         kept = self.findings.add(finding)
         if kept.evidence is evidence:
             kept.steps = self.history.leading_to(evidence)
         return True
+
+    def _bear_witness(self, operation: Operation, judged: Judged) -> None:
+        """An answer may show that the target lacks what would explain an earlier finding."""
+        wrong = {problem.field for problem in judged.problems}
+        self.witnesses.saw(operation, judged, wrong)
+        for finding in self.findings.known_of(operation.id, OF_RULES):
+            if finding.identity.field not in wrong:
+                left = self.attribution.standing(finding, [judged], self.witnesses.contradicts)
+                if left != finding.deviations:
+                    self.findings.attribute(finding, left)
 
     def expect(self, known: tuple[Deviation, ...]) -> None:
         """What the target is known to do is expected from now on."""

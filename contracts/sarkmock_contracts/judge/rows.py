@@ -63,31 +63,36 @@ class Rows:
             return  # how it is read is for other checks to say
         if isinstance(answer, dict):
             yield from ((operation, problem, (exchange,)) for problem in differences(operation, sent, answer))
-        if resource is not None and operation in resource.creates:
-            self._made(resource, operation, exchange, sent)
-        elif resource is not None and operation == resource.update:
-            self._changed(resource, operation, exchange, sent)
+        if resource is not None and operation in (*resource.creates, resource.update):
+            make = self._made if operation in resource.creates else self._changed
+            row = make(resource, operation, exchange, sent)
+            told = row.differences(operation, answer) if row and isinstance(answer, dict) else ()
+            yield from ((blamed, problem, (*row.history[:-1], exchange)) for blamed, problem in told if row)
         else:
             for row in self.alive.values():  # it may change rows of its section beside what it says
                 row.shown = row.shown if row.resource.section != operation.section else {}
 
-    def _made(self, resource: Resource, operation: Operation, exchange: Exchange, sent: dict[str, Any]) -> None:
+    def _made(self, resource: Resource, operation: Operation, exchange: Exchange, sent: dict[str, Any]) -> Row | None:
         key = exchange.response.fields.get(resource.key)
-        if isinstance(key, (str, int)):
-            place = resource.name, to_text(key)
-            self.gone.pop(place, None)  # timers take the highest number so far and one
-            self.alive[place] = new_row(resource, operation, place[1], sent, exchange)
+        if not isinstance(key, (str, int)):
+            return None
+        place = resource.name, to_text(key)
+        self.gone.pop(place, None)  # timers take the highest number so far and one
+        self.alive[place] = row = new_row(resource, operation, place[1], sent, exchange)
+        return row
 
-    def _changed(self, resource: Resource, operation: Operation, exchange: Exchange, sent: dict[str, Any]) -> None:
+    def _changed(self, resource: Resource, operation: Operation, exchange: Exchange,
+                 sent: dict[str, Any]) -> Row | None:
         place = resource.name, last(exchange)
         row = self.alive.get(place)
         if row is None:
-            return
+            return None
         if resource.key in sent and resource.key in operation.rules:
             del self.alive[place]  # it may have another key now
-            return
+            return None
         row.history[1:] = [exchange]
         row.update(operation, sent)
+        return row
 
     def _removed(self, resource: Resource, exchange: Exchange) -> None:
         place = resource.name, last(exchange)

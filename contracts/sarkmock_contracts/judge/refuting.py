@@ -1,0 +1,46 @@
+"""What speaks against a deviation that would explain a finding: other answers, in which the target lacks it.
+
+A box that accepts one value may have a deviation that accepts every value; if it rejects another, as the judging
+document says, it has not. Sends nothing by itself.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Collection, Iterator
+
+from sarkmock.suite_api import Operation
+
+from ..client.http import Exchange
+from ..spec.contract import Contract
+from ..spec.live_tables import LiveTables
+from .agreement import judged
+from .oracle import verdict
+
+REMEMBERED = 60  # answers of an operation
+
+
+class Witnesses:
+    """Answers that were judged, by operation, each with the variables that it has a problem with."""
+
+    def __init__(self, live: LiveTables) -> None:
+        self._live = live
+        self._answers: dict[str, deque[tuple[Exchange, frozenset[str]]]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
+
+    def saw(self, operation: Operation, exchange: Exchange, problems: Collection[str]) -> None:
+        if judged(exchange.response):
+            self._answers[operation.id].append((exchange, frozenset(problems)))
+
+    def speaking_of(self, operation: str, field: str) -> Iterator[Exchange]:
+        """Answers that are as the judging document says, as far as this variable goes; the last one first."""
+        return (exchange for exchange, problems in reversed(self._answers[operation]) if field not in problems)
+
+    def contradicts(self, contract: Contract, exchange: Exchange, field: str) -> bool:
+        """Whether by the rules of another document an answer should have said something else of a variable."""
+        operation = contract.operation_of(exchange.request)
+        if operation is None or field in contract.may_name(operation) | contract.unlisted(operation):
+            return False  # a check beside the rules may name it
+        theirs = verdict(contract, operation, exchange.request, self._live)
+        if theirs.crash is not None or theirs.may_crash:
+            return False
+        return (field in theirs.errors) != (field in exchange.response.refused)
