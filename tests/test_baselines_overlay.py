@@ -101,12 +101,16 @@ def test_what_no_overlay_can_say_is_told():
 
 
 TABLES = ("exists", "file", "mime", "{")  # what cannot be judged without a box
-RULES = [(known.name, field, rules) for known in catalogue().values() for one in known.versions.values()
-         for field, rules in one.rules.items() if not any(word in str(rules) for word in TABLES)]
+def test_rules_are_found_by_what_they_do():
+    rules = [(known.name, field, rules) for known in catalogue().values() for one in known.versions.values()
+             for field, rules in one.rules.items() if not any(word in str(rules) for word in TABLES)]
+    tried = [found for case in rules[::7] if (found := inferred(*case)) is not None]
+    assert len(tried) > len(rules) // 14
+    assert [case for case in tried if case] == []
 
 
-@pytest.mark.parametrize(("op", "field", "rules"), RULES[::7], ids=[f"{op} {field}" for op, field, _ in RULES[::7]])
-def test_rules_are_found_by_what_they_do(op, field, rules):
+def inferred(op, field, rules):
+    """What is wrong with the rules that are inferred from the verdicts of some; None if PHP dies of them."""
     try:
         validator = Validator({field: rules})
         seen = []
@@ -115,10 +119,10 @@ def test_rules_are_found_by_what_they_do(op, field, rules):
             seen.append(Fact(op, "rule", field, "refused" if messages else "accepted", "", recorded_value(value),
                              tuple(messages)))
     except Exception:
-        pytest.skip("of such rules Laravel dies")
+        return None
     found = infer(field, seen)
-    assert found is not None
-    assert ("required" in found) is ("required" in split(rules))
+    is_right = found is not None and ("required" in found) is ("required" in split(rules))
+    return "" if is_right else f"{op} {field}: {rules} is taken for {found}"
 
 
 def test_actions_that_do_not_fit_together_are_told():

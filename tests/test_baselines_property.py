@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import product
 
 import pytest
 from sarkmock_contracts.baselines.comparing import compare_baselines
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.slow
 PAIRS = 8  # of each section of each profile: more than 200 in all
 CATEGORIES = {"operation": "place", "field": "field", "rule": "rule", "message": "rule", "value": "rule",
               "crash instead": "rule"}
-CASES = [(profile, section) for profile in ("documented", "shipped") for section in sections(profile)]
+PROFILES = ("documented", "shipped")
 
 
 def category(kind: str) -> str:
@@ -30,15 +31,16 @@ def told(before, after):
 
 
 def test_there_are_enough_pairs():
-    assert len(CASES) * PAIRS >= 200
+    assert sum(len(list(sections(profile))) for profile in PROFILES) * PAIRS >= 200
 
 
-@pytest.mark.parametrize(("profile", "section"), CASES)
-def test_compare_tells_the_mutations_and_nothing_else(profile, section):
-    for number in range(PAIRS):
+@pytest.mark.parametrize("profile", PROFILES)
+def test_compare_tells_the_mutations_and_nothing_else(profile):
+    for section, number in product(sections(profile), range(PAIRS)):
         dice = random.Random(f"{profile} {section} {number}")
         everything = draw(profile, section, dice, dice.randint(1, 4))
         before = [one for one in everything if dice.random() < 0.3]
         after = [one for one in everything if one not in before or dice.random() < 0.3]
         found = told(record(mutated(profile, before), section), record(mutated(profile, after), section))
-        assert found == expected(before, after), (number, [one.name for one in before], [one.name for one in after])
+        names = [[mutation.name for mutation in some] for some in (before, after)]
+        assert found == expected(before, after), (section, number, *names)

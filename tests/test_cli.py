@@ -171,7 +171,7 @@ def test_check_is_not_moved_by_the_project_it_runs_in(tmp_path):
 
 
 def test_check_finds_what_does_not_conform(tmp_path):
-    result = check("--only", "Agents", "--target-profile", "shipped", "--strict", cwd=tmp_path)
+    result = check("--quick", "--only", "Agents", "--target-profile", "shipped", "--strict", cwd=tmp_path)
     assert result.returncode == 1, result
     assert "agents.create" in result.stdout
 
