@@ -6,6 +6,7 @@ import base64
 import io
 import sqlite3
 import zipfile
+from contextlib import closing
 from typing import Any
 
 from sarkmock.http.engine import Engine
@@ -52,10 +53,10 @@ def zipped(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> byt
 
 def database(*statements: str) -> bytes:
     """An SQLite file that some statements made."""
-    db = sqlite3.connect(":memory:")
-    for statement in statements:
-        db.executescript(statement)
-    return bytes(db.serialize())
+    with closing(sqlite3.connect(":memory:")) as db:
+        for statement in statements:
+            db.executescript(statement)
+        return bytes(db.serialize())
 
 
 def tables(engine: Engine) -> dict[str, list[dict[str, Any]]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -43,9 +44,9 @@ def test_a_snapshot_is_the_database_itself(pbx: Engine) -> None:
     reply = send(pbx, f"GET /snapshots/{NAME}")
     assert reply.content_type == "application/x-sqlite3"
     assert reply.headers["Content-Disposition"] == f"attachment; filename={NAME}"
-    copy = sqlite3.connect(":memory:")
-    copy.deserialize(reply.body)
-    assert copy.execute("select pkey from cluster order by pkey").fetchall() == [("acme",), ("default",)]
+    with closing(sqlite3.connect(":memory:")) as copy:
+        copy.deserialize(reply.body)
+        assert copy.execute("select pkey from cluster order by pkey").fetchall() == [("acme",), ("default",)]
     assert send(pbx, "GET /snapshots").body == {NAME: {"filesize": len(reply.body), "date": "Sat 01 Jun 10:00:00 2024"}}
 
 

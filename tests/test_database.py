@@ -1,6 +1,7 @@
 """The tables: SQLite's behaviour that shows through the API, dumps and foreign databases."""
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 from hypothesis import given, settings
@@ -65,11 +66,11 @@ def test_restore_brings_back_exactly_what_dump_took(tables):
 
 
 def foreign(*statements):
-    database = sqlite3.connect(":memory:")
-    for statement in statements:
-        database.execute(statement)
-    database.commit()
-    return bytes(database.serialize())
+    with closing(sqlite3.connect(":memory:")) as database:
+        for statement in statements:
+            database.execute(statement)
+        database.commit()
+        return bytes(database.serialize())
 
 
 def test_a_foreign_database_gives_the_rows_and_columns_that_both_know(tables):

@@ -3,6 +3,7 @@
 import json
 import re
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -65,9 +66,9 @@ def test_a_table_has_the_products_columns(profile, table):
     facts = FACTS[profile]
     found = [one["columns"] for one in facts["resources"].values() if one["table"] == table]
     wanted = (found or [facts["other_tables"].get(table)])[0]
-    image = sqlite3.connect(":memory:")
-    image.deserialize(Database(DOCUMENTS[profile]["x-database"]).dump())
-    rows = image.execute(f'PRAGMA table_info("{table}")').fetchall()
+    with closing(sqlite3.connect(":memory:")) as image:
+        image.deserialize(Database(DOCUMENTS[profile]["x-database"]).dump())
+        rows = image.execute(f'PRAGMA table_info("{table}")').fetchall()
     assert [[name, kind, (default or "").strip("'"), key > 0] for _, name, kind, _, default, key in rows] == [
         [name, kind, (default or "").strip("'"), key] for name, kind, default, key in wanted]
 
