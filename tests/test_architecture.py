@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -74,6 +75,7 @@ KEEPERS = {
 OPTIONAL = {"anyio", "httpx"}
 PLUGINS = {"pytest-xdist"}  # are named on a command line, and never imported
 MODULE_LINES, FUNCTION_LINES = 350, 40
+NAMES_DEFINED_TWICE = 100
 
 
 @cache
@@ -211,6 +213,20 @@ def test_functions_are_short():
     assert {name: length for name, length in lengths.items() if length > FUNCTION_LINES} == {}
     assert median(lengths.values()) <= 6
     assert sorted(lengths.values())[int(len(lengths) * 0.9)] <= 20
+
+
+def defined(path):
+    """The public names that a module defines at its top level."""
+    for node in tree(path).body:
+        targets = getattr(node, "targets", [getattr(node, "target", node)])
+        names = [getattr(target, "id", getattr(target, "name", "_")) for target in targets]
+        yield from (name for name in names if not name.startswith("_"))
+
+
+def test_most_names_are_defined_once():
+    """A reader who searches for a name finds one thing."""
+    modules = Counter(name for path in SOURCES for name in set(defined(path)))
+    assert len([name for name, count in modules.items() if count > 1]) <= NAMES_DEFINED_TWICE
 
 
 def test_nothing_is_left_undone():
