@@ -1,4 +1,4 @@
-"""Generators make clients and models of the document that compile, are complete and work.
+"""Generators make clients and models of the document that compile, are complete and work; users' code type-checks.
 
 Not named test_*, so that a plain `pytest tests` does without them.
 """
@@ -105,3 +105,10 @@ def model_of(one: Exported) -> str:
     """The name of the schema of a request's body."""
     media = one.operation.spec.get("requestBody", {}).get("content", {}).get("application/json", {})
     return str(media.get("schema", {}).get("$ref", "")).rpartition("/")[2]
+
+
+def test_the_public_names_are_typed(tmp_path: Path) -> None:
+    """Under pyright's strict mode, which accepts nothing whose type is unknown."""
+    shutil.copy(HERE / "python" / "user.py", tmp_path)
+    (tmp_path / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}')
+    run([str(TOOLS / "pyright"), "--pythonpath", sys.executable, "--project", str(tmp_path)], tmp_path)
