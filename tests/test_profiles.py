@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from sarkmock import Engine, FileError, State, profiles
+from sarkmock.cli import cli
 from sarkmock.control.contract import control_document
 from sarkmock.http.engine import Request
 from sarkmock.spec import yaml12
@@ -32,6 +35,10 @@ def info(extends: str, key: str = "x-extends") -> dict[str, str]:
 def words(deviation: str, **facts: Any) -> dict[str, Any]:
     """An action that changes how the framework words what no operation answers."""
     return {"target": "$['x-laravel']", "update": facts, "x-deviation": deviation}
+
+
+def action(target: str, update: dict[str, Any]) -> dict[str, Any]:
+    return {"target": target, "update": update, "x-deviation": "debug-pages"}
 
 
 def answer(profile: str, method: str, path: str, body: bytes = b"") -> tuple[int | None, Any]:
@@ -91,20 +98,41 @@ def test_layers_may_be_many_and_paths_are_seen_from_the_file(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(("extends", "content", "problem"), [
-    ("shiped", {}, "did you mean shipped"),
+    ("shiped", {}, r"mine.yaml:\d+: info.x-extends: unknown profile 'shiped'; did you mean shipped"),
+    ("nosuch.yaml", {}, r"mine.yaml:\d+: info.x-extends: there is no file .*nosuch.yaml"),
+    ("shipped", {"acts": []}, r"mine.yaml:\d+: acts: unknown key 'acts'; did you mean actions"),
+    ("shipped", {"info": {**info("shipped"), "x-datum": "2026"}}, r"mine.yaml:\d+: info.x-datum: unknown key"),
+    ("shipped", {"actions": [{**words("debug-pages", trim="unicode"), "updat": {}}]},
+     r"mine.yaml:\d+: actions.0.updat: unknown key 'updat'; did you mean update"),
+    ("shipped", {"actions": [action("$..[", {"x": 1})]}, r"mine.yaml:\d+: .*is not a JSONPath: unexpected"),
+    ("shipped", {"actions": [action("$.paths.nosuch", {"x": 1})]}, r"mine.yaml:\d+: action 1 .*matches nothing"),
+    ("shipped", {"actions": [action("$.paths['/agents'].get", {"x-hazrd": "read"})]},
+     r"mine.yaml:\d+: /paths/~1agents/get: unknown key 'x-hazrd'; did you mean x-hazard"),
+    ("shipped", {"actions": [action("$.paths['/agents'].get", {"x-hazard": "none"})]},
+     r"mine.yaml:\d+: /paths/~1agents/get/x-hazard: .*none"),
     ("mine.yaml", {}, r"mine.yaml:\d+: the profiles extend one another: mine -> mine"),
     ("shipped", {"x-without": ["trunk-delet"]},
      r"mine.yaml:\d+: x-without: unknown deviation 'trunk-delet'; did you mean trunk-delete"),
     ("shipped", {"actions": [words("nosuch", trim="unicode")]}, r"mine.yaml:\d+: .*'nosuch' is not listed"),
     ("shipped", {"actions": [words("debug-pages", trim="ascii")]}, r"mine.yaml:\d+: action 1 .*changes nothing"),
-    ("shipped", {"actions": [words("debug-pages", trim="none")]}, "/x-laravel: .*none"),
+    ("shipped", {"actions": [words("debug-pages", trim="none")]}, r"mine.yaml:\d+: /x-laravel: .*none"),
 ])
 def test_a_mistake_is_reported_with_its_place(tmp_path: Path, extends: str, content: dict[str, Any],
                                               problem: str) -> None:
-    content = {"actions": [words("debug-pages", trim="unicode")], **content}
-    name = overlay(tmp_path, "mine", info=info(extends), **content)
-    with pytest.raises(FileError, match=problem):
-        load(name)
+    content = {"info": info(extends), "actions": [words("debug-pages", trim="unicode")], **content}
+    name = overlay(tmp_path, "mine", **content)
+    for command in ("deviations", "check", "spec"):
+        told = CliRunner().invoke(cli, [command, "--profile", name], standalone_mode=False).exception
+        assert isinstance(told, FileError), command
+        assert re.search(problem, str(told))
+
+
+@pytest.mark.parametrize("text", ["", "- a", "7"])
+def test_a_file_that_is_no_overlay_says_what_one_holds(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(text)
+    with pytest.raises(FileError, match=r"mine.yaml(:1)?: must be a mapping with overlay, info, x-deviations"):
+        load(str(file))
 
 
 def test_profiles_say_what_they_are() -> None:

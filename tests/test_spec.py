@@ -80,9 +80,9 @@ def test_an_overlay_file_is_a_profile(tmp_path):
     ("{title: Mine}", "{title: SARK V6 API}", 9, "changes nothing"),
     ("x-deviation: mine", "x-deviation: yours", 9, "not listed"),
     ("severity: cosmetic", "severity: bad", 6, "severity"),
-    ("update: {title: Mine}", "updated: {title: Mine}", 9, "updated"),
-    ("update: {title: Mine}", "update: {x-hazard: harmless}", None, "x-hazard"),
-    ("update: {title: Mine}", "update: {x-new: 1}", None, "unknown key x-new"),
+    ("update: {title: Mine}", "updated: {title: Mine}", 10, "actions.0.updated: unknown key .* did you mean update"),
+    ("update: {title: Mine}", "update: {x-hazard: harmless}", 9, "x-hazard"),
+    ("update: {title: Mine}", "update: {x-new: 1}", 9, "unknown key 'x-new'"),
     ("x-deviations:", "x-deviations: [", 5, "did not find"),
 ])
 def test_a_mistake_in_an_overlay_is_told_with_its_line(tmp_path, old, new, line, problem):

@@ -19,7 +19,7 @@ from sarkmock.pbx.seeds import seed_mistakes
 from sarkmock.pbx.seeds.schema import seed_schema
 from sarkmock.spec import overlay, yaml12
 from sarkmock.spec.loading import load
-from sarkmock.spec.profiles import BASE, layer, profiles, vocabulary, vocabulary_validator
+from sarkmock.spec.profiles import BASE, layer, profiles, shape_mistakes, vocabulary
 from sarkmock.spec.yaml12 import FileError
 
 MOST_MISTAKES = 100  # mistakes that are listed of one file
@@ -97,10 +97,8 @@ def _of_faults(content: list[Any]) -> Mistakes:
 
 def _of_overlay(file: Path, content: Any) -> Mistakes:
     """Mistakes of shape, or else actions that cannot be applied, or else what the whole document then lacks."""
-    errors = vocabulary_validator("overlay").iter_errors(content)
-    shape = [(tuple(error.instance_path), error.message) for error in errors]
-    for place, problem in shape:
-        yield place, f"{'.'.join(map(str, place)) or 'overlay'}: {problem}"
+    shape = list(shape_mistakes(content))
+    yield from shape
     if shape:
         return
     whole = layer(str(file))

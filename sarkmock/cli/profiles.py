@@ -13,7 +13,7 @@ from rich.text import Text
 from sarkmock.cli.document import PROFILE_OPTION
 from sarkmock.cli.output import console, print_json
 from sarkmock.pbx.seeds import describe, seed_names
-from sarkmock.spec.loading import Deviation
+from sarkmock.spec.loading import Deviation, load
 from sarkmock.spec.loading import deviations as deviations_of
 from sarkmock.spec.profiles import described, product
 from sarkmock.spec.profiles import profiles as profile_names
@@ -68,6 +68,7 @@ def deviations(profile: str, matrix: bool, as_json: bool, markdown: bool) -> Non
     if matrix:
         show_matrix(as_json, markdown)
         return
+    load(profile)
     known = deviations_of(profile)
     if as_json:
         print_json([asdict(deviation) for deviation in known])

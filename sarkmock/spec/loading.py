@@ -6,6 +6,7 @@ Gives one effective document without external references.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from pathlib import Path
@@ -15,9 +16,10 @@ import jsonschema_rs
 
 from sarkmock.spec import overlay, profiles, yaml12
 from sarkmock.spec.data_files import openapi_dir
-from sarkmock.spec.pointers import keys_of, pointer, reach
+from sarkmock.spec.pointers import covers, keys_of, pointer, reach
 from sarkmock.spec.profiles import BASE, OverlayLayer, definitions, described, layer, vocabulary_validator
 from sarkmock.spec.yaml12 import FileError
+from sarkmock.suggest import unknown
 
 Document = dict[str, Any]
 METHODS = ("get", "post", "put", "delete")
@@ -56,7 +58,8 @@ def load(profile: str = BASE) -> Document:
     document["paths"] = {path: _with_crashes(document, item) for path, item in document["paths"].items()}
     if whole.actions:
         document["components"] = document["components"] | {"schemas": _used_schemas(document)}
-    _check_vocabulary(document, str(profiles.overlay_file(profile) or "openapi"))
+    for place, problem in _vocabulary_mistakes(document):
+        raise FileError(*_written_at(whole, place), problem)
     return document
 
 
@@ -90,8 +93,9 @@ def deviations(profile: str) -> tuple[Deviation, ...]:
     """The profile's deviations from the base document, inherited ones first, in the overlays' order."""
     whole = layer(profile)
     places: dict[str, list[str]] = {name: [] for name in whole.deviations}
-    for action, place in overlay.pointers(_base(), list(whole.actions)):
-        places[action["x-deviation"]].append(place)
+    with _placed(whole):
+        for action, place in overlay.pointers(_base(), list(whole.actions)):
+            places[action["x-deviation"]].append(place)
     return tuple(Deviation(name, **facts, pointers=tuple(places[name]), profile=whole.origins[name])
                  for name, facts in whole.deviations.items())
 
@@ -126,8 +130,15 @@ def _base() -> Document:
 def _apply(document: Document, whole: OverlayLayer) -> Document:
     if not whole.actions:
         return {**document}
-    try:
+    with _placed(whole):
         return overlay.apply(document, list(whole.actions))  # type: ignore[no-any-return]
+
+
+@contextmanager
+def _placed(whole: OverlayLayer) -> Iterator[None]:
+    """An action that cannot be applied is reported with its file and line."""
+    try:
+        yield
     except overlay.OverlayError as error:
         file, index = whole.places[error.index]
         raise FileError(file, yaml12.line_of(file, ("actions", index)), error.said(index)) from None
@@ -189,14 +200,24 @@ def _local_ref(ref: str, file: Path) -> str:
     raise FileError(file, None, f"reference {ref!r}: only #/schemas/... and ../openapi.yaml#/components/... are known")
 
 
-def _check_vocabulary(document: Document, file: str) -> None:
-    """Refuse an unknown or misshapen x- key, with its place in the document."""
+def _vocabulary_mistakes(document: Document) -> Iterator[tuple[str, str]]:
+    """The pointer of an unknown or misshapen x- key, and what is wrong with it."""
     for place, key, value in extensions(document):
         check = _vocabulary().get(key)
         if check is None:
-            raise FileError(file, None, f"{place}: unknown key {key}")
-        for error in check.iter_errors(value):
-            raise FileError(file, None, f"{place}/{key}: {error.message}")
+            yield place + pointer(key), f"{place}: {unknown('key', key, _vocabulary())}"
+        else:
+            yield from ((place + pointer(key), f"{place}/{key}: {error.message}") for error in check.iter_errors(value))
+
+
+def _written_at(whole: OverlayLayer, place: str) -> tuple[Path | str, int | None]:
+    """The file and line of the last action that changes a place of the document."""
+    changed = overlay.pointers(_base(), list(whole.actions))
+    found = [action for action, at in changed if covers(at, place) or covers(place, at)]
+    if not found:
+        return "openapi", None
+    file, index = next(where for action, where in zip(whole.actions, whole.places, strict=True) if action is found[-1])
+    return file, yaml12.line_of(file, ("actions", index))
 
 
 def extensions(value: Any, place: str = "") -> Iterator[tuple[str, str, Any]]:

@@ -72,7 +72,7 @@ def find(document: Any, index: int, target: str) -> list[jsonpath.JSONPathMatch]
     try:
         matches = list(jsonpath.finditer(target, document))
     except jsonpath.JSONPathError as error:
-        raise OverlayError(index, target, f"is not a JSONPath: {error}") from None
+        raise OverlayError(index, target, f"is not a JSONPath: {error.args[0]}") from None
     if not matches:
         raise OverlayError(index, target, "matches nothing")
     return matches

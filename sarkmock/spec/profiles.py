@@ -6,7 +6,7 @@ Reads overlays and resolves what they extend; applies nothing to a document.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -69,7 +69,7 @@ def described(name: str) -> Profile:
     if file is None:
         return Profile.of(BASE, yaml12.read(openapi_dir() / "openapi.yaml")["info"], None)
     info = read_overlay(file)["info"]
-    return Profile.of(canonical(name), info, canonical(parent_of(info), file.parent))
+    return Profile.of(canonical(name), info, checked_parent(file, info))
 
 
 @cache
@@ -83,6 +83,19 @@ def _shipped() -> dict[str, Profile]:
 def parent_of(info: Mapping[str, Any]) -> str:
     """What an overlay says that it extends."""
     return str(info.get("x-extends", info.get("extends", BASE)))
+
+
+def checked_parent(file: Path, info: Mapping[str, Any]) -> str:
+    """The profile that an overlay extends; FileError with the line that names it if there is none."""
+    parent, key = parent_of(info), "x-extends" if "x-extends" in info else "extends"
+    try:
+        found = overlay_file(parent, file.parent)
+        problem = None if found is None or found.is_file() else f"there is no file {found}"
+    except FileError as error:
+        problem = error.problem
+    if problem is not None:
+        raise FileError(file, line_in_overlay(file, "info", key), f"info.{key}: {problem}")
+    return canonical(parent, file.parent)
 
 
 def canonical(name: str, beside: Path = Path()) -> str:
@@ -125,6 +138,7 @@ def layer(name: str, above: tuple[Path, ...] = (), beside: Path = Path()) -> Ove
         chain = " -> ".join(one.stem for one in (*above, file))
         raise FileError(above[-1], line_in_overlay(above[-1], "info"), f"the profiles extend one another: {chain}")
     content = read_overlay(file)
+    checked_parent(file, content["info"])
     below = layer(parent_of(content["info"]), (*above, file), file.parent)
     dropped = content.get("x-without", [])
     for index, identity in enumerate(dropped):
@@ -160,10 +174,27 @@ def overlay_of(name: str) -> dict[str, Any]:
 def read_overlay(file: Path) -> dict[str, Any]:
     """An overlay file, its shape checked."""
     content = yaml12.read(file)
+    for path, problem in shape_mistakes(content):
+        raise FileError(file, yaml12.line_of(file, path), problem)
+    return content  # type: ignore[no-any-return]
+
+
+def shape_mistakes(content: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Where the content of an overlay file is not as the vocabulary wants it, and what is wrong there."""
+    if not isinstance(content, dict):
+        yield (), "must be a mapping with overlay, info, x-deviations and actions"
+        return
     for error in vocabulary_validator("overlay").iter_errors(content):
         path = tuple(error.instance_path)
-        raise FileError(file, yaml12.line_of(file, path), f"{'.'.join(map(str, path))}: {error.message}")
-    return content  # type: ignore[no-any-return]
+        if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.AdditionalProperties):
+            shape: Any = vocabulary()
+            for step in error.schema_path[:-1]:
+                shape = shape[step]
+            for key in error.kind.unexpected:
+                place = (*path, key)
+                yield place, f"{'.'.join(map(str, place))}: {unknown('key', key, shape.get('properties', ()))}"
+        else:
+            yield path, f"{'.'.join(map(str, path)) or 'overlay'}: {error.message}"
 
 
 def line_in_overlay(file: Path, *path: str | int) -> int | None:
