@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from sarkmock.suite_api import Operation
 
 from ..run import Run
+from ..run_options import RunOptions
 from ..safety.routing import HAZARDS
+from ..spec.boundary_values import number_of_values
 from ..spec.resources import Resource, resources
 from . import (
     authentication,
@@ -29,7 +31,27 @@ from . import (
     undocumented,
 )
 
+AT_A_BOX = 1.15  # what is there is asked before it is written to
 Subject = Operation | Resource | scenarios.Scenario | None
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The requests of a case, as measured: so many each, for every rule list, and for every boundary value of the
+    field with most of them. Of ``examples`` in a full run the user may choose another number."""
+
+    each: float
+    rule: float = 0
+    value: float = 0
+    examples: tuple[int, int] = (1, 1)
+
+    def of(self, case: Case, options: RunOptions) -> float:
+        operation = case.operation
+        rules = operation.rules.values() if operation is not None else ()
+        requests = self.each + self.rule * len(rules) + self.value * max(map(number_of_values, rules), default=0)
+        if self.examples == (1, 1):
+            return requests * (AT_A_BOX if options.url and rules else 1)
+        return requests * options.examples(*self.examples) / self.examples[0]
 
 
 @dataclass(frozen=True)
@@ -37,8 +59,9 @@ class Check:
     """One check.
 
     ``subjects`` are what it is done to (``once``: nothing in particular), ``finds`` the types of findings that it
-    enters itself, ``needs`` the hazard that must be allowed for it. With ``--only`` and ``--quick``, checks of the
-    whole API and slow ones are left out.
+    enters itself, ``needs`` the hazard that must be allowed for it. Of a check in ``parts`` the first part of every
+    subject comes before the second of any: a budget cut anywhere leaves all of them judged about equally deep. With
+    ``--only`` and ``--quick``, checks of the whole API and slow ones are left out.
     """
 
     name: str
@@ -49,6 +72,8 @@ class Check:
     needs: str = "read"
     whole: bool = False
     quick: bool = True
+    parts: int = 1
+    cost: Cost = Cost(1)
 
     def is_wanted(self, run: Run) -> bool:
         options = run.options
@@ -65,20 +90,23 @@ class Check:
         """Its cases in a run, the harmless ones first."""
         if not self.is_wanted(run) or not self.is_allowed(run):
             return []
-        return sorted((Case(self, subject) for subject in self.subjects(run)), key=Case.rank)
+        subjects = self.subjects(run)
+        return sorted((Case(self, subject, part) for part in range(self.parts) for subject in subjects), key=Case.rank)
 
 
 @dataclass(frozen=True)
 class Case:
-    """A check and what it is done to."""
+    """A check and what it is done to, or a part of it."""
 
     check: Check
     subject: Subject = None
+    part: int = 0
 
     def __str__(self) -> str:
         subject = self.subject
         label = subject.id if isinstance(subject, Operation) else subject.name if subject is not None else ""
-        return f"{self.check.name}:{label}" if label else self.check.name
+        part = f"/{self.part + 1}" if self.check.parts > 1 else ""
+        return f"{self.check.name}:{label}{part}" if label else self.check.name
 
     @property
     def operation(self) -> Operation | None:
@@ -89,16 +117,22 @@ class Case:
         """What the cases of one process or share have in common: those of an operation build on one another."""
         return self.operation.id if self.operation is not None else str(self)
 
-    def rank(self) -> tuple[int, bool]:
+    def rank(self) -> tuple[int, int, bool]:
         """Lists of rows come before single rows, whose keys they show."""
         operation = self.operation
         if operation is None:
-            return 0, False
-        return HAZARDS.index(operation.hazard), bool(operation.parameters) and operation.hazard == "read"
+            return self.part, 0, False
+        shown = bool(operation.parameters) and operation.hazard == "read"
+        return self.part, HAZARDS.index(operation.hazard), shown
+
+    def cost(self, options: RunOptions) -> float:
+        """About how many requests it will send."""
+        return self.check.cost.of(self, options)
 
     def run(self, run: Run) -> None:
         """Do it; findings stay in the run."""
-        self.check.run(*((run,) if self.subject is None else (run, self.subject)))
+        subject = () if self.subject is None else (self.subject,)
+        self.check.run(run, *subject, *((self.part,) if self.check.parts > 1 else ()))
 
 
 def cases(run: Run) -> list[Case]:
@@ -107,15 +141,15 @@ def cases(run: Run) -> list[Case]:
     shard = run.options.shard
     if shard is None:
         return found
-    shares = shared_out(found, shard.of)
+    shares = shared_out(found, shard.of, run.options)
     return [case for case in found if shares[case.group] == shard.number]
 
 
-def shared_out(found: Sequence[Case], number: int) -> dict[str, int]:
-    """The share of each group of cases, so that all shares have about the same number of rules to try."""
+def shared_out(found: Sequence[Case], number: int, options: RunOptions) -> dict[str, int]:
+    """The share of each group of cases, so that all shares send about the same number of requests."""
     weights: Counter[str] = Counter()
     for case in found:
-        weights[case.group] += 1 + (len(case.operation.rules) if case.operation else 1)
+        weights[case.group] += 1 + round(case.cost(options))
     loads = dict.fromkeys(range(1, number + 1), 0)
     shares = {}
     for group, weight in weights.most_common():
@@ -188,27 +222,31 @@ def run_openapi_core(run: Run, operation: Operation) -> None:
 
 
 CHECKS = (
-    Check("document", "the tables fit the document", smoke.check_document, once),
-    Check("reads", "every operation that only reads", smoke.check_read, reading),
-    Check("replay", "requests that found something before", smoke.check_examples, operations),
-    Check("rules", "every rule, accepting and refusing", minimal_rules.check_rules, with_rules, ("stored",)),
+    Check("document", "the tables fit the document", smoke.check_document, once, cost=Cost(0)),
+    Check("reads", "every operation that only reads", smoke.check_read, reading, cost=Cost(0.75)),
+    Check("replay", "requests that found something before", smoke.check_examples, operations, cost=Cost(0)),
+    Check("rules", "every rule, accepting and refusing", minimal_rules.check_rules, with_rules, ("stored",),
+          parts=minimal_rules.PARTS, cost=Cost(1.45)),
     Check("rows", "rows from creation to removal", lifecycle.check_rows, kinds_of_rows,
-          ("stored", "default", "unrequested", "duplicate", "presence", "list")),
-    Check("smoke", "every operation once", smoke.check_answers, operations, ("answer",)),
+          ("stored", "default", "unrequested", "duplicate", "presence", "list"), cost=Cost(14.5)),
+    Check("smoke", "every operation once", smoke.check_answers, operations, ("answer",), cost=Cost(0.4)),
     Check("undocumented-paths", "paths that are not documented", undocumented.check_strange_paths, once,
-          ("unknown-path",), whole=True),
+          ("unknown-path",), whole=True, cost=Cost(8)),
     Check("undocumented-fields", "fields that are not documented", undocumented.check_strange_fields, with_rules,
-          ("stored",)),
+          ("stored",), cost=Cost(0.7)),
     Check("unknown-rows", "rows that do not exist", undocumented.check_unknown_names, reading_rows),
-    Check("boundary-sweep", "every boundary, many in a request", boundary_sweep.check_edges, with_rules),
+    Check("boundary-sweep", "every boundary, many in a request", boundary_sweep.check_edges, with_rules,
+          parts=boundary_sweep.PARTS, cost=Cost(1.87)),
     Check("scenarios", "what the documentation says in prose", scenarios.check_scenario, told_scenarios,
-          ("behaviour", "dependency", "unknown-field")),
-    Check("links", "links between operations", links.check_links, with_links, ("link", "presence")),
+          ("behaviour", "dependency", "unknown-field"), cost=Cost(7.5)),
+    Check("links", "links between operations", links.check_links, with_links, ("link", "presence"), cost=Cost(5.2)),
     Check("options", "OPTIONS of every path", protocol.check_options, paths, ("options",)),
-    Check("boundaries", "boundaries, and what is stored", boundaries.check_bounds, with_rules, ("stored",)),
-    Check("arrays", "arrays where a text is expected", boundaries.check_arrays, with_rules),
+    Check("boundaries", "boundaries, and what is stored", boundaries.check_bounds, with_rules, ("stored",),
+          cost=Cost(4, value=1.72)),
+    Check("arrays", "arrays where a text is expected", boundaries.check_arrays, with_rules,
+          cost=Cost(2.3, rule=2.94)),
     Check("protocol", "HEAD, 404, 405, forms", protocol.check_protocol, operations,
-          ("head", "method", "unknown-key", "unknown-field", "form", "query", "stored")),
+          ("head", "method", "unknown-key", "unknown-field", "form", "query", "stored"), cost=Cost(6.4, rule=0.37)),
     Check("no-token", "requests without a token", authentication.check_no_token, tokens, ("authentication",)),
     Check("other-scheme", "requests with another scheme than the bearer's", authentication.check_other_scheme, tokens,
           ("authentication",)),
@@ -218,16 +256,19 @@ CHECKS = (
           ("authentication",), "write"),
     Check("revoked-token", "the token of a user who has logged out", authentication.check_revoked, tokens,
           ("authentication",), "write"),
-    Check("unknown-paths", "unknown paths", protocol.check_unknown_paths, once, ("unknown-path",)),
+    Check("unknown-paths", "unknown paths", protocol.check_unknown_paths, once, ("unknown-path",), cost=Cost(8)),
     Check("sequences", "sequences of writes against a model", stateful.check_sequences, kinds_of_rows,
-          ("stored", "default", "unrequested", "duplicate", "dependency", "presence", "list")),
+          ("stored", "default", "unrequested", "duplicate", "dependency", "presence", "list"),
+          cost=Cost(390, examples=stateful.EXAMPLES)),
     Check("sequences-together", "sequences of writes, all kinds of rows together", stateful.check_all_sequences, once,
-          ("stored", "default", "unrequested", "duplicate", "dependency", "presence", "list"), "write", whole=True),
-    Check("fuzz", "Schemathesis: coverage and random cases", run_fuzz, operations, ("schemathesis",), quick=False),
+          ("stored", "default", "unrequested", "duplicate", "dependency", "presence", "list"), "write", whole=True,
+          cost=Cost(2100, examples=stateful.EXAMPLES_TOGETHER)),
+    Check("fuzz", "Schemathesis: coverage and random cases", run_fuzz, operations, ("schemathesis",), quick=False,
+          cost=Cost(17, rule=11.3)),
     Check("run-state", "stopping and starting the PBX", smoke.check_run_state, once, ("run-state",), "disruptive",
-          whole=True),
+          whole=True, cost=Cost(8)),
     Check("openapi-core", "a second opinion on responses", run_openapi_core, operations,
-          ("openapi-core",), quick=False),
+          ("openapi-core",), quick=False, cost=Cost(0)),
 )
 BY_NAME = {check.name: check for check in CHECKS}
 

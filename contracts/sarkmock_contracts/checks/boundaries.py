@@ -32,6 +32,10 @@ class Packet:
     refused: frozenset[str] = frozenset()
     hidden: bool = False
 
+    def without(self, field: str) -> Packet:
+        body = {name: value for name, value in self.body.items() if name != field}
+        return Packet(body, self.refused - {field}, self.hidden)
+
 
 def check_bounds(run: Run, operation: Operation) -> None:
     """Every rule of an operation, accepting and refusing at its boundaries."""

@@ -7,6 +7,7 @@ and names those that it refuses, so those that it does not name are accepted.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import ceil
 from typing import Any
 
 from sarkmock.suite_api import Operation
@@ -24,59 +25,101 @@ from .undocumented import others
 NOT_THERE = {404, 405}
 NEIGHBOURS = 6  # misspellings of listed values
 SILENCE = 2  # consecutive answers that it does not exist
+PARTS = 10  # in which the packets of an operation are sent, in turns with those of all others
 Edge = tuple[Any, bool]  # a value, and whether the rules accept it
 
 
-def check_edges(run: Run, operation: Operation) -> None:
-    """Send the packets; a row that is created nevertheless is removed by the next one."""
-    silent = 0
+class Sweep:
+    """The packets of one operation: a few in each part of the run."""
+
+    def __init__(self, run: Run, operation: Operation) -> None:
+        self.run, self.operation = run, operation
+        shares = {field: share(run, operation, field) for field in operation.rules}
+        self.turns = max(map(len, shares.values()), default=0)
+        self.rows = {field: [*strangers(run, operation, field, self.turns - len(shares[field])), *shares[field]]
+                     for field in sorted(shares, key=lambda field: -len(shares[field]))}
+        self.turn = self.silent = 0
+
+    def packets(self) -> Iterator[Packet]:
+        """As many as the field with most values has; turns that a list has left are used for strangers."""
+        return (packet_of(self.run, self.operation, self.rows, turn) for turn in range(self.turns))
+
+    def until(self, part: int) -> None:
+        """Send what is due; what is made all the same is removed by the next."""
+        while self.turn < ceil(self.turns * (part + 1) / PARTS) and not self.is_over:
+            self.turn += 1
+            self.send(packet_of(self.run, self.operation, self.rows, self.turn - 1))
+        if part == PARTS - 1 and not self.is_over:
+            for array in a_text_is_wanted(self.run, self.operation):
+                self.send(array)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether answers say nothing of values."""
+        return self.silent == SILENCE or is_silent(self.run, self.operation)
+
+    def send(self, packet: Packet) -> None:
+        exchange = send(self.run, self.operation, packet)
+        self.silent = self.silent + 1 if exchange.response.status in NOT_THERE else 0
+        if exchange.response.ok:
+            self.run.fixtures.sweep()
+
+
+class Sweeps(dict[str, Sweep]):
+    """Those of all operations of a run."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self.run = run
+
+    def of(self, operation: Operation) -> Sweep:
+        if operation.id not in self:
+            self[operation.id] = Sweep(self.run, operation)
+        return self[operation.id]
+
+
+def check_edges(run: Run, operation: Operation, part: int = PARTS - 1) -> None:
+    """Send the packets up to a part, so that a budget cut anywhere leaves all operations judged about equally deep."""
     try:
-        for packet in edge_packets(run, operation):
-            exchange = send(run, operation, packet)
-            silent = silent + 1 if exchange.response.status in NOT_THERE else 0
-            if silent == SILENCE or is_silent(run, operation):
-                return
-            if exchange.response.ok:
-                run.fixtures.sweep()
-        for array in a_text_is_wanted(run, operation):
-            send(run, operation, array)
+        run.shared(Sweeps).of(operation).until(part)
     except (Unavailable, NoBounds):
         return
 
 
 def a_text_is_wanted(run: Run, operation: Operation) -> Iterator[Packet]:
     """An array in place of one text that no rule refuses; the check of arrays tries every field."""
-    names = [name for name in run.fixtures.fields(operation)
-             if not run.contract.takes(operation, name, ["a"]) and not messages_of(operation, name, ["a"])]
-    required = [name for name in names if name in run.contract.required(operation)]
-    for name in (required or names)[-1:] if run.contract.crashes_are_refused else ():
-        body = {**run.fixtures.minimal(operation), name: ["a"]}
-        yield Packet(body, frozenset({name}), hidden=True)
+    arrays = (["a"], []) if run.contract.crashes_are_refused else ()
+    for array in arrays:
+        names = [name for name in run.fixtures.fields(operation)
+                 if not run.contract.takes(operation, name, array) and not messages_of(operation, name, array)]
+        required = [name for name in names if name in run.contract.required(operation)]
+        for name in (required or names)[-1:]:
+            body = {**run.fixtures.minimal(operation), name: array}
+            yield Packet(body, frozenset({name}), hidden=True)
+            return
 
 
 def is_silent(run: Run, operation: Operation) -> bool:
     """Whether answers say nothing of values: the target has no such operation or row, or crashes for any input."""
-    given = {status for name, status in run.coverage.statuses if name == operation.id}
-    crashes = any(one.operation == operation.id for one in run.judge.crashing)
-    return bool(given) and given <= (NOT_THERE | {500} if crashes else NOT_THERE)
+    given = {status: count for (name, status), count in run.coverage.statuses.items() if name == operation.id}
+    crashes = given.get(500, 0) > SILENCE or any(one.operation == operation.id for one in run.judge.crashing)
+    return bool(given) and given.keys() <= (NOT_THERE | {500} if crashes else NOT_THERE)
 
 
 def edge_packets(run: Run, operation: Operation) -> Iterator[Packet]:
-    """As many packets as the field with most values has: it begins with refused ones, the others with accepted ones.
+    """All packets of an operation."""
+    return Sweep(run, operation).packets()
 
-    Turns that a list has left are used for strangers.
-    """
-    shares = {field: share(run, operation, field) for field in operation.rules}
-    turns = max(map(len, shares.values()), default=0)
-    rows = {field: [*strangers(run, operation, field, turns - len(row)), *row] for field, row in shares.items()}
-    ordered = sorted(rows, key=lambda field: -len(shares[field]))
-    for turn in range(turns):
-        picked = {field: at(rows[field], turn, backwards=field != ordered[0]) for field in ordered if rows[field]}
-        if len(rows) > 1 and all(passes for _, passes in picked.values()):
-            picked |= spoiled(rows, ordered)
-        body = {field: filled(run.fixtures, operation, field, edge) for field, edge in picked.items()}
-        wrong = frozenset(field for field, (_, passes) in picked.items() if not passes)
-        yield surely_refused(run.fixtures, operation, Packet(body, wrong))
+
+def packet_of(run: Run, operation: Operation, rows: Mapping[str, Sequence[Edge]], turn: int) -> Packet:
+    """One value of each field: the first field begins with rejected ones, the others with accepted ones."""
+    ordered = list(rows)
+    picked = {field: at(rows[field], turn, backwards=field != ordered[0]) for field in ordered if rows[field]}
+    if len(rows) > 1 and all(passes for _, passes in picked.values()):
+        picked |= spoiled(rows, ordered)
+    body = {field: filled(run.fixtures, operation, field, edge) for field, edge in picked.items()}
+    wrong = frozenset(field for field, (_, passes) in picked.items() if not passes)
+    return surely_refused(run.fixtures, operation, Packet(body, wrong))
 
 
 def share(run: Run, operation: Operation, field: str) -> list[Edge]:

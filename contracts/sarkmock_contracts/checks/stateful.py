@@ -30,6 +30,7 @@ from .lifecycle import make_again
 DICE = st.integers(min_value=0, max_value=2**32)
 TENANT = "cluster"
 STEPS = 20
+EXAMPLES, EXAMPLES_TOGETHER = (10, 4), (20, 8)  # in a full run, and in a quick one
 
 
 class Sequences:
@@ -239,9 +240,9 @@ def check_sequences(run: Run, resource: Resource) -> None:
     """One kind of rows, with tenants to belong to."""
     tenants = [other for other in all_resources(run.contract) if other.name == "tenants"]
     chosen = {resource.name: resource, **{other.name: other for other in tenants}}
-    run_sequences(run, list(chosen.values()), run.options.examples(full=10, quick=4), STEPS)
+    run_sequences(run, list(chosen.values()), run.options.examples(*EXAMPLES), STEPS)
 
 
 def check_all_sequences(run: Run) -> None:
     """Every kind of rows, so that one can spoil another."""
-    run_sequences(run, all_resources(run.contract), run.options.examples(full=20, quick=8), 3 * STEPS)
+    run_sequences(run, all_resources(run.contract), run.options.examples(*EXAMPLES_TOGETHER), 3 * STEPS)

@@ -26,7 +26,7 @@ from sarkmock.suite_api import (
     read_input,
 )
 
-from ..client.http import Exchange
+from ..client.http import Exchange, Request
 from ..spec.contract import Contract
 from .agreement import OF_RULES, agrees, leads_up
 from .conformance import Problem, conforms
@@ -78,6 +78,16 @@ class Attribution:
                 self._follow()
             else:
                 self._waiting.popleft()  # nobody is likely to ask
+
+    @property
+    def foresees(self) -> bool:
+        """Whether the version that answers is known to be another one than the document's."""
+        return bool(self._known) and self._version() != self.profile
+
+    def foresee(self, request: Request) -> Exchange:
+        """What the version that answers would say to a request now."""
+        self._follow()
+        return Exchange(request, self.replica.foresee(request))
 
     def _follow(self) -> None:
         for exchange in self._waiting:

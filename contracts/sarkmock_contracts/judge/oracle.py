@@ -65,6 +65,15 @@ def unreadable(operation: Operation, everything: Mapping[str, Any]) -> str | Non
     return None
 
 
+def certainly_refused(contract: Contract, operation: Operation, request: Request) -> frozenset[str]:
+    """Fields that are refused whatever the tables hold; none if PHP dies of the request."""
+    everything, _ = read_input(request.method, request.content_type, request.query, request.body)
+    try:
+        return frozenset(contract.certain(operation).errors(everything, _NoRows()))
+    except PhpError:
+        return frozenset()
+
+
 def arrays(operation: Operation, everything: Mapping[str, Any]) -> frozenset[str]:
     """Fields that hold no text, if the operation has checks: they look at more than the fields they name."""
     if not operation.checks:

@@ -118,6 +118,14 @@ class Replica:
         finally:
             self._go(now)
 
+    def foresee(self, request: Request) -> Response:
+        """What the leader would answer now."""
+        now = self._now()
+        try:
+            return self.leader.answer(request)
+        finally:
+            self._go(now)
+
     def _now(self) -> Moment:
         image = self.state.tables.dump()
         self._image = self._image if image == self._image else image  # most requests change no table

@@ -1,22 +1,17 @@
-"""The plan of a run: its cases are rehearsed on a mock in this process, so their requests are counted, not guessed.
-
-The cases, the seed and the documents are those of the run.
-"""
+"""The plan of a run: how many requests its cases send, by what each is known to cost."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import inf
 
 import pytest
 
-from sarkmock.suite_api import product, profiles
-
 from ..checks import BY_NAME, Case
 from ..client import interrupts
 from ..client.budget import Speed, parse_seconds, total_line
-from ..run import Run, open_run
+from ..run import Run
 
 NAMES_IN_A_LINE = 6  # as many names fit in a line
 
@@ -25,7 +20,7 @@ NAMES_IN_A_LINE = 6  # as many names fit in a line
 class Plan:
     """The requests of every case that fits, in the order of the run; the cases that do not; what removing takes."""
 
-    costs: Mapping[str, int]
+    costs: Mapping[str, float]
     checks: Mapping[str, str]
     beyond: tuple[str, ...]
     opening: int
@@ -33,55 +28,37 @@ class Plan:
 
     @property
     def requests(self) -> int:
-        return self.opening + sum(self.costs.values()) + self.closing
+        return self.opening + round(sum(self.costs.values())) + self.closing
 
     def after(self, name: str) -> int:
         """The requests that are left once a case begins."""
         names = list(self.costs)
-        return sum(list(self.costs.values())[names.index(name):]) + self.closing if name in self.costs else self.closing
+        left = list(self.costs.values())[names.index(name):] if name in self.costs else []
+        return round(sum(left)) + self.closing
 
     def by_check(self) -> Iterator[tuple[str, int, int, int]]:
         """Check, cases that fit, requests of them, cases beyond."""
         for check in dict.fromkeys(self.checks.values()):
             fitting = [cost for name, cost in self.costs.items() if self.checks[name] == check]
-            yield check, len(fitting), sum(fitting), sum(self.checks[name] == check for name in self.beyond)
+            yield check, len(fitting), round(sum(fitting)), sum(self.checks[name] == check for name in self.beyond)
 
 
-def rehearse(run: Run, cases: Iterable[Case], budget: float = inf) -> Plan:
-    """Run the cases on the mock until the budget is spent."""
+def plan_of(run: Run, cases: Iterable[Case], budget: float = inf) -> Plan:
+    """What the cases send by what they are known to cost, until the budget is spent."""
     cases = list(cases)
-    mock = rehearsal_of(run)
-    opening = mock.target.requests + run.looking
-    costs: dict[str, int] = {}
+    opening = run.target.requests + run.looking
+    costs: dict[str, float] = {}
+    made: set[str] = set()
+    spent = float(opening + run.looking)
     for case in cases:
-        before = mock.target.requests
-        attempt(case, mock)
-        spent = mock.target.requests + len(mock.fixtures.made) + 2 * run.looking
-        if spent > budget:
+        spent += case.cost(run.options)
+        if case.operation is not None and case.operation.method == "POST" and case.operation.rules:
+            made.add(case.operation.id)
+        if spent + len(made) > budget:
             break
-        costs[str(case)] = mock.target.requests - before
-    before = mock.target.requests
-    mock.fixtures.sweep(keep_fixtures=False)
+        costs[str(case)] = case.cost(run.options)
     beyond = tuple(str(case) for case in cases if str(case) not in costs)
-    return Plan(costs, {str(case): case.check.name for case in cases}, beyond, opening,
-                mock.target.requests - before + run.looking)
-
-
-def rehearsal_of(run: Run) -> Run:
-    """The same run against a mock of the version that answers; before it was asked, that is the published product."""
-    options, version = run.options, run.fingerprint.version
-    published = version if version in profiles() else product()
-    profile = options.target_profile or (published if options.url else options.profile)
-    return open_run(replace(options, url=None, target_profile=profile, budget=None, max_time=None, plan=False,
-                            example_database=(), report=None))
-
-
-def attempt(case: Case, run: Run) -> None:
-    """Do a case for its requests alone: what it finds, or fails with, is reported when the run does it."""
-    try:
-        case.run(run)
-    except Exception:
-        return
+    return Plan(costs, {str(case): case.check.name for case in cases}, beyond, opening, len(made) + run.looking)
 
 
 def plan_lines(plan: Plan, speed: Speed, settled: bool) -> Iterator[str]:
@@ -106,7 +83,7 @@ def untested_lines(run: Run) -> Iterator[str]:
 
 
 class Planning:
-    """Leaves out the cases that do not fit, and ends a run whose target is gone."""
+    """Leaves out the cases for which nothing is left, and ends a run whose target is gone."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -114,7 +91,7 @@ class Planning:
 
     @property
     def wanted(self) -> bool:
-        """A plan is worth its time if requests are limited: by the user, or by the target."""
+        """Where somebody counts requests: the user, or the target."""
         options, speed = self.run.options, self.run.speed
         return bool(options.plan or options.budget or options.max_time or speed.limit or speed.each)
 
@@ -127,7 +104,7 @@ class Planning:
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         if self.wanted:
-            self.plan = rehearse(self.run, map(case_of, items), self.budget())
+            self.plan = plan_of(self.run, map(case_of, items), self.budget())
         if self.run.options.plan:
             items.clear()
 
@@ -143,9 +120,8 @@ class Planning:
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         interrupts.raise_if_stopped()
-        cost = self.plan.costs.get(str(case_of(item)), inf) if self.plan is not None else 0
         stopped = self.run.gaps.stopped
-        if stopped or cost > self.run.budget.left or cost == inf:
+        if stopped or self.run.budget.left <= 0:
             self.leave_out(item)
             pytest.skip(stopped or "beyond the budget")
 

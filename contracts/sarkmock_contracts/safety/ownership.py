@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -13,12 +13,12 @@ from ..client.http import Request, Response, fill_path
 from ..client.target import CachedReads, Client
 from ..errors import Withheld
 from ..fixtures.keys import Keys
-from ..judge.oracle import verdict
+from ..judge.oracle import certainly_refused, verdict
 from ..spec.contract import Contract
 from ..spec.live_tables import LiveTables
 from ..spec.operation_data import recipe
 from .ledger import Entry, Ledger, Undo, stamp
-from .restorable import Restorable, uploads
+from .restorable import SURELY, Restorable, uploads
 from .routing import Meaning
 
 
@@ -100,13 +100,21 @@ class Ownership:
 
     def _needs_refusal(self, meaning: Meaning, request: Request, key: str | None) -> None:
         """A body whose row would not be recognisably ours leaves only if the rules refuse it, and would hit no row."""
-        contract = meaning.contract
+        if not self._is_refused(meaning, request):
+            raise Withheld("would not be recognisably this run's own", f"{meaning.collection} {key or ''}")
+        surely = len(certainly_refused(meaning.contract, meaning.operation, request)) >= SURELY
+        there: Iterable[str] = self.taken if surely or not key else self._listed(meaning.collection)
+        if key and key.strip().casefold() in {text.strip().casefold() for text in there}:
+            raise Withheld("is there already", f"{meaning.collection} {key}")
+
+    def _is_refused(self, meaning: Meaning, request: Request) -> bool:
+        """By its rules alone, or by them and the tables as they are at this moment."""
+        contract, operation = meaning.contract, meaning.operation
+        if certainly_refused(contract, operation, request):
+            return True
         live = self._tables(contract)
         live.forget()
-        if verdict(contract, meaning.operation, request, live).accepted:
-            raise Withheld("would not be recognisably this run's own", f"{meaning.collection} {key or ''}")
-        if key and key.strip().casefold() in {text.strip().casefold() for text in self._listed(meaning.collection)}:
-            raise Withheld("is there already", f"{meaning.collection} {key}")
+        return not verdict(contract, operation, request, live).accepted
 
     def _change(self, meaning: Meaning, request: Request, post: Mapping[str, Any],
                 everything: Mapping[str, Any]) -> Entry | None:

@@ -15,7 +15,7 @@ from sarkmock.suite_api import TRIMMED, Operation
 from ..client.http import Request, Response
 from ..client.target import Client
 from ..errors import Withheld
-from ..judge.oracle import verdict
+from ..judge.oracle import certainly_refused, verdict
 from ..spec.contract import Contract
 from ..spec.live_tables import LiveTables
 from .ledger import Entry, Ledger
@@ -71,6 +71,8 @@ class Restorable:
         return [name for name, value in values.items() if name in refused or not is_stored_as_sent(value)]
 
     def _surely_refused(self, meaning: Meaning, request: Request) -> bool:
+        if len(certainly_refused(meaning.contract, meaning.operation, request)) >= SURELY:
+            return True
         live = self.tables(meaning.contract)
         live.forget()
         return len(verdict(meaning.contract, meaning.operation, request, live).errors) >= SURELY

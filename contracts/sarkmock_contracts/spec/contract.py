@@ -54,6 +54,7 @@ class Contract:
         self.router = Router(self.operations)
         self._registry = jsonschema_rs.Registry([(_URI, document)])
         self._unlisted: dict[str, frozenset[str]] = {}
+        self._certain: dict[str, Validator] = {}
         self._may_name: dict[str, frozenset[str]] = {}
         self._validators: dict[str, jsonschema_rs.Validator] = {}
 
@@ -158,6 +159,13 @@ class Contract:
             return operation.validator
         known = {name: rules for name, rules in operation.rules.items() if name not in unlisted}
         return Validator(known, self.document["x-laravel"]["messages"])
+
+    def certain(self, operation: Operation) -> Validator:
+        """The rules of an operation that ask no table: what they refuse is refused whatever the target holds."""
+        if operation.id not in self._certain:
+            known = {name: rules for name, rules in operation.rules.items() if not ASKED.search(str(rules))}
+            self._certain[operation.id] = Validator(known, self.document["x-laravel"]["messages"])
+        return self._certain[operation.id]
 
     def unlisted(self, operation: Operation) -> frozenset[str]:
         """Fields whose rules ask a table of the product of which no list shows the rows: only the target can judge."""

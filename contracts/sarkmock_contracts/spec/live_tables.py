@@ -57,8 +57,9 @@ class LiveTables:
         self._rows.clear()
 
     def saw(self, operation: Operation, exchange: Exchange) -> None:
-        """Follow what a row operation did to its table; after anything else, ask again."""
-        if operation.method == "GET" and operation.hazard == "read":
+        """Follow what a row operation did to its table; after anything else that was not refused, ask again."""
+        refused = 400 <= exchange.response.status < 500
+        if refused or (operation.method == "GET" and operation.hazard == "read"):
             return
         if operation.hazard != "write" or operation.table is None:
             self._rows.clear()

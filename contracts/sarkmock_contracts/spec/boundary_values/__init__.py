@@ -72,6 +72,15 @@ def bounds_of(rules: str | Sequence[str]) -> Bounds:
         return _derived(tuple(rule for rule in split(rules) if rule not in _ASIDE))
 
 
+def number_of_values(rules: str | Sequence[str]) -> int:
+    """How many boundary values a rule list has."""
+    try:
+        found = bounds_of(rules)
+    except NoBounds:
+        return 0
+    return len(found.accept) + len(found.reject) + len(found.strangers) + len(NOTHING)
+
+
 def listed_bounds(rules: str | Sequence[str]) -> Bounds:
     """The hand-written boundary values of a rule list; NoBounds if there are none."""
     rest = [rule for rule in split(rules) if rule not in _ASIDE]
@@ -141,7 +150,8 @@ def _strangers() -> list[Any]:
 @cache
 def _of_list(listed: tuple[str, ...]) -> Bounds:
     """`in`: every listed value passes; its neighbours and what other lists hold do not."""
-    accept = [*listed, *(int(value) for value in listed if value.isdigit()), f" {listed[0]} "]
+    numbers = [int(value) for value in listed if value.isdigit()]
+    accept = [*listed, *dict.fromkeys((*numbers[:1], *numbers[-1:])), f" {listed[0]} "]
     reject, strangers = ([value for value in others if not any(loosely_equal(value, known) for known in listed)]
                          for others in (_neighbours(listed), _strangers()))
     return Bounds(accept, reject, strangers=strangers)
