@@ -85,7 +85,9 @@ def _sarks() -> dict[str, SarkMock]:
 @pytest.fixture
 def sark_profile() -> str:
     """Which API to answer as where no marker says; give it params to run every test against several."""
-    return "documented"
+    from sarkmock.spec.profiles import BASE
+
+    return BASE
 
 
 @pytest.fixture

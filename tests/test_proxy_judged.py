@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import signal
 import time
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from io import BytesIO
+from itertools import groupby
+from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
+from sarkmock_contracts.client.http import Exchange, Response
+from sarkmock_contracts.client.target import read_environ
 from sarkmock_contracts.judge.allowlist import Acceptance, Accepted
 from sarkmock_contracts.proxy.running import Judging
 from sarkmock_contracts.proxy.watched import Watched
 from sarkmock_contracts.run_options import RunOptions
 
-from sarkmock import SarkMock
+from sarkmock import Engine, SarkMock
+from tests import wire
 from tests.hostile_box import whole
 from tests.proxied import proxied, scripted
 from tests.serving import proxying
@@ -121,3 +130,36 @@ def test_the_command_ends_as_check_does_and_writes_its_reports(tmp_path):
         har = (tmp_path / "out" / "traffic.har").read_text()
         assert len(json.loads(har)["log"]["entries"]) == 1
         assert "secret7" not in har
+
+
+ODD = {"query strings", "forms and arrays elsewhere"}
+
+
+def recorded(file: Path, scenarios: Collection[Any]) -> Iterator[tuple[Any, list[dict[str, Any]]]]:
+    """The requests of some scenarios of a recording."""
+    exchanges = gzip.decompress(file.read_bytes()).splitlines()
+    for scenario, group in groupby(map(json.loads, exchanges), key=lambda exchange: exchange["scenario"]):
+        if scenario in scenarios:
+            yield scenario, [exchange["request"] for exchange in group if not exchange["request"].get("abs")]
+
+
+@pytest.mark.parametrize(("profile", "file", "scenarios"), [
+    ("shipped", "tests/cases/wire.jsonl.gz", ODD),
+    ("L10", "contracts/exchanges/L10/wire.jsonl.gz", ODD),
+    ("L11", "contracts/exchanges/L11/http.jsonl.gz", {1002, 1008, 1026}),  # of users without rights, too
+])
+def test_odd_requests_to_a_version_that_is_judged_by_itself_give_no_finding(profile, file, scenarios):
+    engine = Engine(profile=profile)
+    for scenario, requests_of_it in recorded(Path(file), scenarios):
+        engine.state.reset()
+        client = wire.Client(engine)
+        watched = Watched(RunOptions(profile=profile, target_profile=profile, url="http://127.0.0.1:1/api"), "/api",
+                          Accepted())
+        for recording in requests_of_it:
+            environ = client.environ(recording)
+            body = environ["wsgi.input"].read()
+            request = read_environ({**environ, "wsgi.input": BytesIO(body)}, "/api")
+            status, headers, content = wire.call(client.application, {**environ, "wsgi.input": BytesIO(body)})
+            client.remember(recording, content)
+            found = watched.judge_exchange(Exchange(request, Response(status, tuple(headers.items()), content)), 0)
+            assert [str(one.finding) for one in found] == [], (scenario, recording)

@@ -14,6 +14,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -111,10 +112,16 @@ class Client:
         status, headers, body = call(self.application, self.environ(recorded))
         answer = {"status": status, "headers": {name: headers[name] for name in HEADERS if name in headers},
                   "body": readable(headers.get("Content-Type", ""), body)}
-        for name, field in recorded.get("save", {}).items():
-            if isinstance(answer["body"], dict) and field in answer["body"]:
-                self.saved[name] = str(answer["body"][field])
+        self.remember(recorded, body)
         return answer
+
+    def remember(self, recorded: Mapping[str, Any], body: bytes) -> None:
+        """Keep the fields of an answer that later requests name."""
+        for name, field in recorded.get("save", {}).items():
+            with suppress(ValueError):
+                answer = json.loads(body)
+                if isinstance(answer, dict) and field in answer:
+                    self.saved[name] = str(answer[field])
 
     def filled(self, text: str) -> str:
         for name, value in self.saved.items():

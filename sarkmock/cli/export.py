@@ -11,13 +11,14 @@ from sarkmock.cli.document import PROFILE_OPTION
 from sarkmock.cli.output import write_text
 from sarkmock.export import FOLDER_FORMS, TEXT_FORMS
 from sarkmock.spec.loading import load
+from sarkmock.spec.profiles import BASE
 
 BASE_URL = "https://127.0.0.1:44300/api"
 
 
 @click.command()
 @click.argument("form", type=click.Choice([*TEXT_FORMS, *FOLDER_FORMS]))
-@click.option("--profile", default="documented", **PROFILE_OPTION)  # type: ignore[arg-type]
+@click.option("--profile", default=BASE, **PROFILE_OPTION)  # type: ignore[arg-type]
 @click.option("--base-url", default=BASE_URL, show_default=True, metavar="URL", help="Where requests go at first.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE",
               help="Where to write it; standard output unless given.")

@@ -26,7 +26,7 @@ from sarkmock.server import certificates
 from sarkmock.server.https_server import Server
 from sarkmock.server.limits import Limits
 from sarkmock.server.listener import unbracketed
-from sarkmock.spec.profiles import profiles
+from sarkmock.spec.profiles import BASE, profiles
 from sarkmock.spec.yaml12 import FileError
 
 PORT = 44300
@@ -44,7 +44,7 @@ FILE_TYPE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--cert", type=FILE_TYPE, metavar="FILE",
               help="Certificate chain (PEM); without it one is made for this run.")
 @click.option("--key", type=FILE_TYPE, metavar="FILE", help="Private key (PEM) of --cert.")
-@click.option("--profile", default="documented", show_default=True, metavar="NAME",
+@click.option("--profile", default=BASE, show_default=True, metavar="NAME",
               shell_complete=names_or_file(profiles),
               help="Which API to answer as: documented, shipped, or the path of an overlay file.")
 @click.option("--seed", "--seed-file", metavar="NAME|FILE", shell_complete=names_or_file(seed_names),

@@ -24,6 +24,7 @@ from sarkmock.server import certificates
 from sarkmock.server.https_server import Server
 from sarkmock.server.listener import unbracketed, url_of
 from sarkmock.spec.loading import Document
+from sarkmock.spec.profiles import BASE
 from sarkmock.suggest import unknown
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class SarkMock:
     FileError or ValueError say which argument is wrong, and the nearest right one.
     """
 
-    def __init__(self, *, profile: str = "documented", seed: str | Path | Mapping[str, Any] | Seed = "factory",
+    def __init__(self, *, profile: str = BASE, seed: str | Path | Mapping[str, Any] | Seed = "factory",
                  pbx: Running | None = None, faults: AnyFault | Sequence[AnyFault] = (),
                  now: float | None = None, throttle: int | None = None, api_token: str | None = None,
                  host: str = "127.0.0.1", port: int = 0, tls: bool | ssl.SSLContext = True,

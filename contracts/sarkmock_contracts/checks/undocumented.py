@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from sarkmock.suite_api import BASE, Operation, product
+from sarkmock.suite_api import Operation, profiles
 
 from ..client.http import Exchange, Request, fill_path
 from ..errors import NoBounds, Unavailable
@@ -23,8 +23,8 @@ UNKNOWN = "zz-no-such-key"
 
 @cache
 def others(profile: str) -> tuple[Contract, ...]:
-    """The documentation and the published product, as far as they are not what judges."""
-    return tuple(contract_of(name) for name in (BASE, product()) if name != profile)
+    """The other profiles of the package."""
+    return tuple(contract_of(name) for name in profiles() if name != profile)
 
 
 def strange_operations(run: Run) -> list[Operation]:
@@ -59,14 +59,16 @@ def examples(run: Run, operation: Operation) -> dict[str, Any]:
 
 
 def strange_fields(run: Run, operation: Operation) -> dict[str, Any]:
-    """Variables that the operation has in other profiles alone, each with a value that is accepted there."""
-    found = {}
-    for other in others(run.options.profile):
-        twin = other.by_id.get(operation.id)
-        for name, rules in (twin.rules if twin else {}).items():
-            if name not in operation.rules:
-                found[name] = next(accepted(rules), "zz")
-    return found
+    """Variables that the operation has in other profiles alone, each with a value that is accepted there.
+
+    An update takes one that its row does not hold already.
+    """
+    rules = {name: text for other in others(run.options.profile) if operation.id in other.by_id
+             for name, text in other.by_id[operation.id].rules.items() if name not in operation.rules}
+    row = run.get(run.fixtures.request(operation).path).json if rules and operation.method == "PUT" else None
+    held = row if isinstance(row, dict) else {}
+    return {name: next((value for value in accepted(text) if str(value) != str(held.get(name))), "zz")
+            for name, text in rules.items()}
 
 
 def accepted(rules: Any) -> Iterator[Any]:

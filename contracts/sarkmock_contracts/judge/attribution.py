@@ -95,12 +95,11 @@ class Attribution:
         self._waiting.clear()
 
     def is_expected(self, finding: Finding) -> bool:
-        """Whether a published version behaves so: what its document leaves to the code, its recorded mock decides."""
-        by_code = {"behaviour", "input"} & FINDING_TYPES[finding.identity.check].places
-        if self.profile == BASE or not by_code or not finding.evidence:
+        """Whether a published version answers so: its recorded mock knows more than its document."""
+        if self.profile == BASE or not finding.evidence:
             return False
         self._follow()
-        return self._predicts(self._profile(self.profile), finding)
+        return self._answers(self._profile(self.profile), finding)
 
     def lacks_rows(self, finding: Finding) -> bool:
         """Whether a box answers so that lacks only rows which no list shows, such as carriers and vendors of phones."""
@@ -207,12 +206,16 @@ class Attribution:
         return model
 
     def _predicts(self, model: Model, finding: Finding, without: Collection[str] = ()) -> bool:
+        """Whether a document foretells the answer, and its mock gives it."""
+        problem = Problem(*finding.identity[1:], finding.message)
+        return conforming(model, problem, finding.evidence[-1]) and self._answers(model, finding, without)
+
+    def _answers(self, model: Model, finding: Finding, without: Collection[str] = ()) -> bool:
+        """Whether a mock gives the answer, as far as the finding goes."""
         problem = Problem(*finding.identity[1:], finding.message)
         *before, last = finding.evidence
-        expected = self.replica.answer(model, last, without)
-        if not agrees(problem, last, expected) or not conforming(model, problem, last):
-            return False
-        return all(leads_up(problem, exchange, self.replica.answer(model, exchange)) for exchange in before)
+        return agrees(problem, last, self.replica.answer(model, last, without)) and all(
+            leads_up(problem, exchange, self.replica.answer(model, exchange)) for exchange in before)
 
 
 def conforming(model: Model, problem: Problem, exchange: Exchange) -> bool:

@@ -67,7 +67,8 @@ class Watched(Run):
         self.target.requests += 1
         if self.cassette is not None:
             self.cassette.add(self.target.url, exchange.request, exchange.response, seconds)
-        if tells_nothing(exchange) or self._before_php(self.target.transport.base + exchange.request.path):
+        if (tells_nothing(exchange) or self._hides(exchange)
+                or self._before_php(self.target.transport.base + exchange.request.path)):
             self.skipped += 1
             return []
         self._suppose(exchange)
@@ -78,6 +79,15 @@ class Watched(Run):
     def get(self, path: str) -> Response:
         """What the judge asks for: whether a PBX that says that it is down is down. It is believed."""
         return answer_of({"pbxrunstate": False})
+
+    def _hides(self, exchange: Exchange) -> bool:
+        """Whether an answer may be that to a token without rights, for which an operation is not there."""
+        operation = self.contract.operation_of(exchange.request)
+        if operation is None or not operation.abilities:
+            return False
+        fallback = self.contract.document["x-laravel"]["fallback"]
+        body = exchange.response.json
+        return exchange.response.status == 405 or (exchange.response.status == 404 and body == fallback)
 
     def _suppose(self, exchange: Exchange) -> None:
         """Take for granted what the answer supposes, and have known versions asked about the same box."""

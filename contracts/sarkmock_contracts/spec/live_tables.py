@@ -48,6 +48,14 @@ class LiveTables:
         """The texts in a column, in the order of the lists."""
         return [str(row[column]) for row in self.rows(table) if row.get(column) is not None]
 
+    def keys_beside(self, operation: Operation, table: Table) -> list[str]:
+        """The keys of a table that the list of an operation's own path shows: trunks and inbound routes share one."""
+        lists = self._lists.get(table.name, ())
+        own = [listing for listing in lists if operation.path.startswith(listing.path + "/")]
+        if len(lists) == 1 or not own:
+            return self.keys(table.name, table.key)
+        return [str(row[table.key]) for row in self._client.get(own[0].path).rows if row.get(table.key) is not None]
+
     def count(self, table: str, column: str, value: Any) -> int:
         """How many rows hold a value in a column, compared as texts."""
         return sum(str(row.get(column)) == str(value) for row in self.rows(table))
