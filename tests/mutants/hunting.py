@@ -107,7 +107,7 @@ def names(finding: Finding, mutation: Mutation) -> bool:
     """Whether a finding speaks of the operation and of the variable that is changed."""
     identity = finding.identity
     if identity.operation not in mutation.operations:
-        return identity.check == "unknown-path" and mutation.kind in ("path", "method")
+        return identity.check == "unknown-path" and mutation.kind in ("path", "method", "framework")
     spoken_of = identity.field.partition(".")[0]
     return mutation.kind not in OF_COLUMN or spoken_of in (mutation.variable, f"{mutation.variable}2")
 

@@ -7,8 +7,8 @@ from typing import Any
 from sarkmock_contracts.spec.boundary_values import NoBounds, bounds_of, is_placeholder
 from sarkmock_contracts.spec.contract import Contract
 
-from sarkmock.suite_api import Operation, PhpError, Validator
-from tests.mutants.generated import RULE_KINDS, Mutation, at, mutated_document
+from sarkmock.suite_api import Operation, PhpError, State, Validator, load, product
+from tests.mutants.generated import NOW, RULE_KINDS, Mutation, at, mutated_document
 from tests.mutants.rule_changes import document_lists
 
 CRASHES = "its operation always crashes"
@@ -21,16 +21,41 @@ ABSENT = object()
 
 def why_invisible(contract: Contract, mutation: Mutation) -> str:
     """Why no request can tell a mutant from its origin; empty if one can."""
-    operations = [contract.by_id[name] for name in mutation.operations]
+    operations = [contract.by_id[name] for name in sorted(mutation.operations)]
     if all(one.action == "crash" for one in operations) and mutation.kind not in ("path", "method", "status"):
         return CRASHES
+    if mutation.kind != "framework" and not any(reachable(contract, one) for one in operations):
+        return "no row of the kind can be made, and a fresh box has none"
+    if mutation.text == "without upload_fits":
+        return "no file of more than 32 MB is sent"
+    if mutation.kind == "error body" and mutation.text.startswith("409") and "key_is_new" in operations[0].checks:
+        return "a taken key is rejected with 422 before the database is asked"
     if mutation.kind in RULE_KINDS:
-        return equal_rules(contract, mutation, operations[0])
+        return listed_deviation(contract, mutation, operations) or equal_rules(contract, mutation, operations[0])
+    if mutation.kind == "default" and mutation.variable in contract.required(operations[0]):
+        return "the variable is required"
     if mutation.kind == "default" and not shown(contract, operations[0], mutation.variable):
         return "no answer shows the column"
     if mutation.variable.startswith("z_") and not any(one.table and one.table.stamps for one in operations):
         return "the column is always null"
     return ""
+
+
+def reachable(contract: Contract, operation: Operation) -> bool:
+    """Whether the row that a path names can be there: one that is made, or one of a fresh box."""
+    if operation.table is None or operation.method == "POST":
+        return True
+    table = operation.table
+    makers = [one for one in contract.operations if one.table and one.table.name == table.name and one.method == "POST"]
+    return any(one.action != "crash" for one in makers) or bool(State(now=NOW).tables.rows(table.name))
+
+
+def listed_deviation(contract: Contract, mutation: Mutation, operations: list[Operation]) -> str:
+    """The documented mock with a rule of the published product has a listed deviation, nothing new."""
+    other, name = Contract(load(product())), mutation.variable
+    after = rules_after(contract, mutation, operations[0])
+    same = all(one.id in other.by_id and other.by_id[one.id].rules.get(name) == after for one in operations)
+    return "it is a listed deviation" if same else ""
 
 
 def shown(contract: Contract, operation: Operation, column: str) -> bool:

@@ -23,7 +23,7 @@ from .undocumented import accepted as accepted_values
 from .undocumented import others
 
 NOT_THERE = {404, 405}
-NEIGHBOURS = 6  # misspellings of listed values
+NEIGHBOURS = 3  # misspellings of listed values
 SILENCE = 2  # consecutive answers that it does not exist
 PARTS = 10  # in which the packets of an operation are sent, in turns with those of all others
 Edge = tuple[Any, bool]  # a value, and whether the rules accept it

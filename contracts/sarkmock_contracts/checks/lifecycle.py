@@ -27,10 +27,8 @@ def check_rows(run: Run, resource: Resource) -> None:
     most(run, resource.creates[0])
     look_at_list(run, resource)
     if made and resource.delete is not None:
-        for operation in (resource.delete, resource.show, resource.delete, resource.update):  # then it is gone
-            if operation is not None:
-                run.send(Request(operation.method, path_of(resource, operation, made[0])))
-        look_at_list(run, resource)
+        for operation in (resource.delete, resource.show):
+            run.send(Request(operation.method, path_of(resource, operation, made[0])))
 
 
 def least(run: Run, resource: Resource, operation: Operation) -> Exchange | None:
