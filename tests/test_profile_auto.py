@@ -121,3 +121,13 @@ def test_a_token_that_does_not_open_the_box_says_why(closed: SarkMock, monkeypat
 def test_a_header_is_named_where_it_gives_the_token(closed: SarkMock) -> None:
     said = refusal(closed, closed.url, headers=("Authorization: Bearer 9|nosuchtoken",))
     assert said == f"{closed.url}: {UNKNOWN_TOKEN.replace('--token-env BOX', '--header Authorization')}"
+
+
+def test_nothing_is_judged_before_the_version_is_known() -> None:
+    """What the reads that tell the version show of L10 was NEW, and so was much that came after."""
+    with SarkMock(profile="L10", tls=False) as box:
+        run = open_run(options_for(box, profile="documented"))
+        for path in ("/agents/zznosuchkey", "/coscloses/zznosuchkey"):
+            run.get(path)
+    assert run.outcome().deviations("known")
+    assert [str(judged.finding) for judged in run.outcome().of("new")] == []

@@ -151,7 +151,9 @@ class Attribution:
     @known.setter
     def known(self, known: Sequence[Deviation]) -> None:
         self._known = known
-        self.__dict__.pop("_felt", None)
+        self._models.clear()
+        for name in ("_felt", "replica"):  # they are made for the version that was supposed before
+            self.__dict__.pop(name, None)
 
     @cached_property
     def _felt(self) -> dict[str, list[Deviation]]:

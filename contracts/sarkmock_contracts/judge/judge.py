@@ -124,6 +124,8 @@ class Judge:
         """What the target is known to do is expected from now on."""
         self.lists = replace(self.lists, known=known)
         self.attribution.known = known
+        for finding in self.findings:  # of the reads that told the version
+            finding.deviations = self.attribution.explain(finding)
 
     def is_new(self, finding: Finding) -> bool:
         """Whether a run fails for it."""
