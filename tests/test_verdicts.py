@@ -63,6 +63,15 @@ def test_a_crash_is_a_crash_whatever_its_page_shows(shown):
     assert not agrees(problem, Exchange(request, Response(500, JSON, b'["ERROR: Invalid Action"]')), expected)
 
 
+@pytest.mark.parametrize("field", ["file", "line", "trace"])
+def test_the_files_of_a_debug_page_are_those_of_the_box(field):
+    values = ("/a", 1, []), ("/b", 2, [{}])
+    pages = [{"message": "x", "file": file, "line": line, "trace": trace} for file, line, trace in values]
+    got, expected = (Response(404, JSON, json.dumps(page).encode()) for page in pages)
+    problem = Problem("schema", field, "additionalProperties", "unexpected")
+    assert agrees(problem, Exchange(Request("GET", "/agents/x"), got), expected)
+
+
 def check(*arguments, cwd):
     command = [*COMMAND, "check", "--quick", "--max-examples", "1", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, cwd=cwd)

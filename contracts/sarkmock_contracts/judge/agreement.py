@@ -17,7 +17,7 @@ OF_STATUS = {"presence", "duplicate", "dependency", "unknown-key", "unknown-fiel
              "options", "head", "crash", "status", "content-type"}
 JUDGED = {409, 422}  # with these an answer says that the rules were asked
 NO_DEBUGGING = {"message": "Server Error"}
-VOLATILE = {"z_created", "z_updated", "passwd", "filesize", "date"}
+VOLATILE = {"z_created", "z_updated", "passwd", "filesize", "date", "file", "line", "trace"}  # the last of a debug page
 VOLATILE_TEXT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d|(?<!\d)1\d{9}(?!\d)")  # a time, also in seconds
 
 
