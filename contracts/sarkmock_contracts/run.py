@@ -236,6 +236,7 @@ class Run:
     # for its layers
 
     def _may_repeat(self, request: Request) -> bool:
+        self.rows.lost(request)
         return is_undone(self.contract, self.fixtures, self.contract.operation_of(request), request)
 
     def _spent(self) -> int:

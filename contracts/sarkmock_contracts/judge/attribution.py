@@ -152,6 +152,7 @@ class Attribution:
     def known(self, known: Sequence[Deviation]) -> None:
         self._known = known
         self._models.clear()
+        self._named.clear()
         for name in ("_felt", "replica"):  # they are made for the version that was supposed before
             self.__dict__.pop(name, None)
 

@@ -87,8 +87,8 @@ class Findings:
                 if known and identity.operation == operation and identity.check in checks]
 
     def attribute(self, finding: Finding, deviations: tuple[str, ...]) -> None:
-        """Explain a known finding by other deviations; without any it is new."""
-        del self.findings[finding.identity, True]
+        """Explain a finding by other deviations; without any it is new."""
+        del self.findings[finding.identity, bool(finding.deviations)]
         self.add(replace(finding, deviations=deviations))
 
     def __iter__(self) -> Iterator[Finding]:

@@ -121,11 +121,11 @@ class Judge:
                     self.findings.attribute(finding, left)
 
     def expect(self, known: tuple[Deviation, ...]) -> None:
-        """What the target is known to do is expected from now on."""
+        """What the target is known to do is expected from now on, and explains what the reads before showed."""
         self.lists = replace(self.lists, known=known)
         self.attribution.known = known
-        for finding in self.findings:  # of the reads that told the version
-            finding.deviations = self.attribution.explain(finding)
+        for finding in list(self.findings):
+            self.findings.attribute(finding, self.attribution.explain(finding))
 
     def is_new(self, finding: Finding) -> bool:
         """Whether a run fails for it."""

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from sarkmock.suite_api import Operation, read_input, to_text
 
-from ..client.http import JSON, Exchange
+from ..client.http import JSON, Exchange, Request
 from ..spec.contract import Contract
 from ..spec.resources import Resource, resources
 from .conformance import Problem
@@ -59,7 +59,7 @@ class Rows:
         sent = sent_in(exchange)
         answer = exchange.response.json
         if exchange.request.query or exchange.request.content_type != JSON:
-            self.alive.pop((resource.name if resource else "", last(exchange)), None)
+            self.alive.pop((resource.name if resource else "", last(exchange.request)), None)
             return  # how it is read is for other checks to say
         if isinstance(answer, dict):
             yield from ((operation, problem, (exchange,)) for problem in differences(operation, sent, answer))
@@ -83,7 +83,7 @@ class Rows:
 
     def _changed(self, resource: Resource, operation: Operation, exchange: Exchange,
                  sent: dict[str, Any]) -> Row | None:
-        place = resource.name, last(exchange)
+        place = resource.name, last(exchange.request)
         row = self.alive.get(place)
         if row is None:
             return None
@@ -95,19 +95,32 @@ class Rows:
         return row
 
     def _removed(self, resource: Resource, exchange: Exchange) -> None:
-        place = resource.name, last(exchange)
+        place = resource.name, last(exchange.request)
         row = self.alive.pop(place, None) if exchange.response.ok else None
         if row is not None:
             row.history.append(exchange)
             self.gone[place] = row
-            for other, dependent in [*self.alive.items()]:
-                if row.key in (wanted.value for wanted in dependent.expected.values()):
-                    del self.alive[other]  # it may have gone with the row that it names
+            self._forget_dependents(row)
             while len(self.gone) > REMEMBERED:
                 del self.gone[next(iter(self.gone))]
 
+    def _forget_dependents(self, row: Row) -> None:
+        """A row that names one that is gone may be gone, too."""
+        for place, dependent in [*self.alive.items()]:
+            if row.key in (wanted.value for wanted in dependent.expected.values()):
+                del self.alive[place]
+
+    def lost(self, request: Request) -> None:
+        """A write whose response was lost may have been carried out: its row is not followed any longer."""
+        operation = self._contract.operation_of(request)
+        resource = self._of.get(operation.id) if operation is not None else None
+        if resource is not None and request.method in ("PUT", "DELETE"):
+            row = self.alive.pop((resource.name, last(request)), None)
+            if row is not None:
+                self._forget_dependents(row)
+
     def _shown(self, resource: Resource, show: Operation, exchange: Exchange) -> Iterator[Told]:
-        place, response = (resource.name, last(exchange)), exchange.response
+        place, response = (resource.name, last(exchange.request)), exchange.response
         row = self.alive.get(place)
         if row is not None and response.ok and isinstance(response.json, dict):
             for operation, problem in row.differences(show, response.json):
@@ -156,9 +169,9 @@ class Rows:
         return [row for (name, _), row in self.alive.items() if name == resource.name]
 
 
-def last(exchange: Exchange) -> str:
+def last(request: Request) -> str:
     """The key at the end of a path."""
-    return unquote(exchange.request.path.rpartition("/")[2])
+    return unquote(request.path.rpartition("/")[2])
 
 
 def sent_in(exchange: Exchange) -> dict[str, Any]:
