@@ -207,6 +207,15 @@ MUTANTS = [
         "order",
     ),
     broken_answer(
+        "a list shows a row twice",
+        TENANTS,
+        changed("GET", ROWS, lambda rows: [*rows[:1], *rows]),
+        "tenants.list",
+        "list",
+        "",
+        "repeated",
+    ),
+    broken_answer(
         "a key shows another row",
         TENANTS,
         lambda: on("GET", ROW)(first_row),

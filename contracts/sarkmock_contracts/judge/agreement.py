@@ -14,7 +14,7 @@ OF_RULES = {"rules", "messages"}
 OF_COLUMN = {"schema", "stored", "default", "unrequested", "query", "form"}
 OF_ROWS = {"list"}
 OF_STATUS = {"presence", "duplicate", "dependency", "unknown-key", "unknown-field", "no-input", "answer", "method",
-             "options", "head", "crash", "status", "content-type"}
+             "options", "head", "crash", "status", "content-type", "unknown-path"}
 JUDGED = {409, 422}  # with these an answer says that the rules were asked
 NO_DEBUGGING = {"message": "Server Error"}
 VOLATILE = {"z_created", "z_updated", "passwd", "filesize", "date", "file", "line", "trace"}  # the last of a debug page

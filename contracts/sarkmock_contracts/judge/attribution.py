@@ -99,7 +99,10 @@ class Attribution:
         if self.profile == BASE or not finding.evidence:
             return False
         self._follow()
-        return self._answers(self._profile(self.profile), finding)
+        model = self._profile(self.profile)
+        return self._answers(model, finding) and all(
+            exchange.response.status == self.replica.answer(model, exchange).status
+            for exchange in finding.evidence[:-1] if self.replica.remembers(exchange))
 
     def lacks_rows(self, finding: Finding) -> bool:
         """Whether a box answers so that lacks only rows which no list shows, such as carriers and vendors of phones."""

@@ -118,6 +118,10 @@ class Replica:
         finally:
             self._go(now)
 
+    def remembers(self, exchange: Exchange) -> bool:
+        """Whether it can still be asked about."""
+        return id(exchange.response) in self._moments
+
     def foresee(self, request: Request) -> Response:
         """What the leader would answer now."""
         now = self._now()

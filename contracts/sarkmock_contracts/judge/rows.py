@@ -5,6 +5,7 @@ Sends nothing. Rows that were there before the run are not followed, as others m
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
@@ -40,6 +41,7 @@ class Rows:
         operation = self._contract.operation_of(exchange.request)
         if operation is None:
             return
+        yield from ((operation, problem, (exchange,)) for problem in self._repeated(operation, exchange))
         resource = self._of.get(operation.id)
         if operation.hazard == "disruptive":
             self.alive.clear()  # an earlier state may have come back
@@ -164,6 +166,22 @@ class Rows:
         for place in [place for place in self.gone if place[0] == resource.name and place[1] in listed]:
             text = f"{place[1]!r} was deleted and is still listed"
             yield listing, Problem("list", "", "stale", text), (*self.gone.pop(place).history, exchange)
+
+    def _repeated(self, listing: Operation, exchange: Exchange) -> Iterator[Problem]:
+        """No list shows a row twice, whoever made it. A row that has no key says nothing."""
+        if listing.table is None or not exchange.response.ok or not isinstance(exchange.response.json, list):
+            return
+        columns = self._contract.primary_key(listing.table.name)
+        seen = set()
+        for row in exchange.response.rows:
+            if row.get(listing.table.key) is None:
+                continue
+            shown = all(row.get(column) is not None for column in columns)
+            identity = json.dumps([row[column] for column in columns] if shown else row)
+            if identity in seen:
+                yield Problem("list", "", "repeated", f"{row[listing.table.key]!r} is listed twice")
+                return
+            seen.add(identity)
 
     def _rows(self, resource: Resource) -> list[Row]:
         return [row for (name, _), row in self.alive.items() if name == resource.name]

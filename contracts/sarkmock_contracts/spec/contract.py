@@ -186,6 +186,10 @@ class Contract:
         """The tables of the product of which no list shows the rows."""
         return [table for table in self._product.tables.tables() if table not in self._listing]
 
+    def primary_key(self, table: str) -> tuple[str, ...]:
+        """The columns by which the product's database tells rows of a table apart; an answer may not show them."""
+        return self._product.tables.key(table)
+
     @cached_property
     def _product(self) -> State:
         """A fresh one, for the names of its tables."""
