@@ -271,12 +271,11 @@ class Run:
             self.coverage.withheld |= {name for name, _ in self.gate.withheld}
         lists = self.judge.lists if accepted is None else replace(self.judge.lists, accepted=accepted)
         outcome = conclude(self.contract, self.findings, self.coverage, lists)
-        chosen = self.chosen()
         expected = {deviation.id for deviation in self._expected()}
         for number, listed in enumerate(outcome.listed):
             if listed.status in ("fixed", "untested") and listed.deviation.id not in expected:
                 outcome.listed[number] = replace(listed, status="absent")
-            elif listed.status == "fixed" and not self._looked_at(listed.deviation, chosen):
+            elif listed.status == "fixed" and not self._looked_at(listed.deviation):
                 outcome.listed[number] = replace(listed, status="untested", reason="the run left cases out")
         return outcome
 
@@ -284,14 +283,14 @@ class Run:
         """The profile that the target is expected to have; None for the documented mock."""
         return deviations(self.version()) if self.options.profile == BASE else self.judge.lists.known
 
-    def _looked_at(self, deviation: Deviation, chosen: Iterable[Operation]) -> bool:
+    def _looked_at(self, deviation: Deviation) -> bool:
         """Whether all cases that could show a deviation were among those of the run."""
         if self.gaps.untested or self.options.shard:
             return False
         if self.options.only is None:
             return True
         concerned = concerns(self.contract, deviation)
-        return bool(concerned) and all(operation in chosen for operation in concerned)
+        return bool(concerned) and all(in_section(operation, self.options.only) for operation in concerned)
 
     def close(self) -> None:
         """The record of its traffic is complete."""
