@@ -141,7 +141,7 @@ def test_bodies_on_their_way_take_bounded_memory_and_pass_all_the_same():
         with Wire(way.url) as third:
             passing = b"POST /api/nosuch HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % size
             assert third.ask(passing + b"x" * size, "POST")[0] == b"HTTP/1.1 405 Method Not Allowed"
-        assert [passed.whole for passed in way.passed] == [False]
+        wait_for(lambda: [passed.whole for passed in way.passed] == [False])
         full.send(b"x")
         assert full.read("PUT")[0] == b"HTTP/1.1 415 UNSUPPORTED MEDIA TYPE"
         wait_for(lambda: room.size == 2 * size)

@@ -111,12 +111,13 @@ class Seed:
         return yaml12.dump(self.content())
 
     def content(self) -> dict[str, Any]:
-        """The mapping that `of` takes, without empty tables and what a row need not say."""
-        layout = Database(self.database)
+        """The mapping that `of` takes, without what a row need not say and tables that are empty in the factory, too."""
+        layout, factory = Database(self.database), Seed.factory(self.database).tables
         astdb: dict[str, dict[str, str]] = {}
         for (family, key), value in self.astdb.items():
             astdb.setdefault(family, {})[key] = value
-        tables = {table: _told(rows, layout.defaults(table)) for table, rows in self.tables.items() if rows}
+        tables = {table: _told(rows, layout.defaults(table)) for table, rows in self.tables.items()
+                  if rows or factory.get(table)}
         return {"tables": tables,
                 "files": {path: _readable(content) for path, content in self.files.items()},
                 "astdb": astdb, "pbx": "running" if self.running else "stopped"} | (
