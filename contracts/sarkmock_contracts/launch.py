@@ -23,6 +23,7 @@ from .run_options import RunOptions
 
 COULD_NOT_RUN = 2
 PYTEST_CODES = {int(pytest.ExitCode.OK): 0, int(pytest.ExitCode.TESTS_FAILED): 1}
+NO_REPLACEMENT = ("--max-worker-restart", "0")  # for a process that died: what it had found is lost
 MOST_PROCESSES = 4  # processes that are started without being asked for: more do not end sooner
 
 
@@ -48,12 +49,12 @@ def run_checks(options: RunOptions, processes: int = 1) -> int:
         load(str(name))  # a mistake in its name or its file
     accepted, display = read_accepted_of(options), Display()
     given = Given(open_run(options, accepted, display), display)
-    spread = ["-p", "xdist.plugin", "-n", str(processes), "--dist", "loadgroup"] if processes > 1 else []
+    spread = ["-p", "xdist.plugin", "-n", str(processes), "--dist", "loadgroup", *NO_REPLACEMENT]
     with isolated():
         code = pytest.main([
             "-c", os.devnull, f"--rootdir={HOME.parent}", "--import-mode=importlib", "-p", "no:cacheprovider",
-            "-p", "no:terminal", "-p", "no:unraisableexception", "-p", "sarkmock_contracts.plugin", *spread,
-            str(HOME / "test_contract.py")], plugins=[given])
+            "-p", "no:terminal", "-p", "no:unraisableexception", "-p", "sarkmock_contracts.plugin",
+            *(spread if processes > 1 else ()), str(HOME / "test_contract.py")], plugins=[given])
     if given.error:
         raise CannotRun(given.error)
     return PYTEST_CODES.get(int(code), COULD_NOT_RUN)

@@ -51,7 +51,7 @@ class Cassette:
         if not self._is_part:
             parts = sorted(self.file.parent.glob(f"{self.file.stem}-gw*{self.file.suffix}"))
             if parts:
-                join_archives([self.file, *parts], self.file)
+                join_archives([self.file, *filter(is_archive, parts)], self.file)
             for part in parts:
                 part.unlink()
 
@@ -74,6 +74,15 @@ class CassetteRecorder(Layer):
             raise
         self.cassette.add(self._url, request, response, time.perf_counter() - began)
         return response
+
+
+def is_archive(file: Path) -> bool:
+    """Whether a file is whole: that of a process that was killed is cut off."""
+    try:
+        json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        return False
+    return True
 
 
 def join_archives(parts: Sequence[Path], file: Path) -> None:

@@ -43,6 +43,14 @@ class Gaps:
     unanswered: list[str] = field(default_factory=list)  # requests without an answer
     untested: list[str] = field(default_factory=list)  # cases left out, or cut short for want of an answer
     unavailable: set[str] = field(default_factory=set)  # what could not be tested at all, and why
+    broken: list[str] = field(default_factory=list)  # cases without a result, because the suite failed
+
+    @property
+    def ending(self) -> str:
+        """How a run ended that says less than it was asked to; empty for one that is complete."""
+        parts = [f"stopped: {self.stopped}"] if self.stopped else []
+        parts += [f"incomplete: {len(self.broken)} cases of the suite failed by an error"] if self.broken else []
+        return ", ".join(parts)
 
 
 class Judge:

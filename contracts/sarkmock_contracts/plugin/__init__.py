@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
@@ -21,7 +21,8 @@ from ..reports.console import write_report
 from ..run import Run, open_run
 from ..run_options import RunOptions, signed_in
 from .console import ConsolePlugin, Display
-from .plan import Planning
+from .plan import INTERRUPTED, Planning
+from .results import Results
 from .safety import SafetyPlugin
 from .verdict import VerdictPlugin, read_accepted_of
 from .xdist import Spread, check_spread, is_spread, is_worker, options_of_worker
@@ -66,10 +67,9 @@ def pytest_configure(config: pytest.Config) -> None:
         register_plugins(config, open_for_pytest(lambda: options_from(config)), None)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_sessionstart(session: pytest.Session) -> Generator[None, None, None]:
-    """Start the workers whole: one that loses its starter half-way prints a traceback."""
-    yield
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """A signal counts once the workers are started whole: one that loses its starter half-way prints a traceback."""
     if is_spread(session.config):
         interrupts.install(at_once=True)
     interrupts.raise_if_stopped()
@@ -93,10 +93,12 @@ def register_plugins(config: pytest.Config, run: Run, given: Given | None) -> No
         pytest.exit(str(error), returncode=2)
     register = config.pluginmanager.register
     register(SafetyPlugin(run, given), "sarkmock-safety")
-    register(Spread(run), "sarkmock-spread")
+    results = Results(run, gathered=is_spread(config))
+    register(results, "sarkmock-results")
+    register(Spread(run, results), "sarkmock-spread")
     if is_worker(config):
         return  # the main process plans, judges and reports
-    verdict = VerdictPlugin(run)
+    verdict = VerdictPlugin(run, results)
     planning = Planning(run)
     register(verdict, "sarkmock-verdict")
     register(planning, "sarkmock-planning")
@@ -120,8 +122,11 @@ def run(request: pytest.FixtureRequest) -> Run:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     run = session.config.stash.get(RUN, None)
     if run is not None:
-        with run.budget.removing():
-            run.fixtures.sweep(keep_fixtures=False)
+        try:
+            with run.budget.removing():
+                run.fixtures.sweep(keep_fixtures=False)
+        except KeyboardInterrupt:
+            run.gaps.stopped = run.gaps.stopped or INTERRUPTED
         run.close()
 
 

@@ -17,7 +17,8 @@ from ..checks import BY_NAME
 from ..client.budget import minutes
 from ..reports.console import write_report
 from ..run import Run
-from .plan import Planning
+from .plan import Planning, case_name
+from .results import is_error
 from .safety import safety_lines
 from .verdict import VerdictPlugin
 
@@ -81,7 +82,7 @@ class ConsolePlugin:
         self.display.progress.start()
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        case = nodeid.partition("[")[2].partition("]")[0]
+        case = case_name(nodeid)
         check = case.partition(":")[0]
         if check != self.check:
             self.end_check()
@@ -93,7 +94,7 @@ class ConsolePlugin:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call":
             self.display.progress.advance(self.display.task)
-        if report.failed and "NewFindings" not in report.longreprtext:
+        if is_error(report):
             self.errors.append(f"{report.nodeid}\n{report.longreprtext}")
 
     def end_check(self) -> None:
@@ -119,5 +120,3 @@ class ConsolePlugin:
         for line in (*self.planning.untested(), *safety_lines(self.run)):
             self.display.line(line)
         write_report(self.run, self.verdict.outcome, self.display.screen)
-        if self.errors and not len(self.run.findings):
-            session.exitstatus = 2  # the suite broke: nothing is said of the target

@@ -13,6 +13,7 @@ from ..client import interrupts
 from ..client.budget import Speed, parse_seconds, total_line
 from ..run import Run
 
+INTERRUPTED = "interrupted"
 NAMES_IN_A_LINE = 6  # as many names fit in a line
 
 
@@ -133,7 +134,7 @@ class Planning:
         try:
             result = yield
         except KeyboardInterrupt:
-            result, gaps.stopped = True, "interrupted"
+            result, gaps.stopped = True, INTERRUPTED
         gaps.stopped = gaps.stopped or self.run.lost
         if gaps.stopped or len(gaps.unanswered) > before:
             self.leave_out(item)
@@ -149,14 +150,17 @@ class Planning:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if self.run.options.plan:
             session.exitstatus = 0
-        elif self.run.gaps.stopped:
-            session.exitstatus = 2
 
     def untested(self) -> Iterator[str]:
         """What is left untested, and why."""
-        if self.run.gaps.stopped:
-            yield f"stopped: {self.run.gaps.stopped}"
+        if self.run.gaps.ending:
+            yield self.run.gaps.ending
         yield from untested_lines(self.run)
+
+
+def case_name(nodeid: str) -> str:
+    """The name of a case in the name of its item; empty for what is no case."""
+    return nodeid.partition("[")[2].rpartition("]")[0]
 
 
 def case_of(item: pytest.Item) -> Case:

@@ -12,6 +12,7 @@ from ..judge.verdicts import Outcome, today
 from ..reports import write_files
 from ..run import Run
 from ..run_options import RunOptions
+from .results import Results
 
 
 def read_accepted_of(options: RunOptions) -> Accepted:
@@ -26,13 +27,9 @@ def read_accepted_of(options: RunOptions) -> Accepted:
 class VerdictPlugin:
     """Turns what was found into the exit code and the reports."""
 
-    def __init__(self, run: Run) -> None:
-        self.run = run
-        self.broken = False
+    def __init__(self, run: Run, results: Results) -> None:
+        self.run, self.results = run, results
         self._outcome: Outcome | None = None
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self.broken |= report.failed and "NewFindings" not in report.longreprtext
 
     @property
     def outcome(self) -> Outcome:
@@ -42,14 +39,17 @@ class VerdictPlugin:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """After the clean-up of others and before the report on the terminal."""
-        options, outcome = self.run.options, self.run.outcome()
+        self.results.settle(session)
+        options, gaps, outcome = self.run.options, self.run.gaps, self.run.outcome()
         if options.update_accepted and options.accept:
             update_accepted(Path(options.accept), [found.id for found in outcome.failures], today())
             outcome = self.run.outcome(read_accepted_of(options))
         self._outcome = outcome
-        if outcome.failures or self.run.residue:
+        if gaps.stopped or (gaps.broken and not outcome.failures and not self.run.residue):
+            session.exitstatus = pytest.ExitCode.INTERRUPTED
+        elif outcome.failures or self.run.residue:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        elif session.exitstatus == pytest.ExitCode.TESTS_FAILED and not self.broken:
+        elif session.exitstatus == pytest.ExitCode.TESTS_FAILED:
             session.exitstatus = pytest.ExitCode.OK
         if options.report and not options.plan:
             write_files(self.run, outcome, Path(options.report))

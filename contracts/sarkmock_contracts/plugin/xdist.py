@@ -15,6 +15,7 @@ from ..judge.findings import Findings
 from ..run import Run
 from ..run_options import RunOptions
 from .plan import case_of
+from .results import Results
 
 WORKER_KEY = "sarkmock"
 
@@ -55,8 +56,8 @@ def can_spread(options: RunOptions) -> bool:
 class Spread:
     """In a worker: what was seen is handed over. In the main process: it is gathered."""
 
-    def __init__(self, run: Run) -> None:
-        self.run = run
+    def __init__(self, run: Run, results: Results) -> None:
+        self.run, self.results = run, results
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -73,13 +74,15 @@ class Spread:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if is_worker(session.config):
             output: dict[str, Any] = session.config.workeroutput  # type: ignore[attr-defined]
-            output[WORKER_KEY] = pickle.dumps(worker_seen(self.run))
+            output[WORKER_KEY] = pickle.dumps((worker_seen(self.run), self.results.finished))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         output = getattr(node, "workeroutput", {})
         if WORKER_KEY in output:
-            gather(self.run, pickle.loads(output[WORKER_KEY]))
+            seen, finished = pickle.loads(output[WORKER_KEY])
+            gather(self.run, seen)
+            self.results.finished |= finished
 
 
 def worker_seen(run: Run) -> dict[str, Any]:

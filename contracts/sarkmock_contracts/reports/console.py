@@ -154,12 +154,14 @@ def closing_line(run: Run, outcome: Outcome) -> Text:
     counts = {status: len(outcome.of(status)) for status in ("known", "accepted")}
     counts["fixed"] = len(outcome.deviations("fixed"))
     found = (f"{len(outcome.failures)} findings" if outcome.failures else
-             "no findings so far" if run.gaps.stopped else "conforming")
+             "no findings so far" if run.gaps.ending or run.gaps.untested else "conforming")
     found += f", {len(run.residue)} things not as before" if run.residue else ""
     untested = [f"{len(run.gaps.untested)} cases untested"] if run.gaps.untested else []
-    parts = [", ".join([found, *untested, *(f"{count} {status}" for status, count in counts.items() if count)]),
+    ending = [run.gaps.ending] if run.gaps.ending else []
+    counted = [f"{count} {status}" for status, count in counts.items() if count]
+    parts = [", ".join([*ending, found, *untested, *counted]),
              f"{run.target.requests} requests", f"{time.monotonic() - run.began:.0f} s",
              f"seed {run.options.random_seed}", f"judged by {run.options.profile}",
              target_name(run), f"answers as {run.fingerprint}"]
-    colour = "red" if failures else "yellow" if run.gaps.stopped else "green"
+    colour = "red" if failures else "yellow" if run.gaps.ending or run.gaps.untested else "green"
     return Text("\n" + " · ".join(map(printable_text, parts)), style=f"bold {colour}")

@@ -39,7 +39,7 @@ def describe(run: Run, outcome: Outcome) -> Data:
         "tool": {"name": "sarkmock", "version": version("sarkmock")},
         "run": about(run),
         "target": redacted(run.fingerprint.described()),
-        "result": "failed" if outcome.failures or run.residue else "stopped" if run.gaps.stopped else "passed",
+        "result": "failed" if outcome.failures or run.residue else "stopped" if run.gaps.ending else "passed",
         "summary": counts(outcome),
         "causes": [cause(found, members) for found, members in causes(outcome)],
         "findings": [finding(run, judged) for judged in outcome.findings],
@@ -77,7 +77,8 @@ def about(run: Run) -> Data:
             "strict": options.strict,
             "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
             "seconds": round(seconds, 1), "requests": run.target.requests,
-            "stopped": redacted(run.gaps.stopped) or None,
+            "ending": redacted(run.gaps.ending) or None,
+            "stopped": redacted(run.gaps.stopped) or None, "broken": run.gaps.broken,
             "untested": run.gaps.untested, "residue": redacted(run.residue)}
 
 

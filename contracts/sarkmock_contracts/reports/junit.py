@@ -39,6 +39,8 @@ def as_junit(data: Data) -> str:
         _suite(root, "other", others, by_operation, failing)
     if data["run"]["residue"]:
         _residue(root, data["run"]["residue"])
+    if data["run"]["ending"]:
+        _ending(root, data["run"])
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
@@ -50,6 +52,13 @@ def _residue(root: ElementTree.Element, lines: list[str]) -> None:
                                   time="0.000")
     ElementTree.SubElement(case, "failure", message=f"{len(lines)} things are not as before").text = "\n".join(
         line.translate(_XML) for line in lines)
+
+
+def _ending(root: ElementTree.Element, run: Data) -> None:
+    suite = ElementTree.SubElement(root, "testsuite", name="run", tests="1", failures="0", errors="1", skipped="0",
+                                   time="0.000")
+    case = ElementTree.SubElement(suite, "testcase", classname="sarkmock.run", name="the run is complete", time="0.000")
+    ElementTree.SubElement(case, "error", message=_clean(run["ending"])).text = _clean("\n".join(run["broken"]))
 
 
 def _suite(root: ElementTree.Element, section: str, cases: list[JunitCase],

@@ -37,8 +37,8 @@ def _lines(data: Data) -> Iterator[str]:
 
 
 def _incomplete(run: Data) -> Iterator[str]:
-    if run["stopped"]:
-        yield from ("", f"Stopped: {cell(run['stopped'])}.")
+    if run["ending"]:
+        yield from ("", f"**{cell(run['ending'])}**")
     yield from (f"- not as before: {cell(line)}" for line in run["residue"])
     if run["untested"]:
         yield from ("", f"{len(run['untested'])} cases were left untested.")

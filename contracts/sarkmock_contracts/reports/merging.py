@@ -49,7 +49,7 @@ def merge_reports(directories: Sequence[Path], output: Path | None, console: Con
         own = shown.get((finding["id"], finding["message"]), finding)
         finding |= {name: own[name] for name in ("exchanges", "script")}
     write_report(run, outcome, console)
-    for line in filter(None, (run.gaps.stopped, *run.residue)):
+    for line in filter(None, (run.gaps.ending, *run.residue)):
         console.print(line, soft_wrap=True)
     if output is not None:
         write_whole_run(data, directories, output)
@@ -157,6 +157,7 @@ def add_share(run: Run, share: Data) -> None:
     run.gaps.unavailable |= set(share["seen"]["unavailable"])
     run.gaps.untested += [name for name in about.get("untested", ()) if name not in run.gaps.untested]
     run.gaps.stopped = run.gaps.stopped or about.get("stopped") or ""
+    run.gaps.broken += about.get("broken", ())
     if run.safety is not None:
         run.safety.troubles += about.get("residue", ())
 

@@ -24,9 +24,16 @@ def as_sarif(data: Data) -> str:
            "originalUriBaseIds": {PACKAGE_ROOT: {"description": {"text": "the folder that holds sarkmock's openapi/"}}},
            "results": [_result(one, checks, one["status"] not in failing, data["run"]["file"])
                        for one in data["findings"]],
+           "invocations": [_invocation(data["run"]["ending"])],
            "columnKind": "unicodeCodePoints",
            "properties": {"target": data["target"], "profile": data["run"]["profile"]}}
     return json.dumps({"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False) + "\n"
+
+
+def _invocation(ending: str | None) -> Data:
+    """Whether the results are those of a whole run."""
+    told = [{"level": "error", "message": {"text": ending}}] if ending else []
+    return {"executionSuccessful": not ending, "toolExecutionNotifications": told}
 
 
 def _result(finding: Data, checks: list[str], suppressed: bool, file: str | None) -> Data:
