@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
-from sarkmock_contracts.client.http import Request, with_json
+from sarkmock_contracts.client.http import NO_TOKEN, Request, with_json
+from sarkmock_contracts.client.transports import LOGIN_TOKEN, Access
 from sarkmock_contracts.judge.conformance import Problem
 from sarkmock_contracts.judge.findings import Finding
-from sarkmock_contracts.reports.data import script
+from sarkmock_contracts.reports.data import script, token_variable
 from sarkmock_contracts.run import Run
 
 from sarkmock import SarkMock
-from tests.contract_runs import NOW, run, suite_of
+from tests.contract_runs import NOW, TOKEN, run, suite_of
 
 RANDOM = re.compile(r'"passwd":"\w*"|"pkey":"dateSeg\d+"|"id":\d+')
 
@@ -22,6 +24,15 @@ RANDOM = re.compile(r'"passwd":"\w*"|"pkey":"dateSeg\d+"|"id":\d+')
 @pytest.fixture(scope="module")
 def fresh() -> Iterator[SarkMock]:
     with SarkMock(profile="shipped", tls=False, now=NOW) as mock:
+        yield mock
+
+
+@pytest.fixture
+def guarded(monkeypatch: pytest.MonkeyPatch) -> Iterator[SarkMock]:
+    """A mock that lets nobody in without the token of TOKEN."""
+    with SarkMock(profile="L11", tls=False, now=NOW) as mock:
+        assert mock.token is not None
+        monkeypatch.setenv("TOKEN", mock.token)
         yield mock
 
 
@@ -92,3 +103,26 @@ def test_only_passwords_of_the_tables_are_shown(passwd: str, shown: bool) -> Non
     suite.report("agents.create", Problem("rules", "name", "accepted", "text"), sent)
     found, = suite.findings
     assert (str(value) in "".join(script(suite, found))) is shown
+
+
+def test_a_box_that_wants_a_token_gets_it_from_the_environment(guarded: SarkMock) -> None:
+    suite = suite_of("L11", "L11")
+    sent = suite.send(with_json("POST", "/tenants", {"pkey": "acme", "description": "acme"}))
+    suite.report("tenants.create", Problem("rules", "description", "accepted", "text"), sent)
+    bare = suite.send(Request("GET", "/tenants", headers=(NO_TOKEN,)))
+    suite.report("tenants.list", Problem("status", "", "401", "text"), bare)
+    for found in suite.findings:
+        lines = script(suite, found)
+        assert ('-H "Authorization: Bearer $TOKEN"' in lines[-1]) is (found.evidence[-1] is sent)
+        assert TOKEN not in "".join(lines)
+        assert answer(guarded, lines)[0] == found.evidence[-1].response.status
+
+
+@pytest.mark.parametrize(("access", "variable"), [
+    (Access(token_env="BOX_TOKEN"), "BOX_TOKEN"), (Access(token_env=LOGIN_TOKEN), "TOKEN"),
+    (Access(headers=("Authorization: Bearer 1|abc",)), "TOKEN"), (Access(), "")])
+def test_the_variable_is_that_of_the_command_line(access: Access, variable: str) -> None:
+    suite = suite_of("documented", "documented")
+    caution = replace(suite.options.caution, access=access)
+    suite.options = replace(suite.options, url="https://pbx.example/api", caution=caution)
+    assert token_variable(suite) == variable

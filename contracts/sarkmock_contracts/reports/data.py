@@ -10,14 +10,27 @@ import os
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from itertools import chain
 from typing import Any
 
-from sarkmock.suite_api import Operation, body_text, harmless, is_secret, profiles, read_input, redacted, source_of
+from sarkmock.suite_api import (
+    Operation,
+    body_text,
+    compile_document,
+    harmless,
+    is_secret,
+    load,
+    profiles,
+    read_input,
+    redacted,
+    source_of,
+)
 
-from ..client.curl import curl_line, curl_script
+from ..client.curl import curl_line, curl_script, with_token
 from ..client.http import Exchange, Request
+from ..client.transports import LOGIN_TOKEN
 from ..judge.attribution import places
 from ..judge.causes import Cause
 from ..judge.finding_types import SEVERITIES
@@ -29,6 +42,7 @@ from ..spec.boundary_values import ARRAYS, NOTHING
 
 Data = dict[str, Any]
 REPORT_FORMAT = "sarkmock-report/1"
+TOKEN_VARIABLE = "TOKEN"  # as `sarkmock export curl` has it
 SHOWN_STEPS = 12  # of a longer sequence, the last steps are shown
 
 
@@ -108,13 +122,14 @@ def finding(run: Run, judged: Classified) -> Data:
     operation = run.contract.by_id.get(found.identity.operation)
     place = next(places(run.contract, found), "")
     file, line = source_of(place)
+    variable = token_variable(run)
     return {
         "id": judged.id, **found.identity._asdict(), "section": operation.section if operation else "",
         "status": judged.status, "severity": judged.severity, "message": redacted(found.message), "count": found.count,
         "deviations": list(judged.deviations), "page_lines": list(page_lines(run.contract, found)),
         "place": {"pointer": place, "file": f"openapi/{file}", "line": line},
         "accepted": acceptance(judged),
-        "exchanges": [exchanged(run.target.url, one) for one in found.evidence[-SHOWN_STEPS:]],
+        "exchanges": [exchanged(run.target.url, one, variable) for one in found.evidence[-SHOWN_STEPS:]],
         "script": script(run, found),
     }
 
@@ -129,9 +144,25 @@ def acceptance(judged: Classified) -> Data | None:
 def script(run: Run, found: Finding) -> list[str]:
     """Lines for bash that show a finding at a fresh target."""
     def clean(request: Request, line: str) -> str:
-        return line if holds_test_values(run, request) else str(redacted(line))
+        shown = line if holds_test_values(run, request) else str(redacted(line))
+        return with_token(request, shown, token_variable(run))
 
     return curl_script(run.target.url, found.steps or found.evidence, clean)
+
+
+def token_variable(run: Run) -> str:
+    """The environment variable that lines for a shell read the token from; empty where the run needs none."""
+    access = run.options.caution.access
+    if run.options.url:
+        named = access.token_env if access.token_env != LOGIN_TOKEN else None
+        return named or (TOKEN_VARIABLE if access.credential else "")
+    return TOKEN_VARIABLE if is_guarded(run.version()) else ""
+
+
+@cache
+def is_guarded(profile: str) -> bool:
+    """Whether a mock of that profile wants a token."""
+    return any(operation.guard for operation in compile_document(load(profile)))
 
 
 def holds_test_values(run: Run, request: Request) -> bool:
@@ -152,11 +183,11 @@ def table_values(run: Run, operation: Operation, field: str) -> set[str]:
     return {text for value in chain(*values) for text in (repr(value), repr(str(value)))}
 
 
-def exchanged(url: str, exchange: Exchange) -> Data:
+def exchanged(url: str, exchange: Exchange, variable: str = "") -> Data:
     """A request and its answer as texts, and the line that repeats it."""
     request, response = exchange.request, exchange.response
     return {
-        "curl": redacted(curl_line(url, request)),
+        "curl": with_token(request, str(redacted(curl_line(url, request))), variable),
         "request": {"method": request.method, "target": redacted(request.target), "body": body_text(request.body),
                     "headers": [list(pair) for pair in redacted(request.headers)]},
         "response": {"status": response.status, "body": body_text(response.body),
