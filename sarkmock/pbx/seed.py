@@ -111,7 +111,7 @@ class Seed:
         return yaml12.dump(self.content())
 
     def content(self) -> dict[str, Any]:
-        """The mapping that `of` takes, without what a row need not say and tables that are empty in the factory, too."""
+        """The mapping that `of` takes, without what a row need not say and tables empty in the factory, too."""
         layout, factory = Database(self.database), Seed.factory(self.database).tables
         astdb: dict[str, dict[str, str]] = {}
         for (family, key), value in self.astdb.items():
