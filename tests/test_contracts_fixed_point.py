@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from sarkmock_contracts.client.http import with_json
 from sarkmock_contracts.judge import attribution as known
 from sarkmock_contracts.run import Run
 from sarkmock_contracts.spec.contract import Contract
@@ -46,6 +47,15 @@ def test_published_versions_differ_by_what_is_known() -> None:
     suite = checked(suite_of("L10", "shipped"), "smoke", "undocumented-paths", "unknown-rows", "run-state")
     assert new(suite) == []
     assert "logs-cdrs-path" in {one.deviation.id for one in suite.outcome().deviations("known")}
+
+
+def test_a_crash_speaks_for_no_rule() -> None:
+    """Inbound routes of L11 crash on a destination; that refutes nothing of what explains their other answers."""
+    suite = suite_of("documented", "L11")
+    body = {"pkey": "02071000001", "cluster": "default", "carrier": "DiD", "tag": "a b", "openroute": 0}
+    crash = suite.send(with_json("POST", "/inboundroutes", body))
+    assert crash.response.status == 500
+    assert not suite.judge.witnesses.contradicts(Contract(load("L11")), crash, "tag")
 
 
 @pytest.mark.slow

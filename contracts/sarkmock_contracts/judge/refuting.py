@@ -38,6 +38,8 @@ class Witnesses:
     def contradicts(self, contract: Contract, exchange: Exchange, field: str) -> bool:
         """Whether by the rules of another document an answer should have said something else of a variable."""
         operation = contract.operation_of(exchange.request)
+        if not judged(exchange.response):
+            return False  # a crash says nothing of the rules
         if operation is None or field in contract.may_name(operation) | contract.unlisted(operation):
             return False  # a check beside the rules may name it
         theirs = verdict(contract, operation, exchange.request, self._live)
