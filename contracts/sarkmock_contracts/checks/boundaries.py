@@ -156,9 +156,14 @@ def contradictions(contract: Contract, operation: Operation, packet: Packet, exc
         value = packet.body.get(field, "(absent)")
         yield Problem("rules", field, "accepted", f"{field} breaks its rules but is not refused: {value!r}")
     for field in sorted(named - packet.refused - unknown):
-        if field not in contract.may_name(operation) or field in operation.rules:
+        if field not in contract.may_name(operation) or (field in operation.rules and by_a_rule(answer[field])):
             text = f"{field} is rejected though its rules accept {packet.body.get(field)!r}: {answer[field]}"
             yield Problem("rules", field, "refused", text)
+
+
+def by_a_rule(messages: Any) -> bool:
+    """Whether Laravel's rules reject a field; a check, which may ask the row, has words of its own."""
+    return any(str(message).startswith("The ") for message in messages)
 
 
 def alone(run: Run, operation: Operation, packet: Packet, problem: Problem) -> Exchange | None:
