@@ -26,6 +26,7 @@ from sarkmock.pbx.sql import (
     quote_name,
     quoted_names,
     select,
+    set_columns,
     update_of,
 )
 
@@ -193,9 +194,8 @@ class Database:
     def change(self, table: str, key: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
         """Change the row whose columns are as the key says."""
         if changes:
-            settings = ", ".join(f"{quote_name(name)} = ?" for name in changes)
             condition, values = matching(key)
-            self._db.execute(f"UPDATE {quote_name(table)} SET {settings}{condition}", (*changes.values(), *values))
+            self._db.execute(f"{set_columns(table, changes)}{condition}", (*changes.values(), *values))
 
     def remove(self, table: str, key: Mapping[str, Any]) -> None:
         """Remove the row whose columns are as the key says; every row for no column."""

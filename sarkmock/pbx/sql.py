@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
 from typing import Any
 
@@ -27,10 +27,14 @@ def quoted_names(names: tuple[str, ...]) -> str:
     return ", ".join(map(quote_name, names))
 
 
+def set_columns(table: str, names: Iterable[str]) -> str:
+    """An update of every row."""
+    return f"UPDATE {quote_name(table)} SET {', '.join(f'{quote_name(name)} = ?' for name in names)}"
+
+
 @lru_cache(maxsize=256)
 def update_of(table: str, column: str, names: tuple[str, ...]) -> str:
-    settings = ", ".join(f"{quote_name(name)} = ?" for name in names)
-    return f"UPDATE {quote_name(table)} SET {settings} WHERE {quote_name(column)} = ?"
+    return f"{set_columns(table, names)} WHERE {quote_name(column)} = ?"
 
 
 @lru_cache(maxsize=256)

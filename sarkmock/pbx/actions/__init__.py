@@ -225,13 +225,19 @@ CHECKS: dict[str, Check] = {
     "upload_fits": Check(
         stored.upload_fits, (backups.BACKUP_FIELD, snapshots.SNAPSHOT_FIELD, greetings.GREETING_FIELD)),
     "backup_exists": Check(partial(stored.file_must_exist, shelf=backups.BACKUP_SHELF)),
-    "backup_is_named": Check(backups.backup_is_named, (backups.BACKUP_FIELD,)),
+    "backup_is_named": Check(partial(
+        stored.upload_is_named, field=backups.BACKUP_FIELD, pattern=backups.BACKUP_UPLOAD_NAME,
+        names="sarkbak.<epoch seconds>.zip"), (backups.BACKUP_FIELD,)),
     "backup_is_sound": Check(backups.backup_is_sound, (backups.BACKUP_FIELD,)),
     "snapshot_exists": Check(partial(stored.file_must_exist, shelf=snapshots.SNAPSHOT_SHELF)),
-    "snapshot_is_named": Check(snapshots.snapshot_is_named, (snapshots.SNAPSHOT_FIELD,)),
+    "snapshot_is_named": Check(partial(
+        stored.upload_is_named, field=snapshots.SNAPSHOT_FIELD, pattern=snapshots.SNAPSHOT_UPLOAD_NAME,
+        names="sark.db.<epoch seconds> or sark.db.<epoch seconds>.zip"), (snapshots.SNAPSHOT_FIELD,)),
     "snapshot_is_sound": Check(snapshots.snapshot_is_sound, (snapshots.SNAPSHOT_FIELD,)),
     "greeting_exists": Check(partial(stored.file_must_exist, shelf=greetings.GREETING_SHELF)),
-    "greeting_is_named": Check(greetings.greeting_is_named, (greetings.GREETING_FIELD,)),
+    "greeting_is_named": Check(partial(
+        stored.upload_is_named, field=greetings.GREETING_FIELD, pattern=greetings.GREETING_NAME,
+        names="usergreetingNNNN.wav or usergreetingNNNN.mp3"), (greetings.GREETING_FIELD,)),
     # firewalls
     "rules_are_lines": Check(firewall.are_lines, ("rules",)),
     # accounts

@@ -17,7 +17,7 @@ from sarkmock.laravel.php import UploadedFile
 from sarkmock.pbx import pbx_files
 from sarkmock.pbx.actions import archives
 from sarkmock.pbx.actions.snapshots import unrestorable
-from sarkmock.pbx.actions.stored import Shelf
+from sarkmock.pbx.actions.stored import Shelf, upload_so_far
 from sarkmock.pbx.database import Database
 from sarkmock.pbx.state import PbxFile, State
 
@@ -89,17 +89,10 @@ def write_member(archive: zipfile.ZipFile, name: str, file: PbxFile) -> None:
     archive.writestr(member, file.content, zipfile.ZIP_DEFLATED)
 
 
-def backup_is_named(context: Context) -> None:
-    """An upload must bear the name of a backup, or it would join the set and never be listed."""
-    file = context.input.get(BACKUP_FIELD)
-    if isinstance(file, UploadedFile) and not context.errors and not BACKUP_UPLOAD_NAME.fullmatch(file.name):
-        context.refuse(BACKUP_FIELD, f"The {BACKUP_FIELD} must be named sarkbak.<epoch seconds>.zip.")
-
-
 def backup_is_sound(context: Context) -> None:
     """The archive must be one that can be restored without harm."""
-    file = context.input.get(BACKUP_FIELD)
-    if isinstance(file, UploadedFile) and not context.errors:
+    file = upload_so_far(context, BACKUP_FIELD)
+    if file is not None:
         problem = backup_complaint(file.content, context.state.tables.name)
         if problem is not None:
             context.refuse(BACKUP_FIELD, f"The {BACKUP_FIELD} {problem}.")

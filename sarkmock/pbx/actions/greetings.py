@@ -19,14 +19,6 @@ def list_greetings(context: Context) -> Reply:
     return Reply(GREETING_SHELF.names(context.state))
 
 
-def greeting_is_named(context: Context) -> None:
-    """A recording must bear the name of a greeting; reported only if nothing else is wrong with it."""
-    file = context.input.get(GREETING_FIELD)
-    if isinstance(file, UploadedFile) and not context.errors and not GREETING_NAME.fullmatch(file.name):
-        context.refuse(GREETING_FIELD,
-                       f"The {GREETING_FIELD} must be named usergreetingNNNN.wav or usergreetingNNNN.mp3.")
-
-
 def upload_greeting(context: Context) -> Reply:
     """The product answers and compares the end of the name that is a greeting's, but keeps the file under all of it."""
     file, greeting = named_upload(context)

@@ -10,7 +10,7 @@ from sarkmock.http.replies import NotFound, PhpError, Refusal, Reply
 from sarkmock.laravel.php import UploadedFile
 from sarkmock.pbx import pbx_files
 from sarkmock.pbx.actions import archives
-from sarkmock.pbx.actions.stored import Shelf
+from sarkmock.pbx.actions.stored import Shelf, upload_so_far
 
 SNAPSHOT_SHELF = Shelf(pbx_files.SNAPSHOTS, "snapshot", "snapshot set", re.compile(r"sark\.db\.[0-9]+"))
 SNAPSHOT_FIELD = "uploadsnap"
@@ -23,18 +23,10 @@ def take_snapshot(context: Context) -> Reply:
     return Reply({"newsnapshotname": name})
 
 
-def snapshot_is_named(context: Context) -> None:
-    """An upload must bear the name of a snapshot, or it would join the set and never be listed."""
-    file = context.input.get(SNAPSHOT_FIELD)
-    if isinstance(file, UploadedFile) and not context.errors and not SNAPSHOT_UPLOAD_NAME.fullmatch(file.name):
-        context.refuse(SNAPSHOT_FIELD,
-                       f"The {SNAPSHOT_FIELD} must be named sark.db.<epoch seconds> or sark.db.<epoch seconds>.zip.")
-
-
 def snapshot_is_sound(context: Context) -> None:
     """The archive must hold one database, and it must be one that can be restored."""
-    file = context.input.get(SNAPSHOT_FIELD)
-    if not isinstance(file, UploadedFile) or context.errors:
+    file = upload_so_far(context, SNAPSHOT_FIELD)
+    if file is None:
         return
     try:
         problem = archives.database_complaint(unpacked(file.content), context.state.tables.name)

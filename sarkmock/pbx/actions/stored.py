@@ -76,6 +76,19 @@ def upload_fits(context: Context) -> None:
             context.refuse(field, f"The {field} may not be greater than {LARGEST_UPLOAD} kilobytes.")
 
 
+def upload_so_far(context: Context, field: str) -> UploadedFile | None:
+    """The upload of a field, if nothing is wrong with the request before."""
+    file = context.input.get(field)
+    return file if isinstance(file, UploadedFile) and not context.errors else None
+
+
+def upload_is_named(context: Context, field: str, pattern: re.Pattern[str], names: str) -> None:
+    """An upload must bear a name that is listed; it is reported only if nothing else is wrong with it."""
+    file = upload_so_far(context, field)
+    if file is not None and not pattern.fullmatch(file.name):
+        context.refuse(field, f"The {field} must be named {names}.")
+
+
 def file_must_exist(context: Context, shelf: Shelf) -> None:
     if shelf.find(context) is None:
         raise shelf.missing(context)
