@@ -280,7 +280,7 @@ class Run:
         return outcome
 
     def _expected(self) -> Iterable[Deviation]:
-        """The profile that the target is expected to have; None for the documented mock."""
+        """The deviations that the target is expected to have; the documented mock has none."""
         return deviations(self.version()) if self.options.profile == BASE else self.judge.lists.known
 
     def _looked_at(self, deviation: Deviation) -> bool:

@@ -138,6 +138,6 @@ class Proxy(Listener):
 
 
 def nowhere(_: object, start_response: Callable[..., object]) -> list[bytes]:
-    """There is no control plane."""
+    """The application of a proxy without a control plane."""
     start_response("404 Not Found", [])
     return []

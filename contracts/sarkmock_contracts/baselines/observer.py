@@ -1,4 +1,4 @@
-"""What is asked of a box, and what its answers say of it, operation by operation. Knows no file and judges nothing."""
+"""Sends the requests of a recording and derives facts from the responses. Knows no file and judges nothing."""
 
 from __future__ import annotations
 

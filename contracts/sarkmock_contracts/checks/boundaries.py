@@ -162,7 +162,7 @@ def contradictions(contract: Contract, operation: Operation, packet: Packet, exc
 
 
 def by_a_rule(messages: Any) -> bool:
-    """Whether Laravel's rules reject a field; a check, which may ask the row, has words of its own."""
+    """Whether a message is one of Laravel's rules. A check of x-after, which may depend on the row, words its own."""
     return any(str(message).startswith("The ") for message in messages)
 
 

@@ -1,4 +1,4 @@
-"""Every boundary value once, accepted ones beside refused ones of other fields: nothing is made, nothing to remove.
+"""Boundary values, accepted ones beside rejected ones of other fields, so that no row is created.
 
 Operations on the same rows that ask the same of a field divide its values among them. Laravel judges each field alone
 and names those that it refuses, so those that it does not name are accepted.

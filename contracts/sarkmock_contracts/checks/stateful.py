@@ -77,7 +77,7 @@ class Sequences:
     # steps
 
     def take(self, step: str, dice: random.Random) -> None:
-        """A step, unless the sequence is over: without an answer the model knows no longer what is there."""
+        """A step, unless the sequence is over: after a lost response, the model no longer matches the target."""
         if self.over:
             return
         try:

@@ -66,7 +66,7 @@ def unreadable(operation: Operation, everything: Mapping[str, Any]) -> str | Non
 
 
 def certainly_refused(contract: Contract, operation: Operation, request: Request) -> frozenset[str]:
-    """Fields that are refused whatever the tables hold; none if PHP dies of the request."""
+    """Fields that are rejected for any content of the tables; none if the request crashes PHP."""
     everything, _ = read_input(request.method, request.content_type, request.query, request.body)
     try:
         return frozenset(contract.certain(operation).errors(everything, _NoRows()))

@@ -152,14 +152,14 @@ class Planning:
             session.exitstatus = 0
 
     def untested(self) -> Iterator[str]:
-        """What is left untested, and why."""
+        """The cases that were not tested, and why."""
         if self.run.gaps.ending:
             yield self.run.gaps.ending
         yield from untested_lines(self.run)
 
 
 def case_name(nodeid: str) -> str:
-    """The name of a case in the name of its item; empty for what is no case."""
+    """The name of a case in the name of its item; empty if it is not a case."""
     return nodeid.partition("[")[2].rpartition("]")[0]
 
 

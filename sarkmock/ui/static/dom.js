@@ -45,7 +45,7 @@ export function modal(title, ...content) {
   return dialog;
 }
 
-// Tells what went wrong with something that was asked for; whether it went well.
+// Shows the error of a failed request; returns whether it succeeded.
 export async function attempt(work) {
   try {
     await work();
