@@ -44,6 +44,15 @@ def pytest_runtest_logstart(self, nodeid):
     raise RuntimeError("a mistake")
 ConsolePlugin.pytest_runtest_logstart = pytest_runtest_logstart
 """
+EARLY = """
+import os, signal, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == os.environ["FAULT"]:
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+"""
 RAISES = "raise RuntimeError('a mistake')"
 HARMLESS = "pass"
 QUICK = ("--quick", "--only", "Agents", "--max-examples", "1")
@@ -99,6 +108,26 @@ def test_a_case_that_fails_by_an_error_leaves_no_verdict(processes: tuple[str, .
 def test_a_signal_leaves_no_verdict(processes: tuple[str, ...], tmp_path: Path) -> None:
     ended = checked(tmp_path, f"os.kill(os.getpid(), {signal.SIGTERM:d})", *processes)
     holds(ended, tmp_path / "report", "stopped: interrupted")
+
+
+@pytest.mark.parametrize("imported", ["sarkmock_contracts.errors", "sarkmock_contracts.launch", "pytest"])
+def test_a_signal_before_the_first_request_leaves_no_verdict(imported: str, tmp_path: Path) -> None:
+    ended = checked(tmp_path, imported, "-n", "1", faulty=EARLY)
+    assert ended.stdout.splitlines()[-1].startswith("stopped: interrupted, no findings so far"), ended.stderr
+    assert (ended.returncode, ended.stderr) == (2, "")
+
+
+@pytest.mark.parametrize("processes", [ALONE, SPREAD])
+def test_what_was_found_before_a_signal_is_reported(processes: tuple[str, ...], tmp_path: Path) -> None:
+    own = "getpid" if processes[1] == "1" else "getppid"
+    faulty = FAULTY.replace("smoke:agents.create", "boundaries:agents.create")
+    ended = checked(tmp_path, f"os.kill(os.{own}(), {signal.SIGINT:d})", *processes, "--target-profile", "shipped",
+                    "--strict", faulty=faulty)
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert ended.stdout.splitlines()[-1].startswith(f"stopped: interrupted, {report['summary']['known']} findings")
+    assert (report["result"], ended.returncode) == ("stopped", 2)
+    assert report["summary"]["known"]
+    assert report["run"]["requests"] > 5
 
 
 @pytest.mark.slow

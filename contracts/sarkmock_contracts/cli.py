@@ -67,6 +67,21 @@ def runs(command: Command) -> Command:
     return run
 
 
+def tells_its_end(command: Command) -> Command:
+    """A command that says that it was interrupted, also before it has begun to ask."""
+    @wraps(command)
+    def run(*arguments: Any, **values: Any) -> Any:
+        try:
+            from .client import interrupts
+
+            with interrupts.noted():
+                return command(*arguments, **values)
+        except KeyboardInterrupt:
+            click.echo("stopped: interrupted, no findings so far · 0 requests")
+            return 2
+    return run
+
+
 def logs_in(command: Command) -> Command:
     """A command that may log in to its target first; it is logged out in any case."""
     @wraps(command)
@@ -97,6 +112,7 @@ def confirmed(url: str | None, values: dict[str, Any]) -> dict[str, Any]:
 @click.option("-n", "processes", metavar="N", help="Number of processes, each with its own mock (auto: one for "
               "each core; default for the embedded mock).")
 @takes("safety", "access", "login", "header")
+@tells_its_end
 @runs
 @logs_in
 def check(url: str | None, processes: str | None, **values: Any) -> int:

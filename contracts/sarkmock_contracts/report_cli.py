@@ -59,7 +59,7 @@ def fleet(boxes: Path, output: Path, names: tuple[str, ...], matrix: bool, summa
         sarkmock fleet boxes.yaml --summary -o fleet     and what all of them found
     """
     from . import fleet as many
-    from .reports.merging import EXIT_CODES
+    from .reports.data import EXIT_CODES
 
     listed = many.read_boxes(boxes)
     if matrix:

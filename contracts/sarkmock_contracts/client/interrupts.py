@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 from .http import Request, Response
@@ -20,12 +21,35 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 SLICE = 0.2  # seconds until a wait sees that a signal has come
 
 _noted: list[int] = []
+_followed: list[Path] = []
 
 
-def install(at_once: bool = False) -> None:
-    """From now on signals are noted; `at_once` in a process that sends nothing, whose next request never comes."""
+def install() -> None:
+    """From now on signals are noted."""
     for number in STOPPING:
-        signal.signal(number, _interrupt if at_once else _note)
+        signal.signal(number, _note)
+
+
+def pass_on(tell: Callable[[], object]) -> None:
+    """From now on the first signal is noted and told to other processes, which end the run."""
+    def note(number: int, frame: FrameType | None) -> None:
+        tell()
+        _note(number, frame)
+
+    if _noted:
+        tell()
+    for number in STOPPING:
+        signal.signal(number, note)
+
+
+def follow(file: Path) -> None:
+    """Take a file that another process makes for a signal."""
+    _followed[:] = [file]
+
+
+def came() -> bool:
+    """Whether a signal has come that no exception was raised for."""
+    return bool(_noted) or any(file.exists() for file in _followed)
 
 
 @contextmanager
@@ -49,13 +73,14 @@ def _note(number: int, frame: FrameType | None) -> None:
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     _noted.clear()
+    _followed.clear()
     raise KeyboardInterrupt
 
 
 def raise_if_stopped() -> None:
     """Raise KeyboardInterrupt if a signal has come. Called before every request and between the cases of a run."""
-    if _noted:
-        _interrupt(_noted[0], None)
+    if came():
+        _interrupt(signal.SIGINT, None)
 
 
 class Interrupts(Layer):

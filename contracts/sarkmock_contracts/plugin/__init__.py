@@ -69,10 +69,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection(session: pytest.Session) -> None:
-    """A signal counts once the workers are started whole: one that loses its starter half-way prints a traceback."""
-    if is_spread(session.config):
-        interrupts.install(at_once=True)
-    interrupts.raise_if_stopped()
+    if not is_spread(session.config):
+        interrupts.raise_if_stopped()
 
 
 def open_for_pytest(given: Callable[[], RunOptions]) -> Run:
@@ -96,12 +94,12 @@ def register_plugins(config: pytest.Config, run: Run, given: Given | None) -> No
     results = Results(run, gathered=is_spread(config))
     register(results, "sarkmock-results")
     register(Spread(run, results), "sarkmock-spread")
-    if is_worker(config):
-        return  # the main process plans, judges and reports
-    verdict = VerdictPlugin(run, results)
     planning = Planning(run)
-    register(verdict, "sarkmock-verdict")
     register(planning, "sarkmock-planning")
+    if is_worker(config):
+        return  # the main process judges and reports
+    verdict = VerdictPlugin(run, results)
+    register(verdict, "sarkmock-verdict")
     if given is not None:
         console = ConsolePlugin(given, run, planning, verdict, is_spread(config))
         register(console, "sarkmock-console")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ..client import interrupts
 from ..errors import NewFindings
 from ..run import Run
 from .plan import INTERRUPTED, case_name
@@ -72,6 +73,10 @@ class Results:
     def settle(self, session: pytest.Session) -> None:
         """Once all is over: cases that have no result."""
         gaps = self.run.gaps
+        if self.gathered and interrupts.came():  # perhaps before any process had cases
+            self.stop(INTERRUPTED)
+        elif session.exitstatus == pytest.ExitCode.INTERNAL_ERROR:
+            self.stop(INTERNAL_ERROR)
         if session.shouldfail or session.shouldstop:
             self.stop(str(session.shouldfail or session.shouldstop))
         missing = [name for name in self.planned if name not in self.finished or name in self.broken]

@@ -10,6 +10,7 @@ from ..errors import CannotRun
 from ..judge.allowlist import Accepted, read_accepted, update_accepted
 from ..judge.verdicts import Outcome, today
 from ..reports import write_files
+from ..reports.data import EXIT_CODES, result_of
 from ..run import Run
 from ..run_options import RunOptions
 from .results import Results
@@ -40,15 +41,14 @@ class VerdictPlugin:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """After the clean-up of others and before the report on the terminal."""
         self.results.settle(session)
-        options, gaps, outcome = self.run.options, self.run.gaps, self.run.outcome()
+        options, outcome = self.run.options, self.run.outcome()
         if options.update_accepted and options.accept:
             update_accepted(Path(options.accept), [found.id for found in outcome.failures], today())
             outcome = self.run.outcome(read_accepted_of(options))
         self._outcome = outcome
-        if gaps.stopped or (gaps.broken and not outcome.failures and not self.run.residue):
-            session.exitstatus = pytest.ExitCode.INTERRUPTED
-        elif outcome.failures or self.run.residue:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        result = result_of(self.run, outcome)
+        if result != "passed":
+            session.exitstatus = EXIT_CODES[result]
         elif session.exitstatus == pytest.ExitCode.TESTS_FAILED:
             session.exitstatus = pytest.ExitCode.OK
         if options.report and not options.plan:

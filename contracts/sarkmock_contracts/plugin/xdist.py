@@ -6,10 +6,14 @@ All cases of an operation go to the same process, because they build on one anot
 from __future__ import annotations
 
 import pickle
+import shutil
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ..client import interrupts
 from ..errors import CannotRun
 from ..judge.findings import Findings
 from ..run import Run
@@ -18,6 +22,7 @@ from .plan import case_of
 from .results import Results
 
 WORKER_KEY = "sarkmock"
+STOP_KEY = "sarkmock-stop"  # of the path of a file: there once the run has to stop
 
 
 def is_worker(config: pytest.Config) -> bool:
@@ -58,6 +63,18 @@ class Spread:
 
     def __init__(self, run: Run, results: Results) -> None:
         self.run, self.results = run, results
+        self._stop: Path | None = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        config = session.config
+        if is_spread(config):
+            directory = tempfile.mkdtemp(prefix="sarkmock-")
+            config.add_cleanup(lambda: shutil.rmtree(directory, ignore_errors=True))
+            self._stop = Path(directory) / "stop"
+            interrupts.pass_on(self._stop.touch)
+        elif is_worker(config):
+            interrupts.follow(Path(config.workerinput[STOP_KEY]))  # type: ignore[attr-defined]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -69,6 +86,7 @@ class Spread:
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         node.workerinput[WORKER_KEY] = pickle.dumps(self.run.options)
+        node.workerinput[STOP_KEY] = str(self._stop)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -88,7 +106,7 @@ class Spread:
 def worker_seen(run: Run) -> dict[str, Any]:
     """What a worker knows at its end, as values that can be sent."""
     return {"findings": list(run.findings), "coverage": run.coverage.seen, "requests": run.target.requests,
-            "unavailable": run.gaps.unavailable}
+            "unavailable": run.gaps.unavailable, "untested": run.gaps.untested, "stopped": run.gaps.stopped}
 
 
 def gather(run: Run, theirs: dict[str, Any]) -> None:
@@ -97,6 +115,8 @@ def gather(run: Run, theirs: dict[str, Any]) -> None:
     run.coverage.add(theirs["coverage"])
     run.target.requests += theirs["requests"]
     run.gaps.unavailable |= theirs["unavailable"]
+    run.gaps.untested += theirs["untested"]
+    run.gaps.stopped = run.gaps.stopped or theirs["stopped"]
 
 
 def gather_findings(findings: Findings, theirs: list[Any]) -> None:

@@ -42,6 +42,7 @@ from ..spec.boundary_values import ARRAYS, NOTHING
 
 Data = dict[str, Any]
 REPORT_FORMAT = "sarkmock-report/1"
+EXIT_CODES = {"passed": 0, "failed": 1, "stopped": 2}  # by the result of a run
 TOKEN_VARIABLE = "TOKEN"  # as `sarkmock export curl` has it
 SHOWN_STEPS = 12  # of a longer sequence, the last steps are shown
 
@@ -53,7 +54,7 @@ def describe(run: Run, outcome: Outcome) -> Data:
         "tool": {"name": "sarkmock", "version": version("sarkmock")},
         "run": about(run),
         "target": redacted(run.fingerprint.described()),
-        "result": "failed" if outcome.failures or run.residue else "stopped" if run.gaps.ending else "passed",
+        "result": result_of(run, outcome),
         "summary": counts(outcome),
         "causes": [cause(found, members) for found, members in causes(outcome)],
         "findings": [finding(run, judged) for judged in outcome.findings],
@@ -63,6 +64,15 @@ def describe(run: Run, outcome: Outcome) -> Data:
         **({"seen": share_seen(run)} if run.options.shard else {}),
     }
     return harmless(data)  # type: ignore[no-any-return]
+
+
+def result_of(run: Run, outcome: Outcome) -> str:
+    """How a run ended. One that was stopped says so beside its findings; an error of the suite hides none."""
+    if run.gaps.stopped:
+        return "stopped"
+    if outcome.failures or run.residue:
+        return "failed"
+    return "stopped" if run.gaps.broken else "passed"
 
 
 def share_seen(run: Run) -> Data:

@@ -26,11 +26,10 @@ from ..safety.fingerprint import Fingerprint, VersionFact
 from ..spec.contract import contract_of
 from . import write_data
 from .console import write_report
-from .data import Data, describe
+from .data import EXIT_CODES, Data, describe
 
 ALIKE = ("profile", "random_seed", "only", "quick", "strict", "embedded")  # what makes shares those of one run
 REPORT_SCHEMA = Path(__file__).with_name("report.schema.json")
-EXIT_CODES = {"passed": 0, "failed": 1, "stopped": 2}
 
 
 def merge_reports(directories: Sequence[Path], output: Path | None, console: Console) -> int:

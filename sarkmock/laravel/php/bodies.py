@@ -13,7 +13,7 @@ from string import hexdigits
 from typing import Any
 
 from sarkmock.http.replies import PhpError
-from sarkmock.laravel.php.multipart import MOST_FIELDS, boundary_of, form_parts
+from sarkmock.laravel.php.multipart import MOST_FIELDS, FormPart, boundary_of, form_parts
 from sarkmock.laravel.php.values import (
     INT_MAX,
     INT_MIN,
@@ -103,8 +103,6 @@ def clean(fields: Input, blanks: str = "ascii") -> Input:
                 holders.append(member)
     fields.update(untrimmed)
     return fields
-
-
 
 
 def replace_recursively(fields: Input, files: Input) -> Input:
@@ -209,13 +207,26 @@ def _url_decode(octets: bytes) -> str:
 
 
 def parse_multipart(content_type: str, body: bytes) -> tuple[Input, Input]:
-    """$_POST and $_FILES. An upload without a file name is left out, as Symfony does."""
+    """$_POST and $_FILES, each with what its own parts say of a name."""
     boundary = boundary_of(content_type)
     found = [] if boundary is None else list(form_parts(body, boundary))
     fields = [(part.name, from_bytes(part.content)) for part in found if part.filename is None][:MOST_FIELDS]
-    files = ((part.name, UploadedFile(part.filename, part.content_type, part.content, failed=not part.whole))
-             for part in found if part.filename)
-    return assemble(fields), assemble(files)
+    files = ((part.name, _upload(part)) for part in found if part.filename is not None)
+    return assemble(fields), _without_none(assemble(files))
+
+
+def _upload(part: FormPart) -> UploadedFile | None:
+    """What PHP registers for a part: without a file name it takes the place of an earlier one, but is no file."""
+    if part.filename is None or not part.chosen:
+        return None
+    return UploadedFile(part.filename, part.content_type, part.content, failed=not part.whole)
+
+
+def _without_none(files: Input) -> Input:
+    """Laravel's filterFiles(): without None, and without arrays that hold nothing else. Other files keep their keys."""
+    kept = {name: _without_none(array) if (array := _indexed(value)) is not None else value
+            for name, value in files.items()}
+    return {name: listed(value) for name, value in kept.items() if value}
 
 
 class _Array(dict[str, Any]):

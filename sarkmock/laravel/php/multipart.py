@@ -29,13 +29,14 @@ _BRACKETS = re.compile(r"[^\[\]]*+(?:\[[^\[\]]*+\])*+")
 
 @dataclass(frozen=True, slots=True)
 class FormPart:
-    """One part with a name; ``filename`` is None for a variable."""
+    """One part with a name; ``filename`` is None for a variable. An upload is not ``chosen`` if that is empty."""
 
     name: str
     filename: str | None
     content_type: str
     content: bytes
     whole: bool = True
+    chosen: bool = True
 
 
 def boundary_of(content_type: str) -> bytes | None:
@@ -78,7 +79,10 @@ def form_parts(body: bytes, boundary: bytes) -> Iterator[FormPart]:
         nameless += b"name" not in words
         if not _BRACKETS.fullmatch(name):
             uploads = 0
-        if not uploads or not words[b"filename"]:
+        if not uploads:
+            continue
+        if not words[b"filename"]:
+            yield FormPart(name, "", "", b"", chosen=False)
             continue
         position, uploads = len(content) if end < 0 else end, uploads - 1
         upload = b"" if end < 0 else _before(content, start, end)
