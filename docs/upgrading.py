@@ -9,7 +9,6 @@ The causes are the deviations that one version has and the other has not; the di
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -41,14 +40,14 @@ INTRODUCTION = """\
 
 Each section says what clients of one published version meet in the next one. [](explanation/profiles.md) describes the
 versions. The causes are the deviations that only one of the two has; how bad they are is measured against the
-documentation. The counts below them come from comparing a mock of each:
+documentation. The tables below them come from comparing a mock of each:
 
 <!-- not run: it exits with 1, because something breaks -->
 ```console
 $ sarkmock compare 2024-06 L10
 ```
 
-That lists every difference. To see what concerns your client, name what it uses. The exit code is 1 if something breaks
+That lists every cause. To see what concerns your client, name what it uses. The exit code is 1 if something breaks
 it:
 
 ```yaml
@@ -98,20 +97,18 @@ def causes(title: str, found: Iterable[Deviation]) -> Iterator[str]:
 
 
 def measured(before: str, after: str) -> Iterator[str]:
-    """What `compare` finds, counted by kind."""
+    """What `compare` finds, by cause."""
     one, other, _ = commands.sides(before, after, lambda: sys.exit("both are profiles"))
-    found = describe_comparison(commands.compare_with(one, other, None, 2.0))["differences"]
-    kinds = Counter((entry["level"], entry["kind"]) for entry in found)
+    found = describe_comparison(commands.compare_with(one, other, None, 2.0))["causes"]
     yield "### Measured"
     rows = ["| level | difference | count | for example |", "| --- | --- | --- | --- |"]
-    rows += [f"| {level} | {kind} | {count} | {example(found, level, kind)} |"
-             for (level, kind), count in kinds.items()]
+    rows += [f"| {cause['level']} | {cause['kind'] if len(cause['differences']) == 1 else cause['title']} "
+             f"| {len(cause['differences'])} | {example(cause)} |" for cause in found]
     yield "\n".join(rows)
 
 
-def example(found: Iterable[Mapping[str, Any]], level: str, kind: str) -> str:
-    first = next(one for one in found if (one["level"], one["kind"]) == (level, kind))
-    return f"`{first['operation']}`" + (f", {first['of']}" if first["of"] else "")
+def example(cause: Mapping[str, Any]) -> str:
+    return f"`{cause['operations'][0]}`" + (f", {cause['of'][0]}" if cause["of"] else "")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 
@@ -12,10 +13,13 @@ from sarkmock_contracts.baselines import files
 from sarkmock_contracts.baselines.clients import read_clients
 from sarkmock_contracts.baselines.commands import write_reports
 from sarkmock_contracts.baselines.comparing import compare_baselines
+from sarkmock_contracts.baselines.difference_causes import difference_causes
 from sarkmock_contracts.baselines.facts import Fact
+from sarkmock_contracts.baselines.mocking import profile_baseline
 from sarkmock_contracts.baselines.probes import DEPTHS
 from sarkmock_contracts.baselines.recording import BoxRecorder
-from sarkmock_contracts.baselines.report import comparison_text, describe_comparison
+from sarkmock_contracts.baselines.report import comparison_text, describe_comparison, terminal_text
+from sarkmock_contracts.baselines.severity import Difference
 from sarkmock_contracts.client.target import Target
 from sarkmock_contracts.errors import CannotRun
 from sarkmock_contracts.run import embedded
@@ -80,11 +84,50 @@ def test_the_json_form_is_as_described(comparison):
 def test_every_report_tells_every_difference(comparison, tmp_path):
     write_reports(describe_comparison(comparison), tmp_path / "reports")
     page, text, markdown = ((tmp_path / "reports" / f"compare.{kind}").read_text() for kind in ("html", "txt", "md"))
-    assert len(re.findall("<article", page)) == len(comparison.differences)
-    assert text.count("\n  ") > len(comparison.differences)
+    assert len(re.findall("<article", page)) == len(difference_causes(comparison.differences))
+    for difference in comparison.differences:
+        assert difference.op in text
+        assert difference.of in text
+        assert html.escape(difference.id) in page
     for words in ("operation moved", "/sysglobals", "neither"):
         assert all(words in report for report in (page, text, markdown))
     assert "http" not in re.sub(r"https://pbx/api", "", page.replace("http://www.w3.org", ""))
+
+
+def test_every_difference_has_one_cause(comparison):
+    data = describe_comparison(comparison)
+    assert sorted(name for cause in data["causes"] for name in cause["differences"]) == sorted(
+        one["id"] for one in data["differences"])
+
+
+def test_an_upgrade_of_the_framework_is_a_dozen_causes():
+    found = describe_comparison(compare_baselines(profile_baseline("shipped"), profile_baseline("L10")))
+    assert len(found["differences"]) > 200
+    assert 8 < len(found["causes"]) <= 25
+    titles = {cause["title"]: cause for cause in found["causes"]}
+    assert len(titles["message changed: nothing -> 'field'"]["differences"]) > 100
+    assert len(titles["newly crashes: Non Recurring Timers (Holidaytimers)"]["operations"]) == 5
+    text = terminal_text(found)
+    assert len(text.splitlines()) < 80
+    assert "and 20 more" in text
+
+
+def test_many_causes_are_cut_on_a_terminal_and_nowhere_else(comparison):
+    data = describe_comparison(comparison)
+    more = len(data["causes"]) - 20
+    assert more > 0
+    assert f"and {more} more causes: --report DIR" in terminal_text(data)
+    assert "more causes" not in comparison_text(data)
+
+
+@pytest.mark.parametrize(("before", "after", "title"), [
+    ("refused: The pkey must be an integer.", "refused: The pkey field must be an integer.", "nothing -> 'field'"),
+    ("refused: The pkey may not exceed 9.", "refused: The pkey must not exceed 10.", "'may' -> 'must'"),
+    ("refused: The pkey is no. The pkey is bad.; refused: The pkey is bad.",
+     "refused: The pkey is no. The pkey is worse.; refused: The pkey is worse.", "'bad.' -> 'worse.'")])
+def test_messages_are_joined_by_the_words_that_changed(before, after, title):
+    found = [Difference("message changed", f"POST /{name}", "pkey", before, after) for name in ("agents", "tenants")]
+    assert [cause.title for cause in difference_causes(found)] == [f"message changed: {title}"]
 
 
 # clients

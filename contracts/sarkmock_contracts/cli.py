@@ -234,8 +234,8 @@ def compare(before: str, after: str, fail_on: str, clients: Path | None, slower:
 
     BEFORE and AFTER are baseline files or names of profiles. AFTER may also be the URL of a target that is recorded on
     the spot, with as many values as BEFORE has and with what you allow now. Every difference is breaking, risky or
-    compatible for clients, with the reason. What was tested in only one of the two is listed apart: it is neither gone
-    nor fixed.
+    compatible for clients, with the reason. Differences with one cause are shown as one, the worst first; --json and
+    --report list each. What was tested in only one of the two is listed apart: it is neither gone nor fixed.
 
     Exit code 0: no difference of the level of --fail-on. 1: there is one. 2: they could not be compared.
 
@@ -248,7 +248,7 @@ def compare(before: str, after: str, fail_on: str, clients: Path | None, slower:
         sarkmock compare before.sark after.sark --json | jq '.differences[] | select(.level == "breaking")'
     """
     from .baselines import commands
-    from .baselines.report import comparison_text, describe_comparison
+    from .baselines.report import describe_comparison, terminal_text
     from .reports.data import as_json as json_text
 
     one, other, troubles = commands.sides(before, after, lambda: wish_for(after, values, rate=values["rate"]))
@@ -256,7 +256,7 @@ def compare(before: str, after: str, fail_on: str, clients: Path | None, slower:
     data = describe_comparison(comparison, str(clients) if clients else None)
     if report is not None:
         commands.write_reports(data, report)
-    click.echo(json_text(data) if as_json else comparison_text(data), nl=False)
+    click.echo(json_text(data) if as_json else terminal_text(data), nl=False)
     report_residue(troubles)
     return 1 if troubles or commands.fails(comparison, fail_on, clients is not None) else 0
 

@@ -1,4 +1,7 @@
-"""A comparison as plain data, which is its JSON form, and as text and Markdown. Secrets are taken out here."""
+"""A comparison as plain data, which is its JSON form, and as text, Markdown and HTML. Secrets are taken out here.
+
+The JSON form lists every difference; the others fold those that have one cause.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,20 @@ from pathlib import Path
 
 from sarkmock.suite_api import harmless, redacted
 
+from ..judge.causes import SHOWN, unique
+from ..reports.console import listed_names
 from ..reports.data import Data
 from ..reports.html import render_page
 from ..reports.markdown import cell
 from .comparing import Comparison
+from .difference_causes import DifferenceCause, as_text, difference_causes
 from .facts import BOX
 from .files import Baseline
-from .severity import DIFFERENCE_LEVELS, Difference, Unreached
+from .severity import BREAKING, DIFFERENCE_LEVELS, RISKY, Difference, Unreached
 
 COMPARE_FORMAT = "sarkmock-compare/1"
 COMPARE_TEMPLATE = Path(__file__).with_name("compare.html.j2")
-MOST_SHOWN = 100  # differences of a level in Markdown; a job summary has an end
+MOST_SHOWN = 100  # causes of a level in Markdown; a job summary has an end
 
 
 def describe_comparison(comparison: Comparison, clients: str | None = None) -> Data:
@@ -32,6 +38,7 @@ def describe_comparison(comparison: Comparison, clients: str | None = None) -> D
                     "client": sum(one.client for one in comparison.differences),
                     "unreached": len({one.op for one in comparison.unreached})},
         "notes": list(notes(comparison.before, comparison.after)),
+        "causes": [cause_data(one) for one in difference_causes(comparison.differences)],
         "differences": [difference(one) for one in comparison.differences],
         "unreached": [unreached_data(one) for one in comparison.unreached],
     }
@@ -47,6 +54,14 @@ def difference(one: Difference) -> Data:
     return {"id": one.id, "kind": one.kind, "level": one.level, "operation": one.op, "of": one.of,
             "before": one.before, "after": one.after, "reason": one.reason, "examples": list(one.examples),
             "client": one.client}
+
+
+def cause_data(cause: DifferenceCause) -> Data:
+    first = cause.differences[0]
+    return {"title": cause.title, "kind": first.kind, "level": first.level, "reason": first.reason,
+            "client": first.client, "operations": unique(one.op for one in cause.differences),
+            "of": unique(one.of for one in cause.differences),
+            "differences": [one.id for one in cause.differences]}
 
 
 def unreached_data(one: Unreached) -> Data:
@@ -67,15 +82,25 @@ def notes(before: Baseline, after: Baseline) -> Iterator[str]:
 # sections: what breaks the client first, then the rest by level
 
 
-def difference_sections(data: Data) -> list[tuple[str, list[Data]]]:
-    """Titles and differences, in the order of a report."""
-    found = data["differences"]
-    mine = [one for one in found if one["client"] and one["level"] in DIFFERENCE_LEVELS[:2]]
-    first = [(f"This {verb} YOUR client", [one for one in mine if one["level"] == level])
-             for level, verb in zip(DIFFERENCE_LEVELS, ("breaks", "may break"), strict=False)]
-    rest = [(level.capitalize(), [one for one in found if one["level"] == level and one not in mine])
-            for level in DIFFERENCE_LEVELS]
-    return [(title, members) for title, members in (*first, *rest) if members]
+def cause_sections(data: Data) -> list[tuple[str, list[Data]]]:
+    """Titles and causes, in the order of a report."""
+    sections: dict[str, list[Data]] = {}
+    for cause in data["causes"]:
+        sections.setdefault(section_title(cause), []).append(cause)
+    return list(sections.items())
+
+
+def section_title(cause: Data) -> str:
+    verbs = {BREAKING: "breaks", RISKY: "may break"}
+    if cause["client"] and cause["level"] in verbs:
+        return f"This {verbs[cause['level']]} YOUR client"
+    return str(cause["level"]).capitalize()
+
+
+def members_of(cause: Data, data: Data) -> list[Data]:
+    """The differences of a cause."""
+    ids = set(cause["differences"])
+    return [one for one in data["differences"] if one["id"] in ids]
 
 
 def headline(data: Data) -> str:
@@ -90,40 +115,68 @@ def difference_name(one: Data) -> str:
 
 def before_and_after(one: Data) -> str:
     """Before and after for people; nothing where the kind says it all."""
-    words = [", ".join(value) if isinstance(value, list) else "nothing" if value is None else str(value)
-             for value in (one["before"], one["after"])]
-    return "" if one["before"] is None and one["after"] is None else f"{words[0]} -> {words[1]}"
+    if one["before"] is None and one["after"] is None:
+        return ""
+    return f"{as_text(one['before'])} -> {as_text(one['after'])}"
 
 
-def comparison_text(data: Data) -> str:
-    """For a terminal."""
-    return "\n".join(_text(data)) + "\n"
+def comparison_text(data: Data, shown: int | None = None) -> str:
+    """The causes as text; `shown` of them with some of their operations, or all."""
+    return "\n".join(_text(data, shown)) + "\n"
 
 
-def _text(data: Data) -> Iterator[str]:
+def terminal_text(data: Data) -> str:
+    """The first causes, for a terminal."""
+    return comparison_text(data, SHOWN)
+
+
+def _text(data: Data, shown: int | None) -> Iterator[str]:
     for name in ("before", "after"):
         one = data[name]
         yield f"{name:7} {one['name'] or one['target']} ({one['target']}, {one['recorded'] or 'in this process'})"
     yield from (f"note    {note}" for note in data["notes"])
     yield f"result  {headline(data)}"
-    for title, members in difference_sections(data):
+    first = data["causes"][:shown]
+    for title, causes in cause_sections({**data, "causes": first}):
         yield from ("", title.upper())
-        for one in members:
-            of = f" {one['of']}" if one["of"] else ""
-            yield f"  {difference_name(one)}: {one['kind']}:{of}" if of else f"  {difference_name(one)}: {one['kind']}"
-            yield from (f"      {line}" for line in (before_and_after(one), one["reason"]) if line)
+        for cause in causes:
+            yield from cause_text(cause, members_of(cause, data), shown is None)
+    if len(first) < len(data["causes"]):
+        yield from ("", f"and {len(data['causes']) - len(first)} more causes: --report DIR writes all of them")
     if data["unreached"]:
         yield from ("", "NOT REACHED in one of the two, so neither gone nor fixed")
-        yield from (f"  {line}" for line in unreached_lines(data))
+        yield from (f"  {line}" for line in unreached_lines(data, shown is None))
 
 
-def unreached_lines(data: Data) -> Iterator[str]:
-    """One line for each operation and reason."""
-    found: dict[tuple[str, str, str], list[str]] = {}
+def cause_text(cause: Data, members: list[Data], whole: bool) -> Iterator[str]:
+    """A cause and the differences that it explains; a single difference speaks for itself."""
+    first = members[0]
+    if len(members) == 1:
+        yield f"  {difference_name(first)}: {first['kind']}{': ' if first['of'] else ''}{first['of']}"
+    else:
+        yield f"  {cause['title']} ({len(members)} differences)"
+        yield f"      in {names(cause['operations'], whole)}"
+    if len(members) > 1 and len(cause["of"]) > 1:
+        yield f"      of {names(cause['of'], whole)}"
+    example = before_and_after(first)
+    if example and (len(members) == 1 or example not in cause["title"]):
+        yield f"      {example}"
+    yield f"      {cause['reason']}"
+
+
+def names(texts: list[str], whole: bool) -> str:
+    return ", ".join(texts) if whole else listed_names(texts)
+
+
+def unreached_lines(data: Data, whole: bool = True) -> Iterator[str]:
+    """One line for each reason."""
+    found: dict[tuple[str, str], dict[str, list[str]]] = {}
     for one in data["unreached"]:
-        found.setdefault((one["operation"], one["before"], one["after"]), []).append(one["part"])
-    for (operation, before, after), parts in found.items():
-        yield f"{operation}: {', '.join(parts)}: before: {before}; after: {after}"
+        operations = found.setdefault((one["before"], one["after"]), {})
+        operations.setdefault(one["operation"], []).append(one["part"])
+    for (before, after), operations in found.items():
+        texts = [f"{operation} ({', '.join(parts)})" for operation, parts in operations.items()]
+        yield f"before: {before}; after: {after}: {names(texts, whole)}"
 
 
 # Markdown
@@ -140,14 +193,17 @@ def _markdown(data: Data) -> Iterator[str]:
         yield cell(f"- {name}: `{one['name'] or one['target']}` ({one['target']}, "
                    f"{one['recorded'] or 'in this process'})")
     yield from (f"- {cell(note)}" for note in data["notes"])
-    for title, members in difference_sections(data):
+    for title, causes in cause_sections(data):
         yield from ("", f"### {title}", "")
-        yield from ("| operation | what | of | change | why |", "| --- | --- | --- | --- | --- |")
-        for one in members[:MOST_SHOWN]:
-            cells = (f"`{difference_name(one)}`", one["kind"], one["of"], before_and_after(one), one["reason"])
+        yield from ("| what | differences | operations | of | change | why |", "| --- | --: | --- | --- | --- | --- |")
+        for cause in causes[:MOST_SHOWN]:
+            members = members_of(cause, data)
+            what = cause["title"] if len(members) > 1 else cause["kind"]
+            cells = (what, str(len(members)), listed_names(cause["operations"]), listed_names(cause["of"]),
+                     before_and_after(members[0]), cause["reason"])
             yield f"| {' | '.join(map(cell, cells))} |"
-        if len(members) > MOST_SHOWN:
-            yield from ("", f"... and {len(members) - MOST_SHOWN} more.")
+        if len(causes) > MOST_SHOWN:
+            yield from ("", f"... and {len(causes) - MOST_SHOWN} more.")
     if data["unreached"]:
         yield from ("", "<details><summary>Not reached in one of the two: neither gone nor fixed</summary>", "")
         yield from (f"- {cell(line)}" for line in unreached_lines(data))
@@ -163,6 +219,6 @@ def by_kind(data: Data) -> list[tuple[str, int]]:
 
 
 def comparison_html(data: Data) -> str:
-    return render_page(COMPARE_TEMPLATE, {"change": before_and_after, "name_of": difference_name}, data=data,
-                       sections=difference_sections(data),
-                       headline=headline(data), kinds=by_kind(data), unreached=list(unreached_lines(data)))
+    filters = {"change": before_and_after, "name_of": difference_name, "members": lambda cause: members_of(cause, data)}
+    return render_page(COMPARE_TEMPLATE, filters, data=data, sections=cause_sections(data), headline=headline(data),
+                       kinds=by_kind(data), unreached=list(unreached_lines(data)))

@@ -1,16 +1,17 @@
 """One cause, many findings: which findings have something in common, so that they are reported as one. Sends nothing.
 
-Every finding has features: the change of a message's template, the text of an exception, a field of an error's body, a
-variable. The feature that most findings share is the first cause; the rest is grouped again.
+Every finding has features: the change of a message's template, the text of an exception, a field of an error's body,
+a variable. The feature that most findings share is the first cause; the rest is grouped again. `grouped` does the same
+for the differences of a comparison.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sarkmock.suite_api import display
 
@@ -22,6 +23,7 @@ OF_ANSWER = {"status", "schema", "body", "content-type", "header"}
 OF_VARIABLE = {"rules", "messages", "crash", "stored", "default", "unasked", "query", "form"}
 QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, order=True)
@@ -62,17 +64,21 @@ def unique(texts: Iterable[str]) -> list[str]:
 
 def causes_of(findings: Sequence[Finding]) -> list[Cause]:
     """All causes; every finding belongs to one."""
-    features = {id(finding): list(dict.fromkeys(features_of(finding))) for finding in findings}
-    left = list(findings)
-    found: list[Cause] = []
+    return [Cause(feature, tuple(members)) for feature, members in grouped(findings, features_of)]
+
+
+def grouped(items: Sequence[T], features_of: Callable[[T], Iterable[Feature]]) -> list[tuple[Feature, list[T]]]:
+    """Groups of items that share a feature, the largest first; every item has a feature and is in one group."""
+    features = {id(item): list(dict.fromkeys(features_of(item))) for item in items}
+    left = list(items)
+    groups: list[tuple[Feature, list[T]]] = []
     while left:
-        counts = Counter(feature for finding in left for feature in features[id(finding)])
-        rank = {feature: number for finding in left for number, feature in enumerate(features[id(finding)])}
+        counts = Counter(feature for item in left for feature in features[id(item)])
+        rank = {feature: number for item in left for number, feature in enumerate(features[id(item)])}
         best = max(counts, key=lambda feature: (counts[feature], -rank[feature]))
-        members = [finding for finding in left if best in features[id(finding)]]
-        found.append(Cause(best, tuple(members)))
-        left = [finding for finding in left if best not in features[id(finding)]]
-    return found
+        groups.append((best, [item for item in left if best in features[id(item)]]))
+        left = [item for item in left if best not in features[id(item)]]
+    return groups
 
 
 def features_of(finding: Finding) -> Iterator[Feature]:

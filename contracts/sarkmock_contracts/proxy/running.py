@@ -122,12 +122,12 @@ class Judging:
         if self._clients is not None:
             self._clients.save()
         watched, options = self.watched, self.watched.options
-        for count, why in ((self.listener.missed, "exchanges, which were too many, too large or broken off"),
-                           (watched.skipped, "answers, which are not the API's, or are pages for browsers")):
+        for count, why in ((self.listener.missed, "too many at once, too large or broken off"),
+                           (watched.skipped, "not the API's, or pages for browsers")):
             if count:
-                watched.gaps.unavailable.add(f"{count} {why}")
+                watched.gaps.unavailable.add(f"{why}: {count} exchanges")
         outcome = watched.outcome()
-        write_report(watched, outcome)
+        write_report(watched, outcome, whole=False)
         watched.close()
         if options.report:
             write_files(watched, outcome, Path(options.report))

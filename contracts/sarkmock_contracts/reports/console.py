@@ -21,10 +21,11 @@ NAMED_CAUSES = 8  # names of a cause
 STYLES = {"breaks": "bold red", "surprises": "yellow", "cosmetic": "dim"}
 
 
-def write_report(run: Run, outcome: Outcome | None = None, console: Console | None = None) -> None:
-    """Tables on a terminal, plain columns elsewhere."""
+def write_report(run: Run, outcome: Outcome | None = None, console: Console | None = None,
+                 whole: bool = True) -> None:
+    """Tables on a terminal, plain columns elsewhere; not `whole`: without sections of which nothing was answered."""
     console, outcome = console or Console(), outcome or run.outcome()
-    console.print(coverage_table(run, plain=not console.is_terminal))
+    console.print(coverage_table(run, plain=not console.is_terminal, whole=whole))
     for line in (*failure_lines(run, outcome), *listed_lines(outcome), *accepted_lines(outcome)):
         console.print(line, soft_wrap=True)
     for reason in sorted(run.gaps.unavailable):
@@ -32,13 +33,14 @@ def write_report(run: Run, outcome: Outcome | None = None, console: Console | No
     console.print(closing_line(run, outcome), soft_wrap=True)
 
 
-def coverage_table(run: Run, plain: bool) -> Table:
+def coverage_table(run: Run, plain: bool, whole: bool) -> Table:
     """Operations and rules by section of the page."""
     table = Table(box=None if plain else box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("section", "operations", "rules", "accepted", "refused", "findings"):
         table.add_column(heading, justify="left" if heading == "section" else "right")
     chosen = run.chosen()
-    for section in dict.fromkeys(operation.section for operation in chosen):
+    for section in dict.fromkeys(operation.section for operation in chosen
+                                 if whole or run.coverage.answered(operation)):
         table.add_row(*coverage_row(run, section, [operation for operation in chosen if operation.section == section]))
     if not plain:
         table.add_section()
@@ -154,7 +156,8 @@ def closing_line(run: Run, outcome: Outcome) -> Text:
     counts = {status: len(outcome.of(status)) for status in ("known", "accepted")}
     counts["fixed"] = len(outcome.deviations("fixed"))
     found = (f"{len(outcome.failures)} findings" if outcome.failures else
-             "no findings so far" if run.gaps.ending or run.gaps.untested else "conforming")
+             "no findings so far" if run.gaps.ending or run.gaps.untested else
+             "conforming" if run.target.requests else "nothing to judge")
     found += f", {len(run.residue)} things not as before" if run.residue else ""
     untested = [f"{len(run.gaps.untested)} cases untested"] if run.gaps.untested else []
     ending = [run.gaps.ending] if run.gaps.ending else []

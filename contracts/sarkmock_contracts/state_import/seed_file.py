@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from textwrap import shorten
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -16,6 +17,8 @@ from sarkmock.suite_api import Seed, printable, write_whole
 from ..client.transports import Access
 from ..errors import CannotRun
 from . import importing
+
+NOTE_WIDTH = 100  # columns
 
 
 def import_to_file(url: str, access: Access, rate: str, wanted: importing.Wanted, output: Path | None) -> None:
@@ -31,8 +34,9 @@ def import_to_file(url: str, access: Access, rate: str, wanted: importing.Wanted
             write_whole(output, text.encode(), private=wanted.secrets)
         except OSError as error:
             raise CannotRun(f"{output}: {error.strerror}") from None
-    for line in reader.notes:
-        console.print(printable(f"not read: {line}"))
+    for line in reader.notes:  # a file has them whole
+        console.print(shorten(printable(f"not read: {line}"), NOTE_WIDTH, placeholder=" ...") if output
+                      else printable(f"not read: {line}"))
     console.print(import_summary(seed, reader.profile, output))
 
 
