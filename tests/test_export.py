@@ -197,14 +197,15 @@ def upload_of(seed: Seed, field: str) -> bytes:
 class OnExamples:
     """A mock with the seed `examples`, and what it answered with an error."""
 
-    def __init__(self, profile: str = "documented") -> None:
+    def __init__(self, profile: str = "documented", token: str | None = None) -> None:
         self.seed = load_seed("examples", load(profile))
-        self.engine = Engine(load(profile), State(self.seed, now=1_750_000_000))
+        self.engine = Engine(load(profile), State(self.seed, now=1_750_000_000, token=token))
+        self.headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.failed: list[str] = []
         self.sent = 0
 
     def send(self, method: str, path: str, body: str = "", upload: str | None = None) -> Any:
-        headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        headers = {"Accept": "application/json", "Content-Type": "application/json", **self.headers}
         content = body.encode()
         if upload:
             headers["Content-Type"] = "multipart/form-data; boundary=part"
@@ -246,6 +247,14 @@ def test_every_request_of_the_http_file_succeeds_on_the_seed_examples() -> None:
         mock.send(method, path, body, fields.get(path) if method == "POST" else None)
     assert mock.failed == []
     assert mock.sent == len(of_hazard("documented", "read", "write"))
+
+
+def test_no_exported_request_but_the_last_ends_the_token() -> None:
+    mock = OnExamples("L11", token="1|0123456789abcdefghij")
+    for request in http_requests(exported("http", "L11")):
+        mock.send(*request)
+    assert mock.sent == len(of_hazard("L11", "read", "write"))
+    assert [line.split(":")[0] for line in mock.failed if "Unauth" in line] == []
 
 
 @pytest.mark.parametrize("hazards", ["read write", "read write operational disruptive"])

@@ -31,12 +31,14 @@ def test_there_are_two_commands_and_ci_runs_the_second():
     assert COMMANDS[1] in (ROOT / ".ci" / "run").read_text().splitlines()
 
 
-def test_tox_runs_the_linters_the_suite_and_the_tests():
-    assert TOX["tox"]["env_list"] == "lint, contracts, tests"
-    commands = {name: TOX[f"testenv:{name}"]["commands"] for name in ("lint", "contracts", "tests")}
+def test_tox_runs_the_linters_the_suite_the_documentation_and_the_tests():
+    assert TOX["tox"]["env_list"] == "lint, contracts, docs, tests"
+    commands = {name: TOX[f"testenv:{name}"]["commands"] for name in ("lint", "contracts", "docs", "tests")}
     assert "ruff check" in commands["lint"]
     assert "mypy" in commands["lint"]
     assert commands["contracts"].startswith("sarkmock check")
+    assert "sphinx-build -q -W" in commands["docs"]
+    assert "pytest tests/docs/checks.py" in commands["docs"]
     assert commands["tests"].startswith("pytest tests")
 
 

@@ -15,6 +15,7 @@ JSON, MULTIPART = "application/json", "multipart/form-data"
 # What a whole collection may send when it is run: the rest needs a decision first.
 HARMLESS = ("read", "write")
 NOTHING_MADE = "none-was-made"
+ENDS_A_TOKEN = ("logout", "login")
 FILE_NAMES = {"uploadzip": "sarkbak.1717236000.zip", "uploadsnap": "sark.db.1717236000.zip",
               "greeting": "usergreeting1001.wav"}
 
@@ -114,9 +115,10 @@ class Exported:
 
 
 def exported(document: Document) -> list[Exported]:
-    """Every operation in an order in which each succeeds: the document's, but for two.
+    """Every operation in an order in which each succeeds: the document's, with three exceptions.
 
-    A row is shown after it is created, and deleted after everything below it.
+    A row is shown after it is created, and deleted after everything below it. What ends the caller's token comes last:
+    logging out, and logging in, which ends a user's earlier tokens.
     """
     found = compile_document(document)
     places = {one.id: (place, 0) for place, one in enumerate(found)}
@@ -125,6 +127,8 @@ def exported(document: Document) -> list[Exported]:
                   if (one.method == "GET" and one.parameters and other.method == "POST" and other.path == one.path)
                   or (one.method == "DELETE" and other.path.startswith(f"{one.path}/"))]
         places[one.id] = max([places[one.id], *((place, 1) for place in before)])
+        if one.action in ENDS_A_TOKEN:
+            places[one.id] = len(found), ENDS_A_TOKEN.index(one.action)
     return [Exported(one, document) for one in sorted(found, key=lambda one: places[one.id])]
 
 
