@@ -126,3 +126,21 @@ def test_the_variable_is_that_of_the_command_line(access: Access, variable: str)
     caution = replace(suite.options.caution, access=access)
     suite.options = replace(suite.options, url="https://pbx.example/api", caution=caution)
     assert token_variable(suite) == variable
+
+
+@pytest.mark.parametrize(("headers", "shown"), [
+    (("Authorization: Bearer 1|abc",), ['"Authorization: Bearer $TOKEN"']),
+    (("Authorization: Basic dXNlcjpzZWNyZXQ=",), ['"Authorization: Basic $TOKEN"']),
+    (("authorization: secret",), ['"authorization: $TOKEN"']),
+    (("X-Api-Key: secret", "Via.x: a"), ['"X-Api-Key: $HEADER_X_API_KEY"', '"Via.x: $HEADER_VIA_X"'])])
+def test_scripts_send_the_headers_of_the_command_line(headers: tuple[str, ...], shown: list[str]) -> None:
+    suite = suite_of("documented", "documented")
+    sent = suite.send(with_json("POST", "/tenants", {"pkey": "acme"}))
+    suite.report("tenants.create", Problem("rules", "description", "accepted", "text"), sent)
+    caution = replace(suite.options.caution, access=Access(headers=headers))
+    suite.options = replace(suite.options, url="https://pbx.example/api", caution=caution)
+    found, = suite.findings
+    line = script(suite, found)[-1]
+    assert [f"-H {one}" in line for one in shown] == [True] * len(shown), line
+    assert "secret" not in line
+    assert "dXN" not in line

@@ -5,24 +5,27 @@ from __future__ import annotations
 import json
 import random
 import signal
+import subprocess
 from itertools import islice
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sarkmock_contracts.client.bodies import request_for
-from sarkmock_contracts.client.http import Exchange, Request
+from sarkmock_contracts.client.http import Exchange, Request, Response
 from sarkmock_contracts.client.transports import Access, InProcess, SignedIn
 from sarkmock_contracts.errors import Unanswered
 from sarkmock_contracts.proxy.beside import open_shadow, shadow_lines, write_shadow
+from sarkmock_contracts.proxy.differing import differences
 from sarkmock_contracts.proxy.listener import exchange_of
 from sarkmock_contracts.proxy.shadow import Shadow
+from sarkmock_contracts.spec.contract import contract_of
 
 from sarkmock import Engine, SarkMock, Seed, State
 from sarkmock.suite_api import api_application, load, profiles
 from tests.mutations import draw, mutated
 from tests.proxied import Wire, proxied
-from tests.serving import proxying, serving
+from tests.serving import COMMAND, proxying, serving
 from tests.test_proxy import recorded
 from tests.test_proxy_judged import judged
 
@@ -189,6 +192,57 @@ def test_the_shadow_begins_in_the_state_of_the_box_and_is_reported(tmp_path):
     assert cause["curl"].startswith(f"curl -sk --path-as-is -X PUT {mock.url}/tenants/old ")
     assert report["answers"]["same"] == 1
     assert "The localarea must be an integer." in (tmp_path / "shadow.txt").read_text()
+
+
+@pytest.mark.parametrize("how", ["login", "header"])
+def test_the_proxy_reads_a_box_by_its_own_credentials(how, tmp_path, monkeypatch):
+    user = {"name": "Boss", "email": "boss@example.com", "password": "Zq-9-xyzzy", "role": "isAdmin"}
+    with SarkMock(profile="L11", tls=False) as box:
+        session = box.session()
+        assert session.post(box.url + "/auth/register", json=user, headers=box.headers).status_code == 201
+        monkeypatch.setenv("BOSS_PASSWORD", user["password"])
+        options = {"login": ["--login", user["email"], "--password-env", "BOSS_PASSWORD"],
+                   "header": ["--header", f"Authorization: {box.headers['Authorization']}"]}[how]
+        with proxying(box.url, "--http", "--profile", "L11", "--shadow", "L10", "--report", str(tmp_path),
+                      *options) as proxy:
+            assert session.get(f"{proxy.url}/tenants", headers=box.headers).status_code == 200
+            assert session.get(f"{proxy.url}/tenants").status_code == 404  # as clients without a token see it
+            assert proxy.stop(signal.SIGTERM)[0] == 0
+            said = proxy.process.stdout.read() + "".join(proxy.errors)
+        calls = [entry.path for entry in box.requests]
+        assert calls.count("/api/auth/login") == calls.count("/api/auth/logout") == (how == "login")
+        assert "As L10 would have answered" in said
+        kept = said + "".join(file.read_text() for file in tmp_path.iterdir())
+        assert user["password"] not in kept
+        assert box.headers["Authorization"].removeprefix("Bearer ") not in kept
+
+
+@pytest.mark.parametrize("option", [["--login", "a@b.c"], ["--header", "X: y"]])
+def test_credentials_of_a_proxy_that_reads_nothing_are_a_mistake(option):
+    ended = subprocess.run([*COMMAND, "proxy", "https://pbx.example/api", *option], capture_output=True, text=True,
+                           timeout=60, check=False)
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert f"{option[0]} goes with --shadow" in ended.stderr
+
+
+@pytest.mark.parametrize(("other", "told"), [
+    ("shipped", set()), ("L10", {("header changed", "Access-Control-Allow-Origin"), ("header gone", "Vary")})])
+def test_header_fields_are_compared(other, told):
+    box = Box(load("shipped"), load(other))
+    request = Request("GET", "/tenants", headers=(("Accept", "application/json"), ("Origin", "https://page.example")))
+    box.shadow.hear(Exchange(request, box.wire.send(request)))
+    assert {(kind, of) for kind, _, of in box.told() if "header" in kind} == told
+
+
+@pytest.mark.parametrize(("before", "after", "told"), [
+    (("Location", "https://a/b"), ("Location", "https://c/b"), []),
+    (("Location", "https://a/b"), ("location", "https://a/d"), [("header changed", "Location")]),
+    (("Allow", "GET"), ("Cache-Control", "x"), [("header gone", "Allow"), ("header appeared", "Cache-Control")]),
+    (("Date", "x"), ("Server", "y"), [])])
+def test_which_header_fields_count(before, after, told):
+    one, other = (Response(200, (pair, ("Content-Type", "application/json")), b"{}") for pair in (before, after))
+    found = differences("GET /x", contract_of("documented"), None, one, other)
+    assert [(difference.kind, difference.of) for difference in found] == told
 
 
 def test_the_command_has_a_shadow(tmp_path):

@@ -8,17 +8,17 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from urllib.parse import unquote
 
-from .http import Exchange, Request, header
+from .http import Exchange, Request
 
 _PLAIN_CONTROL = {"\n": r"\n", "\t": r"\t", "\r": r"\r"}
 _VALUE = r"""s/.*"{}": *"\{{0,1\}}\([^",}}]*\).*/\1/p"""
 
 
-def with_token(request: Request, line: str, variable: str) -> str:
-    """The line with the run's token, which a shell variable holds; as it is without one, and with a token in it."""
-    if not variable or header(request.headers, "Authorization") is not None:
-        return line
-    return line.replace("curl -sk ", f'curl -sk -H "Authorization: Bearer ${variable}" ', 1)
+def with_headers(request: Request, line: str, headers: Mapping[str, str]) -> str:
+    """The line with the headers of the run, whose values shell variables hold; those of the request itself stay."""
+    own = {name.lower() for name, _ in request.headers}
+    added = "".join(f'-H "{name}: {value}" ' for name, value in headers.items() if name.lower() not in own)
+    return line.replace("curl -sk ", f"curl -sk {added}", 1)
 
 
 def curl_script(url: str, exchanges: Sequence[Exchange], clean: Callable[[Request, str], str]) -> list[str]:

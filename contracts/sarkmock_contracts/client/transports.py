@@ -151,6 +151,11 @@ class Access:
         names = (line.partition(":")[0] for line in self.headers)
         return next((f"--header {name}" for name in names if name.lower() == "authorization"), "")
 
+    def in_shell(self, token: str) -> dict[str, str]:
+        """The headers of every request, for a script: what they hold is in variables, credentials in `token`."""
+        found = {name: _in_shell(name, value, token) for name, value in map(_header, self.headers)}
+        return found if self.token_env is None else {**found, "Authorization": f"Bearer ${token}"}
+
     def sent(self) -> dict[str, str]:
         """The headers that go with every request, and stand in no report."""
         found = dict(map(_header, self.headers))
@@ -167,6 +172,14 @@ def _header(line: str) -> tuple[str, str]:
     if not colon or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) or not value.strip().isprintable():
         raise CannotRun(f"--header {name!r}...: write 'Name: value'")
     return name, value.strip()
+
+
+def _in_shell(name: str, value: str, token: str) -> str:
+    """A header's value with a variable of the environment in the place of all but the scheme of a credential."""
+    if name.lower() not in ("authorization", "proxy-authorization"):
+        return f"$HEADER_{re.sub('[^A-Z0-9]', '_', name.upper())}"
+    scheme = re.match("[A-Za-z][A-Za-z0-9-]* +", value)
+    return f"{scheme[0] if scheme else ''}${token}"
 
 
 class OverHttp:

@@ -52,15 +52,16 @@ SECONDS = click.FloatRange(min=0, min_open=True)
               help="Put each request to a mock of this profile, too, which begins in the state of UPSTREAM, and tell "
                    "what it would have answered: a name, or the path of an overlay file.")
 @click.option("-v", "--verbose", is_flag=True, help="Log every request to stderr.")
-@takes("access")
+@takes("access", "login", "header")
 @runs
 def proxy(upstream: str, **values: Any) -> int:
     """Pass requests on to the API at UPSTREAM, and judge every answer as it comes.
 
     UPSTREAM ends in the base path of the API. Clients use the address that is printed instead of the box's, with the
     same tokens, and get its answers as they are. Only UPSTREAM is ever contacted, and it gets what clients send,
-    nothing else; --shadow also reads its state. Disruptive requests do not pass unless you allow them. A line tells
-    each finding when it is first met, and the page at /_mock/ shows them with the requests.
+    nothing else; --shadow also reads its state, with the token of --token-env, --login or --header. Disruptive
+    requests do not pass unless you allow them. A line tells each finding when it is first met, and the page at /_mock/
+    shows them with the requests.
 
     Exit code when stopped: 0 if all that passed conforms, 1 if it does not, 2 if the proxy could not run.
 

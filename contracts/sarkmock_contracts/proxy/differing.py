@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,12 @@ from ..spec.contract import Contract
 
 REFUSED = 422
 WHOLE = "the answer itself"
+# Header fields that clients act on, and those that only browsers do. Others are the web server's, or depend on time.
+HEADERS = ("Allow", "Location", "Content-Disposition", "Cache-Control", "Retry-After", "WWW-Authenticate",
+           "Accept-Ranges")
+OF_BROWSERS = ("Vary", *(f"Access-Control-{name}" for name in (
+    "Allow-Origin", "Allow-Methods", "Allow-Headers", "Allow-Credentials", "Expose-Headers", "Max-Age")))
+ORIGIN = re.compile("https?://[^/]*")
 # Kinds of differences in the status, with which nothing can be said of the rest of an answer.
 OF_STATUS = frozenset(("refusal status changed", "crash status changed", "newly crashes",
                        "no longer crashes", "now refused", "no longer refused", "crash instead of refusal",
@@ -23,10 +30,12 @@ OF_STATUS = frozenset(("refusal status changed", "crash status changed", "newly 
 
 
 def differences(op: str, contract: Contract, operation: Operation | None, before: Response,
-                after: Response) -> Iterator[Difference]:
-    """What the second answer has that the first has not, one difference for each thing."""
+                after: Response, *, browser: bool = False) -> Iterator[Difference]:
+    """What the second answer has that the first has not, one difference for each thing. ``browser``: to a page."""
     if before.status != after.status:
         yield of_status(op, before, after)
+    else:
+        yield from of_headers(op, before, after, HEADERS + OF_BROWSERS if browser else HEADERS)
     if before.ok and after.ok:
         yield from of_bodies(op, contract, operation, before, after)
     elif before.status != after.status:
@@ -47,6 +56,17 @@ def of_status(op: str, before: Response, after: Response) -> Difference:
         kind = ("crash status changed" if was >= 500 and now >= 500 else "no longer crashes" if was >= 500 else
                 "crash instead of refusal" if now >= 500 else "refusal status changed")
     return Difference(kind, op, ", ".join(after.refused), shown(before), shown(after))
+
+
+def of_headers(op: str, before: Response, after: Response, names: tuple[str, ...]) -> Iterator[Difference]:
+    """Header fields that are gone, appeared or changed; where a redirection leads counts without its host."""
+    for name in names:
+        was, now = (response.header(name) or "" for response in (before, after))
+        if name == "Location":
+            was, now = (ORIGIN.sub("", value) for value in (was, now))
+        if settle(name, was) != settle(name, now):
+            kind = "header gone" if not now else "header appeared" if not was else "header changed"
+            yield Difference(kind, op, name, was or None, now or None)
 
 
 def of_refusals(op: str, before: Any, after: Any) -> Iterator[Difference]:

@@ -6,7 +6,7 @@ import ssl
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from sarkmock.suite_api import (
     run_server,
 )
 
+from ..client import interrupts
 from ..client.http import Exchange
 from ..client.rate_limit import seconds_each
 from ..client.transports import Access
@@ -34,7 +35,7 @@ from ..judge.verdicts import Classified
 from ..plugin.verdict import read_accepted_of
 from ..reports import write_files
 from ..reports.console import write_report
-from ..run_options import RunOptions
+from ..run_options import RunOptions, signed_in
 from .beside import cause_line, open_shadow, shadow_lines, write_shadow
 from .clients_file import ClientsFile
 from .guard import TrafficGuard, permitted
@@ -49,10 +50,21 @@ SWITCHING = 1e-4  # seconds after which the judge's thread lets the server's go 
 
 def run_proxy(upstream: str, values: Mapping[str, Any]) -> int:
     """Exit code of a proxy that was stopped: 1 if what passed does not conform."""
+    for option in ("login", "header"):
+        if values[option] and not values["shadow"]:
+            raise CannotRun(f"--{option} goes with --shadow: a proxy sends nothing else of its own")
+    with signed_in(upstream, values) as signed:
+        return run_signed_in(upstream, signed)
+
+
+def run_signed_in(upstream: str, values: Mapping[str, Any]) -> int:
+    """The same, once the user of --login is logged in."""
+    interrupts.raise_if_stopped()
     begin_listening()
     options = RunOptions.of({**values, "url": upstream})
     access = options.caution.access
     base = access.check(upstream).path.rstrip("/")
+    options = replace(options, caution=replace(options.caution, access=replace(access, headers=(), token_env=None)))
     guard = TrafficGuard(base, permitted(values["read_only"], values["allow_disruptive"]))
     listening, pace, context = listening_of(values), pace_of(values), context_of(upstream, access)
     shadow = open_shadow(values["shadow"], upstream, access, values["rate"] or "auto", options.target_profile,

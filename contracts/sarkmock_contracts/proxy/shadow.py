@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from sarkmock.suite_api import Document, Operation, Seed
 
 from ..baselines.severity import DIFFERENCE_LEVELS, INFORMATIVE, Difference
-from ..client.http import Exchange, Headers, Request, Response
+from ..client.http import Exchange, Headers, Request, Response, header
 from ..client.rate_limit import is_away
 from ..errors import SuiteError
 from ..judge.causes import exception, template
@@ -94,7 +94,8 @@ class Shadow:
             if moved is None or (moved.method, moved.path) != (operation.method, operation.path):
                 kind = "operation moved" if moved else "operation gone"
                 return [Difference(kind, op, "", str(box.status), f"{moved.method} {moved.path}" if moved else None)]
-        return list(differences(op, self._own.leader.contract, operation, box, answer))
+        return list(differences(op, self._own.leader.contract, operation, box, answer,
+                                browser=header(request.headers, "Origin") is not None))
 
     def _follow(self) -> None:
         """Where the other version did not do what the box did, its state goes on from that of the box."""

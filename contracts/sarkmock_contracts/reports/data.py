@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
 from itertools import chain
+from types import MappingProxyType
 from typing import Any
 
 from sarkmock.suite_api import (
@@ -28,7 +29,7 @@ from sarkmock.suite_api import (
     source_of,
 )
 
-from ..client.curl import curl_line, curl_script, with_token
+from ..client.curl import curl_line, curl_script, with_headers
 from ..client.http import Exchange, Request
 from ..client.transports import LOGIN_TOKEN
 from ..judge.attribution import places
@@ -41,9 +42,9 @@ from ..run_options import RunOptions
 from ..spec.boundary_values import ARRAYS, NOTHING
 
 Data = dict[str, Any]
+TOKEN_VARIABLE = "TOKEN"  # as `sarkmock export curl` has it
 REPORT_FORMAT = "sarkmock-report/1"
 EXIT_CODES = {"passed": 0, "failed": 1, "stopped": 2}  # by the result of a run
-TOKEN_VARIABLE = "TOKEN"  # as `sarkmock export curl` has it
 SHOWN_STEPS = 12  # of a longer sequence, the last steps are shown
 
 
@@ -132,14 +133,14 @@ def finding(run: Run, judged: Classified) -> Data:
     operation = run.contract.by_id.get(found.identity.operation)
     place = next(places(run.contract, found), "")
     file, line = source_of(place)
-    variable = token_variable(run)
+    headers = headers_in_shell(run)
     return {
         "id": judged.id, **found.identity._asdict(), "section": operation.section if operation else "",
         "status": judged.status, "severity": judged.severity, "message": redacted(found.message), "count": found.count,
         "deviations": list(judged.deviations), "page_lines": list(page_lines(run.contract, found)),
         "place": {"pointer": place, "file": f"openapi/{file}", "line": line},
         "accepted": acceptance(judged),
-        "exchanges": [exchanged(run.target.url, one, variable) for one in found.evidence[-SHOWN_STEPS:]],
+        "exchanges": [exchanged(run.target.url, one, headers) for one in found.evidence[-SHOWN_STEPS:]],
         "script": script(run, found),
     }
 
@@ -155,9 +156,17 @@ def script(run: Run, found: Finding) -> list[str]:
     """Lines for bash that show a finding at a fresh target."""
     def clean(request: Request, line: str) -> str:
         shown = line if holds_test_values(run, request) else str(redacted(line))
-        return with_token(request, shown, token_variable(run))
+        return with_headers(request, shown, headers_in_shell(run))
 
     return curl_script(run.target.url, found.steps or found.evidence, clean)
+
+
+def headers_in_shell(run: Run) -> dict[str, str]:
+    """The headers of every request, as lines for a shell read them from the environment."""
+    variable = token_variable(run)
+    if run.options.url:
+        return run.options.caution.access.in_shell(variable)
+    return {"Authorization": f"Bearer ${variable}"} if variable else {}
 
 
 def token_variable(run: Run) -> str:
@@ -193,11 +202,11 @@ def table_values(run: Run, operation: Operation, field: str) -> set[str]:
     return {text for value in chain(*values) for text in (repr(value), repr(str(value)))}
 
 
-def exchanged(url: str, exchange: Exchange, variable: str = "") -> Data:
+def exchanged(url: str, exchange: Exchange, headers: Mapping[str, str] = MappingProxyType({})) -> Data:
     """A request and its answer as texts, and the line that repeats it."""
     request, response = exchange.request, exchange.response
     return {
-        "curl": with_token(request, str(redacted(curl_line(url, request))), variable),
+        "curl": with_headers(request, str(redacted(curl_line(url, request))), headers),
         "request": {"method": request.method, "target": redacted(request.target), "body": body_text(request.body),
                     "headers": [list(pair) for pair in redacted(request.headers)]},
         "response": {"status": response.status, "body": body_text(response.body),
