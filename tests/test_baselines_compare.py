@@ -284,6 +284,9 @@ def test_a_baseline_and_the_box_it_is_of(tmp_path):
         assert gone.returncode == 1
         assert "DELETE /trunks/{trunk}: operation gone" in gone.stdout
         assert sorted(path.name for path in tmp_path.iterdir()) == ["box.sark"]
+        short = sarkmock("compare", str(file), box.url, "--max-time", "0.01s", *options)
+        assert "not asked" in short.stdout
+        assert "0 breaking, 0 risky" in short.stdout
 
 
 def test_profiles_are_compared_without_a_target():

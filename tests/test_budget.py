@@ -309,3 +309,16 @@ def without_page(document):
         rules = variable["x-rules"]
         variable["x-rules"] = rules.replace(",Page", "").replace("Page,", "")
         assert variable["x-rules"] != rules
+
+
+def test_a_wait_that_outlasts_the_time_is_not_begun():
+    box = Box()
+    suite = box.suite()
+    waits = [30.0]
+    budget = Budget(suite.target.transport, None, 60, lambda: 0, lambda: 0, lambda: box.time.passed, lambda: waits[0])
+    budget.send(Request("GET", "/tenants"))
+    waits[0] = 61.0
+    with pytest.raises(Spent):
+        budget.send(Request("GET", "/tenants"))
+    with budget.removing():
+        budget.send(Request("DELETE", "/tenants/mine"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ import pytest
 import yaml
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from sarkmock_contracts.client.budget import parse_seconds
 from sarkmock_contracts.client.transports import Access, InProcess
 from sarkmock_contracts.state_import.anonymize import CONFIGURATION
-from sarkmock_contracts.state_import.importing import Wanted, guarded_reader, import_state, read_state
+from sarkmock_contracts.state_import.importing import TIME_IS_OVER, Wanted, guarded_reader, import_state, read_state
 
 from sarkmock import Engine, SarkMock, Seed, State, create_app, load_seed, profiles
 from sarkmock.http.engine import Request
@@ -274,3 +276,35 @@ def test_a_version_is_imported_with_the_columns_of_its_database(profile: str, ta
     key = row["pkey"]
     shown = next(found for found in copy.state.tables.rows(table) if found["pkey"] == key)
     assert {name: shown[name] for name in row} == row
+
+
+@pytest.mark.parametrize("slow", [{"faults": "latency=0.05"}, {"throttle": 15}], ids=["latency", "throttle"])
+def test_the_time_is_kept_and_the_rest_is_as_the_factory_has_it(slow: dict[str, Any]) -> None:
+    """A limit of the box that begins anew after the time is over is not waited for."""
+    tenants = [{"pkey": "default", "description": "Ours"}]
+    with SarkMock(profile="L10", seed={"tables": {"cluster": tenants}}, tls=False, **slow) as box:
+        began = time.monotonic()
+        wanted = Wanted(seconds=parse_seconds("0.9s"))
+        seed, reader = import_state(box.url, Access(), "auto", wanted, lambda *_: None)
+        assert time.monotonic() - began < 3
+    factory = load_seed("factory", load("L10"))
+    assert reader.notes.count(TIME_IS_OVER) == 1
+    assert seed.tables["globals"] == factory.tables["globals"]
+    assert [row["pkey"] for row in seed.tables["device"]] == [row["pkey"] for row in factory.tables["device"]]
+    assert len(box.requests) < 40
+
+
+def test_what_a_version_cannot_list_is_as_its_factory_has_it() -> None:
+    """L11 has no templates, and makes extensions from them."""
+    with SarkMock(profile="L11", tls=False) as box:
+        access = Access(headers=tuple(": ".join(pair) for pair in box.headers.items()))
+        seed, reader = import_state(box.url, access, "1000/s", Wanted(tables_only=True), lambda *_: None)
+    assert seed.tables["device"] == load_seed("factory", load("L11")).tables["device"]
+    assert "GET /templates answers 404" in reader.notes
+
+
+@pytest.mark.parametrize("keys", [["00", "0", "00"], ["1", "1", "0"], ["2", "0", "1"]])
+def test_rows_are_in_the_order_of_their_creation_also_if_two_have_one_key(keys: list[str]) -> None:
+    rows = [{"pkey": key, "conf": f"row {place}", "cluster": "default"} for place, key in enumerate(keys)]
+    copy, _ = imported(engine_of(Seed({"queue": rows}), "shipped"))
+    assert [row["pkey"] for row in copy.tables["queue"]] == keys

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import ssl
 import subprocess
 import sys
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import trustme
 from sarkmock_contracts.client.http import Request, Response
 from sarkmock_contracts.client.target import Target
-from sarkmock_contracts.client.transports import Access, OverHttp
+from sarkmock_contracts.client.transports import Access, Layer, OverHttp
 from sarkmock_contracts.errors import CannotRun
 from sarkmock_contracts.run import embedded
 from sarkmock_contracts.safety.fingerprint import fingerprint, telling_reads
@@ -35,7 +37,8 @@ def answering(routes, context=None, default=(404, "text/html", "<title>Not here<
         def do_GET(self):
             status, kind, body = routes.get(self.path, default)
             self.send_response(status)
-            self.send_header("Location" if status == 302 else "Content-Type", kind)
+            name = "WWW-Authenticate" if kind.startswith("Basic") else "Content-Type"
+            self.send_header("Location" if status == 302 else name, kind)
             self.send_header("Content-Length", str(len(body.encode())))
             self.end_headers()
             self.wfile.write(body.encode())
@@ -82,7 +85,8 @@ def said(url, **access):
 @pytest.mark.parametrize(("answer", "line"), [
     ((200, "text/html", LOGIN), "URL: /tenants answers a login page, titled 'Sign & in': the API is elsewhere, or"),
     ((302, "/login", ""), "a login page, "),
-    ((302, "https://elsewhere/api/tenants", ""), "URL: /tenants leads to https://elsewhere/api/tenants; name that"),
+    ((302, "https://else/api/tenants", ""), "URL: /tenants leads to https://else/api/tenants; use https://else/api as"),
+    ((302, "http://tenants.example/", ""), "URL: /tenants leads to http://tenants.example/"),
     ((401, "application/json", "{}"), "URL: /tenants answers 401: it wants a login or token, or does not let this"),
     ((403, "text/html", ""), "answers 403"),
     ((200, "text/html", "<title>It works!</title>"), "no SARK API: /tenants answers 200 text/html, titled 'It works!'"),
@@ -95,6 +99,15 @@ def said(url, **access):
 def test_an_answer_that_is_no_sarks_is_told(answer, line):
     with answering({"/api/tenants": answer}) as host:
         assert line in said(f"{host}/api")
+
+
+@pytest.mark.parametrize(("headers", "line"), [
+    ((), ": --header 'Authorization: Basic BASE64', where BASE64 encodes USER:PASSWORD"),
+    (("Authorization: Basic eDp5",), " and does not accept --header Authorization")])
+def test_a_web_server_that_asks_for_a_password_is_told(headers, line):
+    with answering({"/api/tenants": (401, 'Basic realm="PBX"', "")}) as host:
+        asks = "URL: /tenants answers 401: the web server asks for a user name and a password (PBX)"
+        assert said(f"{host}/api", headers=headers) == asks + line
 
 
 @pytest.mark.parametrize("base", ["", "/apii", "/tenants", "/sark"])
@@ -165,6 +178,19 @@ def test_every_profile_is_known_by_its_answers(profile):
     assert found.version == profile
     assert all(profile in fact.fits for fact in found.facts)
     assert target.requests == 1 + len(telling_reads()) <= 10
+
+
+@pytest.mark.parametrize("profile", ["L10", "L11"])
+def test_a_version_is_known_whose_debugging_is_off(profile):
+    class Plain(Layer):
+        def send(self, request: Request) -> Response:
+            found = self.inner.send(request)
+            if found.ok or not isinstance(found.json, dict):
+                return found
+            return replace(found, body=json.dumps({"message": found.json["message"]}).encode())
+
+    target = Target(Plain(embedded(profile)))
+    assert fingerprint(target, target.get(PROBE)).version == profile
 
 
 def test_a_server_of_the_mock_is_known_over_http():

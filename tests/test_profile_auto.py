@@ -1,4 +1,4 @@
-"""`check URL --profile auto`: the version that answers is found by few reads, and judges."""
+"""The profile `auto`: the version that answers is found by few reads, and judges; in other commands, too."""
 
 from __future__ import annotations
 
@@ -7,17 +7,24 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sarkmock_contracts.baselines import commands
+from sarkmock_contracts.baselines.comparing import compare_baselines
+from sarkmock_contracts.baselines.facts import Facts
+from sarkmock_contracts.baselines.files import Baseline, write_baseline
+from sarkmock_contracts.baselines.mocking import profile_baseline
 from sarkmock_contracts.client.transports import Access
 from sarkmock_contracts.errors import CannotRun
-from sarkmock_contracts.run import AUTO, NoWatcher, open_run
+from sarkmock_contracts.proxy.running import recognised_options
+from sarkmock_contracts.run import NoWatcher, open_run
 from sarkmock_contracts.run_options import RunOptions
-from sarkmock_contracts.safety.fingerprint import telling_reads
+from sarkmock_contracts.safety.fingerprint import AUTO, telling_reads
 from sarkmock_contracts.safety.guards import Caution
 
 from sarkmock import SarkMock
 from sarkmock.suite_api import profiles
 
 MOST = 10
+RECORDED = {"recorded": "2026-01-01T00:00:00Z", "seconds": 1, "requests": 1, "milliseconds": {}}
 STRANGE = """\
 overlay: 1.0.0
 info: {title: A version that nobody knows, version: "6.1", x-extends: L10, x-date: 2026-01-01}
@@ -131,3 +138,44 @@ def test_nothing_is_judged_before_the_version_is_known() -> None:
             run.get(path)
     assert run.outcome().deviations("known")
     assert [str(judged.finding) for judged in run.outcome().of("new")] == []
+
+
+# the same in compare, overlay and proxy
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A baseline of an L10 box."""
+    file = tmp_path_factory.mktemp("auto") / "box.sark"
+    found = profile_baseline("L10", Baseline("http://pbx/api", "quick", ("read",), None, Facts()))
+    write_baseline(replace(found, recorded=RECORDED), file)
+    return file
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_compare_finds_the_profile_of_the_other_side(recorded: Path, order: int) -> None:
+    names = [AUTO, str(recorded)][::order]
+    *both, _ = commands.sides(*names, lambda: pytest.fail("nothing is to be recorded"))
+    assert both[::order][0].name == "L10"
+    assert compare_baselines(*both).differences == []
+
+
+@pytest.mark.parametrize("names", [(AUTO, AUTO), (AUTO, "L10"), ("L10", AUTO)])
+def test_compare_needs_a_box_whose_version_it_is(names: tuple[str, str]) -> None:
+    with pytest.raises(CannotRun, match="auto is the version of a box"):
+        commands.sides(*names, lambda: pytest.fail("nothing is to be recorded"))
+
+
+@pytest.mark.parametrize(("profile", "nearest"), [(AUTO, "L10"), ("L10", "L10"), ("shipped", "shipped")])
+def test_an_overlay_begins_with_a_profile(recorded: Path, tmp_path: Path, profile: str, nearest: str) -> None:
+    first, *_ = commands.make_profile(recorded, tmp_path / "box.yaml", profile)
+    assert first.startswith(f"nearest to {nearest}: ")
+
+
+@pytest.mark.parametrize("profile", profiles())
+@pytest.mark.parametrize(("judging", "target"), [(AUTO, None), ("documented", AUTO)])
+def test_a_proxy_judges_by_the_version_of_its_upstream(profile: str, judging: str, target: str | None) -> None:
+    with SarkMock(profile=profile, tls=False) as box:
+        options = recognised_options(options_for(box, profile=judging, target_profile=target))
+        assert len(box.requests) <= MOST
+    assert (options.profile, options.target_profile) == (profile if judging == AUTO else judging, profile)

@@ -42,7 +42,7 @@ def test_its_overlay_answers_as_it_was_recorded(file: Path, hazards: tuple[str, 
     box = profile_baseline(file.parent.name, Baseline("", "quick", hazards, None, Facts()))
     began = time.monotonic()
     with Steps() as steps:
-        write_profile(profile_from(box, steps), profile)
+        write_profile(profile_from(box, tell=steps), profile)
     assert time.monotonic() - began < 60
     assert [str(difference) for difference in differences(file, NTH, str(profile))] == []
 

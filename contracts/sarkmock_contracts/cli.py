@@ -72,8 +72,10 @@ def tells_its_end(command: Command) -> Command:
     @wraps(command)
     def run(*arguments: Any, **values: Any) -> Any:
         try:
-            from .client import interrupts
-
+            try:
+                from .client import interrupts
+            except ModuleNotFoundError:
+                return command(*arguments, **values)  # it says which library is missing
             with interrupts.noted():
                 return command(*arguments, **values)
         except KeyboardInterrupt:
@@ -108,7 +110,7 @@ def confirmed(url: str | None, values: dict[str, Any]) -> dict[str, Any]:
 
 @click.command()
 @click.argument("url", required=False)
-@takes("check", "limits", "rate")
+@takes("check", "limits", "time", "rate")
 @click.option("-n", "processes", metavar="N", help="Number of processes, each with its own mock (auto: one for "
               "each core; default for the embedded mock).")
 @takes("safety", "access", "login", "header")
@@ -172,7 +174,7 @@ def cleanup(ledger: Path, rate: str, login: str | None, password_env: str | None
 @click.option("-o", "--output", type=FILE_PATH, required=True, metavar="FILE", help="File to write the baseline to.")
 @click.option("--depth", type=click.Choice(["quick", "usual", "full"]), default="usual", show_default=True,
               help="How many values are tried on every variable.")
-@takes("limits", "rate")
+@takes("limits", "time", "rate")
 @click.option("--force", is_flag=True, help="Replace an existing baseline.")
 @takes("safety", "access", "login", "header")
 @runs
@@ -225,7 +227,7 @@ def baseline(url: str, output: Path, depth: str, force: bool, plan: bool, **valu
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--report", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
               help="Write the comparison to this directory: JSON, text, Markdown and HTML.")
-@takes("rate", "safety", "access", "login", "header")
+@takes("rate", "time", "safety", "access", "login", "header")
 @runs
 @logs_in
 def compare(before: str, after: str, fail_on: str, clients: Path | None, slower: float, as_json: bool,
@@ -233,9 +235,10 @@ def compare(before: str, after: str, fail_on: str, clients: Path | None, slower:
     """Report the differences between two baselines, profiles, or a baseline and a target.
 
     BEFORE and AFTER are baseline files or names of profiles. AFTER may also be the URL of a target that is recorded on
-    the spot, with as many values as BEFORE has and with what you allow now. Every difference is breaking, risky or
-    compatible for clients, with the reason. Differences with one cause are shown as one, the worst first; --json and
-    --report list each. What was tested in only one of the two is listed apart: it is neither gone nor fixed.
+    the spot, with as many values as BEFORE has and with what you allow now. One of the two may be `auto`: the profile
+    that is nearest to the other. Every difference is breaking, risky or compatible for clients, with the reason.
+    Differences with one cause are shown as one, the worst first; --json and --report list each. What was tested in only
+    one of the two is listed apart: it is neither gone nor fixed.
 
     Exit code 0: no difference of the level of --fail-on. 1: there is one. 2: they could not be compared.
 
@@ -243,6 +246,7 @@ def compare(before: str, after: str, fail_on: str, clients: Path | None, slower:
     Examples:
         sarkmock compare before.sark after.sark
         sarkmock compare documented shipped         what another version changes, without any box
+        sarkmock compare auto box.sark              how a box differs from its version
         sarkmock compare before.sark https://pbx.example:44300/api --ca pbx.pem --allow-writes
         sarkmock compare before.sark after.sark --clients my-app.har --report upgrade
         sarkmock compare before.sark after.sark --json | jq '.differences[] | select(.level == "breaking")'
@@ -251,7 +255,8 @@ def compare(before: str, after: str, fail_on: str, clients: Path | None, slower:
     from .baselines.report import describe_comparison, terminal_text
     from .reports.data import as_json as json_text
 
-    one, other, troubles = commands.sides(before, after, lambda: wish_for(after, values, rate=values["rate"]))
+    one, other, troubles = commands.sides(before, after, lambda: wish_for(
+        after, values, rate=values["rate"], max_time=values["max_time"]))
     comparison = commands.compare_with(one, other, clients, slower)
     data = describe_comparison(comparison, str(clients) if clients else None)
     if report is not None:
@@ -265,9 +270,11 @@ def compare(before: str, after: str, fail_on: str, clients: Path | None, slower:
 @click.argument("baseline", type=FILE_PATH)
 @click.option("-o", "--output", type=FILE_PATH, required=True, metavar="FILE",
               help="File to write the overlay to; *.yaml.")
+@click.option("--profile", default="auto", show_default=True, metavar="NAME", shell_complete=profile_names,
+              help="Profile whose deviations are used; `auto` for the one that is nearest to the recording.")
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @runs
-def overlay(baseline: Path, output: Path, force: bool) -> int:
+def overlay(baseline: Path, output: Path, profile: str, force: bool) -> int:
     """Turn a baseline into a profile: an overlay that makes the documented API behave like the recorded one.
 
     `serve` mocks it then, and `check` guards it. Known deviations are used where they explain what was recorded;
@@ -281,7 +288,7 @@ def overlay(baseline: Path, output: Path, force: bool) -> int:
     """
     from .baselines.commands import make_profile
 
-    for line in make_profile(baseline, output, force):
+    for line in make_profile(baseline, output, profile, force):
         click.echo(line)
     return 0
 
@@ -293,10 +300,11 @@ def overlay(baseline: Path, output: Path, force: bool) -> int:
 @click.option("--with-secrets", is_flag=True,
               help="Keep passwords and PINs, and import backups and snapshots, too; only you can read the file.")
 @click.option("--tables-only", is_flag=True, help="Import rows only: no files, no runtime values of extensions.")
-@takes("rate", "access", "login", "header")
+@takes("rate", "time", "access", "login", "header")
 @runs
 @logs_in
-def import_(url: str, output: Path | None, with_secrets: bool, tables_only: bool, rate: str, **values: Any) -> None:
+def import_(url: str, output: Path | None, with_secrets: bool, tables_only: bool, rate: str, max_time: str | None,
+            **values: Any) -> None:
     """Import the state of the API at URL into a seed file, so that `sarkmock serve` answers from the same state.
 
     Only reads are sent: the lists, the downloads and one request for the runtime values of each extension. Passwords
@@ -309,13 +317,15 @@ def import_(url: str, output: Path | None, with_secrets: bool, tables_only: bool
         sarkmock serve --profile L10 --seed box.yaml
         sarkmock import https://pbx.example:44300/api --rate 30/m --tables-only -o rows.yaml
     """
+    from .client.budget import parse_seconds
     from .run_options import caution_of
     from .state_import.importing import Wanted
     from .state_import.seed_file import import_to_file
 
     if output and not output.parent.is_dir():  # before the target is read for an hour
         raise click.ClickException(f"{output}: there is no directory {output.parent}")
-    import_to_file(url, caution_of(values).access, rate, Wanted(with_secrets, tables_only), output)
+    wanted = Wanted(with_secrets, tables_only, seconds=parse_seconds(max_time))
+    import_to_file(url, caution_of(values).access, rate, wanted, output)
 
 
 def wish_for(url: str, values: dict[str, Any], **how: Any) -> Any:

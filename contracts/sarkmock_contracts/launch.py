@@ -18,8 +18,9 @@ from .plugin.console import Display
 from .plugin.verdict import read_accepted_of
 from .plugin.xdist import can_spread, refuse_to_spread
 from .pytest_entry import HOME
-from .run import AUTO, open_run
+from .run import open_run
 from .run_options import RunOptions
+from .safety.fingerprint import AUTO
 
 COULD_NOT_RUN = 2
 PYTEST_CODES = {int(pytest.ExitCode.OK): 0, int(pytest.ExitCode.TESTS_FAILED): 1}

@@ -70,7 +70,7 @@ OPTIONS = (
     Option("rate", "Request rate: auto follows the limit that the target announces; 60/m is an even rate.", "rate",
            metavar="RATE", default="auto"),
     Option("budget", "Send at most N requests; those that find most come first.", "limits", int, "N", least=1),
-    Option("max-time", "Stop after this time: 90s, 5m, 1h.", "limits", metavar="TIME"),
+    Option("max-time", "Stop after this time: 90s, 5m, 1h.", "time", metavar="TIME"),
     Option("plan", "Print what would be sent and how long it would take, and send nothing.", "limits", bool),
     Option("allow-writes", "Allow requests that create, change and delete rows of the run's own.", "safety", bool),
     Option("allow-operational", "Allow commits, backups, uploads, firewall rules and settings (put back at the end).",

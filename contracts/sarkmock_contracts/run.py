@@ -33,7 +33,7 @@ from .judge.rows import Rows
 from .judge.verdicts import Lists, Outcome, conclude
 from .run_options import RunOptions
 from .safety import target_snapshot
-from .safety.fingerprint import Fingerprint, fingerprint
+from .safety.fingerprint import AUTO, Fingerprint, fingerprint
 from .safety.gate import Gate
 from .safety.guards import Safety
 from .safety.preflight import preflight, why_shut_out
@@ -41,7 +41,6 @@ from .safety.retry_safety import is_undone
 from .spec.contract import Contract, in_section
 from .spec.live_tables import LiveTables
 
-AUTO = "auto"  # the profile of the version that answers
 SPARE = 1.1  # what cannot be removed at once takes a second attempt
 L = TypeVar("L", bound=Layer)
 T = TypeVar("T")
@@ -101,7 +100,7 @@ class Run:
             return Interrupts(Budget(recorder, *limits))
         limited = RateLimit(recorder, self.options.rate, clock, self._may_repeat, self.watcher.waiting)
         admitted = Admission(limited, why_shut_out) if self.options.caution.access.credential else limited
-        return Interrupts(Budget(self.safety.gate(admitted), *limits))
+        return Interrupts(Budget(self.safety.gate(admitted), *limits, wait=limited.wait))
 
     # sending
 
@@ -314,7 +313,7 @@ def open_run(options: RunOptions, accepted: Accepted | None = None, watcher: Wat
                  else embedded(options.target_profile or options.profile))
     found = None
     if options.profile == AUTO:
-        found = recognised(options, transport)
+        found = recognised(options, transport, watcher)
         options = replace(options, profile=found.nearest)
     contract = Contract(load(options.profile))
     run = Run(contract, transport, options, accepted=accepted, watcher=watcher)
@@ -334,10 +333,10 @@ def open_run(options: RunOptions, accepted: Accepted | None = None, watcher: Wat
     return run
 
 
-def recognised(options: RunOptions, transport: Transport) -> Fingerprint:
+def recognised(options: RunOptions, transport: Transport, watcher: Watcher | None = None) -> Fingerprint:
     """Which version answers, asked before it is known what to judge it by."""
     plain = replace(options, profile=BASE, report=None, example_database=())
-    run = Run(Contract(load(BASE)), transport, plain)
+    run = Run(Contract(load(BASE)), transport, plain, watcher=watcher)
     return version_of(run, run.target)
 
 

@@ -13,11 +13,13 @@ from ..client import interrupts
 from ..client.budget import total_line
 from ..errors import BadBaseline, CannotRun
 from ..reports.data import Data, as_json
+from ..safety.fingerprint import AUTO
 from ..safety.ledger import read_ledger
 from .checkpoint import Partial
 from .clients import mark_concerned, read_clients
 from .comparing import Comparison, compare_baselines
 from .files import Baseline, read_baseline, write_baseline
+from .match_deviations import nearest_choice
 from .mocking import profile_baseline
 from .profile import profile_from, profile_lines, write_profile
 from .progress import Steps, Watching
@@ -97,15 +99,23 @@ def sides(before: str, after: str, wish: Callable[[], Wish]) -> tuple[Baseline, 
     what a recording has left at the target."""
     if Path(before).exists() and Path(after).exists() and Path(after).samefile(before):
         raise CannotRun(f"{before} and {after} are the same file: there is nothing to compare")
-    one = None if is_profile(before) else read_baseline(Path(before))
+    if AUTO in (before, after) and all(name == AUTO or is_profile(name) for name in (before, after)):
+        raise CannotRun(f"{AUTO} is the version of a box: the other side has to be a baseline file or a URL")
+    one = None if before == AUTO or is_profile(before) else read_baseline(Path(before))
     troubles: list[str] = []
     if not Path(after).exists() and URL.match(after):
         asked = wish() if one is None else replace(wish(), depth=one.depth, only=one.only)
         found = observe(asked, Path(f"{before}.compare.ledger"))
         other, troubles = found.baseline, found.troubles
     else:
-        other = profile_baseline(after, one) if is_profile(after) else read_baseline(Path(after))
-    return one or profile_baseline(before, other), other, troubles
+        other = profile_side(after, one) if after == AUTO or is_profile(after) else read_baseline(Path(after))
+    return one or profile_side(before, other), other, troubles
+
+
+def profile_side(name: str, other: Baseline | None) -> Baseline:
+    """A side that is a profile, asked as the other side was."""
+    nearest = nearest_choice(other).profile if other and name == AUTO else name
+    return profile_baseline(nearest, other)
 
 
 def is_profile(name: str) -> bool:
@@ -136,7 +146,7 @@ def write_reports(data: Data, directory: Path) -> None:
         raise CannotRun(f"{directory}: {error.strerror}") from None
 
 
-def make_profile(baseline: Path, file: Path, force: bool = False) -> list[str]:
+def make_profile(baseline: Path, file: Path, profile: str = AUTO, force: bool = False) -> list[str]:
     """Write the overlay of a baseline; what is to be said of it, one line each."""
     if file.suffix not in (".yaml", ".yml"):
         raise CannotRun(f"{file}: a profile is a .yaml file, or nothing would find it")
@@ -146,7 +156,7 @@ def make_profile(baseline: Path, file: Path, force: bool = False) -> list[str]:
         raise CannotRun(f"{file} is there already: --force replaces it")
     box = read_baseline(baseline)
     with Steps() as steps:
-        found = profile_from(box, steps)
+        found = profile_from(box, profile, steps)
     write_profile(found, file)
     return list(profile_lines(found))
 

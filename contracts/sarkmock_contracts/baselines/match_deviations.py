@@ -10,6 +10,7 @@ from sarkmock.suite_api import BASE, Deviation, deviations, overlay_of, pointer,
 
 from ..errors import Unfit
 from ..judge.attribution import touches
+from ..safety.fingerprint import AUTO
 from ..spec.contract import contract_of
 from .catalogue import catalogue
 from .comparing import Comparison
@@ -40,12 +41,20 @@ def actions_of(profile: str, taken: Iterable[str]) -> list[OverlayAction]:
     return [action for action in overlay_of(profile)["actions"] if action["x-deviation"] in wanted]
 
 
-def choose(box: Baseline, tell: Told = lambda _: None) -> Choice:
-    """The nearest profile, then each deviation that concerns a remaining difference, with it and without."""
+def nearest_choice(box: Baseline) -> Choice:
+    """The profile in the package from which a box differs least, with all of its deviations."""
+    return min((whole_profile(profile, box) for profile in profiles()), key=lambda choice: distance(choice.comparison))
+
+
+def whole_profile(profile: str, box: Baseline) -> Choice:
+    """A profile with all of its deviations."""
+    return Choice(profile, [one.id for one in deviations(profile)], beside(document_of(all_of(profile)), box))
+
+
+def choose(box: Baseline, profile: str = AUTO, tell: Told = lambda _: None) -> Choice:
+    """A profile, then each deviation that concerns a remaining difference, with it and without."""
     tell("which profile is nearest")
-    starts = [Choice(profile, [one.id for one in deviations(profile)], beside(document_of(all_of(profile)), box))
-              for profile in profiles()]
-    best = min(starts, key=lambda choice: distance(choice.comparison))
+    best = nearest_choice(box) if profile == AUTO else whole_profile(profile, box)
     if best.profile == BASE:  # it may still show deviations of the product
         best = Choice(product(), [], best.comparison)
     before = distance(best.comparison) + 1

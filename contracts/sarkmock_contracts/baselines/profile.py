@@ -12,6 +12,7 @@ import yaml
 from sarkmock.suite_api import load, overlay_of, redacted, write_whole
 
 from ..errors import CannotRun, Unfit
+from ..safety.fingerprint import AUTO
 from .files import Baseline
 from .match_deviations import Choice, Told, choose
 from .mocking import OverlayAction, beside, distance, document_of
@@ -34,9 +35,9 @@ class RecordedProfile:
     facts: int
 
 
-def profile_from(box: Baseline, tell: Told = lambda _: None) -> RecordedProfile:
+def profile_from(box: Baseline, profile: str = AUTO, tell: Told = lambda _: None) -> RecordedProfile:
     """The overlay of a recording: known deviations where they explain what was seen, and new actions for the rest."""
-    choice = choose(box, tell)
+    choice = choose(box, profile, tell)
     tell("what no known deviation explains")
     found = fitting(choice, box)
     actions = [*head(box), *choice.actions, *found.actions]

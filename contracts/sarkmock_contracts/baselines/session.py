@@ -162,7 +162,7 @@ class RecordingSession:
         self.rate_limit = RateLimit(self.timed, wish.rate, may_repeat=self._may_repeat)
         self.admission = Admission(self.rate_limit, why_shut_out) if wish.caution.access.credential else None
         self.budget = Budget(self.safety.gate(self.admission or self.rate_limit), wish.budget,
-                             parse_seconds(wish.max_time), self._spent, self._owed)
+                             parse_seconds(wish.max_time), self._spent, self._owed, wait=self.rate_limit.wait)
         self.target = Target(Interrupts(self.budget))
         self.recorder = BoxRecorder(self, DEPTHS[wish.depth], wish.hazards, wish.only, self.safety.keys,
                                  self.safety.spared, self._prepare, self._fits)

@@ -70,21 +70,23 @@ def minutes(seconds: float) -> str:
 class Budget(Layer):
     """Lets requests out while there are enough left to remove what was made; removing is always allowed.
 
-    ``spent`` is the number of requests that were sent, ``owed`` the number that the clean-up will take.
+    ``spent`` is the number of requests that were sent, ``owed`` the number that the clean-up will take, ``wait`` the
+    seconds until the target takes another one.
     """
 
     def __init__(self, inner: Transport, requests: int | None, seconds: float | None, spent: Callable[[], int],
-                 owed: Callable[[], int], now: Callable[[], float] = time.monotonic) -> None:
+                 owed: Callable[[], int], now: Callable[[], float] = time.monotonic,
+                 wait: Callable[[], float] = lambda: 0.0) -> None:
         super().__init__(inner)
         self.requests, self.spent, self.owed = requests, spent, owed
-        self._now = now
+        self._now, self._wait = now, wait
         self._ends = inf if seconds is None else now() + seconds
         self._free = False
 
     @property
     def left(self) -> float:
         """Requests that may still be sent, those for removing set aside."""
-        over = self._now() >= self._ends
+        over = self._ends < inf and self._now() + self._wait() >= self._ends
         return 0 if over else inf if self.requests is None else max(0, self.requests - self.spent() - self.owed())
 
     def send(self, request: Request) -> Response:

@@ -163,10 +163,13 @@ class RateLimit(Layer):
         self.window.learn(response, self.clock.now())
         return response
 
-    def _hold(self) -> None:
-        """Wait for the target's window and for our own rate."""
+    def wait(self) -> float:
+        """Seconds until a request may leave, by the target's window and by our own rate."""
         now = self.clock.now()
-        self._sleep(max(self.window.wait(now), self._next - now))
+        return max(0.0, self.window.wait(now), self._next - now)
+
+    def _hold(self) -> None:
+        self._sleep(self.wait())
         self._next = max(self._next, self.clock.now()) + self.each
 
     def _sleep(self, seconds: float) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from sarkmock.suite_api import load, product, redacted, write_whole
+from sarkmock.suite_api import load, redacted, write_whole
 
 from ..baselines.severity import DIFFERENCE_LEVELS
 from ..client.curl import curl_line
@@ -15,13 +15,22 @@ from ..client.rate_limit import RateLimit
 from ..client.transports import Access, OverHttp
 from ..errors import CannotRun, Unanswered
 from ..reports.data import as_json, exchanged
-from ..safety.fingerprint import fingerprint
-from ..safety.preflight import preflight
-from ..state_import.importing import Wanted, guarded_reader, read_state
+from ..state_import.importing import Wanted, guarded_reader, read_state, version_behind
 from .shadow import SAME, UNSURE, Shadow, ShadowCause
 
 NAMED = 6  # operations of one cause
 READ = Wanted(secrets=True, archives=False)  # it stays in memory
+
+
+def recognised_upstream(url: str, access: Access, rate: str, tell: Callable[[str], None]) -> str:
+    """The profile of the version that answers, or the nearest one; few reads tell."""
+    try:
+        found = version_behind(guarded_reader(RateLimit(OverHttp(url, access), rate)), access)
+    except Unanswered as reason:
+        raise CannotRun(str(reason)) from None
+    for line in found.lines():
+        tell(f"{redacted(url)} {line}" if line.startswith("answers") else line)
+    return found.nearest
 
 
 def open_shadow(name: str, url: str, access: Access, rate: str, version: str | None,
@@ -31,17 +40,16 @@ def open_shadow(name: str, url: str, access: Access, rate: str, version: str | N
     reader = guarded_reader(RateLimit(OverHttp(url, access), rate))
     tell(f"reading the state of {redacted(url)} for the shadow {name}")
     try:
-        first = preflight(reader.target, access.verify(access.check(url).hostname or ""))
-        found = version or fingerprint(reader.target, first).version
+        found = version_behind(reader, access).nearest
+        reader.profile = version or found
         seed = read_state(reader, READ)
     except Unanswered as reason:
         raise CannotRun(str(reason)) from None
-    own = product() if found == "unknown" else found
-    tell(f"{redacted(url)} answers as {found}; {name} is asked beside it ({reader.target.requests} requests)")
+    tell(f"{redacted(url)} answers as {reader.profile}; {name} is asked beside it ({reader.target.requests} requests)")
 
     def reread(path: str) -> Response:
         return reader.target.send(Request("GET", path)).response
-    return Shadow(name, document, load(own), seed, reread)
+    return Shadow(name, document, load(reader.profile), seed, reread)
 
 
 def cause_line(shadow: Shadow, cause: ShadowCause) -> str:

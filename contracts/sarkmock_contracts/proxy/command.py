@@ -39,9 +39,11 @@ SECONDS = click.FloatRange(min=0, min_open=True)
 @click.option("--timeout", type=SECONDS, default=60.0, show_default=True, metavar="SECONDS",
               help="How long the upstream may take to begin its answer; then it is 504.")
 @click.option("--profile", default="documented", show_default=True, metavar="NAME", shell_complete=profile_names,
-              help="Profile to judge by: the name of one in the package, or the path of an overlay file.")
+              help="Profile to judge by: the name of one in the package, the path of an overlay file, or `auto` for "
+              "that of the version that answers.")
 @click.option("--target-profile", metavar="NAME", shell_complete=profile_names,
-              help="Version that UPSTREAM is; what it is known to do is not new.  [default: the published product]")
+              help="Version that UPSTREAM is, or `auto`; what it is known to do is not new.  [default: the published "
+              "product]")
 @click.option("--strict", is_flag=True, help="Fail on known deviations, too.")
 @click.option("--accept", type=FILE_PATH, metavar="FILE", help="YAML list of deviations that are accepted at UPSTREAM.")
 @click.option("--report", type=click.Path(file_okay=False), metavar="DIR",
@@ -59,9 +61,9 @@ def proxy(upstream: str, **values: Any) -> int:
 
     UPSTREAM ends in the base path of the API. Clients use the address that is printed instead of the box's, with the
     same tokens, and get its answers as they are. Only UPSTREAM is ever contacted, and it gets what clients send,
-    nothing else; --shadow also reads its state, with the token of --token-env, --login or --header. Disruptive
-    requests do not pass unless you allow them. A line tells each finding when it is first met, and the page at /_mock/
-    shows them with the requests.
+    nothing else; `auto` asks it for a few reads, and --shadow reads its state, with the token of --token-env, --login
+    or --header. Disruptive requests do not pass unless you allow them. A line tells each finding when it is first met,
+    and the page at /_mock/ shows them with the requests.
 
     Exit code when stopped: 0 if all that passed conforms, 1 if it does not, 2 if the proxy could not run.
 

@@ -36,7 +36,8 @@ from ..plugin.verdict import read_accepted_of
 from ..reports import write_files
 from ..reports.console import write_report
 from ..run_options import RunOptions, signed_in
-from .beside import cause_line, open_shadow, shadow_lines, write_shadow
+from ..safety.fingerprint import AUTO
+from .beside import cause_line, open_shadow, recognised_upstream, shadow_lines, write_shadow
 from .clients_file import ClientsFile
 from .guard import TrafficGuard, permitted
 from .listener import Listener, exchange_of
@@ -51,8 +52,8 @@ SWITCHING = 1e-4  # seconds after which the judge's thread lets the server's go 
 def run_proxy(upstream: str, values: Mapping[str, Any]) -> int:
     """Exit code of a proxy that was stopped: 1 if what passed does not conform."""
     for option in ("login", "header"):
-        if values[option] and not values["shadow"]:
-            raise CannotRun(f"--{option} goes with --shadow: a proxy sends nothing else of its own")
+        if values[option] and not values["shadow"] and AUTO not in (values["profile"], values["target_profile"]):
+            raise CannotRun(f"--{option} goes with --shadow or --profile {AUTO}: a proxy sends nothing else itself")
     with signed_in(upstream, values) as signed:
         return run_signed_in(upstream, signed)
 
@@ -61,7 +62,7 @@ def run_signed_in(upstream: str, values: Mapping[str, Any]) -> int:
     """The same, once the user of --login is logged in."""
     interrupts.raise_if_stopped()
     begin_listening()
-    options = RunOptions.of({**values, "url": upstream})
+    options = recognised_options(RunOptions.of({**values, "url": upstream}))
     access = options.caution.access
     base = access.check(upstream).path.rstrip("/")
     options = replace(options, caution=replace(options.caution, access=replace(access, headers=(), token_env=None)))
@@ -83,6 +84,16 @@ def run_signed_in(upstream: str, values: Mapping[str, Any]) -> int:
         click.echo(f"{greeting}stop          Ctrl-C")
         run_server(proxy)
         return judging.end()
+
+
+def recognised_options(options: RunOptions) -> RunOptions:
+    """The options with the version that answers where they say `auto`."""
+    if AUTO not in (options.profile, options.target_profile):
+        return options
+    found = recognised_upstream(str(options.url), options.caution.access, options.rate, tell)
+    profile = found if options.profile == AUTO else options.profile
+    return replace(options, profile=profile, target_profile=options.target_profile if options.target_profile not in (
+        None, AUTO) else found)
 
 
 class Judging:

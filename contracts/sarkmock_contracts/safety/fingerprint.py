@@ -20,9 +20,10 @@ from ..client.transports import InProcess, SignedIn
 from ..errors import Withheld
 from ..spec.contract import contract_of
 
+AUTO = "auto"  # as a profile: that of the version that answers
 MOST_READS = 8  # a budget of 60 requests a minute has other uses
 UNKNOWN_PATH_KEY = "zznosuchkey"
-DEBUG = ("file", "line", "trace")  # of a debug page: they tell nothing of the version
+DEBUG = ("exception", "file", "line", "trace")  # of an error while debugging is on, which an administrator decides
 VERSION_HEADERS = ("Server", "X-Powered-By", "X-RateLimit-Limit")
 ProfilePair = tuple[str, str]
 

@@ -15,7 +15,7 @@ from ..client.http import Request, Response, with_json
 from ..client.target import Target
 from ..client.transports import LOGIN_TOKEN, Access, OverHttp
 from ..errors import CannotRun, NoAnswer
-from .preflight import PROBE, is_sark, unreachable, what_is_wrong
+from .preflight import PROBE, is_closed, is_sark, unreachable, what_is_wrong
 
 PASSWORD = "SARKMOCK_PASSWORD"
 
@@ -64,7 +64,7 @@ def log_in(box: OverHttp, access: Access, user: str, password: str) -> str:
     token = response.fields.get("accessToken")
     if response.status == 200 and isinstance(token, str) and token.isascii() and token.isprintable():
         return token
-    if response.status == 401:
+    if response.status == 401 and not response.header("WWW-Authenticate"):
         raise CannotRun(f"--login {user}: the box does not know this user, or the password is wrong")
     if response.status == 422:
         raise CannotRun(f"--login {user}: the box rejects it: {response.fields.get('message')}")
@@ -81,7 +81,7 @@ def why_no_login(box: OverHttp, user: str, response: Response) -> str:
         return str(error)
     if is_sark(answer):
         return f"--login {user}: this box has no login, and wants none; leave --login out"
-    if problem and response.status in (404, 405):
+    if problem and (response.status in (404, 405) or not is_closed(answer)):
         return f"{box.url}: {problem}"
     return f"--login {user}: POST /auth/login answers {response.status}"
 

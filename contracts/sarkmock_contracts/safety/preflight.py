@@ -123,7 +123,7 @@ def what_is_wrong(target: Target, answer: Response) -> str | None:
     if 300 <= answer.status < 400:
         return redirect_text(target, answer)
     if answer.status in (401, 403):
-        return f"{PROBE} answers {answer.status}: it wants a login or token, or does not let this address in"
+        return refusal_text(target, answer)
     if is_login(answer):
         return f"{PROBE} answers a login page{title(answer)}: the API is elsewhere, or wants a token"
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
@@ -186,11 +186,31 @@ def why_shut_out(transport: Transport) -> str | None:
     return what_is_wrong(target, answer) if answer.status in UNADMITTED else None
 
 
+def refusal_text(target: Target, answer: Response) -> str:
+    """What a web server before the API wants, which has no 401 for this path by itself."""
+    challenge = answer.header("WWW-Authenticate")
+    if challenge is None:
+        return f"{PROBE} answers {answer.status}: it wants a login or token, or does not let this address in"
+    found = re.search(r'realm="([^"]+)"', challenge, re.IGNORECASE)
+    realm = f" ({found[1][:60]})" if found and found[1].isprintable() else ""
+    asks = f"{PROBE} answers {answer.status}: the web server asks for a user name and a password{realm}"
+    given = credential(target)
+    if given:
+        return f"{asks} and does not accept {given}"
+    return f"{asks}: --header 'Authorization: Basic BASE64', where BASE64 encodes USER:PASSWORD"
+
+
 def redirect_text(target: Target, answer: Response) -> str:
-    where = urljoin(f"{target.url}{PROBE}", answer.header("Location") or "")
+    """Where the API has gone, if a redirect says so."""
+    location = answer.header("Location")
+    if not location:
+        return f"{PROBE} answers {answer.status}"
+    where = urljoin(f"{target.url}{PROBE}", location)
     if re.search(r"log-?in|sign-?in|auth", where, re.IGNORECASE):
         return f"{PROBE} leads to a login page, {where}: the API is elsewhere, or wants a token"
-    return f"{PROBE} leads to {where}; name that base URL instead" if where else f"{PROBE} answers {answer.status}"
+    base = where.rstrip("/").removesuffix(PROBE)
+    moved = where.rstrip("/") != base != target.url
+    return f"{PROBE} leads to {where}{f'; use {base} as the base URL' if moved else ''}"
 
 
 def is_login(answer: Response) -> bool:

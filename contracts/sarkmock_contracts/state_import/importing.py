@@ -14,13 +14,14 @@ from typing import Any
 from sarkmock.suite_api import BASE, Operation, Seed, SeedError, State, load, load_seed, profiles
 
 from ..client.admission import Admission
+from ..client.budget import Budget
 from ..client.http import Request, Response, fill_path
 from ..client.interrupts import Interrupts
 from ..client.rate_limit import RateLimit
 from ..client.target import Target
 from ..client.transports import Access, OverHttp, Transport
-from ..errors import CannotRun, Unanswered, Withheld
-from ..safety.fingerprint import fingerprint
+from ..errors import CannotRun, Spent, Unanswered, Withheld
+from ..safety.fingerprint import Fingerprint, fingerprint
 from ..safety.gate import Gate, Permissions
 from ..safety.preflight import preflight, why_shut_out
 from ..safety.routing import Reader
@@ -28,16 +29,18 @@ from ..spec.contract import Contract, contract_of
 from . import state_reader
 from .anonymize import disguised
 
+TIME_IS_OVER = "the time of --max-time was over; the rest is as the factory has it"
 Progress = Callable[[str, int, int], None]  # what is read, how many of them are, of how many
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """How much is read. Backups and snapshots hold secrets."""
+    """How much is read, and for how long. Backups and snapshots hold secrets."""
 
     secrets: bool = False
     tables_only: bool = False
     archives: bool = True
+    seconds: float | None = None
 
 
 @dataclass
@@ -78,6 +81,9 @@ class StateReader:
             except Withheld as reason:
                 problem = f"GET {path} is not sent: {reason}"
                 continue
+            except Spent:
+                problem = TIME_IS_OVER
+                break
             self.status = response.status
             if response.ok:
                 self._paths[name] = [template]
@@ -94,17 +100,25 @@ class StateReader:
 def import_state(url: str, access: Access, rate: str, wanted: Wanted, tell: Progress) -> tuple[Seed, StateReader]:
     """The state of the box at a URL, and who has read it. CannotRun if it is not a SARK, or goes away."""
     try:
-        limited: Transport = RateLimit(OverHttp(url, access), rate)
+        limited = RateLimit(OverHttp(url, access, wanted.seconds), rate)
         admitted = Admission(limited, why_shut_out) if access.credential else None
-        reader = guarded_reader(Interrupts(admitted or limited), tell)
-        first = preflight(reader.target, access.verify(access.check(url).hostname or ""))
-        reader.profile = fingerprint(reader.target, first).nearest
+        budget = Budget(admitted or limited, None, wanted.seconds, lambda: 0, lambda: 0, wait=limited.wait)
+        reader = guarded_reader(Interrupts(budget), tell)
+        with budget.removing():
+            reader.profile = version_behind(reader, access).nearest
         state = read_state(reader, wanted)
         if admitted is not None:
             admitted.confirm()
         return state, reader
     except Unanswered as reason:
         raise CannotRun(str(reason)) from None
+
+
+def version_behind(reader: StateReader, access: Access) -> Fingerprint:
+    """Which version answers a reader; CannotRun if it is not a SARK."""
+    url = reader.target.url
+    first = preflight(reader.target, access.verify(access.check(url).hostname or ""))
+    return fingerprint(reader.target, first)
 
 
 def guarded_reader(transport: Transport, tell: Progress = lambda *_: None) -> StateReader:
@@ -123,7 +137,7 @@ def read_state(reader: StateReader, wanted: Wanted) -> Seed:
         files |= state_reader.read_files(reader) | archives
         if running:
             files |= state_reader.read_mailboxes(reader)
-            astdb = state_reader.read_runtime(reader, tables["ipphone"])
+            astdb = state_reader.read_runtime(reader, tables.get("ipphone", []))
     if not wanted.secrets:
         tables = {table: [disguised(f"{table} {row.get('pkey')}", row) for row in rows]
                   for table, rows in tables.items()}

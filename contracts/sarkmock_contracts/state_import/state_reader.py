@@ -6,6 +6,8 @@ A column that no answer shows is what the factory has there, or a new row.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from sarkmock.suite_api import Operation, pbx_files
@@ -37,10 +39,11 @@ def read_tables(reader: StateReader) -> dict[str, list[StoredRow]]:
         assert operation.table is not None
         reader.tell("rows", place, len(lists))
         answer = reader.get(operation.id)
-        rows = [stored_row(reader, operation, item) for item in (answer.rows if answer else [])]
-        tables.setdefault(operation.table.name, []).extend(rows)
+        if answer is not None:
+            rows = [stored_row(reader, operation, item) for item in answer.rows]
+            tables.setdefault(operation.table.name, []).extend(rows)
     unlisted = (row for row in reader.factory.tables["device"] if row.get("legacy") is not None)
-    tables["device"] += unlisted
+    tables.get("device", []).extend(unlisted)
     answer = reader.get("destinations.list")
     order_by_creation(tables, answer.json if answer else None)
     return {table: list(unique_rows(reader.fresh.tables.key(table), rows)) for table, rows in tables.items()}
@@ -86,8 +89,21 @@ def order_by_creation(tables: dict[str, list[StoredRow]], destinations: Any) -> 
     """Sort rows as they were created, as far as a list tells."""
     for group, table in BY_CREATION.items() if isinstance(destinations, dict) else ():
         keys = destinations.get(group)
-        order = {str(key): place for place, key in enumerate(keys if isinstance(keys, list) else ())}
-        tables[table].sort(key=lambda row: order.get(str(row.get("pkey")), len(order)))
+        tables.get(table, []).sort(key=partial(next_place, places_of(keys if isinstance(keys, list) else ())))
+
+
+def places_of(keys: Sequence[Any]) -> dict[str, list[int]]:
+    """Where each key stands, the last place first: a key may stand there twice."""
+    found: dict[str, list[int]] = {}
+    for place in reversed(range(len(keys))):
+        found.setdefault(str(keys[place]), []).append(place)
+    return found
+
+
+def next_place(places: dict[str, list[int]], row: StoredRow) -> float:
+    """The first place of a row's key that no other row has taken; the end if there is none."""
+    left = places.get(str(row.get("pkey")))
+    return left.pop() if left else inf
 
 
 def unique_rows(key_columns: Sequence[str], rows: list[StoredRow]) -> Iterator[StoredRow]:
