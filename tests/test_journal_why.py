@@ -108,6 +108,13 @@ def test_a_crash_of_the_product_is_told():
     assert Mock("shipped").why("POST", "extensions/provisioned", phone)[0].text.startswith("the product crashes here: ")
 
 
+def test_the_title_of_a_debug_page_says_why_the_product_crashed():
+    mock = Mock("L10")
+    mock.client.get("/api/holidaytimers", headers={"Accept": "text/html"})
+    assert mock.journal.why(mock.journal[-1])[0].text == (
+        r"the product crashes here: Target class [App\Http\Controllers\holidaytimerController] does not exist.")
+
+
 # Warnings.
 
 def test_a_variable_that_the_api_ignores(mock):

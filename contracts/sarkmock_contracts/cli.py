@@ -34,7 +34,8 @@ def takes(*groups: str) -> Callable[[Command], Command]:
 def as_click(option: Option) -> Callable[[Command], Command]:
     if option.kind is bool:
         return click.option(f"--{option.name}", is_flag=True, help=option.help)
-    kind = OPTION_TYPES.get(option.name, click.IntRange(min=option.least) if option.kind is int else None)
+    number = int if option.least is None else click.IntRange(min=option.least)
+    kind = OPTION_TYPES.get(option.name, number if option.kind is int else None)
     return click.option(f"--{option.name}", type=kind, multiple=option.kind is list, metavar=option.metavar,
                         default=None if option.kind is list else option.default, help=option.help,
                         show_default=option.default is not None, shell_complete=PROFILES.get(option.name))

@@ -46,34 +46,36 @@ FILE_TYPE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--key", type=FILE_TYPE, metavar="FILE", help="Private key (PEM) of --cert.")
 @click.option("--profile", default=BASE, show_default=True, metavar="NAME",
               shell_complete=names_or_file(profiles),
-              help="Which API to answer as: documented, shipped, or the path of an overlay file.")
+              help="Version of the API to mock: a name that `sarkmock profiles` lists, or an overlay file.")
 @click.option("--seed", "--seed-file", metavar="NAME|FILE", shell_complete=names_or_file(seed_names),
-              help=f"State to start from: {', '.join(seed_names())}, or a YAML file (see `sarkmock seeds`); factory.")
+              help=f"Initial state: {', '.join(seed_names())}, or a YAML file.  [default: factory]")
 @click.option("--state", type=FILE_TYPE, metavar="FILE",
-              help="Keep the state in this file: begin with what is in it, and have every change there before it is "
-                   "answered.")
+              help="Persist state to this file. It is loaded at startup, and every change is written before the "
+                   "response is sent.")
 @click.option("--salvage", is_flag=True,
-              help="Go on with what can be read of a damaged --state file, which is kept as FILE.damaged.")
+              help="Load what can be read of a damaged --state file, which is kept as FILE.damaged.")
 @click.option("--throttle", type=click.IntRange(min=1), metavar="N",
               help="Answer at most N requests a minute, then 429, as a real box does (60).")
 @click.option("--web-server", type=click.Choice(["apache", "none"]), default="apache", show_default=True,
               help="Web server in front of PHP. Apache redirects paths that end in a slash and rejects some others.")
 @click.option("--journal", type=click.IntRange(min=0), default=DEFAULT_KEPT, show_default=True, metavar="N",
-              help="Keep the last N requests and answers, for GET /_mock/journal.")
+              help="Number of requests and responses that GET /_mock/journal keeps.")
 @click.option("--fault", "faults", type=FaultLine(), multiple=True, metavar="[OPERATION:]KEY=VALUE,...",
-              help="Have something go wrong, such as tenants.create:status=500,times=2; may be repeated.")
-@click.option("--fault-file", type=FILE_TYPE, metavar="FILE", help="The same as a list in YAML.")
+              help="Make requests fail, such as tenants.create:status=500,times=2; can be given several times.")
+@click.option("--fault-file", type=FILE_TYPE, metavar="FILE", help="YAML list of such faults.")
 @click.option("--api-token", envvar="SARKMOCK_API_TOKEN", show_envvar=True, metavar="TOKEN",
-              help="Bearer token of an administrator, for profiles with authentication; one is made and printed.")
+              help="Bearer token of an administrator, for profiles with authentication; the default is a random one.")
 @click.option("--control-token", envvar="SARKMOCK_CONTROL_TOKEN", show_envvar=True, metavar="TOKEN",
-              help="What requests to /_mock must bear; one is made and printed where other machines reach the mock.")
+              help="Token that requests to /_mock need; if other machines can reach the mock, the default is a random "
+                   "one, printed.")
 @click.option("--control-origin", "origins", multiple=True, metavar="ORIGIN",
-              help="Let pages of this origin use /_mock with the token, such as http://localhost:5173; repeatable.")
-@click.option("--no-control", is_flag=True, help="Have no /_mock at all.")
+              help="Origin of web pages that may use /_mock with the token, such as http://localhost:5173; can be "
+                   "given several times.")
+@click.option("--no-control", is_flag=True, help="Disable /_mock.")
 @click.option("--save-dir", type=click.Path(exists=True, file_okay=False, writable=True, path_type=Path),
-              metavar="DIRECTORY", help="Where /_mock/save and /_mock/load have their files.")
+              metavar="DIRECTORY", help="Directory for the files of /_mock/save and /_mock/load.")
 @click.option("--boot-time", type=click.FloatRange(min=0), default=60.0, show_default=True, metavar="SECONDS",
-              help="How long the PBX stays down after a reboot.")
+              help="Time that the PBX is down after a reboot.")
 @click.option("--max-connections", "connections", default=LIMITS.connections, show_default=True,
               type=click.IntRange(min=1), metavar="N", help="Serve N connections at once; further ones get 503.")
 @click.option("--max-body", "body", default=LIMITS.body >> 20, show_default=True, type=click.IntRange(min=1),
@@ -85,9 +87,9 @@ FILE_TYPE = click.Path(dir_okay=False, path_type=Path)
               help="Drop a client that sends nothing of a body, or reads nothing of a response, for that long.")
 @click.option("--idle-timeout", default=LIMITS.idle_timeout, show_default=True, type=SECONDS_TYPE, metavar="SECONDS",
               help="Close a connection that is kept alive after that long without a request.")
-@click.option("--watch", is_flag=True, help="Read the seed file, the overlay and the document again when they change.")
+@click.option("--watch", is_flag=True, help="Reload the seed file, the overlay and the document when they change.")
 @click.option("-v", "--verbose", is_flag=True,
-              help="Log every request to stderr: why it was rejected, where the published product differs.")
+              help="Log every request to stderr: why it was rejected, and where published versions differ.")
 def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
           profile: str, seed: str | None, state: Path | None, salvage: bool, throttle: int | None, web_server: str,
           journal: int, faults: tuple[Fault, ...], fault_file: Path | None, api_token: str | None,
@@ -95,20 +97,22 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
           boot_time: float, watch: bool, verbose: bool, **numbers: Any) -> None:
     """Answer the SARK V6 API on this machine until Ctrl-C.
 
-    HTTPS on 127.0.0.1:44300, state in memory, factory-fresh at every start unless --state keeps it. POST /_mock/reset
-    brings the first state back, GET /_mock/health says that the mock is up; /_mock/control.yaml describes the rest.
+    It listens on https://127.0.0.1:44300/api. State is in memory and starts from --seed each time, unless --state
+    persists it. POST /_mock/reset restores the initial state, GET /_mock/health answers when the mock is up, and
+    /_mock/control.yaml describes the rest of the control plane.
 
     \b
     Examples:
         sarkmock serve
         sarkmock serve --port 0 --http              any free port, without TLS
-        sarkmock serve --profile shipped -v         answer as the published product does, log requests
-        sarkmock serve --profile shipped --throttle 60    rehearse on a box that limits its clients
+        sarkmock serve --profile shipped -v         behave like the product of 2024-06, log requests
+        sarkmock serve --profile L11                behave like tomorrow's box
+        sarkmock serve --profile shipped --throttle 60    with the rate limit of a real box
         sarkmock serve --fault 'tenants.*:status=503,times=2' --fault latency=0.1..0.5
         sarkmock serve --cert box.pem --key box.key
-        sarkmock serve --seed my-box.yaml           start from rows of your own
-        sarkmock serve --seed my-box.yaml --watch   and serve each change of that file at once
-        sarkmock serve --state office.state         go on where the last run with that file ended
+        sarkmock serve --seed my-box.yaml           start from your own rows
+        sarkmock serve --seed my-box.yaml --watch   and reload that file when it changes
+        sarkmock serve --state office.state         continue where the last run with that file ended
     """
     begin_listening()
     with ExitStack() as stack:

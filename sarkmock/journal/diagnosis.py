@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -130,6 +132,10 @@ def throttled(entry: Entry) -> Iterator[Reason]:
 
 
 def answer_value(entry: Entry, key: str) -> Any:
-    """What the answer says, or its first words if it is not JSON."""
+    """What the answer says, or the title of a page, or its first words."""
     body = entry.response_json
-    return body.get(key, body) if isinstance(body, dict) else entry.response_body[:200].decode("utf-8", "replace")
+    if isinstance(body, dict):
+        return body.get(key, body)
+    text = entry.response_body[:2000].decode("utf-8", "replace")
+    title = re.search(r"<title>([^<]+)</title>", text)
+    return html.unescape(title[1]) if title else text[:200]
