@@ -97,16 +97,14 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
           boot_time: float, watch: bool, verbose: bool, **numbers: Any) -> None:
     """Answer the SARK V6 API on this machine until Ctrl-C.
 
-    It listens on https://127.0.0.1:44300/api. State is in memory and starts from --seed each time, unless --state
-    persists it. POST /_mock/reset restores the initial state, GET /_mock/health answers when the mock is up, and
-    /_mock/control.yaml describes the rest of the control plane.
+    It listens on https://127.0.0.1:44300/api. State starts from --seed each time, unless --state persists it. POST
+    /_mock/reset restores the initial state; /_mock/control.yaml describes the rest of the control plane.
 
     \b
     Examples:
         sarkmock serve
         sarkmock serve --port 0 --http              any free port, without TLS
         sarkmock serve --profile shipped -v         behave like the product of 2024-06, log requests
-        sarkmock serve --profile L11                behave like tomorrow's box
         sarkmock serve --profile shipped --throttle 60    with the rate limit of a real box
         sarkmock serve --fault 'tenants.*:status=503,times=2' --fault latency=0.1..0.5
         sarkmock serve --cert box.pem --key box.key
