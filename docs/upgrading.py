@@ -17,7 +17,7 @@ from sarkmock_contracts.baselines import commands
 from sarkmock_contracts.baselines.report import describe_comparison
 from sarkmock_contracts.judge.finding_types import SEVERITIES
 
-from sarkmock.suite_api import Deviation, described, deviations
+from sarkmock.suite_api import Deviation, described, deviations_of
 
 STEPS = {
     ("2020-06", "2024-06"): """\
@@ -74,7 +74,7 @@ def page() -> str:
 
 
 def section(before: str, after: str, text: str) -> Iterator[str]:
-    old, new = ({one.id: one for one in deviations(name)} for name in (before, after))
+    old, new = ({one.id: one for one in deviations_of(name)} for name in (before, after))
     yield f"## From {before} to {after}"
     yield f"{released(before)}; {released(after)}."
     yield text

@@ -20,8 +20,9 @@ from sarkmock.proxy.exchange import Passed, Record
 from sarkmock.proxy.pace import Pace
 from sarkmock.proxy.upstream import Patience
 from sarkmock.redaction import SECRETS, body_text, harmless, is_secret, printable, redacted
+from sarkmock.server.certificates import is_loopback
 from sarkmock.spec import yaml12
-from sarkmock.spec.loading import METHODS, Deviation, Document, deviations, load, load_deviating
+from sarkmock.spec.loading import METHODS, Deviation, Document, deviations_of, load, load_deviating
 from sarkmock.spec.operations import Operation, Router, Table, compile_document
 from sarkmock.spec.overlay import OverlayError
 from sarkmock.spec.overlay import apply as apply_overlay
@@ -29,6 +30,7 @@ from sarkmock.spec.pointers import covers, follow, keys_of, pointer, reach, refe
 from sarkmock.spec.profiles import BASE, Profile, described, overlay_of, product, profiles
 from sarkmock.spec.source_map import source_of
 from sarkmock.spec.yaml12 import FileError, line_of
+from sarkmock.spec.yaml12 import dump as yaml_text
 from sarkmock.spec.yaml12 import read as read_yaml
 
 __all__ = [
@@ -71,10 +73,11 @@ __all__ = [
     "covers",
     "create_app",
     "described",
-    "deviations",
+    "deviations_of",
     "display",
     "follow",
     "harmless",
+    "is_loopback",
     "is_secret",
     "keys_of",
     "line_of",
@@ -99,4 +102,5 @@ __all__ = [
     "to_text",
     "write_whole",
     "yaml12",
+    "yaml_text",
 ]

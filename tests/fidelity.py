@@ -62,7 +62,7 @@ class Touched:
     @cached_property
     def pointers(self) -> list[tuple[str, str]]:
         """Every place that the overlay changes, with its deviation."""
-        return [(place, deviation.id) for deviation in loading.deviations("shipped") for place in deviation.pointers]
+        return [(place, deviation.id) for deviation in loading.deviations_of("shipped") for place in deviation.pointers]
 
     def by(self, exchange: Exchange) -> frozenset[str]:
         request = exchange["request"]

@@ -76,7 +76,8 @@ OPTIONAL = {"anyio", "httpx"}
 # A plugin is named on a command line; the validator is there for its lowest version.
 NEVER_IMPORTED = {"pytest-xdist", "openapi-spec-validator"}
 MODULE_LINES, FUNCTION_LINES = 350, 40
-NAMES_DEFINED_TWICE = 100
+# Terms of both halves, a hook of pytest, and a command with the name of what it lists.
+DEFINED_TWICE = {"JSON", "Request", "profiles", "pytest_configure"}
 
 
 @cache
@@ -224,10 +225,10 @@ def defined(path):
         yield from (name for name in names if not name.startswith("_"))
 
 
-def test_most_names_are_defined_once():
+def test_a_name_is_defined_once():
     """A reader who searches for a name finds one thing."""
     modules = Counter(name for path in SOURCES for name in set(defined(path)))
-    assert len([name for name, count in modules.items() if count > 1]) <= NAMES_DEFINED_TWICE
+    assert {name for name, count in modules.items() if count > 1} <= DEFINED_TWICE
 
 
 def test_nothing_is_left_undone():

@@ -20,7 +20,7 @@ from sarkmock_contracts.errors import Unfit
 from sarkmock_contracts.spec.boundary_values import split
 
 from sarkmock import Engine, State
-from sarkmock.suite_api import Validator, deviations, load
+from sarkmock.suite_api import Validator, deviations_of, load
 from tests import replay
 from tests.fidelity import FILES
 from tests.mutations import NoTables, draw, laravel, mutated, record
@@ -56,8 +56,8 @@ def test_the_shipped_mock_recorded_and_served_again_answers_every_exchange(allow
     write_profile(found, tmp_path / "box.yaml")
     same, every = agreement(str(tmp_path / "box.yaml"))
     assert (same, every) == (every, 468)
-    assert {one.id for one in deviations(str(tmp_path / "box.yaml"))} == {
-        OWN_DEVIATION, *(one.id for one in deviations("shipped"))}
+    assert {one.id for one in deviations_of(str(tmp_path / "box.yaml"))} == {
+        OWN_DEVIATION, *(one.id for one in deviations_of("shipped"))}
 
 
 def test_the_documented_mock_has_no_deviation():
@@ -71,7 +71,7 @@ def test_the_documented_mock_has_no_deviation():
 def test_boxes_between_the_profiles_are_told_by_what_they_show(section, about, seed):
     """Some deviations of a section: those that show are found, none is taken over that the box contradicts."""
     dice = random.Random(seed)
-    ids = [one.id for one in deviations("shipped") if one.id.startswith((about, "debug-pages"))]
+    ids = [one.id for one in deviations_of("shipped") if one.id.startswith((about, "debug-pages"))]
     some = [name for name in ids if dice.random() < 0.5 or name == "debug-pages"]
     found = choose(box_like(document_of(actions_of("shipped", some)), only=section))
     assert found.comparison.differences == []
@@ -161,7 +161,7 @@ def test_a_box_in_use_is_made_a_profile(tmp_path):
     assert recorded.returncode == 0, recorded
     result = sarkmock("overlay", str(tmp_path / "box.sark"), "-o", str(tmp_path / "box.yaml"))
     assert (result.returncode, result.stdout.splitlines()[0]) == (
-        0, f"nearest to shipped: {len(deviations('shipped'))} of its deviations, 0 of the box's own")
+        0, f"nearest to shipped: {len(deviations_of('shipped'))} of its deviations, 0 of the box's own")
 
 
 def test_mistakes_are_one_line_and_write_nothing(recording, tmp_path):

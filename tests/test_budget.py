@@ -6,7 +6,7 @@ from math import inf
 
 import pytest
 from sarkmock_contracts.checks import CHECKS
-from sarkmock_contracts.checks.boundary_sweep import NEIGHBOURS, PARTS, Sweeps
+from sarkmock_contracts.checks.boundary_sweep import NEIGHBOURS, SWEEP_PARTS, Sweeps
 from sarkmock_contracts.client.budget import Budget, Speed, minutes, parse_seconds
 from sarkmock_contracts.client.http import Request
 from sarkmock_contracts.errors import CannotRun, NewFindings, Spent
@@ -17,7 +17,7 @@ from sarkmock_contracts.run import Run, open_run
 from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.spec.contract import Contract
 
-from sarkmock.suite_api import deviations, load
+from sarkmock.suite_api import deviations_of, load
 from tests.contract_runs import listen
 from tests.mutants.generated import Mutated, Mutation
 from tests.test_pace import Box, tenants
@@ -167,7 +167,7 @@ def test_all_deviations_that_show_within_1500(product):
     run(product, cases(product))
     assert finished(product) <= DEVIATIONS
     seen = {name for finding in product.findings for name in finding.deviations}
-    assert {deviation.id for deviation in deviations("shipped") if not deviation.unseen} - seen <= HIDDEN
+    assert {deviation.id for deviation in deviations_of("shipped") if not deviation.unseen} - seen <= HIDDEN
 
 
 @pytest.mark.slow
@@ -288,7 +288,7 @@ def test_a_budget_leaves_all_sections_judged_about_equally_deep(budget):
             done[case.operation.id, case.check.name] = case.part + 1
     with suite.budget.removing():
         reached = [done[operation.id, "boundary-sweep"] for operation in suite.chosen()
-                   if operation.rules and suite.shared(Sweeps).of(operation).turns >= PARTS]
+                   if operation.rules and suite.shared(Sweeps).of(operation).turns >= SWEEP_PARTS]
     assert max(reached) - min(reached) <= 1
     assert max(reached) >= (budget == 600)
 

@@ -12,7 +12,7 @@ import yaml
 
 from sarkmock import profiles
 from sarkmock.cli import OWN_COMMANDS, cli
-from sarkmock.suite_api import compile_document, deviations, load
+from sarkmock.suite_api import compile_document, deviations_of, load
 from tests.serving import COMMAND, mistake, sarkmock
 
 COMMANDS = ("serve", "seeds", "import", "check", "routes", "spec", "deviations", "export", "completion")
@@ -95,7 +95,7 @@ def test_routes_for_people_has_every_operation_and_rule_on_a_line():
 
 
 def test_deviations_for_programs_and_people():
-    known = deviations("shipped")
+    known = deviations_of("shipped")
     described = json.loads(output("deviations", "--json"))
     assert [one["id"] for one in described] == [deviation.id for deviation in known]
     assert set(described[0]) == {"id", "summary", "severity", "reason", "pointers", "unseen", "profile"}

@@ -9,7 +9,7 @@ from sarkmock_contracts.run import Run
 from sarkmock_contracts.spec.contract import Contract
 
 from sarkmock import State, profiles
-from sarkmock.suite_api import deviations, load
+from sarkmock.suite_api import deviations_of, load
 from tests.contract_runs import NOW, checked, run, suite_of
 
 PROFILES = list(profiles())
@@ -84,5 +84,5 @@ def test_shipped_differs_from_the_documentation_by_all_listed_deviations() -> No
     assert new(suite) == []
     met = {one.deviation.id for one in suite.outcome().deviations("known")}
     shipped = Contract(load("shipped"))
-    assert [one.id for one in deviations("shipped")
+    assert [one.id for one in deviations_of("shipped")
             if one.id not in met and not one.unseen and not known.out_of_sight(suite.contract, shipped, one)] == []

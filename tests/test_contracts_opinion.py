@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sarkmock_contracts.checks.openapi_core_check import openapi_core_of, refusal
+from sarkmock_contracts.checks.openapi_core_check import core_problem, openapi_core_of
 from sarkmock_contracts.client.http import Exchange, Request, Response
 
 from tests.contract_runs import suite_of
@@ -18,19 +18,19 @@ def tenant() -> Exchange:
 
 
 def test_a_response_of_the_mock_is_no_matter() -> None:
-    assert refusal(CORE, tenant()) is None
+    assert core_problem(CORE, tenant()) is None
 
 
 def test_a_column_that_leaks_is_told() -> None:
     exchange = tenant()
     leaking = replace(exchange.response, body=exchange.response.body.replace(b'{"pkey"', b'{"oclo":"AUTO","pkey"'))
-    assert "oclo" in str(refusal(CORE, Exchange(exchange.request, leaking)))
+    assert "oclo" in str(core_problem(CORE, Exchange(exchange.request, leaking)))
 
 
 def test_a_status_that_is_not_documented_is_told() -> None:
-    assert refusal(CORE, Exchange(Request("GET", "/tenants/default"), replace(tenant().response, status=418)))
+    assert core_problem(CORE, Exchange(Request("GET", "/tenants/default"), replace(tenant().response, status=418)))
 
 
 def test_a_download_is_not_read() -> None:
     response = Response(200, (("Content-Type", "text/csv"),), b"x")
-    assert refusal(CORE, Exchange(Request("GET", "/logs/cdrs"), response)) is None
+    assert core_problem(CORE, Exchange(Request("GET", "/logs/cdrs"), response)) is None

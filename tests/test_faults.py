@@ -7,7 +7,7 @@ from werkzeug.test import create_environ
 
 from sarkmock import Engine, Fault, FaultError, FileError, State, create_app
 from sarkmock.faults import Faults, read_faults
-from sarkmock.suite_api import deviations
+from sarkmock.suite_api import deviations_of
 from tests.boxes import NOW
 
 JSON = {"Accept": "application/json"}
@@ -151,7 +151,7 @@ def test_a_firmware_that_moves_a_path(client, faults, engine):
     assert client.delete("/api/astamis/DBdel/a/b").status_code in (200, 204, 404)
 
 
-@pytest.mark.parametrize("deviation", [one.id for one in deviations("shipped")])
+@pytest.mark.parametrize("deviation", [one.id for one in deviations_of("shipped")])
 def test_every_deviation_can_be_a_fault_of_its_own(deviation, engine):
     faults = Faults(engine)
     armed = faults[faults.add(deviation=deviation)]

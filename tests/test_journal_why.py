@@ -8,7 +8,7 @@ import pytest
 from sarkmock import Engine, Journal, State, create_app
 from sarkmock.faults import Faults
 from sarkmock.journal.deviation_warnings import published, relations
-from sarkmock.suite_api import deviations
+from sarkmock.suite_api import deviations_of
 from tests.boxes import NOW
 
 ACME = {"pkey": "acme", "description": "A tenant"}
@@ -161,8 +161,8 @@ def test_every_deviation_can_be_warned_of():
     mock, product = Mock(), published()
     met = {one.deviation.id for program in (mock.engine.program, product) for name in program.by_id
            for one in relations(program, product, name)}
-    unseen = {one.id for one in deviations(product.profile) if one.unseen or not one.telling}
-    assert {one.id for one in deviations(product.profile)} - met <= unseen
+    unseen = {one.id for one in deviations_of(product.profile) if one.unseen or not one.telling}
+    assert {one.id for one in deviations_of(product.profile)} - met <= unseen
 
 
 # HAR.

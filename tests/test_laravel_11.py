@@ -9,7 +9,7 @@ import requests
 from sarkmock import SarkMock
 from sarkmock.http.engine import DatabaseMismatch
 from sarkmock.pbx.seeds import seed_names
-from sarkmock.suite_api import Engine, SeedError, State, deviations, load, load_seed
+from sarkmock.suite_api import Engine, SeedError, State, deviations_of, load, load_seed
 from tests.serving import serving
 
 TOKEN = "1|0123456789abcdefghij"
@@ -83,7 +83,7 @@ def test_a_mock_keeps_its_database(profile, other):
         Engine(load(other), State(load_seed("factory", load(profile))))
 
 
-@pytest.mark.parametrize("deviation", [one.id for one in deviations("L11") if one.profile == "L11"])
+@pytest.mark.parametrize("deviation", [one.id for one in deviations_of("L11") if one.profile == "L11"])
 def test_each_deviation_can_be_a_fault_of_a_mock_with_the_older_database(deviation):
     sark = SarkMock(faults=f"deviation={deviation}")
     headers = {"Authorization": f"Bearer {TOKEN}", "Accept": "application/json"}

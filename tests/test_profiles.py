@@ -15,7 +15,7 @@ from sarkmock.control.contract import control_document
 from sarkmock.http.engine import Request
 from sarkmock.spec import yaml12
 from sarkmock.spec.profiles import described, overlay_files, product
-from sarkmock.suite_api import deviations, load
+from sarkmock.suite_api import deviations_of, load
 
 NOTE = {"summary": "One sentence for users.", "severity": "cosmetic", "reason": "Because it was seen."}
 
@@ -47,7 +47,7 @@ def answer(profile: str, method: str, path: str, body: bytes = b"") -> tuple[int
 
 
 def ids(profile: str) -> list[str]:
-    return [deviation.id for deviation in deviations(profile)]
+    return [deviation.id for deviation in deviations_of(profile)]
 
 
 @pytest.mark.parametrize("key", ["x-extends", "extends"])
@@ -56,7 +56,7 @@ def test_a_profile_has_what_it_extends_and_its_own(tmp_path: Path, key: str, par
     name = overlay(tmp_path, "mine", info=info(parent, key), **{"x-deviations": {"other-words": NOTE}},
                    actions=[words("other-words", fallback={"message": "Nothing here"})])
     assert ids(name) == [*ids("shipped"), "other-words"]
-    assert {one.id: one.profile for one in deviations(name)} == {
+    assert {one.id: one.profile for one in deviations_of(name)} == {
         **dict.fromkeys(ids("shipped"), "shipped"), "other-words": name}
     assert answer(name, "GET", "nosuch") == (404, {"message": "Nothing here"})
     assert answer(name, "GET", "sysglobals")[0] == 200
@@ -77,7 +77,7 @@ def test_a_deviation_may_be_replaced_or_go_further(tmp_path: Path) -> None:
                    "x-deviations": {"tenant-delete-unchecked": NOTE}}, actions=[
                        {**delete, "x-deviation": "tenant-delete-unchecked"},
                        words("debug-pages", trim="unicode")])
-    found = {one.id: one for one in deviations(name)}
+    found = {one.id: one for one in deviations_of(name)}
     assert set(found) == set(ids("shipped"))
     assert found["tenant-delete-unchecked"].summary == NOTE["summary"]
     assert found["tenant-delete-unchecked"].profile == name

@@ -11,8 +11,7 @@ from itertools import islice
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sarkmock_contracts.client.bodies import request_for
-from sarkmock_contracts.client.http import Exchange, Request, Response
+from sarkmock_contracts.client.http import Exchange, Request, Response, request_for
 from sarkmock_contracts.client.transports import Access, InProcess, SignedIn
 from sarkmock_contracts.errors import Unanswered
 from sarkmock_contracts.proxy.beside import open_shadow, shadow_lines, write_shadow

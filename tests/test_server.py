@@ -118,8 +118,8 @@ def test_the_certificate_names_the_loopback(server, name):
 
 
 def test_the_certificate_names_the_host_and_this_machine():
-    assert certificates.names("pbx.test")[-1] == "pbx.test"
-    assert certificates.names("0.0.0.0")[-1] == socket.gethostname()
+    assert certificates.names_of_host("pbx.test")[-1] == "pbx.test"
+    assert certificates.names_of_host("0.0.0.0")[-1] == socket.gethostname()
 
 
 def test_many_requests_go_over_one_tls_connection(server):

@@ -120,10 +120,10 @@ def test_every_kind_of_key_is_served_or_refused_before_anything_listens(tmp_path
     certificate, key = self_signed(make(), tmp_path)
     if not is_served:
         with pytest.raises(FileError, match=r"own\.key: cannot be served; use RSA of 2048 to 4096 bits"):
-            certificates.check(certificate, key, tmp_path)
+            certificates.checked_pair(certificate, key, tmp_path)
         return
     context = ssl.create_default_context(cafile=certificate)
-    with Server(application, tls=certificates.check(certificate, key, tmp_path)) as server:
+    with Server(application, tls=certificates.checked_pair(certificate, key, tmp_path)) as server:
         assert urllib.request.urlopen(server.url, timeout=5, context=context).status == 200
 
 

@@ -38,8 +38,8 @@ def test_merged_properties_override_in_place_and_append_what_is_new():
 
 
 def test_the_base_document_has_no_deviations_and_the_overlay_lists_its_own():
-    assert loading.deviations("documented") == ()
-    shipped = {deviation.id: deviation for deviation in loading.deviations("shipped")}
+    assert loading.deviations_of("documented") == ()
+    shipped = {deviation.id: deviation for deviation in loading.deviations_of("shipped")}
     assert shipped["tenant-delete-unchecked"].pointers == (
         "/paths/~1tenants~1{tenant}/delete/x-after", "/paths/~1tenants~1{tenant}/delete/x-after")
     assert all(deviation.pointers for deviation in shipped.values())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sarkmock.suite_api import deviations, profiles
+from sarkmock.suite_api import deviations_of, profiles
 
 DOCS = Path(__file__).parent.parent / "docs"
 SCRIPT = runpy.run_path(str(DOCS / "upgrading.py"))
@@ -24,7 +24,7 @@ def test_each_step_from_one_version_to_the_next_has_a_section() -> None:
 def test_a_section_names_every_cause_and_its_prose(before: str, after: str) -> None:
     section = PAGE.partition(f"## From {before} to {after}\n")[2].partition("\n## ")[0]
     assert SCRIPT["STEPS"][before, after] in section
-    old, new = ({one.id: one.summary for one in deviations(name)} for name in (before, after))
+    old, new = ({one.id: one.summary for one in deviations_of(name)} for name in (before, after))
     causes = {text for name, text in (old | new).items() if (name in old) != (name in new)}
     listed = {line.partition(": ")[2] for line in section.splitlines() if line.startswith("- **")}
     assert listed == causes

@@ -9,7 +9,7 @@ import pytest
 from sarkmock_contracts.client.http import Exchange, Request, Response, with_json
 from sarkmock_contracts.errors import CannotRun
 from sarkmock_contracts.judge.agreement import agrees
-from sarkmock_contracts.judge.allowlist import HEAD, Acceptance, Accepted, read_accepted, update_accepted
+from sarkmock_contracts.judge.allowlist import ALLOWLIST_HEAD, Acceptance, Accepted, read_accepted, update_accepted
 from sarkmock_contracts.judge.attribution import known_deviations
 from sarkmock_contracts.judge.conformance import Problem
 from sarkmock_contracts.judge.findings import Identity
@@ -19,7 +19,7 @@ from sarkmock_contracts.run import Run, embedded
 from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.spec.contract import Contract
 
-from sarkmock.suite_api import deviations, load, product
+from sarkmock.suite_api import deviations_of, load, product
 from tests.serving import COMMAND
 
 DAY = date(2026, 6, 1)
@@ -95,7 +95,7 @@ def test_shipped_judged_by_documented_has_the_listed_deviations_and_no_other(shi
         by_status.setdefault(one["status"], {})[one["id"]] = one["reason"]
     assert by_status.get("fixed", {}) == {}
     assert all(by_status.get("untested", {}).values())
-    assert [one["id"] for one in data["deviations"]] == [one.id for one in deviations("shipped")]
+    assert [one["id"] for one in data["deviations"]] == [one.id for one in deviations_of("shipped")]
     assert len(by_status["known"]) >= 55
 
 
@@ -137,8 +137,8 @@ def test_a_finding_is_known_if_the_deviation_predicts_the_answer():
 
 def test_other_profiles_know_no_deviations():
     assert known_deviations("shipped") == ()
-    assert set(known_deviations("documented", "shipped")) == set(deviations("shipped"))
-    assert set(known_deviations("documented")) == set(deviations(product()))
+    assert set(known_deviations("documented", "shipped")) == set(deviations_of("shipped"))
+    assert set(known_deviations("documented")) == set(deviations_of(product()))
 
 
 def test_the_same_cause_is_one_finding():
@@ -229,7 +229,7 @@ def test_a_list_that_is_not_there_is_told(tmp_path):
 def test_updating_keeps_order_reasons_and_comments(tmp_path):
     file = tmp_path / "box.yaml"
     first, second = ("z:a::1", "ticket 7", "2026-01-01 # then"), ("b:a::1", "why", "2027-01-01")
-    text = f"{HEAD}# ours\n{ENTRY.format(*first)}{ENTRY.format(*second)}"
+    text = f"{ALLOWLIST_HEAD}# ours\n{ENTRY.format(*first)}{ENTRY.format(*second)}"
     file.write_text(text)
     assert update_accepted(file, ["z:a::1", "b:a::1", "new:x:y:z"], DAY) == 2
     after = file.read_text()

@@ -16,7 +16,7 @@ from sarkmock_contracts.baselines.progress import Steps
 from sarkmock import Engine, State
 from sarkmock.http.engine import Request
 from sarkmock.spec import yaml12
-from sarkmock.spec.loading import deviations, load
+from sarkmock.spec.loading import deviations_of, load
 from tests.fidelity import RECORDINGS, differences
 
 NTH = 10  # of the scenarios, one in so many
@@ -80,7 +80,7 @@ def test_a_fifth_version_is_an_overlay_and_needs_no_python(tmp_path: Path) -> No
     file.write_text(FIFTH, encoding="utf-8")
     assert len(yaml12.read(file)["actions"]) == 10
     profile = str(file)
-    known, parents = {one.id: one for one in deviations(profile)}, {one.id for one in deviations("L10")}
+    known, parents = {one.id: one for one in deviations_of(profile)}, {one.id for one in deviations_of("L10")}
     assert parents - known.keys() == {"holidaytimers-crash", "syscommands-start-stop"}
     assert known.keys() - parents == {"other-answers", "agents-renamed", "route-checked", "app-rules-crash"}
     engine = Engine(load(profile), State())

@@ -201,7 +201,7 @@ def baseline(url: str, output: Path, depth: str, force: bool, plan: bool, **valu
 
     wish = wish_for(url, values, depth=depth, **{name: values[name] for name in ("rate", "budget", "max_time", "only")})
     if plan:
-        for line in commands.recording_plan(wish):
+        for line in commands.recording_plan_lines(wish):
             click.echo(line)
         return 0
     try:

@@ -10,7 +10,7 @@ from math import ceil
 from typing import Protocol, TypeVar, cast
 from urllib.parse import urlsplit
 
-from sarkmock.suite_api import BASE, Deviation, Engine, Operation, api_application, deviations, load, profiles
+from sarkmock.suite_api import BASE, Deviation, Engine, Operation, api_application, deviations_of, load, profiles
 
 from .client.admission import Admission
 from .client.budget import Budget, Speed, parse_seconds
@@ -29,7 +29,7 @@ from .judge.coverage import Coverage
 from .judge.examples import Examples
 from .judge.findings import Findings
 from .judge.judge import Gaps, Judge, Judged
-from .judge.rows import Rows
+from .judge.rows import RowTracker
 from .judge.verdicts import Lists, Outcome, conclude
 from .run_options import RunOptions
 from .safety import target_snapshot
@@ -78,7 +78,7 @@ class Run:
                        if self.options.url else None)
         self.target = Target(self._way_out(transport, clock))
         self.live = self.tables()
-        self.rows = Rows(contract)
+        self.rows = RowTracker(contract)
         lists = Lists((), accepted or Accepted(), self.options.strict)
         self.judge = Judge(contract, self.live, self, lists, self.options.only, self.version, self.options.profile,
                            self.confirm)
@@ -280,7 +280,7 @@ class Run:
 
     def _expected(self) -> Iterable[Deviation]:
         """The deviations that the target is expected to have; the documented mock has none."""
-        return deviations(self.version()) if self.options.profile == BASE else self.judge.lists.known
+        return deviations_of(self.version()) if self.options.profile == BASE else self.judge.lists.known
 
     def _looked_at(self, deviation: Deviation) -> bool:
         """Whether all cases that could show a deviation were among those of the run."""

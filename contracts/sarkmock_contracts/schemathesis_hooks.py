@@ -20,10 +20,9 @@ from sarkmock.suite_api import FileError, Operation, load, profiles
 
 from .checks.boundaries import Packet
 from .checks.boundary_sweep import edge_packets
-from .checks.fuzz import Case, aim
+from .checks.fuzz import FuzzCase, aim
 from .checks.minimal_rules import covering_packets
-from .client.bodies import UploadFile
-from .client.http import ACCEPT
+from .client.http import ACCEPT, UploadFile
 from .client.target import read_environ
 from .errors import CannotRun, NoBounds, NotSent, Unanswered, Unavailable
 from .judge.findings import Identity
@@ -73,7 +72,7 @@ class StRun:
         start_response(f"{answer.status} {responses.get(answer.status, 'Unknown')}", headers)
         return [answer.body]
 
-    def problems(self, case: Case) -> Iterator[str]:
+    def problems(self, case: FuzzCase) -> Iterator[str]:
         """What is wrong with the answer to a case, but for known deviations of the version that answers."""
         judged = self.judged.get(case.id)
         operation = self.operation_of(case)
@@ -82,12 +81,12 @@ class StRun:
             if any(map(self.run.judge.is_new, self.run.findings.of(identity))):
                 yield f"{identity}: {problem.message}"
 
-    def is_settled(self, case: Case) -> bool:
+    def is_settled(self, case: FuzzCase) -> bool:
         """Whether nothing is to be said of the answer to a case: it was withheld, or is a crash that was predicted."""
         judged = self.judged.get(case.id)
         return isinstance(judged, NotSent) or (judged is not None and judged.excused)
 
-    def operation_of(self, case: Case) -> Operation | None:
+    def operation_of(self, case: FuzzCase) -> Operation | None:
         return self.run.contract.by_id.get(case.operation.definition.raw.get("operationId", ""))
 
     def tidy(self) -> None:
@@ -147,7 +146,7 @@ def after_load_schema(context: schemathesis.HookContext, schema: Any) -> None:
 
 
 @schemathesis.hook
-def map_case(context: schemathesis.HookContext, case: Case) -> Case:
+def map_case(context: schemathesis.HookContext, case: FuzzCase) -> FuzzCase:
     """Let a case meet a row that is there and a key that is free; sequences have their own."""
     session = session_of()
     operation = session.operation_of(case)
@@ -157,12 +156,12 @@ def map_case(context: schemathesis.HookContext, case: Case) -> Case:
     return case
 
 
-def is_stateful(case: Case) -> bool:
+def is_stateful(case: FuzzCase) -> bool:
     return case.meta is not None and case.meta.phase.name.value == "stateful"
 
 
 @schemathesis.hook
-def before_add_examples(context: schemathesis.HookContext, examples: list[Case]) -> None:
+def before_add_examples(context: schemathesis.HookContext, examples: list[FuzzCase]) -> None:
     """The boundary tables, many values in a request."""
     session = session_of()
     target: Any = context.operation
@@ -185,7 +184,7 @@ def st_packets(run: Run, operation: Operation) -> Iterator[Packet]:
 
 
 @schemathesis.check
-def sarkmock(ctx: schemathesis.CheckContext, response: schemathesis.Response, case: Case) -> None:
+def sarkmock(ctx: schemathesis.CheckContext, response: schemathesis.Response, case: FuzzCase) -> None:
     """The documented rules, read as Laravel reads them, and the document's responses."""
     found = list(session_of().problems(case))
     if found:
@@ -193,13 +192,13 @@ def sarkmock(ctx: schemathesis.CheckContext, response: schemathesis.Response, ca
 
 
 @schemathesis.hook
-def filter_failure(context: schemathesis.HookContext, failure: Any, case: Case, response: Any) -> bool:
+def filter_failure(context: schemathesis.HookContext, failure: Any, case: FuzzCase, response: Any) -> bool:
     """Whether a failure counts."""
     return type(failure).__name__ not in SUPERSEDED and not session_of().is_settled(case)
 
 
 @schemathesis.hook
-def after_validate(context: schemathesis.HookContext, case: Case, response: Any, results: Any) -> None:
+def after_validate(context: schemathesis.HookContext, case: FuzzCase, response: Any, results: Any) -> None:
     """Remove what the case has made, unless a sequence goes on with it."""
     session = session_of()
     session.judged.pop(case.id, None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import secrets
 from pathlib import Path
@@ -12,9 +11,10 @@ import click
 from sarkmock.control import Control
 from sarkmock.faults import Fault, FaultError, Faults, read_faults
 from sarkmock.http.engine import Engine
+from sarkmock.server.certificates import is_loopback
 
 TOKEN_PATTERN = re.compile(r"[!-~]{8,}")
-ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:.]+\](:[0-9]{1,5})?")
+ORIGIN_PATTERN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:.]+\](:[0-9]{1,5})?")
 
 
 class FaultLine(click.ParamType):  # type: ignore[type-arg]  # generic in its stubs alone
@@ -43,24 +43,16 @@ def control_of(host: str, off: bool, token: str | None, directory: Path | None,
     if off and (token or directory or origins):
         raise click.UsageError("--no-control leaves no use for --control-token, --control-origin and --save-dir")
     for origin in origins:
-        if not ORIGIN.fullmatch(origin):
+        if not ORIGIN_PATTERN.fullmatch(origin):
             raise click.BadParameter(f"{origin!r} is not an origin like https://app.example:8443",
                                      param_hint="--control-origin")
     if token is not None and not TOKEN_PATTERN.fullmatch(token):
         raise click.BadParameter("must be 8 or more of ASCII's letters, digits and signs", param_hint="--control-token")
     if off:
         return None
-    if token is None and (origins or not only_this_machine(host)):
+    if token is None and (origins or not is_loopback(host)):
         token = secrets.token_urlsafe(18)
     return Control(token, (host.lower(),), directory, origins)
-
-
-def only_this_machine(host: str) -> bool:
-    """Whether only this machine reaches what listens there."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def page_line(url: str, control: Control | None, given: bool) -> str:

@@ -57,7 +57,7 @@ def pair_of(stack: ExitStack, host: str, cert: Path | None, key: Path | None) ->
     if bool(cert) != bool(key):
         raise click.UsageError("--cert and --key go together")
     directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sarkmock-")))
-    return certificates.check(cert, key, directory) if cert and key else certificates.make(directory, host)
+    return certificates.checked_pair(cert, key, directory) if cert and key else certificates.make(directory, host)
 
 
 def proxy_hint(url: str) -> str:

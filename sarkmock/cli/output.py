@@ -1,8 +1,10 @@
-"""How commands print: for people, coloured and wrapped on a terminal only; JSON for programs."""
+"""How commands print: for people, coloured and wrapped on a terminal only; JSON for programs; `serve -v` to stderr."""
 
 from __future__ import annotations
 
 import json
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,9 @@ import click
 from rich.console import Console
 
 from sarkmock.atomic import write_whole
+from sarkmock.journal import Entry, Journal
+from sarkmock.redaction import printable
+from sarkmock.server.connection import Served
 
 # What is piped or redirected is not wrapped: a line is a record for grep.
 UNWRAPPED = 2000
@@ -35,3 +40,44 @@ def write_text(output: Path | None, text: str, private: bool = False) -> None:
         write_whole(output, text.encode(), private=private)
     except OSError as error:
         raise click.ClickException(f"{output}: {error.strerror}") from None
+
+
+RECENT = 20
+MOST_NOTICES = 10_000  # after this many different ones, only requests are written
+
+
+class RequestLog:
+    """Called with every request that was served; a notice of the journal is written once, not for rejected ones."""
+
+    def __init__(self, journal: Journal | None) -> None:
+        self._journal = journal
+        self._told: set[str] = set()
+
+    def __call__(self, served: Served) -> None:
+        """One line: when, what, how it ended, how long it took; then reasons and notices."""
+        write_line(f"{time.strftime('%H:%M:%S')} {served.method} {served.target} {served.status or 'dropped'} "
+             f"{served.seconds * 1000:.1f} ms {served.size} B")
+        entry = self._entry(served)
+        if self._journal is not None and entry:
+            for reason in self._journal.why(entry):
+                write_line(f"         why: {reason.text}{documentation_lines(reason.lines)}")
+            for notice in self._journal.warnings(entry):
+                if notice.text not in self._told and len(self._told) < MOST_NOTICES:
+                    self._told.add(notice.text)
+                    write_line(f"         mind: {notice.text} {notice.deviation}".rstrip())
+
+    def _entry(self, served: Served) -> Entry | None:
+        """The latest entry of that request."""
+        recent = reversed(self._journal[-RECENT:] if self._journal is not None else [])
+        return next((entry for entry in recent if (entry.method, entry.path, entry.status)
+                     == (served.method, served.path, served.status)), None)
+
+
+def write_line(line: str) -> None:
+    """Write exactly one line to stderr: line breaks and control characters of a client are escaped."""
+    with suppress(OSError):  # the reader is gone
+        click.echo(printable(line), err=True)
+
+
+def documentation_lines(lines: tuple[int, ...]) -> str:
+    return f" (page, line {', '.join(map(str, lines))})" if lines else ""

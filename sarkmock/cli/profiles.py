@@ -12,9 +12,9 @@ from rich.text import Text
 
 from sarkmock.cli.document import PROFILE_OPTION
 from sarkmock.cli.output import console, print_json
-from sarkmock.pbx.seeds import describe, seed_names
+from sarkmock.pbx.seeds import seed_names, seed_summary
 from sarkmock.spec.loading import Deviation, load
-from sarkmock.spec.loading import deviations as deviations_of
+from sarkmock.spec.loading import deviations_of as deviations_of
 from sarkmock.spec.profiles import described, product
 from sarkmock.spec.profiles import profiles as profile_names
 
@@ -149,9 +149,9 @@ def seeds(as_json: bool) -> None:
         sarkmock serve --seed my-box.yaml
     """
     if as_json:
-        print_json([{"name": name, "holds": describe(name)} for name in seed_names()])
+        print_json([{"name": name, "holds": seed_summary(name)} for name in seed_names()])
         return
     table = Table("seed", "holds", box=None, pad_edge=False)
     for name in seed_names():
-        table.add_row(name, describe(name))
+        table.add_row(name, seed_summary(name))
     console().print(table)

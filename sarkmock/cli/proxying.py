@@ -10,13 +10,13 @@ from pathlib import Path
 
 from sarkmock.cli.controlling import control_of, page_line
 from sarkmock.cli.listening import pair_of, proxy_hint
-from sarkmock.cli.logging import RequestLog
+from sarkmock.cli.output import RequestLog
 from sarkmock.control import MockControl
 from sarkmock.faults import Fault, Faults, read_faults
 from sarkmock.http.engine import Engine
 from sarkmock.http.flask_app import create_control_app
 from sarkmock.journal import Journal
-from sarkmock.proxy.exchange import Judge
+from sarkmock.proxy.exchange import OnPassed
 from sarkmock.proxy.pace import Pace
 from sarkmock.proxy.server import Around, Guard, Proxy
 from sarkmock.proxy.upstream import Patience, Upstream
@@ -43,7 +43,7 @@ class Listening:
 
 
 def open_proxy(stack: ExitStack, url: str, context: ssl.SSLContext | None, profile: str, listening: Listening,
-               guard: Guard, pace: Pace, judge: Judge | None, tell: Callable[[str], None]) -> tuple[Proxy, str]:
+               guard: Guard, pace: Pace, judge: OnPassed | None, tell: Callable[[str], None]) -> tuple[Proxy, str]:
     """A proxy that listens already, and its greeting. FaultError or FileError for what cannot be.
 
     ``profile`` says whose document explains the journal.

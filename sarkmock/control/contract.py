@@ -9,7 +9,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from sarkmock.control.messages import ControlError, place_of
+from sarkmock.control.bodies import ControlError, place_of
 from sarkmock.spec import yaml12
 from sarkmock.spec.data_files import openapi_dir
 from sarkmock.spec.loading import METHODS, Document, resolve
@@ -105,6 +105,6 @@ def control_document() -> Document:
 
 
 @cache
-def control_yaml() -> str:
+def control_document_yaml() -> str:
     """The same as YAML."""
     return yaml12.dump(control_document())

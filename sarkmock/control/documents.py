@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from sarkmock.control import contract
-from sarkmock.control.messages import ControlError, ControlRequest, Path, Text
+from sarkmock.control.bodies import ControlError, ControlRequest, Path, Text
 from sarkmock.control.mock_control import MockControl
 from sarkmock.http.engine import DatabaseMismatch
 from sarkmock.spec import loading, profiles
@@ -24,7 +24,7 @@ def api_json(mock: MockControl, request: ControlRequest) -> Any:
 
 
 def control_yaml(mock: MockControl, request: ControlRequest) -> Text:
-    return Text(contract.control_yaml(), YAML_TYPE)
+    return Text(contract.control_document_yaml(), YAML_TYPE)
 
 
 def control_json(mock: MockControl, request: ControlRequest) -> Any:
@@ -54,4 +54,4 @@ def known_profile(name: str, path: Path = ()) -> str:
 
 def list_deviations(mock: MockControl, request: ControlRequest) -> list[dict[str, Any]]:
     name = request.query.get("profile", profiles.product())
-    return [asdict(deviation) for deviation in loading.deviations(known_profile(name))]
+    return [asdict(deviation) for deviation in loading.deviations_of(known_profile(name))]

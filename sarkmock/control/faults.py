@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sarkmock.control.messages import ControlError, ControlRequest
+from sarkmock.control.bodies import ControlError, ControlRequest
 from sarkmock.control.mock_control import MockControl
 from sarkmock.faults import FaultError
 

@@ -11,8 +11,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from flask import Request
 
+from sarkmock.control.bodies import ControlError
 from sarkmock.control.contract import Endpoint
-from sarkmock.control.messages import ControlError
 from sarkmock.control.mock_control import Control
 
 OUR_HOSTS = ("localhost", "127.0.0.1", "::1")

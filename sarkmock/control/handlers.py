@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sarkmock.control import documents, faults, journal, pbx, saved, state, tables
-from sarkmock.control.messages import ControlError, ControlRequest
+from sarkmock.control import documents, faults, journal, pbx, state, tables
+from sarkmock.control.bodies import ControlError, ControlRequest
 from sarkmock.control.mock_control import MockControl
 
 OF_PROXY = frozenset(("health", "reset", "journal", "faults", "openapi", "control", "deviations", "profile.show"))
@@ -43,8 +43,8 @@ HANDLERS: dict[str, Callable[[MockControl, ControlRequest], Any]] = {
     "row.remove": tables.remove_row,
     "seed.list": state.list_seeds,
     "seed.start": state.start_over,
-    "saved.list": saved.list_saved,
-    "saved.save": saved.save_state,
+    "saved.list": state.list_saved,
+    "saved.save": state.save_state,
     "saved.load": state.load_state,
     # PBX
     "clock.show": pbx.clock,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Any
 
-from sarkmock.control.messages import ControlError, ControlRequest, Text, instant
+from sarkmock.control.bodies import ControlError, ControlRequest, Text, instant
 from sarkmock.control.mock_control import MockControl
 from sarkmock.http.engine import Engine, Program, Request
 from sarkmock.http.wsgi import render

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sarkmock.control.messages import ControlError, ControlRequest, instant
+from sarkmock.control.bodies import ControlError, ControlRequest, instant
 from sarkmock.control.mock_control import MockControl
 from sarkmock.pbx.state import Clock
 

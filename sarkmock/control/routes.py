@@ -11,11 +11,10 @@ from typing import Any
 from flask import Blueprint, Flask, Response, jsonify, make_response, request
 from werkzeug.exceptions import HTTPException
 
-from sarkmock.control.bodies import line_in_body, read_body
+from sarkmock.control.bodies import ControlError, ControlRequest, Text, line_in_body, read_body
 from sarkmock.control.contract import CONTROL_PREFIX, Endpoint, endpoints
 from sarkmock.control.guard import check_admission, is_allowed_page
 from sarkmock.control.handlers import handler_of
-from sarkmock.control.messages import ControlError, ControlRequest, Text
 from sarkmock.control.mock_control import MockControl
 from sarkmock.http.replies import encode_json
 from sarkmock.suggest import near

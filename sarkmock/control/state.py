@@ -1,15 +1,20 @@
-"""The whole state over HTTP: read, replaced, changed, started over. A rejected request changes nothing."""
+"""The whole state over HTTP: read, replaced, changed, started over, and saved to files below the directory that the
+user named. A rejected request changes nothing.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from sarkmock.control.messages import ControlError, ControlRequest
+from sarkmock.atomic import write_whole
+from sarkmock.control.bodies import ControlError, ControlRequest
 from sarkmock.control.mock_control import MockControl
-from sarkmock.control.saved import file_of
 from sarkmock.pbx.seed import Seed, SeedError
-from sarkmock.pbx.seeds import describe, load_seed, seed_names
+from sarkmock.pbx.seeds import load_seed, seed_names, seed_summary
 from sarkmock.pbx.state import State
 from sarkmock.spec.yaml12 import FileError
 from sarkmock.suggest import unknown
@@ -54,7 +59,7 @@ def seed_in_body(mock: MockControl, content: Any) -> Seed:
 
 
 def list_seeds(mock: MockControl, request: ControlRequest) -> list[dict[str, str]]:
-    return [{"name": name, "description": describe(name)} for name in seed_names()]
+    return [{"name": name, "description": seed_summary(name)} for name in seed_names()]
 
 
 def start_over(mock: MockControl, request: ControlRequest) -> None:
@@ -78,3 +83,46 @@ def read_saved(mock: MockControl, name: str) -> Seed:
 
 def load_state(mock: MockControl, request: ControlRequest) -> None:
     mock.engine.hold(read_saved(mock, request.body["file"]))
+
+
+STATE_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.ya?ml")
+
+
+def list_saved(mock: MockControl, request: ControlRequest) -> list[str]:
+    return saved_names(directory(mock))
+
+
+def save_state(mock: MockControl, request: ControlRequest) -> None:
+    """A state may hold rows that the API would reject, and must be restored unchanged."""
+    file = file_of(mock, request.body["file"])
+    seed = mock.engine.copy().to_seed()
+    try:
+        write_whole(file, replace(seed, unchecked=True).text().encode(), private=True)
+    except OSError as error:
+        raise ControlError(409, f"{file.name} cannot be written: {error.strerror}") from None
+
+
+def saved_names(where: Path) -> list[str]:
+    return sorted(file.name for file in where.iterdir() if file.is_file() and STATE_FILE_NAME.fullmatch(file.name))
+
+
+def file_of(mock: MockControl, name: str, *, must_exist: bool = False) -> Path:
+    """The file of a name in the directory for states; Problem if the name leads elsewhere."""
+    where = directory(mock)
+    if not STATE_FILE_NAME.fullmatch(name):
+        raise ControlError(422, f"file: {name!r} is not a name of letters, digits, dots and dashes that ends in .yaml",
+                      path=("file",))
+    file = where / name
+    if not file.resolve().is_relative_to(where.resolve()):
+        raise ControlError(422, f"file: {name} leads out of the directory for states", path=("file",))
+    if must_exist and not file.is_file():
+        raise ControlError(404, unknown("file", name, saved_names(where)), path=("file",))
+    return file
+
+
+def directory(mock: MockControl) -> Path:
+    if mock.control.directory is None:
+        raise ControlError(404, "there is no directory for states; start the mock with --save-dir DIRECTORY")
+    if not mock.control.directory.is_dir():
+        raise ControlError(404, "the directory for states is gone")
+    return mock.control.directory

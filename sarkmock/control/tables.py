@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sarkmock.control.messages import ControlError, ControlRequest, Path
+from sarkmock.control.bodies import ControlError, ControlRequest, Path
 from sarkmock.control.mock_control import MockControl
 from sarkmock.pbx.database import Database, IntegrityError, Row
 from sarkmock.pbx.seed import Seed, SeedError
@@ -27,13 +27,13 @@ def list_tables(mock: MockControl, request: ControlRequest) -> list[dict[str, An
 
 
 def show_all(mock: MockControl, request: ControlRequest) -> list[Row]:
-    table, tables = table_of(mock, request), mock.engine.copy().tables
+    table, tables = named_table(mock, request), mock.engine.copy().tables
     return tables.rows(table, order=tables.key(table), limit=request.query.get("limit"),
                        offset=request.query.get("offset", 0))
 
 
 def replace_all(mock: MockControl, request: ControlRequest) -> list[Row]:
-    table = table_of(mock, request)
+    table = named_table(mock, request)
     rows = checked_rows(mock, table, request.body)
 
     def replaced(state: State) -> list[Row]:
@@ -43,13 +43,13 @@ def replace_all(mock: MockControl, request: ControlRequest) -> list[Row]:
 
 
 def add_rows(mock: MockControl, request: ControlRequest) -> list[Row]:
-    table = table_of(mock, request)
+    table = named_table(mock, request)
     rows = checked_rows(mock, table, request.body)
     return mock.engine.rewrite(lambda state: add_all(state, table, rows))
 
 
 def change_all(mock: MockControl, request: ControlRequest) -> list[Row]:
-    table = table_of(mock, request)
+    table = named_table(mock, request)
     columns = mock.engine.state.tables.key(table)
     keys = [keys_in_row(columns, row, (index,)) for index, row in enumerate(request.body)]
     pairs = list(zip(keys, checked_rows(mock, table, request.body), strict=True))
@@ -98,12 +98,12 @@ def writing(mock: MockControl, request: ControlRequest) -> Iterator[tuple[State,
 
     Requests wait for it; `Engine.rewrite` is for what takes longer.
     """
-    table, state = table_of(mock, request), mock.engine.state
+    table, state = named_table(mock, request), mock.engine.state
     with mock.engine.lock, state.tables.atomic():
         yield state, table
 
 
-def table_of(mock: MockControl, request: ControlRequest) -> str:
+def named_table(mock: MockControl, request: ControlRequest) -> str:
     """The table that the path names."""
     tables, name = mock.engine.state.tables, request.path["table"]
     if not tables.has(name):

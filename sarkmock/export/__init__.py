@@ -4,10 +4,8 @@ What could hurt a PBX is marked by its hazard; every form keeps it from being se
 """
 
 from sarkmock.export.bruno import as_bruno
-from sarkmock.export.curl import as_curl
-from sarkmock.export.http import as_http
 from sarkmock.export.postman import as_postman
-from sarkmock.export.python_client import as_python_client
+from sarkmock.export.text_forms import as_curl, as_http, as_python_client
 
 TEXT_FORMS = {"postman": as_postman, "http": as_http, "curl": as_curl, "openapi-python-client": as_python_client}
 FOLDER_FORMS = {"bruno": as_bruno}  # many files: text by path

@@ -10,7 +10,7 @@ from http.client import responses
 
 from sarkmock.faults.fault import Fault
 from sarkmock.http.engine import Engine, Request
-from sarkmock.http.replies import Conflict, Disturbed, Invalid, Reply, RowNotFound, Unavailable, debug_body
+from sarkmock.http.replies import Conflict, Disturbed, Invalid, PbxUnavailable, Reply, RowNotFound, debug_body
 from sarkmock.http.throttle import TooManyAttempts, limits
 from sarkmock.laravel.validation import display
 from sarkmock.pbx.database import DatabaseLocked, LockedDatabase
@@ -46,7 +46,7 @@ def usual_reply(code: int, request: Request, engine: Engine) -> Reply:
         field = blamed(operation.rules) if operation else "fault"
         return Invalid({field: [f"The selected {display(field)} is invalid."]}).reply(engine.program.framework)
     if code == HTTPStatus.SERVICE_UNAVAILABLE and (operation and asks_pbx(operation)):
-        return Unavailable("PBX not running").reply(engine.program.framework)
+        return PbxUnavailable("PBX not running").reply(engine.program.framework)
     return Reply(debug_body(phrase(code), HTTP_EXCEPTION), code, framework=True)
 
 

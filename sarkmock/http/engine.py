@@ -19,7 +19,7 @@ from sarkmock.http.web_server import BeforePhp, apache
 from sarkmock.laravel import php
 from sarkmock.laravel.validation import MALFORMED, display, is_readable
 from sarkmock.pbx import accounts
-from sarkmock.pbx.actions import ACTIONS, CHECKS, Action, Check
+from sarkmock.pbx.actions import ACTION_FUNCTIONS, AFTER_CHECKS, Action, AfterCheck
 from sarkmock.pbx.database import Row
 from sarkmock.pbx.seed import Seed
 from sarkmock.pbx.state import State, database_image
@@ -267,10 +267,10 @@ def crashed(program: Program, error: PhpError) -> Reply:
     return Reply({error.field: [f"The {display(error.field)} must be a string."]}, 422)
 
 
-def _plan(operation: Operation) -> tuple[Action, tuple[Check, ...]]:
+def _plan(operation: Operation) -> tuple[Action, tuple[AfterCheck, ...]]:
     """The functions behind the document's names; refuses a name that is not known."""
     try:
-        return ACTIONS[operation.action], tuple(CHECKS[name] for name in operation.checks)
+        return ACTION_FUNCTIONS[operation.action], tuple(AFTER_CHECKS[name] for name in operation.checks)
     except KeyError as error:
         raise ValueError(f"{operation.id}: unknown action or check {error}") from None
 
@@ -289,7 +289,7 @@ def bind(operation: Operation, path: dict[str, str], state: State) -> Row | None
     return row
 
 
-def validate(context: Context, checks: tuple[Check, ...], debug: bool) -> None:
+def validate(context: Context, checks: tuple[AfterCheck, ...], debug: bool) -> None:
     """Rules, then every check (also when rules failed, as Laravel's after hooks); Invalid if any field is named.
 
     PhpError for text that is not UTF-8: no JSON answer could hold it. With debug pages, the product stores it first.

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 Errors = dict[str, list[str]]
 JSON = "application/json"
-NOT_FOUND = "Symfony\\Component\\HttpKernel\\Exception\\NotFoundHttpException"
+NOT_FOUND_EXCEPTION = "Symfony\\Component\\HttpKernel\\Exception\\NotFoundHttpException"
 # Key of the WSGI environ: a function that takes seconds. The server sends this response so much later.
 DELAY = "sarkmock.delay"
 RANGE_END = re.compile(r"\s*[+-]?[0-9]{1,18}")
@@ -108,7 +108,7 @@ class RowNotFound(Refusal):
         wording = framework.row_not_found
         if not isinstance(wording, str):
             return Reply(wording, 404)
-        return error_reply(404, wording.format(model=self.model, key=self.key), NOT_FOUND)
+        return error_reply(404, wording.format(model=self.model, key=self.key), NOT_FOUND_EXCEPTION)
 
 
 class PageNotFound(Refusal):
@@ -130,7 +130,7 @@ class NoRoute(PageNotFound):
 
     def reply(self, framework: Framework, path: str = "") -> Reply:
         message = framework.route_not_found.format(path=path) if self.message is None else self.message
-        return error_reply(404, message, NOT_FOUND)
+        return error_reply(404, message, NOT_FOUND_EXCEPTION)
 
 
 class MethodNotAllowed(Refusal):
@@ -199,7 +199,7 @@ class QueryRefused(Refusal):
         return Reply({"Error": self.error.worded(framework)}, 409)
 
 
-class Unavailable(Refusal):
+class PbxUnavailable(Refusal):
     """The PBX cannot do this now."""
 
     def __init__(self, message: str) -> None:

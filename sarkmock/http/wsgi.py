@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from html import escape
 from http import HTTPStatus
@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from sarkmock.http import web_server
-from sarkmock.http.cors import Cors
+from sarkmock.http.cors import Cors, Environ
 from sarkmock.http.engine import Request
 from sarkmock.http.replies import DELAY, Disturbed, Dropped, Reply, debug_body, part_of, to_json
 from sarkmock.http.web_server import BeforePhp
@@ -29,7 +29,6 @@ PASSED_ON = {"HTTP_AUTHORIZATION": "Authorization", "HTTP_X_HTTP_METHOD_OVERRIDE
 HALF = b"\\udc"  # how JSON writes a byte that is not UTF-8, and the second half of rare characters
 HOST_AND_PORT = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
 DROPPED_STATUS = 0
-Environ = Mapping[str, Any]
 WsgiApplication = Callable[[Any, Any], Iterable[bytes]]
 Handle = Callable[[Request], Reply]
 

@@ -16,7 +16,7 @@ from sarkmock.http.replies import PhpError
 from sarkmock.journal.entries import Entry, Notice
 from sarkmock.laravel.php import read_input
 from sarkmock.pbx.database import Database
-from sarkmock.spec.loading import Deviation, deviations
+from sarkmock.spec.loading import Deviation, deviations_of
 from sarkmock.spec.operations import Operation
 from sarkmock.spec.pointers import covers, follow, pointer
 from sarkmock.spec.profiles import product
@@ -119,7 +119,7 @@ class Relation:
 def relations(program: Program, product: Program, name: str) -> tuple[Relation, ...]:
     """The deviations of a product that have to do with an operation of a program."""
     operation = program.by_id[name]
-    found = (relation(program, operation, product.by_id.get(name), one) for one in deviations(product.profile))
+    found = (relation(program, operation, product.by_id.get(name), one) for one in deviations_of(product.profile))
     return tuple(one for one in found if one)
 
 

@@ -12,9 +12,10 @@ from dataclasses import replace
 from threading import Lock
 from typing import Any, overload
 
+from sarkmock.http.cors import Environ
 from sarkmock.http.engine import Engine, Request
 from sarkmock.http.replies import Disturbed, Reply
-from sarkmock.http.wsgi import Answer, Environ
+from sarkmock.http.wsgi import Answer
 from sarkmock.journal.criteria import Criteria
 from sarkmock.journal.deviation_warnings import warnings
 from sarkmock.journal.diagnosis import Reason, why

@@ -10,9 +10,9 @@ from sarkmock.http.replies import Disturbed, Reply
 from sarkmock.http.wsgi import DROPPED_STATUS, Answer, incoming
 from sarkmock.journal import Entry, Journal
 from sarkmock.proxy.messages import Captured, Field, Room, decoded
-from sarkmock.server.application import Environ, environ_of
+from sarkmock.server.application import WsgiEnviron, environ_of
 from sarkmock.server.http11 import Head
-from sarkmock.server.http11 import Request as Received
+from sarkmock.server.http11 import ReceivedRequest as Received
 
 MOST = 8 * 2**20  # bytes of one body that are looked at
 ALL_BODIES = 256 * 2**20  # bytes of all bodies that are held at a time
@@ -40,7 +40,7 @@ class Passed:
     entry: Entry | None = None
 
 
-Judge = Callable[[Passed], None]
+OnPassed = Callable[[Passed], None]
 
 
 @dataclass(slots=True)
@@ -90,14 +90,14 @@ def texts(fields: Iterable[Field]) -> Texts:
     return tuple((name.decode("ascii"), value.decode("latin-1").strip(" \t")) for name, value in fields)
 
 
-def request_of(record: Record, body: bytes, base: str, environ: Environ) -> tuple[Environ, Request]:
+def request_of(record: Record, body: bytes, base: str, environ: WsgiEnviron) -> tuple[WsgiEnviron, Request]:
     """The request as a mock would get it, and its WSGI environ; ``environ`` says what is true of the server."""
     path = record.head.path
     environ = environ_of(Received(record.head, b""), environ)
     return environ, incoming(environ, path[len(base):] if path.startswith(base) else "", body)
 
 
-def enter(journal: Journal, record: Record, passed: Passed, base: str, environ: Environ) -> Entry:
+def enter(journal: Journal, record: Record, passed: Passed, base: str, environ: WsgiEnviron) -> Entry:
     """Keep an exchange in a journal."""
     environ, request = request_of(record, passed.body, base, environ)
     headers = [(name.title(), value) for name, value in passed.answer_headers]

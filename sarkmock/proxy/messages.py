@@ -7,13 +7,14 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sarkmock.server.http11 import FIELD, FIELDS, NO_BODY
+from sarkmock.server.http11 import FIELD, FIELD_LINES, NO_BODY
 
 Field = tuple[bytes, bytes]
 # What concerns one connection alone (RFC 9110 7.6.1). The length of a body is written anew where it is chunked.
 HOP_BY_HOP = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"te", b"trailer",
                         b"proxy-authorization", b"transfer-encoding", b"upgrade"))
-KEPT = frozenset((b"content-length", b"content-type", b"content-encoding", b"host"))  # even if Connection names them
+# Even if Connection names them.
+NEVER_DROPPED = frozenset((b"content-length", b"content-type", b"content-encoding", b"host"))
 STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([^\x00-\x08\x0a-\x1f\x7f]*))?\r\n")
 CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,12})[ \t]*(?:;[^\r\n]*)?\r\n")
 LENGTH = re.compile(rb"[0-9]{1,15}")
@@ -36,10 +37,10 @@ class AnswerHead:
     keep_alive: bool
 
     def values(self, name: bytes) -> list[bytes]:
-        return values(self.fields, name)
+        return field_values(self.fields, name)
 
 
-def values(fields: Iterable[Field], name: bytes) -> list[bytes]:
+def field_values(fields: Iterable[Field], name: bytes) -> list[bytes]:
     """The values of a header field, each as it came but for blanks around it."""
     return [value.strip(b" \t") for key, value in fields if key.lower() == name]
 
@@ -47,8 +48,8 @@ def values(fields: Iterable[Field], name: bytes) -> list[bytes]:
 def passed_on(fields: Iterable[Field], *without: bytes) -> list[Field]:
     """The fields that are meant for the other side."""
     fields = list(fields)
-    named = {name.strip().lower() for value in values(fields, b"connection") for name in value.split(b",")} - KEPT
-    dropped = HOP_BY_HOP | named | set(without)
+    named = {name.strip().lower() for value in field_values(fields, b"connection") for name in value.split(b",")}
+    dropped = HOP_BY_HOP | (named - NEVER_DROPPED) | set(without)
     return [field for field in fields if field[0].lower() not in dropped]
 
 
@@ -62,13 +63,13 @@ def read_answer(text: bytes, method: str) -> AnswerHead:
     line = STATUS_LINE.match(text)
     if line is None:
         raise BadAnswer("it does not begin with a status line of HTTP/1.1")
-    if not FIELDS.fullmatch(text, line.end(), len(text) - 2):
+    if not FIELD_LINES.fullmatch(text, line.end(), len(text) - 2):
         raise BadAnswer("a header field is invalid")
     fields: list[Field] = FIELD.findall(text, line.end())
     status, minor = int(line[2]), int(line[1])
-    options = {option.strip().lower() for value in values(fields, b"connection") for option in value.split(b",")}
+    options = {option.strip().lower() for value in field_values(fields, b"connection") for option in value.split(b",")}
     keep_alive = b"close" not in options and (minor > 0 or b"keep-alive" in options)
-    codings, lengths = values(fields, b"transfer-encoding"), set(values(fields, b"content-length"))
+    codings, lengths = field_values(fields, b"transfer-encoding"), set(field_values(fields, b"content-length"))
     if method == "HEAD" or status in NO_BODY or status < 200:
         return AnswerHead(status, line[3] or b"", fields, 0, False, keep_alive)
     if codings:
@@ -123,7 +124,7 @@ class Captured:
 
 def decoded(fields: Iterable[Field], body: bytes, most: int) -> bytes | None:
     """A body without its content coding; None for more than ``most`` bytes, or a coding that is not undone."""
-    codings = b",".join(values(fields, b"content-encoding")).lower()
+    codings = b",".join(field_values(fields, b"content-encoding")).lower()
     if codings in (b"", b"identity"):
         return body
     if codings not in (b"gzip", b"x-gzip", b"deflate"):

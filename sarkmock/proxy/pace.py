@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from math import ceil
 
-WINDOW = 61.0  # a minute, and the second by which clocks may differ
+PACE_WINDOW = 61.0  # a minute, and the second by which clocks may differ
 QUEUE = 50
 
 
@@ -50,5 +50,5 @@ class Pace:
         if not self._passed:
             return 0.0
         even = self._passed[-1] + self._each - now
-        full = self._passed[0] + WINDOW - now if self._most and len(self._passed) == self._most else 0.0
+        full = self._passed[0] + PACE_WINDOW - now if self._most and len(self._passed) == self._most else 0.0
         return max(0.0, even, full)

@@ -13,19 +13,20 @@ from typing import TYPE_CHECKING
 
 from sarkmock.faults.effects import EFFECT_FUNCTIONS
 from sarkmock.faults.fault import Fault
+from sarkmock.http.replies import JSON
 from sarkmock.http.wsgi import render, status_line
 from sarkmock.proxy.exchange import Record
 from sarkmock.proxy.messages import Field, head_bytes, passed_on
 from sarkmock.proxy.pace import QueueFull
 from sarkmock.proxy.upstream import Failed, Outgoing, Streamed, chunks, measured
-from sarkmock.server.application import Response, call, environ_of
-from sarkmock.server.connection import JSON, LINGER, NO_HEAD, Served, encoded
-from sarkmock.server.http11 import FIELD, REQUEST_LINE, BadRequest, Head, Request, read_head
+from sarkmock.server.application import AppResponse, environ_of, run_wsgi
+from sarkmock.server.connection import LINGER, NO_HEAD, Served, encoded
+from sarkmock.server.http11 import FIELD, REQUEST_LINE, BadRequest, Head, ReceivedRequest, read_head
 
 if TYPE_CHECKING:
     from sarkmock.proxy.server import Proxy
 
-SMALL = 2**16  # bytes of a body that is read before anything is sent
+PREREAD_BYTES = 2**16  # bytes of a body that is read before anything is sent
 PREFACE = b"\r\n"
 AUTHORITY = re.compile(rb"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//([^/?#]*)")
 
@@ -60,7 +61,7 @@ class Passage:
             self._writer.write_eof()
         with suppress(TimeoutError):
             async with asyncio.timeout(LINGER):
-                while await self._reader.read(SMALL):
+                while await self._reader.read(PREREAD_BYTES):
                     pass
 
     async def _next(self) -> bool:
@@ -153,7 +154,7 @@ class Passage:
         if head.length == 0:
             return b"", None
         pieces = self._body(record)
-        if (head.length or SMALL + 1) > SMALL and not proxy.needs_body(record):
+        if (head.length or PREREAD_BYTES + 1) > PREREAD_BYTES and not proxy.needs_body(record):
             return b"", pieces
         return await self._whole(record, pieces), None
 
@@ -214,11 +215,11 @@ class Passage:
         await asyncio.sleep(delay)
         return fault
 
-    def _effect(self, fault: Fault, record: Record, body: bytes) -> Response:
+    def _effect(self, fault: Fault, record: Record, body: bytes) -> AppResponse:
         engine = self._proxy.faults.engine
         reply = EFFECT_FUNCTIONS[fault.effect](fault, self._proxy.request_of(record, body), engine)
         answer = render(reply, record.head.method)
-        return Response(status_line(answer.status), answer.headers, answer.body)
+        return AppResponse(status_line(answer.status), answer.headers, answer.body)
 
     # the answer
 
@@ -281,7 +282,7 @@ class Passage:
             fields.append((b"Connection", b" close" if closing else b" keep-alive"))
         return head_bytes(b"HTTP/1.1 %d %b" % (answer.head.status, answer.head.reason), fields)
 
-    async def _instead(self, record: Record, response: Response, reason: str, rest: object) -> bool:
+    async def _instead(self, record: Record, response: AppResponse, reason: str, rest: object) -> bool:
         """Answer in the place of the upstream. A body that was not read ends the connection."""
         record.status, record.reason, record.own = response.code, reason, True
         record.answer = [(name.encode(), value.encode("latin-1")) for name, value in response.headers]
@@ -296,15 +297,16 @@ class Passage:
         record = Record(head, [], "", 0.0, proxy.room)
         try:
             body = await self._whole(record, self._body(record)) if head.length != 0 else b""
-            environ = environ_of(Request(head, body), proxy.environ)
-            response = await asyncio.get_running_loop().run_in_executor(proxy.threads, call, proxy.application, environ)
+            environ = environ_of(ReceivedRequest(head, body), proxy.environ)
+            loop = asyncio.get_running_loop()
+            response = await loop.run_in_executor(proxy.threads, run_wsgi, proxy.application, environ)
         finally:
             record.release()
         closing = not head.keep_alive or proxy.stopping or not response.status
         await self._answer(head, response, closing)
         return not closing
 
-    async def _answer(self, head: Head, response: Response, closing: bool) -> None:
+    async def _answer(self, head: Head, response: AppResponse, closing: bool) -> None:
         self._writer.write(b"".join(encoded(response, head, closing, self._proxy.date())))
         await self._drain()
 
@@ -318,10 +320,10 @@ class Passage:
             self._proxy.log(Served(head.method, path, head.query, status, size, time.perf_counter() - began))
 
 
-def own(status: int, reason: str, headers: list[tuple[str, str]] | None = None) -> Response:
+def own(status: int, reason: str, headers: list[tuple[str, str]] | None = None) -> AppResponse:
     """An answer of the proxy's own, in JSON."""
     body = json.dumps({"message": f"sarkmock proxy: {reason}"}).encode()
-    return Response(f"{status} {HTTPStatus(status).phrase}", [("Content-Type", JSON), *(headers or [])], body)
+    return AppResponse(f"{status} {HTTPStatus(status).phrase}", [("Content-Type", JSON), *(headers or [])], body)
 
 
 def chunk(piece: bytes) -> bytes:

@@ -14,7 +14,7 @@ from sarkmock.control import CONTROL_PREFIX, HEALTH
 from sarkmock.faults import Faults
 from sarkmock.http.engine import Request
 from sarkmock.journal import Journal
-from sarkmock.proxy.exchange import ALL_BODIES, Judge, Record, enter, request_of
+from sarkmock.proxy.exchange import ALL_BODIES, OnPassed, Record, enter, request_of
 from sarkmock.proxy.messages import Room
 from sarkmock.proxy.pace import Pace
 from sarkmock.proxy.passage import Passage
@@ -58,7 +58,7 @@ class Around:
     application: Application | None = None  # the control plane and its page
     guard: Guard = field(default_factory=Open)
     pace: Pace = field(default_factory=Pace)
-    judge: Judge | None = None
+    judge: OnPassed | None = None
     tell: Callable[[str], None] = lambda _: None
     log: Callable[[Served], None] | None = None
 

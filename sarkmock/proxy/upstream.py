@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 
 from sarkmock.proxy.messages import CHUNK_SIZE, AnswerHead, BadAnswer, read_answer
 
-KEPT = 4.0  # seconds that a connection may have been idle: Apache closes them after 5
+IDLE_SECONDS = 4.0  # seconds that a connection may have been idle: Apache closes them after 5
 IDLE = 32  # connections that are kept
-PIECE = 2**16
-HEAD = 2**16  # bytes of an answer's head
+BODY_PIECE = 2**16
+HEAD_BYTES = 2**16  # bytes of an answer's head
 INTERIM = 10  # answers such as 100 and 103 before the one that counts
-READS = frozenset(("GET", "HEAD", "OPTIONS"))
+RETRIED_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Stale(Exception):
 
 
 @dataclass(slots=True)
-class Link:
+class UpstreamConnection:
     """A connection to the upstream."""
 
     reader: asyncio.StreamReader
@@ -55,7 +55,7 @@ class Link:
     @property
     def alive(self) -> bool:
         idle = time.monotonic() - self.since
-        return idle < KEPT and not self.reader.at_eof() and not self.writer.is_closing()
+        return idle < IDLE_SECONDS and not self.reader.at_eof() and not self.writer.is_closing()
 
 
 @dataclass(slots=True)
@@ -69,13 +69,13 @@ class Outgoing:
 
     @property
     def repeatable(self) -> bool:
-        return self.rest is None and self.method in READS
+        return self.rest is None and self.method in RETRIED_METHODS
 
 
 class Streamed:
     """An answer whose body is still on its way; `pieces` reads it."""
 
-    def __init__(self, head: AnswerHead, link: Link, upstream: Upstream) -> None:
+    def __init__(self, head: AnswerHead, link: UpstreamConnection, upstream: Upstream) -> None:
         self.head, self._link, self._upstream = head, link, upstream
 
     async def pieces(self) -> AsyncIterator[bytes]:
@@ -94,7 +94,7 @@ class Streamed:
         except TimeoutError:
             raise Failed(504, f"{self._upstream.name} does not send its answer to the end") from None
         except (OSError, EOFError, BadAnswer, ValueError) as error:
-            raise Failed(502, f"{self._upstream.name} breaks off its answer: {told(error)}") from None
+            raise Failed(502, f"{self._upstream.name} breaks off its answer: {failure_text(error)}") from None
 
     def end(self, whole: bool) -> None:
         """Keep the connection for the next request, if this answer was read to its end."""
@@ -113,7 +113,7 @@ class Upstream:
         self.authority = parts.netloc.rpartition("@")[2]
         self.name = f"{parts.scheme}://{self.authority}"
         self._context = context if parts.scheme == "https" else None
-        self._idle: list[Link] = []
+        self._idle: list[UpstreamConnection] = []
 
     async def ask(self, request: Outgoing) -> Streamed:
         """The answer to a request; Failed if there is none. A read is repeated if a kept connection was closed."""
@@ -130,7 +130,7 @@ class Upstream:
         except Stale:
             raise Failed(502, f"{self.name} closed the connection without an answer") from None
 
-    def give_back(self, link: Link, reusable: bool) -> None:
+    def give_back(self, link: UpstreamConnection, reusable: bool) -> None:
         """A connection whose exchange is over."""
         if not reusable or len(self._idle) >= IDLE or link.writer.is_closing():
             link.writer.transport.abort()
@@ -143,7 +143,7 @@ class Upstream:
             link.writer.transport.abort()
         self._idle.clear()
 
-    def _kept(self) -> Link | None:
+    def _kept(self) -> UpstreamConnection | None:
         while self._idle:
             link = self._idle.pop()
             if link.alive:
@@ -151,19 +151,19 @@ class Upstream:
             link.writer.transport.abort()
         return None
 
-    async def _connect(self) -> Link:
+    async def _connect(self) -> UpstreamConnection:
         try:
             async with asyncio.timeout(self.patience.connect):
                 reader, writer = await asyncio.open_connection(
-                    self.host, self.port, ssl=self._context, limit=HEAD,
+                    self.host, self.port, ssl=self._context, limit=HEAD_BYTES,
                     server_hostname=self.host if self._context else None)
         except TimeoutError:
             raise Failed(504, f"{self.name} accepts no connection within {self.patience.connect:g} s") from None
         except (OSError, ValueError) as error:  # ValueError: a host that cannot be one
-            raise Failed(502, f"{self.name} {told(error)}") from None
-        return Link(reader, writer)
+            raise Failed(502, f"{self.name} {failure_text(error)}") from None
+        return UpstreamConnection(reader, writer)
 
-    async def _ask(self, link: Link, request: Outgoing) -> Streamed:
+    async def _ask(self, link: UpstreamConnection, request: Outgoing) -> Streamed:
         try:
             async with self._answering(link):
                 await self._send(link, request)
@@ -173,14 +173,14 @@ class Upstream:
             raise
 
     @asynccontextmanager
-    async def _answering(self, link: Link) -> AsyncIterator[None]:
+    async def _answering(self, link: UpstreamConnection) -> AsyncIterator[None]:
         """What goes wrong until an answer begins, as Failed or Stale."""
         try:
             yield
         except TimeoutError:
             raise Failed(504, f"{self.name} does not answer within {self.patience.answer:g} s") from None
         except asyncio.LimitOverrunError:
-            raise Failed(502, f"{self.name} sends an endless head: more than {HEAD} bytes") from None
+            raise Failed(502, f"{self.name} sends an endless head: more than {HEAD_BYTES} bytes") from None
         except asyncio.IncompleteReadError as error:
             if not error.partial:
                 raise Stale from None
@@ -190,9 +190,9 @@ class Upstream:
         except OSError as error:
             if link.used and not isinstance(error, ssl.SSLError):
                 raise Stale from None
-            raise Failed(502, f"{self.name} {told(error)}") from None
+            raise Failed(502, f"{self.name} {failure_text(error)}") from None
 
-    async def _send(self, link: Link, request: Outgoing) -> None:
+    async def _send(self, link: UpstreamConnection, request: Outgoing) -> None:
         link.writer.write(request.head + request.body)
         try:
             async for piece in request.rest or nothing():
@@ -202,7 +202,7 @@ class Upstream:
         except ConnectionError:
             pass  # it may have answered before it closed
 
-    async def _head(self, link: Link, method: str) -> AnswerHead:
+    async def _head(self, link: UpstreamConnection, method: str) -> AnswerHead:
         async with asyncio.timeout(self.patience.answer):
             for _ in range(INTERIM):
                 head = read_answer(await link.reader.readuntil(b"\r\n\r\n"), method)
@@ -222,7 +222,7 @@ async def measured(reader: asyncio.StreamReader, length: int | None) -> AsyncIte
     """A body of that many bytes, or up to the end of the connection. EOFError if it is shorter."""
     left = length
     while left is None or left:
-        piece = await reader.read(PIECE if left is None else min(PIECE, left))
+        piece = await reader.read(BODY_PIECE if left is None else min(BODY_PIECE, left))
         if not piece:
             if left is None:
                 return
@@ -234,7 +234,7 @@ async def measured(reader: asyncio.StreamReader, length: int | None) -> AsyncIte
 async def chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
     """A chunked body without its chunks; trailers are ignored. BadAnswer or EOFError if it is not one."""
     while True:
-        line = CHUNK_SIZE.fullmatch(await line_of(reader))
+        line = CHUNK_SIZE.fullmatch(await chunk_line(reader))
         if line is None:
             raise BadAnswer("a chunk has no size")
         size = int(line[1], 16)
@@ -245,19 +245,19 @@ async def chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
         if await reader.readexactly(2) != b"\r\n":
             raise BadAnswer("a chunk is longer than it says")
     for _ in range(100):
-        if await line_of(reader) == b"\r\n":
+        if await chunk_line(reader) == b"\r\n":
             return
     raise BadAnswer("its trailers do not end")
 
 
-async def line_of(reader: asyncio.StreamReader) -> bytes:
+async def chunk_line(reader: asyncio.StreamReader) -> bytes:
     try:
         return await reader.readuntil(b"\r\n")
     except asyncio.LimitOverrunError:
         raise BadAnswer("a line is endless") from None
 
 
-def told(error: BaseException) -> str:
+def failure_text(error: BaseException) -> str:
     """What went wrong, as the end of a sentence that begins with a host."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"has a certificate that is not trusted ({error.verify_message}); --ca FILE names its authority"

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sarkmock.http.replies import DELAY, Dropped
-from sarkmock.server.http11 import Request
+from sarkmock.server.http11 import ReceivedRequest
 
-Environ = dict[str, Any]
-Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+WsgiEnviron = dict[str, Any]
+Application = Callable[[WsgiEnviron, Callable[..., Any]], Iterable[bytes]]
 
 
 @dataclass(slots=True)
-class Response:
+class AppResponse:
     """What an application answered. Without a status the connection is closed; if not ``whole``, after the body."""
 
     status: str = ""
@@ -32,7 +32,7 @@ class Response:
         return int(self.status[:3] or 0)
 
 
-def environ_of(request: Request, connection: Environ) -> Environ:
+def environ_of(request: ReceivedRequest, connection: WsgiEnviron) -> WsgiEnviron:
     """The environ of a request that came over a connection, about which `connection` says what WSGI wants to know."""
     head, body = request.head, request.body
     return connection | head.fields | {
@@ -43,9 +43,9 @@ def environ_of(request: Request, connection: Environ) -> Environ:
         "wsgi.multiprocess": False, "wsgi.run_once": False}
 
 
-def call(app: Application, environ: Environ) -> Response:
+def run_wsgi(app: Application, environ: WsgiEnviron) -> AppResponse:
     """The application's response; 500 for one that fails."""
-    response = Response()
+    response = AppResponse()
     parts: list[bytes] = []
     delays: list[float] = []
 
@@ -64,6 +64,6 @@ def call(app: Application, environ: Environ) -> Response:
         response.whole = False
     except Exception:
         traceback.print_exc()
-        return Response("500 Internal Server Error")
+        return AppResponse("500 Internal Server Error")
     response.body, response.delay = b"".join(parts), sum(delays)
     return response

@@ -33,7 +33,7 @@ def make(directory: Path, host: str) -> Pair:
     """A certificate for the loopback names and `host`, by an authority made for it whose key is thrown away."""
     authority = trustme.CA()
     now = datetime.now(UTC)
-    leaf = authority.issue_cert(*names(host), not_before=now - timedelta(days=1), not_after=now + LIFETIME)
+    leaf = authority.issue_cert(*names_of_host(host), not_before=now - timedelta(days=1), not_after=now + LIFETIME)
     pair = Pair(directory / "certificate.pem", directory / "key.pem", directory / "ca.pem")
     pair.certificate.write_bytes(b"".join(part.bytes() for part in leaf.cert_chain_pems))
     leaf.private_key_pem.write_to_path(pair.key)
@@ -41,7 +41,7 @@ def make(directory: Path, host: str) -> Pair:
     return pair
 
 
-def names(host: str) -> list[str]:
+def names_of_host(host: str) -> list[str]:
     """What a client may call the server: a wildcard address is reached by this machine's name."""
     wanted = socket.gethostname() if is_wildcard(host) else host
     return list(dict.fromkeys([*LOOPBACK, wanted]))
@@ -55,7 +55,15 @@ def is_wildcard(host: str) -> bool:
         return False
 
 
-def check(certificate: Path, key: Path, directory: Path) -> Pair:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, by its address alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def checked_pair(certificate: Path, key: Path, directory: Path) -> Pair:
     """A person's own pair, copied in the one form that the server reads; FileError says which file is wrong and how."""
     chain, private = _chain(certificate), _key(key)
     if private.public_key() != chain[0].public_key():

@@ -15,13 +15,13 @@ from http import HTTPStatus
 from math import inf
 from typing import Any
 
-from sarkmock.server.application import Application, Environ, Response, call, environ_of
-from sarkmock.server.http11 import NO_BODY, BadRequest, Head, Reader, Request, response_head
+from sarkmock.http.replies import JSON
+from sarkmock.server.application import Application, AppResponse, WsgiEnviron, environ_of, run_wsgi
+from sarkmock.server.http11 import NO_BODY, BadRequest, Head, Reader, ReceivedRequest, response_head
 from sarkmock.server.limits import Limits
 
 PIECE = 2**16  # bytes
 READ_AHEAD = 2**16  # bytes of further requests that are received while one is answered
-JSON = "application/json"
 READS = frozenset(("GET", "HEAD", "OPTIONS"))
 NO_HEAD = Head("-", "-", "", 1, {})  # of a request that could not be read
 SMALL = 2**16  # bytes that are never too many
@@ -51,7 +51,7 @@ class Service:
     """What the connections of a server share."""
 
     app: Application
-    environ: Environ
+    environ: WsgiEnviron
     limits: Limits
     background: str | None
     probe: str | None
@@ -88,7 +88,7 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._reader = Reader(service.limits, service.probe)
         self._transport: Any = None
-        self._request: Request | None = None  # that is being answered
+        self._request: ReceivedRequest | None = None  # that is being answered
         self._began = 0.0
         self._waiting_for: Head | str | None = None  # the head whose body is missing, or "head"
         self._latest = inf  # for the body
@@ -205,23 +205,23 @@ class Connection(asyncio.Protocol):
             self._waiting_for, self.deadline = "head", now + self._limits.header_timeout
         self._transport.resume_reading()
 
-    def _answer(self, request: Request) -> None:
+    def _answer(self, request: ReceivedRequest) -> None:
         service = self._service
         self._request, self._began, self.deadline = request, time.perf_counter(), inf
         environ = environ_of(request, service.environ)
         if service.background and request.head.path.startswith(service.background):
-            future = self._loop.run_in_executor(service.threads, call, service.app, environ)
+            future = self._loop.run_in_executor(service.threads, run_wsgi, service.app, environ)
             future.add_done_callback(lambda done: None if done.cancelled() else self._answered(done.result()))
         else:
-            self._answered(call(service.app, environ))
+            self._answered(run_wsgi(service.app, environ))
 
-    def _answered(self, response: Response) -> None:
+    def _answered(self, response: AppResponse) -> None:
         if response.delay:
             self._late = self._loop.call_later(response.delay, self._send, response)
         else:
             self._send(response)
 
-    def _send(self, response: Response) -> None:
+    def _send(self, response: AppResponse) -> None:
         assert self._request is not None
         head, self._request, self._late = self._request.head, None, None
         if len(response.body) > SMALL and head.method in READS and not self._service.has_room(len(response.body)):
@@ -231,7 +231,7 @@ class Connection(asyncio.Protocol):
             self._write(head, response)
         self._log(head, response.code, len(response.body))
 
-    def _write(self, head: Head, response: Response) -> None:
+    def _write(self, head: Head, response: AppResponse) -> None:
         if not response.status:
             self._transport.abort()
             return
@@ -240,7 +240,7 @@ class Connection(asyncio.Protocol):
             start, body = encoded(response, head, self._closing, date)
         except ValueError:  # an application may answer with anything
             traceback.print_exc()
-            start, body = encoded(Response("500 Internal Server Error"), head, self._closing, date)
+            start, body = encoded(AppResponse("500 Internal Server Error"), head, self._closing, date)
         if len(body) < PIECE:
             body = start + body
         else:
@@ -292,14 +292,14 @@ class Connection(asyncio.Protocol):
             self._service.log(Served(head.method, path, head.query, status, size, taken))
 
 
-def refusal(problem: BadRequest) -> Response:
+def refusal(problem: BadRequest) -> AppResponse:
     """The response to a request that is not carried out."""
     later = [("Retry-After", "1")] if problem.status == HTTPStatus.SERVICE_UNAVAILABLE else []
-    return Response(f"{problem.status} {HTTPStatus(problem.status).phrase}", [("Content-Type", JSON), *later],
+    return AppResponse(f"{problem.status} {HTTPStatus(problem.status).phrase}", [("Content-Type", JSON), *later],
                     json.dumps({"message": problem.reason}).encode())
 
 
-def encoded(response: Response, head: Head, closing: bool, date: str) -> tuple[bytes, bytes]:
+def encoded(response: AppResponse, head: Head, closing: bool, date: str) -> tuple[bytes, bytes]:
     """Head and body of the response to a request as they are sent, with the headers that the server answers for."""
     bodiless = response.code in NO_BODY or response.code < 200
     headers = [field for field in response.headers if not (bodiless and field[0].lower() == "content-length")]

@@ -18,7 +18,7 @@ VALUE = rb"[^\x00-\x08\x0a-\x1f\x7f]*"  # visible characters, blanks, tabs and e
 REQUEST_LINE = re.compile(rb"(%b) ([\x21-\x7e\x80-\xff]+) HTTP/([0-9])\.([0-9])\r\n" % METHOD)
 METHOD_START = re.compile(rb"%b(?: |\Z)" % METHOD)
 FIELD = re.compile(rb"(%b):(%b)\r\n" % (NAME, VALUE))
-FIELDS = re.compile(rb"(?:%b:%b\r\n)*" % (NAME, VALUE))
+FIELD_LINES = re.compile(rb"(?:%b:%b\r\n)*" % (NAME, VALUE))
 TARGET = re.compile(rb"(?:[Hh][Tt][Tt][Pp][Ss]?://([^/?#@]+))?(/[^?#]*|\*|)(?:\?([^#]*))?")
 HOST = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
 BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
@@ -69,7 +69,7 @@ class Head:
 
 
 @dataclass(slots=True)
-class Request:
+class ReceivedRequest:
     """A request that was received completely."""
 
     head: Head
@@ -103,7 +103,7 @@ class Reader:
         """Let go of everything: no further request is read."""
         self._buffer, self._chunks = bytearray(), bytearray()
 
-    def next(self) -> Request | None:
+    def next(self) -> ReceivedRequest | None:
         """The next complete request; BadRequest if there cannot be one."""
         if self.head is None:
             self.head = self._take_head()
@@ -112,7 +112,7 @@ class Reader:
         body = self._take_chunks() if self.head.length is None else self._take_body(self.head.length)
         if body is None:
             return None
-        request, self.head = Request(self.head, body), None
+        request, self.head = ReceivedRequest(self.head, body), None
         return request
 
     def _take_head(self) -> Head | None:
@@ -184,7 +184,7 @@ def trailers_end(buffer: bytearray, start: int) -> int | None:
     if buffer[start:start + 2] == b"\r\n":
         return start + 2
     end = buffer.find(b"\r\n\r\n", start, start + TRAILERS)
-    if end >= 0 and FIELDS.fullmatch(buffer, start, end + 2) and not FRAMING.search(buffer, start - 1, end):
+    if end >= 0 and FIELD_LINES.fullmatch(buffer, start, end + 2) and not FRAMING.search(buffer, start - 1, end):
         return end + 4
     if end >= 0 or len(buffer) - start > TRAILERS or BARE_LINE_FEED.search(buffer, start):
         raise BadRequest(400, "The trailers of the body are invalid or too large.")
@@ -199,7 +199,7 @@ def read_head(text: bytes, limits: Limits) -> Head:
     method, target, major, minor = line.groups()
     if major != b"1":
         raise BadRequest(505, "Only HTTP/1.0 and HTTP/1.1 are served.")
-    if not FIELDS.fullmatch(text, line.end()):
+    if not FIELD_LINES.fullmatch(text, line.end()):
         raise BadRequest(400, "A header field is invalid.")
     fields = read_fields(FIELD.findall(text, line.end()), limits)
     uri, query = read_target(target, fields)

@@ -18,7 +18,7 @@ from sarkmock.server.limits import Limits, most_connections
 from sarkmock.server.listener import STOP_TIMEOUT, Listener
 from sarkmock.server.tls import Tls
 
-REFUSED = 256  # connections beyond the limit that get a 503; further ones are closed
+MOST_REFUSED = 256  # connections beyond the limit that get a 503; further ones are closed
 RETRY = 0.05  # seconds until the next try to accept a connection when the system has no more files
 
 
@@ -67,7 +67,7 @@ class Server(Listener):
             except OSError:  # the client is gone again, or the system has no more files
                 await asyncio.sleep(RETRY)
                 continue
-            if self._service.accepted >= self._service.most + REFUSED:
+            if self._service.accepted >= self._service.most + MOST_REFUSED:
                 accepted.close()
             else:
                 self._service.accepted += 1

@@ -18,7 +18,7 @@ from sarkmock.server.application import Application
 if TYPE_CHECKING:
     import httpx
 
-Headers = Sequence[tuple[str, str]]
+HeaderList = Sequence[tuple[str, str]]
 
 
 class RequestsAdapter(HTTPAdapter):
@@ -31,7 +31,7 @@ class RequestsAdapter(HTTPAdapter):
     def send(self, request: PreparedRequest, *_: object, **__: object) -> Response:
         try:
             status, headers, body = exchange(self._app, request.method or "GET", request.url or "",
-                                             list(request.headers.items()), read(request.body))
+                                             list(request.headers.items()), read_stream(request.body))
         except Broken as broken:
             raise (ChunkedEncodingError if broken.began else ConnectionError)(broken, request=request) from None
         raw = HTTPResponse(BytesIO(body), HTTPHeaderDict(headers), int(status[:3]), reason=status[4:],
@@ -68,7 +68,9 @@ class Broken(Exception):
         self.began = began
 
 
-def exchange(app: Application, method: str, url: str, headers: Headers, body: bytes) -> tuple[str, Headers, bytes]:
+def exchange(
+    app: Application, method: str, url: str, headers: HeaderList, body: bytes
+) -> tuple[str, HeaderList, bytes]:
     """Status line, headers and body of the application's answer to one request."""
     parts = urlsplit(url)
     environ = EnvironBuilder(
@@ -86,7 +88,7 @@ def exchange(app: Application, method: str, url: str, headers: Headers, body: by
     return status, answered, content
 
 
-def read(body: Any) -> bytes:
+def read_stream(body: Any) -> bytes:
     """A body as requests accepts it: None, text, bytes, a file or chunks."""
     if body is None or isinstance(body, (str, bytes)):
         return (body or "").encode() if not isinstance(body, bytes) else body

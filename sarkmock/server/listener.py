@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Self
 
-from sarkmock.server.application import Environ
+from sarkmock.server.application import WsgiEnviron
 from sarkmock.server.certificates import Pair
 from sarkmock.server.limits import Limits
 
@@ -39,7 +39,7 @@ class Listener(ABC):
         self._listener = listen(self.host, port)
         self.port = int(self._listener.getsockname()[1])
         self.limits = limits or Limits()
-        self.environ: Environ = {"SERVER_NAME": self.host, "SERVER_PORT": str(self.port),
+        self.environ: WsgiEnviron = {"SERVER_NAME": self.host, "SERVER_PORT": str(self.port),
                                  "wsgi.url_scheme": "https" if self._context else "http"}
         self.threads = ThreadPoolExecutor(CONTROL_THREADS, "sarkmock-control")
         self._loop = asyncio.new_event_loop()

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from sarkmock.http.engine import Program
-from sarkmock.spec.loading import METHODS, Document, deviations, load_deviating, resolve
+from sarkmock.spec.loading import METHODS, Document, deviations_of, load_deviating, resolve
 from sarkmock.spec.profiles import profiles
 
 
@@ -20,16 +20,16 @@ def deviating(name: str) -> Program:
 @cache
 def felt_in(name: str) -> frozenset[str]:
     """The ids of the operations that a deviation changes, adds or removes."""
-    before, after = map(definitions, load_deviating(name))
+    before, after = map(operation_texts, load_deviating(name))
     return frozenset(one for one in before.keys() | after.keys() if before.get(one) != after.get(one))
 
 
 def known() -> list[str]:
     """The ids of all deviations."""
-    return list(dict.fromkeys(deviation.id for profile in profiles() for deviation in deviations(profile)))
+    return list(dict.fromkeys(deviation.id for profile in profiles() for deviation in deviations_of(profile)))
 
 
-def definitions(document: Document) -> dict[str, str]:
+def operation_texts(document: Document) -> dict[str, str]:
     """By operation, all that the document says of it."""
     everywhere = [document["x-crashes"], document["x-laravel"]]
     return {item[method]["operationId"]: json.dumps([everywhere, path, method, item.get("x-table"),

@@ -89,7 +89,7 @@ def _with_crash(document: Document, responses: Mapping[str, Any], crash: Mapping
 
 
 @cache
-def deviations(profile: str) -> tuple[Deviation, ...]:
+def deviations_of(profile: str) -> tuple[Deviation, ...]:
     """The profile's deviations from the base document, inherited ones first, in the overlays' order."""
     whole = layer(profile)
     places: dict[str, list[str]] = {name: [] for name in whole.deviations}
@@ -106,7 +106,7 @@ def load_deviating(deviation: str) -> tuple[Document, Document]:
 
     A deviation of a profile that extends another may need what that one changes: then its document is the base.
     """
-    origins = {one.id: one.profile for profile in profiles.profiles() for one in deviations(profile)}
+    origins = {one.id: one.profile for profile in profiles.profiles() for one in deviations_of(profile)}
     if deviation not in origins:
         raise FileError("overlays", None, f"there is no deviation {deviation!r}")
     origin = origins[deviation]
@@ -236,7 +236,7 @@ def extensions(value: Any, place: str = "") -> Iterator[tuple[str, str, Any]]:
 def forget() -> None:
     """Read the files again when they are asked for next."""
     profiles.forget_files()
-    for remembered in (load, deviations, load_deviating, bundle, _resource, _schemas, _vocabulary):
+    for remembered in (load, deviations_of, load_deviating, bundle, _resource, _schemas, _vocabulary):
         remembered.cache_clear()
 
 

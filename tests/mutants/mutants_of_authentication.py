@@ -42,7 +42,7 @@ MUTANTS = [
            let_in(lambda request, named, _: not named and not request.query)),
     mutant("a password is a token", authentication.check_other_scheme, "other scheme",
            let_in(lambda request, named, _: named.startswith("Basic"))),
-    mutant("a token in the query string is one", authentication.check_query, "token in query",
+    mutant("a token in the query string is one", authentication.check_token_in_query, "token in query",
            let_in(lambda request, named, _: "token=" in request.query)),
     mutant("every user is an administrator", authentication.check_ability, "other ability", let_in(is_somebody)),
     mutant("a logout ends nothing", authentication.check_revoked, "revoked token",

@@ -25,7 +25,7 @@ from .profile import profile_from, profile_lines, write_profile
 from .progress import Steps, Watching
 from .recording import RECORDING_PARTS
 from .report import comparison_html, comparison_markdown, comparison_text
-from .session import AROUND, RecordingSession, Wish, plan_of
+from .session import AROUND, RecordingSession, Wish, recording_plan
 from .severity import COMPATIBLE, at_least
 
 URL = re.compile(r"\w+://|[^/\\]+:\d+(/|$)|[^/\\]+/api/?$")  # also one without its scheme, which is reported
@@ -42,10 +42,10 @@ class Recorded:
     troubles: list[str]
 
 
-def recording_plan(wish: Wish) -> Iterator[str]:
+def recording_plan_lines(wish: Wish) -> Iterator[str]:
     """What a recording would send and how long that takes; nothing is sent for it."""
     wish.check()
-    plan = plan_of(wish)
+    plan = recording_plan(wish)
     for part, title in RECORDING_PARTS.items():
         costs = [cost for name, cost in plan.costs.items() if name.startswith(f"{part}: ")]
         if costs:

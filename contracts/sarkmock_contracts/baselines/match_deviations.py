@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 
-from sarkmock.suite_api import BASE, Deviation, deviations, overlay_of, pointer, product, profiles
+from sarkmock.suite_api import BASE, Deviation, deviations_of, overlay_of, pointer, product, profiles
 
 from ..errors import Unfit
 from ..judge.attribution import touches
@@ -48,7 +48,7 @@ def nearest_choice(box: Baseline) -> Choice:
 
 def whole_profile(profile: str, box: Baseline) -> Choice:
     """A profile with all of its deviations."""
-    return Choice(profile, [one.id for one in deviations(profile)], beside(document_of(all_of(profile)), box))
+    return Choice(profile, [one.id for one in deviations_of(profile)], beside(document_of(all_of(profile)), box))
 
 
 def choose(box: Baseline, profile: str = AUTO, tell: Told = lambda _: None) -> Choice:
@@ -60,7 +60,7 @@ def choose(box: Baseline, profile: str = AUTO, tell: Told = lambda _: None) -> C
     before = distance(best.comparison) + 1
     while distance(best.comparison) < before:
         before = distance(best.comparison)
-        for deviation in deviations(best.profile):
+        for deviation in deviations_of(best.profile):
             if deviation_concerns(deviation, best.comparison):
                 tell(f"whether it shows {deviation.id}")
                 best = better(best, deviation, box)
@@ -74,7 +74,7 @@ def all_of(profile: str) -> list[OverlayAction]:
 def better(choice: Choice, deviation: Deviation, box: Baseline, further: bool = True) -> Choice:
     """The choice with a deviation turned over, if the box is then nearer: at once, or with another one turned too."""
     turned = {*choice.taken} ^ {deviation.id}
-    taken = [one.id for one in deviations(choice.profile) if one.id in turned]
+    taken = [one.id for one in deviations_of(choice.profile) if one.id in turned]
     section = section_of(deviation)
     try:
         found = beside(document_of(actions_of(choice.profile, taken)), replace(box, only=box.only or section))
@@ -84,7 +84,7 @@ def better(choice: Choice, deviation: Deviation, box: Baseline, further: bool = 
         return Choice(choice.profile, taken, beside(document_of(actions_of(choice.profile, taken)), box))
     if not further or differences_in(found, section) > differences_in(choice.comparison, section) + FEW:
         return choice
-    for other in deviations(choice.profile):
+    for other in deviations_of(choice.profile):
         if other is not deviation and section_of(other) == section and deviation_concerns(other, found):
             both = better(replace(choice, taken=taken, comparison=found), other, box, further=False)
             if distance(both.comparison) < distance(choice.comparison) and both.taken != taken:

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from sarkmock.suite_api import load, overlay_of, redacted, write_whole
+from sarkmock.suite_api import load, overlay_of, redacted, write_whole, yaml_text
 
 from ..errors import CannotRun, Unfit
 from ..safety.fingerprint import AUTO
@@ -99,27 +97,16 @@ def plain_action(action: OverlayAction) -> dict[str, Any]:
     return {key: action[key] for key in ("target", "description", "remove", "update", "x-deviation") if key in action}
 
 
-class _Plain(yaml.SafeDumper):
-    """Writes what stands at several places at each of them."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-def as_yaml(overlay: dict[str, Any]) -> str:
-    return yaml.dump(overlay, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=120)
-
-
 def write_profile(profile: RecordedProfile, file: Path) -> None:
     """The overlay in a file, read back by the strict loader; nothing is written that it refuses."""
     try:
         trial = file.with_name(f".{file.name}.trial.yaml")
         try:
-            trial.write_text(as_yaml(profile.overlay), encoding="utf-8")
+            trial.write_text(yaml_text(profile.overlay), encoding="utf-8")
             load(str(trial))
         finally:
             trial.unlink(missing_ok=True)
-        write_whole(file, as_yaml(profile.overlay).encode())
+        write_whole(file, yaml_text(profile.overlay).encode())
     except OSError as error:
         raise CannotRun(f"{file}: {error.strerror}") from None
 

@@ -8,15 +8,15 @@ from functools import partial
 from typing import Any
 
 from ..client.target import Client
-from ..errors import Unanswered, Withheld
+from ..errors import Unanswered, Unavailable, Withheld
 from ..fixtures.keys import Keys
 from ..fixtures.rows import Spared
+from ..judge.judge import RUN_STATE
 from ..safety.routing import HAZARDS
 from ..spec.operation_data import recipe
-from .answers import ask_once
 from .catalogue import Known, catalogue
 from .facts import BOX, Fact, Facts, canonical_json
-from .observer import ABSENT_ROW, THERE, Observer
+from .observer import ABSENT_ROW, REQUESTED, THERE, Observer, get
 from .probes import Depth
 from .rules import ask_rules
 from .sequences import ask_sequence, links, makes_rows
@@ -174,3 +174,46 @@ def _cases(part: str, ask: Callable[[Observer, Known], Iterator[Fact]],
 
 def _asked(ask: Callable[[Observer, Known], Iterator[Fact]], known: Known, observer: Observer) -> Iterator[Fact]:
     return ask(observer, known)
+
+
+ANSWER_PART = "answer"
+START = "syscommands.pbxstart"
+
+
+def ask_once(observer: Observer, known: Known) -> Iterator[Fact]:
+    """One request with what the operation needs."""
+    operation = observer.operation(known)
+    if operation is None:
+        return
+    if operation.table and operation.key and operation.method != "GET" and not observer.fixtures.fixture(operation):
+        yield Fact(known.name, "part", ANSWER_PART, "no row of the run's own to try it on")
+        return
+    makes = operation.method == "POST" and operation.table is not None
+    part = "sequence" if makes else ANSWER_PART
+    try:
+        body = observer.fixtures.minimal(operation) if operation.rules else None
+        exchange = observer.send(observer.fixtures.request(operation, body))
+    except Unavailable as reason:
+        yield Fact(known.name, "part", part, f"not asked: {observer.plain(str(reason))}")
+        return
+    except Withheld as reason:
+        yield Fact(known.name, "part", part, f"withheld: {observer.plain(str(reason))}")
+        return
+    if observer.is_missing(exchange):
+        yield Fact(known.name, "reach", "", ABSENT_ROW)
+        return
+    yield Fact(known.name, "reach", "", THERE)
+    yield Fact(known.name, "part", part, REQUESTED)
+    yield from observer.answered(known, "minimal" if makes else "asked", exchange, operation.id if makes else "")
+    if operation.hazard == "disruptive":
+        start_again(observer)
+    observer.fixtures.sweep()
+
+
+def start_again(observer: Observer) -> None:
+    """Start the PBX if something stopped it."""
+    asked, start = (observer.contract.by_id.get(name) for name in (RUN_STATE, START))
+    if asked is not None and start is not None:
+        state = observer.get(asked.path).json
+        if isinstance(state, dict) and state.get("pbxrunstate") is False:
+            observer.send(get(start.path))

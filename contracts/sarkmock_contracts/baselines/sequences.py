@@ -7,11 +7,10 @@ from typing import Any
 
 from sarkmock.suite_api import Operation, to_text
 
-from ..client.bodies import request_for
-from ..client.http import Exchange, Request
+from ..client.http import Exchange, Request, request_for
 from ..errors import Unavailable, Withheld
 from ..fixtures.rows import Body, path_along
-from ..judge.stored import same
+from ..judge.row_model import same
 from ..spec.contract import Link
 from .catalogue import Known, catalogue
 from .facts import Fact

@@ -103,7 +103,7 @@ class RecordingPlan:
         return self.speed.seconds(sum(list(self.costs.values())[number:]) + self.around // 2)
 
 
-def plan_of(wish: Wish, speed: Speed | None = None) -> RecordingPlan:
+def recording_plan(wish: Wish, speed: Speed | None = None) -> RecordingPlan:
     """What a recording will send, the gate's own looks included: a box is expected to be the published product."""
     with TemporaryDirectory(prefix="sarkmock-", dir=MEMORY if MEMORY.is_dir() else None) as scratch:
         caution = replace(wish.caution, ledger=str(Path(scratch) / "ledger"))
@@ -180,7 +180,7 @@ class RecordingSession:
         self._clean_up_before()
         with self.budget.removing():
             preflight(self.target, self.wish.caution.access.verify(urlsplit(self.wish.url).hostname or ""))
-        self.plan = plan_of(self.wish, self.rate_limit.speed)
+        self.plan = recording_plan(self.wish, self.rate_limit.speed)
         if self.partial is not None:
             self.recorder.done.update(self.partial.done)
         with self._ending():

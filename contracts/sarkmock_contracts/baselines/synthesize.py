@@ -70,7 +70,7 @@ def find_operation(contract: Contract, op: str) -> Operation | None:
     return next((one for one in contract.operations if f"{one.method} {one.path}" == op), None)
 
 
-def place(operation: Operation) -> str:
+def operation_place(operation: Operation) -> str:
     return f"$.paths['{operation.path}'].{operation.method.lower()}"
 
 
@@ -152,7 +152,7 @@ def takes_status(found: Expressed, contract: Contract, one: Difference) -> bool:
     operation = find_operation(contract, one.op)
     if operation is None or str(operation.status) not in str(one.before).split(", "):
         return False
-    responses = f"{place(operation)}.responses"
+    responses = f"{operation_place(operation)}.responses"
     if one.kind == "success status changed":
         response = copy.deepcopy(operation.spec["responses"][str(operation.status)])
         found.add(slug(one.op, "status"), [one], [
@@ -161,9 +161,10 @@ def takes_status(found: Expressed, contract: Contract, one: Difference) -> bool:
         return True
     if one.kind == "newly crashes":
         actions = [{"target": f"{responses}['{status}']", "remove": True} for status in operation.spec["responses"]]
-        actions.append({"target": place(operation), "update": {"x-action": "crash", "responses": {"500": CRASH}}})
+        crash = {"x-action": "crash", "responses": {"500": CRASH}}
+        actions.append({"target": operation_place(operation), "update": crash})
         if operation.checks and operation.key:
-            actions.append({"target": f"{place(operation)}['x-after']", "remove": True})
+            actions.append({"target": f"{operation_place(operation)}['x-after']", "remove": True})
         found.add(slug(one.op, "crashes"), [one], actions)
         return True
     return False
@@ -201,15 +202,15 @@ def of_answer(found: Expressed, contract: Contract, operation: Operation, differ
 
 def replaced(contract: Contract, operation: Operation, name: str) -> Iterator[OverlayAction]:
     """The schema of the row in the good answer, replaced by a component."""
-    content = f"{place(operation)}.responses['{operation.status}'].content['application/json']"
+    content = f"{operation_place(operation)}.responses['{operation.status}'].content['application/json']"
     response = contract.response(operation, operation.status)
     described = response[1]["content"]["application/json"]["schema"] if response else {}
     reference = {"$ref": f"#/components/schemas/{name}"}
     inside = "$ref" in operation.spec["responses"][str(operation.status)]
     if inside:  # a shared response becomes the operation's own
         whole = copy.deepcopy(response[1]) if response else {}
-        yield {"target": f"{place(operation)}.responses['{operation.status}']['$ref']", "remove": True}
-        yield {"target": f"{place(operation)}.responses['{operation.status}']", "update": whole}
+        yield {"target": f"{operation_place(operation)}.responses['{operation.status}']['$ref']", "remove": True}
+        yield {"target": f"{operation_place(operation)}.responses['{operation.status}']", "update": whole}
     is_list = contract.resolve(response[0] + "/content/application~1json/schema")[1].get("type") == "array" \
         if response else False
     yield {"target": f"{content}.schema", "remove": True}
@@ -256,7 +257,7 @@ def of_body(found: Expressed, contract: Contract, operation: Operation, box: Bas
         name = f"Box.{operation.id}.body"
         found.add(slug(op, "variables"), done, [
             {"target": "$.components.schemas", "update": {name: schema}},
-            *({"target": f"{place(operation)}.requestBody.content['{kind}'].schema['$ref']",
+            *({"target": f"{operation_place(operation)}.requestBody.content['{kind}'].schema['$ref']",
                "update": f"#/components/schemas/{name}"} for kind in operation.spec["requestBody"]["content"])])
 
 

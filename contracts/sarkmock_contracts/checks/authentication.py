@@ -18,7 +18,7 @@ from ..client.transports import InProcess, SignedIn
 from ..errors import Unavailable, Withheld
 from ..run import Run
 from ..safety.fingerprint import canonical_answer
-from .protocol import any_path, tell
+from .protocol import add_problem, any_path
 
 Send = Callable[[Request], Response]
 BASIC = ("Authorization", "Basic YWRtaW46c2VjcmV0")
@@ -28,25 +28,25 @@ REGISTER, LOGOUT, DELETE = "auth.register", "auth.logout", "auth.users.delete"
 
 def check_no_token(run: Run) -> None:
     """Without a token nothing but what is public is there."""
-    compare(run, guarded(run), "no token", NO_TOKEN, NO_TOKEN)
+    compare_tokens(run, guarded(run), "no token", NO_TOKEN, NO_TOKEN)
 
 
 def check_other_scheme(run: Run) -> None:
     """A token under another scheme than Bearer does not count."""
-    compare(run, guarded(run), "other scheme", BASIC, BASIC)
+    compare_tokens(run, guarded(run), "other scheme", BASIC, BASIC)
 
 
-def check_query(run: Run) -> None:
+def check_token_in_query(run: Run) -> None:
     """A valid token in the query string must not count: it would be in every log."""
     with valid_token(run) as token:
-        compare(run, guarded(run), "token in query", NO_TOKEN, NO_TOKEN, QUERY.format(token.replace("|", "%7C")))
+        compare_tokens(run, guarded(run), "token in query", NO_TOKEN, NO_TOKEN, QUERY.format(token.replace("|", "%7C")))
 
 
 def check_ability(run: Run) -> None:
     """The token of a user who is not an administrator cannot call operations that need one."""
     operations = [operation for operation in guarded(run) if operation.abilities]
     with user_of(run, sender(run)) as own, user_of(run, run.shared(model_of).send) as other:
-        compare(run, operations, "other ability", bearer(own), bearer(other))
+        compare_tokens(run, operations, "other ability", bearer_header(own), bearer_header(other))
 
 
 def check_revoked(run: Run) -> None:
@@ -55,8 +55,8 @@ def check_revoked(run: Run) -> None:
     ways = (sender(run), run.shared(model_of).send)
     with user_of(run, ways[0]) as own, user_of(run, ways[1]) as other:
         for send, token in zip(ways, (own, other), strict=True):
-            send(Request(logout.method, logout.path, headers=(ACCEPT, bearer(token))))
-        compare(run, guarded(run), "revoked token", bearer(own), bearer(other))
+            send(Request(logout.method, logout.path, headers=(ACCEPT, bearer_header(token))))
+        compare_tokens(run, guarded(run), "revoked token", bearer_header(own), bearer_header(other))
 
 
 def guarded(run: Run) -> list[Operation]:
@@ -64,7 +64,8 @@ def guarded(run: Run) -> list[Operation]:
     return [operation for operation in run.chosen() if operation.guard and run.permits(operation)]
 
 
-def compare(run: Run, operations: Iterable[Operation], kind: str, own: Header, other: Header, query: str = "") -> None:
+def compare_tokens(run: Run, operations: Iterable[Operation], kind: str, own: Header, other: Header,
+                   query: str = "") -> None:
     """Send a bare request to each operation, and to the mock with its own token."""
     model = run.shared(model_of)
     for operation in operations:
@@ -74,12 +75,12 @@ def compare(run: Run, operations: Iterable[Operation], kind: str, own: Header, o
             exchange = run.target.send(request)
         except (Unavailable, Withheld):
             continue
-        if said(exchange) != said(wanted):
-            text = f"{kind}: {operation.method} answers {said(exchange)}, not {said(wanted)}"
-            tell(run, operation, "authentication", kind, text, exchange)
+        if answer_text(exchange) != answer_text(wanted):
+            text = f"{kind}: {operation.method} answers {answer_text(exchange)}, not {answer_text(wanted)}"
+            add_problem(run, operation, "authentication", kind, text, exchange)
 
 
-def said(exchange: Exchange) -> str:
+def answer_text(exchange: Exchange) -> str:
     allow = exchange.response.header("Allow")
     return f"{canonical_answer(exchange)}; Allow: {allow}" if allow else canonical_answer(exchange)
 
@@ -94,7 +95,7 @@ def sender(run: Run) -> Send:
     return lambda request: run.target.send(request).response
 
 
-def bearer(token: str) -> Header:
+def bearer_header(token: str) -> Header:
     return "Authorization", f"Bearer {token}"
 
 

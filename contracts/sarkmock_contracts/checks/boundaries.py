@@ -40,9 +40,9 @@ class Packet:
 def check_bounds(run: Run, operation: Operation) -> None:
     """Every rule of an operation, accepting and refusing at its boundaries."""
     for packet in accepted_packets(run, operation):
-        compare(run, operation, packet)
+        compare_packet(run, operation, packet)
     for packet in refused_packets(run, operation):
-        compare(run, operation, packet)
+        compare_packet(run, operation, packet)
     for field in run.fixtures.fields(operation):
         for value in run.fixtures.bounds(operation, field).fatal:  # the oracle says what the answer must be
             run.send(run.fixtures.request(operation, {**run.fixtures.minimal(operation), field: value}))
@@ -51,7 +51,7 @@ def check_bounds(run: Run, operation: Operation) -> None:
 def accepted_packets(run: Run, operation: Operation) -> Iterator[Packet]:
     """Packets in which every value is accepted."""
     stock = run.fixtures
-    rows = {field: values for field in stock.fields(operation) if (values := accepted(stock, operation, field))}
+    rows = {field: values for field in stock.fields(operation) if (values := accepted_values(stock, operation, field))}
     if operation.table and operation.method == "PUT":
         rows.pop(operation.table.key, None)  # where a profile lets it change, the row would be gone
     for turn in range(max(map(len, rows.values()), default=0)):
@@ -84,7 +84,7 @@ def surely_refused(stock: Fixtures, operation: Operation, packet: Packet) -> Pac
     return Packet({**packet.body, **wrong}, packet.refused.union(more))
 
 
-def accepted(stock: Fixtures, operation: Operation, field: str) -> list[Any]:
+def accepted_values(stock: Fixtures, operation: Operation, field: str) -> list[Any]:
     """Values that a field takes; nothing at all is one where the rules say nullable."""
     found = stock.bounds(operation, field)
     return [*found.accept, *NOTHING] if "nullable" in rule_names(operation, field) else list(found.accept)
@@ -112,24 +112,24 @@ def renewed(stock: Fixtures, operation: Operation, body: Mapping[str, Any]) -> B
     return fresh if taken else {name: value for name, value in fresh.items() if name != table.key}
 
 
-def compare(run: Run, operation: Operation, packet: Packet) -> None:
+def compare_packet(run: Run, operation: Operation, packet: Packet) -> None:
     """Send a packet and report every field whose verdict differs from the tables."""
     try:
         exchange = run.send(run.fixtures.request(operation, packet.body))
     except Withheld:
         return
-    for problem in differences(run, operation, packet, exchange):
+    for problem in packet_problems(run, operation, packet, exchange):
         run.report(operation.id, problem, alone(run, operation, packet, problem) or exchange)
     if died(operation, exchange):
         rest = survivors(run, operation, packet)
         if rest is not None:
-            compare(run, operation, rest)
+            compare_packet(run, operation, rest)
     if exchange.response.ok:
         check_stored(run, operation, exchange, packet.body)
         run.fixtures.sweep()
 
 
-def differences(run: Run, operation: Operation, packet: Packet, exchange: Exchange) -> Iterator[Problem]:
+def packet_problems(run: Run, operation: Operation, packet: Packet, exchange: Exchange) -> Iterator[Problem]:
     """Fields accepted that should be refused, and refused that should be accepted, as far as the tables can say."""
     for problem in contradictions(run.contract, operation, packet, exchange):
         if not (asks_rows(operation, problem.field) and decided_by_rows(run, operation, packet, exchange, problem)):
@@ -173,7 +173,7 @@ def alone(run: Run, operation: Operation, packet: Packet, problem: Problem) -> E
     body = {**run.fixtures.minimal(operation), problem.field: packet.body[problem.field]}
     exchange = run.send(run.fixtures.request(operation, body))
     single = Packet(body, packet.refused & {problem.field})
-    same = any(found[1:3] == problem[1:3] for found in differences(run, operation, single, exchange))
+    same = any(found[1:3] == problem[1:3] for found in packet_problems(run, operation, single, exchange))
     return exchange if same else None
 
 
@@ -207,5 +207,5 @@ def check_arrays(run: Run, operation: Operation) -> None:
         for value in ARRAYS[:1] if takes_arrays else ARRAYS:
             body = {**run.fixtures.minimal(operation), field: value}
             if not (takes_arrays and value):
-                compare(run, operation, Packet(body, frozenset({field}), hidden=True))
+                compare_packet(run, operation, Packet(body, frozenset({field}), hidden=True))
 

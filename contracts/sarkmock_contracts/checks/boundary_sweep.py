@@ -17,15 +17,14 @@ from ..fixtures.rows import Fixtures
 from ..judge.oracle import messages_of
 from ..run import Run
 from ..spec.operation_data import recipe
-from .boundaries import Packet, accepted, refused, surely_refused
-from .minimal_rules import covering, passing, send
-from .undocumented import accepted as accepted_values
-from .undocumented import others
+from .boundaries import Packet, accepted_values, refused, surely_refused
+from .minimal_rules import covering, passing, send_packet
+from .undocumented import accepted_by, others
 
 NOT_THERE = {404, 405}
 NEIGHBOURS = 3  # misspellings of listed values
 SILENCE = 2  # consecutive answers that it does not exist
-PARTS = 10  # in which the packets of an operation are sent, in turns with those of all others
+SWEEP_PARTS = 10  # in which the packets of an operation are sent, in turns with those of all others
 Edge = tuple[Any, bool]  # a value, and whether the rules accept it
 
 
@@ -46,10 +45,10 @@ class Sweep:
 
     def until(self, part: int) -> None:
         """Send what is due; what is made all the same is removed by the next."""
-        while self.turn < ceil(self.turns * (part + 1) / PARTS) and not self.is_over:
+        while self.turn < ceil(self.turns * (part + 1) / SWEEP_PARTS) and not self.is_over:
             self.turn += 1
             self.send(packet_of(self.run, self.operation, self.rows, self.turn - 1))
-        if part == PARTS - 1 and not self.is_over:
+        if part == SWEEP_PARTS - 1 and not self.is_over:
             for array in a_text_is_wanted(self.run, self.operation):
                 self.send(array)
 
@@ -59,7 +58,7 @@ class Sweep:
         return self.silent == SILENCE or is_silent(self.run, self.operation)
 
     def send(self, packet: Packet) -> None:
-        exchange = send(self.run, self.operation, packet)
+        exchange = send_packet(self.run, self.operation, packet)
         self.silent = self.silent + 1 if exchange.response.status in NOT_THERE else 0
         if exchange.response.ok:
             self.run.fixtures.sweep()
@@ -78,7 +77,7 @@ class Sweeps(dict[str, Sweep]):
         return self[operation.id]
 
 
-def check_edges(run: Run, operation: Operation, part: int = PARTS - 1) -> None:
+def check_edges(run: Run, operation: Operation, part: int = SWEEP_PARTS - 1) -> None:
     """Send the packets up to a part, so that a budget cut anywhere leaves all operations judged about equally deep."""
     try:
         run.shared(Sweeps).of(operation).until(part)
@@ -137,7 +136,7 @@ def kin(run: Run, operation: Operation, field: str) -> list[Any]:
     theirs: list[Any] = []
     for other in others(run.options.profile):
         rules = other.by_id[operation.id].rules.get(field) if operation.id in other.by_id else None
-        theirs += accepted_values(rules) if rules else ()
+        theirs += accepted_by(rules) if rules else ()
     return [value for value in run.fixtures.bounds(operation, field).strangers if value in theirs]
 
 
@@ -154,7 +153,7 @@ def edges(stock: Fixtures, operation: Operation, field: str) -> list[Edge]:
     wrong = [value for value in refused(stock, operation, field, strangers=False) if (type(value), value) not in sent]
     if stock.bounds(operation, field).strangers:
         wrong = wrong[:NEIGHBOURS]  # the boundaries' own check tries those of every listed value
-    right = accepted(stock, operation, field)[0 if field in recipe("fresh", operation.id) else 1:]
+    right = accepted_values(stock, operation, field)[0 if field in recipe("fresh", operation.id) else 1:]
     return [*((value, False) for value in wrong), *((value, True) for value in right)]
 
 

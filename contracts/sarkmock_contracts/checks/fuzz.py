@@ -39,8 +39,8 @@ from ..spec.boundary_values import split
 from ..spec.operation_data import narrowed
 
 BOUNDARY = b"-" * 28 + b"schemathesis"
-REFUSED = "Unexpected response to "  # a request without a token, or with another
-Case = schemathesis.Case[Any]
+UNEXPECTED = "Unexpected response to "  # a request without a token, or with another
+FuzzCase = schemathesis.Case[Any]
 MODES = [schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE]
 CONFIG: dict[str, Any] = {
     "output": {"sanitization": {"enabled": False}},  # "pkey" holds the word "key": every reproducer would be masked
@@ -79,7 +79,7 @@ class Fuzzer:
         own = {"base-url": self.run.target.url, "seed": self.run.options.random_seed}
         config = schemathesis.Config.from_dict({**CONFIG, **own})
         schema = schemathesis.openapi.from_dict(self.document(), config=config)
-        schema.app = without_token(self.run.target)
+        schema.app = tokenless_transport(self.run.target)
         return schema
 
     def document(self) -> dict[str, Any]:
@@ -124,19 +124,19 @@ class Fuzzer:
     def operation(self, operation: Operation) -> schemathesis.APIOperation[Any, Any, Any, Any]:
         return self.schema[operation.path][operation.method]
 
-    def examples(self, operation: Operation) -> Iterator[Case]:
+    def examples(self, operation: Operation) -> Iterator[FuzzCase]:
         """The document's own examples."""
         yield from ExamplesGenerator(operation=self.operation(operation), override=Override(), feedback=NO_FEEDBACK,
                                      fill_missing=False)
 
-    def coverage(self, operation: Operation) -> Iterator[Case]:
+    def coverage(self, operation: Operation) -> Iterator[FuzzCase]:
         """Boundary values by the JSON Schema, one deviation at a time."""
         target = self.operation(operation)
         generation = self.schema.config.generation_for(operation=target, phase="coverage")
         yield from CoverageGenerator(operation=target, generation_modes=MODES, generation_config=generation,
                                      auth_storage=None, override=Override(), feedback=NO_FEEDBACK, session=self.session)
 
-    def random(self, operation: Operation, examples: int, test: Callable[[Case], None]) -> None:
+    def random(self, operation: Operation, examples: int, test: Callable[[FuzzCase], None]) -> None:
         """Random cases in both modes, the same ones for the same seed."""
         target = self.operation(operation)
         strategy = st.one_of([target.as_strategy(generation_mode=mode, feedback=NO_FEEDBACK) for mode in MODES])
@@ -147,21 +147,21 @@ class Fuzzer:
         @hypothesis.seed(zlib.crc32(f"{self.run.options.random_seed} {operation.id}".encode()))
         @settings
         @hypothesis.given(strategy)
-        def run(case: Case) -> None:
+        def run(case: FuzzCase) -> None:
             test(case)
 
         run()
 
 
-def without_token(target: Target) -> Callable[..., Any]:
+def tokenless_transport(target: Target) -> Callable[..., Any]:
     """The way of requests that Schemathesis sends by itself: those that are about the token."""
     return lambda environ, start_response: target({"HTTP_AUTHORIZATION": "", **environ}, start_response)
 
 
 def check_fuzzed(run: Run, fuzzer: Fuzzer, operation: Operation, examples: int) -> None:
     """Everything that Schemathesis thinks of for one operation. What a case makes is removed at once."""
-    def test(case: Case) -> None:
-        send(run, fuzzer, operation, case)
+    def test(case: FuzzCase) -> None:
+        send_case(run, fuzzer, operation, case)
 
     for cases in (fuzzer.examples(operation), fuzzer.coverage(operation)):
         for case in cases:
@@ -170,11 +170,11 @@ def check_fuzzed(run: Run, fuzzer: Fuzzer, operation: Operation, examples: int) 
         fuzzer.random(operation, examples, test)
 
 
-def send(run: Run, fuzzer: Fuzzer, operation: Operation, case: Case) -> None:
+def send_case(run: Run, fuzzer: Fuzzer, operation: Operation, case: FuzzCase) -> None:
     """Send a case; what the run does not see, Schemathesis' own checks may."""
     try:
         aim(run, operation, case)
-        judged, response = call(run, case)
+        judged, response = call_case(run, case)
     except Withheld:
         return
     except Unanswered as reason:
@@ -189,7 +189,9 @@ def send(run: Run, fuzzer: Fuzzer, operation: Operation, case: Case) -> None:
         run.fixtures.sweep()
 
 
-def opinions(fuzzer: Fuzzer, operation: Operation, case: Case, response: schemathesis.Response) -> Iterator[Failure]:
+def opinions(
+    fuzzer: Fuzzer, operation: Operation, case: FuzzCase, response: schemathesis.Response
+) -> Iterator[Failure]:
     """What Schemathesis' own checks say. The first success of an operation is asked for again without a valid token."""
     asks = operation.guard is not None and operation.id not in fuzzer.enforced
     if 200 <= response.status_code < 300:
@@ -200,12 +202,12 @@ def opinions(fuzzer: Fuzzer, operation: Operation, case: Case, response: schemat
                                excluded_checks=[] if asks else [schemathesis.checks.ignored_auth])
     except FailureGroup as group:
         # A refusal may be 404 or 405, where an operation is not there for everybody: authentication.py compares them.
-        yield from (failure for failure in group.exceptions if not failure.title.startswith(REFUSED))
+        yield from (failure for failure in group.exceptions if not failure.title.startswith(UNEXPECTED))
     except (Unanswered, Withheld):
         return
 
 
-def call(run: Run, case: Case) -> tuple[Judged, schemathesis.Response]:
+def call_case(run: Run, case: FuzzCase) -> tuple[Judged, schemathesis.Response]:
     """What ``case.call()`` does, without serialising every case twice, and with the bytes that really went out."""
     kwargs = REQUESTS_TRANSPORT.serialize_case(case, base_url=run.target.url, headers=dict([ACCEPT]))
     prepared = requests.Request(**kwargs).prepare()
@@ -230,7 +232,7 @@ def as_request(prepared: requests.PreparedRequest, base: str) -> Request:
     return Request(prepared.method or "GET", parts.path.removeprefix(base), parts.query, headers, body)
 
 
-def aim(run: Run, operation: Operation, case: Case) -> None:
+def aim(run: Run, operation: Operation, case: FuzzCase) -> None:
     """Let a case meet a row and a key that is free, unless the path or the key is what the case is about."""
     components = case.meta.components if case.meta else {}
     location = ParameterLocation.PATH

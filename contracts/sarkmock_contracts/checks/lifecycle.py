@@ -19,16 +19,16 @@ from ..spec.resources import Resource
 CONFLICT = 409
 
 
-def check_rows(run: Run, resource: Resource) -> None:
+def check_row_lifecycle(run: Run, resource: Resource) -> None:
     """A row with the least that is needed for every way to make one, between two that hold something else."""
     made = [exchange for operation in resource.creates if (exchange := least(run, resource, operation))]
     if resource.update is not None:
-        update(run, resource, resource.update)
+        update_in_halves(run, resource, resource.update)
     most(run, resource.creates[0])
     look_at_list(run, resource)
     if made and resource.delete is not None:
         for operation in (resource.delete, resource.show):
-            run.send(Request(operation.method, path_of(resource, operation, made[0])))
+            run.send(Request(operation.method, row_path(resource, operation, made[0])))
 
 
 def least(run: Run, resource: Resource, operation: Operation) -> Exchange | None:
@@ -39,7 +39,7 @@ def least(run: Run, resource: Resource, operation: Operation) -> Exchange | None
         return None
     if not exchange.response.ok or resource.key not in exchange.response.fields:
         return None
-    run.send(Request("GET", path_of(resource, resource.show, exchange)))
+    run.send(Request("GET", row_path(resource, resource.show, exchange)))
     make_again(run, resource, operation, exchange)
     return exchange
 
@@ -73,7 +73,7 @@ def most(run: Run, operation: Operation) -> None:
         return
 
 
-def update(run: Run, resource: Resource, operation: Operation) -> None:
+def update_in_halves(run: Run, resource: Resource, operation: Operation) -> None:
     """One half of the variables, then the other: each half must stay as it is while the other changes."""
     try:
         values = telling(run, operation)
@@ -106,5 +106,5 @@ def look_at_list(run: Run, resource: Resource) -> None:
         run.send(Request("GET", resource.list.path))
 
 
-def path_of(resource: Resource, operation: Operation, made: Exchange) -> str:
+def row_path(resource: Resource, operation: Operation, made: Exchange) -> str:
     return fill_path(operation.path, {operation.parameters[0]: made.response.fields[resource.key]})

@@ -6,8 +6,7 @@ from contextlib import suppress
 
 from sarkmock.suite_api import Operation
 
-from ..client.bodies import request_for
-from ..client.http import Exchange
+from ..client.http import Exchange, request_for
 from ..errors import Withheld
 from ..fixtures.rows import Body, path_along
 from ..judge.conformance import Problem
@@ -21,17 +20,17 @@ def check_links(run: Run, operation: Operation) -> None:
     made = run.send(stock.request(operation, stock.minimal(operation) or None))
     if not made.response.ok:
         return  # judged as a response
-    links = sorted(run.contract.links_from(operation).values(), key=lambda link: method_of(run, link) == "DELETE")
+    links = sorted(run.contract.links_from(operation).values(), key=lambda link: target_method(run, link) == "DELETE")
     for link in links:
         with suppress(Withheld):
-            follow(run, operation, link, made)
+            follow_link(run, operation, link, made)
 
 
-def method_of(run: Run, link: Link) -> str:
+def target_method(run: Run, link: Link) -> str:
     return run.contract.by_id[link.target].method
 
 
-def follow(run: Run, operation: Operation, link: Link, made: Exchange) -> None:
+def follow_link(run: Run, operation: Operation, link: Link, made: Exchange) -> None:
     """Send the link's target for what was made; it must succeed."""
     target = run.contract.by_id[link.target]
     path = path_along(run.contract, link, made.response.json if isinstance(made.response.json, dict) else {})
@@ -63,7 +62,7 @@ def body_for(run: Run, target: Operation) -> Body | None:
 def gone(run: Run, operation: Operation, delete: Operation, made: Exchange, deleted: Exchange) -> None:
     """After DELETE, no GET finds it."""
     for link in run.contract.links_from(operation).values():
-        if method_of(run, link) == "GET":
+        if target_method(run, link) == "GET":
             path = path_along(run.contract, link, made.response.json)
             assert path is not None
             exchange = run.send(request_for("GET", path, None))

@@ -11,19 +11,18 @@ from typing import Any
 
 from sarkmock.suite_api import Operation
 
-from ..client.bodies import request_for
-from ..client.http import Exchange
+from ..client.http import Exchange, request_for
 from ..errors import NoBounds, Unavailable
 from ..fixtures.rows import Body, Fixtures
 from ..judge.oracle import messages_of, rule_messages
 from ..run import Run
 from ..spec.boundary_values import NOTHING, is_placeholder, placeholder
 from ..spec.operation_data import narrowed, recipe
-from .boundaries import Packet, died, differences, refused, rule_names, surely_refused
+from .boundaries import Packet, died, packet_problems, refused, rule_names, surely_refused
 from .persistence import check_stored
 
-PARTS = 3
-ABSENT = object()  # how a required field is rejected: by leaving it out
+PACKET_PARTS = 3
+LEFT_OUT = object()  # how a required field is rejected: by leaving it out
 
 
 def check_rules(run: Run, operation: Operation, part: int | None = None) -> None:
@@ -44,7 +43,7 @@ def accept_once(run: Run, operation: Operation) -> None:
     if run.fixtures.spared(operation).intersection(run.contract.required(operation)):
         return  # what is required could not be put back
     body = full_body(run.fixtures, operation)
-    exchange = send(run, operation, Packet(body))
+    exchange = send_packet(run, operation, Packet(body))
     if exchange.response.ok:
         check_stored(run, operation, exchange, body)
         run.fixtures.keep(operation, exchange)
@@ -52,12 +51,12 @@ def accept_once(run: Run, operation: Operation) -> None:
 
 def refuse_first(run: Run, operation: Operation) -> None:
     for packet in covering_packets(run, operation, slice(1)):
-        send(run, operation, packet)
+        send_packet(run, operation, packet)
 
 
 def refuse_more(run: Run, operation: Operation) -> None:
     for packet in covering_packets(run, operation, slice(1, None)):
-        send(run, operation, packet)
+        send_packet(run, operation, packet)
 
 
 def full_body(stock: Fixtures, operation: Operation) -> Body:
@@ -82,7 +81,7 @@ def covering_packets(run: Run, operation: Operation, which: slice = slice(None))
         body = {field: passing(run.fixtures, operation, field) for field in required
                 if field not in wrong and takes_some(run.fixtures, operation, field)}
         body |= {field: run.fixtures.value(operation, field, value) for field, value in wrong.items()
-                 if value is not ABSENT}
+                 if value is not LEFT_OUT}
         yield surely_refused(run.fixtures, operation, Packet(body, frozenset(wrong)))
 
 
@@ -98,7 +97,7 @@ def covering(stock: Fixtures, operation: Operation, field: str) -> list[Any]:
     values = [value for value in refused(stock, operation, field) if value not in NOTHING or not required]
     checked = [placeholder(value) for value in narrowed(operation, field).get("reject", ())[:1]]
     found = greedy(operation, field, values) or values[: 0 if checked else 1]
-    return [*found, *checked, *([ABSENT] if required else [])]
+    return [*found, *checked, *([LEFT_OUT] if required else [])]
 
 
 def greedy(operation: Operation, field: str, values: Sequence[Any]) -> list[Any]:
@@ -119,7 +118,7 @@ def drawn(operation: Operation, field: str, value: Any) -> frozenset[str]:
     return frozenset() if is_placeholder(value) else messages_of(operation, field, value)
 
 
-def send(run: Run, operation: Operation, packet: Packet) -> Exchange:
+def send_packet(run: Run, operation: Operation, packet: Packet) -> Exchange:
     """Send a packet and report what was judged otherwise than the tables say.
 
     A value of which the version that answers is known to die hides what becomes of all others: its field is sent by
@@ -160,7 +159,7 @@ def doomed(run: Run, operation: Operation, packet: Packet) -> dict[str, Packet]:
 
 def post(run: Run, operation: Operation, packet: Packet) -> Exchange:
     exchange = run.send(run.fixtures.request(operation, packet.body))
-    for problem in differences(run, operation, packet, exchange):
+    for problem in packet_problems(run, operation, packet, exchange):
         run.report(operation.id, problem, exchange)
     if died(operation, exchange) and run.judge.is_first_crash(operation, exchange.response.status):
         find_deadly(run, operation, packet)

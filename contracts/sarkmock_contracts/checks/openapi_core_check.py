@@ -17,7 +17,7 @@ from ..client.http import Exchange, Request, Response
 from ..judge.conformance import Problem
 from ..run import Run
 
-HOST = "https://127.0.0.1:44300"
+MADE_UP_HOST = "https://127.0.0.1:44300"
 BASE_PATH = "/api"
 
 
@@ -25,9 +25,9 @@ class CoreRequest:
     """A request as openapi-core wants to see it."""
 
     def __init__(self, request: Request) -> None:
-        self.host_url = HOST
+        self.host_url = MADE_UP_HOST
         self.path = BASE_PATH + request.path
-        self.full_url_pattern = HOST + BASE_PATH + request.path
+        self.full_url_pattern = MADE_UP_HOST + BASE_PATH + request.path
         self.method = request.method.lower()
         self.content_type = request.content_type
         self.body = request.body
@@ -49,19 +49,19 @@ def openapi_core_of(run: Run) -> OpenAPI:
 
     The server is named outright, as its matching is host-sensitive.
     """
-    document = {**run.contract.document, "servers": [{"url": HOST + BASE_PATH}]}
+    document = {**run.contract.document, "servers": [{"url": MADE_UP_HOST + BASE_PATH}]}
     return OpenAPI.from_dict(document, config=Config(spec_validator_cls=None))
 
 
 def check_openapi_core(run: Run, core: OpenAPI, operation: Operation) -> None:
     """Where openapi-core rejects a response in which the run's own judge saw no problem."""
     for (name, status), sample in run.judge.samples.items():
-        error = refusal(core, sample) if name == operation.id and not (sample.problems or sample.excused) else None
+        error = core_problem(core, sample) if name == operation.id and not (sample.problems or sample.excused) else None
         if error is not None:
             run.report(operation.id, Problem("openapi-core", "", str(status), error), sample)
 
 
-def refusal(core: OpenAPI, exchange: Exchange) -> str | None:
+def core_problem(core: OpenAPI, exchange: Exchange) -> str | None:
     """What openapi-core reports about a response. Downloads are skipped: it validates text bodies only."""
     if exchange.response.content_type not in ("application/json", ""):
         return None

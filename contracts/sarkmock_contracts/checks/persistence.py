@@ -9,7 +9,7 @@ from sarkmock.suite_api import Operation
 
 from ..client.http import Exchange, Request
 from ..fixtures.rows import path_along
-from ..judge.stored import differences
+from ..judge.row_model import stored_problems
 from ..run import Run
 from ..spec.contract import Contract
 
@@ -23,7 +23,7 @@ def check_stored(run: Run, operation: Operation, exchange: Exchange, sent: Mappi
         return
     shown = run.send(Request("GET", path))
     if isinstance(shown.response.json, dict):
-        for problem in differences(operation, sent, shown.response.json):
+        for problem in stored_problems(operation, sent, shown.response.json):
             run.report(operation.id, problem, exchange, shown)
 
 

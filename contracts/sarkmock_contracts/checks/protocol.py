@@ -13,12 +13,11 @@ from ..client.http import ACCEPT, FORM, JSON, Exchange, Request, fill_path, with
 from ..errors import Unavailable, Withheld
 from ..fixtures.rows import Body
 from ..judge.conformance import Problem
-from ..judge.row_model import STRANGE
-from ..judge.stored import same
+from ..judge.row_model import STRANGE, same
 from ..run import Run
-from ..spec.operation_data import columns_derived, listed
+from ..spec.operation_data import columns_derived, is_listed
 
-METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH")
+TRIED_METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH")
 UNKNOWN = "nosuchkey"
 # The last one: names of AMI functions are case sensitive (sark-v6-api.txt line 134).
 UNKNOWN_PATHS = ("/nosuchpath", "/nosuchpath/at/all", "/tenants/default/nosuch", "/astamis/coresettings")
@@ -31,12 +30,12 @@ def check_head(run: Run, operation: Operation) -> None:
     head = run.send(replace(got.request, method="HEAD"))
     if head.response.status != got.response.status:
         text = f"HEAD answers {head.response.status}, GET {got.response.status}"
-        tell(run, operation, "head", "status", text, got, head)
+        add_problem(run, operation, "head", "status", text, got, head)
     elif head.response.content_type != got.response.content_type:
         text = f"HEAD is {head.response.content_type or 'without type'}, GET {got.response.content_type}"
-        tell(run, operation, "head", "content type", text, got, head)
+        add_problem(run, operation, "head", "content type", text, got, head)
     if head.response.body:
-        tell(run, operation, "head", "body", "the answer to HEAD has a body", head)
+        add_problem(run, operation, "head", "body", "the answer to HEAD has a body", head)
 
 
 def check_options(run: Run, operation: Operation) -> None:
@@ -46,29 +45,30 @@ def check_options(run: Run, operation: Operation) -> None:
     allowed = exchange.response.allow
     run.coverage.paths.add(operation.path)
     if exchange.response.status != 200:
-        tell(run, operation, "options", "status", f"OPTIONS answers {exchange.response.status}", exchange)
+        add_problem(run, operation, "options", "status", f"OPTIONS answers {exchange.response.status}", exchange)
     elif exchange.response.body:
-        tell(run, operation, "options", "body", "the answer to OPTIONS has a body", exchange)
+        add_problem(run, operation, "options", "body", "the answer to OPTIONS has a body", exchange)
     elif allowed != wanted:
-        tell(run, operation, "options", "allow", f"Allow is {sorted(allowed)}, not {sorted(wanted)}", exchange)
+        add_problem(run, operation, "options", "allow", f"Allow is {sorted(allowed)}, not {sorted(wanted)}", exchange)
 
 
 def check_methods(run: Run, operation: Operation) -> None:
     """A method that the path does not support: 405, and Allow names those it does."""
     wanted = supported(run, operation)
-    for method in [method for method in METHODS if method not in wanted]:
+    for method in [method for method in TRIED_METHODS if method not in wanted]:
         exchange = run.send(Request(method, any_path(run, operation)))
         if exchange.response.status != 405:
-            tell(run, operation, "method", method, f"{method} answers {exchange.response.status}, not 405", exchange)
+            text = f"{method} answers {exchange.response.status}, not 405"
+            add_problem(run, operation, "method", method, text, exchange)
         elif exchange.response.allow != wanted:
             allowed = exchange.response.header("Allow")
-            tell(run, operation, "method", "allow", f"405 with Allow: {allowed}, not {sorted(wanted)}", exchange)
-        elif exchange.response.fields.get("message", "") != refusal(run, exchange):
-            text = f"405 says {exchange.response.fields['message']!r}, not {refusal(run, exchange)!r}"
-            tell(run, operation, "method", "wording", text, exchange)
+            add_problem(run, operation, "method", "allow", f"405 with Allow: {allowed}, not {sorted(wanted)}", exchange)
+        elif exchange.response.fields.get("message", "") != refused_method(run, exchange):
+            text = f"405 says {exchange.response.fields['message']!r}, not {refused_method(run, exchange)!r}"
+            add_problem(run, operation, "method", "wording", text, exchange)
 
 
-def refusal(run: Run, exchange: Exchange) -> str:
+def refused_method(run: Run, exchange: Exchange) -> str:
     """What the framework says of a method that a path does not support."""
     template: str = run.contract.document["x-laravel"]["method-not-allowed"]
     path = exchange.request.path.strip("/")
@@ -91,7 +91,7 @@ def check_unknown_key(run: Run, operation: Operation) -> None:
     exchange = run.send(Request(operation.method, any_path(run, operation)))
     if exchange.response.status != 404:
         text = f"{operation.method} of an unknown key answers {exchange.response.status}, not 404"
-        tell(run, operation, "unknown-key", str(exchange.response.status), text, exchange)
+        add_problem(run, operation, "unknown-key", str(exchange.response.status), text, exchange)
 
 
 def check_unknown_paths(run: Run) -> None:
@@ -118,25 +118,25 @@ def check_no_input(run: Run, operation: Operation) -> None:
     """A body that is not a JSON object counts as empty input: required fields are missing, and nothing crashes."""
     for body in NO_INPUT:
         headers = (ACCEPT, ("Content-Type", JSON))
-        run.send(Request(operation.method, path_of(run, operation), "", headers, body))
+        run.send(Request(operation.method, request_path(run, operation), "", headers, body))
 
 
 def check_unknown_fields(run: Run, operation: Operation) -> None:
     """Fields that an operation does not know change nothing, those of the path's parameters neither."""
     body = run.fixtures.minimal(operation)
-    path = path_of(run, operation, body)
+    path = request_path(run, operation, body)
     plain = run.send(with_json(operation.method, path, body))
     known = run.contract.body(operation)["properties"]
     ignored = {name: STRANGE for name in (*operation.parameters, "nosuchfield") if name not in known}
     exchange = run.send(with_json(operation.method, path, {**run.fixtures.minimal(operation), **ignored}))
     if exchange.response.status != plain.response.status:
         text = f"with unknown fields the answer is {exchange.response.status}, without {plain.response.status}"
-        tell(run, operation, "unknown-field", str(exchange.response.status), text, plain, exchange)
+        add_problem(run, operation, "unknown-field", str(exchange.response.status), text, plain, exchange)
 
 
 def check_fixed_columns(run: Run, operation: Operation) -> None:
     """Columns that are not variables of an update keep their values, the key too (sark-v6-api.txt line 109)."""
-    path = path_of(run, operation)
+    path = request_path(run, operation)
     before = run.get(path).json
     if operation.table is None or not isinstance(before, dict):
         return
@@ -152,8 +152,8 @@ def check_fixed_columns(run: Run, operation: Operation) -> None:
 
 def check_forms(run: Run, operation: Operation) -> None:
     """A form body is read like a JSON body: it passes the same rules and stores the same values."""
-    body = texts(run, operation)
-    exchange = run.send(with_form(operation.method, path_of(run, operation, body), body))
+    body = text_values(run, operation)
+    exchange = run.send(with_form(operation.method, request_path(run, operation, body), body))
     compare_answer(run, operation, "form", body, exchange)
 
 
@@ -161,7 +161,7 @@ def check_query(run: Run, operation: Operation) -> None:
     """Rules see the query string too, yet only the body is stored."""
     name, accepted = next((name, found) for name in operation.rules
                           if (found := run.fixtures.bounds(operation, name).accept))
-    path = path_of(run, operation)
+    path = request_path(run, operation)
     before = run.get(path).json
     value = run.fixtures.value(operation, name, accepted[-1])
     needed = run.fixtures.minimal(operation)
@@ -178,7 +178,7 @@ def query_of(name: str, value: Any) -> str:
     return with_form("GET", "", {name: str(value)}).body.decode()
 
 
-def texts(run: Run, operation: Operation) -> dict[str, str]:
+def text_values(run: Run, operation: Operation) -> dict[str, str]:
     """A text for every field that accepts one, and what is required."""
     minimal = run.fixtures.minimal(operation)
     body = {name: str(value) for name, value in minimal.items()}
@@ -199,11 +199,11 @@ def compare_answer(run: Run, operation: Operation, check: str, body: Body, excha
             run.report(operation.id, Problem(check, name, "changed", text), exchange)
 
 
-def path_of(run: Run, operation: Operation, body: Body | None = None) -> str:
+def request_path(run: Run, operation: Operation, body: Body | None = None) -> str:
     return run.fixtures.request(operation, body).path
 
 
-def tell(run: Run, operation: Operation, check: str, kind: str, text: str, *evidence: Exchange) -> None:
+def add_problem(run: Run, operation: Operation, check: str, kind: str, text: str, *evidence: Exchange) -> None:
     run.report(operation.id, Problem(check, "", kind, text), *evidence)
 
 
@@ -221,7 +221,7 @@ def checks_for(run: Run, operation: Operation) -> Iterable[PathCheck]:
     if operation.rules and "multipart/form-data" not in operation.spec["requestBody"]["content"]:
         yield from (check_no_input, check_unknown_fields)
         yield from (check_forms,) if FORM in operation.spec["requestBody"]["content"] else ()
-        yield from (check_query,) if operation.method == "PUT" and not listed("reads_query", operation.id) else ()
+        yield from (check_query,) if operation.method == "PUT" and not is_listed("reads_query", operation.id) else ()
         yield from (check_fixed_columns,) if operation.method == "PUT" and operation.key else ()
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from ..client.bodies import request_for
-from ..client.http import Exchange, Request
+from ..client.http import Exchange, Request, request_for
 from ..fixtures.rows import Body
 from ..judge.conformance import Problem
 from ..run import Run
@@ -42,7 +41,7 @@ def destinations_follow_the_state(run: Run) -> None:
         exchange = run.send(Request("GET", "/destinations"))
         if (f'"{key}"' in exchange.response.body.decode()) is not there:
             text = f"queue {key} {'is not' if there else 'is still'} a destination"
-            tell(run, "destinations.list", "stale", text, exchange)
+            unmet(run, "destinations.list", "stale", text, exchange)
         if there and made.delete:
             run.send(Request("DELETE", made.delete))
 
@@ -75,7 +74,7 @@ def refuses_to_delete(run: Run, operation: str, paths: list[str]) -> None:
     for path in paths:
         exchange = run.send(Request("DELETE", path))
         if exchange.response.status != 409:
-            tell(run, operation, "deleted", f"DELETE {path} answers {exchange.response.status}, not 409", exchange)
+            unmet(run, operation, "deleted", f"DELETE {path} answers {exchange.response.status}, not 409", exchange)
 
 
 def pairs_go_with_their_extension(run: Run) -> None:
@@ -87,7 +86,7 @@ def pairs_go_with_their_extension(run: Run) -> None:
         gone = run.send(Request("DELETE", f"/extensions/{number}"))
         exchange = run.send(Request("GET", f"/{kind}"))
         if any(row.get("IPphone_pkey") == number for row in exchange.response.rows):
-            tell(run, "extensions.delete", kind, f"{kind} of extension {number} stay after it", gone, exchange)
+            unmet(run, "extensions.delete", kind, f"{kind} of extension {number} stay after it", gone, exchange)
 
 
 def new_extensions_get_the_default_rules(run: Run) -> None:
@@ -101,7 +100,7 @@ def new_extensions_get_the_default_rules(run: Run) -> None:
         wanted = {"IPphone_pkey": phone["pkey"], "COS_pkey": rule["pkey"]}
         if not any(wanted.items() <= row.items() for row in exchange.response.rows):
             text = f"extension {phone['pkey']} has no {kind} of rule {rule['pkey']}, whose {column} is YES"
-            tell(run, "extensions.create.unprovisioned", kind, text, exchange)
+            unmet(run, "extensions.create.unprovisioned", kind, text, exchange)
 
 
 def new_files_are_listed(run: Run) -> None:
@@ -116,7 +115,7 @@ def new_files_are_listed(run: Run) -> None:
         for there in (True, False):
             exchange = run.send(Request("GET", f"/{kind}"))
             if (name in (exchange.response.names)) is not there:
-                tell(run, f"{kind}.list", "stale", f"{name} is {'not' if there else 'still'} listed", taken, exchange)
+                unmet(run, f"{kind}.list", "stale", f"{name} is {'not' if there else 'still'} listed", taken, exchange)
             if there:
                 run.send(Request("DELETE", f"/{kind}/{name}"))
 
@@ -132,7 +131,7 @@ def snapshots_bring_back_what_was(run: Run) -> None:
             exchange = run.send(Request("GET", f"/tenants/{row['pkey']}"))
             if exchange.response.ok is not there:
                 text = f"tenant {row['pkey']} {'is gone' if there else 'is there'} after the restore"
-                tell(run, "snapshots.restore", "not restored", text, restored, exchange)
+                unmet(run, "snapshots.restore", "not restored", text, restored, exchange)
 
 
 def backups_bring_back_what_is_chosen(run: Run) -> None:
@@ -158,7 +157,7 @@ def backups_bring_back_what_is_chosen(run: Run) -> None:
             there = run.send(Request("GET", path))
             if there.response.ok is not (path == back):
                 text = f"{path} {'is' if there.response.ok else 'is not'} there after {chosen}"
-                tell(run, "backups.restore", chosen, text, restored, there)
+                unmet(run, "backups.restore", chosen, text, restored, there)
     if "backup" not in known:
         a_name_in_the_body_is_ignored(run, f"/backups/{name}", row)
     run.fixtures.came_back(there_before)
@@ -184,7 +183,7 @@ def firewall_rules_are_kept(run: Run) -> None:
         lines = value.get("rules", []) if isinstance(value, dict) else value or []  # its form is the schema's business
         if [line.strip() for line in lines] != rules:
             text = f"{rules} is shown as {lines}"
-            tell(run, f"firewalls.{family}.list", "changed", text, sent, shown)
+            unmet(run, f"firewalls.{family}.list", "changed", text, sent, shown)
 
 
 def runtime_values_are_kept(run: Run) -> None:
@@ -196,7 +195,7 @@ def runtime_values_are_kept(run: Run) -> None:
     for name, value in values.items():
         if isinstance(shown.response.json, dict) and str(shown.response.json.get(name)) != value:
             text = f"{name} was set to {value} and is {shown.response.json}"
-            tell(run, "extensions.runtime.show", name, text, sent, shown)
+            unmet(run, "extensions.runtime.show", name, text, sent, shown)
 
 
 def database_values_are_kept(run: Run) -> None:
@@ -210,7 +209,7 @@ def database_values_are_kept(run: Run) -> None:
     for text in ("zzvalue", ""):
         exchange = run.send(run.fixtures.request(get, path=values))
         if exchange.response.json != {"zzkey": text}:
-            tell(run, "astamis.DBget", "changed", f"{text!r} is shown as {exchange.response.json}", sent, exchange)
+            unmet(run, "astamis.DBget", "changed", f"{text!r} is shown as {exchange.response.json}", sent, exchange)
         sent = run.send(run.fixtures.request(delete, path=values))
 
 
@@ -222,13 +221,13 @@ def greetings_come_back(run: Run) -> None:
     sent = run.send(run.fixtures.request(operation, body))
     listed = run.send(Request("GET", "/greetings"))
     if file.name not in listed.response.names:
-        tell(run, "greetings.list", "missing", f"{file.name} was uploaded and is not listed", sent, listed)
+        unmet(run, "greetings.list", "missing", f"{file.name} was uploaded and is not listed", sent, listed)
     fetched = run.send(Request("GET", f"/greetings/{file.name}"))
     if fetched.response.body != file.content:
-        tell(run, "greetings.download", "changed", f"{file.name} comes back changed", sent, fetched)
+        unmet(run, "greetings.download", "changed", f"{file.name} comes back changed", sent, fetched)
     again = run.send(sent.request)
     if again.response.ok:
-        tell(run, "greetings.upload", "replaced", f"{file.name} can be uploaded twice", sent, again)
+        unmet(run, "greetings.upload", "replaced", f"{file.name} can be uploaded twice", sent, again)
 
 
 def uploads_are_named(run: Run) -> None:
@@ -240,7 +239,7 @@ def uploads_are_named(run: Run) -> None:
             body = run.fixtures.minimal(upload)
             sent = run.send(run.fixtures.request(upload, {**body, field: replace(body[field], name=name)}))
             if sent.response.ok:
-                tell(run, operation, "name", f"a file is taken under the name {name}", sent)
+                unmet(run, operation, "name", f"a file is taken under the name {name}", sent)
 
 
 def blanks_are_trimmed_as_the_framework_does(run: Run) -> None:
@@ -251,7 +250,7 @@ def blanks_are_trimmed_as_the_framework_does(run: Run) -> None:
     if run.contract.document["x-laravel"]["trim"] == "unicode" and exchange.response.ok:
         shown = exchange.response.fields.get("description")
         if shown == body["description"]:
-            tell(run, "tenants.create", "trim", f"Unicode's blanks stay around {shown!r}", exchange)
+            unmet(run, "tenants.create", "trim", f"Unicode's blanks stay around {shown!r}", exchange)
 
 
 def the_limit_gives_the_last_rows(run: Run) -> None:
@@ -259,7 +258,7 @@ def the_limit_gives_the_last_rows(run: Run) -> None:
     everything = run.send(Request("GET", "/logs/cdrs"))
     last = run.send(Request("GET", "/logs/cdrs/2"))
     if last.response.ok and last.response.body != b"".join(everything.response.body.splitlines(keepends=True)[-2:]):
-        tell(run, "logs.cdrs.limit", "rows", "the limit 2 does not give the last two rows", everything, last)
+        unmet(run, "logs.cdrs.limit", "rows", "the limit 2 does not give the last two rows", everything, last)
 
 
 SCENARIOS = (
@@ -291,5 +290,5 @@ def made(run: Run, operation: str, values: Body) -> Body | None:
     return exchange.response.json if named else None
 
 
-def tell(run: Run, operation: str, kind: str, text: str, *evidence: Exchange) -> None:
+def unmet(run: Run, operation: str, kind: str, text: str, *evidence: Exchange) -> None:
     run.report(operation, Problem("behaviour", "", kind, text), *evidence)

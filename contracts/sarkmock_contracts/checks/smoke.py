@@ -65,21 +65,22 @@ def check_run_state(run: Run) -> None:
         command(run, operation, 503)
         exchange = run.send(Request("GET", "/syscommands/pbxrunstate"))
         if exchange.response.json != {"pbxrunstate": not stopped}:
-            tell(run, "syscommands.pbxrunstate", "wrong", f"says {exchange.response.json} after {stopped=}", exchange)
+            text = f"says {exchange.response.json} after {stopped=}"
+            wrong_state(run, "syscommands.pbxrunstate", "wrong", text, exchange)
         exchange = run.send(Request("GET", "/astamis/CoreStatus"))
         if exchange.response.status != (503 if stopped else 200):
             text = f"answers {exchange.response.status} with {stopped=}"
-            tell(run, "astamis.CoreStatus", str(exchange.response.status), text, exchange)
+            wrong_state(run, "astamis.CoreStatus", str(exchange.response.status), text, exchange)
 
 
 def command(run: Run, operation: Operation, status: int) -> None:
     exchange = run.send(Request("GET", operation.path))
     if exchange.response.status != status:
         text = f"{operation.path} answers {exchange.response.status}, not {status}"
-        tell(run, operation.id, str(exchange.response.status), text, exchange)
+        wrong_state(run, operation.id, str(exchange.response.status), text, exchange)
 
 
-def tell(run: Run, operation: str, kind: str, text: str, *evidence: Exchange) -> None:
+def wrong_state(run: Run, operation: str, kind: str, text: str, *evidence: Exchange) -> None:
     run.report(operation, Problem("run-state", "", kind, text), *evidence)
 
 

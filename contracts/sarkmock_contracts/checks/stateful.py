@@ -19,7 +19,7 @@ from ..client.http import Exchange, Request, fill_path
 from ..errors import NoBounds, Unanswered, Unavailable, Withheld
 from ..fixtures.rows import Body
 from ..judge.conformance import Problem
-from ..judge.row_model import STRANGE, Row
+from ..judge.row_model import STRANGE, RowModel
 from ..run import Run
 from ..spec.operation_data import recipe
 from ..spec.resources import Resource
@@ -39,8 +39,8 @@ class Sequences:
     def __init__(self, run: Run, resources: Sequence[Resource]) -> None:
         self.run = run
         self.resources = resources
-        self.rows: dict[tuple[str, str], Row] = {}
-        self.gone: list[Row] = []
+        self.rows: dict[tuple[str, str], RowModel] = {}
+        self.gone: list[RowModel] = []
         self.over = False
 
     def report(self, operation: Operation, problem: Problem, *evidence: Exchange) -> None:
@@ -49,7 +49,7 @@ class Sequences:
     def send(self, request: Request) -> Exchange:
         return self.run.send(request)
 
-    def path(self, operation: Operation, row: Row) -> str:
+    def path(self, operation: Operation, row: RowModel) -> str:
         return fill_path(operation.path, {operation.parameters[0]: row.key})
 
     def body(self, operation: Operation, dice: random.Random) -> Body:
@@ -71,7 +71,7 @@ class Sequences:
         tenants = [row.key for row in self.rows.values() if row.resource.name == "tenants"]
         return dice.choice(tenants) if tenants else None
 
-    def any_row(self, dice: random.Random) -> Row | None:
+    def any_row(self, dice: random.Random) -> RowModel | None:
         return dice.choice(list(self.rows.values())) if self.rows else None
 
     # steps
@@ -157,7 +157,7 @@ class Sequences:
             self.report(operation, Problem("dependency", "", "invented", text), row.history[0], exchange)
         self.look(row)
 
-    def dependents(self, row: Row) -> list[Row]:
+    def dependents(self, row: RowModel) -> list[RowModel]:
         """Rows that name a tenant as theirs (sark-v6-api.txt line 685), if the document has that checked."""
         if row.resource.delete is None or "tenant_is_unused" not in row.resource.delete.checks:
             return []
@@ -177,7 +177,7 @@ class Sequences:
         if resource.list is not None:
             self.send(Request("GET", resource.list.path))
 
-    def look(self, row: Row) -> None:
+    def look(self, row: RowModel) -> None:
         """The run compares what is shown; a row that is there must be shown."""
         show = row.resource.show
         exchange = self.send(Request("GET", self.path(show, row)))

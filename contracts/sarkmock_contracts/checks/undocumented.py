@@ -18,7 +18,7 @@ from ..run import Run
 from ..spec.boundary_values import FileOf, bounds_of, is_placeholder
 from ..spec.contract import Contract, contract_of
 
-UNKNOWN = "zz-no-such-key"
+MISSING_KEY = "zz-no-such-key"
 
 
 @cache
@@ -37,7 +37,8 @@ def strange_operations(run: Run) -> list[Operation]:
 def check_strange_paths(run: Run) -> None:
     """No such path: OPTIONS allows what any unknown path does, and GET finds nothing."""
     for operation in strange_operations(run):
-        path = fill_path(operation.path, {**dict.fromkeys(operation.parameters, UNKNOWN), **examples(run, operation)})
+        missing = dict.fromkeys(operation.parameters, MISSING_KEY)
+        path = fill_path(operation.path, missing | examples(run, operation))
         if run.contract.operation_of(Request("GET", path)) is not None and operation.method == "GET":
             continue  # a template of ours takes it, and its own checks judge it
         run.coverage.paths.add(operation.path)
@@ -67,11 +68,11 @@ def strange_fields(run: Run, operation: Operation) -> dict[str, Any]:
              for name, text in other.by_id[operation.id].rules.items() if name not in operation.rules}
     row = run.get(run.fixtures.request(operation).path).json if rules and operation.method == "PUT" else None
     held = row if isinstance(row, dict) else {}
-    return {name: next((value for value in accepted(text) if str(value) != str(held.get(name))), "zz")
+    return {name: next((value for value in accepted_by(text) if str(value) != str(held.get(name))), "zz")
             for name, text in rules.items()}
 
 
-def accepted(rules: Any) -> Iterator[Any]:
+def accepted_by(rules: Any) -> Iterator[Any]:
     try:
         values = bounds_of(rules).accept
     except NoBounds:
@@ -123,4 +124,4 @@ def usual(run: Run, operation: Operation, name: str, value: Any) -> bool:
 
 def check_unknown_names(run: Run, operation: Operation) -> None:
     """A read of what is not there answers as documented: its status and body are judged like any."""
-    run.send(Request("GET", fill_path(operation.path, dict.fromkeys(operation.parameters, UNKNOWN))))
+    run.send(Request("GET", fill_path(operation.path, dict.fromkeys(operation.parameters, MISSING_KEY))))

@@ -13,16 +13,16 @@ JSON_LEVELS = 100
 LARGEST_NUMBER = 10**9  # in a header: seconds, requests
 _LONG_INTEGER = re.compile(rb"[0-9]{300}")
 
-Result = TypeVar("Result")
+Computed = TypeVar("Computed")
 
 
 class TooSlow(Exception):
     """An answer did not end in time."""
 
 
-def within_time(seconds: float, call: Callable[[], Result]) -> Result:
+def within_time(seconds: float, call: Callable[[], Computed]) -> Computed:
     """What a call returns or raises; TooSlow if it takes longer. It then goes on in its thread, unobserved."""
-    outcome: list[Callable[[], Result]] = []
+    outcome: list[Callable[[], Computed]] = []
     done = threading.Event()
 
     def run() -> None:

@@ -14,7 +14,7 @@ _PLAIN_CONTROL = {"\n": r"\n", "\t": r"\t", "\r": r"\r"}
 _VALUE = r"""s/.*"{}": *"\{{0,1\}}\([^",}}]*\).*/\1/p"""
 
 
-def with_headers(request: Request, line: str, headers: Mapping[str, str]) -> str:
+def with_run_headers(request: Request, line: str, headers: Mapping[str, str]) -> str:
     """The line with the headers of the run, whose values shell variables hold; those of the request itself stay."""
     own = {name.lower() for name, _ in request.headers}
     added = "".join(f'-H "{name}: {value}" ' for name, value in headers.items() if name.lower() not in own)

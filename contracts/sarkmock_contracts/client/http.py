@@ -1,4 +1,4 @@
-"""What goes over the wire, as plain values: Request, Response, Exchange. Knows nothing of who sends or judges them."""
+"""What goes over the wire, as plain values: Request, Response, Exchange; and a request made of a body of values."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ Header = tuple[str, str]
 Headers = tuple[Header, ...]
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
-# Without it the framework's own errors (405, 500) are HTML pages.
+ACCEPT = ("Accept", JSON)  # without it the framework's own errors (405, 500) are HTML pages
 SUMMARY = {"message", "errors"}  # of Laravel's own answer to invalid input
-ACCEPT = ("Accept", JSON)
 NO_TOKEN = ("Authorization", "")  # stands for a request without the header, though the run has a token
 
 
@@ -122,3 +121,43 @@ def fill_path(template: str, parameters: dict[str, Any]) -> str:
     for name, value in parameters.items():
         template = template.replace("{" + name + "}", quote(str(value).encode("utf-8", "surrogatepass"), safe=""))
     return template
+
+
+_BOUNDARY = "----------------------------sark"
+
+
+@dataclass(frozen=True)
+class UploadFile:
+    """A file to upload."""
+
+    name: str
+    content: bytes
+    content_type: str = "application/octet-stream"
+
+
+def request_for(method: str, path: str, body: dict[str, Any] | None) -> Request:
+    """JSON, or a multipart form if there is a file among the values."""
+    if body is None:
+        return Request(method, path)
+    if any(isinstance(value, UploadFile) for value in body.values()):
+        content_type, data = multipart({name: _field(value) for name, value in body.items()})
+        return Request(method, path, "", (ACCEPT, ("Content-Type", content_type)), data)
+    return with_json(method, path, body)
+
+
+def _field(value: Any) -> str | UploadFile:
+    return value if isinstance(value, UploadFile) else str(value)
+
+
+def multipart(fields: dict[str, str | UploadFile]) -> tuple[str, bytes]:
+    """Content type and body of a multipart form."""
+    parts = [_part(name, value) for name, value in fields.items()]
+    return f"multipart/form-data; boundary={_BOUNDARY}", b"".join(parts) + f"--{_BOUNDARY}--\r\n".encode()
+
+
+def _part(name: str, value: str | UploadFile) -> bytes:
+    if isinstance(value, str):
+        return f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+    head = (f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"; filename="{value.name}"\r\n'
+            f"Content-Type: {value.content_type}\r\n\r\n")
+    return head.encode() + value.content + b"\r\n"

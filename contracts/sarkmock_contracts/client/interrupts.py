@@ -42,7 +42,7 @@ def pass_on(tell: Callable[[], object]) -> None:
         signal.signal(number, note)
 
 
-def follow(file: Path) -> None:
+def follow_file(file: Path) -> None:
     """Take a file that another process makes for a signal."""
     _followed[:] = [file]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import os
 import re
@@ -19,7 +18,7 @@ from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 import requests
 import urllib3
 
-from sarkmock.suite_api import State, redacted
+from sarkmock.suite_api import State, is_loopback, redacted
 
 from ..errors import CannotRun, NoAnswer
 from .bounded import TooSlow, first_bytes, within_time
@@ -128,7 +127,7 @@ class Access:
     def check(self, url: str) -> SplitResult:
         """The URL's parts; CannotRun for what would not reach the box, or not safely."""
         parts = split_url(url)
-        if parts.scheme == "http" and not is_loopback_address(str(parts.hostname)) and not self.insecure:
+        if parts.scheme == "http" and not is_loopback(str(parts.hostname)) and not self.insecure:
             raise CannotRun(f"{url} is not encrypted: use https, or --insecure if everybody on the way may read along")
         if self.key and not self.cert:
             raise CannotRun("--key goes with --cert")
@@ -141,7 +140,7 @@ class Access:
         """What requests shall trust: on the loopback anything unless told, as the mock makes its own certificate."""
         if self.insecure:
             return False
-        return self.ca or not is_loopback_address(host)
+        return self.ca or not is_loopback(host)
 
     @property
     def credential(self) -> str:
@@ -259,11 +258,3 @@ def split_url(url: str) -> SplitResult:
     if parts.username or parts.password or parts.query or parts.fragment:
         raise CannotRun("a base URL has no user, password, query or fragment: use --header or --token-env")
     return parts
-
-
-def is_loopback_address(host: str) -> bool:
-    """Whether a host is this machine, by its address alone."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

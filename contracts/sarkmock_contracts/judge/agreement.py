@@ -13,7 +13,7 @@ from .conformance import Problem
 OF_RULES = {"rules", "messages"}
 OF_COLUMN = {"schema", "stored", "default", "unrequested", "query", "form"}
 OF_ROWS = {"list"}
-OF_STATUS = {"presence", "duplicate", "dependency", "unknown-key", "unknown-field", "no-input", "answer", "method",
+STATUS_CHECKS = {"presence", "duplicate", "dependency", "unknown-key", "unknown-field", "no-input", "answer", "method",
              "options", "head", "crash", "status", "content-type"}
 JUDGED = {409, 422}  # with these an answer says that the rules were asked
 NO_DEBUGGING = {"message": "Server Error"}
@@ -32,10 +32,10 @@ def agrees(problem: Problem, exchange: Exchange, expected: Response) -> bool:
     if problem.check in OF_COLUMN and problem.field:
         return bool(columns(got.json, problem.field) == columns(expected.json, problem.field))
     if problem.check in OF_ROWS:
-        return bool(names(got.json) == names(expected.json))
+        return bool(first_values(got.json) == first_values(expected.json))
     if problem.check == "unknown-path" and got.ok:
         return same_headers(got, expected)  # data, such as call detail records, holds times
-    if problem.check in OF_STATUS and problem.kind != "wording":
+    if problem.check in STATUS_CHECKS and problem.kind != "wording":
         return same_headers(got, expected)
     return same_headers(got, expected) and bool(settled(got) == settled(expected))
 
@@ -66,7 +66,7 @@ def columns(value: Any, field: str) -> Any:
     return settle(name, value[name]) if name in value else "absent" if name not in ("", "*") else settle("", value)
 
 
-def names(value: Any) -> Any:
+def first_values(value: Any) -> Any:
     """The rows of a list by what stands first in them, in their order."""
     return [next(iter(row.values()), None) if isinstance(row, Mapping) else row for row in value] \
         if isinstance(value, list) else value

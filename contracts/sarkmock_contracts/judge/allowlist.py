@@ -17,9 +17,9 @@ from sarkmock.suite_api import FileError, write_whole, yaml12
 
 from ..errors import CannotRun
 
-FIELDS = {"id": True, "reason": True, "expires": False}  # and whether an entry must have it
+ENTRY_FIELDS = {"id": True, "reason": True, "expires": False}  # and whether an entry must have it
 DAYS = 90  # what --update-accepted enters is looked at again after a quarter of a year
-HEAD = """\
+ALLOWLIST_HEAD = """\
 # Accepted deviations of one box, for `sarkmock check --accept`: the id of a finding, why it is accepted, until when.
 # `--update-accepted` adds what is missing and renews what has expired; it changes nothing else.
 """
@@ -67,7 +67,7 @@ def update_accepted(file: Path, found: Iterable[str], today: date) -> int:
     accepted = read_accepted(file, missing_is_empty=True)
     identities = list(dict.fromkeys(found))
     until = today + timedelta(days=DAYS)
-    lines = (file.read_text(encoding="utf-8") if file.exists() else HEAD).splitlines()
+    lines = (file.read_text(encoding="utf-8") if file.exists() else ALLOWLIST_HEAD).splitlines()
     expired = [entry for entry in accepted.entries if entry.id in identities and entry.expired(today)]
     if expired:
         _renew(file, lines, {entry.id for entry in expired}, until)
@@ -106,18 +106,18 @@ def _items(file: Path) -> list[Any]:
 def _entry(file: Path, node: Any) -> Acceptance:
     line = node.start_mark.line + 1
     if not isinstance(node, yaml.MappingNode):
-        raise CannotRun(f"{file}:{line}: an entry has the fields {', '.join(FIELDS)}")
+        raise CannotRun(f"{file}:{line}: an entry has the fields {', '.join(ENTRY_FIELDS)}")
     values: dict[str, str] = {}
     for key, value in node.value:
         place = f"{file}:{key.start_mark.line + 1}: {key.value}"
-        if key.value not in FIELDS:
-            raise CannotRun(f"{place}: no such field; there is {', '.join(FIELDS)}")
+        if key.value not in ENTRY_FIELDS:
+            raise CannotRun(f"{place}: no such field; there is {', '.join(ENTRY_FIELDS)}")
         if not isinstance(value, yaml.ScalarNode) or not value.value.strip():
             raise CannotRun(f"{place}: expected a text")
         values[key.value] = value.value
         if key.value == "expires":
             _day(place, value.value)
-    for name, required in FIELDS.items():
+    for name, required in ENTRY_FIELDS.items():
         if required and name not in values:
             raise CannotRun(f"{file}:{line}: {name}: is missing")
     expires = values.get("expires")

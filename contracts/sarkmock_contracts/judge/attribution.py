@@ -18,7 +18,7 @@ from sarkmock.suite_api import (
     Document,
     Operation,
     covers,
-    deviations,
+    deviations_of,
     load,
     load_deviating,
     pointer,
@@ -35,7 +35,7 @@ from .findings import Finding, Identity
 from .replica import Model, Replica
 
 MODELS = 16  # compiled documents that are kept, of some 5 MB each
-WAITING = 2_000  # exchanges that are kept until a question comes
+MOST_WAITING = 2_000  # exchanges that are kept until a question comes
 OF_LACKING = {"rules", "crash", "answer", "status"}  # what shows that a row is missing
 ABSENT = "Not on this target"  # of deviations that the judging profile has
 
@@ -46,8 +46,8 @@ def known_deviations(judge: str, version: str | None = None) -> tuple[Deviation,
     The documentation itself is judged by what the published product is known for.
     """
     if judge == BASE:
-        return deviations(product() if version in (None, BASE) else str(version))
-    ours, theirs = deviations(judge), deviations(version or judge)
+        return deviations_of(product() if version in (None, BASE) else str(version))
+    ours, theirs = deviations_of(judge), deviations_of(version or judge)
     names = {deviation.id for deviation in ours}, {deviation.id for deviation in theirs}
     lacking = (replace(deviation, summary=f"{ABSENT}: {deviation.summary}") for deviation in ours
                if deviation.id not in names[1])
@@ -73,7 +73,7 @@ class Attribution:
     def saw(self, exchange: Exchange) -> None:
         """Every exchange of the run, in its order."""
         self._waiting.append(exchange)
-        if len(self._waiting) > WAITING:
+        if len(self._waiting) > MOST_WAITING:
             if self.known or self.profile != BASE:
                 self._follow()
             else:

@@ -23,7 +23,7 @@ OF_ANSWER = {"status", "schema", "body", "content-type", "header"}
 OF_VARIABLE = {"rules", "messages", "crash", "stored", "default", "unasked", "query", "form"}
 QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
-T = TypeVar("T")
+Member = TypeVar("Member")
 
 
 @dataclass(frozen=True, order=True)
@@ -67,11 +67,13 @@ def causes_of(findings: Sequence[Finding]) -> list[Cause]:
     return [Cause(feature, tuple(members)) for feature, members in grouped(findings, features_of)]
 
 
-def grouped(items: Sequence[T], features_of: Callable[[T], Iterable[Feature]]) -> list[tuple[Feature, list[T]]]:
+def grouped(
+    items: Sequence[Member], features_of: Callable[[Member], Iterable[Feature]]
+) -> list[tuple[Feature, list[Member]]]:
     """Groups of items that share a feature, the largest first; every item has a feature and is in one group."""
     features = {id(item): list(dict.fromkeys(features_of(item))) for item in items}
     left = list(items)
-    groups: list[tuple[Feature, list[T]]] = []
+    groups: list[tuple[Feature, list[Member]]] = []
     while left:
         counts = Counter(feature for item in left for feature in features[id(item)])
         rank = {feature: number for item in left for number, feature in enumerate(features[id(item)])}

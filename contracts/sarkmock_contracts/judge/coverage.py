@@ -11,7 +11,7 @@ from sarkmock.suite_api import Operation
 from ..client.http import Exchange
 from .oracle import Verdict
 
-Field = tuple[str, str]
+CoveredField = tuple[str, str]
 
 
 class Coverage:
@@ -20,16 +20,16 @@ class Coverage:
     def __init__(self, operations: Iterable[Operation]) -> None:
         self.operations = list(operations)
         self.statuses: Counter[tuple[str, int]] = Counter()
-        self.accepted: set[Field] = set()
-        self.refused: set[Field] = set()
-        self.right: set[Field] = set()  # sent with a value that the document accepts
-        self.wrong: set[Field] = set()  # and with one that it refuses
+        self.accepted: set[CoveredField] = set()
+        self.refused: set[CoveredField] = set()
+        self.right: set[CoveredField] = set()  # sent with a value that the document accepts
+        self.wrong: set[CoveredField] = set()  # and with one that it refuses
         self.arrays = False  # whether a value that is not text was sent where PHP dies of it
         self.withheld: set[str] = set()  # operations of which the gate kept requests back
         self.filled: set[str] = set()  # operations that answered with something in it
         self.checked: set[str] = set()  # operations whose checks beside the rules spoke, or should have
         self.paths: set[str] = set()  # looked for, though the document does not have them
-        self.strange: set[Field] = set()  # sent, though the document does not have them
+        self.strange: set[CoveredField] = set()  # sent, though the document does not have them
         self.seconds: Counter[tuple[str]] = Counter()  # that the answers of an operation took
 
     def saw(self, operation: Operation, exchange: Exchange, given: Verdict | None) -> None:
@@ -66,6 +66,6 @@ class Coverage:
         documented = {int(status) for status in operation.spec["responses"] if status.isdigit()}
         return any(self.statuses[operation.id, status] for status in documented)
 
-    def rules(self, operations: Iterable[Operation]) -> list[Field]:
+    def rules(self, operations: Iterable[Operation]) -> list[CoveredField]:
         """The fields with rules of some operations."""
         return [(operation.id, name) for operation in operations for name in operation.rules]

@@ -52,37 +52,38 @@ def missed_in_schema(contract: Contract, tally: Coverage, schema: str, rest: lis
         row = contract.row_place(operation)
         if row and covers(schema, row):
             answered = operation.id in tally.filled
-            yield "" if answered else f"{said(operation)} never answered {operation.status} with something in it"
+            name = operation_name(operation)
+            yield "" if answered else f"{name} never answered {operation.status} with something in it"
 
 
 def unreached(tally: Coverage, operation: Operation) -> str:
     """Why nothing is known of an operation."""
     statuses = sorted(status for name, status in tally.statuses if name == operation.id)
     if not statuses:
-        return f"{said(operation)} was not sent"
+        return f"{operation_name(operation)} was not sent"
     if BLIND.issuperset(statuses):
-        return f"{said(operation)} only answered {', '.join(map(str, statuses))}"
+        return f"{operation_name(operation)} only answered {', '.join(map(str, statuses))}"
     return ""
 
 
 def unchecked(tally: Coverage, operation: Operation) -> str:
     """A check beside the rules shows in what it refuses."""
     if operation.checks and operation.id in tally.withheld:
-        return f"requests of {said(operation)} were withheld"
+        return f"requests of {operation_name(operation)} were withheld"
     tried = operation.id in tally.checked or not operation.checks
-    return "" if tried else f"{said(operation)} was given nothing to refuse"
+    return "" if tried else f"{operation_name(operation)} was given nothing to refuse"
 
 
 def untried(tally: Coverage, operation: Operation, name: str | None) -> str:
     if name is None:
         return ""
     if name not in operation.rules:
-        return "" if (operation.id, name) in tally.strange else f"{said(operation)} was not sent {name}"
+        return "" if (operation.id, name) in tally.strange else f"{operation_name(operation)} was not sent {name}"
     field = (operation.id, name)
     if field in tally.right and field in tally.wrong:
         return ""
-    return f"{said(operation)} was not sent every kind of {name}"
+    return f"{operation_name(operation)} was not sent every kind of {name}"
 
 
-def said(operation: Operation) -> str:
+def operation_name(operation: Operation) -> str:
     return f"{operation.method} {operation.path}"

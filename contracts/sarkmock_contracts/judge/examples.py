@@ -39,7 +39,7 @@ class Examples:
     def requests(self, operation: str) -> Iterator[Request]:
         """What found something before, in an order that is the same on every machine."""
         if self._database is not None:
-            yield from map(read, sorted(self._database.fetch(key_of(operation))))
+            yield from map(read_example, sorted(self._database.fetch(key_of(operation))))
 
 
 def open_database(place: str) -> ExampleDatabase:
@@ -83,6 +83,6 @@ def written(request: Request) -> bytes:
     return json.dumps([request.method, request.path, request.query, request.headers, body]).encode()
 
 
-def read(text: bytes) -> Request:
+def read_example(text: bytes) -> Request:
     method, path, query, headers, body = json.loads(text)
     return Request(method, path, query, tuple((name, value) for name, value in headers), b64decode(body))

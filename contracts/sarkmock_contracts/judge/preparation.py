@@ -12,7 +12,7 @@ from sarkmock.suite_api import Operation, UploadedFile, read_input
 from ..client.http import Exchange, Request
 from ..spec.contract import Contract
 
-REMEMBERED = 20_000  # writes; an older one is hardly the reason for what is seen now
+REMEMBERED_WRITES = 20_000  # writes; an older one is hardly the reason for what is seen now
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ class History:
         """Remember an exchange that changed the target."""
         if operation.hazard == "read" or exchange.request.method in ("HEAD", "OPTIONS") or not exchange.response.ok:
             return
-        sent = sent_in(exchange.request)
+        sent = input_of(exchange.request)
         self.writes.append(Write(exchange, frozenset(self._made(operation, exchange, sent)), names_of(exchange.request),
                                  frozenset(sent)))
-        del self.writes[:-REMEMBERED]
+        del self.writes[:-REMEMBERED_WRITES]
 
     def leading_to(self, evidence: Sequence[Exchange]) -> tuple[Exchange, ...]:
         """The evidence, and before it every write without which a fresh target would answer differently."""
@@ -131,11 +131,11 @@ def segments(request: Request) -> list[str]:
     return [unquote(part) for part in request.path.strip("/").split("/")]
 
 
-def sent_in(request: Request) -> dict[str, Any]:
+def input_of(request: Request) -> dict[str, Any]:
     return dict(read_input(request.method, request.content_type, request.query, request.body)[0])
 
 
 def names_of(request: Request) -> frozenset[str]:
     """Everything in a request that can be the name of a row or a file."""
-    values = (str(value).strip() for value in sent_in(request).values() if isinstance(value, (str, int)))
+    values = (str(value).strip() for value in input_of(request).values() if isinstance(value, (str, int)))
     return frozenset((*segments(request)[1:], *filter(None, values)))

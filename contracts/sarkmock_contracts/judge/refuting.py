@@ -17,7 +17,7 @@ from ..spec.live_tables import LiveTables
 from .agreement import judged
 from .oracle import verdict
 
-REMEMBERED = 60  # answers of an operation
+MOST_ANSWERS = 60  # answers of an operation
 
 
 class Witnesses:
@@ -25,7 +25,8 @@ class Witnesses:
 
     def __init__(self, live: LiveTables) -> None:
         self._live = live
-        self._answers: dict[str, deque[tuple[Exchange, frozenset[str]]]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
+        self._answers: dict[str, deque[tuple[Exchange, frozenset[str]]]] = defaultdict(
+            lambda: deque(maxlen=MOST_ANSWERS))
 
     def saw(self, operation: Operation, exchange: Exchange, problems: Collection[str]) -> None:
         if judged(exchange.response):

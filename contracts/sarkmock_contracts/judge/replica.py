@@ -32,8 +32,8 @@ from ..client.transports import InProcess, SignedIn
 from ..spec.contract import Contract
 
 FILE_LISTS = {"/backups": pbx_files.BACKUPS, "/snapshots": pbx_files.SNAPSHOTS, "/greetings": pbx_files.GREETINGS}
-REMEMBERED = 256  # exchanges that can still be asked about
-Row = dict[str, Any]
+REMEMBERED_EXCHANGES = 256  # exchanges that can still be asked about
+TableRow = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Replica:
         before = self._now()
         expected = self.leader.answer(exchange.request)
         self._moments[id(exchange.response)] = exchange, before, expected
-        if len(self._moments) > REMEMBERED:
+        if len(self._moments) > REMEMBERED_EXCHANGES:
             self._moments.popitem(last=False)
         if (expected.status, expected.body) != (exchange.response.status, exchange.response.body):
             self._correct(exchange, expected, before)
@@ -184,7 +184,7 @@ class Replica:
             made = expected.json.get(table.key) if isinstance(expected.json, dict) and expected.ok else None
             self._take_row(table, shown, made if operation.method == "POST" and made is not None else shown[table.key])
 
-    def _take_list(self, table: Table, rows: list[Row]) -> None:
+    def _take_list(self, table: Table, rows: list[TableRow]) -> None:
         """The rows of the list are all there are; of hidden columns nothing is said."""
         held = {row[table.key]: row for row in self.state.tables.rows(table.name, table.where)}
         self.state.tables.remove(table.name, table.where)
@@ -192,12 +192,12 @@ class Replica:
             with suppress(sqlite3.Error):
                 self.state.tables.insert(table.name, {**held.get(row.get(table.key), {}), **self._columns(table, row)})
 
-    def _take_row(self, table: Table, row: Row, key: Any) -> None:
+    def _take_row(self, table: Table, row: TableRow, key: Any) -> None:
         """A row as it is shown; ``key`` is what the mock had called it."""
         shown = self._columns(table, row)
         if not self.state.tables.update(table.name, table.key, key, shown):
             self.state.tables.insert(table.name, shown)
 
-    def _columns(self, table: Table, row: Row) -> Row:
+    def _columns(self, table: Table, row: TableRow) -> TableRow:
         known = self.state.tables.columns(table.name)
         return {name: value for name, value in row.items() if name in known and not isinstance(value, (list, dict))}

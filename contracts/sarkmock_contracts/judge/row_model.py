@@ -1,4 +1,4 @@
-"""A model of rows: what a resource must hold after the writes so far. Knows no target and makes no random choice."""
+"""A model of rows: what a resource must hold after the writes so far, and whether a column holds what was sent."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sarkmock.suite_api import Operation
+from sarkmock.suite_api import Operation, to_text
 
 from ..client.http import Exchange
-from ..spec.operation_data import columns_derived
+from ..spec.operation_data import columns_derived, is_listed
 from ..spec.resources import Resource
 from .conformance import Problem
-from .stored import same
 
 STRANGE = "nosuchvalue"  # of fields that an operation does not know
 
@@ -27,7 +26,7 @@ class Expected:
 
 
 @dataclass
-class Row:
+class RowModel:
     """One row: what its columns must hold, what they were last seen to hold, and the writes that made it so."""
 
     resource: Resource
@@ -42,7 +41,7 @@ class Row:
         """Merge what a PUT sent. Columns that the server derives from it, and the time of change, are open again."""
         self.written_by = self.changed_by = operation
         derived = columns_derived(operation.id, sent)
-        self.expected = {name: wanted for name, wanted in {**self.expected, **told(operation, sent)}.items()
+        self.expected = {name: wanted for name, wanted in {**self.expected, **expected_columns(operation, sent)}.items()
                          if name not in derived}
         self.expected = {name: wanted for name, wanted in self.expected.items()
                          if not isinstance(sent.get(name), (list, dict))}
@@ -76,16 +75,52 @@ class Row:
         self.shown, self.changed_by = dict(row), None
 
 
-def new_row(resource: Resource, operation: Operation, key: str, sent: Mapping[str, Any], made: Exchange) -> Row:
+def new_row(resource: Resource, operation: Operation, key: str, sent: Mapping[str, Any], made: Exchange) -> RowModel:
     """The row that a create operation should have made: defaults, then what was sent."""
     derived = columns_derived(operation.id, sent)
     defaults = {name: Expected(value, operation, "default") for name, value in operation.defaults.items()
                 if name not in derived and name not in sent}
-    return Row(resource, key, operation, {**defaults, **told(operation, sent)}, [made])
+    return RowModel(resource, key, operation, {**defaults, **expected_columns(operation, sent)}, [made])
 
 
-def told(operation: Operation, sent: Mapping[str, Any]) -> dict[str, Expected]:
+def expected_columns(operation: Operation, sent: Mapping[str, Any]) -> dict[str, Expected]:
     """What a write says of columns: variables with rules, but for those the server derives."""
     names = sent.keys() & operation.rules.keys() - columns_derived(operation.id, sent)
     return {name: Expected(sent[name], operation, "stored") for name in names
             if not isinstance(sent[name], (list, dict))}
+
+
+def stored_problems(operation: Operation, sent: Mapping[str, Any], row: Mapping[str, Any]) -> Iterator[Problem]:
+    """Columns that do not hold what was sent; fields that no rule knows must not appear."""
+    derived = columns_derived(operation.id, sent)
+    for name, value in sent.items():
+        if name in derived or isinstance(value, (list, dict)):
+            continue
+        if name not in operation.rules:
+            if name in row and name not in operation.visible:
+                yield Problem("stored", name, "unknown field", f"{name} is not a variable of the operation but appears")
+        elif name in row and not same(operation, value, row[name]):
+            yield Problem("stored", name, "changed", f"{name} was sent as {value!r} and is {row[name]!r}")
+
+
+def same(operation: Operation, sent: Any, got: Any) -> bool:
+    """Whether a column holds what was sent, as text; a number may be spelled differently in a numeric column."""
+    text = stored_text(sent)
+    if text == "" and got is None:
+        return is_listed("as_sent", operation.id)
+    return got == text or (isinstance(got, (int, float)) and number(text) == got)
+
+
+def stored_text(value: Any) -> str:
+    """What PHP makes of a value before it stores it: trimmed text, nothing for null."""
+    return to_text(value).strip(" \t\n\r\0\x0b")
+
+
+def number(text: str) -> int | float | None:
+    """The number that a text spells, exactly where it is an integer."""
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return None

@@ -16,27 +16,26 @@ from ..client.http import JSON, Exchange, Request
 from ..spec.contract import Contract
 from ..spec.resources import Resource, resources
 from .conformance import Problem
-from .row_model import Row, new_row
-from .stored import differences
+from .row_model import RowModel, new_row, stored_problems
 
-Place = tuple[str, str]  # the name of a resource, the key of a row
-Told = tuple[Operation, Problem, tuple[Exchange, ...]]
-REMEMBERED = 100  # rows that are gone
+RowPlace = tuple[str, str]  # the name of a resource, the key of a row
+BlamedProblem = tuple[Operation, Problem, tuple[Exchange, ...]]
+REMEMBERED_ROWS = 100  # rows that are gone
 
 
-class Rows:
+class RowTracker:
     """Follows the rows. ``alive`` and ``gone`` are by place."""
 
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
-        self.alive: dict[Place, Row] = {}
-        self.gone: dict[Place, Row] = {}
+        self.alive: dict[RowPlace, RowModel] = {}
+        self.gone: dict[RowPlace, RowModel] = {}
         found = resources(contract)
         self._of = {operation.id: resource for resource in found
                     for operation in (*resource.creates, resource.show, resource.list, resource.update, resource.delete)
                     if operation is not None}
 
-    def saw(self, exchange: Exchange) -> Iterator[Told]:
+    def saw(self, exchange: Exchange) -> Iterator[BlamedProblem]:
         """Live through an exchange, and say where what it shows is not what must be there."""
         operation = self._contract.operation_of(exchange.request)
         if operation is None:
@@ -57,14 +56,14 @@ class Rows:
         elif operation == resource.show:
             yield from self._shown(resource, operation, exchange)
 
-    def _wrote(self, resource: Resource | None, operation: Operation, exchange: Exchange) -> Iterator[Told]:
-        sent = sent_in(exchange)
+    def _wrote(self, resource: Resource | None, operation: Operation, exchange: Exchange) -> Iterator[BlamedProblem]:
+        sent = body_sent(exchange)
         answer = exchange.response.json
         if exchange.request.query or exchange.request.content_type != JSON:
             self.alive.pop((resource.name if resource else "", last(exchange.request)), None)
             return  # how it is read is for other checks to say
         if isinstance(answer, dict):
-            yield from ((operation, problem, (exchange,)) for problem in differences(operation, sent, answer))
+            yield from ((operation, problem, (exchange,)) for problem in stored_problems(operation, sent, answer))
         if resource is not None and operation in (*resource.creates, resource.update):
             make = self._made if operation in resource.creates else self._changed
             row = make(resource, operation, exchange, sent)
@@ -74,7 +73,9 @@ class Rows:
             for row in self.alive.values():  # it may change rows of its section beside what it says
                 row.shown = row.shown if row.resource.section != operation.section else {}
 
-    def _made(self, resource: Resource, operation: Operation, exchange: Exchange, sent: dict[str, Any]) -> Row | None:
+    def _made(
+        self, resource: Resource, operation: Operation, exchange: Exchange, sent: dict[str, Any]
+    ) -> RowModel | None:
         key = exchange.response.fields.get(resource.key)
         if not isinstance(key, (str, int)):
             return None
@@ -84,7 +85,7 @@ class Rows:
         return row
 
     def _changed(self, resource: Resource, operation: Operation, exchange: Exchange,
-                 sent: dict[str, Any]) -> Row | None:
+                 sent: dict[str, Any]) -> RowModel | None:
         place = resource.name, last(exchange.request)
         row = self.alive.get(place)
         if row is None:
@@ -103,10 +104,10 @@ class Rows:
             row.history.append(exchange)
             self.gone[place] = row
             self._forget_dependents(row)
-            while len(self.gone) > REMEMBERED:
+            while len(self.gone) > REMEMBERED_ROWS:
                 del self.gone[next(iter(self.gone))]
 
-    def _forget_dependents(self, row: Row) -> None:
+    def _forget_dependents(self, row: RowModel) -> None:
         """A row that names one that is gone may be gone, too."""
         for place, dependent in [*self.alive.items()]:
             if row.key in (wanted.value for wanted in dependent.expected.values()):
@@ -121,7 +122,7 @@ class Rows:
             if row is not None:
                 self._forget_dependents(row)
 
-    def _shown(self, resource: Resource, show: Operation, exchange: Exchange) -> Iterator[Told]:
+    def _shown(self, resource: Resource, show: Operation, exchange: Exchange) -> Iterator[BlamedProblem]:
         place, response = (resource.name, last(exchange.request)), exchange.response
         row = self.alive.get(place)
         if row is not None and response.ok and isinstance(response.json, dict):
@@ -137,7 +138,7 @@ class Rows:
             blamed = resource.delete or show
             yield blamed, Problem("presence", "", "still there", text), (*row.history, exchange)
 
-    def _missing(self, row: Row, show: Operation, exchange: Exchange) -> Told:
+    def _missing(self, row: RowModel, show: Operation, exchange: Exchange) -> BlamedProblem:
         """A row that was never shown may have another key than its creation says."""
         links = self._contract.links_from(row.written_by).values()
         link = next((link for link in links if link.target == show.id), None)
@@ -148,7 +149,7 @@ class Rows:
         text = f"{show.method} {exchange.request.path} answers {status}, not {show.status}"
         return row.written_by, Problem("link", link.name, str(status), text), (*row.history, exchange)
 
-    def _listed(self, resource: Resource, listing: Operation, exchange: Exchange) -> Iterator[Told]:
+    def _listed(self, resource: Resource, listing: Operation, exchange: Exchange) -> Iterator[BlamedProblem]:
         """A list shows every row as it is, none that is gone, and all in the document's order."""
         items = exchange.response.json
         if not exchange.response.ok or not isinstance(items, list) or exchange.request.query:
@@ -183,7 +184,7 @@ class Rows:
                 return
             seen.add(identity)
 
-    def _rows(self, resource: Resource) -> list[Row]:
+    def _rows(self, resource: Resource) -> list[RowModel]:
         return [row for (name, _), row in self.alive.items() if name == resource.name]
 
 
@@ -192,7 +193,7 @@ def last(request: Request) -> str:
     return unquote(request.path.rpartition("/")[2])
 
 
-def sent_in(exchange: Exchange) -> dict[str, Any]:
+def body_sent(exchange: Exchange) -> dict[str, Any]:
     """The body as PHP reads it."""
     request = exchange.request
     return dict(read_input(request.method, request.content_type, request.query, request.body)[1])

@@ -18,9 +18,8 @@ from ..client.budget import minutes
 from ..reports.console import write_report
 from ..run import Run
 from .plan import Planning, case_name
-from .results import is_error
 from .safety import safety_lines
-from .verdict import VerdictPlugin
+from .verdict import VerdictPlugin, is_error
 
 NOTICED = 2.0  # seconds of waiting that a person wonders about
 

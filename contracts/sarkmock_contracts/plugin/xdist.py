@@ -19,7 +19,7 @@ from ..judge.findings import Findings
 from ..run import Run
 from ..run_options import RunOptions
 from .plan import case_of
-from .results import Results
+from .verdict import Results
 
 WORKER_KEY = "sarkmock"
 STOP_KEY = "sarkmock-stop"  # of the path of a file: there once the run has to stop
@@ -74,7 +74,7 @@ class Spread:
             self._stop = Path(directory) / "stop"
             interrupts.pass_on(self._stop.touch)
         elif is_worker(config):
-            interrupts.follow(Path(config.workerinput[STOP_KEY]))  # type: ignore[attr-defined]
+            interrupts.follow_file(Path(config.workerinput[STOP_KEY]))  # type: ignore[attr-defined]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:

@@ -85,7 +85,7 @@ def where(cause: ShadowCause) -> str:
     return ", ".join(list(cause.operations)[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def described(shadow: Shadow, url: str) -> dict[str, Any]:
+def shadow_data(shadow: Shadow, url: str) -> dict[str, Any]:
     """The comparison as plain data, without secrets."""
     return {"format": "sarkmock-shadow/1", "shadow": shadow.name, "answers": totals(shadow), "causes": [
         {"level": cause.difference.level, "kind": cause.difference.kind, "of": cause.difference.of,
@@ -97,6 +97,6 @@ def described(shadow: Shadow, url: str) -> dict[str, Any]:
 def write_shadow(shadow: Shadow, url: str, directory: Path) -> None:
     """The comparison as JSON and as text."""
     directory.mkdir(parents=True, exist_ok=True)
-    write_whole(directory / "shadow.json", as_json(described(shadow, url)).encode("utf-8", "backslashreplace"))
+    write_whole(directory / "shadow.json", as_json(shadow_data(shadow, url)).encode("utf-8", "backslashreplace"))
     text = "".join(f"{line}\n" for line in shadow_lines(shadow, url))
     write_whole(directory / "shadow.txt", text.encode("utf-8", "backslashreplace"))

@@ -15,7 +15,7 @@ from ..client.http import Exchange
 from ..errors import CannotRun
 from ..safety.routing import method_of
 
-HEAD = """\
+CLIENTS_HEAD = """\
 # What clients use of the SARK API, for `sarkmock compare --clients`. `sarkmock proxy --clients` adds what it sees:
 # operations, the variables that were sent, the fields that were there to be read.
 """
@@ -53,7 +53,7 @@ class ClientsFile:
         for use in read_uses(self.file):  # others may have written
             self._uses[use.op] = merge(use, self._uses.get(use.op) or use)
         try:
-            write_whole(self.file, as_text(self._uses.values()).encode())
+            write_whole(self.file, clients_text(self._uses.values()).encode())
         except OSError as error:
             raise CannotRun(f"--clients {self.file}: {error.strerror}") from None
         self._changed = False
@@ -99,9 +99,10 @@ def bounded(names: Iterable[object]) -> frozenset[str]:
     return frozenset([str(name) for name in names if len(str(name)) <= LONGEST_NAME][:MOST_NAMES])
 
 
-def as_text(uses: Iterable[Use]) -> str:
+def clients_text(uses: Iterable[Use]) -> str:
     entries = [dict(entry_of(use)) for use in sorted(uses, key=lambda use: use.op.split(" ")[::-1])]
-    return HEAD + yaml.safe_dump(entries, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True)
+    text = yaml.safe_dump(entries, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True)
+    return CLIENTS_HEAD + text
 
 
 def entry_of(use: Use) -> Iterator[tuple[str, str | list[str]]]:

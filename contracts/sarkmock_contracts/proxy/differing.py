@@ -24,7 +24,7 @@ OF_BROWSERS = ("Vary", *(f"Access-Control-{name}" for name in (
     "Allow-Origin", "Allow-Methods", "Allow-Headers", "Allow-Credentials", "Expose-Headers", "Max-Age")))
 ORIGIN = re.compile("https?://[^/]*")
 # Kinds of differences in the status, with which nothing can be said of the rest of an answer.
-OF_STATUS = frozenset(("refusal status changed", "crash status changed", "newly crashes",
+STATUS_KINDS = frozenset(("refusal status changed", "crash status changed", "newly crashes",
                        "no longer crashes", "now refused", "no longer refused", "crash instead of refusal",
                        "operation gone", "operation moved"))
 
@@ -55,7 +55,7 @@ def of_status(op: str, before: Response, after: Response) -> Difference:
     else:
         kind = ("crash status changed" if was >= 500 and now >= 500 else "no longer crashes" if was >= 500 else
                 "crash instead of refusal" if now >= 500 else "refusal status changed")
-    return Difference(kind, op, ", ".join(after.refused), shown(before), shown(after))
+    return Difference(kind, op, ", ".join(after.refused), answer_shown(before), answer_shown(after))
 
 
 def of_headers(op: str, before: Response, after: Response, names: tuple[str, ...]) -> Iterator[Difference]:
@@ -99,12 +99,12 @@ def of_bodies(op: str, contract: Contract, operation: Operation | None, before: 
         forms = list(compare_forms(op, shape(before.json, names), shape(after.json, names), own=True))
         yield from forms
         told = {form.of.partition(".")[0] for form in forms}
-        for name in values(before.json, after.json):
+        for name in changed_fields(before.json, after.json):
             if name not in told and WHOLE not in told:
                 yield Difference("value changed", op, name)
 
 
-def values(before: Any, after: Any) -> Iterator[str]:
+def changed_fields(before: Any, after: Any) -> Iterator[str]:
     """The fields whose values differ, apart from values that depend on time or chance."""
     if isinstance(before, dict) and isinstance(after, dict):
         for name in before.keys() & after.keys():
@@ -114,12 +114,13 @@ def values(before: Any, after: Any) -> Iterator[str]:
         if len(before) != len(after):
             yield "the rows"
             return
-        yield from dict.fromkeys(name for one, other in zip(before, after, strict=True) for name in values(one, other))
+        pairs = zip(before, after, strict=True)
+        yield from dict.fromkeys(name for pair in pairs for name in changed_fields(*pair))
     elif settle("", before) != settle("", after):
         yield WHOLE
 
 
-def shown(response: Response) -> str:
+def answer_shown(response: Response) -> str:
     """A status, and what a refusal says."""
     said = "; ".join(str(text) for texts in response.refused.values()
                      for text in (texts if isinstance(texts, list) else [texts]))

@@ -9,11 +9,11 @@ from sarkmock.suite_api import Record, profiles
 from ..client.http import Request
 from ..errors import Withheld
 from ..safety.gate import refuse_disguise
-from ..safety.routing import HAZARDS, MEANT, Reader, method_of
+from ..safety.routing import HAZARDS, MEANT, RequestReader, method_of
 from ..spec.contract import contract_of
 
 OPTION = {"disruptive": "--allow-disruptive lets it pass"}
-METHODS = ("GET", "POST", "PUT", "DELETE")
+PASSED_METHODS = ("GET", "POST", "PUT", "DELETE")
 
 
 def permitted(read_only: bool, disruptive: bool) -> frozenset[str]:
@@ -29,23 +29,23 @@ class TrafficGuard:
         self._worst = lru_cache(4096)(self._worst_of)
 
     @cached_property
-    def _reader(self) -> Reader:
-        return Reader([contract_of(name) for name in profiles()])
+    def _reader(self) -> RequestReader:
+        return RequestReader([contract_of(name) for name in profiles()])
 
     def prepare(self) -> None:
         """Read the documents now, and not while the first client waits."""
-        self._worst(METHODS, "/")
+        self._worst(PASSED_METHODS, "/")
 
     def needs_body(self, record: Record) -> bool:
         """Whether the path has anything that is not permitted, and the body may say that it is meant."""
         method, path = record.head.method, self._path(record)
         permitted_already = self._worst((method,), path) in self._hazards
-        return method == "POST" and permitted_already and self._worst(METHODS, path) not in self._hazards
+        return method == "POST" and permitted_already and self._worst(PASSED_METHODS, path) not in self._hazards
 
     def refusal(self, record: Record, body: bytes) -> str:
         """Why a request may not pass; nothing if it may."""
         path, query = self._path(record), record.target.partition("?")[2]
-        worst = self._worst(methods_of(Request(record.head.method, path, query, names(record), body)), path)
+        worst = self._worst(methods_of(Request(record.head.method, path, query, header_names(record), body)), path)
         if worst in self._hazards:
             return ""
         return f"{record.head.method} {path} is {worst}; {OPTION.get(worst, '--read-only lets reads alone pass')}"
@@ -67,7 +67,7 @@ class TrafficGuard:
         return max(found, key=HAZARDS.index)
 
 
-def names(record: Record) -> tuple[tuple[str, str], ...]:
+def header_names(record: Record) -> tuple[tuple[str, str], ...]:
     """The header fields, an underscore in a name read as some servers do."""
     return tuple((name.decode("ascii").replace("_", "-"), value.decode("latin-1").strip())
                  for name, value in record.fields)
@@ -80,5 +80,5 @@ def methods_of(request: Request) -> tuple[str, ...]:
     try:
         refuse_disguise(request)
     except Withheld:
-        return tuple(dict.fromkeys((request.method, method_of(request), *METHODS)))
+        return tuple(dict.fromkeys((request.method, method_of(request), *PASSED_METHODS)))
     return (request.method,)

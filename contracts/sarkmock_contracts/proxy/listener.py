@@ -11,19 +11,19 @@ from sarkmock.suite_api import Passed
 
 from ..client.http import Exchange, Request, Response
 
-WAITING = 1_000  # exchanges
+QUEUED_EXCHANGES = 1_000  # exchanges
 BYTES = 64 << 20
 PATIENCE = 15.0  # seconds for what still waits when the proxy is stopped
 LEFT_BEHIND = frozenset(("host", "content-length", "connection", "user-agent", "accept-encoding", "transfer-encoding"))
 
 
-class Listener:
+class ExchangeQueue:
     """Hands exchanges over, one after another. ``missed`` counts those for which there was no room, or which were not
     seen as a whole."""
 
     def __init__(self, hear: Callable[[Passed], None]) -> None:
         self._hear = hear
-        self._waiting: queue.Queue[Passed | None] = queue.Queue(WAITING)
+        self._waiting: queue.Queue[Passed | None] = queue.Queue(QUEUED_EXCHANGES)
         self._size = self.missed = 0
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="sarkmock-judge", daemon=True)

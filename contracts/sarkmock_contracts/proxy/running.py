@@ -40,7 +40,7 @@ from ..safety.fingerprint import AUTO
 from .beside import cause_line, open_shadow, recognised_upstream, shadow_lines, write_shadow
 from .clients_file import ClientsFile
 from .guard import TrafficGuard, permitted
-from .listener import Listener, exchange_of
+from .listener import ExchangeQueue, exchange_of
 from .shadow import Shadow
 from .watched import Watched
 
@@ -67,7 +67,7 @@ def run_signed_in(upstream: str, values: Mapping[str, Any]) -> int:
     base = access.check(upstream).path.rstrip("/")
     options = replace(options, caution=replace(options.caution, access=replace(access, headers=(), token_env=None)))
     guard = TrafficGuard(base, permitted(values["read_only"], values["allow_disruptive"]))
-    listening, pace, context = listening_of(values), pace_of(values), context_of(upstream, access)
+    listening, pace, context = listening_of(values), pace_of(values), upstream_context(upstream, access)
     shadow = open_shadow(values["shadow"], upstream, access, values["rate"] or "auto", options.target_profile,
                          tell) if values["shadow"] else None
     clients = ClientsFile(values["clients"]) if values["clients"] else None
@@ -103,7 +103,7 @@ class Judging:
                  say: Callable[[str], None] = click.echo) -> None:
         self.watched, self._clients, self._shadow, self._say = watched, clients, shadow, say
         self._problems: list[str] = []
-        self.listener = Listener(self.hear)
+        self.listener = ExchangeQueue(self.hear)
 
     def hear(self, passed: Passed) -> None:
         exchange = exchange_of(passed, self.watched.target.transport.base)
@@ -187,7 +187,7 @@ def pace_of(values: Mapping[str, Any]) -> Pace:
     return Pace(each, values["throttle"], values["queue"])
 
 
-def context_of(url: str, access: Access) -> ssl.SSLContext | None:
+def upstream_context(url: str, access: Access) -> ssl.SSLContext | None:
     """How the upstream is trusted; CannotRun for files that are not certificates."""
     parts = access.check(url)
     if parts.scheme != "https":

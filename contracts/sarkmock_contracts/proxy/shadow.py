@@ -21,7 +21,7 @@ from ..judge.causes import exception, template
 from ..judge.replica import Replica
 from ..safety.routing import method_of
 from ..spec.contract import Contract
-from .differing import OF_STATUS, differences
+from .differing import STATUS_KINDS, differences
 
 AGAIN = 10.0  # seconds until the same list is read again
 SAME, UNSURE = "same", "not comparable"
@@ -61,7 +61,7 @@ class Shadow:
         if exchange.response.status == 429 or is_away(exchange.response):
             return []
         request = exchange.request
-        exchange = Exchange(replace(request, headers=without_token(request)), exchange.response)
+        exchange = Exchange(replace(request, headers=headers_without_token(request)), exchange.response)
         for side in (self._other, self._own):
             side.saw(exchange)
         real, drifted, answer = self._compare(exchange, seen=True)
@@ -81,7 +81,7 @@ class Shadow:
         other, own = (list(self._differences(exchange, side.leader.contract, answer))
                       for side, answer in zip((self._other, self._own), answers, strict=True))
         known = {(one.kind, one.of) for one in own}
-        lost = any(one.kind in OF_STATUS for one in own)
+        lost = any(one.kind in STATUS_KINDS for one in own)
         return [one for one in other if not lost and (one.kind, one.of) not in known], lost, answers[0]
 
     def _differences(self, exchange: Exchange, contract: Contract, answer: Response) -> list[Difference]:
@@ -108,7 +108,7 @@ class Shadow:
     def _token_needed(self, request: Request) -> list[Difference]:
         """Whether the other version wants a token that the client does not send."""
         operation, own = (side.leader.operation(request) for side in (self._other, self._own))
-        if operation is None or not operation.guard or (own and own.guard) or len(without_token(request)) < len(
+        if operation is None or not operation.guard or (own and own.guard) or len(headers_without_token(request)) < len(
                 request.headers):
             return []
         return [Difference("token needed", f"{operation.method} {operation.path}")]
@@ -147,7 +147,7 @@ class Shadow:
         return True
 
 
-def without_token(request: Request) -> Headers:
+def headers_without_token(request: Request) -> Headers:
     """The headers, without what lets the client in at the box."""
     return tuple(pair for pair in request.headers if pair[0].lower() not in HIDDEN)
 

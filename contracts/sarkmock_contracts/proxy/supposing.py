@@ -18,7 +18,7 @@ from ..spec.live_tables import LiveTables, Rows
 ASKING = ("exists:", "unique:")
 
 
-class Row(NamedTuple):
+class ImpliedRow(NamedTuple):
     """A row that must be there: a table, and the value of a column."""
 
     table: str
@@ -32,7 +32,7 @@ class SupposedTables(LiveTables):
     def __init__(self, contract: Contract, client: Client) -> None:
         super().__init__(contract, client)
         self._layout = State(Seed.factory(contract.document["x-database"])).tables
-        self.supposed: set[Row] = set()
+        self.supposed: set[ImpliedRow] = set()
 
     def columns(self, table: str) -> list[str]:
         return list(self._layout.columns(table))
@@ -47,31 +47,31 @@ class _Everything:
 
     def __init__(self, live: SupposedTables, there: bool) -> None:
         self._there, self.columns = there, live.columns
-        self.asked: set[Row] = set()
+        self.asked: set[ImpliedRow] = set()
 
     def rows(self, table: str) -> Rows:
         """What is asked of all rows: whether there are any, and whether some have null."""
         columns = self.columns(table)
-        self.asked.add(Row(table, columns[0], ""))
+        self.asked.add(ImpliedRow(table, columns[0], ""))
         return [dict.fromkeys(columns, "")] if self._there else []
 
     def count(self, table: str, column: str, value: Any) -> int:
-        self.asked.add(Row(table, column, str(value)))
+        self.asked.add(ImpliedRow(table, column, str(value)))
         return int(self._there)
 
 
-def supposed(operation: Operation, exchange: Exchange, live: SupposedTables) -> set[Row]:
+def supposed(operation: Operation, exchange: Exchange, live: SupposedTables) -> set[ImpliedRow]:
     """The rows that must be there, of those that the rules ask for."""
     request, response = exchange.request, exchange.response
     everything, _ = read_input(request.method, request.content_type, request.query, request.body)
-    found: set[Row] = set()
+    found: set[ImpliedRow] = set()
     for name in asking(operation):
         if name in everything:
             found |= _supposed_by(operation, name, everything[name], response.refused.get(name), live)
     return found
 
 
-def _supposed_by(operation: Operation, name: str, value: Any, said: Any, live: SupposedTables) -> set[Row]:
+def _supposed_by(operation: Operation, name: str, value: Any, said: Any, live: SupposedTables) -> set[ImpliedRow]:
     told = {str(message) for message in (said if isinstance(said, list) else [said])}
     tables = {there: _Everything(live, there) for there in (True, False)}
     try:

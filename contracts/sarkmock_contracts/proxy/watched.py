@@ -19,7 +19,7 @@ from ..run_options import RunOptions
 from ..safety.fingerprint import Fingerprint
 from ..spec.contract import Contract
 from .guard import methods_of
-from .supposing import Row, SupposedTables, supposed
+from .supposing import ImpliedRow, SupposedTables, supposed
 
 UNSEEN = "only what clients send is seen"
 NEVER = "a proxy sends no requests"
@@ -44,7 +44,7 @@ class Watched(Run):
             self.identify(Fingerprint(options.target_profile))
         self.skipped = 0
         self._before_php = WEB_SERVERS[self.contract.document["x-web-server"]]
-        self._told: set[Row] = set()
+        self._told: set[ImpliedRow] = set()
         self._shows = dict(self._rows_shown())
 
     def tables(self) -> SupposedTables:
@@ -102,7 +102,7 @@ class Watched(Run):
         if exchange.request.method == "DELETE" or exchange.response.status == 404:
             self._told.clear()
 
-    def _tell(self, row: Row) -> None:
+    def _tell(self, row: ImpliedRow) -> None:
         """Let the attribution know of a row, as if it had been shown."""
         show = self._shows.get(row.table)
         if show is None or show.table is None or row.column != show.table.key:
@@ -119,12 +119,12 @@ class Watched(Run):
         return outcome
 
 
-def named_by(contract: Contract, operation: Operation, exchange: Exchange) -> Iterator[Row]:
+def named_by(contract: Contract, operation: Operation, exchange: Exchange) -> Iterator[ImpliedRow]:
     """The row that the path names, if the answer says that it is there."""
     if operation.table is None or not operation.key or exchange.response.status in (401, 403, 404, 405):
         return
     parameters = contract.router.find(exchange.request.method, exchange.request.path)[1]
-    yield Row(operation.table.name, operation.table.key, parameters[operation.key])
+    yield ImpliedRow(operation.table.name, operation.table.key, parameters[operation.key])
 
 
 def tells_nothing(exchange: Exchange) -> bool:

@@ -29,7 +29,7 @@ from sarkmock.suite_api import (
     source_of,
 )
 
-from ..client.curl import curl_line, curl_script, with_headers
+from ..client.curl import curl_line, curl_script, with_run_headers
 from ..client.http import Exchange, Request
 from ..client.transports import LOGIN_TOKEN
 from ..judge.attribution import places
@@ -156,7 +156,7 @@ def script(run: Run, found: Finding) -> list[str]:
     """Lines for bash that show a finding at a fresh target."""
     def clean(request: Request, line: str) -> str:
         shown = line if holds_test_values(run, request) else str(redacted(line))
-        return with_headers(request, shown, headers_in_shell(run))
+        return with_run_headers(request, shown, headers_in_shell(run))
 
     return curl_script(run.target.url, found.steps or found.evidence, clean)
 
@@ -206,7 +206,7 @@ def exchanged(url: str, exchange: Exchange, headers: Mapping[str, str] = Mapping
     """A request and its answer as texts, and the line that repeats it."""
     request, response = exchange.request, exchange.response
     return {
-        "curl": with_headers(request, str(redacted(curl_line(url, request))), headers),
+        "curl": with_run_headers(request, str(redacted(curl_line(url, request))), headers),
         "request": {"method": request.method, "target": redacted(request.target), "body": body_text(request.body),
                     "headers": [list(pair) for pair in redacted(request.headers)]},
         "response": {"status": response.status, "body": body_text(response.body),

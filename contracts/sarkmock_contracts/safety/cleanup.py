@@ -6,12 +6,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..client.bodies import request_for
-from ..client.http import Request
+from ..client.http import Request, request_for
 from ..client.target import Client
 from ..errors import Unanswered
 from ..spec.contract import Contract
-from .ledger import Entry, Ledger
+from .ledger import Ledger, LedgerEntry
 from .ownership import added_names, keys_listed, keys_with_prefix, removal
 
 SKEW = 300  # seconds by which the clock of a box may differ from ours
@@ -28,7 +27,7 @@ def clean_up(client: Client, journal: Ledger, contracts: Sequence[Contract]) -> 
     return _commit(client, contracts) if journal.committed and not left else left
 
 
-def _taken_back(client: Client, journal: Ledger, contracts: Sequence[Contract], entry: Entry) -> Iterator[str]:
+def _taken_back(client: Client, journal: Ledger, contracts: Sequence[Contract], entry: LedgerEntry) -> Iterator[str]:
     try:
         find_entry(client, journal, contracts, entry)
         troubles = [trouble for step in entry.undo for trouble in _undo(client, step)]
@@ -40,7 +39,7 @@ def _taken_back(client: Client, journal: Ledger, contracts: Sequence[Contract], 
         journal.settle(entry, "gone")
 
 
-def find_entry(client: Client, journal: Ledger, contracts: Sequence[Contract], entry: Entry) -> None:
+def find_entry(client: Client, journal: Ledger, contracts: Sequence[Contract], entry: LedgerEntry) -> None:
     """Find the row or file of an entry whose answer was never seen."""
     for step in entry.undo:
         if "list" in step:

@@ -22,7 +22,7 @@ from .ledger import Ledger, reopen_ledger
 from .login import logged_in
 from .ownership import Ownership
 from .preflight import preflight
-from .routing import Reader
+from .routing import RequestReader
 
 
 def finish(file: Path, rate: str = "auto", headers: tuple[str, ...] = (), login: str | None = None,
@@ -54,7 +54,7 @@ class Finishing:
         self.contracts = [contract_of(name) for name in dict.fromkeys([head["profile"], *profiles()])]
         ownership = Ownership(self.contracts, self, Keys(head["prefix"], patterns()), ledger)
         permissions = Permissions(frozenset(head["hazards"]))
-        self.target = Target(Gate(transport, Reader(self.contracts), permissions, ownership))
+        self.target = Target(Gate(transport, RequestReader(self.contracts), permissions, ownership))
 
     def send(self, request: Request) -> Exchange:
         return self.target.send(request)

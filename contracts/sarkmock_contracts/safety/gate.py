@@ -9,15 +9,14 @@ from urllib.parse import unquote, unquote_to_bytes
 
 from sarkmock.suite_api import Operation
 
-from ..client.bodies import request_for
-from ..client.http import Exchange, Request, Response, header
+from ..client.http import Exchange, Request, Response, header, request_for
 from ..client.transports import Layer, Transport
 from ..errors import Withheld
 from ..fixtures.keys import MARK
 from ..judge.judge import PBX_DOWN
-from .ledger import Entry, Ledger
+from .ledger import Ledger, LedgerEntry
 from .ownership import Ownership
-from .routing import HAZARDS, MEANT, Meaning, Reader, hostile, spellings
+from .routing import HAZARDS, MEANT, Meaning, RequestReader, hostile, spellings
 
 READ_ONLY = frozenset({"read"})
 _OVERRIDES = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")
@@ -41,12 +40,12 @@ class Permissions:
 class Gate(Layer):
     """Keeps back what is not allowed, and writes down what a request is about to make before it leaves."""
 
-    def __init__(self, inner: Transport, reader: Reader, permissions: Permissions,
+    def __init__(self, inner: Transport, reader: RequestReader, permissions: Permissions,
                  ownership: Ownership | None = None) -> None:
         super().__init__(inner)
         self.reader, self.permissions, self.ownership = reader, permissions, ownership
         self.withheld: Counter[tuple[str, str]] = Counter()
-        self._pending: list[Entry] = []
+        self._pending: list[LedgerEntry] = []
 
     def allows(self, operation: Operation) -> bool:
         """Whether requests of an operation may leave at all."""
@@ -148,7 +147,7 @@ class Gate(Layer):
         for entry in pending:
             self._settle(self.owned, entry, exchange.response)
 
-    def _settle(self, owned: Ownership, entry: Entry, response: Response) -> None:
+    def _settle(self, owned: Ownership, entry: LedgerEntry, response: Response) -> None:
         """An answer says what was made: nothing if it was rejected or the PBX is down, unknown if the box crashed."""
         if response.ok:
             owned.ledger.settle(entry, "made", *owned.made(entry, response.json))

@@ -23,7 +23,7 @@ from . import cleanup, target_snapshot
 from .gate import Gate, Permissions
 from .ledger import Ledger, stamp
 from .ownership import Ownership
-from .routing import Reader
+from .routing import RequestReader
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Safety:
 
     def gate(self, inner: Transport) -> Gate:
         """The gate of this run."""
-        return Gate(inner, Reader(self.contracts), self.caution.permissions, self.ownership)
+        return Gate(inner, RequestReader(self.contracts), self.caution.permissions, self.ownership)
 
     def begin(self) -> None:
         """Before the first write: open the ledger, see what is there, and take keys that are free."""

@@ -25,7 +25,7 @@ Undo = Sequence[Mapping[str, Any]]
 
 
 @dataclass
-class Entry:
+class LedgerEntry:
     """Something that a request makes or changes, and the requests (or the search) that take it back."""
 
     operation: str
@@ -46,7 +46,7 @@ class Ledger:
 
     file: Path
     head: Mapping[str, Any]
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[LedgerEntry] = field(default_factory=list)
     complete: bool = False
     committed: bool = False
     inventory: Mapping[str, Any] | None = None
@@ -59,7 +59,7 @@ class Ledger:
 
     # what there is
 
-    def alive(self) -> list[Entry]:
+    def alive(self) -> list[LedgerEntry]:
         """What may still be there, newest first."""
         return [entry for entry in reversed(self.entries) if entry.alive]
 
@@ -68,20 +68,20 @@ class Ledger:
         steps = [step for entry in self.entries if entry.alive for step in entry.undo]
         return sum(2 if "list" in step else len(step.get("any", "1")) for step in steps) + self.committed
 
-    def owner(self, collection: str, key: str) -> Entry | None:
+    def owner(self, collection: str, key: str) -> LedgerEntry | None:
         """The entry of a row or file that this run has made and not yet removed."""
         return next((entry for entry in self.alive() if (entry.collection, entry.key) == (collection, key)), None)
 
     # what happens
 
-    def begin(self, entry: Entry) -> Entry:
+    def begin(self, entry: LedgerEntry) -> LedgerEntry:
         """Before a request that makes or changes something."""
         entry.number = len(self.entries) + 1
         self._write({"begin": asdict(entry)})
         self.entries.append(entry)
         return entry
 
-    def settle(self, entry: Entry, state: str, key: str | None = None, undo: Undo | None = None) -> None:
+    def settle(self, entry: LedgerEntry, state: str, key: str | None = None, undo: Undo | None = None) -> None:
         """What has become of an entry."""
         changed = {"key": key, "undo": undo}
         known = {name: value for name, value in changed.items() if value is not None}
@@ -197,7 +197,7 @@ def _lines(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 def _replay(ledger: Ledger, line: Mapping[str, Any]) -> None:
     match line:
         case {"begin": entry}:
-            ledger.entries.append(Entry(**entry))
+            ledger.entries.append(LedgerEntry(**entry))
         case {"settle": int(number)}:
             _settle(ledger.entries[number - 1], line)
         case {"revived": True}:
@@ -212,13 +212,13 @@ def _replay(ledger: Ledger, line: Mapping[str, Any]) -> None:
             raise KeyError(line)
 
 
-def _settle(entry: Entry, line: Mapping[str, Any]) -> None:
+def _settle(entry: LedgerEntry, line: Mapping[str, Any]) -> None:
     entry.state = line["state"]
     entry.key = line.get("key", entry.key)
     entry.undo = line.get("undo", entry.undo)
 
 
-def _revive(entries: list[Entry]) -> None:
+def _revive(entries: list[LedgerEntry]) -> None:
     for entry in entries:
         if entry.state == "gone":
             entry.state = "open"

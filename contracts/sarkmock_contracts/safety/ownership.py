@@ -17,7 +17,7 @@ from ..judge.oracle import certainly_refused, verdict
 from ..spec.contract import Contract
 from ..spec.live_tables import LiveTables
 from ..spec.operation_data import recipe
-from .ledger import Entry, Ledger, Undo, stamp
+from .ledger import Ledger, LedgerEntry, Undo, stamp
 from .restorable import SURELY, Restorable, uploads
 from .routing import Meaning
 
@@ -40,13 +40,13 @@ class Ownership:
         self.keepers = dict(_keepers(self.contracts))
         self.restorable = Restorable(self.client, self.ledger, self._tables, self._methods)
 
-    def touched(self, meanings: Sequence[Meaning], request: Request) -> list[Entry]:
+    def touched(self, meanings: Sequence[Meaning], request: Request) -> list[LedgerEntry]:
         """The entries for the ledger, none if the request leaves nothing to undo; raises Withheld."""
         with self._looks.at_once():
             entries = [self._touch(meaning, request) for meaning in meanings]
         return [entry for entry in entries if entry is not None]
 
-    def _touch(self, meaning: Meaning, request: Request) -> Entry | None:
+    def _touch(self, meaning: Meaning, request: Request) -> LedgerEntry | None:
         operation = meaning.operation
         everything, post = read_input(request.method, request.content_type, request.query, request.body)
         _agree(meaning, everything)
@@ -54,7 +54,7 @@ class Ownership:
             return self._upload(meaning, everything)
         if uploads(operation):
             self._needs_refusal(meaning, request, None)
-            return Entry(operation.id, meaning.collection)
+            return LedgerEntry(operation.id, meaning.collection)
         if operation.method == "GET":
             return self._command(meaning)
         if operation.method == "POST" and operation.table is not None:
@@ -69,7 +69,7 @@ class Ownership:
 
     # rows
 
-    def _create(self, meaning: Meaning, request: Request, post: Mapping[str, Any]) -> Entry | None:
+    def _create(self, meaning: Meaning, request: Request, post: Mapping[str, Any]) -> LedgerEntry | None:
         operation, collection = meaning.operation, meaning.collection
         assert operation.table is not None
         for name in meaning.parameters.values():
@@ -84,9 +84,9 @@ class Ownership:
         elif not self.is_free(collection, key):
             raise Withheld("is there already", f"{collection} {key}")
         self._is_removable(collection)
-        return Entry(operation.id, collection, key or None, removal(collection, key) if key else ())
+        return LedgerEntry(operation.id, collection, key or None, removal(collection, key) if key else ())
 
-    def _numbered(self, meaning: Meaning, request: Request, post: Mapping[str, Any]) -> Entry:
+    def _numbered(self, meaning: Meaning, request: Request, post: Mapping[str, Any]) -> LedgerEntry:
         """The server makes the key; the row is found by the prefix that it carries where the list shows it."""
         marked = any(isinstance(value, str) and value.startswith(self.keys.prefix) for name, value in post.items()
                      if not is_secret(name))
@@ -96,7 +96,7 @@ class Ownership:
         table = meaning.operation.table
         key = table.key if table is not None else recipe("rows_of", meaning.operation.id)["key"]
         step = {"list": f"/{meaning.collection}", "holds": self.keys.prefix, "key": key}
-        return Entry(meaning.operation.id, meaning.collection, None, [step] if marked else [])
+        return LedgerEntry(meaning.operation.id, meaning.collection, None, [step] if marked else [])
 
     def _needs_refusal(self, meaning: Meaning, request: Request, key: str | None) -> None:
         """A body whose row would not be recognisably ours leaves only if the rules refuse it, and would hit no row."""
@@ -117,7 +117,7 @@ class Ownership:
         return not verdict(contract, operation, request, live).accepted
 
     def _change(self, meaning: Meaning, request: Request, post: Mapping[str, Any],
-                everything: Mapping[str, Any]) -> Entry | None:
+                everything: Mapping[str, Any]) -> LedgerEntry | None:
         operation, collection = meaning.operation, meaning.collection
         key = next(iter(meaning.parameters.values()))
         self._ours_or_free(collection, key)
@@ -127,7 +127,7 @@ class Ownership:
         pattern = recipe("undo", operation.id)
         return self._leaving(meaning, request, everything, pattern["path"]) if pattern else None
 
-    def _leaving(self, meaning: Meaning, request: Request, sent: Mapping[str, Any], pattern: str) -> Entry | None:
+    def _leaving(self, meaning: Meaning, request: Request, sent: Mapping[str, Any], pattern: str) -> LedgerEntry | None:
         """A change whose traces outlive the row: values that are there already are not replaced."""
         shown = self.client.get(request.path)
         values = shown.json if isinstance(shown.json, dict) else {}
@@ -138,14 +138,14 @@ class Ownership:
             if values.get(name) not in (None, "") and not self._written(step):
                 raise Withheld("holds a value already", f"{request.path} {name}")
             undo.append(step)
-        return Entry(meaning.operation.id, "", None, undo) if undo else None
+        return LedgerEntry(meaning.operation.id, "", None, undo) if undo else None
 
     def _written(self, step: Mapping[str, Any]) -> bool:
         return any(step in entry.undo for entry in self.ledger.alive())
 
     # files, values, commands
 
-    def _upload(self, meaning: Meaning, everything: Mapping[str, Any]) -> Entry:
+    def _upload(self, meaning: Meaning, everything: Mapping[str, Any]) -> LedgerEntry:
         collection = meaning.collection
         names = [value.name for value in everything.values() if isinstance(value, UploadedFile)]
         if len(names) != 1 or not self.keys.mine(names[0]):
@@ -154,9 +154,9 @@ class Ownership:
             raise Withheld("is there already", f"{collection} {names[0]}")
         stored = names[0].removesuffix(".zip")  # a snapshot comes zipped and is kept unzipped
         undo = [step for name in dict.fromkeys([names[0], stored]) for step in removal(collection, name)]
-        return Entry(meaning.operation.id, collection, names[0], undo)
+        return LedgerEntry(meaning.operation.id, collection, names[0], undo)
 
-    def _command(self, meaning: Meaning) -> Entry | None:
+    def _command(self, meaning: Meaning) -> LedgerEntry | None:
         """A GET that does something: what it makes is found by its time."""
         links = meaning.contract.links_from(meaning.operation).values()
         makes = any(meaning.contract.by_id[link.target].method == "DELETE" for link in links)
@@ -164,12 +164,12 @@ class Ownership:
             return None
         before = self._listed(meaning.collection)
         step = {"list": f"/{meaning.collection}", "before": before, "since": stamp()}
-        return Entry(meaning.operation.id, meaning.collection, None, [step])
+        return LedgerEntry(meaning.operation.id, meaning.collection, None, [step])
 
     def _tables(self, contract: Contract) -> LiveTables:
         return self._live.setdefault(id(contract), LiveTables(contract, self.client))
 
-    def _runtime(self, meaning: Meaning) -> Entry | None:
+    def _runtime(self, meaning: Meaning) -> LedgerEntry | None:
         """Values outside the tables: only under names that carry the prefix."""
         operation = meaning.operation
         first = next(iter(meaning.parameters.values()))
@@ -178,7 +178,7 @@ class Ownership:
         pattern = recipe("undo", operation.id)
         if not pattern:
             return None
-        return Entry(operation.id, "", None, [self.anyway(fill_path(pattern["path"], meaning.parameters))])
+        return LedgerEntry(operation.id, "", None, [self.anyway(fill_path(pattern["path"], meaning.parameters))])
 
     def anyway(self, path: str) -> Mapping[str, Any]:
         """The requests that take a value back, of which one profile or another knows one."""
@@ -198,12 +198,12 @@ class Ownership:
         if self._is_there(collection, key):
             raise Withheld("is there, and not this run's own", f"{collection} {key}")
 
-    def _owner(self, collection: str, key: str) -> Entry | None:
+    def _owner(self, collection: str, key: str) -> LedgerEntry | None:
         """Rows that come and go with another one belong to who made that one."""
         places = [(collection, key), (collection, f"{key}.zip"), (self.keepers.get(collection, collection), key)]
         return next((found for place in places if (found := self.ledger.owner(*place))), None)
 
-    def _claim(self, collection: str, key: str) -> Entry | None:
+    def _claim(self, collection: str, key: str) -> LedgerEntry | None:
         """What the server named is the run's own once the list shows it: a row with the run's mark, a file that is new.
 
         The answer that named the key is not enough: it may name what was there before.
@@ -220,7 +220,7 @@ class Ownership:
                     return entry
         return None
 
-    def made(self, entry: Entry, answer: Any) -> tuple[str | None, Undo | None]:
+    def made(self, entry: LedgerEntry, answer: Any) -> tuple[str | None, Undo | None]:
         """The key of what was made and how to remove it, as far as an answer can be believed."""
         step = entry.undo[0] if entry.undo else {}
         if entry.key is not None or not isinstance(answer, dict) or "holds" in step:

@@ -132,24 +132,24 @@ def what_is_wrong(target: Target, answer: Response) -> str | None:
     if elsewhere is not None:
         return f"no API at the base path {target.transport.base or '/'}; it is at {elsewhere}"
     if answer.status >= 500:
-        malformed = credential(target) and is_closed(target.send(without_token(PROBE)).response)
+        malformed = credential(target) and is_closed(target.send(tokenless_read(PROBE)).response)
         return (f"{credential(target)}: not a token of this SARK's, which look like 1|SECRET" if malformed else
                 f"{PROBE} answers an error ({answer.status}): no SARK API is running there")
     if is_closed(answer):
         return not_let_in(target)
-    if NO_PAGE in message_of(answer):
+    if NO_PAGE in answer_message(answer):
         return "a SARK answers, but not at this base path; it ends in /api as a rule"
     kind = answer.content_type or "without a content type"
     return f"no SARK API: {PROBE} answers {answer.status} {kind}{title(answer)}"
 
 
-def message_of(answer: Response) -> str:
+def answer_message(answer: Response) -> str:
     return str(answer.fields.get("message"))
 
 
 def is_closed(answer: Response) -> bool:
     """Whether a SARK answers that lets nobody in without a token; at a wrong base path it says the same."""
-    return NO_PAGE in message_of(answer) and "nauthor" in message_of(answer)
+    return NO_PAGE in answer_message(answer) and "nauthor" in answer_message(answer)
 
 
 def is_base(target: Target, answer: Response) -> bool:
@@ -174,7 +174,7 @@ def credential(target: Target) -> str:
     return last.credential if isinstance(last, OverHttp) else ""
 
 
-def without_token(path: str) -> Request:
+def tokenless_read(path: str) -> Request:
     """A read without the run's token."""
     return Request("GET", path, headers=(ACCEPT, NO_TOKEN))
 

@@ -18,7 +18,7 @@ from ..errors import Withheld
 from ..judge.oracle import certainly_refused, verdict
 from ..spec.contract import Contract
 from ..spec.live_tables import LiveTables
-from .ledger import Entry, Ledger
+from .ledger import Ledger, LedgerEntry
 from .routing import Meaning
 
 Values = Mapping[str, Any]
@@ -35,7 +35,7 @@ class Restorable:
     methods: Callable[[str], str]  # those that the target has on a path
     _spared: dict[str, frozenset[str]] = field(default_factory=dict)
 
-    def touch(self, meaning: Meaning, request: Request, post: Values) -> Entry | None:
+    def touch(self, meaning: Meaning, request: Request, post: Values) -> LedgerEntry | None:
         """The entry that puts back what a request replaces; None if it replaces nothing; raises Withheld."""
         path, operation = meaning.operation.path, meaning.operation
         before = self._replaced(path)
@@ -54,7 +54,7 @@ class Restorable:
         if len(old) < len(changed) and not self._surely_refused(meaning, request):
             lost = [name for name in changed if name not in old]
             raise Withheld("could not be put back", f"{path} {', '.join(lost)}")
-        return Entry(operation.id, "", None, [{"put": [operation.method, path, old]}]) if old else None
+        return LedgerEntry(operation.id, "", None, [{"put": [operation.method, path, old]}]) if old else None
 
     def spared(self, contract: Contract, operation: Operation) -> frozenset[str]:
         """Fields of such values that could not be put back, if the operation replaces any."""

@@ -44,7 +44,7 @@ class Meaning:
         return str(recipe("rows_of", self.operation.id).get("list") or self.operation.path.split("/")[1])
 
 
-class Reader:
+class RequestReader:
     """Reads requests by several profiles at once; the first contract is the one that judges."""
 
     def __init__(self, contracts: Sequence[Contract]) -> None:

@@ -58,7 +58,7 @@ def patterns() -> tuple[str, ...]:
 
 
 @cache
-def listed(section: str, operation: str) -> bool:
+def is_listed(section: str, operation: str) -> bool:
     """Whether a section that is a list of operations names this one."""
     return any(fnmatchcase(operation, name) for name in _tables()[section])
 

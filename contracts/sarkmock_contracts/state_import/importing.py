@@ -24,10 +24,10 @@ from ..errors import CannotRun, Spent, Unanswered, Withheld
 from ..safety.fingerprint import Fingerprint, fingerprint
 from ..safety.gate import Gate, Permissions
 from ..safety.preflight import preflight, why_shut_out
-from ..safety.routing import Reader
+from ..safety.routing import RequestReader
 from ..spec.contract import Contract, contract_of
 from . import state_reader
-from .anonymize import disguised
+from .seed_file import disguised
 
 TIME_IS_OVER = "the time of --max-time was over; the rest is as the factory has it"
 Progress = Callable[[str, int, int], None]  # what is read, how many of them are, of how many
@@ -124,7 +124,7 @@ def version_behind(reader: StateReader, access: Access) -> Fingerprint:
 def guarded_reader(transport: Transport, tell: Progress = lambda *_: None) -> StateReader:
     """The box behind a target, with a gate that lets out reads alone."""
     contracts = [contract_of(name) for name in profiles()]
-    return StateReader(Target(Gate(transport, Reader(contracts), Permissions())), contracts, tell)
+    return StateReader(Target(Gate(transport, RequestReader(contracts), Permissions())), contracts, tell)
 
 
 def read_state(reader: StateReader, wanted: Wanted) -> Seed:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-SPACE = re.compile(rb"[ \t\r\n]*")
+JSON_SPACE = re.compile(rb"[ \t\r\n]*")
 STRING = re.compile(rb'"[^"\\\0]*(?:\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})[^"\\\0]*)*"')
-NUMBER = re.compile(rb"-?(?=\.?[0-9])[0-9]*\.?[0-9]*(?:[eE][+-]?[0-9]+|(?![eE]))")
-SCALARS = (STRING, NUMBER, re.compile(rb"(?:tru|fals|nul).", re.DOTALL))  # their last letter is not compared
+JSON_NUMBER = re.compile(rb"-?(?=\.?[0-9])[0-9]*\.?[0-9]*(?:[eE][+-]?[0-9]+|(?![eE]))")
+SCALARS = (STRING, JSON_NUMBER, re.compile(rb"(?:tru|fals|nul).", re.DOTALL))  # their last letter is not compared
 DEEPEST = 10  # containers around a value
 CSV_LINES = 10
-QUOTED = re.compile(rb'"[^"]*(?:""[^"]*)*(?:"|\Z)')
+CSV_QUOTED = re.compile(rb'"[^"]*(?:""[^"]*)*(?:"|\Z)')
 
 
 def is_json(content: bytes) -> bool:
@@ -20,7 +20,7 @@ def is_json(content: bytes) -> bool:
 
 
 def _after_space(content: bytes, at: int) -> int:
-    return SPACE.match(content, at).end()  # type: ignore[union-attr]
+    return JSON_SPACE.match(content, at).end()  # type: ignore[union-attr]
 
 
 def _value(content: bytes, at: int, depth: int) -> int | None:
@@ -59,6 +59,6 @@ def is_csv(text: bytes) -> bool:
     """At least three whole lines of as many fields, two or more; quoted fields may have commas and line breaks."""
     if b"," not in text or b"\0" in text:
         return False
-    counts = [line.count(b",") for line in QUOTED.sub(b"", text).split(b"\n")[:-1]]
+    counts = [line.count(b",") for line in CSV_QUOTED.sub(b"", text).split(b"\n")[:-1]]
     first_lines = counts[:CSV_LINES]
     return len(first_lines) > 2 and first_lines[0] > 0 and len(set(first_lines)) == 1

@@ -8,7 +8,7 @@ from typing import Any
 from sarkmock.http.replies import PhpError, QueryError
 from sarkmock.laravel.php import flattened, to_text
 from sarkmock.laravel.php.values import INT_MAX, INT_MIN, is_utf8
-from sarkmock.laravel.rules.base import Rule, Tables, Test
+from sarkmock.laravel.rules.values import Rule, Tables, Test
 
 QUERY_EXCEPTION = "Illuminate\\Database\\QueryException"
 

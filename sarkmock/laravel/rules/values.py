@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import operator
 import unicodedata
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from sarkmock.http.replies import PhpError
 from sarkmock.laravel.email_address import is_address
@@ -14,7 +15,30 @@ from sarkmock.laravel.php.filters import is_int, is_ip
 from sarkmock.laravel.php.finfo import extension_of, mime_type
 from sarkmock.laravel.php.pcre import matcher
 from sarkmock.laravel.php.values import equals_one, length, to_bytes
-from sarkmock.laravel.rules.base import Maker, Rule, Tables, Test
+
+
+class Tables(Protocol):
+    """What ``exists`` asks of the database."""
+
+    def columns(self, table: str) -> Sequence[str]: ...
+
+    def count(self, table: str, column: str, value: Any) -> int: ...
+
+    def rows(self, table: str) -> Sequence[Mapping[str, Any]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of a field as the document writes it: ``exists:cluster,pkey`` on ``cluster``."""
+
+    name: str
+    parameters: tuple[str, ...]
+    field: str
+    numeric: bool  # the field has a numeric rule, so sizes are values and not lengths
+
+
+Test = Callable[[Any, Tables], bool]
+Maker = Callable[[Rule], Test]
 
 
 def without_parameters(passes: Callable[[Any], bool]) -> Maker:

@@ -37,19 +37,19 @@ Action = Callable[[Context], Reply]
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class AfterCheck:
     """A check that runs after the rules, and the 422 fields it may name (none: it rejects with another status)."""
 
     run: Callable[[Context], None]
     fields: tuple[str, ...] = ()
 
 
-ACTIONS: dict[str, Action] = {
+ACTION_FUNCTIONS: dict[str, Action] = {
     # every resource
     "index": crud.list_rows,
     "show": crud.show_row,
     "create": crud.create,
-    "update": crud.update,
+    "update": crud.update_row,
     "delete": crud.delete_row,
     "crash": crud.crash,
     "show_new": crud.show_new,
@@ -192,61 +192,61 @@ ACTIONS: dict[str, Action] = {
     "logs_cdrs_shipped": logs.cdrs_shipped,
 }
 
-CHECKS: dict[str, Check] = {
+AFTER_CHECKS: dict[str, AfterCheck] = {
     # every resource
-    "key_is_new": Check(crud.key_is_new, ("save",)),
-    "key_is_free": Check(crud.key_is_free),
-    "crash": Check(crud.crash),
+    "key_is_new": AfterCheck(crud.key_is_new, ("save",)),
+    "key_is_free": AfterCheck(crud.key_is_free),
+    "crash": AfterCheck(crud.crash),
     # call targets
-    "targets_resolve": Check(destinations.targets_resolve, destinations.TARGET_FIELDS),
-    "targets_crash": Check(destinations.targets_crash),
+    "targets_resolve": AfterCheck(destinations.targets_resolve, destinations.TARGET_FIELDS),
+    "targets_crash": AfterCheck(destinations.targets_crash),
     # Class of Service
-    "pair_is_complete": Check(classofservice.pair_is_complete, ("IPphone_pkey", "COS_pkey")),
-    "pair_is_new": Check(classofservice.pair_is_new, ("save",)),
+    "pair_is_complete": AfterCheck(classofservice.pair_is_complete, ("IPphone_pkey", "COS_pkey")),
+    "pair_is_new": AfterCheck(classofservice.pair_is_new, ("save",)),
     # timers
-    "holiday_route_resolves": Check(timers.holiday_route_resolves, ("route",)),
+    "holiday_route_resolves": AfterCheck(timers.holiday_route_resolves, ("route",)),
     # trunks
-    "host_is_valid": Check(trunks.host_is_valid, ("host",)),
+    "host_is_valid": AfterCheck(trunks.host_is_valid, ("host",)),
     # extensions
-    "mac_is_usable": Check(extensions.mac_is_usable, ("macaddr",)),
-    "mac_is_listed": Check(extensions.mac_is_listed, ("macaddr",)),
-    "mac_lookup_crashes": Check(extensions.mac_lookup_crashes, ("macaddr",)),
+    "mac_is_usable": AfterCheck(extensions.mac_is_usable, ("macaddr",)),
+    "mac_is_listed": AfterCheck(extensions.mac_is_listed, ("macaddr",)),
+    "mac_lookup_crashes": AfterCheck(extensions.mac_lookup_crashes, ("macaddr",)),
     # tenants
-    "default_tenant_stays": Check(tenants.default_tenant_stays),
-    "tenant_is_unused": Check(tenants.tenant_is_unused),
+    "default_tenant_stays": AfterCheck(tenants.default_tenant_stays),
+    "tenant_is_unused": AfterCheck(tenants.tenant_is_unused),
     # templates
-    "blfkeyname_only_in_new_sip_template": Check(templates.only_in_new_sip_template, ("blfkeyname",)),
-    "blfkeyname_only_in_sip_template": Check(templates.only_in_sip_template, ("blfkeyname",)),
-    "blfkeyname_is_blf_template": Check(templates.is_blf_template, ("blfkeyname",)),
-    "blfkeyname_names_blf_template": Check(templates.names_blf_template, ("blfkeyname",)),
-    "refuse_blfkeyname": Check(templates.refuse, ("blfkeyname",)),
-    "system_template_stays": Check(templates.system_template_stays),
+    "blfkeyname_only_in_new_sip_template": AfterCheck(templates.only_in_new_sip_template, ("blfkeyname",)),
+    "blfkeyname_only_in_sip_template": AfterCheck(templates.only_in_sip_template, ("blfkeyname",)),
+    "blfkeyname_is_blf_template": AfterCheck(templates.is_blf_template, ("blfkeyname",)),
+    "blfkeyname_names_blf_template": AfterCheck(templates.names_blf_template, ("blfkeyname",)),
+    "refuse_blfkeyname": AfterCheck(templates.refuse, ("blfkeyname",)),
+    "system_template_stays": AfterCheck(templates.system_template_stays),
     # backups, snapshots, greetings
-    "upload_fits": Check(
+    "upload_fits": AfterCheck(
         stored.upload_fits, (backups.BACKUP_FIELD, snapshots.SNAPSHOT_FIELD, greetings.GREETING_FIELD)),
-    "backup_exists": Check(partial(stored.file_must_exist, shelf=backups.BACKUP_SHELF)),
-    "backup_is_named": Check(partial(
+    "backup_exists": AfterCheck(partial(stored.file_must_exist, shelf=backups.BACKUP_SHELF)),
+    "backup_is_named": AfterCheck(partial(
         stored.upload_is_named, field=backups.BACKUP_FIELD, pattern=backups.BACKUP_UPLOAD_NAME,
         names="sarkbak.<epoch seconds>.zip"), (backups.BACKUP_FIELD,)),
-    "backup_is_sound": Check(backups.backup_is_sound, (backups.BACKUP_FIELD,)),
-    "snapshot_exists": Check(partial(stored.file_must_exist, shelf=snapshots.SNAPSHOT_SHELF)),
-    "snapshot_is_named": Check(partial(
+    "backup_is_sound": AfterCheck(backups.backup_is_sound, (backups.BACKUP_FIELD,)),
+    "snapshot_exists": AfterCheck(partial(stored.file_must_exist, shelf=snapshots.SNAPSHOT_SHELF)),
+    "snapshot_is_named": AfterCheck(partial(
         stored.upload_is_named, field=snapshots.SNAPSHOT_FIELD, pattern=snapshots.SNAPSHOT_UPLOAD_NAME,
         names="sark.db.<epoch seconds> or sark.db.<epoch seconds>.zip"), (snapshots.SNAPSHOT_FIELD,)),
-    "snapshot_is_sound": Check(snapshots.snapshot_is_sound, (snapshots.SNAPSHOT_FIELD,)),
-    "greeting_exists": Check(partial(stored.file_must_exist, shelf=greetings.GREETING_SHELF)),
-    "greeting_is_named": Check(partial(
+    "snapshot_is_sound": AfterCheck(snapshots.snapshot_is_sound, (snapshots.SNAPSHOT_FIELD,)),
+    "greeting_exists": AfterCheck(partial(stored.file_must_exist, shelf=greetings.GREETING_SHELF)),
+    "greeting_is_named": AfterCheck(partial(
         stored.upload_is_named, field=greetings.GREETING_FIELD, pattern=greetings.GREETING_NAME,
         names="usergreetingNNNN.wav or usergreetingNNNN.mp3"), (greetings.GREETING_FIELD,)),
     # firewalls
-    "rules_are_lines": Check(firewall.are_lines, ("rules",)),
+    "rules_are_lines": AfterCheck(firewall.are_lines, ("rules",)),
     # accounts
-    "errors_are_summarised": Check(accounts.errors_are_summarised),
+    "errors_are_summarised": AfterCheck(accounts.errors_are_summarised),
     # logs
-    "limit_is_whole": Check(logs.limit_is_whole, ("limit",)),
+    "limit_is_whole": AfterCheck(logs.limit_is_whole, ("limit",)),
 }
 
 
 def check_fields(operation: Operation) -> dict[str, tuple[str, ...]]:
     """The operation's checks, each with the 422 fields it may name beside those that the rules refuse."""
-    return {name: CHECKS[name].fields for name in operation.checks}
+    return {name: AFTER_CHECKS[name].fields for name in operation.checks}

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sarkmock.http.context import Context
-from sarkmock.http.replies import NotFound, Reply, Unavailable
+from sarkmock.http.replies import NotFound, PbxUnavailable, Reply
 from sarkmock.laravel import php
 from sarkmock.pbx.asterisk import db_delete, db_get, db_put
 from sarkmock.pbx.state import State
@@ -65,7 +65,7 @@ def second_part(text: Any) -> str:
 
 def require_pbx(state: State) -> None:
     if not state.pbx.running:
-        raise Unavailable("PBX not running")
+        raise PbxUnavailable("PBX not running")
 
 
 def unknown_function(context: Context) -> Reply:

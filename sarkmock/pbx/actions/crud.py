@@ -37,12 +37,12 @@ def show_row(context: Context) -> Reply:
 
 def create(context: Context) -> Reply:
     """A new row: defaults, then what was sent."""
-    row = new_row(context)
+    row = default_row(context)
     fill(context, row)
     return store_row(context, row)
 
 
-def update(context: Context) -> Reply:
+def update_row(context: Context) -> Reply:
     """What was sent replaces what the row has; the rest stays."""
     row = row_of(context)
     before = dict(row)
@@ -81,7 +81,7 @@ def crash(context: Context) -> NoReturn:
     raise PhpError(content["example"]["message"], content["example"]["exception"])
 
 
-def new_row(context: Context) -> Row:
+def default_row(context: Context) -> Row:
     """The defaults of the model, in the order in which the product names them in its SQL."""
     table = table_of(context)
     defaults = {**context.operation.defaults, **table.defaults}

@@ -117,7 +117,7 @@ def leads_nowhere(context: Context, field: str, value: Any) -> bool:
 
 def create_routed(context: Context) -> Reply:
     """A new row, with the class of every target that was sent."""
-    row = crud.new_row(context)
+    row = crud.default_row(context)
     crud.fill(context, row)
     set_route_classes(context, row)
     return crud.store_row(context, row)
@@ -168,7 +168,7 @@ def known_targets(context: Context) -> list[str]:
 
 def create_inbound_route(context: Context) -> Reply:
     """A new inbound route with the classes of its targets; its technology is its carrier, DiD or CLID."""
-    row = crud.new_row(context)
+    row = crud.default_row(context)
     crud.fill(context, row)
     set_route_classes(context, row)
     row["technology"] = row["carrier"]

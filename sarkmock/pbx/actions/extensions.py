@@ -15,7 +15,7 @@ from sarkmock.http.context import Context
 from sarkmock.http.replies import Conflict, PhpError, QueryError, QueryRefused, Reply
 from sarkmock.laravel import php
 from sarkmock.pbx.actions.ami import require_pbx
-from sarkmock.pbx.actions.crud import insert_row, new_row, row_of, save_changes, table_of, visible
+from sarkmock.pbx.actions.crud import default_row, insert_row, row_of, save_changes, table_of, visible
 from sarkmock.pbx.asterisk import db_get, db_put
 from sarkmock.pbx.database import Row
 from sarkmock.pbx.pbx_files import MAC_VENDORS, vendor_of
@@ -202,7 +202,7 @@ def sent_new(context: Context) -> Row:
 def insert_extension(context: Context, values: Row) -> Reply:
     made = {"passwd": password(context.state)} if "passwd" in context.operation.visible else {}
     early = made if "passwd" in table_of(context).attributes else {}  # where the SQL has it
-    row = new_row(context) | early | {"pkey": values["pkey"]} | values | made
+    row = default_row(context) | early | {"pkey": values["pkey"]} | values | made
     insert_row(context, bound_row(row))
     return json_row(context, row)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sarkmock.http.context import Context
-from sarkmock.http.replies import Reply, Unavailable
+from sarkmock.http.replies import PbxUnavailable, Reply
 from sarkmock.pbx.actions import crud
 
 
@@ -24,14 +24,14 @@ def run_state(context: Context) -> Reply:
 
 def start_pbx(context: Context) -> Reply:
     if context.state.pbx.running:
-        raise Unavailable("PBX already running")
+        raise PbxUnavailable("PBX already running")
     context.state.pbx.start()
     return Reply({"message": "PBX started"})
 
 
 def stop_pbx(context: Context) -> Reply:
     if not context.state.pbx.running:
-        raise Unavailable("PBX not running")
+        raise PbxUnavailable("PBX not running")
     context.state.pbx.stop()
     return Reply({"message": "PBX stopped"})
 
@@ -44,7 +44,7 @@ def show_example(context: Context) -> Reply:
 
 def update_globals(context: Context) -> Reply:
     """Unlike elsewhere, numbers that were sent as text come back as numbers where the column holds them."""
-    crud.update(context)
+    crud.update_row(context)
     table, row = crud.table_of(context), crud.row_of(context)
     stored = context.state.tables.first(table.name, table.key, row[table.key])
     return Reply(crud.visible(context, stored or row))

@@ -9,7 +9,7 @@ from sarkmock.pbx.actions import crud
 
 def create_with_id(context: Context) -> Reply:
     """A new row with an id that the database has no column for. It is blank: the command that makes it is missing."""
-    row = crud.new_row(context) | {"id": ""}
+    row = crud.default_row(context) | {"id": ""}
     crud.fill(context, row)
     return crud.store_row(context, row)
 

@@ -12,14 +12,14 @@ from sarkmock.pbx.database import Row
 
 def create_daytimer(context: Context) -> Reply:
     """A new recurring timer, named dateSegNNNNNN."""
-    row = crud.new_row(context)
+    row = crud.default_row(context)
     crud.fill(context, row)
     return store_named(context, row, "dateSeg")
 
 
 def create_holidaytimer(context: Context) -> Reply:
     """A new non recurring timer, named schedNNNNNN; a name that was sent is lost."""
-    row = crud.new_row(context)
+    row = crud.default_row(context)
     follow_route(context, row)
     crud.fill(context, row)
     return store_named(context, row, "sched")

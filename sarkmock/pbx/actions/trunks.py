@@ -35,7 +35,7 @@ def create_trunk_with_slip(context: Context) -> Reply:
 
 def named_trunk(context: Context) -> Row:
     """A new row with names: a trunk's is its peer's, a peer's is its user's."""
-    row = crud.new_row(context)
+    row = crud.default_row(context)
     crud.fill(context, row)
     if row.get("peername") in (None, "", "0"):  # PHP: empty()
         row["peername"] = row.get("username")
@@ -105,7 +105,7 @@ def host_is_valid(context: Context) -> None:
 
 def create_route(context: Context) -> Reply:
     """A new route, without the outcome that the page took over from ring groups (E61): routes have no such column."""
-    row = crud.new_row(context)
+    row = crud.default_row(context)
     crud.fill(context, row)
     row.pop("outcome", None)
     return crud.store_row(context, row)

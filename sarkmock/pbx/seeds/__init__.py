@@ -1,22 +1,51 @@
-"""Where every seed comes from: its name, a file, or a mapping; checked by the document."""
+"""Where every seed comes from: its name, a file, or a mapping; checked by the document. Two are computed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sarkmock.pbx.database import OLDEST
+from sarkmock.pbx import pbx_files
+from sarkmock.pbx.actions.backups import pack
+from sarkmock.pbx.database import OLDEST, Row
 from sarkmock.pbx.seed import MOST_PROBLEMS, Origins, Place, Seed, SeedError, and_more, merged_seeds, shape_problems
 from sarkmock.pbx.seeds.checks import refused_values
-from sarkmock.pbx.seeds.generated import big, with_copies
+from sarkmock.pbx.state import PbxFile, State
 from sarkmock.spec import yaml12
 from sarkmock.spec.loading import Document, load
 from sarkmock.spec.yaml12 import FileError
 from sarkmock.suggest import unknown
+
+EXTENSIONS, TENANTS = 10_000, 20
+FIRST_NUMBER = 10_000
+PHONE_NAMES = ("Reception", "Accounts", "Sales", "Workshop", "Stores", "Dispatch", "Support", "Meeting Room")
+WRITTEN = 1717236000  # the time in the names of the backup and the snapshot
+
+
+def big(database: str) -> Seed:
+    """10,000 extensions with a mailbox each, shared out among 20 tenants beside the default one."""
+    factory = Seed.factory(database)
+    tenants = [tenant(number) for number in range(TENANTS)]
+    phones = [big_extension(number) for number in range(EXTENSIONS)]
+    tables = factory.tables | {"cluster": [*factory.tables["cluster"], *tenants], "ipphone": phones}
+    return replace(factory, tables=tables)
+
+
+def tenant(number: int) -> Row:
+    return {"pkey": f"tenant{number:02}", "description": f"Tenant {number}", "abstimeout": "14400", "chanmax": "30",
+            "include": "ALL", "oclo": "OPEN", "operator": str(FIRST_NUMBER + number)}
+
+
+def big_extension(number: int) -> Row:
+    return {"pkey": str(FIRST_NUMBER + number), "cluster": f"tenant{number % TENANTS:02}",
+            "desc": f"{PHONE_NAMES[number % len(PHONE_NAMES)]} {number}", "device": "General SIP", "technology": "SIP",
+            "location": "local", "passwd": f"big{number:09}", "callerid": str(FIRST_NUMBER + number)}
+
 
 # By name, what a seed holds in a few words, and the function that makes it for a database.
 NAMED_SEEDS: dict[str, tuple[str, Callable[[str], Seed]]] = {
@@ -36,7 +65,7 @@ def seed_names() -> list[str]:
     return list(NAMED_SEEDS)
 
 
-def describe(name: str) -> str:
+def seed_summary(name: str) -> str:
     """What a named seed holds, in a few words."""
     return NAMED_SEEDS[name][0]
 
@@ -124,3 +153,12 @@ def named_seed(name: str, database: str) -> Seed:
 def shipped(name: str, database: str) -> Seed:
     """A seed of ours. A test holds its rows to the rules of the document."""
     return on_base(yaml12.read(Path(str(files("sarkmock.pbx").joinpath(f"seeds/{name}.yaml")))), database)[0]
+
+
+def with_copies(seed: Seed) -> Seed:
+    """The seed with a backup and a snapshot of what it holds."""
+    state = State(seed, now=WRITTEN)
+    image = state.tables.dump()
+    copies = {f"{pbx_files.BACKUPS}/sarkbak.{WRITTEN}.zip": pack(state, PbxFile(image, WRITTEN)),
+              f"{pbx_files.SNAPSHOTS}/sark.db.{WRITTEN}": image}
+    return replace(seed, files=seed.files | copies)

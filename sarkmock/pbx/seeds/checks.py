@@ -14,7 +14,7 @@ from typing import Any
 from sarkmock.http.replies import PhpError
 from sarkmock.laravel.php import to_text
 from sarkmock.laravel.validation import Validator
-from sarkmock.pbx.actions import CHECKS
+from sarkmock.pbx.actions import AFTER_CHECKS
 from sarkmock.pbx.actions.destinations import ABSTRACT, CLASS_OF_TABLE, route_class
 from sarkmock.pbx.database import Database, Row
 from sarkmock.pbx.seed import Place, Seed
@@ -24,7 +24,7 @@ from sarkmock.spec.operations import Operation, compile_document
 from sarkmock.suggest import near
 
 TARGET_CHECKS = ("targets_resolve", "holiday_route_resolves")
-EXISTS = re.compile(r"exists:(\w+),?(\w*)")
+EXISTS_RULE = re.compile(r"exists:(\w+),?(\w*)")
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Writer:
         """The values that it knows by name."""
         keys = [str(key) for table in ("ipphone", *CLASS_OF_TABLE) for key in tables.values(table, "pkey")]
         named = [*ABSTRACT, *keys] if self.resolves else []
-        for table, other in EXISTS.findall(self.rules):
+        for table, other in EXISTS_RULE.findall(self.rules):
             named += map(str, tables.values(table, other or column))
         listed = re.search(r"\bin:([^|]+)", self.rules)
         return named + (listed[1].split(",") if listed else [])
@@ -117,7 +117,7 @@ def writers(document: Document) -> dict[tuple[str, str], list[Writer]]:
 
 def writer_of(operation: Operation, column: str, rules: str | list[str]) -> Writer:
     assert operation.table is not None
-    targets = {field for name in TARGET_CHECKS if name in operation.checks for field in CHECKS[name].fields}
+    targets = {field for name in TARGET_CHECKS if name in operation.checks for field in AFTER_CHECKS[name].fields}
     text = rules if isinstance(rules, str) else "|".join(rules)
     default = {**operation.defaults, **operation.table.defaults}.get(column)
     return Writer(Validator({column: rules}), operation.table.where, text, column in targets, default)

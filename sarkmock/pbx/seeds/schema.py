@@ -7,7 +7,7 @@ from typing import Any
 
 from sarkmock.pbx.database import DATABASES, Database
 from sarkmock.pbx.seed import ROW_ID, SEED_KEYS
-from sarkmock.pbx.seeds import describe, seed_names
+from sarkmock.pbx.seeds import seed_names, seed_summary
 from sarkmock.spec.loading import Document, load, resolve
 from sarkmock.spec.operations import body_schema, compile_document
 
@@ -41,7 +41,7 @@ def seed_schema() -> dict[str, Any]:
 
 
 def _base() -> dict[str, Any]:
-    named = "; ".join(f"{name}: {describe(name)}" for name in seed_names())
+    named = "; ".join(f"{name}: {seed_summary(name)}" for name in seed_names())
     return {"description": f"The seed below this one. {named}.", "enum": seed_names()}
 
 

@@ -152,7 +152,7 @@ def _of_list(listed: tuple[str, ...]) -> Bounds:
     """`in`: every listed value passes; its neighbours and what other lists hold do not."""
     numbers = [int(value) for value in listed if value.isdigit()]
     accept = [*listed, *dict.fromkeys((*numbers[:1], *numbers[-1:])), f" {listed[0]} "]
-    reject, strangers = ([value for value in others if not any(loosely_equal(value, known) for known in listed)]
+    reject, strangers = ([value for value in others if not any(equals_listed(value, known) for known in listed)]
                          for others in (_neighbours(listed), _strangers()))
     return Bounds(accept, reject, strangers=strangers)
 
@@ -162,7 +162,7 @@ def _neighbours(listed: Sequence[str]) -> Iterator[str]:
         yield from (value.swapcase(), value[:-1] or "x", value + "x")
 
 
-def loosely_equal(value: Any, listed: str) -> bool:
+def equals_listed(value: Any, listed: str) -> bool:
     """PHP's ``==`` between a value as text and a listed text: numeric strings compare as numbers."""
     if isinstance(value, bool):
         value = "1" if value else ""
