@@ -13,7 +13,7 @@ PRIVATE, USUAL = 0o600, 0o644
 def write_whole(file: Path, content: bytes, *, private: bool = False) -> None:
     """Put the content in the place of a file's. A file that was there keeps its mode, unless it shall be private.
 
-    OSError if it cannot be written; the file is as it was then.
+    OSError if it cannot be written; the file is then unchanged.
     """
     file = file.resolve()  # through a link, not in its place
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")

@@ -330,7 +330,7 @@ def import_(url: str, output: Path | None, with_secrets: bool, tables_only: bool
 
 
 def wish_for(url: str, values: dict[str, Any], **how: Any) -> Any:
-    """What a recording is asked for, and what the target may suffer."""
+    """What is recorded, and which hazards are allowed."""
     from .baselines.session import Wish
     from .run_options import caution_of
 

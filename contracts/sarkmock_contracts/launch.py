@@ -25,7 +25,7 @@ from .safety.fingerprint import AUTO
 COULD_NOT_RUN = 2
 PYTEST_CODES = {int(pytest.ExitCode.OK): 0, int(pytest.ExitCode.TESTS_FAILED): 1}
 NO_REPLACEMENT = ("--max-worker-restart", "0")  # for a process that died: what it had found is lost
-MOST_PROCESSES = 4  # processes that are started without being asked for: more do not end sooner
+MOST_PROCESSES = 4  # processes by default: more do not end sooner
 
 
 def processes_for(options: RunOptions, wanted: str | None) -> int:

@@ -87,7 +87,7 @@ OPTIONS = (
     Option("key", "Key of the client certificate (PEM).", "access", metavar="FILE"),
     Option("token-env", "Environment variable that holds a bearer token.", "access", metavar="NAME"),
     Option("login", "Log in as this user (an e-mail address) for the run, and log out at its end. The password is read "
-           "from the variable SARKMOCK_PASSWORD, or asked for.", "login", metavar="USER"),
+           "from the variable SARKMOCK_PASSWORD, or prompted for.", "login", metavar="USER"),
     Option("password-env", "Environment variable that holds the password of --login instead.", "login",
            metavar="NAME"),
     Option("header", "Header to send with every request. Can be given several times.", "header", list,

@@ -1,4 +1,4 @@
-"""Loads the suite's plugin where pytest is asked for the suite: `pytest --pyargs sarkmock_contracts`. Nowhere else."""
+"""Loads the suite's plugin only for `pytest --pyargs sarkmock_contracts`."""
 
 from __future__ import annotations
 

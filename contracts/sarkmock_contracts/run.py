@@ -173,7 +173,7 @@ class Run:
         self.judge.expect(() if own else known_deviations(self.options.profile, self.version()))
 
     def version(self) -> str:
-        """The profile that the target should have: as it was asked for, or as its answers look."""
+        """The profile that the target should have: the one of --target-profile, or the one that its answers suggest."""
         named = self.options.target_profile or self.fingerprint.version
         return named if named in profiles() else self.options.profile
 

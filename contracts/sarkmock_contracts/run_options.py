@@ -40,7 +40,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a run was asked for."""
+    """The options of a run."""
 
     profile: str = BASE
     target_profile: str | None = None

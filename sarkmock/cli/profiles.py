@@ -113,7 +113,7 @@ def markdown_matrix() -> str:
 
 
 def matrix_of() -> tuple[list[str], list[tuple[Deviation, set[str]]]]:
-    """The published versions; every deviation, in the words of the version that introduces it, and who has it."""
+    """The published versions, and every deviation in the words of its first version, with the versions that have it."""
     names = [name for name in profile_names() if deviations_of(name)]
     worded: dict[str, Deviation] = {}
     having: dict[str, set[str]] = {}

@@ -84,7 +84,7 @@ FILE_TYPE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--header-timeout", default=LIMITS.header_timeout, show_default=True, type=SECONDS_TYPE,
               metavar="SECONDS", help="Drop a client whose TLS handshake or request head takes longer.")
 @click.option("--body-timeout", default=LIMITS.body_timeout, show_default=True, type=SECONDS_TYPE, metavar="SECONDS",
-              help="Drop a client that sends nothing of a body, or reads nothing of a response, for that long.")
+              help="Drop a client that stops sending its body, or stops reading the response, for that long.")
 @click.option("--idle-timeout", default=LIMITS.idle_timeout, show_default=True, type=SECONDS_TYPE, metavar="SECONDS",
               help="Close a connection that is kept alive after that long without a request.")
 @click.option("--watch", is_flag=True, help="Reload the seed file, the overlay and the document when they change.")

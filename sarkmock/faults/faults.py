@@ -1,4 +1,4 @@
-"""The faults of one mock: which of them a request meets. Between an engine and who asks it."""
+"""The faults of one mock: which of them a request meets. A layer around the engine."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def why_unrouted(entry: Entry) -> Iterator[Reason]:
 
 
 def nearest_operations(program: Program, method: str, steps: list[str]) -> list[Operation]:
-    """Those of the resource that looks most like the one asked for: as deep, and with that method, if any are."""
+    """The operations of the most similar resource: of the same depth and method, if there are any."""
     return sorted(nearest_resource(program, steps[0]), key=lambda one: (
         abs(one.path.count("/") - len(steps)), one.method != method, -alike(one.path.strip("/").split("/"), steps)))[:3]
 

@@ -1,4 +1,4 @@
-"""One request and its answer, as the journal keeps them. What costs time is worked out when it is asked for."""
+"""One request and its answer, as the journal keeps them. Expensive parts are computed on first use."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Entry:
 
     @property
     def path(self) -> str:
-        """The path as it was asked for, with /api."""
+        """The path of the request, with /api."""
         decoded = unquote(self.request.raw_path, errors="surrogateescape")
         return decoded or f"{API_PATH}/{self.request.path}"
 

@@ -1,4 +1,4 @@
-"""The SQL of the few statements that the tables need. Knows no table by name."""
+"""The SQL of the few statements that the tables need."""
 
 from __future__ import annotations
 

@@ -234,7 +234,7 @@ def extensions(value: Any, place: str = "") -> Iterator[tuple[str, str, Any]]:
 
 
 def forget() -> None:
-    """Read the files again when they are asked for next."""
+    """Forget the documents that were loaded, so that the next use loads them again."""
     profiles.forget_files()
     for remembered in (load, deviations_of, load_deviating, bundle, _resource, _schemas, _vocabulary):
         remembered.cache_clear()

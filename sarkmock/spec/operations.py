@@ -1,4 +1,4 @@
-"""Compiles the document's operations and finds the one a request means; knows nothing of state or HTTP servers.
+"""Compiles the document's operations and finds the one that a request names.
 
 Everything a request needs is ready before the first one comes: rules, tables, visible columns, statuses.
 """

@@ -219,6 +219,6 @@ def vocabulary() -> dict[str, Any]:
 
 
 def forget_files() -> None:
-    """Read the files again when they are asked for next."""
+    """Forget the files that were read, so that the next use reads them again."""
     for remembered in (_shipped, layer, read_overlay, vocabulary_validator, vocabulary):
         remembered.cache_clear()

@@ -1,4 +1,4 @@
-"""What a client uses: operations, variables it sends, fields it reads; from a list or traffic. Sends nothing."""
+"""What a client uses: operations, variables it sends, fields it reads; from a list or traffic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `sarkmock baseline`, `compare` and `overlay` call. Knows no option parser."""
+"""What `sarkmock baseline`, `compare` and `overlay` call."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def make_profile(baseline: Path, file: Path, profile: str = AUTO, force: bool = 
 
 
 def refuse_to_replace(file: Path, force: bool) -> None:
-    """A baseline is there for later: it is replaced only when that is asked for, and nothing else ever."""
+    """A baseline is replaced only with --force, and any other file never."""
     if not file.parent.is_dir():
         raise CannotRun(f"{file}: there is no directory {file.parent}")
     if not file.exists():

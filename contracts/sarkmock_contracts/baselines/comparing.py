@@ -1,4 +1,4 @@
-"""Compares two recordings by operation: what differs, and what only one of them tested. Sends nothing."""
+"""Compares two recordings by operation: what differs, and what only one of them tested."""
 
 from __future__ import annotations
 
@@ -216,7 +216,7 @@ def compare_lists(op: str, one: Side, other: Side) -> Iterator[Difference]:
 
 
 def compare_parts(op: str, one: Side, other: Side) -> Iterator[Unreached]:
-    """Parts of an operation that one recording alone has asked for, and why the other has not."""
+    """Parts of an operation that only one recording tested, and why the other did not."""
     reach = [side.reach(op) for side in (one, other)]
     if "not reached" in reach and len(set(reach)) > 1:
         yield Unreached(op, "reach", str(reach[0]), str(reach[1]))

@@ -1,4 +1,4 @@
-"""One observation, and how lines of a recording hold it. Knows neither targets nor files."""
+"""One observation, and how lines of a recording hold it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Baselines on disk: written whole or not at all, read line by line against baseline.schema.json. Sends nothing."""
+"""Baselines on disk: written whole or not at all, read line by line against baseline.schema.json."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BASELINE_SCHEMA = Path(__file__).with_name("baseline.schema.json")
 
 @dataclass
 class Baseline:
-    """A recording: what was asked of whom, when, and what was seen."""
+    """A recording: its target, depth, date and facts."""
 
     target: str
     depth: str

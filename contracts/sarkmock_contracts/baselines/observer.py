@@ -1,4 +1,4 @@
-"""Sends the requests of a recording and derives facts from the responses. Knows no file and judges nothing."""
+"""Sends the requests of a recording and derives facts from the responses."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def fields_of_answers(name: str) -> frozenset[str] | None:
 
 
 def page_form(exchange: Exchange) -> Any:
-    """An error page without the path that was asked for: type and message, or the whole body."""
+    """An error page without the path of the request: type and message, or the whole body."""
     body, path = exchange.response.json, exchange.request.path.strip("/")
     if isinstance(body, dict):
         return {name: str(value).replace(path, "{path}") for name, value in body.items() if name not in DEBUG}

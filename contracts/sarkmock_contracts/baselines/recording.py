@@ -1,4 +1,4 @@
-"""The recording of a box, case by case: what is there, what is read, every rule, every sequence. Knows no file."""
+"""The recording of a box, case by case: what is there, what is read, every rule, every sequence."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class BoxRecorder:
         self.unasked: dict[str, str] = {}  # cases without facts, and why
 
     def first_look(self) -> list[RecordingCase]:
-        """What sends nothing but reads without parameters and OPTIONS."""
+        """The cases that send only reads without parameters and OPTIONS."""
         cases = [RecordingCase("survey", path, partial(_survey, path)) for path in surveyed_paths(self.names)]
         return cases + [RecordingCase("read", known.name, partial(plain_read, known=known))
                         for known in self._known() if is_plain_read(known)]

@@ -1,4 +1,4 @@
-"""What a response holds, as names and types: never a value. Knows neither targets nor facts."""
+"""What a response holds, as names and types: never a value."""
 
 from __future__ import annotations
 

@@ -39,12 +39,12 @@ from .probes import DEPTHS
 from .recording import BoxRecorder, RecordingCase
 
 AROUND = "what is there, before and after"
-MEMORY = Path("/dev/shm")  # where there is one, a ledger that nobody needs costs no time
+MEMORY = Path("/dev/shm")  # a temporary ledger costs no time there
 
 
 @dataclass(frozen=True)
 class Wish:
-    """How a recording was asked for."""
+    """The options of a recording."""
 
     url: str
     caution: Caution = field(default_factory=Caution)

@@ -80,7 +80,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Unreached:
-    """What was asked in one recording alone: it is neither gone nor fixed, nothing is known of it."""
+    """A fact that only one recording tested: it is unknown in the other."""
 
     op: str
     part: str

@@ -22,7 +22,7 @@ def is_plain_read(known: Known) -> bool:
 
 
 def surveyed_paths(names: list[str]) -> list[str]:
-    """Paths that OPTIONS is asked for: those with operations that a plain read does not tell of."""
+    """Paths to send OPTIONS to: those with operations that a plain read does not show."""
     every = catalogue()
     return list(dict.fromkeys(every[name].path for name in names
                               if every[name].method != "GET" or every[name].hazard != "read"))

@@ -1,4 +1,4 @@
-"""What becomes of the variables that clients send: taken, refused with which message, fatal, stored. Sends nothing."""
+"""What becomes of the variables that clients send: taken, refused with which message, fatal, stored."""
 
 from __future__ import annotations
 

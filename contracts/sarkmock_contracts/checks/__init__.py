@@ -37,7 +37,7 @@ Subject = Operation | Resource | scenarios.Scenario | None
 
 @dataclass(frozen=True)
 class Cost:
-    """The requests of a case, as measured: so many each, for every rule list, and for every boundary value of the
+    """The requests of a case, as measured: a fixed number, and one for every rule list and every boundary value of the
     field with most of them. Of ``examples`` in a full run the user may choose another number."""
 
     each: float

@@ -44,7 +44,7 @@ class Sweep:
         return (packet_of(self.run, self.operation, self.rows, turn) for turn in range(self.turns))
 
     def until(self, part: int) -> None:
-        """Send what is due; what is made all the same is removed by the next."""
+        """Send what is due; an unexpected row is removed by the next."""
         while self.turn < ceil(self.turns * (part + 1) / SWEEP_PARTS) and not self.is_over:
             self.turn += 1
             self.send(packet_of(self.run, self.operation, self.rows, self.turn - 1))

@@ -192,7 +192,7 @@ def send_case(run: Run, fuzzer: Fuzzer, operation: Operation, case: FuzzCase) ->
 def opinions(
     fuzzer: Fuzzer, operation: Operation, case: FuzzCase, response: schemathesis.Response
 ) -> Iterator[Failure]:
-    """What Schemathesis' own checks say. The first success of an operation is asked for again without a valid token."""
+    """What Schemathesis' own checks say. The first success of an operation is repeated without a valid token."""
     asks = operation.guard is not None and operation.id not in fuzzer.enforced
     if 200 <= response.status_code < 300:
         fuzzer.enforced.add(operation.id)

@@ -119,7 +119,7 @@ def drawn(operation: Operation, field: str, value: Any) -> frozenset[str]:
 
 
 def send_packet(run: Run, operation: Operation, packet: Packet) -> Exchange:
-    """Send a packet and report what was judged otherwise than the tables say.
+    """Send a packet and report verdicts that differ from the tables.
 
     A value of which the version that answers is known to die hides what becomes of all others: its field is sent by
     itself once, and left out if that is so.

@@ -1,4 +1,4 @@
-"""Notices that a target no longer lets the run in: its token was revoked, or has expired. Knows no operation."""
+"""Notices that a target no longer lets the run in: its token was revoked, or has expired."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests as shell lines that repeat them. Knows nothing of findings."""
+"""Requests as shell lines that repeat them."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ class Response:
 
 @dataclass(frozen=True)
 class Exchange:
-    """A request and what came back."""
+    """A request and its response."""
 
     request: Request
     response: Response

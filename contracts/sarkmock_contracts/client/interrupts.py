@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: they end a run before its next request, never inside one or inside a library. Sends nothing.
+"""Ctrl-C and SIGTERM: they end a run before its next request, never inside one or inside a library.
 
 An exception raised wherever a signal happens to arrive may be swallowed there: by a callback of the garbage collector,
 by a finalizer, by code that waits for an answer. So a signal is noted, and what it asks for happens between requests.

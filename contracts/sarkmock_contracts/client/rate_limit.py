@@ -23,7 +23,7 @@ from .transports import Layer, Transport
 USUAL_LIMIT = 60  # requests a minute, until the target tells (recorded: X-RateLimit-Limit)
 MINUTE = 60.0
 MARGIN = 1.0  # the box counts whole seconds
-LONGEST_WAIT = 900.0  # who asks to come back later than this is not waited for
+LONGEST_WAIT = 900.0  # a longer Retry-After is not waited for
 REFUSALS = 10  # responses with 429 until a request is given up
 BACKOFF = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 AWAY = {502, 503, 504}

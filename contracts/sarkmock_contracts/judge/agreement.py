@@ -1,4 +1,4 @@
-"""Whether two answers to one request are the same in what a problem speaks of. Knows no document and no state."""
+"""Whether two answers to one request are the same in what a problem speaks of."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ class Attribution:
             if self.known or self.profile != BASE:
                 self._follow()
             else:
-                self._waiting.popleft()  # nobody is likely to ask
+                self._waiting.popleft()  # unlikely to be needed
 
     @property
     def foresees(self) -> bool:
@@ -122,7 +122,7 @@ class Attribution:
             return ()  # no deviation is needed for that answer
         version = self._version()
         if finding.identity in self._named and version != BASE and self._predicts(self._profile(version), finding):
-            return self._named[finding.identity]  # the usual case, in which one answer was asked for
+            return self._named[finding.identity]  # the usual case, with one answer
         found = set(places(self.contract, finding))
         near = [deviation for deviation in self.known if touches(deviation, found)]
         single = [deviation.id for deviation in near if self._is(deviation, finding)]

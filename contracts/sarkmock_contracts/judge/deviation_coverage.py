@@ -1,4 +1,4 @@
-"""Whether a run looked where a listed deviation would show; if not, why not, in words. Knows no finding."""
+"""Whether a run looked where a listed deviation would show; if not, why not, in words."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def open_database(place: str) -> ExampleDatabase:
 
 
 def redis_database(place: str) -> ExampleDatabase:
-    """Redis is asked for only where it is named; Hypothesis would go on in silence without it."""
+    """Redis is used only where it is named; Hypothesis would continue silently without it."""
     try:
         redis = import_module("redis")
         database = import_module("hypothesis.extra.redis")

@@ -1,7 +1,7 @@
 """What speaks against a deviation that would explain a finding: other answers, in which the target lacks it.
 
 A box that accepts one value may have a deviation that accepts every value; if it rejects another, as the judging
-document says, it has not. Sends nothing by itself.
+document says, it has not.
 """
 
 from __future__ import annotations

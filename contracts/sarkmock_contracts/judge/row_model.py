@@ -35,7 +35,7 @@ class RowModel:
     expected: dict[str, Expected]
     history: list[Exchange] = field(default_factory=list)
     shown: dict[str, Any] = field(default_factory=dict)
-    changed_by: Operation | None = None  # who has changed it since it was last shown
+    changed_by: Operation | None = None  # the operation that changed it since it was last shown
 
     def update(self, operation: Operation, sent: Mapping[str, Any]) -> None:
         """Merge what a PUT sent. Columns that the server derives from it, and the time of change, are open again."""

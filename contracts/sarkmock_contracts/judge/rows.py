@@ -1,6 +1,6 @@
 """The rows that a run has made, as they must be now: every exchange moves them, and what is shown is compared.
 
-Sends nothing. Rows that were there before the run are not followed, as others may change them.
+Rows that were there before the run are not followed, as others may change them.
 """
 
 from __future__ import annotations

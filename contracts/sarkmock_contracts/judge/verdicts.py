@@ -1,6 +1,6 @@
 """What a run says of a box: every finding known, accepted or NEW, every listed deviation met, FIXED or not looked at.
 
-Sends nothing and prints nothing.
+It neither sends nor prints.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ class Planning:
 
     @property
     def wanted(self) -> bool:
-        """Where somebody counts requests: the user, or the target."""
+        """Whether requests are limited: by the user, or by the target."""
         options, speed = self.run.options, self.run.speed
         return bool(options.plan or options.budget or options.max_time or speed.limit or speed.each)
 

@@ -1,4 +1,4 @@
-"""In what two answers to one request differ for a client: kinds and levels are those of `compare`. Knows no state."""
+"""In what two answers to one request differ for a client: kinds and levels are those of `compare`."""
 
 from __future__ import annotations
 

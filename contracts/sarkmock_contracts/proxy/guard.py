@@ -1,4 +1,4 @@
-"""Which requests of clients may pass to the box, by what they do there. Sends nothing."""
+"""Which requests of clients may pass to the box, by what they do there."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class TrafficGuard:
         return path[len(self._base):] if path.startswith(self._base + "/") else path
 
     def _worst_of(self, methods: tuple[str, ...], path: str) -> str:
-        """The worst that a path may do, asked for by any of some methods."""
+        """The worst hazard of a path with any of some methods."""
         return max((self._hazard(Request(method, path)) for method in methods), key=HAZARDS.index)
 
     def _hazard(self, request: Request) -> str:

@@ -1,4 +1,4 @@
-"""What an answer says of rows that were never seen: which ones must exist for the rules to give it. Sends nothing.
+"""What an answer says of rows that were never seen: which ones must exist for the rules to give it.
 
 A proxy sends nothing, so rules that ask tables (`exists`, `unique`) are judged by what the answer itself supposes.
 """

@@ -91,7 +91,7 @@ def plain_json(value: Any) -> Any:
 
 
 def about(run: Run) -> Data:
-    """How the run was asked for, and how it ended."""
+    """The options of the run, and how it ended."""
     options = run.options
     seconds = time.monotonic() - run.began
     started = datetime.now(UTC).timestamp() - seconds

@@ -1,4 +1,4 @@
-"""Takes back what a ledger says a run has made, newest first. Knows no test and judges nothing."""
+"""Takes back what a ledger says a run has made, newest first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `sarkmock cleanup` calls: finishes the clean-up of a run from its ledger alone. Knows no test."""
+"""What `sarkmock cleanup` calls: finishes the clean-up of a run from its ledger alone."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .routing import RequestReader
 
 def finish(file: Path, rate: str = "auto", headers: tuple[str, ...] = (), login: str | None = None,
            password_env: str | None = None, access: Access | None = None) -> list[str]:
-    """What is left or changed, one line each; CannotRun if nothing could be tried.
+    """Remaining or changed rows and files, one line each; CannotRun if nothing could be tried.
 
     Without an ``access`` the target is reached as the ledger says.
     """
@@ -63,7 +63,7 @@ class Finishing:
         return self.target.get(path)
 
     def finish(self) -> list[str]:
-        """What is left or changed, one line each."""
+        """Remaining or changed rows and files, one line each."""
         left = cleanup.clean_up(self.target, self.ledger, self.contracts)
         if self.ledger.inventory is not None:
             known = target_snapshot.lists(self.contracts)

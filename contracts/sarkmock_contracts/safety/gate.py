@@ -98,7 +98,7 @@ class Gate(Layer):
             raise Withheld("would end the token of this run")
 
     def _permit_unknown(self, request: Request) -> None:
-        """A path that no profile knows is asked for only as a read, and with no word in it that could be a command."""
+        """An unknown path is only read, and must not contain a word that could be a command."""
         if MEANT.get(request.method) != "GET":
             raise Withheld(f"{request.method} of a path for which no profile knows it")
         self._permit("an unknown path with such a word", self.reader.worst_word(request))

@@ -28,7 +28,7 @@ PREFLIGHT_SECONDS = 10
 
 
 def preflight(target: Target, verify: bool | str, client: Client | None = None) -> Response:
-    """The first answer, asked for by ``client``; CannotRun with one line if a run should not begin.
+    """The first answer to ``client``; CannotRun with one line if a run should not begin.
 
     ``verify`` is what the client trusts, as requests takes it.
     """
@@ -148,12 +148,12 @@ def answer_message(answer: Response) -> str:
 
 
 def is_closed(answer: Response) -> bool:
-    """Whether a SARK answers that lets nobody in without a token; at a wrong base path it says the same."""
+    """Whether a SARK answers that requires a token; at a wrong base path it answers the same."""
     return NO_PAGE in answer_message(answer) and "nauthor" in answer_message(answer)
 
 
 def is_base(target: Target, answer: Response) -> bool:
-    """Whether a SARK that lets nobody in has the API at this base path."""
+    """Whether a SARK that requires a token has the API at this base path."""
     return is_closed(answer) and target.get(WHOAMI).status != HTTPStatus.NOT_FOUND
 
 

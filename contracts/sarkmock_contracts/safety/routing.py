@@ -1,4 +1,4 @@
-"""What a request may mean to a SARK: every spelling of its path, in every profile of the document. Sends nothing.
+"""What a request may mean to a SARK: every spelling of its path, in every profile of the document.
 
 A server may decode twice, resolve dots or drop empty segments before it looks for a route; what any of them would
 find counts.

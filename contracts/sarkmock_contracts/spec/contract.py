@@ -1,4 +1,4 @@
-"""How the suite reads the effective document: responses, schemas, links. Knows neither targets nor findings."""
+"""How the suite reads the effective document: responses, schemas, links."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ class Contract:
         return Validator(known, self.document["x-laravel"]["messages"])
 
     def certain(self, operation: Operation) -> Validator:
-        """The rules of an operation that ask no table: what they refuse is refused whatever the target holds."""
+        """The rules of an operation that need no table: their verdict is the same at every target."""
         if operation.id not in self._certain:
             known = {name: rules for name, rules in operation.rules.items() if not ASKED.search(str(rules))}
             self._certain[operation.id] = Validator(known, self.document["x-laravel"]["messages"])

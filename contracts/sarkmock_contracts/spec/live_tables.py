@@ -18,7 +18,7 @@ Rows = list[Mapping[str, Any]]
 
 
 class LiveTables:
-    """Rows by table, fetched when asked for and forgotten when something may have changed them."""
+    """Rows by table, fetched on first use and forgotten when something may have changed them."""
 
     def __init__(self, contract: Contract, client: Client) -> None:
         self._client = client
@@ -75,7 +75,7 @@ class LiveTables:
             self._rows.pop(operation.table.name, None)
 
     def _followed(self, operation: Operation, table: Table, exchange: Exchange) -> bool:
-        """A row that was made or deleted, as its answer or its path says; False where it must be asked for."""
+        """A row that was made or deleted, as its answer or its path says; False where it must be fetched."""
         rows, answer = self._rows.get(table.name), exchange.response.json
         if rows is None:
             return True

@@ -1,4 +1,4 @@
-"""What operations.yaml says about one operation. Knows no target."""
+"""What operations.yaml says about one operation."""
 
 from __future__ import annotations
 

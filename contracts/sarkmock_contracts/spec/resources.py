@@ -1,4 +1,4 @@
-"""Which operations of the document make up a resource of rows. Knows no target."""
+"""Which operations of the document make up a resource of rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small real files for uploads, each by the name that bounds and recipes call it. Knows no operation."""
+"""Small real files for uploads, each by the name that bounds and recipes call it."""
 
 from __future__ import annotations
 

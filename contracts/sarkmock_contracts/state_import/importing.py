@@ -45,7 +45,7 @@ class Wanted:
 
 @dataclass
 class StateReader:
-    """A box that is asked for operations by their ids. ``notes`` says what could not be read, a line each."""
+    """A box, read by the ids of operations. ``notes`` says what could not be read, a line each."""
 
     target: Target
     contracts: Sequence[Contract]
@@ -98,7 +98,7 @@ class StateReader:
 
 
 def import_state(url: str, access: Access, rate: str, wanted: Wanted, tell: Progress) -> tuple[Seed, StateReader]:
-    """The state of the box at a URL, and who has read it. CannotRun if it is not a SARK, or goes away."""
+    """The state of the box at a URL, and its reader. CannotRun if it is not a SARK, or stops answering."""
     try:
         limited = RateLimit(OverHttp(url, access, wanted.seconds), rate)
         admitted = Admission(limited, why_shut_out) if access.credential else None

@@ -1,4 +1,4 @@
-"""PHP as far as the API shows it: scalars, request bodies, filters, regular expressions. Knows nothing of rules."""
+"""PHP as far as the API shows it: scalars, request bodies, filters, regular expressions."""
 
 from sarkmock.laravel.php.bodies import listed, meant_method, named_method, read_input
 from sarkmock.laravel.php.values import (

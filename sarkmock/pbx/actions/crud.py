@@ -1,4 +1,4 @@
-"""The five generic verbs over a table, and checks of its key; quirks call them. Knows no particular resource."""
+"""The five generic verbs over a table, and checks of its key; quirks call them."""
 
 from __future__ import annotations
 

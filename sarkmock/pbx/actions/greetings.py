@@ -34,7 +34,7 @@ def lose_greeting(context: Context) -> Reply:
 
 
 def named_upload(context: Context) -> tuple[UploadedFile, str]:
-    """The upload and the greeting's name at the end of its own; PhpError if there is none."""
+    """The upload, and the greeting's name at the end of the file's name; PhpError if there is none."""
     file: UploadedFile = context.input[GREETING_FIELD]
     found = re.search(rf"{GREETING_NAME.pattern}\n?\Z", file.name)
     if found is None:

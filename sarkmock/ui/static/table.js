@@ -1,4 +1,4 @@
-// A table of any number of rows: sorted by its heads, filtered by text, one page at a time. Knows nothing about the rows.
+// A table of any number of rows: sorted by its heads, filtered by text, one page at a time.
 
 import { button, h } from "./dom.js";
 

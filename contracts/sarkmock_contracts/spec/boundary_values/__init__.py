@@ -1,4 +1,4 @@
-"""The hand-written tables of boundary values, and how a field's rule list finds its row. Knows no target."""
+"""The hand-written tables of boundary values, and how a field's rule list finds its row."""
 
 from __future__ import annotations
 
