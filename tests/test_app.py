@@ -15,10 +15,15 @@ def engine():
     return Engine()
 
 
+@pytest.fixture(scope="module")
+def application(engine):
+    return create_app(engine)
+
+
 @pytest.fixture
-def client(engine):
+def client(engine, application):
     engine.state.reset()
-    return create_app(engine).test_client()
+    return application.test_client()
 
 
 def test_a_list_is_json_as_laravel_writes_it(client):
@@ -154,16 +159,15 @@ KINDS = ["application/json", "application/x-www-form-urlencoded", "multipart/for
 @settings(max_examples=150, deadline=None)
 @given(method=st.sampled_from(["GET", "POST", "PUT", "DELETE"]), path=PATHS,
        body=st.dictionaries(FIELDS, VALUES, max_size=5))
-def test_no_json_gives_a_500(engine, method, path, body):
+def test_no_json_gives_a_500(engine, application, method, path, body):
     engine.state.reset()  # a restart of the firewall answers 500 once wrong rules are stored
-    client = create_app(engine).test_client()
-    answer = client.open(f"/api/{path}", method=method, data=json.dumps(body), content_type=KINDS[0])
+    answer = application.test_client().open(f"/api/{path}", method=method, data=json.dumps(body), content_type=KINDS[0])
     assert answer.status_code < 500 or answer.status_code == 503
 
 
 @settings(max_examples=150, deadline=None)
 @given(method=st.sampled_from(["POST", "PUT"]), path=PATHS, body=st.binary(max_size=60), kind=st.sampled_from(KINDS))
-def test_no_bytes_give_a_500(engine, method, path, body, kind):
+def test_no_bytes_give_a_500(engine, application, method, path, body, kind):
     engine.state.reset()
-    answer = create_app(engine).test_client().open(f"/api/{path}", method=method, data=body, content_type=kind)
+    answer = application.test_client().open(f"/api/{path}", method=method, data=body, content_type=kind)
     assert answer.status_code < 500 or answer.status_code == 503

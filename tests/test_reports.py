@@ -264,7 +264,7 @@ def test_the_github_action_runs_and_summarises(tmp_path):
     named = {name: re.fullmatch(r"\$\{\{ inputs\.([\w-]+) \}\}", value)[1] for name, value in step["env"].items()}
     assert set(named.values()) <= set(action["inputs"])
     given = {name: action["inputs"][source]["default"] for name, source in named.items()}
-    given |= {"ARGUMENTS": "--quick --max-examples 1 --only Agents", "REPORT": "a report"}
+    given |= {"ARGUMENTS": "--quick -n 1 --max-examples 1 --only Agents", "REPORT": "a report"}
     environment = home(tmp_path)
     result = shell(step["run"], tmp_path, environment | given)
     assert result.returncode == 0, result
@@ -277,7 +277,7 @@ def test_the_github_action_runs_and_summarises(tmp_path):
 
 def test_the_gitlab_template_runs_and_names_its_reports(tmp_path):
     job = yaml.safe_load((ROOT / "ci" / "gitlab.yml").read_text())[".sarkmock"]
-    environment = home(tmp_path) | job["variables"] | {"SARK_ARGUMENTS": "--quick --max-examples 1 --only Agents"}
+    environment = home(tmp_path) | job["variables"] | {"SARK_ARGUMENTS": "--quick -n 1 --max-examples 1 --only Agents"}
     result = shell("\n".join(job["script"]), tmp_path, environment)
     assert result.returncode == 0, result
     assert list(tmp_path.glob(job["artifacts"]["reports"]["junit"]))
