@@ -14,7 +14,8 @@ from sarkmock_contracts.baselines.clients import read_clients
 from sarkmock_contracts.baselines.commands import write_reports
 from sarkmock_contracts.baselines.comparing import compare_baselines
 from sarkmock_contracts.baselines.difference_causes import difference_causes
-from sarkmock_contracts.baselines.facts import Fact
+from sarkmock_contracts.baselines.facts import Fact, Facts
+from sarkmock_contracts.baselines.files import Baseline
 from sarkmock_contracts.baselines.mocking import profile_baseline
 from sarkmock_contracts.baselines.probes import DEPTHS
 from sarkmock_contracts.baselines.recording import BoxRecorder
@@ -23,6 +24,7 @@ from sarkmock_contracts.baselines.severity import Difference
 from sarkmock_contracts.client.target import Target
 from sarkmock_contracts.errors import CannotRun
 from sarkmock_contracts.run import embedded
+from sarkmock_contracts.safety.routing import HAZARDS
 
 from sarkmock import SarkMock
 from tests.serving import mistake, sarkmock, serving
@@ -287,6 +289,17 @@ def test_a_baseline_and_the_box_it_is_of(tmp_path):
         short = sarkmock("compare", str(file), box.url, "--max-time", "0.01s", *options)
         assert "not asked" in short.stdout
         assert "0 breaking, 0 risky" in short.stdout
+
+
+def test_what_an_upgrade_breaks_for_every_client_is_told():
+    """OPTIONS tells nothing of commands that are called by GET, nor of tokens."""
+    recorded = {name: profile_baseline(name, Baseline("", "quick", HAZARDS, "syscommands", Facts()))
+                for name in ("shipped", "L10", "L11")}
+    verbs = ("start", "stop")
+    moved = [("operation moved", f"GET /syscommands/pbx{verb}", f"GET /syscommands/{verb}") for verb in verbs]
+    for before, after, breaking in (("shipped", "L10", moved), ("L10", "L11", [("token needed", "*", None)])):
+        found = compare_baselines(recorded[before], recorded[after]).of("breaking")
+        assert [(one.kind, one.op, one.after) for one in found] == breaking
 
 
 def test_profiles_are_compared_without_a_target():

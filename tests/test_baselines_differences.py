@@ -131,6 +131,13 @@ def test_limits_and_servers():
     assert next(one.kind for one in compare_baselines(baseline(after), baseline(before)).differences) == "limit raised"
 
 
+@pytest.mark.parametrize(("before", "after", "told"), [
+    (False, True, ["token needed"]), (True, False, ["token no longer needed"]), (True, True, []), (False, False, [])])
+def test_whether_a_token_is_needed(before, after, told):
+    sides = (baseline([Fact("*", "token", "", needed)]) for needed in (before, after))
+    assert [one.kind for one in compare_baselines(*sides).differences] == told
+
+
 @pytest.mark.parametrize(("now", "told"), [(900, ["slower"]), (150, []), (100, [])])
 def test_slower_by_a_factor(now, told):
     times = ({"GET /tenants": 100}, {"GET /tenants": now})

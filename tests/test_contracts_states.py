@@ -12,7 +12,7 @@ from sarkmock_contracts.run import Run
 from sarkmock_contracts.spec.operation_data import patterns
 
 from sarkmock import State, load_seed, profiles
-from sarkmock.suite_api import Operation, load
+from sarkmock.suite_api import Operation, PbxFile, load, pbx_files
 from tests.contract_runs import NOW, TOKEN, checked, run, suite_of
 
 FAST = ("reads", "rules", "unknown-rows", "links", "smoke", "scenarios")
@@ -73,3 +73,13 @@ def test_no_finding_comes_from_a_box_with_the_least_in_it(profile: str) -> None:
 def test_no_check_finds_anything_in_what_a_box_holds(profile: str, number: int) -> None:
     suite = run(suite_of(profile, profile, box(profile, number)))
     assert [str(finding) for finding in suite.findings] == []
+
+
+@pytest.mark.parametrize("judge", ["documented", "L10"])
+def test_a_box_without_vendors_of_phones_is_what_it_is(judge: str) -> None:
+    """Later versions look them up in a file that may be missing; then no phone can be provisioned."""
+    state = State(load_seed("factory", load("L10")), now=NOW, token=TOKEN)
+    state.files[pbx_files.MAC_VENDORS] = PbxFile(b"", NOW)
+    suite = checked(suite_of(judge, "L10", state, only="Extensions"), "rules")
+    new = [str(judged.finding) for judged in suite.outcome().of("new")]
+    assert [finding for finding in new if "provisioned" in finding] == []

@@ -308,3 +308,18 @@ def test_rows_are_in_the_order_of_their_creation_also_if_two_have_one_key(keys: 
     rows = [{"pkey": key, "conf": f"row {place}", "cluster": "default"} for place, key in enumerate(keys)]
     copy, _ = imported(engine_of(Seed({"queue": rows}), "shipped"))
     assert [row["pkey"] for row in copy.tables["queue"]] == keys
+
+
+def test_accounts_are_imported_without_their_passwords() -> None:
+    with SarkMock(profile="L11", tls=False) as box:
+        mary = {"name": "Mary", "email": "mary@example.com", "password": "h1dden", "endpoint": 1001}
+        box.session().post(f"{box.url}/auth/register", json=mary, headers=box.headers).raise_for_status()
+        access = Access(headers=tuple(": ".join(pair) for pair in box.headers.items()))
+        seed, reader = import_state(box.url, access, "1000/s", Wanted(secrets=True), lambda *_: None)
+        expected = box.session().get(f"{box.url}/auth/users", headers=box.headers).json()
+    assert any("passwords are not shown" in note for note in reader.notes)
+    with SarkMock(profile="L11", seed=Seed.of(yaml.safe_load(seed.text()), seed.database), tls=False) as copy:
+        assert copy.session().get(f"{copy.url}/auth/users", headers=copy.headers).json() == expected
+        for password, status in (("secret", 200), ("h1dden", 401)):
+            body = {"email": "mary@example.com", "password": password}
+            assert copy.session().post(f"{copy.url}/auth/login", json=body).status_code == status

@@ -86,6 +86,9 @@ def compare_box(one: Side, other: Side) -> Iterator[Difference]:
         if before != after:
             lowered = after is not None and (before is None or after < before)
             yield Difference("limit lowered" if lowered else "limit raised", BOX, of, before, after)
+    for _, before, after in paired(one, other, BOX, "token"):
+        if before != after:
+            yield Difference("token needed" if after else "token no longer needed", BOX)
     for (of, _), before, after in paired(one, other, BOX, "header"):
         if before != after:
             yield Difference("server changed", BOX, of, before, after)

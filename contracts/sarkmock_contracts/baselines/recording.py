@@ -20,11 +20,20 @@ from .observer import ABSENT_ROW, REQUESTED, THERE, Observer, get
 from .probes import Depth
 from .rules import ask_rules
 from .sequences import ask_sequence, links, makes_rows
-from .survey import ask_unknown, is_plain_read, plain_read, read_standing, survey_path, surveyed_paths
+from .survey import (
+    ask_unknown,
+    ask_without_token,
+    is_plain_read,
+    plain_read,
+    read_standing,
+    survey_path,
+    surveyed_paths,
+)
 
 RECORDING_PARTS = {"survey": "what the paths can do", "read": "what is there", "unknown key": "keys of nothing",
          "rules": "every rule", "sequence": "rows: made, shown, changed, removed", "answer": "everything else"}
-FACT_KINDS = ("limit", "reach", "part", "status", "type", "header", "field", "error", "sequence", "stores", "rule")
+FACT_KINDS = ("limit", "token", "reach", "part", "status", "type", "header", "field", "error", "sequence", "stores",
+              "rule")
 
 
 @dataclass(frozen=True)
@@ -61,6 +70,7 @@ class BoxRecorder:
     def first_look(self) -> list[RecordingCase]:
         """The cases that send only reads without parameters and OPTIONS."""
         cases = [RecordingCase("survey", path, partial(_survey, path)) for path in surveyed_paths(self.names)]
+        cases.append(RecordingCase("survey", BOX, ask_without_token))
         return cases + [RecordingCase("read", known.name, partial(plain_read, known=known))
                         for known in self._known() if is_plain_read(known)]
 
@@ -180,10 +190,22 @@ ANSWER_PART = "answer"
 START = "syscommands.pbxstart"
 
 
+def ask_elsewhere(observer: Observer, known: Known) -> Iterator[Fact]:
+    """Whether a command is there that is expected at another path: OPTIONS tells nothing of GET."""
+    if known.method != "GET" or "{" in known.path or not known.ids & observer.contract.by_id.keys():
+        return
+    try:
+        exchange = observer.send(get(known.path))
+    except Withheld:
+        return
+    yield Fact(known.name, "reach", "", ABSENT_ROW if observer.is_missing(exchange) else THERE)
+
+
 def ask_once(observer: Observer, known: Known) -> Iterator[Fact]:
     """One request with what the operation needs."""
     operation = observer.operation(known)
     if operation is None:
+        yield from ask_elsewhere(observer, known)
         return
     if operation.table and operation.key and operation.method != "GET" and not observer.fixtures.fixture(operation):
         yield Fact(known.name, "part", ANSWER_PART, "no row of the run's own to try it on")

@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterator
 
 from ..checks.smoke import standing
+from ..client.admission import UNADMITTED
 from ..client.http import Exchange, Request, Response, fill_path
 from ..client.target import Client
 from ..errors import Withheld
+from ..safety.preflight import PROBE, tokenless_read
 from .catalogue import Known, catalogue
-from .facts import Fact
+from .facts import BOX, Fact
 from .observer import ABSENT_ROW, REQUESTED, THERE, Observer, box_facts, get
 
 UNKNOWN_KEY = "nosuchkey"
@@ -39,6 +41,11 @@ def survey_path(client: Client, path: str, prefix: str) -> Iterator[Fact]:
     for known in members:
         if known.method != "GET":
             yield Fact(known.name, "reach", "", THERE if known.method in methods else ABSENT_ROW)
+
+
+def ask_without_token(client: Client) -> Iterator[Fact]:
+    """Whether clients need a token."""
+    yield Fact(BOX, "token", "", client.send(tokenless_read(PROBE)).response.status in UNADMITTED)
 
 
 def plain_read(observer: Observer, known: Known) -> Iterator[Fact]:

@@ -63,8 +63,9 @@ class Model:
         return self._mock.send(request)
 
     def answer_without(self, tables: Iterable[str], request: Request) -> Response:
-        """What it answers if these tables have no rows."""
+        """What it answers if these tables have no rows, and the list of vendors has none either."""
         for table in tables:
+            self.state.files[pbx_files.MAC_VENDORS] = PbxFile(b"", 0.0)
             if self.state.tables.has(table):
                 self.state.tables.remove(table, {})
         return self.answer(request)

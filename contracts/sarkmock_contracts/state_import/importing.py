@@ -141,6 +141,7 @@ def read_state(reader: StateReader, wanted: Wanted) -> Seed:
     if not wanted.secrets:
         tables = {table: [disguised(f"{table} {row.get('pkey')}", row) for row in rows]
                   for table, rows in tables.items()}
+    tables |= state_reader.read_users(reader)
     return checked_seed(reader, Seed({**reader.factory.tables, **tables}, files, astdb, running,
                                 database=reader.factory.database))
 

@@ -24,6 +24,7 @@ Files = dict[str, bytes]
 BY_CREATION = {"Queues": "queue", "IVRs": "ivrmenu", "Trunks": "lineio"}
 FIREWALLS = {"firewalls.ipv4.list": pbx_files.RULES_IPV4, "firewalls.ipv6.list": pbx_files.RULES_IPV6}
 ARCHIVES = {"backups": ("backup", pbx_files.BACKUPS), "snapshots": ("snapshot", pbx_files.SNAPSHOTS)}
+USERS, FACTORY_PASSWORD = "users", "secret"
 MOST_ZEROS = 1 << 20  # in place of a file that cannot be read
 MOST_MESSAGES = 1000  # of a folder
 MAILBOX_FOLDERS = {"NewMessageCount": "INBOX", "OldMessageCount": "Old"}
@@ -114,6 +115,26 @@ def unique_rows(key_columns: Sequence[str], rows: list[StoredRow]) -> Iterator[S
         if not key or key not in seen:
             yield row
         seen.add(key)
+
+
+def read_users(reader: StateReader) -> dict[str, list[StoredRow]]:
+    """The accounts of a version that has some. Their passwords are in no answer: all get the factory's."""
+    if not reader.fresh.tables.has(USERS):
+        return {}
+    answer = reader.get("auth.users.list")
+    if answer is None:
+        return {}
+    columns = reader.fresh.tables.columns(USERS)
+    password = next(iter(reader.factory.tables[USERS]))["password"]
+    reader.note(f"Accounts: passwords are not shown; in the mock, {FACTORY_PASSWORD!r} is that of every user")
+    return {USERS: [{**{name: stored_time(name, value) for name, value in user.items() if name in columns},
+                     "password": password} for user in answer.rows]}
+
+
+def stored_time(column: str, value: Any) -> Any:
+    """A time as the table holds it, of the one that answers show; other values as they are."""
+    is_time = column.endswith("_at") and isinstance(value, str)
+    return value[:19].replace("T", " ") if is_time else value
 
 
 # files
