@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sarkmock.http.engine import Engine
+from sarkmock import SarkMock, State
+from sarkmock.http.engine import Engine, Request
 from sarkmock.http.flask_app import create_app
+from sarkmock.http.replies import to_json
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +40,18 @@ def test_a_list_is_json_as_laravel_writes_it(client):
 def test_head_answers_where_get_does_without_a_body(client):
     answer = client.head("/api/tenants")
     assert (answer.status_code, answer.data) == (200, b"")
+
+
+@pytest.mark.parametrize(("profile", "path", "accept"), [
+    (profile, path, accept) for profile in ("documented", "shipped", "L10", "L11")
+    for path in ("nosuch", "tenants/x", "tenants", "users")
+    for accept in ("text/html", "application/json", "a;q=" + "9" * 350)])
+def test_a_post_that_means_head_is_answered_without_a_body(profile, path, accept):
+    client = create_app(Engine(profile=profile)).test_client()
+    headers = {"X-HTTP-Method-Override": "HEAD", "Accept": accept}
+    answer = client.post(f"/api/{path}", headers=headers)
+    assert answer.status_code in (200, 302, 404, 405, 500)
+    assert answer.data == b""
 
 
 @pytest.mark.parametrize(("path", "allow"), [
@@ -171,3 +185,34 @@ def test_no_bytes_give_a_500(engine, application, method, path, body, kind):
     engine.state.reset()
     answer = application.test_client().open(f"/api/{path}", method=method, data=body, content_type=kind)
     assert answer.status_code < 500 or answer.status_code == 503
+
+
+@pytest.mark.parametrize("description", ["plain", "a/b", "caf\u00e9", "1.5"])
+def test_a_long_list_is_as_any_other(description):
+    """It is made of a copy of the tables, in pieces; a change is in the next one."""
+    rows = [{"pkey": str(200_000 + number), "desc": f"{description} {number}", "device": "General SIP"}
+            for number in range(9_000)]
+    mock = SarkMock(seed={"tables": {"ipphone": rows}}, tls=False)
+    assert mock.engine.takes_long("/api/extensions", 0)
+    lists = [mock.engine.handle(Request("GET", "/extensions", encoded=encoded)).body for encoded in (True, True, False)]
+    assert lists[0] is lists[1]
+    assert lists[0] == to_json(lists[2])
+    mock.engine.state.tables.update("ipphone", "pkey", "200000", {"desc": "changed"})
+    assert b'"changed"' in mock.engine.handle(Request("GET", "/extensions", encoded=True)).body
+    mock.engine.state.reset()
+    assert mock.engine.handle(Request("GET", "/extensions", encoded=True)).body == lists[0]
+
+
+def test_a_reset_after_any_change_is_exact():
+    state = State()
+    state.reset()
+    before = state.tables.dump()
+    for change in (lambda: state.tables.delete("cluster", "pkey", "default"), state.tables.dump,
+                   lambda: state.tables.insert("cluster", {"pkey": "x", "description": "\udcff"}),
+                   lambda: state.tables.load(before), lambda: state.tables.restore(before), state.copy,
+                   lambda: state.tables.defaults("cluster")):
+        change()
+        state.tables.insert("cluster", {"pkey": "y"})
+        state.reset()
+        assert not state.tables.has_bytes
+        assert [row["pkey"] for row in state.tables.rows("cluster")] == ["default"]

@@ -21,7 +21,7 @@ SOURCES = sorted([PLUGIN, *(ROOT / "sarkmock").rglob("*.py"), *(ROOT / "contract
 LADDER = [
     {"atomic", "redaction", "server.limits", "server.tls", "spec.pointers", "suggest", "ui"},
     {"spec.data_files", "spec.overlay", "spec.yaml12", "http.replies", "pbx.sql"},
-    {"http.cors", "http.web_server"},
+    {"http.cors", "http.web_server", "pbx.foreign_database"},
     {"laravel.email_address", "pbx.asterisk", "pbx.database", "pbx.pbx_files", "server.http11",
      "spec.profiles"},
     {"spec.loading", "spec.source_map", "laravel.php", "pbx.accounts", "pbx.seed", "pbx.shorewall", "pbx.state_file",
@@ -67,7 +67,7 @@ KEEPERS = {
     "flask": {"http.flask_app", "server.mock", "control", "ui"},
     "jsonpath": {"spec.overlay"},
     "rich": {"cli"},
-    "sqlite3": {"pbx.database", "pbx.actions"},
+    "sqlite3": {"pbx.database", "pbx.foreign_database", "pbx.actions"},
     "trustme": {"server.certificates"},
     "yaml": {"laravel.php", "laravel.validation", "spec.yaml12"},
 }

@@ -12,6 +12,7 @@ import random
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,21 +44,38 @@ KEPT = 100  # entries of the journal: to list more takes most of the time
 LONGEST = 2.0  # CPU seconds of one request
 METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "post", "X\u00e9", "TRACE"]
 TYPES = ["application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/yaml",
-         "multipart/form-data;" + "boundary" * 50, "text/plain", "", "application/vnd.api+json", "\xff"]
+         "multipart/form-data;" + "boundary" * 50, "text/plain", "", "application/vnd.api+json", "\xff",
+         "multipart/form-data; boundary=x; boundary=y", "application/json; charset=utf-7",
+         "application/json, text/yaml", "application/x-www-form-urlencoded, application/json"]
 BITS = [
     "9" * 5000, "-" + "9" * 30, "\xff", "\x00", "\r\n", "\u202e", "\ud83d", "%ff", "%", "&", "=", "[", "]", "[]", "{",
     "a[9]", "a[" + "9" * 5000 + "]", "--x", "--x--", "boundary", "$1", "\\0", "${0}", "1e999", "NaN", "!!timestamp x",
     "!!binary x", "&a [*a]", "<<: *a", "*a", "? ", "- ", ": ", "\t", "a@b", "@", "(", "::1", "|", ",", "secret=", "#",
     "username=", "passwd", '{"a":' * 40, "[" * 1500, "_method=PUT", "cluster=default|max:1", "\u4e2d" * 70, "pkey",
-    '"', "\\"]
+    '"', "\\", "a[b]" + "[c]" * 70 + "=1", "a[]=1&" * 200, "a[][]=1&a=2&a[b]=3&", "&_method=DELETE&", "_method[]=PUT&",
+    "_method=%00", "x.y z[=1&", "!!python/object:x ", "%TAG ! x\n---\n", "? [a, b]\n: c\n", "|2-\n   x\n",
+    "--- \n...\n"]
 CONTROL_NAMES = ["tables", "files", "astdb", "operation", "status", "now", "seconds", "file", "pkey"]
 HEADERS = {"HTTP_ORIGIN": ["http://[", "null", "http://localhost", "\xff", "x" * 3000, "http://a:b@[::1"],
            "HTTP_HOST": ["localhost", "[", "a:b:c", "127.0.0.1:99999", "[::1", "\xff"],
            "HTTP_ACCEPT": ["application/json", "*/*", "text/html", "a;q=" + "9" * 400, ",;,=", "\xff"],
-           "HTTP_X_HTTP_METHOD_OVERRIDE": ["PUT", "\xff", "x" * 999, "delete"],
+           "HTTP_X_HTTP_METHOD_OVERRIDE": ["PUT", "\xff", "x" * 999, "delete",
+                                          "HEAD", "OPTIONS", "PUT,GET", "", "0", "CONNECT"],
            "HTTP_AUTHORIZATION": ["Bearer \xff", "Bearer " + "9" * 5000 + "|x", "Basic x", "Bearer 1|2"],
            "HTTP_RANGE": ["bytes=0-", "bytes=" + "9" * 5000 + "-", "bytes=-1,0-0,", "x"],
            "HTTP_X_REQUESTED_WITH": ["XMLHttpRequest"], "HTTP_SEC_FETCH_SITE": ["cross-site", "\xff"]}
+
+
+# Lines of a head, and what may stand in the place of Content-Length: two servers could read them differently.
+LINES = ["Content-Length: 3", "Content-Length: 3, 3", "Content-Length: +3", "Content-Length: 0x3", "Content-Length : 3",
+         "Transfer-Encoding: chunked", "Transfer-Encoding: identity", "Transfer-Encoding: gzip, chunked",
+         "Host: localhost",
+         "Transfer-Encoding:\x0bchunked", "transfer-encoding: Chunked", "Transfer_Encoding: chunked", " folded: x",
+         "Host: other", "Cookie: a=b", "Cookie: c", "Expect: 100-continue", "Expect: x", "Connection: close, Host",
+         "Upgrade: h2c", "X-HTTP-Method-Override: PUT", "X-HTTP-Method-Override: DELETE", "Content-Type: text/plain"]
+TRAILERS = ["", "", "X: y\r\n", "Content-Length: 3\r\n", "X: y\r\n" * 2000, "broken\r\n", "Host: x\r\n"]
+EXTENSIONS = ["", "", ";x=y", ";" + "x" * 5000, " ", "\n", "g"]
+SECOND = b"GET /_mock/health HTTP/1.1\r\nHost: localhost\r\n\r\n"  # in the same packet
 
 
 class Attacker:
@@ -95,6 +113,8 @@ class Attacker:
                            for name, value in fields.items()).encode("utf-8", "replace") + b"--x--"
         if "urlencoded" in content_type:
             return "&".join(f"{name}={value}" for name, value in fields.items()).encode("utf-8", "replace")
+        if "yaml" in content_type and kind < 0.6:
+            return "".join(f"{name}: {self.text(2)}\n" for name in fields).encode("utf-8", "replace")
         text = json.dumps(fields, ensure_ascii=self.dice.random() < 0.5).encode("utf-8", "replace")
         if kind < 0.4:
             place = self.dice.randint(0, len(text))
@@ -234,7 +254,8 @@ def test_requests_over_the_wire(part):
     with serving("--http", "--profile", profile, "--journal", str(KEPT)) as server:
         for number in range(OVER_THE_WIRE // WIRE_PARTS):
             sent = raw(attacker, number)
-            with socket.create_connection(server.address, timeout=10) as connection:
+            # what is not read any further may be cut off
+            with socket.create_connection(server.address, timeout=10) as connection, suppress(ConnectionError):
                 connection.sendall(sent)
                 connection.shutdown(socket.SHUT_WR)
                 while connection.recv(1 << 16):
@@ -250,10 +271,23 @@ def raw(attacker: Attacker, number: int) -> bytes:
     fields = {name[5:].replace("_", "-"): value for name, value in environ.items() if name.startswith("HTTP_")}
     head = b"%s %s HTTP/1.1\r\n" % (environ["REQUEST_METHOD"].encode("utf-8"), target) + b"".join(
         f"{name}: {value}\r\n".encode("utf-8", "replace") for name, value in fields.items())
-    body = environ["body"]
-    whole = head + b"Connection: close\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s" % (
-        environ["CONTENT_TYPE"].encode("latin-1"), len(body), body)
+    body = framed(attacker.dice, environ["body"])
+    whole = head + b"Connection: close\r\nContent-Type: %s\r\n%b" % (environ["CONTENT_TYPE"].encode("latin-1"), body)
     if number % 4:
         return whole
     place = attacker.dice.randint(0, len(whole))
     return whole[:place] + attacker.bit().encode("utf-8", "replace") + whole[place + attacker.dice.randint(0, 9):]
+
+
+def framed(dice: random.Random, body: bytes) -> bytes:
+    """The end of a head and a body: with its length, in chunks, or with lines that contradict each other."""
+    lines = "".join(f"{dice.choice(LINES)}\r\n" for _ in range(dice.choice([0, 0, 0, 1, 2]))).encode()
+    second = SECOND if dice.random() < 0.1 else b""
+    if dice.random() < 0.7:
+        return b"%bContent-Length: %d\r\n\r\n%b%b" % (lines, len(body), body, second)
+    chunks, size = [], dice.choice([1, 7, 4096])
+    for place in range(0, min(len(body), 100 * size), size):
+        piece = body[place:place + size]
+        chunks.append(b"%x%b\r\n%b\r\n" % (len(piece), dice.choice(EXTENSIONS).encode(), piece))
+    trailers = dice.choice(TRAILERS).encode()
+    return b"%bTransfer-Encoding: chunked\r\n\r\n%b0\r\n%b\r\n%b" % (lines, b"".join(chunks), trailers, second)

@@ -28,6 +28,12 @@ def test_to_text(value, text):
     assert to_text(value) == text
 
 
+@pytest.mark.parametrize("digits", [18, 19, 20, 100, 308, 309, 310, 399, 400, 5000])
+def test_numbers_of_any_length(digits):
+    assert to_number("9" * digits) == (int("9" * digits) if digits < 19 else float("9" * digits))
+    assert to_number("0" * digits + "7") == 7
+
+
 @pytest.mark.parametrize("value", [[], {}, ["a"], {"a": 1}])
 def test_an_array_is_no_text(value):
     with pytest.raises(PhpError, match="Array to string conversion"):

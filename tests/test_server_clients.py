@@ -419,8 +419,11 @@ def test_readers_that_do_not_read_take_bounded_memory(serve):
         assert [answers(everything(connection))[0][0] for connection in deaf] == [200, 200, 503]
     assert statuses(ask(server, large)) == [200]
 
-def test_what_is_slow_in_the_background_holds_up_nobody(serve):
-    server = serve(background="/slow", probe="/slow/probe")
+
+@pytest.mark.parametrize("options", [
+    {"background": "/slow"}, {"takes_long": lambda path, size: path == "/slow/probe" and size == 0}])
+def test_what_is_slow_in_the_background_holds_up_nobody(serve, options):
+    server = serve(**options, probe="/slow/probe")
     with connect(server) as slow:
         slow.sendall(b"GET /slow/probe HTTP/1.1\r\nConnection: close\r\n\r\n")
         began = time.monotonic()

@@ -124,7 +124,7 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
                                 control=control, web_server=web_server != "none"))
         app = Kept(app, engine.state, storage, engine.lock) if storage else app
         server = Server(app, host, port, tls=pair, log=RequestLog(kept) if verbose else None, limits=Limits(**numbers),
-                        background=CONTROL_PREFIX, probe=HEALTH)
+                        background=CONTROL_PREFIX, probe=HEALTH, takes_long=engine.takes_long)
         stack.callback(server.stop)
         click.echo(greeting(server.url, pair, engine, page_line(server.url, control, bool(control_token)), api_token))
         if watch:

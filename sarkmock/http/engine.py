@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from sarkmock.http.authentication import ANYBODY, GUARDS, Caller, caller
 from sarkmock.http.context import Context
-from sarkmock.http.replies import Framework, Invalid, NoRoute, PhpError, Refusal, Reply, RowNotFound, debug_body
+from sarkmock.http.replies import Framework, Invalid, Later, NoRoute, PhpError, Refusal, Reply, RowNotFound, debug_body
 from sarkmock.http.web_server import BeforePhp, apache
 from sarkmock.laravel import php
 from sarkmock.laravel.validation import MALFORMED, display, is_readable
@@ -33,6 +33,9 @@ API_TOKEN = re.compile(r"[1-9][0-9]{0,8}\|[A-Za-z0-9]{8,}")
 METHOD_WORD = re.compile("[A-Z]+")
 WEB_SERVERS: Mapping[str, BeforePhp] = {"apache": apache}
 HTML = "text/html; charset=UTF-8"
+LARGE_BODY = 2**18  # bytes
+LIST_SLASHES = 2  # in the path of a list: /api/tenants
+GivenInput = tuple[dict[str, Any], dict[str, Any]]
 TRIES = 3  # of changing the state while requests are answered
 Result = TypeVar("Result")
 
@@ -130,18 +133,33 @@ class Engine:
 
     def handle(self, request: Request) -> Reply:
         """The reply to a request. Never raises for anything a client can send."""
-        with self.lock:
-            return answer(self.program, self.state, request)
+        return self.handle_by(self.program, request)
 
     def handle_by(self, program: Program, request: Request) -> Reply:
         """As `handle`, by another program than its own."""
+        given = read_ahead(program, request)
         with self.lock:
-            return answer(program, self.state, request)
+            reply = answer(program, self.state, request, given)
+        return self._made(reply)
 
     def handle_under(self, request: Request, circumstances: Callable[[State], AbstractContextManager[None]]) -> Reply:
         """As `handle`, while something about the state is not as it was."""
         with self.lock, circumstances(self.state):
-            return answer(self.program, self.state, request)
+            reply = answer(self.program, self.state, request)
+        return self._made(reply)
+
+    def _made(self, reply: Reply) -> Reply:
+        """The reply with its body, which may have been postponed until others can be answered."""
+        if not isinstance(reply.body, Later):
+            return reply
+        body = reply.body.make()
+        with self.lock:
+            reply.body.keep(body)
+        return replace(reply, body=body)
+
+    def takes_long(self, path: str, size: int) -> bool:
+        """Whether a request with a body of that size may take so long that others should not wait for it."""
+        return size > LARGE_BODY or (path.count("/") == LIST_SLASHES and self.state.tables.is_large)
 
     def copy(self) -> State:
         """A copy of the state, to be read while requests are answered."""
@@ -210,9 +228,24 @@ def api_token_of(program: Program, token: str | None) -> str | None:
     return token or f"1|{accounts.new_secret(random.SystemRandom())}"
 
 
-def answer(program: Program, state: State, request: Request) -> Reply:
+def read_ahead(program: Program, request: Request) -> GivenInput | None:
+    """What a request with a large body holds, read before it is its turn."""
+    if len(request.body) <= LARGE_BODY:
+        return None
     try:
-        return carry_out(program, state, request)
+        return php_input_of(program, request)
+    except PhpError:
+        return None  # it is read again to be answered
+
+
+def php_input_of(program: Program, request: Request) -> GivenInput:
+    content_type = request.headers.get("Content-Type", "")
+    return php.read_input(request.method, content_type, request.query, request.body, program.framework.trim)
+
+
+def answer(program: Program, state: State, request: Request, given: GivenInput | None = None) -> Reply:
+    try:
+        return carry_out(program, state, request, given)
     except Refusal as refusal:
         return refusal.reply(program.framework, laravel_path(request))
     except PhpError as error:
@@ -224,12 +257,10 @@ def laravel_path(request: Request) -> str:
     return (request.raw_path or quote(f"api/{request.path.removeprefix('/')}", errors="surrogateescape")).strip("/")
 
 
-def carry_out(program: Program, state: State, request: Request) -> Reply:
+def carry_out(program: Program, state: State, request: Request, given: GivenInput | None = None) -> Reply:
     sender = caller(request.headers.get("Authorization", ""), state) if program.guarded else ANYBODY
     router = program.router_for(sender)
-    content_type = request.headers.get("Content-Type", "")
-    everything, post = php.read_input(request.method, content_type, request.query, request.body,
-                                      program.framework.trim)
+    everything, post = php_input_of(program, request) if given is None else given
     method = method_of_request(program, request, everything, post)
     if request.method == "POST" and not METHOD_WORD.fullmatch(method):
         # Laravel's words for Symfony's SuspiciousOperationException

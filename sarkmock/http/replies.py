@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
@@ -15,6 +15,14 @@ NOT_FOUND_EXCEPTION = "Symfony\\Component\\HttpKernel\\Exception\\NotFoundHttpEx
 DELAY = "sarkmock.delay"
 RANGE_END = re.compile(r"\s*[+-]?[0-9]{1,18}")
 METHOD_NOT_ALLOWED = "Symfony\\Component\\HttpKernel\\Exception\\MethodNotAllowedHttpException"
+
+
+@dataclass(slots=True, frozen=True)
+class Later:
+    """A body that takes long to make: ``make`` needs no lock, ``keep`` gets what it made."""
+
+    make: Callable[[], bytes]
+    keep: Callable[[bytes], None]
 
 
 @dataclass(slots=True, frozen=True)

@@ -194,12 +194,14 @@ def quality(parameters: Iterable[str]) -> float:
 
 
 def for_browser(reply: Reply, environ: Environ) -> Reply:
-    """What a client gets that does not want JSON."""
+    """What a client gets that does not want JSON; a POST that means HEAD gets no body of it."""
+    bare = reply.body == b""
     if reply.browser:
         other = reply.browser
         reply = replace(reply, body=other.body, status=other.status, headers=other.headers,
                         content_type=other.content_type, framework=other.framework)
-    return error_page(reply) if reply.framework else redirection(reply, environ)
+    page = error_page(reply) if reply.framework else redirection(reply, environ)
+    return replace(page, body=b"") if bare else page
 
 
 def redirection(reply: Reply, environ: Environ) -> Reply:
@@ -218,7 +220,7 @@ def is_host(text: str) -> bool:
 
 def error_page(reply: Reply) -> Reply:
     """One of Laravel's own errors as a page."""
-    message = escape(str(reply.body["message"]))
+    message = escape(str(reply.body["message"]) if reply.body else "")
     text = f"<!DOCTYPE html>\n<html><head><title>{message}</title></head><body><h1>{message}</h1></body></html>\n"
     return replace(reply, body=text.encode("utf-8", "replace"), content_type="text/html; charset=UTF-8")
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 import sqlite3
 import weakref
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from importlib.resources import files
-from math import isfinite
 from operator import itemgetter
 from typing import Any
 
+from sarkmock.pbx.foreign_database import MOST_ROWS, open_image, read_common
 from sarkmock.pbx.sql import (
     among,
     any_real,
@@ -35,16 +35,13 @@ IntegrityError = sqlite3.IntegrityError
 
 DATABASES = {"sark-6.0": ("tables.sql",), "sark-6.5": ("tables.sql", "tables-6.5.sql")}  # each adds to the one before
 OLDEST = "sark-6.0"
-SQLITE_MAGIC = b"SQLite format 3\0"
-ROLLBACK_JOURNAL = b"\1\1"  # bytes 18 and 19 of the header: a file in WAL mode cannot be opened in memory
-MOST_STEPS = 5_000  # times 10,000 steps of SQLite's virtual machine, about a second
-MOST_ROWS = 100_000  # of all tables
+MANY_PAGES = 250  # of 4 KB
+ROWS_AT_ONCE = 500  # rows
 MAX_INTEGER = 2**63 - 1
 MOST_IN_OBJECT = 60  # columns: a function of SQLite takes 127 arguments
 TEXTS = re.compile("CHAR|CLOB|TEXT", re.IGNORECASE)  # types of columns that hold no numbers (SQLite's affinity)
 ODD = re.compile(r"\x7f|\\u")
 TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY rowid"
-PLAIN_TYPES = frozenset((str, int, type(None)))
 # Tables whose keys the product copies to another one, which takes no null.
 CROSS_REFERENCED = frozenset({"agent", "appl", "carrier", "cluster", "cos", "device", "ipphone", "ivrmenu", "lineio",
                               "queue", "route", "speed"})
@@ -62,6 +59,7 @@ class Database:
         self._db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         self.close = weakref.finalize(self, self._db.close)  # Python 3.13 warns of unclosed connections
         self._restored = self._made_at = 0
+        self._origin: bytes | None = None  # the image that rolling back leads to
         self._made: dict[Hashable, bytes] = {}
         self.has_bytes = False  # whether there is text that is not UTF-8; it is kept as a BLOB
         self.restore(image) if image else self._db.executescript(layout(name))
@@ -92,12 +90,13 @@ class Database:
 
     def defaults(self, table: str) -> Row:
         """What the columns of a row are that nothing was said of; null where the layout names no default."""
-        self._db.execute("BEGIN")
+        self._db.execute("SAVEPOINT trial")
         self._db.execute(f"INSERT INTO {quote_name(table)} DEFAULT VALUES")
         try:
             row = self._db.execute(f"SELECT * FROM {quote_name(table)} WHERE rowid = last_insert_rowid()").fetchone()
         finally:
-            self._db.execute("ROLLBACK")
+            self._db.execute("ROLLBACK TO trial")
+            self._db.execute("RELEASE trial")
         return dict(zip(self._columns[table], row, strict=True))
 
     def key(self, table: str) -> tuple[str, ...]:
@@ -119,17 +118,26 @@ class Database:
         found = self._db.execute(sql, values)
         return [dict(zip(names, row, strict=True)) for row in (map(self._read, found) if self.has_bytes else found)]
 
-    def as_json(self, table: str, where: Mapping[str, Any], order: Sequence[str], only: tuple[str, ...]) -> str | None:
-        """The same rows as JSON by SQLite, which takes a third of the time. None where it may write them in another way
-        than Python: fractions, control characters, and text beyond ASCII."""
+    def as_json(self, table: str, where: Mapping[str, Any], order: Sequence[str],
+                only: tuple[str, ...]) -> bytes | None:
+        """The same rows as JSON by SQLite, which takes a third of the time, in pieces that let other threads run. None
+        where it may write them in another way than Python: fractions, control characters, and text beyond ASCII."""
         names = among(self._columns[table], only)
         if self.has_bytes or len(names) > MOST_IN_OBJECT:
             return None
         what = f"{json_object(names)}, {any_real(among(names, self._numeric[table]))}"
         sql, values = select(table, where, what, tuple(order))
-        rows = self._db.execute(sql, values).fetchall()
-        text = f"[{','.join([row for row, _ in rows])}]"
-        return text if not any(real for _, real in rows) and text.isascii() and not ODD.search(text) else None
+        cursor, pieces = self._db.execute(sql, values), []
+        while rows := cursor.fetchmany(ROWS_AT_ONCE):
+            text = ",".join([row for row, _ in rows])
+            if any(real for _, real in rows) or not text.isascii() or ODD.search(text):
+                return None
+            pieces.append(text.replace("/", "\\/").encode())
+        if not pieces:
+            return b"[]"
+        pieces[0] = b"[" + pieces[0]
+        pieces[-1] += b"]"
+        return b",".join(pieces)
 
     def values(self, table: str, column: str, where: Mapping[str, Any] | None = None) -> list[Any]:
         """One column alone. Of a key that is text, SQLite reads the index instead of the rows: it comes sorted."""
@@ -204,6 +212,7 @@ class Database:
 
     def dump(self) -> bytes:
         """The database as the bytes of an SQLite file."""
+        self._end_transaction("COMMIT")  # SQLite leaves out what is not committed
         return bytes(self._db.serialize())
 
     def load(self, image: bytes) -> None:
@@ -220,13 +229,21 @@ class Database:
                 if names:
                     room -= self._db.executemany(insert_of(table, names), rows).rowcount
 
-    def remembered(self, name: Hashable, make: Callable[[], bytes]) -> bytes:
+    def remembered(self, name: Hashable) -> bytes | None:
         """What was made of the tables under that name, until they change."""
+        return self._made.get(name) if self._made_at == self.changes else None
+
+    def remember(self, name: Hashable, made: bytes, changes: int) -> None:
+        """Keep what was made of the tables when `changes` was that number."""
         if self._made_at != self.changes:
             self._made_at, self._made = self.changes, {}
-        if name not in self._made:
-            self._made[name] = make()
-        return self._made[name]
+        if changes == self.changes:
+            self._made[name] = made
+
+    @property
+    def is_large(self) -> bool:
+        """Whether to read all rows of a table may take long."""
+        return int(self._db.execute("PRAGMA page_count").fetchone()[0]) > MANY_PAGES
 
     @property
     def changes(self) -> int:
@@ -235,9 +252,26 @@ class Database:
 
     def restore(self, image: bytes) -> None:
         """Go back to an image that ``dump`` made."""
+        self._end_transaction("ROLLBACK")
         self._restored += 1
         self._db.deserialize(image)
         self.has_bytes = bool(self._db.execute("PRAGMA user_version").fetchone()[0])
+
+    def rewind(self, image: bytes) -> None:
+        """As `restore`, by undoing what was changed since the last time where that is possible: it takes less time."""
+        if self._origin is image and self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+            self._restored += 1
+            self.has_bytes = bool(self._db.execute("PRAGMA user_version").fetchone()[0])
+        else:
+            self.restore(image)
+        self._db.execute("BEGIN")
+        self._origin = image
+
+    def _end_transaction(self, how: str) -> None:
+        if self._db.in_transaction:
+            self._db.execute(how)
+        self._origin = None
 
 
 class DatabaseLocked(sqlite3.OperationalError):
@@ -278,62 +312,17 @@ def layout(name: str) -> str:
 @contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
     """All or nothing."""
-    db.execute("BEGIN")
+    db.execute("SAVEPOINT block")
     try:
         yield
     except BaseException:
-        db.execute("ROLLBACK")
+        db.execute("ROLLBACK TO block")
         raise
-    db.execute("COMMIT")
+    finally:
+        db.execute("RELEASE block")
 
 
 def check_key(table: str, row: Mapping[str, Any]) -> None:
     """What the triggers of the product's database do, which copy keys."""
     if table in CROSS_REFERENCED and row.get("pkey") is None:
         raise IntegrityError("NOT NULL constraint failed: master_xref.pkey")
-
-
-@contextmanager
-def open_image(image: bytes) -> Iterator[sqlite3.Connection]:
-    """A foreign SQLite file, opened so that it can neither run code nor take long."""
-    if not image.startswith(SQLITE_MAGIC):
-        raise sqlite3.DatabaseError("it is not a SQLite database")
-    with closing(sqlite3.connect(":memory:")) as db:
-        db.deserialize(image[:18] + ROLLBACK_JOURNAL + image[20:])
-        db.execute("PRAGMA trusted_schema = OFF")
-        budget = iter(range(MOST_STEPS))
-        db.set_progress_handler(lambda: next(budget, None) is None, 10_000)
-        yield db
-
-
-def read_common(db: sqlite3.Connection, table: str, columns: Sequence[str],
-                most: int) -> tuple[tuple[str, ...], Iterator[tuple[Any, ...]]]:
-    """The columns of a foreign table that ours has too, and their values by row; views do not count."""
-    kind = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND rootpage > 0 AND name = ? COLLATE NOCASE"
-    if not db.execute(kind, (table,)).fetchone()[0]:
-        return (), iter(())
-    theirs = {row[1].lower() for row in db.execute(f"PRAGMA table_info({quote_name(table)})")}
-    common = tuple(column for column in columns if column.lower() in theirs)
-    if not common:
-        return (), iter(())
-    rows = db.execute(f"SELECT {', '.join(map(quote_name, common))} FROM {quote_name(table)}")
-    return common, bounded_rows(rows, most)
-
-
-def bounded_rows(rows: Iterable[tuple[Any, ...]], most: int) -> Iterator[tuple[Any, ...]]:
-    for number, row in enumerate(rows):
-        if number == most:
-            raise sqlite3.DatabaseError(f"its tables have more than {MOST_ROWS} rows")
-        yield row if PLAIN_TYPES.issuperset(map(type, row)) else tuple(map(plain_value, row))
-
-
-def plain_value(value: Any) -> Any:
-    """A foreign value as answers can show it: a BLOB that is text is text; other bytes and infinity are rejected."""
-    if isinstance(value, bytes):
-        try:
-            return value.decode()
-        except UnicodeDecodeError:
-            raise sqlite3.DatabaseError("it holds binary data") from None
-    if isinstance(value, float) and not isfinite(value):
-        raise sqlite3.DatabaseError("it holds a number beyond all bounds")
-    return value

@@ -112,7 +112,7 @@ class State:
 
     def reset(self) -> None:
         """Back to the seed, exactly."""
-        self.tables.restore(self._image)
+        self.tables.rewind(self._image)
         self.clock.reset()
         self.dice.seed(self._dice)
         written = self.clock.now()

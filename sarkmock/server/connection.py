@@ -54,9 +54,11 @@ class Service:
     environ: WsgiEnviron
     limits: Limits
     background: str | None
+    takes_long: Callable[[str, int], bool] | None
     probe: str | None
     log: Callable[[Served], None] | None
     threads: ThreadPoolExecutor
+    long: ThreadPoolExecutor
     connections: set[Connection] = field(default_factory=set)
     most: int = 0  # connections
     accepted: int = 0
@@ -70,6 +72,12 @@ class Service:
         if now != self._date[0]:
             self._date = now, formatdate(now, usegmt=True)
         return self._date[1]
+
+    def threads_for(self, request: ReceivedRequest) -> ThreadPoolExecutor | None:
+        """Where a request is answered that others should not wait for."""
+        if self.background and request.head.path.startswith(self.background):
+            return self.threads
+        return self.long if self.takes_long and self.takes_long(request.head.uri, len(request.body)) else None
 
     def has_room(self, size: int) -> bool:
         """Whether that many more bytes may be held."""
@@ -209,8 +217,9 @@ class Connection(asyncio.Protocol):
         service = self._service
         self._request, self._began, self.deadline = request, time.perf_counter(), inf
         environ = environ_of(request, service.environ)
-        if service.background and request.head.path.startswith(service.background):
-            future = self._loop.run_in_executor(service.threads, run_wsgi, service.app, environ)
+        threads = service.threads_for(request)
+        if threads:
+            future = self._loop.run_in_executor(threads, run_wsgi, service.app, environ)
             future.add_done_callback(lambda done: None if done.cancelled() else self._answered(done.result()))
         else:
             self._answered(run_wsgi(service.app, environ))

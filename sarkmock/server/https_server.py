@@ -10,6 +10,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from sarkmock.server.application import Application
 from sarkmock.server.certificates import Pair
@@ -26,16 +27,23 @@ class Server(Listener):
     """Serves an application until `stop`; `with Server(app, port=0) as server: server.url`.
 
     Requests for a path that begins with
-    ``background`` are answered in threads, so that the others need not wait for them; the path ``probe`` may be
-    requested without the field Host.
+    ``background`` are answered in threads, so that the others need not wait for them; so are those for which
+    ``takes_long`` says so, by path and size of the body, one after another. The path ``probe`` may be requested without
+    the field Host.
     """
 
     def __init__(self, app: Application, host: str = "127.0.0.1", port: int = 0, *,
                  tls: Pair | ssl.SSLContext | None = None, log: Callable[[Served], None] | None = None,
-                 limits: Limits | None = None, background: str | None = None, probe: str | None = None) -> None:
+                 limits: Limits | None = None, background: str | None = None, probe: str | None = None,
+                 takes_long: Callable[[str, int], bool] | None = None) -> None:
         super().__init__(host, port, tls, limits)
         self._welcoming: set[asyncio.Task[None]] = set()
-        self._service = Service(app, self.environ, self.limits, background, probe, log, self.threads)
+        self._service = Service(app, self.environ, self.limits, background, takes_long, probe, log, self.threads,
+                                ThreadPoolExecutor(1, "sarkmock-long"))
+
+    def stop(self) -> None:
+        super().stop()
+        self._service.long.shutdown(wait=False, cancel_futures=True)
 
     async def _serve(self) -> None:
         self._service.most = most_connections(self.limits)

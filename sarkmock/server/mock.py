@@ -165,7 +165,8 @@ class SarkMock:
             directory = Path(starting.enter_context(tempfile.TemporaryDirectory(prefix="sarkmock-")))
             tls = certificates.make(directory, self._address[0])
             self._authority = tls.authority
-        return Server(self._application, *self._address, tls=tls, background=CONTROL_PREFIX, probe=HEALTH)
+        return Server(self._application, *self._address, tls=tls, background=CONTROL_PREFIX, probe=HEALTH,
+                      takes_long=self.engine.takes_long)
 
     def session(self) -> requests.Session:
         """A session of requests whose requests to `url` and `control_url` are answered without a socket."""

@@ -111,7 +111,7 @@ def to_number(text: str) -> int | float | None:
     digits, fraction, bare_fraction, exponent = found.groups()
     if fraction is None and bare_fraction is None and exponent is None and len(digits) < 400:
         number = int(digits)
-        return number if INT_MIN <= number <= INT_MAX else float(number)
+        return number if INT_MIN <= number <= INT_MAX else float(digits)
     return float(digits)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any, NoReturn
 
 from sarkmock.http.context import Context
-from sarkmock.http.replies import Conflict, PhpError, QueryError, QueryRefused, Reply, to_json
+from sarkmock.http.replies import Conflict, Later, PhpError, QueryError, QueryRefused, Reply, to_json
 from sarkmock.laravel import php
-from sarkmock.pbx.database import Row
+from sarkmock.pbx.database import ROWS_AT_ONCE, Database, Row
 from sarkmock.pbx.sql import quote_name
 from sarkmock.spec.operations import Table
 
@@ -18,16 +19,28 @@ def list_rows(context: Context) -> Reply:
     """All rows of the table, in its order."""
     table, tables, visible_names = table_of(context), context.state.tables, context.operation.visible
 
-    def read() -> list[Row]:
-        return tables.rows(table.name, table.where, table.order, visible_names)
-
-    def encode() -> bytes:
-        text = tables.as_json(table.name, table.where, table.order, visible_names)
-        return to_json(read()) if text is None else text.replace("/", "\\/").encode()
-
     if not context.encoded or tables.has_bytes:
-        return Reply(read())
-    return Reply(tables.remembered((table.name, str(table.where), table.order, visible_names), encode))
+        return Reply(tables.rows(table.name, table.where, table.order, visible_names))
+    name, changes = (table.name, str(table.where), table.order, visible_names), tables.changes
+    made = tables.remembered(name)
+    if made is not None:
+        return Reply(made)
+    if tables.is_large:
+        database, image = tables.name, tables.dump()
+        return Reply(Later(lambda: encoded_list(Database(database, image), table, visible_names),
+                           lambda made: tables.remember(name, made, changes)))
+    made = encoded_list(tables, table, visible_names)
+    tables.remember(name, made, changes)
+    return Reply(made)
+
+
+def encoded_list(tables: Database, table: Table, names: tuple[str, ...]) -> bytes:
+    """All rows as JSON."""
+    text = tables.as_json(table.name, table.where, table.order, names)
+    if text is None:
+        rows = iter(tables.rows(table.name, table.where, table.order, names))
+        text = b"[%b]" % b",".join(to_json(some)[1:-1] for some in iter(lambda: list(islice(rows, ROWS_AT_ONCE)), []))
+    return text
 
 
 def show_row(context: Context) -> Reply:
