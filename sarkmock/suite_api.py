@@ -22,7 +22,7 @@ from sarkmock.proxy.upstream import Patience
 from sarkmock.redaction import SECRETS, body_text, harmless, is_secret, printable, redacted
 from sarkmock.server.certificates import is_loopback
 from sarkmock.spec import yaml12
-from sarkmock.spec.loading import METHODS, Deviation, Document, deviations_of, load, load_deviating
+from sarkmock.spec.loading import METHODS, Deviation, Document, deviations_of, load, load_deviating, load_toggled
 from sarkmock.spec.operations import Operation, Router, Table, compile_document
 from sarkmock.spec.overlay import OverlayError
 from sarkmock.spec.overlay import apply as apply_overlay
@@ -84,6 +84,7 @@ __all__ = [
     "load",
     "load_deviating",
     "load_seed",
+    "load_toggled",
     "meant_method",
     "open_proxy",
     "overlay_of",

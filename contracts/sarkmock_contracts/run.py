@@ -23,12 +23,13 @@ from .client.transports import InProcess, Layer, OverHttp, SignedIn, Transport
 from .errors import CannotRun, NewFindings, StaysAway, Unanswered, Unavailable, Withheld
 from .fixtures.rows import Fixtures
 from .judge.allowlist import Accepted
-from .judge.attribution import concerns, known_deviations
+from .judge.attribution import known_deviations
 from .judge.conformance import Problem
 from .judge.coverage import Coverage
 from .judge.examples import Examples
 from .judge.findings import Findings
 from .judge.judge import Gaps, Judge, Judged
+from .judge.places import concerns
 from .judge.rows import RowTracker
 from .judge.verdicts import Lists, Outcome, conclude
 from .run_options import RunOptions
@@ -263,8 +264,8 @@ class Run:
     def outcome(self, accepted: Accepted | None = None) -> Outcome:
         """The verdict as it stands.
 
-        A deviation is fixed only where the target was expected to have it, and where no case that shows it was left
-        out.
+        A deviation is fixed only where the target was expected to have it, no case that shows it was left out, and some
+        answer was not that of the version that has it.
         """
         if self.gate is not None:
             self.coverage.withheld |= {name for name, _ in self.gate.withheld}
@@ -274,22 +275,22 @@ class Run:
         for number, listed in enumerate(outcome.listed):
             if listed.status in ("fixed", "untested") and listed.deviation.id not in expected:
                 outcome.listed[number] = replace(listed, status="absent")
-            elif listed.status == "fixed" and not self._looked_at(listed.deviation):
-                outcome.listed[number] = replace(listed, status="untested", reason="the run left cases out")
+            elif listed.status == "fixed" and (reason := self._doubt(listed.deviation)):
+                outcome.listed[number] = replace(listed, status="untested", reason=reason)
         return outcome
 
     def _expected(self) -> Iterable[Deviation]:
         """The deviations that the target is expected to have; the documented mock has none."""
         return deviations_of(self.version()) if self.options.profile == BASE else self.judge.lists.known
 
-    def _looked_at(self, deviation: Deviation) -> bool:
-        """Whether all cases that could show a deviation were among those of the run."""
-        if self.gaps.untested or self.options.shard:
-            return False
-        if self.options.only is None:
-            return True
-        concerned = concerns(self.contract, deviation)
-        return bool(concerned) and all(in_section(operation, self.options.only) for operation in concerned)
+    def _doubt(self, deviation: Deviation) -> str:
+        """Why a deviation that was not met is not fixed: cases that could show it were left out, or no answer spoke."""
+        concerned, only = concerns(self.contract, deviation), self.options.only
+        whole = only is None or (bool(concerned) and all(in_section(operation, only) for operation in concerned))
+        if self.gaps.untested or self.options.shard or not whole:
+            return "the run left cases out"
+        spoke = self.judge.attribution.is_refuted(deviation)
+        return "" if spoke else "every answer was that of the version that has it"
 
     def close(self) -> None:
         """The record of its traffic is complete."""

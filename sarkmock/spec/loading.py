@@ -52,14 +52,33 @@ class Deviation:
 def load(profile: str = BASE) -> Document:
     """The effective document of a profile: its name, or the path of an overlay file. Not to be changed by callers."""
     whole = layer(profile)
-    document: Document = _apply(_base(), whole)
+    document = _completed(_apply(_base(), whole), whole)
+    for place, problem in _vocabulary_mistakes(document):
+        raise FileError(*_written_at(whole, place), problem)
+    return document
+
+
+@lru_cache(maxsize=64)  # of some 5 MB each
+def load_toggled(profile: str, deviation: str) -> Document:
+    """A profile's document without one of its deviations, or with one that it lacks. Not to be changed by callers.
+
+    Actions of other deviations that build on it are left out.
+    """
+    whole = layer(profile)
+    kept = [action for action in whole.actions if action["x-deviation"] != deviation]
+    lacks = deviation not in whole.deviations
+    added = [action for action in layer(_origin(deviation)).actions if action["x-deviation"] == deviation and lacks]
+    document = overlay.apply_possible(_base(), [*kept, *added])
+    return _completed(_lending(_lending(document, load(profile)), load(_origin(deviation))), whole)
+
+
+def _completed(document: Document, whole: OverlayLayer) -> Document:
+    """A document with what its profile says of itself, and what follows from it."""
     facts = {key: value for key, value in whole.info.items() if key.startswith("x-")}
     document["info"] = document["info"] | facts
     document["paths"] = {path: _with_crashes(document, item) for path, item in document["paths"].items()}
     if whole.actions:
         document["components"] = document["components"] | {"schemas": _used_schemas(document)}
-    for place, problem in _vocabulary_mistakes(document):
-        raise FileError(*_written_at(whole, place), problem)
     return document
 
 
@@ -106,10 +125,7 @@ def load_deviating(deviation: str) -> tuple[Document, Document]:
 
     A deviation of a profile that extends another may need what that one changes: then its document is the base.
     """
-    origins = {one.id: one.profile for profile in profiles.profiles() for one in deviations_of(profile)}
-    if deviation not in origins:
-        raise FileError("overlays", None, f"there is no deviation {deviation!r}")
-    origin = origins[deviation]
+    origin = _origin(deviation)
     actions = [action for action in layer(origin).actions if action["x-deviation"] == deviation]
     before = _base()
     try:
@@ -117,10 +133,22 @@ def load_deviating(deviation: str) -> tuple[Document, Document]:
     except overlay.OverlayError:
         before = load(described(origin).extends or BASE)
         after = overlay.apply(before, actions)
-    # Deviations share components; one that another deviation brings along may be referred to.
-    after["components"] = {kind: {**entries, **after["components"].get(kind, {})}
-                           for kind, entries in load(origin)["components"].items()}
-    return before, after
+    return before, _lending(after, load(origin))
+
+
+def _lending(document: Document, other: Document) -> Document:
+    """A document with the components of another that it lacks: deviations share them, and may refer to them."""
+    own = document["components"]
+    lent = {kind: {**entries, **own.get(kind, {})} for kind, entries in other["components"].items()}
+    return {**document, "components": {**own, **lent}}
+
+
+def _origin(deviation: str) -> str:
+    """The profile that introduces a deviation."""
+    origins = {one.id: one.profile for profile in profiles.profiles() for one in deviations_of(profile)}
+    if deviation not in origins:
+        raise FileError("overlays", None, f"there is no deviation {deviation!r}")
+    return origins[deviation]
 
 
 def _base() -> Document:
@@ -236,7 +264,7 @@ def extensions(value: Any, place: str = "") -> Iterator[tuple[str, str, Any]]:
 def forget() -> None:
     """Forget the documents that were loaded, so that the next use loads them again."""
     profiles.forget_files()
-    for remembered in (load, deviations_of, load_deviating, bundle, _resource, _schemas, _vocabulary):
+    for remembered in (load, load_toggled, deviations_of, load_deviating, bundle, _resource, _schemas, _vocabulary):
         remembered.cache_clear()
 
 

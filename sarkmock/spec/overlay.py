@@ -6,7 +6,8 @@ and one without effect is a deviation that no longer exists: an error.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from sarkmock.spec.pointers import pointer
@@ -32,6 +33,15 @@ def apply(document: Any, actions: list[Mapping[str, Any]]) -> Any:
     result = clone(document)
     for index, action in enumerate(actions):
         _apply_one(result, index, action)
+    return result
+
+
+def apply_possible(document: Any, actions: Iterable[Mapping[str, Any]]) -> Any:
+    """A new document with the actions applied that have an effect."""
+    result = clone(document)
+    for index, action in enumerate(actions):
+        with suppress(OverlayError):
+            _apply_one(result, index, action)
     return result
 
 

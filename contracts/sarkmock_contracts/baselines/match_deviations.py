@@ -9,7 +9,7 @@ from functools import cache
 from sarkmock.suite_api import BASE, Deviation, deviations_of, overlay_of, pointer, product, profiles
 
 from ..errors import Unfit
-from ..judge.attribution import touches
+from ..judge.places import touches
 from ..safety.fingerprint import AUTO
 from ..spec.contract import contract_of
 from .catalogue import catalogue

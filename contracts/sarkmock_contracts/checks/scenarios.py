@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from ..client.http import Exchange, Request, request_for
+from ..client.http import ACCEPT, Exchange, Request, Response, request_for, with_form
 from ..fixtures.rows import Body
+from ..judge.agreement import CORS
 from ..judge.conformance import Problem
 from ..run import Run
 from .smoke import start_pbx_again
@@ -243,14 +244,43 @@ def uploads_are_named(run: Run) -> None:
 
 
 def blanks_are_trimmed_as_the_framework_does(run: Run) -> None:
-    """Laravel 9 takes Unicode's blanks off a text as well; the judge of rows says where an older one does."""
-    create = run.contract.by_id["tenants.create"]
-    body = {**run.fixtures.minimal(create), "description": "\u3000zz\u3000"}
-    exchange = run.send(run.fixtures.request(create, body))
-    if run.contract.document["x-laravel"]["trim"] == "unicode" and exchange.response.ok:
-        shown = exchange.response.fields.get("description")
-        if shown == body["description"]:
-            unmet(run, "tenants.create", "trim", f"Unicode's blanks stay around {shown!r}", exchange)
+    """Laravel 9 takes Unicode's blanks off a text as well, Laravel 11 marks, too."""
+    create = run.contract.by_id["customapps.create"]
+    for blank in ("\u3000", "\u200e"):
+        body = {**run.fixtures.minimal(create), "desc": f"{blank}zz{blank}"}
+        exchange = run.send(run.fixtures.request(create, body))
+        shown, trimmed = exchange.response.fields.get("desc"), expected(run, exchange).fields.get("desc")
+        if exchange.response.ok and trimmed is not None:
+            run.coverage.framework.add("trim")
+            if shown != trimmed:
+                text = f"{body['desc']!r} is stored as {shown!r}, not {trimmed!r}"
+                unmet(run, create.id, f"trim U+{ord(blank):04X}", text, exchange)
+
+
+def an_empty_method_is_read_as_the_framework_does(run: Run) -> None:
+    """A form may name another method in `_method`; what an empty name means depends on the framework."""
+    create = run.contract.by_id["customapps.create"]
+    exchange = run.send(with_form("POST", create.path, {"_method": ""}))
+    run.coverage.framework.add("method-override")
+    wanted = expected(run, exchange).status
+    if exchange.response.status != wanted:
+        text = f"POST with an empty _method answers {exchange.response.status}, not {wanted}"
+        unmet(run, create.id, "method", text, exchange)
+
+
+def other_origins_are_allowed_as_the_framework_does(run: Run) -> None:
+    """A page of another origin may read the answers."""
+    request = Request("GET", "/tenants", headers=(ACCEPT, ("Origin", "https://client.example")))
+    exchange = run.send(request)
+    run.coverage.framework.add("cors")
+    shown, wanted = exchange.response.header(CORS), expected(run, exchange).header(CORS)
+    if shown != wanted:
+        run.report("tenants.list", Problem("header", CORS, "wrong", f"{CORS} is {shown}, not {wanted}"), exchange)
+
+
+def expected(run: Run, exchange: Exchange) -> Response:
+    """What the judging document's mock answers."""
+    return run.judge.attribution.expected(exchange)
 
 
 def the_limit_gives_the_last_rows(run: Run) -> None:
@@ -275,7 +305,9 @@ SCENARIOS = (
     Scenario(database_values_are_kept, ("astamis.DBget", "astamis.DBPut", "astamis.DBdel")),
     Scenario(greetings_come_back, ("greetings.upload", "greetings.download")),
     Scenario(uploads_are_named, ("backups.upload", "greetings.upload")),
-    Scenario(blanks_are_trimmed_as_the_framework_does, ("tenants.create",)),
+    Scenario(blanks_are_trimmed_as_the_framework_does, ("customapps.create",)),
+    Scenario(an_empty_method_is_read_as_the_framework_does, ("customapps.create",)),
+    Scenario(other_origins_are_allowed_as_the_framework_does, ("tenants.list",)),
     Scenario(the_limit_gives_the_last_rows, ("logs.cdrs.all", "logs.cdrs.limit")),
 )
 

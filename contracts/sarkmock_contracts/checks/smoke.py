@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sarkmock.suite_api import Operation
+from sarkmock.suite_api import Operation, profiles
 
 from ..client.http import Exchange, Request, fill_path
 from ..errors import NoBounds
@@ -12,9 +12,11 @@ from ..fixtures.rows import Parameters
 from ..judge.conformance import Problem
 from ..run import Run
 from ..spec.boundary_values import bounds_of
-from ..spec.contract import Contract
+from ..spec.contract import Contract, contract_of
 from ..spec.live_tables import LiveTables
 from ..spec.operation_data import open_fields, recipe
+
+PBX_START = "syscommands.pbxstart"
 
 
 def check_answers(run: Run, operation: Operation) -> None:
@@ -48,20 +50,24 @@ def excused(run: Run, operation: Operation, exchange: Exchange) -> bool:
 
 
 def start_pbx_again(run: Run) -> None:
-    """Start the PBX again if something stopped it."""
-    asked, start = (run.contract.by_id.get(f"syscommands.{name}") for name in ("pbxrunstate", "pbxstart"))
-    if asked is None or start is None:
-        return
-    state = run.get(asked.path).json
-    if isinstance(state, dict) and state.get("pbxrunstate") is False:
-        run.get(start.path)
+    """Start the PBX again if something stopped it, by the path of the version that answers."""
+    asked = run.contract.by_id.get("syscommands.pbxrunstate")
+    contracts = (run.contract, *map(contract_of, profiles()))
+    for path in dict.fromkeys(contract.by_id[PBX_START].path for contract in contracts if PBX_START in contract.by_id):
+        if asked is None or run.get(asked.path).fields.get("pbxrunstate") is not False:
+            return
+        run.get(path)
 
 
 def check_run_state(run: Run) -> None:
-    """Stopped, the PBX says so, AMI functions answer 503, and it cannot be stopped again; started, all is well."""
+    """Stopped, the PBX says so, AMI functions answer 503, and it cannot be stopped again; started, all is well.
+
+    A command that fails is a finding, and what follows from it is none.
+    """
     for stopped, name in ((True, "pbxstop"), (False, "pbxstart")):
         operation = run.contract.by_id[f"syscommands.{name}"]
-        command(run, operation, 200)
+        if not command(run, operation, 200):
+            continue
         command(run, operation, 503)
         exchange = run.send(Request("GET", "/syscommands/pbxrunstate"))
         if exchange.response.json != {"pbxrunstate": not stopped}:
@@ -71,13 +77,15 @@ def check_run_state(run: Run) -> None:
         if exchange.response.status != (503 if stopped else 200):
             text = f"answers {exchange.response.status} with {stopped=}"
             wrong_state(run, "astamis.CoreStatus", str(exchange.response.status), text, exchange)
+    start_pbx_again(run)
 
 
-def command(run: Run, operation: Operation, status: int) -> None:
+def command(run: Run, operation: Operation, status: int) -> bool:
     exchange = run.send(Request("GET", operation.path))
     if exchange.response.status != status:
         text = f"{operation.path} answers {exchange.response.status}, not {status}"
         wrong_state(run, operation.id, str(exchange.response.status), text, exchange)
+    return exchange.response.status == status
 
 
 def wrong_state(run: Run, operation: str, kind: str, text: str, *evidence: Exchange) -> None:

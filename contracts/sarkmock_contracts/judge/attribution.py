@@ -8,7 +8,7 @@ several act together, is asked what it would have answered at that moment.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -16,25 +16,25 @@ from sarkmock.suite_api import (
     BASE,
     Deviation,
     Document,
-    Operation,
-    covers,
     deviations_of,
     load,
     load_deviating,
+    load_toggled,
     pointer,
     product,
-    read_input,
 )
 
-from ..client.http import Exchange, Request
+from ..client.http import Exchange, Request, Response
 from ..spec.contract import Contract
 from .agreement import OF_RULES, agrees, leads_up
 from .conformance import Problem, conforms
 from .finding_types import FINDING_TYPES
 from .findings import Finding, Identity
+from .places import places, touches
 from .replica import Model, Replica
 
-MODELS = 16  # compiled documents that are kept, of some 5 MB each
+MODELS = 32  # compiled documents that are kept, of some 5 MB each
+UNKNOWN_PATH = ""  # where no operation is
 MOST_WAITING = 2_000  # exchanges that are kept until a question comes
 OF_LACKING = {"rules", "crash", "answer", "status"}  # what shows that a row is missing
 ABSENT = "Not on this target"  # of deviations that the judging profile has
@@ -57,8 +57,10 @@ def known_deviations(judge: str, version: str | None = None) -> tuple[Deviation,
 class Attribution:
     """Asks the documents of known deviations what they would have answered."""
 
-    def __init__(self, contract: Contract, version: Callable[[], str], profile: str = BASE) -> None:
+    def __init__(self, contract: Contract, version: Callable[[], str], profile: str = BASE,
+                 unlike: set[str] | None = None) -> None:
         self.contract, self.profile = contract, profile
+        self.unlike = set() if unlike is None else unlike  # where the target did not answer as the version would
         self._known: Sequence[Deviation] = ()
         self._explained: Counter[str] = Counter()
         self._version = version  # the profile that the target seems to have, once anybody knows
@@ -78,11 +80,18 @@ class Attribution:
                 self._follow()
             else:
                 self._waiting.popleft()  # unlikely to be needed
+        if self.foresees:
+            self._follow()
 
     @property
     def foresees(self) -> bool:
         """Whether the version that answers is known to be another one than the document's."""
         return bool(self._known) and self._version() != self.profile
+
+    def expected(self, exchange: Exchange) -> Response:
+        """What a mock of the judging document answers to a request of the run, at that moment."""
+        self._follow()
+        return self.replica.answer(self._profile(self.profile), exchange)
 
     def foresee(self, request: Request) -> Exchange:
         """What the version that answers would say to a request now."""
@@ -91,8 +100,16 @@ class Attribution:
 
     def _follow(self) -> None:
         for exchange in self._waiting:
-            self.replica.saw(exchange)
+            if not self.replica.saw(exchange):
+                self.unlike.add(self._place_of(exchange.request))
+                if exchange.request.method != "GET" or not exchange.response.ok:  # data says nothing of the framework
+                    self.unlike.add(UNKNOWN_PATH)
         self._waiting.clear()
+
+    def _place_of(self, request: Request) -> str:
+        """Where the operation stands that a request means, here or in the version's document."""
+        operation = self.contract.operation_of(request) or self.replica.leader.operation(request)
+        return self.contract.place(operation) if operation is not None else UNKNOWN_PATH
 
     def is_expected(self, finding: Finding) -> bool:
         """Whether a published version answers so: its recorded mock knows more than its document."""
@@ -126,8 +143,9 @@ class Attribution:
         found = set(places(self.contract, finding))
         near = [deviation for deviation in self.known if touches(deviation, found)]
         single = [deviation.id for deviation in near if self._is(deviation, finding)]
-        if not single and self._predicts(self._profile(self._whole), finding):  # several act together, or one from afar
-            single = [deviation.id for deviation in near] or self._from_afar(finding) or [self._whole]
+        if not single and self._predicts(self._profile(self._whole), finding):  # several together, or one from afar
+            single = (self._needed([*near, *self._felt[UNKNOWN_PATH]], finding) or self._from_afar(finding)
+                      or self._needed(self._felt_in(finding), finding) or [one.id for one in near] or [self._whole])
         if single:
             self._named[finding.identity] = tuple(single)
         return tuple(single)
@@ -162,11 +180,40 @@ class Attribution:
     @cached_property
     def _felt(self) -> dict[str, list[Deviation]]:
         """By operation the deviations that change something which it has or refers to."""
-        everywhere = {pointer(name) for name in self.contract.document if name.startswith("x-")}
-        reached = {operation.id: everywhere | self.contract.reach(self.contract.place(operation))
+        felt = {UNKNOWN_PATH: self._everywhere}
+        reached = {operation.id: self._everywhere | self.contract.reach(self.contract.place(operation))
                    for operation in self.contract.operations}
         return {name: [deviation for deviation in self._known if touches(deviation, found)]
-                for name, found in reached.items()}
+                for name, found in (felt | reached).items()}
+
+    def is_refuted(self, deviation: Deviation) -> bool:
+        """Whether the target did not answer as the version that has the deviation, where that can be felt."""
+        own = {self.contract.place(operation) for operation in self.contract.operations}
+        found = self._everywhere if UNKNOWN_PATH in self.unlike else set()
+        for place in self.unlike:
+            found = found | (self.contract.reach(place) if place in own else {place})
+        return touches(deviation, found)
+
+    @property
+    def _everywhere(self) -> set[str]:
+        """Places of what can be felt in any answer."""
+        return {pointer(name) for name in self.contract.document if name.startswith("x-")}
+
+    def _felt_in(self, finding: Finding) -> list[Deviation]:
+        """The deviations of something that the operations of its evidence have or refer to."""
+        found = [self.contract.operation_of(exchange.request) for exchange in finding.evidence]
+        return [deviation for operation in found if operation is not None for deviation in self._felt[operation.id]]
+
+    def _needed(self, candidates: Sequence[Deviation], finding: Finding) -> list[str]:
+        """Those of the deviations without which the profile would answer differently."""
+        return [deviation.id for deviation in dict.fromkeys(candidates)
+                if pointer("x-database") not in deviation.telling  # no caller is let in without the accounts in it
+                and not self._predicts(self._toggled(deviation), finding)]
+
+    def _toggled(self, deviation: Deviation) -> Model:
+        """The profile that has the deviations, without one of them."""
+        name = self._whole
+        return self._model(f"{name} without {deviation.id}", load_toggled(name, deviation.id))
 
     def _from_afar(self, finding: Finding) -> list[str]:
         """A deviation of something that the operation refers to; what explained others before is asked first."""
@@ -234,88 +281,6 @@ def conforming(model: Model, problem: Problem, exchange: Exchange) -> bool:
     if operation is None or not of_response or operation.method != exchange.request.method:
         return True
     found = [other for other in conforms(model.contract, operation, exchange) if other.check != "status"]
+    if problem.check == "header":
+        return problem.check not in {other.check for other in found}
     return not any(problem.check != "schema" or other.field == problem.field for other in found)
-
-
-def touches(deviation: Deviation, found: set[str]) -> bool:
-    return any(covers(changed, place) or covers(place, changed) for changed in deviation.telling for place in found)
-
-
-def places(contract: Contract, finding: Finding) -> Iterator[str]:
-    """The places of the judging document that a finding speaks of, the nearest first."""
-    identity = finding.identity
-    operation = contract.by_id.get(identity.operation)
-    if operation is None:
-        yield from strange_places(finding)
-        return
-    own, kinds = contract.place(operation), FINDING_TYPES[identity.check].places
-    if "input" in kinds and identity.field:
-        yield from field_places(contract, operation, identity.field)
-    if identity.check == "crash":
-        yield pointer("x-crashes")
-    if "column" in kinds and identity.field:
-        yield from column_places(contract, operation, identity.field)
-    if "response" in kinds:
-        yield from (own + pointer("responses"), own + pointer("x-action"))
-        yield from suspects(contract, operation, finding)
-    if "behaviour" in kinds or identity.field in contract.may_name(operation):
-        yield from (own + pointer("x-action"), own + pointer("x-after"))
-    if "path" in kinds:
-        yield from (pointer("paths", operation.path, method) for method in ("get", "post", "put", "delete"))
-
-
-def strange_places(finding: Finding) -> Iterator[str]:
-    """A finding of no operation: the path that the document does not have."""
-    if finding.identity.field:
-        yield pointer("paths", finding.identity.field, finding.identity.kind.lower())
-
-
-def field_places(contract: Contract, operation: Operation, field: str) -> Iterator[str]:
-    """Where a variable of the body stands, and that it is required."""
-    place = contract.body_place(operation)
-    if place is not None:
-        body = contract.resolve(place)[0]
-        yield from (body + pointer("properties", field), body + pointer("required"))
-
-
-def column_places(contract: Contract, operation: Operation, column: str) -> Iterator[str]:
-    """Where a column of the answer stands."""
-    row = contract.row_place(operation)
-    if row is not None:
-        yield row + pointer("properties", column.partition(".")[0])
-
-
-def suspects(contract: Contract, operation: Operation, finding: Finding) -> Iterator[str]:
-    """After an undocumented status: the variable that is to blame, or those of the shortest body that brings it about,
-    required ones only if there are no others."""
-    if finding.identity.field:
-        yield from field_places(contract, operation, finding.identity.field)
-        return
-    if finding.identity.check != "status" or not operation.rules or not finding.evidence:
-        return
-    request = finding.evidence[-1].request
-    _, post = read_input(request.method, request.content_type, request.query, request.body)
-    others = [name for name in post if name not in contract.required(operation)]
-    for name in others or post:
-        yield from field_places(contract, operation, name)
-
-
-def out_of_sight(contract: Contract, other: Contract, deviation: Deviation) -> bool:
-    """Whether another deviation has moved every operation that this one concerns."""
-    concerned = concerns(contract, deviation)
-    there = {(operation.method, operation.path) for operation in other.operations}
-    return bool(concerned) and not any((operation.method, operation.path) in there for operation in concerned)
-
-
-def concerns(contract: Contract, deviation: Deviation) -> list[Operation]:
-    """The operations of which a deviation changes something."""
-    return [operation for operation in contract.operations
-            if touches(deviation, set(own_places(contract, operation)))]
-
-
-def own_places(contract: Contract, operation: Operation) -> Iterator[str]:
-    """Where an operation and its body stand."""
-    yield contract.place(operation)
-    body = contract.body_place(operation)
-    if body is not None:
-        yield contract.resolve(body)[0]

@@ -30,6 +30,8 @@ class Coverage:
         self.checked: set[str] = set()  # operations whose checks beside the rules spoke, or should have
         self.paths: set[str] = set()  # looked for, though the document does not have them
         self.strange: set[CoveredField] = set()  # sent, though the document does not have them
+        self.unlike: set[str] = set()  # places of operations that did not answer as the version that was expected
+        self.framework: set[str] = set()  # keys of x-laravel that a check has looked at by itself
         self.seconds: Counter[tuple[str]] = Counter()  # that the answers of an operation took
 
     def saw(self, operation: Operation, exchange: Exchange, given: Verdict | None) -> None:

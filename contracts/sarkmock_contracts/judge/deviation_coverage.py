@@ -9,6 +9,7 @@ from sarkmock.suite_api import Deviation, Operation, covers, keys_of, pointer
 from ..spec.contract import Contract
 from .coverage import Coverage
 
+WORDED = {"messages": 422, "row-not-found": 404, "method-not-allowed": 405, "query-error": 409, "array-in-query": 500}
 BLIND = {401, 403, 404, 405, 429, 500, 502, 503}  # they come before an operation does anything
 
 
@@ -27,8 +28,18 @@ def missed_at(contract: Contract, tally: Coverage, place: str) -> Iterator[str]:
         yield from missed_on_path(contract, tally, steps)
     elif steps[0] == "x-crashes":
         yield "" if tally.arrays else "no value other than text was sent"
+    elif steps[0] == "x-laravel":
+        yield from missed_in_framework(tally, steps[1])
     elif len(steps) > 2 and steps[1] == "schemas":
         yield from missed_in_schema(contract, tally, pointer(*steps[:3]), steps[3:])
+
+
+def missed_in_framework(tally: Coverage, key: str) -> Iterator[str]:
+    """What the framework answers by itself shows with a status, or is looked for by a check."""
+    if key in WORDED:
+        yield "" if any(status == WORDED[key] for _, status in tally.statuses) else f"nothing answered {WORDED[key]}"
+    else:
+        yield "" if key in tally.framework else f"{key} was not tested"
 
 
 def missed_on_path(contract: Contract, tally: Coverage, steps: list[str]) -> Iterator[str]:

@@ -34,7 +34,7 @@ FINDING_TYPES = _types(
     # every exchange, by its response
     ("status", BREAKS, "response", "The status is not documented."),
     ("content-type", BREAKS, "response", "The content type is not documented."),
-    ("header", COSMETIC, "response", "A documented header is missing."),
+    ("header", COSMETIC, "response", "A header is missing or different."),
     ("body", BREAKS, "response", "The body is not of the documented kind."),
     ("schema", BREAKS, "response column", "The body does not match its schema."),
     # single checks

@@ -62,11 +62,11 @@ class Judge:
         self.confirm = confirm  # asked before a finding counts: raises if the target no longer lets the run in
         self.contract, self.live, self.client, self.only = contract, live, client, only
         self.lists = lists or Lists()
-        self.attribution = Attribution(contract, version, profile)
+        self.coverage = Coverage(contract.operations)
+        self.attribution = Attribution(contract, version, profile, self.coverage.unlike)
         self.attribution.known = self.lists.known
         self.requests = 0
         self.findings = Findings()
-        self.coverage = Coverage(contract.operations)
         self.gaps = Gaps()
         self.samples: dict[tuple[str, int], Judged] = {}  # the first exchange of each operation and status
         self.crashing: set[Identity] = set()  # operations that crash for any input

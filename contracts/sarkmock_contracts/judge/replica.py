@@ -30,6 +30,7 @@ from sarkmock.suite_api import (
 from ..client.http import Exchange, Request, Response
 from ..client.transports import InProcess, SignedIn
 from ..spec.contract import Contract
+from .agreement import is_same
 
 FILE_LISTS = {"/backups": pbx_files.BACKUPS, "/snapshots": pbx_files.SNAPSHOTS, "/greetings": pbx_files.GREETINGS}
 REMEMBERED_EXCHANGES = 256  # exchanges that can still be asked about
@@ -48,7 +49,7 @@ class Moment:
 class Model:
     """A document that may be the target's: its contract, and a mock of it over a state that it shares with others.
 
-    Without a state, or if that one has another database, it gets its own factory-fresh state.
+    Without a state it gets a factory-fresh one. If that one has another database, what both databases have is copied.
     """
 
     def __init__(self, document: Document, state: State | None = None) -> None:
@@ -56,11 +57,22 @@ class Model:
         engine = Engine(document, shared)
         self.contract = Contract(document, engine.operations)
         self.state, self.shares = engine.state, shared is not None
+        self._held = b"", b""  # the tables of the other database, and what became of them in this one
         self._mock = SignedIn(InProcess(api_application(engine)), engine.state)
 
     def answer(self, request: Request) -> Response:
         """What the mock answers; it may change the state."""
         return self._mock.send(request)
+
+    def hold(self, moment: Moment) -> None:
+        """Copy a moment of a state with another database."""
+        if self._held[0] == moment.tables:
+            self.state.tables.restore(self._held[1])
+        else:
+            self.state.tables.load(moment.tables)
+            self._held = moment.tables, self.state.tables.dump()
+        self.state.files = dict(moment.files)
+        self.state.recall(moment.memory)
 
     def answer_without(self, tables: Iterable[str], request: Request) -> Response:
         """What it answers if these tables have no rows, and the list of vendors has none either."""
@@ -91,8 +103,8 @@ class Replica:
         """Another document over the same state."""
         return Model(document, self.state)
 
-    def saw(self, exchange: Exchange) -> None:
-        """Live through an exchange."""
+    def saw(self, exchange: Exchange) -> bool:
+        """Live through an exchange; False if the leader would have answered differently."""
         before = self._now()
         expected = self.leader.answer(exchange.request)
         self._moments[id(exchange.response)] = exchange, before, expected
@@ -100,6 +112,7 @@ class Replica:
             self._moments.popitem(last=False)
         if (expected.status, expected.body) != (exchange.response.status, exchange.response.body):
             self._correct(exchange, expected, before)
+        return is_same(exchange.response, expected)
 
     def answer(self, model: Model, exchange: Exchange, without: Iterable[str] = ()) -> Response:
         """What a model would have answered in the target's place, and if some tables had no rows.
@@ -111,7 +124,7 @@ class Replica:
         if model is self.leader and expected is not None and not without:
             return expected
         if not model.shares and model is not self.leader:
-            model.state.reset()
+            model.hold(before)
             return model.answer_without(without, exchange.request)
         self._go(before)
         try:

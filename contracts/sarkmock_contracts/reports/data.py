@@ -32,10 +32,10 @@ from sarkmock.suite_api import (
 from ..client.curl import curl_line, curl_script, with_run_headers
 from ..client.http import Exchange, Request
 from ..client.transports import LOGIN_TOKEN
-from ..judge.attribution import places
 from ..judge.causes import Cause
 from ..judge.finding_types import SEVERITIES
 from ..judge.findings import Finding
+from ..judge.places import places
 from ..judge.verdicts import Classified, Listed, Outcome, causes, page_lines
 from ..run import Run
 from ..run_options import RunOptions
