@@ -123,6 +123,36 @@ def test_what_was_asked_in_one_alone_is_not_fixed():
     assert [(one.part, one.before, one.after) for one in found.unreached] == [("read", "asked", "not asked")]
 
 
+@pytest.mark.parametrize(("op", "of", "statuses", "kinds"), [
+    ("GET /astamis/Agents", "read", (200, 404), []), ("GET /astamis/Agents", "read", (404, 200), []),
+    ("GET /astamis/Agents", "unknown key", (200, 404), ["now refused"]),
+    ("GET /agents", "read", (200, 404), ["now refused"]),
+    ("GET /astamis/Agents", "read", (200, 500), ["newly crashes"])])
+def test_a_list_of_asterisks_without_entries_is_no_refusal(op, of, statuses, kinds):
+    """The same 404 comes from a box that has no agent, and is listed as not compared."""
+    told, found = pair(*([Fact(op, "reach", "", "there"), Fact(op, "part", of, "asked"), Fact(op, "status", of, status)]
+                         for status in statuses))
+    assert [kind for kind, *_ in told] == kinds
+    nothing = [one for one in found.unreached if "there was nothing to list" in (one.before, one.after)]
+    assert bool(nothing) == (not kinds)
+
+
+def test_call_records_without_a_call_have_no_type():
+    sides = ([Fact("GET /logs/cdrs", "reach", "", "there"), Fact("GET /logs/cdrs", "status", "read", 200),
+              Fact("GET /logs/cdrs", "type", "read", kind)] for kind in ("text/csv", "application/x-empty"))
+    assert pair(*sides)[0] == []
+
+
+def test_how_deep_a_debug_page_goes_is_no_form():
+    def side(*names):
+        op = "GET /agents/{agent}"
+        return [Fact(op, "reach", "", "there"), Fact(op, "status", "unknown key", 404),
+                *(Fact(op, "error", f"unknown key {name}", ["text"]) for name in names)]
+
+    assert pair(side("message", "trace"), side("message", "trace", "trace[]", "trace[].file"))[0] == []
+    assert [kind for kind, *_ in pair(side("message", "trace"), side("reason"))[0]] == ["error form changed"]
+
+
 def test_limits_and_servers():
     before = [Fact("*", "limit", "requests a minute", 60), Fact("*", "header", "Server", "Apache/2.4.38")]
     after = [Fact("*", "limit", "requests a minute", 30), Fact("*", "header", "Server", "Apache/2.4.59")]

@@ -16,6 +16,8 @@ from .verdicts import compare_rules, compare_stores
 
 RULE_KINDS = {"rule tightened", "rule changed", "rule loosened"}
 STOPPED = 503  # what AMI functions answer while the PBX is not running
+NOTHING_LISTED = 404  # what they answer when a list has no entry
+EMPTY_FILE = "application/x-empty"  # the type of a file of call records without any
 SLOW_MS = 50  # less is not reported, at any factor
 ByKind = dict[str, list[Fact]]
 
@@ -152,8 +154,10 @@ def compare_statuses(op: str, one: Side, other: Side, rules: set[str]) -> Iterat
     """One difference for each pair of statuses, over all requests; without refusals that rules explain."""
     found: dict[tuple[str, str, str], list[str]] = {}
     for (of, _), before, after in paired(one, other, op, "status"):
-        if before == after or STOPPED in (before, after) or (of == "nothing sent" and max(before, after) < 500):
-            continue  # the PBX was not running, or the rules of the variables tell it
+        if before == after or moment(op, of, before) or moment(op, of, after):
+            continue
+        if of == "nothing sent" and max(before, after) < 500:
+            continue  # the rules of the variables tell it
         if 422 in (before, after) and min(before, after) < 300 and rules & RULE_KINDS:
             continue
         kind = status_kind(before, after)
@@ -165,6 +169,14 @@ def compare_statuses(op: str, one: Side, other: Side, rules: set[str]) -> Iterat
         before, after = (", ".join(dict.fromkeys(change.partition(": ")[2].split(" -> ")[side] for change in changes))
                          for side in (0, 1))
         yield Difference(kind, op, kinds, before, after)
+
+
+def moment(op: str, of: str, status: int) -> str:
+    """What a status says of the PBX when it was asked, and not of its version; empty if it says nothing of it."""
+    if status == STOPPED:
+        return "the PBX was not running"
+    is_list = of == "read" and op.startswith("GET /astamis/")
+    return "there was nothing to list" if is_list and status == NOTHING_LISTED else ""
 
 
 def same_statuses(op: str, one: Side, other: Side) -> set[str]:
@@ -189,7 +201,9 @@ def compare_texts(op: str, one: Side, other: Side, kind: str, name: str) -> Iter
     same = same_statuses(op, one, other)
     found: dict[tuple[str, str], list[str]] = {}
     for (of, _), before, after in paired(one, other, op, kind):
-        if before != after and of in same and of not in found.setdefault((before, after), []):
+        if before == after or EMPTY_FILE in (before, after):
+            continue
+        if of in same and of not in found.setdefault((before, after), []):
             found[before, after].append(of)
     for (before, after), kinds in found.items():
         yield Difference(name, op, ", ".join(kinds), before, after)
@@ -224,8 +238,9 @@ def compare_parts(op: str, one: Side, other: Side) -> Iterator[Unreached]:
     if "not reached" in reach and len(set(reach)) > 1:
         yield Unreached(op, "reach", str(reach[0]), str(reach[1]))
     for (of, _), status, now in paired(one, other, op, "status"):
-        if status != now and STOPPED in (status, now):
-            words = ["the PBX was not running" if code == STOPPED else f"answered {code}" for code in (status, now)]
+        moments = [moment(op, of, code) for code in (status, now)]
+        if status != now and any(moments):
+            words = [said or f"answered {code}" for said, code in zip(moments, (status, now), strict=True)]
             yield Unreached(op, of, *words)
     before, after = one.facts(op, "part"), other.facts(op, "part")
     for part in dict.fromkeys(part for part, _ in (*before, *after)):

@@ -96,10 +96,13 @@ def plain_field(name: str) -> str:
     return name.removeprefix("[].") if name != WHOLE_BODY else "the answer itself"
 
 
+TRACE = " trace[]"  # the calls in a debug page
+
+
 def compare_errors(op: str, before: FormFacts, after: FormFacts, same: set[str]) -> Iterator[Difference]:
     """The form of refusals, where the status is the same."""
     for kind in sorted(same):
         one, other = ({of.removeprefix(f"{kind} "): fact.is_ for (of, _), fact in facts.items()
-                       if of.startswith(f"{kind} ")} for facts in (before, after))
+                       if of.startswith(f"{kind} ") and TRACE not in of} for facts in (before, after))
         if one and other and one != other:
             yield Difference("error form changed", op, kind, ", ".join(one), ", ".join(other))
