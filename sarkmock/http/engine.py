@@ -20,6 +20,7 @@ from sarkmock.laravel import php
 from sarkmock.laravel.validation import MALFORMED, display, is_readable
 from sarkmock.pbx import accounts
 from sarkmock.pbx.actions import ACTION_FUNCTIONS, AFTER_CHECKS, Action, AfterCheck
+from sarkmock.pbx.actions.crud import crash, debug_page
 from sarkmock.pbx.database import Row
 from sarkmock.pbx.seed import Seed
 from sarkmock.pbx.state import State, database_image
@@ -301,9 +302,12 @@ def crashed(program: Program, error: PhpError) -> Reply:
 def _plan(operation: Operation) -> tuple[Action, tuple[AfterCheck, ...]]:
     """The functions behind the document's names; refuses a name that is not known."""
     try:
-        return ACTION_FUNCTIONS[operation.action], tuple(AFTER_CHECKS[name] for name in operation.checks)
+        plan = ACTION_FUNCTIONS[operation.action], tuple(AFTER_CHECKS[name] for name in operation.checks)
     except KeyError as error:
         raise ValueError(f"{operation.id}: unknown action or check {error}") from None
+    if plan[0] is crash:
+        debug_page(operation)
+    return plan
 
 
 def bind(operation: Operation, path: dict[str, str], state: State) -> Row | None:

@@ -12,7 +12,7 @@ from sarkmock.http.replies import Conflict, Later, PhpError, QueryError, QueryRe
 from sarkmock.laravel import php
 from sarkmock.pbx.database import ROWS_AT_ONCE, Database, Row
 from sarkmock.pbx.sql import quote_name
-from sarkmock.spec.operations import Table
+from sarkmock.spec.operations import Operation, Table
 
 
 def list_rows(context: Context) -> Reply:
@@ -90,8 +90,17 @@ def do_nothing(context: Context) -> Reply:
 
 def crash(context: Context) -> NoReturn:
     """Laravel's debug page, as the example of the operation's 500 response shows it."""
-    content = context.operation.spec["responses"]["500"]["content"]["application/json"]
-    raise PhpError(content["example"]["message"], content["example"]["exception"])
+    raise debug_page(context.operation)
+
+
+def debug_page(operation: Operation) -> PhpError:
+    """The crash of an operation that always fails; ValueError if its 500 response has no complete example."""
+    try:
+        example = operation.spec["responses"]["500"]["content"]["application/json"]["example"]
+        return PhpError(example["message"], example["exception"])
+    except (LookupError, TypeError):
+        raise ValueError(f"{operation.id}: x-action crash needs a 500 response of application/json whose example has "
+                         "message and exception") from None
 
 
 def default_row(context: Context) -> Row:
