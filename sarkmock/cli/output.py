@@ -6,15 +6,17 @@ import json
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 
 from sarkmock.atomic import write_whole
 from sarkmock.journal import Entry, Journal
 from sarkmock.redaction import printable
 from sarkmock.server.connection import Served
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 # What is piped or redirected is not wrapped: a line is a record for grep.
 UNWRAPPED = 2000
@@ -22,6 +24,8 @@ UNWRAPPED = 2000
 
 def console() -> Console:
     """Standard output for people."""
+    from rich.console import Console  # a server starts sooner without it
+
     out = Console(highlight=False, markup=False)
     return out if out.is_terminal else Console(highlight=False, markup=False, width=UNWRAPPED)
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
@@ -31,6 +30,8 @@ class Pair:
 
 def make(directory: Path, host: str) -> Pair:
     """A certificate for the loopback names and `host`, by an authority made for it whose key is thrown away."""
+    import trustme  # a server without TLS starts sooner without it
+
     authority = trustme.CA()
     now = datetime.now(UTC)
     leaf = authority.issue_cert(*names_of_host(host), not_before=now - timedelta(days=1), not_after=now + LIFETIME)
