@@ -10,7 +10,7 @@ from sarkmock_contracts.judge.verdicts import causes
 from sarkmock_contracts.spec.contract import Contract
 
 from sarkmock.suite_api import load
-from tests.mutants.generated import draw, every
+from tests.mutants.generated import RULE_KINDS, draw, every
 from tests.mutants.hunting import groups, hunt, names
 from tests.mutants.invisible import why_invisible
 
@@ -19,6 +19,7 @@ MIXTURES = int(os.environ.get("SARKMOCK_MIXTURES", "3"))
 SEED = int(os.environ.get("SARKMOCK_SEED", "1"))
 PROFILES = ("documented", "shipped")
 CHUNK = 6
+EARLY = 700  # requests, the first parts of the sweep among them
 
 
 @pytest.mark.parametrize("first", range(0, COUNT, CHUNK))
@@ -46,6 +47,18 @@ def test_a_mutant_is_found(profile: str, text: str) -> None:
     """What a published version does is expected of it, but not after an answer that it does not give."""
     mutation = next(one for one in every(profile)[text.partition(":")[0]] if str(one) == text)
     assert [fate.status for fate in hunt(profile, profile, [mutation])[1]] == ["found"]
+
+
+def test_what_a_rule_asks_is_found_early() -> None:
+    """Absence, nothing at all and what is no text are among the first values that are tried."""
+    texts = {"required gained: globals.update USERCREATE with required",
+             "rule gained: routes.update auth with string",
+             "nullable gained: tenants.update masteroclo with nullable",
+             "nullable lost: extensions.create.provisioned dvrvmail without nullable"}
+    mutations = [one for kind in RULE_KINDS for one in every("documented").get(kind, ()) if str(one) in texts]
+    assert len(mutations) == len(texts)
+    fates = hunt("documented", "documented", mutations, limit=EARLY)[1]
+    assert [fate for fate in fates if fate.request is None or fate.request > EARLY] == []
 
 
 @pytest.mark.slow

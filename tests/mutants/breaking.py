@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sarkmock_contracts.checks import boundaries, fuzz, links, openapi_core_check, protocol, smoke, stateful
+from sarkmock_contracts.checks import boundaries, fuzz, lifecycle, links, openapi_core_check, protocol, smoke, stateful
 from sarkmock_contracts.client.http import Request, Response
 from sarkmock_contracts.client.transports import InProcess, SignedIn
 from sarkmock_contracts.judge.findings import Identity
@@ -104,6 +104,11 @@ def sequences(*names: str) -> Part:
         stateful.run_sequences(suite, rows, examples=6, steps=20)
 
     return run
+
+
+def rows(name: str) -> Part:
+    return lambda suite: lifecycle.check_row_lifecycle(
+        suite, next(resource for resource in resources(suite.contract) if resource.name == name))
 
 
 def second_opinion(operation: str) -> Part:

@@ -22,6 +22,7 @@ from tests.mutants.breaking import (
     linked,
     on,
     request,
+    rows,
     sent,
     sequences,
     spoken,
@@ -153,7 +154,7 @@ MUTANTS = [
     ),
     broken_answer(
         "a taken key is taken over",
-        TENANTS,
+        rows("tenants"),
         lambda: on("POST", ROWS)(taken_over),
         "tenants.create",
         "duplicate",

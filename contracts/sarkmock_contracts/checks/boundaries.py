@@ -97,6 +97,19 @@ def refused(stock: Fixtures, operation: Operation, field: str, strangers: bool =
     return [*found.reject, *(found.strangers if strangers else ()), *empty]
 
 
+def telling(stock: Fixtures, operation: Operation, field: str) -> Any:
+    """An accepted value that shows whether it is stored, None if there is none at all: for a new row one that is no
+    default, and for an update another than that. Of a required field, and of what is disruptive, it is the first."""
+    accepted = stock.bounds(operation, field).accept
+    values = [value for value in accepted if not isinstance(value, (list, dict))]
+    if "required" in rule_names(operation, field) or operation.hazard == "disruptive" or not values:
+        return next(iter(accepted), None)
+    others = [value for value in values[1:] if str(value) != str(operation.defaults.get(field))] or values
+    if operation.method == "PUT" and operation.key:
+        others = [value for value in others[1:] + values if str(value).strip() != str(others[0]).strip()] or others
+    return others[0]
+
+
 def rule_names(operation: Operation, field: str) -> set[str]:
     rules = operation.rules[field]
     return {rule.partition(":")[0] for rule in (rules.split("|") if isinstance(rules, str) else rules)}

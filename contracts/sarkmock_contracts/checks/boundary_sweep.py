@@ -6,7 +6,8 @@ and names those that it refuses, so those that it does not name are accepted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 from math import ceil
 from typing import Any
 
@@ -16,14 +17,18 @@ from ..errors import NoBounds, Unavailable
 from ..fixtures.rows import Fixtures
 from ..judge.oracle import messages_of
 from ..run import Run
+from ..safety.restorable import SURELY
+from ..spec.boundary_values import NOTHING, is_placeholder
 from ..spec.operation_data import recipe
-from .boundaries import Packet, accepted_values, refused, surely_refused
-from .minimal_rules import covering, passing, send_packet
+from .boundaries import Packet, accepted_values, asks_rows, refused, surely_refused, telling
+from .minimal_rules import LEFT_OUT, covering, passing, send_packet
 from .undocumented import accepted_by, others
 
 NOT_THERE = {404, 405}
 NEIGHBOURS = 3  # misspellings of listed values
 SILENCE = 2  # consecutive answers that it does not exist
+TELLING = 3  # values that tell rules from others, which no operation leaves to another
+CERTAIN = SURELY + 1  # rejected values with which no guard has to ask the target, as versions differ by a rule or so
 SWEEP_PARTS = 10  # in which the packets of an operation are sent, in turns with those of all others
 Edge = tuple[Any, bool]  # a value, and whether the rules accept it
 
@@ -34,20 +39,56 @@ class Sweep:
     def __init__(self, run: Run, operation: Operation) -> None:
         self.run, self.operation = run, operation
         shares = {field: share(run, operation, field) for field in operation.rules}
-        self.turns = max(map(len, shares.values()), default=0)
-        self.rows = {field: [*strangers(run, operation, field, self.turns - len(shares[field])), *shares[field]]
+        self.planned = max(map(len, shares.values()), default=0)
+        self.rows = {field: [*shares[field], *strangers(run, operation, field, self.planned - len(shares[field]))]
                      for field in sorted(shares, key=lambda field: -len(shares[field]))}
+        self.wrong = wrong_values(run, operation, reversed(self.rows))
+        self.free: dict[str, Any] = {}  # values of keys, which no packet takes
         self.turn = self.silent = 0
 
-    def packets(self) -> Iterator[Packet]:
+    @property
+    def turns(self) -> int:
         """As many as the field with most values has; turns that a list has left are used for strangers."""
-        return (packet_of(self.run, self.operation, self.rows, turn) for turn in range(self.turns))
+        return max(map(len, self.rows.values()), default=0)
+
+    def packets(self) -> Iterator[Packet]:
+        """All of them."""
+        turn = 0
+        while turn < self.turns:
+            yield self.packet(turn)
+            turn += 1
+
+    def packet(self, turn: int) -> Packet:
+        """One value of each field, some of them rejected, so that the request makes nothing."""
+        picked = {field: row[turn % len(row)] for field, row in self.rows.items() if row}
+        certain = {field for field, (_, passes) in picked.items() if not passes and field in self.wrong}
+        through = [field for field in self.wrong if field not in certain and turn >= len(self.rows[field])]
+        for field in through[: max(0, CERTAIN - len(certain))]:
+            picked[field] = self.wrong[field], False
+        if turn < self.planned and all(passes for _, passes in picked.values()) and len(picked) > 1:
+            for field in [*self.wrong][:1]:
+                self.rows[field].append(picked[field])  # it is sent at the end
+                picked[field] = self.wrong[field], False
+        wrong = frozenset(field for field, (_, passes) in picked.items() if not passes)
+        body = {field: self.filled(field, *edge) for field, edge in picked.items() if edge[0] is not LEFT_OUT}
+        return surely_refused(self.run.fixtures, self.operation, Packet(body, wrong))
+
+    def filled(self, field: str, value: Any, passes: bool) -> Any:
+        """The value, or one that is free if it is a key that is taken."""
+        stock, table = self.run.fixtures, self.operation.table
+        found = stock.value(self.operation, field, value)
+        if passes and self.operation.method == "POST" and table is not None and table.key == field \
+                and str(found).strip() in stock.live.keys(table.name, field):
+            if field not in self.free:
+                self.free[field] = passing(stock, self.operation, field)
+            return self.free[field]
+        return found
 
     def until(self, part: int) -> None:
         """Send what is due; an unexpected row is removed by the next."""
         while self.turn < ceil(self.turns * (part + 1) / SWEEP_PARTS) and not self.is_over:
             self.turn += 1
-            self.send(packet_of(self.run, self.operation, self.rows, self.turn - 1))
+            self.send(self.packet(self.turn - 1))
         if part == SWEEP_PARTS - 1 and not self.is_over:
             for array in a_text_is_wanted(self.run, self.operation):
                 self.send(array)
@@ -110,25 +151,43 @@ def edge_packets(run: Run, operation: Operation) -> Iterator[Packet]:
     return Sweep(run, operation).packets()
 
 
-def packet_of(run: Run, operation: Operation, rows: Mapping[str, Sequence[Edge]], turn: int) -> Packet:
-    """One value of each field: the first field begins with rejected ones, the others with accepted ones."""
-    ordered = list(rows)
-    picked = {field: at(rows[field], turn, backwards=field != ordered[0]) for field in ordered if rows[field]}
-    if len(rows) > 1 and all(passes for _, passes in picked.values()):
-        picked |= spoiled(rows, ordered)
-    body = {field: filled(run.fixtures, operation, field, edge) for field, edge in picked.items()}
-    wrong = frozenset(field for field, (_, passes) in picked.items() if not passes)
-    return surely_refused(run.fixtures, operation, Packet(body, wrong))
+def wrong_values(run: Run, operation: Operation, fields: Iterable[str]) -> dict[str, Any]:
+    """By field a value that it rejects whatever the target's tables hold."""
+    stock = run.fixtures
+    found = {field: refused(stock, operation, field, strangers=False) for field in fields
+             if field in stock.fields(operation) and not asks_rows(operation, field)}
+    return {field: values[0] for field, values in found.items() if values and not is_placeholder(values[0])}
 
 
 def share(run: Run, operation: Operation, field: str) -> list[Edge]:
-    """The part of a field's values that is this operation's: those that ask the same of it divide them."""
-    row = edges(run.fixtures, operation, field)
+    """The part of a field's values that is this operation's: the telling ones, and of the rest those that others which
+    ask the same of it leave to it; without those that other checks send. Rejected ones alternate with accepted ones,
+    and every second field begins with these."""
+    stock, known = run.fixtures, edges(run.fixtures, operation, field)
     alike = [other.id for other in run.contract.operations
              if other.table and other.table == operation.table and other.rules.get(field) == operation.rules[field]
-             and edges(run.fixtures, other, field) == row and not is_silent(run, other)]
-    own = row[alike.index(operation.id)::len(alike)] if operation.id in alike else row
-    return [*((value, False) for value in kin(run, operation, field)), *own]
+             and edges(stock, other, field) == known and not is_silent(run, other)]
+    turn, of = (alike.index(operation.id), len(alike)) if operation.id in alike else (0, 1)
+    wrong, right = ([*values[:TELLING], *values[TELLING:][turn::of]] for values in known)
+    rejected = [*kin(run, operation, field), *without(wrong, covering(stock, operation, field))]
+    absent = [LEFT_OUT] * may_be_absent(run, operation, field)
+    sent = [telling(stock, operation, field)] if field not in recipe("fresh", operation.id) else []
+    rows = [(value, False) for value in rejected], [(value, True) for value in [*absent, *without(right, sent)]]
+    ordered = rows if list(operation.rules).index(field) % 2 else rows[::-1]
+    return [edge for pair in zip_longest(*ordered) for edge in pair if edge is not None]
+
+
+def may_be_absent(run: Run, operation: Operation, field: str) -> bool:
+    """Whether neither a rule nor a check asks for it, as far as is known."""
+    contract = run.contract
+    asked = {*contract.required(operation), *contract.may_name(operation), *run.fixtures.own_fields(operation)}
+    return field not in asked
+
+
+def without(values: Sequence[Any], others: Sequence[Any]) -> list[Any]:
+    """The values that are not among others; 1 and true are two."""
+    known = [(type(value), value) for value in others]
+    return [value for value in values if (type(value), value) not in known]
 
 
 def kin(run: Run, operation: Operation, field: str) -> list[Any]:
@@ -147,31 +206,15 @@ def strangers(run: Run, operation: Operation, field: str, number: int) -> list[E
     return [(known[(first + turn) % len(known)], False) for turn in range(min(number, len(known)))]
 
 
-def edges(stock: Fixtures, operation: Operation, field: str) -> list[Edge]:
-    """What a field rejects, then what it accepts, except what minimal_rules sends; not for unknown fields."""
-    sent = [(type(value), value) for value in covering(stock, operation, field)]
-    wrong = [value for value in refused(stock, operation, field, strangers=False) if (type(value), value) not in sent]
-    if stock.bounds(operation, field).strangers:
-        wrong = wrong[:NEIGHBOURS]  # the boundaries' own check tries those of every listed value
-    right = accepted_values(stock, operation, field)[0 if field in recipe("fresh", operation.id) else 1:]
-    return [*((value, False) for value in wrong), *((value, True) for value in right)]
+def edges(stock: Fixtures, operation: Operation, field: str) -> tuple[list[Any], list[Any]]:
+    """What a field rejects and what it accepts, the most telling first; not for unknown fields."""
+    wrong = refused(stock, operation, field, strangers=False)
+    if stock.bounds(operation, field).strangers:  # the boundaries' own check tries the neighbours of every listed value
+        wrong = [*wrong[:NEIGHBOURS], *(value for value in wrong[NEIGHBOURS:] if value in NOTHING)]
+    return early(wrong), early(accepted_values(stock, operation, field))
 
 
-def at(row: Sequence[Edge], turn: int, backwards: bool) -> Edge:
-    """The value of a turn; a row that is through begins again."""
-    return row[-1 - turn % len(row)] if backwards else row[turn % len(row)]
-
-
-def spoiled(rows: Mapping[str, Sequence[Edge]], ordered: Sequence[str]) -> dict[str, Edge]:
-    """A refused value for the field that is through most often, so that the request makes nothing."""
-    return next(({field: rows[field][0]} for field in reversed(ordered) if rows[field] and not rows[field][0][1]), {})
-
-
-def filled(stock: Fixtures, operation: Operation, field: str, edge: Edge) -> Any:
-    """The value, or one that is free if it is a key that is taken."""
-    value = stock.value(operation, field, edge[0])
-    table = operation.table
-    if edge[1] and operation.method == "POST" and table is not None and table.key == field:
-        taken = str(value).strip() in stock.live.keys(table.name, field)
-        return passing(stock, operation, field) if taken else value
-    return value
+def early(values: Sequence[Any]) -> list[Any]:
+    """None comes second, where it is among them."""
+    rest = [value for value in values if value is not None]
+    return [*rest[:1], None, *rest[1:]] if None in values else rest

@@ -1,4 +1,4 @@
-"""Rows from creation to removal, in few requests: defaults, lists of several rows, updates of half of the variables.
+"""Rows from creation to removal, in few requests: defaults, lists of several rows.
 
 What is shown is compared by the run itself (judge/rows.py).
 """
@@ -11,7 +11,6 @@ from sarkmock.suite_api import Operation
 
 from ..client.http import Exchange, Request, fill_path
 from ..errors import NoBounds, Unavailable
-from ..fixtures.rows import Body
 from ..judge.conformance import Problem
 from ..run import Run
 from ..spec.resources import Resource
@@ -20,11 +19,8 @@ CONFLICT = 409
 
 
 def check_row_lifecycle(run: Run, resource: Resource) -> None:
-    """A row with the least that is needed for every way to make one, between two that hold something else."""
+    """A row with the least that is needed for every way to make one, beside the one that serves all checks."""
     made = [exchange for operation in resource.creates if (exchange := least(run, resource, operation))]
-    if resource.update is not None:
-        update_in_halves(run, resource, resource.update)
-    most(run, resource.creates[0])
     look_at_list(run, resource)
     if made and resource.delete is not None:
         for operation in (resource.delete, resource.show):
@@ -62,43 +58,6 @@ def make_again(run: Run, resource: Resource, operation: Operation, made: Exchang
 def by_database(refusal: Any) -> bool | None:
     """Whether a refusal speaks the words of the database; None if there are no words."""
     return str(refusal.get("Error")).startswith("SQLSTATE") if isinstance(refusal, dict) else None
-
-
-def most(run: Run, operation: Operation) -> None:
-    """A row of which every variable is sent."""
-    try:
-        body = {**telling(run, operation), **run.fixtures.minimal(operation)}
-        run.send(run.fixtures.request(operation, body))
-    except (Unavailable, NoBounds):
-        return
-
-
-def update_in_halves(run: Run, resource: Resource, operation: Operation) -> None:
-    """One half of the variables, then the other: each half must stay as it is while the other changes."""
-    try:
-        values = telling(run, operation)
-        names = sorted(values)
-        for half in (names[::2], names[1::2]):
-            body = {**run.fixtures.minimal(operation), **{name: values[name] for name in half}}
-            exchange = run.send(run.fixtures.request(operation, body))
-            run.send(Request("GET", exchange.request.path))
-    except (Unavailable, NoBounds):
-        return
-
-
-def telling(run: Run, operation: Operation) -> Body:
-    """Values that are neither a default nor the first that is accepted, where there are others."""
-    fixtures, key = run.fixtures, operation.table.key if operation.table else ""
-    names = [name for name in fixtures.fields(operation) if name != key and name not in fixtures.own_fields(operation)]
-    found = {name: value_of(run, operation, name) for name in names}
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def value_of(run: Run, operation: Operation, name: str) -> Any:
-    accepted = run.fixtures.bounds(operation, name).accept
-    default = operation.defaults.get(name)
-    others = [value for value in accepted[1:] if not isinstance(value, (list, dict)) and str(value) != str(default)]
-    return run.fixtures.value(operation, name, (others or accepted)[0]) if accepted else None
 
 
 def look_at_list(run: Run, resource: Resource) -> None:

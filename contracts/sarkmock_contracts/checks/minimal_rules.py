@@ -18,8 +18,9 @@ from ..judge.oracle import messages_of, rule_messages
 from ..run import Run
 from ..spec.boundary_values import NOTHING, is_placeholder, placeholder
 from ..spec.operation_data import narrowed, recipe
-from .boundaries import Packet, died, packet_problems, refused, rule_names, surely_refused
+from .boundaries import Packet, died, packet_problems, refused, rule_names, surely_refused, telling
 from .persistence import check_stored
+from .undocumented import look_for, strange_fields
 
 PACKET_PARTS = 3
 LEFT_OUT = object()  # how a required field is rejected: by leaving it out
@@ -39,13 +40,23 @@ def check_rules(run: Run, operation: Operation, part: int | None = None) -> None
 
 
 def accept_once(run: Run, operation: Operation) -> None:
-    """A value of every field that its rules accept. A row that it makes serves the tests that come after."""
+    """A value of every field that its rules accept, and of those that it must ignore. A row that it makes serves the
+    tests that come after."""
     if run.fixtures.spared(operation).intersection(run.contract.required(operation)):
         return  # what is required could not be put back
     body = full_body(run.fixtures, operation)
-    exchange = send_packet(run, operation, Packet(body))
+    strange = strange_fields(run, operation) if operation.method == "POST" else {}
+    exchange = send_packet(run, operation, Packet({**body, **strange}))
+    crashed = exchange.response.status >= 500
+    if strange and (crashed or not strange.keys().isdisjoint(exchange.response.refused)):
+        exchange = send_packet(run, operation, Packet(body))
+        if crashed and exchange.response.status >= 500:  # of anything
+            run.coverage.strange.update((operation.id, name) for name in strange)
+    elif exchange.response.ok:
+        look_for(run, operation, strange, exchange)
     if exchange.response.ok:
-        check_stored(run, operation, exchange, body)
+        if operation.method == "POST" or not operation.key:  # what an update stores is seen when the row is shown next
+            check_stored(run, operation, exchange, body)
         run.fixtures.keep(operation, exchange)
 
 
@@ -60,11 +71,11 @@ def refuse_more(run: Run, operation: Operation) -> None:
 
 
 def full_body(stock: Fixtures, operation: Operation) -> Body:
-    """The first value that each field accepts; keys that are free."""
+    """A telling value of each field; keys that are free. An update leaves the key as it is."""
     fresh = stock.fresh_fields(operation)
-    rest = [field for field in stock.fields(operation) if field not in fresh and takes_some(stock, operation, field)]
-    first = {field: stock.value(operation, field, stock.bounds(operation, field).accept[0]) for field in rest}
-    return {**first, **fresh}
+    kept = {*fresh, *([operation.table.key] if operation.table and operation.method == "PUT" else [])}
+    names = [name for name in stock.fields(operation) if name not in kept and takes_some(stock, operation, name)]
+    return {**{name: stock.value(operation, name, telling(stock, operation, name)) for name in names}, **fresh}
 
 
 def takes_some(stock: Fixtures, operation: Operation, field: str) -> bool:

@@ -64,7 +64,7 @@ def tenants_with_rows_stay(run: Run) -> None:
 def rows_of_the_system_stay(run: Run) -> None:
     """Lines 657 and 685: system templates and the default tenant cannot be deleted, where the document says so."""
     templates = run.get("/templates").rows
-    system = [f"/templates/{row['pkey']}" for row in templates if row.get("owner") == "system"][:1]
+    system = [f"/templates/{row['pkey']}" for row in templates if row.get("owner") == "system" and "pkey" in row][:1]
     for operation, check, paths in (("tenants.delete", "default_tenant_stays", ["/tenants/default"]),
                                     ("templates.delete", "system_template_stays", system)):
         if check in run.contract.by_id[operation].checks:
@@ -82,8 +82,10 @@ def pairs_go_with_their_extension(run: Run) -> None:
     """Class of Service pairs of an extension are deleted with it."""
     for kind in ("coscloses", "cosopens"):
         run.fixtures.make(run.contract.by_id[f"{kind}.create"])
-        pair = run.live.rows(run.contract.by_id[f"{kind}.list"].table.name)[-1]  # type: ignore[union-attr]
-        number = pair["IPphone_pkey"]
+        pairs = run.live.rows(run.contract.by_id[f"{kind}.list"].table.name)  # type: ignore[union-attr]
+        number = pairs[-1].get("IPphone_pkey") if pairs else None
+        if number is None:
+            continue  # judged as a response
         gone = run.send(Request("DELETE", f"/extensions/{number}"))
         exchange = run.send(Request("GET", f"/{kind}"))
         if any(row.get("IPphone_pkey") == number for row in exchange.response.rows):

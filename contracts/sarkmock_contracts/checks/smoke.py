@@ -20,8 +20,12 @@ PBX_START = "syscommands.pbxstart"
 
 
 def check_answers(run: Run, operation: Operation) -> None:
-    """One request with what the operation needs. Reads may have nothing to show: another documented status will do."""
-    if run.coverage.statuses[operation.id, operation.status]:
+    """One request with what the operation needs. Reads may have nothing to show: another documented status will do.
+
+    An update is sent with the least that it needs, and all else must stay as it is.
+    """
+    is_update = operation.method == "PUT" and operation.key is not None
+    if run.coverage.statuses[operation.id, operation.status] and not is_update:
         return  # it did already
     body = run.fixtures.minimal(operation) if operation.rules else None
     exchange = run.send(run.fixtures.request(operation, body))
@@ -36,6 +40,8 @@ def check_answers(run: Run, operation: Operation) -> None:
     if failed and not exchange.problems and not excused(run, operation, exchange):
         text = f"{operation.method} {operation.path} answers {status}, not {operation.status}, though nothing is wrong"
         run.report(operation.id, Problem("answer", "", str(status), text), exchange)
+    if is_update and exchange.response.ok:
+        run.send(Request("GET", exchange.request.path))  # the run compares rows that are shown
     if operation.hazard == "disruptive":
         start_pbx_again(run)
 

@@ -5,9 +5,10 @@ Which paths and variables these are is read from the other profiles in the packa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
+from urllib.parse import unquote
 
 from sarkmock.suite_api import Operation, profiles
 
@@ -66,10 +67,19 @@ def strange_fields(run: Run, operation: Operation) -> dict[str, Any]:
     """
     rules = {name: text for other in others(run.options.profile) if operation.id in other.by_id
              for name, text in other.by_id[operation.id].rules.items() if name not in operation.rules}
-    row = run.get(run.fixtures.request(operation).path).json if rules and operation.method == "PUT" else None
-    held = row if isinstance(row, dict) else {}
+    seen = operation.method == "PUT" and not rules.keys().isdisjoint(operation.visible)
+    held = row_to_update(run, operation) if seen else {}
     return {name: next((value for value in accepted_by(text) if str(value) != str(held.get(name))), "zz")
             for name, text in rules.items()}
+
+
+def row_to_update(run: Run, operation: Operation) -> Mapping[str, Any]:
+    """The row that an update is about, as a list or its path shows it."""
+    path = run.fixtures.request(operation).path
+    if operation.table is None or not operation.key:
+        return run.get(path).fields
+    key, rows = unquote(path.rpartition("/")[2]), run.live.rows(operation.table.name)
+    return next((row for row in rows if str(row.get(operation.table.key)) == key), {})
 
 
 def accepted_by(rules: Any) -> Iterator[Any]:
@@ -82,17 +92,26 @@ def accepted_by(rules: Any) -> Iterator[Any]:
 
 def check_strange_fields(run: Run, operation: Operation) -> None:
     """A variable that the document does not have is ignored: neither refused nor stored. All are sent at once, or one
-    after the other where that is not accepted."""
-    strange = strange_fields(run, operation)
+    after the other where that is not accepted; those that an accepted request held before are not sent again."""
+    strange = {name: value for name, value in strange_fields(run, operation).items()
+               if (operation.id, name) not in run.coverage.strange}
     try:
         for name, exchange in exchanges(run, operation, strange):
-            value = strange[name]
-            run.coverage.strange.add((operation.id, name))
-            if holds(exchange, name, value) and not usual(run, operation, name, value):
-                text = f"{name} is not a documented variable, but is stored: {value!r}"
-                run.report(operation.id, Problem("stored", name, "unknown field", text), exchange)
+            look_for(run, operation, {name: strange[name]}, exchange)
     except Unavailable:
         return
+
+
+def look_for(run: Run, operation: Operation, strange: Mapping[str, Any], exchange: Exchange) -> None:
+    """Report the variables that an exchange was sent, and that it stored."""
+    run.coverage.strange.update((operation.id, name) for name in strange)
+    held = {name: value for name, value in strange.items() if holds(exchange, name, value)}
+    usual = held if operation.method == "POST" else {}  # an update has already changed the only row it could ask
+    plain = run.send(run.fixtures.request(operation, run.fixtures.minimal(operation))) if usual else exchange
+    for name, value in held.items():
+        if name not in usual or not holds(plain, name, value):
+            text = f"{name} is not a documented variable, but is stored: {value!r}"
+            run.report(operation.id, Problem("stored", name, "unknown field", text), exchange)
 
 
 def exchanges(run: Run, operation: Operation, strange: dict[str, Any]) -> Iterator[tuple[str, Exchange]]:
@@ -115,13 +134,8 @@ def holds(exchange: Exchange, name: str, value: Any) -> bool:
     return exchange.response.ok and isinstance(answer, dict) and str(answer.get(name)) == str(value)
 
 
-def usual(run: Run, operation: Operation, name: str, value: Any) -> bool:
-    """Whether a new row holds it without being sent. An update has already changed the only row it could ask."""
-    if operation.method != "POST":
-        return False
-    return holds(run.send(run.fixtures.request(operation, run.fixtures.minimal(operation))), name, value)
-
-
 def check_unknown_names(run: Run, operation: Operation) -> None:
     """A read of what is not there answers as documented: its status and body are judged like any."""
+    if run.coverage.statuses[operation.id, 404]:
+        return  # it did already
     run.send(Request("GET", fill_path(operation.path, dict.fromkeys(operation.parameters, MISSING_KEY))))

@@ -129,7 +129,7 @@ class Ownership:
 
     def _leaving(self, meaning: Meaning, request: Request, sent: Mapping[str, Any], pattern: str) -> LedgerEntry | None:
         """A change whose traces outlive the row: values that are there already are not replaced."""
-        shown = self.client.get(request.path)
+        shown = self.restorable.look(meaning, request, request.path)
         values = shown.json if isinstance(shown.json, dict) else {}
         names = [name for name in meaning.operation.rules if name in sent]
         undo: list[Mapping[str, Any]] = []

@@ -34,6 +34,14 @@ class Restorable:
     tables: Callable[[Contract], LiveTables]
     methods: Callable[[str], str]  # those that the target has on a path
     _spared: dict[str, frozenset[str]] = field(default_factory=dict)
+    _seen: dict[str, Response] = field(default_factory=dict)
+
+    def look(self, meaning: Meaning, request: Request, path: str) -> Response:
+        """What a path shows: at this moment, or when it was last asked if the request is surely refused."""
+        surely = len(certainly_refused(meaning.contract, meaning.operation, request)) >= SURELY
+        if not surely or path not in self._seen:
+            self._seen[path] = self.client.get(path)
+        return self._seen[path]
 
     def touch(self, meaning: Meaning, request: Request, post: Values) -> LedgerEntry | None:
         """The entry that puts back what a request replaces; None if it replaces nothing; raises Withheld."""
@@ -43,7 +51,7 @@ class Restorable:
             if before:
                 raise Withheld("holds values of this run: nothing is restarted with them", path)
             return None
-        shown = self.client.get(path)
+        shown = self.look(meaning, request, path)
         if shown.status == 404 and operation.method not in self.methods(path):
             return None  # the target has neither the value nor the operation
         changed = [name for name in operation.rules if name in post and name not in before]

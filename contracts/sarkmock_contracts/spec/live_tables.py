@@ -18,11 +18,13 @@ Rows = list[Mapping[str, Any]]
 
 
 class LiveTables:
-    """Rows by table, fetched on first use and forgotten when something may have changed them."""
+    """Rows by table, fetched when asked for unless a list was just shown, and forgotten when something may have
+    changed them."""
 
     def __init__(self, contract: Contract, client: Client) -> None:
         self._client = client
         self._rows: dict[str, Rows] = {}
+        self._shown: dict[str, Rows] = {}  # by the path of a list
         self._lists: dict[str, list[Operation]] = {}
         for operation in contract.operations:
             if operation.table and operation.method == "GET" and not operation.parameters:
@@ -40,9 +42,15 @@ class LiveTables:
     def rows(self, table: str) -> Rows:
         """The rows of a table, of every list that shows some of them."""
         if table not in self._rows:
-            answers = [self._client.get(operation.path) for operation in self._lists.get(table, ())]
-            self._rows[table] = [row for answer in answers if isinstance(answer.json, list) for row in answer.rows]
+            self._rows[table] = [row for operation in self._lists.get(table, ()) for row in self._list(operation)]
         return self._rows[table]
+
+    def _list(self, operation: Operation) -> Rows:
+        """The rows of one list."""
+        if operation.path not in self._shown:
+            answer = self._client.get(operation.path)
+            self._shown[operation.path] = list(answer.rows) if isinstance(answer.json, list) else []
+        return self._shown[operation.path]
 
     def keys(self, table: str, column: str) -> list[str]:
         """The texts in a column, in the order of the lists."""
@@ -54,7 +62,7 @@ class LiveTables:
         own = [listing for listing in lists if operation.path.startswith(listing.path + "/")]
         if len(lists) == 1 or not own:
             return self.keys(table.name, table.key)
-        return [str(row[table.key]) for row in self._client.get(own[0].path).rows if row.get(table.key) is not None]
+        return [str(row[table.key]) for row in self._list(own[0]) if row.get(table.key) is not None]
 
     def count(self, table: str, column: str, value: Any) -> int:
         """How many rows hold a value in a column, compared as texts."""
@@ -63,22 +71,39 @@ class LiveTables:
     def forget(self) -> None:
         """Ask again: others may have written."""
         self._rows.clear()
+        self._shown.clear()
+
+    def _forget(self, table: str) -> None:
+        self._rows.pop(table, None)
+        for operation in self._lists.get(table, ()):
+            self._shown.pop(operation.path, None)
 
     def saw(self, operation: Operation, exchange: Exchange) -> None:
-        """Follow what a row operation did to its table; after anything else that was not refused, ask again."""
+        """Follow what a row operation did to its table; after what brings an earlier state back, ask for all again."""
         refused = 400 <= exchange.response.status < 500
         if refused or (operation.method == "GET" and operation.hazard == "read"):
-            return
-        if operation.hazard != "write" or operation.table is None:
-            self._rows.clear()
-        elif exchange.response.ok and not self._followed(operation, operation.table, exchange):
-            self._rows.pop(operation.table.name, None)
+            self._saw_list(operation, exchange)
+        elif operation.hazard == "disruptive":
+            self.forget()
+        elif operation.hazard != "write" and operation.table is not None:
+            self._forget(operation.table.name)
+        elif operation.table is not None and exchange.response.ok:
+            rows = self._rows.get(operation.table.name)
+            self._forget(operation.table.name)
+            if rows is not None and self._followed(rows, operation, operation.table, exchange):
+                self._rows[operation.table.name] = rows
 
-    def _followed(self, operation: Operation, table: Table, exchange: Exchange) -> bool:
-        """A row that was made or deleted, as its answer or its path says; False where it must be fetched."""
-        rows, answer = self._rows.get(table.name), exchange.response.json
-        if rows is None:
-            return True
+    def _saw_list(self, operation: Operation, exchange: Exchange) -> None:
+        """What a list shows need not be asked."""
+        lists = self._lists.get(operation.table.name, ()) if operation.table else ()
+        if operation in lists and isinstance(exchange.response.json, list) and not exchange.request.query:
+            self._shown[operation.path] = list(exchange.response.rows)
+            if operation.table is not None:
+                self._rows.pop(operation.table.name, None)
+
+    def _followed(self, rows: Rows, operation: Operation, table: Table, exchange: Exchange) -> bool:
+        """A row that was made or deleted, as its answer or its path says; False where it must be asked for."""
+        answer = exchange.response.json
         if operation.method == "DELETE":
             key = unquote(exchange.request.path.rpartition("/")[2])
             rows[:] = [row for row in rows if str(row.get(table.key)) != key]

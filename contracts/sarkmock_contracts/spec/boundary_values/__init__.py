@@ -157,7 +157,9 @@ def _of_list(listed: tuple[str, ...]) -> Bounds:
     return Bounds(accept, reject, strangers=strangers)
 
 
-def _neighbours(listed: Sequence[str]) -> Iterator[str]:
+def _neighbours(listed: Sequence[str]) -> Iterator[Any]:
+    """What is no text comes first: of it each rule that a list could have beside it has a word to say."""
+    yield 1.5
     for value in listed:
         yield from (value.swapcase(), value[:-1] or "x", value + "x")
 
