@@ -9,6 +9,14 @@ MANY = 30
 LONGEST = 80  # characters of a name that may be mistyped
 
 
+class Misnamed(ValueError):
+    """A name in a document that no action or check has."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(problem)
+        self.name = name
+
+
 def unknown(kind: str, name: object, known: Iterable[str]) -> str:
     """``unknown column 'descripton'; did you mean description? There is pkey, description``; of many, the nearest."""
     names = list(known)

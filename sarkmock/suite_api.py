@@ -5,7 +5,7 @@ from sarkmock.cli.listening import begin_listening as begin_listening
 from sarkmock.cli.listening import run_server as run_server
 from sarkmock.cli.proxying import Listening, open_proxy
 from sarkmock.faults import FaultError
-from sarkmock.http.engine import WEB_SERVERS, Engine
+from sarkmock.http.engine import WEB_SERVERS, Engine, Program
 from sarkmock.http.flask_app import api_application, create_app
 from sarkmock.http.replies import MethodNotAllowed, PageNotFound, PhpError
 from sarkmock.journal import Notice
@@ -56,6 +56,7 @@ __all__ = [
     "PbxFile",
     "PhpError",
     "Profile",
+    "Program",
     "Record",
     "Router",
     "Seed",

@@ -78,7 +78,7 @@ def test_a_changed_overlay_is_served_by_the_same_state(overlay: Path) -> None:
 @pytest.mark.parametrize(("old", "new", "said"), [
     ("One", "[", ": "),
     ("'/tenants'", "'/tenantz'", "matches nothing"),
-    ("summary: One", "x-after: [no_such_check]", "unknown action or check"),
+    ("summary: One", "x-after: [no_such_check]", "unknown check 'no_such_check'"),
     ("summary: One", "x-hazard: harmless", "harmless"),
 ])
 def test_a_broken_overlay_is_one_line_and_the_old_one_stays(overlay: Path, old: str, new: str, said: str) -> None:

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from sarkmock.suite_api import load
+from sarkmock.suite_api import Program
 
 from .errors import CannotRun
 from .plugin import Given
@@ -47,7 +47,7 @@ def processes_for(options: RunOptions, wanted: str | None) -> int:
 def run_checks(options: RunOptions, processes: int = 1) -> int:
     """Exit code of a run."""
     for name in {options.profile, options.target_profile} - {None, AUTO}:
-        load(str(name))  # a mistake in its name or its file
+        Program.of(str(name))  # a mistake in its name or its file
     accepted, display = read_accepted_of(options), Display()
     given = Given(open_run(options, accepted, display), display)
     spread = ["-p", "xdist.plugin", "-n", str(processes), "--dist", "loadgroup", *NO_REPLACEMENT]

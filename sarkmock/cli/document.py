@@ -12,9 +12,10 @@ from rich.text import Text
 
 from sarkmock.cli.completion import names_or_file
 from sarkmock.cli.output import console, print_json
+from sarkmock.http.engine import Program
 from sarkmock.spec import yaml12
 from sarkmock.spec.loading import Document, load
-from sarkmock.spec.operations import Operation, body_schema, compile_document, source_lines
+from sarkmock.spec.operations import Operation, body_schema, source_lines
 from sarkmock.spec.profiles import BASE, profiles
 
 HAZARD_STYLES = {"read": "green", "write": "yellow", "operational": "magenta", "disruptive": "bold red"}
@@ -58,8 +59,8 @@ def routes(profile: str, brief: bool, as_json: bool) -> None:
         sarkmock routes | grep -A 20 /tenants
         sarkmock routes --json | jq '.[] | select(.hazard == "disruptive") | .id'
     """
-    document = load(profile)
-    described = [route(document, operation) for operation in compile_document(document)]
+    program = Program.of(profile)
+    described = [route(program.document, operation) for operation in program.operations]
     if as_json:
         print_json(described)
         return

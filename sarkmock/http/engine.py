@@ -17,7 +17,7 @@ from sarkmock.http.context import Context
 from sarkmock.http.replies import Framework, Invalid, Later, NoRoute, PhpError, Refusal, Reply, RowNotFound, debug_body
 from sarkmock.http.web_server import BeforePhp, apache
 from sarkmock.laravel import php
-from sarkmock.laravel.validation import MALFORMED, display, is_readable
+from sarkmock.laravel.validation import MALFORMED, RuleError, display, is_readable
 from sarkmock.pbx import accounts
 from sarkmock.pbx.actions import ACTION_FUNCTIONS, AFTER_CHECKS, Action, AfterCheck
 from sarkmock.pbx.actions.crud import crash, debug_page
@@ -25,10 +25,11 @@ from sarkmock.pbx.database import Row
 from sarkmock.pbx.seed import Seed
 from sarkmock.pbx.state import State, database_image
 from sarkmock.spec import yaml12
-from sarkmock.spec.loading import Document, load
+from sarkmock.spec.loading import Document, load, named_at
 from sarkmock.spec.operations import Operation, Router, compile_document
 from sarkmock.spec.profiles import BASE, canonical
 from sarkmock.spec.yaml12 import FileError
+from sarkmock.suggest import Misnamed, unknown
 
 API_TOKEN = re.compile(r"[1-9][0-9]{0,8}\|[A-Za-z0-9]{8,}")
 METHOD_WORD = re.compile("[A-Z]+")
@@ -89,7 +90,8 @@ class Program:
             return cls(document, name)
         except (ValueError, LookupError) as error:
             missing = f"there is no {error}" if isinstance(error, LookupError) else error
-            raise FileError(name, None, f"its document cannot be served: {missing}") from None
+            place = named_at(profile, error.name) if isinstance(error, (Misnamed, RuleError)) else (name, None)
+            raise FileError(*place, f"its document cannot be served: {missing}") from None
 
     def router_for(self, sender: Caller) -> Router:
         """The routes that exist for a caller: not those that want an ability that the token lacks."""
@@ -300,14 +302,16 @@ def crashed(program: Program, error: PhpError) -> Reply:
 
 
 def _plan(operation: Operation) -> tuple[Action, tuple[AfterCheck, ...]]:
-    """The functions behind the document's names; refuses a name that is not known."""
-    try:
-        plan = ACTION_FUNCTIONS[operation.action], tuple(AFTER_CHECKS[name] for name in operation.checks)
-    except KeyError as error:
-        raise ValueError(f"{operation.id}: unknown action or check {error}") from None
-    if plan[0] is crash:
+    """The functions behind the document's names; Misnamed if there is none of a name."""
+    if operation.action not in ACTION_FUNCTIONS:
+        raise Misnamed(operation.action, f"{operation.id}: {unknown('action', operation.action, ACTION_FUNCTIONS)}")
+    for name in operation.checks:
+        if name not in AFTER_CHECKS:
+            raise Misnamed(name, f"{operation.id}: {unknown('check', name, AFTER_CHECKS)}")
+    action = ACTION_FUNCTIONS[operation.action]
+    if action is crash:
         debug_page(operation)
-    return plan
+    return action, tuple(AFTER_CHECKS[name] for name in operation.checks)
 
 
 def bind(operation: Operation, path: dict[str, str], state: State) -> Row | None:

@@ -47,7 +47,7 @@ class RuleError(ValueError):
 
     def __init__(self, field: str, rule: str, problem: str) -> None:
         super().__init__(f"field {field}, rule {rule!r}: {problem}")
-        self.field, self.rule, self.problem = field, rule, problem
+        self.field, self.name, self.problem = field, rule, problem
 
 
 class Validator:

@@ -5,6 +5,7 @@ Gives one effective document without external references.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -246,6 +247,17 @@ def _written_at(whole: OverlayLayer, place: str) -> tuple[Path | str, int | None
         return "openapi", None
     file, index = next(where for action, where in zip(whole.actions, whole.places, strict=True) if action is found[-1])
     return file, yaml12.line_of(file, ("actions", index))
+
+
+def named_at(profile: str, name: str) -> tuple[Path | str, int | None]:
+    """The file and line of the last action that brings a name into the document: of a rule, a check or an action."""
+    whole, word = layer(profile), re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
+    for action, (file, index) in reversed(list(zip(whole.actions, whole.places, strict=True))):
+        update = action.get("update")
+        values = [value for _, _, value in extensions(update)] if isinstance(update, (dict, list)) else [update]
+        if any(word.search(str(value)) for value in values):
+            return file, yaml12.line_of(file, ("actions", index))
+    return profile, None
 
 
 def extensions(value: Any, place: str = "") -> Iterator[tuple[str, str, Any]]:

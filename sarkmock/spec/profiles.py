@@ -158,6 +158,11 @@ def _laid_over(below: OverlayLayer, dropped: set[str], file: Path, content: Mapp
         if action["x-deviation"] not in deviations:
             raise FileError(file, line_in_overlay(file, "actions", index),
                             f"x-deviation {action['x-deviation']!r} is not listed under x-deviations")
+    acting = {action["x-deviation"] for action, _ in kept} | {action["x-deviation"] for action in content["actions"]}
+    for identity in content["x-deviations"]:
+        if identity not in acting:
+            raise FileError(file, line_in_overlay(file, "x-deviations", identity),
+                            f"x-deviations: no action belongs to {identity!r}; add one, or remove it")
     own = [(action, (file, index)) for index, action in enumerate(content["actions"])]
     origins = dict.fromkeys(deviations, name) | {key: below.origins[key] for key in inherited}
     actions, places = zip(*kept, *own, strict=True)
