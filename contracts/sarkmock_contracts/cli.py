@@ -80,7 +80,7 @@ def tells_its_end(command: Command) -> Command:
             with interrupts.noted():
                 return command(*arguments, **values)
         except KeyboardInterrupt:
-            click.echo("stopped: interrupted, no findings so far · 0 requests")
+            click.echo("stopped: interrupted, no findings so far; the run had not begun")
             return 2
     return run
 
