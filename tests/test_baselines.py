@@ -122,7 +122,7 @@ def test_behaviours_of_the_product(shipped, op, kind, of, by, is_):
     ("POST /agents", "passwd", 1001, "accepted", ()),
     ("PUT /agents/{agent}", "passwd", NOT_SENT, "refused", ("The passwd field is required.",)),
     ("POST /agents", "cluster", "1.5", "crashed", ()),
-    ("PUT /trunks/{trunk}", "transform", "0:", "crashed", ()),
+    ("PUT /trunks/{trunk}", "transform", "0", "crashed", ()),
     ("POST /tenants", "localarea", "1.5", "accepted", ()),
 ])
 def test_rules_of_the_product(shipped, op, field, sent, is_, says):

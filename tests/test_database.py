@@ -108,7 +108,7 @@ VALUES = (st.none() | st.integers(-2**63, 2**63 - 1) | st.floats(allow_nan=False
 
 def test_json_of_ordinary_rows_is_by_sqlite(tables):
     tables.insert("cluster", {"pkey": "a", "abstimeout": "2"})
-    assert tables.as_json("cluster", {}, ("pkey",), ("pkey", "abstimeout")) == '[{"pkey":"a","abstimeout":"2"}]'
+    assert tables.as_json("cluster", {}, ("pkey",), ("pkey", "abstimeout")) == b'[{"pkey":"a","abstimeout":"2"}]'
 
 
 @settings(max_examples=150, deadline=None)
@@ -119,7 +119,7 @@ def test_json_by_sqlite_is_that_of_the_rows_where_it_is_given(rows):
         tables.insert("holiday", row)
     text = tables.as_json("holiday", {}, ("id",), only)
     if text is not None:
-        assert text.replace("/", "\\/").encode() == to_json(tables.rows("holiday", order=("id",), only=only))
+        assert text == to_json(tables.rows("holiday", order=("id",), only=only))
     tables.close()
 
 

@@ -62,10 +62,23 @@ def test_asked_twice_it_does_not_wait():
     interrupts.raise_if_stopped()
 
 
-def test_a_process_that_sends_nothing_ends_at_once():
-    interrupts.install(at_once=True)
+def test_a_process_that_leads_others_passes_the_signal_on():
+    told = []
+    interrupts.pass_on(lambda: told.append("stop"))
+    raised(signal.SIGTERM)
+    assert told == ["stop"]
     with pytest.raises(KeyboardInterrupt):
-        raised(signal.SIGTERM)
+        interrupts.raise_if_stopped()
+
+
+def test_a_signal_that_came_before_is_passed_on_too():
+    told = []
+    interrupts.install()
+    raised(signal.SIGINT)
+    interrupts.pass_on(lambda: told.append("stop"))
+    assert told == ["stop"]
+    with pytest.raises(KeyboardInterrupt):
+        raised(signal.SIGINT)
 
 
 def test_a_wait_ends_with_a_signal():

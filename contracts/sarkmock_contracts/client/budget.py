@@ -13,6 +13,8 @@ from .http import Request, Response
 from .transports import Layer, Transport
 
 CYCLE = 61.0  # a minute's limit, and the second by which clocks may differ
+READS = {"GET", "HEAD", "OPTIONS"}
+WRITE_RESERVE = 8  # most requests that a write takes: the gate looks first, runtime values are taken back in six
 LATENCY = 0.1  # seconds a request takes until one has been timed
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -90,8 +92,8 @@ class Budget(Layer):
         return 0 if over else inf if self.requests is None else max(0, self.requests - self.spent() - self.owed())
 
     def send(self, request: Request) -> Response:
-        """A request that makes a row owes another that removes it."""
-        if not self._free and self.left < (2 if request.method == "POST" else 1):
+        """A request that changes something owes those that take it back."""
+        if not self._free and self.left < (1 if request.method in READS else WRITE_RESERVE):
             raise Spent("the budget is spent")
         return self.inner.send(request)
 
