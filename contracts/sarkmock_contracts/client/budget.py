@@ -13,7 +13,7 @@ from .http import Request, Response
 from .transports import Layer, Transport
 
 CYCLE = 61.0  # a minute's limit, and the second by which clocks may differ
-READS = {"GET", "HEAD", "OPTIONS"}
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 WRITE_RESERVE = 8  # most requests that a write takes: the gate looks first, runtime values are taken back in six
 LATENCY = 0.1  # seconds a request takes until one has been timed
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -93,7 +93,7 @@ class Budget(Layer):
 
     def send(self, request: Request) -> Response:
         """A request that changes something owes those that take it back."""
-        if not self._free and self.left < (1 if request.method in READS else WRITE_RESERVE):
+        if not self._free and self.left < (1 if request.method in SAFE_METHODS else WRITE_RESERVE):
             raise Spent("the budget is spent")
         return self.inner.send(request)
 
