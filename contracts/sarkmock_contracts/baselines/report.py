@@ -6,7 +6,7 @@ The JSON form lists every difference; the others fold those that have one cause.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sarkmock.suite_api import harmless, redacted
@@ -97,10 +97,10 @@ def section_title(cause: Data) -> str:
     return str(cause["level"]).capitalize()
 
 
-def members_of(cause: Data, data: Data) -> list[Data]:
-    """The differences of a cause."""
-    ids = set(cause["differences"])
-    return [one for one in data["differences"] if one["id"] in ids]
+def members_by_cause(data: Data) -> Callable[[Data], list[Data]]:
+    """A function that gives the differences of a cause."""
+    by_id = {one["id"]: one for one in data["differences"]}
+    return lambda cause: [by_id[name] for name in cause["differences"]]
 
 
 def headline(data: Data) -> str:
@@ -136,11 +136,11 @@ def _text(data: Data, shown: int | None) -> Iterator[str]:
         yield f"{name:7} {one['name'] or one['target']} ({one['target']}, {one['recorded'] or 'in this process'})"
     yield from (f"note    {note}" for note in data["notes"])
     yield f"result  {headline(data)}"
-    first = data["causes"][:shown]
+    first, members = data["causes"][:shown], members_by_cause(data)
     for title, causes in cause_sections({**data, "causes": first}):
         yield from ("", title.upper())
         for cause in causes:
-            yield from cause_text(cause, members_of(cause, data), shown is None)
+            yield from cause_text(cause, members(cause), shown is None)
     if len(first) < len(data["causes"]):
         yield from ("", f"and {len(data['causes']) - len(first)} more causes: --report DIR writes all of them")
     if data["unreached"]:
@@ -193,11 +193,12 @@ def _markdown(data: Data) -> Iterator[str]:
         yield cell(f"- {name}: `{one['name'] or one['target']}` ({one['target']}, "
                    f"{one['recorded'] or 'in this process'})")
     yield from (f"- {cell(note)}" for note in data["notes"])
+    members_of = members_by_cause(data)
     for title, causes in cause_sections(data):
         yield from ("", f"### {title}", "")
         yield from ("| what | differences | operations | of | change | why |", "| --- | --: | --- | --- | --- | --- |")
         for cause in causes[:MOST_SHOWN]:
-            members = members_of(cause, data)
+            members = members_of(cause)
             what = cause["title"] if len(members) > 1 else cause["kind"]
             cells = (what, str(len(members)), listed_names(cause["operations"]), listed_names(cause["of"]),
                      before_and_after(members[0]), cause["reason"])
@@ -219,6 +220,6 @@ def by_kind(data: Data) -> list[tuple[str, int]]:
 
 
 def comparison_html(data: Data) -> str:
-    filters = {"change": before_and_after, "name_of": difference_name, "members": lambda cause: members_of(cause, data)}
+    filters = {"change": before_and_after, "name_of": difference_name, "members": members_by_cause(data)}
     return render_page(COMPARE_TEMPLATE, filters, data=data, sections=cause_sections(data), headline=headline(data),
                        kinds=by_kind(data), unreached=list(unreached_lines(data)))

@@ -78,6 +78,8 @@ def grouped(
         counts = Counter(feature for item in left for feature in features[id(item)])
         rank = {feature: number for item in left for number, feature in enumerate(features[id(item)])}
         best = max(counts, key=lambda feature: (counts[feature], -rank[feature]))
+        if counts[best] == 1:  # nothing more is shared: each is a group, by its first feature
+            return [*groups, *((features[id(item)][0], [item]) for item in left)]
         groups.append((best, [item for item in left if best in features[id(item)]]))
         left = [item for item in left if best not in features[id(item)]]
     return groups
