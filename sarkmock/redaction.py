@@ -20,12 +20,13 @@ _NAME = "|".join(sorted(map(re.escape, SECRETS), key=len, reverse=True))
 _QUOTE = r"""(?:\\*+["'])"""
 # A value in quotes that are escaped as its first is, up to the line's end if they are not closed; or a bare one.
 _QUOTED = r"""(?P<escape>\\*+)(?P<quote>["'])(?P<text>(?:(?!(?<!\\)(?P=escape)(?P=quote)).)*+)"""
-_VALUE = rf"""(?:{_QUOTED}(?:(?P=escape)(?P=quote))?|[^\s,}}\]"']++)"""
+_VALUE = rf"""(?:{_QUOTED}(?:(?P=escape)(?P=quote))?|(?!(?:null|None)\b)[^\s,}}\]"']++)"""
 _HEADER = "(?:proxy-)?authorization|(?:set-)?cookie|x-api-key"
 # "passwd": "x", also as text within a text or as Python shows it; passwd=x of forms, queries and Asterisk's stanzas;
 # parts of a multipart form; header lines.
 _PATTERNS = (
-    re.compile(rf"(?P<name>(?<!\\){_QUOTE}(?:{_NAME}){_QUOTE}\s*+:\s*+(?:\[\s*+)*+){_VALUE}", re.IGNORECASE),
+    re.compile(rf"(?P<name>(?<!\\)(?P<around>{_QUOTE})(?:{_NAME}){_QUOTE}\s*+:\s*+(?:\[\s*+)*+){_VALUE}",
+               re.IGNORECASE),
     re.compile(rf'(?P<name>\b(?:{_NAME})\s*+=>?\s*+)[^\s&;,"\'\\\])}}]++', re.IGNORECASE),
     re.compile(rf'(?P<name>name="(?:{_NAME})"\r?\n(?:[^\r\n]++\r?\n){{0,20}}+\r?\n)[^\r\n]*+', re.IGNORECASE),
     re.compile(rf"(?P<name>\b(?:{_HEADER})\s*+:\s*+)[^\r\n'\"]++", re.IGNORECASE),
@@ -94,7 +95,8 @@ def _text(text: str) -> str:
 def _masked(match: re.Match[str]) -> str:
     found = match.groupdict()
     if not found.get("quote"):
-        return found["name"] + MASK
+        around = found.get("around", "")
+        return found["name"] + around + MASK + around
     quote = found["escape"] + found["quote"]
     return found["name"] + quote + (MASK if found["text"] else "") + quote
 
@@ -123,6 +125,11 @@ def printable(text: str, *, keep: str = "") -> str:
     if not text.isprintable():
         text = _CONTROL.sub(lambda found: found[0] if found[0] in keep else _escaped(found[0]), text)
     return _COMMAND.sub(lambda found: f"{found[0]} ", text)
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 finding``, ``2 findings``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def harmless(value: Any, *, keep: str = "") -> Any:

@@ -19,7 +19,7 @@ from sarkmock.pbx.state import PbxFile, State
 from sarkmock.proxy.exchange import Passed, Record
 from sarkmock.proxy.pace import Pace
 from sarkmock.proxy.upstream import Patience
-from sarkmock.redaction import SECRETS, body_text, harmless, is_secret, printable, redacted
+from sarkmock.redaction import SECRETS, body_text, counted, harmless, is_secret, printable, redacted
 from sarkmock.server.certificates import is_loopback
 from sarkmock.spec import yaml12
 from sarkmock.spec.loading import METHODS, Deviation, Document, deviations_of, load, load_deviating, load_toggled
@@ -71,6 +71,7 @@ __all__ = [
     "body_text",
     "check_fields",
     "compile_document",
+    "counted",
     "covers",
     "create_app",
     "described",

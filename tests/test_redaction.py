@@ -64,6 +64,7 @@ def test_mappings_and_headers():
         "nothing here",
         '{"pkey": "1001", "desc": "key"}',
         '{"passwd": null, "x": ""}',
+        """curl --data-binary '{"passwd": null, "x": ""}'""",
         "The passwd must be at least 1001.",
         "operation agents.update field passwd refused",
         "rows[0].passwd",
@@ -77,6 +78,13 @@ def test_what_is_no_secret_stays(text):
 
 def test_json_stays_json():
     assert json.loads(redacted(f'[{{"passwd": "{SECRET}", "n": 1}}]')) == [{"passwd": MASK, "n": 1}]
+
+
+@pytest.mark.parametrize("value", [1005, -1.5, True, None, ""])
+def test_json_within_a_command_stays_json(value):
+    body = json.dumps({"syspass": value, "n": 1})
+    clean = redacted(f"curl --data-binary '{body}'")
+    assert json.loads(clean.split("'")[1]) == {"syspass": value and MASK, "n": 1}
 
 
 def test_redacting_twice_is_redacting_once():

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from sarkmock.suite_api import harmless, redacted
+from sarkmock.suite_api import counted, harmless, redacted
 
 from ..judge.causes import SHOWN, unique
 from ..reports.console import listed_names
@@ -154,7 +154,7 @@ def cause_text(cause: Data, members: list[Data], whole: bool) -> Iterator[str]:
     if len(members) == 1:
         yield f"  {difference_name(first)}: {first['kind']}{': ' if first['of'] else ''}{first['of']}"
     else:
-        yield f"  {cause['title']} ({len(members)} differences)"
+        yield f"  {cause['title']} ({counted(len(members), 'difference')})"
         yield f"      in {names(cause['operations'], whole)}"
     if len(members) > 1 and len(cause["of"]) > 1:
         yield f"      of {names(cause['of'], whole)}"

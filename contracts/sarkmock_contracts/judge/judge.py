@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from sarkmock.suite_api import BASE, Deviation, Operation
+from sarkmock.suite_api import BASE, Deviation, Operation, counted
 
 from ..client.http import Exchange
 from ..client.target import Client
@@ -49,7 +49,8 @@ class Gaps:
     def ending(self) -> str:
         """How a run ended that says less than it was asked to; empty for one that is complete."""
         parts = [f"stopped: {self.stopped}"] if self.stopped else []
-        parts += [f"incomplete: {len(self.broken)} cases of the suite failed by an error"] if self.broken else []
+        if self.broken:
+            parts.append(f"incomplete: {counted(len(self.broken), 'case')} of the suite failed by an error")
         return ", ".join(parts)
 
 
@@ -115,7 +116,8 @@ class Judge:
             finding.deviations = self.attribution.standing(finding, witnesses, self.witnesses.contradicts)
         kept = self.findings.add(finding)
         if kept.evidence is evidence:
-            kept.steps = self.history.leading_to(evidence)
+            refused = problem.check in OF_RULES and not evidence[-1].response.ok
+            kept.steps = self.history.leading_to(evidence, refused=refused)
         return True
 
     def _bear_witness(self, operation: Operation, judged: Judged) -> None:

@@ -23,6 +23,7 @@ class Write:
     made: frozenset[str]
     uses: frozenset[str]
     fields: frozenset[str]
+    renames: bool  # it sets the key of a row
 
     @property
     def collection(self) -> str:
@@ -46,15 +47,19 @@ class History:
         if operation.hazard == "read" or exchange.request.method in ("HEAD", "OPTIONS") or not exchange.response.ok:
             return
         sent = input_of(exchange.request)
+        renames = operation.table is not None and operation.table.key in sent
         self.writes.append(Write(exchange, frozenset(self._made(operation, exchange, sent)), names_of(exchange.request),
-                                 frozenset(sent)))
+                                 frozenset(sent), renames))
         del self.writes[:-REMEMBERED_WRITES]
 
-    def leading_to(self, evidence: Sequence[Exchange]) -> tuple[Exchange, ...]:
-        """The evidence, and before it every write without which a fresh target would answer differently."""
+    def leading_to(self, evidence: Sequence[Exchange], *, refused: bool) -> tuple[Exchange, ...]:
+        """The evidence, and before it every write without which a fresh target would answer differently.
+
+        Rules ask which rows there are and not what else they hold: a request that they refuse needs no changed row.
+        """
         shown = {id(exchange.response) for exchange in evidence}
         rest, steps = list(evidence), list[Exchange]()
-        for write in self._needed(evidence, shown):
+        for write in self._needed(Search(evidence, refused=refused), shown):
             if id(write.exchange.response) in shown:
                 while rest and rest[0].response is not write.exchange.response:
                     steps.append(rest.pop(0))
@@ -62,9 +67,8 @@ class History:
             steps.append(write.exchange)
         return (*steps, *rest)
 
-    def _needed(self, evidence: Sequence[Exchange], shown: set[int]) -> list[Write]:
+    def _needed(self, search: Search, shown: set[int]) -> list[Write]:
         """Backwards through the writes: what made or changed something that is named later, and was there then."""
-        search = Search(evidence)
         chosen = []
         for write in reversed(self.writes):
             if id(write.exchange.response) in shown or search.wants(write):
@@ -85,7 +89,8 @@ class History:
 class Search:
     """What is needed, as known so far on the way back."""
 
-    def __init__(self, evidence: Sequence[Exchange]) -> None:
+    def __init__(self, evidence: Sequence[Exchange], *, refused: bool) -> None:
+        self.refused = refused
         requests = [exchange.request for exchange in evidence]
         self.names = set[str]().union(*map(names_of, requests))
         self.whole = {segments(request)[0] for request in requests
@@ -108,6 +113,8 @@ class Search:
             self.removed |= dict.fromkeys(touched, write)
             return False
         if method == "PUT":
+            if self.refused and not write.renames:
+                return False
             covered = self.covered.setdefault(write.exchange.request.path, set())
             if write.fields and write.fields <= covered:
                 return False

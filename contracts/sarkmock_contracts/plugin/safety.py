@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 import pytest
 
+from sarkmock.suite_api import counted
+
 from ..checks import CHECKS
 from ..client.transports import LOGIN_TOKEN
 from ..errors import CannotRun
@@ -44,7 +46,7 @@ class SafetyPlugin:
         if safety is None:
             return
         if safety.begun:
-            self.run.watcher.tell(f"cleaning up: {len(safety.ledger.alive())} things to take back")
+            self.run.watcher.tell(f"cleaning up: {counted(len(safety.ledger.alive()), 'thing')} to take back")
         with self.run.budget.removing():
             left = safety.end()
             self.run.fixtures.reset()

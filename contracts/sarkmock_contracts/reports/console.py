@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sarkmock.suite_api import Operation, printable, redacted
+from sarkmock.suite_api import Operation, counted, printable, redacted
 
 from ..judge.causes import SHOWN, Cause
 from ..judge.verdicts import Classified, Outcome, causes, page_lines
@@ -85,7 +85,7 @@ def effort(judged: Classified) -> tuple[int, int]:
 def cause_lines(cause: Cause, members: list[Classified]) -> Iterator[Text]:
     """What findings have in common, where they show, and that one of them follows."""
     severity = min((one.severity for one in members), key=list(STYLES).index)
-    yield Text.assemble((f"{len(members)} findings", "bold"), " ", (severity, STYLES[severity]), " ",
+    yield Text.assemble((counted(len(members), "finding"), "bold"), " ", (severity, STYLES[severity]), " ",
                         (printable_text(cause.title), "bold"))
     yield Text(f"  in {listed_names(cause.operations)}")
     if cause.fields:
@@ -155,15 +155,15 @@ def closing_line(run: Run, outcome: Outcome) -> Text:
     failures = [*outcome.failures, *run.residue]
     counts = {status: len(outcome.of(status)) for status in ("known", "accepted")}
     counts["fixed"] = len(outcome.deviations("fixed"))
-    found = (f"{len(outcome.failures)} findings" if outcome.failures else
+    found = (counted(len(outcome.failures), "finding") if outcome.failures else
              "no findings so far" if run.gaps.ending or run.gaps.untested else
              "conforming" if run.target.requests else "nothing to judge")
-    found += f", {len(run.residue)} things not as before" if run.residue else ""
-    untested = [f"{len(run.gaps.untested)} cases untested"] if run.gaps.untested else []
+    found += f", {counted(len(run.residue), 'thing')} not as before" if run.residue else ""
+    untested = [f"{counted(len(run.gaps.untested), 'case')} untested"] if run.gaps.untested else []
     ending = [run.gaps.ending] if run.gaps.ending else []
-    counted = [f"{count} {status}" for status, count in counts.items() if count]
-    parts = [", ".join([*ending, found, *untested, *counted]),
-             f"{run.target.requests} requests", f"{time.monotonic() - run.began:.0f} s",
+    others = [f"{count} {status}" for status, count in counts.items() if count]
+    parts = [", ".join([*ending, found, *untested, *others]),
+             counted(run.target.requests, "request"), f"{time.monotonic() - run.began:.0f} s",
              f"seed {run.options.random_seed}", f"judged by {run.options.profile}",
              target_name(run), f"answers as {run.fingerprint}"]
     colour = "red" if failures else "yellow" if run.gaps.ending or run.gaps.untested else "green"

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
+from sarkmock.suite_api import counted
+
 from .data import Data
 
 FAILING = ("new", "expired")
@@ -82,7 +84,7 @@ def _suite(root: ElementTree.Element, section: str, cases: list[JunitCase],
 
 
 def _failure(case: ElementTree.Element, failures: list[Data]) -> None:
-    message = f"{len(failures)} findings, first: {failures[0]['message']}"
+    message = f"{counted(len(failures), 'finding')}, first: {failures[0]['message']}"
     element = ElementTree.SubElement(case, "failure", type=failures[0]["severity"], message=_clean(message))
     told = ["\n".join([_line(one), *one["script"]]) for one in failures]
     element.text = _clean("\n\n".join(told))

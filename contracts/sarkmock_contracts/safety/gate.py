@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote, unquote_to_bytes
 
-from sarkmock.suite_api import Operation
+from sarkmock.suite_api import Operation, counted
 
 from ..client.http import Exchange, Request, Response, header, request_for
 from ..client.transports import Layer, Transport
@@ -174,7 +174,7 @@ class Gate(Layer):
         names: dict[str, Counter[str]] = {}
         for (name, reason), count in self.withheld.items():
             names.setdefault(reason, Counter())[name] += count
-        return [f"withheld: {found.total()} requests: {reason} ({', '.join(sorted(found))})"
+        return [f"withheld: {counted(found.total(), 'request')}: {reason} ({', '.join(sorted(found))})"
                 for reason, found in sorted(names.items())]
 
 
