@@ -28,8 +28,7 @@ from sarkmock.spec.overlay import OverlayError
 from sarkmock.spec.overlay import apply as apply_overlay
 from sarkmock.spec.pointers import covers, follow, keys_of, pointer, reach, references
 from sarkmock.spec.profiles import BASE, Profile, described, overlay_of, product, profiles
-from sarkmock.spec.source_map import source_of
-from sarkmock.spec.yaml12 import FileError, line_of
+from sarkmock.spec.yaml12 import FileError, line_of, source_of
 from sarkmock.spec.yaml12 import dump as yaml_text
 from sarkmock.spec.yaml12 import read as read_yaml
 

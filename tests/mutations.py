@@ -11,7 +11,7 @@ from typing import Any
 
 from sarkmock_contracts.baselines.catalogue import catalogue
 from sarkmock_contracts.baselines.facts import NOT_SENT, Facts
-from sarkmock_contracts.baselines.probes import DEPTHS, is_new_key, values_for
+from sarkmock_contracts.baselines.observer import DEPTHS, is_new_key, values_for
 from sarkmock_contracts.baselines.recording import BoxRecorder
 from sarkmock_contracts.client.target import Target
 from sarkmock_contracts.client.transports import InProcess

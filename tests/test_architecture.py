@@ -19,12 +19,12 @@ SOURCES = sorted([PLUGIN, *(ROOT / "sarkmock").rglob("*.py"), *(ROOT / "contract
 
 # The ladder of sarkmock/: a unit may import only units of the steps above it in this list.
 LADDER = [
-    {"atomic", "redaction", "server.limits", "server.tls", "spec.pointers", "suggest", "ui"},
-    {"spec.data_files", "spec.overlay", "spec.yaml12", "http.replies", "pbx.sql"},
-    {"http.cors", "http.web_server", "pbx.foreign_database"},
+    {"atomic", "redaction", "server.limits", "server.tls", "spec.data_files", "spec.pointers", "suggest", "ui"},
+    {"spec.overlay", "spec.yaml12", "http.replies", "pbx.sql"},
+    {"http.cors", "http.web_server"},
     {"laravel.email_address", "pbx.asterisk", "pbx.database", "pbx.pbx_files", "server.http11",
      "spec.profiles"},
-    {"spec.loading", "spec.source_map", "laravel.php", "pbx.accounts", "pbx.seed", "pbx.shorewall", "pbx.state_file",
+    {"spec.loading", "laravel.php", "pbx.accounts", "pbx.seed", "pbx.shorewall", "pbx.state_file",
      "server.application", "server.certificates"},
     {"laravel.rules", "pbx.state", "server.connection", "server.in_process", "server.listener"},
     {"laravel.validation", "pbx.persistence", "server.https_server"},
@@ -67,7 +67,7 @@ KEEPERS = {
     "flask": {"http.flask_app", "server.mock", "control", "ui"},
     "jsonpath": {"spec.overlay"},
     "rich": {"cli"},
-    "sqlite3": {"pbx.database", "pbx.foreign_database", "pbx.actions"},
+    "sqlite3": {"pbx.database", "pbx.sql", "pbx.actions"},
     "trustme": {"server.certificates"},
     "yaml": {"laravel.php", "laravel.validation", "spec.yaml12"},
 }

@@ -10,15 +10,29 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from sarkmock_contracts.baselines import files
-from sarkmock_contracts.baselines.catalogue import catalogue, nearest_profile, other_places, request_digest, working
+from sarkmock_contracts.baselines.catalogue import (
+    catalogue,
+    nearest_profile,
+    other_places,
+    request_digest,
+    shape,
+    working,
+)
 from sarkmock_contracts.baselines.comparing import compare_baselines
-from sarkmock_contracts.baselines.facts import NOT_SENT, Fact, Facts
-from sarkmock_contracts.baselines.files import Baseline
-from sarkmock_contracts.baselines.mocking import profile_baseline
-from sarkmock_contracts.baselines.probes import DEPTHS, probe_packets, recorded_value, values_for
+from sarkmock_contracts.baselines.facts import (
+    BASELINE_SCHEMA,
+    NOT_SENT,
+    Baseline,
+    Fact,
+    Facts,
+    baseline_text,
+    line_validator,
+    read_baseline,
+    write_baseline,
+)
+from sarkmock_contracts.baselines.match_deviations import profile_baseline
+from sarkmock_contracts.baselines.observer import DEPTHS, probe_packets, recorded_value, values_for
 from sarkmock_contracts.baselines.recording import BoxRecorder
-from sarkmock_contracts.baselines.response_shape import shape
 from sarkmock_contracts.client.target import Target
 from sarkmock_contracts.errors import BadBaseline
 from sarkmock_contracts.run import embedded
@@ -170,15 +184,15 @@ def test_two_recordings_are_the_same(depth):
 
 def test_a_file_is_read_as_it_was_written(tmp_path, shipped):
     written_down = baseline(shipped)
-    files.write_baseline(written_down, tmp_path / "a.sark")
-    again = files.read_baseline(tmp_path / "a.sark")
+    write_baseline(written_down, tmp_path / "a.sark")
+    again = read_baseline(tmp_path / "a.sark")
     assert list(again.lines()) == list(written_down.lines())
     assert len(again.facts) > 5000
 
 
 def test_no_value_of_a_row_is_in_it(shipped):
     """Words that stand in the factory-fresh box, its passwords among them."""
-    text = files.baseline_text(baseline(shipped))
+    text = baseline_text(baseline(shipped))
     words = {value for rows in Seed.factory().tables.values() for row in rows for value in row.values()
              if isinstance(value, str) and len(value) > 8}
     tried = {str(value) for known in catalogue().values() for field in known.fields
@@ -188,13 +202,13 @@ def test_no_value_of_a_row_is_in_it(shipped):
 
 
 def test_every_kind_of_fact_is_defined(shipped):
-    kinds = json.loads(files.BASELINE_SCHEMA.read_text())["$defs"]["fact"]["properties"]["fact"]["enum"]
+    kinds = json.loads(BASELINE_SCHEMA.read_text())["$defs"]["fact"]["properties"]["fact"]["enum"]
     assert {fact.fact for fact in shipped} <= set(kinds)
-    assert all(files.line_validator("fact").is_valid(fact.line()) for fact in shipped)
-    assert not files.line_validator("fact").is_valid({"op": "GET /x", "fact": "status", "of": "read", "is": "200"})
+    assert all(line_validator("fact").is_valid(fact.line()) for fact in shipped)
+    assert not line_validator("fact").is_valid({"op": "GET /x", "fact": "status", "of": "read", "is": "200"})
 
 
-GOOD = files.baseline_text(baseline(Facts([Fact("GET /tenants", "reach", "", "there")])))
+GOOD = baseline_text(baseline(Facts([Fact("GET /tenants", "reach", "", "there")])))
 
 
 @pytest.mark.parametrize(("text", "problem"), [
@@ -212,16 +226,16 @@ def test_what_is_no_baseline_is_told_with_its_line(tmp_path, text, problem):
     file = tmp_path / "bad.sark"
     file.write_text(text)
     with pytest.raises(BadBaseline) as told:
-        files.read_baseline(file)
+        read_baseline(file)
     assert str(told.value).startswith(str(file))
     assert problem in str(told.value)
 
 
 def test_a_baseline_of_an_older_release_is_compared_where_both_have_facts(tmp_path):
     facts = [Fact("GET /tenants", "reach", "", "there"), Fact("GET /retired", "reach", "", "there")]
-    files.write_baseline(baseline(Facts(facts), tables="0" * 12), tmp_path / "old.sark")
+    write_baseline(baseline(Facts(facts), tables="0" * 12), tmp_path / "old.sark")
     new = baseline(Facts([Fact("GET /tenants", "reach", "", "absent")]))
-    found = compare_baselines(files.read_baseline(tmp_path / "old.sark"), new)
+    found = compare_baselines(read_baseline(tmp_path / "old.sark"), new)
     assert [(one.kind, one.op) for one in found.differences] == [("operation gone", "GET /tenants")]
 
 
@@ -229,7 +243,7 @@ def test_a_baseline_of_an_older_release_is_compared_where_both_have_facts(tmp_pa
     ("shipped", {}), ("L10", {"message changed": 5, "error form changed": 3})])
 def test_a_baseline_of_the_first_release_is_read_and_compared(profile, kinds):
     """It was recorded by that release, with other tables of boundary values."""
-    old = files.read_baseline(FIRST_RELEASE)
+    old = read_baseline(FIRST_RELEASE)
     assert old.tables != request_digest()
     assert len(old.facts) == 203
     found = compare_baselines(old, profile_baseline(profile, old))
@@ -311,7 +325,7 @@ def test_a_budget_is_kept_and_what_it_leaves_out_is_told(box, tmp_path):
     result = sarkmock("baseline", box.url, "-o", str(file), "--budget", "80")
     assert result.returncode == 0
     assert "beyond the budget" in result.stderr
-    found = files.read_baseline(file)
+    found = read_baseline(file)
     assert found.recorded["requests"] <= 80
     assert found.facts.get("GET /tenants", "part", "read") == "not asked"
 

@@ -9,15 +9,13 @@ import re
 import jsonschema_rs
 import pytest
 import requests
-from sarkmock_contracts.baselines import files
 from sarkmock_contracts.baselines.clients import read_clients
 from sarkmock_contracts.baselines.commands import write_reports
 from sarkmock_contracts.baselines.comparing import compare_baselines
 from sarkmock_contracts.baselines.difference_causes import difference_causes
-from sarkmock_contracts.baselines.facts import Fact, Facts
-from sarkmock_contracts.baselines.files import Baseline
-from sarkmock_contracts.baselines.mocking import profile_baseline
-from sarkmock_contracts.baselines.probes import DEPTHS
+from sarkmock_contracts.baselines.facts import BASELINE_SCHEMA, Baseline, Fact, Facts, write_baseline
+from sarkmock_contracts.baselines.match_deviations import profile_baseline
+from sarkmock_contracts.baselines.observer import DEPTHS
 from sarkmock_contracts.baselines.recording import BoxRecorder
 from sarkmock_contracts.baselines.report import comparison_text, describe_comparison, terminal_text
 from sarkmock_contracts.baselines.severity import Difference
@@ -30,7 +28,7 @@ from sarkmock import SarkMock
 from tests.serving import mistake, sarkmock, serving
 from tests.test_baselines_differences import ALL, baseline, side
 
-SCHEMA = files.BASELINE_SCHEMA.with_name("compare.schema.json")
+SCHEMA = BASELINE_SCHEMA.with_name("compare.schema.json")
 
 
 # whole recordings
@@ -229,7 +227,7 @@ def test_a_wrong_clients_file_is_told_with_its_line(client, text, problem):
 def pair_of_files(recordings, tmp_path_factory):
     directory = tmp_path_factory.mktemp("baselines")
     for name, facts in zip(("before", "after"), recordings, strict=True):
-        files.write_baseline(baseline(list(facts)), directory / f"{name}.sark")
+        write_baseline(baseline(list(facts)), directory / f"{name}.sark")
     return directory / "before.sark", directory / "after.sark"
 
 
@@ -246,7 +244,7 @@ def test_exit_codes(pair_of_files, client, options, code):
 def test_the_levels_of_exit_codes(tmp_path):
     facts = {"a": Fact("GET /tenants", "status", "read", 200), "b": Fact("GET /tenants", "status", "read", 203)}
     for name, fact in facts.items():
-        files.write_baseline(side(fact), tmp_path / name)
+        write_baseline(side(fact), tmp_path / name)
     codes = [sarkmock("compare", str(tmp_path / "a"), str(tmp_path / "b"), "--fail-on", level).returncode
              for level in ("breaking", "risky", "any")]
     assert codes == [0, 1, 1]

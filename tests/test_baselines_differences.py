@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 from sarkmock_contracts.baselines.comparing import compare_baselines
-from sarkmock_contracts.baselines.facts import Fact, Facts
-from sarkmock_contracts.baselines.files import Baseline
+from sarkmock_contracts.baselines.facts import Baseline, Fact, Facts
 from sarkmock_contracts.baselines.severity import DIFFERENCE_KINDS, DIFFERENCE_LEVELS
 
 ALL = ("read", "write", "operational")

@@ -7,14 +7,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from sarkmock_contracts.baselines import files
 from sarkmock_contracts.baselines.catalogue import catalogue
-from sarkmock_contracts.baselines.facts import NOT_SENT, Fact
-from sarkmock_contracts.baselines.files import Baseline
+from sarkmock_contracts.baselines.facts import NOT_SENT, Baseline, Fact, write_baseline
 from sarkmock_contracts.baselines.inferring import infer
-from sarkmock_contracts.baselines.match_deviations import actions_of, choose
-from sarkmock_contracts.baselines.mocking import document_of, recording_of
-from sarkmock_contracts.baselines.probes import DEPTHS, recorded_value, values_for
+from sarkmock_contracts.baselines.match_deviations import actions_of, choose, document_of, recording_of
+from sarkmock_contracts.baselines.observer import DEPTHS, recorded_value, values_for
 from sarkmock_contracts.baselines.profile import OWN_DEVIATION, profile_from, profile_lines, write_profile
 from sarkmock_contracts.errors import Unfit
 from sarkmock_contracts.spec.boundary_values import split
@@ -138,7 +135,7 @@ def test_actions_that_do_not_fit_together_are_told():
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory):
     file = tmp_path_factory.mktemp("overlay") / "before.sark"
-    files.write_baseline(box_like(load("shipped"), only="Agents"), file)
+    write_baseline(box_like(load("shipped"), only="Agents"), file)
     return file
 
 

@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 from sarkmock_contracts.baselines.comparing import compare_baselines
-from sarkmock_contracts.baselines.files import Baseline
+from sarkmock_contracts.baselines.facts import Baseline
 
 from tests.mutations import draw, expected, mutated, record, sections
 

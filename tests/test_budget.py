@@ -7,8 +7,8 @@ from math import inf
 import pytest
 from sarkmock_contracts.checks import CHECKS
 from sarkmock_contracts.checks.boundary_sweep import NEIGHBOURS, SWEEP_PARTS, Sweeps
-from sarkmock_contracts.client.budget import Budget, Speed, minutes, parse_seconds
 from sarkmock_contracts.client.http import Request
+from sarkmock_contracts.client.interrupts import Budget, Speed, minutes, parse_seconds
 from sarkmock_contracts.errors import CannotRun, NewFindings, Spent
 from sarkmock_contracts.judge.findings import Identity
 from sarkmock_contracts.judge.oracle import rule_messages

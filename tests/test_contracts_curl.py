@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from sarkmock_contracts.client.curl import curl_line
+from sarkmock_contracts.client.formats import curl_line
 from sarkmock_contracts.client.http import Request
 
 URL = "https://127.0.0.1:44300/api"

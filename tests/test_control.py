@@ -4,7 +4,7 @@ import pytest
 
 from sarkmock import Engine, Journal, State, create_app
 from sarkmock.control import Control
-from sarkmock.control.contract import endpoints
+from sarkmock.control.bodies import endpoints
 from sarkmock.control.handlers import HANDLERS
 from sarkmock.faults import Faults
 from tests.boxes import NOW

@@ -15,7 +15,7 @@ from schemathesis.specs.openapi.checks import (
 
 from sarkmock import Engine, Journal, create_app
 from sarkmock.control import Control
-from sarkmock.control.contract import control_document, endpoints
+from sarkmock.control.bodies import control_document, endpoints
 from sarkmock.faults import Faults
 
 CONFORMANCE = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance,

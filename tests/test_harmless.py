@@ -9,7 +9,7 @@ import re
 import pytest
 from rich.console import Console
 from sarkmock_contracts.baselines.comparing import Comparison
-from sarkmock_contracts.baselines.files import Baseline
+from sarkmock_contracts.baselines.facts import Baseline
 from sarkmock_contracts.baselines.report import comparison_html, comparison_markdown, comparison_text
 from sarkmock_contracts.baselines.report import describe_comparison as described
 from sarkmock_contracts.baselines.severity import Difference

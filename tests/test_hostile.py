@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sarkmock_contracts.baselines import files as baselines
+from sarkmock_contracts.baselines import facts as baselines
 from sarkmock_contracts.baselines.clients import read_clients
 from sarkmock_contracts.errors import SuiteError
 from sarkmock_contracts.judge.allowlist import read_accepted
 from sarkmock_contracts.safety.ledger import read_ledger
 
 from sarkmock import create_app, profiles
-from sarkmock.control.contract import endpoints
+from sarkmock.control.bodies import endpoints
 from sarkmock.http.engine import Engine
 from sarkmock.journal import Journal
 from sarkmock.pbx.seeds import load_seed

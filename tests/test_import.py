@@ -12,7 +12,7 @@ import pytest
 import yaml
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from sarkmock_contracts.client.budget import parse_seconds
+from sarkmock_contracts.client.interrupts import parse_seconds
 from sarkmock_contracts.client.transports import Access, InProcess
 from sarkmock_contracts.state_import.importing import TIME_IS_OVER, Wanted, guarded_reader, import_state, read_state
 from sarkmock_contracts.state_import.seed_file import CONFIGURATION

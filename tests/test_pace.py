@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from sarkmock_contracts.checks import cases
-from sarkmock_contracts.client.har import Cassette, CassetteRecorder
+from sarkmock_contracts.client.formats import Cassette, CassetteRecorder
 from sarkmock_contracts.client.http import Request, Response
 from sarkmock_contracts.client.rate_limit import RateLimit, Timer, retry_after, seconds_each
 from sarkmock_contracts.client.transports import InProcess

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 
 from sarkmock.http.replies import PhpError
 from sarkmock.laravel.php import loosely_equal, to_number, to_text, trim
-from sarkmock.laravel.php.filters import csv, is_int, is_ip
 from sarkmock.laravel.php.finfo import extension_of, mime_type
 from sarkmock.laravel.php.pcre import matcher
-from sarkmock.laravel.php.values import from_bytes, is_numeric, length, to_bytes
+from sarkmock.laravel.php.values import csv, from_bytes, is_int, is_ip, is_numeric, length, to_bytes
 
 
 @pytest.mark.parametrize(("value", "text"), [

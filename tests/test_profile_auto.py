@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from sarkmock_contracts.baselines import commands
 from sarkmock_contracts.baselines.comparing import compare_baselines
-from sarkmock_contracts.baselines.facts import Facts
-from sarkmock_contracts.baselines.files import Baseline, write_baseline
-from sarkmock_contracts.baselines.mocking import profile_baseline
+from sarkmock_contracts.baselines.facts import Baseline, Facts, write_baseline
+from sarkmock_contracts.baselines.match_deviations import profile_baseline
 from sarkmock_contracts.client.transports import Access
 from sarkmock_contracts.errors import CannotRun
 from sarkmock_contracts.proxy.running import recognised_options

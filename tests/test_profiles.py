@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from sarkmock import Engine, FileError, State, profiles
 from sarkmock.cli import cli
-from sarkmock.control.contract import control_document
+from sarkmock.control.bodies import control_document
 from sarkmock.http.engine import Request
 from sarkmock.spec import yaml12
 from sarkmock.spec.profiles import described, overlay_files, product

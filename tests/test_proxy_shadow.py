@@ -15,9 +15,8 @@ from sarkmock_contracts.client.http import Exchange, Request, Response, request_
 from sarkmock_contracts.client.transports import Access, InProcess, SignedIn
 from sarkmock_contracts.errors import Unanswered
 from sarkmock_contracts.proxy.beside import open_shadow, shadow_lines, write_shadow
-from sarkmock_contracts.proxy.differing import differences
-from sarkmock_contracts.proxy.listener import exchange_of
-from sarkmock_contracts.proxy.shadow import Shadow
+from sarkmock_contracts.proxy.guard import exchange_of
+from sarkmock_contracts.proxy.shadow import Shadow, differences
 from sarkmock_contracts.spec.contract import contract_of
 
 from sarkmock import Engine, SarkMock, Seed, State

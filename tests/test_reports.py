@@ -16,7 +16,7 @@ import jsonschema_rs
 import pytest
 import sarkmock_contracts.reports
 import yaml
-from sarkmock_contracts.client.har import Cassette, CassetteRecorder
+from sarkmock_contracts.client.formats import Cassette, CassetteRecorder
 from sarkmock_contracts.client.http import Request, with_json
 from sarkmock_contracts.client.target import Target
 from sarkmock_contracts.judge.conformance import Problem

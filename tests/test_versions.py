@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sarkmock_contracts.baselines.facts import Facts
-from sarkmock_contracts.baselines.files import Baseline
-from sarkmock_contracts.baselines.mocking import profile_baseline
+from sarkmock_contracts.baselines.commands import Steps
+from sarkmock_contracts.baselines.facts import Baseline, Facts
+from sarkmock_contracts.baselines.match_deviations import profile_baseline
 from sarkmock_contracts.baselines.profile import profile_from, write_profile
-from sarkmock_contracts.baselines.progress import Steps
 
 from sarkmock import Engine, State
 from sarkmock.http.engine import Request

@@ -318,7 +318,7 @@ def import_(url: str, output: Path | None, with_secrets: bool, tables_only: bool
         sarkmock serve --profile L10 --seed box.yaml
         sarkmock import https://pbx.example:44300/api --rate 30/m --tables-only -o rows.yaml
     """
-    from .client.budget import parse_seconds
+    from .client.interrupts import parse_seconds
     from .run_options import caution_of
     from .state_import.importing import Wanted
     from .state_import.seed_file import import_to_file

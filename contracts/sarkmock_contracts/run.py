@@ -12,11 +12,9 @@ from urllib.parse import urlsplit
 
 from sarkmock.suite_api import BASE, Deviation, Engine, Operation, api_application, deviations_of, load, profiles
 
-from .client.admission import Admission
-from .client.budget import Budget, Speed, parse_seconds
-from .client.har import Cassette, CassetteRecorder
+from .client.formats import Cassette, CassetteRecorder
 from .client.http import Exchange, Request, Response
-from .client.interrupts import Interrupts
+from .client.interrupts import Admission, Budget, Interrupts, Speed, parse_seconds
 from .client.rate_limit import RateLimit, Timer
 from .client.target import Client, Target
 from .client.transports import InProcess, Layer, OverHttp, SignedIn, Transport

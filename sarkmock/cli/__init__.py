@@ -22,10 +22,10 @@ OWN_COMMANDS = {  # name -> where it is, and its summary, so that nothing is imp
     "profiles": ("profiles", "profiles", "List the profiles: the known versions of the API."),
     "deviations": ("profiles", "deviations",
                    "List the differences between a published version and the documentation."),
-    "export": ("export", "export", "Write every operation as a request with example values."),
+    "export": ("document", "export", "Write every operation as a request with example values."),
     "lint": ("lint", "lint", "Check seeds, overlays and lists of faults, and list every mistake with its line."),
     "schema": ("lint", "schema", "Print the JSON Schema of seed or overlay files, for editors."),
-    "completion": ("completion", "completion", "Print a script that completes commands, options and names in a shell."),
+    "completion": ("output", "completion", "Print a script that completes commands, options and names in a shell."),
 }
 # For consoles without these characters.
 PLAIN_CHARACTERS = {"·": "-", "—": "-", "━": "-", "→": "->", "…": "...", "✓": "+"}

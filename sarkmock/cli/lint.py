@@ -10,8 +10,7 @@ from typing import Any
 
 import click
 
-from sarkmock.cli.completion import names_or_file
-from sarkmock.cli.output import write_text
+from sarkmock.cli.output import names_or_file, write_text
 from sarkmock.faults import Fault, FaultError
 from sarkmock.http.engine import Program
 from sarkmock.pbx.seed import Place

@@ -1,14 +1,16 @@
-"""How commands print: for people, coloured and wrapped on a terminal only; JSON for programs; `serve -v` to stderr."""
+"""How commands print: for people, coloured and wrapped on a terminal only; JSON for programs; shell completion."""
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem, get_completion_class
 
 from sarkmock.atomic import write_whole
 from sarkmock.journal import Entry, Journal
@@ -17,6 +19,7 @@ from sarkmock.server.connection import Served
 
 if TYPE_CHECKING:
     from rich.console import Console
+
 
 # What is piped or redirected is not wrapped: a line is a record for grep.
 UNWRAPPED = 2000
@@ -85,3 +88,33 @@ def write_line(line: str) -> None:
 
 def documentation_lines(lines: tuple[int, ...]) -> str:
     return f" (page, line {', '.join(map(str, lines))})" if lines else ""
+
+
+SHELLS = ("bash", "zsh", "fish")
+Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(SHELLS))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
+    """Print a script that completes commands, options and names in a shell.
+
+    \b
+    Examples:
+        sarkmock completion bash > ~/.local/share/bash-completion/completions/sarkmock
+        sarkmock completion zsh > "${fpath[1]}/_sarkmock"
+        sarkmock completion fish > ~/.config/fish/completions/sarkmock.fish
+    """
+    made = get_completion_class(shell)
+    assert made is not None
+    script = made(context.find_root().command, {}, "sarkmock", "_SARKMOCK_COMPLETE")
+    click.echo(script.source_template % script.source_vars())  # `source()` would ask for the shell's own version
+
+
+def names_or_file(names: Callable[[], Iterable[str]]) -> Completer:
+    """Completes names, or else the path of a file."""
+    def complete(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+        found = [CompletionItem(name) for name in names() if name.startswith(begun)]
+        return found or [CompletionItem(begun, type="file")]
+    return complete

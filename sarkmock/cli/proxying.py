@@ -8,8 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sarkmock.cli.controlling import control_of, page_line
-from sarkmock.cli.listening import pair_of, proxy_hint
+from sarkmock.cli.listening import control_of, page_line, pair_of, proxy_hint
 from sarkmock.cli.output import RequestLog
 from sarkmock.control import MockControl
 from sarkmock.faults import Fault, Faults, read_faults

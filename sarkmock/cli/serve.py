@@ -9,10 +9,17 @@ from typing import Any
 import click
 
 from sarkmock.cli import watching
-from sarkmock.cli.completion import names_or_file
-from sarkmock.cli.controlling import FaultLine, control_of, page_line, set_faults
-from sarkmock.cli.listening import begin_listening, pair_of, proxy_hint, run_server
-from sarkmock.cli.output import RequestLog
+from sarkmock.cli.listening import (
+    FaultLine,
+    begin_listening,
+    control_of,
+    page_line,
+    pair_of,
+    proxy_hint,
+    run_server,
+    set_faults,
+)
+from sarkmock.cli.output import RequestLog, names_or_file
 from sarkmock.control import CONTROL_PREFIX, HEALTH
 from sarkmock.faults import Fault
 from sarkmock.http.engine import Engine, Program, api_token_of

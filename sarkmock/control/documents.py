@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from sarkmock.control import contract
+from sarkmock.control import bodies
 from sarkmock.control.bodies import ControlError, ControlRequest, Path, Text
 from sarkmock.control.mock_control import MockControl
 from sarkmock.http.engine import DatabaseMismatch
@@ -24,11 +24,11 @@ def api_json(mock: MockControl, request: ControlRequest) -> Any:
 
 
 def control_yaml(mock: MockControl, request: ControlRequest) -> Text:
-    return Text(contract.control_document_yaml(), YAML_TYPE)
+    return Text(bodies.control_document_yaml(), YAML_TYPE)
 
 
 def control_json(mock: MockControl, request: ControlRequest) -> Any:
-    return contract.control_document()
+    return bodies.control_document()
 
 
 def profile(mock: MockControl, request: ControlRequest) -> dict[str, Any]:

@@ -10,9 +10,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from sarkmock.faults.effects import EFFECT_FUNCTIONS, is_felt_in
+from sarkmock.faults.fault import EFFECT_FUNCTIONS, Fault, FaultError, draw_latency, is_felt_in
 from sarkmock.faults.fault import EFFECTS as ALL_EFFECTS
-from sarkmock.faults.fault import Fault, FaultError, draw_latency
 from sarkmock.http.engine import Engine, Program, Request
 from sarkmock.http.replies import Disturbed, Reply
 from sarkmock.spec import yaml12

@@ -18,9 +18,8 @@ from sarkmock.http.replies import Disturbed, Reply
 from sarkmock.http.wsgi import Answer
 from sarkmock.journal.criteria import Criteria
 from sarkmock.journal.deviation_warnings import warnings
-from sarkmock.journal.diagnosis import Reason, why
+from sarkmock.journal.diagnosis import Reason, Verification, verdict_on, why
 from sarkmock.journal.entries import Entry, Notice
-from sarkmock.journal.verdicts import Verification, verdict_on
 
 DEFAULT_KEPT = 1000
 MAX_BYTES = 16 * 2**20
@@ -110,7 +109,7 @@ class Journal:
 
     def har(self, entries: Iterable[Entry] | None = None, origin: str = "https://127.0.0.1") -> str:
         """Entries (all, unless given) as an HTTP Archive without secrets; ``origin`` is how the mock was addressed."""
-        from sarkmock.journal.har import to_har  # takes long to import
+        from sarkmock.journal.entries import to_har
 
         return to_har(self.entries() if entries is None else entries, origin, self.count - len(self))
 

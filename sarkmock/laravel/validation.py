@@ -16,8 +16,7 @@ import yaml
 
 from sarkmock.http.replies import Errors, PhpError
 from sarkmock.laravel.php import TRIMMED, UploadedFile, to_number, to_text
-from sarkmock.laravel.php.filters import csv
-from sarkmock.laravel.php.values import MEMORY_EXHAUSTED, is_utf8
+from sarkmock.laravel.php.values import MEMORY_EXHAUSTED, csv, is_utf8
 from sarkmock.laravel.rules import (
     FOR_FILES,
     IMPLICIT,

@@ -14,8 +14,8 @@ from importlib.resources import files
 from operator import itemgetter
 from typing import Any
 
-from sarkmock.pbx.foreign_database import MOST_ROWS, open_image, read_common
 from sarkmock.pbx.sql import (
+    MOST_ROWS,
     among,
     any_real,
     comparable,
@@ -23,8 +23,10 @@ from sarkmock.pbx.sql import (
     insert_of,
     json_object,
     matching,
+    open_image,
     quote_name,
     quoted_names,
+    read_common,
     select,
     set_columns,
     update_of,

@@ -11,8 +11,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from sarkmock.faults.effects import EFFECT_FUNCTIONS
-from sarkmock.faults.fault import Fault
+from sarkmock.faults.fault import EFFECT_FUNCTIONS, Fault
 from sarkmock.http.replies import JSON
 from sarkmock.http.wsgi import render, status_line
 from sarkmock.proxy.exchange import Record

@@ -1,14 +1,18 @@
-"""YAML 1.2 as OpenAPI means it: YES, NO, ON and OFF are strings."""
+"""YAML 1.2 as OpenAPI means it (YES, NO, ON and OFF are strings), and where a place of the document is in its files."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from sarkmock.spec.data_files import openapi_dir
+from sarkmock.spec.pointers import keys_of
 
 try:
     from yaml import CSafeLoader as _Base
@@ -169,28 +173,35 @@ def line_of(file: Path, path: tuple[str | int, ...]) -> int | None:
     return line_in(file.read_text(encoding="utf-8"), path)
 
 
-def line_in(text: str, path: tuple[str | int, ...]) -> int | None:
+def line_in(text: str, path: Iterable[str | int]) -> int | None:
     """The same of a text; None where it is JSON that is not YAML."""
     try:
         node = yaml.compose(text, Loader)
     except yaml.YAMLError:
         return None
-    line = None if node is None else node.start_mark.line + 1
+    return None if node is None else _line(node, path)
+
+
+def _line(node: yaml.Node, path: Iterable[str | int]) -> int:
+    """The line of a key or item below a node, or of its nearest parent that is there."""
+    line = node.start_mark.line + 1
     for step in path:
-        found = _child(node, step)
-        if found is None:
+        entry = _entry(node, step)
+        if entry is None:
             break
-        place, node = found
+        place, node = entry
         line = place.start_mark.line + 1
     return line
 
 
-def _child(node: yaml.Node | None, step: str | int) -> tuple[yaml.Node, yaml.Node] | None:
-    """Where a step stands (its key, or the item itself), and its value."""
+def _entry(node: yaml.Node, step: str | int) -> tuple[yaml.Node, yaml.Node] | None:
+    """Where a step is (its key, or the item itself) and its value, also where a merge key brings it."""
     if isinstance(node, yaml.MappingNode):
-        return next(((key, value) for key, value in node.value if key.value == str(step)), None)
-    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-        return node.value[step], node.value[step]
+        own = next(((key, value) for key, value in node.value if key.value == str(step)), None)
+        merged = (_entry(value, step) for key, value in node.value if key.value == "<<")
+        return own or next(filter(None, merged), None)
+    if isinstance(node, yaml.SequenceNode) and str(step).isdigit() and int(step) < len(node.value):
+        return node.value[int(step)], node.value[int(step)]
     return None
 
 
@@ -216,3 +227,35 @@ _Dumper.add_representer(str, _text)
 _FLOAT = re.compile(r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$")
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:int", _INT, list("-+0123456789"))
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
+
+
+def source_of(pointer: str) -> tuple[Path, int]:
+    """File below the directory of openapi.yaml, and line, of a place or of the nearest one above it that is there."""
+    file, steps = _file_of(openapi_dir() / "openapi.yaml", keys_of(pointer))
+    return file.relative_to(openapi_dir()), _line(_tree(file), steps)
+
+
+def _file_of(root: Path, steps: list[str]) -> tuple[Path, list[str]]:
+    """The file of a place and the steps to it there."""
+    if steps[:1] == ["paths"] and len(steps) > 1:
+        ref = _value(_tree(root), *steps[:2], "$ref")
+        if ref is not None:
+            name, _, key = ref.value.partition("#/")
+            return root.parent / name, [key, *steps[2:]]
+    if steps[:2] == ["components", "schemas"] and len(steps) > 2:
+        for file in sorted((root.parent / "resources").glob("*.yaml")):
+            if _value(_tree(file), "schemas", steps[2]) is not None:
+                return file, steps[1:]
+    return root, steps
+
+
+def _value(node: yaml.Node, *steps: str) -> yaml.Node | None:
+    for step in steps:
+        entry = _entry(node, step)
+        if entry is None:
+            return None
+        node = entry[1]
+    return node
+
+
+_tree = cache(tree)

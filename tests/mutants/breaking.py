@@ -9,14 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sarkmock_contracts.checks import boundaries, fuzz, lifecycle, links, openapi_core_check, protocol, smoke, stateful
+from sarkmock_contracts.checks import boundaries, fuzz, openapi_core_check, protocol, smoke, stateful
 from sarkmock_contracts.client.http import Request, Response
 from sarkmock_contracts.client.transports import InProcess, SignedIn
 from sarkmock_contracts.judge.findings import Identity
 from sarkmock_contracts.run import Run
 from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.spec.contract import Contract
-from sarkmock_contracts.spec.resources import resources
+from sarkmock_contracts.spec.operation_data import resources
 
 from sarkmock import Engine, State, create_app
 from sarkmock.suite_api import Document, load, load_seed
@@ -91,7 +91,7 @@ def asked(operation: str) -> Part:
 
 
 def linked(operation: str) -> Part:
-    return lambda suite: links.check_links(suite, suite.contract.by_id[operation])
+    return lambda suite: smoke.check_links(suite, suite.contract.by_id[operation])
 
 
 def spoken(check: protocol.PathCheck, operation: str) -> Part:
@@ -107,7 +107,7 @@ def sequences(*names: str) -> Part:
 
 
 def rows(name: str) -> Part:
-    return lambda suite: lifecycle.check_row_lifecycle(
+    return lambda suite: stateful.check_row_lifecycle(
         suite, next(resource for resource in resources(suite.contract) if resource.name == name))
 
 

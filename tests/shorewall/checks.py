@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sarkmock import load_seed
-from sarkmock.pbx.shorewall import first_mistake, words
+from sarkmock.pbx.shorewall import first_mistake, lists
 from tests.shorewall import cases, oracle
 from tests.shorewall import words as generator
 from tests.shorewall.lines import Writer
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(not INSTALLED, reason="needs Debian's packages s
 
 
 def test_the_words_are_those_of_this_shorewall() -> None:
-    assert words.WORDS_FILE.read_text("utf-8") == generator.text()
+    assert lists.WORDS_FILE.read_text("utf-8") == generator.text()
 
 
 @pytest.mark.parametrize("version", [4, 6])

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-from sarkmock.pbx.shorewall.words import words
+from sarkmock.pbx.shorewall.lists import words
 from sarkmock.spec import yaml12
 
 PARTS = yaml12.read(Path(__file__).with_name("parts.yaml"))

@@ -17,8 +17,8 @@ PORTED = ("tcp", "udp", "dccp", "sctp", "udplite")
 
 
 def main() -> None:
-    from sarkmock.pbx.shorewall import words
-    words.WORDS_FILE.write_text(text(), encoding="utf-8")
+    from sarkmock.pbx.shorewall import lists
+    lists.WORDS_FILE.write_text(text(), encoding="utf-8")
 
 
 def text() -> str:

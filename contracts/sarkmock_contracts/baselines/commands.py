@@ -1,32 +1,86 @@
-"""What `sarkmock baseline`, `compare` and `overlay` call."""
+"""What `sarkmock baseline`, `compare` and `overlay` call, and how they show their progress."""
 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from sarkmock.suite_api import FileError, described, write_whole
 
 from ..client import interrupts
-from ..client.budget import total_line
+from ..client.interrupts import minutes, total_line
 from ..errors import BadBaseline, CannotRun
 from ..reports.data import Data, as_json
 from ..safety.fingerprint import AUTO
 from ..safety.ledger import read_ledger
-from .checkpoint import Partial
 from .clients import mark_concerned, read_clients
 from .comparing import Comparison, compare_baselines
-from .files import Baseline, read_baseline, write_baseline
-from .match_deviations import nearest_choice
-from .mocking import profile_baseline
+from .facts import Baseline, Partial, read_baseline, write_baseline
+from .match_deviations import nearest_choice, profile_baseline
 from .profile import profile_from, profile_lines, write_profile
-from .progress import Steps, Watching
-from .recording import RECORDING_PARTS
+from .recording import RECORDING_PARTS, RecordingCase
 from .report import comparison_html, comparison_markdown, comparison_text
-from .session import AROUND, RecordingSession, Wish, recording_plan
+from .session import AROUND, RecordingPlan, RecordingSession, Wish, recording_plan
 from .severity import COMPATIBLE, at_least
+
+
+class Watching:
+    """Told of each case that begins."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True)
+        self.bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+                            console=self.console, transient=True, disable=not self.console.is_terminal)
+        self.task = self.bar.add_task("starting", total=None)
+        self.part, self.began, self.cases = "", time.monotonic(), 0
+
+    def __enter__(self) -> Watching:
+        self.bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: BaseException | TracebackType | None) -> None:
+        if kind is None:
+            self._end_part()
+        self.bar.stop()
+
+    def __call__(self, case: RecordingCase, number: int, _: int, plan: RecordingPlan) -> None:
+        if case.part != self.part:
+            self._end_part()
+            self.part, self.began, self.cases = case.part, time.monotonic(), 0
+        self.cases += 1
+        left = minutes(plan.seconds_after(number))
+        self.bar.update(self.task, description=f"{RECORDING_PARTS[case.part]}, about {left} left", completed=number,
+                        total=len(plan.costs))
+
+    def _end_part(self) -> None:
+        if self.part:
+            took = time.monotonic() - self.began
+            self.console.print(f"{RECORDING_PARTS[self.part]:38} {self.cases:4} cases {took:7.1f} s", highlight=False)
+
+
+class Steps:
+    """What is being read, while its duration is unknown: on a terminal only."""
+
+    def __init__(self) -> None:
+        self.status = Console(stderr=True).status("comparing with mocks")
+
+    def __enter__(self) -> Steps:
+        self.status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.status.stop()
+
+    def __call__(self, text: str) -> None:
+        self.status.update(text)
+
 
 URL = re.compile(r"\w+://|[^/\\]+:\d+(/|$)|[^/\\]+/api/?$")  # also one without its scheme, which is reported
 COMPARE_FORMS = {"compare.json": as_json, "compare.txt": comparison_text, "compare.md": comparison_markdown,

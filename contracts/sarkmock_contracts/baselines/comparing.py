@@ -7,12 +7,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .catalogue import catalogue, other_places
-from .facts import BOX, Fact
-from .field_diff import Unequal, compare_errors, compare_fields
-from .files import Baseline
+from .facts import BOX, Baseline, Fact
 from .observer import ABSENT_ROW, REQUESTED, THERE
-from .severity import DIFFERENCE_LEVELS, Difference, Unreached
-from .verdicts import compare_rules, compare_stores
+from .severity import (
+    DIFFERENCE_LEVELS,
+    Difference,
+    Unequal,
+    Unreached,
+    compare_errors,
+    compare_fields,
+    compare_rules,
+    compare_stores,
+)
 
 RULE_KINDS = {"rule tightened", "rule changed", "rule loosened"}
 STOPPED = 503  # what AMI functions answer while the PBX is not running

@@ -1,11 +1,22 @@
-"""One observation, and how lines of a recording hold it."""
+"""Facts, and the files that hold them: a baseline, and the checkpoint of a recording that is not finished."""
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any
+
+import jsonschema_rs
+
+from sarkmock.suite_api import write_whole
+
+from ..errors import BadBaseline, CannotRun
+from .catalogue import request_digest
 
 BOX = "*"  # what is said of the box and of no operation
 NOT_SENT: Mapping[str, Any] = {"absent": True}  # stands for a variable that is left out
@@ -82,3 +93,195 @@ class Facts:
     def of(self, op: str, fact: str) -> list[Fact]:
         """All facts of a kind of an operation."""
         return [one for one in self.by_key.values() if (one.op, one.fact) == (op, fact)]
+
+
+BASELINE_VERSION = 1
+BASELINE_FORMAT = "sarkmock-baseline"
+BASELINE_SCHEMA = Path(__file__).with_name("baseline.schema.json")
+
+
+@dataclass
+class Baseline:
+    """A recording: its target, depth, date and facts."""
+
+    target: str
+    depth: str
+    allowed: tuple[str, ...]
+    only: str | None
+    facts: Facts
+    tables: str = field(default_factory=request_digest)
+    recorded: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""  # what reports call it
+
+    @property
+    def milliseconds(self) -> Mapping[str, float]:
+        """The median of the answers of an operation."""
+        return dict(self.recorded.get("milliseconds", {}))
+
+    def head(self) -> dict[str, Any]:
+        """The first line."""
+        return {BASELINE_FORMAT: BASELINE_VERSION, "target": self.target, "tables": self.tables, "depth": self.depth,
+                "allowed": list(self.allowed), "only": self.only}
+
+    def lines(self) -> Iterator[Mapping[str, Any]]:
+        yield self.head()
+        yield self.recorded
+        yield from (fact.line() for fact in self.facts)
+        yield {"end": len(self.facts)}
+
+
+def baseline_text(baseline: Baseline) -> str:
+    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in baseline.lines())
+
+
+def write_baseline(baseline: Baseline, file: Path) -> None:
+    try:
+        write_whole(file, baseline_text(baseline).encode())
+    except OSError as error:
+        raise CannotRun(f"{file}: {error.strerror}") from None
+
+
+def read_baseline(file: Path) -> Baseline:
+    """A baseline; BadBaseline names file and line."""
+    lines = list(_lines(file))
+    if not lines or not isinstance(lines[0], dict) or BASELINE_FORMAT not in lines[0]:
+        first = f'{{"{BASELINE_FORMAT}": {BASELINE_VERSION}, ...}}'
+        raise BadBaseline(f"{file}: is not a baseline: its first line is not {first}")
+    if lines[0][BASELINE_FORMAT] != BASELINE_VERSION:
+        raise BadBaseline(f"{file}: is a baseline of version {lines[0][BASELINE_FORMAT]!r}; "
+                          f"this sarkmock reads version {BASELINE_VERSION}")
+    for number, line in enumerate(lines, 1):
+        _check(file, number, line)
+    if "end" not in lines[-1] or "recorded" not in lines[min(1, len(lines) - 1)]:
+        raise BadBaseline(f"{file}:{len(lines)}: is cut short: record it again")
+    facts = [_fact(file, number, line) for number, line in enumerate(lines[2:-1], 3)]
+    if lines[-1]["end"] != len(facts):
+        raise BadBaseline(f"{file}: has {len(facts)} facts of {lines[-1]['end']}: lines are missing, or were added")
+    head = lines[0]
+    return Baseline(head["target"], head["depth"], tuple(head["allowed"]), head["only"], Facts(facts), head["tables"],
+                    lines[1], str(file))
+
+
+def _fact(file: Path, number: int, line: Mapping[str, Any]) -> Fact:
+    if "fact" not in line:
+        raise BadBaseline(f"{file}:{number}: is not a fact")
+    return of_line(line)
+
+
+def _lines(file: Path) -> Iterator[Any]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise BadBaseline(f"{file}: is not a baseline: it is not a text file") from None
+    except OSError as error:
+        raise BadBaseline(f"{file}: {error.strerror}") from None
+    for number, line in enumerate(text.split("\n")[:-1] if text.endswith("\n") else text.split("\n"), 1):
+        try:
+            yield json.loads(line)
+        except (ValueError, RecursionError):
+            problem = "its first line is not JSON" if number == 1 else "it is cut short or damaged"
+            raise BadBaseline(f"{file}:{number}: is not a baseline: {problem}") from None
+
+
+def _check(file: Path, number: int, line: Any) -> None:
+    keys = (("head", BASELINE_FORMAT), ("recorded", "recorded"), ("end", "end"), ("fact", "fact"))
+    kind = next((name for name, key in keys
+                 if isinstance(line, dict) and key in line), None)
+    if kind is None:
+        raise BadBaseline(f"{file}:{number}: is not a line of a baseline")
+    for error in line_validator(kind).iter_errors(line):
+        place = ".".join(map(str, error.instance_path))
+        raise BadBaseline(f"{file}:{number}: {f'{place}: ' if place else ''}{error.message}")
+
+
+@cache
+def line_validator(kind: str) -> jsonschema_rs.Validator:
+    """The compiled definition of a kind of line."""
+    definitions = json.loads(BASELINE_SCHEMA.read_text(encoding="utf-8"))["$defs"]
+    return jsonschema_rs.validator_for({"$defs": definitions, "$ref": f"#/$defs/{kind}"})
+
+
+CHECKPOINT_FORMAT = "sarkmock-partial"
+
+
+class Partial:
+    """The file beside the baseline; only one recording at a time can hold it."""
+
+    def __init__(self, file: Path, head: Mapping[str, Any]) -> None:
+        self.file = file
+        self.done: dict[str, list[Fact]] = {}
+        self.ledger: str | None = None
+        try:
+            self._descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise CannotRun(f"{file}: {error.strerror}") from None
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._descriptor)
+            raise CannotRun(f"{file} is in use by a recording that is still going") from None
+        try:
+            self._go_on(head)
+        except CannotRun:
+            os.close(self._descriptor)
+            raise
+
+    def _go_on(self, head: Mapping[str, Any]) -> None:
+        content = self.file.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]  # a line that a kill cut short was not done
+        os.ftruncate(self._descriptor, len(whole))
+        lines = [self._line(number, text) for number, text in enumerate(whole.splitlines(), 1)]
+        if not lines:
+            self._write({CHECKPOINT_FORMAT: dict(head)})
+            return
+        if lines[0].get(CHECKPOINT_FORMAT) != dict(head):
+            raise CannotRun(f"{self.file} was started with different options; use the same options or delete it")
+        for number, line in enumerate(lines[1:], 2):
+            self._take(number, line)
+
+    def _line(self, number: int, text: bytes) -> dict[str, Any]:
+        try:
+            line = json.loads(text)
+        except (ValueError, RecursionError):
+            line = None
+        if not isinstance(line, dict):
+            raise self._damaged(number)
+        return line
+
+    def _damaged(self, number: int) -> BadBaseline:
+        return BadBaseline(f"{self.file}:{number}: is not a line of a recording; delete the file to start again")
+
+    def _take(self, number: int, line: Mapping[str, Any]) -> None:
+        self.ledger = line.get("ledger", self.ledger)
+        if "case" in line:
+            facts = line.get("facts", ())
+            if not all(line_validator("fact").is_valid(fact) for fact in facts):
+                raise self._damaged(number)
+            self.done[line["case"]] = [of_line(fact) for fact in facts]
+
+    def note_ledger(self, ledger: Path) -> None:
+        """Where it stands what this run makes."""
+        self.ledger = str(ledger.absolute())
+        self._write({"ledger": self.ledger})
+
+    def note(self, case: str, facts: Iterable[Fact]) -> None:
+        """A case is done."""
+        self._write({"case": case, "facts": [fact.line() for fact in facts]})
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        os.write(self._descriptor, json.dumps(line, ensure_ascii=False).encode() + b"\n")
+        os.fsync(self._descriptor)
+
+    def finish(self) -> None:
+        """The baseline is written: nothing is left to go on with."""
+        self.file.unlink(missing_ok=True)
+        self.close()
+
+    def close(self) -> None:
+        """Leave it for the next run, if there is anything to go on with."""
+        if self._descriptor < 0:
+            return
+        if not self.done and self.ledger is None:
+            self.file.unlink(missing_ok=True)
+        os.close(self._descriptor)
+        self._descriptor = -1

@@ -11,9 +11,8 @@ from sarkmock.suite_api import load, overlay_of, redacted, write_whole, yaml_tex
 
 from ..errors import CannotRun, Unfit
 from ..safety.fingerprint import AUTO
-from .files import Baseline
-from .match_deviations import Choice, Told, choose
-from .mocking import OverlayAction, beside, distance, document_of
+from .facts import Baseline
+from .match_deviations import Choice, OverlayAction, Told, beside, choose, distance, document_of
 from .report import before_and_after, difference
 from .severity import BREAKING, INFORMATIVE, RISKY, Difference
 from .synthesize import Expressed, express

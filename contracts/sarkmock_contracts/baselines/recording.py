@@ -16,11 +16,9 @@ from ..safety.routing import HAZARDS
 from ..spec.operation_data import recipe
 from .catalogue import Known, catalogue
 from .facts import BOX, Fact, Facts, canonical_json
-from .observer import ABSENT_ROW, REQUESTED, THERE, Observer, get
-from .probes import Depth
-from .rules import ask_rules
-from .sequences import ask_sequence, links, makes_rows
-from .survey import (
+from .observer import ABSENT_ROW, REQUESTED, THERE, Depth, Observer, get
+from .questions import (
+    ask_rules,
     ask_unknown,
     ask_without_token,
     is_plain_read,
@@ -29,6 +27,7 @@ from .survey import (
     survey_path,
     surveyed_paths,
 )
+from .sequences import ask_sequence, links, makes_rows
 
 RECORDING_PARTS = {"survey": "what the paths can do", "read": "what is there", "unknown key": "keys of nothing",
          "rules": "every rule", "sequence": "rows: made, shown, changed, removed", "answer": "everything else"}

@@ -18,8 +18,7 @@ from ..reports.html import render_page
 from ..reports.markdown import cell
 from .comparing import Comparison
 from .difference_causes import DifferenceCause, as_text, difference_causes
-from .facts import BOX
-from .files import Baseline
+from .facts import BOX, Baseline
 from .severity import BREAKING, DIFFERENCE_LEVELS, RISKY, Difference, Unreached
 
 COMPARE_FORMAT = "sarkmock-compare/1"

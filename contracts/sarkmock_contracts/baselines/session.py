@@ -14,10 +14,8 @@ from urllib.parse import urlsplit
 
 from sarkmock.suite_api import BASE, product, redacted
 
-from ..client.admission import Admission
-from ..client.budget import Budget, Speed, parse_seconds
 from ..client.http import Exchange, Request, Response
-from ..client.interrupts import Interrupts
+from ..client.interrupts import Admission, Budget, Interrupts, Speed, parse_seconds
 from ..client.rate_limit import USUAL_LIMIT, RateLimit
 from ..client.target import Target
 from ..client.transports import Layer, OverHttp, Transport
@@ -31,11 +29,8 @@ from ..safety.retry_safety import is_undone
 from ..safety.routing import HAZARDS
 from ..spec.contract import contract_of
 from .catalogue import catalogue
-from .checkpoint import Partial
-from .facts import Facts
-from .files import Baseline
-from .observer import Observer
-from .probes import DEPTHS
+from .facts import Baseline, Facts, Partial
+from .observer import DEPTHS, Observer
 from .recording import BoxRecorder, RecordingCase
 
 AROUND = "what is there, before and after"

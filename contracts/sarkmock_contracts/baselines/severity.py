@@ -1,9 +1,13 @@
-"""The kinds of differences there are: what each means for clients, and why. Compares nothing."""
+"""The kinds of differences: what each means for clients, and how fields and verdicts are compared."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+from .facts import Fact, canonical_json
+from .observer import HAS_CRASHED, WAS_ACCEPTED
 
 BREAKING, RISKY, COMPATIBLE, INFORMATIVE = DIFFERENCE_LEVELS = ("breaking", "risky", "compatible", "informative")
 
@@ -92,3 +96,177 @@ class Unreached:
 def at_least(level: str, wanted: str) -> bool:
     """Whether a level is as bad as the wanted one, or worse. Informative ones never are."""
     return level != INFORMATIVE and DIFFERENCE_LEVELS.index(level) <= DIFFERENCE_LEVELS.index(wanted)
+
+
+FormFacts = Mapping[tuple[str, str], Fact]
+WHOLE_BODY = "(body)"
+STANDING = ("read", "unknown key")  # seen in what was there before, not in rows of the recording's own
+Form = dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class Unequal:
+    """Variables that were not given to both rows alike; whether the answer holds only what was sent."""
+
+    names: frozenset[str] = frozenset()
+    echo: bool = False
+
+    def explains(self, difference: Difference) -> bool:
+        """Whether a field looks different because it was filled differently."""
+        return difference.of in self.names and (self.echo or difference.kind not in ("field gone", "field appeared"))
+
+
+def compare_fields(op: str, before: FormFacts, after: FormFacts,
+                   unequal: Callable[[str], Unequal]) -> Iterator[Difference]:
+    """One difference for each field, wherever it was seen."""
+    found: dict[str, Difference] = {}
+    one, other = forms(before), forms(after)
+    for by in one:
+        if by in other:
+            for difference in compare_forms(op, one[by], other[by], own=by not in STANDING):
+                if not unequal(by).explains(difference):
+                    found.setdefault(difference.of, difference)
+    yield from found.values()
+
+
+def forms(facts: FormFacts) -> dict[str, Form]:
+    """Field -> types, by where they were seen."""
+    found: dict[str, Form] = {}
+    for (name, by), fact in facts.items():
+        found.setdefault(by, {})[name] = fact.is_
+    return found
+
+
+def compare_forms(op: str, before: Form, after: Form, own: bool) -> Iterator[Difference]:
+    """Fields that are gone, new, or of another type."""
+    for name in dict.fromkeys([*before, *after]):
+        if parent(name) and not (parent(name) in before and parent(name) in after):
+            continue  # its parent is reported
+        if name not in after or name not in before:
+            if not is_row(name) and (own or has_rows(name, before, after)):
+                yield gone_or_new(op, name, before, after)
+        elif before[name] != after[name]:
+            yield from retyped(op, name, before[name], after[name], own)
+
+
+def gone_or_new(op: str, name: str, before: Form, after: Form) -> Difference:
+    kind = "field gone" if name in before else "field appeared"
+    return Difference(kind, op, plain_field(name), before.get(name), after.get(name))
+
+
+def retyped(op: str, name: str, before: list[str], after: list[str], own: bool) -> Iterator[Difference]:
+    """Another type; that null came or went says something of rows of our own alone."""
+    one, other = ([kind for kind in kinds if kind != "null"] for kinds in (before, after))
+    if one and other and one != other:
+        yield Difference("field type changed", op, plain_field(name), before, after)
+    elif own and ("null" in after) != ("null" in before):
+        kind = "field may be null" if "null" in after else "field no longer null"
+        yield Difference(kind, op, plain_field(name), before, after)
+
+
+def parent(name: str) -> str:
+    """What a field belongs to: an object, or the row of a list."""
+    if name.endswith("[]"):
+        return name[:-2] or WHOLE_BODY
+    return name.rpartition(".")[0] or ("" if name == WHOLE_BODY else WHOLE_BODY)
+
+
+def is_row(name: str) -> bool:
+    """Whether it stands for the rows of a list: that there are none is no difference."""
+    return name.endswith("[]")
+
+
+def has_rows(name: str, before: Form, after: Form) -> bool:
+    """Whether both show the row that the field belongs to."""
+    return parent(name) in before and parent(name) in after
+
+
+def plain_field(name: str) -> str:
+    """A field as clients call it, without the row of a list."""
+    return name.removeprefix("[].") if name != WHOLE_BODY else "the answer itself"
+
+
+TRACE = " trace[]"  # the calls in a debug page
+
+
+def compare_errors(op: str, before: FormFacts, after: FormFacts, same: set[str]) -> Iterator[Difference]:
+    """The form of refusals, where the status is the same."""
+    for kind in sorted(same):
+        one, other = ({of.removeprefix(f"{kind} "): fact.is_ for (of, _), fact in facts.items()
+                       if of.startswith(f"{kind} ") and TRACE not in of} for facts in (before, after))
+        if one and other and one != other:
+            yield Difference("error form changed", op, kind, ", ".join(one), ", ".join(other))
+
+
+EXAMPLES = 3
+AS_SENT, DIFFERENT = "as sent", "different"
+# (taken or crashed before, and after): what that is. Anything but these two is a refusal.
+TRANSITIONS = {
+    (WAS_ACCEPTED, HAS_CRASHED): "value newly crashes", ("refused", HAS_CRASHED): "crash instead of refusal",
+    (HAS_CRASHED, WAS_ACCEPTED): "value no longer crashes", (HAS_CRASHED, "refused"): "value no longer crashes",
+    (WAS_ACCEPTED, "refused"): "rule tightened", ("refused", WAS_ACCEPTED): "rule loosened",
+    ("refused", "refused"): "message changed",
+}
+
+# If a variable shows several kinds, the first is reported.
+ORDER = ("value newly crashes", "rule changed", "rule tightened", "crash instead of refusal", "value no longer crashes",
+         "rule loosened", "message changed")
+
+
+def compare_rules(op: str, before: Sequence[Fact], after: Sequence[Fact]) -> Iterator[Difference]:
+    """One difference for each variable with a value that is judged differently."""
+    later = {fact.key: fact for fact in after}
+    changed: dict[str, list[tuple[Fact, Fact]]] = {}
+    for fact in before:
+        now = later.get(fact.key)
+        if now is not None and (fact.is_, fact.says) != (now.is_, now.says):
+            changed.setdefault(fact.of, []).append((fact, now))
+    for name, pairs in changed.items():
+        yield of_variable(op, name, pairs)
+
+
+def of_variable(op: str, name: str, pairs: list[tuple[Fact, Fact]]) -> Difference:
+    kinds = {TRANSITIONS[verdict_text(one), verdict_text(other)] for one, other in pairs}
+    if {"rule tightened", "rule loosened"} <= kinds:
+        kinds |= {"rule changed"}
+    kinds -= {"rule tightened", "rule loosened"} if "rule changed" in kinds else set()
+    kind = min(kinds, key=ORDER.index)
+    telling = [(one, other) for one, other in pairs
+               if kind in ("rule changed", TRANSITIONS[verdict_text(one), verdict_text(other)])]
+    before, after = ("; ".join(dict.fromkeys(verdict_words(pair[side]) for pair in telling[:EXAMPLES]))
+                     for side in (0, 1))
+    return Difference(kind, op, name, before, after, tuple(example(*pair) for pair in telling[:EXAMPLES]))
+
+
+def verdict_text(fact: Fact) -> str:
+    return str(fact.is_) if fact.is_ in (WAS_ACCEPTED, HAS_CRASHED) else "refused"
+
+
+def verdict_words(fact: Fact) -> str:
+    """A verdict for people."""
+    return f"{fact.is_}: {' '.join(fact.says)}" if fact.says else str(fact.is_)
+
+
+def example(before: Fact, after: Fact) -> str:
+    return f"{sent_text(before)} was {verdict_words(before)}; is {verdict_words(after)}"
+
+
+def sent_text(fact: Fact) -> str:
+    """A value for people."""
+    if isinstance(fact.sent, Mapping):
+        return {"absent": "nothing", "live": "the key of a row", "file": "a file"}.get(next(iter(fact.sent), ""), "{}")
+    text = canonical_json(fact.sent)
+    return text if len(text) <= 40 else f"{text[:36]}...\""
+
+
+def compare_stores(op: str, before: Mapping[tuple[str, str], Fact],
+                   after: Mapping[tuple[str, str], Fact]) -> Iterator[Difference]:
+    """Variables that are stored in one recording alone."""
+    told_of = set()
+    for key, fact in before.items():
+        name = fact.of.rpartition(" in the ")[0]
+        pair = (fact.is_, after[key].is_) if key in after else ("", "")
+        if pair in ((AS_SENT, DIFFERENT), (DIFFERENT, AS_SENT)) and name not in told_of:
+            told_of.add(name)
+            kind = "variable ignored" if pair[0] == AS_SENT else "variable stored"
+            yield Difference(kind, op, name, f"stored {pair[0]}", f"stored {pair[1]}")

@@ -12,9 +12,9 @@ from sarkmock.suite_api import METHODS, Document, Operation, OverlayError, apply
 from ..spec.boundary_values import split
 from ..spec.contract import Contract
 from .catalogue import catalogue, renamed
-from .files import Baseline
+from .facts import Baseline
 from .inferring import infer
-from .mocking import OverlayAction
+from .match_deviations import OverlayAction
 from .severity import Difference
 
 JSON_TYPES = {"text": "string", "list": "array"}  # the others are called alike

@@ -16,13 +16,11 @@ from ..run import Run
 from ..run_options import RunOptions
 from ..safety.routing import HAZARDS
 from ..spec.boundary_values import number_of_values
-from ..spec.resources import Resource, resources
+from ..spec.operation_data import Resource, resources
 from . import (
     authentication,
     boundaries,
     boundary_sweep,
-    lifecycle,
-    links,
     minimal_rules,
     protocol,
     scenarios,
@@ -229,7 +227,7 @@ CHECKS = (
           parts=minimal_rules.PACKET_PARTS, cost=Cost(1.35)),
     Check("undocumented-fields", "fields that are not documented", undocumented.check_strange_fields, with_rules,
           ("stored",), cost=Cost(0.25)),
-    Check("rows", "rows from creation to removal", lifecycle.check_row_lifecycle, kinds_of_rows,
+    Check("rows", "rows from creation to removal", stateful.check_row_lifecycle, kinds_of_rows,
           ("stored", "default", "unrequested", "duplicate", "presence", "list"), cost=Cost(7)),
     Check("smoke", "every operation once", smoke.check_answers, operations, ("answer",), cost=Cost(0.55)),
     Check("undocumented-paths", "paths that are not documented", undocumented.check_strange_paths, once,
@@ -239,7 +237,7 @@ CHECKS = (
           parts=boundary_sweep.SWEEP_PARTS, cost=Cost(1.7)),
     Check("scenarios", "what the documentation says in prose", scenarios.check_scenario, told_scenarios,
           ("behaviour", "dependency", "unknown-field"), cost=Cost(7.5)),
-    Check("links", "links between operations", links.check_links, with_links, ("link", "presence"), cost=Cost(5.2)),
+    Check("links", "links between operations", smoke.check_links, with_links, ("link", "presence"), cost=Cost(5.2)),
     Check("options", "OPTIONS of every path", protocol.check_options, paths, ("options",)),
     Check("boundaries", "boundaries, and what is stored", boundaries.check_bounds, with_rules, ("stored",),
           cost=Cost(4, value=1.72)),

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: they end a run before its next request, never inside one or inside a library.
+"""What ends a run early: Ctrl-C and SIGTERM, a token that is no longer valid, a budget of requests or time.
 
 An exception raised wherever a signal happens to arrive may be swallowed there: by a callback of the garbage collector,
 by a finalizer, by code that waits for an answer. So a signal is noted, and what it asks for happens between requests.
@@ -7,15 +7,18 @@ by a finalizer, by code that waits for an answer. So a signal is noted, and what
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import inf
 from pathlib import Path
 from types import FrameType
 
-from .http import Request, Response
-from .transports import Layer
+from ..errors import CannotRun, Spent, StaysAway
+from .http import Request, Response, header
+from .transports import Layer, Transport
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 SLICE = 0.2  # seconds until a wait sees that a signal has come
@@ -112,3 +115,140 @@ def deferred(message: str) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+UNADMITTED = frozenset({401, 403, 404, 405})  # how a SARK answers a token that it does not know
+RULED = frozenset({409, 422})
+DOUBTS = 10  # refusals in a row
+
+Ask = Callable[[Transport], str | None]
+
+
+class Admission(Layer):
+    """Asks again whether the run is let in, after some refusals in a row, and before one of them counts.
+
+    A refusal can be the right response. ``ask`` says why the target does not let the run in, or None.
+    """
+
+    def __init__(self, inner: Transport, ask: Ask) -> None:
+        super().__init__(inner)
+        self.ask = ask
+        self.doubts = 0  # refusals since the last response that only a valid token gets
+        self.lost = ""
+
+    def send(self, request: Request) -> Response:
+        if self.lost:
+            raise StaysAway(self.lost)
+        response = self.inner.send(request)
+        if header(request.headers, "Authorization") is None and request.method != "OPTIONS":
+            if response.ok or response.status in RULED:
+                self.doubts = 0
+            elif response.status in UNADMITTED:
+                self.doubts += 1
+        if self.doubts >= DOUBTS:
+            self.confirm()
+        return response
+
+    def confirm(self) -> None:
+        """StaysAway if the target no longer lets the run in."""
+        if self.doubts:
+            self.doubts = 0
+            problem = self.ask(self.inner)
+            if problem is not None:
+                self.lost = f"{self.url}: {problem} (the run had been let in)"
+                raise StaysAway(self.lost)
+
+
+CYCLE = 61.0  # a minute's limit, and the second by which clocks may differ
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+WRITE_RESERVE = 8  # most requests that a write takes: the gate looks first, runtime values are taken back in six
+LATENCY = 0.1  # seconds a request takes until one has been timed
+UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def parse_seconds(text: str | None) -> float | None:
+    """Seconds in a time like 90s, 5m or 1h; None means no limit."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
+    if match is None or float(match[1]) == 0:
+        raise CannotRun(f"--max-time {text}: write a time like 90s, 5m or 1h")
+    return float(match[1]) * UNITS[match[2]]
+
+
+class Speed:
+    """How long a number of requests takes: a full window at once, or evenly paced."""
+
+    def __init__(self, limit: int | None = None, each: float = 0.0, latency: float = LATENCY) -> None:
+        self.limit, self.each, self.latency = limit, each, latency
+
+    def seconds(self, requests: int) -> float:
+        """The time that requests take from now on."""
+        if requests <= 0:
+            return 0.0
+        windows = (requests - 1) // self.limit * CYCLE if self.limit else 0.0
+        rest = (requests - 1) % self.limit + 1 if self.limit else requests
+        return max(windows + rest * self.latency, (requests - 1) * self.each + self.latency)
+
+    def requests(self, seconds: float) -> float:
+        """How many requests fit into a time."""
+        if not self.limit and not self.each:
+            return seconds / self.latency
+        by_window = self.limit * (1 + seconds // CYCLE) if self.limit else inf
+        return min(by_window, 1 + seconds // self.each if self.each else inf)
+
+
+def total_line(cases: int, requests: int, speed: Speed, settled: bool) -> str:
+    """What a plan comes to."""
+    pace = f"{speed.limit} requests a minute" if speed.limit else "no limit known"
+    pace = f"one request every {speed.each:g} s" if speed.each else pace
+    guess = "" if settled or speed.each else ", unless the target reports another limit"
+    duration = minutes(speed.seconds(requests))
+    return f"{'plan':38} {cases:5} cases {requests:6} requests, about {duration} ({pace}{guess})"
+
+
+def minutes(seconds: float) -> str:
+    """A time for people."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if seconds < 3600:
+        return f"{seconds // 60:.0f}:{seconds % 60:02.0f} min"
+    return f"{seconds // 3600:.0f}:{seconds % 3600 // 60:02.0f} h"
+
+
+class Budget(Layer):
+    """Lets requests out while there are enough left to remove what was made; removing is always allowed.
+
+    ``spent`` is the number of requests that were sent, ``owed`` the number that the clean-up will take, ``wait`` the
+    seconds until the target takes another one.
+    """
+
+    def __init__(self, inner: Transport, requests: int | None, seconds: float | None, spent: Callable[[], int],
+                 owed: Callable[[], int], now: Callable[[], float] = time.monotonic,
+                 wait: Callable[[], float] = lambda: 0.0) -> None:
+        super().__init__(inner)
+        self.requests, self.spent, self.owed = requests, spent, owed
+        self._now, self._wait = now, wait
+        self._ends = inf if seconds is None else now() + seconds
+        self._free = False
+
+    @property
+    def left(self) -> float:
+        """Requests that may still be sent, those for removing set aside."""
+        over = self._ends < inf and self._now() + self._wait() >= self._ends
+        return 0 if over else inf if self.requests is None else max(0, self.requests - self.spent() - self.owed())
+
+    def send(self, request: Request) -> Response:
+        """A request that changes something owes those that take it back."""
+        if not self._free and self.left < (1 if request.method in SAFE_METHODS else WRITE_RESERVE):
+            raise Spent("the budget is spent")
+        return self.inner.send(request)
+
+    @contextmanager
+    def removing(self) -> Iterator[None]:
+        """A block without a budget: for looking at the target first, and for the clean-up."""
+        before, self._free = self._free, True
+        try:
+            yield
+        finally:
+            self._free = before

@@ -15,9 +15,8 @@ from email.utils import parsedate_to_datetime
 
 from ..errors import CannotRun, Lost, NoAnswer, StaysAway
 from . import interrupts
-from .bounded import number_in_header
-from .budget import LATENCY, Speed
-from .http import Request, Response
+from .http import Request, Response, number_in_header
+from .interrupts import LATENCY, Speed
 from .transports import Layer, Transport
 
 USUAL_LIMIT = 60  # requests a minute, until the target tells (recorded: X-RateLimit-Limit)

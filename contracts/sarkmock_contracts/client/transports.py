@@ -21,8 +21,7 @@ import urllib3
 from sarkmock.suite_api import State, is_loopback, redacted
 
 from ..errors import CannotRun, NoAnswer
-from .bounded import TooSlow, first_bytes, within_time
-from .http import NO_TOKEN, Headers, Request, Response, header
+from .http import NO_TOKEN, Headers, Request, Response, TooSlow, first_bytes, header, within_time
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 

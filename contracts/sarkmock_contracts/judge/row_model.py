@@ -9,8 +9,7 @@ from typing import Any
 from sarkmock.suite_api import Operation, to_text
 
 from ..client.http import Exchange
-from ..spec.operation_data import columns_derived, is_listed
-from ..spec.resources import Resource
+from ..spec.operation_data import Resource, columns_derived, is_listed
 from .conformance import Problem
 
 STRANGE = "nosuchvalue"  # of fields that an operation does not know

@@ -14,7 +14,7 @@ from sarkmock.suite_api import Operation, read_input, to_text
 
 from ..client.http import JSON, Exchange, Request
 from ..spec.contract import Contract
-from ..spec.resources import Resource, resources
+from ..spec.operation_data import Resource, resources
 from .conformance import Problem
 from .row_model import RowModel, new_row, stored_problems
 

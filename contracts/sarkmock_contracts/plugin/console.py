@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sarkmock.suite_api import printable
 
 from ..checks import BY_NAME
-from ..client.budget import minutes
+from ..client.interrupts import minutes
 from ..reports.console import write_report
 from ..run import Run
 from .plan import Planning, case_name

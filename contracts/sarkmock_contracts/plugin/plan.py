@@ -10,7 +10,7 @@ import pytest
 
 from ..checks import BY_NAME, Case
 from ..client import interrupts
-from ..client.budget import Speed, parse_seconds, total_line
+from ..client.interrupts import Speed, parse_seconds, total_line
 from ..run import Run
 
 INTERRUPTED = "interrupted"

@@ -9,7 +9,7 @@ from typing import Any
 from sarkmock.suite_api import load, redacted, write_whole
 
 from ..baselines.severity import DIFFERENCE_LEVELS
-from ..client.curl import curl_line
+from ..client.formats import curl_line
 from ..client.http import Request, Response
 from ..client.rate_limit import RateLimit
 from ..client.transports import Access, OverHttp

@@ -39,8 +39,7 @@ from ..run_options import RunOptions, signed_in
 from ..safety.fingerprint import AUTO
 from .beside import cause_line, open_shadow, recognised_upstream, shadow_lines, write_shadow
 from .clients_file import ClientsFile
-from .guard import TrafficGuard, permitted
-from .listener import ExchangeQueue, exchange_of
+from .guard import ExchangeQueue, TrafficGuard, exchange_of, permitted
 from .shadow import Shadow
 from .watched import Watched
 

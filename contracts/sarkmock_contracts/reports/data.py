@@ -29,7 +29,7 @@ from sarkmock.suite_api import (
     source_of,
 )
 
-from ..client.curl import curl_line, curl_script, with_run_headers
+from ..client.formats import curl_line, curl_script, with_run_headers
 from ..client.http import Exchange, Request
 from ..client.transports import LOGIN_TOKEN
 from ..judge.causes import Cause

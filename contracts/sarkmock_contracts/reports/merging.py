@@ -14,7 +14,7 @@ from typing import Any
 import jsonschema_rs
 from rich.console import Console
 
-from ..client.har import join_archives
+from ..client.formats import join_archives
 from ..client.http import Exchange, Request, Response
 from ..errors import CannotRun
 from ..judge.allowlist import Acceptance, Accepted

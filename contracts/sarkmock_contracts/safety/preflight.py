@@ -11,9 +11,9 @@ from html import unescape
 from http import HTTPStatus
 from urllib.parse import urljoin, urlsplit
 
-from ..client.admission import UNADMITTED, Admission
-from ..client.har import CassetteRecorder
+from ..client.formats import CassetteRecorder
 from ..client.http import ACCEPT, NO_TOKEN, Request, Response
+from ..client.interrupts import UNADMITTED, Admission
 from ..client.rate_limit import RateLimit
 from ..client.target import Client, Target
 from ..client.transports import InProcess, Layer, OverHttp, Transport

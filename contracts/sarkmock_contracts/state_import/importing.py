@@ -13,10 +13,8 @@ from typing import Any
 
 from sarkmock.suite_api import BASE, Operation, Seed, SeedError, State, load, load_seed, profiles
 
-from ..client.admission import Admission
-from ..client.budget import Budget
 from ..client.http import Request, Response, fill_path
-from ..client.interrupts import Interrupts
+from ..client.interrupts import Admission, Budget, Interrupts
 from ..client.rate_limit import RateLimit
 from ..client.target import Target
 from ..client.transports import Access, OverHttp, Transport

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sarkmock.suite_api import Operation, pbx_files
 
-from ..client.bounded import number_in_header
+from ..client.http import number_in_header
 
 if TYPE_CHECKING:
     from .importing import StateReader

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 
 from sarkmock.laravel.php import is_numeric
 from sarkmock.laravel.rules import values
-from sarkmock.laravel.rules.exists import exists_rule, unique_rule
-from sarkmock.laravel.rules.values import Maker, Rule, Tables, Test, without_parameters
+from sarkmock.laravel.rules.values import Maker, Rule, Tables, Test, exists_rule, unique_rule, without_parameters
 
 __all__ = ["FOR_FILES", "IMPLICIT", "NUMERIC_RULES", "PRESENCE", "RULES", "SIZES", "WITH_PARAMETER", "Maker", "Rule",
            "Tables", "Test", "maker"]

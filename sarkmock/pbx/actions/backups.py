@@ -16,7 +16,7 @@ from sarkmock.laravel import php
 from sarkmock.laravel.php import UploadedFile
 from sarkmock.pbx import pbx_files
 from sarkmock.pbx.actions import archives
-from sarkmock.pbx.actions.snapshots import unrestorable
+from sarkmock.pbx.actions.archives import unrestorable
 from sarkmock.pbx.actions.stored import Shelf, upload_so_far
 from sarkmock.pbx.database import Database
 from sarkmock.pbx.state import PbxFile, State

@@ -1,4 +1,4 @@
-"""Files of the PBX that the API lists, sends and deletes: what backups, snapshots and greetings share.
+"""Files of the PBX that the API lists, sends and deletes: what backups and snapshots share, and greetings.
 
 Knows directories and names, not what is in the files. A name is looked up as it is, so it cannot lead elsewhere.
 """
@@ -13,9 +13,10 @@ from typing import Any
 from urllib.parse import quote
 
 from sarkmock.http.context import Context
-from sarkmock.http.replies import NotFound, PhpError, Reply
+from sarkmock.http.replies import NotFound, PhpError, Refusal, Reply
 from sarkmock.laravel.php import UploadedFile
 from sarkmock.laravel.php.finfo import EMPTY, OCTETS, PLAIN_TEXT, mime_type
+from sarkmock.pbx import pbx_files
 from sarkmock.pbx.state import PbxFile, State
 
 # Types that Flysystem knows by the end of a name, of those that a file here may have.
@@ -152,3 +153,35 @@ def php_date(second: int) -> str:
     cycles, rest = divmod(second, CALENDAR_CYCLE)
     weekday, month, day, clock, year = datetime.fromtimestamp(rest, UTC).ctime().split()
     return f"{weekday} {int(day):02} {month} {clock} {int(year) + 400 * cycles}"
+
+
+GREETING_SHELF = Shelf(pbx_files.GREETINGS, "greeting", "sounds set", re.compile(r"usergreeting[^/]*"))
+GREETING_FIELD = "greeting"
+GREETING_NAME = re.compile(r"usergreeting[0-9]{4}\.(?:mp3|wav)")
+
+
+def list_greetings(context: Context) -> Reply:
+    return Reply(GREETING_SHELF.names(context.state))
+
+
+def upload_greeting(context: Context) -> Reply:
+    """The product answers and compares the end of the name that is a greeting's, but keeps the file under all of it."""
+    file, greeting = named_upload(context)
+    if GREETING_SHELF.path(greeting) in context.state.files:
+        raise Refusal(422, {"Message": "UserGreeting Already exists"})
+    GREETING_SHELF.put(context.state, file.name, file.content)
+    return Reply([f"Uploaded {greeting}"])
+
+
+def lose_greeting(context: Context) -> Reply:
+    """The file lands where nothing else looks."""
+    return Reply([f"Uploaded {named_upload(context)[1]}"])
+
+
+def named_upload(context: Context) -> tuple[UploadedFile, str]:
+    """The upload, and the greeting's name at the end of the file's name; PhpError if there is none."""
+    file: UploadedFile = context.input[GREETING_FIELD]
+    found = re.search(rf"{GREETING_NAME.pattern}\n?\Z", file.name)
+    if found is None:
+        raise PhpError("Undefined array key 1", field=GREETING_FIELD)
+    return file, found.group().rstrip("\n")

@@ -1,10 +1,19 @@
-"""Global settings, and system commands: commit, reboot, run state (sark-v6-api.txt lines 552-560)."""
+"""Global settings, system commands (sark-v6-api.txt lines 552-560), and call detail records as in Master.csv."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
 from sarkmock.http.context import Context
-from sarkmock.http.replies import PbxUnavailable, Reply
+from sarkmock.http.replies import Invalid, PbxUnavailable, PhpError, Reply
+from sarkmock.laravel import php
+from sarkmock.laravel.php.finfo import EMPTY
+from sarkmock.pbx import pbx_files
 from sarkmock.pbx.actions import crud
+from sarkmock.pbx.actions.stored import attachment, with_charset
+from sarkmock.pbx.asterisk import PhoneCall
+from sarkmock.pbx.state import PbxFile, State
 
 
 def commit(context: Context) -> Reply:
@@ -48,3 +57,71 @@ def update_globals(context: Context) -> Reply:
     table, row = crud.table_of(context), crud.row_of(context)
     stored = context.state.tables.first(table.name, table.key, row[table.key])
     return Reply(crud.visible(context, stored or row))
+
+
+def call_records(context: Context) -> Reply:
+    return Reply({"Log": "Master.csv"})
+
+
+def cdrs(context: Context) -> Reply:
+    """All records, or the last ones. Unlike all else, Laravel allows proxies to keep this download."""
+    lines = record_file(context.state).splitlines(keepends=True)
+    limit = context.path.get("limit")
+    wanted = lines if limit is None else lines[max(len(lines) - int(limit), 0):]
+    headers = attachment(f"Master.{int(context.state.clock.now())}.csv")
+    headers |= {"Cache-Control": "public", "Accept-Ranges": "bytes"}
+    content = b"".join(wanted)
+    return Reply(content, headers=headers, content_type=with_charset("text/csv" if content else EMPTY))
+
+
+def cdrs_shipped(context: Context) -> Reply:
+    """The published code tests a number in the query, and crashes on an undefined variable if there is any."""
+    limit = context.input.get("limit")
+    if limit is None:
+        return cdrs(context)
+    if not php.is_numeric(limit):
+        raise Invalid({"limit": ["The limit must be a number."]})
+    raise PhpError("Undefined variable $limit", field="limit")
+
+
+def limit_is_whole(context: Context) -> None:
+    limit = context.path["limit"]
+    if not limit.isascii() or not limit.isdecimal() or len(limit) > 18:
+        context.refuse("limit", "The limit must be an integer.")
+
+
+def record_file(state: State) -> bytes:
+    """The file, with the calls that ended since it was last looked at."""
+    for call in state.pbx.finished():
+        append_record(state, call)
+    file = state.files.get(pbx_files.CALL_RECORDS)
+    return file.content if file else b""
+
+
+def append_record(state: State, call: PhoneCall) -> None:
+    """Append a finished call."""
+    file = state.files.get(pbx_files.CALL_RECORDS)
+    content = (file.content if file else b"") + csv_row(call).encode("utf-8", "replace")
+    state.files[pbx_files.CALL_RECORDS] = PbxFile(content, call.ends)
+
+
+def csv_row(call: PhoneCall) -> str:
+    """Asterisk quotes texts and doubles quotes inside them; durations stand bare."""
+    (channel, other), (unique, _) = call.names(), call.uniqueids()
+    talked = int(call.ends) - int(call.answers) if call.answered else 0
+    before = ("", call.caller, call.target, call.context, caller_id(call), channel, other, "Dial", f"SIP/{call.target}",
+              local_time(call.began), local_time(call.answers) if call.answered else "", local_time(call.ends))
+    after = ("ANSWERED" if call.answered else "NO ANSWER", "DOCUMENTATION", unique, "")
+    return f"{quoted(before)},{int(call.ends) - int(call.began)},{talked},{quoted(after)}\n"
+
+
+def caller_id(call: PhoneCall) -> str:
+    return f'"{call.clid}" <{call.caller}>' if call.clid else call.caller
+
+
+def local_time(second: float) -> str:
+    return datetime.fromtimestamp(int(second), UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def quoted(texts: Iterable[str]) -> str:
+    return ",".join('"' + text.replace('"', '""').replace("\n", " ").replace("\r", " ") + '"' for text in texts)

@@ -1,10 +1,16 @@
-"""Tenants: what may be deleted; in the Laravel 11 line, the id that the database has no column for."""
+"""Tenants, Class of Service pairs and timers: keys that the PBX makes, and what may be deleted."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from sarkmock.http.context import Context
 from sarkmock.http.replies import Conflict, Reply
+from sarkmock.laravel import php
 from sarkmock.pbx.actions import crud
+from sarkmock.pbx.actions.crud import first_of
+from sarkmock.pbx.actions.destinations import UNRESOLVED, route_class
+from sarkmock.pbx.database import Row
 
 
 def create_with_id(context: Context) -> Reply:
@@ -33,3 +39,96 @@ def tenant_is_unused(context: Context) -> None:
     used = [f"{count} in {name}" for name, count in users.items() if count]
     if used:
         raise Conflict(f"Tenant {tenant} still has dependencies: {', '.join(used)}")
+
+
+EXTENSION_COLUMN, RULE_COLUMN = "IPphone_pkey", "COS_pkey"
+
+
+def create_pair(context: Context) -> Reply:
+    """A new pair; the extension in the path stands in for one that the body does not name."""
+    row = {EXTENSION_COLUMN: extension_in_path(context)}
+    crud.fill(context, row)
+    return crud.store_row(context, row)
+
+
+def pair_is_complete(context: Context) -> None:
+    """A pair needs both halves, though no rule says required (E56); the path may give the extension (E13)."""
+    extension = extension_in_path(context)
+    if EXTENSION_COLUMN not in context.post and not context.state.tables.count("ipphone", "pkey", extension):
+        context.refuse(EXTENSION_COLUMN, "The selected i pphone pkey is invalid.")
+    if RULE_COLUMN not in context.post:
+        context.refuse(RULE_COLUMN, "The c o s pkey field is required.")
+
+
+def pair_is_new(context: Context) -> None:
+    """A pair that exists is rejected under the name ``save``; the message ends in a key that pairs do not have."""
+    table = crud.table_of(context).name
+    if context.state.tables.rows(table, {name: half(context, name) for name in (EXTENSION_COLUMN, RULE_COLUMN)}):
+        key = php.to_text(context.input.get("pkey"))
+        context.refuse("save", f"Duplicate Keys, relationship already exists - {key}")
+
+
+def half(context: Context, name: str) -> str | None:
+    """One side of the pair as it would be stored; of an array its first value counts."""
+    in_path = context.path and extension_in_path(context) if name == EXTENSION_COLUMN else None
+    value: Any = context.input.get(name, in_path)
+    return None if value is None else php.trim(php.to_text(first_of(value)))
+
+
+def extension_in_path(context: Context) -> str:
+    """The path's only parameter."""
+    return next(iter(context.path.values()))
+
+
+def create_daytimer(context: Context) -> Reply:
+    """A new recurring timer, named dateSegNNNNNN."""
+    row = crud.default_row(context)
+    crud.fill(context, row)
+    return store_named(context, row, "dateSeg")
+
+
+def create_holidaytimer(context: Context) -> Reply:
+    """A new non recurring timer, named schedNNNNNN; a name that was sent is lost."""
+    row = crud.default_row(context)
+    follow_route(context, row)
+    crud.fill(context, row)
+    return store_named(context, row, "sched")
+
+
+def update_holidaytimer(context: Context) -> Reply:
+    """An update that follows the route, even to the class it has already."""
+    row = crud.row_of(context)
+    before = dict(row)
+    follow_route(context, row)
+    crud.fill(context, row)
+    crud.save_changes(context, before, row)
+    return Reply(crud.visible(context, row))
+
+
+def store_named(context: Context, row: Row, prefix: str) -> Reply:
+    """Insert under a name from the dice and answer with the id that SQLite gave: the highest so far and one."""
+    row["pkey"] = f"{prefix}{context.state.dice.randint(100000, 999999)}"
+    row["id"] = crud.insert_row(context, row)
+    return Reply(crud.visible(context, row))
+
+
+def follow_route(context: Context, row: Row) -> None:
+    """The class of the route that was sent; what the client says of the class itself comes after and wins."""
+    if context.input.get("route") is not None:
+        row["routeclass"] = route_class(context.state.tables, context.input["route"], "route")
+
+
+def holiday_route_resolves(context: Context) -> None:
+    """The route must lead somewhere; one that is not sent is judged by the class that the row has."""
+    route = context.input.get("route")
+    if route is None:
+        lost = context.row is not None and is_unresolved(context.row["routeclass"])
+    else:
+        lost = route_class(context.state.tables, route, "route") is None
+    if lost:
+        context.refuse("route", f"The routing target could not be resolved {php.to_text(route)}")
+
+
+def is_unresolved(stored: str | None) -> bool:
+    """PHP: $stored == 404, for a column that holds the text of an integer."""
+    return stored is not None and stored.lstrip("+") == str(UNRESOLVED)

@@ -7,8 +7,7 @@ import re
 from sarkmock.http.context import Context
 from sarkmock.http.replies import PhpError, Reply
 from sarkmock.laravel import php
-from sarkmock.laravel.php.filters import is_ip
-from sarkmock.laravel.php.values import MEMORY_EXHAUSTED
+from sarkmock.laravel.php.values import MEMORY_EXHAUSTED, is_ip
 from sarkmock.pbx.actions import crud
 from sarkmock.pbx.database import Row
 

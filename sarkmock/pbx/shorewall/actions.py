@@ -1,13 +1,24 @@
-"""Parameters of the actions that Shorewall brings along."""
+"""The actions of rules: those that are built in, and the parameters of those that Shorewall brings along."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from sarkmock.pbx.shorewall.lists import Wrong, arguments, fields
-from sarkmock.pbx.shorewall.logging import level
-from sarkmock.pbx.shorewall.words import StandardAction
+from sarkmock.pbx.shorewall.columns import RuleRow
+from sarkmock.pbx.shorewall.lists import (
+    StandardAction,
+    Words,
+    Wrong,
+    action_parts,
+    arguments,
+    compiled,
+    fields,
+    level,
+    parse_number,
+)
+from sarkmock.pbx.shorewall.protocols import TCP, protocol_number, valid_mark
 
 EVENT = re.compile(r"[a-zA-z][-\w]*", re.ASCII)
 DECIMAL = re.compile(r"[0-9]+")
@@ -126,3 +137,175 @@ SCRIPTS: dict[str, Callable[[list[str], str], None]] = {
     "Limit": limit, "IfEvent": if_event, "SetEvent": set_event, "ResetEvent": set_event, "AutoBL": blacklist_event,
     "AutoBLL": blacklist_log,
     "GlusterFS": bricks, "DropSmurfs": smurfs, "BLACKLIST": dynamic_blacklist}
+
+
+OPTIONAL_PARAMETER = frozenset(["DNAT", "QUEUE", "REDIRECT"])
+WITH_EMPTY_PARAMETER = frozenset(("TARPIT", "IPTABLES", "IP6TABLES", "NFLOG", "ULOG", "NFQUEUE", "NFQUEUE!", "INLINE"))
+NAME_AND_PARAMETER = compiled(r"(\w+)\(.*\)")
+SET_TARGET_NAME = compiled(r"\+?(6_)?[a-zA-Z][-\w]*")
+SET_FLAGS = compiled(r"(dst|src)(,(dst|src)){0,5}")
+REJECTS = {
+    4: frozenset([
+        "icmp-net-unreachable", "icmp-host-unreachable", "icmp-port-unreachable", "icmp-proto-unreachable",
+        "icmp-net-prohibited", "icmp-host-prohibited", "icmp-admin-prohibited", "icmp-tcp-reset", "tcp-reset"]),
+    6: frozenset([
+        "icmp6-no-route", "no-route", "icmp6-adm-prohibited", "adm-prohibited", "icmp6-addr-unreachable",
+        "addr-unreach", "icmp6-port-unreachable", "tcp-reset"])}
+
+
+def basic_target(text: str) -> str:
+    """The name of an action, without parameters and log level."""
+    parts = fields(text, "/") if "/" in text else action_parts(text, "parameter")
+    found = NAME_AND_PARAMETER.fullmatch(parts[0]) if parts else None
+    return found[1] if found else parts[0] if parts else ""
+
+
+@dataclass(slots=True)
+class ActionColumn:
+    """The column ACTION: name(parameter):level:tag, or as of old name/parameter."""
+
+    text: str
+    name: str
+    parameter: str
+    log: str
+
+    @classmethod
+    def of(cls, column: str) -> ActionColumn:
+        parts = action_parts(column)
+        if len(parts) > 3:
+            raise Wrong(f"Invalid ACTION ({column})")
+        text = parts[0] if parts else ""
+        name, slash, parameter = text.partition("/")
+        if not slash and text.endswith(")"):
+            name, _, parameter = text[:-1].partition("(")
+        return cls(text, name, parameter, ":".join(parts[1:]))
+
+    def check_log(self, version: int) -> None:
+        name, _, tag = self.log.partition(":")
+        if ":" in tag:
+            raise Wrong("Invalid log tag")
+        if self.log and name.lower() not in ("none", "none!"):
+            level(name, version)
+
+
+def check_parameter(target: ActionColumn, row: RuleRow, words: Words) -> None:
+    check = CHECKS_BY_TARGET.get(target.name.rstrip("+!-"))
+    if check is not None:
+        check(target, row, words)
+    elif target.parameter and target.name not in OPTIONAL_PARAMETER:
+        raise Wrong(f"The {target.name} TARGET does not accept a parameter")
+    if target.text.endswith("()") and target.name not in WITH_EMPTY_PARAMETER:
+        raise Wrong(f"The {target.name} TARGET does not accept parameters")
+
+
+def netfilter_target(name: str, kind: str, words: Words) -> None:
+    if name in words.other_jumps:
+        raise Wrong(f"The {name} TARGET is not allowed in the filter table")
+    if name not in words.jumps:
+        raise Wrong(f"Unknown {kind} ({name})")
+
+
+def queue(target: ActionColumn, row: RuleRow, words: Words) -> None:
+    first, _, option = target.parameter.partition(",")
+    if "," in option or first.startswith(":"):
+        raise Wrong(f"Invalid NFQUEUE parameter list ({target.parameter})")
+    if first == "bypass" and option:
+        raise Wrong(f"Invalid NFQUEUE options (bypass,{option})")
+    if first not in ("", "bypass"):
+        queue_numbers(first)
+    if option not in ("", "bypass"):
+        raise Wrong(f"Invalid NFQUEUE option ({option})")
+
+
+def queue_numbers(text: str) -> None:
+    low, _, high = text.partition(":")
+    numbers = [parse_number(part) for part in (low, *([high.removesuffix("c")] if high else []))]
+    for value, part in zip(numbers, (low, high), strict=False):
+        if value is None or not 0 <= value <= 65535:
+            raise Wrong(f"Invalid NFQUEUE queue number ({part})")
+    if len(numbers) == 2 and (numbers[0] or 0) >= (numbers[1] or 0):
+        raise Wrong(f"Invalid NFQUEUE queue number ({high})")
+
+
+def address_set(target: ActionColumn, row: RuleRow, words: Words) -> None:
+    """ADD and DEL: the set, the parts of its elements, and how long they stay."""
+    if target.parameter in ("", "0"):
+        raise Wrong(f"{target.text} rules require a set name parameter")
+    name, flags, timeout, more = (*target.parameter.split(":", 3), "", "", "")[:4]
+    if more:
+        raise Wrong(f"Invalid ADD/DEL parameter ({target.parameter})")
+    if not SET_TARGET_NAME.fullmatch(name):
+        raise Wrong(f"Expected ipset name ({name.removeprefix('+')})")
+    if not SET_FLAGS.fullmatch(flags):
+        raise Wrong(f"Invalid flags ({flags})")
+    if timeout and target.name != "ADD":
+        raise Wrong("A timeout may only be supplied in an ADD rule")
+    if timeout and (timeout == "0" or not re.fullmatch(r"[0-9]+", timeout)):
+        raise Wrong(f"Invalid Timeout ({timeout})")
+
+
+def check_audit(target: ActionColumn, row: RuleRow, words: Words) -> None:
+    if target.parameter not in ("", "accept", "drop", "reject"):
+        raise Wrong(f"Invalid AUDIT type ({target.parameter}) -- must be 'accept', 'drop' or 'reject'")
+
+
+def user_space_log(target: ActionColumn, row: RuleRow, words: Words) -> None:
+    """NFLOG and ULOG are log levels, too."""
+    level(target.text, words.version)
+    target.log = f"{target.text}:{target.log}" if target.log else target.text
+
+
+def reject(target: ActionColumn, row: RuleRow, words: Words) -> None:
+    if not target.parameter:
+        return
+    if target.parameter not in REJECTS[words.version]:
+        raise Wrong(f"Invalid REJECT option ({target.parameter})")
+    if target.parameter.endswith("tcp-reset") and protocol_number(row.proto, words) != TCP:
+        raise Wrong("tcp-reset may only be used with PROTO tcp")
+
+
+def tarpit(target: ActionColumn, row: RuleRow, words: Words) -> None:
+    if protocol_number(row.proto, words) != TCP:
+        raise Wrong("TARPIT is only valid with PROTO tcp (6)")
+    if target.parameter not in ("", "tarpit", "honeypot", "reset"):
+        raise Wrong("TARPIT Parameter must be 'tarpit', 'honeypot' or 'reset'")
+
+
+def log(target: ActionColumn, row: RuleRow, words: Words) -> None:
+    if not target.log:
+        raise Wrong("LOG requires a log level")
+
+
+def check_helper(target: ActionColumn, row: RuleRow, words: Words) -> None:
+    if target.parameter:
+        raise Wrong("The HELPER TARGET does not accept a parameter")
+    if row.helper == "-":
+        raise Wrong("HELPER requires that a helper be specified in the HELPER column")
+
+
+def whitelist(target: ActionColumn, row: RuleRow, words: Words) -> None:
+    raise Wrong("'WHITELIST' may only be used in the blrules file")
+
+
+def netfilter(target: ActionColumn, row: RuleRow, words: Words) -> None:
+    if target.parameter not in ("", "0"):
+        netfilter_target(target.parameter.partition(" ")[0], "target", words)
+
+
+def check_mark(target: ActionColumn, row: RuleRow, words: Words) -> None:
+    value = re.sub(r"^[|&]", "", target.parameter)
+    if "-" in value:
+        raise Wrong("Mark Ranges are not supported in the rules file")
+    if value:
+        valid_mark(value)
+
+
+def anything(target: ActionColumn, row: RuleRow, words: Words) -> None:
+    pass
+
+
+CHECKS_BY_TARGET: dict[str, Callable[[ActionColumn, RuleRow, Words], None]] = {
+    "NFQUEUE": queue, "ADD": address_set, "DEL": address_set, "AUDIT": check_audit, "NFLOG": user_space_log,
+    "ULOG": user_space_log, "REJECT": reject, "TARPIT": tarpit, "LOG": log, "HELPER": check_helper,
+    "WHITELIST": whitelist, "IPTABLES": netfilter,
+    "IP6TABLES": netfilter, "MARK": check_mark, "CONNMARK": check_mark, "INLINE": anything}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from sarkmock.pbx.shorewall.addresses import (
+from sarkmock.pbx.shorewall.lists import Undecided, Wrong, arguments, bracketed, comma_list, compiled, fields
+from sarkmock.pbx.shorewall.site import (
     ip_set,
     ipv4_host,
     ipv4_network,
@@ -14,9 +15,8 @@ from sarkmock.pbx.shorewall.addresses import (
     ipv6_network,
     ipv6_range,
     mac,
+    without_parentheses,
 )
-from sarkmock.pbx.shorewall.lists import Undecided, Wrong, arguments, bracketed, comma_list, compiled, fields
-from sarkmock.pbx.shorewall.site import without_parentheses
 
 IPV4_NETS = compiled(r"!?(?:[+&~%^]|\d+\.|.+\..+\.)")
 IPV4_RANGE = compiled(r"!?(\d+\.\d+\.\d+\.\d+)-(\d+\.\d+\.\d+\.\d+)")

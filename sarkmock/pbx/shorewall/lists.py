@@ -1,10 +1,76 @@
-"""Columns and lists as Shorewall splits them: with parentheses, brackets and exclusions."""
+"""Columns and lists as Shorewall splits them, its words (macros, actions, protocols, services), and log levels."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import dataclass
+from functools import cache, partial
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from sarkmock.spec import yaml12
+
+WORDS_FILE = Path(str(files("sarkmock.pbx.shorewall").joinpath("words.yaml")))
+
+
+@dataclass(frozen=True, slots=True)
+class StandardAction:
+    """An action that Shorewall brings along: its parameters' defaults, and the rules it is made of."""
+
+    inline: bool
+    parameters: tuple[str, ...]
+    rules: tuple[str, ...]
+    proto: int = 0
+    audit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words of one IP version."""
+
+    version: int
+    targets: frozenset[str]
+    macros: dict[str, tuple[str, ...]]
+    actions: dict[str, StandardAction]
+    icmp: frozenset[str]
+    protocols: dict[str, int]
+    services: dict[str, dict[str, int]]
+    jumps: frozenset[str]
+    other_jumps: frozenset[str]
+    capabilities: frozenset[str]
+    options: frozenset[str]
+
+
+@cache
+def words(version: int) -> Words:
+    data = _data()
+    rules = data["macros"][4] | data["macros"][version]
+    return Words(
+        version, frozenset(data["targets"][version].split()), {name: tuple(lines) for name, lines in rules.items()},
+        {name: _action(described) for name, described in data["actions"][version].items()},
+        frozenset(data["icmp"][version].split()), data["protocols"],
+        {protocol: dict(_service(word) for word in names.split()) for protocol, names in data["services"].items()},
+        frozenset(data["jumps"]["filter"].split()), frozenset(data["jumps"]["other"].split()),
+        frozenset(data["capabilities"].split()), frozenset(data["options"].split()))
+
+
+def _service(word: str) -> tuple[str, int]:
+    name, _, port = word.partition("=")
+    return name, int(port)
+
+
+def _action(described: dict[str, Any]) -> StandardAction:
+    return StandardAction(described["inline"], tuple(map(str, described["parameters"])), tuple(described["rules"]),
+                  described.get("proto", 0), described.get("audit", ""))
+
+
+@cache
+def _data() -> dict[str, Any]:
+    read: dict[str, Any] = yaml12.read(WORDS_FILE)
+    return read
+
 
 compiled = partial(re.compile, flags=re.ASCII | re.DOTALL)
 
@@ -126,3 +192,52 @@ def parse_number(text: str) -> int | None:
 def decimal(digits: str) -> int:
     """Digits as a number; what is longer than any limit is just large."""
     return int(digits) if len(digits) <= 20 else ENORMOUS
+
+
+SYSLOG_LEVELS = frozenset([
+    "DEBUG", "INFO", "NOTICE", "WARNING", "WARN", "ERR", "ERROR", "CRIT", "ALERT", "EMERG", "PANIC"])
+LOG_OPTIONS = frozenset([
+    "tcp_sequence", "ip_options", "tcp_options", "uid", "macdecode", "--log-tcp-sequence", "--log-ip-options",
+    "--log-tcp-options", "--log-uid", "--log-macdecode"])
+
+
+def level(text: str, version: int) -> None:
+    """A syslog level with options, or NFLOG, ULOG, LOGMARK with parameters."""
+    problem = f"Invalid log level ({text})"
+    name = text.upper().removesuffix("!")
+    found = re.match(r"([0-7])(.*)|([A-Z0-7]+)(.*)", name, re.DOTALL)
+    if found is None:
+        if name:
+            raise Wrong(f"Invalid log level ({text})")
+        return
+    word, qualifier = found[1] or found[3], found[2] if found[1] else found[4]
+    if word == "NONE":
+        return
+    if found[1] or word in SYSLOG_LEVELS:
+        if qualifier:
+            check_log_options(qualifier, problem)
+    elif word == "NFLOG" or (word == "ULOG" and version == 4):
+        check_log_parameters(qualifier, problem)
+    elif word == "LOGMARK":
+        inner = re.search(r"[\[(](.+)\)$", qualifier) if len(qualifier) < 20 else None
+        if qualifier and not (inner and (inner[1] in SYSLOG_LEVELS or re.fullmatch("[0-7]", inner[1]))):
+            raise Wrong(problem)
+    else:
+        raise Wrong(f"Invalid log level ({name})")
+
+
+def check_log_options(text: str, problem: str) -> None:
+    if not (text.startswith("(") and text.endswith(")")):
+        raise Wrong(problem)
+    for option in comma_list(text[1:-1].lower(), "log options"):
+        if option not in LOG_OPTIONS:
+            raise Wrong(f"Unknown LOG option ({option})")
+
+
+def check_log_parameters(text: str, problem: str) -> None:
+    if text.startswith("(") and text.endswith(")"):
+        given = text[1:-1].rstrip(",").split(",")
+        if len(given) > 3 or any(part and not re.match(r"[0-9]", part) for part in given):
+            raise Wrong(problem)
+    elif text and not text.startswith(" --"):
+        raise Wrong(problem)

@@ -8,8 +8,7 @@ from dataclasses import replace
 from sarkmock.pbx.shorewall import hosts, protocols
 from sarkmock.pbx.shorewall.columns import RuleRow
 from sarkmock.pbx.shorewall.hosts import HostPlace
-from sarkmock.pbx.shorewall.lists import Wrong, decimal
-from sarkmock.pbx.shorewall.words import Words
+from sarkmock.pbx.shorewall.lists import Words, Wrong, decimal
 
 TRANSLATING = ("DNAT", "DNAT-", "REDIRECT", "REDIRECT-")
 REDIRECTING = ("REDIRECT", "REDIRECT-")

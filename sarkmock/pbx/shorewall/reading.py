@@ -8,11 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from sarkmock.pbx.shorewall import rules
-from sarkmock.pbx.shorewall.columns import split_columns
-from sarkmock.pbx.shorewall.expressions import evaluated, is_true
-from sarkmock.pbx.shorewall.lists import GUNK, SPACE, Undecided, Wrong, compiled
+from sarkmock.pbx.shorewall.columns import evaluated, is_true, split_columns
+from sarkmock.pbx.shorewall.lists import GUNK, SPACE, Undecided, Wrong, compiled, words
 from sarkmock.pbx.shorewall.site import Exhausted, Mistake, Site
-from sarkmock.pbx.shorewall.words import words
 
 WORK = 100_000  # microseconds, about
 INCLUDED_FROM = 20

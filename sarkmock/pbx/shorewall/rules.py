@@ -5,15 +5,27 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
-from sarkmock.pbx.shorewall import hosts, matches, nat, protocols
-from sarkmock.pbx.shorewall.actions import checked_parameters
-from sarkmock.pbx.shorewall.builtins import ActionColumn, basic_target, check_parameter, netfilter_target
+from sarkmock.pbx.shorewall import hosts, nat, protocols
+from sarkmock.pbx.shorewall.actions import (
+    ActionColumn,
+    basic_target,
+    check_parameter,
+    checked_parameters,
+    netfilter_target,
+)
 from sarkmock.pbx.shorewall.columns import RuleRow, rule_row
 from sarkmock.pbx.shorewall.hosts import ALL, HostPlace
-from sarkmock.pbx.shorewall.lists import Wrong, action_parts, comma_list, unparenthesized
-from sarkmock.pbx.shorewall.logging import level
+from sarkmock.pbx.shorewall.lists import (
+    StandardAction,
+    Words,
+    Wrong,
+    action_parts,
+    comma_list,
+    level,
+    unparenthesized,
+    words,
+)
 from sarkmock.pbx.shorewall.site import Exhausted, Site, Zones, specifications, split_zone
-from sarkmock.pbx.shorewall.words import StandardAction, Words, words
 
 DEEPEST_MACRO = 10
 ONE_RULE = 40
@@ -235,13 +247,13 @@ class ZoneRule:
         row, name = self.row, self.target.name
         natted = (name in nat.TRANSLATING or name in NOT_NATTED) and name not in NO_DESTINATION
         protocols.check_ports(row.proto, row.dport, row.sport, self.words)
-        matches.rate(row.rate, "ACCEPT" if natted else name, self.words)
-        matches.user(row.user)
-        matches.check_mark_value(row.mark)
-        matches.connection_limit(row.connlimit)
-        matches.time(row.time)
-        matches.check_headers(row.headers)
-        switch = matches.switch(row.switch, chain)
+        protocols.rate(row.rate, "ACCEPT" if natted else name, self.words)
+        protocols.user(row.user)
+        protocols.check_mark_value(row.mark)
+        protocols.connection_limit(row.connlimit)
+        protocols.time(row.time)
+        protocols.check_headers(row.headers)
+        switch = protocols.switch(row.switch, chain)
         if switch and self.session.switches.setdefault(*switch) != switch[1]:
             raise Wrong(f"Switch {switch[0]} was previously initialized to {self.session.switches[switch[0]]}")
 
@@ -252,7 +264,7 @@ class ZoneRule:
                       not within and dest[0] == self.site.firewall)
         before = replace(place, to_firewall=False, before_routing=True)
         if row.helper != "-" and name in HELPED:
-            matches.check_helper_name(row.helper, row.proto, self.words)
+            protocols.check_helper_name(row.helper, row.proto, self.words)
             hosts.check_hosts(source[1], row.origdest, "-", before)
         if name in nat.TRANSLATING:
             self.target.check_log(self.site.version)

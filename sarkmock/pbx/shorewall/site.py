@@ -1,12 +1,198 @@
-"""The firewall around a rules file, and the zones that SOURCE and DEST name in it."""
+"""The firewall around a rules file: its zones, and the addresses, networks, ranges and sets that they name."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import dropwhile
 
-from sarkmock.pbx.shorewall.lists import Wrong, arguments, comma_list, compiled
+from sarkmock.pbx.shorewall.lists import (
+    Undecided,
+    Wrong,
+    arguments,
+    comma_list,
+    compiled,
+    decimal,
+    fields,
+    parse_number,
+)
+
+MAC = compiled(r"(?:[0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}")
+PART_OF_NUMERIC_HOST = compiled(r"0[xX][0-9a-fA-F]+|\d+")
+SET_NAME_START = compiled(r"(6_)?[a-zA-Z]")
+SET_OPTIONS = ("nomatch", "no-update-counters", "no-update-subcounters", "packets", "bytes")
+HOST_NAME = compiled(r"[\w.-]+")
+LETTER = re.compile(r"[a-zA-Z_]")
+DECIMAL_DIGITS = compiled(r"\d+")
+
+
+def ipv4_network(text: str) -> None:
+    net, slash, mask = text.partition("/")
+    refuse_set(net)
+    if not net:
+        raise Wrong("Missing address")
+    if not slash:
+        ipv4_host(net)
+    elif not mask:
+        raise Wrong(f"Invalid Network address ({text})")
+    else:
+        width = mask.partition("/")[0]
+        if not DECIMAL_DIGITS.fullmatch(width) or decimal(width) > 32:
+            raise Wrong(f"Invalid VLSM ({width})")
+        if "/" in mask:
+            raise Wrong(f"Invalid Network address ({text})")
+        if not is_ipv4(net):
+            raise Wrong(f"Invalid IP address ({net})")
+
+
+def refuse_set(net: str) -> None:
+    if "+" in net:
+        raise Wrong(f"Invalid ipset name ({net})" if not re.fullmatch(r"\+[a-zA-Z][-\w]*", net, re.ASCII)
+                    else f"An ipset name ({net}) is not allowed in this context")
+
+
+def is_ipv4(text: str) -> bool:
+    parts = fields(text, ".")
+    return len(parts) == 4 and all(DECIMAL_DIGITS.fullmatch(part) and decimal(part) < 256 for part in parts)
+
+
+def ipv4_host(text: str) -> None:
+    """An address or a name; whether there is such a host, only the box's name server can tell."""
+    if is_ipv4(text):
+        return
+    if HOST_NAME.fullmatch(text) and LETTER.search(text) and not is_numeric_host(text):
+        raise Undecided
+    if not is_numeric_host(text):
+        raise Wrong(f"Unknown Host ({text})")
+
+
+def is_numeric_host(text: str) -> bool:
+    """1.2.3 and 0x7f.1 are addresses, too: the last part fills the bytes that are missing."""
+    parts = text.split(".")
+    if len(parts) > 4 or not all(PART_OF_NUMERIC_HOST.fullmatch(part) for part in parts):
+        return False
+    bases = [16 if part[:2].lower() == "0x" else 8 if part.startswith("0") else 10 for part in parts]
+    if any(base == 8 and re.search("[89]", part) for base, part in zip(bases, parts, strict=True)):
+        return False
+    values = [int(part, base) if len(part) < 20 else 1 << 32 for base, part in zip(bases, parts, strict=True)]
+    return all(value < 256 for value in values[:-1]) and values[-1] < 256 ** (5 - len(parts))
+
+
+def ipv4_range(low: str, high: str) -> None:
+    for address in (low, high):
+        if not is_ipv4(address):
+            raise Wrong(f"Invalid IP Address ({address})")
+    if [*map(int, low.split("."))] > [*map(int, high.split("."))]:
+        raise Wrong(f"Invalid IP Range ({low}-{high})")
+
+
+def ipv6_network(text: str) -> None:
+    net = text
+    if net.startswith("[") and net.endswith("]") and len(net) > 2:
+        net = net[1:-1]
+    elif found := re.fullmatch(r"\[([^\]]+(?:\][^/].*)?)\](/[0-9]+)", net):
+        net = found[1] + found[2]
+    if "[" in net:
+        raise Wrong(f"Invalid Network Address({net})")
+    net, slash, mask = net.partition("/")
+    if "/" in mask:
+        raise Wrong(f"Invalid Network Address({text}")
+    refuse_set(net)
+    if not net or (slash and not mask):
+        raise Wrong(f"Invalid Network address ({text})")
+    if not slash:
+        ipv6_host(net)
+        return
+    if not DECIMAL_DIGITS.fullmatch(mask) or decimal(mask) > 128:
+        raise Wrong(f"Invalid VLSM ({mask})")
+    if not is_ipv6(net):
+        raise Wrong(f"Invalid IPv6 address ({net})")
+
+
+def ipv6_host(text: str) -> None:
+    if is_ipv6(text) or mixed(text):
+        return
+    if HOST_NAME.fullmatch(text) and LETTER.search(text):
+        raise Undecided
+    raise Wrong(f"Unknown Host ({text})")
+
+
+def mixed(text: str) -> bool:
+    """2001:db8::1.2.3.4: the name server's library takes what Shorewall does not."""
+    head, _, tail = text.rpartition(":")
+    return is_ipv4(tail) and is_ipv6(f"{head}:0:0")
+
+
+def is_ipv6(text: str) -> bool:
+    parts, most = fields(text, ":"), 8
+    if parts and re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+", parts[-1]):
+        if not is_ipv4(parts.pop()):
+            return False
+        text, most = ":".join(parts), 6
+        if text == ":":
+            return True
+    if len(parts) > most or not re.fullmatch(r"[a-fA-F:0-9]+", text):
+        return False
+    if (len(parts) != most and "::" not in text) or ":::" in text or text.count("::") > 1:
+        return False
+    if (text.startswith(":") and not text.startswith("::")) or (text.endswith(":") and not text.endswith("::")):
+        return False
+    return all(len(part) < 5 for part in parts)
+
+
+def ipv6_range(low: str, high: str) -> None:
+    addresses = [end[1:-1] if end.startswith("[") and end.endswith("]") else end for end in (low, high)]
+    for address in addresses:
+        if not is_ipv6(address):
+            raise Wrong(f"Invalid IPv6 Address ({address})")
+    if groups(addresses[0]) >= groups(addresses[1]):
+        raise Wrong(f"Invalid IPv6 Range ({low}-{high})")
+
+
+def groups(address: str) -> list[int]:
+    """An address's groups as numbers, `::` filled with zeros."""
+    before, gap, after = address.partition("::")
+    left, right = ([part for part in side.split(":") if part] for side in (before, after))
+    zeros = ["0"] * (8 - len(left) - len(right)) if gap else []
+    return [int(part, 16) if part.isalnum() else 0 for part in (*left, *zeros, *right)]
+
+
+def mac(text: str) -> None:
+    address = text.replace("-", ":")
+    if not MAC.fullmatch(address):
+        raise Wrong(f"Invalid MAC address ({address})")
+
+
+def ip_set(text: str) -> None:
+    """The name of an ipset with its options; which sets there are is known when the firewall starts."""
+    name, bracket, options = text.removeprefix("!").partition("[")
+    if bracket and not options.endswith("]"):
+        name = text
+    elif bracket:
+        set_options(options.removesuffix("]"))
+    name = name.removeprefix("+")
+    if not SET_NAME_START.match(name):
+        raise Wrong(f"Invalid ipset name ({name})")
+
+
+def set_options(text: str) -> None:
+    """Directions, or their number, then what else is to match."""
+    parts = text.split(",")
+    numbered = re.fullmatch(r"[1-6]", parts[0])
+    parts = parts[1:] if numbered else list(dropwhile(("src", "dst").__contains__, parts))
+    for option in comma_list(",".join(parts), "ipset option") if parts else []:
+        found = re.fullmatch(r"([^<>=]*)(?:(<>|=|<|>)(.*))?", option)
+        if found is None or found[1] not in SET_OPTIONS:
+            raise Wrong(f"Unknown ipset option ({option})")
+        if found[1] in SET_OPTIONS[3:]:
+            if not found[3]:
+                raise Wrong(f"The {found[1]} option requires a value")
+            if parse_number(found[3]) is None:
+                raise Wrong(f"Invalid number ({found[3]})")
+        elif found[2]:
+            raise Wrong(f"The {found[1]} option does not require a value")
+
 
 FIREWALL = "fw"
 EVERY_ZONE = compiled(r"((?:all|any)[-+]*)(![^:]+)?(:.*)?")
