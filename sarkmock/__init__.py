@@ -17,13 +17,14 @@ if TYPE_CHECKING:
         Seed,
         SeedError,
         State,
-        blueprint,
-        create_app,
         load_seed,
         profiles,
         seed_names,
     )
+    from sarkmock.http.flask_app import blueprint, create_app
 
+WITH_FLASK = "sarkmock.http.flask_app"  # takes half of the time to import
+__version__ = "0.1.0"
 __all__ = [
     "CannotListen",
     "CriteriaError",
@@ -49,4 +50,4 @@ def __getattr__(name: str) -> Any:
     """A public name, imported when it is first used: `sarkmock --help` needs none of them."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module("sarkmock._public"), name)
+    return getattr(import_module(WITH_FLASK if name in ("blueprint", "create_app") else "sarkmock._public"), name)

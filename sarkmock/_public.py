@@ -1,10 +1,8 @@
-"""The public names of the package, imported all at once. Import them from `sarkmock`."""
+"""The public names of the package that need no Flask, imported all at once. Import them from `sarkmock`."""
 
 from sarkmock.faults import Fault as Fault
 from sarkmock.faults import FaultError as FaultError
 from sarkmock.http.engine import Engine as Engine
-from sarkmock.http.flask_app import blueprint as blueprint
-from sarkmock.http.flask_app import create_app as create_app
 from sarkmock.journal import CriteriaError as CriteriaError
 from sarkmock.journal import Entry as Entry
 from sarkmock.journal import Journal as Journal

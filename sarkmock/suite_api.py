@@ -5,8 +5,9 @@ from sarkmock.cli.listening import begin_listening as begin_listening
 from sarkmock.cli.listening import run_server as run_server
 from sarkmock.cli.proxying import Listening, open_proxy
 from sarkmock.faults import FaultError
+from sarkmock.http.direct import api_application
 from sarkmock.http.engine import WEB_SERVERS, Engine, Program
-from sarkmock.http.flask_app import api_application, create_app
+from sarkmock.http.flask_app import create_app
 from sarkmock.http.replies import MethodNotAllowed, PageNotFound, PhpError
 from sarkmock.journal import Notice
 from sarkmock.laravel.php import TRIMMED, UploadedFile, meant_method, read_input, to_text

@@ -6,12 +6,13 @@ import pty
 import re
 import subprocess
 import sys
+from importlib.metadata import entry_points
 
 import pytest
 import yaml
 
 from sarkmock import profiles
-from sarkmock.cli import OWN_COMMANDS, cli
+from sarkmock.cli import SUITE, SUMMARIES, cli
 from sarkmock.suite_api import compile_document, deviations_of, load
 from tests.serving import COMMAND, mistake, sarkmock
 
@@ -208,8 +209,12 @@ def test_the_help_needs_no_library_of_the_suite():
 
 
 def test_the_summaries_of_the_help_are_those_of_the_commands():
-    for name, (_, _, summary) in OWN_COMMANDS.items():
+    for name, summary in SUMMARIES.items():
         assert summary == cli.get_command(None, name).get_short_help_str(limit=120)
+
+
+def test_the_help_lists_the_commands_of_the_suite():
+    assert {entry.name for entry in entry_points(group=SUITE)} <= SUMMARIES.keys()
 
 
 @pytest.mark.parametrize("command", [("check",), ("import", "https://127.0.0.1:1/api"), ("cleanup", "nosuch.ledger")])

@@ -6,57 +6,64 @@ import codecs
 import os
 import sys
 from importlib import import_module
-from importlib.metadata import entry_points, version
 from io import TextIOWrapper
 from typing import NoReturn, cast
 
 import click
 
-from sarkmock.redaction import printable, without_credentials
+from sarkmock import __version__
 
-OWN_COMMANDS = {  # name -> where it is, and its summary, so that nothing is imported to print it
-    "serve": ("serve", "serve", "Answer the SARK V6 API on this machine until Ctrl-C."),
-    "seeds": ("profiles", "seeds", "List the built-in seeds."),
-    "routes": ("document", "routes", "List the operations, with hazard, rules and lines of the documentation."),
-    "spec": ("document", "spec", "Print the effective OpenAPI 3.1 document: one file, no external references."),
-    "profiles": ("profiles", "profiles", "List the profiles: the known versions of the API."),
-    "deviations": ("profiles", "deviations",
-                   "List the differences between a published version and the documentation."),
-    "export": ("document", "export", "Write every operation as a request with example values."),
-    "lint": ("lint", "lint", "Check seeds, overlays and lists of faults, and list every mistake with its line."),
-    "schema": ("lint", "schema", "Print the JSON Schema of seed or overlay files, for editors."),
-    "completion": ("output", "completion", "Print a script that completes commands, options and names in a shell."),
+OWN_MODULES = {  # command -> its module
+    "serve": "serve", "seeds": "profiles", "routes": "document", "spec": "document", "profiles": "profiles",
+    "deviations": "profiles", "export": "document", "lint": "lint", "schema": "lint", "completion": "output"}
+SUMMARIES = {  # of all commands, so that nothing is imported to print them
+    "baseline": "Record how the API at URL behaves, to compare it with later.",
+    "check": "Judge the embedded mock, or the API at URL, by the documentation.",
+    "cleanup": "Remove what a run that was killed has left on a target.",
+    "compare": "Report the differences between two baselines, profiles, or a baseline and a target.",
+    "completion": "Print a script that completes commands, options and names in a shell.",
+    "deviations": "List the differences between a published version and the documentation.",
+    "export": "Write every operation as a request with example values.",
+    "fleet": "Check all boxes that a file lists, one after the other, and sum them up on one page.",
+    "import": ("Import the state of the API at URL into a seed file, so that `sarkmock serve` answers from the same "
+               "state."),
+    "lint": "Check seeds, overlays and lists of faults, and list every mistake with its line.",
+    "overlay": ("Turn a baseline into a profile: an overlay that makes the documented API behave like the recorded "
+                "one."),
+    "profiles": "List the profiles: the known versions of the API.",
+    "proxy": "Pass requests on to the API at UPSTREAM, and judge every answer as it comes.",
+    "report": "Join the reports of all shares of a run (`check --shard`) into one, and give the verdict of the whole.",
+    "routes": "List the operations, with hazard, rules and lines of the documentation.",
+    "schema": "Print the JSON Schema of seed or overlay files, for editors.",
+    "seeds": "List the built-in seeds.",
+    "serve": "Answer the SARK V6 API on this machine until Ctrl-C.",
+    "spec": "Print the effective OpenAPI 3.1 document: one file, no external references.",
 }
 # For consoles without these characters.
 PLAIN_CHARACTERS = {"·": "-", "—": "-", "━": "-", "→": "->", "…": "...", "✓": "+"}
-SUITE = "sarkmock.commands"  # entry points: commands of other packages
+SUITE = "sarkmock.commands"  # entry points: the commands that are not our own
 
 
 class Commands(click.Group):
     """Commands that are imported when they are used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*OWN_COMMANDS, *(entry.name for entry in entry_points(group=SUITE))])
+        return sorted(SUMMARIES)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in OWN_COMMANDS:
-            module, name, _ = OWN_COMMANDS[cmd_name]
-            return cast(click.Command, getattr(import_module(f"sarkmock.cli.{module}"), name))
+        if cmd_name in OWN_MODULES:
+            return cast(click.Command, getattr(import_module(f"sarkmock.cli.{OWN_MODULES[cmd_name]}"), cmd_name))
+        from importlib.metadata import entry_points  # takes as long as all the rest of `--help`
+
         return next((cast(click.Command, entry.load()) for entry in entry_points(group=SUITE, name=cmd_name)), None)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, self._summary(ctx, name)) for name in self.list_commands(ctx)])
-
-    def _summary(self, ctx: click.Context, name: str) -> str:
-        if name in OWN_COMMANDS:
-            return OWN_COMMANDS[name][2]
-        command = self.get_command(ctx, name)
-        return command.get_short_help_str(limit=120) if command else ""
+            formatter.write_dl([(name, SUMMARIES[name]) for name in self.list_commands(ctx)])
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(version("sarkmock"), message="sarkmock %(version)s")
+@click.version_option(__version__, message="sarkmock %(version)s")
 def cli() -> None:
     """A mock of the SARK V6 API, and a contract suite that judges the mock or a real box.
 
@@ -124,5 +131,7 @@ def is_mistake(error: Exception) -> bool:
 
 def fail(problem: str) -> NoReturn:
     """Tell a user what is wrong, on one line."""
+    from sarkmock.redaction import printable, without_credentials
+
     click.echo(f"sarkmock: {printable(without_credentials(' '.join(problem.split())))}", err=True)
     sys.exit(2)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from sarkmock.http.engine import Engine
+from sarkmock.http.engine import Engine, Program
 from sarkmock.pbx.seeds import load_seed, seed_names
 from sarkmock.spec.data_files import openapi_dir
 from sarkmock.spec.loading import forget
@@ -81,6 +81,7 @@ def watched(engine: Engine, profile: str, seed: str | None) -> Iterable[WatchedF
     """The document with its overlay, and the seed if it is a file."""
     def read_document() -> None:
         forget()
+        Program.of.cache_clear()
         engine.use(profile)
 
     def read_seed() -> None:

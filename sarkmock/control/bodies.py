@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from math import isfinite
-from typing import Any
-
-import jsonschema_rs
+from typing import TYPE_CHECKING, Any
 
 from sarkmock.laravel.php.bodies import depth
 from sarkmock.laravel.php.values import is_utf8
@@ -19,6 +17,9 @@ from sarkmock.spec.data_files import openapi_dir
 from sarkmock.spec.loading import METHODS, Document, resolve
 from sarkmock.spec.yaml12 import FileError
 from sarkmock.suggest import unknown
+
+if TYPE_CHECKING:
+    import jsonschema_rs
 
 JSON_MEDIA_TYPES = ("application/json",)
 MOST_LEVELS = 100
@@ -177,6 +178,8 @@ class Endpoint:
 
 def read_parameter(name: str, schema: dict[str, Any], text: str, status: int) -> Any:
     """A parameter of the type it is to have; Problem with that status if it is of another."""
+    import jsonschema_rs
+
     value = yaml12.scalar(text) if schema["type"] in ("integer", "boolean") else text
     for error in jsonschema_rs.validator_for(schema).iter_errors(value):
         raise ControlError(status, f"{name}: {error.message}")
@@ -185,6 +188,8 @@ def read_parameter(name: str, schema: dict[str, Any], text: str, status: int) ->
 
 def problem_text(error: jsonschema_rs.ValidationError) -> str:
     """The message of a schema's error; for a name that is not known, the nearest right one."""
+    import jsonschema_rs
+
     if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.AdditionalProperties):
         schema: Any = control_document()
         for step in list(error.schema_path)[:-1]:
@@ -217,6 +222,8 @@ def _body(spec: Mapping[str, Any]) -> jsonschema_rs.Validator | None:
     """All schemas are components, so that an error's path through the schema is one through the document."""
     if "requestBody" not in spec:
         return None
+    import jsonschema_rs  # a mock whose control plane is not used starts sooner without it
+
     schema = spec["requestBody"]["content"]["application/json"]["schema"]
     return jsonschema_rs.validator_for({"components": control_document()["components"], **schema})
 

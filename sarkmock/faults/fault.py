@@ -11,9 +11,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cache
 from http import HTTPStatus
 from http.client import responses
-from typing import Any
-
-import jsonschema_rs
+from typing import TYPE_CHECKING, Any
 
 from sarkmock.http.engine import Engine, Request
 from sarkmock.http.replies import Conflict, Disturbed, Invalid, PbxUnavailable, Reply, RowNotFound, debug_body
@@ -26,6 +24,9 @@ from sarkmock.spec.data_files import openapi_dir
 from sarkmock.spec.deviations import deviating
 from sarkmock.spec.operations import Operation, Rules
 from sarkmock.suggest import unknown
+
+if TYPE_CHECKING:
+    import jsonschema_rs
 
 SECONDS_PATTERN = r"(\d+(?:\.\d+)?)"
 UNIFORM = re.compile(rf"{SECONDS_PATTERN}\.\.{SECONDS_PATTERN}")
@@ -155,6 +156,8 @@ FAULT_KEYS = tuple(field.name for field in fields(Fault))
 
 @cache
 def _schema() -> jsonschema_rs.Validator:
+    import jsonschema_rs  # a mock without faults starts sooner without it
+
     document = yaml12.read(openapi_dir() / "control.yaml")
     return jsonschema_rs.validator_for({"components": document["components"], "$ref": "#/components/schemas/Fault"})
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from threading import Lock
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -83,6 +83,7 @@ class Program:
         return yaml12.dump(self.document)
 
     @classmethod
+    @cache
     def of(cls, profile: str) -> Program:
         """The program of a profile; FileError if there is none of that name, or its document cannot be compiled."""
         document, name = load(profile), canonical(profile)
@@ -346,5 +347,4 @@ def complete(operation: Operation, reply: Reply) -> Reply:
     """The declared success status, where the action leaves it open."""
     if reply.status is not None:
         return reply
-    body: Any = reply.body
-    return Reply(body, operation.status, reply.headers, reply.content_type)
+    return Reply(reply.body, operation.status, reply.headers, reply.content_type)

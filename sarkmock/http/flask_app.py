@@ -7,21 +7,22 @@ application. The routes only name the operations: the engine decides what a path
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import partial
-from typing import Any, NamedTuple, cast
+from functools import lru_cache, partial
+from typing import NamedTuple
 
 from flask import Blueprint, Flask, Response, request, signals
 from flask.blueprints import BlueprintSetupState
 from flask.sansio.app import App
-from werkzeug.routing import BaseConverter, Rule
+from werkzeug.routing import BaseConverter, Map, Rule
 
-from sarkmock.control import CONTROL_PREFIX, THIS_MACHINE, Control, MockControl, plane
+from sarkmock.control import CONTROL_PREFIX, THIS_MACHINE, Control, MockControl
+from sarkmock.control.routes import plane
 from sarkmock.faults import Faults
-from sarkmock.http.cors import POLICIES, Cors
+from sarkmock.http.direct import Direct, api_of
 from sarkmock.http.engine import Engine
 from sarkmock.http.replies import Disturbed
 from sarkmock.http.throttle import Throttle
-from sarkmock.http.wsgi import API_PATH, Answer, Api, Gateway, WsgiApplication, cut, status_line, wait
+from sarkmock.http.wsgi import API_PATH, Answer, Api, cut, status_line, wait
 from sarkmock.journal import Journal
 from sarkmock.spec.operations import Operation
 from sarkmock.ui import add_page
@@ -34,10 +35,9 @@ RECEIVERS = [signal.receivers for signal in FLASK_SIGNALS]
 
 
 class Extension(NamedTuple):
-    """What `create_app` leaves at its application: the API, its throttle, and how many view functions are ours."""
+    """What `app_of` leaves at its application: the API, and how many view functions are ours."""
 
     api: Api
-    throttle: Throttle | None
     views: int
 
 
@@ -54,6 +54,46 @@ class Anything(BaseConverter):
     part_isolating = False
 
 
+class SharedRule(Rule):
+    """A route whose compiled form is shared: all mocks have the same ones, and compiling them is most of what an
+    application costs."""
+
+    def compile(self) -> None:
+        if self.defaults or self.host or self.map.host_matching:
+            super().compile()
+            return
+        twin = compiled_rule(self.rule, bool(self.strict_slashes), bool(self.merge_slashes), self.subdomain or "",
+                             tuple(self.map.converters.items()))
+        self.arguments = twin.arguments
+        vars(self).update({name: value for name, value in vars(twin).items() if name.startswith("_")})
+
+
+@lru_cache(maxsize=1024)
+def compiled_rule(rule: str, strict_slashes: bool, merge_slashes: bool, subdomain: str,
+                  converters: tuple[tuple[str, type[BaseConverter]], ...]) -> Rule:
+    made = Rule(rule, subdomain=subdomain)
+    Map([made], strict_slashes=strict_slashes, merge_slashes=merge_slashes, converters=dict(converters))
+    return made
+
+
+class MockApp(Flask):
+    """A Flask application that answers as a mock does."""
+
+    url_rule_class = SharedRule
+
+    def __init__(self) -> None:
+        super().__init__(EXTENSION_NAME, static_folder=None)
+        self.url_map.merge_slashes = False
+
+    @property
+    def is_hooked(self) -> bool:
+        """Whether a request to the API may meet code that is not ours."""
+        return bool(self.before_request_funcs or self.after_request_funcs or self.teardown_request_funcs
+                    or self.teardown_appcontext_funcs or len(self.url_value_preprocessors) > 1
+                    or "wsgi_app" in vars(self) or any(RECEIVERS)
+                    or len(self.view_functions) != self.extensions[EXTENSION_NAME].views)
+
+
 def create_app(engine: Engine | None = None, throttle: int | None = None, *, journal: Journal | None = None,
                faults: Faults | None = None, control: Control | None = THIS_MACHINE, web_server: bool = True) -> Flask:
     """A Flask application that serves an engine under /api, its control plane and the web UI under /_mock.
@@ -65,25 +105,28 @@ def create_app(engine: Engine | None = None, throttle: int | None = None, *, jou
     engine = engine or Engine()
     faults = Faults(engine) if faults is None else faults
     limit = Throttle(throttle, engine.state.clock.now) if throttle else None
-    app = Flask(EXTENSION_NAME, static_folder=None)
-    app.url_map.merge_slashes = False
     api = api_of(engine, limit, journal, faults, web_server)
+    return app_of(api, engine, MockControl(engine, faults, journal, control, limit) if control else None, web_server)
+
+
+def app_of(api: Api, engine: Engine, mock: MockControl | None, web_server: bool = True) -> MockApp:
+    """The application of an API that exists, and of its control plane, if it is to have one."""
+    app = MockApp()
     app.register_blueprint(blueprint_of(api, engine))
     if not web_server:
         add_catch_all(app, "outside", view_of(api, None))
     for path, status in engine.program.framework.pages.items():
         app.add_url_rule(path, path, partial(PlainResponse, b"", status), methods=["GET"])
-    if control is not None:
+    if mock is not None:
         add_page(app, CONTROL_PREFIX)
-        plane(app, MockControl(engine, faults, journal, control, limit))
-    app.extensions[EXTENSION_NAME] = Extension(api, limit, len(app.view_functions))
+        plane(app, mock)
+    app.extensions[EXTENSION_NAME] = Extension(api, len(app.view_functions))
     return app
 
 
 def create_control_app(mock: MockControl) -> Flask:
     """The control plane and the web UI alone, without the API."""
-    app = Flask(EXTENSION_NAME, static_folder=None)
-    app.url_map.merge_slashes = False
+    app = MockApp()
     add_page(app, CONTROL_PREFIX)
     plane(app, mock)
     return app
@@ -99,14 +142,6 @@ def blueprint(engine: Engine, throttle: int | None = None, *, journal: Journal |
     limit = Throttle(throttle, engine.state.clock.now) if throttle else None
     faults = Faults(engine) if faults is None else faults
     return blueprint_of(api_of(engine, limit, journal, faults, web_server), engine)
-
-
-def api_of(engine: Engine, limit: Throttle | None, journal: Journal | None, faults: Faults, web_server: bool) -> Api:
-    def cors() -> Cors:
-        return POLICIES[engine.program.framework.cors]
-    handle = limit.under(faults.handle) if limit else faults.handle
-    witness = journal.record if journal is not None else None
-    return Api(handle, cors, witness, engine.program.before_php if web_server else None)
 
 
 def blueprint_of(api: Api, engine: Engine) -> Blueprint:
@@ -137,7 +172,7 @@ def add_catch_all(app: App, endpoint: str, view: Callable[..., Response], prefix
     app.url_map.converters.setdefault("anything", Anything)
     app.view_functions[endpoint] = view
     for rest in ("", "/<anything:rest>") if prefix else ("/<anything:rest>",):
-        app.url_map.add(Rule(prefix + rest, endpoint=endpoint, methods=None))
+        app.url_map.add(SharedRule(prefix + rest, endpoint=endpoint, methods=None))
 
 
 def view_of(api: Api, prefix: str | None) -> Callable[..., Response]:
@@ -159,38 +194,6 @@ def response(answer: Answer, body: Iterable[bytes]) -> Response:
     return PlainResponse(body, status_line(answer.status), answer.headers)
 
 
-def direct(app: Flask) -> WsgiApplication:
-    """The application of `create_app` as WSGI, with a shorter way to the API as long as nothing hooks into requests.
-
-    Both ways give the same bytes.
-    """
-    rest = cast("WsgiApplication", app)
-    gateway = Gateway(app.extensions[EXTENSION_NAME].api, rest)
-
-    def serve(environ: Any, start_response: Any) -> Iterable[bytes]:
-        return (rest if is_hooked(app) else gateway)(environ, start_response)
-    return serve
-
-
-def api_application(engine: Engine) -> WsgiApplication:
-    """The API of an engine alone as WSGI, without Flask and its routes: quick to make and to ask in this process."""
-    return Gateway(api_of(engine, None, None, Faults(engine), web_server=True), elsewhere)
-
-
-def elsewhere(_: Any, start_response: Any) -> Iterable[bytes]:
-    """There is nothing outside of the API."""
-    start_response(status_line(404), [])
-    return []
-
-
-def throttle_of(app: Flask) -> Throttle | None:
-    """The throttle of an application made by `create_app`."""
-    extension: Extension = app.extensions[EXTENSION_NAME]
-    return extension.throttle
-
-
-def is_hooked(app: Flask) -> bool:
-    """Whether a request to the API may meet code that is not ours."""
-    return bool(app.before_request_funcs or app.after_request_funcs or app.teardown_request_funcs
-                or app.teardown_appcontext_funcs or len(app.url_value_preprocessors) > 1 or "wsgi_app" in vars(app)
-                or any(RECEIVERS) or len(app.view_functions) != app.extensions[EXTENSION_NAME].views)
+def direct(app: MockApp) -> Direct[MockApp]:
+    """The application of `create_app` as WSGI, with a shorter way to the API as long as nothing hooks into requests."""
+    return Direct(app.extensions[EXTENSION_NAME].api, lambda: app, app)

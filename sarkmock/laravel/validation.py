@@ -9,10 +9,8 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
-
-import yaml
 
 from sarkmock.http.replies import Errors, PhpError
 from sarkmock.laravel.php import TRIMMED, UploadedFile, to_number, to_text
@@ -30,6 +28,7 @@ from sarkmock.laravel.rules import (
     Test,
     maker,
 )
+from sarkmock.spec import yaml12
 
 RuleText = str | Sequence[str]
 
@@ -226,7 +225,7 @@ def _step(rule: Rule, wording: Wordings) -> _Step:
 @cache
 def laravel_messages(wording: str) -> Wordings:
     """Laravel's English messages, the set of that name."""
-    return yaml.safe_load(files("sarkmock.laravel").joinpath(f"messages-{wording}.yaml").read_bytes())  # type: ignore[no-any-return]
+    return yaml12.read(Path(__file__).parent / f"messages-{wording}.yaml")  # type: ignore[no-any-return]
 
 
 def message_of(rule: Rule, kind: str, wording: Wordings) -> str:

@@ -9,7 +9,8 @@ import re
 import sqlite3
 import weakref
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
+from functools import cache
 from importlib.resources import files
 from operator import itemgetter
 from typing import Any
@@ -33,6 +34,7 @@ from sarkmock.pbx.sql import (
 )
 
 Row = dict[str, Any]
+NamesByTable = Mapping[str, tuple[str, ...]]
 IntegrityError = sqlite3.IntegrityError
 
 DATABASES = {"sark-6.0": ("tables.sql",), "sark-6.5": ("tables.sql", "tables-6.5.sql")}  # each adds to the one before
@@ -64,14 +66,8 @@ class Database:
         self._origin: bytes | None = None  # the image that rolling back leads to
         self._made: dict[Hashable, bytes] = {}
         self.has_bytes = False  # whether there is text that is not UTF-8; it is kept as a BLOB
-        self.restore(image) if image else self._db.executescript(layout(name))
-        layouts = {table: self._db.execute(f"PRAGMA table_info({quote_name(table)})").fetchall()
-                   for (table,) in self._db.execute(TABLES)}
-        self._columns = {table: tuple(column[1] for column in columns) for table, columns in layouts.items()}
-        self._numeric = {table: tuple(column[1] for column in columns if not TEXTS.search(column[2]))
-                         for table, columns in layouts.items()}
-        self._keys = {table: tuple(column[1] for column in sorted(columns, key=itemgetter(5)) if column[5])
-                      for table, columns in layouts.items()}
+        self._columns, self._numeric, self._keys, empty = layout_of(name)
+        self.restore(image or empty)
 
     def tables(self) -> list[str]:
         return list(self._columns)
@@ -309,6 +305,22 @@ class LockedDatabase(Database):
 def layout(name: str) -> str:
     """The SQL that makes the tables of a database."""
     return "".join(files("sarkmock.pbx").joinpath(script).read_text() for script in DATABASES[name])
+
+
+@cache
+def layout_of(name: str) -> tuple[NamesByTable, NamesByTable, NamesByTable, bytes]:
+    """By table, its columns, those that hold numbers, and its key; and the image of the database without rows."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+        db.executescript(layout(name))
+        tables = {table: db.execute(f"PRAGMA table_info({quote_name(table)})").fetchall()
+                  for (table,) in db.execute(TABLES)}
+        return (
+            {table: tuple(column[1] for column in columns) for table, columns in tables.items()},
+            {table: tuple(column[1] for column in columns if not TEXTS.search(column[2]))
+             for table, columns in tables.items()},
+            {table: tuple(column[1] for column in sorted(columns, key=itemgetter(5)) if column[5])
+             for table, columns in tables.items()},
+            bytes(db.serialize()))
 
 
 @contextmanager

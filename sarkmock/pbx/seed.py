@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, partial, reduce
-from importlib.resources import files
 from itertools import islice
 from math import isfinite
 from pathlib import Path
@@ -18,6 +17,8 @@ from typing import Any
 
 from sarkmock.pbx.database import OLDEST, Database, Row
 from sarkmock.spec import yaml12
+from sarkmock.spec.data_files import seed_file
+from sarkmock.spec.prepared import prepared
 from sarkmock.spec.yaml12 import FileError
 from sarkmock.suggest import unknown
 
@@ -28,7 +29,7 @@ PHONE_NUMBER = re.compile(r"[0-9*#+]{1,32}")
 ROW_ID = "INTEGER PRIMARY KEY"  # the one kind of column that SQLite itself keeps free of texts
 INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 # Each file adds to the one before.
-FACTORY = {"sark-6.0": ("factory.yaml",), "sark-6.5": ("factory.yaml", "factory-6.5.yaml")}
+FACTORY = {"sark-6.0": ("factory",), "sark-6.5": ("factory", "factory-6.5")}
 Place = tuple[str | int, ...]
 # (table, index of a row in the whole) -> index of the row that was put on top.
 Origins = Mapping[tuple[str, int], int]
@@ -68,8 +69,7 @@ class Seed:
     @cache
     def factory(cls, database: str = OLDEST) -> Seed:
         """A factory-fresh SARK with that database."""
-        seeds = files("sarkmock.pbx").joinpath("seeds")
-        layers = [cls.read(Path(str(seeds.joinpath(file))), database) for file in FACTORY[database]]
+        layers = [cls.of(prepared(name, partial(yaml12.read, seed_file(name))), database) for name in FACTORY[database]]
         return reduce(lambda base, own: merged_seeds(base, own, stated=False)[0], layers)
 
     def fitted(self, database: str) -> Seed:

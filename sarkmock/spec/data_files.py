@@ -10,3 +10,8 @@ _HOME = _SHIPPED if _SHIPPED.is_dir() else _PACKAGE.parent
 def openapi_dir() -> Path:
     """The directory that holds openapi.yaml, resources/ and overlays/."""
     return _HOME / "openapi"
+
+
+def seed_file(name: str) -> Path:
+    """The file of a built-in seed."""
+    return _PACKAGE / "pbx" / "seeds" / f"{name}.yaml"

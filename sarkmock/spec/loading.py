@@ -11,16 +11,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
-
-import jsonschema_rs
+from typing import TYPE_CHECKING, Any
 
 from sarkmock.spec import overlay, profiles, yaml12
 from sarkmock.spec.data_files import openapi_dir
 from sarkmock.spec.pointers import covers, keys_of, pointer, reach
-from sarkmock.spec.profiles import BASE, OverlayLayer, definitions, described, layer, vocabulary_validator
+from sarkmock.spec.prepared import prepared, sources_digest
+from sarkmock.spec.profiles import (
+    BASE,
+    OverlayLayer,
+    definitions,
+    described,
+    layer,
+    package_profile,
+    vocabulary_validator,
+)
 from sarkmock.spec.yaml12 import FileError
 from sarkmock.suggest import unknown
+
+if TYPE_CHECKING:
+    import jsonschema_rs
 
 Document = dict[str, Any]
 METHODS = ("get", "post", "put", "delete")
@@ -52,6 +62,11 @@ class Deviation:
 @cache
 def load(profile: str = BASE) -> Document:
     """The effective document of a profile: its name, or the path of an overlay file. Not to be changed by callers."""
+    known = package_profile(profile)
+    return prepared(f"document-{known}", lambda: _loaded(known)) if known else _loaded(profile)
+
+
+def _loaded(profile: str) -> Document:
     whole = layer(profile)
     document = _completed(_apply(_base(), whole), whole)
     for place, problem in _vocabulary_mistakes(document):
@@ -276,7 +291,8 @@ def extensions(value: Any, place: str = "") -> Iterator[tuple[str, str, Any]]:
 def forget() -> None:
     """Forget the documents that were loaded, so that the next use loads them again."""
     profiles.forget_files()
-    for remembered in (load, load_toggled, deviations_of, load_deviating, bundle, _resource, _schemas, _vocabulary):
+    for remembered in (load, load_toggled, deviations_of, load_deviating, bundle, _resource, _schemas, _vocabulary,
+                       sources_digest):
         remembered.cache_clear()
 
 

@@ -10,14 +10,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
-
-import jsonschema_rs
+from typing import TYPE_CHECKING, Any
 
 from sarkmock.spec import yaml12
 from sarkmock.spec.data_files import openapi_dir
+from sarkmock.spec.prepared import prepared
 from sarkmock.spec.yaml12 import FileError
 from sarkmock.suggest import unknown
+
+if TYPE_CHECKING:
+    import jsonschema_rs
 
 BASE = "documented"
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -75,9 +77,13 @@ def described(name: str) -> Profile:
 @cache
 def _shipped() -> dict[str, Profile]:
     """The overlays in the package by name."""
-    files = (openapi_dir() / "overlays").glob("*.yaml")
-    found = [Profile.of(file.stem, info := read_overlay(file)["info"], parent_of(info)) for file in files]
+    found = [Profile.of(name, info, parent_of(info)) for name, info in prepared("profiles", _infos).items()]
     return {profile.name: profile for profile in sorted(found, key=lambda profile: (profile.date, profile.name))}
+
+
+def _infos() -> dict[str, dict[str, Any]]:
+    """What each overlay in the package says of itself."""
+    return {file.stem: read_overlay(file)["info"] for file in sorted((openapi_dir() / "overlays").glob("*.yaml"))}
 
 
 def parent_of(info: Mapping[str, Any]) -> str:
@@ -189,6 +195,8 @@ def shape_mistakes(content: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
     if not isinstance(content, dict):
         yield (), "must be a mapping with overlay, info, x-deviations and actions"
         return
+    import jsonschema_rs  # where everything is prepared, it is not needed
+
     for error in vocabulary_validator("overlay").iter_errors(content):
         path = tuple(error.instance_path)
         if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.AdditionalProperties):
@@ -209,6 +217,8 @@ def line_in_overlay(file: Path, *path: str | int) -> int | None:
 @cache
 def vocabulary_validator(name: str) -> jsonschema_rs.Validator:
     """The compiled schema of that name in the vocabulary."""
+    import jsonschema_rs
+
     return jsonschema_rs.validator_for({"$defs": definitions(), "$ref": f"#/$defs/{name}"})
 
 

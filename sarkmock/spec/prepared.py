@@ -1,0 +1,80 @@
+"""What follows from the package's own files, kept from one run to the next: to parse them takes most of a start.
+
+An entry lies in the user's cache directory and belongs to the files' content. One that is missing, stale, damaged or
+writable by others is made anew; where none can be kept, nothing is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sarkmock import __version__
+from sarkmock.atomic import write_whole
+from sarkmock.spec.data_files import openapi_dir, seed_file
+
+Prepared = TypeVar("Prepared")
+LARGEST = 2**25  # bytes
+WRITABLE_BY_OTHERS = 0o022
+
+
+def prepared(name: str, make: Callable[[], Prepared]) -> Prepared:
+    """What ``make`` returns, a value that JSON knows. Not to be changed by callers."""
+    file, digest = entry_file(name), sources_digest()
+    if file is None:
+        return make()
+    found = read_entry(file, digest)
+    if found is None:
+        found = make()
+        write_entry(file, digest, found)
+    return found  # type: ignore[no-any-return]
+
+
+def entry_file(name: str) -> Path | None:
+    """Where an entry lies; None where the user has no place for it."""
+    given = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or ""
+    try:
+        home = Path(given) if Path(given).is_absolute() else Path.home() / ".cache"
+    except RuntimeError:
+        return None
+    return home / "sarkmock" / __version__ / f"{name}.json"
+
+
+@cache
+def sources_digest() -> str:
+    """A digest of the files, and of the code that reads them."""
+    digest = hashlib.sha256()
+    seeds, code = seed_file("factory").parent.glob("*.yaml"), Path(__file__).parent.glob("*.py")
+    for file in sorted([*openapi_dir().rglob("*.yaml"), *openapi_dir().glob("*.json"), *seeds, *code]):
+        digest.update(f"{file.name}\0{file.stat().st_size}\0".encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+def read_entry(file: Path, digest: str) -> Any:
+    """The value of an entry; None if it is not of these files."""
+    try:
+        with file.open("rb") as stream:
+            facts = os.fstat(stream.fileno())
+            if hasattr(os, "geteuid") and (facts.st_uid != os.geteuid() or facts.st_mode & WRITABLE_BY_OTHERS):
+                return None
+            content = stream.read(LARGEST)
+        written, value = json.loads(content)
+    except (OSError, ValueError, TypeError, RecursionError):
+        return None
+    return value if written == digest else None
+
+
+def write_entry(file: Path, digest: str, value: Any) -> None:
+    """Keep a value, unless it is changed by that, or its files were changed meanwhile."""
+    sources_digest.cache_clear()
+    content = json.dumps([digest, value], separators=(",", ":"))
+    if sources_digest() == digest and json.loads(content)[1] == value:
+        with suppress(OSError):
+            file.parent.mkdir(0o700, parents=True, exist_ok=True)
+            write_whole(file, content.encode(), private=True)
