@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 from ..client.http import Request, request_for
 from ..client.target import Client
@@ -12,44 +14,95 @@ from ..errors import Unanswered
 from ..spec.contract import Contract
 from .ledger import Ledger, LedgerEntry
 from .ownership import added_names, keys_listed, keys_with_prefix, removal
+from .target_snapshot import Inventory, Items, items, shows_something
 
 SKEW = 300  # seconds by which the clock of a box may differ from ours
 ROUNDS = 3  # a row may stay until what depends on it is gone
 
 
-def clean_up(client: Client, journal: Ledger, contracts: Sequence[Contract]) -> list[str]:
-    """What could not be taken back, one line each; none: all is gone."""
-    left: list[str] = []
-    for _ in range(ROUNDS):
-        left = [line for entry in journal.alive() for line in _taken_back(client, journal, contracts, entry)]
-        if not left:
-            break
-    return _commit(client, contracts) if journal.committed and not left else left
+@dataclass
+class CleanUp:
+    """Takes everything back. An entry stays alive until the target shows that it is gone: a 404 may be the answer to a
+    token that is no longer valid, a 200 the page of a proxy."""
 
+    client: Client
+    ledger: Ledger
+    contracts: Sequence[Contract]
+    before: Mapping[str, Any]  # what the target showed before the run, by list
+    sent: list[LedgerEntry] = field(default_factory=list)
 
-def _taken_back(client: Client, journal: Ledger, contracts: Sequence[Contract], entry: LedgerEntry) -> Iterator[str]:
-    try:
-        find_entry(client, journal, contracts, entry)
-        troubles = [trouble for step in entry.undo for trouble in _undo(client, step)]
-    except Unanswered as reason:
-        troubles = [str(reason)]
-    if troubles:
-        yield f"{entry.operation} {entry.collection} {entry.key or ''}: {'; '.join(troubles)}"
-    elif entry.alive:
-        journal.settle(entry, "gone")
+    def send(self) -> list[str]:
+        """Send the requests; what the target does not do, one line each."""
+        left: list[str] = []
+        for _ in range(ROUNDS):
+            open_entries = [entry for entry in self.ledger.alive() if entry not in self.sent]
+            left = [line for entry in open_entries for line in self._taken_back(entry)]
+            if not left:
+                break
+        return _commit(self.client, self.contracts) if self.ledger.committed and not left else left
 
+    def _taken_back(self, entry: LedgerEntry) -> Iterator[str]:
+        try:
+            self._find(entry)
+            troubles = [trouble for step in entry.undo for trouble in _undo(self.client, step)]
+        except Unanswered as reason:
+            troubles = [str(reason)]
+        if troubles:
+            yield f"{_name(entry)}: {'; '.join(troubles)}"
+        else:
+            self.sent.append(entry)
 
-def find_entry(client: Client, journal: Ledger, contracts: Sequence[Contract], entry: LedgerEntry) -> None:
-    """Find the row or file of an entry whose answer was never seen."""
-    for step in entry.undo:
-        if "list" in step:
-            response = client.get(step["list"])
-            names = keys_listed(contracts, entry.collection, response)
+    def _find(self, entry: LedgerEntry) -> None:
+        """Find the row or file of an entry whose answer was never seen."""
+        for step in [step for step in entry.undo if "list" in step]:
+            response = self.client.get(step["list"])
+            if not shows_something(response) and step["list"] in self.before:
+                raise Unanswered(f"GET {step['list']} answers {response.status}")
+            names = keys_listed(self.contracts, entry.collection, response)
             found = keys_with_prefix(step, response) if "holds" in step else recent(step, names)
-            known = {(other.collection, other.key) for other in journal.alive()}
-            new = [key for key in found if (entry.collection, key) not in known]
-            undo = [removing for key in new for removing in removal(entry.collection, key)]
-            journal.settle(entry, entry.state, None, undo)
+            known = {(other.collection, other.key) for other in self.ledger.alive()}
+            removing = [one for key in found if (entry.collection, key) not in known
+                        for one in removal(entry.collection, key)]
+            self.ledger.settle(entry, entry.state, None, [step, *removing])
+
+    def confirm(self, after: Inventory) -> Iterator[str]:
+        """Settle what the target shows to be gone; what it does not, one line each unless the comparison tells it."""
+        for entry in self.sent:
+            if _is_gone(entry, self.before, after):
+                self.ledger.settle(entry, "gone")
+            elif _path(entry) not in self.before:
+                yield f"{_name(entry)}: the target does not show whether it is gone"
+        for entry in self.ledger.entries:
+            key, path = entry.key, _path(entry)
+            if entry.state == "gone" and key in after.get(path, ()) and key not in self.before.get(path, ()):
+                self.ledger.settle(entry, "made")
+
+
+def _name(entry: LedgerEntry) -> str:
+    return f"{entry.operation} {entry.collection} {entry.key or ''}".rstrip()
+
+
+def _path(entry: LedgerEntry) -> str:
+    """Where the target shows it: the list of its collection, or the values that were replaced."""
+    replaced = (step["put"][1] for step in entry.undo if "put" in step)
+    return f"/{entry.collection}" if entry.collection else next(replaced, "")
+
+
+def _is_gone(entry: LedgerEntry, before: Mapping[str, Any], after: Inventory) -> bool:
+    """Whether the target shows it. What no list showed before is gone if the target still shows others."""
+    path = _path(entry)
+    if path not in before:
+        return bool(after)
+    if path not in after:
+        return False
+    deleted = [unquote(path.rpartition("/")[2]) for step in entry.undo for _, path in step.get("any", ())]
+    values = [step["put"][2] for step in entry.undo if "put" in step]
+    return not any(name in after[path] for name in deleted) and all(_shows(after[path], old) for old in values)
+
+
+def _shows(shown: Items, old: Mapping[str, Any]) -> bool:
+    """Whether the values are those that were put back."""
+    return all(shown.get(name) == value for name, value in old.items()) or shown in map(items, old.values())
 
 
 def recent(step: Mapping[str, Any], names: Sequence[str]) -> list[str]:
@@ -64,7 +117,7 @@ def _is_near(name: str, since: int) -> bool:
 
 
 def _undo(client: Client, step: Mapping[str, Any]) -> Iterator[str]:
-    """Send a step; the trouble with it, if there is any. A missing row is fine."""
+    """Send a step; the trouble with it, if there is any. A missing row is fine, a search sends nothing."""
     if "put" in step:
         method, path, body = step["put"]
         response = client.send(request_for(method, path, body)).response

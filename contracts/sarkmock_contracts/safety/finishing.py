@@ -64,12 +64,13 @@ class Finishing:
 
     def finish(self) -> list[str]:
         """Remaining or changed rows and files, one line each."""
-        left = cleanup.clean_up(self.target, self.ledger, self.contracts)
-        if self.ledger.inventory is not None:
-            known = target_snapshot.lists(self.contracts)
-            after = target_snapshot.take_snapshot_of(self.target, {path: key for path, key in known.items()
-                                                       if path in self.ledger.inventory})
-            left += target_snapshot.digest_differences(self.ledger.inventory, after, put_back(self.ledger))
+        before = self.ledger.inventory or {}
+        clean_up = cleanup.CleanUp(self.target, self.ledger, self.contracts, before)
+        left = clean_up.send()
+        paths = {path: key for path, key in target_snapshot.lists(self.contracts).items() if path in before}
+        after = target_snapshot.take_snapshot_of(self.target, paths)
+        left += clean_up.confirm(after)
+        left += target_snapshot.digest_differences(before, after, put_back(self.ledger))
         if not left:
             self.ledger.finish()
         return left

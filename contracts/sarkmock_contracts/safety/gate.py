@@ -17,6 +17,7 @@ from ..judge.judge import PBX_DOWN
 from .ledger import Ledger, LedgerEntry
 from .ownership import Ownership
 from .routing import HAZARDS, MEANT, Meaning, RequestReader, hostile, spellings
+from .target_snapshot import shows_something
 
 READ_ONLY = frozenset({"read"})
 _OVERRIDES = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")
@@ -156,7 +157,7 @@ class Gate(Layer):
 
     def _saw_success(self, ledger: Ledger, exchange: Exchange) -> None:
         request = exchange.request
-        for entry in ledger.alive() if request.method == "DELETE" else ():
+        for entry in ledger.alive() if request.method == "DELETE" and shows_something(exchange.response) else ():
             if entry.key and any(["DELETE", request.path] in undone(step) for step in entry.undo):
                 ledger.settle(entry, "gone")
         for meaning in self.reader.meanings(request) if self.permissions.writes else ():

@@ -53,7 +53,7 @@ class Safety:
         file = caution.ledger or f"sarkmock-{urlsplit(url).hostname}-{self.keys.prefix}.ledger"
         self.ledger = Ledger(Path(file), self._head())
         self.ownership = Ownership(self.contracts, client, self.keys, self.ledger)
-        self.before: target_snapshot.Inventory = {}
+        self.before = self.ownership.before
         self.troubles: list[str] = []
         self.begun = self._ended = False
 
@@ -67,7 +67,7 @@ class Safety:
             return
         self.ledger.open()
         self.begun = True
-        self.before = target_snapshot.take_snapshot_of(self.client, target_snapshot.lists(self.contracts))
+        self.before.update(target_snapshot.take_snapshot_of(self.client, target_snapshot.lists(self.contracts)))
         self.ledger.note_inventory(target_snapshot.digests(self.before))
         self.keys.taken = self.ownership.taken = target_snapshot.keys(self.before)
 
@@ -93,17 +93,20 @@ class Safety:
                 self.troubles = self._finish(self.ledger)
             except (CannotRun, Unanswered) as error:
                 self.troubles = [str(error)]
+            finally:
+                self.ledger.close()
         return self.troubles
 
     def _finish(self, ledger: Ledger) -> list[str]:
-        left = cleanup.clean_up(self.client, ledger, self.contracts)
+        clean_up = cleanup.CleanUp(self.client, ledger, self.contracts, self.before)
+        left = clean_up.send()
         after = target_snapshot.take_snapshot_of(self.client, dict.fromkeys(self.before) | self._named())
+        left += clean_up.confirm(after)
         left += target_snapshot.snapshot_differences(self.before, after, put_back(ledger))
         if not left:
             ledger.finish()
             if self.caution.ledger is None:
                 ledger.file.unlink()
-        ledger.close()
         return left
 
     def _named(self) -> dict[str, str | None]:

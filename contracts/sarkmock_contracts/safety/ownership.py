@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +20,7 @@ from ..spec.operation_data import recipe
 from .ledger import Ledger, LedgerEntry, Undo, stamp
 from .restorable import SURELY, Restorable, uploads
 from .routing import Meaning
+from .target_snapshot import Inventory, shows_something
 
 
 @dataclass
@@ -30,15 +31,15 @@ class Ownership:
     client: Client
     keys: Keys
     ledger: Ledger
-    taken: frozenset[str] = frozenset()  # every key that was there when the run began
-    _free: set[tuple[str, str]] = field(default_factory=set)
+    before: Inventory = field(default_factory=dict)  # what the target showed when the run began
+    taken: frozenset[str] = frozenset()  # every key of it
     _live: dict[int, LiveTables] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.client = self._looks = CachedReads(self.client)
         self.operations = [operation for contract in self.contracts for operation in contract.operations]
         self.keepers = dict(_keepers(self.contracts))
-        self.restorable = Restorable(self.client, self.ledger, self._tables, self._methods)
+        self.restorable = Restorable(self.client, self.ledger, self._tables, self._methods, self.before)
 
     def touched(self, meanings: Sequence[Meaning], request: Request) -> list[LedgerEntry]:
         """The entries for the ledger, none if the request leaves nothing to undo; raises Withheld."""
@@ -103,7 +104,7 @@ class Ownership:
         if not self._is_refused(meaning, request):
             raise Withheld("would not be recognisably this run's own", f"{meaning.collection} {key or ''}")
         surely = len(certainly_refused(meaning.contract, meaning.operation, request)) >= SURELY
-        there: Iterable[str] = self.taken if surely or not key else self._listed(meaning.collection)
+        there = self.taken | frozenset(() if surely or not key else self._listed(meaning.collection))
         if key and key.strip().casefold() in {text.strip().casefold() for text in there}:
             raise Withheld("is there already", f"{meaning.collection} {key}")
 
@@ -122,10 +123,18 @@ class Ownership:
         key = next(iter(meaning.parameters.values()))
         self._ours_or_free(collection, key)
         table = operation.table
-        if table is not None and operation.method == "PUT" and table.key in operation.rules and table.key in post:
-            self._ours_or_free(collection, _text(post[table.key]))
+        renamed = _text(post.get(table.key)) if table is not None and operation.method == "PUT" else ""
+        if renamed and renamed != key:
+            return self._rename(meaning, renamed)
         pattern = recipe("undo", operation.id)
         return self._leaving(meaning, request, everything, pattern["path"]) if pattern else None
+
+    def _rename(self, meaning: Meaning, key: str) -> LedgerEntry | None:
+        """A row of this run may get another key, which is then removed as well."""
+        collection = meaning.collection
+        self._ours_or_free(collection, key)
+        known = self._owner(collection, key)
+        return None if known else LedgerEntry(meaning.operation.id, collection, key, removal(collection, key))
 
     def _leaving(self, meaning: Meaning, request: Request, sent: Mapping[str, Any], pattern: str) -> LedgerEntry | None:
         """A change whose traces outlive the row: values that are there already are not replaced."""
@@ -162,7 +171,7 @@ class Ownership:
         makes = any(meaning.contract.by_id[link.target].method == "DELETE" for link in links)
         if not makes:
             return None
-        before = self._listed(meaning.collection)
+        before = self._listed(meaning.collection, must=True)
         step = {"list": f"/{meaning.collection}", "before": before, "since": stamp()}
         return LedgerEntry(meaning.operation.id, meaning.collection, None, [step])
 
@@ -228,7 +237,7 @@ class Ownership:
         if "since" in step:  # {"newbackupname": NAME}
             return None, [{**step, "named": next(map(str, answer.values()), "")}]
         key = str(answer.get(self._key_of(entry.operation)) or "")
-        doubtful = not key or key in self.taken or self._owner(entry.collection, key)
+        doubtful = not self.keys.mine(key) or key in self.taken or self._owner(entry.collection, key)
         return (None, None) if doubtful else (key, removal(entry.collection, key))
 
     def _key_of(self, name: str) -> str:
@@ -237,13 +246,7 @@ class Ownership:
 
     def is_free(self, collection: str, key: str) -> bool:
         """Whether nothing has the key. The prefix is unique; a number in a reserved range is requested first."""
-        if key in self.taken:
-            return False
-        if not key.startswith(self.keys.prefix) and (collection, key) not in self._free:
-            if self._is_there(collection, key):
-                return False
-            self._free.add((collection, key))
-        return True
+        return key not in self.taken and (key.startswith(self.keys.prefix) or not self._is_there(collection, key))
 
     def _is_there(self, collection: str, key: str) -> bool:
         """As the target says at this moment; where it says neither yes nor no, its list decides."""
@@ -251,9 +254,13 @@ class Ownership:
         status = 404 if shown.json == [] else shown.status
         return status != 404 and (status < 500 or key in self._listed(collection))
 
-    def _listed(self, collection: str) -> list[str]:
-        """Every key in a collection's own list."""
-        return keys_listed(self.contracts, collection, self.client.get(f"/{collection}"))
+    def _listed(self, collection: str, must: bool = False) -> list[str]:
+        """Every key in a collection's own list, which must be readable if it was when the run began."""
+        path = f"/{collection}"
+        shown = self.client.get(path)
+        if not shows_something(shown) and (must or path in self.before):
+            raise Withheld("cannot be looked up", f"GET {path} answers {shown.status}")
+        return keys_listed(self.contracts, collection, shown)
 
     def _is_removable(self, collection: str) -> None:
         """What cannot be deleted by every document that has it is made only where the target says that it can.

@@ -33,6 +33,7 @@ class Restorable:
     ledger: Ledger
     tables: Callable[[Contract], LiveTables]
     methods: Callable[[str], str]  # those that the target has on a path
+    before: Mapping[str, Any] = field(default_factory=dict)  # by path what the target showed when the run began
     _spared: dict[str, frozenset[str]] = field(default_factory=dict)
     _seen: dict[str, Response] = field(default_factory=dict)
 
@@ -52,7 +53,7 @@ class Restorable:
                 raise Withheld("holds values of this run: nothing is restarted with them", path)
             return None
         shown = self.look(meaning, request, path)
-        if shown.status == 404 and operation.method not in self.methods(path):
+        if shown.status == 404 and path not in self.before and operation.method not in self.methods(path):
             return None  # the target has neither the value nor the operation
         changed = [name for name in operation.rules if name in post and name not in before]
         values = as_input(operation, shown)

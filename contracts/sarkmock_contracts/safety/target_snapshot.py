@@ -9,6 +9,7 @@ from typing import Any
 
 from sarkmock.suite_api import Operation, is_secret, redacted
 
+from ..client.http import Response
 from ..client.target import Client
 from ..spec.contract import Contract
 
@@ -38,10 +39,15 @@ def _is_written(listing: Operation, operations: Sequence[Operation]) -> bool:
 def take_snapshot_of(client: Client, paths: Mapping[str, str | None]) -> Inventory:
     """The items of every list that the target has."""
     answers = {path: client.get(path) for path in paths}
-    return {path: items(answer.json, paths[path]) for path, answer in answers.items() if answer.ok}
+    return {path: items(answer.json, paths[path]) for path, answer in answers.items() if shows_something(answer)}
 
 
-def items(shown: Any, key: str | None) -> Items:
+def shows_something(answer: Response) -> bool:
+    """Whether a response shows something; a page of HTML is not a list, an empty text is one without rows."""
+    return answer.ok and (answer.json is not None or not answer.body.strip())
+
+
+def items(shown: Any, key: str | None = None) -> Items:
     """Rows by key, names by themselves, settings by name."""
     if isinstance(shown, dict):
         return dict(shown)
@@ -101,6 +107,7 @@ def _digest(path: str, key: str, item: Any) -> str:
 def digest_differences(before: Mapping[str, Mapping[str, str]], after: Inventory,
                        put_back: frozenset[str] = frozenset()) -> Iterator[str]:
     """The same comparison with what a file holds: which items, not what of them."""
+    yield from (f"{path} cannot be read any more" for path in before if path not in after)
     for path, found in digests(after).items():
         was = before.get(path, {})
         yield from (f"{path}: {key} is left over or new" for key in found if key not in was)

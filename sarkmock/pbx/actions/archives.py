@@ -158,15 +158,22 @@ def upload_snapshot(context: Context) -> Reply:
 
 def upload_shipped(context: Context) -> Reply:
     """The published product checks one field and stores another, as it is and under any name."""
-    file = context.input.get("uploadzip")
-    if not isinstance(file, UploadedFile):
-        raise PhpError("Call to a member function storeAs() on null", "Error", SNAPSHOT_FIELD)
+    file = other_upload(context)
     return add_snapshot(context, file.name, file.content)
 
 
 def lose_snapshot(context: Context) -> Reply:
     """The file lands where nothing else looks."""
-    return Reply([f"Uploaded snaps/{context.input[SNAPSHOT_FIELD].name}"])
+    return Reply([f"Uploaded snaps/{other_upload(context).name}"])
+
+
+def other_upload(context: Context) -> UploadedFile:
+    """The file that is stored, of a field without rules."""
+    file = context.input.get("uploadzip")
+    if not isinstance(file, UploadedFile):
+        kind = "null" if file is None else "array" if isinstance(file, (list, dict)) else "string"
+        raise PhpError(f"Call to a member function storeAs() on {kind}", "Error", SNAPSHOT_FIELD)
+    return file
 
 
 def add_snapshot(context: Context, name: str, content: bytes) -> Reply:

@@ -171,5 +171,5 @@ def create_inbound_route(context: Context) -> Reply:
     row = crud.default_row(context)
     crud.fill(context, row)
     set_route_classes(context, row)
-    row["technology"] = row["carrier"]
+    row["technology"] = row.get("carrier")  # a carrier in the query string passes the rules, and is not stored
     return crud.store_row(context, row)

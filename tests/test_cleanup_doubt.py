@@ -1,0 +1,184 @@
+"""A target that cannot be believed: what was there stays, and what a run made stays in its ledger until it is gone."""
+
+import json
+from contextlib import suppress
+
+import pytest
+from sarkmock_contracts.client.http import Request, Response, with_json
+from sarkmock_contracts.errors import Unanswered, Withheld
+from sarkmock_contracts.safety import ownership
+from sarkmock_contracts.safety.finishing import Finishing
+from sarkmock_contracts.safety.ledger import read_ledger, reopen_ledger
+
+from tests.guarded import Box, guarded
+
+DENIED = {
+    "401": Response(401, (("Content-Type", "application/json"),), b'{"message":"Unauthenticated."}'),
+    "404": Response(404, (("Content-Type", "application/json"),), b'{"message":"Unauthorised/Page Not Found"}'),
+    "405": Response(405, (), b""),
+    "429": Response(429, (), b"Too Many Attempts."),
+    "500": Response(500, (), b"<html>database is locked</html>"),
+    "503": Response(503, (), b""),
+    "a login page": Response(200, (("Content-Type", "text/html"),), b"<html>log in</html>"),
+}
+
+
+def answering(box, denied, when):
+    """The box answers some requests in its own way, without carrying them out."""
+    inner = box.wire.send
+
+    def sending(request):
+        if when(request):
+            if denied is None:
+                raise Unanswered("the network is down")
+            return denied
+        return inner(request)
+
+    box.wire.send = sending
+    return inner
+
+
+def changed(box, before):
+    now = box.contents()
+    return {name for name in before if now[name] != before[name]}
+
+
+MAKERS = ("tenants.create", "daytimers.create", "extensions.create.mailbox", "cosrules.create")
+
+
+@pytest.mark.parametrize("denied", [*DENIED, None])
+@pytest.mark.parametrize("requests", ["all", "lists"])
+@pytest.mark.parametrize("real", ["shipped", "L10"])
+def test_what_a_target_hides_stays_in_the_ledger(real, denied, requests, tmp_path, monkeypatch):
+    """A token that was lost, a network that went, an error: a later clean-up still finds everything."""
+    box = Box(real)
+    monkeypatch.setattr(ownership, "stamp", lambda: int(box.engine.state.clock.now()))
+    before = box.contents()
+    safety, stock = guarded(box, real, "write operational", tmp_path / "ledger")
+    for name in MAKERS:
+        stock.make(stock.contract.by_id[name])
+    with suppress(Withheld):
+        safety.target.send(Request("GET", "/backups/new"))
+    safety.target.send(with_json("PUT", "/globals" if real == "documented" else "/sysglobals", {"LOGLEVEL": "3"}))
+    assert changed(box, before)
+    lists = {"/tenants", "/daytimers", "/extensions", "/cosrules", "/backups"}
+    inner = answering(box, DENIED.get(denied), lambda request: requests == "all" or request.path in lists)
+    assert safety.end()
+    box.wire.send = inner
+    assert Finishing(box.wire, reopen_ledger(tmp_path / "ledger")).finish() == []
+    assert changed(box, before) == set()
+    assert read_ledger(tmp_path / "ledger").complete
+
+
+def new_ledger(box, real, tmp_path, monkeypatch):
+    monkeypatch.setattr(ownership, "stamp", lambda: int(box.engine.state.clock.now()))
+    return guarded(box, real, "write operational", tmp_path / "ledger")
+
+
+@pytest.mark.parametrize("denied", ["401", "404", "500", "a login page"])
+def test_a_backup_of_somebody_else_stays_though_the_list_failed_before_the_command(denied, tmp_path, monkeypatch):
+    box = Box("shipped")
+    assert box.wire.inner.send(Request("GET", "/backups/new")).ok
+    box.engine.state.clock.advance(60)
+    safety, _ = new_ledger(box, "shipped", tmp_path, monkeypatch)
+    before = box.contents()
+    inner = answering(box, DENIED[denied], lambda request: request.path in ("/backups", "/snapshots"))
+    for path in ("/backups/new", "/snapshots/new"):
+        with pytest.raises(Withheld, match="cannot be looked up"):
+            safety.target.send(Request("GET", path))
+    box.wire.send = inner
+    assert safety.end() == []
+    assert changed(box, before) == set()
+
+
+@pytest.mark.parametrize("status", [409, 422, 500])
+def test_a_row_that_was_there_stays_though_a_create_of_its_key_crashed(status, tmp_path, monkeypatch):
+    """Rejected by the tables alone, while the list could not be read: the key might be there."""
+    box = Box("shipped")
+    box.engine.state.tables.insert("ipphone", {"pkey": "1001", "cluster": "default"})
+    before = box.contents()
+    safety, _ = new_ledger(box, "shipped", tmp_path, monkeypatch)
+    inner = answering(box, DENIED["500"], lambda request: request.path in ("/cosrules", "/extensions", "/coscloses"))
+    crash = Response(status, (("Content-Type", "application/json"),), b'{"message":"UNIQUE constraint failed"}')
+    answering(box, crash, lambda request: request.method == "POST")
+    for path, body in {"/coscloses": {"IPphone_pkey": "1001", "COS_pkey": "nat"},
+                       "/extensions/mailbox": {"pkey": "1001", "cluster": "nosuch"}}.items():
+        with suppress(Withheld):
+            safety.target.send(with_json("POST", path, body))
+    box.wire.send = inner
+    assert safety.end() == []
+    assert changed(box, before) == set()
+
+
+def test_a_number_that_somebody_takes_meanwhile_stays(tmp_path, monkeypatch):
+    """It was free when it was looked up; the answer to a later create is lost."""
+    box = Box("shipped")
+    safety, _ = new_ledger(box, "shipped", tmp_path, monkeypatch)
+    body = {"pkey": "6009", "cluster": "default"}
+    with suppress(Withheld):
+        safety.target.send(with_json("POST", "/extensions/mailbox", {**body, "cluster": "nosuch"}))
+    box.engine.state.tables.insert("ipphone", {"pkey": "6009", "cluster": "default", "desc": "theirs"})
+    before = box.contents()
+    inner = answering(box, DENIED["500"], lambda request: request.method == "POST")
+    with suppress(Withheld):
+        safety.target.send(with_json("POST", "/extensions/mailbox", body))
+    box.wire.send = inner
+    assert safety.end() == ["/extensions: 6009 is left over or new"]
+    assert changed(box, before) == set()
+
+
+def renaming(box):
+    """The box takes the key of a row from the body of a PUT."""
+    inner = box.wire.send
+
+    def sending(request):
+        response = inner(request)
+        if request.method == "PUT" and request.path.startswith("/tenants/") and response.ok:
+            key = json.loads(request.body).get("pkey")
+            box.engine.state.tables.update("cluster", "pkey", request.path.rpartition("/")[2], {"pkey": key})
+        return response
+
+    box.wire.send = sending
+
+
+def test_a_row_that_a_change_renames_is_removed_and_never_takes_the_place_of_another(tmp_path, monkeypatch):
+    box = Box("shipped")
+    before = box.contents()
+    safety, stock = new_ledger(box, "shipped", tmp_path, monkeypatch)
+    made = stock.make(stock.contract.by_id["tenants.create"]).answer["pkey"]
+    renaming(box)
+    for theirs in ("default", "acme"):
+        with pytest.raises(Withheld):
+            safety.target.send(with_json("PUT", f"/tenants/{made}", {"pkey": theirs, "description": "x"}))
+    moved = with_json("PUT", f"/tenants/{made}", {"pkey": f"{made}b", "description": "x"})
+    assert safety.target.send(moved).response.ok
+    assert f"{made}b" in str(box.contents()["cluster"])
+    assert safety.end() == []
+    assert changed(box, before) == set()
+
+
+def test_the_key_of_a_row_without_one_is_not_believed(tmp_path, monkeypatch):
+    """A box that accepts a create without a key and names a row that somebody else has made since."""
+    box = Box("shipped")
+    safety, _ = new_ledger(box, "shipped", tmp_path, monkeypatch)
+    box.engine.state.tables.insert("cluster", {"pkey": "acme"})
+    before = box.contents()
+    named = Response(201, (("Content-Type", "application/json"),), b'{"pkey":"acme"}')
+    inner = answering(box, named, lambda request: request.method == "POST")
+    safety.target.send(with_json("POST", "/tenants", {}))
+    box.wire.send = inner
+    assert safety.end() == ["/tenants: acme is left over or new"]
+    assert changed(box, before) == set()
+
+
+def test_settings_are_not_changed_while_they_cannot_be_read(tmp_path, monkeypatch):
+    """They were shown when the run began: a 404 of a proxy does not mean that the version has none."""
+    box = Box("shipped")
+    before = box.contents()
+    safety, _ = new_ledger(box, "shipped", tmp_path, monkeypatch)
+    inner = answering(box, DENIED["404"], lambda request: request.path == "/sysglobals" and request.method != "PUT")
+    with pytest.raises(Withheld, match="could not be put back"):
+        safety.target.send(with_json("PUT", "/sysglobals", {"LOGLEVEL": "3"}))
+    box.wire.send = inner
+    assert safety.end() == []
+    assert changed(box, before) == set()
