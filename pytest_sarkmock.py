@@ -28,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None],
                               ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A test that failed tells what its SARK was asked."""
+    """The report of a failed test lists the requests to its SARK."""
     report = yield
     mock: Any = getattr(item, "funcargs", {}).get("sark")
     if report.when == "call" and report.failed and hasattr(mock, "requests"):

@@ -11,7 +11,7 @@ PRIVATE, USUAL = 0o600, 0o644
 
 
 def write_whole(file: Path, content: bytes, *, private: bool = False) -> None:
-    """Put the content in the place of a file's. A file that was there keeps its mode, unless it shall be private.
+    """Put the content in the place of a file's. A file that was there keeps its mode, unless it has to be private.
 
     OSError if it cannot be written; the file is then unchanged.
     """

@@ -19,8 +19,8 @@ from sarkmock_contracts.safety.guards import Caution, Safety
 from sarkmock_contracts.spec.contract import Contract
 from sarkmock_contracts.spec.live_tables import LiveTables
 
-from sarkmock import Engine, Seed, State, create_app
-from sarkmock.suite_api import load
+from sarkmock import Engine, Seed, State
+from sarkmock.suite_api import api_application, load
 
 Reading = Callable[[Request], Request]
 
@@ -57,7 +57,7 @@ class Box:
         self.done: list[str] = []
         program = self.engine.program
         program.plans = {name: (self._noting(name, action), checks) for name, (action, checks) in program.plans.items()}
-        self.wire = Wire(SignedIn(InProcess(create_app(self.engine)), state), reading or (lambda request: request))
+        self.wire = Wire(SignedIn(InProcess(api_application(self.engine)), state), reading or (lambda request: request))
         self.hazards = {operation.id: operation.hazard for operation in self.engine.operations}
 
     def _noting(self, name: str, action: Any) -> Any:

@@ -18,11 +18,11 @@ from sarkmock_contracts.client.transports import InProcess
 from sarkmock_contracts.spec.boundary_values import is_placeholder
 from sarkmock_contracts.spec.contract import contract_of
 
-from sarkmock import Engine, State, create_app
+from sarkmock import Engine, State
 from sarkmock.laravel.validation import Validator
 from sarkmock.pbx.seed import Seed
 from sarkmock.spec import overlay
-from sarkmock.suite_api import Operation, load
+from sarkmock.suite_api import Operation, api_application, load
 
 GENERIC = ("create", "update")
 DEPTH = DEPTHS["usual"]
@@ -53,7 +53,7 @@ factory = cache(Seed.factory)
 
 def record(document: Any, section: str) -> Facts:
     """The recording of a mock of a document, in this process; its clock stands still."""
-    target = Target(InProcess(create_app(Engine(document, State(factory(), now=NOW)))))
+    target = Target(InProcess(api_application(Engine(document, State(factory(), now=NOW)))))
     return BoxRecorder(target, DEPTH, HAZARDS, section).run()
 
 

@@ -275,11 +275,12 @@ def test_two_recordings_of_a_box_are_the_same_byte_for_byte(box, tmp_path):
     assert json.loads(box.get("/api/trunks")) == []
 
 
-def test_a_recording_goes_on_after_a_kill(box, tmp_path):
-    """Killed in the middle, and again: the result is that of a run that was left alone, and nothing stays."""
+@pytest.mark.parametrize("kills", [(8,), pytest.param((5, 8), marks=pytest.mark.slow)])
+def test_a_recording_goes_on_after_a_kill(box, tmp_path, kills):
+    """Killed in the middle, also twice: the result is that of a run that was left alone, and nothing stays."""
     command = ["baseline", box.url, "--allow-writes", "--depth", "quick", "--only", "Agents"]
     file = tmp_path / "killed.sark"
-    for cases in (5, 8):
+    for cases in kills:
         process = subprocess.Popen([*COMMAND, *command, "-o", str(file), "--rate", "60/s"], stdout=subprocess.DEVNULL,
                                    stderr=subprocess.DEVNULL)
         partial = tmp_path / "killed.sark.partial"

@@ -154,12 +154,12 @@ def test_a_mistake_in_an_overlay_file_is_told_with_its_line(tmp_path):
 
 
 def check(*arguments, cwd):
-    command = [*COMMAND, "check", "--quick", "--max-examples", "1", *arguments]
+    command = [*COMMAND, "check", "--quick", "-n", "1", "--max-examples", "1", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=cwd)
 
 
 def test_check_judges_the_embedded_mock_and_leaves_nothing_behind(tmp_path):
-    result = check("--only", "Agents", cwd=tmp_path)
+    result = check("--only", "Destinations", cwd=tmp_path)
     assert result.returncode == 0, result
     assert "conforming" in result.stdout
     assert list(tmp_path.iterdir()) == []
@@ -168,13 +168,13 @@ def test_check_judges_the_embedded_mock_and_leaves_nothing_behind(tmp_path):
 def test_check_is_not_moved_by_the_project_it_runs_in(tmp_path):
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n")
     (tmp_path / "conftest.py").write_text("raise SystemExit('not mine')\n")
-    assert check("--only", "Agents", cwd=tmp_path).returncode == 0
+    assert check("--only", "Destinations", cwd=tmp_path).returncode == 0
 
 
 def test_check_finds_what_does_not_conform(tmp_path):
-    result = check("--quick", "--only", "Agents", "--target-profile", "shipped", "--strict", cwd=tmp_path)
+    result = check("--quick", "--only", "Logs", "--target-profile", "shipped", "--strict", cwd=tmp_path)
     assert result.returncode == 1, result
-    assert "agents.create" in result.stdout
+    assert "logs.cdrs.limit" in result.stdout
 
 
 @pytest.mark.parametrize(("url", "said"), [

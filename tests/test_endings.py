@@ -22,12 +22,13 @@ from sarkmock_contracts.run_options import RunOptions
 
 from tests.serving import COMMAND
 
-FAULTY = """
+CASE = "smoke:destinations.list"
+FAULTY = f"""
 import os, signal
 from sarkmock_contracts.checks import Case
 whole = Case.run
 def run(case, suite):
-    if str(case) == "smoke:agents.create":
+    if str(case) == "{CASE}":
         exec(os.environ["FAULT"])
     whole(case, suite)
 Case.run = run
@@ -55,7 +56,7 @@ sys.meta_path.insert(0, Finder())
 """
 RAISES = "raise RuntimeError('a mistake')"
 HARMLESS = "pass"
-QUICK = ("--quick", "--only", "Agents", "--max-examples", "1")
+QUICK = ("--quick", "--only", "Destinations", "--max-examples", "1")
 SCHEMA = Path(sarkmock_contracts.reports.__file__).with_name("report.schema.json")
 
 
@@ -101,7 +102,7 @@ def test_a_case_that_fails_by_an_error_leaves_no_verdict(processes: tuple[str, .
     holds(ended, tmp_path / "report", "incomplete: 1 case of the suite failed by an error")
     assert "a mistake" in ended.stdout
     run = json.loads((tmp_path / "report" / "report.json").read_text())["run"]
-    assert run["broken"] == run["untested"] == ["smoke:agents.create"]
+    assert run["broken"] == run["untested"] == [CASE]
 
 
 @pytest.mark.parametrize("processes", [ALONE, SPREAD])
@@ -120,9 +121,9 @@ def test_a_signal_before_the_first_request_leaves_no_verdict(imported: str, tmp_
 @pytest.mark.parametrize("processes", [ALONE, SPREAD])
 def test_what_was_found_before_a_signal_is_reported(processes: tuple[str, ...], tmp_path: Path) -> None:
     own = "getpid" if processes[1] == "1" else "getppid"
-    faulty = FAULTY.replace("smoke:agents.create", "boundaries:agents.create")
+    faulty = FAULTY.replace(CASE, "boundaries:agents.create")
     ended = checked(tmp_path, f"os.kill(os.{own}(), {signal.SIGINT:d})", *processes, "--target-profile", "shipped",
-                    "--strict", faulty=faulty)
+                    "--strict", "--only", "Agents", faulty=faulty)
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert ended.stdout.splitlines()[-1].startswith(f"stopped: interrupted, {report['summary']['known']} findings")
     assert (report["result"], ended.returncode) == ("stopped", 2)
@@ -136,7 +137,7 @@ def test_what_a_lost_process_had_done_has_no_result(fault: str, tmp_path: Path) 
     ended = checked(tmp_path, fault, "-n", "2")
     run = json.loads((tmp_path / "report" / "report.json").read_text())["run"]
     holds(ended, tmp_path / "report", f"incomplete: {len(run['broken'])} cases of the suite failed by an error")
-    assert "smoke:agents.create" in run["broken"]
+    assert CASE in run["broken"]
 
 
 @pytest.mark.parametrize("processes", [ALONE, SPREAD])
@@ -158,7 +159,7 @@ def test_a_complete_run_conforms(tmp_path: Path) -> None:
 
 
 def test_a_budget_that_left_cases_out_does_not_say_that_all_conforms(tmp_path: Path) -> None:
-    ended = checked(tmp_path, HARMLESS, "-n", "1", "--budget", "40")
+    ended = checked(tmp_path, HARMLESS, "-n", "1", "--budget", "20")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert ended.stdout.splitlines()[-1].startswith("no findings so far, ")
     assert "cases untested" in ended.stdout.splitlines()[-1]
@@ -167,7 +168,7 @@ def test_a_budget_that_left_cases_out_does_not_say_that_all_conforms(tmp_path: P
 @pytest.mark.parametrize(("options", "reason"), [(("--maxfail", "1"), "stopping after 1 failures"), ((), "")])
 def test_pytest_that_stops_at_a_failure_says_so(options: tuple[str, ...], reason: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pytest", "--pyargs", "sarkmock_contracts", "-p", "no:cacheprovider", "-k",
-               "smoke", "--sark-only", "Agents", "--sark-quick", *options]
+               "smoke", "--sark-only", "Destinations", "--sark-quick", *options]
     (tmp_path / "sitecustomize.py").write_text(FAULTY)
     ended = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(tmp_path), "FAULT": RAISES}, cwd=tmp_path,
                            capture_output=True, text=True, timeout=120, check=False)
@@ -179,7 +180,7 @@ def test_pytest_that_stops_at_a_failure_says_so(options: tuple[str, ...], reason
 def test_findings_are_told_beside_the_ending(tmp_path: Path) -> None:
     suite = open_run(RunOptions())
     suite.gaps.stopped = "interrupted"
-    suite.gaps.broken.append("smoke:agents.create")
+    suite.gaps.broken.append(CASE)
     console = Console(record=True, width=200, file=StringIO())
     write_report(suite, console=console)
     ending = "stopped: interrupted, incomplete: 1 case of the suite failed by an error"

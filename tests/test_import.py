@@ -17,10 +17,10 @@ from sarkmock_contracts.client.transports import Access, InProcess
 from sarkmock_contracts.state_import.importing import TIME_IS_OVER, Wanted, guarded_reader, import_state, read_state
 from sarkmock_contracts.state_import.seed_file import CONFIGURATION
 
-from sarkmock import Engine, SarkMock, Seed, State, create_app, load_seed, profiles
+from sarkmock import Engine, SarkMock, Seed, State, load_seed, profiles
 from sarkmock.http.engine import Request
 from sarkmock.pbx import pbx_files
-from sarkmock.suite_api import Operation, compile_document, is_secret, load
+from sarkmock.suite_api import Operation, api_application, compile_document, is_secret, load
 from tests import replay
 from tests.boxes import NOW
 from tests.guarded import Box
@@ -92,7 +92,7 @@ def engine_of(seed: Seed, profile: str) -> Engine:
 
 def imported(engine: Engine, *, secrets: bool = False) -> tuple[Seed, list[str]]:
     """What is read from a box, by way of the file that it is written to."""
-    box = guarded_reader(InProcess(create_app(engine)))
+    box = guarded_reader(InProcess(api_application(engine)))
     seed = read_state(box, Wanted(secrets=secrets))
     return Seed.of(yaml.safe_load(seed.text())), box.notes
 

@@ -241,6 +241,9 @@ def test_html_is_drawn_in_a_browser(reports, tmp_path):
 # what CI systems run
 
 
+QUICK = "--quick -n 1 --max-examples 1"
+
+
 def home(tmp_path):
     """A place in which `sarkmock` is what runs these tests."""
     for directory in ("sarkmock/bin", ".sarkmock/bin"):
@@ -264,12 +267,12 @@ def test_the_github_action_runs_and_summarises(tmp_path):
     named = {name: re.fullmatch(r"\$\{\{ inputs\.([\w-]+) \}\}", value)[1] for name, value in step["env"].items()}
     assert set(named.values()) <= set(action["inputs"])
     given = {name: action["inputs"][source]["default"] for name, source in named.items()}
-    given |= {"ARGUMENTS": "--quick -n 1 --max-examples 1 --only Agents", "REPORT": "a report"}
+    given |= {"ARGUMENTS": f"{QUICK} --only Destinations", "REPORT": "a report"}
     environment = home(tmp_path)
     result = shell(step["run"], tmp_path, environment | given)
     assert result.returncode == 0, result
     assert (tmp_path / "step.md").read_text() == (tmp_path / "a report" / "summary.md").read_text()
-    strict = given | {"STRICT": "true", "ARGUMENTS": f"{given['ARGUMENTS']} --target-profile shipped"}
+    strict = given | {"STRICT": "true", "ARGUMENTS": f"{QUICK} --only Logs --target-profile shipped"}
     assert shell(step["run"], tmp_path, environment | strict).returncode == 1
     assert "$(" not in step["run"]
     assert "${{" not in step["run"]
@@ -277,7 +280,7 @@ def test_the_github_action_runs_and_summarises(tmp_path):
 
 def test_the_gitlab_template_runs_and_names_its_reports(tmp_path):
     job = yaml.safe_load((ROOT / "ci" / "gitlab.yml").read_text())[".sarkmock"]
-    environment = home(tmp_path) | job["variables"] | {"SARK_ARGUMENTS": "--quick -n 1 --max-examples 1 --only Agents"}
+    environment = home(tmp_path) | job["variables"] | {"SARK_ARGUMENTS": f"{QUICK} --only Destinations"}
     result = shell("\n".join(job["script"]), tmp_path, environment)
     assert result.returncode == 0, result
     assert list(tmp_path.glob(job["artifacts"]["reports"]["junit"]))
@@ -307,7 +310,8 @@ def test_the_github_workflow_uses_what_the_action_takes():
 
 
 def test_a_run_leaves_every_report(tmp_path):
-    command = [*COMMAND, "check", "--quick", "--max-examples", "1", "--only", "Agents", "--report", "new/place"]
+    command = [*COMMAND, "check", "--quick", "--max-examples", "1", "-n", "1", "--only", "Destinations",
+               "--report", "new/place"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120,
                             check=False)

@@ -49,8 +49,8 @@ class Option:
 
 OPTIONS = (
     Option("url", "Base URL of the API to judge; the embedded mock without it.", "pytest", metavar="URL"),
-    Option("profile", "Profile to judge by: the name of one in the package, the path of an overlay file, or `auto` for "
-           "that of the version that answers.", "check",
+    Option("profile", "Profile to judge by: a name that `sarkmock profiles` lists, an overlay file, or `auto` for that "
+           "of the target's version.", "check",
            metavar="NAME", default="documented"),
     Option("target-profile", "Profile of the embedded mock; default: the same as --profile.", "check", metavar="NAME"),
     Option("random-seed", "Seed of all random choices. The same seed sends the same requests.", "check", int, "N", 1),
@@ -71,16 +71,16 @@ OPTIONS = (
            metavar="RATE", default="auto"),
     Option("budget", "Send at most N requests; those that find most come first.", "limits", int, "N", least=1),
     Option("max-time", "Stop after this time: 90s, 5m, 1h.", "time", metavar="TIME"),
-    Option("plan", "Print what would be sent and how long it would take, and send nothing.", "limits", bool),
-    Option("allow-writes", "Allow requests that create, change and delete rows of the run's own.", "safety", bool),
-    Option("allow-operational", "Allow commits, backups, uploads, firewall rules and settings (put back at the end).",
+    Option("plan", "Print what would be sent and how long it would take, without sending it.", "limits", bool),
+    Option("allow-writes", "Allow requests that create rows, and that change and delete these rows.", "safety", bool),
+    Option("allow-operational", "Allow commits, backups, uploads, firewall rules and settings (restored at the end).",
            "safety", bool),
     Option("allow-disruptive", "Allow reboot, stop, restore and calls; asks for the name of the host.", "safety", bool),
     Option("hostile-input", "Send control characters, `..` and shell or AMI metacharacters in path values.", "safety",
            bool),
     Option("yes-i-mean", "Host name that confirms --allow-disruptive when there is no terminal.", "safety",
            metavar="HOST"),
-    Option("ledger", "File for what the run creates, for `sarkmock cleanup`.", "safety", metavar="FILE"),
+    Option("ledger", "File that records what the run creates, for `sarkmock cleanup`.", "safety", metavar="FILE"),
     Option("insecure", "Trust any certificate, and allow plain http to other hosts.", "access", bool),
     Option("ca", "Certificates (PEM) to trust, such as the one that `sarkmock serve` names.", "access", metavar="FILE"),
     Option("cert", "Client certificate (PEM).", "access", metavar="FILE"),
@@ -88,7 +88,7 @@ OPTIONS = (
     Option("token-env", "Environment variable that holds a bearer token.", "access", metavar="NAME"),
     Option("login", "Log in as this user (an e-mail address) for the run, and log out at its end. The password is read "
            "from the variable SARKMOCK_PASSWORD, or prompted for.", "login", metavar="USER"),
-    Option("password-env", "Environment variable that holds the password of --login instead.", "login",
+    Option("password-env", "Environment variable of the password, instead of SARKMOCK_PASSWORD.", "login",
            metavar="NAME"),
     Option("header", "Header to send with every request. Can be given several times.", "header", list,
            "'Name: value'"),

@@ -186,7 +186,7 @@ class Run:
         return self.gate is None or all(map(self.gate.allows, operations))
 
     def is_first_of_path(self, operation: Operation) -> bool:
-        """Whether it stands for its path: what is asked of a path is asked once."""
+        """Whether it is the first operation of its path: a path is tested once."""
         return next(other for other in self.chosen() if other.path == operation.path) is operation
 
     # its parts
@@ -228,7 +228,7 @@ class Run:
 
     @property
     def speed(self) -> Speed:
-        """How fast the target can be asked, as far as it has told."""
+        """The rate at which the target answers, as far as it is known."""
         return Speed(latency=0.001) if self.rate_limit is None else self.rate_limit.speed
 
     # for its layers

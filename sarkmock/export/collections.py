@@ -73,7 +73,7 @@ def guard(one: Exported) -> list[str]:
 
 
 def tests(one: Exported) -> list[str]:
-    """A status that the document knows; and what the answer tells is kept for the requests after it."""
+    """A status that the document knows; and values of the response are kept for later requests."""
     lines = ['pm.test("the document knows the status", () => {',
              f"    pm.expect(pm.response.code).to.be.oneOf({json.dumps(one.statuses)});", "});"]
     if one.learned:
@@ -171,7 +171,7 @@ def blocks(one: Exported, place: int, known: set[str]) -> Iterator[str]:
 
 
 def learning(one: Exported) -> Iterator[str]:
-    """Keeps what the answer tells for the requests after it."""
+    """Keeps values of the response for later requests."""
     yield "const good = res.getStatus() < 300;"
     for name, field in one.learned.items():
         yield f'bru.setVar("{name}", String((good && res.getBody().{field}) ?? "{NOTHING_MADE}"));'

@@ -103,7 +103,7 @@ class Exported:
 
     @property
     def learned(self) -> dict[str, str]:
-        """Path parameters of other operations that the answer tells, and the field that holds each."""
+        """Path parameters of other operations that the response contains, and the field that holds each."""
         found: dict[str, str] = {}
         for reference in self.operation.spec["responses"].values():
             for link in resolve(self.document, reference).get("links", {}).values():
@@ -133,7 +133,7 @@ def exported(document: Document) -> list[Exported]:
 
 
 def path_variables(requests: list[Exported]) -> dict[str, str]:
-    """Path parameters that some answer tells, and what each is at first: the key of the example that makes one."""
+    """Path parameters that some response contains, and the initial value of each: the key of the example."""
     usual = {name: value for one in requests for name, value in one.parameters.items()}
     found: dict[str, str] = {}
     for one in requests:

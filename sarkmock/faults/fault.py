@@ -57,7 +57,7 @@ def draw_latency(latency: float | str, dice: random.Random) -> float:
 
 # What a fault does beside being late; it does one of these at most.
 EFFECTS = ("status", "html", "drop", "truncate", "throttle", "pbx", "locked", "deviation")
-# What the bare word stands for, as in `tenants.list:drop`.
+# The value of a key that is given alone, as in `tenants.list:drop`.
 BARE = {"html": 502, "drop": "before", "throttle": 60, "pbx": "stopped", "locked": True}
 
 

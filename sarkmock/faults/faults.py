@@ -54,7 +54,7 @@ class Armed:
 class Faults:
     """What goes wrong with an engine's answers; `create_app(engine, faults=Faults(engine))`.
 
-    ``faults`` are there from the start, and `reset` comes back to them. What chance decides is drawn from ``dice``, so
+    ``faults`` are active from the start, and `reset` restores them. Random choices are drawn from ``dice``, so
     a run can be repeated. Of several faults that a request meets, their latencies add up, and the effect is that of the
     first which has one. ``effects`` are those that can be.
     """

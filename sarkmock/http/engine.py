@@ -212,7 +212,7 @@ class Engine:
             self.program = program
 
     def fitting(self, program: Program) -> Program:
-        """The program, if the state has its database; DatabaseMismatch tells if not."""
+        """The program, if the state has its database; DatabaseMismatch if not."""
         if program.database != self.state.tables.name:
             raise DatabaseMismatch(f"profile {program.profile} works on the database {program.database}, this mock has "
                                    f"{self.state.tables.name}: start another one with that profile")

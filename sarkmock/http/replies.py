@@ -1,4 +1,4 @@
-"""What an operation answers: a Reply, a part of one, or an exception that knows the reply it stands for."""
+"""What an operation answers: a Reply, a part of one, or an exception that knows its reply."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Later:
 class Reply:
     """An answer: a JSON value (or the bytes of a download), its status, and headers beside Content-Type.
 
-    ``status=None`` stands for the success status that the document declares for the operation. ``framework`` marks
+    ``status=None`` means the success status that the document declares for the operation. ``framework`` marks
     Laravel's own errors, which are HTML pages for clients that do not ask for JSON; ``browser`` is another answer to
     such clients. ``early`` marks what is answered before any middleware runs.
     """
@@ -73,7 +73,7 @@ class Framework:
 class Disturbed(Reply):
     """An answer that a fault has had its hand in: which one, how many seconds late, how many bytes of it arrive.
 
-    ``keep=None`` stands for all of it, ``keep=0`` for a connection that is dropped before the status line.
+    ``keep=None`` means all of it, ``keep=0`` a connection that is dropped before the status line.
     """
 
     fault: str = ""

@@ -42,7 +42,7 @@ class Answer:
     body: bytes
 
 
-# Told of a request: its environ, its answer and when it came (time.perf_counter).
+# Called with a request's environ, its answer and the time it arrived (time.perf_counter).
 Witness = Callable[[Environ, Request, Reply, Answer, float], object]
 
 

@@ -23,7 +23,7 @@ class CriteriaError(ValueError):
 
 @dataclass(frozen=True)
 class Criteria:
-    """What is asked of an entry. What is not given is not asked.
+    """The conditions that an entry has to fulfil. Those that are None are not tested.
 
     ``operation`` is an id or a pattern (``tenants.*``), ``status`` a number or a class (``4xx``), ``method`` a method,
     ``path`` a path or a pattern with or without /api, ``query`` the query string, ``fault`` a fault's id. The entry's

@@ -54,7 +54,7 @@ class Seed:
     """Rows by table, files by path, AstDB values by (family, key), calls, and whether the PBX runs. Not to be changed.
 
     Calls, from one number to another, are answered and last until they are hung up.
-    ``unchecked`` tells that rows may be such as the API would refuse; ``database`` names the layout of the tables.
+    ``unchecked`` allows rows that the API would reject; ``database`` names the layout of the tables.
     """
 
     tables: dict[str, list[Row]] = field(default_factory=dict)
@@ -128,7 +128,7 @@ class Seed:
 def merged_seeds(base: Seed, own: Seed, *, stated: bool) -> tuple[Seed, Origins]:
     """A seed on top of another: rows of a key that both have are joined column by column.
 
-    ``stated`` tells whether own says if the PBX runs.
+    ``stated``: whether own says if the PBX runs.
     """
     layout, origins = Database(own.database), {}
     tables = {table: list(rows) for table, rows in base.tables.items()}
@@ -149,7 +149,7 @@ def merged_seeds(base: Seed, own: Seed, *, stated: bool) -> tuple[Seed, Origins]
 
 
 def row_key(layout: Database, table: str, row: Row) -> tuple[Any, ...]:
-    """What tells a row from others, for people: pkey where there is one. A row without is like no other."""
+    """The name of a row, for people: its pkey if it has one."""
     names = ("pkey",) if "pkey" in layout.columns(table) else layout.key(table)
     values = tuple(None if row.get(name) is None else str(row[name]) for name in names)
     return (id(row),) if None in values else values

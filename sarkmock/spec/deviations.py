@@ -38,7 +38,7 @@ def operation_texts(document: Document) -> dict[str, str]:
 
 
 def whole(document: Document, value: Any) -> Any:
-    """A value with what its references stand for in their places; what stands beside a reference stays."""
+    """A value whose references are replaced by their targets; keys beside a reference are kept."""
     if isinstance(value, dict) and "$ref" in value:
         value = {**resolve(document, value), **{key: item for key, item in value.items() if key != "$ref"}}
     if isinstance(value, list):

@@ -297,7 +297,7 @@ def forget() -> None:
 
 
 def resolve(document: Document, value: Any) -> Any:
-    """What a ``$ref`` into the document stands for; anything else as it is."""
+    """The target of a ``$ref`` into the document; other values are returned unchanged."""
     while isinstance(value, dict) and "$ref" in value:
         target: Any = document
         for key in keys_of(value["$ref"].removeprefix("#")):

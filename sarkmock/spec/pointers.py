@@ -17,7 +17,7 @@ def keys_of(place: str) -> list[str]:
 
 
 def covers(outer: str, inner: str) -> bool:
-    """Whether a pointer stands at or above another; the root alone stands for what has no place."""
+    """Whether a pointer stands at or above another; only the root is used for what has no place."""
     return inner == outer or (outer != "" and inner.startswith(outer + "/"))
 
 

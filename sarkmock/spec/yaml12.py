@@ -96,7 +96,7 @@ def _repeated(root: yaml.Node) -> Iterator[yaml.Node]:
 
 
 def _check_aliases(root: yaml.Node) -> None:
-    """ConstructorError for aliases that stand for too much."""
+    """ConstructorError for aliases that expand to too much."""
     sizes: dict[int, int] = {}
     entered: set[int] = set()
     waiting = [root]
@@ -111,7 +111,7 @@ def _check_aliases(root: yaml.Node) -> None:
             waiting.pop()
             sizes[id(node)] = 1 + sum(sizes.get(id(child), 0) for child in _children(node))
             if sizes[id(node)] > len(entered) + MOST_REPETITIONS:
-                raise _wrong(node, "its aliases stand for too much")
+                raise _wrong(node, "its aliases expand to too much")
 
 
 def _children(node: yaml.Node) -> list[yaml.Node]:

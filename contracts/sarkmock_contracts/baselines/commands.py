@@ -32,7 +32,7 @@ from .severity import COMPATIBLE, at_least
 
 
 class Watching:
-    """Told of each case that begins."""
+    """Called with each case that begins."""
 
     def __init__(self) -> None:
         self.console = Console(stderr=True)

@@ -27,7 +27,7 @@ _UNSET = object()
 class Fact:
     """What was seen: of an operation, a kind of fact, its subject, and what it is.
 
-    ``by`` tells where it was seen, ``sent`` is the value of a variable, ``says`` are the messages that came with it.
+    ``by`` says where it was seen, ``sent`` is the value of a variable, ``says`` are the messages that came with it.
     """
 
     op: str
@@ -67,7 +67,7 @@ def of_line(line: Mapping[str, Any]) -> Fact:
 
 
 def canonical_json(value: Any) -> str:
-    """JSON text that tells true from 1 and 1 from 1.0."""
+    """JSON text that distinguishes true from 1 and 1 from 1.0."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 

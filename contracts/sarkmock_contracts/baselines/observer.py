@@ -77,7 +77,7 @@ def _of_version(operation: Operation, field: str, depth: Depth) -> Iterator[Any]
 
 
 def boundary_lists(operation: Operation, field: str) -> tuple[list[Any], list[Any]]:
-    """What a version of an operation takes and refuses at its boundaries, its checks heeded; nothing if unknown."""
+    """What a version of an operation takes and refuses at its boundaries, its checks included; nothing if unknown."""
     try:
         table = bounds_of(operation.rules[field])
     except NoBounds:
@@ -187,7 +187,7 @@ class Observer:
         return page_form(self.client.send(get(f"/{self.fixtures.texts.prefix}nosuchpage")))
 
     def is_missing(self, exchange: Exchange) -> bool:
-        """Whether there is no such route, by the word of routing; a 404 for a row that is not there is another one."""
+        """Whether there is no such route: the response of routing, not the 404 of a missing row."""
         status = exchange.response.status
         return status == 405 or (status == 404 and page_form(exchange) == self.unknown_page)
 

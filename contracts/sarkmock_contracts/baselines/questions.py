@@ -37,7 +37,7 @@ UNKNOWN_KEY = "nosuchkey"
 
 
 def is_plain_read(known: Known) -> bool:
-    """Whether a GET of the path as it stands is harmless and tells whether it is there."""
+    """Whether a GET of the path is harmless and shows whether the path exists."""
     return known.method == "GET" and known.hazard == "read" and "{" not in known.path
 
 
@@ -112,7 +112,7 @@ def read_standing(observer: Observer, known: Known) -> Iterator[Fact]:
 
 
 def ask_unknown(observer: Observer, known: Known) -> Iterator[Fact]:
-    """A key of nothing: the answer tells whether there is such a route, and what its refusals look like."""
+    """An unknown key: the response shows whether there is such a route, and how it rejects."""
     names = names_in(known.path)
     path = fill_path(known.path, dict.fromkeys(names, observer.fixtures.texts.prefix + UNKNOWN_KEY))
     exchange = observer.send(Request(known.method, path))
@@ -125,7 +125,7 @@ def names_in(path: str) -> list[str]:
 
 
 def told_by(observer: Observer, known: Known, kind: str, exchange: Exchange) -> Iterator[Fact]:
-    """What the first answer of an operation tells: that there is no such route, or how it answers."""
+    """The facts of an operation's first response: there is no such route, or how it responds."""
     if observer.is_missing(exchange):
         yield Fact(known.name, "reach", "", ABSENT_ROW)
         return
@@ -180,7 +180,7 @@ class Asker:
         return exchange is not None and exchange.response.status >= 500
 
     def of_nothing(self, response: Response) -> Iterator[Fact]:
-        """What an empty body tells of every variable."""
+        """What an empty body shows about every variable."""
         yield Fact(self.known.name, "status", "nothing sent", response.status)
         named = refusals(response)
         if response.ok or named:

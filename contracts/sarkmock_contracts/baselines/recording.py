@@ -74,7 +74,7 @@ class BoxRecorder:
                         for known in self._known() if is_plain_read(known)]
 
     def second_look(self) -> list[RecordingCase]:
-        """Everything else, once it is known what is there; what tells most for a request comes first."""
+        """Everything else, after the first look; the cases with most facts for a request come first."""
         known = list(self._known())
         plain = [one for one in known if one.method == "GET" and one.hazard == "read" and "{" in one.path]
         allowed = [one for one in known if one.hazard in self.hazards and not self.is_absent(one)]
@@ -129,7 +129,7 @@ class BoxRecorder:
         return self.result()
 
     def attempt(self, case: RecordingCase) -> None:
-        """Do a case unless it was done; a case that is cut short tells nothing."""
+        """Do a case unless it was done; a case that is cut short has no facts."""
         if str(case) in self.done:
             self.observer.learn(self.done[str(case)])
             return
@@ -190,7 +190,7 @@ START = "syscommands.pbxstart"
 
 
 def ask_elsewhere(observer: Observer, known: Known) -> Iterator[Fact]:
-    """Whether a command is there that is expected at another path: OPTIONS tells nothing of GET."""
+    """Whether a command is there that is expected at another path: OPTIONS says nothing about GET."""
     if known.method != "GET" or "{" in known.path or not known.ids & observer.contract.by_id.keys():
         return
     try:

@@ -172,7 +172,7 @@ def parent(name: str) -> str:
 
 
 def is_row(name: str) -> bool:
-    """Whether it stands for the rows of a list: that there are none is no difference."""
+    """Whether it names the rows of a list: an empty list is not a difference."""
     return name.endswith("[]")
 
 

@@ -27,7 +27,7 @@ CRASH = {
 
 @dataclass
 class Expressed:
-    """Actions, the differences that they stand for by deviation, and those that cannot be said."""
+    """Actions, the differences that they express by deviation, and those that cannot be expressed."""
 
     actions: list[OverlayAction] = field(default_factory=list)
     deviations: dict[str, list[Difference]] = field(default_factory=dict)
@@ -60,7 +60,7 @@ def express(document: Document, box: Baseline, differences: Iterable[Difference]
 
 
 def take_differences(found: Expressed, kinds: str | tuple[str, ...]) -> list[Difference]:
-    """The differences of some kinds that nothing stands for yet."""
+    """The differences of some kinds that no action expresses yet."""
     taken = [one for one in found.beyond if one.kind.startswith(kinds)]
     found.beyond = [one for one in found.beyond if one not in taken]
     return taken

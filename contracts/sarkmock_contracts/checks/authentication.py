@@ -1,6 +1,6 @@
 """Requests that must not be served: without a token, or with one that does not open the operation.
 
-What is right is asked of a mock of the judging document. These exchanges are not judged as those of the operation.
+A mock of the judging document gives the expected response. These exchanges are not judged as those of the operation.
 """
 
 from __future__ import annotations

@@ -152,7 +152,7 @@ def edge_packets(run: Run, operation: Operation) -> Iterator[Packet]:
 
 
 def wrong_values(run: Run, operation: Operation, fields: Iterable[str]) -> dict[str, Any]:
-    """By field a value that it rejects whatever the target's tables hold."""
+    """By field a value that it rejects independently of the target's tables."""
     stock = run.fixtures
     found = {field: refused(stock, operation, field, strangers=False) for field in fields
              if field in stock.fields(operation) and not asks_rows(operation, field)}

@@ -197,7 +197,7 @@ def opinions(
     if 200 <= response.status_code < 300:
         fuzzer.enforced.add(operation.id)
     try:
-        # That there is a token, it must be told: the layers below add it.
+        # Schemathesis has to know that there is a token; the layers below add it.
         case.validate_response(response, transport_kwargs={"auth": ("a", "token")} if operation.guard else None,
                                excluded_checks=[] if asks else [schemathesis.checks.ignored_auth])
     except FailureGroup as group:
@@ -225,7 +225,7 @@ def as_request(prepared: requests.PreparedRequest, base: str) -> Request:
     body = prepared.body.encode() if isinstance(prepared.body, str) else prepared.body or b""
     content_type = prepared.headers.get("Content-Type")
     boundary = re.match(rb"--([0-9a-f]{32})(?:--)?\r\n", body)
-    if boundary:  # a random one, but the same seed shall send the same bytes
+    if boundary:  # a random one, but the same seed sends the same bytes
         body = body.replace(boundary[1], BOUNDARY)
         content_type = content_type and content_type.replace(boundary[1].decode(), BOUNDARY.decode())
     headers = (ACCEPT, ("Content-Type", content_type)) if content_type else (ACCEPT,)

@@ -114,14 +114,15 @@ def covering(stock: Fixtures, operation: Operation, field: str) -> list[Any]:
 def greedy(operation: Operation, field: str, values: Sequence[Any]) -> list[Any]:
     """At each step the value that draws most of the messages not drawn yet."""
     wanted = set(rule_messages(operation, field))
-    found: list[Any] = []
-    while values:
-        best = max(values, key=lambda value: len(drawn(operation, field, value) & wanted))
-        if not drawn(operation, field, best) & wanted:
+    messages = [(value, drawn(operation, field, value)) for value in values]
+    chosen: list[Any] = []
+    while wanted and messages:
+        value, best = max(messages, key=lambda pair: len(pair[1] & wanted))
+        if not best & wanted:
             break
-        found.append(best)
-        wanted -= drawn(operation, field, best)
-    return found
+        chosen.append(value)
+        wanted -= best
+    return chosen
 
 
 def drawn(operation: Operation, field: str, value: Any) -> frozenset[str]:

@@ -217,7 +217,7 @@ def database_values_are_kept(run: Run) -> None:
 
 
 def greetings_come_back(run: Run) -> None:
-    """Lines 346-356: an upload joins the list, comes back byte by byte, and is not replaced by another."""
+    """Lines 346-356: an upload joins the list, is downloaded byte by byte, and is not replaced by another."""
     operation = run.contract.by_id["greetings.upload"]
     body = run.fixtures.minimal(operation)
     file = body["greeting"]
@@ -227,7 +227,7 @@ def greetings_come_back(run: Run) -> None:
         unmet(run, "greetings.list", "missing", f"{file.name} was uploaded and is not listed", sent, listed)
     fetched = run.send(Request("GET", f"/greetings/{file.name}"))
     if fetched.response.body != file.content:
-        unmet(run, "greetings.download", "changed", f"{file.name} comes back changed", sent, fetched)
+        unmet(run, "greetings.download", "changed", f"{file.name} is different when it is downloaded", sent, fetched)
     again = run.send(sent.request)
     if again.response.ok:
         unmet(run, "greetings.upload", "replaced", f"{file.name} can be uploaded twice", sent, again)

@@ -277,7 +277,7 @@ def machine(run: Run, resources: Sequence[Resource]) -> type[RuleBasedStateMachi
 
 def _step(name: str) -> Callable[..., None]:
     def step(self: Any, dice: int) -> None:
-        self.taken += 1  # Hypothesis likes the same small numbers: no two steps shall throw the same
+        self.taken += 1  # Hypothesis likes the same small numbers: no two steps may draw the same
         self.sequence.take(name, random.Random(f"{dice} {self.taken}"))
     return step
 

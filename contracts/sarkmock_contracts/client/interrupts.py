@@ -34,7 +34,7 @@ def install() -> None:
 
 
 def pass_on(tell: Callable[[], object]) -> None:
-    """From now on the first signal is noted and told to other processes, which end the run."""
+    """From now on the first signal is noted and passed on to other processes, which end the run."""
     def note(number: int, frame: FrameType | None) -> None:
         tell()
         _note(number, frame)

@@ -19,7 +19,7 @@ from .http import Request, Response, number_in_header
 from .interrupts import LATENCY, Speed
 from .transports import Layer, Transport
 
-USUAL_LIMIT = 60  # requests a minute, until the target tells (recorded: X-RateLimit-Limit)
+USUAL_LIMIT = 60  # requests a minute, until the target says it (recorded: X-RateLimit-Limit)
 MINUTE = 60.0
 MARGIN = 1.0  # the box counts whole seconds
 LONGEST_WAIT = 900.0  # a longer Retry-After is not waited for
@@ -109,7 +109,7 @@ class RateLimit(Layer):
 
     @property
     def speed(self) -> Speed:
-        """How fast the target can be asked, as far as it has told."""
+        """The rate at which the target answers, as far as it is known."""
         return Speed(self.window.limit if self.answered else USUAL_LIMIT, self.each, self.latency)
 
     def send(self, request: Request) -> Response:

@@ -136,7 +136,7 @@ class Access:
         return parts
 
     def verify(self, host: str) -> bool | str:
-        """What requests shall trust: on the loopback anything unless told, as the mock makes its own certificate."""
+        """What requests trusts: by default any certificate on the loopback, as the mock makes its own."""
         if self.insecure:
             return False
         return self.ca or not is_loopback(host)

@@ -82,7 +82,7 @@ def same_headers(one: Response, other: Response) -> bool:
 
 
 def is_same(one: Response, other: Response) -> bool:
-    """Whether nothing tells two answers apart but time, chance, and the words of a crash."""
+    """Whether two answers differ at most by time, random values, and the words of a crash."""
     if (one.status, one.header(CORS)) != (other.status, other.header(CORS)):
         return False
     return one.body == other.body or (same_headers(one, other) and bool(settled(one) == settled(other)))

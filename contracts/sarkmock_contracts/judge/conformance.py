@@ -75,7 +75,7 @@ def _body(contract: Contract, place: str, exchange: Exchange) -> Iterator[Proble
 
 
 def _fields(error: Any) -> list[str]:
-    """The columns an error speaks of: named by the schema, so that rows of a list are not told apart."""
+    """The columns an error speaks of: named by the schema, so that all rows of a list count as one."""
     column = ".".join(_columns(error.schema_path))
     if error.kind.name == "additionalProperties":
         return [_join(column, name) for name in error.kind.unexpected]

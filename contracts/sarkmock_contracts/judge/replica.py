@@ -1,4 +1,4 @@
-"""What a run knows of its target's state: that of a mock which lives through every exchange and is corrected by what
+"""What a run knows of its target's state: that of a mock which repeats every exchange and is corrected by what
 the target shows. Judges nothing.
 
 So any document can be asked what its box would have answered to a request of the run, at that moment.

@@ -1,4 +1,4 @@
-"""A run spread over processes, each with its own mock; what they saw comes back into one run.
+"""A run spread over processes, each with its own mock; their results are joined into one run.
 
 All cases of an operation go to the same process, because they build on one another.
 """

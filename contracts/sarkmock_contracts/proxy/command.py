@@ -57,13 +57,13 @@ SECONDS = click.FloatRange(min=0, min_open=True)
 @takes("access", "login", "header")
 @runs
 def proxy(upstream: str, **values: Any) -> int:
-    """Pass requests on to the API at UPSTREAM, and judge every answer as it comes.
+    """Pass requests on to the API at UPSTREAM, and judge every response.
 
     UPSTREAM ends in the base path of the API. Clients use the address that is printed instead of the box's, with the
     same tokens, and get its answers as they are. Only UPSTREAM is ever contacted, and it gets what clients send,
-    nothing else; `auto` asks it for a few reads, and --shadow reads its state, with the token of --token-env, --login
-    or --header. Disruptive requests do not pass unless you allow them. A line tells each finding when it is first met,
-    and the page at /_mock/ shows them with the requests.
+    nothing else; `auto` sends it a few reads, and --shadow reads its state, with the token of --token-env, --login or
+    --header. Disruptive requests do not pass unless you allow them. Each finding is printed when it first occurs, and
+    the page at /_mock/ shows it with its requests.
 
     Exit code when stopped: 0 if all that passed conforms, 1 if it does not, 2 if the proxy could not run.
 

@@ -26,7 +26,7 @@ def permitted(read_only: bool, disruptive: bool) -> frozenset[str]:
 
 
 class TrafficGuard:
-    """Lets pass what is permitted. A POST may stand for another method; where that matters, its body is read first."""
+    """Lets pass what is permitted. A POST may mean another method; where that matters, its body is read first."""
 
     def __init__(self, base: str, hazards: frozenset[str]) -> None:
         self._base, self._hazards = base, hazards

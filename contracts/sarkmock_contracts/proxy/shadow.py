@@ -277,7 +277,7 @@ def common(difference: Difference, answer: Response) -> str:
 
 
 def meant(request: Request) -> Request:
-    """A request by the method that it stands for."""
+    """A request with the method that it means."""
     return replace(request, method=method_of(request))
 
 

@@ -191,7 +191,7 @@ def refuse_disguise(request: Request) -> None:
     if request.method not in MEANT:
         raise Withheld(f"the API does not use the method {request.method!r}")
     if any(header(request.headers, name) is not None for name in _OVERRIDES):
-        raise Withheld("a header that stands for another method")
+        raise Withheld("a header that means another method")
     texts = (request.query.encode(), request.body, unquote_to_bytes(request.query), unquote_to_bytes(request.body))
     if any(b"_method" in text.lower() or b"\\u005f" in text.lower() for text in texts):
-        raise Withheld("a variable that stands for another method")
+        raise Withheld("a variable that means another method")

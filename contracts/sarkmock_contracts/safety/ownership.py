@@ -199,7 +199,7 @@ class Ownership:
     # what is there
 
     def _ours_or_free(self, collection: str, key: str) -> None:
-        """A key that this run made, or one of its keys that stands for nothing: as the target says at this moment."""
+        """A key that this run made, or one of its keys without a row, as the target says at this moment."""
         if self._owner(collection, key) or self._claim(collection, key):
             return
         if not self.keys.mine(key):

@@ -81,7 +81,7 @@ class RequestReader:
         return False
 
     def worst_word(self, request: Request) -> str:
-        """The worst hazard that a word of the path stands for, in any position."""
+        """The worst hazard of a word of the path, in any position."""
         paths = map(unquote, spellings(request.path))
         words = (step.strip().casefold() for path in paths for step in re.split(r"[/\\;]", path))
         return max((self.words.get(word, "read") for word in words), key=HAZARDS.index)

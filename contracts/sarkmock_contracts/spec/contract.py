@@ -187,7 +187,7 @@ class Contract:
         return [table for table in self._product.tables.tables() if table not in self._listing]
 
     def primary_key(self, table: str) -> tuple[str, ...]:
-        """The columns by which the product's database tells rows of a table apart; an answer may not show them."""
+        """The columns by which the product's database distinguishes rows of a table; an answer may not show them."""
         return self._product.tables.key(table)
 
     @cached_property

@@ -85,7 +85,7 @@ _REGISTERED = re.compile(r"^([^:@/\s]*:)([^@\s]+)(?=@)", re.MULTILINE)  # user:s
 
 
 def disguised(place: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    """The row with made-up secrets; ``place`` tells it from all others."""
+    """The row with made-up secrets; ``place`` identifies it."""
     made = {value: other_secret(f"{place} {name}", value) for name, value in row.items() if is_secret(name) and value}
     return {name: made.get(value, value) if is_secret(name) else _without(f"{place} {name}", value, made)
             if name in CONFIGURATION and isinstance(value, str) else value for name, value in row.items()}

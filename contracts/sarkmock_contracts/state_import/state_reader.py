@@ -87,7 +87,7 @@ def filtered(where: Mapping[str, Sequence[str]], shown: StoredRow) -> StoredRow:
 
 
 def order_by_creation(tables: dict[str, list[StoredRow]], destinations: Any) -> None:
-    """Sort rows as they were created, as far as a list tells."""
+    """Sort rows as they were created, as far as a list shows it."""
     for group, table in BY_CREATION.items() if isinstance(destinations, dict) else ():
         keys = destinations.get(group)
         tables.get(table, []).sort(key=partial(next_place, places_of(keys if isinstance(keys, list) else ())))

@@ -109,10 +109,10 @@ def _archive(content: bytes) -> str | None:
 
 def _tar(header: bytes) -> str | None:
     try:
-        told = int(header[148:156].strip(b" \0") or b"x", 8)
+        checksum = int(header[148:156].strip(b" \0") or b"x", 8)
     except ValueError:
         return None
-    if told != sum(header) - sum(header[148:156]) + 8 * ord(" "):
+    if checksum != sum(header) - sum(header[148:156]) + 8 * ord(" "):
         return None
     return TAR
 

@@ -30,7 +30,7 @@ class Warned(Exception):
 
 
 def matcher(pattern: str) -> Matcher:
-    """A function that tells whether a subject matches; for a pattern PHP warns of, one that raises PhpError."""
+    """A function that says whether a subject matches; for a pattern PHP warns of, one that raises PhpError."""
     try:
         expression, options = _parse(pattern)
         expression = LINEAR.get(expression, expression)

@@ -59,7 +59,7 @@ def are_lines(context: Context) -> None:
 
 
 def store_and_check(family: Family, context: Context) -> Reply:
-    """Stores the rules and tells what Shorewall thinks of them (sark-v6-api.txt line 333)."""
+    """Stores the rules and returns what Shorewall reports about them (sark-v6-api.txt line 333)."""
     reply = save_rules(family, context)
     output = shorewall_output(family, context.state)
     return Reply({**reply.body, "errors": output}) if output else reply

@@ -104,7 +104,7 @@ def download_file(context: Context, shelf: Shelf) -> Reply:
 
 
 def media_type(name: str, content: bytes) -> str:
-    """Flysystem's: by the content, or by the end of the name if that tells nothing."""
+    """Flysystem's: by the content, or by the extension if the content is not conclusive."""
     kind = mime_type(content)
     if kind in (OCTETS, EMPTY):
         kind = TYPE_BY_ENDING.get(name.rpartition(".")[2].lower(), PLAIN_TEXT)

@@ -74,7 +74,7 @@ def load_seed(seed: str | Path | Mapping[str, Any], document: Document | None = 
     """The seed of a name, of the YAML file at a path, or of a mapping of a seed file's shape.
 
     The document (``documented`` unless given) names the database. Rows must be such as its API would have written,
-    unless the seed says ``unchecked: true``. FileError tells file, line and field of a mistake, SeedError that of a
+    unless the seed says ``unchecked: true``. FileError names file, line and field of a mistake, SeedError that of a
     mapping.
     """
     if isinstance(seed, Mapping):

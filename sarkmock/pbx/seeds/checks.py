@@ -1,4 +1,4 @@
-"""What a seed holds that the API would have refused: the document's rules and checks, asked of rows.
+"""What a seed holds that the API would have rejected: the document's rules and checks, applied to rows.
 
 A value stands if one operation that writes its column takes it. So does what the product itself puts there against its
 own rules: defaults of new rows, and what the factory has in the same row.

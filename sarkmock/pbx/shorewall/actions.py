@@ -1,4 +1,4 @@
-"""The actions of rules: those that are built in, and the parameters of those that Shorewall brings along."""
+"""The actions of rules: those that are built in, and the parameters of those that come with Shorewall."""
 
 from __future__ import annotations
 

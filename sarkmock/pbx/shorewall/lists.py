@@ -17,7 +17,7 @@ WORDS_FILE = Path(str(files("sarkmock.pbx.shorewall").joinpath("words.yaml")))
 
 @dataclass(frozen=True, slots=True)
 class StandardAction:
-    """An action that Shorewall brings along: its parameters' defaults, and the rules it is made of."""
+    """An action that comes with Shorewall: its parameters' defaults, and the rules it is made of."""
 
     inline: bool
     parameters: tuple[str, ...]
