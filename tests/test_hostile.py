@@ -9,10 +9,12 @@ import io
 import json
 import os
 import random
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +65,18 @@ HEADERS = {"HTTP_ORIGIN": ["http://[", "null", "http://localhost", "\xff", "x" *
                                           "HEAD", "OPTIONS", "PUT,GET", "", "0", "CONNECT"],
            "HTTP_AUTHORIZATION": ["Bearer \xff", "Bearer " + "9" * 5000 + "|x", "Basic x", "Bearer 1|2"],
            "HTTP_RANGE": ["bytes=0-", "bytes=" + "9" * 5000 + "-", "bytes=-1,0-0,", "x"],
-           "HTTP_X_REQUESTED_WITH": ["XMLHttpRequest"], "HTTP_SEC_FETCH_SITE": ["cross-site", "\xff"]}
+           "HTTP_X_REQUESTED_WITH": ["XMLHttpRequest"], "HTTP_SEC_FETCH_SITE": ["cross-site", "\xff"],
+           "HTTP_IF_RANGE": ['"x"', "Sun, 06 Nov 1994 08:49:37 GMT", "\xff"],
+           "HTTP_IF_NONE_MATCH": ["*", '"' + "x" * 3000, 'W/"\xff", ""', ",,,"],
+           "HTTP_IF_MODIFIED_SINCE": ["Sun, 99 Nov 99999 99:99:99 GMT", "9" * 5000, "\xff", "0"],
+           "HTTP_IF_MATCH": ["*", '"\xff"'], "HTTP_IF_UNMODIFIED_SINCE": ["-1", "Thu, 01 Jan 1970 00:00:00 +9999"],
+           "HTTP_COOKIE": ["a=b; a=c", "x" * 8000, "=;=;=", 'a="\xff', "$Version=1; \x01=2", "a=%ff; b=%00"],
+           "HTTP_UPGRADE": ["websocket", "h2c", "TLS/1.0, HTTP/1.1", "\xff"],
+           "HTTP_CONTENT_ENCODING": ["gzip", "br, x"],
+           "HTTP_ACCESS_CONTROL_REQUEST_METHOD": ["GET", "x" * 999, "\xff", ""],
+           "HTTP_ACCESS_CONTROL_REQUEST_HEADERS": ["a, b", "\xff", ",;,"],
+           "HTTP_X_FORWARDED_HOST": ["a, b", "[", "\xff"], "HTTP_FORWARDED": ['for="[::1%25x]";host=', "\xff"],
+           "HTTP_ACCEPT_LANGUAGE": ["*;q=" + "9" * 400, "x" * 3000], "HTTP_X_PJAX": ["1", "\xff"]}
 
 
 # Lines of a head, and what may stand in the place of Content-Length: two servers could read them differently.
@@ -75,6 +88,26 @@ LINES = ["Content-Length: 3", "Content-Length: 3, 3", "Content-Length: +3", "Con
          "Upgrade: h2c", "X-HTTP-Method-Override: PUT", "X-HTTP-Method-Override: DELETE", "Content-Type: text/plain"]
 TRAILERS = ["", "", "X: y\r\n", "Content-Length: 3\r\n", "X: y\r\n" * 2000, "broken\r\n", "Host: x\r\n"]
 EXTENSIONS = ["", "", ";x=y", ";" + "x" * 5000, " ", "\n", "g"]
+HOSTS = ["localhost", "[fe80::1%25eth0]", "[fe80::1%eth0]:80", "[::ffff:127.0.0.1]", "[v1.x]", "localhost:0", "",
+         "localhost:", "localhost:99999999999", "0x7f.1", "user:pass@localhost", "localhost/x", "localhost#", ".", "-",
+         "a" * 255 + ".x", "%6c%6fcalhost", "xn--", "127.0.0.1.", "\u0131", "local host"]
+TARGETS = ["*", "http://localhost{}", "HTTPS://[::1%25lo]:443{}", "//localhost{}", "localhost:80", "ftp://x{}", "{}%",
+           "{}%00", "{}%zz", "{}%2e%2e/%2e%2e/etc/passwd", "/..{}", "/.{}", "/{}", "{}//", "{}/", "{};x=y", "{}%2f",
+           "{}%252f", "{}%5c..", "{}%c0%ae%c0%ae", "{}%f0%9f%98%80", "{}%ed%a0%80", "{}?", "{}??", "{}#x", "{}\\",
+           "{}?" + "a&" * 3000, "{}?%", "{}" + "/x" * 3000, "http://@{}", "http://:80{}", "?x", "{}%0d%0aX:%20y",
+           "{}?%0d%0aX:%20y", "\t{}"]
+VERSIONS = ["HTTP/1.0", "HTTP/1.0", "HTTP/0.9", "HTTP/2.0", "HTTP/1.9", "http/1.1", "HTTP/1.1 ", "HTTP/11", "",
+            "HTTP/1.1\r"]
+UPGRADES = ["Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n",
+            ("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+            "Sec-WebSocket-Version: 13\r\n")]
+# What is no HTTP at all: the preface of HTTP/2, the beginning of TLS, SOCKS, a proxy's line, other protocols.
+OTHER_PROTOCOLS = [
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", b"\x16\x03\x01\x02\0\1\0\1\xfc\3\3" + b"x" * 500,
+    b"\5\1\0", b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n", b"\r\n\r\n\0\r\nQUIT\n" + b"\0" * 90, b"SSH-2.0-x\r\n",
+    b"GET /\r\n", b"\n\nGET / HTTP/1.1\n\n", b"\r\n" * 5000, b"\0" * 70_000, b"A" * 70_000, b"GET " + b"/" * 70_000,
+    b"GET / HTTP/1.1\r\n" + b"a:b\r\n" * 9000, b"OPTIONS sip:x SIP/2.0\r\nVia: x\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: x\r\n" + b"x" * 300 + b": y\r\n\r\n"]
 SECOND = b"GET /_mock/health HTTP/1.1\r\nHost: localhost\r\n\r\n"  # in the same packet
 
 
@@ -253,30 +286,90 @@ def test_requests_over_the_wire(part):
     attacker = Attacker(Engine(profile=profile), f"{SEED} {part}")
     with serving("--http", "--profile", profile, "--journal", str(KEPT)) as server:
         for number in range(OVER_THE_WIRE // WIRE_PARTS):
-            sent = raw(attacker, number)
-            # what is not read any further may be cut off
-            with socket.create_connection(server.address, timeout=10) as connection, suppress(ConnectionError):
-                connection.sendall(sent)
-                connection.shutdown(socket.SHUT_WR)
-                while connection.recv(1 << 16):
-                    pass
+            sent = several(attacker, number)
+            try:
+                check_answers(exchanged(server.address, sent, attacker.dice), sent)
+            except Exception as error:
+                error.add_note(f"request {number} of part {part}: {sent[:4000]!r}")
+                raise
         assert b"ok" in server.get("/_mock/health")
     assert not any("Traceback" in line for line in server.errors), server.errors[-20:]
 
 
-def raw(attacker: Attacker, number: int) -> bytes:
+def exchanged(address: tuple[str, int], sent: bytes, dice: random.Random) -> bytes:
+    """All that is answered to bytes, which are sent at once or in pieces."""
+    received = b""
+    places = sorted(dice.randint(0, len(sent)) for _ in range(dice.choice([0, 0, 0, 1, 5])))
+    # what is not read any further may be cut off
+    with socket.create_connection(address, timeout=10) as connection, suppress(ConnectionError):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for begin, end in pairwise([0, *places, len(sent)]):
+            connection.sendall(sent[begin:end])
+        connection.shutdown(socket.SHUT_WR)
+        while part := connection.recv(1 << 16):
+            received += part
+    return received
+
+
+def check_answers(received: bytes, sent: bytes) -> None:
+    """What came is HTTP, whole answers one after the other, not more of them than there can have been requests."""
+    count = 0
+    while received:
+        head, blank, received = received.partition(b"\r\n\r\n")
+        line, *fields = head.split(b"\r\n")
+        assert blank, "an answer breaks off in its head"
+        assert re.fullmatch(rb"HTTP/1\.[01] [1-5][0-9]{2} [ -~]*", line), line
+        assert all(re.fullmatch(rb"[!-9;-~]+: [^\r\n\0]*", field) for field in fields), fields
+        status = int(line[9:12])
+        lengths = [field[16:] for field in fields if field.lower().startswith(b"content-length:")]
+        if status < 200:
+            continue
+        count += 1
+        assert len(lengths) == (status not in (204, 304)), head
+        size = int(lengths[0]) if lengths else 0
+        if b"HEAD" in sent.upper() and (not received or received.startswith(b"HTTP/1.")):
+            continue
+        assert len(received) >= size, "an answer breaks off in its body"
+        received = received[size:]
+    assert count <= sent.count(b"\n") + 1
+
+
+def several(attacker: Attacker, number: int) -> bytes:
+    """One request, or some in a row; or what is no HTTP."""
+    kind = attacker.dice.random()
+    if kind < 0.02:
+        return attacker.dice.choice(OTHER_PROTOCOLS)
+    if kind < 0.1:
+        kept = [raw(attacker, 1 + 4 * one, "keep-alive") for one in range(attacker.dice.choice([1, 2, 9]))]
+        return b"".join(kept) + raw(attacker, number)
+    return raw(attacker, number)
+
+
+def raw(attacker: Attacker, number: int, connection: str = "close") -> bytes:
     """A request as bytes, one in four of them broken."""
-    environ = attacker.environ(number % 6 == 0)
+    dice, environ = attacker.dice, attacker.environ(number % 6 == 0)
     target = environ["PATH_INFO"].encode("latin-1").translate(None, b" \r\n\0")
+    method, version, extra = environ["REQUEST_METHOD"].encode("utf-8"), "HTTP/1.1", ""
+    if dice.random() < 0.15:
+        target = dice.choice(TARGETS).encode().replace(b"{}", target)
+    if dice.random() < 0.05:
+        version = dice.choice(VERSIONS)
+    if dice.random() < 0.03:
+        method = dice.choice([b"CONNECT", b"PRI", b"M" * 64, b"M" * 65, b"get", b"G\0T", b"", b"PROPFIND"])
+    if dice.random() < 0.05:
+        extra = dice.choice(UPGRADES)
+    if dice.random() < 0.1:
+        environ["HTTP_HOST"] = dice.choice(HOSTS)
     fields = {name[5:].replace("_", "-"): value for name, value in environ.items() if name.startswith("HTTP_")}
-    head = b"%s %s HTTP/1.1\r\n" % (environ["REQUEST_METHOD"].encode("utf-8"), target) + b"".join(
+    head = b"%b %b %b\r\n" % (method, target, version.encode()) + b"".join(
         f"{name}: {value}\r\n".encode("utf-8", "replace") for name, value in fields.items())
-    body = framed(attacker.dice, environ["body"])
-    whole = head + b"Connection: close\r\nContent-Type: %s\r\n%b" % (environ["CONTENT_TYPE"].encode("latin-1"), body)
+    body = framed(dice, environ["body"])
+    last = extra.encode() or b"Connection: %b\r\n" % connection.encode()
+    whole = head + last + b"Content-Type: %b\r\n%b" % (environ["CONTENT_TYPE"].encode("latin-1"), body)
     if number % 4:
         return whole
-    place = attacker.dice.randint(0, len(whole))
-    return whole[:place] + attacker.bit().encode("utf-8", "replace") + whole[place + attacker.dice.randint(0, 9):]
+    place = dice.randint(0, len(whole))
+    return whole[:place] + attacker.bit().encode("utf-8", "replace") + whole[place + dice.randint(0, 9):]
 
 
 def framed(dice: random.Random, body: bytes) -> bytes:

@@ -18,11 +18,13 @@ import requests
 from sarkmock_contracts.client.http import Exchange, Response
 from sarkmock_contracts.client.target import read_environ
 from sarkmock_contracts.judge.allowlist import Acceptance, Accepted
+from sarkmock_contracts.proxy import guard
 from sarkmock_contracts.proxy.running import Judging
 from sarkmock_contracts.proxy.watched import Watched
 from sarkmock_contracts.run_options import RunOptions
 
 from sarkmock import Engine, SarkMock
+from sarkmock.suite_api import Passed
 from tests import wire
 from tests.hostile_box import whole
 from tests.proxied import proxied, scripted
@@ -102,6 +104,39 @@ def test_what_a_version_is_known_for_is_known_also_of_rows_that_were_there_befor
         assert [line for line in found if line.startswith("NEW")] == []
         assert client.judging.watched.outcome().failures == []
         assert {listed.status for listed in client.judging.watched.outcome().listed} <= {"known", "untested", "unseen"}
+
+
+def passed_exchange(target):
+    return Passed("GET", target, (), b"", 200, (), b"[]", True, 0.0)
+
+
+@pytest.mark.parametrize(("quiet", "oldest", "first"), [(0.3, 60, 5), (60, 0.3, 1), (0, 0, 1)])
+def test_exchanges_that_follow_one_another_pass_before_one_is_judged(monkeypatch, quiet, oldest, first):
+    monkeypatch.setattr(guard, "QUIET", quiet)
+    monkeypatch.setattr(guard, "OLDEST", oldest)
+    monkeypatch.setattr(guard.time, "sleep", lambda seconds, sleep=time.sleep: sleep(min(seconds, 0.01)))
+    sent, heard = [], []
+    exchanges = guard.ExchangeQueue(lambda passed: heard.append((passed.target, len(sent))))
+    for number in range(5):
+        sent.append(f"/{number}")
+        exchanges(passed_exchange(sent[-1]))
+        if not quiet or oldest < 1:
+            exchanges.settle()
+    exchanges.settle()
+    assert [target for target, _ in heard] == sent
+    assert heard[0][1] == first
+    exchanges.close()
+
+
+def test_what_waits_for_quiet_is_judged_at_once_when_the_proxy_ends(monkeypatch):
+    monkeypatch.setattr(guard, "QUIET", 60)
+    monkeypatch.setattr(guard, "OLDEST", 60)
+    monkeypatch.setattr(guard.time, "sleep", lambda seconds, sleep=time.sleep: sleep(min(seconds, 0.01)))
+    heard = []
+    exchanges = guard.ExchangeQueue(heard.append)
+    exchanges(passed_exchange("/a"))
+    exchanges.close()
+    assert len(heard) == 1
 
 
 @pytest.mark.parametrize(("answer", "headers"), [

@@ -80,16 +80,17 @@ class Streamed:
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """The body in pieces, chunks undone; Failed if it does not come to its end."""
-        reader, head = self._link.reader, self.head
+        reader, head, missing = self._link.reader, self.head, self.head.length
         pieces = chunks(reader) if head.chunked else measured(reader, head.length)
         deadline = time.monotonic() + self._upstream.patience.whole
         try:
-            while True:
+            while missing != 0:
                 left = min(self._upstream.patience.piece, deadline - time.monotonic())
                 async with asyncio.timeout(left):
                     piece = await anext(pieces, b"")
                 if not piece:
                     break
+                missing = None if missing is None else missing - len(piece)
                 yield piece
         except TimeoutError:
             raise Failed(504, f"{self._upstream.name} does not send its answer to the end") from None

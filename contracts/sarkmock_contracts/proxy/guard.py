@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from functools import cached_property, lru_cache
@@ -88,8 +89,10 @@ def methods_of(request: Request) -> tuple[str, ...]:
     return (request.method,)
 
 
-QUEUED_EXCHANGES = 1_000  # exchanges
+QUEUED_EXCHANGES = 10_000
 BYTES = 64 << 20
+QUIET = 0.01  # seconds without an exchange: judging would take processor time from those that pass
+OLDEST = 2.0  # seconds that one waits for quiet
 PATIENCE = 15.0  # seconds for what still waits when the proxy is stopped
 LEFT_BEHIND = frozenset(("host", "content-length", "connection", "user-agent", "accept-encoding", "transfer-encoding"))
 
@@ -100,8 +103,10 @@ class ExchangeQueue:
 
     def __init__(self, hear: Callable[[Passed], None]) -> None:
         self._hear = hear
-        self._waiting: queue.Queue[Passed | None] = queue.Queue(QUEUED_EXCHANGES)
+        self._waiting: queue.Queue[tuple[Passed, float] | None] = queue.Queue(QUEUED_EXCHANGES)
         self._size = self.missed = 0
+        self._latest = 0.0  # when an exchange came in
+        self._closing = False
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="sarkmock-judge", daemon=True)
         self._thread.start()
@@ -113,7 +118,8 @@ class ExchangeQueue:
             self.missed += 1
             return
         self._count(size)
-        self._waiting.put(passed)
+        self._latest = time.monotonic()
+        self._waiting.put((passed, self._latest))
 
     def _count(self, size: int) -> None:
         with self._lock:
@@ -121,6 +127,7 @@ class ExchangeQueue:
 
     def close(self) -> None:
         """Hear what waits, as far as that takes no longer than a person does."""
+        self._closing = True
         try:
             self._waiting.put(None, timeout=PATIENCE)
         except queue.Full:
@@ -133,7 +140,9 @@ class ExchangeQueue:
         self._waiting.join()
 
     def _run(self) -> None:
-        while (passed := self._waiting.get()) is not None:
+        while (waiting := self._waiting.get()) is not None:
+            passed, came = waiting
+            self._await_quiet(came + OLDEST)
             try:
                 self._hear(passed)
             except Exception:  # the next exchange is another
@@ -141,6 +150,14 @@ class ExchangeQueue:
             finally:
                 self._count(-len(passed.body) - len(passed.answer_body))
                 self._waiting.task_done()
+
+    def _await_quiet(self, latest: float) -> None:
+        """Let exchanges that follow one another pass first."""
+        while not self._closing and self._waiting.qsize() < QUEUED_EXCHANGES // 2:
+            now = time.monotonic()
+            if now > min(latest, self._latest + QUIET):
+                break
+            time.sleep(QUIET)
 
 
 def exchange_of(passed: Passed, base: str) -> Exchange | None:
