@@ -113,7 +113,7 @@ def passed_exchange(target):
 @pytest.mark.parametrize(("quiet", "oldest", "first"), [(0.3, 60, 5), (60, 0.3, 1), (0, 0, 1)])
 def test_exchanges_that_follow_one_another_pass_before_one_is_judged(monkeypatch, quiet, oldest, first):
     monkeypatch.setattr(guard, "QUIET", quiet)
-    monkeypatch.setattr(guard, "LONGEST_WAIT", oldest)
+    monkeypatch.setattr(guard, "JUDGED_AFTER", oldest)
     monkeypatch.setattr(guard.time, "sleep", lambda seconds, sleep=time.sleep: sleep(min(seconds, 0.01)))
     sent, heard = [], []
     exchanges = guard.ExchangeQueue(lambda passed: heard.append((passed.target, len(sent))))
@@ -130,7 +130,7 @@ def test_exchanges_that_follow_one_another_pass_before_one_is_judged(monkeypatch
 
 def test_what_waits_for_quiet_is_judged_at_once_when_the_proxy_ends(monkeypatch):
     monkeypatch.setattr(guard, "QUIET", 60)
-    monkeypatch.setattr(guard, "LONGEST_WAIT", 60)
+    monkeypatch.setattr(guard, "JUDGED_AFTER", 60)
     monkeypatch.setattr(guard.time, "sleep", lambda seconds, sleep=time.sleep: sleep(min(seconds, 0.01)))
     heard = []
     exchanges = guard.ExchangeQueue(heard.append)

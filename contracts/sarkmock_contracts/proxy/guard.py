@@ -92,7 +92,7 @@ def methods_of(request: Request) -> tuple[str, ...]:
 QUEUED_EXCHANGES = 10_000
 BYTES = 64 << 20
 QUIET = 0.01  # seconds without an exchange: judging would take processor time from those that pass
-LONGEST_WAIT = 2.0  # seconds that one waits for quiet
+JUDGED_AFTER = 2.0  # seconds that one waits for quiet
 PATIENCE = 15.0  # seconds for what still waits when the proxy is stopped
 LEFT_BEHIND = frozenset(("host", "content-length", "connection", "user-agent", "accept-encoding", "transfer-encoding"))
 
@@ -142,7 +142,7 @@ class ExchangeQueue:
     def _run(self) -> None:
         while (waiting := self._waiting.get()) is not None:
             passed, came = waiting
-            self._await_quiet(came + LONGEST_WAIT)
+            self._await_quiet(came + JUDGED_AFTER)
             try:
                 self._hear(passed)
             except Exception:  # the next exchange is another
