@@ -42,6 +42,7 @@ def test_mutants_are_found(profile: str, first: int) -> None:
     ("documented", "list: ivrs.list the first twice"),
     ("shipped", "framework: agents.create trim 'unicode'"),
     ("L10", "framework: agents.create trim 'ascii'"),
+    ("documented", "type: daytimers.create pkey a list"),
 ])
 def test_a_mutant_is_found(profile: str, text: str) -> None:
     """What a published version does is expected of it, but not after an answer that it does not give."""

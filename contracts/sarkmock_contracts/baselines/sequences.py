@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sarkmock.suite_api import Operation, to_text
+from sarkmock.suite_api import Operation
 
 from ..client.http import Exchange, Request, request_for
 from ..errors import Unavailable, Withheld
 from ..fixtures.rows import Body, path_along
 from ..judge.row_model import same
 from ..spec.contract import Link
+from ..spec.operation_data import key_text
 from .catalogue import Known, catalogue
 from .facts import Fact
 from .observer import ABSENT_ROW, REQUESTED, Observer, get
@@ -120,9 +121,9 @@ class Sequence:
         if listing is None or table is None or self.absent(listing):
             return
         answer = self.observer.send(get(listing.path)).response
-        key = to_text(row.response.json.get(table.key))
+        key = key_text(row.response.json.get(table.key))
         rows = answer.json if isinstance(answer.json, list) else []
-        ours = [one for one in rows if isinstance(one, dict) and to_text(one.get(table.key)) == key]
+        ours = [one for one in rows if isinstance(one, dict) and key_text(one.get(table.key)) == key]
         yield Fact(listing.name, "sequence", "shows a new row", bool(ours), self.by)
         yield from self.observer.form(listing, "read", ours, good=True, by=self.by) if ours else ()
 

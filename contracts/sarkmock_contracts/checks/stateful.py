@@ -15,7 +15,7 @@ import hypothesis
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from sarkmock.suite_api import Operation, to_text
+from sarkmock.suite_api import Operation
 
 from ..client.http import Exchange, Request, fill_path
 from ..errors import NoBounds, Unanswered, Unavailable, Withheld
@@ -23,7 +23,7 @@ from ..fixtures.rows import Body
 from ..judge.conformance import Problem
 from ..judge.row_model import STRANGE, RowModel
 from ..run import Run
-from ..spec.operation_data import Resource, recipe
+from ..spec.operation_data import Resource, key_text, recipe
 from ..spec.operation_data import resources as all_resources
 
 CONFLICT = 409
@@ -151,8 +151,7 @@ class Sequences:
             exchange = self.send(self.run.fixtures.request(operation, body))
         except (Unavailable, NoBounds):
             return
-        answer = exchange.response.json
-        key = to_text(answer[resource.key]) if isinstance(answer, dict) and resource.key in answer else ""
+        key = key_text(exchange.response.fields.get(resource.key))
         row = self.run.rows.alive.get((resource.name, key)) if exchange.response.ok else None
         if row is not None:
             self.gone = [other for other in self.gone if other.key != key]  # timers take the highest number and one

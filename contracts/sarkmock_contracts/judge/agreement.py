@@ -54,6 +54,15 @@ def judged(response: Response) -> bool:
     return response.ok or response.status in JUDGED
 
 
+def same_of_field(got: Response, expected: Response, field: str) -> bool:
+    """Whether two answers say the same of a variable: how it is refused, or what is shown of it."""
+    if not (judged(got) and judged(expected)):
+        return True  # a crash says nothing of the rules
+    if messages(got, field) != messages(expected, field):
+        return False
+    return not (got.ok and expected.ok) or bool(columns(got.json, field) == columns(expected.json, field))
+
+
 def messages(response: Response, field: str) -> Any:
     """What a refusal says of a field; nothing where it is not refused."""
     return response.refused.get(field)

@@ -26,7 +26,7 @@ from sarkmock.suite_api import (
 
 from ..client.http import Exchange, Request, Response
 from ..spec.contract import Contract
-from .agreement import OF_RULES, agrees, leads_up
+from .agreement import OF_RULES, agrees, leads_up, same_of_field
 from .conformance import Problem, conforms
 from .finding_types import FINDING_TYPES
 from .findings import Finding, Identity
@@ -154,10 +154,22 @@ class Attribution:
                  contradicts: Callable[[Contract, Exchange, str], bool]) -> tuple[str, ...]:
         """The deviations of a finding that other answers do not refute: a target has a deviation or it has not."""
         left, field = finding.deviations, finding.identity.field
+
+        def refutes(exchange: Exchange, model: Model) -> bool:
+            return contradicts(model.contract, exchange, field) or self._speaks_against(model, exchange, field)
+
+        whole = self._profile(self._whole)
         for exchange in witnesses if left else ():
-            if contradicts(self._profile(self._whole).contract, exchange, field):
-                left = tuple(name for name in left if not contradicts(self._with(name), exchange, field))
+            if refutes(exchange, whole):
+                left = tuple(name for name in left if not refutes(exchange, self._with(name)))
         return left
+
+    def _speaks_against(self, model: Model, exchange: Exchange, field: str) -> bool:
+        """Whether an answer says of a variable what the judging document's mock does, and a model would not."""
+        self._follow()
+        return self.replica.remembers(exchange) and (
+            not same_of_field(exchange.response, self.replica.answer(model, exchange), field)
+            and same_of_field(exchange.response, self.expected(exchange), field))
 
     @property
     def _whole(self) -> str:
@@ -240,11 +252,10 @@ class Attribution:
         first, second = reversed(models) if deviation.summary.startswith(ABSENT) else models
         return first, second
 
-    def _with(self, name: str) -> Contract:
-        """The document of a deviation, or of a profile that explains by itself."""
+    def _with(self, name: str) -> Model:
+        """The mock of a deviation, or of a profile that explains by itself."""
         deviation = next((one for one in self._known if one.id == name), None)
-        model = self._model(*self._documents(deviation)[1]) if deviation else self._profile(name)
-        return model.contract
+        return self._model(*self._documents(deviation)[1]) if deviation else self._profile(name)
 
     def _profile(self, name: str) -> Model:
         """The model of a profile; the one that judges may be a file's."""

@@ -119,10 +119,11 @@ class Replica:
 
         What is too long ago is asked as of now.
         """
+        remembered = self._moments.get(id(exchange.response))
+        if model is self.leader and remembered is not None and not without:
+            return remembered[2]
         now = self._now()
-        _, before, expected = self._moments.get(id(exchange.response), (exchange, now, None))
-        if model is self.leader and expected is not None and not without:
-            return expected
+        before = remembered[1] if remembered is not None else now
         if not model.shares and model is not self.leader:
             model.hold(before)
             return model.answer_without(without, exchange.request)

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
-from sarkmock.suite_api import Operation, read_input, to_text
+from sarkmock.suite_api import Operation, read_input
 
 from ..client.http import JSON, Exchange, Request
 from ..spec.contract import Contract
-from ..spec.operation_data import Resource, resources
+from ..spec.operation_data import Resource, key_text, resources
 from .conformance import Problem
 from .row_model import RowModel, new_row, stored_problems
 
@@ -76,12 +76,12 @@ class RowTracker:
     def _made(
         self, resource: Resource, operation: Operation, exchange: Exchange, sent: dict[str, Any]
     ) -> RowModel | None:
-        key = exchange.response.fields.get(resource.key)
-        if not isinstance(key, (str, int)):
+        key = key_text(exchange.response.fields.get(resource.key))
+        if not key:
             return None
-        place = resource.name, to_text(key)
+        place = resource.name, key
         self.gone.pop(place, None)  # timers take the highest number so far and one
-        self.alive[place] = row = new_row(resource, operation, place[1], sent, exchange)
+        self.alive[place] = row = new_row(resource, operation, key, sent, exchange)
         return row
 
     def _changed(self, resource: Resource, operation: Operation, exchange: Exchange,
@@ -156,7 +156,7 @@ class RowTracker:
             return
         items = [item for item in items if isinstance(item, dict)]
         yield from ((listing, problem, (exchange,)) for problem in out_of_order(listing, items))
-        listed = {to_text(item[resource.key]): item for item in items if isinstance(item.get(resource.key), (str, int))}
+        listed = {key: item for item in items if (key := key_text(item.get(resource.key)))}
         for row in self._rows(resource):
             if row.key not in listed:
                 text = f"{row.key!r} exists and is not listed"

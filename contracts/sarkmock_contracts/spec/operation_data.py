@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from sarkmock.suite_api import Operation, check_fields
+from sarkmock.suite_api import Operation, check_fields, to_text
 
 from .contract import Contract
 
@@ -167,3 +167,8 @@ def _target(contract: Contract, operation: Operation, method: str) -> Operation 
     found = [contract.by_id[link.target] for link in contract.links_from(operation).values()]
     fitting = [target for target in found if target.method == method and target.path.endswith("}")]
     return fitting[0] if fitting else None
+
+
+def key_text(value: Any) -> str:
+    """The key of a row as a path holds it; empty for a value in its place that cannot be a key."""
+    return to_text(value) if isinstance(value, (str, int)) else ""

@@ -1,0 +1,111 @@
+"""Rules are changed where a listed deviation changes something, too: no change is excused as that deviation."""
+
+from __future__ import annotations
+
+import os
+import random
+from contextlib import suppress
+from functools import cache
+
+import pytest
+from sarkmock_contracts.checks.boundaries import check_arrays, check_bounds
+from sarkmock_contracts.checks.minimal_rules import check_rules
+from sarkmock_contracts.client.transports import SignedIn
+from sarkmock_contracts.errors import NewFindings, NoBounds, Unavailable
+from sarkmock_contracts.judge.attribution import known_deviations
+from sarkmock_contracts.judge.places import field_places, touches
+from sarkmock_contracts.run import Run
+from sarkmock_contracts.spec.boundary_values import NOTHING, bounds_of, is_placeholder
+from sarkmock_contracts.spec.contract import contract_of
+
+from tests.mutants.generated import RULE_KINDS, Mutated, Mutation, every
+from tests.mutants.hunting import Fate, fates, options
+from tests.mutants.invisible import ABSENT, rules_after, verdict, why_invisible
+
+ROUNDS = int(os.environ.get("SARKMOCK_MASKINGS", "4"))
+SEED = int(os.environ.get("SARKMOCK_SEED", "1"))
+PAIRS = [("documented", "documented"), ("documented", "shipped"), ("documented", "L10"), ("shipped", "L10")]
+
+
+@pytest.mark.parametrize("text", [
+    "required lost: routes.create outcome without required",
+    "rule lost: extensions.create.unprovisioned provision without string",
+])
+def test_a_change_beside_a_deviation_is_new(text: str) -> None:
+    mutation = next(one for one in every("documented")[text.partition(":")[0]] if str(one) == text)
+    assert [fate.status for fate in judged("documented", "documented", [mutation])] == ["found"]
+
+
+def test_no_change_is_excused() -> None:
+    assert lost("documented", "documented", number=0, count=4) == [], f"seed {SEED}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(1, ROUNDS))
+@pytest.mark.parametrize(("judge", "profile"), PAIRS)
+def test_no_change_of_any_version_is_excused(judge: str, profile: str, number: int) -> None:
+    assert lost(judge, profile, number, count=12) == [], f"seed {SEED}"
+
+
+def lost(judge: str, profile: str, number: int, count: int) -> list[str]:
+    """The drawn mutations that are not found; what a known deviation excuses is not."""
+    group = drawn(judge, profile, random.Random(f"masking {judge} {profile} {SEED} {number}"), count)
+    return [f"{fate.mutation}: {fate.status}" for fate in judged(judge, profile, group) if fate.status != "found"]
+
+
+def judged(judge: str, profile: str, group: list[Mutation]) -> list[Fate]:
+    """What becomes of mutations if the rules of their operations are tried."""
+    box = Mutated(profile, *group)
+    run = Run(contract_of(judge), SignedIn(box, box.engine.state), options(judge, profile))
+    for mutation in group:
+        for name in mutation.operations & run.contract.by_id.keys():
+            for check in (check_rules, check_bounds, check_arrays):
+                with suppress(NewFindings, Unavailable, NoBounds), run.watch():
+                    check(run, run.contract.by_id[name])
+    return fates(run, group)
+
+
+def drawn(judge: str, profile: str, rng: random.Random, count: int) -> list[Mutation]:
+    """Changes of operations that do not meet: a kind first, then one of the kind."""
+    kinds = near_deviations(judge, profile)
+    pools = {kind: rng.sample(found, len(found)) for kind, found in kinds.items()}
+    group: list[Mutation] = []
+    for _ in range(200):
+        pool = pools[rng.choice(sorted(pools))]
+        mutation = pool.pop() if pool else None
+        if (mutation and len(group) < count and not any(mutation.operations & one.operations for one in group)
+                and is_strange(judge, profile, mutation)):
+            group.append(mutation)
+    return group
+
+
+@cache
+def near_deviations(judge: str, profile: str) -> dict[str, list[Mutation]]:
+    """By kind the changes of rules of variables that a known deviation touches."""
+    contract = contract_of(judge)
+    known = known_deviations(judge, profile if profile != judge else None)
+
+    @cache
+    def touched(name: str, variable: str) -> bool:
+        operation = contract.by_id.get(name)
+        if operation is None or variable not in operation.rules:
+            return False
+        return any(touches(deviation, {*field_places(contract, operation, variable)}) for deviation in known)
+
+    return {kind: [one for one in every(profile)[kind] if any(touched(name, one.variable) for name in one.operations)]
+            for kind in sorted(RULE_KINDS & every(profile).keys())}
+
+
+def is_strange(judge: str, profile: str, mutation: Mutation) -> bool:
+    """Whether some value is judged as neither the profile nor the judging document says."""
+    contract, variable = contract_of(profile), mutation.variable
+    operation = contract.by_id[min(mutation.operations)]
+    judging = contract_of(judge).by_id[operation.id].rules[variable]
+    if "exists" in mutation.text or why_invisible(contract, mutation):
+        return False
+    rules = judging, operation.rules[variable]
+    after = rules_after(contract, mutation, operation)
+    values = [value for value in (*bounds_of(rules[1]).accept, *bounds_of(rules[1]).reject, *NOTHING, ABSENT)
+              if not is_placeholder(value)]
+    return any(verdict(variable, after, value, there) not in [verdict(variable, known, value, there) for known in rules]
+               for value in values for there in (True, False))
