@@ -85,7 +85,7 @@ def _sarks() -> dict[str, SarkMock]:
 @pytest.fixture
 def sark_profile() -> str:
     """Which API to answer as where no marker says; give it params to run every test against several."""
-    from sarkmock.spec.profiles import BASE
+    from sarkmock.spec.data_files import BASE
 
     return BASE
 

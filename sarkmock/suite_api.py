@@ -14,6 +14,7 @@ from sarkmock.laravel.php import TRIMMED, UploadedFile, meant_method, read_input
 from sarkmock.laravel.validation import Validator, display
 from sarkmock.pbx import pbx_files
 from sarkmock.pbx.actions import check_fields
+from sarkmock.pbx.database import Database
 from sarkmock.pbx.seed import Seed, SeedError
 from sarkmock.pbx.seeds import load_seed
 from sarkmock.pbx.state import PbxFile, State
@@ -23,12 +24,13 @@ from sarkmock.proxy.upstream import Patience
 from sarkmock.redaction import SECRETS, body_text, counted, harmless, is_secret, printable, redacted
 from sarkmock.server.certificates import is_loopback
 from sarkmock.spec import yaml12
+from sarkmock.spec.data_files import BASE
 from sarkmock.spec.loading import METHODS, Deviation, Document, deviations_of, load, load_deviating, load_toggled
 from sarkmock.spec.operations import Operation, Router, Table, compile_document
 from sarkmock.spec.overlay import OverlayError
 from sarkmock.spec.overlay import apply as apply_overlay
 from sarkmock.spec.pointers import covers, follow, keys_of, pointer, reach, references
-from sarkmock.spec.profiles import BASE, Profile, described, overlay_of, product, profiles
+from sarkmock.spec.profiles import Profile, described, overlay_of, product, profiles
 from sarkmock.spec.yaml12 import FileError, line_of, source_of
 from sarkmock.spec.yaml12 import dump as yaml_text
 from sarkmock.spec.yaml12 import read as read_yaml
@@ -39,6 +41,7 @@ __all__ = [
     "SECRETS",
     "TRIMMED",
     "WEB_SERVERS",
+    "Database",
     "Deviation",
     "Document",
     "Engine",

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from sarkmock.spec.data_files import BASE
+
 
 @dataclass(frozen=True)
 class Option:
@@ -51,7 +53,7 @@ OPTIONS = (
     Option("url", "Base URL of the API to judge; the embedded mock without it.", "pytest", metavar="URL"),
     Option("profile", "Profile to judge by: a name that `sarkmock profiles` lists, an overlay file, or `auto` for that "
            "of the target's version.", "check",
-           metavar="NAME", default="documented"),
+           metavar="NAME", default=BASE),
     Option("target-profile", "Profile of the embedded mock; default: the same as --profile.", "check", metavar="NAME"),
     Option("random-seed", "Seed of all random choices. The same seed sends the same requests.", "check", int, "N", 1),
     Option("max-examples", "Number of random examples for each operation.", "check", int, "N", least=1),

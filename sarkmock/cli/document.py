@@ -15,9 +15,10 @@ from sarkmock.cli.output import console, names_or_file, print_json, write_text
 from sarkmock.export import FOLDER_FORMS, TEXT_FORMS
 from sarkmock.http.engine import Program
 from sarkmock.spec import yaml12
+from sarkmock.spec.data_files import BASE
 from sarkmock.spec.loading import Document, load
 from sarkmock.spec.operations import Operation, body_schema, source_lines
-from sarkmock.spec.profiles import BASE, profiles
+from sarkmock.spec.profiles import profiles
 
 HAZARD_STYLES = {"read": "green", "write": "yellow", "operational": "magenta", "disruptive": "bold red"}
 PROFILE_OPTION = {"metavar": "NAME", "show_default": True, "shell_complete": names_or_file(profiles),

@@ -17,8 +17,9 @@ from sarkmock.pbx.seed import Place
 from sarkmock.pbx.seeds import seed_mistakes
 from sarkmock.pbx.seeds.schema import seed_schema
 from sarkmock.spec import overlay, yaml12
+from sarkmock.spec.data_files import BASE
 from sarkmock.spec.loading import load
-from sarkmock.spec.profiles import BASE, layer, profiles, shape_mistakes, vocabulary
+from sarkmock.spec.profiles import layer, profiles, shape_mistakes, vocabulary
 from sarkmock.spec.yaml12 import FileError
 
 MOST_MISTAKES = 100  # mistakes that are listed of one file

@@ -34,7 +34,8 @@ from sarkmock.server import certificates
 from sarkmock.server.https_server import Server
 from sarkmock.server.limits import Limits
 from sarkmock.server.listener import unbracketed
-from sarkmock.spec.profiles import BASE, profiles
+from sarkmock.spec.data_files import BASE
+from sarkmock.spec.profiles import profiles
 from sarkmock.spec.yaml12 import FileError
 
 if TYPE_CHECKING:

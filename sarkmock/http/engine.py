@@ -25,10 +25,10 @@ from sarkmock.pbx.database import Row
 from sarkmock.pbx.seed import Seed
 from sarkmock.pbx.state import State, database_image
 from sarkmock.spec import yaml12
+from sarkmock.spec.data_files import BASE
 from sarkmock.spec.loading import Document, load, named_at
 from sarkmock.spec.operations import Operation, Router, compile_document
-from sarkmock.spec.profiles import BASE, canonical
-from sarkmock.spec.yaml12 import FileError
+from sarkmock.spec.profiles import canonical
 from sarkmock.suggest import Misnamed, unknown
 
 API_TOKEN = re.compile(r"[1-9][0-9]{0,8}\|[A-Za-z0-9]{8,}")
@@ -92,7 +92,7 @@ class Program:
         except (ValueError, LookupError) as error:
             missing = f"there is no {error}" if isinstance(error, LookupError) else error
             place = named_at(profile, error.name) if isinstance(error, (Misnamed, RuleError)) else (name, None)
-            raise FileError(*place, f"its document cannot be served: {missing}") from None
+            raise yaml12.FileError(*place, f"its document cannot be served: {missing}") from None
 
     def router_for(self, sender: Caller) -> Router:
         """The routes that exist for a caller: not those that want an ability that the token lacks."""

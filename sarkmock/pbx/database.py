@@ -248,6 +248,11 @@ class Database:
         """A number that grows with every change of a row."""
         return self._db.total_changes + self._restored
 
+    @property
+    def marks(self) -> tuple[int, bool]:
+        """What is equal as long as the image is."""
+        return self.changes, self.has_bytes
+
     def restore(self, image: bytes) -> None:
         """Go back to an image that ``dump`` made."""
         self._end_transaction("ROLLBACK")

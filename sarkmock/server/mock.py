@@ -24,8 +24,8 @@ from sarkmock.pbx.state import State
 from sarkmock.server import certificates
 from sarkmock.server.https_server import Server
 from sarkmock.server.listener import unbracketed, url_of
+from sarkmock.spec.data_files import BASE
 from sarkmock.spec.loading import Document
-from sarkmock.spec.profiles import BASE
 from sarkmock.suggest import unknown
 
 if TYPE_CHECKING:

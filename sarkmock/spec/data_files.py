@@ -1,7 +1,11 @@
-"""Where the document lies on disk: beside the package in a checkout and an editable install, inside it in a wheel."""
+"""Where the document lies on disk: beside the package in a checkout and an editable install, inside it in a wheel.
+
+Imports nothing that takes time.
+"""
 
 from pathlib import Path
 
+BASE = "documented"  # the profile without an overlay; code names no other
 _PACKAGE = Path(__file__).resolve().parent.parent
 _SHIPPED = _PACKAGE / "_shipped"
 _HOME = _SHIPPED if _SHIPPED.is_dir() else _PACKAGE.parent

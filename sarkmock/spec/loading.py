@@ -14,18 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sarkmock.spec import overlay, profiles, yaml12
-from sarkmock.spec.data_files import openapi_dir
+from sarkmock.spec.data_files import BASE, openapi_dir
 from sarkmock.spec.pointers import covers, keys_of, pointer, reach
 from sarkmock.spec.prepared import prepared, sources_digest
-from sarkmock.spec.profiles import (
-    BASE,
-    OverlayLayer,
-    definitions,
-    described,
-    layer,
-    package_profile,
-    vocabulary_validator,
-)
+from sarkmock.spec.profiles import OverlayLayer, definitions, described, layer, package_profile, vocabulary_validator
 from sarkmock.spec.yaml12 import FileError
 from sarkmock.suggest import unknown
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sarkmock.spec import yaml12
-from sarkmock.spec.data_files import openapi_dir
+from sarkmock.spec.data_files import BASE, openapi_dir
 from sarkmock.spec.prepared import prepared
 from sarkmock.spec.yaml12 import FileError
 from sarkmock.suggest import unknown
@@ -21,7 +21,6 @@ from sarkmock.suggest import unknown
 if TYPE_CHECKING:
     import jsonschema_rs
 
-BASE = "documented"
 SUFFIXES = (".yaml", ".yml", ".json")
 
 

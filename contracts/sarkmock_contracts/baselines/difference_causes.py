@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ..judge.causes import Feature, grouped, template
 from .catalogue import catalogue
-from .severity import DIFFERENCE_LEVELS, Difference
+from .severity import DIFFERENCE_LEVELS, Difference, as_text, before_and_after
 
 VARIABLE_KINDS = {"rule tightened", "rule loosened", "rule changed", "value newly crashes", "value no longer crashes",
                   "crash instead of refusal", "variable ignored", "variable stored"}
@@ -47,7 +47,8 @@ def features_of_difference(one: Difference) -> Iterator[Feature]:
     """What a difference may have in common with others, the most general first."""
     known = catalogue().get(one.op)
     section = Feature(one.kind, known.first.section if known else one.op)
-    change = f"{as_text(one.before)} -> {as_text(one.after)}"
+    change = before_and_after(one.before, one.after)
+    changed = ": ".join(filter(None, (one.of, change)))
     if one.kind == "message changed":
         yield from (Feature(one.kind, edit) for edit in edits(one))
     elif one.kind == "error form changed":
@@ -55,14 +56,10 @@ def features_of_difference(one: Difference) -> Iterator[Feature]:
     elif not one.of:
         yield section
     elif one.kind in CRASH_KINDS:
-        yield from (section, Feature(one.kind, f"{one.of}: {change}"))
+        yield from (section, Feature(one.kind, changed))
     else:
-        yield from (Feature(one.kind, one.of if one.kind in VARIABLE_KINDS else f"{one.of}: {change}"), section)
+        yield from (Feature(one.kind, one.of if one.kind in VARIABLE_KINDS else changed), section)
     yield Feature(one.kind, one.id)
-
-
-def as_text(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else "nothing" if value is None else str(value)
 
 
 def edits(one: Difference) -> Iterator[str]:

@@ -13,8 +13,7 @@ from ..errors import CannotRun, Unfit
 from ..safety.fingerprint import AUTO
 from .facts import Baseline
 from .match_deviations import Choice, OverlayAction, Told, beside, choose, distance, document_of
-from .report import before_and_after, difference
-from .severity import BREAKING, INFORMATIVE, RISKY, Difference
+from .severity import BREAKING, INFORMATIVE, RISKY, Difference, before_and_after
 from .synthesize import Expressed, express
 
 OWN_DEVIATION = "box-recorded"
@@ -86,7 +85,7 @@ def own_deviations(differences: Iterable[Difference]) -> dict[str, str]:
     levels = {one.level for one in found}
     worst = next((severity for level, severity in SEVERITY_OF_LEVEL.items() if level in levels), "cosmetic")
     summary = "; ".join(f"{one.op}: {one.kind} {one.of}".strip() for one in found)
-    reason = "; ".join(filter(None, (before_and_after(difference(one)) for one in found)))
+    reason = "; ".join(filter(None, (before_and_after(one.before, one.after) for one in found)))
     return {"summary": str(redacted(summary)), "severity": worst,
             "reason": str(redacted(reason)) or "Seen in the recording."}
 

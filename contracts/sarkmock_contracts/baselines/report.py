@@ -17,9 +17,9 @@ from ..reports.data import Data
 from ..reports.html import render_page
 from ..reports.markdown import cell
 from .comparing import Comparison
-from .difference_causes import DifferenceCause, as_text, difference_causes
+from .difference_causes import DifferenceCause, difference_causes
 from .facts import BOX, Baseline
-from .severity import BREAKING, DIFFERENCE_LEVELS, RISKY, Difference, Unreached
+from .severity import BREAKING, DIFFERENCE_LEVELS, RISKY, Difference, Unreached, before_and_after
 
 COMPARE_FORMAT = "sarkmock-compare/1"
 COMPARE_TEMPLATE = Path(__file__).with_name("compare.html.j2")
@@ -112,11 +112,8 @@ def difference_name(one: Data) -> str:
     return "the box" if one["operation"] == BOX else str(one["operation"])
 
 
-def before_and_after(one: Data) -> str:
-    """Before and after for people; nothing where the kind says it all."""
-    if one["before"] is None and one["after"] is None:
-        return ""
-    return f"{as_text(one['before'])} -> {as_text(one['after'])}"
+def change_of(one: Data) -> str:
+    return before_and_after(one["before"], one["after"])
 
 
 def comparison_text(data: Data, shown: int | None = None) -> str:
@@ -157,7 +154,7 @@ def cause_text(cause: Data, members: list[Data], whole: bool) -> Iterator[str]:
         yield f"      in {names(cause['operations'], whole)}"
     if len(members) > 1 and len(cause["of"]) > 1:
         yield f"      of {names(cause['of'], whole)}"
-    example = before_and_after(first)
+    example = change_of(first)
     if example and (len(members) == 1 or example not in cause["title"]):
         yield f"      {example}"
     yield f"      {cause['reason']}"
@@ -200,7 +197,7 @@ def _markdown(data: Data) -> Iterator[str]:
             members = members_of(cause)
             what = cause["title"] if len(members) > 1 else cause["kind"]
             cells = (what, str(len(members)), listed_names(cause["operations"]), listed_names(cause["of"]),
-                     before_and_after(members[0]), cause["reason"])
+                     change_of(members[0]), cause["reason"])
             yield f"| {' | '.join(map(cell, cells))} |"
         if len(causes) > MOST_SHOWN:
             yield from ("", f"... and {len(causes) - MOST_SHOWN} more.")
@@ -219,6 +216,6 @@ def by_kind(data: Data) -> list[tuple[str, int]]:
 
 
 def comparison_html(data: Data) -> str:
-    filters = {"change": before_and_after, "name_of": difference_name, "members": members_by_cause(data)}
+    filters = {"change": change_of, "name_of": difference_name, "members": members_by_cause(data)}
     return render_page(COMPARE_TEMPLATE, filters, data=data, sections=cause_sections(data), headline=headline(data),
                        kinds=by_kind(data), unreached=list(unreached_lines(data)))

@@ -98,6 +98,15 @@ def at_least(level: str, wanted: str) -> bool:
     return level != INFORMATIVE and DIFFERENCE_LEVELS.index(level) <= DIFFERENCE_LEVELS.index(wanted)
 
 
+def before_and_after(before: object, after: object) -> str:
+    """A change for people; nothing where the kind of a difference says it all."""
+    return "" if before is None and after is None else f"{as_text(before)} -> {as_text(after)}"
+
+
+def as_text(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else "nothing" if value is None else str(value)
+
+
 FormFacts = Mapping[tuple[str, str], Fact]
 WHOLE_BODY = "(body)"
 STANDING = ("read", "unknown key")  # seen in what was there before, not in rows of the recording's own

@@ -8,10 +8,11 @@ from typing import Any
 
 from sarkmock.suite_api import Operation
 
-from ..client.http import Exchange
+from ..client.http import Exchange, request_for
 from ..errors import Withheld
 from ..fixtures.rows import Body, Fixtures
 from ..judge.conformance import Problem
+from ..judge.findings import Identity
 from ..judge.oracle import verdict
 from ..run import Run
 from ..safety.restorable import SURELY
@@ -126,14 +127,24 @@ def renewed(stock: Fixtures, operation: Operation, body: Mapping[str, Any]) -> B
 
 
 def compare_packet(run: Run, operation: Operation, packet: Packet) -> None:
-    """Send a packet and report every field whose verdict differs from the tables."""
+    """Send a packet and report every field whose verdict differs from the tables.
+
+    Values of which the version that answers is known to die are sent by themselves, and left out.
+    """
     try:
+        for name, single in doomed(run, operation, packet).items():
+            run.send(run.fixtures.request(operation, single.body))
+            packet = packet.without(name)
         exchange = run.send(run.fixtures.request(operation, packet.body))
     except Withheld:
         return
+    told = {problem[:3] for problem in exchange.problems}
     for problem in packet_problems(run, operation, packet, exchange):
-        run.report(operation.id, problem, alone(run, operation, packet, problem) or exchange)
-    if died(operation, exchange):
+        shorter = alone(run, operation, packet, problem)
+        if shorter is not None or problem[:3] not in told:
+            run.report(operation.id, problem, shorter or exchange)
+    required = required_part(run, operation, packet)
+    if died(operation, exchange) and not is_foreseen_to_die(run, operation, exchange.request.path, required):
         rest = survivors(run, operation, packet)
         if rest is not None:
             compare_packet(run, operation, rest)
@@ -179,15 +190,47 @@ def by_a_rule(messages: Any) -> bool:
     return any(str(message).startswith("The ") for message in messages)
 
 
+class ShownAlone(set[Identity]):
+    """Differences that were asked for with the field alone in the body."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+
+
 def alone(run: Run, operation: Operation, packet: Packet, problem: Problem) -> Exchange | None:
-    """The same difference with the field alone in the body, for a shorter way to repeat it."""
-    if problem.field not in packet.body:
+    """The same difference with the field alone in the body, for a shorter way to repeat it; of what is known, once."""
+    identity = Identity(operation.id, *problem[:3])
+    shown, new = run.shared(ShownAlone), any(map(run.judge.is_new, run.findings.of(identity)))
+    if problem.field not in packet.body or (identity in shown and not new):
         return None
+    shown.add(identity)
     body = {**run.fixtures.minimal(operation), problem.field: packet.body[problem.field]}
     exchange = run.send(run.fixtures.request(operation, body))
     single = Packet(body, packet.refused & {problem.field})
     same = any(found[1:3] == problem[1:3] for found in packet_problems(run, operation, single, exchange))
     return exchange if same else None
+
+
+def doomed(run: Run, operation: Operation, packet: Packet) -> dict[str, Packet]:
+    """By field the packets of which the version that answers dies, as its mock says; nothing is sent to find out."""
+    if not run.judge.attribution.foresees:
+        return {}
+    path, required = run.fixtures.request(operation, packet.body).path, required_part(run, operation, packet)
+    if not is_foreseen_to_die(run, operation, path, packet.body) or is_foreseen_to_die(run, operation, path, required):
+        return {}
+    singles = {name: {**required, name: value} for name, value in packet.body.items() if name not in required}
+    return {name: Packet(body, packet.refused & body.keys()) for name, body in singles.items()
+            if is_foreseen_to_die(run, operation, path, body)}
+
+
+def required_part(run: Run, operation: Operation, packet: Packet) -> Body:
+    return {name: packet.body[name] for name in run.contract.required(operation) if name in packet.body}
+
+
+def is_foreseen_to_die(run: Run, operation: Operation, path: str, body: Body) -> bool:
+    if not run.judge.attribution.foresees:
+        return False
+    return died(operation, run.judge.attribution.foresee(request_for(operation.method, path, body)))
 
 
 def died(operation: Operation, exchange: Exchange) -> bool:

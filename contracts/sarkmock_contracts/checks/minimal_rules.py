@@ -11,14 +11,14 @@ from typing import Any
 
 from sarkmock.suite_api import Operation
 
-from ..client.http import Exchange, request_for
+from ..client.http import Exchange
 from ..errors import NoBounds, Unavailable
 from ..fixtures.rows import Body, Fixtures
 from ..judge.oracle import messages_of, rule_messages
 from ..run import Run
 from ..spec.boundary_values import NOTHING, is_placeholder, placeholder
 from ..spec.operation_data import narrowed, recipe
-from .boundaries import Packet, died, packet_problems, refused, rule_names, surely_refused, telling
+from .boundaries import Packet, died, doomed, packet_problems, refused, rule_names, surely_refused, telling
 from .persistence import check_stored
 from .undocumented import look_for, strange_fields
 
@@ -151,22 +151,6 @@ class Dying(dict[tuple[str, str], bool]):
 
     def __init__(self, run: Run) -> None:
         super().__init__()
-
-
-def doomed(run: Run, operation: Operation, packet: Packet) -> dict[str, Packet]:
-    """By field the packets of which the version that answers dies, as its mock says; nothing is sent to find out."""
-    if not run.judge.attribution.foresees:
-        return {}
-    request = run.fixtures.request(operation, packet.body)
-    required = {name: packet.body[name] for name in run.contract.required(operation) if name in packet.body}
-
-    def dies(body: Body) -> bool:
-        return died(operation, run.judge.attribution.foresee(request_for(request.method, request.path, body)))
-
-    if not dies(packet.body) or dies(required):
-        return {}
-    singles = {name: {**required, name: value} for name, value in packet.body.items() if name not in required}
-    return {name: Packet(body, packet.refused & body.keys()) for name, body in singles.items() if dies(body)}
 
 
 def post(run: Run, operation: Operation, packet: Packet) -> Exchange:

@@ -126,9 +126,9 @@ class Attribution:
         if finding.identity.check not in OF_LACKING or not finding.evidence:
             return False
         self._follow()
-        models = [self._profile(name) for name in dict.fromkeys((self.profile, self._version()))]
-        return any(self._predicts(model, finding, model.contract.hidden_tables) for model in models) and not any(
-            self._predicts(model, finding) for model in models)
+        models = [self._profile(name) for name in dict.fromkeys((self._version(), self.profile))]
+        return not any(self._predicts(model, finding) for model in models) and any(
+            self._predicts(model, finding, model.contract.hidden_tables) for model in models)
 
     def explain(self, finding: Finding) -> tuple[str, ...]:
         """The deviations by which the answer was to be expected; none if no known document predicts it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -60,11 +61,13 @@ class Findings:
 
     def __init__(self) -> None:
         self.findings: dict[tuple[Identity, bool], Finding] = {}
+        self._of_operation = defaultdict[str, dict[tuple[Identity, bool], None]](dict)
 
     def add(self, found: Finding) -> Finding:
         """Record a finding; one that is there is counted, and its evidence replaced by a shorter one."""
         kept = self.findings.setdefault((found.identity, bool(found.deviations)), found)
         if kept is found:
+            self._of_operation[found.identity.operation][found.identity, bool(found.deviations)] = None
             return kept
         kept.count += found.count
         kept.deviations = tuple(dict.fromkeys((*kept.deviations, *found.deviations)))
@@ -83,8 +86,13 @@ class Findings:
 
     def known_of(self, operation: str, checks: Collection[str]) -> list[Finding]:
         """The known findings of an operation, of some types."""
-        return [finding for (identity, known), finding in self.findings.items()
-                if known and identity.operation == operation and identity.check in checks]
+        return [finding for key in self._of_operation[operation] if key[1] and key[0].check in checks
+                if (finding := self.findings.get(key)) is not None]
+
+    def is_explained_by(self, identity: Identity, deviations: Collection[str]) -> bool:
+        """Whether what was found under an identity has these explanations, which no answer has refuted."""
+        known = self.findings.get((identity, True))
+        return known is not None and set(known.deviations).issuperset(deviations)
 
     def attribute(self, finding: Finding, deviations: tuple[str, ...]) -> None:
         """Explain a finding by other deviations; without any it is new."""

@@ -111,7 +111,7 @@ class Judge:
         if not self.findings.of(identity):
             self.confirm()
         finding.deviations = self.attribution.explain(finding)
-        if finding.deviations and problem.check in OF_RULES:
+        if problem.check in OF_RULES and not self.findings.is_explained_by(identity, finding.deviations):
             witnesses = self.witnesses.speaking_of(operation, problem.field)
             finding.deviations = self.attribution.standing(finding, witnesses, self.witnesses.contradicts)
         kept = self.findings.add(finding)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -15,24 +15,22 @@ from ..spec.contract import Contract
 REMEMBERED_WRITES = 20_000  # writes; an older one is hardly the reason for what is seen now
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Write:
-    """A write that succeeded: what it made, the names it uses, the variables it set."""
+    """A write that succeeded: what it made, changed or removed, the names it uses, the variables it set."""
 
     exchange: Exchange
-    made: frozenset[str]
+    collection: str
+    touched: frozenset[tuple[str, str]]  # collection and name
     uses: frozenset[str]
     fields: frozenset[str]
     renames: bool  # it sets the key of a row
 
-    @property
-    def collection(self) -> str:
-        return segments(self.exchange.request)[0]
-
-    @property
-    def touched(self) -> set[tuple[str, str]]:
-        """What it makes, changes or removes."""
-        return {(self.collection, name) for name in self.made or segments(self.exchange.request)[1:2]}
+    @classmethod
+    def of(cls, exchange: Exchange, made: Collection[str], fields: Iterable[str], renames: bool) -> Write:
+        collection, *rest = segments(exchange.request)
+        touched = frozenset((collection, name) for name in made or rest[:1])
+        return cls(exchange, collection, touched, names_of(exchange.request), frozenset(fields), renames)
 
 
 class History:
@@ -48,8 +46,7 @@ class History:
             return
         sent = input_of(exchange.request)
         renames = operation.table is not None and operation.table.key in sent
-        self.writes.append(Write(exchange, frozenset(self._made(operation, exchange, sent)), names_of(exchange.request),
-                                 frozenset(sent), renames))
+        self.writes.append(Write.of(exchange, list(self._made(operation, exchange, sent)), sent, renames))
         del self.writes[:-REMEMBERED_WRITES]
 
     def leading_to(self, evidence: Sequence[Exchange], *, refused: bool) -> tuple[Exchange, ...]:
@@ -69,11 +66,10 @@ class History:
 
     def _needed(self, search: Search, shown: set[int]) -> list[Write]:
         """Backwards through the writes: what made or changed something that is named later, and was there then."""
-        chosen = []
-        for write in reversed(self.writes):
-            if id(write.exchange.response) in shown or search.wants(write):
-                chosen.append(write)
-        return sorted([*chosen, *search.removed.values()], key=self.writes.index)
+        chosen = {id(write) for write in reversed(self.writes)
+                  if id(write.exchange.response) in shown or search.wants(write)}
+        chosen |= set(map(id, search.removed.values()))
+        return [write for write in self.writes if id(write) in chosen]
 
     def _made(self, operation: Operation, exchange: Exchange, sent: dict[str, Any]) -> Iterator[str]:
         """The keys of a row and the names of files."""
@@ -128,7 +124,7 @@ class Search:
         return (write.collection in self.whole or bool(self.emptied & write.uses)
                 or any(name in self.names for _, name in write.touched))
 
-    def _forget(self, touched: set[tuple[str, str]]) -> None:
+    def _forget(self, touched: Iterable[tuple[str, str]]) -> None:
         """A row that the run had made itself need not be removed at a fresh target."""
         for place in touched:
             self.removed.pop(place, None)

@@ -6,8 +6,10 @@ document says, it has not.
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Collection, Iterator
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 from sarkmock.suite_api import Operation
 
@@ -18,6 +20,14 @@ from .agreement import judged
 from .oracle import verdict
 
 MOST_ANSWERS = 60  # answers of an operation
+MOST_VERDICTS = 2_000  # answers of which it is remembered what documents say
+
+
+class Rejected(NamedTuple):
+    """The variables that rules reject, and those that a check beside the rules may name."""
+
+    rejected: frozenset[str]
+    open: frozenset[str]
 
 
 class Witnesses:
@@ -27,6 +37,7 @@ class Witnesses:
         self._live = live
         self._answers: dict[str, deque[tuple[Exchange, frozenset[str]]]] = defaultdict(
             lambda: deque(maxlen=MOST_ANSWERS))
+        self._said = OrderedDict[int, tuple[Exchange, WeakKeyDictionary[Contract, Rejected | None]]]()
 
     def saw(self, operation: Operation, exchange: Exchange, problems: Collection[str]) -> None:
         if judged(exchange.response):
@@ -38,12 +49,25 @@ class Witnesses:
 
     def contradicts(self, contract: Contract, exchange: Exchange, field: str) -> bool:
         """Whether by the rules of another document an answer should have said something else of a variable."""
-        operation = contract.operation_of(exchange.request)
         if not judged(exchange.response):
             return False  # a crash says nothing of the rules
-        if operation is None or field in contract.may_name(operation) | contract.unlisted(operation):
-            return False  # a check beside the rules may name it
+        if id(exchange.response) not in self._said:
+            self._said[id(exchange.response)] = exchange, WeakKeyDictionary()
+            if len(self._said) > MOST_VERDICTS:
+                self._said.popitem(last=False)
+        _, by_contract = self._said[id(exchange.response)]
+        if contract not in by_contract:
+            by_contract[contract] = self._rejected(contract, exchange)
+        said = by_contract[contract]
+        return said is not None and field not in said.open and (
+            (field in said.rejected) != (field in exchange.response.refused))
+
+    def _rejected(self, contract: Contract, exchange: Exchange) -> Rejected | None:
+        """What the rules of a document say to a request; None if it has none there, or may crash."""
+        operation = contract.operation_of(exchange.request)
+        if operation is None:
+            return None
         theirs = verdict(contract, operation, exchange.request, self._live)
         if theirs.crash is not None or theirs.may_crash:
-            return False
-        return (field in theirs.errors) != (field in exchange.response.refused)
+            return None
+        return Rejected(frozenset(theirs.errors), contract.may_name(operation) | contract.unlisted(operation))

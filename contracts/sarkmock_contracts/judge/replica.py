@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
+from weakref import WeakKeyDictionary
 
 from sarkmock.suite_api import (
     Document,
@@ -44,6 +45,16 @@ class Moment:
     tables: bytes
     files: Mapping[str, Any]
     memory: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """An exchange, what a mock held before it, and what models would have answered."""
+
+    exchange: Exchange  # kept, so that no other has its identity
+    before: Moment
+    expected: Response  # by the leader
+    answers: WeakKeyDictionary[Model, dict[Sequence[str], Response]] = field(default_factory=WeakKeyDictionary)
 
 
 class Model:
@@ -96,8 +107,8 @@ class Replica:
     def __init__(self, leader: Document) -> None:
         self.leader = Model(leader)
         self.state = self.leader.state
-        self._moments: OrderedDict[int, tuple[Exchange, Moment, Response]] = OrderedDict()
-        self._image = b""
+        self._moments: OrderedDict[int, Remembered] = OrderedDict()
+        self._image, self._marks = b"", (-1, False)  # the tables as they were last looked at, and their marks then
 
     def model(self, document: Document) -> Model:
         """Another document over the same state."""
@@ -107,7 +118,7 @@ class Replica:
         """Live through an exchange; False if the leader would have answered differently."""
         before = self._now()
         expected = self.leader.answer(exchange.request)
-        self._moments[id(exchange.response)] = exchange, before, expected
+        self._moments[id(exchange.response)] = Remembered(exchange, before, expected)
         if len(self._moments) > REMEMBERED_EXCHANGES:
             self._moments.popitem(last=False)
         if (expected.status, expected.body) != (exchange.response.status, exchange.response.body):
@@ -119,17 +130,24 @@ class Replica:
 
         What is too long ago is asked as of now.
         """
-        remembered = self._moments.get(id(exchange.response))
-        if model is self.leader and remembered is not None and not without:
-            return remembered[2]
-        now = self._now()
-        before = remembered[1] if remembered is not None else now
+        remembered, lacking = self._moments.get(id(exchange.response)), tuple(without)
+        if remembered is None:
+            return self._answer(model, self._now(), exchange.request, lacking)
+        if model is self.leader and not lacking:
+            return remembered.expected
+        known = remembered.answers.setdefault(model, {})
+        if lacking not in known:
+            known[lacking] = self._answer(model, remembered.before, exchange.request, lacking)
+        return known[lacking]
+
+    def _answer(self, model: Model, moment: Moment, request: Request, without: Sequence[str]) -> Response:
         if not model.shares and model is not self.leader:
-            model.hold(before)
-            return model.answer_without(without, exchange.request)
-        self._go(before)
+            model.hold(moment)
+            return model.answer_without(without, request)
+        now = self._now()
+        self._go(moment)
         try:
-            return model.answer_without(without, exchange.request)
+            return model.answer_without(without, request)
         finally:
             self._go(now)
 
@@ -146,12 +164,14 @@ class Replica:
             self._go(now)
 
     def _now(self) -> Moment:
-        image = self.state.tables.dump()
-        self._image = self._image if image == self._image else image  # most requests change no table
+        if self._marks != self.state.tables.marks:  # most requests change no table
+            self._image, self._marks = self.state.tables.dump(), self.state.tables.marks
         return Moment(self._image, dict(self.state.files), self.state.memory())
 
     def _go(self, moment: Moment) -> None:
-        self.state.tables.restore(moment.tables)
+        if moment.tables is not self._image or self._marks != self.state.tables.marks:
+            self.state.tables.restore(moment.tables)
+            self._image, self._marks = moment.tables, self.state.tables.marks
         self.state.files = dict(moment.files)
         self.state.recall(moment.memory)
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from sarkmock.spec.data_files import BASE
+
 from ..cli import FILE_PATH, profile_names, runs, takes
 
 SECONDS = click.FloatRange(min=0, min_open=True)
@@ -38,7 +40,7 @@ SECONDS = click.FloatRange(min=0, min_open=True)
 @click.option("--no-control", is_flag=True, help="Have no /_mock at all.")
 @click.option("--timeout", type=SECONDS, default=60.0, show_default=True, metavar="SECONDS",
               help="How long the upstream may take to begin its answer; then it is 504.")
-@click.option("--profile", default="documented", show_default=True, metavar="NAME", shell_complete=profile_names,
+@click.option("--profile", default=BASE, show_default=True, metavar="NAME", shell_complete=profile_names,
               help="Profile to judge by: the name of one in the package, the path of an overlay file, or `auto` for "
               "that of the version that answers.")
 @click.option("--target-profile", metavar="NAME", shell_complete=profile_names,

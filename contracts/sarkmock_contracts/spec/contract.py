@@ -12,13 +12,12 @@ from urllib.parse import quote
 import jsonschema_rs
 
 from sarkmock.suite_api import (
+    Database,
     Document,
     MethodNotAllowed,
     Operation,
     PageNotFound,
     Router,
-    Seed,
-    State,
     Validator,
     check_fields,
     compile_document,
@@ -55,6 +54,7 @@ class Contract:
         self._registry = jsonschema_rs.Registry([(_URI, document)])
         self._unlisted: dict[str, frozenset[str]] = {}
         self._certain: dict[str, Validator] = {}
+        self._listed: dict[str, Validator] = {}
         self._may_name: dict[str, frozenset[str]] = {}
         self._validators: dict[str, jsonschema_rs.Validator] = {}
 
@@ -154,11 +154,12 @@ class Contract:
 
     def validator_of(self, operation: Operation) -> Validator:
         """The rules of an operation, but for those that ask a table of which no list shows the rows."""
-        unlisted = self.unlisted(operation)
-        if not unlisted:
-            return operation.validator
-        known = {name: rules for name, rules in operation.rules.items() if name not in unlisted}
-        return Validator(known, self.document["x-laravel"]["messages"])
+        if operation.id not in self._listed:
+            unlisted = self.unlisted(operation)
+            known = {name: rules for name, rules in operation.rules.items() if name not in unlisted}
+            self._listed[operation.id] = (Validator(known, self.document["x-laravel"]["messages"]) if unlisted
+                                          else operation.validator)
+        return self._listed[operation.id]
 
     def certain(self, operation: Operation) -> Validator:
         """The rules of an operation that need no table: their verdict is the same at every target."""
@@ -184,16 +185,15 @@ class Contract:
     @cached_property
     def hidden_tables(self) -> list[str]:
         """The tables of the product of which no list shows the rows."""
-        return [table for table in self._product.tables.tables() if table not in self._listing]
+        return [table for table in self._product.tables() if table not in self._listing]
 
     def primary_key(self, table: str) -> tuple[str, ...]:
         """The columns by which the product's database distinguishes rows of a table; an answer may not show them."""
-        return self._product.tables.key(table)
+        return self._product.key(table)
 
-    @cached_property
-    def _product(self) -> State:
-        """A fresh one, for the names of its tables."""
-        return State(Seed.factory(self.document["x-database"]))
+    @property
+    def _product(self) -> Database:
+        return empty_database(self.document["x-database"])
 
     def row_place(self, operation: Operation) -> str | None:
         """Where the schema of the row (or of the list's items) stands that the operation answers."""
@@ -240,6 +240,12 @@ class Contract:
 def contract_of(profile: str) -> Contract:
     """The compiled document of a profile."""
     return Contract(load(profile))
+
+
+@cache
+def empty_database(name: str) -> Database:
+    """A database without rows, for the names of its tables and their keys."""
+    return Database(name)
 
 
 def in_section(operation: Operation, name: str) -> bool:
