@@ -19,16 +19,16 @@ _NAME = "|".join(sorted(map(re.escape, SECRETS), key=len, reverse=True))
 # Each begins at one place and never goes back, so that no text takes longer than its length.
 _QUOTE = r"""(?:\\*+["'])"""
 # A value in quotes that are escaped as its first is, up to the line's end if they are not closed; or a bare one.
-_QUOTED = r"""(?P<escape>\\*+)(?P<quote>["'])(?P<text>(?:(?!(?<!\\)(?P=escape)(?P=quote)).)*+)"""
+_QUOTED = r"""(?P<escape>\\*+)(?P<quote>["'])(?P<text>(?:(?!(?<!\\)(?P=escape)(?P=quote)).)*)"""
 _VALUE = rf"""(?:{_QUOTED}(?:(?P=escape)(?P=quote))?|(?!(?:null|None)\b)[^\s,}}\]"']++)"""
 _HEADER = "(?:proxy-)?authorization|(?:set-)?cookie|x-api-key"
 # "passwd": "x", also as text within a text or as Python shows it; passwd=x of forms, queries and Asterisk's stanzas;
 # parts of a multipart form; header lines.
 _PATTERNS = (
-    re.compile(rf"(?P<name>(?<!\\)(?P<around>{_QUOTE})(?:{_NAME}){_QUOTE}\s*+:\s*+(?:\[\s*+)*+){_VALUE}",
+    re.compile(rf"(?P<name>(?<!\\)(?P<around>{_QUOTE})(?:{_NAME}){_QUOTE}\s*+:[\s\[]*+){_VALUE}",
                re.IGNORECASE),
     re.compile(rf'(?P<name>\b(?:{_NAME})\s*+=>?\s*+)[^\s&;,"\'\\\])}}]++', re.IGNORECASE),
-    re.compile(rf'(?P<name>name="(?:{_NAME})"\r?\n(?:[^\r\n]++\r?\n){{0,20}}+\r?\n)[^\r\n]*+', re.IGNORECASE),
+    re.compile(rf'(?P<name>name="(?:{_NAME})"\r?\n(?:[^\r\n]++\r?\n){{0,20}}\r?\n)[^\r\n]*+', re.IGNORECASE),
     re.compile(rf"(?P<name>\b(?:{_HEADER})\s*+:\s*+)[^\r\n'\"]++", re.IGNORECASE),
     re.compile(r"(?P<name>\bbearer\s++)[\w.~+/=|-]++", re.IGNORECASE),
 )

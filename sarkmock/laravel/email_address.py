@@ -2,7 +2,7 @@
 
 The library is a parser with a small lexer, lenient in odd places; what it lets pass is what counts here, so its states
 are followed closely: "a@b" and "a@[x" are as it reads them. Its tokens are words, one sign here: only of which kind
-neighbours are matters to it. What may be long is read by one expression that never goes back.
+neighbours are matters to it. What may be long is read by one expression that has nothing after it to go back for.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _IPV6 = re.compile("(?<![a-zA-Z\u017f\u212a])IPv6")
 _GENERIC = f"[^{re.escape(SPECIAL + IPV6_WORD + LINE_END + COLONS)}]"
 # No dot before a dot or the end, no backslash or blank before a word, a line end only with a blank after it.
 _LOCAL_PART = re.compile(rf"""(?:
-    [^@"().\\,\][><:;\ \t\r\n{LINE_END}]
+    [^@"().\\,\][><:;\ \t\r\n{LINE_END}]++
     | \.(?![.@]) | \\(?!{_GENERIC}) [ \t\r\n{LINE_END}]? | [ \t](?!{_GENERIC}) | {LINE_END}(?=[ \t])
-)*+""", re.VERBOSE)
+)*""", re.VERBOSE)
 # What follows a token must be no NUL and no blank but a space, unless a backslash is before it.
-_QUOTED = re.compile(r"""(?:(?:\\"|[^"])(?:(?<=\\)|(?![\0\t\r\n])))*+""")
-_LITERAL = re.compile(r"(?:[^\0\\\]](?![\[\r]))*+")
+_QUOTED = re.compile(r"""(?:(?:\\"|[^"])(?:(?<=\\)|(?![\0\t\r\n])))*""")
+_LITERAL = re.compile(r"(?:[^\0\\\]](?![\[\r]))*")
 
 
 def is_address(text: str) -> bool:

@@ -25,7 +25,7 @@ from sarkmock import load_seed
 from sarkmock.export.requests import Exported, exported
 from sarkmock.spec import yaml12
 from sarkmock.suite_api import compile_document, load
-from tests.outside.tools import HERE, PROFILES, TOKEN, TOOLS, mocked, run, written
+from tests.outside.tools import HERE, PROFILES, TOKEN, TOOLS, mocked, run, successes, written
 
 
 def rules(tool: str, document: Path) -> str:
@@ -117,44 +117,6 @@ def test_a_shell_runs_the_curl_lines(tmp_path: Path) -> None:
         statuses = run(["sh", "-c", "CURL='curl -sS -o /dev/null -w %{http_code}.' sh sark.sh"], tmp_path).split(".")
     assert set(statuses) == {"200", ""}
     assert len(statuses) - 1 == sum(operation.hazard == "read" for operation in compile_document(load()))
-
-
-# What Dredd and Portman cannot do, however the document is written: they send no file.
-# A template of the factory is not changed; CSV is sent with a charset, and Dredd compares the header as text.
-NOT_ASKED = {("POST", "/backups"), ("POST", "/greetings"), ("POST", "/snapshots"), ("PUT", "/templates/{template}"),
-             ("GET", "/logs/cdrs"), ("GET", "/logs/cdrs/{limit}")}
-
-
-def successes(tmp_path: Path) -> tuple[Path, int]:
-    """The document with one request and one successful response of each operation, and how many there are.
-
-    Both tools send the requests in the order of the paths, so that a DELETE would remove rows of the requests after it;
-    of several content types or examples, Dredd takes the last one of each.
-    """
-    document = json.loads(json.dumps(load()))
-    count = 0
-    for path, item in document["paths"].items():
-        for method in [name for name in item if name in ("get", "post", "put", "delete")]:
-            if method == "delete" or (method.upper(), path) in NOT_ASKED:
-                del item[method]
-                continue
-            operation = item[method]
-            count += 1
-            operation["responses"] = {status: response for status, response in operation["responses"].items()
-                                      if status.startswith("2")}
-            for one in [operation.get("requestBody", {}), *operation["responses"].values()]:
-                if "content" in one:
-                    one["content"] = dict([first_example(one["content"])])
-    file = tmp_path / "successes.json"
-    file.write_text(json.dumps(document), encoding="utf-8")
-    return file, count
-
-
-def first_example(content: dict[str, Any]) -> tuple[str, Any]:
-    """JSON if there is any, with its first example."""
-    kind = "application/json" if "application/json" in content else next(iter(content))
-    examples = content[kind].get("examples", {})
-    return kind, content[kind] | ({"examples": dict([next(iter(examples.items()))])} if examples else {})
 
 
 def test_dredd_finds_each_request_answered_as_its_example(tmp_path: Path) -> None:

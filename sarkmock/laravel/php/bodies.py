@@ -36,7 +36,7 @@ _FLIPPED = bytes(byte ^ ord("%") if byte == 1 else 0 for byte in range(256))
 _INDEX = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _LONG_NUMBER = re.compile(rb"[0-9]{19}")
-_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*"?', re.DOTALL)
 
 
 def read_input(method: str, content_type: str, query: str | bytes, body: bytes,

@@ -19,12 +19,12 @@ MOST_DELIMITERS = 20_000  # PHP looks on, but no client sends that many parts wi
 MOST_WORDS = 10_000
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 # The rest of a line, and the lines that belong to it: they begin with a blank or have no colon.
-_VALUE = re.compile(rb".*(?:\n(?:[ \t\r\v\f].*|[^:\n]+)$)*+", re.MULTILINE)
+_VALUE = re.compile(rb".*(?:\n(?:[ \t\r\v\f].*|[^:\n]+)$)*", re.MULTILINE)
 # Words between semicolons; quotes of either kind hide one.
-_WORDS = re.compile(rb"""(?:"(?:\\"|[^"])*+"?|'(?:\\'|[^'])*+'?|[^"';]++)++""")
-_QUOTED = {quote: re.compile(rb"(?:\\\\|\\%s|[^%s])*+" % (quote, quote)) for quote in (b'"', b"'")}
+_WORDS = re.compile(rb"""(?:"(?:\\"|[^"])*"?|'(?:\\'|[^'])*'?|[^"';]++)+""")
+_QUOTED = {quote: re.compile(rb"(?:\\\\|\\%s|[^%s])*" % (quote, quote)) for quote in (b'"', b"'")}
 _BARE = re.compile(rb"[^ \t\n\r\v\f]*")
-_BRACKETS = re.compile(r"[^\[\]]*+(?:\[[^\[\]]*+\])*+")
+_BRACKETS = re.compile(r"[^\[\]]*+(?:\[[^\[\]]*+\])*")
 
 
 @dataclass(frozen=True, slots=True)

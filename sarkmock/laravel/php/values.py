@@ -188,7 +188,7 @@ def from_bytes(octets: bytes) -> str:
 _INT = re.compile(r"[ \t\r\v\n]*+([+-]?(?:0|[1-9][0-9]{0,18}+))[ \t\r\v\n]*+\Z")
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}\Z")
-_ENCLOSED = re.compile(r'[ \t]*+"((?:[^"]++|"")*+)"?')
+_ENCLOSED = re.compile(r'[ \t]*+"((?:[^"]++|"")*)"?')
 _LONGEST_IP = 45
 _BLOCK = re.compile(r"[0-9a-fA-F]{1,4}\Z")
 
