@@ -78,11 +78,9 @@ def uvicorn(app: Any, port: int, pair: Pair) -> None:
 
 
 CANDIDATES = {
-    "bare Flask, sarkmock.server": (bare, ours),
-    "sarkmock serve": (lambda: recorded(engine()), ours),
+    "bare Flask, sarkmock.server": (bare, ours), "sarkmock serve": (lambda: recorded(engine()), ours),
     "sarkmock serve --journal 0": (lambda: direct(create_app(engine())), ours),
-    "bare Flask, uvicorn, called inline": (bare, uvicorn),
-}
+    "bare Flask, uvicorn, called inline": (bare, uvicorn)}
 
 if __name__ == "__main__":
     build, serve = CANDIDATES[sys.argv[1]]

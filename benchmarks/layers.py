@@ -33,9 +33,7 @@ def faulty() -> Any:
 
 LAYERS: dict[str, Callable[[], Any]] = {
     "the engine through the gateway": lambda: direct(create_app(engine())),
-    "with a journal": lambda: recorded(engine()),
-    "with a journal and faults for others": faulty,
-}
+    "with a journal": lambda: recorded(engine()), "with a journal and faults for others": faulty}
 SHOTS = [("list of 20", "GET", "/api/tenants", b""), ("show", "GET", "/api/tenants/default", b""),
          ("invalid POST", "POST", "/api/tenants", b'{"pkey": "bench"}')]
 

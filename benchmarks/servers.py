@@ -32,12 +32,10 @@ from sarkmock.spec.loading import load
 SCRIPT = Path(__file__).with_name("candidates.py")
 REFERENCE = next(iter(CANDIDATES))
 SHOTS = [
-    Shot("list of 20", 200, "GET", "/api/tenants"),
-    Shot("show", 200, "GET", "/api/tenants/default"),
+    Shot("list of 20", 200, "GET", "/api/tenants"), Shot("show", 200, "GET", "/api/tenants/default"),
     Shot("invalid POST", 422, "POST", "/api/tenants", lambda _: '{"pkey": "bench"}'),
     Shot("valid POST", 201, "POST", "/api/tenants", lambda n: f'{{"pkey": "bench{n}", "description": "Bench"}}'),
-    Shot("PUT", 200, "PUT", "/api/tenants/default", lambda n: f'{{"description": "bench{n}"}}'),
-]
+    Shot("PUT", 200, "PUT", "/api/tenants/default", lambda n: f'{{"description": "bench{n}"}}')]
 Rates = dict[str, dict[str, float]]
 
 

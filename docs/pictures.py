@@ -37,17 +37,11 @@ WEB_FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 TIMES = re.compile(r"\d+(?:\.\d+)? s\b|\d\d:\d\d:\d\d|(?<=\t)\d+\.\d(?=\t)")  # differ from run to run
 LAST = 12  # length of the last chunk of a PNG
 REQUESTS = (
-    ("GET", "/tenants", None),
-    ("POST", "/tenants", {"pkey": "acme", "description": "Acme"}),
-    ("PUT", "/tenants/acme", {"localarea": "2.5"}),
-    ("PUT", "/tenants/acme", {"operator": 0, "masteroclo": "CLOSED"}),
-    ("POST", "/queues", {"pkey": "Sales", "cluster": "nosuch"}),
-    ("GET", "/extensions?cluster=acme", None),
-    ("POST", "/routes", {"pkey": "UK", "dialplan": "_0X."}),
-    ("DELETE", "/tenants/default", None),
-    ("GET", "/astamis/CoreStatus", None),
-    ("GET", "/phones", None),
-)
+    ("GET", "/tenants", None), ("POST", "/tenants", {"pkey": "acme", "description": "Acme"}),
+    ("PUT", "/tenants/acme", {"localarea": "2.5"}), ("PUT", "/tenants/acme", {"operator": 0, "masteroclo": "CLOSED"}),
+    ("POST", "/queues", {"pkey": "Sales", "cluster": "nosuch"}), ("GET", "/extensions?cluster=acme", None),
+    ("POST", "/routes", {"pkey": "UK", "dialplan": "_0X."}), ("DELETE", "/tenants/default", None),
+    ("GET", "/astamis/CoreStatus", None), ("GET", "/phones", None))
 
 
 def main() -> None:

@@ -26,24 +26,8 @@ if TYPE_CHECKING:
 WITH_FLASK = "sarkmock.http.flask_app"  # takes half of the time to import
 __version__ = "0.1.0"
 __all__ = [
-    "CannotListen",
-    "CriteriaError",
-    "Engine",
-    "Entry",
-    "Fault",
-    "FaultError",
-    "FileError",
-    "Journal",
-    "SarkMock",
-    "Seed",
-    "SeedError",
-    "State",
-    "blueprint",
-    "create_app",
-    "load_seed",
-    "profiles",
-    "seed_names",
-]
+    "CannotListen", "CriteriaError", "Engine", "Entry", "Fault", "FaultError", "FileError", "Journal", "SarkMock",
+    "Seed", "SeedError", "State", "blueprint", "create_app", "load_seed", "profiles", "seed_names"]
 
 
 def __getattr__(name: str) -> Any:

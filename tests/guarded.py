@@ -17,7 +17,7 @@ from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.safety.gate import Permissions
 from sarkmock_contracts.safety.guards import Caution, Safety
 from sarkmock_contracts.spec.contract import Contract
-from sarkmock_contracts.spec.live_tables import LiveTables
+from sarkmock_contracts.spec.operation_data import LiveTables
 
 from sarkmock import Engine, Seed, State
 from sarkmock.suite_api import api_application, load

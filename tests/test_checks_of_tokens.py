@@ -9,7 +9,7 @@ from sarkmock_contracts.checks import CHECKS, Check
 from sarkmock_contracts.client.http import ACCEPT, NO_TOKEN, Request, Response, with_json
 from sarkmock_contracts.client.transports import Access, Layer, OverHttp, Transport
 from sarkmock_contracts.errors import NewFindings, Withheld
-from sarkmock_contracts.plugin.safety import safety_lines
+from sarkmock_contracts.plugin.verdict import safety_lines
 from sarkmock_contracts.run import Run, embedded
 from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.safety.finishing import Finishing

@@ -22,7 +22,7 @@ import pytest
 from sarkmock_contracts.baselines import facts as baselines
 from sarkmock_contracts.baselines.clients import read_clients
 from sarkmock_contracts.errors import SuiteError
-from sarkmock_contracts.judge.allowlist import read_accepted
+from sarkmock_contracts.judge.verdicts import read_accepted
 from sarkmock_contracts.safety.ledger import read_ledger
 
 from sarkmock import create_app, profiles

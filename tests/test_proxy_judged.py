@@ -17,7 +17,7 @@ import pytest
 import requests
 from sarkmock_contracts.client.http import Exchange, Response
 from sarkmock_contracts.client.target import read_environ
-from sarkmock_contracts.judge.allowlist import Acceptance, Accepted
+from sarkmock_contracts.judge.verdicts import Acceptance, Accepted
 from sarkmock_contracts.proxy import guard
 from sarkmock_contracts.proxy.running import Judging
 from sarkmock_contracts.proxy.watched import Watched

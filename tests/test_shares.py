@@ -11,7 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner
 from sarkmock_contracts.checks import cases
-from sarkmock_contracts.judge.allowlist import Acceptance, Accepted
+from sarkmock_contracts.judge.verdicts import Acceptance, Accepted
 from sarkmock_contracts.reports import write_files
 from sarkmock_contracts.run import open_run
 from sarkmock_contracts.run_options import RunOptions, Shard

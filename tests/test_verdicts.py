@@ -9,12 +9,19 @@ import pytest
 from sarkmock_contracts.client.http import Exchange, Request, Response, with_json
 from sarkmock_contracts.errors import CannotRun
 from sarkmock_contracts.judge.agreement import agrees
-from sarkmock_contracts.judge.allowlist import ALLOWLIST_HEAD, Acceptance, Accepted, read_accepted, update_accepted
 from sarkmock_contracts.judge.attribution import known_deviations
 from sarkmock_contracts.judge.conformance import Problem
 from sarkmock_contracts.judge.findings import Identity
 from sarkmock_contracts.judge.oracle import Verdict
-from sarkmock_contracts.judge.verdicts import conclude, page_lines
+from sarkmock_contracts.judge.verdicts import (
+    ALLOWLIST_HEAD,
+    Acceptance,
+    Accepted,
+    conclude,
+    page_lines,
+    read_accepted,
+    update_accepted,
+)
 from sarkmock_contracts.run import Run, embedded
 from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.spec.contract import Contract

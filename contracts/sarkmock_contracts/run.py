@@ -20,7 +20,6 @@ from .client.target import Client, Target
 from .client.transports import InProcess, Layer, OverHttp, SignedIn, Transport
 from .errors import CannotRun, NewFindings, StaysAway, Unanswered, Unavailable, Withheld
 from .fixtures.rows import Fixtures
-from .judge.allowlist import Accepted
 from .judge.attribution import known_deviations
 from .judge.conformance import Problem
 from .judge.coverage import Coverage
@@ -29,7 +28,7 @@ from .judge.findings import Findings
 from .judge.judge import Gaps, Judge, Judged
 from .judge.places import concerns
 from .judge.rows import RowTracker
-from .judge.verdicts import Lists, Outcome, conclude
+from .judge.verdicts import Accepted, Lists, Outcome, conclude
 from .run_options import RunOptions
 from .safety import target_snapshot
 from .safety.fingerprint import AUTO, Fingerprint, fingerprint
@@ -38,7 +37,7 @@ from .safety.guards import Safety
 from .safety.preflight import preflight, why_shut_out
 from .safety.retry_safety import is_undone
 from .spec.contract import Contract, in_section
-from .spec.live_tables import LiveTables
+from .spec.operation_data import LiveTables
 
 SPARE = 1.1  # what cannot be removed at once takes a second attempt
 L = TypeVar("L", bound=Layer)

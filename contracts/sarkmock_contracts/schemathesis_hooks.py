@@ -27,7 +27,7 @@ from .client.target import read_environ
 from .errors import CannotRun, NoBounds, NotSent, Unanswered, Unavailable
 from .judge.findings import Identity
 from .judge.judge import Judged
-from .plugin.safety import safety_lines
+from .plugin.verdict import safety_lines
 from .run import Run, open_run
 from .run_options import RunOptions
 

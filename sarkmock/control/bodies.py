@@ -215,7 +215,7 @@ def _endpoint(path: str, method: str, item: Mapping[str, Any]) -> Endpoint:
 
 
 def schemas(parameters: list[Any], place: str) -> dict[str, Any]:
-    return {one["name"]: one["schema"] for one in parameters if one["in"] == place}
+    return {parameter["name"]: parameter["schema"] for parameter in parameters if parameter["in"] == place}
 
 
 def _body(spec: Mapping[str, Any]) -> jsonschema_rs.Validator | None:

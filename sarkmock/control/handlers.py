@@ -1,13 +1,62 @@
-"""The one table of the control plane: the document's operationId -> the function that answers."""
+"""The one table of the control plane: operationId -> the function that answers; here those that serve documents."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
-from sarkmock.control import documents, faults, journal, pbx, state, tables
-from sarkmock.control.bodies import ControlError, ControlRequest
+from sarkmock.control import bodies, journal, state, tables
+from sarkmock.control.bodies import ControlError, ControlRequest, Path, Text
 from sarkmock.control.mock_control import MockControl
+from sarkmock.http.engine import DatabaseMismatch
+from sarkmock.spec import loading, profiles
+from sarkmock.suggest import unknown
+
+YAML_TYPE = "application/yaml"
+
+
+def api_yaml(mock: MockControl, request: ControlRequest) -> Text:
+    return Text(mock.engine.program.yaml, YAML_TYPE)
+
+
+def api_json(mock: MockControl, request: ControlRequest) -> Any:
+    return mock.engine.document
+
+
+def control_yaml(mock: MockControl, request: ControlRequest) -> Text:
+    return Text(bodies.control_document_yaml(), YAML_TYPE)
+
+
+def control_json(mock: MockControl, request: ControlRequest) -> Any:
+    return bodies.control_document()
+
+
+def profile(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
+    known = {"profile": mock.engine.program.profile, "profiles": profiles.profiles()}
+    return {**known, "upstream": mock.upstream} if mock.upstream else known
+
+
+def use_profile(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
+    try:
+        mock.engine.use(known_profile(request.body["profile"], ("profile",)))
+    except DatabaseMismatch as error:
+        raise ControlError(409, str(error), path=("profile",)) from None
+    return profile(mock, request)
+
+
+def known_profile(name: str, path: Path = ()) -> str:
+    """The name of a profile; no request makes the mock read other files."""
+    found = profiles.package_profile(name)
+    if found is None:
+        raise ControlError(422, unknown("profile", name, profiles.profiles()), path=path)
+    return found
+
+
+def list_deviations(mock: MockControl, request: ControlRequest) -> list[dict[str, Any]]:
+    name = request.query.get("profile", profiles.product())
+    return [asdict(deviation) for deviation in loading.deviations_of(known_profile(name))]
+
 
 OF_PROXY = frozenset(("health", "reset", "journal", "faults", "openapi", "control", "deviations", "profile.show"))
 HANDLERS: dict[str, Callable[[MockControl, ControlRequest], Any]] = {
@@ -21,12 +70,12 @@ HANDLERS: dict[str, Callable[[MockControl, ControlRequest], Any]] = {
     "journal.clear": journal.clear_journal,
     "journal.verify": journal.verify,
     # faults
-    "faults.list": faults.list_faults,
-    "faults.add": faults.add_fault,
-    "faults.clear": faults.clear_faults,
-    "faults.show": faults.show_fault,
-    "faults.change": faults.change_fault,
-    "faults.remove": faults.remove_fault,
+    "faults.list": journal.list_faults,
+    "faults.add": journal.add_fault,
+    "faults.clear": journal.clear_faults,
+    "faults.show": journal.show_fault,
+    "faults.change": journal.change_fault,
+    "faults.remove": journal.remove_fault,
     # state
     "state.show": state.show_state,
     "state.replace": state.replace_state,
@@ -47,23 +96,23 @@ HANDLERS: dict[str, Callable[[MockControl, ControlRequest], Any]] = {
     "saved.save": state.save_state,
     "saved.load": state.load_state,
     # PBX
-    "clock.show": pbx.clock,
-    "clock.set": pbx.set_clock,
-    "clock.freeze": pbx.freeze,
-    "clock.run": pbx.run_clock,
-    "clock.advance": pbx.advance,
-    "pbx.show": pbx.show_pbx,
-    "pbx.change": pbx.change_pbx,
-    "pbx.start": pbx.start_asterisk,
-    "pbx.stop": pbx.stop_asterisk,
+    "clock.show": state.clock,
+    "clock.set": state.set_clock,
+    "clock.freeze": state.freeze,
+    "clock.run": state.run_clock,
+    "clock.advance": state.advance,
+    "pbx.show": state.show_pbx,
+    "pbx.change": state.change_pbx,
+    "pbx.start": state.start_asterisk,
+    "pbx.stop": state.stop_asterisk,
     # documents
-    "profile.show": documents.profile,
-    "profile.use": documents.use_profile,
-    "openapi.yaml": documents.api_yaml,
-    "openapi.json": documents.api_json,
-    "control.yaml": documents.control_yaml,
-    "control.json": documents.control_json,
-    "deviations": documents.list_deviations,
+    "profile.show": profile,
+    "profile.use": use_profile,
+    "openapi.yaml": api_yaml,
+    "openapi.json": api_json,
+    "control.yaml": control_yaml,
+    "control.json": control_json,
+    "deviations": list_deviations,
 }
 
 

@@ -66,8 +66,7 @@ def lost_update(given: Request, send: Send) -> Response:
         send(
             sent(
                 replace(given, body=b"{}"),
-                lambda _: {name: before[name] for name in before if before[name] is not None},
-            )
+                lambda _: {name: before[name] for name in before if before[name] is not None})
         )
     return response
 

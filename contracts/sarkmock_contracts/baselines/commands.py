@@ -185,7 +185,7 @@ def is_profile(name: str) -> bool:
 
 def fails(comparison: Comparison, fail_on: str, for_client: bool) -> bool:
     """Whether there is a difference that is as bad as that; of those that concern the client, if one is known."""
-    found = [one for one in comparison.differences if one.client or not for_client]
+    found = [difference for difference in comparison.differences if difference.client or not for_client]
     level = {"any": COMPATIBLE}.get(fail_on, fail_on)
     return any(at_least(one.level, level) for one in found)
 

@@ -121,6 +121,6 @@ def known_patterns() -> tuple[str, ...]:
 @cache
 def known_lists() -> tuple[RuleList, ...]:
     """Every rule list of every document that stands by itself."""
-    every = [split(rules) for known in catalogue().values() for one in known.versions.values()
-             for rules in one.rules.values() if "{" not in str(rules)]
+    every = [split(rules) for known in catalogue().values() for version in known.versions.values()
+             for rules in version.rules.values() if "{" not in str(rules)]
     return tuple({"|".join(rules): list(rules) for rules in every}.values())

@@ -96,7 +96,7 @@ def beside(document: Document, box: Baseline) -> Comparison:
 
 def distance(comparison: Comparison) -> int:
     """The number of differences."""
-    return sum(one.level != INFORMATIVE for one in comparison.differences)
+    return sum(difference.level != INFORMATIVE for difference in comparison.differences)
 
 
 FEW = 12  # a step that adds more differences than this is not taken
@@ -188,8 +188,8 @@ def differences_in(comparison: Comparison, section: str | None) -> int:
 
 def deviation_concerns(deviation: Deviation, comparison: Comparison) -> bool:
     """Whether a deviation changes an operation that still differs."""
-    ops = {place for one in comparison.differences if one.level != INFORMATIVE
-           for place in (one.op, one.after) if isinstance(place, str) and place in catalogue()}
+    ops = {place for difference in comparison.differences if difference.level != INFORMATIVE
+           for place in (difference.op, difference.after) if isinstance(place, str) and place in catalogue()}
     found = {place for op in ops for place in places_of_operation(op)}
     if any("crash" in one.kind for one in comparison.differences):
         found.add(pointer("x-crashes"))

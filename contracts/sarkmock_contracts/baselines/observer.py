@@ -21,8 +21,7 @@ from ..fixtures.rows import Body, Fixtures, Spared
 from ..safety.fingerprint import DEBUG
 from ..spec.boundary_values import FileOf, Live, bounds_of, is_placeholder, placeholder
 from ..spec.contract import contract_of
-from ..spec.live_tables import LiveTables
-from ..spec.operation_data import narrowed, recipe
+from ..spec.operation_data import LiveTables, narrowed, recipe
 from .catalogue import Known, catalogue, response_fields, shape, working
 from .facts import BOX, NOT_SENT, Fact, Facts, canonical_json
 
@@ -100,7 +99,7 @@ def _names_a_key(known: Known, field: str, value: Any) -> bool:
 @cache
 def refused_by_every_version(name: str, field: str, text: str) -> bool:
     """Whether every version that has the variable refuses a value by its tables."""
-    versions = [one for one in catalogue()[name].versions.values() if field in one.rules]
+    versions = [version for version in catalogue()[name].versions.values() if field in version.rules]
     return bool(versions) and all(
         text in {canonical_json(recorded_value(value)) for value in boundary_lists(one, field)[1]} for one in versions)
 

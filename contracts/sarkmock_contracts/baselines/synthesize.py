@@ -42,11 +42,11 @@ def express(document: Document, box: Baseline, differences: Iterable[Difference]
     """Actions that turn a document into what a box was seen to do: statuses last, for they take the answers along."""
     found = Expressed()
     by_op: dict[str, list[Difference]] = {}
-    for one in differences:
-        by_op.setdefault(one.op, []).append(one)
+    for difference in differences:
+        by_op.setdefault(difference.op, []).append(difference)
     contract = Contract(document)
     for op, members in by_op.items():
-        found.beyond += [one for one in members if not of_place(found, document, one)]
+        found.beyond += [member for member in members if not of_place(found, document, member)]
         operation = find_operation(contract, op)
         if operation is not None:
             of_answer(found, contract, operation, take_differences(found, "field"))
@@ -67,7 +67,7 @@ def take_differences(found: Expressed, kinds: str | tuple[str, ...]) -> list[Dif
 
 
 def find_operation(contract: Contract, op: str) -> Operation | None:
-    return next((one for one in contract.operations if f"{one.method} {one.path}" == op), None)
+    return next((operation for operation in contract.operations if f"{operation.method} {operation.path}" == op), None)
 
 
 def operation_place(operation: Operation) -> str:
@@ -182,16 +182,16 @@ def of_answer(found: Expressed, contract: Contract, operation: Operation, differ
         found.beyond += differences
         return
     schema = copy.deepcopy(contract.resolve(row)[1])
-    for one in differences:
-        if "." in one.of or "[]" in one.of:
-            found.beyond.append(one)
-        elif one.kind == "field gone":
-            schema["properties"].pop(one.of, None)
-            schema["required"] = [name for name in schema.get("required", ()) if name != one.of]
+    for difference in differences:
+        if "." in difference.of or "[]" in difference.of:
+            found.beyond.append(difference)
+        elif difference.kind == "field gone":
+            schema["properties"].pop(difference.of, None)
+            schema["required"] = [name for name in schema.get("required", ()) if name != difference.of]
         else:
-            described = {key: value for key, value in schema["properties"].get(one.of, {}).items()
+            described = {key: value for key, value in schema["properties"].get(difference.of, {}).items()
                          if key in ("default", "description")}
-            schema["properties"][one.of] = {**described, "type": json_types(one.after)}
+            schema["properties"][difference.of] = {**described, "type": json_types(difference.after)}
     done = [one for one in differences if one not in found.beyond]
     if done:
         name = f"Box.{operation.id}.answer"
@@ -252,7 +252,7 @@ def of_body(found: Expressed, contract: Contract, operation: Operation, box: Bas
         schema["required"] = sorted(required)
     if not schema.get("required"):
         schema.pop("required", None)
-    done = [one for one in differences if one not in found.beyond]
+    done = [difference for difference in differences if difference not in found.beyond]
     if done:
         name = f"Box.{operation.id}.body"
         found.add(slug(op, "variables"), done, [

@@ -14,8 +14,7 @@ from ..judge.conformance import Problem
 from ..run import Run
 from ..spec.boundary_values import bounds_of
 from ..spec.contract import Contract, Link, contract_of
-from ..spec.live_tables import LiveTables
-from ..spec.operation_data import open_fields, recipe
+from ..spec.operation_data import LiveTables, open_fields, recipe
 
 PBX_START = "syscommands.pbxstart"
 

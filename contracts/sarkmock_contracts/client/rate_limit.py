@@ -98,7 +98,6 @@ class RateLimit(Layer):
         self.answered = False
         self.away = ""  # why nothing is answered any more
         self.attempts = self.refusals = self.troubles = 0
-        self.waited = 0.0
         self.each = seconds_each(rate)
         self._next = self._spent = 0.0
 
@@ -174,7 +173,6 @@ class RateLimit(Layer):
     def _sleep(self, seconds: float) -> None:
         if seconds > 0:
             self.waiting(seconds)
-            self.waited += seconds
             self.clock.sleep(seconds)
 
 

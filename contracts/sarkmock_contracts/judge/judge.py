@@ -12,7 +12,7 @@ from ..client.http import Exchange
 from ..client.target import Client
 from ..errors import Unanswered
 from ..spec.contract import Contract, in_section
-from ..spec.live_tables import LiveTables
+from ..spec.operation_data import LiveTables
 from .agreement import OF_RULES
 from .attribution import Attribution
 from .conformance import Problem, conforms

@@ -16,7 +16,7 @@ from sarkmock.suite_api import Operation, PhpError, Validator, read_input
 from ..client.http import Request, Response
 from ..spec.boundary_values import bounds_of, is_placeholder
 from ..spec.contract import Contract
-from ..spec.live_tables import LiveTables
+from ..spec.operation_data import LiveTables
 from .conformance import Problem
 
 Messages = Mapping[str, list[str]]

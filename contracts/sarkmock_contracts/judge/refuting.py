@@ -15,7 +15,7 @@ from sarkmock.suite_api import Operation
 
 from ..client.http import Exchange
 from ..spec.contract import Contract
-from ..spec.live_tables import LiveTables
+from ..spec.operation_data import LiveTables
 from .agreement import judged
 from .oracle import verdict
 

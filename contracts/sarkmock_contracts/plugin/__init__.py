@@ -22,8 +22,7 @@ from ..run import Run, open_run
 from ..run_options import RunOptions, signed_in
 from .console import ConsolePlugin, Display
 from .plan import INTERRUPTED, Planning
-from .safety import SafetyPlugin
-from .verdict import Results, VerdictPlugin, read_accepted_of
+from .verdict import Results, SafetyPlugin, VerdictPlugin, read_accepted_of
 from .xdist import Spread, check_spread, is_spread, is_worker, options_of_worker
 
 RUN: pytest.StashKey[Run] = pytest.StashKey()

@@ -18,8 +18,7 @@ from ..client.interrupts import minutes
 from ..reports.console import write_report
 from ..run import Run
 from .plan import Planning, case_name
-from .safety import safety_lines
-from .verdict import VerdictPlugin, is_error
+from .verdict import VerdictPlugin, is_error, safety_lines
 
 NOTICED = 2.0  # seconds of waiting that a person wonders about
 

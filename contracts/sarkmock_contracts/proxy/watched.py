@@ -17,13 +17,12 @@ from ..client.http import ACCEPT, JSON, Exchange, Request, Response, fill_path, 
 from ..client.rate_limit import is_away
 from ..client.target import Client
 from ..errors import NotSent
-from ..judge.allowlist import Accepted
-from ..judge.verdicts import Classified, Outcome, classify, today
+from ..judge.verdicts import Accepted, Classified, Outcome, classify, today
 from ..run import Run
 from ..run_options import RunOptions
 from ..safety.fingerprint import Fingerprint
 from ..spec.contract import Contract
-from ..spec.live_tables import LiveTables, Rows
+from ..spec.operation_data import LiveTables, Rows
 from .guard import methods_of
 
 ASKING = ("exists:", "unique:")

@@ -84,7 +84,7 @@ def effort(judged: Classified) -> tuple[int, int]:
 
 def cause_lines(cause: Cause, members: list[Classified]) -> Iterator[Text]:
     """What findings have in common, where they show, and that one of them follows."""
-    severity = min((one.severity for one in members), key=list(STYLES).index)
+    severity = min((member.severity for member in members), key=list(STYLES).index)
     yield Text.assemble((counted(len(members), "finding"), "bold"), " ", (severity, STYLES[severity]), " ",
                         (printable_text(cause.title), "bold"))
     yield Text(f"  in {listed_names(cause.operations)}")

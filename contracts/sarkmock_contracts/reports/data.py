@@ -51,19 +51,14 @@ SHOWN_STEPS = 12  # of a longer sequence, the last steps are shown
 def describe(run: Run, outcome: Outcome) -> Data:
     """The whole run."""
     data = {
-        "format": REPORT_FORMAT,
-        "tool": {"name": "sarkmock", "version": version("sarkmock")},
-        "run": about(run),
-        "target": redacted(run.fingerprint.described()),
-        "result": result_of(run, outcome),
-        "summary": counts(outcome),
+        "format": REPORT_FORMAT, "tool": {"name": "sarkmock", "version": version("sarkmock")}, "run": about(run),
+        "target": redacted(run.fingerprint.described()), "result": result_of(run, outcome), "summary": counts(outcome),
         "causes": [cause(found, members) for found, members in causes(outcome)],
         "findings": [finding(run, judged) for judged in outcome.findings],
         "deviations": [deviation_data(listed) for listed in outcome.listed],
         "accepted": {"unused": [entry.id for entry in outcome.unused]},
         "coverage": [covered(run, outcome, operation) for operation in run.chosen()],
-        **({"seen": share_seen(run)} if run.options.shard else {}),
-    }
+        **({"seen": share_seen(run)} if run.options.shard else {})}
     return harmless(data)  # type: ignore[no-any-return]
 
 
@@ -124,7 +119,7 @@ def cause(found: Cause, members: list[Classified]) -> Data:
     """What findings for which the run fails have in common, and all of them."""
     return {"title": redacted(found.title), "kind": found.feature.kind, "operations": found.operations,
             "fields": found.fields, "severity": min((one.severity for one in members), key=SEVERITIES.index),
-            "findings": [one.id for one in members]}
+            "findings": [member.id for member in members]}
 
 
 def finding(run: Run, judged: Classified) -> Data:

@@ -39,7 +39,7 @@ def rank(finding: Data) -> tuple[int, int]:
 
 def status_by_finding(data: Data) -> dict[str, str]:
     """The status of every finding by its id."""
-    return {one["id"]: one["status"] for one in data["findings"]}
+    return {finding["id"]: finding["status"] for finding in data["findings"]}
 
 
 def state(rule: Any) -> str:

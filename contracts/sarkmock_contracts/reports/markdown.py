@@ -30,8 +30,8 @@ def _lines(data: Data) -> Iterator[str]:
     yield from _incomplete(run)
     yield from _causes(data["causes"])
     for status in ("new", "expired", "known") if run["strict"] else ("new", "expired"):
-        yield from _findings(status, [one for one in data["findings"] if one["status"] == status])
-    yield from _deviations("Fixed", [one for one in data["deviations"] if one["status"] == "fixed"])
+        yield from _findings(status, [finding for finding in data["findings"] if finding["status"] == status])
+    yield from _deviations("Fixed", [deviation for deviation in data["deviations"] if deviation["status"] == "fixed"])
     yield from _deviations("Known", [one for one in data["deviations"] if one["status"] == "known"])
     yield from _coverage(data)
 
@@ -49,10 +49,10 @@ def _causes(causes: list[Data]) -> Iterator[str]:
         return
     yield from ("", "### Causes", "", "| severity | what findings have in common | findings | where |",
                 "| --- | --- | --: | --- |")
-    for one in causes[:MOST_FINDINGS]:
-        more = ["..."] if len(one["operations"]) > NAMED_OPERATIONS else []
-        where = ", ".join([*one["operations"][:NAMED_OPERATIONS], *more])
-        yield f"| {one['severity']} | {cell(one['title'])} | {len(one['findings'])} | {cell(where)} |"
+    for cause in causes[:MOST_FINDINGS]:
+        more = ["..."] if len(cause["operations"]) > NAMED_OPERATIONS else []
+        where = ", ".join([*cause["operations"][:NAMED_OPERATIONS], *more])
+        yield f"| {cause['severity']} | {cell(cause['title'])} | {len(cause['findings'])} | {cell(where)} |"
 
 
 def _findings(status: str, found: list[Data]) -> Iterator[str]:
@@ -80,8 +80,8 @@ def _coverage(data: Data) -> Iterator[str]:
                 "| --- | --: | --: | --: | --: | --: |")
     for section in dict.fromkeys(one["section"] for one in data["coverage"]):
         members = [one for one in data["coverage"] if one["section"] == section]
-        rules = [rule for one in members for rule in one["rules"]]
-        found = sum(one["section"] == section for one in data["findings"])
+        rules = [rule for member in members for rule in member["rules"]]
+        found = sum(finding["section"] == section for finding in data["findings"])
         yield (f"| {section} | {sum(bool(one['statuses']) for one in members)}/{len(members)} | {len(rules)} "
                f"| {sum(rule['accepted'] for rule in rules)} | {sum(rule['refused'] for rule in rules)} | {found} |")
 

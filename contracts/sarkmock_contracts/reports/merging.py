@@ -17,9 +17,9 @@ from rich.console import Console
 from ..client.formats import join_archives
 from ..client.http import Exchange, Request, Response
 from ..errors import CannotRun
-from ..judge.allowlist import Acceptance, Accepted
 from ..judge.coverage import Coverage
 from ..judge.findings import Finding, Identity
+from ..judge.verdicts import Acceptance, Accepted
 from ..run import Run
 from ..run_options import RunOptions, Shard
 from ..safety.fingerprint import Fingerprint, VersionFact
@@ -149,8 +149,8 @@ def run_of(shares: Sequence[Data]) -> Run:
 def add_share(run: Run, share: Data) -> None:
     """Enter what a share saw."""
     about = share["run"]
-    for one in share["findings"]:
-        run.findings.add(finding_of(one))
+    for finding in share["findings"]:
+        run.findings.add(finding_of(finding))
     run.coverage.add(coverage_of(run.coverage, share["seen"]["coverage"]))
     run.target.requests += about["requests"]
     run.gaps.unavailable |= set(share["seen"]["unavailable"])
@@ -192,7 +192,7 @@ def encoded_body(text: str) -> bytes:
 
 
 def fingerprint_of(target: Data) -> Fingerprint:
-    facts = tuple(VersionFact(one["request"], one["answer"], tuple(one["fits"])) for one in target["facts"])
+    facts = tuple(VersionFact(fact["request"], fact["answer"], tuple(fact["fits"])) for fact in target["facts"])
     return Fingerprint(target["version"], facts, tuple(target["headers"].items()))
 
 

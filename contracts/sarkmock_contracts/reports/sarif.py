@@ -16,7 +16,7 @@ PACKAGE_ROOT = "SARKMOCK"  # stands for the folder of the installed document
 SARIF_LEVELS = {"breaks": "error", "surprises": "warning", "cosmetic": "note"}
 
 def as_sarif(data: Data) -> str:
-    checks = sorted({one["check"] for one in data["findings"]})
+    checks = sorted({finding["check"] for finding in data["findings"]})
     rules = [{"id": check, "shortDescription": {"text": FINDING_TYPES[check].text}} for check in checks]
     driver = {"name": data["tool"]["name"], "version": data["tool"]["version"], "rules": rules}
     failing = {"new", "expired", *(["known"] if data["run"]["strict"] else [])}

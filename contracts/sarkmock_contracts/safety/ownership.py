@@ -15,8 +15,7 @@ from ..errors import Withheld
 from ..fixtures.keys import Keys
 from ..judge.oracle import certainly_refused, verdict
 from ..spec.contract import Contract
-from ..spec.live_tables import LiveTables
-from ..spec.operation_data import recipe
+from ..spec.operation_data import LiveTables, recipe
 from .ledger import Ledger, LedgerEntry, Undo, stamp
 from .restorable import SURELY, Restorable, uploads
 from .routing import Meaning

@@ -17,7 +17,7 @@ from ..client.target import Client
 from ..errors import Withheld
 from ..judge.oracle import certainly_refused, verdict
 from ..spec.contract import Contract
-from ..spec.live_tables import LiveTables
+from ..spec.operation_data import LiveTables
 from .ledger import Ledger, LedgerEntry
 from .routing import Meaning
 

@@ -14,17 +14,5 @@ from sarkmock.laravel.php.values import (
 )
 
 __all__ = [
-    "TRIMMED",
-    "UploadedFile",
-    "flattened",
-    "is_numeric",
-    "is_truthy",
-    "listed",
-    "loosely_equal",
-    "meant_method",
-    "named_method",
-    "read_input",
-    "to_number",
-    "to_text",
-    "trim",
-]
+    "TRIMMED", "UploadedFile", "flattened", "is_numeric", "is_truthy", "listed", "loosely_equal", "meant_method",
+    "named_method", "read_input", "to_number", "to_text", "trim"]
