@@ -305,7 +305,8 @@ def exchanged(address: tuple[str, int], sent: bytes, dice: random.Random) -> byt
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for begin, end in pairwise([0, *places, len(sent)]):
             connection.sendall(sent[begin:end])
-        connection.shutdown(socket.SHUT_WR)
+        with suppress(OSError):  # closed already
+            connection.shutdown(socket.SHUT_WR)
         while part := connection.recv(1 << 16):
             received += part
     return received

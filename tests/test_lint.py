@@ -11,8 +11,11 @@ import pytest
 from click.testing import CliRunner
 
 from sarkmock.cli import cli
+from sarkmock.http.engine import Program
+from sarkmock.pbx.actions.trial import try_out
 from sarkmock.spec import yaml12
 from sarkmock.spec.data_files import openapi_dir
+from sarkmock.spec.profiles import profiles
 from tests.serving import mistake
 
 SEEDS = Path(__file__).parent.parent / "sarkmock" / "pbx" / "seeds"
@@ -68,6 +71,24 @@ MISTAKES: list[tuple[str, list[tuple[str, str]], list[str]]] = [
     (OVERLAY, [("$.components.schemas.TenantUpdate.properties.callgroup", "$.paths['/tenants'].post"),
                ("x-rules: integer", "x-after: [key_is_fre]")],
      ["6: its document cannot be served: tenants.create: unknown check 'key_is_fre'; did you mean"]),
+    (OVERLAY, [("$.components.schemas.TenantUpdate.properties.callgroup", "$.paths['/tenants'].post"),
+               ("x-rules: integer", "x-after: [tenant_is_unused]")],
+     ["6: its document cannot be served: tenants.create: the check 'tenant_is_unused' needs a row that the path"]),
+    (OVERLAY, [("$.components.schemas.TenantUpdate.properties.callgroup", "$.paths['/tenants'].get"),
+               ("x-rules: integer", "x-action: show")],
+     ["6: its document cannot be served: tenants.list: the action 'show' needs a row that the path names"]),
+    (OVERLAY, [("$.components.schemas.TenantUpdate.properties.callgroup", "$.paths['/backups'].post"),
+               ("x-rules: integer", "x-after: [key_is_new]")],
+     ["6: its document cannot be served: backups.upload: the check 'key_is_new' needs a table (x-table)"]),
+    (OVERLAY, [("$.components.schemas.TenantUpdate.properties.callgroup", "$.paths['/backups'].get"),
+               ("x-rules: integer", "x-action: backups_delete")],
+     ["6: its document cannot be served: backups.list: the action 'backups_delete' needs the path parameter 'backup'"]),
+    (OVERLAY, [("$.components.schemas.TenantUpdate.properties.callgroup", "$.paths['/tenants'].get"),
+               ("x-rules: integer", "x-action: whoami")],
+     ["6: its document cannot be served: tenants.list: the action 'whoami' needs a user (security)"]),
+    (OVERLAY, [("$.components.schemas.TenantUpdate.properties.callgroup", "$.paths['/agents/{agent}'].delete"),
+               ("x-rules: integer", "x-after: [system_template_stays]")],
+     ["6: its document cannot be served: agents.delete: the check 'system_template_stays' needs the column "]),
     (OVERLAY, [("  ours:", "  idle: {summary: Something else, severity: cosmetic, reason: It was seen.}\n  ours:")],
      ["4: x-deviations: no action belongs to 'idle'"]),
     (OVERLAY, [("$.components.schemas.TenantUpdate.properties.callgroup", "$.paths['/tenants'].get"),
@@ -91,6 +112,12 @@ def linted(*arguments: str) -> tuple[int, list[str]]:
 def test_a_good_file_has_no_mistake(tmp_path: Path, text: str) -> None:
     (tmp_path / "file.yaml").write_text(text)
     assert linted(str(tmp_path / "file.yaml")) == (0, [])
+
+
+@pytest.mark.parametrize("profile", profiles())
+def test_no_check_or_action_of_a_version_lacks_what_it_needs(profile: str) -> None:
+    program = Program.of(profile)
+    try_out(program.operations, (), program.database)
 
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)

@@ -11,6 +11,10 @@ from sarkmock.pbx.state import State
 from sarkmock.spec.operations import Operation
 
 
+class Lacking(Exception):
+    """A check or action of an operation that has not what it needs: a mistake in the document."""
+
+
 @dataclass(slots=True)
 class Context:
     """A request bound to its operation.

@@ -21,6 +21,7 @@ from sarkmock.laravel.validation import MALFORMED, RuleError, display, is_readab
 from sarkmock.pbx import accounts
 from sarkmock.pbx.actions import ACTION_FUNCTIONS, AFTER_CHECKS, Action, AfterCheck
 from sarkmock.pbx.actions.crud import crash, debug_page
+from sarkmock.pbx.actions.trial import try_out
 from sarkmock.pbx.database import Row
 from sarkmock.pbx.seed import Seed
 from sarkmock.pbx.state import State, database_image
@@ -28,7 +29,7 @@ from sarkmock.spec import yaml12
 from sarkmock.spec.data_files import BASE
 from sarkmock.spec.loading import Document, load, named_at
 from sarkmock.spec.operations import Operation, Router, compile_document
-from sarkmock.spec.profiles import canonical
+from sarkmock.spec.profiles import canonical, described, profiles
 from sarkmock.suggest import Misnamed, unknown
 
 API_TOKEN = re.compile(r"[1-9][0-9]{0,8}\|[A-Za-z0-9]{8,}")
@@ -88,7 +89,10 @@ class Program:
         """The program of a profile; FileError if there is none of that name, or its document cannot be compiled."""
         document, name = load(profile), canonical(profile)
         try:
-            return cls(document, name)
+            program, parent = cls(document, name), described(profile).extends
+            if parent is not None and name not in profiles():
+                try_out(program.operations, cls.of(parent).operations, program.database)
+            return program
         except (ValueError, LookupError) as error:
             missing = f"there is no {error}" if isinstance(error, LookupError) else error
             place = named_at(profile, error.name) if isinstance(error, (Misnamed, RuleError)) else (name, None)
@@ -279,7 +283,9 @@ def carry_out(program: Program, state: State, request: Request, given: GivenInpu
     context = Context(operation, state, path, everything, post, {}, row, user, request.encoded)
     action, checks = program.plans[operation.id]
     validate(context, checks, program.debug)
-    reply = complete(operation, action(context))
+    reply = action(context)
+    if reply.status is None:
+        reply = Reply(reply.body, operation.status, reply.headers, reply.content_type)
     if (state.tables.has_bytes or not is_readable(context.input)) and not is_readable(reply.body):
         raise PhpError(MALFORMED, "InvalidArgumentException")  # Laravel finds out after the action
     return reply
@@ -341,10 +347,3 @@ def validate(context: Context, checks: tuple[AfterCheck, ...], debug: bool) -> N
         raise Invalid(context.errors)
     if context.errors or not debug:
         context.operation.validator.check_readable(context.input)
-
-
-def complete(operation: Operation, reply: Reply) -> Reply:
-    """The declared success status, where the action leaves it open."""
-    if reply.status is not None:
-        return reply
-    return Reply(reply.body, operation.status, reply.headers, reply.content_type)

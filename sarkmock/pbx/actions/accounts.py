@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from sarkmock.http.context import Context
+from sarkmock.http.context import Context, Lacking
 from sarkmock.http.replies import NotFound, PhpError, Refusal, Reply, Summarised
 from sarkmock.laravel import php
 from sarkmock.pbx import accounts
@@ -100,7 +100,8 @@ def named_user(context: Context) -> Row:
 
 
 def addressed_user(context: Context) -> Row:
-    assert context.user is not None, context.operation.id
+    if context.user is None:
+        raise Lacking("a user (security)")
     return context.user
 
 

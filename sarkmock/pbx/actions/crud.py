@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any, NoReturn
 
-from sarkmock.http.context import Context
+from sarkmock.http.context import Context, Lacking
 from sarkmock.http.replies import Conflict, Later, PhpError, QueryError, QueryRefused, Reply, to_json
 from sarkmock.laravel import php
 from sarkmock.pbx.database import ROWS_AT_ONCE, Database, Row
@@ -192,12 +192,14 @@ def visible(context: Context, row: Mapping[str, Any]) -> Row:
 
 
 def table_of(context: Context) -> Table:
-    assert context.operation.table is not None, context.operation.id
+    if context.operation.table is None:
+        raise Lacking("a table (x-table)")
     return context.operation.table
 
 
 def row_of(context: Context) -> Row:
-    assert context.row is not None, context.operation.id
+    if context.row is None:
+        raise Lacking("a row that the path names")
     return context.row
 
 
