@@ -16,8 +16,9 @@ from sarkmock.suite_api import api_application, deviations_of, load, load_toggle
 from tests.contract_runs import NOW, checked, run, run_cases, suite_of
 
 PROFILES = list(profiles())
+# What finds most in seconds; the rest runs with tox -e slow.
 FAST = ("reads", "rules", "rows", "undocumented-paths", "undocumented-fields", "unknown-rows", "scenarios", "links",
-        "smoke", "options", "unknown-paths", "run-state")  # what finds most in seconds; the rest runs with tox -e slow
+        "smoke", "options", "unknown-paths", "framework", "disruptive", "run-state")
 
 
 def box_with_an_ivr() -> State:
@@ -63,9 +64,9 @@ def test_published_versions_differ_by_what_is_known() -> None:
     assert "logs-cdrs-path" in {one.deviation.id for one in suite.outcome().deviations("known")}
 
 
-FRAMEWORK = ("smoke:syscommands.reboot", "run-state", "scenarios:blanks_are_trimmed_as_the_framework_does",
-             "scenarios:an_empty_method_is_read_as_the_framework_does",
-             "scenarios:other_origins_are_allowed_as_the_framework_does")
+FRAMEWORK = ("disruptive:syscommands.reboot", "run-state", "framework:blanks_are_trimmed_as_the_framework_does",
+             "framework:an_empty_method_is_read_as_the_framework_does",
+             "framework:other_origins_are_allowed_as_the_framework_does")
 
 
 @pytest.mark.parametrize(("judge", "target", "trimming"), [

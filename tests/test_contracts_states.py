@@ -15,7 +15,7 @@ from sarkmock import State, load_seed, profiles
 from sarkmock.suite_api import Operation, PbxFile, load, pbx_files
 from tests.contract_runs import NOW, TOKEN, checked, run, suite_of
 
-FAST = ("reads", "rules", "unknown-rows", "links", "smoke", "scenarios")
+FAST = ("reads", "rules", "unknown-rows", "links", "smoke", "framework", "scenarios")
 SEEDS = ("factory", "empty", "demo", "examples")
 NEEDED = {"globals", "cluster", "users"}  # what no box is without
 

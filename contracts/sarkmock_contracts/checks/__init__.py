@@ -21,7 +21,6 @@ from . import (
     authentication,
     boundaries,
     boundary_sweep,
-    minimal_rules,
     protocol,
     scenarios,
     smoke,
@@ -172,8 +171,20 @@ def operations(run: Run) -> list[Operation]:
     return [operation for operation in run.chosen() if run.permits(operation)]
 
 
+def gentle(run: Run) -> list[Operation]:
+    return [operation for operation in operations(run) if operation.hazard != "disruptive"]
+
+
+def disruptive(run: Run) -> list[Operation]:
+    return [operation for operation in operations(run) if operation.hazard == "disruptive"]
+
+
 def with_rules(run: Run) -> list[Operation]:
     return [operation for operation in operations(run) if operation.rules]
+
+
+def with_many_lists(run: Run) -> list[Operation]:
+    return [operation for operation in with_rules(run) if boundary_sweep.has_many_lists(run, operation)]
 
 
 def with_links(run: Run) -> list[Operation]:
@@ -198,8 +209,17 @@ def kinds_of_rows(run: Run) -> list[Resource]:
 
 
 def told_scenarios(run: Run) -> list[scenarios.Scenario]:
+    return able(run, scenarios.SCENARIOS)
+
+
+def framework_scenarios(run: Run) -> list[scenarios.Scenario]:
+    return able(run, scenarios.FRAMEWORK)
+
+
+def able(run: Run, told: Sequence[scenarios.Scenario]) -> list[scenarios.Scenario]:
+    """The scenarios whose operations there are, and may be called."""
     by_id, allowed = run.contract.by_id, {operation.id for operation in operations(run)}
-    return [scenario for scenario in scenarios.SCENARIOS
+    return [scenario for scenario in told
             if allowed.issuperset(scenario.operations) and by_id.keys() >= set(scenario.operations)]
 
 
@@ -223,21 +243,28 @@ CHECKS = (
     Check("document", "the tables fit the document", smoke.check_document, once, cost=Cost(0)),
     Check("reads", "every operation that only reads", smoke.check_read, reading, cost=Cost(0.75)),
     Check("replay", "requests that found something before", smoke.check_examples, operations, cost=Cost(0)),
-    Check("rules", "every rule, accepting and refusing", minimal_rules.check_rules, with_rules, ("stored",),
-          parts=minimal_rules.PACKET_PARTS, cost=Cost(1.35)),
+    Check("rules", "every rule, accepting and refusing", boundary_sweep.check_rules, with_rules, ("stored",),
+          parts=boundary_sweep.RULE_PARTS, cost=Cost(1.3)),
     Check("undocumented-fields", "fields that are not documented", undocumented.check_strange_fields, with_rules,
-          ("stored",), cost=Cost(0.25)),
+          ("stored",), cost=Cost(0.13)),
     Check("rows", "rows from creation to removal", stateful.check_row_lifecycle, kinds_of_rows,
-          ("stored", "default", "unrequested", "duplicate", "presence", "list"), cost=Cost(7)),
-    Check("smoke", "every operation once", smoke.check_answers, operations, ("answer",), cost=Cost(0.55)),
+          ("stored", "default", "unrequested", "duplicate", "presence", "list"), cost=Cost(10)),
+    Check("smoke", "every operation once", smoke.check_answers, gentle, ("answer",), cost=Cost(0.45)),
+    Check("unknown-paths", "unknown paths", protocol.check_unknown_paths, once, ("unknown-path",), cost=Cost(8)),
+    Check("framework", "what the framework does everywhere", scenarios.check_scenario, framework_scenarios,
+          ("behaviour", "header"), cost=Cost(3)),
     Check("undocumented-paths", "paths that are not documented", undocumented.check_strange_paths, once,
-          ("unknown-path",), whole=True, cost=Cost(22)),
+          ("unknown-path",), whole=True, cost=Cost(24)),
     Check("unknown-rows", "rows that do not exist", undocumented.check_unknown_names, reading_rows, cost=Cost(0.5)),
     Check("boundary-sweep", "every boundary, many in a request", boundary_sweep.check_edges, with_rules,
-          parts=boundary_sweep.SWEEP_PARTS, cost=Cost(1.7)),
+          parts=boundary_sweep.SWEEP_PARTS, cost=Cost(1.42)),
+    Check("foreign-values", "values of other lists, where most lists are", boundary_sweep.check_foreign_values,
+          with_many_lists, cost=Cost(83)),
     Check("scenarios", "what the documentation says in prose", scenarios.check_scenario, told_scenarios,
-          ("behaviour", "dependency", "unknown-field"), cost=Cost(7.5)),
-    Check("links", "links between operations", smoke.check_links, with_links, ("link", "presence"), cost=Cost(5.2)),
+          ("behaviour", "dependency", "unknown-field"), cost=Cost(7.2)),
+    Check("links", "links between operations", smoke.check_links, with_links, ("link", "presence"), cost=Cost(5.5)),
+    Check("disruptive", "every operation that restores or stops something, once", smoke.check_answers, disruptive,
+          ("answer",), "disruptive", cost=Cost(1.5)),
     Check("options", "OPTIONS of every path", protocol.check_options, paths, ("options",)),
     Check("boundaries", "boundaries, and what is stored", boundaries.check_bounds, with_rules, ("stored",),
           cost=Cost(4, value=1.72)),
@@ -254,7 +281,6 @@ CHECKS = (
           ("authentication",), "write"),
     Check("revoked-token", "the token of a user who has logged out", authentication.check_revoked, tokens,
           ("authentication",), "write"),
-    Check("unknown-paths", "unknown paths", protocol.check_unknown_paths, once, ("unknown-path",), cost=Cost(8)),
     Check("sequences", "sequences of writes against a model", stateful.check_sequences, kinds_of_rows,
           ("stored", "default", "unrequested", "duplicate", "dependency", "presence", "list"),
           cost=Cost(390, examples=stateful.EXAMPLES)),

@@ -100,12 +100,14 @@ def refused(stock: Fixtures, operation: Operation, field: str, strangers: bool =
 
 def telling(stock: Fixtures, operation: Operation, field: str) -> Any:
     """An accepted value that shows whether it is stored, None if there is none at all: for a new row one that is no
-    default, and for an update another than that. Of a required field, and of what is disruptive, it is the first."""
+    default, and for an update another than that, with letters where it can be. Of a required field, and of what is
+    disruptive, it is the first."""
     accepted = stock.bounds(operation, field).accept
     values = [value for value in accepted if not isinstance(value, (list, dict))]
     if "required" in rule_names(operation, field) or operation.hazard == "disruptive" or not values:
         return next(iter(accepted), None)
     others = [value for value in values[1:] if str(value) != str(operation.defaults.get(field))] or values
+    others.sort(key=lambda value: str(value).swapcase() == str(value))
     if operation.method == "PUT" and operation.key:
         others = [value for value in others[1:] + values if str(value).strip() != str(others[0]).strip()] or others
     return others[0]

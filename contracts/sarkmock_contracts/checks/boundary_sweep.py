@@ -6,7 +6,7 @@ and names those that it refuses, so those that it does not name are accepted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from math import ceil
 from typing import Any
@@ -21,14 +21,17 @@ from ..safety.restorable import SURELY
 from ..spec.boundary_values import NOTHING, is_placeholder
 from ..spec.operation_data import recipe
 from .boundaries import Packet, accepted_values, asks_rows, refused, surely_refused, telling
-from .minimal_rules import LEFT_OUT, covering, passing, send_packet
+from .minimal_rules import accept_once, covering, covering_packets, passing, refuse_first, send_packet
 from .undocumented import accepted_by, others
 
 NOT_THERE = {404, 405}
 NEIGHBOURS = 3  # misspellings of listed values
 SILENCE = 2  # consecutive answers that it does not exist
-TELLING = 3  # values that tell rules from others, which no operation leaves to another
+TELLING = 3, 1  # rejected and accepted values that tell rules from others, which no operation leaves to another
+ELSEWHERE = 17  # values by which operations begin apart
+MANY_LISTS = 20  # fields of an operation that may hold listed values alone
 CERTAIN = SURELY + 1  # rejected values with which no guard has to ask the target, as versions differ by a rule or so
+RULE_PARTS = 3  # one request that is accepted, one that is rejected, the other rejected ones
 SWEEP_PARTS = 10  # in which the packets of an operation are sent, in turns with those of all others
 Edge = tuple[Any, bool]  # a value, and whether the rules accept it
 
@@ -40,8 +43,10 @@ class Sweep:
         self.run, self.operation = run, operation
         shares = {field: share(run, operation, field) for field in operation.rules}
         self.planned = max(map(len, shares.values()), default=0)
-        self.rows = {field: [*shares[field], *strangers(run, operation, field, self.planned - len(shares[field]))]
-                     for field in sorted(shares, key=lambda field: -len(shares[field]))}
+        self.rows = {field: shares[field] for field in sorted(shares, key=lambda field: -len(shares[field]))}
+        self.foreign = {field: strangers(run, operation, field) for field in shares}
+        for field, row in self.rows.items():
+            row += [self.foreign[field].pop(0) for _ in range(min(self.planned - len(row), len(self.foreign[field])))]
         self.wrong = wrong_values(run, operation, reversed(self.rows))
         self.free: dict[str, Any] = {}  # values of keys, which no packet takes
         self.turn = self.silent = 0
@@ -69,9 +74,24 @@ class Sweep:
             for field in [*self.wrong][:1]:
                 self.rows[field].append(picked[field])  # it is sent at the end
                 picked[field] = self.wrong[field], False
+        return self.packed(picked)
+
+    def packed(self, picked: Mapping[str, Edge]) -> Packet:
+        """The packet with one value of each field."""
         wrong = frozenset(field for field, (_, passes) in picked.items() if not passes)
-        body = {field: self.filled(field, *edge) for field, edge in picked.items() if edge[0] is not LEFT_OUT}
+        body = {field: self.filled(field, *edge) for field, edge in picked.items()}
         return surely_refused(self.run.fixtures, self.operation, Packet(body, wrong))
+
+    def beside(self, packet: Packet) -> Packet:
+        """A packet that is rejected, with the first values of the fields that it says nothing of."""
+        picked = {field: row.pop(0) for field, row in self.rows.items() if row and field not in packet.refused}
+        more = self.packed(picked)
+        return Packet({**packet.body, **more.body}, packet.refused | more.refused)
+
+    def foreign_packets(self) -> Iterator[Packet]:
+        """The values of other lists that no packet had, one of each field in a packet."""
+        for turn in range(max(map(len, self.foreign.values()), default=0)):
+            yield self.packed({field: values[turn] for field, values in self.foreign.items() if turn < len(values)})
 
     def filled(self, field: str, value: Any, passes: bool) -> Any:
         """The value, or one that is free if it is a key that is taken."""
@@ -118,12 +138,48 @@ class Sweeps(dict[str, Sweep]):
         return self[operation.id]
 
 
+def check_rules(run: Run, operation: Operation, part: int | None = None) -> None:
+    """One request that is accepted, then as few as possible that are refused. Parts: the first, the second, the rest.
+
+    Operations take turns in each part, so that a small budget leaves none of them unjudged.
+    """
+    for number, step in enumerate((accept_once, refuse_first, refuse_more)):
+        try:
+            if part in (None, number):
+                step(run, operation)
+        except (Unavailable, NoBounds):
+            continue
+
+
+def refuse_more(run: Run, operation: Operation) -> None:
+    """What draws the other messages, beside the first boundaries of the other fields."""
+    for packet in covering_packets(run, operation, slice(1, None)):
+        send_packet(run, operation, run.shared(Sweeps).of(operation).beside(packet))
+
+
 def check_edges(run: Run, operation: Operation, part: int = SWEEP_PARTS - 1) -> None:
     """Send the packets up to a part, so that a budget cut anywhere leaves all operations judged about equally deep."""
     try:
         run.shared(Sweeps).of(operation).until(part)
     except (Unavailable, NoBounds):
         return
+
+
+def check_foreign_values(run: Run, operation: Operation) -> None:
+    """The values of other lists that the sweep has left, to all fields at once that may hold listed values alone."""
+    try:
+        sweep = run.shared(Sweeps).of(operation)
+        for packet in sweep.foreign_packets():
+            if not sweep.is_over:
+                sweep.send(packet)
+    except (Unavailable, NoBounds):
+        return
+
+
+def has_many_lists(run: Run, operation: Operation) -> bool:
+    """Whether a request can carry values of other lists to many fields at once."""
+    rules = "|".join(str(rules) for rules in operation.rules.values())
+    return rules.count("in:") >= MANY_LISTS
 
 
 def a_text_is_wanted(run: Run, operation: Operation) -> Iterator[Packet]:
@@ -168,20 +224,19 @@ def share(run: Run, operation: Operation, field: str) -> list[Edge]:
              if other.table and other.table == operation.table and other.rules.get(field) == operation.rules[field]
              and edges(stock, other, field) == known and not is_silent(run, other)]
     turn, of = (alike.index(operation.id), len(alike)) if operation.id in alike else (0, 1)
-    wrong, right = ([*values[:TELLING], *values[TELLING:][turn::of]] for values in known)
+    wrong, right = (dealt(values, number, turn, of) for values, number in zip(known, TELLING, strict=True))
     rejected = [*kin(run, operation, field), *without(wrong, covering(stock, operation, field))]
-    absent = [LEFT_OUT] * may_be_absent(run, operation, field)
     sent = [telling(stock, operation, field)] if field not in recipe("fresh", operation.id) else []
-    rows = [(value, False) for value in rejected], [(value, True) for value in [*absent, *without(right, sent)]]
+    rows = [(value, False) for value in rejected], [(value, True) for value in without(right, sent)]
     ordered = rows if list(operation.rules).index(field) % 2 else rows[::-1]
     return [edge for pair in zip_longest(*ordered) for edge in pair if edge is not None]
 
 
-def may_be_absent(run: Run, operation: Operation, field: str) -> bool:
-    """Whether neither a rule nor a check asks for it, as far as is known."""
-    contract = run.contract
-    asked = {*contract.required(operation), *contract.may_name(operation), *run.fixtures.own_fields(operation)}
-    return field not in asked
+def dealt(values: Sequence[Any], telling: int, turn: int, of: int) -> list[Any]:
+    """None and the telling values, and one in so many of the rest."""
+    texts = [value for value in values if value is not None]
+    lead = [*texts[:1], *[None] * (len(texts) < len(values)), *texts[1:telling]]
+    return [*lead, *texts[telling:][turn::of]]
 
 
 def without(values: Sequence[Any], others: Sequence[Any]) -> list[Any]:
@@ -199,22 +254,17 @@ def kin(run: Run, operation: Operation, field: str) -> list[Any]:
     return [value for value in run.fixtures.bounds(operation, field).strangers if value in theirs]
 
 
-def strangers(run: Run, operation: Operation, field: str, number: int) -> list[Edge]:
+def strangers(run: Run, operation: Operation, field: str) -> list[Edge]:
     """Values that a list refuses, and others hold: every operation begins elsewhere."""
     known = run.fixtures.bounds(operation, field).strangers
-    first = run.contract.operations.index(operation) * number
-    return [(known[(first + turn) % len(known)], False) for turn in range(min(number, len(known)))]
+    likely = [value for value in known if value in run.contract.listed] or known
+    first = run.contract.operations.index(operation) * ELSEWHERE % max(1, len(likely))
+    return [(value, False) for value in [*likely[first:], *likely[:first]]]
 
 
 def edges(stock: Fixtures, operation: Operation, field: str) -> tuple[list[Any], list[Any]]:
     """What a field rejects and what it accepts, the most telling first; not for unknown fields."""
-    wrong = refused(stock, operation, field, strangers=False)
+    wrong, right = refused(stock, operation, field, strangers=False), accepted_values(stock, operation, field)
     if stock.bounds(operation, field).strangers:  # the boundaries' own check tries the neighbours of every listed value
         wrong = [*wrong[:NEIGHBOURS], *(value for value in wrong[NEIGHBOURS:] if value in NOTHING)]
-    return early(wrong), early(accepted_values(stock, operation, field))
-
-
-def early(values: Sequence[Any]) -> list[Any]:
-    """None comes second, where it is among them."""
-    rest = [value for value in values if value is not None]
-    return [*rest[:1], None, *rest[1:]] if None in values else rest
+    return without(wrong, [""]), without(right, [""])  # blanks alone become the same

@@ -12,7 +12,6 @@ from typing import Any
 from sarkmock.suite_api import Operation
 
 from ..client.http import Exchange
-from ..errors import NoBounds, Unavailable
 from ..fixtures.rows import Body, Fixtures
 from ..judge.oracle import messages_of, rule_messages
 from ..run import Run
@@ -22,21 +21,7 @@ from .boundaries import Packet, died, doomed, packet_problems, refused, rule_nam
 from .persistence import check_stored
 from .undocumented import look_for, strange_fields
 
-PACKET_PARTS = 3
 LEFT_OUT = object()  # how a required field is rejected: by leaving it out
-
-
-def check_rules(run: Run, operation: Operation, part: int | None = None) -> None:
-    """One request that is accepted, then as few as possible that are refused. Parts: the first, the second, the rest.
-
-    Operations take turns in each part, so that a small budget leaves none of them unjudged.
-    """
-    for number, step in enumerate((accept_once, refuse_first, refuse_more)):
-        try:
-            if part in (None, number):
-                step(run, operation)
-        except (Unavailable, NoBounds):
-            continue
 
 
 def accept_once(run: Run, operation: Operation) -> None:
@@ -62,11 +47,6 @@ def accept_once(run: Run, operation: Operation) -> None:
 
 def refuse_first(run: Run, operation: Operation) -> None:
     for packet in covering_packets(run, operation, slice(1)):
-        send_packet(run, operation, packet)
-
-
-def refuse_more(run: Run, operation: Operation) -> None:
-    for packet in covering_packets(run, operation, slice(1, None)):
         send_packet(run, operation, packet)
 
 

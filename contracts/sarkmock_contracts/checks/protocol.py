@@ -63,17 +63,18 @@ def check_methods(run: Run, operation: Operation) -> None:
         elif exchange.response.allow != wanted:
             allowed = exchange.response.header("Allow")
             add_problem(run, operation, "method", "allow", f"405 with Allow: {allowed}, not {sorted(wanted)}", exchange)
-        elif exchange.response.fields.get("message", "") != refused_method(run, exchange):
-            text = f"405 says {exchange.response.fields['message']!r}, not {refused_method(run, exchange)!r}"
+        elif text := worded_otherwise(run, exchange):
             add_problem(run, operation, "method", "wording", text, exchange)
 
 
-def refused_method(run: Run, exchange: Exchange) -> str:
-    """What the framework says of a method that a path does not support."""
+def worded_otherwise(run: Run, exchange: Exchange) -> str:
+    """How a 405 differs from what the framework says of a method that a path does not support; empty if it does not."""
     template: str = run.contract.document["x-laravel"]["method-not-allowed"]
     path = exchange.request.path.strip("/")
-    return template.format(method=exchange.request.method, path=f"api/{path}",
-                           allowed=exchange.response.header("Allow") or "")
+    wanted = template.format(method=exchange.request.method, path=f"api/{path}",
+                             allowed=exchange.response.header("Allow") or "")
+    said = exchange.response.fields.get("message", "")
+    return "" if said == wanted else f"405 says {said!r}, not {wanted!r}"
 
 
 def supported(run: Run, operation: Operation) -> set[str]:
@@ -113,6 +114,8 @@ def check_no_delete(run: Run, path: str) -> None:
     if exchange.response.status != 405 or exchange.response.allow != {"GET", "HEAD"}:
         text = f"DELETE {path} answers {exchange.response.status}, Allow: {exchange.response.header('Allow')}"
         run.report("", Problem("unknown-path", "", "DELETE", text), exchange)
+    elif text := worded_otherwise(run, exchange):
+        run.report("", Problem("unknown-path", "", "wording", text), exchange)
 
 
 def check_no_input(run: Run, operation: Operation) -> None:

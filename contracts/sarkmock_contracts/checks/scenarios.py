@@ -293,10 +293,15 @@ def the_limit_gives_the_last_rows(run: Run) -> None:
         unmet(run, "logs.cdrs.limit", "rows", "the limit 2 does not give the last two rows", everything, last)
 
 
+FRAMEWORK = (
+    Scenario(blanks_are_trimmed_as_the_framework_does, ("customapps.create",)),
+    Scenario(an_empty_method_is_read_as_the_framework_does, ("customapps.create",)),
+    Scenario(other_origins_are_allowed_as_the_framework_does, ("tenants.list",)),
+)
 SCENARIOS = (
-    Scenario(destinations_follow_the_state, ("destinations.list", "queues.create")),
     Scenario(tenants_with_rows_stay, ("tenants.create", "tenants.delete", "queues.create")),
     Scenario(rows_of_the_system_stay, ("tenants.delete", "templates.delete")),
+    Scenario(destinations_follow_the_state, ("destinations.list", "queues.create")),
     Scenario(pairs_go_with_their_extension, ("extensions.delete", "coscloses.create", "cosopens.create")),
     Scenario(new_extensions_get_the_default_rules, ("cosrules.create", "extensions.create.unprovisioned")),
     Scenario(new_files_are_listed, ("backups.new", "backups.delete", "snapshots.new", "snapshots.delete")),
@@ -307,9 +312,6 @@ SCENARIOS = (
     Scenario(database_values_are_kept, ("astamis.DBget", "astamis.DBPut", "astamis.DBdel")),
     Scenario(greetings_come_back, ("greetings.upload", "greetings.download")),
     Scenario(uploads_are_named, ("backups.upload", "greetings.upload")),
-    Scenario(blanks_are_trimmed_as_the_framework_does, ("customapps.create",)),
-    Scenario(an_empty_method_is_read_as_the_framework_does, ("customapps.create",)),
-    Scenario(other_origins_are_allowed_as_the_framework_does, ("tenants.list",)),
     Scenario(the_limit_gives_the_last_rows, ("logs.cdrs.all", "logs.cdrs.limit")),
 )
 

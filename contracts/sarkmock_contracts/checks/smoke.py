@@ -39,7 +39,9 @@ def check_answers(run: Run, operation: Operation) -> None:
     failed = status != operation.status and not never and operation.hazard in ("write", "operational")
     if failed and not exchange.problems and not excused(run, operation, exchange):
         text = f"{operation.method} {operation.path} answers {status}, not {operation.status}, though nothing is wrong"
-        run.report(operation.id, Problem("answer", "", str(status), text), exchange)
+        refused = [*exchange.response.refused]
+        field = refused[0] if len(refused) == 1 else ""
+        run.report(operation.id, Problem("answer", field, str(status), text), exchange)
     if is_update and exchange.response.ok:
         run.send(Request("GET", exchange.request.path))  # the run compares rows that are shown
     if operation.hazard == "disruptive":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import hypothesis
@@ -17,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 
 from sarkmock.suite_api import Operation
 
-from ..client.http import Exchange, Request, fill_path
+from ..client.http import Exchange, Request, fill_path, request_for
 from ..errors import NoBounds, Unanswered, Unavailable, Withheld
 from ..fixtures.rows import Body
 from ..judge.conformance import Problem
@@ -25,17 +26,26 @@ from ..judge.row_model import STRANGE, RowModel
 from ..run import Run
 from ..spec.operation_data import Resource, key_text, recipe
 from ..spec.operation_data import resources as all_resources
+from .boundaries import Packet
+from .minimal_rules import full_body, send_packet
 
 CONFLICT = 409
 
 
 def check_row_lifecycle(run: Run, resource: Resource) -> None:
-    """A row with the least that is needed for every way to make one, beside the one that serves all checks."""
+    """A row with the least that is needed for every way to make one, between two that hold more: whatever column a
+    list is sorted or filtered by, it shows. What is asked of a row that is gone is answered with 404."""
+    create = resource.creates[0]
+    if not recipe("made", create.id):
+        with suppress(Unavailable, NoBounds):
+            send_packet(run, create, Packet(full_body(run.fixtures, create)))
     made = [exchange for operation in resource.creates if (exchange := least(run, resource, operation))]
     look_at_list(run, resource)
     if made and resource.delete is not None:
-        for operation in (resource.delete, resource.show):
-            run.send(Request(operation.method, row_path(resource, operation, made[0])))
+        run.send(Request("DELETE", row_path(resource, resource.delete, made[0])))
+        for operation in filter(None, (resource.show, resource.update, resource.delete)):
+            body: Body | None = {} if operation.rules else None
+            run.send(request_for(operation.method, row_path(resource, operation, made[0]), body))
 
 
 def least(run: Run, resource: Resource, operation: Operation) -> Exchange | None:

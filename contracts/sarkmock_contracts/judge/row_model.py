@@ -35,6 +35,8 @@ class RowModel:
     history: list[Exchange] = field(default_factory=list)
     shown: dict[str, Any] = field(default_factory=dict)
     changed_by: Operation | None = None  # the operation that changed it since it was last shown
+    confirmed: set[str] = field(default_factory=set)  # columns that a read has shown as they must be
+    doubts: dict[str, tuple[Operation, Problem]] = field(default_factory=dict)  # and otherwise, by which read
 
     def update(self, operation: Operation, sent: Mapping[str, Any]) -> None:
         """Merge what a PUT sent. Columns that the server derives from it, and the time of change, are open again."""
@@ -45,6 +47,8 @@ class RowModel:
         self.expected = {name: wanted for name, wanted in self.expected.items()
                          if not isinstance(sent.get(name), (list, dict))}
         changed = {*sent, *derived, "z_updated"}
+        self.confirmed -= changed
+        self.doubts.clear()
         self.shown = {name: value for name, value in self.shown.items() if name not in changed}
 
     def differences(self, show: Operation, row: Mapping[str, Any]) -> Iterator[tuple[Operation, Problem]]:
@@ -55,15 +59,27 @@ class RowModel:
             text = f"{name} is not a variable, but it is stored"
             yield self.written_by, Problem("stored", name, "unknown field", text)
         for name in [name for name in self.expected if name in row and name not in strange]:
-            wanted = self.expected[name]
-            unset = wanted.check == "default" and wanted.value is None
-            if row[name] is not None if unset else not same(wanted.operation, wanted.value, row[name]):
-                text = f"{name} should be {wanted.value!r}, is {row[name]!r}"
-                yield wanted.operation, Problem(wanted.check, name, "changed", text)
+            yield from self._compared(show, name, row[name])
         for name in self.shown.keys() - self.expected.keys() - strange:
             if row.get(name) != self.shown[name]:
                 text = f"{name} was {self.shown[name]!r}, is {row.get(name)!r}, although no request sent it"
                 yield self.changed_by or show, Problem("unrequested", name, "changed", text)
+
+    def _compared(self, show: Operation, name: str, got: Any) -> Iterator[tuple[Operation, Problem]]:
+        """A column beside what it must hold. Of two reads that differ, the one that shows it wrong is to blame."""
+        wanted = self.expected[name]
+        unset = wanted.check == "default" and wanted.value is None
+        if got is None if unset else same(wanted.operation, wanted.value, got):
+            reader, problem = self.doubts.pop(name, (show, None))
+            if problem is not None and reader != show:
+                yield reader, problem
+            if show.method == "GET":
+                self.confirmed.add(name)
+            return
+        problem = Problem(wanted.check, name, "changed", f"{name} should be {wanted.value!r}, is {got!r}")
+        if show.method == "GET":
+            self.doubts[name] = show, problem
+        yield (self.changed_by or show) if name in self.confirmed else wanted.operation, problem
 
     def holds(self, name: str) -> Any:
         """The value that a column must have; None if it is unknown."""

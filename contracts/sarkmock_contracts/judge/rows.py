@@ -103,7 +103,8 @@ class RowTracker:
         if row is not None:
             row.history.append(exchange)
             self.gone[place] = row
-            self._forget_dependents(row)
+            if resource.key in resource.creates[0].rules:  # a number that the server gave is no name for others
+                self._forget_dependents(row)
             while len(self.gone) > REMEMBERED_ROWS:
                 del self.gone[next(iter(self.gone))]
 
