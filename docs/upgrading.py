@@ -15,7 +15,7 @@ from typing import Any
 
 from sarkmock_contracts.baselines import commands
 from sarkmock_contracts.baselines.report import describe_comparison
-from sarkmock_contracts.judge.finding_types import SEVERITIES
+from sarkmock_contracts.judge.findings import SEVERITIES
 
 from sarkmock.suite_api import Deviation, described, deviations_of
 

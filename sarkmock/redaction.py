@@ -1,4 +1,4 @@
-"""What is written for people, without secrets (`redacted`) and without what a terminal or runner acts on (`printable`).
+"""Text for people: without secrets (`redacted`), and without control characters (`printable`).
 
 What is sent to the target and compared with its answers is never redacted.
 """

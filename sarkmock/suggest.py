@@ -1,4 +1,4 @@
-"""What to say of a name that is not known: the nearest right one, and all there are."""
+"""Messages for unknown names: the nearest right name, and all that there are."""
 
 from __future__ import annotations
 

@@ -17,8 +17,7 @@ from sarkmock.pbx.database import Database
 from sarkmock.pbx.seed import Seed, SeedError
 from sarkmock.pbx.seeds import load_seed
 from sarkmock.pbx.state import PbxFile, State
-from sarkmock.proxy.exchange import Passed, Record
-from sarkmock.proxy.pace import Pace
+from sarkmock.proxy.exchange import Pace, Passed, Record
 from sarkmock.proxy.upstream import Patience
 from sarkmock.redaction import SECRETS, body_text, counted, harmless, is_secret, printable, redacted
 from sarkmock.server.certificates import is_loopback

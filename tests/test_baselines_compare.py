@@ -12,12 +12,11 @@ import requests
 from sarkmock_contracts.baselines.clients import read_clients
 from sarkmock_contracts.baselines.commands import write_reports
 from sarkmock_contracts.baselines.comparing import compare_baselines
-from sarkmock_contracts.baselines.difference_causes import difference_causes
 from sarkmock_contracts.baselines.facts import BASELINE_SCHEMA, Baseline, Fact, Facts, write_baseline
 from sarkmock_contracts.baselines.match_deviations import profile_baseline
 from sarkmock_contracts.baselines.observer import DEPTHS
 from sarkmock_contracts.baselines.recording import BoxRecorder
-from sarkmock_contracts.baselines.report import comparison_text, describe_comparison, terminal_text
+from sarkmock_contracts.baselines.report import comparison_text, describe_comparison, difference_causes, terminal_text
 from sarkmock_contracts.baselines.severity import Difference
 from sarkmock_contracts.client.target import Target
 from sarkmock_contracts.errors import CannotRun
@@ -269,24 +268,39 @@ def test_what_cannot_be_compared_is_one_line(pair_of_files, words, problem):
     assert problem in mistake("compare", *(names.get(word, word) for word in words))
 
 
-def test_a_baseline_and_the_box_it_is_of(tmp_path):
-    with serving("--http", "--profile", "shipped") as box, serving("--http") as other:
-        file = tmp_path / "box.sark"
-        options = ["--allow-writes"]
-        sarkmock("baseline", box.url, "-o", str(file), "--depth", "quick", "--only", "Trunks", *options)
-        same = sarkmock("compare", str(file), box.url, "--fail-on", "any", *options)
-        assert (same.returncode, "0 breaking, 0 risky, 0 compatible" in same.stdout) == (0, True), same
-        less = sarkmock("compare", str(file), box.url, "--fail-on", "any")
-        assert less.returncode == 0
-        assert "only what both have asked is compared" in less.stdout
-        assert "NOT REACHED" in less.stdout
-        gone = sarkmock("compare", str(file), other.url, *options)
-        assert gone.returncode == 1
-        assert "DELETE /trunks/{trunk}: operation gone" in gone.stdout
-        assert sorted(path.name for path in tmp_path.iterdir()) == ["box.sark"]
-        short = sarkmock("compare", str(file), box.url, "--max-time", "0.01s", *options)
-        assert "not asked" in short.stdout
-        assert "0 breaking, 0 risky" in short.stdout
+@pytest.fixture(scope="module")
+def recorded_box(tmp_path_factory):
+    """A box, and the baseline of one of its sections."""
+    directory = tmp_path_factory.mktemp("recorded")
+    with serving("--http", "--profile", "shipped") as box:
+        sarkmock("baseline", box.url, "-o", str(directory / "box.sark"), "--depth", "quick", "--only", "Trunks",
+                 "--allow-writes")
+        yield box, directory / "box.sark"
+    assert [path.name for path in directory.iterdir()] == ["box.sark"]
+
+
+def test_a_box_does_not_differ_from_its_baseline(recorded_box):
+    box, file = recorded_box
+    same = sarkmock("compare", str(file), box.url, "--fail-on", "any", "--allow-writes")
+    assert (same.returncode, "0 breaking, 0 risky, 0 compatible" in same.stdout) == (0, True), same
+
+
+def test_what_is_not_allowed_or_not_in_time_is_not_compared(recorded_box):
+    box, file = recorded_box
+    less = sarkmock("compare", str(file), box.url, "--fail-on", "any")
+    assert less.returncode == 0
+    assert "only what both have asked is compared" in less.stdout
+    assert "NOT REACHED" in less.stdout
+    short = sarkmock("compare", str(file), box.url, "--max-time", "0.01s", "--allow-writes")
+    assert "not asked" in short.stdout
+    assert "0 breaking, 0 risky" in short.stdout
+
+
+def test_another_version_differs_from_a_baseline(recorded_box):
+    with serving("--http") as other:
+        gone = sarkmock("compare", str(recorded_box[1]), other.url, "--allow-writes")
+    assert gone.returncode == 1
+    assert "DELETE /trunks/{trunk}: operation gone" in gone.stdout
 
 
 def test_what_an_upgrade_breaks_for_every_client_is_told():
@@ -307,4 +321,7 @@ def test_profiles_are_compared_without_a_target():
     gone = "GET /astamis/ExtensionState/{id}/{context}"
     assert result.returncode == 1
     assert {("operation moved", "GET /globals"), ("operation gone", gone)} <= kinds
+
+
+def test_a_profile_does_not_differ_from_its_other_name():
     assert json.loads(sarkmock("compare", "shipped", "2024-06", "--json").stdout)["differences"] == []

@@ -7,7 +7,7 @@ import io
 from rich.console import Console
 from sarkmock_contracts.checks.smoke import check_answers
 from sarkmock_contracts.client.http import Request, with_json
-from sarkmock_contracts.judge.conformance import Problem
+from sarkmock_contracts.judge.oracle import Problem
 from sarkmock_contracts.reports.console import write_report
 from sarkmock_contracts.run import Run
 

@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 from sarkmock_contracts.client.http import NO_TOKEN, Request, with_json
 from sarkmock_contracts.client.transports import LOGIN_TOKEN, Access
-from sarkmock_contracts.judge.conformance import Problem
 from sarkmock_contracts.judge.findings import Finding
+from sarkmock_contracts.judge.oracle import Problem
 from sarkmock_contracts.reports.data import script, token_variable
 from sarkmock_contracts.run import Run
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from sarkmock_contracts.client.http import Exchange, Request, Response
-from sarkmock_contracts.judge.conformance import conforms
+from sarkmock_contracts.judge.oracle import conforms
 from sarkmock_contracts.spec.contract import Contract
 
 from sarkmock.export.requests import Exported, exported

@@ -14,8 +14,14 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from sarkmock_contracts.client.interrupts import parse_seconds
 from sarkmock_contracts.client.transports import Access, InProcess
-from sarkmock_contracts.state_import.importing import TIME_IS_OVER, Wanted, guarded_reader, import_state, read_state
-from sarkmock_contracts.state_import.seed_file import CONFIGURATION
+from sarkmock_contracts.state_import.importing import (
+    CONFIGURATION,
+    TIME_IS_OVER,
+    Wanted,
+    guarded_reader,
+    import_state,
+    read_state,
+)
 
 from sarkmock import Engine, SarkMock, Seed, State, load_seed, profiles
 from sarkmock.http.engine import Request

@@ -19,7 +19,7 @@ import yaml
 from sarkmock_contracts.client.formats import Cassette, CassetteRecorder
 from sarkmock_contracts.client.http import Request, with_json
 from sarkmock_contracts.client.target import Target
-from sarkmock_contracts.judge.conformance import Problem
+from sarkmock_contracts.judge.oracle import Problem
 from sarkmock_contracts.reports import WRITERS, write_files
 from sarkmock_contracts.reports.data import users_file
 from sarkmock_contracts.reports.sarif import as_sarif

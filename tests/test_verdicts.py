@@ -10,9 +10,8 @@ from sarkmock_contracts.client.http import Exchange, Request, Response, with_jso
 from sarkmock_contracts.errors import CannotRun
 from sarkmock_contracts.judge.agreement import agrees
 from sarkmock_contracts.judge.attribution import known_deviations
-from sarkmock_contracts.judge.conformance import Problem
 from sarkmock_contracts.judge.findings import Identity
-from sarkmock_contracts.judge.oracle import Verdict
+from sarkmock_contracts.judge.oracle import Problem, Verdict
 from sarkmock_contracts.judge.verdicts import (
     ALLOWLIST_HEAD,
     Acceptance,

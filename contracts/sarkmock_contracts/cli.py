@@ -320,8 +320,7 @@ def import_(url: str, output: Path | None, with_secrets: bool, tables_only: bool
     """
     from .client.interrupts import parse_seconds
     from .run_options import caution_of
-    from .state_import.importing import Wanted
-    from .state_import.seed_file import import_to_file
+    from .state_import.importing import Wanted, import_to_file
 
     if output and not output.parent.is_dir():  # before the target is read for an hour
         raise click.ClickException(f"{output}: there is no directory {output.parent}")

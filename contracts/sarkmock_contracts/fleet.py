@@ -1,4 +1,4 @@
-"""Many boxes: a file names them and how each is checked; one after the other they are, and one page sums them up.
+"""Checks the boxes that a file lists, one after the other, and writes a summary page.
 
 Every box has its own report, in a folder of its name, so that jobs of a CI matrix can check one each.
 """

@@ -1,4 +1,4 @@
-"""Every option of the suite, once: its commands, pytest (as `--sark-NAME`), runs and the documentation read it here.
+"""Every option of the suite, defined once for its commands, pytest (as `--sark-NAME`), runs and the documentation.
 
 Imports nothing that takes time: the help of a command is printed from here.
 """

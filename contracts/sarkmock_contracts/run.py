@@ -21,11 +21,11 @@ from .client.transports import InProcess, Layer, OverHttp, SignedIn, Transport
 from .errors import CannotRun, NewFindings, StaysAway, Unanswered, Unavailable, Withheld
 from .fixtures.rows import Fixtures
 from .judge.attribution import known_deviations
-from .judge.conformance import Problem
 from .judge.coverage import Coverage
 from .judge.examples import Examples
 from .judge.findings import Findings
 from .judge.judge import Gaps, Judge, Judged
+from .judge.oracle import Problem
 from .judge.places import concerns
 from .judge.rows import RowTracker
 from .judge.verdicts import Accepted, Lists, Outcome, conclude
@@ -35,7 +35,7 @@ from .safety.fingerprint import AUTO, Fingerprint, fingerprint
 from .safety.gate import Gate
 from .safety.guards import Safety
 from .safety.preflight import preflight, why_shut_out
-from .safety.retry_safety import is_undone
+from .safety.routing import is_undone
 from .spec.contract import Contract, in_section
 from .spec.operation_data import LiveTables
 
@@ -107,14 +107,14 @@ class Run:
         began = time.perf_counter()
         exchange = self.target.send(request)
         seconds = time.perf_counter() - began
-        told = [*self.rows.saw(exchange)]  # before the judge asks for lists
+        row_problems = [*self.rows.saw(exchange)]  # before the judge asks for lists
         judged = self.judge.judge(exchange)
         operation = self.contract.operation_of(request)
         if operation is not None:
             self.coverage.seconds[operation.id,] += seconds  # type: ignore[assignment]
             self.fixtures.saw(operation, judged)
             self.live.saw(operation, judged)
-        for blamed, problem, evidence in told:
+        for blamed, problem, evidence in row_problems:
             self.report(blamed.id, problem, *evidence)
         return judged
 

@@ -1,4 +1,4 @@
-"""Hooks for `st run`, as SCHEMATHESIS_HOOKS=sarkmock.schemathesis: the suite's gate, oracle and tables in Schemathesis.
+"""Hooks for `st run` (SCHEMATHESIS_HOOKS=sarkmock.schemathesis): the suite's gate, oracle and tables in Schemathesis.
 
 Every request leaves through a run of the suite. What the run finds in an exchange is a failure of the check `sarkmock`;
 failures of Schemathesis' own checks that a Laravel API cannot pass are dropped.

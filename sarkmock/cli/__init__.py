@@ -1,4 +1,4 @@
-"""The command line: what a user types, and one line for what a user got wrong."""
+"""The command line: commands that are imported when they are used, and one line for a mistake of the user."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What commands that listen have in common: a certificate, signals, faults, the control plane's options."""
+"""What commands with a server have in common: certificate, signals, options of faults and control plane."""
 
 from __future__ import annotations
 

@@ -15,8 +15,7 @@ from sarkmock.faults import Fault, Faults, read_faults
 from sarkmock.http.engine import Engine
 from sarkmock.http.flask_app import create_control_app
 from sarkmock.journal import Journal
-from sarkmock.proxy.exchange import OnPassed
-from sarkmock.proxy.pace import Pace
+from sarkmock.proxy.exchange import OnPassed, Pace
 from sarkmock.proxy.server import Around, Guard, Proxy
 from sarkmock.proxy.upstream import Patience, Upstream
 

@@ -1,4 +1,4 @@
-"""`serve --watch`: files that change are read again, without a restart. Knows what to read by functions it is given.
+"""`serve --watch`: reloads files that change, without a restart.
 
 A loop that looks at times and sizes: a handful of files does not need a library, and every file system can do it.
 """

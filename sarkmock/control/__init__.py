@@ -1,4 +1,4 @@
-"""The control plane under /_mock: what its document promises, on Flask. Knows what it controls, nothing of the API.
+"""The control plane under /_mock, as its document describes it, on Flask.
 
 `plane` of `control.routes` adds it to an application; only that imports Flask.
 """

@@ -1,4 +1,4 @@
-"""The one table of the control plane: operationId -> the function that answers; here those that serve documents."""
+"""The table of the control plane (operationId -> handler), and the handlers that serve documents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The document as requests with example values, in the forms that other tools read.
+"""The document as requests with example values, in other tools' formats.
 
 What could hurt a PBX is marked by its hazard; every form keeps it from being sent without a decision.
 """

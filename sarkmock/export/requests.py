@@ -1,4 +1,4 @@
-"""Every operation as one request: path with example values, example body, what its answer is good for next."""
+"""Every operation as one request: path and body with example values, and what later requests need of its response."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults: what goes wrong on purpose, for which operations, how often."""
+"""Faults: failures on purpose, for which operations and how often."""
 
 from sarkmock.faults.fault import Fault, FaultError
 from sarkmock.faults.faults import Faults, read_faults

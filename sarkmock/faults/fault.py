@@ -1,4 +1,4 @@
-"""One fault, as a person writes it, and what each effect does to a request: functions from a fault and a request."""
+"""One fault, as it is written on the command line or in a file, and a function for each effect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The faults of one mock: which of them a request meets. A layer around the engine."""
+"""The faults of one mock, as a layer around the engine: which of them apply to a request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One request on its way: what the checks and actions see of it."""
+"""One request as checks and actions see it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The way of a request: operation, row, rules, checks, action. Knows no operation by name and no HTTP."""
+"""Handles a request: operation, row, rules, checks, action. Knows no operation by name and no HTTP."""
 
 from __future__ import annotations
 

@@ -22,8 +22,8 @@ class TooManyAttempts(Exception):
     def __init__(self, headers: Mapping[str, str], wait: int, now: int) -> None:
         body = debug_body("Too Many Attempts.", "Illuminate\\Http\\Exceptions\\ThrottleRequestsException")
         super().__init__("Too Many Attempts.")
-        told = {**headers, "Retry-After": str(wait), "X-RateLimit-Reset": str(now + wait)}
-        self.reply = Reply(body, 429, told, framework=True)
+        waiting = {**headers, "Retry-After": str(wait), "X-RateLimit-Reset": str(now + wait)}
+        self.reply = Reply(body, 429, waiting, framework=True)
 
 
 class Throttle:

@@ -1,4 +1,4 @@
-"""Apache, which stands before PHP on a SARK: what it answers itself. Knows paths as they are on the wire, no API.
+"""What Apache, in front of PHP on a SARK, answers itself. Knows paths as they are sent, not the API.
 
 These are Apache 2.4's rules for paths (AllowEncodedSlashes Off) and the redirect in Laravel's .htaccess.
 """

@@ -1,4 +1,4 @@
-"""What a request must be like: criteria, and how an entry differs from them."""
+"""Criteria for requests, and how an entry differs from them."""
 
 from __future__ import annotations
 

@@ -69,8 +69,8 @@ class Validator:
 
     def behind(self, field: str, message: str) -> str | None:
         """The rule of a field that has this message, as the document writes it; None if none has."""
-        return next((rule for known in self._fields if known.name == field for rule, told in known.told()
-                     if message in told), None)
+        return next((rule for known in self._fields if known.name == field
+                     for rule, messages in known.messages_by_rule() if message in messages), None)
 
     def check_readable(self, data: Mapping[str, Any]) -> None:
         """PhpError for the first value that is not UTF-8: rules let it pass, but Laravel cannot answer it as JSON."""
@@ -103,7 +103,7 @@ class _Field:
         judges_files = any(rule in FOR_FILES or rule in IMPLICIT for rule, _ in parsed.values())
         self.if_cut_off = [message_of(Rule("uploaded", (), name, False), "file", wording)] if judges_files else []
 
-    def told(self) -> list[tuple[str, tuple[str, str]]]:
+    def messages_by_rule(self) -> list[tuple[str, tuple[str, str]]]:
         """Each rule with its messages."""
         return [(text, (message_of(rule, "string", self._wording), message_of(rule, "file", self._wording)))
                 for text, rule in self._rules.items()]
@@ -137,8 +137,8 @@ class _Depending:
         self.text = text if isinstance(text, str) else "|".join(text)
         self.if_absent = _Field(name, _split(PLACEHOLDER.sub("x", self.text)), wording).if_absent
 
-    def told(self) -> list[tuple[str, tuple[str, str]]]:
-        return _Field(self.name, _split(self.text), self._wording).told()
+    def messages_by_rule(self) -> list[tuple[str, tuple[str, str]]]:
+        return _Field(self.name, _split(self.text), self._wording).messages_by_rule()
 
     def messages(self, value: Any, data: Mapping[str, Any], tables: Tables) -> list[str]:
         try:

@@ -1,4 +1,4 @@
-"""Keeps a state in a file, so that it outlives the process.
+"""Keeps a state in a file across restarts.
 
 Only what has changed is written: pages of the tables' image, files one by one, all else as one part.
 """

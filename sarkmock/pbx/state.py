@@ -1,4 +1,4 @@
-"""Everything a PBX remembers: tables, files, AstDB, run state, clock and dice.
+"""The state of a PBX: tables, files, AstDB, run state, clock and random number generator.
 
 Time, keys and passwords come from the clock and the dice, so a run can be repeated. ``reset`` restores the seed
 exactly.

@@ -1,1 +1,1 @@
-"""A proxy before a real SARK: passes requests on and answers back, byte for byte, and shows each exchange to others."""
+"""A proxy before a real SARK: forwards byte for byte, and passes each exchange on to listeners."""

@@ -1,9 +1,12 @@
-"""One exchange that passed, as it is kept for the journal and handed to a judge: bounded, and readable."""
+"""One exchange that passes the proxy, and the pace at which requests may pass."""
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from math import ceil
 
 from sarkmock.http.engine import Request
 from sarkmock.http.replies import Disturbed, Reply
@@ -13,6 +16,54 @@ from sarkmock.proxy.messages import Captured, Field, Room, decoded
 from sarkmock.server.application import WsgiEnviron, environ_of
 from sarkmock.server.http11 import Head
 from sarkmock.server.http11 import ReceivedRequest as Received
+
+PACE_WINDOW = 61.0  # a minute, and the second by which clocks may differ
+QUEUE = 50
+
+
+class QueueFull(Exception):
+    """Too many requests wait already; ``seconds`` is when one may come again."""
+
+    def __init__(self, waiting: int, seconds: float) -> None:
+        super().__init__(f"{waiting} requests wait already for their turn")
+        self.seconds = max(1, ceil(seconds))
+
+
+class Pace:
+    """Lets requests pass in the order in which they came. ``each`` is the seconds between two of them, ``most`` how
+    many may pass in any minute, ``queue`` how many may wait."""
+
+    def __init__(self, each: float = 0.0, most: int | None = None, queue: int = QUEUE) -> None:
+        self._each, self._most, self._queue = each, most, queue
+        self._passed: deque[float] = deque(maxlen=most or 1)
+        self._turn = asyncio.Lock()
+        self._waiting = 0
+
+    async def turn(self) -> float:
+        """Wait for this request's turn, and return the seconds that took; QueueFull if too many wait."""
+        if not self._each and self._most is None:
+            return 0.0
+        began = asyncio.get_running_loop().time()
+        wait = self._wait(began)
+        if (wait or self._turn.locked()) and self._waiting >= self._queue:
+            raise QueueFull(self._waiting, wait)
+        self._waiting += 1
+        try:
+            async with self._turn:
+                await asyncio.sleep(self._wait(asyncio.get_running_loop().time()))
+                now = asyncio.get_running_loop().time()
+                self._passed.append(now)
+        finally:
+            self._waiting -= 1
+        return now - began
+
+    def _wait(self, now: float) -> float:
+        if not self._passed:
+            return 0.0
+        even = self._passed[-1] + self._each - now
+        full = self._passed[0] + PACE_WINDOW - now if self._most and len(self._passed) == self._most else 0.0
+        return max(0.0, even, full)
+
 
 MOST = 8 * 2**20  # bytes of one body that are looked at
 ALL_BODIES = 256 * 2**20  # bytes of all bodies that are held at a time

@@ -1,4 +1,4 @@
-"""HTTP messages as a proxy passes them on: heads as they came, without what is between two neighbours. Does no I/O."""
+"""HTTP messages as a proxy forwards them: heads unchanged except hop-by-hop fields. Does no I/O."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One client of the proxy: reads its requests, has them pass or answers in their place, writes the answers."""
+"""One client of the proxy: reads its requests, forwards or answers them, and writes the responses."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 from sarkmock.faults.fault import EFFECT_FUNCTIONS, Fault
 from sarkmock.http.replies import JSON
 from sarkmock.http.wsgi import render, status_line
-from sarkmock.proxy.exchange import Record
+from sarkmock.proxy.exchange import QueueFull, Record
 from sarkmock.proxy.messages import Field, head_bytes, passed_on
-from sarkmock.proxy.pace import QueueFull
 from sarkmock.proxy.upstream import Failed, Outgoing, Streamed, chunks, measured
 from sarkmock.server.application import AppResponse, environ_of, run_wsgi
 from sarkmock.server.connection import LINGER, NO_HEAD, Served, encoded

@@ -1,4 +1,4 @@
-"""The proxy as a server: listens, counts clients, ends in order; what all passages share."""
+"""The proxy as a server: listens, counts clients, shuts down in order; what all passages share."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from sarkmock.control import CONTROL_PREFIX, HEALTH
 from sarkmock.faults import Faults
 from sarkmock.http.engine import Request
 from sarkmock.journal import Journal
-from sarkmock.proxy.exchange import ALL_BODIES, OnPassed, Record, enter, request_of
+from sarkmock.proxy.exchange import ALL_BODIES, OnPassed, Pace, Record, enter, request_of
 from sarkmock.proxy.messages import Room
-from sarkmock.proxy.pace import Pace
 from sarkmock.proxy.passage import Passage
 from sarkmock.proxy.upstream import Upstream
 from sarkmock.server.application import Application

@@ -1,4 +1,4 @@
-"""The one host behind a proxy: kept connections, requests sent, answers read within limits. Follows no redirect."""
+"""The host behind a proxy: kept connections, requests sent, responses read within limits. Follows no redirect."""
 
 from __future__ import annotations
 

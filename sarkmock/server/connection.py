@@ -1,4 +1,4 @@
-"""One client's connection: reads its requests as they come in, has them answered, closes it in time."""
+"""One client's connection: reads requests, has them answered, and closes it in time."""
 
 from __future__ import annotations
 

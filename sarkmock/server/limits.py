@@ -1,4 +1,4 @@
-"""How much, and for how long, one client may ask of the server: numbers with the values of an ordinary web server."""
+"""Limits of the server for one client, with the values of an ordinary web server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A socket that listens, with the thread and the event loop that serve it; and errors of an address, in one line."""
+"""A listening socket with its thread and event loop, and one-line errors for an address that cannot be used."""
 
 from __future__ import annotations
 

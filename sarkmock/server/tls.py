@@ -1,4 +1,4 @@
-"""TLS between a plain connection and the protocol over it: a protocol for the one, a transport for the other.
+"""TLS as a layer between a plain connection and a protocol.
 
 asyncio's own TLS has buffers of 256 KB for every connection; thousands of idle clients would cost a gigabyte.
 """

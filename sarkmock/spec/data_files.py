@@ -1,4 +1,4 @@
-"""Where the document lies on disk: beside the package in a checkout and an editable install, inside it in a wheel.
+"""Where the document is on disk: beside the package in a checkout and an editable install, inside it in a wheel.
 
 Imports nothing that takes time.
 """

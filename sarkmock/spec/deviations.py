@@ -1,4 +1,4 @@
-"""In which operations a deviation can be felt: those whose definition it changes, references followed."""
+"""Which operations a deviation affects: those whose definition it changes, references followed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The profiles: overlay files that may stand on one another, what each says of itself, and its deviations.
+"""The profiles: overlay files, which may extend each other, their descriptions and deviations.
 
 Reads overlays and resolves what they extend; applies nothing to a document.
 """

@@ -1,4 +1,4 @@
-"""The page at /_mock/: files of this package and of Swagger UI, served as they are."""
+"""The web UI at /_mock/: static files of this package and of Swagger UI."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sarkmock_contracts.checks import CHECKS
 from sarkmock_contracts.errors import NewFindings
-from sarkmock_contracts.judge.finding_types import EVERY_EXCHANGE, FINDING_TYPES, SEVERITIES, FindingType
+from sarkmock_contracts.judge.findings import EVERY_EXCHANGE, FINDING_TYPES, SEVERITIES, FindingType
 
 from tests.mutants.breaking import Mutant
 from tests.mutants.table import MUTANTS, PROOFS

@@ -115,9 +115,9 @@ def compare_places(gone: list[str], new: list[str]) -> Iterator[Difference]:
 def compare_operation(op: str, one: Side, other: Side) -> Iterator[Difference]:
     """An operation that both or neither have. What another difference explains is not reported again."""
     stores = list(compare_stores(op, one.facts(op, "stores"), other.facts(op, "stores")))
-    told = {difference.of for difference in stores}
+    reported = {difference.of for difference in stores}
     rules = [difference for difference in compare_rules(op, one.all(op, "rule"), other.all(op, "rule"))
-             if difference.of not in told]
+             if difference.of not in reported]
     statuses = list(compare_statuses(op, one, other, {difference.kind for difference in rules}))
     yield from statuses
     yield from compare_texts(op, one, other, "type", "content type changed")
@@ -169,8 +169,8 @@ def compare_statuses(op: str, one: Side, other: Side, rules: set[str]) -> Iterat
         kind = status_kind(before, after)
         change = ("", "") if "crashes" in kind else (before, after)
         found.setdefault((kind, str(change[0]), str(change[1])), []).append(f"{of}: {before} -> {after}")
-    for (kind, *_), told in found.items():
-        changes = list(dict.fromkeys(told))
+    for (kind, *_), seen in found.items():
+        changes = list(dict.fromkeys(seen))
         kinds = ", ".join(dict.fromkeys(change.partition(":")[0] for change in changes))
         before, after = (", ".join(dict.fromkeys(change.partition(": ")[2].split(" -> ")[side] for change in changes))
                          for side in (0, 1))
@@ -250,11 +250,11 @@ def compare_parts(op: str, one: Side, other: Side) -> Iterator[Unreached]:
             yield Unreached(op, of, *words)
     before, after = one.facts(op, "part"), other.facts(op, "part")
     for part in dict.fromkeys(part for part, _ in (*before, *after)):
-        told = [{by: fact.is_ for (of, by), fact in side.items() if of == part} for side in (before, after)]
-        asked = [{by for by, is_ in side.items() if is_ == REQUESTED} for side in told]
+        parts = [{by: fact.is_ for (of, by), fact in side.items() if of == part} for side in (before, after)]
+        asked = [{by for by, is_ in side.items() if is_ == REQUESTED} for side in parts]
         if any(asked) and not asked[0] & asked[1]:
             words = [REQUESTED if ours else next(iter(side.values()), "not asked")
-                     for ours, side in zip(asked, told, strict=True)]
+                     for ours, side in zip(asked, parts, strict=True)]
             yield Unreached(op, part, *(words if words[0] != words[1] else (f"{REQUESTED} of other rows", REQUESTED)))
 
 

@@ -1,4 +1,4 @@
-"""Which rule list explains what became of a variable's values: found by its messages, proved by every verdict."""
+"""Finds the rule list that explains the recorded verdicts on a variable."""
 
 from __future__ import annotations
 

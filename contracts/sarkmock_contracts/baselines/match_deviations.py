@@ -100,7 +100,7 @@ def distance(comparison: Comparison) -> int:
 
 
 FEW = 12  # a step that adds more differences than this is not taken
-Told = Callable[[str], None]
+OnStep = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -132,9 +132,9 @@ def whole_profile(profile: str, box: Baseline) -> Choice:
     return Choice(profile, [one.id for one in deviations_of(profile)], beside(document_of(all_of(profile)), box))
 
 
-def choose(box: Baseline, profile: str = AUTO, tell: Told = lambda _: None) -> Choice:
+def choose(box: Baseline, profile: str = AUTO, on_step: OnStep = lambda _: None) -> Choice:
     """A profile, then each deviation that concerns a remaining difference, with it and without."""
-    tell("which profile is nearest")
+    on_step("which profile is nearest")
     best = nearest_choice(box) if profile == AUTO else whole_profile(profile, box)
     if best.profile == BASE:  # it may still show deviations of the product
         best = Choice(product(), [], best.comparison)
@@ -143,7 +143,7 @@ def choose(box: Baseline, profile: str = AUTO, tell: Told = lambda _: None) -> C
         before = distance(best.comparison)
         for deviation in deviations_of(best.profile):
             if deviation_concerns(deviation, best.comparison):
-                tell(f"whether it shows {deviation.id}")
+                on_step(f"whether it shows {deviation.id}")
                 best = better(best, deviation, box)
     return best
 

@@ -1,4 +1,4 @@
-"""A recording as a profile: an overlay that turns the documented API into what was seen, and how well it does."""
+"""Turns a recording into a profile: an overlay that makes the documented API behave as recorded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sarkmock.suite_api import load, overlay_of, redacted, write_whole, yaml_tex
 from ..errors import CannotRun, Unfit
 from ..safety.fingerprint import AUTO
 from .facts import Baseline
-from .match_deviations import Choice, OverlayAction, Told, beside, choose, distance, document_of
+from .match_deviations import Choice, OnStep, OverlayAction, beside, choose, distance, document_of
 from .severity import BREAKING, INFORMATIVE, RISKY, Difference, before_and_after
 from .synthesize import Expressed, express
 
@@ -31,10 +31,10 @@ class RecordedProfile:
     facts: int
 
 
-def profile_from(box: Baseline, profile: str = AUTO, tell: Told = lambda _: None) -> RecordedProfile:
+def profile_from(box: Baseline, profile: str = AUTO, on_step: OnStep = lambda _: None) -> RecordedProfile:
     """The overlay of a recording: known deviations where they explain what was seen, and new actions for the rest."""
-    choice = choose(box, profile, tell)
-    tell("what no known deviation explains")
+    choice = choose(box, profile, on_step)
+    on_step("what no known deviation explains")
     found = fitting(choice, box)
     actions = [*head(box), *choice.actions, *found.actions]
     left = [one for one in beside(document_of(actions), box).differences if one.level != INFORMATIVE]

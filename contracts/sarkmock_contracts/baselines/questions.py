@@ -1,4 +1,4 @@
-"""The questions of a recording: what the paths can do, what can be read, and what becomes of each variable."""
+"""Cases of a recording: which operations exist, what reads return, how each variable is validated."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def read_standing(observer: Observer, known: Known) -> Iterator[Fact]:
     if not parameters:
         return
     exchange = observer.send(get(fill_path(known.path, parameters)))
-    yield from told_by(observer, known, "read", exchange)
+    yield from reach_facts(observer, known, "read", exchange)
 
 
 def ask_unknown(observer: Observer, known: Known) -> Iterator[Fact]:
@@ -116,7 +116,7 @@ def ask_unknown(observer: Observer, known: Known) -> Iterator[Fact]:
     names = names_in(known.path)
     path = fill_path(known.path, dict.fromkeys(names, observer.fixtures.texts.prefix + UNKNOWN_KEY))
     exchange = observer.send(Request(known.method, path))
-    yield from told_by(observer, known, "unknown key", exchange)
+    yield from reach_facts(observer, known, "unknown key", exchange)
 
 
 def names_in(path: str) -> list[str]:
@@ -124,7 +124,7 @@ def names_in(path: str) -> list[str]:
     return re.findall(r"{(\w+)}", path)
 
 
-def told_by(observer: Observer, known: Known, kind: str, exchange: Exchange) -> Iterator[Fact]:
+def reach_facts(observer: Observer, known: Known, kind: str, exchange: Exchange) -> Iterator[Fact]:
     """The facts of an operation's first response: there is no such route, or how it responds."""
     if observer.is_missing(exchange):
         yield Fact(known.name, "reach", "", ABSENT_ROW)

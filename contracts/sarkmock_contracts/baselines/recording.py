@@ -1,4 +1,4 @@
-"""The recording of a box, case by case: what is there, what is read, every rule, every sequence."""
+"""The cases of a recording: survey of the paths, reads, rules, sequences."""
 
 from __future__ import annotations
 

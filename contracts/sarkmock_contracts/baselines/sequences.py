@@ -1,4 +1,4 @@
-"""What becomes of a row: made, shown, listed, changed, made again, removed. Everything it makes, it removes."""
+"""Sequences on a row: create, show, list, change, create again, delete. Every row that is created is removed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A recording of a box behind a URL from beginning to end: gate, pace, budget, ledger, what was done before a kill."""
+"""Records a box behind a URL: gate, rate limit, budget, ledger, and resuming after a kill."""
 
 from __future__ import annotations
 
@@ -25,8 +25,7 @@ from ..safety.finishing import finish
 from ..safety.guards import Caution, Safety
 from ..safety.ledger import read_ledger
 from ..safety.preflight import preflight, why_shut_out
-from ..safety.retry_safety import is_undone
-from ..safety.routing import HAZARDS
+from ..safety.routing import HAZARDS, is_undone
 from ..spec.contract import contract_of
 from .catalogue import catalogue
 from .facts import Baseline, Facts, Partial
@@ -179,7 +178,7 @@ class RecordingSession:
         if self.partial is not None:
             self.recorder.done.update(self.partial.done)
         with self._ending():
-            facts = self.recorder.run(lambda *told: self._before(watch, *told))
+            facts = self.recorder.run(lambda *progress: self._before(watch, *progress))
             if self.admission is not None:
                 self.admission.confirm()
         self._note()

@@ -271,11 +271,11 @@ def sent_text(fact: Fact) -> str:
 def compare_stores(op: str, before: Mapping[tuple[str, str], Fact],
                    after: Mapping[tuple[str, str], Fact]) -> Iterator[Difference]:
     """Variables that are stored in one recording alone."""
-    told_of = set()
+    reported = set()
     for key, fact in before.items():
         name = fact.of.rpartition(" in the ")[0]
         pair = (fact.is_, after[key].is_) if key in after else ("", "")
-        if pair in ((AS_SENT, DIFFERENT), (DIFFERENT, AS_SENT)) and name not in told_of:
-            told_of.add(name)
+        if pair in ((AS_SENT, DIFFERENT), (DIFFERENT, AS_SENT)) and name not in reported:
+            reported.add(name)
             kind = "variable ignored" if pair[0] == AS_SENT else "variable stored"
             yield Difference(kind, op, name, f"stored {pair[0]}", f"stored {pair[1]}")

@@ -1,4 +1,4 @@
-"""What no known deviation explains, as overlay actions: paths, statuses, fields and rules as they were seen."""
+"""Overlay actions for differences that no known deviation explains: paths, statuses, fields and rules."""
 
 from __future__ import annotations
 

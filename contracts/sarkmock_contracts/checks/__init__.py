@@ -1,4 +1,4 @@
-"""Every check of the suite, in the order of a run: what finds most per request first, what stops the PBX last.
+"""Every check of the suite, in the order of a run: those that find most per request first, disruptive ones last.
 
 A check is one entry here and one function; a case of it is the function and one of its subjects. Beside what a check
 looks at itself, every exchange that it causes is judged by the document (judge/judge.py).

@@ -1,4 +1,4 @@
-"""Boundary values of every field, packed: one request carries one value of each. Each field must be judged alone."""
+"""Boundary values in combined requests: each carries one value of every field, and gives a verdict for each."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from sarkmock.suite_api import Operation
 from ..client.http import Exchange, request_for
 from ..errors import Withheld
 from ..fixtures.rows import Body, Fixtures
-from ..judge.conformance import Problem
 from ..judge.findings import Identity
-from ..judge.oracle import verdict
+from ..judge.oracle import Problem, verdict
 from ..run import Run
-from ..safety.restorable import SURELY
+from ..safety.target_snapshot import SURELY
 from ..spec.boundary_values import ARRAYS, NOTHING
 from ..spec.contract import ASKED, Contract
 from ..spec.operation_data import open_fields

@@ -1,4 +1,4 @@
-"""Schemathesis as a generator: its cases leave through the Target, where they are judged like all others.
+"""Schemathesis as a generator: its requests are sent through the Target and judged like all others.
 
 Schemathesis' engine and drivers are not public API: only this module uses them,
 and the project pins the release.
@@ -32,8 +32,8 @@ from sarkmock.suite_api import Operation, keys_of
 from ..client.http import ACCEPT, Request
 from ..client.target import Target
 from ..errors import NoBounds, Unanswered, Unavailable, Withheld
-from ..judge.conformance import Problem
 from ..judge.judge import Judged
+from ..judge.oracle import Problem
 from ..run import Run
 from ..spec.boundary_values import split
 from ..spec.operation_data import narrowed
@@ -58,7 +58,7 @@ CONFIG: dict[str, Any] = {
         "negative_data_rejection": {"enabled": False},
         # A documented 5xx is an answer (the PBX is not running); any other is an undocumented status.
         "not_a_server_error": {"enabled": False},
-        # It cannot read prefixItems beside items (4.32.5); conformance.py judges every response by its schema.
+        # It cannot read prefixItems beside items (4.32.5); the oracle judges every response by its schema.
         "response_schema_conformance": {"enabled": False},
         # The one required header is the token, which goes with every request: authentication.py leaves it out.
         "missing_required_header": {"enabled": False},

@@ -1,4 +1,4 @@
-"""The fewest requests in which every rule of an operation accepts once and refuses once.
+"""The fewest requests in which every rule of an operation accepts once and rejects once.
 
 A request carries a value of every field. For each field a few refused values are chosen, so that together they draw
 every message its rules can give.

@@ -1,4 +1,4 @@
-"""A second opinion on responses: openapi-core, another reading of OpenAPI than the compiled schemas. Judges a sample.
+"""A second opinion on a sample of responses: openapi-core, an independent implementation of OpenAPI.
 
 It is too slow for every exchange, and cannot read form bodies with type lists (its issue 1180): it sees responses.
 """
@@ -14,7 +14,7 @@ from openapi_core.exceptions import OpenAPIError
 from sarkmock.suite_api import Operation
 
 from ..client.http import Exchange, Request, Response
-from ..judge.conformance import Problem
+from ..judge.oracle import Problem
 from ..run import Run
 
 MADE_UP_HOST = "https://127.0.0.1:44300"

@@ -1,4 +1,4 @@
-"""What was sent is what is stored: the answer to a write, and the GET after it, hold every value as PHP stores it."""
+"""What was sent is what is stored: the response to a write, and the GET after it, show every value as PHP stores it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every path promises beside its operations: HEAD, OPTIONS, 405, 404, and the ways in which input may be sent."""
+"""Tests of every path beside its operations: HEAD, OPTIONS, 405, 404, and the content types of input."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sarkmock.suite_api import Operation
 from ..client.http import ACCEPT, FORM, JSON, Exchange, Request, fill_path, with_form, with_json
 from ..errors import Unavailable, Withheld
 from ..fixtures.rows import Body
-from ..judge.conformance import Problem
+from ..judge.oracle import Problem
 from ..judge.row_model import STRANGE, same
 from ..run import Run
 from ..spec.operation_data import columns_derived, is_listed

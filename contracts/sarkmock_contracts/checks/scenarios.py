@@ -1,4 +1,4 @@
-"""What the page promises in prose, one scripted scenario each; what the rules and rows of the document cannot say.
+"""Scripted scenarios for what the documentation promises in prose and no rule or schema expresses.
 
 A scenario knows its operations by their paths and is left out where the document does not have them.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from ..client.http import ACCEPT, Exchange, Request, Response, request_for, with_form
 from ..fixtures.rows import Body
 from ..judge.agreement import CORS
-from ..judge.conformance import Problem
+from ..judge.oracle import Problem
 from ..run import Run
 from .smoke import start_pbx_again
 

@@ -10,7 +10,7 @@ from sarkmock.suite_api import Operation, profiles
 from ..client.http import Exchange, Request, fill_path, request_for
 from ..errors import NoBounds, Withheld
 from ..fixtures.rows import Body, Parameters, path_along
-from ..judge.conformance import Problem
+from ..judge.oracle import Problem
 from ..run import Run
 from ..spec.boundary_values import bounds_of
 from ..spec.contract import Contract, Link, contract_of

@@ -1,4 +1,4 @@
-"""What other versions of the API have and the judging document has not: it must not be there, nor have an effect.
+"""Operations and variables of other versions only: they must not exist or have an effect.
 
 Which paths and variables these are is read from the other profiles in the package.
 """
@@ -14,7 +14,7 @@ from sarkmock.suite_api import Operation, profiles
 
 from ..client.http import Exchange, Request, fill_path
 from ..errors import NoBounds, Unavailable
-from ..judge.conformance import Problem
+from ..judge.oracle import Problem
 from ..run import Run
 from ..spec.boundary_values import FileOf, bounds_of, is_placeholder
 from ..spec.contract import Contract, contract_of

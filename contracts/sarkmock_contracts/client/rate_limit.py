@@ -1,4 +1,4 @@
-"""How fast requests leave, and what becomes of one that is not answered. Knows limits and networks, no operation.
+"""How fast requests are sent, and what happens when one is not answered. Knows limits and networks, no operation.
 
 Laravel's window is fixed: after it ends, all of the limit is there again. So requests leave at once while some are
 left, and wait for the window's end when none is.

@@ -1,4 +1,4 @@
-"""The one exit: every request of the suite leaves through a Target.
+"""The single exit: every request of the suite is sent through a Target.
 
 A Target is itself a WSGI application, so that Schemathesis leaves through it too.
 """

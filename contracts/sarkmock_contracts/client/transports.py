@@ -1,4 +1,4 @@
-"""Two ways out: a WSGI application in this process, or a box over one keep-alive session."""
+"""Transports: a WSGI application in this process, or a box over one keep-alive session."""
 
 from __future__ import annotations
 

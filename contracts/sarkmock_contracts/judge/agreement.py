@@ -1,4 +1,4 @@
-"""Whether two answers to one request are the same in what a problem speaks of."""
+"""Whether two responses to one request are the same in the aspects that a problem concerns."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from ..client.http import Exchange, Response
-from .conformance import Problem
+from .oracle import Problem
 
 OF_RULES = {"rules", "messages"}
 OF_COLUMN = {"schema", "stored", "default", "unrequested", "query", "form"}

@@ -1,4 +1,4 @@
-"""Which known deviation a finding is: the one whose document predicts the very answer that came.
+"""Which known deviation explains a finding: the one whose document predicts exactly this response.
 
 A deviation changes places of the document, a finding speaks of some: they say which deviations may be meant. Whether
 it is one of them is decided by prediction: a mock of the base document with that deviation, or of the profile where
@@ -27,9 +27,8 @@ from sarkmock.suite_api import (
 from ..client.http import Exchange, Request, Response
 from ..spec.contract import Contract
 from .agreement import OF_RULES, agrees, leads_up, same_of_field
-from .conformance import Problem, conforms
-from .finding_types import FINDING_TYPES
-from .findings import Finding, Identity
+from .findings import FINDING_TYPES, Finding, Identity
+from .oracle import Problem, conforms
 from .places import places, touches
 from .replica import Model, Replica
 

@@ -1,4 +1,4 @@
-"""One cause, many findings: which findings have something in common, so that they are reported as one.
+"""Groups findings that have a common cause, so that they are reported as one.
 
 Every finding has features: the change of a message's template, the text of an exception, a field of an error's body,
 a variable. The feature that most findings share is the first cause; the rest is grouped again. `grouped` does the same

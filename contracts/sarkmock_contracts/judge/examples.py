@@ -1,4 +1,4 @@
-"""Requests that once found something, kept in Hypothesis' example databases and sent again first. Judges nothing.
+"""Requests that found something in earlier runs, stored in Hypothesis' example databases and sent first.
 
 A directory can be shared or committed, a Redis server serves many machines, a CI job's artifact is read from GitHub.
 """

@@ -15,10 +15,9 @@ from ..spec.contract import Contract, in_section
 from ..spec.operation_data import LiveTables
 from .agreement import OF_RULES
 from .attribution import Attribution
-from .conformance import Problem, conforms
 from .coverage import Coverage
 from .findings import Finding, Findings, Identity
-from .oracle import Verdict, differs, verdict
+from .oracle import Problem, Verdict, conforms, differs, verdict
 from .preparation import History
 from .refuting import Witnesses
 from .verdicts import Lists

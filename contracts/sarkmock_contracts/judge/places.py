@@ -1,4 +1,4 @@
-"""Which places of a document a finding speaks of, and which operations a deviation concerns."""
+"""Which places of a document a finding concerns, and which operations a deviation concerns."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from sarkmock.suite_api import Deviation, Operation, covers, pointer, read_input
 
 from ..spec.contract import Contract
-from .finding_types import FINDING_TYPES
-from .findings import Finding
+from .findings import FINDING_TYPES, Finding
 
 
 def touches(deviation: Deviation, found: set[str]) -> bool:

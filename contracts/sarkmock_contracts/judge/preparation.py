@@ -1,4 +1,4 @@
-"""What has to be sent before a finding can be seen again at a fresh target: the writes that its evidence builds on."""
+"""The writes that a finding depends on, to be sent to a fresh target before it can be reproduced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What speaks against a deviation that would explain a finding: other answers, in which the target lacks it.
+"""Evidence against a deviation: other responses of the run that show that the target does not have it.
 
 A box that accepts one value may have a deviation that accepts every value; if it rejects another, as the judging
 document says, it has not.

@@ -10,7 +10,7 @@ from sarkmock.suite_api import Operation, to_text
 
 from ..client.http import Exchange
 from ..spec.operation_data import Resource, columns_derived, is_listed
-from .conformance import Problem
+from .oracle import Problem
 
 STRANGE = "nosuchvalue"  # of fields that an operation does not know
 

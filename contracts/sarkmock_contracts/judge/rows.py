@@ -15,7 +15,7 @@ from sarkmock.suite_api import Operation, read_input
 from ..client.http import JSON, Exchange, Request
 from ..spec.contract import Contract
 from ..spec.operation_data import Resource, key_text, resources
-from .conformance import Problem
+from .oracle import Problem
 from .row_model import RowModel, new_row, stored_problems
 
 RowPlace = tuple[str, str]  # the name of a resource, the key of a row
@@ -67,8 +67,8 @@ class RowTracker:
         if resource is not None and operation in (*resource.creates, resource.update):
             make = self._made if operation in resource.creates else self._changed
             row = make(resource, operation, exchange, sent)
-            told = row.differences(operation, answer) if row and isinstance(answer, dict) else ()
-            yield from ((blamed, problem, (*row.history[:-1], exchange)) for blamed, problem in told if row)
+            differences = row.differences(operation, answer) if row and isinstance(answer, dict) else ()
+            yield from ((blamed, problem, (*row.history[:-1], exchange)) for blamed, problem in differences if row)
         else:
             for row in self.alive.values():  # it may change rows of its section beside what it says
                 row.shown = row.shown if row.resource.section != operation.section else {}

@@ -17,8 +17,7 @@ from ..errors import CannotRun
 from ..spec.contract import Contract
 from .causes import Cause, causes_of
 from .coverage import Coverage, missed
-from .finding_types import BREAKS, FINDING_TYPES, SEVERITIES
-from .findings import Finding, Findings
+from .findings import BREAKS, FINDING_TYPES, SEVERITIES, Finding, Findings
 
 ENTRY_FIELDS = {"id": True, "reason": True, "expires": False}  # and whether an entry must have it
 DAYS = 90  # what --update-accepted enters is looked at again after a quarter of a year

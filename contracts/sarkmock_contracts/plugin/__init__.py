@@ -1,4 +1,4 @@
-"""The pytest side of a run: its options, one item for each case, and the parts that watch, plan, spread and judge it.
+"""The pytest side of a run: options, one item for each case, and the plugins for console, plan, processes and verdict.
 
 `sarkmock check` hands over a run that is open already; `pytest --pyargs sarkmock_contracts` opens one by its options.
 """

@@ -1,4 +1,4 @@
-"""What `sarkmock check` shows: what goes on while the cases run, and the report after them."""
+"""What `sarkmock check` prints: progress while the cases run, and the report after them."""
 
 from __future__ import annotations
 

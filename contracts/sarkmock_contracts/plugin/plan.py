@@ -1,4 +1,4 @@
-"""The plan of a run: how many requests its cases send, by what each is known to cost."""
+"""The plan of a run: how many requests its cases will send, by their measured costs."""
 
 from __future__ import annotations
 

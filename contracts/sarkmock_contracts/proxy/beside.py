@@ -1,4 +1,4 @@
-"""Opens the shadow of a box: which version it is, what it holds, how a list is read again. Sends reads alone."""
+"""Opens the shadow of a box: finds its version, imports its state, reads lists again. Sends reads only."""
 
 from __future__ import annotations
 

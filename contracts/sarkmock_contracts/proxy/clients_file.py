@@ -1,4 +1,4 @@
-"""What clients use, learnt from what passes: a file for `compare --clients` that grows over days."""
+"""The file of `proxy --clients`, for `compare --clients`: what clients use, added to over days."""
 
 from __future__ import annotations
 

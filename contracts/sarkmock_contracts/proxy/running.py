@@ -1,4 +1,4 @@
-"""Runs a proxy until it is stopped: the way, its guard, what listens to it; the verdict at the end."""
+"""Runs a proxy until it is stopped, with its guard and judge, and gives the verdict at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What another version would have answered: two mocks follow the traffic, one of either version.
+"""How another version would have responded: two mocks follow the traffic, one of the box's version, one of the other.
 
 State that was changed past the proxy shows in both mocks alike: it is not a difference, and is read again.
 """
@@ -108,9 +108,9 @@ def of_bodies(op: str, contract: Contract, operation: Operation | None, before: 
         names = response_fields(contract, operation) if operation else None
         forms = list(compare_forms(op, shape(before.json, names), shape(after.json, names), own=True))
         yield from forms
-        told = {form.of.partition(".")[0] for form in forms}
+        reported = {form.of.partition(".")[0] for form in forms}
         for name in changed_fields(before.json, after.json):
-            if name not in told and WHOLE not in told:
+            if name not in reported and WHOLE not in reported:
                 yield Difference("value changed", op, name)
 
 

@@ -1,4 +1,4 @@
-"""A run that sends nothing: it judges other clients' exchanges, by the judge of `check`, and has its reports.
+"""A run that sends nothing itself: the judge of `check` judges the exchanges of clients, with the same reports.
 
 A proxy sends nothing, so rules that ask tables (`exists`, `unique`) are judged by what the answer itself supposes.
 """
@@ -82,7 +82,7 @@ def supposed(operation: Operation, exchange: Exchange, live: SupposedTables) -> 
 
 
 def _supposed_by(operation: Operation, name: str, value: Any, said: Any, live: SupposedTables) -> set[ImpliedRow]:
-    told = {str(message) for message in (said if isinstance(said, list) else [said])}
+    received = {str(message) for message in (said if isinstance(said, list) else [said])}
     tables = {there: _Everything(live, there) for there in (True, False)}
     try:
         messages = {there: set(operation.validator.errors({name: value}, tables[there]).get(name, ()))
@@ -90,7 +90,7 @@ def _supposed_by(operation: Operation, name: str, value: Any, said: Any, live: S
     except PhpError:
         return set()
     if_there, if_missing = messages[True] - messages[False], messages[False] - messages[True]
-    there = bool(told & if_there) if if_there else not told & if_missing
+    there = bool(received & if_there) if if_there else not received & if_missing
     return tables[True].asked if there else set()
 
 

@@ -1,4 +1,4 @@
-"""The report at the end of a run, on a terminal: what was covered, what is new in full, what is known in a line."""
+"""The report at the end of a run, on a terminal: coverage, new findings in full, known ones in a line each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run as plain data: what every report is made from, and the JSON report itself (report.schema.json). Sends nothing.
+"""A run as plain data: the JSON report (report.schema.json), from which all other reports are made.
 
 Secrets are taken out here, so that no report can hold one.
 """
@@ -33,8 +33,7 @@ from ..client.formats import curl_line, curl_script, with_run_headers
 from ..client.http import Exchange, Request
 from ..client.transports import LOGIN_TOKEN
 from ..judge.causes import Cause
-from ..judge.finding_types import SEVERITIES
-from ..judge.findings import Finding
+from ..judge.findings import SEVERITIES, Finding
 from ..judge.places import places
 from ..judge.verdicts import Classified, Listed, Outcome, causes, page_lines
 from ..run import Run

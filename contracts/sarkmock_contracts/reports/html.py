@@ -9,7 +9,7 @@ from typing import Any
 
 import jinja2
 
-from ..judge.finding_types import SEVERITIES
+from ..judge.findings import SEVERITIES
 from .data import Data
 
 REPORT_TEMPLATE = Path(__file__).with_name("report.html.j2")

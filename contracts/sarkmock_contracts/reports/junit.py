@@ -86,8 +86,8 @@ def _suite(root: ElementTree.Element, section: str, cases: list[JunitCase],
 def _failure(case: ElementTree.Element, failures: list[Data]) -> None:
     message = f"{counted(len(failures), 'finding')}, first: {failures[0]['message']}"
     element = ElementTree.SubElement(case, "failure", type=failures[0]["severity"], message=_clean(message))
-    told = ["\n".join([_line(failure), *failure["script"]]) for failure in failures]
-    element.text = _clean("\n\n".join(told))
+    texts = ["\n".join([_line(failure), *failure["script"]]) for failure in failures]
+    element.text = _clean("\n\n".join(texts))
 
 
 def _line(finding: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-from ..judge.finding_types import FINDING_TYPES
+from ..judge.findings import FINDING_TYPES
 from .data import Data
 
 SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -32,8 +32,8 @@ def as_sarif(data: Data) -> str:
 
 def _invocation(ending: str | None) -> Data:
     """Whether the results are those of a whole run."""
-    told = [{"level": "error", "message": {"text": ending}}] if ending else []
-    return {"executionSuccessful": not ending, "toolExecutionNotifications": told}
+    notifications = [{"level": "error", "message": {"text": ending}}] if ending else []
+    return {"executionSuccessful": not ending, "toolExecutionNotifications": notifications}
 
 
 def _result(finding: Data, checks: list[str], suppressed: bool, file: str | None) -> Data:

@@ -1,4 +1,4 @@
-"""Which version of the API answers, and from which facts: harmless reads that the profiles answer differently.
+"""Recognises the version of the API by harmless reads to which the profiles respond differently.
 
 The reads are chosen by asking a mock of each profile; no path is named here.
 """
@@ -78,19 +78,19 @@ class Fingerprint:
 def telling_reads() -> tuple[Request, ...]:
     """Few reads that tell profiles apart: in every way there is, and then pairs that are hard to tell apart again."""
     answers = {request: answers_to(request) for request in candidate_reads()}
-    told: Counter[ProfilePair] = Counter()
+    times: Counter[ProfilePair] = Counter()
     chosen: list[Request] = []
     for _ in range(MOST_READS):
         ways = {partition(answers[request]) for request in chosen}
         best = max((request for request in answers if request not in chosen), key=lambda request: (
-            bool(told_apart(answers[request])) and partition(answers[request]) not in ways,
-            sum(4.0 ** -told[pair] for pair in told_apart(answers[request]))))
-        told.update(told_apart(answers[best]))
+            bool(separated(answers[request])) and partition(answers[request]) not in ways,
+            sum(4.0 ** -times[pair] for pair in separated(answers[request]))))
+        times.update(separated(answers[best]))
         chosen.append(best)
     return tuple(chosen)
 
 
-def told_apart(answers: Mapping[str, str]) -> list[ProfilePair]:
+def separated(answers: Mapping[str, str]) -> list[ProfilePair]:
     return [(one, other) for one, other in combinations(profiles(), 2) if answers[one] != answers[other]]
 
 

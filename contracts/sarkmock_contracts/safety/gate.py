@@ -1,4 +1,4 @@
-"""The gate at the one exit: only permitted requests leave, from any check. Sends nothing itself."""
+"""The gate: the last layer before the transport lets only permitted requests leave, from any check."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ledger on disk: what a run is about to make, written before it is made, and what has become of it.
+"""The ledger on disk: each row is written down before the request that creates it, and when it is removed.
 
 JSON lines, each on the disk before the request it speaks of leaves. The head says how to reach the target and holds no
 secret; values to be put back may be some, so only the owner can read the file, and the end of the clean-up erases them.

@@ -1,4 +1,4 @@
-"""Logs in to a box before a run and out at its end. Password and token are kept in memory and in no file."""
+"""Logs in to a box before a run and out at its end. Password and token are never written to a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a write would touch, and how it is undone. A write to what is not the run's own is withheld. No permissions."""
+"""What a write would change, and how it is undone. A write to something that the run did not create is withheld."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ from ..judge.oracle import certainly_refused, verdict
 from ..spec.contract import Contract
 from ..spec.operation_data import LiveTables, recipe
 from .ledger import Ledger, LedgerEntry, Undo, stamp
-from .restorable import SURELY, Restorable, uploads
 from .routing import Meaning
-from .target_snapshot import Inventory, shows_something
+from .target_snapshot import SURELY, Inventory, Restorable, shows_something, uploads
 
 
 @dataclass

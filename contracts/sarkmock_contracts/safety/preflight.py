@@ -1,4 +1,4 @@
-"""Before any test: is there a SARK API at that URL at all, and if not, why; one clear line. Changes nothing there."""
+"""Before a run: whether there is a SARK API at the URL, and if not, why, in one line. Changes nothing there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a request may mean to a SARK: every spelling of its path, in every profile of the document.
+"""What a request means to the API in any version: its operation and hazard, and whether it may be repeated.
 
 A server may decode twice, resolve dots or drop empty segments before it looks for a route; what any of them would
 find counts.
@@ -10,12 +10,14 @@ import posixpath
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import unquote, unquote_to_bytes
 
 from sarkmock.suite_api import MethodNotAllowed, Operation, PageNotFound, meant_method, read_input
 
-from ..client.http import Request, header
-from ..spec.contract import Contract
+from ..client.http import Request, fill_path, header
+from ..fixtures.rows import Fixtures, Made, path_along
+from ..spec.contract import Contract, Link
 from ..spec.operation_data import recipe
 
 HAZARDS = ("read", "write", "operational", "disruptive")
@@ -156,3 +158,47 @@ def _commands(operations: Sequence[Operation]) -> dict[str, set[str]]:
 def literals(operation: Operation) -> Iterator[str]:
     """The segments of an operation's path that are not parameters."""
     yield from (step for step in operation.path.strip("/").split("/") if "{" not in step)
+
+
+def is_undone(contract: Contract, fixtures: Fixtures, operation: Operation | None, request: Request) -> bool:
+    """True if the request changes nothing, does the same again, or is seen not to have been carried out."""
+    if operation is None or operation.hazard == "read" or request.method in ("HEAD", "OPTIONS"):
+        return True
+    if operation.hazard != "write":
+        return False
+    if request.method == "DELETE":
+        return still_there(contract, fixtures, request)
+    if request.method == "POST":
+        return never_made(contract, fixtures, operation, request)
+    return request.method == "PUT"
+
+
+def still_there(contract: Contract, fixtures: Fixtures, request: Request) -> bool:
+    """A row that was to be deleted."""
+    if "get" not in contract.document["paths"][contract.router.find("DELETE", request.path)[0].path]:
+        return False
+    status = fixtures.client.get(request.path).status
+    if status == 404:
+        fixtures.forget(request.path)
+    return status == 200
+
+
+def never_made(contract: Contract, fixtures: Fixtures, operation: Operation, request: Request) -> bool:
+    """No row has the key that was sent. A row that has it is ours from now on, and removed with the others."""
+    sent = read_input(request.method, request.content_type, request.query, request.body)[1]
+    links = contract.links_from(operation).values()
+    show = next((link for link in links
+                 if contract.by_id[link.target].method == "GET" and link_parameters(link, sent)), None)
+    if show is None:
+        return False
+    found = fixtures.client.get(fill_path(contract.by_id[show.target].path, link_parameters(show, sent)))
+    if found.status == 200 and isinstance(found.json, dict):
+        delete = next((path_along(contract, link, found.json) for link in links
+                       if contract.by_id[link.target].method == "DELETE"), None)
+        fixtures.made.append(Made(operation.id, found.json, delete))
+    return found.status == 404
+
+
+def link_parameters(link: Link, sent: Any) -> dict[str, Any]:
+    """The path parameters of a link from what was sent, where the server does not make the key."""
+    return {name: sent[field] for name, field in link.parameters.items() if isinstance(sent.get(field), (str, int))}

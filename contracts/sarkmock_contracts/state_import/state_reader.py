@@ -1,4 +1,4 @@
-"""What a box holds, read part by part: rows, files, runtime values, whether it runs. Knows where things are to be seen.
+"""Reads the state of a box part by part: rows, files, runtime values, whether it runs.
 
 A column that no answer shows is what the factory has there, or a new row.
 """

@@ -1,4 +1,4 @@
-"""The five generic verbs over a table, and checks of its key; quirks call them."""
+"""The five generic verbs on a table, and checks of its key; special actions call them."""
 
 from __future__ import annotations
 

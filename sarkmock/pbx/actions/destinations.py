@@ -1,4 +1,4 @@
-"""Where calls can be sent: the list of destinations, and the route class that the dialplan keeps for each."""
+"""Where calls can be routed: the list of destinations, and the route class that the dialplan stores for each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules file line by line: conditions, variables, continued lines, embedded scripts, included files."""
+"""The rules file line by line: conditions, variables, continuation lines, embedded scripts, included files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The hand-written tables of boundary values, and how a field's rule list finds its row."""
+"""The tables of boundary values, written by hand, and how a field's rule list finds its row."""
 
 from __future__ import annotations
 
