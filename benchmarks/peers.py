@@ -12,6 +12,7 @@ import http.client
 import json
 import os
 import platform
+import shutil
 import signal
 import socket
 import ssl
@@ -40,6 +41,7 @@ SCOPE = "mock/20240101/us-east-1/iam/aws4_request"
 IAM = {"Content-Type": "application/x-www-form-urlencoded",
        "Authorization": f"AWS4-HMAC-SHA256 Credential={SCOPE}, SignedHeaders=, Signature="}
 TENANTS = [{"pkey": f"tenant{number:02}", "description": f"Tenant {number}"} for number in range(19)]
+SHOWN = "/tenants/tenant01"
 PATIENCE = 60.0
 
 
@@ -137,22 +139,57 @@ def json_server(port: int, folder: Path, _: Any) -> list[str]:
     return [str(NODE / ".bin" / "json-server"), "--quiet", "--id", "pkey", "--port", str(port), str(folder / "db.json")]
 
 
+def wiremock(port: int, folder: Path, pair: certificates.Pair | None) -> list[str]:
+    """Stubs with the same answers; a body without a description matches the one that refuses it."""
+    described = {"bodyPatterns": [{"matchesJsonPath": "$.description"}]}
+    stubs = [({"method": "GET", "url": "/tenants"}, 200, TENANTS), ({"method": "GET", "url": SHOWN}, 200, TENANTS[1]),
+             ({"method": "POST", "url": "/tenants", **described}, 201, TENANTS[1]),
+             ({"method": "POST", "url": "/tenants"}, 422, {"description": ["The description field is required."]}),
+             ({"method": "PUT", "url": SHOWN, **described}, 200, TENANTS[1])]
+    (folder / "mappings").mkdir()
+    (folder / "mappings" / "stubs.json").write_text(json.dumps({"mappings": [
+        {"priority": number, "request": request, "response": {"status": status, "jsonBody": body}}
+        for number, (request, status, body) in enumerate(stubs, 1)]}))
+    where = ["--https-port", str(port), "--disable-http"] if pair else ["--port", str(port)]
+    jar = next((NODE / "wiremock" / "build").glob("*.jar"))
+    return ["java", "-jar", str(jar), "--root-dir", str(folder), "--no-request-journal", "--disable-banner", *where]
+
+
+def moto(port: int, _: Path, pair: certificates.Pair | None) -> list[str]:
+    tls = ["--ssl", "--ssl-cert", str(pair.certificate), "--ssl-key", str(pair.key)] if pair else []
+    return [sys.executable, "-m", "moto.server", "-p", str(port), *tls]
+
+
+def mockoon(port: int, folder: Path, pair: certificates.Pair | None) -> list[str]:
+    """Our document; with TLS as Mockoon's own file, which it makes of our document."""
+    command, data = str(NODE / ".bin" / "mockoon-cli"), document(folder)
+    if pair:
+        subprocess.run([command, "import", "--input", str(data), "--output", str(folder / "mockoon.json")], check=True,
+                       capture_output=True)
+        data = folder / "mockoon.json"
+        tls = {"enabled": True, "type": "CERT", "certPath": str(pair.certificate), "keyPath": str(pair.key),
+               "pfxPath": "", "caPath": "", "passphrase": ""}
+        data.write_text(json.dumps({**json.loads(data.read_text()), "tlsOptions": tls}))
+    return [command, "start", "--port", str(port), "--disable-log-to-file", "--data", str(data)]
+
+
 PEERS = (
     Peer("sarkmock serve", version("sarkmock"), serve, tenant_calls("/api"), True, "rules, state"),
     Peer("Prism", node_package("@stoplight/prism-cli"), lambda port, folder, _: [
         str(NODE / ".bin" / "prism"), "mock", "--port", str(port), "--verboseLevel", "silent", str(document(folder))],
         tenant_calls(), kind="our document: validates, no state"),
-    Peer("Mockoon", node_package("@mockoon/cli"), lambda port, folder, _: [
-        str(NODE / ".bin" / "mockoon-cli"), "start", "--port", str(port), "--disable-log-to-file", "--data",
-        str(document(folder))], tenant_calls(**{"invalid POST": None}), kind="our document: neither"),
+    Peer("Mockoon", node_package("@mockoon/cli"), mockoon, tenant_calls(**{"invalid POST": None}), True,
+         "our document: neither"),
+    Peer("WireMock", node_package("wiremock") if shutil.which("java") else None, wiremock, tenant_calls(), True,
+         "five stubs: one rule, no state"),
     Peer("json-server", node_package("json-server"), json_server, tenant_calls(**{"invalid POST": None}),
          kind="state, no validation"),
     Peer("connexion", python_package("connexion"), lambda port, folder, _: [
         sys.executable, "-m", "connexion", "run", str(older_document(folder)), "--mock=all", "--port", str(port)],
         tenant_calls(**{"invalid POST": Call("POST", "/tenants", lambda _: '{"pkey": 5}', 400)}),
         kind="four operations: validates, no state"),
-    Peer("moto (IAM users)", python_package("moto") if find_spec("moto") else None, lambda port, *_: [
-        sys.executable, "-m", "moto.server", "-p", str(port)], user_calls(), kind="another API: rules, state"),
+    Peer("moto (IAM users)", python_package("moto") if find_spec("moto") else None, moto, user_calls(), True,
+         "another API: rules, state"),
 )
 
 

@@ -4,6 +4,8 @@ import json
 import re
 import runpy
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -374,6 +376,55 @@ def test_another_profile_answers_beside_this_one(mock, visit):
     answers.nth(1).wait_for()
     heads = [text.split("\n")[0].split() for text in answers.all_inner_texts()]
     assert heads == [["documented", "422"], ["shipped", "200"]]
+
+
+def test_one_can_go_back_over_all_that_the_journal_keeps(mock, visit):
+    session = mock.session()
+    for number in range(250):
+        session.get(f"{mock.url}/tenants/{'default' if number % 50 else 'nosuch'}", timeout=5)
+    page = visit()
+    rows = page.locator("tbody tr")
+    expect(rows).to_have_count(100)
+    for kept, first, last in (("200 rows", 150, 51), ("250 rows", 50, 1)):
+        page.get_by_role("button", name="Older").click()
+        expect(page.locator(".count")).to_have_text(kept)
+        assert [rows.nth(place).locator("button").first.inner_text() for place in (0, -1)] == [str(first), str(last)]
+    expect(page.get_by_role("button", name="Older")).to_be_disabled()
+    session.get(f"{mock.url}/agents", timeout=5)  # does not move who looks back
+    page.get_by_label("Operation").fill("tenants.show")
+    page.get_by_label("Status").select_option("404")
+    expect(rows).to_have_count(5)
+
+
+AWKWARD = [
+    ("POST", "/tenants", "it's \"quoted\" \\ and wide: \u017eluv \U0001f600", {"Content-Type": "application/json"}),
+    ("PUT", "/tenants/de%20fault%3F%23", '{"description": "x"}',
+     {"Accept": "text/html", "Content-Type": "application/json"}),
+    ("POST", "/tenants?a[]=1&b='", "pkey=b&chanmax=many", {"Content-Type": "application/x-www-form-urlencoded"}),
+    ("HEAD", "/tenants/default", "", {}),
+    ("POST", "/tenants/default", "", {"X-HTTP-Method-Override": "DELETE", "Accept": "application/json"}),
+]
+
+
+@pytest.mark.parametrize(("method", "target", "body", "headers"), AWKWARD, ids=lambda value: str(value)[:20])
+def test_a_copied_request_is_the_same_request(mock, visit, tmp_path, method, target, body, headers):
+    profile = "documented" if "Accept" in headers else "shipped"
+    requests.put(f"{mock.control_url}/profile", json={"profile": profile}, timeout=5)
+    mock.session().request(method, mock.url + target, data=body.encode(), headers=headers, timeout=5)
+    page = visit("#journal/1", permissions=["clipboard-read", "clipboard-write"])
+    copies = []
+    for label in ("Copy as curl", "Copy as pytest"):
+        page.get_by_role("button", name=label).click()
+        expect(page.locator(".toast").last).to_have_text(re.compile("Copied"))
+        copies.append(page.evaluate("navigator.clipboard.readText()"))
+        page.locator(".toast button").last.click()
+    curl, test = copies
+    subprocess.run(["sh", "-c", f"{curl} -s -o answer"], cwd=tmp_path, check=True)
+    (tmp_path / "test_copied.py").write_text(test)
+    subprocess.run([sys.executable, "-m", "pytest", "-q", "test_copied.py"], cwd=tmp_path, check=True)
+    first, second = mock.requests[0], mock.requests[-1]
+    assert (second.method, second.path, second.query, second.request_body, second.status) == (
+        first.method, first.path, first.query, first.request_body, first.status)
 
 
 def test_the_journal_is_saved_as_har(mock, visit):

@@ -38,7 +38,7 @@ export function modal(title, ...content) {
   const dialog = h("dialog", { class: "ours", "aria-labelledby": "dialog-title" },
     h("div", { class: "head" }, h("h2", { id: "dialog-title" }, title), button("Close", () => dialog.close(), { autofocus: true })),
     content);
-  dialog.addEventListener("close", () => dialog.remove());
+  dialog.addEventListener("close", () => { document.body.append(document.querySelector(".toasts")); dialog.remove(); });
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   document.body.append(dialog);
   dialog.showModal();
@@ -59,6 +59,8 @@ export async function attempt(work) {
 export function toast(message, kind = "info") {
   const note = h("div", { class: `toast ${kind}` }, h("span", {}, message),
     button("×", () => note.remove(), { "aria-label": "Dismiss" }));
-  document.querySelector(".toasts").append(note);
+  const place = document.querySelector(".toasts");
+  place.append(note);
+  (document.querySelector("dialog[open]") ?? document.body).append(place);  // what is outside of a dialog is behind it
   if (kind !== "problem") setTimeout(() => note.remove(), 4000);
 }

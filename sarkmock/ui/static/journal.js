@@ -27,15 +27,15 @@ const COLUMNS = [
 
 export async function journal(main, [number], signal) {
   const filter = { operation: "", status: "", method: "", path: "" };
-  let entries = [], live = true;
+  let entries = [], live = true, turn = 0;
   const table = new DataTable({ label: "Journal", stacked: true, columns: COLUMNS, open: (entry) => open(entry), sort: { key: "number", down: true },
     empty: "No request yet. Send one, or try one in the reference.", searchable: false });
 
   const query = (more) => new URLSearchParams(Object.entries({ ...filter, ...more }).filter(([, value]) => value));
   const fresh = async () => {
-    const last = entries.at(-1);
+    const last = entries.at(-1), mine = ++turn;
     const found = await get(`journal?${query({ after: last && last.number - 1, limit: AT_ONCE })}`);
-    if (signal.aborted) return;
+    if (signal.aborted || mine !== turn) return;  // a later request, such as one with another filter, answers for this one
     // The response begins with the last known entry, unless the journal was cleared or has grown by more than a request's worth.
     const [first, ...more] = found.entries;
     const goesOn = last && first?.number === last.number && first.received === last.received;
@@ -45,15 +45,21 @@ export async function journal(main, [number], signal) {
     table.show(entries);
   };
   const earlier = async () => {
-    const { entries: found } = await get(`journal?${query({ before: entries[0].number, limit: AT_ONCE })}`);
+    const [first] = entries;
+    const { entries: found } = await get(`journal?${query({ before: first.number, limit: AT_ONCE })}`);
+    if (first !== entries[0]) return;  // asked twice, or begun anew
     entries = [...found, ...entries].slice(0, MOST);
     table.show(entries);
+    table.showLast();
     older.disabled = found.length < AT_ONCE;
   };
-  const older = button("Older", () => entries.length && attempt(earlier), { title: "Load the hundred entries before these" });
+  // Who looks back is not moved by what comes meanwhile.
+  const older = button("Older", () => { pause(); return entries.length && attempt(earlier); }, { title: "Load the hundred entries before these, and stop following" });
   const again = () => { older.disabled = false; entries = []; table.show(entries); return attempt(fresh); };
   const narrow = (name) => (event) => { filter[name] = event.target.value.trim(); again(); };
-  const follow = button("Live", () => { live = !live; follow.setAttribute("aria-pressed", live); }, { "aria-pressed": "true", title: "Show new requests as they arrive" });
+  const following = (value) => { live = value; follow.setAttribute("aria-pressed", live); };
+  const pause = () => following(false);
+  const follow = button("Live", () => following(!live), { "aria-pressed": "true", title: "Show new requests as they arrive" });
 
   main.append(
     h("div", { class: "title" }, h("h1", {}, "Journal"),
@@ -144,23 +150,42 @@ function message(title, { headers, size, body }) {
     size > new Blob([body]).size && h("p", { class: "muted" }, `Truncated; ${size.toLocaleString("en")} bytes in all.`));
 }
 
-const copied = (label, text) => button(label, () => attempt(async () => { await navigator.clipboard.writeText(text()); toast("Copied."); }));
+const copied = (label, text) => button(label, () => attempt(async () => { await navigator.clipboard.writeText(await text()); toast("Copied."); }));
 const quoted = (value) => `'${value.replaceAll("'", "'\\''")}'`;
+
+// The headers on which an answer depends, and a variable in the place of a token.
+const SENT = ["Accept", "Content-Type", "Origin", "X-Http-Method-Override", "X-Requested-With"];
+const sent = ({ headers }) => SENT.filter((name) => name in headers).map((name) => [name, headers[name]]);
+
+// Path and query as they can stand in a URL: the path of an entry is decoded.
+function encoded({ path, query }) {
+  const steps = path.split("/").map((step) => encodeURIComponent(step.toWellFormed()));
+  return steps.join("/") + (query && `?${query}`);
+}
+
+function wholeBody({ body, size }) {
+  if (new Blob([body]).size !== size) throw new Error("The journal has this body only in part, or it is no text.");
+  return body;
+}
 
 // The request as a shell command.
 function asCurl({ method, request, ...entry }) {
-  const type = request.headers["Content-Type"];
-  const parts = [`curl -X ${method} ${quoted(location.origin + target(entry))}`, type && `-H ${quoted(`Content-Type: ${type}`)}`,
-    request.body && `--data-binary ${quoted(request.body)}`];
+  const token = "Authorization" in request.headers && '-H "Authorization: Bearer $TOKEN"';
+  const parts = [`curl -gk --path-as-is ${method === "HEAD" ? "--head" : `-X ${quoted(method)}`} ${quoted(location.origin + encoded(entry))}`,
+    ...sent(request).map(([name, value]) => `-H ${quoted(`${name}: ${value}`)}`), token,
+    request.size > 0 && `--data-binary ${quoted(wholeBody(request))}`];
   return parts.filter(Boolean).join(" \\\n  ");
 }
 
-// The request as a test with the fixture of sarkmock.
-function asPytest({ method, request, status, ...entry }) {
-  const type = request.headers["Content-Type"];
-  const body = request.body ? `, data=${JSON.stringify(request.body)}, headers=${JSON.stringify(type ? { "Content-Type": type } : {})}` : "";
-  return `import requests\n\n\ndef test_request(sark):\n    response = requests.request(${JSON.stringify(method)}, sark.url + `
-    + `${JSON.stringify(target(entry).replace(/^\/api/, ""))}${body}, verify=sark.ca_file)\n    assert response.status_code == ${status}\n`;
+// The request as a test with the fixture of sarkmock, of the profile that answered.
+async function asPytest({ method, request, status, ...entry }) {
+  const { profile } = await get("profile");
+  const marker = profile === "documented" ? "" : `@pytest.mark.sark(profile=${JSON.stringify(profile)})\n`;
+  const headers = sent(request).map(([name, value]) => `${JSON.stringify(name)}: ${JSON.stringify(value)}`).join(", ");
+  const body = request.size > 0 ? `data=${JSON.stringify(wholeBody(request))}.encode(), ` : "";
+  return `${marker && "import pytest\n"}import requests\n\n\n${marker}def test_request(sark):\n    response = requests.request(`
+    + `${JSON.stringify(method)}, sark.url + ${JSON.stringify(encoded(entry).replace(/^\/api/, ""))}, ${body}headers={${headers}},\n`
+    + `                                verify=sark.ca_file)\n    assert response.status_code == ${status}\n`;
 }
 
 function pretty(body) {

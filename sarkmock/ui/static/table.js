@@ -35,6 +35,11 @@ export class DataTable {
     this.render();
   }
 
+  showLast() {
+    this.page = Infinity;
+    this.render();
+  }
+
   filter(text) {
     this.needle = text.toLowerCase();
     this.page = 0;
