@@ -12,8 +12,9 @@ import subprocess
 import sys
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ from sarkmock import load_seed
 from sarkmock.export.requests import Exported, exported
 from sarkmock.spec import yaml12
 from sarkmock.suite_api import compile_document, load
-from tests.outside.tools import HERE, PROFILES, TOKEN, TOOLS, mocked, run, successes, written
+from tests.outside.tools import HERE, MAKING, PROFILES, TOKEN, TOOLS, deletions, mocked, run, successes, written
+
+Reduced = Callable[[Path], tuple[Path, int]]
 
 
 def rules(tool: str, document: Path) -> str:
@@ -119,18 +122,29 @@ def test_a_shell_runs_the_curl_lines(tmp_path: Path) -> None:
     assert len(statuses) - 1 == sum(operation.hazard == "read" for operation in compile_document(load()))
 
 
-def test_dredd_finds_each_request_answered_as_its_example(tmp_path: Path) -> None:
-    document, count = successes(tmp_path)
+@pytest.mark.parametrize("half", [partial(successes, without=()), deletions], ids=["successes", "deletions"])
+def test_dredd_finds_each_request_answered_as_its_example(half: Reduced, tmp_path: Path) -> None:
+    """All operations, in two runs."""
+    document, count = half(tmp_path)
+    write_uploads(tmp_path)
     with mocked("documented", "examples") as url:
-        text = run([str(TOOLS / "dredd"), str(document), url, "--loglevel", "error", "--no-color"], tmp_path)
+        text = run([str(TOOLS / "dredd"), str(document), url, "--loglevel", "error", "--no-color", "--hookfiles",
+                    str(HERE / "uploads.cjs")], tmp_path)
     assert f"complete: {count} passing, 0 failing, 0 errors, 0 skipped, {count} total" in text
 
 
-def test_portman_finds_each_response_valid(tmp_path: Path) -> None:
-    document, count = successes(tmp_path)
+@pytest.mark.parametrize("half", [successes, deletions])
+def test_portman_finds_each_response_valid(half: Reduced, tmp_path: Path) -> None:
+    """All operations but the uploads, in two runs."""
+    document, count = half(tmp_path)
     with mocked("documented", "examples") as url:
         text = run([str(TOOLS / "portman"), "-l", str(document), "-b", url, "--runNewman"], tmp_path)
     assert re.search(rf"requests \W+ {count} \W+ 0 ", text), text
+
+
+def test_dredd_is_given_every_operation(tmp_path: Path) -> None:
+    whole = len(compile_document(load()))
+    assert successes(tmp_path, without=())[1] + deletions(tmp_path)[1] - len(MAKING) == whole
 
 
 MUTATIONS: list[Any] = [None, False, "", "x" * 300, 0, -1, "999999", [], {"a": 1}]

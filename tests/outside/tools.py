@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sarkmock import SarkMock, profiles
-from sarkmock.suite_api import load
+from sarkmock.suite_api import Document, load
 
 HERE = Path(__file__).parent
 TOOLS = HERE / "node_modules" / ".bin"
@@ -40,39 +40,54 @@ def mocked(profile: str, seed: str = "demo", port: int = 0) -> Iterator[str]:
         yield mock.url
 
 
-# What Dredd and Portman cannot do, however the document is written: they send no file.
-# A template of the factory is not changed; CSV is sent with a charset, and Dredd compares the header as text.
-NOT_ASKED = {("POST", "/backups"), ("POST", "/greetings"), ("POST", "/snapshots"), ("PUT", "/templates/{template}"),
-             ("GET", "/logs/cdrs"), ("GET", "/logs/cdrs/{limit}")}
+UPLOADS = ("POST /backups", "POST /greetings", "POST /snapshots")  # Portman sends no file
+# Rows that a POST before has made: a template of the factory is not changed, nor the default tenant removed.
+MADE = {"PUT /templates/{template}": "Lobby", "DELETE /templates/{template}": "Lobby",
+        "DELETE /tenants/{tenant}": "acme"}
+MAKING = ("POST /templates", "POST /tenants")
+CSV = "text/csv"
 
 
-def successes(folder: Path, profile: str = "documented") -> tuple[Path, int]:
-    """The document with one request and one successful response of each operation, and how many there are.
+def successes(folder: Path, profile: str = "documented", *, without: Collection[str] = UPLOADS) -> tuple[Path, int]:
+    """The document with one request and one successful response of each operation but DELETE, and how many there are.
 
-    Both tools send the requests in the order of the paths, so that a DELETE would remove rows of the requests after it;
-    of several content types or examples, Dredd takes the last one of each.
+    Dredd and Portman send the requests in the order of the paths, so that a DELETE would remove rows of those after it.
     """
-    document = json.loads(json.dumps(load(profile)))
+    return reduced(load(profile), folder / "successes.json",
+                   lambda method, name: method != "delete" and name not in without)
+
+
+def deletions(folder: Path, profile: str = "documented") -> tuple[Path, int]:
+    """The same of DELETE, and of what it needs."""
+    return reduced(load(profile), folder / "deletions.json", lambda method, name: method == "delete" or name in MAKING)
+
+
+def reduced(document: Document, file: Path, wanted: Callable[[str, str], bool]) -> tuple[Path, int]:
+    """Of several content types or examples, Dredd takes the last one of each: the first ones are left."""
+    document = json.loads(json.dumps(document))
     count = 0
     for path, item in document["paths"].items():
         for method in [name for name in item if name in ("get", "post", "put", "delete")]:
-            if method == "delete" or (method.upper(), path) in NOT_ASKED:
+            name = f"{method.upper()} {path}"
+            if not wanted(method, name):
                 del item[method]
                 continue
             operation = item[method]
             count += 1
+            if name in MADE:
+                operation["parameters"] = [one | {"example": MADE[name]} for one in item["parameters"]]
             operation["responses"] = {status: response for status, response in operation["responses"].items()
                                       if status.startswith("2")}
             for one in [operation.get("requestBody", {}), *operation["responses"].values()]:
                 if "content" in one:
                     one["content"] = dict([first_example(one["content"])])
-    file = folder / "successes.json"
     file.write_text(json.dumps(document), encoding="utf-8")
     return file, count
 
 
 def first_example(content: dict[str, Any]) -> tuple[str, Any]:
-    """JSON if there is any, with its first example."""
+    """JSON if there is any, with its first example; Dredd compares the type of CSV as text, with the charset."""
     kind = "application/json" if "application/json" in content else next(iter(content))
     examples = content[kind].get("examples", {})
-    return kind, content[kind] | ({"examples": dict([next(iter(examples.items()))])} if examples else {})
+    first = content[kind] | ({"examples": dict([next(iter(examples.items()))])} if examples else {})
+    return (f"{CSV}; charset=UTF-8" if kind == CSV else kind), first
