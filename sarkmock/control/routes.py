@@ -6,11 +6,9 @@ cannot forge Host, Origin and Sec-Fetch-Site, nor does a browser send JSON or a 
 
 from __future__ import annotations
 
-import gc
 import hmac
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -30,6 +28,7 @@ from sarkmock.control.bodies import (
 from sarkmock.control.handlers import handler_of
 from sarkmock.control.mock_control import Control, MockControl
 from sarkmock.http.replies import encode_json
+from sarkmock.laravel.php.large_json import uncollected
 from sarkmock.suggest import near
 
 OUR_HOSTS = ("localhost", "127.0.0.1", "::1")
@@ -117,18 +116,6 @@ def view(mock: MockControl, endpoint: Endpoint) -> Callable[..., Any]:
                 problem.line = line_in_body(request.get_data(), problem.path)
             return readable(mock, make_response(jsonify(problem.content()), problem.status))
     return answer
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """No garbage collection: one that looks through the content of megabytes holds up the API."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def readable(mock: MockControl, response: Response) -> Response:

@@ -37,7 +37,6 @@ METHOD_WORD = re.compile("[A-Z]+")
 WEB_SERVERS: Mapping[str, BeforePhp] = {"apache": apache}
 HTML = "text/html; charset=UTF-8"
 LARGE_BODY = 2**18  # bytes
-LIST_SLASHES = 2  # in the path of a list: /api/tenants
 GivenInput = tuple[dict[str, Any], dict[str, Any]]
 TRIES = 3  # of changing the state while requests are answered
 Result = TypeVar("Result")
@@ -167,7 +166,7 @@ class Engine:
 
     def takes_long(self, path: str, size: int) -> bool:
         """Whether a request with a body of that size may take so long that others should not wait for it."""
-        return size > LARGE_BODY or (path.count("/") == LIST_SLASHES and self.state.tables.is_large)
+        return size > LARGE_BODY or (path.count("/") == "/api/tenants".count("/") and self.state.tables.is_large)
 
     def copy(self) -> State:
         """A copy of the state, to be read while requests are answered."""
@@ -236,14 +235,14 @@ def api_token_of(program: Program, token: str | None) -> str | None:
     return token or f"1|{accounts.new_secret(random.SystemRandom())}"
 
 
-def read_ahead(program: Program, request: Request) -> GivenInput | None:
-    """What a request with a large body holds, read before it is its turn."""
+def read_ahead(program: Program, request: Request) -> GivenInput | PhpError | None:
+    """What a request with a large body holds, or how reading it ends, before it is its turn."""
     if len(request.body) <= LARGE_BODY:
         return None
     try:
         return php_input_of(program, request)
-    except PhpError:
-        return None  # it is read again to be answered
+    except PhpError as error:
+        return error
 
 
 def php_input_of(program: Program, request: Request) -> GivenInput:
@@ -251,7 +250,7 @@ def php_input_of(program: Program, request: Request) -> GivenInput:
     return php.read_input(request.method, content_type, request.query, request.body, program.framework.trim)
 
 
-def answer(program: Program, state: State, request: Request, given: GivenInput | None = None) -> Reply:
+def answer(program: Program, state: State, request: Request, given: GivenInput | PhpError | None = None) -> Reply:
     try:
         return carry_out(program, state, request, given)
     except Refusal as refusal:
@@ -265,10 +264,12 @@ def laravel_path(request: Request) -> str:
     return (request.raw_path or quote(f"api/{request.path.removeprefix('/')}", errors="surrogateescape")).strip("/")
 
 
-def carry_out(program: Program, state: State, request: Request, given: GivenInput | None = None) -> Reply:
+def carry_out(program: Program, state: State, request: Request, given: GivenInput | PhpError | None) -> Reply:
     sender = caller(request.headers.get("Authorization", ""), state) if program.guarded else ANYBODY
     router = program.router_for(sender)
-    everything, post = php_input_of(program, request) if given is None else given
+    if isinstance(given, PhpError):
+        raise given
+    everything, post = given or php_input_of(program, request)
     method = method_of_request(program, request, everything, post)
     if request.method == "POST" and not METHOD_WORD.fullmatch(method):
         # Laravel's words for Symfony's SuspiciousOperationException

@@ -13,6 +13,7 @@ from string import hexdigits
 from typing import Any
 
 from sarkmock.http.replies import PhpError
+from sarkmock.laravel.php.large_json import LargeJson, is_readable_json, uncollected
 from sarkmock.laravel.php.multipart import MOST_FIELDS, FormPart, boundary_of, form_parts
 from sarkmock.laravel.php.values import (
     INT_MAX,
@@ -30,6 +31,8 @@ UNTRIMMED = {"password", "password_confirmation"}  # App\Http\Middleware\TrimStr
 JSON_DEPTH = 511  # arrays in each other; for json_decode() what is in the innermost is one level more
 MOST_ARRAYS, MOST_VALUES = 100_000, 1_000_000  # in one JSON text; PHP needs about its memory_limit for as many
 NESTING = 64  # php.ini's max_input_nesting_level
+AT_A_TIME = 2**18  # bytes of JSON that are looked at in one call
+OVERLAPPING = AT_A_TIME + 18  # so that a long number is found that lies across the end
 _PAIR = re.compile(rb"[^&]+")
 _HEXADECIMAL = bytes(ord("h") if chr(byte) in hexdigits else ord("%") if byte == ord("%") else 0 for byte in range(256))
 _FLIPPED = bytes(byte ^ ord("%") if byte == 1 else 0 for byte in range(256))
@@ -37,6 +40,7 @@ _INDEX = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _LONG_NUMBER = re.compile(rb"[0-9]{19}")
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*"?', re.DOTALL)
+_STRINGS_WHOLE = re.compile(rb'(?:[^"]{1,4096}|%b){1,1024}' % _STRING.pattern, re.DOTALL)
 
 
 def read_input(method: str, content_type: str, query: str | bytes, body: bytes,
@@ -138,12 +142,18 @@ def json_decode(body: bytes) -> Any:
     arrays = body.count(b"[") + body.count(b"{")
     if (arrays > MOST_ARRAYS or body.count(b",") > MOST_VALUES) and _is_vast(body):
         raise PhpError(MEMORY_EXHAUSTED, "Symfony\\Component\\ErrorHandler\\Error\\FatalError")
-    hook = _json_int if _LONG_NUMBER.search(body) else None
+    hook = _json_int if any(_LONG_NUMBER.search(body, start, start + OVERLAPPING)
+                            for start in range(0, len(body), AT_A_TIME)) else None
     try:
-        value = json.loads(body.decode(), parse_int=hook, parse_constant=_no_constant)
-        if b"\\u" in body:
-            json.dumps(value, ensure_ascii=False).encode()
+        text = body.decode()
+        if len(text) <= AT_A_TIME:
+            value = json.loads(text, parse_int=hook, parse_constant=_no_constant)
+        else:
+            with uncollected():
+                value = LargeJson(text, hook, _no_constant).decode()
     except (ValueError, RecursionError):
+        return None
+    if b"\\u" in body and not is_readable_json(value):
         return None
     return None if arrays > JSON_DEPTH and depth(value) > JSON_DEPTH else value
 
@@ -152,7 +162,7 @@ def _is_vast(body: bytes) -> bool:
     """Whether a JSON text has too many arrays or values before it is nested too deep; strings do not count."""
     if body.count(b'"') - body.count(b'\\"') > 4 * MOST_VALUES:
         return True
-    outside = _STRING.sub(b"", body)
+    outside = b"".join([_STRING.sub(b"", part[0]) for part in _STRINGS_WHOLE.finditer(body)])
     brackets = outside.translate(None, _NO_BRACKETS)
     if brackets.count(b"[") + brackets.count(b"{") <= MOST_ARRAYS and outside.count(b",") <= MOST_VALUES:
         return False

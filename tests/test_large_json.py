@@ -1,0 +1,109 @@
+"""A large JSON text is decoded in pieces as json.loads decodes it at once."""
+
+import json
+import random
+
+import pytest
+
+from sarkmock.http.replies import PhpError
+from sarkmock.laravel.php import bodies, large_json
+from sarkmock.laravel.php.large_json import LargeJson
+
+SCALARS = [
+    "1", "-1", "1.5", "1e5", "-0", "12345678901234567890123", "true", "null", '""', '"a"', '"\\n"', '"\\ud83d\\ude00"',
+    '"\\ud83d"', '"\\ude00"', '"\\""', '"\\\\"', '","', '"],"', '"},"', f'"{"x" * 50}"', f'"{"y" * 300}"',
+    '"\\u00e9\\u00e9"', '"\\u0041\\\\"', '"é\U0001f600"']
+INVALID = ["NaN", "Infinity", "01", "tru", '"\\x"', '"\\u12"', '"\t"', '"', "", "'a'", "1.", "-", ".5"]
+NAMES = ['"a"', '"b"', '"\\u00e9"', '"x y"', '"],"', '","']
+CHANGES = ['"', ",", "]", "}", "[", "{", ":", "\\", " ", "1", "x", ""]
+
+
+def refused(name):
+    raise ValueError(name)
+
+
+def outcome(decode):
+    """What comes of it; a repr tells 1 from 1.0 and keeps halves of surrogate pairs."""
+    try:
+        return repr(decode())
+    except (ValueError, RecursionError):
+        return "no JSON"
+
+
+def text_of(dice, level=0):
+    kind = dice.random()
+    if level < 5 and kind < 0.25:
+        members = (text_of(dice, level + 1) for _ in range(dice.choice([0, 1, 2, 3, 8, 30])))
+        return f"[{dice.choice(['', ' ', chr(10)])}{dice.choice([',', ', ']).join(members)}{dice.choice(['', ' '])}]"
+    if level < 5 and kind < 0.5:
+        members = (f"{dice.choice(NAMES)}{dice.choice([':', ' : '])}{text_of(dice, level + 1)}"
+                   for _ in range(dice.choice([0, 1, 2, 3, 8])))
+        return f"{{{','.join(members)}{dice.choice(['', ' '])}}}"
+    return dice.choice(SCALARS if kind < 0.98 else INVALID)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_outcome_is_that_of_json_loads(monkeypatch, seed):
+    monkeypatch.setattr(large_json, "ONE_CALL", 40)
+    monkeypatch.setattr(large_json, "WINDOWS", (8, 16, 40))
+    monkeypatch.setattr(large_json, "LONGEST_RUN", 160)
+    dice = random.Random(seed)
+    for _ in range(300):
+        text = text_of(dice)
+        if dice.random() < 0.3:
+            place = dice.randint(0, len(text))
+            text = text[:place] + dice.choice(CHANGES) + text[place + dice.randint(0, 2):]
+        assert (outcome(lambda text=text: LargeJson(text, None, refused).decode())
+                == outcome(lambda text=text: json.loads(text, parse_constant=refused))), text
+
+
+LARGE = {
+    "one string": '"' + "x" * 400_000 + '"',
+    "escapes": '"' + "\\n\\u00e9\\ud83d\\ude00" * 20_000 + '"',
+    "beyond ASCII": '"' + "é\U0001f600中" * 50_000 + '"',
+    "half a pair": '"' + "\\u00e9" * 60_000 + '\\ud83d"',
+    "strings": "[" + ",".join(f'"{number:09}"' for number in range(40_000)) + "]",
+    "strings of commas": "[" + ",".join(['",,,,,,"', '"],["', '"},{"'] * 15_000) + "]",
+    "numbers": "[" + ", ".join(map(str, range(60_000))) + "]",
+    "names": "{" + ",".join(f'"{number:09}":{number}' for number in range(30_000)) + "}",
+    "the same name": "{" + ",".join('"a":1' for _ in range(60_000)) + "}",
+    "objects": "[" + ",".join(f'{{"a":{number},"b":[1,"],"]}}' for number in range(20_000)) + "]",
+    "large objects": "[" + ",".join(['{"a":"' + "x" * 90_000 + '","b":[' + "1," * 40_000 + "1]}"] * 3) + "]",
+    "deep": '{"a":' * 400 + '"' + "x" * 300_000 + '"' + "}" * 400,
+    "too deep": "[" * 600 + '"' + "x" * 300_000 + '"' + "]" * 600,
+    "blanks": "[" + " " * 300_000 + "1" + "\n" * 300_000 + "]",
+    "a long number": "[" + "1" * 300_000 + "]",
+    "NaN at the end": "[" + "1," * 150_000 + "NaN]",
+    "a comma at the end": "[" + "1," * 150_000 + "]",
+    "not closed": "[" + "1," * 150_000 + "1",
+    "something behind": "[" + "1," * 150_000 + "1] x",
+}
+
+
+@pytest.mark.parametrize("kind", LARGE)
+def test_a_large_body_is_read_as_a_small_one_would_be(monkeypatch, kind):
+    body = LARGE[kind].encode()
+    found = repr(bodies.json_decode(body))
+    monkeypatch.setattr(bodies, "AT_A_TIME", 2**30)
+    monkeypatch.setattr(bodies, "OVERLAPPING", 2**30)
+    assert found == repr(bodies.json_decode(body))
+
+
+@pytest.mark.parametrize(("value", "answered"), [('",,,,,"', True), ("[]", False), ('"[[[["', True)])
+def test_what_php_has_no_memory_for_is_told_from_what_only_looks_like_it(value, answered):
+    body = f"[{','.join([value] * 110_000)}]".encode()
+    if answered:
+        assert len(bodies.json_decode(body)) == 110_000
+    else:
+        with pytest.raises(PhpError):
+            bodies.json_decode(body)
+
+
+def test_no_call_of_the_decoder_takes_megabytes(monkeypatch):
+    sizes = []
+    decode = json.JSONDecoder.decode
+    monkeypatch.setattr(json.JSONDecoder, "decode", lambda self, text: sizes.append(len(text)) or decode(self, text))
+    for text in LARGE.values():
+        outcome(lambda text=text: LargeJson(text, None, refused).decode())
+    assert 10 < len(sizes) < 5_000
+    assert max(sizes) < 2**20
