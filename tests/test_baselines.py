@@ -159,6 +159,16 @@ def test_reads_change_nothing():
     assert {box.hazards[name] for name in box.done} == {"read"}
 
 
+@pytest.mark.parametrize(("profile", "reach"), [("2020-06", "absent"), ("shipped", "there"), ("L10", "there")])
+def test_what_may_not_be_called_is_there_or_not(profile, reach):
+    """OPTIONS tells whether calls can be hung up, without hanging up one."""
+    box = Box(profile)
+    safety, _ = guarded(box, "documented", "", begin=False)
+    facts = BoxRecorder(safety, DEPTHS["quick"], READS, "Asterisk AMI", safety.safety.keys).run()
+    assert facts.get("DELETE /astamis/Hangup/{id}/{key}", "reach") == reach
+    assert {box.hazards[name] for name in box.done} == {"read"}
+
+
 @pytest.mark.parametrize("profile", profiles())
 def test_nothing_stays_of_what_may_be_written(profile, tmp_path):
     box = Box(profile)

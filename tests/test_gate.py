@@ -205,6 +205,10 @@ def test_a_writing_run_touches_only_its_own(judge, real, hostile, tmp_path):
         ("GET", "/astamis/Command"),
         ("GET", "/syscommands/halt"),
         ("DELETE", "/astamis/Hangup/a/b"),
+        ("OPTIONS", "/astamis/Hangup/a/b"),
+        ("OPTIONS", "/astamis/Hangup/zza/b"),
+        ("OPTIONS", "/astamis/Hangup/zza/zzb/"),
+        ("DELETE", "/astamis/Hangup/zza/zzb"),
         ("PATCH", "/tenants/default"),
         ("DELETE", "/tenants/default"),
         ("TRACE", "/tenants"),
@@ -220,6 +224,12 @@ def test_read_only_withholds(method, path):
     with pytest.raises(Withheld):
         safety.target.send(Request(method, path))
     assert box.wire.left == []
+
+
+def test_what_a_disruptive_path_can_do_is_asked_with_names_of_nothing():
+    box = Box("shipped")
+    safety, _ = guarded(box, "documented", READ_ONLY)
+    assert safety.target.send(Request("OPTIONS", "/astamis/Hangup/zza/zzb")).response.allow >= {"DELETE"}
 
 
 @pytest.mark.parametrize(

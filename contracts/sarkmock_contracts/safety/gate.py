@@ -74,7 +74,7 @@ class Gate(Layer):
         return self.ownership if self.ownership is not None and self.ownership.ledger.is_open else None
 
     def _judge(self, request: Request) -> None:
-        if self._is_undo(request):
+        if self._is_undo(request) or self.reader.names_nothing(request):
             return
         meanings = self.reader.meanings(request)
         for meaning in meanings:

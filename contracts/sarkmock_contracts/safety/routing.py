@@ -16,6 +16,7 @@ from urllib.parse import unquote, unquote_to_bytes
 from sarkmock.suite_api import MethodNotAllowed, Operation, PageNotFound, meant_method, read_input
 
 from ..client.http import Request, fill_path, header
+from ..fixtures.keys import MARK
 from ..fixtures.rows import Fixtures, Made, path_along
 from ..spec.contract import Contract, Link
 from ..spec.operation_data import recipe
@@ -81,6 +82,15 @@ class RequestReader:
             if len(steps) > 1 and steps[0] in self.commands and steps[1] not in self.commands[steps[0]]:
                 return True
         return False
+
+    def names_nothing(self, request: Request) -> bool:
+        """Whether it is OPTIONS of a path that a profile has, with names of nothing in it: even a server that took it
+        for another method would find nothing to do it to."""
+        if request.method != "OPTIONS" or request.query or request.body or spellings(request.path) != [request.path]:
+            return False
+        found = [meaning.parameters for contract in self.contracts for method in contract.router.allowed(request.path)
+                 if (meaning := self._find(contract, method, request.path))]
+        return any(names and all(name.startswith(MARK) for name in names.values()) for names in found)
 
     def worst_word(self, request: Request) -> str:
         """The worst hazard of a word of the path, in any position."""
