@@ -17,6 +17,7 @@ from tests.serving import mistake, proxying, serving
 
 GUARDS = {(False, False): {"read", "write", "operational"}, (True, False): {"read"},
           (False, True): {"read", "write", "operational", "disruptive"}, (True, True): {"read"}}
+FORM_TYPE = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +47,19 @@ def test_operations_pass_by_their_hazard(read_only, disruptive):
     ("GET", "/index.php/api/syscommands/reboot", {}, b""),
     ("GET", "/api/syscommands/shutdownthen", {}, b""),
     ("HEAD", "/api/syscommands/reboot", {}, b""),
-    ("POST", "/api/backups/a.zip", {"Content-Type": "application/x-www-form-urlencoded"}, b"_method=PUT"),
+    ("POST", "/api/backups/a.zip", FORM_TYPE, b"_method=PUT"),
     ("POST", "/api/backups/a.zip", {"Content-Type": "application/json"}, b'{"\\u005fmethod": "PUT"}'),
     ("POST", "/api/backups/a.zip?_method=PUT", {}, b""),
     ("POST", "/api/backups/a.zip", {"X-HTTP-Method-Override": "PUT"}, b""),
     ("POST", "/api/backups/a.zip", {"X_HTTP_METHOD_OVERRIDE": "PUT"}, b""),
+    ("POST", "/api/backups/a.zip", FORM_TYPE, b".method=PUT"),  # PHP's name for it is _method
+    ("POST", "/api/backups/a.zip", FORM_TYPE, b"a=1&%2Emethod=put"),
+    ("POST", "/api/backups/a.zip?.method=PUT", {}, b""),
+    ("POST", "/api/backups/a.zip", {"Content-Type": "multipart/form-data; boundary=x"},
+     b'--x\r\nContent-Disposition: form-data; name=".method"\r\n\r\nPUT\r\n--x--\r\n'),
+    ("post", "/api/backups/a.zip", FORM_TYPE, b"_method=PUT"),
+    ("put", "/api/backups/a.zip", {}, b""),
+    ("get", "/api/syscommands/reboot", {}, b""),
     ("PATCH", "/api/backups/a.zip", {}, b"")])
 def test_disguises_do_not_help(guard, method, target, headers, body):
     assert "is disruptive; --allow-disruptive lets it pass" in guard.refusal(record_of(method, target, headers), body)
@@ -58,7 +67,8 @@ def test_disguises_do_not_help(guard, method, target, headers, body):
 
 @pytest.mark.parametrize(("method", "target", "needed"), [
     ("POST", "/api/backups/a.zip", True), ("POST", "/api/greetings", False), ("PUT", "/api/backups/a.zip", False),
-    ("POST", "/api/tenants", False)])
+    ("POST", "/api/tenants", False),
+    ("post", "/api/backups/a.zip", True)])
 def test_a_body_is_read_first_where_it_matters(guard, method, target, needed):
     assert guard.needs_body(record_of(method, target)) == needed
 

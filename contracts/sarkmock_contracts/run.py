@@ -18,7 +18,7 @@ from .client.interrupts import Admission, Budget, Interrupts, Speed, parse_secon
 from .client.rate_limit import RateLimit, Timer
 from .client.target import Client, Target
 from .client.transports import InProcess, Layer, OverHttp, SignedIn, Transport
-from .errors import CannotRun, NewFindings, StaysAway, Unanswered, Unavailable, Withheld
+from .errors import BadLedger, CannotRun, NewFindings, StaysAway, Unanswered, Unavailable, Withheld
 from .fixtures.rows import Fixtures
 from .judge.attribution import known_deviations
 from .judge.coverage import Coverage
@@ -141,7 +141,7 @@ class Run:
                 self.gaps.unavailable.add(str(reason))
             except Unanswered as reason:
                 self.gaps.unanswered.append(str(reason))
-            except StaysAway as reason:
+            except (StaysAway, BadLedger) as reason:
                 self.gaps.stopped = str(reason)
         news = [finding for finding in found if self.judge.is_new(finding)]
         for finding in news:

@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from sarkmock.suite_api import profiles
+
 from ..client.target import Client
 from ..errors import Unanswered, Unavailable, Withheld
 from ..fixtures.keys import Keys
 from ..fixtures.rows import Spared
-from ..judge.judge import RUN_STATE
+from ..safety.restorable import start_again
 from ..safety.routing import HAZARDS
+from ..spec.contract import contract_of
 from ..spec.operation_data import recipe
 from .catalogue import Known, catalogue
 from .facts import BOX, Fact, Facts, canonical_json
@@ -186,7 +189,6 @@ def _asked(ask: Callable[[Observer, Known], Iterator[Fact]], known: Known, obser
 
 
 ANSWER_PART = "answer"
-START = "syscommands.pbxstart"
 
 
 def ask_elsewhere(observer: Observer, known: Known) -> Iterator[Fact]:
@@ -227,14 +229,5 @@ def ask_once(observer: Observer, known: Known) -> Iterator[Fact]:
     yield Fact(known.name, "part", part, REQUESTED)
     yield from observer.answered(known, "minimal" if makes else "asked", exchange, operation.id if makes else "")
     if operation.hazard == "disruptive":
-        start_again(observer)
+        start_again(observer, [contract_of(name) for name in profiles()])
     observer.fixtures.sweep()
-
-
-def start_again(observer: Observer) -> None:
-    """Start the PBX if something stopped it."""
-    asked, start = (observer.contract.by_id.get(name) for name in (RUN_STATE, START))
-    if asked is not None and start is not None:
-        state = observer.get(asked.path).json
-        if isinstance(state, dict) and state.get("pbxrunstate") is False:
-            observer.send(get(start.path))

@@ -14,7 +14,7 @@ from ..fixtures.rows import Body, Fixtures
 from ..judge.findings import Identity
 from ..judge.oracle import Problem, verdict
 from ..run import Run
-from ..safety.target_snapshot import SURELY
+from ..safety.restorable import SURELY
 from ..spec.boundary_values import ARRAYS, NOTHING
 from ..spec.contract import ASKED, Contract
 from ..spec.operation_data import open_fields

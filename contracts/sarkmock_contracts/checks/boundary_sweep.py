@@ -17,7 +17,7 @@ from ..errors import NoBounds, Unavailable
 from ..fixtures.rows import Fixtures
 from ..judge.oracle import messages_of
 from ..run import Run
-from ..safety.target_snapshot import SURELY
+from ..safety.restorable import SURELY
 from ..spec.boundary_values import NOTHING, is_placeholder
 from ..spec.operation_data import recipe
 from .boundaries import Packet, accepted_values, asks_rows, refused, surely_refused, telling

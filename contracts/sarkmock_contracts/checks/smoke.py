@@ -10,13 +10,13 @@ from sarkmock.suite_api import Operation, profiles
 from ..client.http import Exchange, Request, fill_path, request_for
 from ..errors import NoBounds, Withheld
 from ..fixtures.rows import Body, Parameters, path_along
+from ..judge.judge import RUN_STATE
 from ..judge.oracle import Problem
 from ..run import Run
+from ..safety.restorable import start_again
 from ..spec.boundary_values import bounds_of
 from ..spec.contract import Contract, Link, contract_of
 from ..spec.operation_data import LiveTables, open_fields, recipe
-
-PBX_START = "syscommands.pbxstart"
 
 
 def check_answers(run: Run, operation: Operation) -> None:
@@ -58,13 +58,9 @@ def excused(run: Run, operation: Operation, exchange: Exchange) -> bool:
 
 
 def start_pbx_again(run: Run) -> None:
-    """Start the PBX again if something stopped it, by the path of the version that answers."""
-    asked = run.contract.by_id.get("syscommands.pbxrunstate")
-    contracts = (run.contract, *map(contract_of, profiles()))
-    for path in dict.fromkeys(contract.by_id[PBX_START].path for contract in contracts if PBX_START in contract.by_id):
-        if asked is None or run.get(asked.path).fields.get("pbxrunstate") is not False:
-            return
-        run.get(path)
+    """Start the PBX again if something stopped it."""
+    if RUN_STATE in run.contract.by_id:
+        start_again(run, (run.contract, *map(contract_of, profiles())))
 
 
 def check_run_state(run: Run) -> None:

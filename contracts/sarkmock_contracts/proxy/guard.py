@@ -7,6 +7,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property, lru_cache
 
 from sarkmock.suite_api import Passed, Record, profiles
@@ -43,7 +44,7 @@ class TrafficGuard:
 
     def needs_body(self, record: Record) -> bool:
         """Whether the path has anything that is not permitted, and the body may say that it is meant."""
-        method, path = record.head.method, self._path(record)
+        method, path = record.head.method.upper(), self._path(record)
         permitted_already = self._worst((method,), path) in self._hazards
         return method == "POST" and permitted_already and self._worst(PASSED_METHODS, path) not in self._hazards
 
@@ -79,14 +80,21 @@ def header_names(record: Record) -> tuple[tuple[str, str], ...]:
 
 
 def methods_of(request: Request) -> tuple[str, ...]:
-    """The methods that a server may take a request for: all, if anything in it names another than its own."""
-    if request.method not in MEANT:
-        return (request.method,)
+    """The methods that a server may take a request for: all, if anything in it names another than its own.
+
+    PHP reads methods in any case, and names of variables like ``.method`` as ``_method``.
+    """
+    own = request.method.upper()
+    if own not in MEANT:
+        return (own,)
+    request = replace(request, method=own)
+    meant = method_of(request)
     try:
         refuse_disguise(request)
     except Withheld:
-        return tuple(dict.fromkeys((request.method, method_of(request), *PASSED_METHODS)))
-    return (request.method,)
+        return tuple(dict.fromkeys((own, meant, *PASSED_METHODS)))
+    return (own,) if meant == own else tuple(dict.fromkeys((own, meant, *PASSED_METHODS)))
+
 
 
 QUEUED_EXCHANGES = 10_000

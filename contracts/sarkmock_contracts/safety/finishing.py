@@ -1,4 +1,4 @@
-"""`sarkmock cleanup`: finishes the clean-up of a run from its ledger alone."""
+"""What `sarkmock cleanup` calls: finishes the clean-up of a run from its ledger alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..errors import CannotRun, Unanswered
 from ..fixtures.keys import Keys
 from ..spec.contract import contract_of
 from ..spec.operation_data import patterns
-from . import guards, target_snapshot
+from . import cleanup, target_snapshot
 from .gate import Gate, Permissions
 from .guards import put_back
 from .ledger import Ledger, reopen_ledger
@@ -65,7 +65,7 @@ class Finishing:
     def finish(self) -> list[str]:
         """Remaining or changed rows and files, one line each."""
         before = self.ledger.inventory or {}
-        clean_up = guards.CleanUp(self.target, self.ledger, self.contracts, before)
+        clean_up = cleanup.CleanUp(self.target, self.ledger, self.contracts, before)
         left = clean_up.send()
         paths = {path: key for path, key in target_snapshot.lists(self.contracts).items() if path in before}
         after = target_snapshot.take_snapshot_of(self.target, paths)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import unquote, unquote_to_bytes
 
 from sarkmock.suite_api import Operation, counted
 
-from ..client.http import Exchange, Request, Response, header, request_for
+from ..client.http import Exchange, Request, Response, bounded_json, header, request_for
 from ..client.transports import Layer, Transport
 from ..errors import Withheld
 from ..fixtures.keys import MARK
@@ -114,13 +115,19 @@ class Gate(Layer):
     # own rows only
 
     def _is_undo(self, request: Request) -> bool:
-        """Whether it is a request that the ledger holds to take something back."""
-        if self.owned is None or request.query:
+        """Whether it is a request that the ledger holds to take something back, and that every server reads as one."""
+        if self.owned is None or request.query or not self._is_plain(request):
             return False
         steps = (step for entry in self.owned.ledger.alive() for step in entry.undo)
         bare = [request.method, request.path]
-        return any(request == request_for(*step["put"]) if "put" in step else not request.body and bare in undone(step)
+        return any(puts_back(step["put"], request) if "put" in step else not request.body and bare in undone(step)
                    for step in steps)
+
+    def _is_plain(self, request: Request) -> bool:
+        """Whether the path names one thing: the key in it may be what the target said."""
+        meanings = self.reader.meanings(request)
+        odd = hostile(request, meanings) is not None and not self.permissions.hostile
+        return not odd and "" not in request.path.split("/")[1:] and len(set(map(_place, meanings))) < 2
 
     def _write_down(self, request: Request, meanings: list[Meaning]) -> None:
         if not meanings:
@@ -177,6 +184,20 @@ class Gate(Layer):
             names.setdefault(reason, Counter())[name] += count
         return [f"withheld: {counted(found.total(), 'request')}: {reason} ({', '.join(sorted(found))})"
                 for reason, found in sorted(names.items())]
+
+
+def puts_back(step: Sequence[Any], request: Request) -> bool:
+    """Whether a request stores nothing but values that were there before."""
+    method, path, old = step
+    sent = bounded_json(request.body)
+    if (request.method, request.path) != (method, path) or not isinstance(sent, dict):
+        return False
+    return request == request_for(method, path, sent) and sent.items() <= old.items()
+
+
+def _place(meaning: Meaning) -> tuple[str, ...]:
+    """What a request names: a collection, and the keys in it."""
+    return meaning.collection, *meaning.parameters.values()
 
 
 def undone(step: Mapping[str, object]) -> list[list[object]]:

@@ -7,6 +7,7 @@ secret; values to be put back may be some, so only the owner can read the file, 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -15,9 +16,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sarkmock.suite_api import redacted
 
+from ..client.http import Response
 from ..errors import BadLedger
 
 LEDGER_VERSION = 1
@@ -64,9 +67,9 @@ class Ledger:
         return [entry for entry in reversed(self.entries) if entry.alive]
 
     def owed(self) -> int:
-        """The requests that taking everything back will need: to find it in a list, each way to remove it, a commit."""
+        """The requests that taking everything back will need: to look for it, each way to take it back, a commit."""
         steps = [step for entry in self.entries if entry.alive for step in entry.undo]
-        return sum(2 if "list" in step else len(step.get("any", "1")) for step in steps) + self.committed
+        return sum(len(step["any"]) if "any" in step else 2 for step in steps) + self.committed
 
     def owner(self, collection: str, key: str) -> LedgerEntry | None:
         """The entry of a row or file that this run has made and not yet removed."""
@@ -77,7 +80,7 @@ class Ledger:
     def begin(self, entry: LedgerEntry) -> LedgerEntry:
         """Before a request that makes or changes something."""
         entry.number = len(self.entries) + 1
-        self._write({"begin": asdict(entry)})
+        self._write({"begin": asdict(entry)}, must=True)
         self.entries.append(entry)
         return entry
 
@@ -102,17 +105,16 @@ class Ledger:
 
     def note_inventory(self, digests: Mapping[str, Any]) -> None:
         """What was there before, as digests."""
-        self._write({"inventory": digests})
+        self._write({"inventory": digests}, must=True)
         self.inventory = digests
 
     def finish(self) -> None:
         """Clean-up is complete: values that were kept to be put back are erased."""
         self.complete = True
         lines = [self._head_line(), {"complete": True, "entries": len(self.entries)}]
-        content = "".join(json.dumps(line) + "\n" for line in lines).encode()
         os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, content, 0)
-        os.fsync(self._descriptor)
+        for line in lines:
+            self._write(line)
 
     def close(self) -> None:
         if self._descriptor >= 0:
@@ -128,26 +130,47 @@ class Ledger:
                 raise BadLedger(f"{self.file} belongs to a run that was not cleaned up: sarkmock cleanup {self.file}")
         self.head = redacted(dict(self.head))
         self._descriptor = _locked(self.file, os.O_RDWR | os.O_CREAT | os.O_APPEND)
-        os.ftruncate(self._descriptor, 0)
-        self._write(self._head_line())
+        try:
+            os.fchmod(self._descriptor, 0o600)  # of a file that was there before
+            os.ftruncate(self._descriptor, 0)
+        except OSError as error:
+            raise BadLedger(f"{self.file}: {error.strerror}") from None
+        self._write(self._head_line(), must=True)
         return self
 
     def _head_line(self) -> Mapping[str, Any]:
         return {"sarkmock": LEDGER_VERSION, **self.head}
 
-    def _write(self, line: Mapping[str, Any]) -> None:
-        os.write(self._descriptor, json.dumps(line).encode() + b"\n")
-        os.fsync(self._descriptor)
+    def _write(self, line: Mapping[str, Any], must: bool = False) -> None:
+        """Add a line. BadLedger if it ``must`` be there before a request leaves, and cannot: nothing is made then.
+
+        A line that says what has become of something may be missing: the file then says that it may be there.
+        """
+        content, size = json.dumps(line).encode() + b"\n", os.fstat(self._descriptor).st_size
+        try:
+            if os.write(self._descriptor, content) < len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(self._descriptor)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, size)  # half a line would spoil the next
+            if must:
+                raise BadLedger(f"{self.file} cannot be written: {error.strerror}") from None
 
 
 def reopen_ledger(file: Path) -> Ledger:
     """The ledger of a run that has ended, to finish its clean-up."""
-    ledger = read_ledger(file)
-    if ledger.complete:
-        raise BadLedger(f"{file}: its clean-up is complete, nothing is left to do")
-    ledger._descriptor = _locked(file, os.O_RDWR | os.O_APPEND)
-    whole = file.read_bytes().rpartition(b"\n")[0]
-    os.ftruncate(ledger._descriptor, len(whole) + 1)  # a line that a kill cut short was never acted upon
+    descriptor = _locked(file, os.O_RDWR | os.O_APPEND)
+    try:
+        ledger = read_ledger(file)
+        if ledger.complete:
+            raise BadLedger(f"{file}: its clean-up is complete, nothing is left to do")
+        whole = file.read_bytes().rpartition(b"\n")[0]
+        os.ftruncate(descriptor, len(whole) + 1)  # a line that a kill cut short was never acted upon
+    except BaseException:
+        os.close(descriptor)
+        raise
+    ledger._descriptor = descriptor
     return ledger
 
 
@@ -222,6 +245,23 @@ def _revive(entries: list[LedgerEntry]) -> None:
     for entry in entries:
         if entry.state == "gone":
             entry.state = "open"
+
+
+def removal(collection: str, key: str) -> Undo:
+    """The request that deletes a row or a file."""
+    return [{"any": [["DELETE", f"/{collection}/{quote(key, safe='')}"]]}]
+
+
+def keys_with_prefix(step: Mapping[str, Any], response: Response) -> list[str]:
+    """The keys of rows in which a text begins with the run's prefix."""
+    rows = response.json if isinstance(response.json, list) else []
+    return [str(row[step["key"]]) for row in rows if isinstance(row, dict) and step["key"] in row
+            and any(isinstance(value, str) and value.startswith(step["holds"]) for value in row.values())]
+
+
+def added_names(step: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    """The names that were not there before a command."""
+    return [name for name in names if name not in step["before"]]
 
 
 def stamp() -> int:

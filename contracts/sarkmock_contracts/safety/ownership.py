@@ -12,13 +12,14 @@ from sarkmock.suite_api import TRIMMED, UploadedFile, is_secret, read_input, to_
 from ..client.http import Request, Response, fill_path
 from ..client.target import CachedReads, Client
 from ..errors import Withheld
-from ..fixtures.keys import Keys
+from ..fixtures.keys import Keys, folded_key
 from ..judge.oracle import certainly_refused, verdict
 from ..spec.contract import Contract
 from ..spec.operation_data import LiveTables, recipe
-from .ledger import Ledger, LedgerEntry, Undo, stamp
+from .ledger import Ledger, LedgerEntry, Undo, added_names, keys_with_prefix, removal, stamp
+from .restorable import SURELY, Restorable, is_stopped, uploads
 from .routing import Meaning
-from .target_snapshot import SURELY, Inventory, Restorable, shows_something, uploads
+from .target_snapshot import Inventory, shows_something
 
 
 @dataclass
@@ -30,7 +31,7 @@ class Ownership:
     keys: Keys
     ledger: Ledger
     before: Inventory = field(default_factory=dict)  # what the target showed when the run began
-    taken: frozenset[str] = frozenset()  # every key of it
+    taken: frozenset[str] = frozenset()  # every key of it, as `folded_key` writes it
     _live: dict[int, LiveTables] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -42,8 +43,16 @@ class Ownership:
     def touched(self, meanings: Sequence[Meaning], request: Request) -> list[LedgerEntry]:
         """The entries for the ledger, none if the request leaves nothing to undo; raises Withheld."""
         with self._looks.at_once():
-            entries = [self._touch(meaning, request) for meaning in meanings]
+            entries = [self._stop(meanings), *(self._touch(meaning, request) for meaning in meanings)]
         return [entry for entry in entries if entry is not None]
+
+    def _stop(self, meanings: Sequence[Meaning]) -> LedgerEntry | None:
+        """A PBX that runs is to run again afterwards, after all that may stop it: commands, restores, rules."""
+        disruptive = [meaning.operation.id for meaning in meanings if meaning.operation.hazard == "disruptive"]
+        noted = any("running" in step for entry in self.ledger.alive() for step in entry.undo)
+        if not disruptive or noted or is_stopped(self.client, self.contracts):
+            return None
+        return LedgerEntry(disruptive[0], "", None, [{"running": True}])
 
     def _touch(self, meaning: Meaning, request: Request) -> LedgerEntry | None:
         operation = meaning.operation
@@ -102,8 +111,8 @@ class Ownership:
         if not self._is_refused(meaning, request):
             raise Withheld("would not be recognisably this run's own", f"{meaning.collection} {key or ''}")
         surely = len(certainly_refused(meaning.contract, meaning.operation, request)) >= SURELY
-        there = self.taken | frozenset(() if surely or not key else self._listed(meaning.collection))
-        if key and key.strip().casefold() in {text.strip().casefold() for text in there}:
+        there = self.taken | frozenset(() if surely or not key else map(folded_key, self._listed(meaning.collection)))
+        if key and folded_key(key) in there:
             raise Withheld("is there already", f"{meaning.collection} {key}")
 
     def _is_refused(self, meaning: Meaning, request: Request) -> bool:
@@ -218,7 +227,7 @@ class Ownership:
         for entry in self.ledger.alive():
             step = entry.undo[0] if entry.undo else {}
             if (entry.collection, entry.key) == (collection, None) and "list" in step:
-                if key in self.taken and "holds" not in step:
+                if folded_key(key) in self.taken and "holds" not in step:
                     return None
                 response = self.client.get(step["list"])
                 if key in (keys_with_prefix(step, response) if "holds" in step else
@@ -230,12 +239,14 @@ class Ownership:
     def made(self, entry: LedgerEntry, answer: Any) -> tuple[str | None, Undo | None]:
         """The key of what was made and how to remove it, as far as an answer can be believed."""
         step = entry.undo[0] if entry.undo else {}
+        if "put" in step:
+            return None, [self.restorable.left(step)]
         if entry.key is not None or not isinstance(answer, dict) or "holds" in step:
             return entry.key, None
         if "since" in step:  # {"newbackupname": NAME}
             return None, [{**step, "named": next(map(str, answer.values()), "")}]
         key = str(answer.get(self._key_of(entry.operation)) or "")
-        doubtful = not self.keys.mine(key) or key in self.taken or self._owner(entry.collection, key)
+        doubtful = not self.keys.mine(key) or folded_key(key) in self.taken or self._owner(entry.collection, key)
         return (None, None) if doubtful else (key, removal(entry.collection, key))
 
     def _key_of(self, name: str) -> str:
@@ -244,7 +255,8 @@ class Ownership:
 
     def is_free(self, collection: str, key: str) -> bool:
         """Whether nothing has the key. The prefix is unique; a number in a reserved range is requested first."""
-        return key not in self.taken and (key.startswith(self.keys.prefix) or not self._is_there(collection, key))
+        own = key.startswith(self.keys.prefix)
+        return folded_key(key) not in self.taken and (own or not self._is_there(collection, key))
 
     def _is_there(self, collection: str, key: str) -> bool:
         """As the target says at this moment; where it says neither yes nor no, its list decides."""
@@ -281,23 +293,6 @@ class Ownership:
 
     def _has_get(self, path: str) -> bool:
         return any(operation.path == path and operation.method == "GET" for operation in self.operations)
-
-
-def removal(collection: str, key: str) -> Undo:
-    """The request that deletes a row or a file."""
-    return [{"any": [["DELETE", f"/{collection}/{quote(key, safe='')}"]]}]
-
-
-def keys_with_prefix(step: Mapping[str, Any], response: Response) -> list[str]:
-    """The keys of rows in which a text begins with the run's prefix."""
-    rows = response.json if isinstance(response.json, list) else []
-    return [str(row[step["key"]]) for row in rows if isinstance(row, dict) and step["key"] in row
-            and any(isinstance(value, str) and value.startswith(step["holds"]) for value in row.values())]
-
-
-def added_names(step: Mapping[str, Any], names: Sequence[str]) -> list[str]:
-    """The names that were not there before a command."""
-    return [name for name in names if name not in step["before"]]
 
 
 def keys_listed(contracts: Sequence[Contract], collection: str, response: Response) -> list[str]:

@@ -1,0 +1,160 @@
+"""Takes back what a ledger says a run has made, newest first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+from ..client.http import Request
+from ..client.target import Client
+from ..errors import Unanswered
+from ..spec.contract import Contract
+from .ledger import Ledger, LedgerEntry, added_names, keys_with_prefix, removal
+from .ownership import keys_listed
+from .restorable import is_setting, restore_settings, start_again
+from .target_snapshot import Inventory, Items, items, shows_something
+
+SKEW = 300  # seconds by which the clock of a box may differ from ours
+ROUNDS = 3  # a row may stay until what depends on it is gone
+
+
+@dataclass
+class CleanUp:
+    """Takes everything back. An entry stays alive until the target shows that it is gone: a 404 may be the answer to a
+    token that is no longer valid, a 200 the page of a proxy."""
+
+    client: Client
+    ledger: Ledger
+    contracts: Sequence[Contract]
+    before: Mapping[str, Any]  # what the target showed before the run, by list
+    sent: list[LedgerEntry] = field(default_factory=list)
+
+    def send(self) -> list[str]:
+        """Send the requests; what the target does not do, one line each."""
+        others: list[str] = []
+        left: list[str] = []
+        for _ in range(ROUNDS):
+            open_entries = [entry for entry in self.ledger.alive() if entry not in self.sent]
+            kept, left = self._put_back([entry for entry in open_entries if is_setting(entry)])
+            others += kept
+            left += [line for entry in open_entries if not is_setting(entry) for line in self._taken_back(entry)]
+            if not left:
+                break
+        return others + (_commit(self.client, self.contracts) if self.ledger.committed and not left else left)
+
+    def _put_back(self, settings: list[LedgerEntry]) -> tuple[list[str], list[str]]:
+        """What somebody else has changed meanwhile, and what could not be put back."""
+        try:
+            others, failed = restore_settings(self.client, self.ledger, settings)
+        except Unanswered as reason:
+            others, failed = [], [str(reason)]
+        if not failed:
+            self.sent += settings
+        return others, failed
+
+    def _taken_back(self, entry: LedgerEntry) -> Iterator[str]:
+        try:
+            self._find(entry)
+            troubles = [trouble for step in entry.undo for trouble in self._undo(step)]
+        except Unanswered as reason:
+            troubles = [str(reason)]
+        if troubles:
+            yield f"{_name(entry)}: {'; '.join(troubles)}"
+        else:
+            self.sent.append(entry)
+
+    def _undo(self, step: Mapping[str, Any]) -> Iterator[str]:
+        """Send a step; the trouble with it, if there is any. A missing row is fine, a search sends nothing."""
+        if "running" in step:
+            if not start_again(self.client, self.contracts):
+                yield "the PBX is stopped, and does not start again"
+            return
+        requests = [Request(method, path) for method, path in step.get("any", ())]
+        sent = [(request.method, request.path, self.client.send(request).response) for request in requests]
+        if any(response.ok or response.status == 404 for _, _, response in sent):
+            return
+        if len(sent) != 1 or self.client.get(sent[0][1]).status != 404:
+            yield from (f"{method} {path} answers {response.status}" for method, path, response in sent)
+
+    def _find(self, entry: LedgerEntry) -> None:
+        """Find the row or file of an entry whose answer was never seen."""
+        for step in [step for step in entry.undo if "list" in step]:
+            response = self.client.get(step["list"])
+            if not shows_something(response) and step["list"] in self.before:
+                raise Unanswered(f"GET {step['list']} answers {response.status}")
+            names = keys_listed(self.contracts, entry.collection, response)
+            found = keys_with_prefix(step, response) if "holds" in step else recent(step, names)
+            if "holds" in step and entry.state == "made" and not found and not self._was_shown(entry.collection):
+                raise Unanswered(f"was made, and GET {step['list']} does not show it")
+            known = {(other.collection, other.key) for other in self.ledger.alive()}
+            removing = [one for key in found if (entry.collection, key) not in known
+                        for one in removal(entry.collection, key)]
+            self.ledger.settle(entry, entry.state, None, [step, *removing])
+
+    def _was_shown(self, collection: str) -> bool:
+        """Whether the list of a collection has shown a row of this run, so that it shows them as a rule."""
+        entries = [entry for entry in self.ledger.entries if entry.collection == collection]
+        return any("any" in step for entry in entries for step in entry.undo)
+
+    def confirm(self, after: Inventory) -> Iterator[str]:
+        """Settle what the target shows to be gone; what it does not, one line each unless the comparison tells it."""
+        for entry in self.sent:
+            if _is_gone(entry, self.before, after):
+                self.ledger.settle(entry, "gone")
+            elif _path(entry) not in self.before:
+                yield f"{_name(entry)}: the target does not show whether it is gone"
+        for entry in self.ledger.entries:
+            key, path = entry.key, _path(entry)
+            if entry.state == "gone" and key in after.get(path, ()) and key not in self.before.get(path, ()):
+                self.ledger.settle(entry, "made")
+
+
+def _name(entry: LedgerEntry) -> str:
+    return f"{entry.operation} {entry.collection} {entry.key or ''}".rstrip()
+
+
+def _path(entry: LedgerEntry) -> str:
+    """Where the target shows it: the list of its collection, or the values that were replaced."""
+    replaced = (step["put"][1] for step in entry.undo if "put" in step)
+    return f"/{entry.collection}" if entry.collection else next(replaced, "")
+
+
+def _is_gone(entry: LedgerEntry, before: Mapping[str, Any], after: Inventory) -> bool:
+    """Whether the target shows it. What no list showed before is gone if the target still shows others."""
+    path = _path(entry)
+    if path not in before:
+        return bool(after)
+    if path not in after:
+        return False
+    deleted = [unquote(path.rpartition("/")[2]) for step in entry.undo for _, path in step.get("any", ())]
+    values = [step["put"][2] for step in entry.undo if "put" in step]
+    return not any(name in after[path] for name in deleted) and all(_shows(after[path], old) for old in values)
+
+
+def _shows(shown: Items, old: Mapping[str, Any]) -> bool:
+    """Whether the values are those that were put back."""
+    return all(shown.get(name) == value for name, value in old.items()) or shown in map(items, old.values())
+
+
+def recent(step: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    """The new name that the answer gave, or the only one that says it was made at that time."""
+    new = added_names(step, names)
+    near = [name for name in new if _is_near(name, step["since"])]
+    return [step["named"]] if step.get("named") in new else near if len(near) == 1 else []
+
+
+def _is_near(name: str, since: int) -> bool:
+    return any(abs(int(number) - since) <= SKEW for number in re.findall(r"\d{9,11}", name))
+
+
+def _commit(client: Client, contracts: Sequence[Contract]) -> list[str]:
+    """Asterisk's configuration was made from rows of the run: make it anew from what is there now."""
+    for operation in contracts[0].operations:
+        if operation.action == "commit":
+            response = client.get(operation.path)
+            trouble = f"GET {operation.path} answers {response.status}: the last commit holds rows of this run"
+            return [] if response.ok else [trouble]
+    return []

@@ -1,0 +1,246 @@
+"""Values that there are once for all, settings and firewall rules: read before a change, put back after it.
+
+A PBX that was running runs again.
+
+A value that could not be stored again as it is (the rules refuse it, or it is null, which is stored as an empty text)
+is not replaced at all. One that somebody else has changed meanwhile is reported and left alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sarkmock.suite_api import TRIMMED, Operation, to_text
+
+from ..client.http import Request, Response, request_for
+from ..client.target import Client
+from ..errors import Withheld
+from ..judge.judge import RUN_STATE
+from ..judge.oracle import certainly_refused, verdict
+from ..spec.contract import Contract
+from ..spec.operation_data import LiveTables
+from .ledger import Ledger, LedgerEntry
+from .routing import Meaning
+from .target_snapshot import shows_something
+
+Values = Mapping[str, Any]
+PBX_START = "syscommands.pbxstart"
+SURELY = 2  # rejected fields, so that a box that lacks one rule still stores nothing
+
+
+@dataclass
+class Restorable:
+    """Judges what a request would replace, by what the target shows at this moment."""
+
+    client: Client
+    ledger: Ledger
+    tables: Callable[[Contract], LiveTables]
+    methods: Callable[[str], str]  # those that the target has on a path
+    before: Mapping[str, Any] = field(default_factory=dict)  # by path what the target showed when the run began
+    _spared: dict[str, frozenset[str]] = field(default_factory=dict)
+    _seen: dict[str, Response] = field(default_factory=dict)
+
+    def look(self, meaning: Meaning, request: Request, path: str) -> Response:
+        """What a path shows: at this moment, or when it was last asked if the request is surely refused."""
+        surely = len(certainly_refused(meaning.contract, meaning.operation, request)) >= SURELY
+        if not surely or path not in self._seen:
+            self._seen[path] = self.client.get(path)
+        return self._seen[path]
+
+    def touch(self, meaning: Meaning, request: Request, post: Values) -> LedgerEntry | None:
+        """The entry that puts back what a request replaces; None if it replaces nothing; raises Withheld."""
+        path, operation = meaning.operation.path, meaning.operation
+        before = self._replaced(path)
+        if operation.hazard == "disruptive":
+            if before:
+                raise Withheld("holds values of this run: nothing is restarted with them", path)
+            return None
+        shown = self.look(meaning, request, path)
+        self._still_ours(path, before & post.keys(), shown)
+        if shown.status == 404 and path not in self.before and operation.method not in self.methods(path):
+            return None  # the target has neither the value nor the operation
+        changed = [name for name in operation.rules if name in post and name not in before]
+        values = as_input(operation, shown)
+        old = {name: values[name] for name in changed if name in values}
+        for name in self._unrestorable(meaning.contract, operation, old):
+            del old[name]
+        if len(old) < len(changed) and not self._surely_refused(meaning, request):
+            lost = [name for name in changed if name not in old]
+            raise Withheld("could not be put back", f"{path} {', '.join(lost)}")
+        sent = {name: post[name] for name in operation.rules if name in old or (name in post and name in before)}
+        step = {"put": [operation.method, path, old], "sent": sent}
+        return LedgerEntry(operation.id, "", None, [step]) if sent else None
+
+    def _still_ours(self, path: str, names: set[str], shown: Response) -> None:
+        """Withheld if a value that the run has stored is another one by now."""
+        stored = stored_values(self.ledger, path)
+        theirs = [name for name in names if shows_something(shown) and stored[name]
+                  and not is_stored(stored[name], values_of(shown, [name]).get(name))]
+        if theirs:
+            raise Withheld("was changed by somebody else meanwhile", f"{path} {', '.join(sorted(theirs))}")
+
+    def left(self, step: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The step of a request that was accepted, with what the target has made of the values."""
+        shown = self.client.get(step["put"][1])
+        return {**step, "left": values_of(shown, step["sent"])} if shows_something(shown) else step
+
+    def spared(self, contract: Contract, operation: Operation) -> frozenset[str]:
+        """Fields of such values that could not be put back, if the operation replaces any."""
+        if operation.parameters or operation.hazard != "operational" or operation.method == "GET" or uploads(operation):
+            return frozenset()
+        if operation.id not in self._spared:
+            shown = self.client.get(operation.path) if "GET" in contract.router.allowed(operation.path) else None
+            values = as_input(operation, shown) if shown is not None and shown.ok else {}
+            self._spared[operation.id] = frozenset(self._unrestorable(contract, operation, values))
+        return self._spared[operation.id]
+
+    def _unrestorable(self, contract: Contract, operation: Operation, values: Values) -> list[str]:
+        refused = operation.validator.errors(values, self.tables(contract)) if values else {}
+        return [name for name, value in values.items() if name in refused or not is_stored_as_sent(value)]
+
+    def _surely_refused(self, meaning: Meaning, request: Request) -> bool:
+        if len(certainly_refused(meaning.contract, meaning.operation, request)) >= SURELY:
+            return True
+        live = self.tables(meaning.contract)
+        live.forget()
+        return len(verdict(meaning.contract, meaning.operation, request, live).errors) >= SURELY
+
+    def _replaced(self, path: str) -> set[str]:
+        """The names of values that this run has replaced and not yet put back."""
+        steps = [step["put"] for entry in self.ledger.alive() for step in entry.undo if "put" in step]
+        return {name for step in steps if step[1] == path for name in step[2]}
+
+
+def uploads(operation: Operation) -> bool:
+    """Whether files are sent to it: it adds to what is there."""
+    return "multipart/form-data" in operation.spec.get("requestBody", {}).get("content", ())
+
+
+def is_stored_as_sent(value: Any) -> bool:
+    """Whether Laravel's middleware and the product leave a value as it is."""
+    if isinstance(value, list):
+        return all(one not in ("", None) and is_stored_as_sent(one) for one in value)
+    return value == value.strip(TRIMMED) if isinstance(value, str) else value is not None
+
+
+def values_of(shown: Response, names: Iterable[str]) -> dict[str, Any]:
+    """The values of some names, in an answer that shows settings by name or the only value there is."""
+    if isinstance(shown.json, dict):
+        return {name: shown.json[name] for name in names if name in shown.json}
+    return dict.fromkeys(names, shown.json)
+
+
+def stored_values(ledger: Ledger, path: str) -> defaultdict[str, list[Any]]:
+    """By name the values that the run may have left at a path."""
+    found: defaultdict[str, list[Any]] = defaultdict(list)
+    for entry in ledger.alive():
+        for step in entry.undo:
+            if "put" in step and step["put"][1] == path:
+                for name, value in step.get("left", step.get("sent", {})).items():
+                    found[name].append(value)
+    return found
+
+
+def is_stored(values: Sequence[Any], shown: Any) -> bool:
+    """Whether a value that is shown is one of those that were sent, as a database may write it."""
+    return any(value == shown or _as_written(value) == _as_written(shown) for value in values)
+
+
+def _as_written(value: Any) -> str:
+    if isinstance(value, (list, dict)):
+        return json.dumps(value)
+    text = "" if value is None else to_text(value).strip().casefold()
+    try:
+        return str(float(text))
+    except ValueError:
+        return text
+
+
+def restore_settings(client: Client, ledger: Ledger, settings: Sequence[LedgerEntry]) -> tuple[list[str], list[str]]:
+    """Put back what the run has replaced: what was left alone, as it is somebody else's, and what failed."""
+    others: list[str] = []
+    failed: list[str] = []
+    for path, entries in _by_path(settings).items():
+        old, method = _replaced_by(entries)
+        shown, stored = client.get(path), stored_values(ledger, path)
+        if not shows_something(shown):
+            failed.append(f"GET {path} answers {shown.status}: its values cannot be compared and put back")
+            continue
+        now = values_of(shown, old)
+        changed = {name for name, value in old.items() if name not in now or now[name] != value}
+        theirs = {name for name in changed if stored[name] and not is_stored(stored[name], now.get(name))}
+        others += [f"{path} {name} was changed by somebody else meanwhile, and is left as it is"
+                   for name in sorted(theirs)]
+        failed += _put(client, method, path, {name: old[name] for name in old if name in changed - theirs})
+        for entry in entries if theirs else ():
+            _let_go(ledger, entry, theirs)
+    return others, failed
+
+
+def _let_go(ledger: Ledger, entry: LedgerEntry, names: set[str]) -> None:
+    """Values of these names are not put back any more."""
+    method, path, old = entry.undo[0]["put"]
+    kept = {name: value for name, value in old.items() if name not in names}
+    ledger.settle(entry, entry.state, None, [{**entry.undo[0], "put": [method, path, kept]}])
+
+
+def _by_path(settings: Sequence[LedgerEntry]) -> dict[str, list[LedgerEntry]]:
+    """Entries by what they have replaced, oldest first."""
+    found: dict[str, list[LedgerEntry]] = {}
+    for entry in reversed(settings):
+        found.setdefault(entry.undo[0]["put"][1], []).append(entry)
+    return found
+
+
+def is_setting(entry: LedgerEntry) -> bool:
+    return bool(entry.undo) and "put" in entry.undo[0]
+
+
+def _replaced_by(entries: Sequence[LedgerEntry]) -> tuple[dict[str, Any], str]:
+    """What there was before the first of some entries, and the method that stores it."""
+    steps = [entry.undo[0]["put"] for entry in entries]
+    return {name: value for _, _, old in reversed(steps) for name, value in old.items()}, steps[0][0]
+
+
+def _put(client: Client, method: str, path: str, values: Mapping[str, Any]) -> list[str]:
+    """Store values, at once or, where that is rejected, one by one; what fails, a line each."""
+    if not values:
+        return []
+    status = client.send(request_for(method, path, dict(values))).response.status
+    if 200 <= status < 300:
+        return []
+    if len(values) == 1:
+        return [f"{method} {path} {next(iter(values))} answers {status}"]
+    return [line for name, value in values.items() for line in _put(client, method, path, {name: value})]
+
+
+def as_input(operation: Operation, shown: Response) -> dict[str, Any]:
+    """What is shown, as it is sent to be stored again."""
+    if isinstance(shown.json, dict):
+        return {name: value for name, value in shown.json.items() if name in operation.rules}
+    return {next(iter(operation.rules)): shown.json}
+
+
+# the PBX
+
+def is_stopped(client: Client, contracts: Sequence[Contract]) -> bool:
+    """By the target's own word; False where it says nothing."""
+    return any(client.get(path).fields.get("pbxrunstate") is False for path in command_paths(contracts, RUN_STATE))
+
+
+def start_again(client: Client, contracts: Sequence[Contract]) -> bool:
+    """Start the PBX if it is stopped, by the path of the version that answers; whether it is not stopped now."""
+    for path in command_paths(contracts, PBX_START):
+        if not is_stopped(client, contracts):
+            return True
+        client.get(path)
+    return not is_stopped(client, contracts)
+
+
+def command_paths(contracts: Sequence[Contract], name: str) -> list[str]:
+    """Where the versions have a command, each path once."""
+    return list(dict.fromkeys(contract.by_id[name].path for contract in contracts if name in contract.by_id))
