@@ -18,7 +18,7 @@ class Misnamed(ValueError):
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> str:
-    """``unknown column 'descripton'; did you mean description? There is pkey, description``; of many, the nearest."""
+    """``unknown column 'descripton'; did you mean description? Known: pkey, description``; of many, the nearest."""
     names = list(known)
     nearest = near(name, names, 1 if len(names) <= MANY else 3)
     text = f"unknown {kind} {shown(str(name))}"
@@ -26,7 +26,7 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> str:
         text += f"; did you mean {' or '.join(nearest)}?"
     if len(names) > MANY or not names:
         return text
-    return f"{text}{' There' if nearest else '; there'} is {', '.join(names)}"
+    return f"{text}{' Known' if nearest else '; known'}: {', '.join(names)}"
 
 
 def shown(name: str) -> str:

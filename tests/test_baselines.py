@@ -353,7 +353,7 @@ def test_a_budget_is_kept_and_what_it_leaves_out_is_told(box, tmp_path):
     (["http://127.0.0.1:1/api"], "refuses connections"),
     (["ftp://127.0.0.1/api"], "not an http or https URL"),
     (["http://pbx.example/api"], "is not encrypted"),
-    (["http://127.0.0.1:1/api", "--only", "Tenant"], "no section 'Tenant'; there is Agents, "),
+    (["http://127.0.0.1:1/api", "--only", "Tenant"], "no section 'Tenant'; known: Agents, "),
     (["http://127.0.0.1:1/api", "--max-time", "soon"], "write a time like 90s"),
     (["http://127.0.0.1:1/api", "--rate", "fast"], "write auto, or a number"),
 ])

@@ -206,7 +206,7 @@ def test_traffic_that_is_not_complete_is_refused(client, text):
 
 @pytest.mark.parametrize(("text", "problem"), [
     ("- GET /tenant\n", ":1: there is no operation GET /tenant; is it GET /tenants?"),
-    ("- GET /tenants\n- operation: GET /agents\n  uses: [x]\n", ":2: uses: no such key"),
+    ("- GET /tenants\n- operation: GET /agents\n  uses: [x]\n", ":2: uses: unknown key"),
     ("- operation: GET /agents\n  reads: pkey\n", ":1: reads: expected a list of names"),
     ("operations: []\n", ":1: expected a list of operations, a HAR file, or a journal"),
     ("- {\n", ":2: "), ("", "lists nothing that a client uses"),

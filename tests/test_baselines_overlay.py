@@ -164,9 +164,9 @@ def test_a_box_in_use_is_made_a_profile(tmp_path):
 def test_mistakes_are_one_line_and_write_nothing(recording, tmp_path):
     there = tmp_path / "there.yaml"
     there.write_text("mine")
-    assert "is there already" in mistake("overlay", str(recording), "-o", str(there))
+    assert "exists already" in mistake("overlay", str(recording), "-o", str(there))
     assert there.read_text() == "mine"
-    assert "is a .yaml file" in mistake("overlay", str(recording), "-o", str(tmp_path / "box"))
+    assert "must end in .yaml" in mistake("overlay", str(recording), "-o", str(tmp_path / "box"))
     assert "there is no directory" in mistake("overlay", str(recording), "-o", str(tmp_path / "no" / "box.yaml"))
     assert "is not a baseline" in mistake("overlay", str(there), "-o", str(tmp_path / "box.yaml"))
     assert [path.name for path in Path(tmp_path).iterdir()] == ["there.yaml"]

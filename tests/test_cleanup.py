@@ -145,7 +145,7 @@ def test_sigkill_then_cleanup(number, tmp_path):
         result = sarkmock("cleanup", str(ledger))
         assert (result.returncode, result.stderr) == (0, ""), result
         assert changed(box, before) == set()
-        assert "nothing is left to do" in mistake("cleanup", str(ledger))
+        assert "its clean-up is already complete" in mistake("cleanup", str(ledger))
 
 
 @pytest.mark.parametrize("lines", some([20, 1, 60, 140], 1))
@@ -352,7 +352,7 @@ def test_no_such_ledger():
 def test_a_ledger_in_use_is_not_cleaned_up(tmp_path):
     box = Box("documented")
     safety, _ = guarded(box, "documented", "write", tmp_path / "ledger")
-    with pytest.raises(BadLedger, match="still going"):
+    with pytest.raises(BadLedger, match="has not ended"):
         reopen_ledger(tmp_path / "ledger")
     safety.end()
 

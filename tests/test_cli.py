@@ -124,7 +124,7 @@ def test_a_reader_that_has_enough_is_no_error():
 def test_an_unknown_profile_is_told_with_those_there_are(command):
     said = mistake(*command.split(), "--profile", "shiped")
     assert said == ("shiped: unknown profile 'shiped'; did you mean shipped? "
-                    f"There is {', '.join(profiles())}, or the path of an overlay file")
+                    f"Known: {', '.join(profiles())}, or the path of an overlay file")
 
 
 def test_an_unknown_option_is_told_with_where_to_look():

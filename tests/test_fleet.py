@@ -60,8 +60,8 @@ def test_every_option_of_a_check_can_stand_in_the_file() -> None:
 
 @pytest.mark.parametrize(("old", "new", "line", "said"), [
     ("boxes:\n", "boxen:\n", 1, "expected a list `boxes`"),
-    ("defaults:", "default:", 1, "default: unknown key; there is boxes, defaults"),
-    ("accept:", "acept:", 8, "acept: unknown key; there is name, url"),
+    ("defaults:", "default:", 1, "default: unknown key; known: boxes, defaults"),
+    ("accept:", "acept:", 8, "acept: unknown key; known: name, url"),
     ("quick: false", "quick: 3", 7, "quick: must be true or false"),
     ("['X-One: 1', 'X-Two: 2']", "X", 1, "header: must be a list of texts"),
     ("name: branch", "name: office", 4, "name: office is listed twice"),
@@ -83,7 +83,7 @@ def test_the_names_are_a_matrix_and_a_wrong_one_is_a_mistake(boxes: Path) -> Non
     assert (code, json.loads(text)) == (0, ["office", "branch"])
     wrong = CliRunner().invoke(cli, ["fleet", str(boxes), "--box", "ofice"], standalone_mode=False).exception
     assert isinstance(wrong, click.ClickException)
-    assert wrong.message == "--box ofice: there is office, branch"
+    assert wrong.message == "--box ofice: unknown box; known: office, branch"
 
 
 def report(directory: Path, **changes: Any) -> None:

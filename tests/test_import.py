@@ -232,7 +232,7 @@ def test_rows_that_the_api_would_refuse_are_imported_and_marked() -> None:
     state = Seed({"agent": [{"pkey": "1001", "cluster": "gone", "name": "Ann", "passwd": "2001"}]})
     copy, notes = imported(engine_of(state, "documented"))
     assert copy.unchecked
-    assert any("served as it is: tables.agent.0.cluster: the API refuses 'gone'" in note for note in notes)
+    assert any("served as it is: tables.agent.0.cluster: the API rejects 'gone'" in note for note in notes)
     assert not imported(engine_of(SECRETS, "documented"))[0].unchecked
 
 

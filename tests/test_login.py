@@ -97,9 +97,9 @@ def test_a_box_has_a_password_variable(box, monkeypatch):
 
 
 @pytest.mark.parametrize(("url", "values", "said"), [
-    (None, {"login": USER}, "--login goes with the URL of a target"),
-    ("before.sark", {"login": USER}, "--login goes with the URL of a target"),
-    ("http://h/api", {"password_env": "X"}, "--password-env goes with --login"),
+    (None, {"login": USER}, "--login needs the URL of a target"),
+    ("before.sark", {"login": USER}, "--login needs the URL of a target"),
+    ("http://h/api", {"password_env": "X"}, "--password-env needs --login"),
     ("http://127.0.0.1/api", {"login": USER, "password_env": "NO_SUCH"}, "--password-env NO_SUCH: there is no such"),
     ("http://127.0.0.1/api", {"login": USER, "header": ["authorization: Bearer 1|x"]},
      "--login and --header authorization exclude each other")])

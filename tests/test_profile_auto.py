@@ -75,7 +75,7 @@ def test_the_nearest_version_is_named_with_what_is_different(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("more", [{"url": None}, {"plan": True}])
 def test_a_version_is_asked_of_a_target_alone(more: dict[str, object]) -> None:
-    with SarkMock(tls=False) as box, pytest.raises(CannotRun, match="--profile auto asks a target"):
+    with SarkMock(tls=False) as box, pytest.raises(CannotRun, match="--profile auto needs the URL of a target"):
         open_run(options_for(box, **more))
 
 

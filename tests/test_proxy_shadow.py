@@ -220,7 +220,7 @@ def test_credentials_of_a_proxy_that_reads_nothing_are_a_mistake(option):
     ended = subprocess.run([*COMMAND, "proxy", "https://pbx.example/api", *option], capture_output=True, text=True,
                            timeout=60, check=False)
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
-    assert f"{option[0]} goes with --shadow" in ended.stderr
+    assert f"{option[0]} needs --shadow" in ended.stderr
 
 
 @pytest.mark.parametrize(("other", "told"), [

@@ -95,7 +95,7 @@ def test_the_marker_arranges_the_box(run):
 
 
 @pytest.mark.parametrize(("arguments", "said"), [
-    ("sed='factory'", "unknown argument 'sed'; did you mean seed? There is *"),
+    ("sed='factory'", "unknown argument 'sed'; did you mean seed? Known: *"),
     ("seed='factry'", "unknown seed 'factry'; did you mean factory?*"),
     ("profile='shiped'", "unknown profile 'shiped'; did you mean shipped?*"),
     ("faults='tenant.list:drop'", "*did you mean tenants.list*"),

@@ -59,7 +59,7 @@ def test_the_factory_seed_has_what_a_fresh_sark_has():
     ("pkey: acme", "pkey: default", 4, "there is a row default already"),
     ("description: Acme", "pkey: true", 5, "duplicate key 'pkey'"),
     ("Acme\n", "true\n", 5, "write 'true' if you mean the text"),
-    ("Acme\n", "99999999999999999999\n", 4, "the database refuses it: Python int too large"),
+    ("Acme\n", "99999999999999999999\n", 4, "the database rejects it: Python int too large"),
     ("Acme\n", ".nan\n", 5, "must be a finite number"),
     ("/greeting", "greeting", 8, "must be an absolute path"),
     ('"441234"', "[441234]", 10, "astdb.cfim.1001: must be text or a whole number"),
@@ -82,7 +82,7 @@ def test_the_number_of_a_row_is_whole(tmp_path, table, row):
 
 
 def test_a_number_that_the_database_gave_to_another_row_is_told(tmp_path):
-    with pytest.raises(FileError, match="the database refuses it: UNIQUE constraint failed") as caught:
+    with pytest.raises(FileError, match="the database rejects it: UNIQUE constraint failed") as caught:
         read(tmp_path, "tables:\n  queue:\n    - {pkey: one}\n    - {id: 1, pkey: two}\n")
     assert caught.value.line == 4
 

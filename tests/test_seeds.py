@@ -72,8 +72,8 @@ def test_a_seed_on_a_base_adds_rows_and_changes_columns(tmp_path):
 
 @pytest.mark.parametrize(("old", "new", "line", "said"), [
     ("cluster: acme", "cluster: amce", 8, "The selected cluster is invalid.; did you mean acme?"),
-    ("Sales", "Slaes", 8, "lineio.0.openroute: the API refuses 'Slaes': It leads nowhere.; did you mean Sales?"),
-    ("'1001'", "alice", 6, "SYSOP: the API refuses 'alice': The s y s o p must be an integer."),
+    ("Sales", "Slaes", 8, "lineio.0.openroute: the API rejects 'Slaes': It leads nowhere.; did you mean Sales?"),
+    ("'1001'", "alice", 6, "SYSOP: the API rejects 'alice': The s y s o p must be an integer."),
     ("base: demo", "base: dmeo", 1, "unknown seed 'dmeo'; did you mean demo?"),
     ("DiD, tech", "DID, tech", 8, "did you mean DiD?"),
     ("tables:", "tables:\n  queue:\n  - {id: 1, pkey: Other}", 4, "UNIQUE constraint failed: queue.id"),
@@ -107,7 +107,7 @@ def test_what_the_api_has_written_is_never_refused():
     assert State(load_seed(engine.state.to_seed().content())).to_seed() == engine.state.to_seed()
 
 
-@pytest.mark.parametrize(("name", "said"), [("facotry", "did you mean factory? There is factory, empty"),
+@pytest.mark.parametrize(("name", "said"), [("facotry", "did you mean factory? Known: factory, empty"),
                                             ("nothing/there.yaml", "No such file")])
 def test_a_name_that_is_none_is_told_with_the_nearest(name, said):
     with pytest.raises(FileError, match=said[:10]) as caught:

@@ -46,7 +46,7 @@ def test_the_base_document_has_no_deviations_and_the_overlay_lists_its_own():
 
 
 def test_an_unknown_profile_is_told_with_those_there_are():
-    with pytest.raises(FileError, match=r"did you mean shipped\? There is documented, 2020-06, shipped, L10"):
+    with pytest.raises(FileError, match=r"did you mean shipped\? Known: documented, 2020-06, shipped, L10"):
         loading.load("shiped")
 
 

@@ -208,7 +208,7 @@ def test_what_is_accepted_and_not_met_is_told():
 
 @pytest.mark.parametrize(("text", "said"), [
     ("- {id: a, reason: b, expires: soon}\n", "box.yaml:1: expires: 'soon' is not a date such as 2027-01-31"),
-    ("- id: a\n  reason: b\n  until: 2027-01-01\n", "box.yaml:3: until: no such field; there is id, reason, expires"),
+    ("- id: a\n  reason: b\n  until: 2027-01-01\n", "box.yaml:3: until: unknown field; known: id, reason, expires"),
     ("- id: a\n", "box.yaml:1: reason: is missing"),
     ("- id: a\n  reason:\n", "box.yaml:2: reason: expected a text"),
     ("- {id: a, reason: b}\n- {id: a, reason: c}\n", "box.yaml:2: id: a is listed twice"),

@@ -57,7 +57,7 @@ def read_boxes(file: Path) -> list[Box]:
         raise FileError(file, 1, "expected a list `boxes`, such as - {name: office, url: https://pbx.example:44300/api}")
     for key in content:
         if key not in ("boxes", "defaults"):
-            raise FileError(file, line_of(file, (key,)), f"{key}: unknown key; there is boxes, defaults")
+            raise FileError(file, line_of(file, (key,)), f"{key}: unknown key; known: boxes, defaults")
     defaults = option_values(file, ("defaults",), content.get("defaults") or {}, FLEET_OPTIONS)
     found: list[Box] = []
     for index, entry in enumerate(content["boxes"]):
@@ -85,7 +85,7 @@ def option_values(file: Path, place: YamlPath, entry: Any, known: Mapping[str, O
         raise FileError(file, line_of(file, place), "must be a mapping")
     for key, value in entry.items():
         if key not in known:
-            raise FileError(file, line_of(file, (*place, str(key))), f"{key}: unknown key; there is {', '.join(known)}")
+            raise FileError(file, line_of(file, (*place, str(key))), f"{key}: unknown key; known: {', '.join(known)}")
         option = known[key]
         if option is not None and not option_takes(option, value):
             kind = {bool: "true or false", list: "a list of texts", int: "a whole number"}.get(option.kind, "a text")
@@ -106,7 +106,7 @@ def chosen(boxes: Sequence[Box], names: Sequence[str]) -> list[Box]:
     known = [box.name for box in boxes]
     for name in names:
         if name not in known:
-            raise CannotRun(f"--box {name}: there is {', '.join(known)}")
+            raise CannotRun(f"--box {name}: unknown box; known: {', '.join(known)}")
     return [box for box in boxes if not names or box.name in names]
 
 

@@ -306,7 +306,7 @@ def open_run(options: RunOptions, accepted: Accepted | None = None, watcher: Wat
     if options.url:
         options.caution.check(options.url)
     if options.profile == AUTO and (options.plan or not (options.url or options.target_profile)):
-        raise CannotRun(f"--profile {AUTO} asks a target which version it is: name its URL, without --plan")
+        raise CannotRun(f"--profile {AUTO} needs the URL of a target, and excludes --plan")
     transport = (OverHttp(options.url, options.caution.access, parse_seconds(options.max_time)) if options.url
                  else embedded(options.target_profile or options.profile))
     found = None
@@ -316,7 +316,7 @@ def open_run(options: RunOptions, accepted: Accepted | None = None, watcher: Wat
     contract = Contract(load(options.profile))
     run = Run(contract, transport, options, accepted=accepted, watcher=watcher)
     if not run.chosen():
-        raise CannotRun(f"no section {options.only!r}; there is {', '.join(contract.sections)}")
+        raise CannotRun(f"no section {options.only!r}; known: {', '.join(contract.sections)}")
     if found is not None:
         run.identify(found)
     elif not options.plan:

@@ -100,9 +100,9 @@ def signed_in(url: str | None, values: Mapping[str, Any]) -> Iterator[dict[str, 
     """The values of the options while the user of --login is logged in; a plan sends nothing."""
     user, variable = values.get("login"), values.get("password_env")
     if variable and not user:
-        raise CannotRun("--password-env goes with --login")
+        raise CannotRun("--password-env needs --login")
     if user and (url is None or "://" not in url):
-        raise CannotRun("--login goes with the URL of a target")
+        raise CannotRun("--login needs the URL of a target")
     if not user or url is None or values.get("plan"):
         yield {**values}
         return

@@ -69,7 +69,6 @@ def of(mock: MockControl) -> Journal:
 
 
 def entry_json(kept: Journal, entry: Entry) -> dict[str, Any]:
-    """An entry as JSON."""
     return {
         "number": entry.number, "time": instant(entry.time), "received": instant(entry.received),
         "seconds": round(entry.seconds, 6), "delay": entry.delay, "method": entry.method, "path": redacted(entry.path),

@@ -104,7 +104,6 @@ class _Field:
         self.if_cut_off = [message_of(Rule("uploaded", (), name, False), "file", wording)] if judges_files else []
 
     def messages_by_rule(self) -> list[tuple[str, tuple[str, str]]]:
-        """Each rule with its messages."""
         return [(text, (message_of(rule, "string", self._wording), message_of(rule, "file", self._wording)))
                 for text, rule in self._rules.items()]
 

@@ -73,7 +73,6 @@ class Database:
         return list(self._columns)
 
     def has(self, table: str) -> bool:
-        """Whether the database has a table."""
         return table in self._columns
 
     def columns(self, table: str) -> tuple[str, ...]:
@@ -175,7 +174,7 @@ class Database:
         try:
             self.insert(table, row or {self._columns[table][0]: None})
         except (sqlite3.Error, OverflowError) as error:
-            return f"the database refuses it: {error}"
+            return f"the database rejects it: {error}"
         return None
 
     def update(self, table: str, column: str, value: Any, changes: Mapping[str, Any]) -> int:

@@ -91,7 +91,7 @@ def use_of(place: str, item: Any) -> Use:
         raise CannotRun(f"{place}: an entry is an operation like GET /tenants, or has the keys {', '.join(USE_KEYS)}")
     strange = [str(name) for name in entry if name not in USE_KEYS]
     if strange:
-        raise CannotRun(f"{place}: {strange[0]}: no such key; there is {', '.join(USE_KEYS)}")
+        raise CannotRun(f"{place}: {strange[0]}: unknown key; known: {', '.join(USE_KEYS)}")
     return Use(operation_named(place, entry["operation"]), *(name_set(place, entry, key) for key in USE_KEYS[1:]))
 
 

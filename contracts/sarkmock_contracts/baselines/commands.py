@@ -203,11 +203,11 @@ def write_reports(data: Data, directory: Path) -> None:
 def make_profile(baseline: Path, file: Path, profile: str = AUTO, force: bool = False) -> list[str]:
     """Write the overlay of a baseline; what is to be said of it, one line each."""
     if file.suffix not in (".yaml", ".yml"):
-        raise CannotRun(f"{file}: a profile is a .yaml file, or nothing would find it")
+        raise CannotRun(f"{file}: the name of a profile's file must end in .yaml")
     if not file.parent.is_dir():
         raise CannotRun(f"{file}: there is no directory {file.parent}")
     if file.exists() and not force:
-        raise CannotRun(f"{file} is there already: --force replaces it")
+        raise CannotRun(f"{file} exists already: --force replaces it")
     box = read_baseline(baseline)
     with Steps() as steps:
         found = profile_from(box, profile, steps)
@@ -226,4 +226,4 @@ def refuse_to_replace(file: Path, force: bool) -> None:
     except BadBaseline:
         raise CannotRun(f"{file} exists and is not a baseline: it is not replaced") from None
     if not force:
-        raise CannotRun(f"{file} is there already: --force replaces it")
+        raise CannotRun(f"{file} exists already: --force replaces it")

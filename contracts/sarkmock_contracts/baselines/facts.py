@@ -219,7 +219,7 @@ class Partial:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(self._descriptor)
-            raise CannotRun(f"{file} is in use by a recording that is still going") from None
+            raise CannotRun(f"{file} is in use by a recording that has not ended") from None
         try:
             self._go_on(head)
         except CannotRun:

@@ -68,7 +68,6 @@ def head(box: Baseline) -> list[OverlayAction]:
 
 
 def overlay_document(box: Baseline, choice: Choice, found: Expressed, actions: list[OverlayAction]) -> dict[str, Any]:
-    """The overlay document."""
     known = overlay_of(choice.profile)["x-deviations"]
     recorded = str(box.recorded.get("recorded", "some time"))
     listed = {OWN_DEVIATION: {"summary": f"This is the box at {box.target}.", "severity": "cosmetic",

@@ -58,7 +58,7 @@ class Wish:
         parse_seconds(self.max_time)
         sections = dict.fromkeys(known.first.section for known in catalogue().values())
         if not any(known.is_in(self.only) for known in catalogue().values()):
-            raise CannotRun(f"no section {self.only!r}; there is {', '.join(sections)}")
+            raise CannotRun(f"no section {self.only!r}; known: {', '.join(sections)}")
 
     def head(self) -> Baseline:
         """The baseline that it will be, without facts."""

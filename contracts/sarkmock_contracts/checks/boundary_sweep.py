@@ -203,7 +203,6 @@ def is_silent(run: Run, operation: Operation) -> bool:
 
 
 def edge_packets(run: Run, operation: Operation) -> Iterator[Packet]:
-    """All packets of an operation."""
     return Sweep(run, operation).packets()
 
 

@@ -129,7 +129,7 @@ class Access:
         if parts.scheme == "http" and not is_loopback(str(parts.hostname)) and not self.insecure:
             raise CannotRun(f"{url} is not encrypted: use https, or --insecure if everybody on the way may read along")
         if self.key and not self.cert:
-            raise CannotRun("--key goes with --cert")
+            raise CannotRun("--key needs --cert")
         for option, file in (("--ca", self.ca), ("--cert", self.cert), ("--key", self.key)):
             if file is not None and not Path(file).is_file():
                 raise CannotRun(f"{option} {file}: no such file")

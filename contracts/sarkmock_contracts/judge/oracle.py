@@ -181,7 +181,6 @@ def unstorable(contract: Contract, operation: Operation, post: Mapping[str, Any]
 
 
 def differs(contract: Contract, operation: Operation, given: Verdict, response: Response) -> Iterator[Problem]:
-    """Where a response differs from the verdict."""
     if died_in_check(contract, given, response):
         return
     if given.crash is not None:

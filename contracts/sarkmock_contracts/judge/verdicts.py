@@ -113,7 +113,7 @@ def _entry(file: Path, node: Any) -> Acceptance:
     for key, value in node.value:
         place = f"{file}:{key.start_mark.line + 1}: {key.value}"
         if key.value not in ENTRY_FIELDS:
-            raise CannotRun(f"{place}: no such field; there is {', '.join(ENTRY_FIELDS)}")
+            raise CannotRun(f"{place}: unknown field; known: {', '.join(ENTRY_FIELDS)}")
         if not isinstance(value, yaml.ScalarNode) or not value.value.strip():
             raise CannotRun(f"{place}: expected a text")
         values[key.value] = value.value

@@ -164,6 +164,5 @@ def case_name(nodeid: str) -> str:
 
 
 def case_of(item: pytest.Item) -> Case:
-    """The case of an item."""
     case: Case = item.callspec.params["case"]  # type: ignore[attr-defined]
     return case

@@ -25,7 +25,7 @@ from .plan import INTERRUPTED, case_name
 def read_accepted_of(options: RunOptions) -> Accepted:
     """What is accepted at this target; CannotRun if the list is not right."""
     if options.update_accepted and options.accept is None:
-        raise CannotRun("--update-accepted: which file? --accept FILE names it")
+        raise CannotRun("--update-accepted needs --accept FILE")
     if options.accept is None:
         return Accepted()
     return read_accepted(Path(options.accept), missing_is_empty=options.update_accepted)

@@ -51,7 +51,7 @@ def refuse_to_spread(options: RunOptions) -> None:
     """CannotRun for a run that one process must do."""
     if not can_spread(options):
         what = "a box at a URL is judged by one process" if options.url else "requests are counted in one process"
-        raise CannotRun(f"-n spreads cases over embedded mocks; {what}: leave -n away")
+        raise CannotRun(f"-n spreads cases over embedded mocks; {what}: omit -n")
 
 
 def can_spread(options: RunOptions) -> bool:

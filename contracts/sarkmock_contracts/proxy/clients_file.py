@@ -65,7 +65,7 @@ def read_uses(file: Path) -> list[Use]:
         return []
     text = read_text(file)
     if traffic_of(file, text) is not None:
-        raise CannotRun(f"--clients {file}: is recorded traffic, which is not added to; name another file")
+        raise CannotRun(f"--clients {file}: is a recording of traffic, to which nothing is added; name another file")
     return list(of_list(file, text))
 
 

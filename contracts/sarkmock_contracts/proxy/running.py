@@ -52,7 +52,7 @@ def run_proxy(upstream: str, values: Mapping[str, Any]) -> int:
     """Exit code of a proxy that was stopped: 1 if what passed does not conform."""
     for option in ("login", "header"):
         if values[option] and not values["shadow"] and AUTO not in (values["profile"], values["target_profile"]):
-            raise CannotRun(f"--{option} goes with --shadow or --profile {AUTO}: a proxy sends nothing else itself")
+            raise CannotRun(f"--{option} needs --shadow or --profile {AUTO}: it is for requests of the proxy itself")
     with signed_in(upstream, values) as signed:
         return run_signed_in(upstream, signed)
 

@@ -40,7 +40,8 @@ class Caution:
         host = split_url(url).hostname
         if "disruptive" in self.permissions.hazards and self.meant != host:
             said = f", not {self.meant}" if self.meant else ""
-            raise CannotRun(f"--allow-disruptive reboots, stops and restores {host}: say --yes-i-mean {host}{said}")
+            raise CannotRun(f"--allow-disruptive reboots, stops and restores {host}: confirm it by --yes-i-mean {host}"
+                            f"{said}")
 
 
 class Safety:

@@ -164,7 +164,7 @@ def reopen_ledger(file: Path) -> Ledger:
     try:
         ledger = read_ledger(file)
         if ledger.complete:
-            raise BadLedger(f"{file}: its clean-up is complete, nothing is left to do")
+            raise BadLedger(f"{file}: its clean-up is already complete")
         whole = file.read_bytes().rpartition(b"\n")[0]
         os.ftruncate(descriptor, len(whole) + 1)  # a line that a kill cut short was never acted upon
     except BaseException:
@@ -183,7 +183,7 @@ def _locked(file: Path, flags: int) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(descriptor)
-        raise BadLedger(f"{file} is in use by a run that is still going") from None
+        raise BadLedger(f"{file} is in use by a run that has not ended") from None
     return descriptor
 
 

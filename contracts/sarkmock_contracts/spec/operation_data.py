@@ -211,7 +211,6 @@ class LiveTables:
         return self._rows[table]
 
     def _list(self, operation: Operation) -> Rows:
-        """The rows of one list."""
         if operation.path not in self._shown:
             answer = self._client.get(operation.path)
             self._shown[operation.path] = list(answer.rows) if isinstance(answer.json, list) else []

@@ -102,7 +102,7 @@ def refusal_of(found: list[Writer], column: str, texts: Mapping[str, str], table
         if problem is None:
             return None
     hint = [f"; did you mean {name}?" for name in near(text, writer.known(column, tables))] if problem else []
-    return problem and f"the API refuses {text!r}: {problem}{''.join(hint)}"
+    return problem and f"the API rejects {text!r}: {problem}{''.join(hint)}"
 
 
 def writers(document: Document) -> dict[tuple[str, str], list[Writer]]:
