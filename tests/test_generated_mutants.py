@@ -43,6 +43,10 @@ def test_mutants_are_found(profile: str, first: int) -> None:
     ("shipped", "framework: agents.create trim 'unicode'"),
     ("L10", "framework: agents.create trim 'ascii'"),
     ("documented", "type: daytimers.create pkey a list"),
+    ("shipped", "error body: astamis.Reload 503 another key"),
+    ("documented", "error body: greetings.download 404 one more field"),
+    ("documented", "value: astamis.QueueStatus.show Weight cut short"),
+    ("documented", "field: astamis.QueueSummary.show Callers lost"),
 ])
 def test_a_mutant_is_found(profile: str, text: str) -> None:
     """What a published version does is expected of it, but not after an answer that it does not give."""

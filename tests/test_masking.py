@@ -8,10 +8,9 @@ from contextlib import suppress
 from functools import cache
 
 import pytest
-from sarkmock_contracts.checks.boundaries import check_arrays, check_bounds
-from sarkmock_contracts.checks.minimal_rules import check_rules
+from sarkmock_contracts.checks import cases
 from sarkmock_contracts.client.transports import SignedIn
-from sarkmock_contracts.errors import NewFindings, NoBounds, Unavailable
+from sarkmock_contracts.errors import NewFindings
 from sarkmock_contracts.judge.attribution import known_deviations
 from sarkmock_contracts.judge.places import field_places, touches
 from sarkmock_contracts.run import Run
@@ -23,6 +22,7 @@ from tests.mutants.hunting import Fate, fates, options
 from tests.mutants.invisible import ABSENT, rules_after, verdict, why_invisible
 
 ROUNDS = int(os.environ.get("SARKMOCK_MASKINGS", "4"))
+OF_RULES = {"rules", "boundaries", "arrays"}
 SEED = int(os.environ.get("SARKMOCK_SEED", "1"))
 PAIRS = [("documented", "documented"), ("documented", "shipped"), ("documented", "L10"), ("shipped", "L10")]
 
@@ -57,11 +57,11 @@ def judged(judge: str, profile: str, group: list[Mutation]) -> list[Fate]:
     """What becomes of mutations if the rules of their operations are tried."""
     box = Mutated(profile, *group)
     run = Run(contract_of(judge), SignedIn(box, box.engine.state), options(judge, profile))
-    for mutation in group:
-        for name in mutation.operations & run.contract.by_id.keys():
-            for check in (check_rules, check_bounds, check_arrays):
-                with suppress(NewFindings, Unavailable, NoBounds), run.watch():
-                    check(run, run.contract.by_id[name])
+    operations = frozenset[str]().union(*(mutation.operations for mutation in group))
+    for case in cases(run):
+        if case.check.name in OF_RULES and case.operation is not None and case.operation.id in operations:
+            with suppress(NewFindings), run.watch():
+                case.run(run)
     return fates(run, group)
 
 

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
+from sarkmock_contracts.checks import cases
+from sarkmock_contracts.client.http import Exchange, Request, Response
+from sarkmock_contracts.client.transports import InProcess, SignedIn
+from sarkmock_contracts.errors import NewFindings
+from sarkmock_contracts.run import Run
 from sarkmock_contracts.spec.boundary_values import NoBounds, bounds_of, is_placeholder
 from sarkmock_contracts.spec.contract import Contract
 
-from sarkmock.suite_api import Operation, PhpError, State, Validator, load, product
-from tests.mutants.generated import NOW, RULE_KINDS, Mutation, at, mutated_document
+from sarkmock.suite_api import (
+    Engine,
+    Operation,
+    PhpError,
+    State,
+    Validator,
+    api_application,
+    load,
+    load_seed,
+    product,
+)
+from tests.mutants.generated import NOW, RULE_KINDS, TOKEN, Mutation, at, mutated_document
 from tests.mutants.rule_changes import document_lists
 
 CRASHES = "its operation always crashes"
@@ -17,6 +34,9 @@ VALUES: tuple[Any, ...] = (
     2, 5, 10, 99, 100, 999, 1000, 1001, 9998, 9999, 10000, -1, 1.5, True, False, [], ["a"], ["1"], {"a": 1}, "a@b.co",
     "127.0.0.1", "::1", "x" * 255, "x" * 256, "x" * 300, "true", "yes", "\n", "a\n", "*")
 ABSENT = object()
+NO_BOX: Any = None  # a change of answers needs none
+TELLING = {"reads", "rules", "rows", "smoke", "scenarios", "links"}  # checks that show rows with every variable
+OF_COLUMN = {"field", "type", "value", "link", "filter", "order", "stored", "unasked"}
 
 
 def why_invisible(contract: Contract, mutation: Mutation) -> str:
@@ -28,8 +48,10 @@ def why_invisible(contract: Contract, mutation: Mutation) -> str:
         return "no row of the kind can be made, and a fresh box has none"
     if mutation.text == "without upload_fits":
         return "no file of more than 32 MB is sent"
-    if mutation.kind == "error body" and mutation.text.startswith("409") and "key_is_new" in operations[0].checks:
+    if mutation.kind in ("error body", "status") and "409" in mutation.text and "key_is_new" in operations[0].checks:
         return "a taken key is rejected with 422 before the database is asked"
+    if mutation.kind == "error body" and "the first field alone" in mutation.text and len(operations[0].rules) < 2:
+        return "only one field can be rejected"
     if mutation.kind in RULE_KINDS:
         return listed_deviation(contract, mutation, operations) or equal_rules(contract, mutation, operations[0])
     if mutation.kind == "default" and mutation.variable in contract.required(operations[0]):
@@ -38,7 +60,61 @@ def why_invisible(contract: Contract, mutation: Mutation) -> str:
         return "no answer shows the column"
     if mutation.variable.startswith("z_") and not any(one.table and one.table.stamps for one in operations):
         return "the column is always null"
-    return ""
+    return unchanging(contract, mutation, operations[0])
+
+
+def unchanging(contract: Contract, mutation: Mutation, operation: Operation) -> str:
+    """Of a change of a column that no request sets: it changes nothing in the answers of a run."""
+    column = mutation.variable or mutation.text.removeprefix("by ").partition(" ")[0]
+    if mutation.after is None or mutation.kind not in OF_COLUMN or is_set(contract, operation, column):
+        return ""
+    answers = recorded(contract)
+    if mutation.kind in ("stored", "unasked"):  # they happen to rows
+        nothing = all(row.get(column) is None for one in contract.operations
+                      if one.table == operation.table for answer in answers[one.id] for row in answer.response.rows)
+        return "no variable sets the column, and it is always null" if nothing else ""
+    own = answers[operation.id]
+    changed = (mutation.after(NO_BOX, operation, one.request, one.response).json != one.response.json for one in own)
+    return "" if any(changed) else f"no variable sets the column, and none of {len(own)} answers changes"
+
+
+def is_set(contract: Contract, operation: Operation, column: str) -> bool:
+    """Whether a variable of an operation on the same rows sets a column; a new row is shown as it was sent."""
+    table = operation.table
+    writers = [operation] if operation.method == "POST" else [
+        one for one in contract.operations if one.table and table and one.table.name == table.name]
+    return table is None or any(column in one.rules for one in writers)
+
+
+@lru_cache(maxsize=4)
+def recorded(contract: Contract) -> dict[str, list[Exchange]]:
+    """The answers of a run of an intact mock, by operation."""
+    engine = Engine(contract.document, State(load_seed("factory", contract.document), now=NOW, token=TOKEN))
+    transport = Recording(api_application(engine))
+    run = Run(contract, SignedIn(transport, engine.state))
+    for case in cases(run):
+        if case.check.name in TELLING:
+            with suppress(NewFindings), run.watch():
+                case.run(run)
+    answers: dict[str, list[Exchange]] = {operation.id: [] for operation in contract.operations}
+    for exchange in transport.exchanges:
+        operation = contract.operation_of(exchange.request)
+        if operation is not None and exchange.response.ok:
+            answers[operation.id].append(exchange)
+    return answers
+
+
+class Recording(InProcess):
+    """A mock of which every exchange is kept."""
+
+    def __init__(self, application: Any) -> None:
+        super().__init__(application)
+        self.exchanges: list[Exchange] = []
+
+    def send(self, request: Request) -> Response:
+        response = super().send(request)
+        self.exchanges.append(Exchange(request, response))
+        return response
 
 
 def reachable(contract: Contract, operation: Operation) -> bool:

@@ -290,7 +290,7 @@ CHECKS = (
     Check("fuzz", "Schemathesis: coverage and random cases", run_fuzz, operations, ("schemathesis",), quick=False,
           cost=Cost(17, rule=11.3)),
     Check("run-state", "stopping and starting the PBX", smoke.check_run_state, once, ("run-state",), "disruptive",
-          whole=True, cost=Cost(8)),
+          whole=True, cost=Cost(45)),
     Check("openapi-core", "a second opinion on responses", run_openapi_core, operations,
           ("openapi-core",), quick=False, cost=Cost(0)),
 )

@@ -201,6 +201,23 @@ def runtime_values_are_kept(run: Run) -> None:
             unmet(run, "extensions.runtime.show", name, text, sent, shown)
 
 
+def asterisk_shows_what_is_made(run: Run) -> None:
+    """Asterisk's functions list the queues, agents, phones and trunks that the API makes, or show one by its key."""
+    queue, phone = made(run, "queues.create", {}), made(run, "extensions.create.unprovisioned", {})
+    made(run, "agents.create", {"queue1": queue["pkey"]} if queue else {})
+    for carrier in ("GeneralSIP", "GeneralIAX2"):
+        made(run, "trunks.create", {"carrier": carrier, "register": "zz:zz@192.0.2.1"})
+    rows = {"QueueStatus": queue, "QueueSummary": queue, "SIPshowpeer": phone, "ExtensionState": phone}
+    for operation in run.contract.operations:
+        section, _, function = operation.id.partition(".")
+        if section == "astamis" and operation.hazard == "read" and run.permits(operation):
+            row = rows.get(function.partition(".")[0]) or {}
+            path = dict.fromkeys(operation.parameters[:1], row.get("pkey"))
+            if row or not operation.parameters:
+                run.send(run.fixtures.request(operation, path=path))
+    run.fixtures.sweep()
+
+
 def database_values_are_kept(run: Run) -> None:
     """Lines 155, 170, 171: DBPut, DBget and DBdel work on the same values."""
     family = f"{run.fixtures.texts.prefix}family"
@@ -309,6 +326,8 @@ SCENARIOS = (
     Scenario(snapshots_bring_back_what_was, ("snapshots.new", "snapshots.restore")),
     Scenario(firewall_rules_are_kept, ("firewalls.ipv4.upload", "firewalls.ipv6.upload")),
     Scenario(runtime_values_are_kept, ("extensions.runtime.show", "extensions.runtime.update")),
+    Scenario(asterisk_shows_what_is_made, ("astamis.Agents", "queues.create", "agents.create", "trunks.create",
+                                           "extensions.create.unprovisioned")),
     Scenario(database_values_are_kept, ("astamis.DBget", "astamis.DBPut", "astamis.DBdel")),
     Scenario(greetings_come_back, ("greetings.upload", "greetings.download")),
     Scenario(uploads_are_named, ("backups.upload", "greetings.upload")),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 
 from sarkmock.suite_api import Operation, profiles
 
 from ..client.http import Exchange, Request, fill_path, request_for
-from ..errors import NoBounds, Withheld
+from ..errors import NoBounds, Unavailable, Withheld
 from ..fixtures.rows import Body, Parameters, path_along
 from ..judge.judge import RUN_STATE
 from ..judge.oracle import Problem
@@ -64,10 +65,11 @@ def start_pbx_again(run: Run) -> None:
 
 
 def check_run_state(run: Run) -> None:
-    """Stopped, the PBX says so, AMI functions answer 503, and it cannot be stopped again; started, all is well.
+    """Stopped, the PBX says so, whatever needs it answers 503, and it cannot be stopped again; started, all is well.
 
     A command that fails is a finding, and what follows from it is none.
     """
+    requests = [*needing_the_pbx(run)]
     for stopped, name in ((True, "pbxstop"), (False, "pbxstart")):
         operation = run.contract.by_id[f"syscommands.{name}"]
         if not command(run, operation, 200):
@@ -81,7 +83,19 @@ def check_run_state(run: Run) -> None:
         if exchange.response.status != (503 if stopped else 200):
             text = f"answers {exchange.response.status} with {stopped=}"
             wrong_state(run, "astamis.CoreStatus", str(exchange.response.status), text, exchange)
+        elif stopped:
+            for request in requests:
+                run.send(request)
     start_pbx_again(run)
+
+
+def needing_the_pbx(run: Run) -> Iterator[Request]:
+    """A request of every operation that answers 503 while the PBX is stopped, but for those that stop or start it."""
+    for operation in run.contract.operations:
+        is_command = operation.id.startswith("syscommands.")
+        if not is_command and "503" in operation.spec["responses"] and run.permits(operation):
+            with suppress(Unavailable, NoBounds):
+                yield run.fixtures.request(operation, run.fixtures.minimal(operation) if operation.rules else None)
 
 
 def command(run: Run, operation: Operation, status: int) -> bool:

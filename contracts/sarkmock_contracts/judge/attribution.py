@@ -163,6 +163,18 @@ class Attribution:
                 left = tuple(name for name in left if not refutes(exchange, self._with(name)))
         return left
 
+    def agreeing(self, finding: Finding) -> tuple[str, ...]:
+        """The deviations of a finding that the other columns of its answer do not refute."""
+        exchange = finding.evidence[-1]
+
+        def refutes(model: Model) -> bool:
+            shown = exchange.response.fields.keys() | self.replica.answer(model, exchange).fields.keys()
+            return any(self._speaks_against(model, exchange, column) for column in shown)
+
+        if not refutes(self._profile(self._whole)):
+            return finding.deviations
+        return tuple(name for name in finding.deviations if not refutes(self._with(name)))
+
     def _speaks_against(self, model: Model, exchange: Exchange, field: str) -> bool:
         """Whether an answer says of a variable what the judging document's mock does, and a model would not."""
         self._follow()

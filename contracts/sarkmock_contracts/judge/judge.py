@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -23,6 +23,7 @@ from .refuting import Witnesses
 from .verdicts import Lists
 
 PBX_DOWN = 503  # the product asks for the PBX before it does anything
+OF_FORM = {"body", "schema", "content-type", "header"}  # how an answer looks
 RUN_STATE = "syscommands.pbxrunstate"
 
 
@@ -97,7 +98,7 @@ class Judge:
         known = self.contract.by_id.get(operation)
         if known is not None and self.only is not None and not in_section(known, self.only):
             return False
-        if problem.check != "run-state" and self._pbx_is_down(evidence):
+        if not self._is_of_refusal(operation, problem, evidence) and self._pbx_is_down(evidence):
             self.gaps.unavailable.add("the PBX is stopped, and says so where it is needed")
             return False
         identity = Identity(operation, problem.check, problem.field, problem.kind)
@@ -113,6 +114,8 @@ class Judge:
         if problem.check in OF_RULES and not self.findings.is_explained_by(identity, finding.deviations):
             witnesses = self.witnesses.speaking_of(operation, problem.field)
             finding.deviations = self.attribution.standing(finding, witnesses, self.witnesses.contradicts)
+        elif finding.deviations and problem.check == "schema":
+            finding.deviations = self.attribution.agreeing(finding)
         kept = self.findings.add(finding)
         if kept.evidence is evidence:
             refused = problem.check in OF_RULES and not evidence[-1].response.ok
@@ -175,6 +178,12 @@ class Judge:
             self.findings.forget(bare)  # met before with several variables at once
             guilty = suspects
         return problem._replace(field=guilty[0]) if guilty else problem
+
+    def _is_of_refusal(self, operation: str, problem: Problem, evidence: Sequence[Exchange]) -> bool:
+        """Whether it is wrong how a target says that its PBX does not run, or when."""
+        known = self.contract.by_id.get(operation)
+        documented = known is not None and str(PBX_DOWN) in known.spec["responses"]
+        return problem.check == "run-state" or (documented and problem.check in OF_FORM and len(evidence) == 1)
 
     def _pbx_is_down(self, evidence: Iterable[Exchange]) -> bool:
         """Whether a 503 among the answers is right, as the box itself says that its PBX does not run."""

@@ -84,7 +84,8 @@ def _body(contract: Contract, place: str, exchange: Exchange) -> Iterator[Proble
 
 def _fields(error: Any) -> list[str]:
     """The columns an error speaks of: named by the schema, so that all rows of a list count as one."""
-    column = ".".join(_columns(error.schema_path))
+    steps = [*_columns(error.schema_path)] or [step for step in error.instance_path if isinstance(step, str)]
+    column = ".".join(steps)  # the schema's path begins anew where a column refers to another schema
     if error.kind.name == "additionalProperties":
         return [_join(column, name) for name in error.kind.unexpected]
     return [_join(column, error.kind.property) if error.kind.name == "required" else column]
