@@ -1,5 +1,27 @@
-"""`python -m sarkmock`."""
+"""`python -m sarkmock`, and the command `sarkmock`."""
 
-from sarkmock.cli import main
+import os
+import signal
+import sys
+from typing import NoReturn
 
-main()
+STOPPED_BY_USER = 130  # as a shell has it
+CAN_BE_INTERRUPTED = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+if CAN_BE_INTERRUPTED:  # imports would end with a traceback
+    signal.signal(signal.SIGINT, lambda *_: os._exit(STOPPED_BY_USER))
+
+
+def run_command_line() -> NoReturn:
+    """Run the command line."""
+    from sarkmock.cli import main
+
+    try:
+        if CAN_BE_INTERRUPTED:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        main()
+    except KeyboardInterrupt:
+        sys.exit(STOPPED_BY_USER)
+
+
+if __name__ == "__main__":
+    run_command_line()

@@ -236,3 +236,27 @@ def test_plugins_that_are_installed_are_not_loaded(tmp_path):
     (info / "entry_points.txt").write_text("[pytest11]\nloud = loud\n")
     told = output("check", "--quick", "-n", "1", "--only", "Destinations", PYTHONPATH=str(plugin))
     assert told.splitlines()[-1].startswith("conforming")
+
+
+INTERRUPTING = """\
+import os, runpy, signal, sys
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+sys.argv[1:] = {arguments!r}
+runpy.run_module("sarkmock", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize(("module", "arguments"), [
+    ("sarkmock.cli", ["--help"]), ("click", ["--version"]), ("click.core", ["serve"]),
+    ("sarkmock.cli.serve", ["serve"]), ("asyncio", ["serve"]), ("sqlite3", ["routes"]),
+    ("sarkmock_contracts.cli", ["check"]),
+    ("sarkmock_contracts.run", ["proxy", "http://127.0.0.1:1/api"]), ("importlib.metadata", ["compare", "a", "b"]),
+    ("sarkmock.spec.loading", ["lint", "nosuch.yaml"])])
+def test_an_interrupt_while_a_command_is_loaded_is_no_traceback(module, arguments):
+    code = INTERRUPTING.format(module=module, arguments=arguments)
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (result.returncode, result.stderr.strip()) == (130, "")
