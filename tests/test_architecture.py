@@ -31,7 +31,7 @@ LADDER = [
     {"laravel.rules", "pbx.state", "server.connection", "server.in_process", "server.listener"},
     {"laravel.validation", "pbx.persistence", "server.https_server"},
     {"spec.operations"},
-    {"export", "http.authentication", "http.context"},
+    {"export", "http.context"},
     {"pbx.actions"},
     {"http.engine", "pbx.seeds"},
     {"http.throttle", "http.wsgi", "spec.deviations"},

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sarkmock import CriteriaError, Engine, Fault, Journal, State, create_app
 from sarkmock.faults import Faults
-from sarkmock.journal.criteria import compare_values
+from sarkmock.journal.entries import compare_values
 from tests.boxes import NOW
 
 ACME = {"pkey": "acme", "description": "A tenant"}

@@ -12,8 +12,7 @@ from threading import Lock
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from sarkmock.http.authentication import ANYBODY, GUARDS, Caller, caller
-from sarkmock.http.context import Context
+from sarkmock.http.context import ANYBODY, GUARDS, Caller, Context, caller
 from sarkmock.http.replies import Framework, Invalid, Later, NoRoute, PhpError, Refusal, Reply, RowNotFound, debug_body
 from sarkmock.http.web_server import BeforePhp, apache
 from sarkmock.laravel import php

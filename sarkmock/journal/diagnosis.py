@@ -11,8 +11,7 @@ from typing import Any
 
 from sarkmock.http.engine import Program
 from sarkmock.http.web_server import PAGE
-from sarkmock.journal.criteria import Criteria, CriteriaError, show_value
-from sarkmock.journal.entries import Entry
+from sarkmock.journal.entries import Criteria, CriteriaError, Entry, show_value
 from sarkmock.pbx.actions import check_fields
 from sarkmock.redaction import MASK, is_secret
 from sarkmock.spec.loading import METHODS

@@ -16,10 +16,9 @@ from sarkmock.http.cors import Environ
 from sarkmock.http.engine import Engine, Request
 from sarkmock.http.replies import Disturbed, Reply
 from sarkmock.http.wsgi import Answer
-from sarkmock.journal.criteria import Criteria
 from sarkmock.journal.deviation_warnings import warnings
 from sarkmock.journal.diagnosis import Reason, Verification, verdict_on, why
-from sarkmock.journal.entries import Entry, Notice
+from sarkmock.journal.entries import Criteria, Entry, Notice
 
 DEFAULT_KEPT = 1000
 MAX_BYTES = 16 * 2**20
