@@ -182,3 +182,62 @@ def test_settings_are_not_changed_while_they_cannot_be_read(tmp_path, monkeypatc
     box.wire.send = inner
     assert safety.end() == []
     assert changed(box, before) == set()
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL."""
+
+
+def dying(box, after, arrives):
+    """The run dies with a request, before or after the box has carried it out."""
+    inner, count = box.wire.send, 0
+
+    def sending(request):
+        nonlocal count
+        count += 1
+        if count > after:
+            if arrives:
+                inner(request)
+            raise Killed
+        return inner(request)
+
+    box.wire.send = sending
+    return inner
+
+
+STEPS = 12  # what reads, changes and puts back the settings; the rest reads lists
+SETTINGS = [("PUT", "/sysglobals", {"LOGLEVEL": "3"}), ("PUT", "/sysglobals", {"LOGLEVEL": "4", "SYSPASS": "4321"}),
+            ("POST", "/firewalls/ipv4", {"rules": ["ACCEPT net fw tcp 8088"]})]
+
+
+@pytest.mark.parametrize("arrives", [False, True])
+def test_settings_are_put_back_though_every_step_is_cut_off(arrives, tmp_path):
+    """The run dies with each of its requests in turn, and so does the clean-up that follows; the next one finishes."""
+    box = Box("shipped")
+    assert box.wire.inner.send(with_json("POST", "/firewalls/ipv4", {"rules": ["ACCEPT net fw tcp 443"]})).ok
+    before, inner = box.contents(), box.wire.send
+    for number in range(STEPS):
+        box.wire.send, ledger = inner, tmp_path / f"{number}.ledger"
+        safety, _ = guarded(box, "shipped", "write operational", ledger)
+        dying(box, number, arrives)
+        with pytest.raises(Killed):
+            for method, path, body in SETTINGS:
+                safety.target.send(with_json(method, path, body))
+            safety.end()
+        safety.ledger.close()
+        cut_off_once_more(box, inner, ledger, number % 5, arrives)
+        assert changed(box, before) == set(), number
+        assert read_ledger(ledger).complete
+
+
+def cut_off_once_more(box, inner, ledger, number, arrives):
+    """A clean-up that dies, and another one."""
+    box.wire.send = inner
+    dying(box, number, arrives)
+    reopened = reopen_ledger(ledger)
+    with suppress(Killed):
+        Finishing(box.wire, reopened).finish()
+    reopened.close()
+    box.wire.send = inner
+    if not read_ledger(ledger).complete:
+        assert Finishing(box.wire, reopen_ledger(ledger)).finish() == []
