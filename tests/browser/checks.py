@@ -101,7 +101,7 @@ def test_nothing_is_wider_than_a_phone(mock, visit, view):
 
 def test_the_journal_shows_requests_as_they_come(mock, visit):
     page = visit()
-    expect(page.get_by_text("No request yet")).to_be_visible()
+    expect(page.get_by_text("No requests yet")).to_be_visible()
     post(mock, "tenants", pkey="acme", description="A tenant")
     post(mock, "tenants", description="no key")
     expect(page.locator("tbody tr")).to_have_count(2)
@@ -126,7 +126,7 @@ def test_the_journal_is_filtered_and_cleared(mock, visit):
     page.get_by_label("Status").select_option("")
     expect(page.locator("tbody tr")).to_have_count(2)
     page.get_by_role("button", name="Clear").click()
-    expect(page.get_by_text("No request yet")).to_be_visible()
+    expect(page.get_by_text("No requests yet")).to_be_visible()
 
 
 def test_what_was_sent_stays_text(mock, visit):
@@ -217,14 +217,14 @@ def test_the_token_is_asked_for_until_it_is_right(guarded, visit):
         dialog.get_by_label("Token").fill(token)
         dialog.get_by_role("button", name="Unlock").click()
         expect(dialog.get_by_text("Wrong token.")).to_be_visible(visible=token == "wrong")
-    expect(page.get_by_text("No request yet")).to_be_visible()
+    expect(page.get_by_text("No requests yet")).to_be_visible()
     page.get_by_role("link", name="Reference").click()
     expect(page.get_by_role("heading", name="SARK V6 API")).to_be_visible()
 
 
 def test_a_link_may_carry_the_token_and_the_address_bar_does_not_keep_it(guarded, visit):
     page = visit("#token=open%20sesame", url=guarded)
-    expect(page.get_by_text("No request yet")).to_be_visible()
+    expect(page.get_by_text("No requests yet")).to_be_visible()
     assert page.url == guarded
 
 

@@ -29,7 +29,7 @@ export async function journal(main, [number], signal) {
   const filter = { operation: "", status: "", method: "", path: "" };
   let entries = [], live = true, turn = 0;
   const table = new DataTable({ label: "Journal", stacked: true, columns: COLUMNS, open: (entry) => open(entry), sort: { key: "number", down: true },
-    empty: "No request yet. Send one, or try one in the reference.", searchable: false });
+    empty: "No requests yet. Send one, or try one in the reference.", searchable: false });
 
   const query = (more) => new URLSearchParams(Object.entries({ ...filter, ...more }).filter(([, value]) => value));
   const fresh = async () => {
@@ -124,8 +124,8 @@ function comparison(entry) {
     const { profile, profiles } = await get("profile");
     chooser.append(...profiles.filter((name) => name !== profile).map((name) => h("option", { value: name }, name)));
   });
-  return h("section", {}, h("h3", {}, "What would ", chooser, " say?"),
-    h("p", { class: "muted" }, "Both are asked on a copy of what the PBX holds now."), answers);
+  return h("section", {}, h("h3", {}, "Compare with ", chooser),
+    h("p", { class: "muted" }, "Both responses are computed on a copy of the current state."), answers);
 }
 
 function answered({ profile, status, ...response }) {
@@ -164,7 +164,7 @@ function encoded({ path, query }) {
 }
 
 function wholeBody({ body, size }) {
-  if (new Blob([body]).size !== size) throw new Error("The journal has this body only in part, or it is no text.");
+  if (new Blob([body]).size !== size) throw new Error("The journal has only a part of this body, or it is not text.");
   return body;
 }
 
