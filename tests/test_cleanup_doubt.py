@@ -210,6 +210,12 @@ SETTINGS = [("PUT", "/sysglobals", {"LOGLEVEL": "3"}), ("PUT", "/sysglobals", {"
             ("POST", "/firewalls/ipv4", {"rules": ["ACCEPT net fw tcp 8088"]})]
 
 
+def change_settings(safety):
+    for method, path, body in SETTINGS:
+        safety.target.send(with_json(method, path, body))
+    safety.end()
+
+
 @pytest.mark.parametrize("arrives", [False, True])
 def test_settings_are_put_back_though_every_step_is_cut_off(arrives, tmp_path):
     """The run dies with each of its requests in turn, and so does the clean-up that follows; the next one finishes."""
@@ -221,9 +227,7 @@ def test_settings_are_put_back_though_every_step_is_cut_off(arrives, tmp_path):
         safety, _ = guarded(box, "shipped", "write operational", ledger)
         dying(box, number, arrives)
         with pytest.raises(Killed):
-            for method, path, body in SETTINGS:
-                safety.target.send(with_json(method, path, body))
-            safety.end()
+            change_settings(safety)
         safety.ledger.close()
         cut_off_once_more(box, inner, ledger, number % 5, arrives)
         assert changed(box, before) == set(), number
