@@ -259,6 +259,7 @@ def test_json_for_programs_and_reports(pair_of_files, tmp_path):
 
 @pytest.mark.parametrize(("words", "problem"), [
     (["before", "before"], "are the same file"), (["before", "nosuch.sark"], "No such file"),
+    (["documnted", "L10"], "did you mean documented?"),
     (["nosuch.sark", "before"], "No such file"), (["before", "http://127.0.0.1:1/api"], "refuses connections"),
     (["before", "ftp://x/api"], "not an http or https URL"),
     (["before", "pbx:44300/api"], "did you mean https://pbx:44300/api?"),

@@ -190,6 +190,11 @@ def test_check_says_why_it_cannot_run(tmp_path, url, said):
     assert "Traceback" not in result.stdout + result.stderr
 
 
+@pytest.mark.parametrize(("word", "said"), [("chek", "did you mean check?"), ("x", "there is baseline, check,")])
+def test_an_unknown_command_names_the_nearest(word, said):
+    assert said in mistake(word)
+
+
 def test_a_console_without_a_character_gets_another_one():
     told = output("check", "--quick", "-n", "1", "--only", "Destinations", PYTHONIOENCODING="ascii:strict")
     assert told.splitlines()[-1].startswith("conforming - ")

@@ -57,6 +57,14 @@ class Commands(click.Group):
 
         return next((cast(click.Command, entry.load()) for entry in entry_points(group=SUITE, name=cmd_name)), None)
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None,
+                                                                            list[str]]:
+        if self.get_command(ctx, args[0]) is None:
+            from sarkmock.suggest import unknown  # as above
+
+            ctx.fail(unknown("command", args[0], SUMMARIES))
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, SUMMARIES[name]) for name in self.list_commands(ctx)])

@@ -155,14 +155,14 @@ def sides(before: str, after: str, wish: Callable[[], Wish]) -> tuple[Baseline, 
         raise CannotRun(f"{before} and {after} are the same file: there is nothing to compare")
     if AUTO in (before, after) and all(name == AUTO or is_profile(name) for name in (before, after)):
         raise CannotRun(f"{AUTO} is the version of a box: the other side has to be a baseline file or a URL")
-    one = None if before == AUTO or is_profile(before) else read_baseline(Path(before))
+    one = None if before == AUTO or is_profile(before) else recorded_side(before)
     troubles: list[str] = []
     if not Path(after).exists() and URL.match(after):
         asked = wish() if one is None else replace(wish(), depth=one.depth, only=one.only)
         found = observe(asked, Path(f"{before}.compare.ledger"))
         other, troubles = found.baseline, found.troubles
     else:
-        other = profile_side(after, one) if after == AUTO or is_profile(after) else read_baseline(Path(after))
+        other = profile_side(after, one) if after == AUTO or is_profile(after) else recorded_side(after)
     return one or profile_side(before, other), other, troubles
 
 
@@ -170,6 +170,17 @@ def profile_side(name: str, other: Baseline | None) -> Baseline:
     """A side that is a profile, asked as the other side was."""
     nearest = nearest_choice(other).profile if other and name == AUTO else name
     return profile_baseline(nearest, other)
+
+
+def recorded_side(name: str) -> Baseline:
+    if not Path(name).exists():
+        try:
+            described(name)
+        except FileError as error:
+            said = str(error).removeprefix(f"{name}: ")
+            also = "" if said.startswith("No such") else "No such file, and "
+            raise CannotRun(f"{name}: {also}{said}") from None
+    return read_baseline(Path(name))
 
 
 def is_profile(name: str) -> bool:
