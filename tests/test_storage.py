@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import random
+import resource
 import signal
 import subprocess
 import threading
 import time
+import urllib.error
 import urllib.request
 from contextlib import closing
 from pathlib import Path
@@ -129,6 +131,41 @@ def test_what_was_answered_survives_sigkill_at_random_moments(tmp_path):
             assert len(there - {f"t{number}" for number in answered}) <= 2  # the default one, and one on its way
             answered[:] = [int(key[1:]) for key in there if key != "default"]
     assert answered
+
+
+def post_until_refused(url: str, first: int) -> list[int]:
+    """The numbers of the tenants that were answered with 201 before one was answered with 500."""
+    answered: list[int] = []
+    for number in range(first, first + 1000):
+        try:
+            post(url, number)
+        except urllib.error.HTTPError as refusal:
+            told = refusal.code, refusal.read()
+            break
+        answered.append(number)
+    assert told[0] == 500
+    assert b"The state cannot be kept" in told[1]
+    return answered
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="limits of another process can be set on Linux alone")
+def test_what_finds_no_room_in_the_file_has_not_happened_and_what_follows_is_kept(tmp_path):
+    file = tmp_path / "state"
+    with serving("--http", "--state", str(file)) as running:
+        hard = resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE)[1]
+        answered = []
+        for first in (1000, 3000):
+            resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE, (file.stat().st_size + 100_000, hard))
+            answered += post_until_refused(running.url, first)
+            there = {row["pkey"] for row in json.loads(running.get("/api/tenants"))}
+            assert there == {"default", *(f"t{number}" for number in answered)}
+            resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
+            post(running.url, first + 1500)
+            answered.append(first + 1500)
+        running.stop(signal.SIGKILL)
+    assert len(answered) > 4
+    keys = {row["pkey"] for row in kept(file).tables.rows("cluster")}
+    assert keys == {"default", *(f"t{number}" for number in answered)}
 
 
 def test_a_server_killed_while_it_starts_leaves_a_file_that_the_next_can_use(tmp_path):
