@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import signal
 import time
 from collections.abc import Collection, Iterator
@@ -165,6 +166,24 @@ def test_the_command_ends_as_check_does_and_writes_its_reports(tmp_path):
         har = (tmp_path / "out" / "traffic.har").read_text()
         assert len(json.loads(har)["log"]["entries"]) == 1
         assert "secret7" not in har
+
+
+def test_the_lines_that_repeat_a_finding_take_credentials_from_the_environment(tmp_path):
+    bad = whole(b'[{"pkey": 7}]', b"Set-Cookie: laravel_session=secret6\r\n")
+    with scripted(bad, bad) as box, proxying(box.url, "--http", "--report", str(tmp_path / "out")) as proxy:
+        for credential in ("Bearer 1|secret8", "Basic c2VjcmV0OA=="):
+            headers = {"Authorization": credential, "Cookie": "a=secret9", "X-Custom": "plain"}
+            requests.get(f"{proxy.url}/tenants", headers=headers, timeout=5)
+        proxy.stop(signal.SIGTERM)
+        report = json.loads((tmp_path / "out" / "report.json").read_text())
+        for line in (report["findings"][0]["exchanges"][-1]["curl"], *report["findings"][0]["script"]):
+            assert re.search(r'-H "[Aa]uthorization: (Bearer|Basic) \$TOKEN"', line)
+            assert "$HEADER_COOKIE" in line
+            assert "-H 'X-Custom: plain'" in line
+            assert "REDACTED" not in line
+        written = "".join(file.read_text() for file in (tmp_path / "out").iterdir())
+        assert "secret" not in written + proxy.process.stdout.read()
+        assert "c2VjcmV0OA" not in written
 
 
 ODD = {"query strings", "forms and arrays elsewhere"}

@@ -63,6 +63,8 @@ class NoWatcher:
 class Run:
     """What the checks share. A problem becomes a finding; nothing here raises for one."""
 
+    listens = False  # to requests of clients
+
     def __init__(self, contract: Contract, transport: Transport, options: RunOptions | None = None, *,
                  accepted: Accepted | None = None, watcher: Watcher | None = None, clock: Timer | None = None) -> None:
         self.contract = contract

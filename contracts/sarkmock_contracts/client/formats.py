@@ -204,7 +204,7 @@ def _response(response: Response) -> harfile.Response:
     return harfile.Response(status=response.status, statusText=responses.get(response.status, ""),
                             httpVersion=HTTP_VERSION_1, headers=_records(response.headers),
                             content=content, bodySize=len(response.body),
-                            redirectURL=response.header("Location") or "")
+                            redirectURL=str(redacted(response.header("Location") or "")))
 
 
 def _records(headers: Headers) -> list[harfile.Record]:

@@ -151,7 +151,7 @@ class Access:
 
     def in_shell(self, token: str) -> dict[str, str]:
         """The headers of every request, for a script: what they hold is in variables, credentials in `token`."""
-        found = {name: _in_shell(name, value, token) for name, value in map(_header, self.headers)}
+        found = {name: header_in_shell(name, value, token) for name, value in map(_header, self.headers)}
         return found if self.token_env is None else {**found, "Authorization": f"Bearer ${token}"}
 
     def sent(self) -> dict[str, str]:
@@ -172,7 +172,7 @@ def _header(line: str) -> tuple[str, str]:
     return name, value.strip()
 
 
-def _in_shell(name: str, value: str, token: str) -> str:
+def header_in_shell(name: str, value: str, token: str) -> str:
     """A header's value with a variable of the environment in the place of all but the scheme of a credential."""
     if name.lower() not in ("authorization", "proxy-authorization"):
         return f"$HEADER_{re.sub('[^A-Z0-9]', '_', name.upper())}"

@@ -91,7 +91,8 @@ def shadow_data(shadow: Shadow, url: str) -> dict[str, Any]:
         {"level": cause.difference.level, "kind": cause.difference.kind, "of": cause.difference.of,
          "before": redacted(cause.difference.before), "after": redacted(cause.difference.after),
          "reason": cause.difference.reason, "operations": cause.operations,
-         **exchanged(url, cause.exchange), "shadow_status": cause.answer.status} for cause in sorted_causes(shadow)]}
+         **exchanged(url, cause.exchange, {}, of_client=True), "shadow_status": cause.answer.status}
+        for cause in sorted_causes(shadow)]}
 
 
 def write_shadow(shadow: Shadow, url: str, directory: Path) -> None:

@@ -119,6 +119,8 @@ class Silent:
 class Watched(Run):
     """The judge of what passes. ``skipped`` counts exchanges that say nothing of the API."""
 
+    listens = True
+
     def __init__(self, options: RunOptions, base: str, accepted: Accepted) -> None:
         super().__init__(Contract(load(options.profile)), Silent(str(options.url), base), options, accepted=accepted)
         if options.target_profile:

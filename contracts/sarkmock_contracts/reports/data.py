@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
 from itertools import chain
-from types import MappingProxyType
 from typing import Any
 
 from sarkmock.suite_api import (
@@ -31,7 +31,7 @@ from sarkmock.suite_api import (
 
 from ..client.formats import curl_line, curl_script, with_run_headers
 from ..client.http import Exchange, Request
-from ..client.transports import LOGIN_TOKEN
+from ..client.transports import LOGIN_TOKEN, header_in_shell
 from ..judge.causes import Cause
 from ..judge.findings import SEVERITIES, Finding
 from ..judge.places import places
@@ -134,7 +134,7 @@ def finding(run: Run, judged: Classified) -> Data:
         "deviations": list(judged.deviations), "page_lines": list(page_lines(run.contract, found)),
         "place": {"pointer": place, "file": f"openapi/{file}", "line": line},
         "accepted": acceptance(judged),
-        "exchanges": [exchanged(run.target.url, one, headers) for one in found.evidence[-SHOWN_STEPS:]],
+        "exchanges": [exchanged(run.target.url, one, headers, run.listens) for one in found.evidence[-SHOWN_STEPS:]],
         "script": script(run, found),
     }
 
@@ -148,11 +148,29 @@ def acceptance(judged: Classified) -> Data | None:
 
 def script(run: Run, found: Finding) -> list[str]:
     """Lines for bash that show a finding at a fresh target."""
-    def clean(request: Request, line: str) -> str:
-        shown = line if holds_test_values(run, request) else str(redacted(line))
-        return with_run_headers(request, shown, headers_in_shell(run))
+    exchanges: Sequence[Exchange] = found.steps or found.evidence
+    own = headers_in_shell(run)
+    if run.listens:
+        own = {name: value for one in exchanges for name, value in credentials_in_shell(one).items()}
+        exchanges = [without_credentials_of(one) for one in exchanges]
 
-    return curl_script(run.target.url, found.steps or found.evidence, clean)
+    def clean(request: Request, line: str) -> str:
+        shown = line if not run.listens and holds_test_values(run, request) else str(redacted(line))
+        return with_run_headers(request, shown, own)
+
+    return curl_script(run.target.url, exchanges, clean)
+
+
+def credentials_in_shell(exchange: Exchange) -> dict[str, str]:
+    """The credentials that a client sent, as lines for a shell read them from the environment."""
+    return {name: header_in_shell(name, value, TOKEN_VARIABLE) for name, value in exchange.request.headers
+            if is_secret(name) and value}
+
+
+def without_credentials_of(exchange: Exchange) -> Exchange:
+    """An exchange of a client without its credentials."""
+    headers = tuple(pair for pair in exchange.request.headers if not is_secret(pair[0]))
+    return replace(exchange, request=replace(exchange.request, headers=headers))
 
 
 def headers_in_shell(run: Run) -> dict[str, str]:
@@ -196,11 +214,13 @@ def table_values(run: Run, operation: Operation, field: str) -> set[str]:
     return {text for value in chain(*values) for text in (repr(value), repr(str(value)))}
 
 
-def exchanged(url: str, exchange: Exchange, headers: Mapping[str, str] = MappingProxyType({})) -> Data:
-    """A request and its answer as texts, and the line that repeats it."""
+def exchanged(url: str, exchange: Exchange, headers: Mapping[str, str], of_client: bool) -> Data:
+    """A request and its answer as texts, and the line that repeats it; that of a client has credentials itself."""
     request, response = exchange.request, exchange.response
+    sent = without_credentials_of(exchange).request if of_client else request
+    own = credentials_in_shell(exchange) if of_client else headers
     return {
-        "curl": with_run_headers(request, str(redacted(curl_line(url, request))), headers),
+        "curl": with_run_headers(sent, str(redacted(curl_line(url, sent))), own),
         "request": {"method": request.method, "target": redacted(request.target), "body": body_text(request.body),
                     "headers": [list(pair) for pair in redacted(request.headers)]},
         "response": {"status": response.status, "body": body_text(response.body),

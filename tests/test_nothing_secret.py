@@ -1,0 +1,78 @@
+"""A box full of secrets, asked by every command with a secret token: none is written anywhere, or shown."""
+
+import json
+import os
+import resource
+import subprocess
+
+import pytest
+
+from sarkmock import Engine, create_app, load_seed
+from sarkmock.pbx.state import State
+from sarkmock.server.https_server import Server
+from sarkmock.suite_api import load
+from tests.serving import COMMAND
+
+TOKEN = "1|Sentinel0Token"
+SECRETS = ("Sentinel0", "Sentinel1", "Sentinel2", "Sentinel3", "Sentinel4", "Sentinel5", "Sentinel6")
+
+
+def telling(application):
+    """Every answer has a cookie, and a link with credentials; errors repeat what they were sent."""
+    def answer(environ, start_response):
+        def start(status, headers, *rest):
+            extra = [("Set-Cookie", "laravel_session=Sentinel1; path=/"), ("X-Api-Key", "Sentinel2"),
+                     ("Location", "https://admin:Sentinel3@pbx.example/?access_token=Sentinel4")]
+            return start_response(status, [*headers, *extra], *rest)
+        if environ["PATH_INFO"].startswith("/api/agents/"):
+            body = json.dumps({"message": f"Bearer {TOKEN} of https://admin:Sentinel5@10.0.0.1/ is wrong",
+                               "exception": "E", "trace": [{"args": {"password": "Sentinel6"}}]}).encode()
+            start("500 Internal Server Error", [("Content-Type", "application/json"),
+                                                ("Content-Length", str(len(body)))])
+            return [body]
+        return application(environ, start)
+    return answer
+
+
+@pytest.fixture(scope="module")
+def box():
+    document = load("L11")
+    state = State(load_seed("factory", document), now=1_717_236_000, token=TOKEN)
+    state.tables.insert("ipphone", {"pkey": "1001", "cluster": "default", "passwd": "Sentinel6", "desc": "theirs"})
+    with Server(telling(create_app(Engine(document, state))), port=0) as server:
+        yield f"{server.url}/api"
+
+
+TOKEN_OF_RUN = ("--token-env", "PBX", "--rate", "99/s")
+RUNS = {
+    "check": ["check", "{}", "--profile", "L11", "--allow-writes", "--only", "Agents", "--budget", "90",
+              "--report", "out", "--ledger", "run.ledger", *TOKEN_OF_RUN],
+    "baseline": ["baseline", "{}", "--allow-writes", "--only", "Agents", "-o", "box.sark", *TOKEN_OF_RUN],
+    "import": ["import", "{}", "-o", "seed.yaml", *TOKEN_OF_RUN],
+}
+
+
+@pytest.mark.parametrize("command", RUNS)
+def test_no_secret_is_written_or_shown(command, box, tmp_path):
+    arguments = [argument.format(box) for argument in RUNS[command]]
+    ended = subprocess.run([*COMMAND, *arguments], cwd=tmp_path, env={**os.environ, "PBX": TOKEN}, timeout=200,
+                           capture_output=True, text=True, check=False)
+    assert ended.returncode in (0, 1), ended.stderr
+    files = {str(file.relative_to(tmp_path)): file.read_bytes().decode("latin-1")
+             for file in tmp_path.rglob("*") if file.is_file()}
+    assert files
+    texts = {"stdout": ended.stdout, "stderr": ended.stderr, **files}
+    assert not [(name, secret) for name, text in texts.items() for secret in SECRETS if secret in text]
+
+
+def test_a_disk_that_is_full_ends_a_run_and_leaves_nothing_behind(box, tmp_path):
+    """The ledger cannot grow any more: nothing is created that could not be removed after a kill."""
+    command = [*COMMAND, "check", box, "--profile", "L11", "--allow-writes", "--only", "Queues",
+               "--ledger", "run.ledger", *TOKEN_OF_RUN]
+    ended = subprocess.run(command, cwd=tmp_path, env={**os.environ, "PBX": TOKEN}, timeout=200, capture_output=True,
+                           text=True, check=False,
+                           preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (16_000, 16_000)))
+    assert ended.returncode == 2
+    assert "run.ledger cannot be written" in ended.stdout + ended.stderr
+    assert "Traceback" not in ended.stdout + ended.stderr
+    assert "NOT AS BEFORE" not in ended.stdout
