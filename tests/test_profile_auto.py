@@ -11,6 +11,8 @@ from sarkmock_contracts.baselines import commands
 from sarkmock_contracts.baselines.comparing import compare_baselines
 from sarkmock_contracts.baselines.facts import Baseline, Facts, write_baseline
 from sarkmock_contracts.baselines.match_deviations import profile_baseline
+from sarkmock_contracts.client import rate_limit
+from sarkmock_contracts.client.rate_limit import Timer
 from sarkmock_contracts.client.transports import Access
 from sarkmock_contracts.errors import CannotRun
 from sarkmock_contracts.proxy.running import recognised_options
@@ -58,6 +60,44 @@ def test_the_version_that_answers_judges(profile: str) -> None:
     assert run.contract.document["info"] == box.engine.document["info"]
     count = len(telling_reads())
     assert heard.lines == [f"answers as {profile} ({count} of {count} facts)"]
+
+
+@pytest.mark.parametrize("profile", profiles())
+@pytest.mark.parametrize("judging", [AUTO, "documented"])
+def test_a_version_is_recognised_over_https(profile: str, judging: str) -> None:
+    heard = Listener()
+    with SarkMock(profile=profile) as box:
+        run = open_run(options_for(box, profile=judging), watcher=heard)
+        assert len(box.requests) <= MOST
+    assert (run.options.profile, run.version()) == (profile if judging == AUTO else judging, profile)
+    assert [line.partition(" (")[0] for line in heard.lines] == [f"answers as {profile}"]
+
+
+def test_a_slow_box_is_recognised() -> None:
+    heard = Listener()
+    with SarkMock(profile="L11", faults="latency=0.3") as box:
+        run = open_run(options_for(box), watcher=heard)
+    assert run.options.profile == "L11"
+    assert len(heard.lines) == 1
+
+
+def test_a_box_that_refuses_more_than_60_requests_a_minute_is_recognised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another client has used up the minute; the run waits for the next one."""
+    heard, waits = Listener(), list[float]()
+    with SarkMock(profile="L10", throttle=60, now=1717236000) as box:
+        def wait(seconds: float) -> None:
+            waits.append(seconds)
+            box.state.clock.advance(seconds)
+
+        monkeypatch.setattr(rate_limit, "Timer", lambda: Timer(box.state.clock.now, wait))
+        session = box.session()
+        for _ in range(58):
+            session.get(f"{box.url}/tenants", headers=box.headers)
+        run = open_run(options_for(box), watcher=heard)
+        assert 429 not in {entry.answer.status for entry in box.requests}
+    assert run.options.profile == "L10"
+    assert len(heard.lines) == 1
+    assert 0 < sum(waits) < 75
 
 
 def test_the_nearest_version_is_named_with_what_is_different(tmp_path: Path) -> None:

@@ -153,9 +153,12 @@ class Run:
             raise NewFindings("\n".join(map(str, news)))
 
     def confirm(self) -> None:
-        """StaysAway if the target no longer lets the run in, so that its answers mean nothing."""
+        """StaysAway if the target no longer lets the run in, so that its answers mean nothing.
+
+        Not yet asked while it is being found out which version answers: the run has just been let in.
+        """
         admission = self._layer(Admission)
-        if admission is not None:
+        if admission is not None and self.fingerprint.facts:
             admission.confirm()
 
     def shared(self, make: Callable[[Run], T]) -> T:

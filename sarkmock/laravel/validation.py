@@ -227,6 +227,22 @@ def laravel_messages(wording: str) -> Wordings:
     return yaml12.read(Path(__file__).parent / f"messages-{wording}.yaml")  # type: ignore[no-any-return]
 
 
+def is_rule_message(field: str, message: str) -> bool:
+    """Whether a rule of any of Laravel's versions has this message for a field."""
+    return _rule_messages(display(field)).fullmatch(message) is not None
+
+
+@lru_cache(maxsize=512)
+def _rule_messages(attribute: str) -> re.Pattern[str]:
+    """Every message about a field, with any word in the place of a parameter."""
+    wordings = (yaml12.read(file) for file in sorted(Path(__file__).parent.glob("messages-*.yaml")))
+    texts = {text for wording in wordings for entry in wording.values()
+             for text in (entry.values() if isinstance(entry, dict) else [entry])}
+    known = {"attribute": re.escape(attribute), "values": ".*"}
+    return re.compile("|".join(re.sub(r":([a-z_]+)", lambda name: known.get(name[1], r"\S+"), re.escape(text))
+                               for text in sorted(texts)), re.DOTALL)
+
+
 def message_of(rule: Rule, kind: str, wording: Wordings) -> str:
     """The message of a rule that failed for text, or for an upload where ``kind`` is file."""
     text = wording.get(rule.name, "")  # a rule that Laravel does not have never gets as far as a message

@@ -67,17 +67,20 @@ def _loaded(profile: str) -> Document:
 
 
 @lru_cache(maxsize=64)  # of some 5 MB each
-def load_toggled(profile: str, deviation: str) -> Document:
-    """A profile's document without one of its deviations, or with one that it lacks. Not to be changed by callers.
+def load_toggled(profile: str, *deviations: str) -> Document:
+    """A profile's document without some of its deviations, or with some that it lacks. Not to be changed by callers.
 
-    Actions of other deviations that build on it are left out.
+    Actions of other deviations that build on them are left out.
     """
-    whole = layer(profile)
-    kept = [action for action in whole.actions if action["x-deviation"] != deviation]
-    lacks = deviation not in whole.deviations
-    added = [action for action in layer(_origin(deviation)).actions if action["x-deviation"] == deviation and lacks]
+    whole, origins = layer(profile), dict.fromkeys(map(_origin, deviations))
+    kept = [action for action in whole.actions if action["x-deviation"] not in deviations]
+    added = [action for origin in origins for action in layer(origin).actions
+             if action["x-deviation"] in set(deviations).difference(whole.deviations)
+             and _origin(action["x-deviation"]) == origin]
     document = overlay.apply_possible(_base(), [*kept, *added])
-    return _completed(_lending(_lending(document, load(profile)), load(_origin(deviation))), whole)
+    for name in (profile, *origins):
+        document = _lending(document, load(name))
+    return _completed(document, whole)
 
 
 def _completed(document: Document, whole: OverlayLayer) -> Document:

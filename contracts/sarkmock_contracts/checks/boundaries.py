@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sarkmock.suite_api import Operation
+from sarkmock.suite_api import Operation, is_rule_message
 
 from ..client.http import Exchange, request_for
 from ..errors import Withheld
@@ -16,7 +16,7 @@ from ..judge.oracle import Problem, verdict
 from ..run import Run
 from ..safety.restorable import SURELY
 from ..spec.boundary_values import ARRAYS, NOTHING
-from ..spec.contract import ASKED, Contract
+from ..spec.contract import ASKED
 from ..spec.operation_data import open_fields
 from .persistence import check_stored
 
@@ -156,7 +156,7 @@ def compare_packet(run: Run, operation: Operation, packet: Packet) -> None:
 
 def packet_problems(run: Run, operation: Operation, packet: Packet, exchange: Exchange) -> Iterator[Problem]:
     """Fields accepted that should be refused, and refused that should be accepted, as far as the tables can say."""
-    for problem in contradictions(run.contract, operation, packet, exchange):
+    for problem in contradictions(run, operation, packet, exchange):
         if not (asks_rows(operation, problem.field) and decided_by_rows(run, operation, packet, exchange, problem)):
             yield problem
 
@@ -171,24 +171,32 @@ def decided_by_rows(run: Run, operation: Operation, packet: Packet, exchange: Ex
     return (problem.field in given.errors) != (problem.field in packet.refused)
 
 
-def contradictions(contract: Contract, operation: Operation, packet: Packet, exchange: Exchange) -> Iterator[Problem]:
+def contradictions(run: Run, operation: Operation, packet: Packet, exchange: Exchange) -> Iterator[Problem]:
     if exchange.response.status != 422 and not exchange.response.ok:
         return  # judged as a response: an undocumented status is one finding, not one of every field
     answer = exchange.response.refused
-    named, unknown = set(answer), open_fields(operation) | contract.unlisted(operation)
+    named, unknown = set(answer), open_fields(operation) | run.contract.unlisted(operation)
     missed = frozenset() if packet.hidden and named else packet.refused - named
     for field in sorted(missed - unknown):
         value = packet.body.get(field, "(absent)")
         yield Problem("rules", field, "accepted", f"{field} breaks its rules but is not refused: {value!r}")
     for field in sorted(named - packet.refused - unknown):
-        if field not in contract.may_name(operation) or (field in operation.rules and by_a_rule(answer[field])):
+        if not named_by_a_check(run, operation, field, exchange):
             text = f"{field} is rejected though its rules accept {packet.body.get(field)!r}: {answer[field]}"
             yield Problem("rules", field, "refused", text)
 
 
-def by_a_rule(messages: Any) -> bool:
-    """Whether a message is one of Laravel's rules. A check of x-after, which may depend on the row, words its own."""
-    return any(str(message).startswith("The ") for message in messages)
+def named_by_a_check(run: Run, operation: Operation, field: str, exchange: Exchange) -> bool:
+    """Whether a check beside the rules may have rejected a field, as the mock of the judging document does.
+
+    A check may depend on rows that the mock does not know; then it words a message that no rule has.
+    """
+    if field not in run.contract.may_name(operation):
+        return False
+    if field not in operation.rules or not any(is_rule_message(field, str(message))
+                                               for message in exchange.response.refused[field]):
+        return True
+    return field in run.judge.attribution.expected(exchange).refused
 
 
 class ShownAlone(set[Identity]):

@@ -26,7 +26,7 @@ from sarkmock.suite_api import (
 
 from ..client.http import Exchange, Request, Response
 from ..spec.contract import Contract
-from .agreement import OF_RULES, agrees, leads_up, same_of_field
+from .agreement import OF_RULES, agrees, is_crash, leads_up, same_of_field
 from .findings import FINDING_TYPES, Finding, Identity
 from .oracle import Problem, conforms
 from .places import places, touches
@@ -91,6 +91,11 @@ class Attribution:
         """What a mock of the judging document answers to a request of the run, at that moment."""
         self._follow()
         return self.replica.answer(self._profile(self.profile), exchange)
+
+    def is_foreign_crash(self, exchange: Exchange) -> bool:
+        """Whether another version crashes where the judging one does not: its document lets any operation crash."""
+        return (self.foresees and self.profile != BASE and is_crash(exchange.response)
+                and not is_crash(self.expected(exchange)))
 
     def foresee(self, request: Request) -> Exchange:
         """What the version that answers would say to a request now."""

@@ -159,7 +159,11 @@ class Judge:
             yield from differs(self.contract, operation, given, exchange.response)
             if given.excuses(exchange.response):
                 return
-        yield from conforms(self.contract, operation, exchange)
+        found = list(conforms(self.contract, operation, exchange))
+        yield from found
+        if not found and self.attribution.is_foreign_crash(exchange):
+            text = f"answers {exchange.response.status}, though nothing in the request is known to crash this version"
+            yield Problem("status", "", str(exchange.response.status), text)
 
     def _blamed(self, operation: Operation, problem: Problem, given: Verdict | None) -> Problem:
         """A crash is blamed on a variable that is known to bring it about, or on the only one of the body that can.

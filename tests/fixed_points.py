@@ -1,0 +1,101 @@
+"""Cells of the matrix of profiles: one judges a mock of another, and every deviation that is not met is looked into.
+
+A deviation that separates two profiles is met, or the run cannot show it: a mock of the target with it toggled gives
+the same answers to all requests of the run, as far as they are not those of the judging profile's mock anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from functools import cached_property
+from typing import Any
+
+from sarkmock_contracts.checks import CHECKS
+from sarkmock_contracts.client.http import Exchange, Request, Response
+from sarkmock_contracts.client.transports import InProcess, Layer, SignedIn, Transport
+from sarkmock_contracts.judge.agreement import is_same
+from sarkmock_contracts.run import Run
+from sarkmock_contracts.run_options import RunOptions
+from sarkmock_contracts.spec.contract import Contract
+
+from sarkmock import Engine, Seed, State
+from sarkmock.suite_api import Document, api_application, load, load_toggled
+from tests.contract_runs import NOW, TOKEN, run_cases
+
+
+class Heard(Layer):
+    """A target, and all that was sent to it with its answers."""
+
+    def __init__(self, inner: Transport) -> None:
+        super().__init__(inner)
+        self.exchanges: list[Exchange] = []
+
+    def send(self, request: Request) -> Response:
+        response = self.inner.send(request)
+        self.exchanges.append(Exchange(request, response))
+        return response
+
+
+def mock_of(document: Document) -> Transport:
+    state = State(Seed.factory(document["x-database"]), now=NOW, token=TOKEN)
+    return SignedIn(InProcess(api_application(Engine(document, state))), state)
+
+
+class Cell:
+    """One profile judged by another."""
+
+    def __init__(self, judge: str, target: str, left_out: Collection[str]) -> None:
+        self.judge, self.target = judge, target
+        self.heard = Heard(mock_of(load(target)))
+        self.run = Run(Contract(load(judge)), self.heard, RunOptions(judge, target, max_examples=6))
+        self._foreign: set[int] = set()  # answers that the judging profile's mock would not give
+        self._listen()
+        run_cases(self.run, (case for check in CHECKS if check.name not in left_out for case in check.cases(self.run)))
+
+    def _listen(self) -> None:
+        judge, attribution = self.run.judge.judge, self.run.judge.attribution
+
+        def heard(exchange: Exchange) -> Any:
+            judged = judge(exchange)
+            if not is_same(exchange.response, attribution.expected(exchange)):
+                self._foreign.add(id(exchange.response))
+            return judged
+
+        self.run.judge.judge = heard  # type: ignore[method-assign]
+
+    @property
+    def expected(self) -> set[str]:
+        """The deviations that one of the two documents has and the other has not."""
+        return {deviation.id for deviation in self.run.judge.lists.known}
+
+    @cached_property
+    def met(self) -> set[str]:
+        """The deviations that findings name."""
+        return {name for finding in self.run.findings for name in finding.deviations}
+
+    @property
+    def troubles(self) -> list[str]:
+        """Findings that no deviation of the two explains, and deviations that are said to be gone."""
+        outcome = self.run.outcome()
+        return [*(f"new: {judged.finding}" for judged in outcome.of("new")),
+                *(f"explained by {', '.join(finding.deviations)}: {finding}" for finding in self.run.findings
+                  if not self.expected.issuperset(finding.deviations)),
+                *(f"fixed: {listed.deviation.id}" for listed in outcome.deviations("fixed"))]
+
+    def shown(self) -> Iterator[str]:
+        """The deviations that are not met though the target would have answered differently without them."""
+        unmet = sorted(self.expected - self.met)
+        if self._answer(unmet) is not None:
+            for name in unmet:
+                answer = self._answer([name])
+                if answer is not None:
+                    yield f"{name}: {answer.request.method} {answer.request.target} {answer.response.status}"
+
+    def _answer(self, toggled: Collection[str]) -> Exchange | None:
+        """The first answer in which both mocks show that they are not the target with some deviations toggled."""
+        twin = mock_of(load_toggled(self.target, *toggled))
+        for exchange in self.heard.exchanges:
+            answer = twin.send(exchange.request)
+            if id(exchange.response) in self._foreign and not is_same(exchange.response, answer):
+                return exchange
+        return None
