@@ -14,7 +14,7 @@ from tests.mutants.generated import RULE_KINDS, draw, every
 from tests.mutants.hunting import groups, hunt, names
 from tests.mutants.invisible import why_invisible
 
-COUNT = int(os.environ.get("SARKMOCK_MUTANTS", "12"))  # of each profile
+COUNT = int(os.environ.get("SARKMOCK_MUTANTS", "30"))  # of each profile
 MIXTURES = int(os.environ.get("SARKMOCK_MIXTURES", "3"))
 SEED = int(os.environ.get("SARKMOCK_SEED", "1"))
 PROFILES = ("documented", "shipped")
