@@ -30,6 +30,14 @@ def test_a_preflight_is_answered_with_what_it_asks_for(client):
                                "Access-Control-Allow-Headers": "CONTENT-TYPE, X-A"}
 
 
+def test_a_preflight_of_other_letters_than_ascii_is_answered_with_the_same_bytes(client):
+    asked = {"HTTP_ORIGIN": PAGE, "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "p\xff\xb5\xdft",
+             "HTTP_ACCESS_CONTROL_REQUEST_HEADERS": "x-\xff"}
+    answer = client.options("/api/tenants/default", environ_overrides=asked)
+    assert cors_of(answer) == {"Access-Control-Allow-Origin": PAGE, "Access-Control-Allow-Methods": "P\xff\xb5\xdfT",
+                               "Access-Control-Allow-Headers": "X-\xff"}
+
+
 def test_a_preflight_does_not_count_and_needs_no_known_path(client):
     assert {client.options("/api/no/such", headers=ASKS).status_code for _ in range(9)} == {204}
     assert client.get("/api/tenants").status_code == 200

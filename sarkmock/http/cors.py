@@ -34,9 +34,9 @@ class EchoOrigin:
         if not (is_preflight(environ) and is_foreign(environ)):
             return None
         headers = {"Access-Control-Allow-Origin": environ["HTTP_ORIGIN"],
-                   "Access-Control-Allow-Methods": environ[METHOD_KEY].upper()}
+                   "Access-Control-Allow-Methods": ascii_upper(environ[METHOD_KEY])}
         if HEADERS_KEY in environ:
-            headers["Access-Control-Allow-Headers"] = environ[HEADERS_KEY].upper()
+            headers["Access-Control-Allow-Headers"] = ascii_upper(environ[HEADERS_KEY])
         return Reply(None, 204, headers)
 
     def exposed(self, reply: Reply, environ: Environ) -> Reply:
@@ -62,6 +62,11 @@ class AnyOrigin:
         if environ["REQUEST_METHOD"] == "OPTIONS":
             headers["Vary"] = "Access-Control-Request-Method"
         return with_headers(reply, headers)
+
+
+def ascii_upper(value: str) -> str:
+    """PHP's strtoupper() of a header's value: other letters than ASCII's stay, and so do the bytes that they are."""
+    return value.encode("latin-1").upper().decode("latin-1")
 
 
 def is_preflight(environ: Environ) -> bool:
