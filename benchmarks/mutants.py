@@ -15,9 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sarkmock_contracts.spec.contract import Contract
+from sarkmock_contracts.spec.contract import contract_of
 
-from sarkmock.suite_api import load
 from tests.mutants.generated import draw
 from tests.mutants.hunting import hunt
 from tests.mutants.invisible import why_invisible
@@ -33,7 +32,7 @@ def tried(key: Key) -> Result:
     profile, seed, number = key
     mutation = draw(profile, seed, number + 1)[number]
     began = time.process_time()
-    reason = why_invisible(Contract(load(profile)), mutation)
+    reason = why_invisible(contract_of(profile), mutation)
     result = {"profile": profile, "seed": seed, "number": number, "kind": mutation.kind, "mutation": str(mutation)}
     if reason:
         return {**result, "status": "invisible", "reason": reason}

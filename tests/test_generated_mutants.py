@@ -7,9 +7,8 @@ import random
 
 import pytest
 from sarkmock_contracts.judge.verdicts import causes
-from sarkmock_contracts.spec.contract import Contract
+from sarkmock_contracts.spec.contract import contract_of
 
-from sarkmock.suite_api import load
 from tests.mutants.generated import RULE_KINDS, draw, every
 from tests.mutants.hunting import groups, hunt, names
 from tests.mutants.invisible import why_invisible
@@ -26,7 +25,7 @@ EARLY = 700  # requests, the first parts of the sweep among them
 @pytest.mark.parametrize("profile", PROFILES)
 def test_mutants_are_found(profile: str, first: int) -> None:
     """Judged by the profile that they were made of; what is missed beside others is tried again alone."""
-    contract = Contract(load(profile))
+    contract = contract_of(profile)
     drawn = draw(profile, SEED, COUNT)[first:first + CHUNK]
     visible = [mutation for mutation in drawn if not why_invisible(contract, mutation)]
     together = [fate for group in groups(visible, contract) for fate in hunt(profile, profile, group)[1]]
@@ -52,6 +51,20 @@ def test_a_mutant_is_found(profile: str, text: str) -> None:
     """What a published version does is expected of it, but not after an answer that it does not give."""
     mutation = next(one for one in every(profile)[text.partition(":")[0]] if str(one) == text)
     assert [fate.status for fate in hunt(profile, profile, [mutation])[1]] == ["found"]
+
+
+@pytest.mark.parametrize(("profile", "text", "reason"), [
+    ("documented", "filter: cosopens.list z_updated as in the first", "no variable sets the column"),
+    ("documented", "link: daytimers.create id to another row", "the column never holds a text"),
+    ("documented", "type: astamis.QueueStatus.show Response a text", "the column holds texts alone"),
+    ("shipped", "field: templates.create desc lost", "a check of its operation rejects every request"),
+    ("documented", "filter: queues.list cluster as in the first", ""),
+    ("documented", "value: astamis.QueueStatus.show Weight cut short", ""),
+])
+def test_a_mutant_is_invisible_for_a_reason(profile: str, text: str, reason: str) -> None:
+    mutation = next(one for one in every(profile)[text.partition(":")[0]] if str(one) == text)
+    given = why_invisible(contract_of(profile), mutation)
+    assert given.startswith(reason) if reason else given == ""
 
 
 def test_what_a_rule_asks_is_found_early() -> None:

@@ -35,6 +35,9 @@ VALUES: tuple[Any, ...] = (
     "127.0.0.1", "::1", "x" * 255, "x" * 256, "x" * 300, "true", "yes", "\n", "a\n", "*")
 ABSENT = object()
 NO_BOX: Any = None  # a change of answers needs none
+OF_SUCCESS = {"field", "type", "value", "link", "hidden column", "header", "stored", "default", "unasked"}
+REJECTING = {"refuse_blfkeyname", "mac_lookup_crashes"}  # checks that no request passes
+JSON_TYPES = {str: "string", type(None): "null", bool: "boolean", int: "integer", float: "number"}
 TELLING = {"reads", "rules", "rows", "smoke", "scenarios", "links"}  # checks that show rows with every variable
 OF_COLUMN = {"field", "type", "value", "link", "filter", "order", "stored", "unasked"}
 
@@ -44,14 +47,12 @@ def why_invisible(contract: Contract, mutation: Mutation) -> str:
     operations = [contract.by_id[name] for name in sorted(mutation.operations)]
     if all(one.action == "crash" for one in operations) and mutation.kind not in ("path", "method", "status"):
         return CRASHES
+    if mutation.kind in OF_SUCCESS and all(never_succeeds(one) for one in operations):
+        return "a check of its operation rejects every request"
     if mutation.kind != "framework" and not any(reachable(contract, one) for one in operations):
         return "no row of the kind can be made, and a fresh box has none"
-    if mutation.text == "without upload_fits":
-        return "no file of more than 32 MB is sent"
-    if mutation.kind in ("error body", "status") and "409" in mutation.text and "key_is_new" in operations[0].checks:
-        return "a taken key is rejected with 422 before the database is asked"
-    if mutation.kind == "error body" and "the first field alone" in mutation.text and len(operations[0].rules) < 2:
-        return "only one field can be rejected"
+    if of_answer := of_rejection(contract, mutation, operations[0]):
+        return of_answer
     if mutation.kind in RULE_KINDS:
         return listed_deviation(contract, mutation, operations) or equal_rules(contract, mutation, operations[0])
     if mutation.kind == "default" and mutation.variable in contract.required(operations[0]):
@@ -63,8 +64,26 @@ def why_invisible(contract: Contract, mutation: Mutation) -> str:
     return unchanging(contract, mutation, operations[0])
 
 
+def of_rejection(contract: Contract, mutation: Mutation, operation: Operation) -> str:
+    """Of a change of how a request is rejected: no request is, in that way."""
+    if mutation.text == "without upload_fits":
+        return "no file of more than 32 MB is sent"
+    if mutation.kind in ("error body", "status") and "409" in mutation.text and "key_is_new" in operation.checks:
+        return "a taken key is rejected with 422 before the database is asked"
+    names = {*operation.rules, *contract.may_name(operation)}
+    if mutation.kind == "error body" and mutation.text.endswith("the first field alone") and len(names) < 2:
+        return "only one field can be rejected"
+    return ""
+
+
 def unchanging(contract: Contract, mutation: Mutation, operation: Operation) -> str:
-    """Of a change of a column that no request sets: it changes nothing in the answers of a run."""
+    """Of a change of a column that no request sets: it changes nothing in the answers of a run. Of one that changes
+    texts alone, or all but texts: the column holds nothing of that type."""
+    types = types_in(contract, contract.resolve(contract.row_place(operation) or "")[1], mutation.variable)
+    if mutation.text == "a text" and types <= {"string", "null"}:
+        return "the column holds texts alone"
+    if mutation.text in ("cut short", "to another row") and types and not types & {"string", "any"}:
+        return "the column never holds a text"
     column = mutation.variable or mutation.text.removeprefix("by ").partition(" ")[0]
     if mutation.after is None or mutation.kind not in OF_COLUMN or is_set(contract, operation, column):
         return ""
@@ -83,7 +102,39 @@ def is_set(contract: Contract, operation: Operation, column: str) -> bool:
     table = operation.table
     writers = [operation] if operation.method == "POST" else [
         one for one in contract.operations if one.table and table and one.table.name == table.name]
-    return table is None or any(column in one.rules for one in writers)
+    return table is None or any(column in one.rules and takes_some(one.rules[column]) and not never_succeeds(one)
+                                for one in writers)
+
+
+def takes_some(rules: Any) -> bool:
+    """Whether there is a value that the rules accept: some crash PHP for any."""
+    try:
+        return bool(bounds_of(rules).accept)
+    except NoBounds:
+        return True
+
+
+def never_succeeds(operation: Operation) -> bool:
+    return operation.action == "crash" or not REJECTING.isdisjoint(operation.checks)
+
+
+def types_in(contract: Contract, schema: Any, column: str) -> set[str]:
+    """The JSON types that a column of a row may hold; "any" where the schema does not say."""
+    found: set[str] = set()
+    pending = [schema.get("properties", {}).get(column, {})]
+    while pending:
+        part = pending.pop()
+        values = part.get("enum", [part["const"]] if "const" in part else [])
+        if "$ref" in part:
+            pending.append(contract.resolve(part["$ref"][1:])[1])
+        elif "anyOf" in part:
+            pending += part["anyOf"]
+        elif values:
+            found |= {JSON_TYPES.get(type(value), "any") for value in values}
+        else:
+            named = part.get("type", "any")
+            found |= {named} if isinstance(named, str) else {*named}
+    return found
 
 
 @lru_cache(maxsize=4)
