@@ -201,3 +201,27 @@ def test_a_box_that_stores_a_value_in_its_own_way_has_it_back(how, ending, tmp_p
     assert changed(box, before) == {"globals"}
     assert ending(box, safety, tmp_path) == []
     assert changed(box, before) == set()
+
+
+# several runs
+
+
+def test_a_run_after_one_that_was_killed_leaves_its_rows_and_settings_to_its_clean_up(tmp_path):
+    box = pbx("shipped")
+    before = box.contents()
+    killed = unsettled(box, tmp_path, "write operational")
+    killed.ledger.close()
+    (tmp_path / "next").mkdir()
+    assert unsettled(box, tmp_path / "next", "write operational").end() == []
+    assert Finishing(box.wire, reopen_ledger(tmp_path / "ledger")).finish() == []
+    assert changed(box, before) == set()
+
+
+def test_two_runs_at_once_report_what_they_have_changed_for_each_other(tmp_path):
+    box = pbx("shipped")
+    (tmp_path / "other").mkdir()
+    second, _ = guarded(box, "shipped", "write operational", tmp_path / "other" / "ledger")
+    first = unsettled(box, tmp_path, "write operational")
+    assert second.target.send(with_json("PUT", "/sysglobals", {"LOGLEVEL": "2"})).response.ok
+    assert "/sysglobals LOGLEVEL was changed by somebody else meanwhile, and is left as it is" in first.end()
+    assert any("LOGLEVEL" in line for line in second.end())
