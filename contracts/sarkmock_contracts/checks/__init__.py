@@ -47,7 +47,7 @@ class Cost:
         rules = operation.rules.values() if operation is not None else ()
         requests = self.each + self.rule * len(rules) + self.value * max(map(number_of_values, rules), default=0)
         if self.examples == (1, 1):
-            return requests * (AT_A_BOX if options.url and rules else 1)
+            return requests * (AT_A_BOX if options.url and self.value else 1)
         return requests * options.examples(*self.examples) / self.examples[0]
 
 
@@ -248,16 +248,16 @@ CHECKS = (
     Check("undocumented-fields", "fields that are not documented", undocumented.check_strange_fields, with_rules,
           ("stored",), cost=Cost(0.13)),
     Check("rows", "rows from creation to removal", stateful.check_row_lifecycle, kinds_of_rows,
-          ("stored", "default", "unrequested", "duplicate", "presence", "list"), cost=Cost(10)),
-    Check("smoke", "every operation once", smoke.check_answers, gentle, ("answer",), cost=Cost(0.45)),
+          ("stored", "default", "unrequested", "duplicate", "presence", "list"), cost=Cost(8.7)),
+    Check("smoke", "every operation once", smoke.check_answers, gentle, ("answer",), cost=Cost(0.42)),
     Check("unknown-paths", "unknown paths", protocol.check_unknown_paths, once, ("unknown-path",), cost=Cost(8)),
     Check("framework", "what the framework does everywhere", scenarios.check_scenario, framework_scenarios,
           ("behaviour", "header"), cost=Cost(3)),
+    Check("boundary-sweep", "every boundary, many in a request", boundary_sweep.check_edges, with_rules,
+          parts=boundary_sweep.SWEEP_PARTS, cost=Cost(1.37)),
     Check("undocumented-paths", "paths that are not documented", undocumented.check_strange_paths, once,
           ("unknown-path",), whole=True, cost=Cost(24)),
     Check("unknown-rows", "rows that do not exist", undocumented.check_unknown_names, reading_rows, cost=Cost(0.5)),
-    Check("boundary-sweep", "every boundary, many in a request", boundary_sweep.check_edges, with_rules,
-          parts=boundary_sweep.SWEEP_PARTS, cost=Cost(1.42)),
     Check("foreign-values", "values of other lists, where most lists are", boundary_sweep.check_foreign_values,
           with_many_lists, cost=Cost(83)),
     Check("scenarios", "what the documentation says in prose", scenarios.check_scenario, told_scenarios,

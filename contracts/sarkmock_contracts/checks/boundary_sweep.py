@@ -27,7 +27,10 @@ from .undocumented import accepted_by, others
 NOT_THERE = {404, 405}
 NEIGHBOURS = 3  # misspellings of listed values
 SILENCE = 2  # consecutive answers that it does not exist
-TELLING = 3, 1  # rejected and accepted values that tell rules from others, which no operation leaves to another
+TELLING = 2  # rejected values that tell rules from others, which no operation leaves to another
+FEW_VALUES = 6  # values of a field
+MOST_LISTED = 20  # values of a list, each of which every operation must accept; days are more
+EMPTIED = "", "  "  # which the framework makes None, whatever the field
 ELSEWHERE = 17  # values by which operations begin apart
 MANY_LISTS = 20  # fields of an operation that may hold listed values alone
 CERTAIN = SURELY + 1  # rejected values with which no guard has to ask the target, as versions differ by a rule or so
@@ -223,8 +226,10 @@ def share(run: Run, operation: Operation, field: str) -> list[Edge]:
              if other.table and other.table == operation.table and other.rules.get(field) == operation.rules[field]
              and edges(stock, other, field) == known and not is_silent(run, other)]
     turn, of = (alike.index(operation.id), len(alike)) if operation.id in alike else (0, 1)
-    wrong, right = (dealt(values, number, turn, of) for values, number in zip(known, TELLING, strict=True))
-    rejected = [*kin(run, operation, field), *without(wrong, covering(stock, operation, field))]
+    listed = len(known[1]) if stock.bounds(operation, field).strangers else 0
+    right = dealt(known[1], listed if listed <= MOST_LISTED else 1, turn, of)
+    wrong = dealt(without(known[0], covering(stock, operation, field)), TELLING, turn, of)
+    rejected = [*kin(run, operation, field), *wrong]
     sent = [telling(stock, operation, field)] if field not in recipe("fresh", operation.id) else []
     rows = [(value, False) for value in rejected], [(value, True) for value in without(right, sent)]
     ordered = rows if list(operation.rules).index(field) % 2 else rows[::-1]
@@ -232,8 +237,11 @@ def share(run: Run, operation: Operation, field: str) -> list[Edge]:
 
 
 def dealt(values: Sequence[Any], telling: int, turn: int, of: int) -> list[Any]:
-    """None and the telling values, and one in so many of the rest."""
+    """None and the telling values, and one in so many of the rest; all of a few, which take no request more."""
+    if len(values) <= FEW_VALUES:
+        return [*values]
     texts = [value for value in values if value is not None]
+    telling = max(1, telling)
     lead = [*texts[:1], *[None] * (len(texts) < len(values)), *texts[1:telling]]
     return [*lead, *texts[telling:][turn::of]]
 
@@ -266,4 +274,4 @@ def edges(stock: Fixtures, operation: Operation, field: str) -> tuple[list[Any],
     wrong, right = refused(stock, operation, field, strangers=False), accepted_values(stock, operation, field)
     if stock.bounds(operation, field).strangers:  # the boundaries' own check tries the neighbours of every listed value
         wrong = [*wrong[:NEIGHBOURS], *(value for value in wrong[NEIGHBOURS:] if value in NOTHING)]
-    return without(wrong, [""]), without(right, [""])  # blanks alone become the same
+    return without(wrong, EMPTIED), without(right, EMPTIED)

@@ -36,7 +36,7 @@ def check_row_lifecycle(run: Run, resource: Resource) -> None:
     """A row with the least that is needed for every way to make one, between two that hold more: whatever column a
     list is sorted or filtered by, it shows. What is asked of a row that is gone is answered with 404."""
     create = resource.creates[0]
-    if not recipe("made", create.id):
+    if resource.key in create.rules and not recipe("made", create.id):
         with suppress(Unavailable, NoBounds):
             send_packet(run, create, Packet(full_body(run.fixtures, create)))
     made = [exchange for operation in resource.creates if (exchange := least(run, resource, operation))]
@@ -49,14 +49,15 @@ def check_row_lifecycle(run: Run, resource: Resource) -> None:
 
 
 def least(run: Run, resource: Resource, operation: Operation) -> Exchange | None:
-    """A row of which only the required variables are sent, what is shown of it, and the same once more."""
+    """A row of which only the required variables are sent, shown by its list later, and the same once more."""
     try:
         exchange = run.send(run.fixtures.request(operation, run.fixtures.minimal(operation)))
     except (Unavailable, NoBounds):
         return None
     if not exchange.response.ok or resource.key not in exchange.response.fields:
         return None
-    run.send(Request("GET", row_path(resource, resource.show, exchange)))
+    if resource.list is None:
+        run.send(Request("GET", row_path(resource, resource.show, exchange)))
     make_again(run, resource, operation, exchange)
     return exchange
 

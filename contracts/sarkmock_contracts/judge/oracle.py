@@ -155,12 +155,17 @@ def unreadable(operation: Operation, everything: Mapping[str, Any]) -> str | Non
 
 
 def certainly_refused(contract: Contract, operation: Operation, request: Request) -> frozenset[str]:
-    """Fields that are rejected for any content of the tables; none if the request crashes PHP."""
+    """Fields that are rejected for any content of the tables; those of which PHP dies are left out."""
     everything, _ = read_input(request.method, request.content_type, request.query, request.body)
-    try:
-        return frozenset(contract.certain(operation).errors(everything, _NoRows()))
-    except PhpError:
-        return frozenset()
+    left, deadly = dict(everything), set[str]()
+    while True:
+        try:
+            return frozenset(contract.certain(operation).errors(left, _NoRows())) - deadly
+        except PhpError as error:
+            if error.field not in left:
+                return frozenset()
+            deadly.add(error.field)
+            del left[error.field]
 
 
 def arrays(operation: Operation, everything: Mapping[str, Any]) -> frozenset[str]:

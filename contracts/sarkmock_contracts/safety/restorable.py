@@ -46,8 +46,7 @@ class Restorable:
 
     def look(self, meaning: Meaning, request: Request, path: str) -> Response:
         """What a path shows: at this moment, or when it was last asked if the request is surely refused."""
-        surely = len(certainly_refused(meaning.contract, meaning.operation, request)) >= SURELY
-        if not surely or path not in self._seen:
+        if not self._is_certain(meaning, request) or path not in self._seen:
             self._seen[path] = self.client.get(path)
         return self._seen[path]
 
@@ -60,7 +59,8 @@ class Restorable:
                 raise Withheld("holds values of this run: nothing is restarted with them", path)
             return None
         shown = self.look(meaning, request, path)
-        self._still_ours(path, before & post.keys(), shown)
+        if not self._is_certain(meaning, request):  # what is certainly rejected replaces nothing, and was shown before
+            self._still_ours(path, before & post.keys(), shown)
         if shown.status == 404 and path not in self.before and operation.method not in self.methods(path):
             return None  # the target has neither the value nor the operation
         changed = [name for name in operation.rules if name in post and name not in before]
@@ -102,8 +102,12 @@ class Restorable:
         refused = operation.validator.errors(values, self.tables(contract)) if values else {}
         return [name for name, value in values.items() if name in refused or not is_stored_as_sent(value)]
 
+    def _is_certain(self, meaning: Meaning, request: Request) -> bool:
+        """Whether a request is rejected whatever the tables hold, also where one rule less is asked."""
+        return len(certainly_refused(meaning.contract, meaning.operation, request)) >= SURELY
+
     def _surely_refused(self, meaning: Meaning, request: Request) -> bool:
-        if len(certainly_refused(meaning.contract, meaning.operation, request)) >= SURELY:
+        if self._is_certain(meaning, request):
             return True
         live = self.tables(meaning.contract)
         live.forget()

@@ -181,7 +181,7 @@ def _of_reference(arguments: str) -> Bounds:
     if not column:
         raise NoBounds(f"exists:{arguments}")
     spellings = [Live(table, column, variant) for variant in (1, 2, 3)]
-    return Bounds([Live(table, column)], [*spellings, "no such key", "%", -1, 1.5])
+    return Bounds([Live(table, column)], ["no such key", -1, *spellings, "%", 1.5])
 
 
 def spelled(key: str, variant: int) -> str:
