@@ -62,7 +62,6 @@ class NoWatcher:
 
 class Run:
     """What the checks share. A problem becomes a finding; nothing here raises for one."""
-
     listens = False  # to requests of clients
 
     def __init__(self, contract: Contract, transport: Transport, options: RunOptions | None = None, *,
@@ -107,8 +106,7 @@ class Run:
     def send(self, request: Request) -> Judged:
         """Send a request and judge the answer."""
         began = time.perf_counter()
-        exchange = self.target.send(request)
-        seconds = time.perf_counter() - began
+        exchange, seconds = self.target.send(request), time.perf_counter() - began
         row_problems = [*self.rows.saw(exchange)]  # before the judge asks for lists
         judged = self.judge.judge(exchange)
         operation = self.contract.operation_of(request)
