@@ -190,7 +190,7 @@ def test_check_says_why_it_cannot_run(tmp_path, url, said):
     assert "Traceback" not in result.stdout + result.stderr
 
 
-@pytest.mark.parametrize(("word", "said"), [("chek", "did you mean check?"), ("x", "there is baseline, check,")])
+@pytest.mark.parametrize(("word", "said"), [("chek", "did you mean check?"), ("x", "known: baseline, check,")])
 def test_an_unknown_command_names_the_nearest(word, said):
     assert said in mistake(word)
 

@@ -31,7 +31,7 @@ SUMMARIES = {  # of all commands, so that nothing is imported to print them
     "overlay": ("Turn a baseline into a profile: an overlay that makes the documented API behave like the recorded "
                 "one."),
     "profiles": "List the profiles: the known versions of the API.",
-    "proxy": "Pass requests on to the API at UPSTREAM, and judge every answer as it comes.",
+    "proxy": "Pass requests on to the API at UPSTREAM, and judge every response.",
     "report": "Join the reports of all shares of a run (`check --shard`) into one, and give the verdict of the whole.",
     "routes": "List the operations, with hazard, rules and lines of the documentation.",
     "schema": "Print the JSON Schema of seed or overlay files, for editors.",
