@@ -15,6 +15,7 @@ OF_COLUMN = {"schema", "stored", "default", "unrequested", "query", "form"}
 OF_ROWS = {"list"}
 STATUS_CHECKS = {"presence", "duplicate", "dependency", "unknown-key", "unknown-field", "no-input", "answer", "method",
              "options", "head", "crash", "status", "content-type"}
+OF_SERVING = {"unknown-path", "authentication"}  # that a request is served at all is the problem
 JUDGED = {409, 422}  # with these an answer says that the rules were asked
 CORS = "Access-Control-Allow-Origin"
 NO_DEBUGGING = {"message": "Server Error"}
@@ -36,7 +37,7 @@ def agrees(problem: Problem, exchange: Exchange, expected: Response) -> bool:
         return bool(columns(got.json, problem.field) == columns(expected.json, problem.field))
     if problem.check in OF_ROWS:
         return bool(first_values(got.json) == first_values(expected.json))
-    if problem.check == "unknown-path" and got.ok:
+    if problem.check in OF_SERVING and got.ok:
         return same_headers(got, expected)  # data, such as call detail records, holds times
     if problem.check != "unknown-path" and problem.check in STATUS_CHECKS and problem.kind != "wording":
         return same_headers(got, expected)
