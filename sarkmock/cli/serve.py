@@ -22,9 +22,8 @@ from sarkmock.cli.listening import (
 from sarkmock.cli.output import RequestLog, names_or_file
 from sarkmock.control import CONTROL_PREFIX, HEALTH, Control, MockControl
 from sarkmock.faults import Fault, Faults
-from sarkmock.http.direct import Direct, api_of
+from sarkmock.http.direct import Direct, api_of, limit_of
 from sarkmock.http.engine import Engine, Program, api_token_of
-from sarkmock.http.throttle import Throttle
 from sarkmock.http.wsgi import API_PATH
 from sarkmock.journal import DEFAULT_KEPT, Journal
 from sarkmock.pbx.persistence import Kept, Storage
@@ -147,7 +146,7 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
 def application(engine: Engine, throttle: int | None, journal: Journal | None, faults: Faults,
                 control: Control | None, web_server: bool) -> Application:
     """The mock as WSGI, which imports Flask when the control plane is first used."""
-    limit = Throttle(throttle, engine.state.clock.now) if throttle else None
+    limit = limit_of(engine, throttle)
     api = api_of(engine, limit, journal, faults, web_server)
 
     def with_flask() -> MockApp:

@@ -53,6 +53,11 @@ class Direct(Generic[MadeApp]):
         return self.app(environ, start_response)
 
 
+def limit_of(engine: Engine, throttle: int | None) -> Throttle | None:
+    """The limit of so many requests a minute, if there is one."""
+    return Throttle(throttle, engine.state.clock.now) if throttle else None
+
+
 def api_of(engine: Engine, limit: Throttle | None, journal: Journal | None, faults: Faults, web_server: bool) -> Api:
     """The API of an engine, with what stands before it and who sees it."""
     def cors() -> Cors:

@@ -7,21 +7,20 @@ application. The routes only name the operations: the engine decides what a path
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import lru_cache, partial
+from functools import partial
 from typing import NamedTuple
 
 from flask import Blueprint, Flask, Response, request, signals
 from flask.blueprints import BlueprintSetupState
 from flask.sansio.app import App
-from werkzeug.routing import BaseConverter, Map, Rule
+from werkzeug.routing import BaseConverter, Rule
 
 from sarkmock.control import CONTROL_PREFIX, THIS_MACHINE, Control, MockControl
 from sarkmock.control.routes import plane
 from sarkmock.faults import Faults
-from sarkmock.http.direct import Direct, api_of
+from sarkmock.http.direct import Direct, api_of, limit_of
 from sarkmock.http.engine import Engine
 from sarkmock.http.replies import Disturbed
-from sarkmock.http.throttle import Throttle
 from sarkmock.http.wsgi import API_PATH, Answer, Api, cut, status_line, wait
 from sarkmock.journal import Journal
 from sarkmock.spec.operations import Operation
@@ -54,32 +53,8 @@ class Anything(BaseConverter):
     part_isolating = False
 
 
-class SharedRule(Rule):
-    """A route whose compiled form is shared: all mocks have the same ones, and compiling them is most of what an
-    application costs."""
-
-    def compile(self) -> None:
-        if self.defaults or self.host or self.map.host_matching:
-            super().compile()
-            return
-        twin = compiled_rule(self.rule, bool(self.strict_slashes), bool(self.merge_slashes), self.subdomain or "",
-                             tuple(self.map.converters.items()))
-        self.arguments = twin.arguments
-        vars(self).update({name: value for name, value in vars(twin).items() if name.startswith("_")})
-
-
-@lru_cache(maxsize=1024)
-def compiled_rule(rule: str, strict_slashes: bool, merge_slashes: bool, subdomain: str,
-                  converters: tuple[tuple[str, type[BaseConverter]], ...]) -> Rule:
-    made = Rule(rule, subdomain=subdomain)
-    Map([made], strict_slashes=strict_slashes, merge_slashes=merge_slashes, converters=dict(converters))
-    return made
-
-
 class MockApp(Flask):
     """A Flask application that answers as a mock does."""
-
-    url_rule_class = SharedRule
 
     def __init__(self) -> None:
         super().__init__(EXTENSION_NAME, static_folder=None)
@@ -104,7 +79,7 @@ def create_app(engine: Engine | None = None, throttle: int | None = None, *, jou
     """
     engine = engine or Engine()
     faults = Faults(engine) if faults is None else faults
-    limit = Throttle(throttle, engine.state.clock.now) if throttle else None
+    limit = limit_of(engine, throttle)
     api = api_of(engine, limit, journal, faults, web_server)
     return app_of(api, engine, MockControl(engine, faults, journal, control, limit) if control else None, web_server)
 
@@ -139,7 +114,7 @@ def blueprint(engine: Engine, throttle: int | None = None, *, journal: Journal |
     It lies under /api unless `register_blueprint` is given another ``url_prefix``. The other parameters are those of
     `create_app`.
     """
-    limit = Throttle(throttle, engine.state.clock.now) if throttle else None
+    limit = limit_of(engine, throttle)
     faults = Faults(engine) if faults is None else faults
     return blueprint_of(api_of(engine, limit, journal, faults, web_server), engine)
 
@@ -172,7 +147,7 @@ def add_catch_all(app: App, endpoint: str, view: Callable[..., Response], prefix
     app.url_map.converters.setdefault("anything", Anything)
     app.view_functions[endpoint] = view
     for rest in ("", "/<anything:rest>") if prefix else ("/<anything:rest>",):
-        app.url_map.add(SharedRule(prefix + rest, endpoint=endpoint, methods=None))
+        app.url_map.add(Rule(prefix + rest, endpoint=endpoint, methods=None))
 
 
 def view_of(api: Api, prefix: str | None) -> Callable[..., Response]:

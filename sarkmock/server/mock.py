@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from sarkmock.control import CONTROL_PREFIX, HEALTH, Control, MockControl
 from sarkmock.faults import Fault, Faults
-from sarkmock.http.direct import Direct, api_of
+from sarkmock.http.direct import Direct, api_of, limit_of
 from sarkmock.http.engine import Engine, Program, api_token_of
-from sarkmock.http.throttle import Throttle
 from sarkmock.http.wsgi import API_PATH, Api
 from sarkmock.journal import Journal
 from sarkmock.pbx.seed import Seed
@@ -71,7 +70,7 @@ class SarkMock:
         several = [faults] if isinstance(faults, str | Mapping | Fault) else faults
         self.faults = Faults(self.engine, map(fault_of, several))
         self.requests = Journal(self.engine)
-        self._limit = Throttle(throttle, state.clock.now) if throttle else None
+        self._limit = limit_of(self.engine, throttle)
         api = api_of(self.engine, self._limit, self.requests, self.faults, web_server)
         self._application = Direct(api, lambda: self._made_app(api))
         self._running = ExitStack()
