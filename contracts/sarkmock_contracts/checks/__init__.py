@@ -216,10 +216,10 @@ def framework_scenarios(run: Run) -> list[scenarios.Scenario]:
     return able(run, scenarios.FRAMEWORK)
 
 
-def able(run: Run, told: Sequence[scenarios.Scenario]) -> list[scenarios.Scenario]:
+def able(run: Run, known: Sequence[scenarios.Scenario]) -> list[scenarios.Scenario]:
     """The scenarios whose operations there are, and may be called."""
     by_id, allowed = run.contract.by_id, {operation.id for operation in operations(run)}
-    return [scenario for scenario in told
+    return [scenario for scenario in known
             if allowed.issuperset(scenario.operations) and by_id.keys() >= set(scenario.operations)]
 
 

@@ -139,10 +139,10 @@ def compare_packet(run: Run, operation: Operation, packet: Packet) -> None:
         exchange = run.send(run.fixtures.request(operation, packet.body))
     except Withheld:
         return
-    told = {problem[:3] for problem in exchange.problems}
+    reported = {problem[:3] for problem in exchange.problems}
     for problem in packet_problems(run, operation, packet, exchange):
         shorter = alone(run, operation, packet, problem)
-        if shorter is not None or problem[:3] not in told:
+        if shorter is not None or problem[:3] not in reported:
             run.report(operation.id, problem, shorter or exchange)
     required = required_part(run, operation, packet)
     if died(operation, exchange) and not is_foreseen_to_die(run, operation, exchange.request.path, required):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 
 from sarkmock.suite_api import (
     BASE,
@@ -162,10 +162,8 @@ class Attribution:
         def refutes(exchange: Exchange, model: Model) -> bool:
             return contradicts(model.contract, exchange, field) or self._speaks_against(model, exchange, field)
 
-        whole = self._profile(self._whole)
         for exchange in witnesses if left else ():
-            if refutes(exchange, whole):
-                left = tuple(name for name in left if not refutes(exchange, self._with(name)))
+            left = self._unrefuted(left, partial(refutes, exchange))
         return left
 
     def agreeing(self, finding: Finding) -> tuple[str, ...]:
@@ -176,9 +174,13 @@ class Attribution:
             shown = exchange.response.fields.keys() | self.replica.answer(model, exchange).fields.keys()
             return any(self._speaks_against(model, exchange, column) for column in shown)
 
+        return self._unrefuted(finding.deviations, refutes)
+
+    def _unrefuted(self, names: tuple[str, ...], refutes: Callable[[Model], bool]) -> tuple[str, ...]:
+        """The deviations that remain; all of them if the profile that has them all is not refuted."""
         if not refutes(self._profile(self._whole)):
-            return finding.deviations
-        return tuple(name for name in finding.deviations if not refutes(self._with(name)))
+            return names
+        return tuple(name for name in names if not refutes(self._with(name)))
 
     def _speaks_against(self, model: Model, exchange: Exchange, field: str) -> bool:
         """Whether an answer says of a variable what the judging document's mock does, and a model would not."""

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from sarkmock.laravel.php.values import is_utf8
+
 ONE_CALL = 2**16  # characters that are decoded in one call
 WINDOWS = (2**10, 2**13, ONE_CALL)  # in which an array or object may end
 LONGEST_RUN = 2**20  # characters that are decoded value by value after some could not be decoded together
@@ -141,11 +143,8 @@ def is_readable_json(value: Any) -> bool:
     while pending:
         member = pending.pop()
         if isinstance(member, str):
-            if not member.isascii():
-                try:
-                    member.encode()
-                except UnicodeEncodeError:
-                    return False
+            if not is_utf8(member):
+                return False
         elif isinstance(member, dict):
             pending += member
             pending += member.values()
