@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from sarkmock import Engine, Journal, create_app
+from sarkmock.http.direct import direct
 from sarkmock.http.engine import Request
-from sarkmock.http.flask_app import direct
 from sarkmock.server.certificates import Pair
 from sarkmock.server.https_server import Server
 

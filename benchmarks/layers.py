@@ -18,7 +18,7 @@ from rich.table import Table
 
 from sarkmock import Journal, create_app
 from sarkmock.faults import Faults
-from sarkmock.http.flask_app import direct
+from sarkmock.http.direct import direct
 
 HEADERS = {"HTTP_HOST": "127.0.0.1:44300", "HTTP_ACCEPT": "application/json", "HTTP_USER_AGENT": "benchmark/1",
            "HTTP_ACCEPT_ENCODING": "gzip, deflate", "HTTP_CONNECTION": "keep-alive"}

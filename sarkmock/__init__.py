@@ -4,34 +4,30 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sarkmock._public import (
-        CannotListen,
-        CriteriaError,
-        Engine,
-        Entry,
-        Fault,
-        FaultError,
-        FileError,
-        Journal,
-        SarkMock,
-        Seed,
-        SeedError,
-        State,
-        load_seed,
-        profiles,
-        seed_names,
-    )
+    from sarkmock.faults import Fault, FaultError
+    from sarkmock.http.engine import Engine
     from sarkmock.http.flask_app import blueprint, create_app
+    from sarkmock.journal import CriteriaError, Entry, Journal
+    from sarkmock.pbx.seed import Seed, SeedError
+    from sarkmock.pbx.seeds import load_seed, seed_names
+    from sarkmock.pbx.state import State
+    from sarkmock.server.listener import CannotListen
+    from sarkmock.server.mock import SarkMock
+    from sarkmock.spec.profiles import profiles
+    from sarkmock.spec.yaml12 import FileError
 
-WITH_FLASK = "sarkmock.http.flask_app"  # takes half of the time to import
 __version__ = "0.1.0"
 __all__ = [
     "CannotListen", "CriteriaError", "Engine", "Entry", "Fault", "FaultError", "FileError", "Journal", "SarkMock",
     "Seed", "SeedError", "State", "blueprint", "create_app", "load_seed", "profiles", "seed_names"]
+MODULES = (  # in which the names are
+    "faults", "http.engine", "journal", "pbx.seed", "pbx.seeds", "pbx.state", "server.listener", "server.mock",
+    "spec.profiles", "spec.yaml12", "http.flask_app")  # Flask last: it takes half of the time to import
 
 
 def __getattr__(name: str) -> Any:
     """A public name, imported when it is first used: `sarkmock --help` needs none of them."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(WITH_FLASK if name in ("blueprint", "create_app") else "sarkmock._public"), name)
+    if name in __all__:
+        modules = (import_module(f"sarkmock.{module}") for module in MODULES)
+        return next(vars(module)[name] for module in modules if name in vars(module))
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

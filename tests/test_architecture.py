@@ -36,10 +36,11 @@ LADDER = [
     {"http.engine", "pbx.seeds"},
     {"http.throttle", "http.wsgi", "spec.deviations"},
     {"faults", "journal"},
-    {"control", "http.direct"},
+    {"control"},
     {"http.flask_app"},
+    {"http.direct"},
     {"server.mock", "proxy"},
-    {"cli", "_public", "schemathesis"},
+    {"cli", "schemathesis"},
     {"suite_api"},
     {"__init__", "__main__"},
 ]

@@ -12,7 +12,7 @@ from werkzeug.test import Client
 
 from sarkmock import Engine, Fault, Journal, State, blueprint, create_app
 from sarkmock.faults import Faults
-from sarkmock.http.flask_app import direct
+from sarkmock.http.direct import direct
 from tests import fidelity, replay
 
 JSON = {"Accept": "application/json"}

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from sarkmock import SarkMock
+from sarkmock.http.direct import direct
 from sarkmock.http.engine import Engine
-from sarkmock.http.flask_app import create_app, direct
+from sarkmock.http.flask_app import create_app
 from sarkmock.http.web_server import apache, raw_path
 from sarkmock.journal import Journal
 from sarkmock.journal.diagnosis import why

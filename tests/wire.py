@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes, urlencode
 
+from sarkmock.http.direct import direct
 from sarkmock.http.engine import Engine
-from sarkmock.http.flask_app import create_app, direct
+from sarkmock.http.flask_app import create_app
 from sarkmock.http.wsgi import API_PATH
 from sarkmock.pbx.pbx_files import MAC_VENDORS
 from sarkmock.pbx.state import PbxFile

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -20,9 +20,9 @@ from sarkmock.cli.listening import (
     set_faults,
 )
 from sarkmock.cli.output import RequestLog, names_or_file
-from sarkmock.control import CONTROL_PREFIX, HEALTH, Control, MockControl
-from sarkmock.faults import Fault, Faults
-from sarkmock.http.direct import Direct, api_of, limit_of
+from sarkmock.control import CONTROL_PREFIX, HEALTH, MockControl
+from sarkmock.faults import Fault
+from sarkmock.http.direct import Direct
 from sarkmock.http.engine import Engine, Program, api_token_of
 from sarkmock.http.wsgi import API_PATH
 from sarkmock.journal import DEFAULT_KEPT, Journal
@@ -36,10 +36,6 @@ from sarkmock.server.listener import unbracketed
 from sarkmock.spec.data_files import BASE
 from sarkmock.spec.profiles import profiles
 from sarkmock.spec.yaml12 import FileError
-
-if TYPE_CHECKING:
-    from sarkmock.http.flask_app import MockApp
-    from sarkmock.server.application import Application
 
 PORT = 44300
 LIMITS = Limits()
@@ -132,8 +128,9 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
         pair = None if http else pair_of(stack, host, cert, key)
         control = control_of(host, no_control, control_token, save_dir, origins)
         kept = Journal(engine, journal) if journal else None
-        app = application(engine, throttle, kept, set_faults(engine, fault_file, faults), control, web_server != "none")
-        app = Kept(app, engine.state, storage, engine.lock) if storage else app
+        mock = MockControl(engine, set_faults(engine, fault_file, faults), kept, control, throttle=throttle,
+                           web_server=web_server != "none")
+        app = Kept(Direct(mock), engine.state, storage, engine.lock) if storage else Direct(mock)
         server = Server(app, host, port, tls=pair, log=RequestLog(kept) if verbose else None, limits=Limits(**numbers),
                         background=CONTROL_PREFIX, probe=HEALTH, takes_long=engine.takes_long)
         stack.callback(server.stop)
@@ -141,20 +138,6 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
         if watch:
             watching.watch(engine, profile, seed, watching.report_line)
         run_server(server)
-
-
-def application(engine: Engine, throttle: int | None, journal: Journal | None, faults: Faults,
-                control: Control | None, web_server: bool) -> Application:
-    """The mock as WSGI, which imports Flask when the control plane is first used."""
-    limit = limit_of(engine, throttle)
-    api = api_of(engine, limit, journal, faults, web_server)
-
-    def with_flask() -> MockApp:
-        from sarkmock.http.flask_app import app_of
-
-        mock = MockControl(engine, faults, journal, control, limit) if control else None
-        return app_of(api, engine, mock, web_server)
-    return Direct(api, with_flask)
 
 
 def token_of(program: Program, token: str | None) -> str | None:

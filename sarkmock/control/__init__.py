@@ -1,9 +1,72 @@
-"""The control plane under /_mock, as its document describes it, on Flask.
+"""The control plane under /_mock, as its document describes it, on Flask; what it controls, and who may.
 
-`plane` of `control.routes` adds it to an application; only that imports Flask.
+`add_control_plane` of `control.routes` adds it to an application; only that imports Flask.
 """
 
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
 from sarkmock.control.bodies import CONTROL_PREFIX, HEALTH
-from sarkmock.control.mock_control import THIS_MACHINE, Control, MockControl
+from sarkmock.faults import Faults
+from sarkmock.http.cors import POLICIES
+from sarkmock.http.engine import Engine
+from sarkmock.http.throttle import Throttle
+from sarkmock.http.wsgi import Api
+from sarkmock.journal import Journal
 
 __all__ = ["CONTROL_PREFIX", "HEALTH", "THIS_MACHINE", "Control", "MockControl"]
+
+
+@dataclass(frozen=True)
+class Control:
+    """Who may use the control plane.
+
+    With a ``token``, clients that send it (``Authorization: Bearer ...``). Without one, clients that address this
+    machine by its own names or by one of ``hosts``. Pages of ``origins`` (``https://host:port``) may read the answers,
+    with the token. States are saved and loaded below ``directory`` alone, if there is one.
+    """
+
+    token: str | None = None
+    hosts: tuple[str, ...] = ()
+    directory: Path | None = None
+    origins: tuple[str, ...] = ()
+
+
+THIS_MACHINE = Control()
+
+
+class MockControl:
+    """An engine with everything around it; or the proxy before ``upstream``, which has a journal and faults alone.
+
+    Without ``control`` it has no control plane, without ``web_server`` PHP sees every request. ``throttle`` is how many
+    requests a minute the API answers.
+    """
+
+    def __init__(self, engine: Engine, faults: Faults | None = None, journal: Journal | None = None,
+                 control: Control | None = None, *, throttle: int | None = None, web_server: bool = True,
+                 upstream: str = "") -> None:
+        self.engine, self.journal, self.control = engine, journal, control
+        self.faults = Faults(engine) if faults is None else faults
+        self.throttle = Throttle(throttle, engine.state.clock.now) if throttle else None
+        self.web_server, self.upstream = web_server, upstream
+
+    @cached_property
+    def api(self) -> Api:
+        """The API with what stands before the engine, and the journal that sees it."""
+        handle = self.throttle.under(self.faults.handle) if self.throttle else self.faults.handle
+        return Api(handle, lambda: POLICIES[self.engine.program.framework.cors],
+                   None if self.journal is None else self.journal.record,
+                   self.engine.program.before_php if self.web_server else None)
+
+    def reset(self) -> None:
+        """Back to how it was at the start."""
+        with self.engine.lock:
+            self.engine.state.reset()
+        self.faults.reset()
+        if self.throttle is not None:
+            self.throttle.reset()
+        if self.journal is not None:
+            self.journal.clear()

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from sarkmock.control import bodies, journal, state, tables
+from sarkmock.control import MockControl, bodies, journal, state, tables
 from sarkmock.control.bodies import ControlError, ControlRequest, Path, Text
-from sarkmock.control.mock_control import MockControl
 from sarkmock.http.engine import DatabaseMismatch
 from sarkmock.spec import loading, profiles
 from sarkmock.suggest import unknown

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Any
 
+from sarkmock.control import MockControl
 from sarkmock.control.bodies import ControlError, ControlRequest, Text, instant
-from sarkmock.control.mock_control import MockControl
 from sarkmock.faults import FaultError
 from sarkmock.http.engine import Engine, Program, Request
 from sarkmock.http.wsgi import render

@@ -15,6 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 from flask import Blueprint, Flask, Request, Response, jsonify, make_response, request
 from werkzeug.exceptions import HTTPException
 
+from sarkmock.control import Control, MockControl
 from sarkmock.control.bodies import (
     CONTROL_PREFIX,
     ControlError,
@@ -26,10 +27,10 @@ from sarkmock.control.bodies import (
     read_body,
 )
 from sarkmock.control.handlers import handler_of
-from sarkmock.control.mock_control import Control, MockControl
 from sarkmock.http.replies import encode_json
 from sarkmock.laravel.php.large_json import uncollected
 from sarkmock.suggest import near
+from sarkmock.ui import add_page
 
 OUR_HOSTS = ("localhost", "127.0.0.1", "::1")
 
@@ -83,14 +84,17 @@ def url_parts(url: str) -> SplitResult:
 AT_ONCE = 8  # items of a list that are encoded in one call
 
 
-def plane(app: Flask, mock: MockControl) -> None:
-    """Add the control plane of a mock to its application."""
+def add_control_plane(app: Flask, mock: MockControl) -> None:
+    """Add the control plane of a mock, if it has one, and the web UI to its application."""
+    if (control := mock.control) is None:
+        return
+    add_page(app, CONTROL_PREFIX)
     blueprint = Blueprint("control", __name__, url_prefix=CONTROL_PREFIX)
     for endpoint in endpoints():
-        blueprint.add_url_rule(rule(endpoint.path), endpoint.id.replace(".", "-"), view(mock, endpoint),
+        blueprint.add_url_rule(rule(endpoint.path), endpoint.id.replace(".", "-"), view(mock, control, endpoint),
                                methods=[endpoint.method], provide_automatic_options=False)
-    if mock.control.origins:
-        blueprint.add_url_rule("/<path:anything>", "preflight", lambda anything: readable(mock, Response(status=204)),
+    if control.origins:
+        blueprint.add_url_rule("/<path:any>", "preflight", lambda any: readable(control, Response(status=204)),
                                methods=["OPTIONS"], provide_automatic_options=False)
     app.register_blueprint(blueprint)
     app.json.sort_keys = False  # type: ignore[attr-defined]
@@ -102,25 +106,25 @@ def rule(path: str) -> str:
     return re.sub(r"{(\w+)}$", r"<path:\1>", path).replace("{", "<").replace("}", ">")
 
 
-def view(mock: MockControl, endpoint: Endpoint) -> Callable[..., Any]:
+def view(mock: MockControl, control: Control, endpoint: Endpoint) -> Callable[..., Any]:
     handler = handler_of(mock, endpoint.id)
 
     def answer(**path: str) -> Any:
         try:
-            check_admission(mock.control, endpoint, request)
+            check_admission(control, endpoint, request)
             with uncollected():
                 value = handler(mock, read_request(endpoint, path))
-                return readable(mock, make_response(write_answer(value, endpoint)))
+                return readable(control, make_response(write_answer(value, endpoint)))
         except ControlError as problem:
             if problem.line is None:
                 problem.line = line_in_body(request.get_data(), problem.path)
-            return readable(mock, make_response(jsonify(problem.content()), problem.status))
+            return readable(control, make_response(jsonify(problem.content()), problem.status))
     return answer
 
 
-def readable(mock: MockControl, response: Response) -> Response:
+def readable(control: Control, response: Response) -> Response:
     """The response with what lets a page of an allowed origin read it."""
-    if is_allowed_page(mock.control, request):
+    if is_allowed_page(control, request):
         response.headers.update({"Access-Control-Allow-Origin": request.headers["Origin"], "Vary": "Origin",
                                  "Access-Control-Allow-Headers": "Authorization, Content-Type",
                                  "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE"})

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from sarkmock.atomic import write_whole
+from sarkmock.control import MockControl
 from sarkmock.control.bodies import ControlError, ControlRequest, instant
-from sarkmock.control.mock_control import MockControl
 from sarkmock.pbx.seed import Seed, SeedError
 from sarkmock.pbx.seeds import load_seed, seed_names, seed_summary
 from sarkmock.pbx.state import Clock, State
@@ -120,7 +120,7 @@ def file_of(mock: MockControl, name: str, *, must_exist: bool = False) -> Path:
 
 
 def directory(mock: MockControl) -> Path:
-    if mock.control.directory is None:
+    if mock.control is None or mock.control.directory is None:
         raise ControlError(404, "there is no directory for states; start the mock with --save-dir DIRECTORY")
     if not mock.control.directory.is_dir():
         raise ControlError(404, "the directory for states is gone")

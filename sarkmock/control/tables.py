@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from sarkmock.control import MockControl
 from sarkmock.control.bodies import ControlError, ControlRequest, Path
-from sarkmock.control.mock_control import MockControl
 from sarkmock.pbx.database import Database, IntegrityError, Row
 from sarkmock.pbx.seed import Seed, SeedError
 from sarkmock.pbx.state import State

@@ -8,36 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import NamedTuple
 
 from flask import Blueprint, Flask, Response, request, signals
 from flask.blueprints import BlueprintSetupState
 from flask.sansio.app import App
 from werkzeug.routing import BaseConverter, Rule
 
-from sarkmock.control import CONTROL_PREFIX, THIS_MACHINE, Control, MockControl
-from sarkmock.control.routes import plane
+from sarkmock.control import THIS_MACHINE, Control, MockControl
+from sarkmock.control.routes import add_control_plane
 from sarkmock.faults import Faults
-from sarkmock.http.direct import Direct, api_of, limit_of
 from sarkmock.http.engine import Engine
 from sarkmock.http.replies import Disturbed
 from sarkmock.http.wsgi import API_PATH, Answer, Api, cut, status_line, wait
 from sarkmock.journal import Journal
 from sarkmock.spec.operations import Operation
-from sarkmock.ui import add_page
 
-EXTENSION_NAME = "sarkmock"
+APP_NAME = "sarkmock"
 FLASK_SIGNALS = (signals.request_started, signals.request_finished, signals.request_tearing_down,
            signals.got_request_exception, signals.appcontext_pushed, signals.appcontext_popped,
            signals.appcontext_tearing_down)
 RECEIVERS = [signal.receivers for signal in FLASK_SIGNALS]
-
-
-class Extension(NamedTuple):
-    """What `app_of` leaves at its application: the API, and how many view functions are ours."""
-
-    api: Api
-    views: int
 
 
 class PlainResponse(Response):
@@ -56,9 +46,10 @@ class Anything(BaseConverter):
 class MockApp(Flask):
     """A Flask application that answers as a mock does."""
 
-    def __init__(self) -> None:
-        super().__init__(EXTENSION_NAME, static_folder=None)
+    def __init__(self, mock: MockControl) -> None:
+        super().__init__(APP_NAME, static_folder=None)
         self.url_map.merge_slashes = False
+        self.mock, self.own_views = mock, 0
 
     @property
     def is_hooked(self) -> bool:
@@ -66,7 +57,7 @@ class MockApp(Flask):
         return bool(self.before_request_funcs or self.after_request_funcs or self.teardown_request_funcs
                     or self.teardown_appcontext_funcs or len(self.url_value_preprocessors) > 1
                     or "wsgi_app" in vars(self) or any(RECEIVERS)
-                    or len(self.view_functions) != self.extensions[EXTENSION_NAME].views)
+                    or len(self.view_functions) != self.own_views)
 
 
 def create_app(engine: Engine | None = None, throttle: int | None = None, *, journal: Journal | None = None,
@@ -77,33 +68,26 @@ def create_app(engine: Engine | None = None, throttle: int | None = None, *, jou
     without a journal nothing is recorded. ``control`` says who may use the control plane; None for no control plane.
     Without ``web_server`` PHP sees every request, as on a box that runs without Apache.
     """
-    engine = engine or Engine()
-    faults = Faults(engine) if faults is None else faults
-    limit = limit_of(engine, throttle)
-    api = api_of(engine, limit, journal, faults, web_server)
-    return app_of(api, engine, MockControl(engine, faults, journal, control, limit) if control else None, web_server)
+    return app_of(MockControl(engine or Engine(), faults, journal, control, throttle=throttle, web_server=web_server))
 
 
-def app_of(api: Api, engine: Engine, mock: MockControl | None, web_server: bool = True) -> MockApp:
-    """The application of an API that exists, and of its control plane, if it is to have one."""
-    app = MockApp()
-    app.register_blueprint(blueprint_of(api, engine))
-    if not web_server:
-        add_catch_all(app, "outside", view_of(api, None))
-    for path, status in engine.program.framework.pages.items():
+def app_of(mock: MockControl) -> MockApp:
+    """The application of a mock, with its control plane if it has one."""
+    app = MockApp(mock)
+    app.register_blueprint(blueprint_of(mock))
+    if not mock.web_server:
+        add_catch_all(app, "outside", view_of(mock.api, None))
+    for path, status in mock.engine.program.framework.pages.items():
         app.add_url_rule(path, path, partial(PlainResponse, b"", status), methods=["GET"])
-    if mock is not None:
-        add_page(app, CONTROL_PREFIX)
-        plane(app, mock)
-    app.extensions[EXTENSION_NAME] = Extension(api, len(app.view_functions))
+    add_control_plane(app, mock)
+    app.own_views = len(app.view_functions)
     return app
 
 
 def create_control_app(mock: MockControl) -> Flask:
     """The control plane and the web UI alone, without the API."""
-    app = MockApp()
-    add_page(app, CONTROL_PREFIX)
-    plane(app, mock)
+    app = MockApp(mock)
+    add_control_plane(app, mock)
     return app
 
 
@@ -114,15 +98,13 @@ def blueprint(engine: Engine, throttle: int | None = None, *, journal: Journal |
     It lies under /api unless `register_blueprint` is given another ``url_prefix``. The other parameters are those of
     `create_app`.
     """
-    limit = limit_of(engine, throttle)
-    faults = Faults(engine) if faults is None else faults
-    return blueprint_of(api_of(engine, limit, journal, faults, web_server), engine)
+    return blueprint_of(MockControl(engine, faults, journal, throttle=throttle, web_server=web_server))
 
 
-def blueprint_of(api: Api, engine: Engine) -> Blueprint:
-    made = Blueprint(EXTENSION_NAME, __name__, url_prefix=API_PATH)
+def blueprint_of(mock: MockControl) -> Blueprint:
+    made = Blueprint(APP_NAME, __name__, url_prefix=API_PATH)
     made.url_value_preprocessor(keep_body)
-    made.record(lambda state: add_routes(state, api, engine.operations))
+    made.record(lambda state: add_routes(state, mock.api, mock.engine.operations))
     return made
 
 
@@ -167,8 +149,3 @@ def view_of(api: Api, prefix: str | None) -> Callable[..., Response]:
 def response(answer: Answer, body: Iterable[bytes]) -> Response:
     """An answer for Flask. A list keeps Flask from counting the body, which is empty where the method is HEAD."""
     return PlainResponse(body, status_line(answer.status), answer.headers)
-
-
-def direct(app: MockApp) -> Direct[MockApp]:
-    """The application of `create_app` as WSGI, with a shorter way to the API as long as nothing hooks into requests."""
-    return Direct(app.extensions[EXTENSION_NAME].api, lambda: app, app)

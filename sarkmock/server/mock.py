@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from sarkmock.control import CONTROL_PREFIX, HEALTH, Control, MockControl
 from sarkmock.faults import Fault, Faults
-from sarkmock.http.direct import Direct, api_of, limit_of
+from sarkmock.http.direct import Direct
 from sarkmock.http.engine import Engine, Program, api_token_of
-from sarkmock.http.wsgi import API_PATH, Api
+from sarkmock.http.wsgi import API_PATH
 from sarkmock.journal import Journal
 from sarkmock.pbx.seed import Seed
 from sarkmock.pbx.seeds import load_seed
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     import httpx
     import requests
     from flask import Flask
-
-    from sarkmock.http.flask_app import MockApp
 
 Running = Literal["running", "stopped"]
 AnyFault = str | Mapping[str, Any] | Fault
@@ -60,7 +58,7 @@ class SarkMock:
                  now: float | None = None, throttle: int | None = None, api_token: str | None = None,
                  host: str = "127.0.0.1", port: int = 0, tls: bool | ssl.SSLContext = True,
                  web_server: bool = True) -> None:
-        self._address, self._tls, self._web_server = (unbracketed(host), port), tls, web_server
+        self._address, self._tls = (unbracketed(host), port), tls
         program = Program.of(profile)
         self._seed = start_of(seed, pbx, program.document)
         state = State(self._seed, now=now, token=api_token_of(program, api_token))
@@ -70,9 +68,11 @@ class SarkMock:
         several = [faults] if isinstance(faults, str | Mapping | Fault) else faults
         self.faults = Faults(self.engine, map(fault_of, several))
         self.requests = Journal(self.engine)
-        self._limit = limit_of(self.engine, throttle)
-        api = api_of(self.engine, self._limit, self.requests, self.faults, web_server)
-        self._application = Direct(api, lambda: self._made_app(api))
+        # for this machine alone
+        control = Control(hosts=(NOWHERE,)) if self._address[0] in certificates.LOOPBACK else None
+        self._mock = MockControl(self.engine, self.faults, self.requests, control, throttle=throttle,
+                                 web_server=web_server)
+        self._application = Direct(self._mock)
         self._running = ExitStack()
         self._server: Server | None = None
         self._authority: Path | None = None
@@ -133,7 +133,7 @@ class SarkMock:
             if self.state.seed is not self._seed:
                 self.state.reseed(self._seed)
             vars(self.state.pbx).update(self._durations)
-        MockControl(self.engine, self.faults, self.requests, Control(), self._limit).reset()
+        self._mock.reset()
 
     def start(self) -> Self:
         """Listen from now on; CannotListen if the address cannot be had."""
@@ -159,14 +159,6 @@ class SarkMock:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-    def _made_app(self, api: Api) -> MockApp:
-        """The application; its control plane is for this machine alone."""
-        from sarkmock.http.flask_app import app_of  # a mock that is asked for the API alone starts sooner without it
-
-        control = Control(hosts=(NOWHERE,)) if self._address[0] in certificates.LOOPBACK else None
-        mock = MockControl(self.engine, self.faults, self.requests, control, self._limit) if control else None
-        return app_of(api, self.engine, mock, self._web_server)
 
     def _made_server(self, starting: ExitStack) -> Server:
         tls: certificates.Pair | ssl.SSLContext | None = self._tls if isinstance(self._tls, ssl.SSLContext) else None
