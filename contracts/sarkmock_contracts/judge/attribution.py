@@ -237,8 +237,7 @@ class Attribution:
     def _needed(self, candidates: Sequence[Deviation], finding: Finding) -> list[str]:
         """Those of the deviations without which the profile would answer differently."""
         return [deviation.id for deviation in dict.fromkeys(candidates)
-                if pointer("x-database") not in deviation.telling  # no caller is let in without the accounts in it
-                and not self._predicts(self._toggled(deviation), finding)]
+                if not self._predicts(self._toggled(deviation), finding)]
 
     def _toggled(self, deviation: Deviation) -> Model:
         """The profile that has the deviations, without one of them."""

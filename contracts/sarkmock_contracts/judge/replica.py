@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from urllib.parse import unquote
 from weakref import WeakKeyDictionary
@@ -28,7 +29,7 @@ from sarkmock.suite_api import (
     pbx_files,
 )
 
-from ..client.http import Exchange, Request, Response
+from ..client.http import Exchange, Request, Response, header
 from ..client.transports import InProcess, SignedIn
 from ..spec.contract import Contract
 from .agreement import is_same
@@ -70,10 +71,20 @@ class Model:
         self.state, self.shares = engine.state, shared is not None
         self._held = b"", b""  # the tables of the other database, and what became of them in this one
         self._mock = SignedIn(InProcess(api_application(engine)), engine.state)
+        self._admits = engine.state.token is not None or not any(operation.guard for operation in engine.operations)
+
+    @cached_property
+    def _open(self) -> InProcess:
+        """A mock of the document without tokens."""
+        return InProcess(api_application(Engine({**self.contract.document, "security": []}, self.state)))
 
     def answer(self, request: Request) -> Response:
-        """What the mock answers; it may change the state."""
-        return self._mock.send(request)
+        """What the mock answers; it may change the state.
+
+        If the document wants a token and the state has none, the client has one, unless the request is about tokens.
+        """
+        is_let_in = self._admits or header(request.headers, "Authorization") is not None
+        return (self._mock if is_let_in else self._open).send(request)
 
     def hold(self, moment: Moment) -> None:
         """Copy a moment of a state with another database."""
