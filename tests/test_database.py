@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from sarkmock.http.engine import Engine, Request
 from sarkmock.http.replies import to_json
 from sarkmock.http.wsgi import render
-from sarkmock.pbx.database import Database, LockedDatabase
+from sarkmock.pbx.database import MANY_CHANGES, Database, LockedDatabase
+from sarkmock.pbx.seed import Seed
+from sarkmock.pbx.state import State
 
 
 @pytest.fixture
@@ -149,3 +151,25 @@ def test_a_list_is_never_that_of_before_a_change(change):
     CHANGES[change](tables)
     assert listed(True) == listed(False)
     assert LockedDatabase(tables).changes == tables.changes
+
+
+@pytest.mark.parametrize("rows", [1, MANY_CHANGES + 1])
+def test_a_reset_undoes_exactly_however_much_was_changed(rows):
+    phones = [{"pkey": str(100_000 + number), "desc": "as it was"} for number in range(rows)]
+    state = State(Seed.of({"tables": {"ipphone": phones}}))
+    tables = state.tables
+    image, counted = tables.dump(), []
+    state.reset()
+    for change in (lambda: tables.change("ipphone", {}, {"desc": "changed"}), lambda: tables.remove("ipphone", {})) * 3:
+        change()
+        counted.append(tables.changes)
+        state.reset()
+        counted.append(tables.changes)
+        assert tables.values("ipphone", "desc") == ["as it was"] * rows
+    assert counted == sorted(set(counted))
+    assert tables.dump() == image
+    state.reseed(Seed.of({"tables": {"ipphone": phones[:1]}}))
+    tables.remove("ipphone", {})
+    state.reset()
+    assert tables.size("ipphone") == 1
+    tables.close()

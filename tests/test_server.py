@@ -13,9 +13,11 @@ from contextlib import closing, contextmanager, suppress
 
 import pytest
 
+from sarkmock import SarkMock
 from sarkmock.server import certificates
 from sarkmock.server.https_server import Server
 from sarkmock.server.limits import Limits
+from sarkmock.server.listener import CannotListen
 from tests.serving import serving
 
 
@@ -331,6 +333,18 @@ def test_an_address_may_be_written_as_in_a_url_and_a_proxy_is_mentioned(monkeypa
         assert "HTTP_PROXY is set; add ::1 to your client's NO_PROXY" in running.greeting
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         assert opener.open(f"{running.url}/tenants", timeout=5).status == 200
+
+
+@pytest.mark.parametrize("host", ["", " ", "http://localhost", "[::1", "127.0.0.1/24", "a" * 300, "*", "a..b", "a\0b"])
+def test_an_address_that_cannot_be_is_one_line(host):
+    with pytest.raises(CannotListen, match=r"is not an address of this machine; choose another with --host"):
+        SarkMock(host=host).start()
+
+
+def test_a_machine_whose_name_no_certificate_can_have_is_served(monkeypatch):
+    monkeypatch.setattr("socket.gethostname", lambda: "my_host")
+    with SarkMock(host="0.0.0.0") as sark:
+        urllib.request.urlopen(f"{sark.url}/tenants", context=sark.ssl_context, timeout=5).close()
 
 
 def test_verbose_says_why_and_once_what_the_product_does_otherwise():

@@ -9,20 +9,20 @@ import re
 import sqlite3
 import weakref
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
-from functools import cache
-from importlib.resources import files
-from operator import itemgetter
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from sarkmock.pbx.sql import (
     MOST_ROWS,
+    OLDEST,
+    Connections,
     among,
     any_real,
     comparable,
     first_by,
     insert_of,
     json_object,
+    layout_of,
     matching,
     open_image,
     quote_name,
@@ -34,18 +34,14 @@ from sarkmock.pbx.sql import (
 )
 
 Row = dict[str, Any]
-NamesByTable = Mapping[str, tuple[str, ...]]
 IntegrityError = sqlite3.IntegrityError
 
-DATABASES = {"sark-6.0": ("tables.sql",), "sark-6.5": ("tables.sql", "tables-6.5.sql")}  # each adds to the one before
-OLDEST = "sark-6.0"
 MANY_PAGES = 250  # of 4 KB
+MANY_CHANGES = 1000  # rows; SQLite takes a millisecond or two to undo as many
 ROWS_AT_ONCE = 500  # rows
 MAX_INTEGER = 2**63 - 1
 MOST_IN_OBJECT = 60  # columns: a function of SQLite takes 127 arguments
-TEXTS = re.compile("CHAR|CLOB|TEXT", re.IGNORECASE)  # types of columns that hold no numbers (SQLite's affinity)
 ODD = re.compile(r"\x7f|\\u")
-TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY rowid"
 # Tables whose keys the product copies to another one, which takes no null.
 CROSS_REFERENCED = frozenset({"agent", "appl", "carrier", "cluster", "cos", "device", "ipphone", "ivrmenu", "lineio",
                               "queue", "route", "speed"})
@@ -60,9 +56,10 @@ class Database:
 
     def __init__(self, name: str = OLDEST, image: bytes | None = None) -> None:
         self.name = name
-        self._db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        self.close = weakref.finalize(self, self._db.close)  # Python 3.13 warns of unclosed connections
-        self._restored = self._made_at = 0
+        self._connections = Connections()
+        self._db = self._connections.current
+        self.close = weakref.finalize(self, self._connections.close)  # Python 3.13 warns of unclosed connections
+        self._restored = self._made_at = self._began = 0
         self._origin: bytes | None = None  # the image that rolling back leads to
         self._made: dict[Hashable, bytes] = {}
         self.has_bytes = False  # whether there is text that is not UTF-8; it is kept as a BLOB
@@ -256,19 +253,21 @@ class Database:
         """Go back to an image that ``dump`` made."""
         self._end_transaction("ROLLBACK")
         self._restored += 1
+        self._connections.forget()
         self._db.deserialize(image)
         self.has_bytes = bool(self._db.execute("PRAGMA user_version").fetchone()[0])
 
     def rewind(self, image: bytes) -> None:
         """As `restore`, by undoing what was changed since the last time where that is possible: it takes less time."""
         if self._origin is image and self._db.in_transaction:
-            self._db.execute("ROLLBACK")
-            self._restored += 1
+            before = self.changes
+            self._db = self._connections.undone(image, self._db.total_changes - self._began > MANY_CHANGES)
+            self._restored += before + 1 - self.changes
             self.has_bytes = bool(self._db.execute("PRAGMA user_version").fetchone()[0])
         else:
             self.restore(image)
         self._db.execute("BEGIN")
-        self._origin = image
+        self._origin, self._began = image, self._db.total_changes
 
     def _end_transaction(self, how: str) -> None:
         if self._db.in_transaction:
@@ -304,27 +303,6 @@ class LockedDatabase(Database):
 
     def restore(self, image: bytes) -> None:
         raise DatabaseLocked
-
-
-def layout(name: str) -> str:
-    """The SQL that makes the tables of a database."""
-    return "".join(files("sarkmock.pbx").joinpath(script).read_text() for script in DATABASES[name])
-
-
-@cache
-def layout_of(name: str) -> tuple[NamesByTable, NamesByTable, NamesByTable, bytes]:
-    """By table, its columns, those that hold numbers, and its key; and the image of the database without rows."""
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
-        db.executescript(layout(name))
-        tables = {table: db.execute(f"PRAGMA table_info({quote_name(table)})").fetchall()
-                  for (table,) in db.execute(TABLES)}
-        return (
-            {table: tuple(column[1] for column in columns) for table, columns in tables.items()},
-            {table: tuple(column[1] for column in columns if not TEXTS.search(column[2]))
-             for table, columns in tables.items()},
-            {table: tuple(column[1] for column in sorted(columns, key=itemgetter(5)) if column[5])
-             for table, columns in tables.items()},
-            bytes(db.serialize()))
 
 
 @contextmanager

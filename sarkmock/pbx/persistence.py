@@ -12,8 +12,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from sarkmock.pbx.database import OLDEST, layout
 from sarkmock.pbx.seed import Seed
+from sarkmock.pbx.sql import OLDEST, layout
 from sarkmock.pbx.state import PbxFile, State
 from sarkmock.pbx.state_file import PartPlace, StateFile
 

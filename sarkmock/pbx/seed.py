@@ -15,7 +15,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from sarkmock.pbx.database import OLDEST, Database, Row
+from sarkmock.pbx.database import Database, Row
+from sarkmock.pbx.sql import OLDEST
 from sarkmock.spec import yaml12
 from sarkmock.spec.data_files import seed_file
 from sarkmock.spec.prepared import prepared

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import cache, lru_cache
+from importlib.resources import files
 from math import isfinite
+from operator import itemgetter
+from threading import Thread
 from typing import Any
+
+NamesByTable = Mapping[str, tuple[str, ...]]
+
+DATABASES = {"sark-6.0": ("tables.sql",), "sark-6.5": ("tables.sql", "tables-6.5.sql")}  # each adds to the one before
+OLDEST = "sark-6.0"
+TEXTS = re.compile("CHAR|CLOB|TEXT", re.IGNORECASE)  # types of columns that hold no numbers (SQLite's affinity)
+TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY rowid"
 
 
 def quote_name(name: str) -> str:
@@ -143,3 +154,64 @@ def plain_value(value: Any) -> Any:
     if isinstance(value, float) and not isfinite(value):
         raise sqlite3.DatabaseError("it holds a number beyond all bounds")
     return value
+
+
+def layout(name: str) -> str:
+    """The SQL that makes the tables of a database."""
+    return "".join(files("sarkmock.pbx").joinpath(script).read_text() for script in DATABASES[name])
+
+
+@cache
+def layout_of(name: str) -> tuple[NamesByTable, NamesByTable, NamesByTable, bytes]:
+    """By table, its columns, those that hold numbers, and its key; and the image of the database without rows."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+        db.executescript(layout(name))
+        tables = {table: db.execute(f"PRAGMA table_info({quote_name(table)})").fetchall()
+                  for (table,) in db.execute(TABLES)}
+        return (
+            {table: tuple(column[1] for column in columns) for table, columns in tables.items()},
+            {table: tuple(column[1] for column in columns if not TEXTS.search(column[2]))
+             for table, columns in tables.items()},
+            {table: tuple(column[1] for column in sorted(columns, key=itemgetter(5)) if column[5])
+             for table, columns in tables.items()},
+            bytes(db.serialize()))
+
+
+def in_memory() -> sqlite3.Connection:
+    return sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+
+
+class Connections:
+    """The connection to a database in memory, and another one to the same image, where much was changed in between."""
+
+    def __init__(self) -> None:
+        self.current = in_memory()
+        self._other: sqlite3.Connection | None = None
+        self._undoing = Thread()
+
+    def undone(self, image: bytes, much: bool) -> sqlite3.Connection:
+        """The connection to go on with after the changes to the image: if they are many, a thread undoes them."""
+        if not much:
+            self.current.execute("ROLLBACK")
+            return self.current
+        other = self._other
+        if other is None:
+            other = in_memory()
+            other.deserialize(image)
+        else:
+            self._undoing.join()
+        self.current, self._other = other, self.current
+        self._undoing = Thread(target=self._other.execute, args=("ROLLBACK",))
+        self._undoing.start()
+        return self.current
+
+    def forget(self) -> None:
+        """There is no other connection any more."""
+        if self._other:
+            self._undoing.join()
+            self._other.close()
+            self._other = None
+
+    def close(self) -> None:
+        self.forget()
+        self.current.close()

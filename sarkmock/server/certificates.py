@@ -6,6 +6,7 @@ import ipaddress
 import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from cryptography import x509
@@ -34,7 +35,11 @@ def make(directory: Path, host: str) -> Pair:
 
     authority = trustme.CA()
     now = datetime.now(UTC)
-    leaf = authority.issue_cert(*names_of_host(host), not_before=now - timedelta(days=1), not_after=now + LIFETIME)
+    issue = partial(authority.issue_cert, not_before=now - timedelta(days=1), not_after=now + LIFETIME)
+    try:
+        leaf = issue(*names_of_host(host))
+    except ValueError:  # a name that no certificate can have, such as my_host
+        leaf = issue(*LOOPBACK)
     pair = Pair(directory / "certificate.pem", directory / "key.pem", directory / "ca.pem")
     pair.certificate.write_bytes(b"".join(part.bytes() for part in leaf.cert_chain_pems))
     leaf.private_key_pem.write_to_path(pair.key)

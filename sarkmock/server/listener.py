@@ -106,19 +106,21 @@ def url_of(tls: bool, host: str, port: int) -> str:
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket; CannotListen says why not."""
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        family = socket.getaddrinfo(host or "-", port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise CannotListen(_cannot_listen(host, port, error)) from None
     listener.setblocking(False)
     return listener
 
 
-def _cannot_listen(host: str, port: int, error: OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
+def _cannot_listen(host: str, port: int, error: OSError | ValueError) -> str:
+    number = error.errno or 0 if isinstance(error, OSError) else -1
+    if number < 0 or number == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
+        shown = host if host.isprintable() and host == host.strip() != "" else repr(host)
+        return f"{shown} is not an address of this machine; choose another with --host"
+    if number == errno.EADDRINUSE:
         return f"port {port} on {host} is in use; choose another with --port, or --port 0 for any free one"
-    if error.errno == errno.EACCES:
+    if number == errno.EACCES:
         return f"port {port} on {host} needs privileges; choose one above 1023 with --port"
-    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-        return f"{host} is not an address of this machine; choose another with --host"
-    return f"cannot listen on port {port} on {host}: {os.strerror(error.errno or 0)}"
+    return f"cannot listen on port {port} on {host}: {os.strerror(number)}"

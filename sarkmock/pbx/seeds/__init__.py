@@ -12,9 +12,10 @@ from typing import Any
 
 from sarkmock.pbx import pbx_files
 from sarkmock.pbx.actions.backups import pack
-from sarkmock.pbx.database import OLDEST, Row
+from sarkmock.pbx.database import Row
 from sarkmock.pbx.seed import MOST_PROBLEMS, Origins, Place, Seed, SeedError, and_more, merged_seeds, shape_problems
 from sarkmock.pbx.seeds.checks import refused_values
+from sarkmock.pbx.sql import OLDEST
 from sarkmock.pbx.state import PbxFile, State
 from sarkmock.spec import yaml12
 from sarkmock.spec.loading import Document, load

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sarkmock.pbx.database import DATABASES, Database
+from sarkmock.pbx.database import Database
 from sarkmock.pbx.seed import ROW_ID, SEED_KEYS
 from sarkmock.pbx.seeds import seed_names, seed_summary
+from sarkmock.pbx.sql import DATABASES
 from sarkmock.spec.loading import Document, load, resolve
 from sarkmock.spec.operations import body_schema, compile_document
 

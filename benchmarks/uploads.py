@@ -1,0 +1,168 @@
+"""What bodies of 40 MiB cost in many shapes, and how long another client waits meanwhile.
+
+`python benchmarks/uploads.py [--mib 40] [--only TEXT]`
+
+`sarkmock serve --http` runs in another process. For each shape: its processor time, the status, and the longest wait of
+a client that asks for one row again and again while the body is answered.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count, islice
+from pathlib import Path
+
+JSON, FORM = "application/json", "application/x-www-form-urlencoded"
+PARTS = "multipart/form-data; boundary=b"
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def members(pattern: str, opening: str = "{", closing: str = "}") -> Callable[[int], bytes]:
+    """JSON of as many members as fit, each with its number."""
+    return lambda size: (opening + ",".join(islice(map(pattern.__mod__, count()), size // (len(pattern % 9) + 7)))
+                         + closing).encode()
+
+
+def repeated(unit: bytes, before: bytes = b"", after: bytes = b"") -> Callable[[int], bytes]:
+    return lambda size: before + unit * ((size - len(before) - len(after)) // len(unit)) + after
+
+
+def part(name: bytes, content: bytes, more: bytes = b"") -> bytes:
+    return b'--b\r\nContent-Disposition: form-data; name="%b"%b\r\n\r\n%b\r\n' % (name, more, content)
+
+
+SHAPES: dict[str, tuple[str, Callable[[int], bytes]]] = {
+    "JSON, one string": (JSON, repeated(b"x", b'{"pkey":"', b'"}')),
+    "JSON, one string of escapes": (JSON, repeated(rb"\u00e9", b'{"pkey":"', b'"}')),
+    "JSON, short escapes": (JSON, repeated(rb"\n", b'{"pkey":"', b'"}')),
+    "JSON, beyond ASCII": (JSON, repeated("é\U0001f600".encode(), b'{"pkey":"', b'"}')),
+    "JSON, half a surrogate pair at the end": (JSON, repeated(rb"\u00e9", b'{"pkey":"', rb'\ud800"}')),
+    "JSON, 900,000 strings": (JSON, lambda size: b'["' + b'","'.join([b"y" * (size // 900_000 - 3)] * 900_000) + b'"]'),
+    "JSON, 800,000 names": (JSON, members('"%038d":1')),
+    "JSON, 999,000 names": (JSON, lambda size: ("{" + ",".join(
+        f'"{number:0{size // 999_000 - 5}}":1' for number in range(999_000)) + "}").encode()),
+    "JSON, 800,000 names of one object each": (JSON, members('"%036d":[]')),
+    "JSON, one name many times": (JSON, repeated(b'"a":1,', b"{", b'"a":2}')),
+    "JSON, one name 900,000 times": (JSON, repeated(b'"pkey":"' + b"z" * 34 + b'",', b"{", b'"a":2}')),
+    "JSON, too many numbers": (JSON, repeated(b"1,", b"[", b"1]")),
+    "JSON, 900,000 numbers": (JSON, repeated(b"1" * 17 + b"." + b"5" * 26 + b",", b"[", b"1]")),
+    "JSON, long integers": (JSON, repeated(b"9" * 44 + b",", b"[", b"1]")),
+    "JSON, one integer": (JSON, repeated(b"9", b'{"pkey":', b"}")),
+    "JSON, one fraction": (JSON, repeated(b"9", b'{"pkey":0.', b"}")),
+    "JSON, one exponent": (JSON, repeated(b"9", b'{"pkey":1e', b"}")),
+    "JSON, 99,000 objects": (JSON, lambda size: b"[" + b",".join(
+        [b'{"a":"' + b"x" * (size // 99_000 - 9) + b'"}'] * 99_000) + b"]"),
+    "JSON, too deep": (JSON, repeated(b"[")),
+    "JSON, 500 levels around a string": (JSON, lambda size: b'{"a":' * 500 + b'"' + b"x" * size + b'"' + b"}" * 500),
+    "JSON, 200 deep arrays": (JSON, lambda size: b"[" + b",".join(
+        [b"[" * 400 + b'"' + b"x" * (size // 200) + b'"' + b"]" * 400] * 200) + b"]"),
+    "JSON, blanks": (JSON, repeated(b" ", b"[", b"]")),
+    "JSON, not UTF-8 at the end": (JSON, repeated(b"x", b'{"pkey":"', b'\xff"}')),
+    "JSON, not UTF-8": (JSON, repeated(b"\xff")),
+    "JSON, not closed": (JSON, repeated(b'"a":"b' + b"c" * 40 + b'",', b"{")),
+    "JSON, quotes": (JSON, repeated(b'"')),
+    "JSON, backslashes": (JSON, repeated(b"\\", b'"')),
+    "JSON, NUL": (JSON, repeated(b"\0")),
+    "form, one value": (FORM, repeated(b"x", b"pkey=")),
+    "form, many pairs": (FORM, repeated(b"a=b&")),
+    "form, separators": (FORM, repeated(b"&")),
+    "form, escapes": (FORM, repeated(b"%41", b"pkey=")),
+    "form, percent signs": (FORM, repeated(b"%", b"pkey=")),
+    "form, not UTF-8": (FORM, repeated(b"\xff", b"pkey=")),
+    "form, blanks": (FORM, repeated(b"+", b"pkey=")),
+    "form, brackets": (FORM, repeated(b"[a]", b"x")),
+    "form, open brackets": (FORM, repeated(b"[", b"x")),
+    "form, one name": (FORM, repeated(b"x")),
+    "multipart, one field": (PARTS, lambda size: part(b"pkey", b"x" * size) + b"--b--"),
+    "multipart, one file": (PARTS, lambda size: part(b"f", b"x" * size, b'; filename="x.wav"') + b"--b--"),
+    "multipart, many fields": (PARTS, repeated(part(b"a", b"b"), b"", b"--b--")),
+    "multipart, many files": (PARTS, repeated(part(b"a", b"b", b'; filename="c"'), b"", b"--b--")),
+    "multipart, header lines": (PARTS, repeated(b"X: y\r\n", b"--b\r\n")),
+    "multipart, one header line": (PARTS, repeated(b"x", b"--b\r\nX: ")),
+    "multipart, boundaries": (PARTS, repeated(b"--b\r\n")),
+    "multipart, half boundaries": (PARTS, repeated(b"\r\n--", part(b"a", b""))),
+    "multipart, line feeds": (PARTS, repeated(b"\r\n")),
+    "multipart, no boundary": (PARTS, repeated(b"x")),
+    "multipart, quotes in a name": (PARTS, lambda size: part(b'\\"' * (size // 2), b"b") + b"--b--"),
+    "multipart, not UTF-8": (PARTS, lambda size: part(b"pkey", b"\xff" * size) + b"--b--"),
+    "no type": ("", repeated(b"x")),
+}
+
+
+@contextmanager
+def serving() -> Iterator[tuple[int, int]]:
+    """A mock's port and process."""
+    command = [sys.executable, "-m", "sarkmock", "serve", "--http", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        for line in process.stdout:
+            if found := re.search(r"listening on \S+:(\d+)/", line):
+                break
+        try:
+            yield int(found[1]), process.pid
+        finally:
+            process.terminate()
+
+
+def request(port: int, method: str, path: str, body: bytes | None = None, kind: str = "") -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request(method, path, body, {"Content-Type": kind} if kind else {})
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def spent(process: int) -> float:
+    """Processor time of a process and its threads."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def waits(port: int, done: threading.Event, found: list[float]) -> None:
+    """Ask for one row again and again; how long each answer took."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    while not done.is_set():
+        began = time.perf_counter()
+        connection.request("GET", "/api/tenants/default")
+        connection.getresponse().read()
+        found.append(time.perf_counter() - began)
+        time.sleep(0.002)
+    connection.close()
+
+
+def measure(port: int, process: int, kind: str, body: bytes) -> tuple[int, float, float]:
+    done, found = threading.Event(), [0.0]
+    other = threading.Thread(target=waits, args=(port, done, found))
+    before = spent(process)
+    other.start()
+    status = request(port, "POST", "/api/tenants", body, kind)
+    done.set()
+    other.join()
+    return status, spent(process) - before, max(found)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--mib", type=float, default=40)
+    parser.add_argument("--only", default="")
+    options = parser.parse_args()
+    size = int(options.mib * 2**20) - 1000
+    print("| body | status | processor time | longest wait of another client |\n| --- | --- | --- | --- |")
+    with serving() as (port, process):
+        for name, (kind, make) in SHAPES.items():
+            if options.only in name:
+                status, cost, longest = measure(port, process, kind, make(size)[:2**20 * 40])
+                print(f"| {name} | {status} | {cost:.2f} s | {longest * 1000:.0f} ms |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
