@@ -34,7 +34,7 @@ LADDER = [
     {"export", "http.context"},
     {"pbx.actions"},
     {"http.engine", "pbx.seeds"},
-    {"http.throttle", "http.wsgi", "spec.deviations"},
+    {"http.throttle", "http.wsgi"},
     {"faults", "journal"},
     {"control"},
     {"http.flask_app"},

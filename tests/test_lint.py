@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from sarkmock.cli import cli
 from sarkmock.http.engine import Program
-from sarkmock.pbx.actions.trial import try_out
+from sarkmock.pbx.actions import try_out
 from sarkmock.spec import yaml12
 from sarkmock.spec.data_files import openapi_dir
 from sarkmock.spec.profiles import profiles

@@ -15,8 +15,7 @@ import requests
 import trustme
 
 from sarkmock import SarkMock
-from sarkmock.proxy.exchange import Pace
-from sarkmock.proxy.messages import Room
+from sarkmock.proxy.exchange import Pace, Room
 from sarkmock.server.http11 import BadRequest, read_head
 from sarkmock.server.limits import Limits
 from tests import replay

@@ -14,8 +14,8 @@ import click
 from sarkmock import __version__
 
 OWN_MODULES = {  # command -> its module
-    "serve": "serve", "seeds": "profiles", "routes": "document", "spec": "document", "profiles": "profiles",
-    "deviations": "profiles", "export": "document", "lint": "lint", "schema": "lint", "completion": "output"}
+    "serve": "serve", "seeds": "document", "routes": "document", "spec": "document", "profiles": "document",
+    "deviations": "document", "export": "document", "lint": "lint", "schema": "lint", "completion": "output"}
 SUMMARIES = {  # of all commands, so that nothing is imported to print them
     "baseline": "Record how the API at URL behaves, to compare it with later.",
     "check": "Judge the embedded mock, or the API at URL, by the documentation.",

@@ -1,15 +1,22 @@
-"""The table of the control plane (operationId -> handler), and the handlers that serve documents."""
+"""The table of the control plane (operationId -> handler), and the handlers of documents, the journal and faults."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
-from sarkmock.control import MockControl, bodies, journal, state, tables
-from sarkmock.control.bodies import ControlError, ControlRequest, Path, Text
-from sarkmock.http.engine import DatabaseMismatch
+from sarkmock.control import MockControl, bodies, state, tables
+from sarkmock.control.bodies import ControlError, ControlRequest, Path, Text, instant
+from sarkmock.faults import FaultError
+from sarkmock.http.engine import DatabaseMismatch, Engine, Program, Request
+from sarkmock.http.wsgi import render
+from sarkmock.journal import CriteriaError, Entry, Journal, Notice, Reason
+from sarkmock.pbx.seed import Seed
+from sarkmock.pbx.state import State
+from sarkmock.redaction import redacted
 from sarkmock.spec import loading, profiles
+from sarkmock.spec.yaml12 import FileError
 from sarkmock.suggest import unknown
 
 YAML_TYPE = "application/yaml"
@@ -57,24 +64,178 @@ def list_deviations(mock: MockControl, request: ControlRequest) -> list[dict[str
     return [asdict(deviation) for deviation in loading.deviations_of(known_profile(name))]
 
 
+def list_entries(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
+    kept = journal_of(mock)
+    entries = [entry_json(kept, entry) for entry in selected(kept, request)]
+    return {"count": kept.count, "kept": len(kept), "entries": entries}
+
+
+def har(mock: MockControl, request: ControlRequest) -> Text:
+    kept = journal_of(mock)
+    return Text(kept.har(selected(kept, request), request.origin), "application/json")
+
+
+def selected(kept: Journal, request: ControlRequest) -> list[Entry]:
+    criteria = {name: value for name, value in request.query.items() if name != "limit"}
+    try:
+        return kept.find(**criteria)[-request.query.get("limit", 0):]
+    except CriteriaError as error:
+        raise ControlError(422, str(error)) from None
+
+
+def show_entry(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
+    kept = journal_of(mock)
+    entry = kept.entry(request.path["number"])
+    if entry is None:
+        last = kept.count
+        there = f"there is no entry {request.path['number']}; the journal has {last - len(kept) + 1} to {last}"
+        raise ControlError(404, there if kept else "the journal is empty")
+    return entry_json(kept, entry)
+
+
+def clear_journal(mock: MockControl, request: ControlRequest) -> None:
+    journal_of(mock).clear()
+
+
+def verify(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
+    try:
+        verdict = journal_of(mock).verify(**request.body)
+    except CriteriaError as error:
+        raise ControlError(422, str(error)) from None
+    nearest = [{"number": entry.number, "request": redacted(str(entry)), "differences": redacted(differences)}
+               for entry, differences in verdict.nearest]
+    return {"ok": verdict.ok, "expected": redacted(verdict.expected),
+            "found": [entry.number for entry in verdict.entries],
+            "explanation": redacted(verdict.explanation), "nearest": nearest}
+
+
+def journal_of(mock: MockControl) -> Journal:
+    if mock.journal is None:
+        raise ControlError(404, "no journal is kept; start the mock with --journal N")
+    return mock.journal
+
+
+def entry_json(kept: Journal, entry: Entry) -> dict[str, Any]:
+    return {
+        "number": entry.number, "time": instant(entry.time), "received": instant(entry.received),
+        "seconds": round(entry.seconds, 6), "delay": entry.delay, "method": entry.method, "path": redacted(entry.path),
+        "query": redacted(entry.query), "operation": entry.operation, "status": entry.status,
+        "fault": entry.fault or None,
+        "why": [stated_parts(reason, {"text": redacted(reason.text)}) for reason in kept.why(entry)],
+        "warnings": [stated_parts(warning, {"text": redacted(warning.text)}) for warning in kept.warnings(entry)],
+        "request": message_json(entry.request_headers, entry.request_body, entry.sizes[0]),
+        "response": message_json(entry.response_headers, entry.response_body, entry.sizes[1])}
+
+
+def stated_parts(what: Reason | Notice, changed: dict[str, Any]) -> dict[str, Any]:
+    """Those parts of a reason or warning that say something."""
+    return {name: value for name, value in {**asdict(what), **changed}.items() if value}
+
+
+def message_json(headers: dict[str, str], body: bytes, size: int) -> dict[str, Any]:
+    return {"headers": redacted(headers), "size": size, "body": redacted(body.decode("utf-8", "replace"))}
+
+
+COMPARING_TOKEN = "1|administrator0compared"
+
+
+def compare_profiles(mock: MockControl, request: ControlRequest) -> list[dict[str, Any]]:
+    """The answers of two profiles, each on a copy of what the PBX holds now, so that only the profiles differ."""
+    entry = journal_of(mock).entry(request.path["number"])
+    if entry is None:
+        raise ControlError(404, f"there is no entry {request.path['number']}")
+    if not entry.whole:
+        raise ControlError(422, "the request was too long to be kept whole")
+    if "profile" not in request.query:
+        raise ControlError(422, "which profile? ?profile=NAME names it", path=("profile",))
+    try:
+        other = Program.of(request.query["profile"])
+    except FileError as error:
+        raise ControlError(422, str(error), path=("profile",)) from None
+    state = mock.engine.copy()
+    seed, now = state.to_seed(), state.clock.now()
+    return [answered(program, seed, now, entry) for program in (mock.engine.program, other)]
+
+
+def answered(program: Program, seed: Seed, now: float, entry: Entry) -> dict[str, Any]:
+    """The answer of a profile on a copy of the PBX."""
+    if seed.database != program.database:
+        seed = seed.fitted(program.database)
+    state = State(seed, now=now, token=COMPARING_TOKEN if program.guarded else None)
+    request = admitted(entry.request) if program.guarded else entry.request
+    answer = render(Engine(program=program, state=state).handle(request), entry.method)
+    return {"profile": program.profile, "status": answer.status,
+            **message_json(dict(answer.headers), answer.body, len(answer.body))}
+
+
+def admitted(request: Request) -> Request:
+    """The request of an administrator."""
+    others = {name: value for name, value in request.headers.items() if name.lower() != "authorization"}
+    return replace(request, headers={**others, "Authorization": f"Bearer {COMPARING_TOKEN}"})
+
+
+def list_faults(mock: MockControl, request: ControlRequest) -> list[dict[str, Any]]:
+    return [armed.content() for armed in mock.faults]
+
+
+def add_fault(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
+    try:
+        fault = mock.faults.add(request.body)
+    except FaultError as error:
+        raise ControlError(422, str(error)) from None
+    return mock.faults[fault].content()
+
+
+def clear_faults(mock: MockControl, request: ControlRequest) -> None:
+    mock.faults.clear()
+
+
+def show_fault(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
+    return mock.faults[fault_id(mock, request)].content()
+
+
+def change_fault(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
+    name = fault_id(mock, request)
+    if request.body.get("id", name) != name:
+        raise ControlError(422, f"id: the path says {name}, the body {request.body['id']}", path=("id",))
+    try:
+        fault = mock.faults.change(name, request.body)
+    except FaultError as error:
+        raise ControlError(422, str(error)) from None
+    return mock.faults[fault].content()
+
+
+def remove_fault(mock: MockControl, request: ControlRequest) -> None:
+    mock.faults.remove(fault_id(mock, request))
+
+
+def fault_id(mock: MockControl, request: ControlRequest) -> str:
+    """The id in the path."""
+    name: str = request.path["fault"]
+    try:
+        return mock.faults[name].fault.id
+    except FaultError as error:
+        raise ControlError(404, str(error)) from None
+
+
 OF_PROXY = frozenset(("health", "reset", "journal", "faults", "openapi", "control", "deviations", "profile.show"))
 HANDLERS: dict[str, Callable[[MockControl, ControlRequest], Any]] = {
     "health": lambda mock, _: {"status": "ok"},
     "reset": lambda mock, _: mock.reset(),
     # journal
-    "journal.list": journal.list_entries,
-    "journal.har": journal.har,
-    "journal.show": journal.show_entry,
-    "journal.compare": journal.compare_profiles,
-    "journal.clear": journal.clear_journal,
-    "journal.verify": journal.verify,
+    "journal.list": list_entries,
+    "journal.har": har,
+    "journal.show": show_entry,
+    "journal.compare": compare_profiles,
+    "journal.clear": clear_journal,
+    "journal.verify": verify,
     # faults
-    "faults.list": journal.list_faults,
-    "faults.add": journal.add_fault,
-    "faults.clear": journal.clear_faults,
-    "faults.show": journal.show_fault,
-    "faults.change": journal.change_fault,
-    "faults.remove": journal.remove_fault,
+    "faults.list": list_faults,
+    "faults.add": add_fault,
+    "faults.clear": clear_faults,
+    "faults.show": show_fault,
+    "faults.change": change_fault,
+    "faults.remove": remove_fault,
     # state
     "state.show": state.show_state,
     "state.replace": state.replace_state,

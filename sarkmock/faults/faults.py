@@ -10,12 +10,20 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from sarkmock.faults.fault import EFFECT_FUNCTIONS, Fault, FaultError, draw_latency, is_felt_in
+from sarkmock.faults.fault import (
+    EFFECT_FUNCTIONS,
+    Fault,
+    FaultError,
+    deviating,
+    deviation_names,
+    draw_latency,
+    felt_in,
+    is_felt_in,
+)
 from sarkmock.faults.fault import EFFECTS as ALL_EFFECTS
 from sarkmock.http.engine import Engine, Program, Request
 from sarkmock.http.replies import Disturbed, Reply
 from sarkmock.spec import yaml12
-from sarkmock.spec.deviations import deviating, felt_in, known
 from sarkmock.spec.operations import Operation
 from sarkmock.spec.yaml12 import FileError
 from sarkmock.suggest import unknown
@@ -177,8 +185,8 @@ class Faults:
     def _felt_in(self, fault: Fault) -> frozenset[str]:
         """The operations in which a deviation can be felt."""
         assert fault.deviation is not None
-        if fault.deviation not in known():
-            raise FaultError(unknown("deviation", fault.deviation, known()))
+        if fault.deviation not in deviation_names():
+            raise FaultError(unknown("deviation", fault.deviation, deviation_names()))
         if not self.engine.program.is_base:
             raise FaultError("deviation: only where the documentation itself is served, without --profile")
         everywhere = felt_in(fault.deviation)

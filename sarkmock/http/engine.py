@@ -18,9 +18,8 @@ from sarkmock.http.web_server import BeforePhp, apache
 from sarkmock.laravel import php
 from sarkmock.laravel.validation import MALFORMED, RuleError, display, is_readable
 from sarkmock.pbx import accounts
-from sarkmock.pbx.actions import ACTION_FUNCTIONS, AFTER_CHECKS, Action, AfterCheck
+from sarkmock.pbx.actions import ACTION_FUNCTIONS, AFTER_CHECKS, Action, AfterCheck, try_out
 from sarkmock.pbx.actions.crud import crash, debug_page
-from sarkmock.pbx.actions.trial import try_out
 from sarkmock.pbx.database import Row
 from sarkmock.pbx.seed import Seed
 from sarkmock.pbx.state import State, database_image

@@ -16,7 +16,6 @@ from urllib.parse import parse_qsl, unquote
 import harfile
 
 from sarkmock.http.engine import Program, Request
-from sarkmock.http.replies import Refusal
 from sarkmock.http.wsgi import API_PATH, Answer
 from sarkmock.laravel.php import read_input
 from sarkmock.redaction import redacted
@@ -74,10 +73,8 @@ class Entry:
     @property
     def operation(self) -> str | None:
         """The id of the operation, such as ``tenants.create``; None if there is none of that method and path."""
-        try:
-            return self.program.router.find(self.request.method, self.request.path)[0].id
-        except Refusal:
-            return None
+        operation = self.program.meant(self.request.method, self.request.path)
+        return operation.id if operation else None
 
     @property
     def status(self) -> int:

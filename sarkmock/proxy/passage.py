@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 from sarkmock.faults.fault import EFFECT_FUNCTIONS, Fault
 from sarkmock.http.replies import JSON
 from sarkmock.http.wsgi import render, status_line
-from sarkmock.proxy.exchange import QueueFull, Record
-from sarkmock.proxy.messages import Field, head_bytes, passed_on
+from sarkmock.proxy.exchange import Field, QueueFull, Record, head_bytes, passed_on
 from sarkmock.proxy.upstream import Failed, Outgoing, Streamed, chunks, measured
 from sarkmock.server.application import AppResponse, environ_of, run_wsgi
 from sarkmock.server.connection import LINGER, NO_HEAD, Served, encoded

@@ -14,8 +14,7 @@ from sarkmock.control import CONTROL_PREFIX, HEALTH
 from sarkmock.faults import Faults
 from sarkmock.http.engine import Request
 from sarkmock.journal import Journal
-from sarkmock.proxy.exchange import ALL_BODIES, OnPassed, Pace, Record, enter, request_of
-from sarkmock.proxy.messages import Room
+from sarkmock.proxy.exchange import ALL_BODIES, OnPassed, Pace, Record, Room, enter, request_of
 from sarkmock.proxy.passage import Passage
 from sarkmock.proxy.upstream import Upstream
 from sarkmock.server.application import Application

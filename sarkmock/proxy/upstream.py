@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from sarkmock.proxy.messages import CHUNK_SIZE, AnswerHead, BadAnswer, read_answer
+from sarkmock.proxy.exchange import CHUNK_SIZE, AnswerHead, BadAnswer, read_answer
 
 IDLE_SECONDS = 4.0  # seconds that a connection may have been idle: Apache closes them after 5
 IDLE = 32  # connections that are kept

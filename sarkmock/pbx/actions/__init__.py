@@ -1,12 +1,16 @@
-"""The two tables that the document's names are looked up in: x-action -> function, x-after -> check."""
+"""The two tables that the document's names are looked up in: x-action -> function, x-after -> check.
+
+`try_out` tries what an overlay makes of operations, so that one without what it needs is an error at load.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
-from sarkmock.http.context import Context
+from sarkmock.http.context import Context, Lacking
 from sarkmock.http.replies import Reply
 from sarkmock.pbx.actions import (
     accounts,
@@ -20,11 +24,13 @@ from sarkmock.pbx.actions import (
     firewall,
     stored,
     system,
-    templates,
     tenants,
     trunks,
 )
+from sarkmock.pbx.seed import Seed
+from sarkmock.pbx.state import State
 from sarkmock.spec.operations import Operation
+from sarkmock.suggest import Misnamed
 
 Action = Callable[[Context], Reply]
 
@@ -125,7 +131,7 @@ ACTION_FUNCTIONS: dict[str, Action] = {
     "pbx_stop": system.stop_pbx,
     "show_example": system.show_example,
     # templates
-    "list_current_templates": templates.list_current,
+    "list_current_templates": extensions.list_current,
     # backups
     "backups_list": partial(stored.dated_list, shelf=backups.BACKUP_SHELF),
     "backups_new": backups.take_backup,
@@ -208,12 +214,12 @@ AFTER_CHECKS: dict[str, AfterCheck] = {
     "default_tenant_stays": AfterCheck(tenants.default_tenant_stays),
     "tenant_is_unused": AfterCheck(tenants.tenant_is_unused),
     # templates
-    "blfkeyname_only_in_new_sip_template": AfterCheck(templates.only_in_new_sip_template, ("blfkeyname",)),
-    "blfkeyname_only_in_sip_template": AfterCheck(templates.only_in_sip_template, ("blfkeyname",)),
-    "blfkeyname_is_blf_template": AfterCheck(templates.is_blf_template, ("blfkeyname",)),
-    "blfkeyname_names_blf_template": AfterCheck(templates.names_blf_template, ("blfkeyname",)),
-    "refuse_blfkeyname": AfterCheck(templates.refuse, ("blfkeyname",)),
-    "system_template_stays": AfterCheck(templates.system_template_stays),
+    "blfkeyname_only_in_new_sip_template": AfterCheck(extensions.only_in_new_sip_template, ("blfkeyname",)),
+    "blfkeyname_only_in_sip_template": AfterCheck(extensions.only_in_sip_template, ("blfkeyname",)),
+    "blfkeyname_is_blf_template": AfterCheck(extensions.is_blf_template, ("blfkeyname",)),
+    "blfkeyname_names_blf_template": AfterCheck(extensions.names_blf_template, ("blfkeyname",)),
+    "refuse_blfkeyname": AfterCheck(extensions.refuse, ("blfkeyname",)),
+    "system_template_stays": AfterCheck(extensions.system_template_stays),
     # backups, snapshots, greetings
     "upload_fits": AfterCheck(
         stored.upload_fits, (backups.BACKUP_FIELD, archives.SNAPSHOT_FIELD, stored.GREETING_FIELD)),
@@ -243,3 +249,54 @@ AFTER_CHECKS: dict[str, AfterCheck] = {
 def check_fields(operation: Operation) -> dict[str, tuple[str, ...]]:
     """The operation's checks, each with the 422 fields it may name beside those that the rules refuse."""
     return {name: AFTER_CHECKS[name].fields for name in operation.checks}
+
+
+class LookedUp(dict[str, Any]):
+    """Values that are looked up by names of the document."""
+
+    def __init__(self, kind: str, values: dict[str, Any]) -> None:
+        super().__init__(values)
+        self._kind = kind
+
+    def __missing__(self, name: str) -> Any:
+        raise Lacking(f"{self._kind} {name!r}")
+
+
+def try_out(operations: Iterable[Operation], inherited: Iterable[Operation], database: str) -> None:
+    """Misnamed for the first check or action that lacks something, of operations that are not as inherited."""
+    before = {tried_facts(operation) for operation in inherited}
+    state = State(Seed.factory(database))
+    for operation in operations:
+        if tried_facts(operation) in before:
+            continue
+        for name in operation.checks:
+            _try("check", name, AFTER_CHECKS[name].run, operation, state)
+        _try("action", operation.action, ACTION_FUNCTIONS[operation.action], operation, state)
+
+
+def tried_facts(operation: Operation) -> tuple[Any, ...]:
+    """What checks and actions depend on."""
+    table = operation.table and (operation.table.name, operation.table.fixed)
+    return operation.id, operation.action, operation.checks, operation.parameters, operation.key, table, operation.guard
+
+
+def _try(kind: str, name: str, function: Callable[[Context], object], operation: Operation,
+         state: State) -> None:
+    for given in ({}, dict.fromkeys(operation.rules, "1")):
+        try:
+            state.reset()
+            function(_context(operation, state, given))
+        except Lacking as lack:
+            raise Misnamed(name, f"{operation.id}: the {kind} {name!r} needs {lack}, and {operation.method} "
+                                 f"{operation.path} has none") from None
+        except Exception:  # such a request may well be rejected
+            continue
+
+
+def _context(operation: Operation, state: State, given: dict[str, Any]) -> Context:
+    """A request to an operation, with a row and a user where a real one has them."""
+    table = operation.table
+    bound = table is not None and (operation.key is not None or table.fixed is not None)
+    row = LookedUp("the column", state.tables.defaults(table.name)) if table and bound else None
+    path = LookedUp("the path parameter", dict.fromkeys(operation.parameters, "1"))
+    return Context(operation, state, path, dict(given), dict(given), {}, row, {} if operation.guard else None)

@@ -1,8 +1,12 @@
-"""The rules that look at a value, and those that look into the database: ValidatesAttributes on PHP 8."""
+"""Laravel's validation rules, those that look at a value and those that look into the database; `RULES` lists them.
+
+They are ValidatesAttributes on PHP 8.
+"""
 
 from __future__ import annotations
 
 import operator
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -290,3 +294,47 @@ def query_error(reason: str, table: str, column: str, value: Any) -> QueryError:
     wrapped = ".".join(f'"{part}"' for part in column.split("."))
     sql = f'select count(*) as aggregate from "{table}" where {wrapped} = {to_text(binding(value))}'
     return QueryError(f"SQLSTATE[HY000]: General error: 1 {reason}", sql)
+
+
+RULES: Mapping[str, Maker] = {
+    "alpha": without_parameters(is_alpha),
+    "alpha_dash": without_parameters(is_alpha_dash),
+    "alpha_num": without_parameters(is_alpha_num),
+    "boolean": without_parameters(is_boolean),
+    "digits": digits_rule,
+    "email": without_parameters(is_mail_address),
+    "exists": exists_rule,
+    "file": without_parameters(is_upload),
+    "in": one_of,
+    "integer": without_parameters(is_integer),
+    "ip": without_parameters(is_address_of_ip),
+    "max": largest,
+    "mimes": mimes,
+    "mimetypes": mimetypes,
+    "min": smallest,
+    "nullable": without_parameters(lambda value: True),  # the validator itself heeds it
+    "numeric": without_parameters(is_numeric),
+    "regex": regex,
+    "required": without_parameters(is_present),
+    "size": exactly,
+    "string": without_parameters(is_string),
+    "unique": unique_rule,
+}
+
+
+def maker(name: str) -> Maker:
+    """How a rule is made; one that Laravel does not have calls a method that does not exist."""
+    return RULES.get(name) or missing_method(studly(name))
+
+
+def studly(name: str) -> str:
+    """A rule's name as part of the name of its method."""
+    return "".join(word[:1].upper() + word[1:] for word in re.split("[-_ ]", name))
+
+
+IMPLICIT = frozenset({"required"})  # asked even if the field is absent or blank; failing, it ends the field
+NUMERIC_RULES = frozenset({"integer", "numeric"})  # with one of these a size is a value
+FOR_FILES = frozenset({"file", "max", "mimes", "mimetypes", "min", "size"})  # one of these judges an upload as such
+SIZES = frozenset({"digits", "max", "min", "size"})  # compare with a number
+PRESENCE = frozenset({"exists", "unique"})  # not asked once the field has a message
+WITH_PARAMETER = frozenset({"digits", "exists", "in", "max", "mimes", "mimetypes", "min", "regex", "size", "unique"})
