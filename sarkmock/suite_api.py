@@ -10,7 +10,7 @@ from sarkmock.http.flask_app import create_app
 from sarkmock.http.replies import MethodNotAllowed, PageNotFound, PhpError
 from sarkmock.journal import Notice
 from sarkmock.laravel.php import TRIMMED, UploadedFile, meant_method, read_input, to_text
-from sarkmock.laravel.validation import Validator, display, is_rule_message
+from sarkmock.laravel.validation import Validator, display, is_rule_message, laravel_messages
 from sarkmock.pbx import pbx_files
 from sarkmock.pbx.actions import check_fields
 from sarkmock.pbx.database import Database

@@ -56,7 +56,7 @@ SUITE_LADDER = [
     {"run"},
     {"checks", "reports", "state_import"},
     {"baselines", "plugin"},
-    {"fleet", "launch"},
+    {"fleet"},
     {"cli", "schemathesis_hooks", "test_contract"},
     {"report_cli"},
     {"proxy"},

@@ -30,8 +30,8 @@ from sarkmock_contracts.baselines.facts import (
     read_baseline,
     write_baseline,
 )
-from sarkmock_contracts.baselines.match_deviations import profile_baseline
 from sarkmock_contracts.baselines.observer import DEPTHS, probe_packets, recorded_value, values_for
+from sarkmock_contracts.baselines.profile import profile_baseline
 from sarkmock_contracts.baselines.recording import BoxRecorder
 from sarkmock_contracts.client.target import Target
 from sarkmock_contracts.errors import BadBaseline

@@ -13,8 +13,8 @@ from sarkmock_contracts.baselines.clients import read_clients
 from sarkmock_contracts.baselines.commands import write_reports
 from sarkmock_contracts.baselines.comparing import compare_baselines
 from sarkmock_contracts.baselines.facts import BASELINE_SCHEMA, Baseline, Fact, Facts, write_baseline
-from sarkmock_contracts.baselines.match_deviations import profile_baseline
 from sarkmock_contracts.baselines.observer import DEPTHS
+from sarkmock_contracts.baselines.profile import profile_baseline
 from sarkmock_contracts.baselines.recording import BoxRecorder
 from sarkmock_contracts.baselines.report import comparison_text, describe_comparison, difference_causes, terminal_text
 from sarkmock_contracts.baselines.severity import Difference

@@ -111,7 +111,7 @@ def test_a_signal_leaves_no_verdict(processes: tuple[str, ...], tmp_path: Path) 
     holds(ended, tmp_path / "report", "stopped: interrupted")
 
 
-@pytest.mark.parametrize("imported", ["sarkmock_contracts.errors", "sarkmock_contracts.launch", "pytest"])
+@pytest.mark.parametrize("imported", ["sarkmock_contracts.errors", "sarkmock_contracts.plugin", "pytest"])
 def test_a_signal_before_the_first_request_leaves_no_verdict(imported: str, tmp_path: Path) -> None:
     ended = checked(tmp_path, imported, "-n", "1", faulty=EARLY)
     assert ended.stdout.splitlines()[-1].startswith("stopped: interrupted, no findings so far"), ended.stderr

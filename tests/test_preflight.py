@@ -19,7 +19,7 @@ from sarkmock_contracts.client.target import Target
 from sarkmock_contracts.client.transports import Access, Layer, OverHttp
 from sarkmock_contracts.errors import CannotRun
 from sarkmock_contracts.run import embedded
-from sarkmock_contracts.safety.fingerprint import fingerprint, telling_reads
+from sarkmock_contracts.safety.fingerprint import distinguishing_reads, fingerprint
 from sarkmock_contracts.safety.preflight import PROBE, preflight, unreachable
 
 from sarkmock import profiles
@@ -177,7 +177,7 @@ def test_every_profile_is_known_by_its_answers(profile):
     found = fingerprint(target, target.get(PROBE))
     assert found.version == profile
     assert all(profile in fact.fits for fact in found.facts)
-    assert target.requests == 1 + len(telling_reads()) <= 10
+    assert target.requests == 1 + len(distinguishing_reads()) <= 10
 
 
 @pytest.mark.parametrize("profile", ["L10", "L11"])

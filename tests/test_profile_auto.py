@@ -10,7 +10,7 @@ import pytest
 from sarkmock_contracts.baselines import commands
 from sarkmock_contracts.baselines.comparing import compare_baselines
 from sarkmock_contracts.baselines.facts import Baseline, Facts, write_baseline
-from sarkmock_contracts.baselines.match_deviations import profile_baseline
+from sarkmock_contracts.baselines.profile import profile_baseline
 from sarkmock_contracts.client import rate_limit
 from sarkmock_contracts.client.rate_limit import Timer
 from sarkmock_contracts.client.transports import Access
@@ -18,7 +18,7 @@ from sarkmock_contracts.errors import CannotRun
 from sarkmock_contracts.proxy.running import recognised_options
 from sarkmock_contracts.run import NoWatcher, open_run
 from sarkmock_contracts.run_options import RunOptions
-from sarkmock_contracts.safety.fingerprint import AUTO, telling_reads
+from sarkmock_contracts.safety.fingerprint import AUTO, distinguishing_reads
 from sarkmock_contracts.safety.guards import Caution
 
 from sarkmock import SarkMock
@@ -58,7 +58,7 @@ def test_the_version_that_answers_judges(profile: str) -> None:
         assert {request.method for request in box.requests} <= {"GET", "OPTIONS"}
     assert run.options.profile == run.version() == profile
     assert run.contract.document["info"] == box.engine.document["info"]
-    count = len(telling_reads())
+    count = len(distinguishing_reads())
     assert heard.lines == [f"answers as {profile} ({count} of {count} facts)"]
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from sarkmock_contracts.baselines.clients import Use, read_clients
+from sarkmock_contracts.baselines.clients import MOST_NAMES, ClientsFile, Use, read_clients
 from sarkmock_contracts.baselines.severity import Difference
 from sarkmock_contracts.client.http import Exchange, Request, Response, with_form, with_json
 from sarkmock_contracts.errors import CannotRun
-from sarkmock_contracts.proxy.clients_file import MOST_NAMES, ClientsFile
 
 from sarkmock import SarkMock
 from tests.test_proxy_judged import TENANT, judged

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from sarkmock_contracts.client.http import Exchange, Request, Response, request_for
 from sarkmock_contracts.client.transports import Access, InProcess, SignedIn
 from sarkmock_contracts.errors import Unanswered
-from sarkmock_contracts.proxy.beside import open_shadow, shadow_lines, write_shadow
 from sarkmock_contracts.proxy.guard import exchange_of
-from sarkmock_contracts.proxy.shadow import Shadow, differences
+from sarkmock_contracts.proxy.running import open_shadow
+from sarkmock_contracts.proxy.shadow import Shadow, differences, shadow_lines, write_shadow
 from sarkmock_contracts.spec.contract import contract_of
 
 from sarkmock import Engine, SarkMock, Seed, State

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from sarkmock_contracts.baselines.commands import Steps
 from sarkmock_contracts.baselines.facts import Baseline, Facts
-from sarkmock_contracts.baselines.match_deviations import profile_baseline
-from sarkmock_contracts.baselines.profile import profile_from, write_profile
+from sarkmock_contracts.baselines.profile import profile_baseline, profile_from, write_profile
 
 from sarkmock import Engine, State
 from sarkmock.http.engine import Request

@@ -137,7 +137,8 @@ def check(url: str | None, processes: str | None, **values: Any) -> int:
         sarkmock check https://pbx.example:44300/api --ca pbx.pem --allow-writes
         sarkmock check --target-profile shipped     what a client of the documentation meets on the product
     """
-    from .launch import processes_for, run_checks
+    from .plugin import run_checks
+    from .plugin.xdist import processes_for
     from .run_options import RunOptions
 
     chosen = RunOptions.of({"url": url, **confirmed(url, values)})
@@ -162,7 +163,7 @@ def cleanup(ledger: Path, rate: str, login: str | None, password_env: str | None
         sarkmock cleanup sarkmock-pbx.example-zzk3f1.ledger
         sarkmock cleanup run.ledger --rate 60/m
     """
-    from .safety.finishing import finish
+    from .safety.guards import finish
 
     left = finish(ledger, rate, header, login, password_env)
     report_residue(left)
@@ -199,13 +200,13 @@ def baseline(url: str, output: Path, depth: str, force: bool, plan: bool, **valu
     from .baselines import commands
     from .errors import StaysAway
 
-    wish = wish_for(url, values, depth=depth, **{name: values[name] for name in ("rate", "budget", "max_time", "only")})
+    chosen = recording_options(url, values, depth)
     if plan:
-        for line in commands.recording_plan_lines(wish):
+        for line in commands.recording_plan_lines(chosen):
             click.echo(line)
         return 0
     try:
-        found = commands.record_baseline(wish, output, force)
+        found = commands.record_baseline(chosen, output, force)
     except (KeyboardInterrupt, StaysAway) as ended:
         why = "interrupted" if isinstance(ended, KeyboardInterrupt) else "stopped"
         click.echo(f"{why}; the same command resumes the recording", err=True)
@@ -256,8 +257,7 @@ def compare(before: str, after: str, fail_on: str, clients: Path | None, slower:
     from .baselines.report import describe_comparison, terminal_text
     from .reports.data import as_json as json_text
 
-    one, other, troubles = commands.sides(before, after, lambda: wish_for(
-        after, values, rate=values["rate"], max_time=values["max_time"]))
+    one, other, troubles = commands.sides(before, after, lambda: recording_options(after, values, "usual"))
     comparison = commands.compare_with(one, other, clients, slower)
     data = describe_comparison(comparison, str(clients) if clients else None)
     if report is not None:
@@ -328,12 +328,10 @@ def import_(url: str, output: Path | None, with_secrets: bool, tables_only: bool
     import_to_file(url, caution_of(values).access, rate, wanted, output)
 
 
-def wish_for(url: str, values: dict[str, Any], **how: Any) -> Any:
-    """What is recorded, and which hazards are allowed."""
-    from .baselines.session import Wish
-    from .run_options import caution_of
+def recording_options(url: str, values: dict[str, Any], depth: str) -> Any:
+    from .baselines.session import RecordingOptions
 
-    return Wish(url, caution_of(confirmed(url, values)), **how)
+    return RecordingOptions.of({**confirmed(url, values), "url": url, "depth": depth})
 
 
 def report_residue(lines: list[str]) -> None:

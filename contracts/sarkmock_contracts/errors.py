@@ -19,6 +19,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class SuiteError(Exception):
     """The base of all."""
@@ -89,3 +92,12 @@ class Unfit(SuiteError):
 
 class NewFindings(SuiteError, AssertionError):
     """The new findings of a case, one line each."""
+
+
+@contextmanager
+def file_errors(place: object) -> Iterator[None]:
+    """A block that reads or writes a file of the user: CannotRun names it and the reason."""
+    try:
+        yield
+    except OSError as error:
+        raise CannotRun(f"{place}: {error.strerror}") from None

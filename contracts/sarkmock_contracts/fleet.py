@@ -16,12 +16,11 @@ from typing import Any
 
 from sarkmock.suite_api import FileError, line_of, read_yaml, write_whole
 
-from .errors import CannotRun
+from .errors import CannotRun, file_errors
 from .options import Option, options
 from .reports.data import Data
-from .reports.html import render_page
-from .reports.markdown import MARKS, cell
 from .reports.merging import read_report
+from .reports.pages import MARKS, render_page, table_lines
 
 BOX_NAME = re.compile(r"\w[\w.-]{0,63}")
 SINGLE_RUN_OPTIONS = ("report", "plan", "shard", "update-accepted")  # options that mean a single run
@@ -160,22 +159,19 @@ def write_summary(data: Data, output: Path) -> None:
     texts = {"fleet.json": json.dumps(data, indent=2, ensure_ascii=False) + "\n",
              "index.html": render_page(FLEET_TEMPLATE, {}, data=data, counts=FLEET_COUNTS),
              "summary.md": "\n".join(fleet_markdown(data)) + "\n"}
-    try:
+    with file_errors(output):
         output.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
             write_whole(output / name, text.encode("utf-8", "backslashreplace"))
-    except OSError as error:
-        raise CannotRun(f"{output}: {error.strerror}") from None
 
 
 def fleet_markdown(data: Data) -> Iterator[str]:
     yield f"## {MARKS[data['result']]} {len(data['boxes'])} boxes: {data['result']}"
-    yield from ("", f"| box | result | answers as | {' | '.join(FLEET_COUNTS)} | requests |",
-                f"| --- | --- | --- |{' --: |' * (len(FLEET_COUNTS) + 1)}")
-    for one in data["boxes"]:
-        counts = " | ".join(str(one["summary"][name]) for name in FLEET_COUNTS)
-        yield (f"| {cell(one['name'])} | {MARKS[one['result']]} {one['result']} | {cell(one['version'])} | {counts} "
-               f"| {one['requests']} |")
+    yield ""
+    counts = [f"{name}:" for name in FLEET_COUNTS]
+    yield from table_lines(("box", "result", "answers as", *counts, "requests:"), (
+        (one["name"], f"{MARKS[one['result']]} {one['result']}", one["version"],
+         *(one["summary"][name] for name in FLEET_COUNTS), one["requests"]) for one in data["boxes"]))
     if data["causes"]:
-        yield from ("", "| cause | boxes |", "| --- | --- |")
-        yield from (f"| {cell(one['title'])} | {cell(', '.join(one['boxes']))} |" for one in data["causes"])
+        yield ""
+        yield from table_lines(("cause", "boxes"), ((one["title"], ", ".join(one["boxes"])) for one in data["causes"]))

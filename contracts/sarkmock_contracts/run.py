@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from sarkmock.suite_api import BASE, Deviation, Engine, Operation, api_application, deviations_of, load, profiles
 
 from .client.formats import Cassette, CassetteRecorder
-from .client.http import Exchange, Request, Response
+from .client.http import Exchange, Request
 from .client.interrupts import Admission, Budget, Interrupts, Speed, parse_seconds
 from .client.rate_limit import RateLimit, Timer
 from .client.target import Client, Target
@@ -60,7 +60,7 @@ class NoWatcher:
     def waiting(self, seconds: float) -> None: ...
 
 
-class Run:
+class Run(Client):
     """What the checks share. A problem becomes a finding; nothing here raises for one."""
     listens = False  # to requests of clients
 
@@ -118,9 +118,6 @@ class Run:
             self.report(blamed.id, problem, *evidence)
         return judged
 
-    def get(self, path: str) -> Response:
-        return self.send(Request("GET", path)).response
-
     def report(self, operation: str, problem: Problem, *evidence: Exchange) -> bool:
         """Enter a problem that a check has found by itself."""
         return self.judge.report(operation, problem, *evidence)
@@ -155,9 +152,8 @@ class Run:
 
         Not yet asked while it is being found out which version answers: the run has just been let in.
         """
-        admission = self._layer(Admission)
-        if admission is not None and self.fingerprint.facts:
-            admission.confirm()
+        if self.admission is not None and self.fingerprint.facts:
+            self.admission.confirm()
 
     def shared(self, make: Callable[[Run], T]) -> T:
         """What all cases of a check share, made for the first of them."""
@@ -223,10 +219,13 @@ class Run:
         return self._layer(RateLimit)
 
     @property
+    def admission(self) -> Admission | None:
+        return self._layer(Admission)
+
+    @property
     def lost(self) -> str:
         """Why the target answers no more, or lets the run in no more; empty if it does."""
-        admission = self._layer(Admission)
-        return (self.rate_limit.away if self.rate_limit else "") or (admission.lost if admission else "")
+        return (self.rate_limit.away if self.rate_limit else "") or (self.admission.lost if self.admission else "")
 
     @property
     def speed(self) -> Speed:

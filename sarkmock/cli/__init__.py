@@ -4,41 +4,24 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 import sys
+from functools import cache
 from importlib import import_module
 from io import TextIOWrapper
-from typing import NoReturn, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, cast
 
 import click
 
 from sarkmock import __version__
 
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
 OWN_MODULES = {  # command -> its module
     "serve": "serve", "seeds": "document", "routes": "document", "spec": "document", "profiles": "document",
     "deviations": "document", "export": "document", "lint": "lint", "schema": "lint", "completion": "output"}
-SUMMARIES = {  # of all commands, so that nothing is imported to print them
-    "baseline": "Record how the API at URL behaves, to compare it with later.",
-    "check": "Judge the embedded mock, or the API at URL, by the documentation.",
-    "cleanup": "Remove what a run that was killed has left on a target.",
-    "compare": "Report the differences between two baselines, profiles, or a baseline and a target.",
-    "completion": "Print a script that completes commands, options and names in a shell.",
-    "deviations": "List the differences between a published version and the documentation.",
-    "export": "Write every operation as a request with example values.",
-    "fleet": "Check all boxes that a file lists, one after the other, and sum them up on one page.",
-    "import": ("Import the state of the API at URL into a seed file, so that `sarkmock serve` answers from the same "
-               "state."),
-    "lint": "Check seeds, overlays and lists of faults, and list every mistake with its line.",
-    "overlay": ("Turn a baseline into a profile: an overlay that makes the documented API behave like the recorded "
-                "one."),
-    "profiles": "List the profiles: the known versions of the API.",
-    "proxy": "Pass requests on to the API at UPSTREAM, and judge every response.",
-    "report": "Join the reports of all shares of a run (`check --shard`) into one, and give the verdict of the whole.",
-    "routes": "List the operations, with hazard, rules and lines of the documentation.",
-    "schema": "Print the JSON Schema of seed or overlay files, for editors.",
-    "seeds": "List the built-in seeds.",
-    "serve": "Answer the SARK V6 API on this machine until Ctrl-C.",
-    "spec": "Print the effective OpenAPI 3.1 document: one file, no external references.",
-}
 # For consoles without these characters.
 PLAIN_CHARACTERS = {"·": "-", "—": "-", "━": "-", "→": "->", "…": "...", "✓": "+"}
 SUITE = "sarkmock.commands"  # entry points: the commands that are not our own
@@ -48,26 +31,46 @@ class Commands(click.Group):
     """Commands that are imported when they are used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(SUMMARIES)
+        return sorted({*OWN_MODULES, *suite_modules()})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in OWN_MODULES:
             return cast(click.Command, getattr(import_module(f"sarkmock.cli.{OWN_MODULES[cmd_name]}"), cmd_name))
-        from importlib.metadata import entry_points  # takes as long as all the rest of `--help`
-
-        return next((cast(click.Command, entry.load()) for entry in entry_points(group=SUITE, name=cmd_name)), None)
+        entry = suite_modules().get(cmd_name)
+        return cast(click.Command, entry.load()) if entry else None
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None,
                                                                             list[str]]:
         if self.get_command(ctx, args[0]) is None:
             from sarkmock.suggest import unknown  # as above
 
-            ctx.fail(unknown("command", args[0], SUMMARIES))
+            ctx.fail(unknown("command", args[0], self.list_commands(ctx)))
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, SUMMARIES[name]) for name in self.list_commands(ctx)])
+            formatter.write_dl([(name, summary(name)) for name in self.list_commands(ctx)])
+
+
+@cache
+def suite_modules() -> dict[str, EntryPoint]:
+    """The commands that are not our own, by name."""
+    from importlib.metadata import entry_points  # takes as long as all the rest of the start
+
+    return {entry.name: entry for entry in entry_points(group=SUITE)}
+
+
+def summary(name: str) -> str:
+    """The first paragraph of a command's docstring, read from its source: to import them all takes half a second."""
+    from importlib.util import find_spec
+
+    entry = suite_modules().get(name)
+    module, function = (entry.module, entry.attr) if entry else (f"sarkmock.cli.{OWN_MODULES[name]}", name)
+    source = find_spec(module)
+    assert source is not None, module
+    text = Path(str(source.origin)).read_text(encoding="utf-8")
+    found = re.search(rf'^def {function}\(.*?"""(.*?)(?:\n\n|""")', text, re.MULTILINE | re.DOTALL)
+    return " ".join(found[1].split()) if found else ""
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

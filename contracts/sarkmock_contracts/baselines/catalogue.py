@@ -11,16 +11,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sarkmock.suite_api import METHODS, Document, Operation, load, pointer, profiles
+from sarkmock.suite_api import METHODS, Document, Operation, keys_of, load, pointer, profiles, reach
 
-from ..spec.contract import Contract, contract_of
+from ..spec.contract import Contract, contract_of, in_section
 
 TABLE_FILES = Path(__file__).parent.parent / "spec" / "boundary_values"
 
 
 @dataclass
-class Known:
-    """One method on one path, as the profiles that have it describe it."""
+class CatalogueEntry:
+    """One operation of the catalogue: a method on a path, as the profiles that have it describe it."""
 
     method: str
     path: str
@@ -45,7 +45,7 @@ class Known:
 
     def is_in(self, section: str | None) -> bool:
         """Whether a section's title, or the first segment of the path, is that name; all are in no section."""
-        return section is None or section.lower() in (self.first.section.lower(), self.path.split("/")[1].lower())
+        return section is None or in_section(self.first, section)
 
     @property
     def fields(self) -> list[str]:
@@ -54,26 +54,26 @@ class Known:
 
 
 @cache
-def catalogue() -> dict[str, Known]:
+def catalogue() -> dict[str, CatalogueEntry]:
     """Every operation of every profile in the package, by name, in the order of their documents."""
-    found: dict[str, Known] = {}
+    found: dict[str, CatalogueEntry] = {}
     for profile in profiles():
         for operation in contract_of(profile).operations:
-            known = found.setdefault(f"{operation.method} {operation.path}", Known(operation.method, operation.path))
-            known.versions[profile] = operation
+            new = CatalogueEntry(operation.method, operation.path)
+            found.setdefault(new.name, new).versions[profile] = operation
     return found
 
 
 def other_places(name: str) -> list[str]:
     """Other places where a profile has the same operation."""
-    known = catalogue()[name]
-    return [other.name for other in catalogue().values() if other is not known and other.ids & known.ids]
+    entry = catalogue()[name]
+    return [other.name for other in catalogue().values() if other is not entry and other.ids & entry.ids]
 
 
 def request_digest() -> str:
     """What decides which requests are sent: recordings of another digest cannot be compared."""
-    facts = [[known.name, known.hazard, {profile: one.rules for profile, one in known.versions.items()}]
-             for known in catalogue().values()]
+    facts = [[entry.name, entry.hazard, {profile: one.rules for profile, one in entry.versions.items()}]
+             for entry in catalogue().values()]
     tables = [file.read_text(encoding="utf-8") for file in sorted(TABLE_FILES.glob("*.yaml"))]
     return hashlib.sha256(json.dumps([facts, tables]).encode()).hexdigest()[:12]
 
@@ -91,7 +91,7 @@ def nearest_profile(there: Mapping[str, bool]) -> str:
 def working(there: Mapping[str, bool]) -> Contract:
     """The nearest profile's contract, with the operations that only others have and the box has too.
 
-    ``there`` says of operations, by name, whether the box has them; of others nothing is known.
+    ``there`` says of operations, by name, whether the box has them; of others nothing is entry.
     """
     return _working(frozenset(there.items()))
 
@@ -101,40 +101,44 @@ def _working(facts: frozenset[tuple[str, bool]]) -> Contract:
     there = dict(facts)
     base = nearest_profile(there)
     document = copy.deepcopy(load(base))
-    for known in catalogue().values():
-        profile = next(iter(known.versions))
-        if base not in known.versions and there.get(known.name):
-            _make_room(document, known, there)
-            _adopt(document, profile, known)
+    for entry in catalogue().values():
+        if base not in entry.versions and there.get(entry.name):
+            _make_room(document, entry, there)
+            _adopt(document, entry)
     return Contract(document)
 
 
-def _make_room(document: Document, known: Known, there: Mapping[str, bool]) -> None:
+def _make_room(document: Document, entry: CatalogueEntry, there: Mapping[str, bool]) -> None:
     """An operation that a box has at another place is not looked for at the first."""
     for path, item in list(document["paths"].items()):
         for method in METHODS:
-            if item.get(method, {}).get("operationId") in known.ids and not there.get(f"{method.upper()} {path}"):
+            if item.get(method, {}).get("operationId") in entry.ids and not there.get(f"{method.upper()} {path}"):
                 del item[method]
 
 
-def _adopt(document: Document, profile: str, known: Known) -> None:
-    if known.ids & {item[method]["operationId"] for item in document["paths"].values() for method in METHODS
+def _adopt(document: Document, entry: CatalogueEntry) -> None:
+    if entry.ids & {item[method]["operationId"] for item in document["paths"].values() for method in METHODS
                     if method in item}:
         return  # it is there at two places, and the other one is as good
+    components, item = lacking(document, entry)
+    for kind, members in components.items():
+        document["components"].setdefault(kind, {}).update(members)
+    document["paths"].setdefault(entry.path, {}).update(item)
+
+
+def lacking(document: Document, entry: CatalogueEntry) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """The components and the members of a path item that a document lacks to have an operation of another profile."""
+    profile = next(iter(entry.versions))
     other = load(profile)
-    _take_components(document, other, profile)
-    place = document["paths"].setdefault(known.path, {})
-    for key, value in other["paths"][known.path].items():
-        if key == known.method.lower() or (key not in METHODS and key not in place):
-            place[key] = renamed(value, profile)
-
-
-def _take_components(document: Document, other: Document, profile: str) -> None:
-    for kind, members in other["components"].items():
-        own = document["components"].setdefault(kind, {})
-        for name, value in members.items():
-            if f"{profile}.{name}" not in own:
-                own[f"{profile}.{name}"] = renamed(value, profile)
+    item, present = other["paths"][entry.path], document["paths"].get(entry.path, {})
+    components: dict[str, dict[str, Any]] = {}
+    for place in sorted(reach(other, pointer("paths", entry.path))):
+        if place.startswith("/components/"):
+            _, kind, name = keys_of(place)
+            if f"{profile}.{name}" not in document["components"].get(kind, {}):
+                components.setdefault(kind, {})[f"{profile}.{name}"] = renamed(other["components"][kind][name], profile)
+    return components, {key: renamed(value, profile) for key, value in item.items()
+                        if key == entry.method.lower() or (key not in METHODS and key not in present)}
 
 
 def renamed(value: Any, profile: str) -> Any:
@@ -173,15 +177,11 @@ def _walk(value: Any, names: frozenset[str] | None, place: str) -> Iterator[tupl
     yield place or "(body)", TYPE_NAMES[type(value)]
     if isinstance(value, Mapping):
         for name, item in value.items():
-            known = names is None or name in names
-            yield from _walk(item, names if known else None, _join(place, name if known else ANY_NAME))
+            inner = name if names is None or name in names else ANY_NAME
+            yield from _walk(item, None if inner == ANY_NAME else names, f"{place}.{inner}" if place else inner)
     elif isinstance(value, list):
         for item in value:
             yield from _walk(item, names, f"{place}[]")
-
-
-def _join(place: str, name: str) -> str:
-    return f"{place}.{name}" if place else name
 
 
 def response_fields(contract: Contract, operation: Operation) -> frozenset[str] | None:
@@ -193,20 +193,20 @@ def response_fields(contract: Contract, operation: Operation) -> frozenset[str] 
     if found is None or "application/json" not in found[1].get("content", {}):
         return None
     _, schema = contract.resolve(found[0] + pointer("content", "application/json", "schema"))
-    known: set[str] = set()
-    return frozenset(known) if _collect(contract, schema, known, 0) else None
+    names: set[str] = set()
+    return frozenset(names) if _collect(contract, schema, names, 0) else None
 
 
-def _collect(contract: Contract, schema: Any, known: set[str], depth: int) -> bool:
+def _collect(contract: Contract, schema: Any, names: set[str], depth: int) -> bool:
     """Collect the names of fields; whether any part holds names that are data."""
     if not isinstance(schema, dict) or depth > 8:
         return False
     if "$ref" in schema:
-        return _collect(contract, contract.resolve(schema["$ref"][1:])[1], known, depth + 1)
-    known |= set(schema.get("properties", ()))
+        return _collect(contract, contract.resolve(schema["$ref"][1:])[1], names, depth + 1)
+    names |= set(schema.get("properties", ()))
     parts = [*schema.get("properties", {}).values(), *schema.get("anyOf", ()), schema.get("items", {})]
-    inner = [_collect(contract, part, known, depth + 1) for part in parts]
+    inner = [_collect(contract, part, names, depth + 1) for part in parts]
     extra = schema.get("additionalProperties")
     if isinstance(extra, dict):
-        _collect(contract, extra, known, depth + 1)
+        _collect(contract, extra, names, depth + 1)
     return isinstance(extra, dict) or any(inner)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import difflib
 import json
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from sarkmock.suite_api import FileError, MethodNotAllowed, PageNotFound, profiles, yaml12
+import yaml
 
-from ..errors import CannotRun
-from ..spec.contract import contract_of
+from sarkmock.suite_api import FileError, MethodNotAllowed, PageNotFound, profiles, read_input, write_whole, yaml12
+
+from ..client.http import Exchange
+from ..errors import CannotRun, file_errors
+from ..safety.routing import method_of
+from ..spec.contract import contract_of, operation_name
 from .catalogue import catalogue
 from .facts import BOX
 from .severity import Difference
@@ -46,8 +51,8 @@ class Use:
 
 def mark_concerned(differences: Iterable[Difference], uses: Iterable[Use]) -> list[Difference]:
     """The differences, those marked that concern the client."""
-    known = list(uses)
-    return [one.for_client() if any(use.concerns(one) for use in known) else one for one in differences]
+    entry = list(uses)
+    return [one.for_client() if any(use.concerns(one) for use in entry) else one for one in differences]
 
 
 def read_clients(file: Path) -> list[Use]:
@@ -98,10 +103,10 @@ def use_of(place: str, item: Any) -> Use:
 def operation_named(place: str, text: str) -> str:
     """The operation of that method and path, or of that id."""
     wanted = " ".join(text.split())
-    for name, known in catalogue().items():
-        if wanted == name or wanted in known.ids:
+    for name, entry in catalogue().items():
+        if wanted == name or wanted in entry.ids:
             return name
-    every = [*catalogue(), *(name for known in catalogue().values() for name in known.ids)]
+    every = [*catalogue(), *(name for entry in catalogue().values() for name in entry.ids)]
     near = difflib.get_close_matches(wanted, every, 1)
     raise CannotRun(f"{place}: there is no operation {text}" + (f"; is it {near[0]}?" if near else ""))
 
@@ -120,7 +125,7 @@ def name_set(place: str, entry: Mapping[str, Any], key: str) -> Names:
 
 @dataclass(frozen=True)
 class Exchanged:
-    """A request of the client and its answer, as far as they tell what is used."""
+    """A request of the client and its answer, as far as they show what is used."""
 
     method: str
     url: str
@@ -205,7 +210,7 @@ def operation_meant(method: str, path: str) -> str | None:
             found, _ = contract_of(profile).router.find(method, path)
         except (PageNotFound, MethodNotAllowed):
             continue
-        return f"{found.method} {found.path}"
+        return operation_name(found)
     return None
 
 
@@ -226,3 +231,101 @@ def read_names(text: str) -> set[str]:
         return set()
     rows = body if isinstance(body, list) else [body]
     return {name for row in rows if isinstance(row, dict) for name in row}
+
+
+# a list that grows
+
+CLIENTS_HEAD = """\
+# What clients use of the SARK API, for `sarkmock compare --clients`. `sarkmock proxy --clients` adds what it sees:
+# operations, the variables that were sent, the fields that were there to be read.
+"""
+EVERY = 1.0  # seconds between two versions of the file
+MOST_NAMES, LONGEST_NAME = 500, 100  # a client may send anything
+
+
+class ClientsFile:
+    """A list of uses in a file; `saw` adds to it, and `save` merges it with what stands there now."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._uses = {use.op: use for use in read_uses(file)}
+        self._changed, self._saved = False, 0.0
+        if not file.parent.is_dir():
+            raise CannotRun(f"--clients {file}: there is no directory {file.parent}")
+
+    def saw(self, exchange: Exchange) -> None:
+        """Add what an exchange uses."""
+        use = use_of_exchange(exchange)
+        if use is None:
+            return
+        merged = merge(self._uses.get(use.op), use)
+        if merged != self._uses.get(use.op):
+            self._uses[use.op] = merged
+            self._changed = True
+        if self._changed and time.monotonic() - self._saved > EVERY:
+            self.save()
+
+    def save(self) -> None:
+        """Write the file, if there is news. CannotRun if that cannot be."""
+        if not self._changed:
+            return
+        self._saved = time.monotonic()
+        for use in read_uses(self.file):  # others may have written
+            self._uses[use.op] = merge(use, self._uses.get(use.op) or use)
+        with file_errors(f"--clients {self.file}"):
+            write_whole(self.file, clients_text(self._uses.values()).encode())
+        self._changed = False
+
+
+def read_uses(file: Path) -> list[Use]:
+    """The list in a file; nothing if there is no file yet. CannotRun if it is something else."""
+    if not file.exists():
+        return []
+    text = read_text(file)
+    if traffic_of(file, text) is not None:
+        raise CannotRun(f"--clients {file}: is a recording of traffic, to which nothing is added; name another file")
+    return list(of_list(file, text))
+
+
+def use_of_exchange(exchange: Exchange) -> Use | None:
+    """The operation, what was sent, and what a good answer shows; None if no version has the operation."""
+    request, response = exchange.request, exchange.response
+    method = method_of(request)
+    op = operation_meant("GET" if method == "HEAD" else method, request.path)
+    if op is None:
+        return None
+    sent, _ = read_input(request.method, request.content_type, request.query, request.body)
+    read = read_names(response.body.decode("utf-8", "replace")) if response.ok else set()
+    unknown = not read and (not response.ok or response.json == [])
+    return Use(op, bounded(sent), None if unknown else bounded(read))
+
+
+def merge(known: Use | None, seen: Use) -> Use:
+    """All that is used. Any variable that may be sent stays so; fields are any until some are seen."""
+    if known is None:
+        return seen
+    sends = None if known.sends is None or seen.sends is None else union(known.sends, seen.sends)
+    reads = union(known.reads, seen.reads) if known.reads and seen.reads else known.reads or seen.reads
+    return Use(known.op, sends, reads)
+
+
+def union(one: frozenset[str], other: frozenset[str]) -> Names:
+    return bounded([*sorted(one), *sorted(other - one)])
+
+
+def bounded(names: Iterable[object]) -> frozenset[str]:
+    return frozenset([str(name) for name in names if len(str(name)) <= LONGEST_NAME][:MOST_NAMES])
+
+
+def clients_text(uses: Iterable[Use]) -> str:
+    entries = [dict(entry_of(use)) for use in sorted(uses, key=lambda use: use.op.split(" ")[::-1])]
+    text = yaml.safe_dump(entries, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True)
+    return CLIENTS_HEAD + text
+
+
+def entry_of(use: Use) -> Iterator[tuple[str, str | list[str]]]:
+    yield "operation", use.op
+    for key in ("sends", "reads"):
+        names: Names = getattr(use, key)
+        if names is not None:
+            yield key, sorted(names)

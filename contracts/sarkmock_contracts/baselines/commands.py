@@ -16,18 +16,17 @@ from sarkmock.suite_api import FileError, described, write_whole
 
 from ..client import interrupts
 from ..client.interrupts import minutes, total_line
-from ..errors import BadBaseline, CannotRun
+from ..errors import BadBaseline, CannotRun, file_errors
 from ..reports.data import Data, as_json
 from ..safety.fingerprint import AUTO
 from ..safety.ledger import read_ledger
 from .clients import mark_concerned, read_clients
 from .comparing import Comparison, compare_baselines
 from .facts import Baseline, Partial, read_baseline, write_baseline
-from .match_deviations import nearest_choice, profile_baseline
-from .profile import profile_from, profile_lines, write_profile
+from .profile import nearest_choice, profile_baseline, profile_from, profile_lines, write_profile
 from .recording import RECORDING_PARTS, RecordingCase
 from .report import comparison_html, comparison_markdown, comparison_text
-from .session import AROUND, RecordingPlan, RecordingSession, Wish, recording_plan
+from .session import AROUND, RecordingOptions, RecordingPlan, RecordingSession, recording_plan
 from .severity import COMPATIBLE, at_least
 
 
@@ -96,10 +95,10 @@ class Recorded:
     troubles: list[str]
 
 
-def recording_plan_lines(wish: Wish) -> Iterator[str]:
+def recording_plan_lines(options: RecordingOptions) -> Iterator[str]:
     """What a recording would send and how long that takes; nothing is sent for it."""
-    wish.check()
-    plan = recording_plan(wish)
+    options.check()
+    plan = recording_plan(options)
     for part, title in RECORDING_PARTS.items():
         costs = [cost for name, cost in plan.costs.items() if name.startswith(f"{part}: ")]
         if costs:
@@ -109,13 +108,13 @@ def recording_plan_lines(wish: Wish) -> Iterator[str]:
     yield total_line(len(plan.costs), plan.requests, plan.speed, settled=False)
 
 
-def record_baseline(wish: Wish, file: Path, force: bool = False) -> Recorded:
+def record_baseline(options: RecordingOptions, file: Path, force: bool = False) -> Recorded:
     """Record a box into a file, going on where an earlier run was interrupted."""
-    wish.check()
+    options.check()
     refuse_to_replace(file, force)
-    partial = Partial(file.with_name(f"{file.name}.partial"), wish.head().head())
+    partial = Partial(file.with_name(f"{file.name}.partial"), options.head().head())
     try:
-        found = observe(wish, file.with_name(f"{file.name}.ledger"), partial)
+        found = observe(options, file.with_name(f"{file.name}.ledger"), partial)
         write_baseline(found.baseline, file)
         partial.finish()
     finally:
@@ -123,20 +122,20 @@ def record_baseline(wish: Wish, file: Path, force: bool = False) -> Recorded:
     return found
 
 
-def observe(wish: Wish, ledger: Path, partial: Partial | None = None) -> Recorded:
+def observe(options: RecordingOptions, ledger: Path, partial: Partial | None = None) -> Recorded:
     """Record a box; the ledger is gone once everything is as it was."""
-    own = wish.caution.ledger is None and wish.caution.permissions.writes
+    own = options.caution.ledger is None and options.caution.permissions.writes
     if own:
-        wish = replace(wish, caution=replace(wish.caution, ledger=str(ledger)))
+        options = replace(options, caution=replace(options.caution, ledger=str(ledger)))
     interrupts.install()
-    session = RecordingSession(wish, partial)
+    session = RecordingSession(options, partial)
     try:
         with Watching() as watching:
-            baseline = session.run(watching)
+            baseline = session.record(watching)
     finally:
         if own and ledger.is_file() and read_ledger(ledger).complete:
             ledger.unlink()
-    unasked = [f"{name}: {reason}" for name, reason in session.unasked.items()]
+    unasked = [f"{name}: {reason}" for name, reason in session.recorder.unasked.items()]
     return Recorded(baseline, unasked, session.troubles)
 
 
@@ -148,7 +147,7 @@ def compare_with(before: Baseline, after: Baseline, clients: Path | None, slower
     return found
 
 
-def sides(before: str, after: str, wish: Callable[[], Wish]) -> tuple[Baseline, Baseline, list[str]]:
+def sides(before: str, after: str, options: Callable[[], RecordingOptions]) -> tuple[Baseline, Baseline, list[str]]:
     """The two sides of a comparison, each a baseline file or a profile, the second also a URL that is recorded now; and
     what a recording has left at the target."""
     if Path(before).exists() and Path(after).exists() and Path(after).samefile(before):
@@ -158,7 +157,7 @@ def sides(before: str, after: str, wish: Callable[[], Wish]) -> tuple[Baseline, 
     one = None if before == AUTO or is_profile(before) else recorded_side(before)
     troubles: list[str] = []
     if not Path(after).exists() and URL.match(after):
-        asked = wish() if one is None else replace(wish(), depth=one.depth, only=one.only)
+        asked = options() if one is None else replace(options(), depth=one.depth, only=one.only)
         found = observe(asked, Path(f"{before}.compare.ledger"))
         other, troubles = found.baseline, found.troubles
     else:
@@ -203,12 +202,10 @@ def fails(comparison: Comparison, fail_on: str, for_client: bool) -> bool:
 
 def write_reports(data: Data, directory: Path) -> None:
     """The comparison in every form."""
-    try:
+    with file_errors(directory):
         directory.mkdir(parents=True, exist_ok=True)
         for name, form in COMPARE_FORMS.items():
             write_whole(directory / name, form(data).encode())
-    except OSError as error:
-        raise CannotRun(f"{directory}: {error.strerror}") from None
 
 
 def make_profile(baseline: Path, file: Path, profile: str = AUTO, force: bool = False) -> list[str]:

@@ -11,6 +11,7 @@ from .facts import BOX, Baseline, Fact
 from .observer import ABSENT_ROW, REQUESTED, THERE
 from .severity import (
     DIFFERENCE_LEVELS,
+    INFORMATIVE,
     Difference,
     Unequal,
     Unreached,
@@ -30,16 +31,20 @@ ByKind = dict[str, list[Fact]]
 
 @dataclass
 class Comparison:
-    """What two recordings tell, worst first."""
+    """The differences of two recordings, worst first."""
 
     before: Baseline
     after: Baseline
     differences: list[Difference] = field(default_factory=list)
     unreached: list[Unreached] = field(default_factory=list)
 
-    def of(self, level: str, client: bool | None = None) -> list[Difference]:
-        """The differences of a level, those that concern a client or not."""
-        return [one for one in self.differences if one.level == level and client in (None, one.client)]
+    @property
+    def relevant(self) -> list[Difference]:
+        """The differences that clients may notice."""
+        return [difference for difference in self.differences if difference.level != INFORMATIVE]
+
+    def of(self, level: str) -> list[Difference]:
+        return [difference for difference in self.differences if difference.level == level]
 
 
 class Side:
@@ -163,7 +168,7 @@ def compare_statuses(op: str, one: Side, other: Side, rules: set[str]) -> Iterat
         if before == after or moment(op, of, before) or moment(op, of, after):
             continue
         if of == "nothing sent" and max(before, after) < 500:
-            continue  # the rules of the variables tell it
+            continue  # the rules of the variables say it
         if 422 in (before, after) and min(before, after) < 300 and rules & RULE_KINDS:
             continue
         kind = status_kind(before, after)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,7 +14,8 @@ import jsonschema_rs
 
 from sarkmock.suite_api import write_whole
 
-from ..errors import BadBaseline, CannotRun
+from ..errors import BadBaseline, CannotRun, file_errors
+from ..safety.ledger import append_line, locked
 from .catalogue import request_digest
 
 BOX = "*"  # what is said of the box and of no operation
@@ -135,10 +135,8 @@ def baseline_text(baseline: Baseline) -> str:
 
 
 def write_baseline(baseline: Baseline, file: Path) -> None:
-    try:
+    with file_errors(file):
         write_whole(file, baseline_text(baseline).encode())
-    except OSError as error:
-        raise CannotRun(f"{file}: {error.strerror}") from None
 
 
 def read_baseline(file: Path) -> Baseline:
@@ -211,15 +209,7 @@ class Partial:
         self.file = file
         self.done: dict[str, list[Fact]] = {}
         self.ledger: str | None = None
-        try:
-            self._descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise CannotRun(f"{file}: {error.strerror}") from None
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(self._descriptor)
-            raise CannotRun(f"{file} is in use by a recording that has not ended") from None
+        self._descriptor = locked(file, os.O_CREAT, "recording", CannotRun)
         try:
             self._go_on(head)
         except CannotRun:
@@ -269,8 +259,8 @@ class Partial:
         self._write({"case": case, "facts": [fact.line() for fact in facts]})
 
     def _write(self, line: Mapping[str, Any]) -> None:
-        os.write(self._descriptor, json.dumps(line, ensure_ascii=False).encode() + b"\n")
-        os.fsync(self._descriptor)
+        with file_errors(self.file):
+            append_line(self._descriptor, line)
 
     def finish(self) -> None:
         """The baseline is written: nothing is left to go on with."""

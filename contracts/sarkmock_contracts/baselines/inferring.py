@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from sarkmock.suite_api import PhpError, Validator
+from sarkmock.suite_api import PhpError, Validator, laravel_messages
 
 from ..spec.boundary_values import split
 from .catalogue import catalogue
@@ -16,15 +16,8 @@ from .observer import WAS_ACCEPTED, WAS_REFUSED
 
 RuleList = list[str]
 EXISTING_KEY = "a key that is there"
-# Laravel 7's messages, and the rules that give them (sarkmock/messages.yaml has them the other way round).
-MESSAGES = (
-    (r"must be an integer", "integer"), (r"must be a number", "numeric"), (r"must be a string", "string"),
-    (r"must be true or false", "boolean"), (r"must be a valid email", "email"), (r"must be a valid IP", "ip"),
-    (r"only contain letters, numbers, dashes", "alpha_dash"), (r"only contain letters and numbers", "alpha_num"),
-    (r"only contain letters\.", "alpha"), (r"must be at least ([\d.]+)", "min:{}"),
-    (r"not be greater than ([\d.]+)", "max:{}"), (r"must be (\d+) digits", "digits:{}"),
-    (r"must be ([\d.]+)(?: characters)?\.", "size:{}"),
-)
+# Rules whose messages do not name their parameters, or that are inferred in another way.
+UNNAMED = {"required", "exists", "in", "unique", "regex", "file", "mimes", "mimetypes", "uploaded"}
 
 
 class _Rows:
@@ -40,14 +33,14 @@ class _Rows:
         return int(value == EXISTING_KEY)
 
 
-def infer(field: str, seen: Sequence[Fact]) -> RuleList | None:
-    """The rule list that gives every verdict that was seen; None if none does."""
-    return next((rules for rules in candidate_rules(field, seen) if explains(field, rules, seen)), None)
+def infer(field: str, seen: Sequence[Fact], wording: str) -> RuleList | None:
+    """The rule list that gives every verdict that was seen, in messages of this wording; None if none does."""
+    return next((rules for rules in candidate_rules(seen, wording) if explains(field, rules, seen, wording)), None)
 
 
-def explains(field: str, rules: Sequence[str], seen: Sequence[Fact]) -> bool:
+def explains(field: str, rules: Sequence[str], seen: Sequence[Fact], wording: str) -> bool:
     try:
-        validator = Validator({field: list(rules)})
+        validator = Validator({field: list(rules)}, wording)
         return all(verdict_of_rules(validator, field, fact) == (fact.is_, fact.says)
                    for fact in seen if is_constant(fact))
     except (PhpError, ValueError):
@@ -78,12 +71,12 @@ def is_constant(fact: Fact) -> bool:
     return not isinstance(fact.sent, list)
 
 
-def candidate_rules(field: str, seen: Sequence[Fact]) -> Iterator[RuleList]:
+def candidate_rules(seen: Sequence[Fact], wording: str) -> Iterator[RuleList]:
     """Rule lists that the messages speak for, then every one that any document has."""
     said = [message for fact in seen for message in fact.says]
     required = ["required"] if any("field is required" in message for message in said) else []
     nullable = [] if required else ["nullable"]
-    found = list(dict.fromkeys(rule for message in said for rule in of_message(message)))
+    found = list(dict.fromkeys(rule for message in said for rule in rules_behind(message, wording)))
     of_tables = [rules for rules in known_lists() if any("exists" in rule for rule in rules)]
     for middle in ([*found], *([*found, rule] for rule in (*in_rules(seen), *known_patterns()))):
         for order in (middle, middle[::-1]):
@@ -93,13 +86,21 @@ def candidate_rules(field: str, seen: Sequence[Fact]) -> Iterator[RuleList]:
     yield from ([*required, *rules] for rules in (*known_lists(), *of_tables))
 
 
-def of_message(message: str) -> Iterator[str]:
+def rules_behind(message: str, wording: str) -> Iterator[str]:
     """The rule that gives a message."""
-    for text, rule in MESSAGES:
-        match = re.search(text, message)
+    for pattern, rule in message_patterns(wording):
+        match = pattern.fullmatch(message)
         if match is not None:
             yield rule.format(*match.groups())
-            return
+
+
+@cache
+def message_patterns(wording: str) -> list[tuple[re.Pattern[str], str]]:
+    """Each of Laravel's messages as a pattern, and its rule; rules of size have a message for each kind of value."""
+    texts = ((name, text) for name, entry in laravel_messages(wording).items() if name not in UNNAMED
+             for text in ([entry] if isinstance(entry, str) else entry.values()))
+    return [(re.compile(re.escape(text).replace(":attribute", ".+").replace(f":{name}", r"([\d.]+)")),
+             f"{name}:{{}}" if f":{name}" in text else name) for name, text in texts]
 
 
 def in_rules(seen: Iterable[Fact]) -> Iterator[str]:

@@ -20,9 +20,9 @@ from ..fixtures.keys import MARK, Keys
 from ..fixtures.rows import Body, Fixtures, Spared
 from ..safety.fingerprint import DEBUG
 from ..spec.boundary_values import FileOf, Live, bounds_of, is_placeholder, placeholder
-from ..spec.contract import contract_of
+from ..spec.contract import contract_of, operation_name
 from ..spec.operation_data import LiveTables, narrowed, recipe
-from .catalogue import Known, catalogue, response_fields, shape, working
+from .catalogue import CatalogueEntry, catalogue, response_fields, shape, working
 from .facts import BOX, NOT_SENT, Fact, Facts, canonical_json
 
 # Values that other kinds of rules would accept or reject.
@@ -43,22 +43,22 @@ DEPTHS = {depth.name: depth for depth in (Depth("quick", 1, 0, ()), Depth("usual
                                           Depth("full", 99, 99, GENERAL))}
 
 
-def values_for(known: Known, field: str, depth: Depth) -> list[Any]:
+def values_for(entry: CatalogueEntry, field: str, depth: Depth) -> list[Any]:
     """The values that are tried on a variable, the plainest first; placeholders as bounds have them."""
-    return list(_values_for(known.name, field, depth.name))
+    return list(_values_for(entry.name, field, depth.name))
 
 
 @cache
 def _values_for(name: str, field: str, depth_name: str) -> tuple[Any, ...]:
-    known, depth = catalogue()[name], DEPTHS[depth_name]
+    entry, depth = catalogue()[name], DEPTHS[depth_name]
     found: dict[str, Any] = {}
-    for operation in known.versions.values():
+    for operation in entry.versions.values():
         if field in operation.rules:
             for value in _of_version(operation, field, depth):
                 found.setdefault(canonical_json(recorded_value(value)), value)
-    for value in () if are_files(found.values()) else depth.general[: 1 if is_new_key(known, field) else None]:
+    for value in () if are_files(found.values()) else depth.general[: 1 if is_new_key(entry, field) else None]:
         found.setdefault(canonical_json(recorded_value(value)), value)
-    return tuple(value for value in found.values() if not _names_a_key(known, field, value))
+    return tuple(value for value in found.values() if not _names_a_key(entry, field, value))
 
 
 def are_files(values: Iterable[Any]) -> bool:
@@ -87,12 +87,12 @@ def boundary_lists(operation: Operation, field: str) -> tuple[list[Any], list[An
     return accepted, refused
 
 
-def _names_a_key(known: Known, field: str, value: Any) -> bool:
+def _names_a_key(entry: CatalogueEntry, field: str, value: Any) -> bool:
     """Whether it could be taken for the key of a row, in an update: the row would be renamed."""
-    table = known.first.table
-    if known.method != "PUT" or table is None or table.key != field:
+    table = entry.first.table
+    if entry.method != "PUT" or table is None or table.key != field:
         return False
-    return all(value in boundary_lists(operation, field)[0] for operation in known.versions.values()
+    return all(value in boundary_lists(operation, field)[0] for operation in entry.versions.values()
                if field in operation.rules)
 
 
@@ -116,35 +116,35 @@ def recorded_value(value: Any) -> Any:
 # packets
 
 
-def probe_packets(known: Known, fields: Iterable[str], depth: Depth) -> Iterator[dict[str, Any]]:
+def probe_packets(entry: CatalogueEntry, fields: Iterable[str], depth: Depth) -> Iterator[dict[str, Any]]:
     """One value of every variable at a time, accepted ones beside refused ones of others, so that little is made.
 
     Keys that must be new are tried apart: whose row it would be must be known before.
     """
-    rows = {field: values_for(known, field, depth) for field in fields}
-    keys = {field: rows.pop(field) for field in list(rows) if is_new_key(known, field)}
+    rows = {field: values_for(entry, field, depth) for field in fields}
+    keys = {field: rows.pop(field) for field in list(rows) if is_new_key(entry, field)}
     rows = {field: row[turn % len(row):] + row[: turn % len(row)]
             for turn, (field, row) in enumerate(rows.items()) if row}
     for turn in range(max(map(len, rows.values()), default=0)):
         packet = {field: row[turn] for field, row in rows.items() if turn < len(row)}
-        yield {**packet, **_anchor(known, rows, packet)}
+        yield {**packet, **_anchor(entry, rows, packet)}
     for field, row in keys.items():
         yield from ({field: value} for value in row)
 
 
-def _anchor(known: Known, rows: Mapping[str, list[Any]], packet: Mapping[str, Any]) -> dict[str, Any]:
+def _anchor(entry: CatalogueEntry, rows: Mapping[str, list[Any]], packet: Mapping[str, Any]) -> dict[str, Any]:
     """A refused value of a variable that is through, where else all could be accepted and a row made or changed."""
-    if any(refused_by_every_version(known.name, field, canonical_json(recorded_value(value)))
+    if any(refused_by_every_version(entry.name, field, canonical_json(recorded_value(value)))
            for field, value in packet.items()):
         return {}
     return next(({field: value} for field, row in rows.items() if field not in packet for value in row
-                 if refused_by_every_version(known.name, field, canonical_json(recorded_value(value)))), {})
+                 if refused_by_every_version(entry.name, field, canonical_json(recorded_value(value)))), {})
 
 
-def is_new_key(known: Known, field: str) -> bool:
+def is_new_key(entry: CatalogueEntry, field: str) -> bool:
     """Whether a create operation takes a key there that must be new in every request."""
     return any(field in {**recipe("fresh", operation.id), **recipe("made", operation.id)}
-               for operation in known.versions.values())
+               for operation in entry.versions.values())
 
 
 REQUESTED, THERE, ABSENT_ROW = "asked", "there", "absent"
@@ -153,7 +153,7 @@ RECORDED_HEADERS = ("Content-Disposition", "Location", "WWW-Authenticate")
 BOX_HEADERS = ("Server", "X-Powered-By")
 
 
-class Observer:
+class Observer(Client):
     """One target, the document to work with there, and what is known of it so far."""
 
     def __init__(self, client: Client, depth: Depth, keys: Keys | None = None, spared: Spared | None = None) -> None:
@@ -177,9 +177,6 @@ class Observer:
             self.live.saw(operation, exchange)
         return exchange
 
-    def get(self, path: str) -> Response:
-        return self.send(Request("GET", path)).response
-
     @cached_property
     def unknown_page(self) -> Any:
         """What the target answers where no route is, learned by one request: wording differs between versions."""
@@ -190,10 +187,14 @@ class Observer:
         status = exchange.response.status
         return status == 405 or (status == 404 and page_form(exchange) == self.unknown_page)
 
-    def operation(self, known: Known) -> Operation | None:
+    def is_absent(self, op: str) -> bool:
+        """Whether the target does not have an operation of the catalogue."""
+        return bool(self.facts.get(op, "reach") == ABSENT_ROW)
+
+    def operation(self, entry: CatalogueEntry) -> Operation | None:
         """The operation as the working document has it."""
-        found = next((self.contract.by_id[name] for name in known.ids if name in self.contract.by_id), None)
-        return found if found and (found.method, found.path) == (known.method, known.path) else None
+        found = next((self.contract.by_id[name] for name in entry.ids if name in self.contract.by_id), None)
+        return found if found and (found.method, found.path) == (entry.method, entry.path) else None
 
     def learn(self, facts: Iterator[Fact] | list[Fact]) -> list[Fact]:
         """Keep facts for what is asked later."""
@@ -202,38 +203,39 @@ class Observer:
             self.facts.by_key.setdefault(fact.key, fact)
         return found
 
-    def accepted(self, known: Known, field: str) -> list[Any]:
+    def accepted(self, entry: CatalogueEntry, field: str) -> list[Any]:
         """The values of a variable that the box took, the plainest first."""
-        return [value for value in values_for(known, field, self.depth)
-                if self.verdict(known, field, recorded_value(value)) == WAS_ACCEPTED]
+        return [value for value in values_for(entry, field, self.depth)
+                if self.verdict(entry, field, recorded_value(value)) == WAS_ACCEPTED]
 
-    def verdict(self, known: Known, field: str, sent: Any) -> Any:
+    def verdict(self, entry: CatalogueEntry, field: str, sent: Any) -> Any:
         """What became of a value of a variable; None if it was not tried."""
-        found = self.facts.by_key.get((known.name, "rule", field, "", canonical_json(sent)))
+        found = self.facts.by_key.get((entry.name, "rule", field, "", canonical_json(sent)))
         return found.is_ if found else None
 
     # what an answer says
 
-    def answered(self, known: Known, kind: str, exchange: Exchange, by: str = "", form: bool = True) -> Iterator[Fact]:
+    def answered(self, entry: CatalogueEntry, kind: str, exchange: Exchange, by: str = "",
+                 form: bool = True) -> Iterator[Fact]:
         """Status, type and headers of an answer, and its form if that is wanted."""
         response = exchange.response
-        yield Fact(known.name, "status", kind, response.status, by)
+        yield Fact(entry.name, "status", kind, response.status, by)
         if response.status >= 500:
             return  # the shape of a crash is not part of the API
         if response.content_type:
-            yield Fact(known.name, "type", kind, response.content_type, by)
+            yield Fact(entry.name, "type", kind, response.content_type, by)
         for name in RECORDED_HEADERS:
             if response.header(name):
                 value = self.plain(response.header(name)).partition(";")[0]
-                yield Fact(known.name, "header", f"{kind} {name}", value, by)
+                yield Fact(entry.name, "header", f"{kind} {name}", value, by)
         if form and response.json is not None and response.status != 422:
-            yield from self.form(known, kind, response.json, response.ok, by)
+            yield from self.form(entry, kind, response.json, response.ok, by)
 
-    def form(self, known: Known, kind: str, body: Any, good: bool, by: str) -> Iterator[Fact]:
+    def form(self, entry: CatalogueEntry, kind: str, body: Any, good: bool, by: str) -> Iterator[Fact]:
         """The fields of a good answer are those of the operation; those of a refusal belong to its kind."""
-        names = fields_of_answers(known.name) if good else None
+        names = fields_of_answers(entry.name) if good else None
         for name, types in shape(body, names).items():
-            yield Fact(known.name, "field" if good else "error", name if good else f"{kind} {name}", types,
+            yield Fact(entry.name, "field" if good else "error", name if good else f"{kind} {name}", types,
                        by or (kind if good else ""))
 
     def plain(self, text: str | None) -> str:
@@ -242,7 +244,7 @@ class Observer:
 
 
 class LearningFixtures(Fixtures):
-    """Fixtures that build bodies from values that the target took, where some are known."""
+    """Fixtures that build bodies from values that the target took, where some are entry."""
 
     def __init__(self, observer: Observer) -> None:
         super().__init__(observer.contract, observer, observer.live, observer.texts, observer.spared)
@@ -250,23 +252,23 @@ class LearningFixtures(Fixtures):
 
     def minimal(self, operation: Operation) -> Body:
         usual = super().minimal(operation)
-        known = catalogue().get(f"{operation.method} {operation.path}")
-        tried = {name: self.observer.verdict(known, name, NOT_SENT) for name in known.fields} if known else {}
-        if known is None or not any(tried.values()):
+        entry = catalogue().get(operation_name(operation))
+        tried = {name: self.observer.verdict(entry, name, NOT_SENT) for name in entry.fields} if entry else {}
+        if entry is None or not any(tried.values()):
             return usual
-        return self.body(known, operation, [name for name, given in tried.items() if given == WAS_REFUSED], usual)
+        return self.body(entry, operation, [name for name, given in tried.items() if given == WAS_REFUSED], usual)
 
     def spelling(self, live: Live) -> str:
         if not self.keys(live.table, live.column):
             raise Unavailable(f"no row of {live.table} is listed")
         return super().spelling(live)
 
-    def body(self, known: Known, operation: Operation, fields: list[str], fallback: Mapping[str, Any]) -> Body:
+    def body(self, entry: CatalogueEntry, operation: Operation, fields: list[str], fallback: Mapping[str, Any]) -> Body:
         """Each variable with the first value that the box took; keys are new."""
         found: Body = {}
         for field in fields:
-            values = self.observer.accepted(known, field)
-            if is_new_key(known, field):
+            values = self.observer.accepted(entry, field)
+            if is_new_key(entry, field):
                 found |= {field: fallback[field]} if field in fallback else {}
             elif values:
                 found[field] = self.value(operation, field, values[0])
@@ -280,8 +282,7 @@ def fields_of_answers(name: str) -> frozenset[str] | None:
     """The field names in the responses of an operation, over all profiles; None if all names are."""
     found = [response_fields(contract_of(profile), operation)
              for profile, operation in catalogue()[name].versions.items()]
-    known = [names for names in found if names is not None]
-    return frozenset().union(*known) if len(known) == len(found) else None
+    return None if None in found else frozenset[str]().union(*filter(None, found))
 
 
 def page_form(exchange: Exchange) -> Any:
@@ -301,8 +302,8 @@ def box_facts(response: Response) -> Iterator[Fact]:
             yield Fact(BOX, "header", name, redacted(response.header(name)))
 
 
-def takes_files(known: Known, depth: Depth) -> bool:
-    return any(are_files(values_for(known, field, depth)) for field in known.fields)
+def takes_files(entry: CatalogueEntry, depth: Depth) -> bool:
+    return any(are_files(values_for(entry, field, depth)) for field in entry.fields)
 
 
 def get(path: str) -> Request:

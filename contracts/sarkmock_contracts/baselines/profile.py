@@ -1,20 +1,207 @@
-"""Turns a recording into a profile: an overlay that makes the documented API behave as recorded."""
+"""Turns a recording into a profile: an overlay that makes the documented API behave as recorded.
+
+Mocks of candidate documents are recorded in this process and compared with the box, to find the deviations it shows.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import copy
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sarkmock.suite_api import load, overlay_of, redacted, write_whole, yaml_text
+from sarkmock.suite_api import (
+    BASE,
+    Deviation,
+    Document,
+    Engine,
+    OverlayError,
+    Seed,
+    State,
+    apply_overlay,
+    create_app,
+    described,
+    deviations_of,
+    follow,
+    load,
+    overlay_of,
+    pointer,
+    product,
+    profiles,
+    redacted,
+    references,
+    write_whole,
+    yaml_text,
+)
 
-from ..errors import CannotRun, Unfit
+from ..client.target import Target
+from ..client.transports import InProcess, SignedIn
+from ..errors import Unfit, file_errors
+from ..judge.places import touches
 from ..safety.fingerprint import AUTO
-from .facts import Baseline
-from .match_deviations import Choice, OnStep, OverlayAction, beside, choose, distance, document_of
-from .severity import BREAKING, INFORMATIVE, RISKY, Difference, before_and_after
-from .synthesize import Expressed, express
+from ..safety.routing import HAZARDS
+from ..spec.contract import contract_of
+from .catalogue import catalogue
+from .comparing import Comparison, compare_baselines
+from .facts import Baseline, Facts
+from .observer import DEPTHS
+from .recording import BoxRecorder
+from .severity import BREAKING, RISKY, Difference, before_and_after
+from .synthesize import Expressed, OverlayAction, express
+
+MOCK_TOKEN = "1|embeddedmock"
+NOW = 1_717_236_000  # the clock of a mock that is only looked at stands still
+_factory = cache(Seed.factory)
+
+
+def document_of(actions: Sequence[OverlayAction]) -> Document:
+    """The base document with actions applied; Unfit if they do not fit together."""
+    try:
+        document: Document = apply_overlay(load(), list(actions))
+    except OverlayError as error:
+        raise Unfit(str(error)) from None
+    for place in references(document):
+        try:
+            follow(document, place)
+        except (LookupError, TypeError, ValueError):
+            raise Unfit(f"nothing stands at #{place}") from None
+    return document
+
+
+def recording_of(document: Document, like: Baseline) -> Facts:
+    """What a mock of a document looks like, asked as a box was; Unfit if it cannot be served."""
+    try:
+        state = State(_factory(document["x-database"]), now=NOW, token=MOCK_TOKEN)
+        target = Target(SignedIn(InProcess(create_app(Engine(document, state))), state))
+        return BoxRecorder(target, DEPTHS[like.depth], frozenset(like.allowed), like.only).run()
+    except (KeyError, ValueError, AttributeError, TypeError, AssertionError) as error:
+        raise Unfit(f"a mock of it fails: {error!r}") from None
+
+
+def profile_baseline(name: str, like: Baseline | None = None) -> Baseline:
+    """What a mock of a profile looks like, asked as for another baseline. FileError if there is no such profile."""
+    document = load(name)
+    shape = like or Baseline("", "usual", HAZARDS, None, Facts())
+    return Baseline(f"the profile {described(name).name}", shape.depth, shape.allowed, shape.only,
+                    recording_of(document, shape), name=name)
+
+
+def beside(document: Document, box: Baseline) -> Comparison:
+    """How a box differs from a mock of a document."""
+    mock = copy.copy(box)
+    mock.facts, mock.recorded = recording_of(document, box), {}
+    return compare_baselines(mock, box)
+
+
+def distance(comparison: Comparison, section: str | None = None) -> int:
+    """The number of differences, in a section or in all."""
+    return sum(section is None or (op in catalogue() and catalogue()[op].first.section == section)
+               for op in (difference.op for difference in comparison.relevant))
+
+
+FEW = 12  # a step that adds more differences than this is not taken
+OnStep = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Deviations of a profile that are taken over, and how the box differs from a mock of them."""
+
+    profile: str
+    taken: list[str]
+    comparison: Comparison
+
+    @property
+    def actions(self) -> list[OverlayAction]:
+        return actions_of(self.profile, self.taken)
+
+
+def actions_of(profile: str, taken: Iterable[str]) -> list[OverlayAction]:
+    """The actions of some deviations of a profile, in the overlay's order."""
+    wanted = set(taken)
+    return [action for action in overlay_of(profile)["actions"] if action["x-deviation"] in wanted]
+
+
+def nearest_choice(box: Baseline) -> Choice:
+    """The profile in the package from which a box differs least, with all of its deviations."""
+    return min((whole_profile(profile, box) for profile in profiles()), key=lambda choice: distance(choice.comparison))
+
+
+def whole_profile(profile: str, box: Baseline) -> Choice:
+    """A profile with all of its deviations."""
+    taken = [deviation.id for deviation in deviations_of(profile)]
+    return Choice(profile, taken, beside(document_of(overlay_of(profile)["actions"]), box))
+
+
+def choose(box: Baseline, profile: str = AUTO, on_step: OnStep = lambda _: None) -> Choice:
+    """A profile, then each deviation that concerns a remaining difference, with it and without."""
+    on_step("which profile is nearest")
+    best = nearest_choice(box) if profile == AUTO else whole_profile(profile, box)
+    if best.profile == BASE:  # it may still show deviations of the product
+        best = Choice(product(), [], best.comparison)
+    before = distance(best.comparison) + 1
+    while distance(best.comparison) < before:
+        before = distance(best.comparison)
+        for deviation in deviations_of(best.profile):
+            if deviation_concerns(deviation, best.comparison):
+                on_step(f"whether it shows {deviation.id}")
+                best = better(best, deviation, box)
+    return best
+
+
+def better(choice: Choice, deviation: Deviation, box: Baseline, further: bool = True) -> Choice:
+    """The choice with a deviation turned over, if the box is then nearer: at once, or with another one turned too."""
+    turned = {*choice.taken} ^ {deviation.id}
+    taken = [one.id for one in deviations_of(choice.profile) if one.id in turned]
+    section = section_of(deviation)
+    try:
+        found = beside(document_of(actions_of(choice.profile, taken)), replace(box, only=box.only or section))
+    except Unfit:
+        return choice
+    if distance(found, section) < distance(choice.comparison, section):
+        return Choice(choice.profile, taken, beside(document_of(actions_of(choice.profile, taken)), box))
+    if not further or distance(found, section) > distance(choice.comparison, section) + FEW:
+        return choice
+    for other in deviations_of(choice.profile):
+        if other is not deviation and section_of(other) == section and deviation_concerns(other, found):
+            both = better(replace(choice, taken=taken, comparison=found), other, box, further=False)
+            if distance(both.comparison) < distance(choice.comparison) and both.taken != taken:
+                return both
+    return choice
+
+
+def section_of(deviation: Deviation) -> str | None:
+    """The section of the page that a deviation is about; None if it is about several."""
+    found = {known.first.section for op, known in catalogue().items()
+             if touches(deviation, set(places_of_operation(op)))}
+    return found.pop() if len(found) == 1 else None
+
+
+def deviation_concerns(deviation: Deviation, comparison: Comparison) -> bool:
+    """Whether a deviation changes an operation that still differs."""
+    ops = {place for difference in comparison.relevant for place in (difference.op, difference.after)
+           if isinstance(place, str) and place in catalogue()}
+    found = {place for op in ops for place in places_of_operation(op)}
+    if any("crash" in one.kind for one in comparison.differences):
+        found.add(pointer("x-crashes"))
+    return touches(deviation, found)
+
+
+@cache
+def places_of_operation(op: str) -> frozenset[str]:
+    """Where an operation stands in any profile: itself, its body, its row."""
+    found = set()
+    for profile, operation in catalogue()[op].versions.items():
+        contract = contract_of(profile)
+        found.add(pointer("paths", operation.path))
+        inner = (contract.body_place(operation), contract.row_place(operation))
+        found |= {contract.resolve(place)[0] for place in inner if place is not None}
+    return frozenset(found)
+
+
+# the overlay
 
 OWN_DEVIATION = "box-recorded"
 SEVERITY_OF_LEVEL = {BREAKING: "breaks", RISKY: "surprises"}
@@ -37,7 +224,7 @@ def profile_from(box: Baseline, profile: str = AUTO, on_step: OnStep = lambda _:
     on_step("what no known deviation explains")
     found = fitting(choice, box)
     actions = [*head(box), *choice.actions, *found.actions]
-    left = [one for one in beside(document_of(actions), box).differences if one.level != INFORMATIVE]
+    left = beside(document_of(actions), box).relevant
     return RecordedProfile(overlay_document(box, choice, found, actions), choice, found, left, len(box.facts))
 
 
@@ -96,16 +283,14 @@ def plain_action(action: OverlayAction) -> dict[str, Any]:
 
 def write_profile(profile: RecordedProfile, file: Path) -> None:
     """The overlay in a file, read back by the strict loader; nothing is written that it refuses."""
-    try:
-        trial = file.with_name(f".{file.name}.trial.yaml")
+    trial = file.with_name(f".{file.name}.trial.yaml")
+    with file_errors(file):
         try:
             trial.write_text(yaml_text(profile.overlay), encoding="utf-8")
             load(str(trial))
         finally:
             trial.unlink(missing_ok=True)
         write_whole(file, yaml_text(profile.overlay).encode())
-    except OSError as error:
-        raise CannotRun(f"{file}: {error.strerror}") from None
 
 
 def profile_lines(profile: RecordedProfile) -> Iterator[str]:

@@ -15,7 +15,7 @@ from ..client.target import Client
 from ..errors import Unavailable, Withheld
 from ..fixtures.rows import Body
 from ..safety.preflight import PROBE, tokenless_read
-from .catalogue import Known, catalogue
+from .catalogue import CatalogueEntry, catalogue
 from .facts import BOX, NOT_SENT, Fact
 from .observer import (
     ABSENT_ROW,
@@ -36,9 +36,9 @@ from .observer import (
 UNKNOWN_KEY = "nosuchkey"
 
 
-def is_plain_read(known: Known) -> bool:
+def is_plain_read(entry: CatalogueEntry) -> bool:
     """Whether a GET of the path is harmless and shows whether the path exists."""
-    return known.method == "GET" and known.hazard == "read" and "{" not in known.path
+    return entry.method == "GET" and entry.hazard == "read" and "{" not in entry.path
 
 
 def surveyed_paths(names: list[str]) -> list[str]:
@@ -48,17 +48,15 @@ def surveyed_paths(names: list[str]) -> list[str]:
                               if every[name].method != "GET" or every[name].hazard != "read"))
 
 
-def survey_path(client: Client, path: str, prefix: str) -> Iterator[Fact]:
+def survey_path(observer: Observer, path: str) -> Iterator[Fact]:
     """The operations that the box says a path has. GET always is one, for any path."""
-    members = [known for known in catalogue().values() if known.path == path]
     try:
-        exchange = client.send(Request("OPTIONS", fill_path(path, dict.fromkeys(names_in(path), prefix + UNKNOWN_KEY))))
+        methods = observer.send(Request("OPTIONS", path_of_nothing(observer, path))).response.allow
     except Withheld:
         return
-    methods = exchange.response.allow
-    for known in members:
-        if known.method != "GET":
-            yield Fact(known.name, "reach", "", THERE if known.method in methods else ABSENT_ROW)
+    for entry in catalogue().values():
+        if entry.path == path and entry.method != "GET":
+            yield Fact(entry.name, "reach", "", THERE if entry.method in methods else ABSENT_ROW)
 
 
 def ask_without_token(client: Client) -> Iterator[Fact]:
@@ -66,27 +64,25 @@ def ask_without_token(client: Client) -> Iterator[Fact]:
     yield Fact(BOX, "token", "", client.send(tokenless_read(PROBE)).response.status in UNADMITTED)
 
 
-def plain_read(observer: Observer, known: Known) -> Iterator[Fact]:
+def plain_read(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
     """One GET of a path without parameters: whether it is there, and what it shows of what was there before."""
-    exchange = observer.send(get(known.path))
+    exchange = observer.send(get(entry.path))
     yield from box_facts(exchange.response)
-    if observer.is_missing(exchange) or is_another(observer, known, exchange.response):
-        yield Fact(known.name, "reach", "", ABSENT_ROW)
+    if observer.is_missing(exchange) or is_another(observer, entry, exchange.response):
+        yield Fact(entry.name, "reach", "", ABSENT_ROW)
         return
-    yield Fact(known.name, "reach", "", THERE)
-    yield Fact(known.name, "part", "read", REQUESTED)
-    yield from observer.answered(known, "read", exchange)
+    yield Fact(entry.name, "reach", "", THERE)
+    yield Fact(entry.name, "part", "read", REQUESTED)
+    yield from observer.answered(entry, "read", exchange)
 
 
-def is_another(observer: Observer, known: Known, response: Response) -> bool:
+def is_another(observer: Observer, entry: CatalogueEntry, response: Response) -> bool:
     """Whether a route with a parameter has answered 404 in the place of one that is not there: as to any name."""
     if response.status != 404:
         return False
     others = [other for other in catalogue().values() if other.method == "GET" and "{" in other.path
-              and template_covers(other.path, known.path)]
-    prefix = observer.fixtures.texts.prefix
-    paths = [fill_path(other.path, dict.fromkeys(names_in(other.path), prefix + UNKNOWN_KEY)) for other in others]
-    return any(observer.get(path).body == response.body for path in paths)
+              and template_covers(other.path, entry.path)]
+    return any(observer.get(path_of_nothing(observer, other.path)).body == response.body for other in others)
 
 
 def template_covers(template: str, path: str) -> bool:
@@ -101,37 +97,35 @@ def suits(step: str, wanted: str) -> bool:
     return wanted.startswith(fixed) if parameter else step == wanted
 
 
-def read_standing(observer: Observer, known: Known) -> Iterator[Fact]:
+def read_standing(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
     """One GET of something that was there before; nothing if there is none."""
-    operation = observer.operation(known)
+    operation = observer.operation(entry)
     parameters = standing(observer.contract, observer.live, operation) if operation else {}
     if not parameters:
         return
-    exchange = observer.send(get(fill_path(known.path, parameters)))
-    yield from reach_facts(observer, known, "read", exchange)
+    exchange = observer.send(get(fill_path(entry.path, parameters)))
+    yield from reach_facts(observer, entry, "read", exchange)
 
 
-def ask_unknown(observer: Observer, known: Known) -> Iterator[Fact]:
+def ask_unknown(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
     """An unknown key: the response shows whether there is such a route, and how it rejects."""
-    names = names_in(known.path)
-    path = fill_path(known.path, dict.fromkeys(names, observer.fixtures.texts.prefix + UNKNOWN_KEY))
-    exchange = observer.send(Request(known.method, path))
-    yield from reach_facts(observer, known, "unknown key", exchange)
+    exchange = observer.send(Request(entry.method, path_of_nothing(observer, entry.path)))
+    yield from reach_facts(observer, entry, "unknown key", exchange)
 
 
-def names_in(path: str) -> list[str]:
-    """The parameters of a path."""
-    return re.findall(r"{(\w+)}", path)
+def path_of_nothing(observer: Observer, template: str) -> str:
+    """A path whose parameters are keys that no row has."""
+    return re.sub(r"{\w+}", observer.fixtures.texts.prefix + UNKNOWN_KEY, template)
 
 
-def reach_facts(observer: Observer, known: Known, kind: str, exchange: Exchange) -> Iterator[Fact]:
+def reach_facts(observer: Observer, entry: CatalogueEntry, kind: str, exchange: Exchange) -> Iterator[Fact]:
     """The facts of an operation's first response: there is no such route, or how it responds."""
     if observer.is_missing(exchange):
-        yield Fact(known.name, "reach", "", ABSENT_ROW)
+        yield Fact(entry.name, "reach", "", ABSENT_ROW)
         return
-    yield Fact(known.name, "reach", "", THERE)
-    yield Fact(known.name, "part", kind, REQUESTED)
-    yield from observer.answered(known, kind, exchange)
+    yield Fact(entry.name, "reach", "", THERE)
+    yield Fact(entry.name, "part", kind, REQUESTED)
+    yield from observer.answered(entry, kind, exchange)
 
 
 ARRAY = ["a"]
@@ -139,15 +133,15 @@ LONELY = 3  # values of a crashing variable that are tried, each alone
 RULES_PART = "rules"
 
 
-def ask_rules(observer: Observer, known: Known) -> Iterator[Fact]:
+def ask_rules(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
     """All that can be said of an operation's variables."""
-    operation = observer.operation(known)
+    operation = observer.operation(entry)
     if operation is None:
         return
     if operation.table and operation.key and not observer.fixtures.fixture(operation):
-        yield Fact(known.name, "part", RULES_PART, "no row of the run's own to try it on")
+        yield Fact(entry.name, "part", RULES_PART, "no row of the run's own to try it on")
         return
-    asker = Asker(observer, known, operation)
+    asker = Asker(observer, entry, operation)
     yield from asker.facts()
     observer.fixtures.sweep()
 
@@ -155,23 +149,23 @@ def ask_rules(observer: Observer, known: Known) -> Iterator[Fact]:
 class Asker:
     """Sends packets of one operation and takes them apart where they crash."""
 
-    def __init__(self, observer: Observer, known: Known, operation: Operation) -> None:
-        self.observer, self.known, self.operation = observer, known, operation
+    def __init__(self, observer: Observer, entry: CatalogueEntry, operation: Operation) -> None:
+        self.observer, self.entry, self.operation = observer, entry, operation
         spared = observer.fixtures.spared(operation)
-        self.fields = [field for field in known.fields if field not in spared]
+        self.fields = [field for field in entry.fields if field not in spared]
         self.key: Body = {}  # used again until a row takes it
         self.deadly: dict[str, int] = {}
 
     def facts(self) -> Iterator[Fact]:
         nothing = self.send({}, with_key=False)
         if nothing is not None and nothing.response.status >= 500 and self.always_crashes():
-            yield Fact(self.known.name, "part", RULES_PART, "it crashes for any input")
-            yield Fact(self.known.name, "status", "any input", nothing.response.status)
+            yield Fact(self.entry.name, "part", RULES_PART, "it crashes for any input")
+            yield Fact(self.entry.name, "status", "any input", nothing.response.status)
             return
-        yield Fact(self.known.name, "part", RULES_PART, REQUESTED)
+        yield Fact(self.entry.name, "part", RULES_PART, REQUESTED)
         if nothing is not None:
             yield from self.of_nothing(nothing.response)
-        for packet in probe_packets(self.known, self.fields, self.observer.depth):
+        for packet in probe_packets(self.entry, self.fields, self.observer.depth):
             yield from self.packet(packet)
         yield from self.array()
 
@@ -181,7 +175,7 @@ class Asker:
 
     def of_nothing(self, response: Response) -> Iterator[Fact]:
         """What an empty body shows about every variable."""
-        yield Fact(self.known.name, "status", "nothing sent", response.status)
+        yield Fact(self.entry.name, "status", "nothing sent", response.status)
         named = refusals(response)
         if response.ok or named:
             for field in self.fields:
@@ -203,7 +197,7 @@ class Asker:
         named = refusals(exchange.response)
         if exchange.response.ok or named:
             if named:
-                yield Fact(self.known.name, "status", "refused", exchange.response.status)
+                yield Fact(self.entry.name, "status", "refused", exchange.response.status)
             for field in filled:
                 verdict = WAS_REFUSED if field in named else WAS_ACCEPTED
                 yield self.fact(field, recorded_value(packet[field]), verdict, named.get(field, ()))
@@ -225,9 +219,9 @@ class Asker:
 
     def array(self) -> Iterator[Fact]:
         """A value that is not text."""
-        if takes_files(self.known, self.observer.depth):
+        if takes_files(self.entry, self.observer.depth):
             return
-        fields = [name for name in self.fields if not is_new_key(self.known, name) and name not in self.deadly]
+        fields = [name for name in self.fields if not is_new_key(self.entry, name) and name not in self.deadly]
         if fields:
             yield from self.observe({fields[0]: ARRAY})
 
@@ -263,7 +257,7 @@ class Asker:
 
     def fact(self, field: str, sent: Any, verdict: str, messages: Any = ()) -> Fact:
         found = messages if isinstance(messages, (list, tuple)) else [messages]
-        return Fact(self.known.name, "rule", field, verdict, "", sent,
+        return Fact(self.entry.name, "rule", field, verdict, "", sent,
                     tuple(self.observer.plain(str(message)) for message in found))
 
 

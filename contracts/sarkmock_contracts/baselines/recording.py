@@ -17,8 +17,8 @@ from ..safety.restorable import start_again
 from ..safety.routing import HAZARDS
 from ..spec.contract import contract_of
 from ..spec.operation_data import recipe
-from .catalogue import Known, catalogue
-from .facts import BOX, Fact, Facts, canonical_json
+from .catalogue import CatalogueEntry, catalogue
+from .facts import BOX, Fact, Facts
 from .observer import ABSENT_ROW, REQUESTED, THERE, Depth, Observer, get
 from .questions import (
     ask_rules,
@@ -66,48 +66,49 @@ class BoxRecorder:
 
     def __post_init__(self) -> None:
         self.observer = Observer(self.client, self.depth, self.texts, self.spared)
-        self.names = [name for name, known in catalogue().items() if known.is_in(self.only)]
+        self.names = [name for name, entry in catalogue().items() if entry.is_in(self.only)]
         self.unasked: dict[str, str] = {}  # cases without facts, and why
 
     def first_look(self) -> list[RecordingCase]:
         """The cases that send only reads without parameters and OPTIONS."""
-        cases = [RecordingCase("survey", path, partial(_survey, path)) for path in surveyed_paths(self.names)]
+        cases = [RecordingCase("survey", path, partial(survey_path, path=path)) for path in surveyed_paths(self.names)]
         cases.append(RecordingCase("survey", BOX, ask_without_token))
-        return cases + [RecordingCase("read", known.name, partial(plain_read, known=known))
-                        for known in self._known() if is_plain_read(known)]
+        return cases + [RecordingCase("read", entry.name, partial(plain_read, entry=entry))
+                        for entry in self._entries() if is_plain_read(entry)]
 
     def second_look(self) -> list[RecordingCase]:
         """Everything else, after the first look; the cases with most facts for a request come first."""
-        known = list(self._known())
-        plain = [one for one in known if one.method == "GET" and one.hazard == "read" and "{" in one.path]
-        allowed = [one for one in known if one.hazard in self.hazards and not self.is_absent(one)]
-        made = [one for one in allowed if one.hazard == "write" and makes_rows(self.observer, one)]
-        ruled = sorted((one for one in allowed if one.fields and one.hazard != "read"),
-                       key=lambda one: (HAZARDS.index(one.hazard), one.method != "POST"))
-        followed = {link.target for one in made for link in self._links(one)}
-        rest = sorted((one for one in allowed if one not in made and not one.ids & followed and not is_plain_read(one)
-                       and (one.hazard != "read" or self._needs_file(one))),
-                      key=lambda one: HAZARDS.index(one.hazard))
-        keyed = [one for one in allowed if one.hazard == "write" and one.method != "POST" and "{" in one.path]
+        entries = list(self._entries())
+        plain = [entry for entry in entries
+                 if entry.method == "GET" and entry.hazard == "read" and "{" in entry.path]
+        allowed = [entry for entry in entries
+                   if entry.hazard in self.hazards and not self.observer.is_absent(entry.name)]
+        made = [entry for entry in allowed if entry.hazard == "write" and makes_rows(self.observer, entry)]
+        ruled = sorted((entry for entry in allowed if entry.fields and entry.hazard != "read"),
+                       key=lambda entry: (HAZARDS.index(entry.hazard), entry.method != "POST"))
+        followed = {link.target for entry in made for link in self._links(entry)}
+        rest = sorted((entry for entry in allowed
+                       if entry not in made and not entry.ids & followed and not is_plain_read(entry)
+                       and (entry.hazard != "read" or self._needs_file(entry))),
+                      key=lambda entry: HAZARDS.index(entry.hazard))
+        keyed = [entry for entry in allowed
+                 if entry.hazard == "write" and entry.method != "POST" and "{" in entry.path]
         return [*_cases("read", read_standing, plain), *_cases("unknown key", ask_unknown, [*plain, *keyed]),
                 *_cases("rules", ask_rules, ruled), *_cases("sequence", ask_sequence, made),
                 *_cases("answer", ask_once, rest)]
 
-    def _known(self) -> Iterator[Known]:
+    def _entries(self) -> Iterator[CatalogueEntry]:
         yield from (catalogue()[name] for name in self.names)
 
-    def _links(self, known: Known) -> Iterable[Any]:
-        operation = self.observer.operation(known)
+    def _links(self, entry: CatalogueEntry) -> Iterable[Any]:
+        operation = self.observer.operation(entry)
         return links(self.observer, operation) if operation else ()
 
-    def _needs_file(self, known: Known) -> bool:
+    def _needs_file(self, entry: CatalogueEntry) -> bool:
         """A download: it is there only when something was made or sent before."""
         made = {link.target for link in self.observer.contract.links}
-        sent = any(recipe("uploaded", name) for name in known.ids)
-        return known.first.table is None and self.hazards > {"read"} and (sent or bool(known.ids & made))
-
-    def is_absent(self, known: Known) -> bool:
-        return bool(self.observer.facts.get(known.name, "reach") == ABSENT_ROW)
+        sent = any(recipe("uploaded", name) for name in entry.ids)
+        return entry.first.table is None and self.hazards > {"read"} and (sent or bool(entry.ids & made))
 
     # running
 
@@ -156,60 +157,47 @@ class BoxRecorder:
     def result(self) -> Facts:
         """All facts in the order of a recording; what is not known is said, too."""
         facts = list(self.observer.facts)
-        for known in self._known():
-            if self.observer.facts.get(known.name, "reach") is None:
-                facts.append(Fact(known.name, "reach", "", "not reached"))
-            if known.hazard not in self.hazards and not self.is_absent(known):
-                facts.append(Fact(known.name, "part", "asking", f"not allowed: {known.hazard}"))
-        return ordered(fact for fact in facts if fact.fact == "reach" or not self._is_gone(fact))
-
-    def _is_gone(self, fact: Fact) -> bool:
-        return bool(self.observer.facts.get(fact.op, "reach") == ABSENT_ROW)
+        for entry in self._entries():
+            if self.observer.facts.get(entry.name, "reach") is None:
+                facts.append(Fact(entry.name, "reach", "", "not reached"))
+            if entry.hazard not in self.hazards and not self.observer.is_absent(entry.name):
+                facts.append(Fact(entry.name, "part", "asking", f"not allowed: {entry.hazard}"))
+        return ordered(fact for fact in facts if fact.fact == "reach" or not self.observer.is_absent(fact.op))
 
 
 def ordered(facts: Iterable[Fact]) -> Facts:
     """By operation as the documents have them, then by kind, then by name."""
     places = {name: number for number, name in enumerate((BOX, *catalogue()))}
-    return Facts(sorted(facts, key=lambda one: (places[one.op], FACT_KINDS.index(one.fact), one.of, one.by,
-                                                canonical_json(one.sent) if one.has_value else "")))
+    return Facts(sorted(facts, key=lambda fact: (places[fact.op], FACT_KINDS.index(fact.fact), *fact.key[2:])))
 
 
-def _survey(path: str, observer: Observer) -> Iterator[Fact]:
-    return survey_path(observer, path, observer.fixtures.texts.prefix)
-
-
-def _cases(part: str, ask: Callable[[Observer, Known], Iterator[Fact]],
-           members: Iterable[Known]) -> Iterator[RecordingCase]:
-    for known in members:
-        yield RecordingCase(part, known.name, partial(_asked, ask, known))
-
-
-def _asked(ask: Callable[[Observer, Known], Iterator[Fact]], known: Known, observer: Observer) -> Iterator[Fact]:
-    return ask(observer, known)
+def _cases(part: str, ask: Callable[..., Iterator[Fact]], entries: Iterable[CatalogueEntry]) -> Iterator[RecordingCase]:
+    for entry in entries:
+        yield RecordingCase(part, entry.name, partial(ask, entry=entry))
 
 
 ANSWER_PART = "answer"
 
 
-def ask_elsewhere(observer: Observer, known: Known) -> Iterator[Fact]:
+def ask_elsewhere(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
     """Whether a command is there that is expected at another path: OPTIONS says nothing about GET."""
-    if known.method != "GET" or "{" in known.path or not known.ids & observer.contract.by_id.keys():
+    if entry.method != "GET" or "{" in entry.path or not entry.ids & observer.contract.by_id.keys():
         return
     try:
-        exchange = observer.send(get(known.path))
+        exchange = observer.send(get(entry.path))
     except Withheld:
         return
-    yield Fact(known.name, "reach", "", ABSENT_ROW if observer.is_missing(exchange) else THERE)
+    yield Fact(entry.name, "reach", "", ABSENT_ROW if observer.is_missing(exchange) else THERE)
 
 
-def ask_once(observer: Observer, known: Known) -> Iterator[Fact]:
+def ask_once(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
     """One request with what the operation needs."""
-    operation = observer.operation(known)
+    operation = observer.operation(entry)
     if operation is None:
-        yield from ask_elsewhere(observer, known)
+        yield from ask_elsewhere(observer, entry)
         return
     if operation.table and operation.key and operation.method != "GET" and not observer.fixtures.fixture(operation):
-        yield Fact(known.name, "part", ANSWER_PART, "no row of the run's own to try it on")
+        yield Fact(entry.name, "part", ANSWER_PART, "no row of the run's own to try it on")
         return
     makes = operation.method == "POST" and operation.table is not None
     part = "sequence" if makes else ANSWER_PART
@@ -217,17 +205,17 @@ def ask_once(observer: Observer, known: Known) -> Iterator[Fact]:
         body = observer.fixtures.minimal(operation) if operation.rules else None
         exchange = observer.send(observer.fixtures.request(operation, body))
     except Unavailable as reason:
-        yield Fact(known.name, "part", part, f"not asked: {observer.plain(str(reason))}")
+        yield Fact(entry.name, "part", part, f"not asked: {observer.plain(str(reason))}")
         return
     except Withheld as reason:
-        yield Fact(known.name, "part", part, f"withheld: {observer.plain(str(reason))}")
+        yield Fact(entry.name, "part", part, f"withheld: {observer.plain(str(reason))}")
         return
     if observer.is_missing(exchange):
-        yield Fact(known.name, "reach", "", ABSENT_ROW)
+        yield Fact(entry.name, "reach", "", ABSENT_ROW)
         return
-    yield Fact(known.name, "reach", "", THERE)
-    yield Fact(known.name, "part", part, REQUESTED)
-    yield from observer.answered(known, "minimal" if makes else "asked", exchange, operation.id if makes else "")
+    yield Fact(entry.name, "reach", "", THERE)
+    yield Fact(entry.name, "part", part, REQUESTED)
+    yield from observer.answered(entry, "minimal" if makes else "asked", exchange, operation.id if makes else "")
     if operation.hazard == "disruptive":
         start_again(observer, [contract_of(name) for name in profiles()])
     observer.fixtures.sweep()

@@ -16,8 +16,7 @@ from sarkmock.suite_api import counted, harmless, redacted
 from ..judge.causes import SHOWN, Feature, grouped, template, unique
 from ..reports.console import listed_names
 from ..reports.data import Data
-from ..reports.html import render_page
-from ..reports.markdown import cell
+from ..reports.pages import cell, details_lines, render_page, table_lines
 from .catalogue import catalogue
 from .comparing import Comparison
 from .facts import BOX, Baseline
@@ -58,8 +57,8 @@ def place(other: bool, level: str) -> tuple[bool, int]:
 
 def features_of_difference(one: Difference) -> Iterator[Feature]:
     """What a difference may have in common with others, the most general first."""
-    known = catalogue().get(one.op)
-    section = Feature(one.kind, known.first.section if known else one.op)
+    entry = catalogue().get(one.op)
+    section = Feature(one.kind, entry.first.section if entry else one.op)
     change = before_and_after(one.before, one.after)
     changed = ": ".join(filter(None, (one.of, change)))
     if one.kind == "message changed":
@@ -272,19 +271,19 @@ def _markdown(data: Data) -> Iterator[str]:
     members_of = members_by_cause(data)
     for title, causes in cause_sections(data):
         yield from ("", f"### {title}", "")
-        yield from ("| what | differences | operations | of | change | why |", "| --- | --: | --- | --- | --- | --- |")
-        for cause in causes[:MOST_SHOWN]:
-            members = members_of(cause)
-            what = cause["title"] if len(members) > 1 else cause["kind"]
-            cells = (what, str(len(members)), listed_names(cause["operations"]), listed_names(cause["of"]),
-                     change_of(members[0]), cause["reason"])
-            yield f"| {' | '.join(map(cell, cells))} |"
+        yield from table_lines(("what", "differences:", "operations", "of", "change", "why"),
+                         (cause_row(cause, members_of(cause)) for cause in causes[:MOST_SHOWN]))
         if len(causes) > MOST_SHOWN:
             yield from ("", f"... and {len(causes) - MOST_SHOWN} more.")
     if data["unreached"]:
-        yield from ("", "<details><summary>Not reached in one of the two: neither gone nor fixed</summary>", "")
-        yield from (f"- {cell(line)}" for line in unreached_lines(data))
-        yield from ("", "</details>")
+        yield from details_lines("Not reached in one of the two: neither gone nor fixed",
+                           (f"- {cell(line)}" for line in unreached_lines(data)))
+
+
+def cause_row(cause: Data, members: list[Data]) -> tuple[object, ...]:
+    what = cause["title"] if len(members) > 1 else cause["kind"]
+    return (what, len(members), listed_names(cause["operations"]), listed_names(cause["of"]), change_of(members[0]),
+            cause["reason"])
 
 
 def by_kind(data: Data) -> list[tuple[str, int]]:

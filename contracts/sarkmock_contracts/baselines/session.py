@@ -1,4 +1,4 @@
-"""Records a box behind a URL: gate, rate limit, budget, ledger, and resuming after a kill."""
+"""Records a box behind a URL: a run that judges nothing, has a plan, and resumes after a kill."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,19 +14,19 @@ from urllib.parse import urlsplit
 
 from sarkmock.suite_api import BASE, product, redacted
 
-from ..client.http import Exchange, Request, Response
-from ..client.interrupts import Admission, Budget, Interrupts, Speed, parse_seconds
-from ..client.rate_limit import USUAL_LIMIT, RateLimit
-from ..client.target import Target
-from ..client.transports import Layer, OverHttp, Transport
+from ..client.http import Request, Response
+from ..client.interrupts import Speed, parse_seconds
+from ..client.rate_limit import USUAL_LIMIT
+from ..client.transports import Access, Layer, OverHttp, Transport
 from ..errors import BadLedger, CannotRun
-from ..run import embedded
-from ..safety.finishing import finish
-from ..safety.guards import Caution, Safety
+from ..judge.judge import Judged
+from ..run import Run, embedded
+from ..run_options import RunOptions
+from ..safety.guards import Safety, finish
 from ..safety.ledger import read_ledger
-from ..safety.preflight import preflight, why_shut_out
+from ..safety.preflight import preflight
 from ..safety.routing import HAZARDS, is_undone
-from ..spec.contract import contract_of
+from ..spec.contract import contract_of, operation_name
 from .catalogue import catalogue
 from .facts import Baseline, Facts, Partial
 from .observer import DEPTHS, Observer
@@ -37,33 +37,23 @@ MEMORY = Path("/dev/shm")  # a temporary ledger costs no time there
 
 
 @dataclass(frozen=True)
-class Wish:
+class RecordingOptions(RunOptions):
     """The options of a recording."""
 
-    url: str
-    caution: Caution = field(default_factory=Caution)
-    rate: str = "auto"
-    budget: int | None = None
-    max_time: str | None = None
     depth: str = "usual"
-    only: str | None = None
-
-    @property
-    def hazards(self) -> frozenset[str]:
-        return self.caution.permissions.hazards
 
     def check(self) -> None:
         """CannotRun for what would ask nothing, or not safely."""
-        self.caution.check(self.url)
+        self.caution.check(str(self.url))
         parse_seconds(self.max_time)
-        sections = dict.fromkeys(known.first.section for known in catalogue().values())
-        if not any(known.is_in(self.only) for known in catalogue().values()):
+        sections = dict.fromkeys(entry.first.section for entry in catalogue().values())
+        if not any(entry.is_in(self.only) for entry in catalogue().values()):
             raise CannotRun(f"no section {self.only!r}; known: {', '.join(sections)}")
 
     def head(self) -> Baseline:
         """The baseline that it will be, without facts."""
-        allowed = tuple(hazard for hazard in HAZARDS if hazard in self.hazards)
-        return Baseline(str(redacted(self.url.rstrip("/"))), self.depth, allowed, self.only, Facts())
+        allowed = tuple(hazard for hazard in HAZARDS if hazard in self.caution.permissions.hazards)
+        return Baseline(str(redacted(str(self.url).rstrip("/"))), self.depth, allowed, self.only, Facts())
 
 
 class Timed(Layer):
@@ -97,37 +87,66 @@ class RecordingPlan:
         return self.speed.seconds(sum(list(self.costs.values())[number:]) + self.around // 2)
 
 
-def recording_plan(wish: Wish, speed: Speed | None = None) -> RecordingPlan:
+def recording_plan(options: RecordingOptions, speed: Speed | None = None) -> RecordingPlan:
     """What a recording will send, the gate's own looks included: a box is expected to be the published product."""
     with TemporaryDirectory(prefix="sarkmock-", dir=MEMORY if MEMORY.is_dir() else None) as scratch:
-        caution = replace(wish.caution, ledger=str(Path(scratch) / "ledger"))
-        rehearsal = Rehearsal(replace(wish, caution=caution))
-        costs = rehearsal.run()
+        caution = replace(options.caution, ledger=str(Path(scratch) / "ledger"), access=Access())
+        freely = replace(options, caution=caution, rate="auto", budget=None, max_time=None)
+        costs = RecordingSession(freely, transport=embedded(product())).rehearse()
     return RecordingPlan(costs, costs.pop(AROUND), speed or Speed(USUAL_LIMIT))
 
 
-class Rehearsal:
-    """A recording of the mock in this process, whose requests are counted."""
+Watch = Callable[[RecordingCase, int, int, RecordingPlan], None]
 
-    def __init__(self, wish: Wish) -> None:
-        mock = embedded(product())
-        self.safety = Safety(contract_of(BASE), mock.url, wish.caution, BASE, self)
-        self.target = Target(self.safety.gate(mock))
-        self.recorder = BoxRecorder(self, DEPTHS[wish.depth], wish.hazards, wish.only, self.safety.keys,
-                                 self.safety.spared, self._prepare)
+
+class RecordingSession(Run):
+    """One run of a recording; what was done by an earlier one counts."""
+
+    options: RecordingOptions
+    safety: Safety
+
+    def __init__(self, options: RecordingOptions, partial: Partial | None = None,
+                 transport: Transport | None = None) -> None:
+        options.check()
+        url, access = str(options.url), options.caution.access
+        self.timed = Timed(transport or OverHttp(url, access, parse_seconds(options.max_time)))
+        super().__init__(contract_of(BASE), self.timed, options)
+        self.partial, self.head = partial, options.head()
+        self.access, self.host = access, urlsplit(url).hostname or ""
+        self.times: dict[str, list[float]] = {}
+        self.troubles: list[str] = []
         self.counts: list[tuple[str, int]] = []  # the requests sent when something began
+        self.recorder = BoxRecorder(self, DEPTHS[options.depth], options.caution.permissions.hazards, options.only,
+                                    self.safety.keys, self.safety.spared, self._prepare, self._fits)
 
-    def send(self, request: Request) -> Exchange:
-        return self.target.send(request)
+    @property
+    def observer(self) -> Observer:
+        return self.recorder.observer
 
-    def get(self, path: str) -> Response:
-        return self.target.get(path)
+    def send(self, request: Request) -> Judged:
+        """Send a request, and time the answer. Nothing is wrong with it."""
+        exchange = self.target.send(request)
+        operation = self.observer.contract.operation_of(request)
+        if operation is not None:
+            self.times.setdefault(operation_name(operation), []).append(self.timed.seconds)
+        return Judged(request, exchange.response)
 
-    def _prepare(self, observer: Observer) -> None:
-        self.counts.append((AROUND, self.target.requests))
-        self.safety.begin()
+    def record(self, watch: Watch = lambda *_: None) -> Baseline:
+        """The finished recording; CannotRun where it could not be finished, and what is done is kept."""
+        self._clean_up_before()
+        with self.budget.removing():
+            preflight(self.target, self.access.verify(self.host))
+        self.plan = recording_plan(self.options, self.speed)
+        if self.partial is not None:
+            self.recorder.done.update(self.partial.done)
+        with self._ending():
+            facts = self.recorder.run(lambda *progress: self._before(watch, *progress))
+            if self.admission is not None:
+                self.admission.confirm()
+        self._note()
+        return self._baseline(facts)
 
-    def run(self) -> dict[str, int]:
+    def rehearse(self) -> dict[str, int]:
         """The requests of each case, and of looking around."""
         self.recorder.run(lambda case, *_: self.counts.append((str(case), self.target.requests)))
         recorded = self.target.requests
@@ -137,62 +156,11 @@ class Rehearsal:
         costs[AROUND] += self.target.requests - recorded
         return costs
 
-
-Watch = Callable[[RecordingCase, int, int, RecordingPlan], None]
-
-
-class RecordingSession:
-    """One run of a recording; what was done by an earlier one counts."""
-
-    def __init__(self, wish: Wish, partial: Partial | None = None) -> None:
-        self.wish, self.partial = wish, partial
-        wish.check()
-        self.began = time.monotonic()
-        self.times: dict[str, list[float]] = {}
-        self.troubles: list[str] = []
-        self.unasked: dict[str, str] = {}
-        self.safety = Safety(contract_of(BASE), wish.url, wish.caution, BASE, self)
-        self.timed = Timed(OverHttp(wish.url, wish.caution.access, parse_seconds(wish.max_time)))
-        self.rate_limit = RateLimit(self.timed, wish.rate, may_repeat=self._may_repeat)
-        self.admission = Admission(self.rate_limit, why_shut_out) if wish.caution.access.credential else None
-        self.budget = Budget(self.safety.gate(self.admission or self.rate_limit), wish.budget,
-                             parse_seconds(wish.max_time), self._spent, self._owed, wait=self.rate_limit.wait)
-        self.target = Target(Interrupts(self.budget))
-        self.recorder = BoxRecorder(self, DEPTHS[wish.depth], wish.hazards, wish.only, self.safety.keys,
-                                 self.safety.spared, self._prepare, self._fits)
-
-    def send(self, request: Request) -> Exchange:
-        exchange = self.target.send(request)
-        self._time(exchange)
-        return exchange
-
-    def get(self, path: str) -> Response:
-        return self.send(Request("GET", path)).response
-
-    def run(self, watch: Watch = lambda *_: None) -> Baseline:
-        """The finished recording; CannotRun where it could not be finished, and what is done is kept."""
-        self._clean_up_before()
-        with self.budget.removing():
-            preflight(self.target, self.wish.caution.access.verify(urlsplit(self.wish.url).hostname or ""))
-        self.plan = recording_plan(self.wish, self.rate_limit.speed)
-        if self.partial is not None:
-            self.recorder.done.update(self.partial.done)
-        with self._ending():
-            facts = self.recorder.run(lambda *progress: self._before(watch, *progress))
-            if self.admission is not None:
-                self.admission.confirm()
-        self._note()
-        self.unasked = self.recorder.unasked
-        return self._baseline(facts)
-
     def _baseline(self, facts: Facts) -> Baseline:
-        found = self.wish.head()
-        found.facts = facts
         medians = {name: round(statistics.median(seconds) * 1000, 1) for name, seconds in sorted(self.times.items())}
-        found.recorded = {"recorded": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-                          "seconds": round(time.monotonic() - self.began, 1), "requests": self._spent(),
-                          "milliseconds": medians}
-        return found
+        return replace(self.head, facts=facts, recorded={
+            "recorded": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "seconds": round(time.monotonic() - self.began, 1), "requests": self._spent(), "milliseconds": medians})
 
     # before
 
@@ -203,12 +171,13 @@ class RecordingSession:
             return
         with suppress(BadLedger):
             if not read_ledger(ledger).complete:
-                self.troubles = finish(ledger, self.wish.rate, access=self.wish.caution.access)
-                if not self.troubles and self.wish.caution.ledger is None:
+                self.troubles = finish(ledger, self.options.rate, access=self.access)
+                if not self.troubles and self.options.caution.ledger is None:
                     ledger.unlink()
 
     def _prepare(self, observer: Observer) -> None:
         """Between the first look and the first write: the ledger, and the keys of this run."""
+        self.counts.append((AROUND, self.target.requests))
         with self.budget.removing():
             self.safety.begin()
         if self.partial is not None and self.safety.begun:
@@ -217,20 +186,13 @@ class RecordingSession:
     # for its layers
 
     def _may_repeat(self, request: Request) -> bool:
-        observer = self.recorder.observer
-        return is_undone(observer.contract, observer.fixtures, observer.contract.operation_of(request), request)
+        contract = self.observer.contract
+        return is_undone(contract, self.observer.fixtures, contract.operation_of(request), request)
 
     def _fits(self, case: RecordingCase) -> bool:
         """Whether a case can still be afforded."""
-        limited = self.wish.budget or self.wish.max_time
+        limited = self.options.budget or self.options.max_time
         return not limited or self.plan.costs.get(str(case), 0) <= self.budget.left
-
-    def _spent(self) -> int:
-        return max(self.target.requests, self.rate_limit.attempts)
-
-    def _owed(self) -> int:
-        """The requests that cleaning up will take."""
-        return len(self.recorder.observer.fixtures.made) + len(self.safety.before)
 
     # meanwhile
 
@@ -245,11 +207,6 @@ class RecordingSession:
                 if name not in self.partial.done:
                     self.partial.note(name, facts)
                     self.partial.done[name] = facts
-
-    def _time(self, exchange: Exchange) -> None:
-        operation = self.recorder.observer.contract.operation_of(exchange.request)
-        if operation is not None:
-            self.times.setdefault(f"{operation.method} {operation.path}", []).append(self.timed.seconds)
 
     @contextmanager
     def _ending(self) -> Iterator[None]:

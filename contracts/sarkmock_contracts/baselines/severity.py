@@ -164,7 +164,7 @@ def gone_or_new(op: str, name: str, before: Form, after: Form) -> Difference:
 
 
 def retyped(op: str, name: str, before: list[str], after: list[str], own: bool) -> Iterator[Difference]:
-    """Another type; that null came or went says something of rows of our own alone."""
+    """Another type; null counts only in rows that the recording made."""
     one, other = ([kind for kind in kinds if kind != "null"] for kinds in (before, after))
     if one and other and one != other:
         yield Difference("field type changed", op, plain_field(name), before, after)
@@ -235,16 +235,20 @@ def compare_rules(op: str, before: Sequence[Fact], after: Sequence[Fact]) -> Ite
 
 
 def of_variable(op: str, name: str, pairs: list[tuple[Fact, Fact]]) -> Difference:
-    kinds = {TRANSITIONS[verdict_text(one), verdict_text(other)] for one, other in pairs}
+    kinds = {kind_of(*pair) for pair in pairs}
     if {"rule tightened", "rule loosened"} <= kinds:
         kinds |= {"rule changed"}
     kinds -= {"rule tightened", "rule loosened"} if "rule changed" in kinds else set()
     kind = min(kinds, key=ORDER.index)
-    telling = [(one, other) for one, other in pairs
-               if kind in ("rule changed", TRANSITIONS[verdict_text(one), verdict_text(other)])]
-    before, after = ("; ".join(dict.fromkeys(verdict_words(pair[side]) for pair in telling[:EXAMPLES]))
-                     for side in (0, 1))
-    return Difference(kind, op, name, before, after, tuple(example(*pair) for pair in telling[:EXAMPLES]))
+    examples = [pair for pair in pairs if kind in ("rule changed", kind_of(*pair))]
+    del examples[EXAMPLES:]
+    before, after = ("; ".join(dict.fromkeys(map(verdict_words, facts))) for facts in zip(*examples, strict=True))
+    return Difference(kind, op, name, before, after, tuple(example(*pair) for pair in examples))
+
+
+def kind_of(before: Fact, after: Fact) -> str:
+    """What it is that two verdicts on one value are different."""
+    return TRANSITIONS[verdict_text(before), verdict_text(after)]
 
 
 def verdict_text(fact: Fact) -> str:

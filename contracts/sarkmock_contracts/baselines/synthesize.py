@@ -7,16 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sarkmock.suite_api import METHODS, Document, Operation, OverlayError, apply_overlay, load
+from sarkmock.suite_api import METHODS, Document, Operation, OverlayError, apply_overlay
 
 from ..spec.boundary_values import split
-from ..spec.contract import Contract
-from .catalogue import catalogue, renamed
+from ..spec.contract import Contract, operation_name
+from .catalogue import catalogue, lacking
 from .facts import Baseline
 from .inferring import infer
-from .match_deviations import OverlayAction
 from .severity import Difference
 
+OverlayAction = Mapping[str, Any]
 JSON_TYPES = {"text": "string", "list": "array"}  # the others are called alike
 CRASH = {
     "description": "It fails with a server error.",
@@ -67,7 +67,7 @@ def take_differences(found: Expressed, kinds: str | tuple[str, ...]) -> list[Dif
 
 
 def find_operation(contract: Contract, op: str) -> Operation | None:
-    return next((operation for operation in contract.operations if f"{operation.method} {operation.path}" == op), None)
+    return next((operation for operation in contract.operations if operation_name(operation) == op), None)
 
 
 def operation_place(operation: Operation) -> str:
@@ -110,38 +110,11 @@ def removed(document: Document, op: str) -> Iterator[OverlayAction]:
 
 def adopted(document: Document, op: str) -> Iterator[OverlayAction]:
     """An operation as the profile has it that knows it, with the components it needs."""
-    known = catalogue()[op]
-    profile = next(iter(known.versions))
-    other = load(profile)
-    item = renamed(other["paths"][known.path], profile)
-    components = {kind: {f"{profile}.{name}": renamed(value, profile) for name, value in members.items()
-                         if f"{profile}.{name}" not in document["components"].get(kind, {})}
-                  for kind, members in needed(other, other["paths"][known.path]).items()}
-    if any(components.values()):
+    entry = catalogue()[op]
+    components, item = lacking(document, entry)
+    if components:
         yield {"target": "$.components", "update": components}
-    present = document["paths"].get(known.path, {})
-    wanted = {key: value for key, value in item.items()
-              if key == known.method.lower() or (key not in METHODS and key not in present)}
-    yield {"target": "$.paths", "update": {known.path: wanted}}
-
-
-def needed(document: Document, value: Any) -> dict[str, dict[str, Any]]:
-    """The components that a value refers to, and those that they refer to."""
-    found: dict[str, dict[str, Any]] = {}
-    waiting = [value]
-    while waiting:
-        now = waiting.pop()
-        if isinstance(now, list):
-            waiting += now
-        elif isinstance(now, dict):
-            reference = now.get("$ref")
-            if isinstance(reference, str):
-                _, kind, name = reference.removeprefix("#/").split("/")
-                if name not in found.setdefault(kind, {}):
-                    found[kind][name] = document["components"][kind][name]
-                    waiting.append(found[kind][name])
-            waiting += now.values()
-    return found
+    yield {"target": "$.paths", "update": {entry.path: item}}
 
 
 # statuses
@@ -195,7 +168,7 @@ def of_answer(found: Expressed, contract: Contract, operation: Operation, differ
     done = [one for one in differences if one not in found.beyond]
     if done:
         name = f"Box.{operation.id}.answer"
-        found.add(slug(f"{operation.method} {operation.path}", "fields"), done,
+        found.add(slug(operation_name(operation), "fields"), done,
                   [{"target": "$.components.schemas", "update": {name: schema}},
                    *replaced(contract, operation, name)])
 
@@ -237,10 +210,10 @@ def of_body(found: Expressed, contract: Contract, operation: Operation, box: Bas
         found.beyond += differences
         return
     schema = copy.deepcopy(contract.resolve(body)[1])
-    op = f"{operation.method} {operation.path}"
+    op, wording = operation_name(operation), contract.document["x-laravel"]["messages"]
     for one in differences:
         facts = [fact for fact in box.facts.of(op, "rule") if fact.of == one.of]
-        rules = None if one.kind == "variable ignored" else infer(one.of, facts)
+        rules = None if one.kind == "variable ignored" else infer(one.of, facts, wording)
         if one.kind == "variable ignored":
             schema["properties"].pop(one.of, None)
         elif rules is None:

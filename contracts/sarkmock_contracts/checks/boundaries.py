@@ -97,10 +97,9 @@ def refused(stock: Fixtures, operation: Operation, field: str, strangers: bool =
     return [*found.reject, *(found.strangers if strangers else ()), *empty]
 
 
-def telling(stock: Fixtures, operation: Operation, field: str) -> Any:
-    """An accepted value that shows whether it is stored, None if there is none at all: for a new row one that is no
-    default, and for an update another than that, with letters where it can be. Of a required field, and of what is
-    disruptive, it is the first."""
+def distinctive_value(stock: Fixtures, operation: Operation, field: str) -> Any:
+    """An accepted value that shows whether it is stored, None if there is no value: for a new row not the default, for
+    an update another than that, preferably with letters. For a required field and a disruptive operation, the first."""
     accepted = stock.bounds(operation, field).accept
     values = [value for value in accepted if not isinstance(value, (list, dict))]
     if "required" in rule_names(operation, field) or operation.hazard == "disruptive" or not values:

@@ -20,14 +20,14 @@ from ..run import Run
 from ..safety.restorable import SURELY
 from ..spec.boundary_values import NOTHING, is_placeholder
 from ..spec.operation_data import recipe
-from .boundaries import Packet, accepted_values, asks_rows, refused, surely_refused, telling
+from .boundaries import Packet, accepted_values, asks_rows, distinctive_value, refused, surely_refused
 from .minimal_rules import accept_once, covering, covering_packets, passing, refuse_first, send_packet
 from .undocumented import accepted_by, others
 
 NOT_THERE = {404, 405}
 NEIGHBOURS = 3  # misspellings of listed values
 SILENCE = 2  # consecutive answers that it does not exist
-TELLING = 2  # rejected values that tell rules from others, which no operation leaves to another
+DISTINCTIVE = 2  # rejected values that distinguish rules, which no operation leaves to another
 FEW_VALUES = 6  # values of a field
 MOST_LISTED = 20  # values of a list, each of which every operation must accept; days are more
 EMPTIED = "", "  "  # which the framework makes None, whatever the field
@@ -218,9 +218,9 @@ def wrong_values(run: Run, operation: Operation, fields: Iterable[str]) -> dict[
 
 
 def share(run: Run, operation: Operation, field: str) -> list[Edge]:
-    """The part of a field's values that is this operation's: the telling ones, and of the rest those that others which
-    ask the same of it leave to it; without those that other checks send. Rejected ones alternate with accepted ones,
-    and every second field begins with these."""
+    """The part of a field's values that this operation sends: the distinctive ones, and its share of the rest, which
+    operations with the same rules divide among them; without those that other checks send. Rejected values alternate
+    with accepted ones, and every second field begins with these."""
     stock, known = run.fixtures, edges(run.fixtures, operation, field)
     alike = [other.id for other in run.contract.operations
              if other.table and other.table == operation.table and other.rules.get(field) == operation.rules[field]
@@ -228,22 +228,22 @@ def share(run: Run, operation: Operation, field: str) -> list[Edge]:
     turn, of = (alike.index(operation.id), len(alike)) if operation.id in alike else (0, 1)
     listed = len(known[1]) if stock.bounds(operation, field).strangers else 0
     right = dealt(known[1], listed if listed <= MOST_LISTED else 1, turn, of)
-    wrong = dealt(without(known[0], covering(stock, operation, field)), TELLING, turn, of)
+    wrong = dealt(without(known[0], covering(stock, operation, field)), DISTINCTIVE, turn, of)
     rejected = [*kin(run, operation, field), *wrong]
-    sent = [telling(stock, operation, field)] if field not in recipe("fresh", operation.id) else []
+    sent = [distinctive_value(stock, operation, field)] if field not in recipe("fresh", operation.id) else []
     rows = [(value, False) for value in rejected], [(value, True) for value in without(right, sent)]
     ordered = rows if list(operation.rules).index(field) % 2 else rows[::-1]
     return [edge for pair in zip_longest(*ordered) for edge in pair if edge is not None]
 
 
-def dealt(values: Sequence[Any], telling: int, turn: int, of: int) -> list[Any]:
-    """None and the telling values, and one in so many of the rest; all of a few, which take no request more."""
+def dealt(values: Sequence[Any], first: int, turn: int, of: int) -> list[Any]:
+    """None, the first values, and every `of`-th of the rest; all if there are few, which takes no further request."""
     if len(values) <= FEW_VALUES:
         return [*values]
     texts = [value for value in values if value is not None]
-    telling = max(1, telling)
-    lead = [*texts[:1], *[None] * (len(texts) < len(values)), *texts[1:telling]]
-    return [*lead, *texts[telling:][turn::of]]
+    first = max(1, first)
+    lead = [*texts[:1], *[None] * (len(texts) < len(values)), *texts[1:first]]
+    return [*lead, *texts[first:][turn::of]]
 
 
 def without(values: Sequence[Any], others: Sequence[Any]) -> list[Any]:
@@ -270,7 +270,7 @@ def strangers(run: Run, operation: Operation, field: str) -> list[Edge]:
 
 
 def edges(stock: Fixtures, operation: Operation, field: str) -> tuple[list[Any], list[Any]]:
-    """What a field rejects and what it accepts, the most telling first; not for unknown fields."""
+    """What a field rejects and what it accepts, the most distinctive first; not for unknown fields."""
     wrong, right = refused(stock, operation, field, strangers=False), accepted_values(stock, operation, field)
     if stock.bounds(operation, field).strangers:  # the boundaries' own check tries the neighbours of every listed value
         wrong = [*wrong[:NEIGHBOURS], *(value for value in wrong[NEIGHBOURS:] if value in NOTHING)]

@@ -17,7 +17,7 @@ from ..judge.oracle import messages_of, rule_messages
 from ..run import Run
 from ..spec.boundary_values import NOTHING, is_placeholder, placeholder
 from ..spec.operation_data import narrowed, recipe
-from .boundaries import Packet, died, doomed, packet_problems, refused, rule_names, surely_refused, telling
+from .boundaries import Packet, died, distinctive_value, doomed, packet_problems, refused, rule_names, surely_refused
 from .persistence import check_stored
 from .undocumented import look_for, strange_fields
 
@@ -51,11 +51,12 @@ def refuse_first(run: Run, operation: Operation) -> None:
 
 
 def full_body(stock: Fixtures, operation: Operation) -> Body:
-    """A telling value of each field; keys that are free. An update leaves the key as it is."""
+    """A distinctive value of each field; keys that are free. An update leaves the key as it is."""
     fresh = stock.fresh_fields(operation)
     kept = {*fresh, *([operation.table.key] if operation.table and operation.method == "PUT" else [])}
     names = [name for name in stock.fields(operation) if name not in kept and takes_some(stock, operation, name)]
-    return {**{name: stock.value(operation, name, telling(stock, operation, name)) for name in names}, **fresh}
+    values = {name: distinctive_value(stock, operation, name) for name in names}
+    return {**{name: stock.value(operation, name, value) for name, value in values.items()}, **fresh}
 
 
 def takes_some(stock: Fixtures, operation: Operation, field: str) -> bool:

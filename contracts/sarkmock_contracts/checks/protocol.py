@@ -63,11 +63,11 @@ def check_methods(run: Run, operation: Operation) -> None:
         elif exchange.response.allow != wanted:
             allowed = exchange.response.header("Allow")
             add_problem(run, operation, "method", "allow", f"405 with Allow: {allowed}, not {sorted(wanted)}", exchange)
-        elif text := worded_otherwise(run, exchange):
+        elif text := different_wording(run, exchange):
             add_problem(run, operation, "method", "wording", text, exchange)
 
 
-def worded_otherwise(run: Run, exchange: Exchange) -> str:
+def different_wording(run: Run, exchange: Exchange) -> str:
     """How a 405 differs from what the framework says of a method that a path does not support; empty if it does not."""
     template: str = run.contract.document["x-laravel"]["method-not-allowed"]
     path = exchange.request.path.strip("/")
@@ -114,7 +114,7 @@ def check_no_delete(run: Run, path: str) -> None:
     if exchange.response.status != 405 or exchange.response.allow != {"GET", "HEAD"}:
         text = f"DELETE {path} answers {exchange.response.status}, Allow: {exchange.response.header('Allow')}"
         run.report("", Problem("unknown-path", "", "DELETE", text), exchange)
-    elif text := worded_otherwise(run, exchange):
+    elif text := different_wording(run, exchange):
         run.report("", Problem("unknown-path", "", "wording", text), exchange)
 
 

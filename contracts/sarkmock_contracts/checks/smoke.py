@@ -65,7 +65,7 @@ def start_pbx_again(run: Run) -> None:
 
 
 def check_run_state(run: Run) -> None:
-    """Stopped, the PBX says so, whatever needs it answers 503, and it cannot be stopped again; started, all is well.
+    """Stopped, the PBX says so, what needs it answers 503, and it cannot be stopped again; started, all is well.
 
     A command that fails is a finding, and what follows from it is none.
     """

@@ -33,8 +33,8 @@ CONFLICT = 409
 
 
 def check_row_lifecycle(run: Run, resource: Resource) -> None:
-    """A row with the least that is needed for every way to make one, between two that hold more: whatever column a
-    list is sorted or filtered by, it shows. What is asked of a row that is gone is answered with 404."""
+    """A minimal row for each create operation, between two rows that hold more, so that a list shows the column by
+    which it is sorted or filtered. Requests for a row that is gone are answered with 404."""
     create = resource.creates[0]
     if resource.key in create.rules and not recipe("made", create.id):
         with suppress(Unavailable, NoBounds):

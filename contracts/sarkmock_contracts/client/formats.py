@@ -18,7 +18,7 @@ import harfile
 
 from sarkmock.suite_api import body_text, redacted
 
-from ..errors import CannotRun, NoAnswer
+from ..errors import CannotRun, NoAnswer, file_errors
 from .http import Exchange, Headers, Request, Response
 from .transports import Layer, Transport
 
@@ -127,11 +127,9 @@ class Cassette:
         worker = os.environ.get(_WORKER)
         self._is_part = worker is not None
         self.file = file.with_stem(f"{file.stem}-{worker}") if worker else file
-        try:
+        with file_errors(f"--report {file.parent}"):
             self.file.parent.mkdir(parents=True, exist_ok=True)
             self._stream = self.file.open("w", encoding="utf-8", errors="replace")
-        except OSError as error:
-            raise CannotRun(f"--report {file.parent}: {error.strerror}") from None
         self._har = harfile.HarFile(self._stream, creator=harfile.Creator(name="sarkmock", version="1"))
 
     def add(self, url: str, request: Request, response: Response, seconds: float, comment: str | None = None) -> None:

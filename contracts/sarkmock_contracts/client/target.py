@@ -24,10 +24,11 @@ class Client(Protocol):
 
     def send(self, request: Request) -> Exchange: ...
 
-    def get(self, path: str) -> Response: ...
+    def get(self, path: str) -> Response:
+        return self.send(Request("GET", path)).response
 
 
-class Target:
+class Target(Client):
     """The outermost end of the layers through which every request leaves."""
 
     def __init__(self, transport: Transport) -> None:
@@ -59,16 +60,13 @@ class Target:
             layer = layer.inner
         yield layer
 
-    def get(self, path: str) -> Response:
-        return self.send(Request("GET", path)).response
-
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         response = self.send(read_environ(environ, self.transport.base)).response
         start_response(f"{response.status} {responses.get(response.status, 'Unknown')}", list(response.headers))
         return [response.body]
 
 
-class CachedReads:
+class CachedReads(Client):
     """A client that reads each path once within a block `at_once`."""
 
     def __init__(self, client: Client) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from sarkmock.suite_api import Deviation, Operation, covers, keys_of, pointer
 
 from ..client.http import Exchange
-from ..spec.contract import Contract
+from ..spec.contract import Contract, operation_name
 from .oracle import Verdict
 
 CoveredField = tuple[str, str]
@@ -159,7 +159,3 @@ def untried(tally: Coverage, operation: Operation, name: str | None) -> str:
     if field in tally.right and field in tally.wrong:
         return ""
     return f"{operation_name(operation)} was not sent every kind of {name}"
-
-
-def operation_name(operation: Operation) -> str:
-    return f"{operation.method} {operation.path}"

@@ -36,7 +36,7 @@ class RowModel:
     shown: dict[str, Any] = field(default_factory=dict)
     changed_by: Operation | None = None  # the operation that changed it since it was last shown
     confirmed: set[str] = field(default_factory=set)  # columns that a read has shown as they must be
-    doubts: dict[str, tuple[Operation, Problem]] = field(default_factory=dict)  # and otherwise, by which read
+    doubts: dict[str, tuple[Operation, Problem]] = field(default_factory=dict)  # not as they must be, and by which read
 
     def update(self, operation: Operation, sent: Mapping[str, Any]) -> None:
         """Merge what a PUT sent. Columns that the server derives from it, and the time of change, are open again."""

@@ -1,25 +1,30 @@
 """The pytest side of a run: options, one item for each case, and the plugins for console, plan, processes and verdict.
 
-`sarkmock check` hands over a run that is open already; `pytest --pyargs sarkmock_contracts` opens one by its options.
+`sarkmock check` calls `run_checks`, which hands over a run that is open already; `pytest --pyargs sarkmock_contracts`
+opens one by its options.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
 
-from sarkmock.suite_api import FileError
+from sarkmock.suite_api import FileError, Program
 
 from ..checks import cases
 from ..client import interrupts
 from ..errors import CannotRun
 from ..options import OPTIONS
+from ..pytest_entry import HOME
 from ..reports.console import write_report
 from ..run import Run, open_run
 from ..run_options import RunOptions, signed_in
+from ..safety.fingerprint import AUTO
 from .console import ConsolePlugin, Display
 from .plan import INTERRUPTED, Planning
 from .verdict import Results, SafetyPlugin, VerdictPlugin, read_accepted_of
@@ -130,3 +135,44 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     verdict: VerdictPlugin | None = config.pluginmanager.get_plugin("sarkmock-verdict")
     if verdict is not None and given_to(config) is None:
         write_report(config.stash[RUN], verdict.outcome)
+
+
+# sarkmock check
+
+COULD_NOT_RUN = 2
+PYTEST_CODES = {int(pytest.ExitCode.OK): 0, int(pytest.ExitCode.TESTS_FAILED): 1}
+NO_REPLACEMENT = ("--max-worker-restart", "0")  # for a process that died: what it had found is lost
+
+
+def run_checks(options: RunOptions, processes: int = 1) -> int:
+    """Run the checks under pytest in this process, isolated from the project and plugins around it; the exit code."""
+    for name in {options.profile, options.target_profile} - {None, AUTO}:
+        Program.of(str(name))  # a mistake in its name or its file
+    accepted, display = read_accepted_of(options), Display()
+    given = Given(open_run(options, accepted, display), display)
+    spread = ["-p", "xdist.plugin", "-n", str(processes), "--dist", "loadgroup", *NO_REPLACEMENT]
+    with isolated():
+        code = pytest.main([
+            "-c", os.devnull, f"--rootdir={HOME.parent}", "--import-mode=importlib", "-p", "no:cacheprovider",
+            "-p", "no:terminal", "-p", "no:unraisableexception", "-p", "sarkmock_contracts.plugin",
+            *(spread if processes > 1 else ()), str(HOME / "test_contract.py")], plugins=[given])
+    if given.error:
+        raise CannotRun(given.error)
+    return PYTEST_CODES.get(int(code), COULD_NOT_RUN)
+
+
+@contextmanager
+def isolated() -> Iterator[None]:
+    """A block in which pytest and Hypothesis heed neither settings nor plugins of the place where they run."""
+    changed = {"PYTEST_ADDOPTS": None, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": None}
+    before = {name: os.environ.pop(name, None) for name in changed}
+    os.environ.update({name: value for name, value in changed.items() if value is not None})
+    try:
+        with tempfile.TemporaryDirectory(prefix="sarkmock-") as scratch:
+            os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", scratch)
+            yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value

@@ -11,6 +11,7 @@ import pytest
 from ..checks import BY_NAME, Case
 from ..client import interrupts
 from ..client.interrupts import Speed, parse_seconds, total_line
+from ..reports.console import listed_names
 from ..run import Run
 
 INTERRUPTED = "interrupted"
@@ -77,9 +78,7 @@ def untested_lines(run: Run) -> Iterator[str]:
         check, _, subject = name.partition(":")
         by_check.setdefault(check, []).append(subject or name)
     for check, cases in by_check.items():
-        more = len(cases) - NAMES_IN_A_LINE
-        shown = ", ".join(cases[:NAMES_IN_A_LINE]) + (f" and {more} more" if more > 0 else "")
-        names = "" if run.gaps.stopped else f": {shown}"
+        names = "" if run.gaps.stopped else f": {listed_names(cases, NAMES_IN_A_LINE)}"
         yield f"untested: {BY_NAME[check].title}: {len(cases)} cases{names}"
 
 

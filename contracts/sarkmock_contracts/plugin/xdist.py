@@ -5,9 +5,11 @@ All cases of an operation go to the same process, because they build on one anot
 
 from __future__ import annotations
 
+import os
 import pickle
 import shutil
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from .plan import case_of
 from .verdict import Results
 
 WORKER_KEY = "sarkmock"
+MOST_PROCESSES = 4  # processes by default: more do not end sooner
 STOP_KEY = "sarkmock-stop"  # of the path of a file: there once the run has to stop
 
 
@@ -56,6 +59,22 @@ def refuse_to_spread(options: RunOptions) -> None:
 
 def can_spread(options: RunOptions) -> bool:
     return not (options.url or options.budget or options.max_time or options.plan or options.rate != "auto")
+
+
+def processes_for(options: RunOptions, wanted: str | None) -> int:
+    """How many processes a run is spread over: all cores for the embedded mock, unless one section is tested."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if wanted is None:
+        spreads = can_spread(options) and options.only is None and find_spec("xdist") is not None
+        return min(cores, MOST_PROCESSES) if spreads else 1
+    if wanted != "auto" and not (wanted.isdigit() and int(wanted)):
+        raise CannotRun("-n takes a number of processes, or auto")
+    if find_spec("xdist") is None:
+        raise CannotRun("-n needs pytest-xdist: pip install 'sarkmock[check]'")
+    number = cores if wanted == "auto" else int(wanted)
+    if number > 1:
+        refuse_to_spread(options)
+    return number
 
 
 class Spread:

@@ -53,7 +53,7 @@ SECONDS = click.FloatRange(min=0, min_open=True)
 @click.option("--clients", type=FILE_PATH, metavar="FILE",
               help="Add what clients use to this file, for `compare --clients`; it grows over days.")
 @click.option("--shadow", metavar="NAME", shell_complete=profile_names,
-              help="Put each request to a mock of this profile, too, which begins in the state of UPSTREAM, and tell "
+              help="Put each request to a mock of this profile, too, which begins in the state of UPSTREAM, and report "
                    "what it would have answered: a name, or the path of an overlay file.")
 @click.option("-v", "--verbose", is_flag=True, help="Log every request to stderr.")
 @takes("access", "login", "header")

@@ -1,4 +1,4 @@
-"""Runs a proxy until it is stopped, with its guard and judge, and gives the verdict at the end."""
+"""Runs a proxy until it is stopped, with its guard, judge and shadow, and gives the verdict at the end."""
 
 from __future__ import annotations
 
@@ -20,32 +20,34 @@ from sarkmock.suite_api import (
     Passed,
     Patience,
     begin_listening,
+    load,
     open_proxy,
     printable,
     redacted,
     run_server,
 )
 
+from ..baselines.clients import ClientsFile
 from ..client import interrupts
-from ..client.http import Exchange
-from ..client.rate_limit import seconds_each
-from ..client.transports import Access
-from ..errors import CannotRun
+from ..client.http import Exchange, Request, Response
+from ..client.rate_limit import RateLimit, seconds_each
+from ..client.transports import Access, OverHttp
+from ..errors import CannotRun, Unanswered
 from ..judge.verdicts import Classified
 from ..plugin.verdict import read_accepted_of
 from ..reports import write_files
 from ..reports.console import write_report
 from ..run_options import RunOptions, signed_in
 from ..safety.fingerprint import AUTO
-from .beside import cause_line, open_shadow, recognised_upstream, shadow_lines, write_shadow
-from .clients_file import ClientsFile
+from ..state_import.importing import Wanted, guarded_reader, read_state, version_behind
 from .guard import ExchangeQueue, TrafficGuard, exchange_of, permitted
-from .shadow import Shadow
+from .shadow import Shadow, cause_line, shadow_lines, write_shadow
 from .watched import Watched
 
 # Levels of the shadow as the page colours them.
 LEVELS_SHOWN = {"breaking": "breaks", "risky": "surprises", "compatible": "cosmetic", "informative": "cosmetic"}
 SWITCHING = 1e-4  # seconds after which the judge's thread lets the server's go on
+SHADOWED = Wanted(secrets=True, archives=False)  # what a shadow reads of the box stays in memory
 
 
 def run_proxy(upstream: str, values: Mapping[str, Any]) -> int:
@@ -89,10 +91,40 @@ def recognised_options(options: RunOptions) -> RunOptions:
     """The options with the version that answers where they say `auto`."""
     if AUTO not in (options.profile, options.target_profile):
         return options
-    found = recognised_upstream(str(options.url), options.caution.access, options.rate, tell)
+    found = recognised_upstream(str(options.url), options.caution.access, options.rate)
     profile = found if options.profile == AUTO else options.profile
     return replace(options, profile=profile, target_profile=options.target_profile if options.target_profile not in (
         None, AUTO) else found)
+
+
+def recognised_upstream(url: str, access: Access, rate: str) -> str:
+    """The profile of the version that answers, or the nearest one. Sends a few reads."""
+    try:
+        found = version_behind(guarded_reader(RateLimit(OverHttp(url, access), rate)), access)
+    except Unanswered as reason:
+        raise CannotRun(str(reason)) from None
+    for line in found.lines():
+        tell(f"{redacted(url)} {line}" if line.startswith("answers") else line)
+    return found.nearest
+
+
+def open_shadow(name: str, url: str, access: Access, rate: str, version: str | None,
+                tell: Callable[[str], None]) -> Shadow:
+    """A shadow that begins in the state of the box. ``version`` is the box's, if that is known."""
+    document = load(name)
+    reader = guarded_reader(RateLimit(OverHttp(url, access), rate))
+    tell(f"reading the state of {redacted(url)} for the shadow {name}")
+    try:
+        found = version_behind(reader, access).nearest
+        reader.profile = version or found
+        seed = read_state(reader, SHADOWED)
+    except Unanswered as reason:
+        raise CannotRun(str(reason)) from None
+    tell(f"{redacted(url)} answers as {reader.profile}; {name} is asked beside it ({reader.target.requests} requests)")
+
+    def reread(path: str) -> Response:
+        return reader.target.send(Request("GET", path)).response
+    return Shadow(name, document, load(reader.profile), seed, reread)
 
 
 class Judging:

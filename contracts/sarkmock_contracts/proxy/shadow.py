@@ -10,20 +10,24 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from sarkmock.suite_api import Document, Operation, Seed
+from sarkmock.suite_api import Document, Operation, Seed, redacted, write_whole
 
 from ..baselines.catalogue import response_fields, shape
 from ..baselines.severity import DIFFERENCE_LEVELS, INFORMATIVE, Difference, compare_forms
+from ..client.formats import curl_line
 from ..client.http import JSON, Exchange, Headers, Request, Response, header
 from ..client.rate_limit import is_away
 from ..errors import SuiteError
 from ..judge.agreement import settle
 from ..judge.causes import exception, template
 from ..judge.replica import Replica
+from ..reports.console import listed_names
+from ..reports.data import as_json, exchanged
 from ..safety.routing import method_of
-from ..spec.contract import Contract
+from ..spec.contract import Contract, operation_name
 
 REFUSED = 422
 WHOLE = "the answer itself"
@@ -141,6 +145,7 @@ AGAIN = 10.0  # seconds until the same list is read again
 SAME, UNSURE = "same", "not comparable"
 HIDDEN = frozenset(("authorization", "cookie"))
 MOST_CAUSES = 1_000
+NAMED = 6  # operations of one cause
 Reread = Callable[[str], Response]  # the answer to a GET of a path; SuiteError if there is none
 
 
@@ -202,12 +207,12 @@ class Shadow:
         request, box = meant(exchange.request), exchange.response
         operation, there = self._own.leader.operation(request), contract.operation_of(request)
         named = operation or there
-        op = f"{named.method} {named.path}" if named else f"{request.method} of no operation"
+        op = operation_name(named) if named else f"{request.method} of no operation"
         if operation is not None and there is None and box.status != answer.status and answer.status in (404, 405):
             moved = contract.by_id.get(operation.id)
             if moved is None or (moved.method, moved.path) != (operation.method, operation.path):
                 kind = "operation moved" if moved else "operation gone"
-                return [Difference(kind, op, "", str(box.status), f"{moved.method} {moved.path}" if moved else None)]
+                return [Difference(kind, op, "", str(box.status), operation_name(moved) if moved else None)]
         return list(differences(op, self._own.leader.contract, operation, box, answer,
                                 browser=header(request.headers, "Origin") is not None))
 
@@ -225,7 +230,7 @@ class Shadow:
         if operation is None or not operation.guard or (own and own.guard) or len(headers_without_token(request)) < len(
                 request.headers):
             return []
-        return [Difference("token needed", f"{operation.method} {operation.path}")]
+        return [Difference("token needed", operation_name(operation))]
 
     def _note(self, difference: Difference, exchange: Exchange, answer: Response) -> ShadowCause | None:
         key = difference.kind, common(difference, answer)
@@ -283,3 +288,49 @@ def meant(request: Request) -> Request:
 
 def is_list(operation: Operation) -> bool:
     return operation.method == "GET" and operation.hazard == "read" and operation.action == "index"
+
+
+def cause_line(shadow: Shadow, cause: ShadowCause) -> str:
+    """A difference as it is met."""
+    one = cause.difference
+    what = f"{one.kind}{f' ({one.of})' if one.of else ''}"
+    change = " -> ".join(str(value) for value in (one.before, one.after) if value is not None)
+    return str(redacted(f"{shadow.name} {one.level} {one.op}: {what}{f': {change}' if change else ''}"))
+
+
+def sorted_causes(shadow: Shadow) -> list[ShadowCause]:
+    """The worst first, then what was met most."""
+    return sorted(shadow.causes.values(),
+                  key=lambda cause: (DIFFERENCE_LEVELS.index(cause.difference.level), -cause.count))
+
+
+def totals(shadow: Shadow) -> dict[str, int]:
+    return {level: shadow.counts[level] for level in (SAME, *reversed(DIFFERENCE_LEVELS[:3]), UNSURE)}
+
+
+def shadow_lines(shadow: Shadow, url: str) -> Iterator[str]:
+    """The whole comparison for people."""
+    counts = ", ".join(f"{count} {level}" for level, count in totals(shadow).items() if count) or "no answers"
+    yield f"As {shadow.name} would have answered: {counts}"
+    for cause in sorted_causes(shadow):
+        yield f"  {cause_line(shadow, cause)} ({cause.count}x in {listed_names([*cause.operations], NAMED)})"
+        yield f"    {cause.difference.reason}"
+        yield f"    {redacted(curl_line(url, cause.exchange.request))}"
+
+
+def shadow_data(shadow: Shadow, url: str) -> dict[str, Any]:
+    """The comparison as plain data, without secrets."""
+    return {"format": "sarkmock-shadow/1", "shadow": shadow.name, "answers": totals(shadow), "causes": [
+        {"level": cause.difference.level, "kind": cause.difference.kind, "of": cause.difference.of,
+         "before": redacted(cause.difference.before), "after": redacted(cause.difference.after),
+         "reason": cause.difference.reason, "operations": cause.operations,
+         **exchanged(url, cause.exchange, {}, of_client=True), "shadow_status": cause.answer.status}
+        for cause in sorted_causes(shadow)]}
+
+
+def write_shadow(shadow: Shadow, url: str, directory: Path) -> None:
+    """The comparison as JSON and as text."""
+    directory.mkdir(parents=True, exist_ok=True)
+    write_whole(directory / "shadow.json", as_json(shadow_data(shadow, url)).encode("utf-8", "backslashreplace"))
+    text = "".join(f"{line}\n" for line in shadow_lines(shadow, url))
+    write_whole(directory / "shadow.txt", text.encode("utf-8", "backslashreplace"))

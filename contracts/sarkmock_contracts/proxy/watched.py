@@ -127,7 +127,7 @@ class Watched(Run):
             self.identify(Fingerprint(options.target_profile))
         self.skipped = 0
         self._before_php = WEB_SERVERS[self.contract.document["x-web-server"]]
-        self._told: set[ImpliedRow] = set()
+        self._noted: set[ImpliedRow] = set()
         self._shows = dict(self._rows_shown())
 
     def tables(self) -> SupposedTables:
@@ -180,17 +180,17 @@ class Watched(Run):
         assert isinstance(self.live, SupposedTables)
         self.live.supposed = supposed(operation, exchange, self.live)
         if self._compares:
-            for row in {*self.live.supposed, *named_by(self.contract, operation, exchange)} - self._told:
-                self._tell(row)
+            for row in {*self.live.supposed, *named_by(self.contract, operation, exchange)} - self._noted:
+                self._note(row)
         if exchange.request.method == "DELETE" or exchange.response.status == 404:
-            self._told.clear()
+            self._noted.clear()
 
-    def _tell(self, row: ImpliedRow) -> None:
+    def _note(self, row: ImpliedRow) -> None:
         """Let the attribution know of a row, as if it had been shown."""
         show = self._shows.get(row.table)
         if show is None or show.table is None or row.column != show.table.key:
             return
-        self._told.add(row)
+        self._noted.add(row)
         path = fill_path(show.path, dict.fromkeys(show.parameters, row.value))
         self.judge.attribution.saw(Exchange(Request("GET", path), answer_of({row.column: row.value})))
 

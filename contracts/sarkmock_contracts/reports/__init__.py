@@ -8,11 +8,9 @@ from sarkmock.suite_api import write_whole
 
 from ..judge.verdicts import Outcome
 from ..run import Run
+from .ci_formats import as_junit, as_sarif
 from .data import Data, as_json, describe
-from .html import as_html
-from .junit import as_junit
-from .markdown import as_markdown
-from .sarif import as_sarif
+from .pages import as_html, as_markdown
 
 WRITERS = {
     "report.json": as_json,

@@ -93,10 +93,9 @@ def cause_lines(cause: Cause, members: list[Classified]) -> Iterator[Text]:
     yield Text("  for example:")
 
 
-def listed_names(names: list[str]) -> str:
+def listed_names(names: list[str], most: int = NAMED_CAUSES) -> str:
     """Some names, and how many more there are."""
-    more = f" and {len(names) - NAMED_CAUSES} more" if len(names) > NAMED_CAUSES else ""
-    return printable(", ".join(names[:NAMED_CAUSES])) + more
+    return printable(", ".join(names[:most])) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def finding_lines(run: Run, judged: Classified) -> Iterator[Text]:

@@ -254,6 +254,19 @@ def variable_data(run: Run, found: list[Classified], operation: Operation) -> It
                "findings": [judged.id for judged in found if judged.finding.identity.field == name]}
 
 
+def failing_statuses(data: Data) -> tuple[str, ...]:
+    """The statuses of findings for which a run fails."""
+    return ("new", "expired", *(["known"] if data["run"]["strict"] else []))
+
+
+def coverage_by_section(data: Data) -> dict[str, list[Data]]:
+    """What was covered, by section of the documentation."""
+    found: dict[str, list[Data]] = {}
+    for operation in data["coverage"]:
+        found.setdefault(operation["section"], []).append(operation)
+    return found
+
+
 def as_json(data: Data) -> str:
     """A report as JSON."""
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from ..client.formats import join_archives
 from ..client.http import Exchange, Request, Response
-from ..errors import CannotRun
+from ..errors import CannotRun, file_errors
 from ..judge.coverage import Coverage
 from ..judge.findings import Finding, Identity
 from ..judge.verdicts import Acceptance, Accepted
@@ -58,21 +58,18 @@ def merge_reports(directories: Sequence[Path], output: Path | None, console: Con
 def write_whole_run(data: Data, directories: Sequence[Path], output: Path) -> None:
     """Every report, and the traffic if all shares have theirs."""
     traffic = [directory / "traffic.har" for directory in directories]
-    try:
+    with file_errors(output):
         output.mkdir(parents=True, exist_ok=True)
         write_data(data, output)
         if all(file.is_file() for file in traffic):
             join_archives(traffic, output / "traffic.har")
-    except OSError as error:
-        raise CannotRun(f"{output}: {error.strerror}") from None
 
 
 def read_report(file: Path) -> Data:
     """A report of `sarkmock check`; CannotRun if the file is not one."""
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CannotRun(f"{file}: {error.strerror}") from None
+        with file_errors(file):
+            data = json.loads(file.read_text(encoding="utf-8"))
     except (ValueError, RecursionError):
         raise CannotRun(f"{file}: not JSON") from None
     for wrong in jsonschema_rs.validator_for(json.loads(REPORT_SCHEMA.read_text(encoding="utf-8"))).iter_errors(data):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
@@ -15,10 +15,11 @@ from ..spec.contract import Contract
 from .ledger import Ledger, LedgerEntry, added_names, keys_with_prefix, removal
 from .ownership import keys_listed
 from .restorable import is_setting, restore_settings, start_again
-from .target_snapshot import Inventory, Items, items, shows_something
+from .target_snapshot import Inventory, Items, items, shows_something, take_snapshot_of
 
 SKEW = 300  # seconds by which the clock of a box may differ from ours
 ROUNDS = 3  # a row may stay until what depends on it is gone
+Differences = Callable[[Mapping[str, Any], Inventory, frozenset[str]], Iterable[str]]
 
 
 @dataclass
@@ -31,6 +32,16 @@ class CleanUp:
     contracts: Sequence[Contract]
     before: Mapping[str, Any]  # what the target showed before the run, by list
     sent: list[LedgerEntry] = field(default_factory=list)
+
+    def finish(self, paths: Mapping[str, str | None], differences: Differences) -> list[str]:
+        """Take everything back, and compare these lists with what they were; what remains or changed, one line each."""
+        left = self.send()
+        after = take_snapshot_of(self.client, paths)
+        left += self.confirm(after)
+        left += differences(self.before, after, self.ledger.replaced_paths())
+        if not left:
+            self.ledger.finish()
+        return left
 
     def send(self) -> list[str]:
         """Send the requests; what the target does not do, one line each."""
@@ -100,7 +111,7 @@ class CleanUp:
         return any("any" in step for entry in entries for step in entry.undo)
 
     def confirm(self, after: Inventory) -> Iterator[str]:
-        """Settle what the target shows to be gone; what it does not, one line each unless the comparison tells it."""
+        """Settle what the target shows to be gone; what it does not, one line each unless the comparison reports it."""
         for entry in self.sent:
             if _is_gone(entry, self.before, after):
                 self.ledger.settle(entry, "gone")

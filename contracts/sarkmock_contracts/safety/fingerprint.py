@@ -59,7 +59,7 @@ class Fingerprint:
         strange = [fact for fact in self.facts if near not in fact.fits]
         if not strange:
             return [f"answers as {self}"]
-        expected = {fact.request: answers_to(request)[near] for fact in strange for request in telling_reads()
+        expected = {fact.request: answers_to(request)[near] for fact in strange for request in distinguishing_reads()
                     if fact.request == f"{request.method} {request.path}"}
         return [f"answers as no published version; {near} is the nearest ({count - len(strange)} of {count} facts)",
                 *(f"  {fact.request} answers {fact.answer}, not {expected[fact.request]}" for fact in strange),
@@ -75,8 +75,8 @@ class Fingerprint:
 
 
 @cache
-def telling_reads() -> tuple[Request, ...]:
-    """Few reads that tell profiles apart: in every way there is, and then pairs that are hard to tell apart again."""
+def distinguishing_reads() -> tuple[Request, ...]:
+    """A few reads that distinguish profiles: in every way there is, then again those that few reads distinguish."""
     answers = {request: answers_to(request) for request in candidate_reads()}
     times: Counter[ProfilePair] = Counter()
     chosen: list[Request] = []
@@ -151,7 +151,7 @@ def canonical_answer(exchange: Exchange) -> str:
 def fingerprint(client: Client, first: Response) -> Fingerprint:
     """Ask and compare; the first answer of a run has the server's headers."""
     headers = tuple((name, str(first.header(name))) for name in VERSION_HEADERS if first.header(name))
-    facts = tuple(facts_of(client, telling_reads()))
+    facts = tuple(facts_of(client, distinguishing_reads()))
     found = Fingerprint(facts=facts, headers=headers)
     best = found.fitting(found.nearest)
     clear = 2 * best > len(facts) and [found.fitting(name) for name in profiles()].count(best) == 1

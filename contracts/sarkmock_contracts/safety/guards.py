@@ -1,10 +1,12 @@
 """A run against a box, made safe: the gate before every request, the ledger, the inventories, the clean-up at the end.
 
-The embedded mock needs none of it: nothing can be lost there.
+The embedded mock needs none of it: nothing can be lost there. `sarkmock cleanup` finishes the clean-up of a run that
+was killed, from its ledger alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,17 +15,22 @@ from urllib.parse import urlsplit
 from sarkmock.suite_api import Operation, profiles
 
 from ..client import interrupts
-from ..client.target import Client
-from ..client.transports import Access, Transport, split_url
+from ..client.http import Exchange, Request
+from ..client.rate_limit import RateLimit
+from ..client.target import Client, Target
+from ..client.transports import LOGIN_TOKEN, Access, OverHttp, Transport, split_url
 from ..errors import CannotRun, Unanswered
 from ..fixtures.keys import Keys, new_prefix
 from ..spec.contract import Contract, contract_of
 from ..spec.operation_data import patterns
-from . import cleanup, target_snapshot
+from .cleanup import CleanUp
 from .gate import Gate, Permissions
-from .ledger import Ledger, stamp
+from .ledger import Ledger, reopen_ledger, stamp
+from .login import logged_in
 from .ownership import Ownership
+from .preflight import preflight
 from .routing import RequestReader
+from .target_snapshot import digest_differences, digests, keys, lists, snapshot_differences, take_snapshot_of
 
 
 @dataclass(frozen=True)
@@ -68,10 +75,10 @@ class Safety:
             return
         self.ledger.open()
         self.begun = True
-        paths = target_snapshot.lists(self.contracts)
-        self.before.update(target_snapshot.take_snapshot_of(self.client, paths))
-        self.ledger.note_inventory(target_snapshot.digests(self.before))
-        self.keys.taken = self.ownership.taken = target_snapshot.keys(self.before, paths)
+        paths = lists(self.contracts)
+        self.before.update(take_snapshot_of(self.client, paths))
+        self.ledger.note_inventory(digests(self.before))
+        self.keys.taken = self.ownership.taken = keys(self.before, paths)
 
     def spared(self, contract: Contract, operation: Operation) -> frozenset[str]:
         """Fields of an operation whose values could not be put back."""
@@ -100,27 +107,73 @@ class Safety:
         return self.troubles
 
     def _finish(self, ledger: Ledger) -> list[str]:
-        clean_up = cleanup.CleanUp(self.client, ledger, self.contracts, self.before)
-        left = clean_up.send()
-        after = target_snapshot.take_snapshot_of(self.client, dict.fromkeys(self.before) | self._named())
-        left += clean_up.confirm(after)
-        left += target_snapshot.snapshot_differences(self.before, after, put_back(ledger))
-        if not left:
-            ledger.finish()
-            if self.caution.ledger is None:
-                ledger.file.unlink()
+        paths = dict.fromkeys(self.before) | lists_of(self.contracts, self.before)
+        left = CleanUp(self.client, ledger, self.contracts, self.before).finish(paths, snapshot_differences)
+        if not left and self.caution.ledger is None:
+            ledger.file.unlink()
         return left
 
-    def _named(self) -> dict[str, str | None]:
-        return {path: key for path, key in target_snapshot.lists(self.contracts).items() if path in self.before}
 
-
-def put_back(ledger: Ledger) -> frozenset[str]:
-    """Paths of values that the run has replaced and stored again."""
-    return frozenset(step["put"][1] for entry in ledger.entries for step in entry.undo if "put" in step)
+def lists_of(contracts: Sequence[Contract], before: Collection[str]) -> dict[str, str | None]:
+    """The lists that the target had when the run began, and the field that names an item."""
+    return {path: key for path, key in lists(contracts).items() if path in before}
 
 
 def absolute_access(access: dict[str, Any]) -> dict[str, Any]:
     """Access as a ledger may hold it: files by full path, of headers the names alone."""
     files = {name: str(Path(access[name]).absolute()) for name in ("ca", "cert", "key") if access[name]}
     return {**access, **files, "headers": [line.partition(":")[0] for line in access["headers"]]}
+
+
+def finish(file: Path, rate: str = "auto", headers: tuple[str, ...] = (), login: str | None = None,
+           password_env: str | None = None, access: Access | None = None) -> list[str]:
+    """Remaining or changed rows and files, one line each; CannotRun if nothing could be tried.
+
+    Without an ``access`` the target is reached as the ledger says.
+    """
+    ledger = reopen_ledger(file)
+    try:
+        url, access = ledger.head["url"], access or access_of(ledger, headers, login)
+        with logged_in(url, access, login, password_env) as access:
+            transport = RateLimit(OverHttp(url, access), rate)
+            preflight(Target(transport), access.verify(access.check(url).hostname or ""))
+            with interrupts.deferred("cleaning up; run the same command again for the rest"):
+                return Finishing(transport, ledger).finish()
+    except Unanswered as error:
+        raise CannotRun(str(error)) from None
+    finally:
+        ledger.close()
+
+
+class Finishing(Client):
+    """The clean-up at a target: the gate lets out what the ledger asks for, and reads."""
+
+    def __init__(self, transport: Transport, ledger: Ledger) -> None:
+        head = ledger.head
+        self.ledger = ledger
+        self.contracts = [contract_of(name) for name in dict.fromkeys([head["profile"], *profiles()])]
+        ownership = Ownership(self.contracts, self, Keys(head["prefix"], patterns()), ledger)
+        permissions = Permissions(frozenset(head["hazards"]))
+        self.target = Target(Gate(transport, RequestReader(self.contracts), permissions, ownership))
+
+    def send(self, request: Request) -> Exchange:
+        return self.target.send(request)
+
+    def finish(self) -> list[str]:
+        """Remaining or changed rows and files, one line each."""
+        before = self.ledger.inventory or {}
+        paths = lists_of(self.contracts, before)
+        return CleanUp(self.target, self.ledger, self.contracts, before).finish(paths, digest_differences)
+
+
+def access_of(ledger: Ledger, headers: tuple[str, ...], login: str | None) -> Access:
+    """How the run reached the box; headers with values are to be given again, as a ledger holds no secret."""
+    named = ledger.head["access"]
+    given = {line.partition(":")[0].lower() for line in headers}
+    missing = [name for name in named["headers"] if name.lower() not in given]
+    if missing:
+        raise CannotRun(f"{ledger.file}: the run sent {', '.join(missing)}; give it again with --header")
+    if named["token_env"] == LOGIN_TOKEN and not login:
+        raise CannotRun(f"{ledger.file}: the run had logged in; give --login USER again")
+    token_env = None if login else named["token_env"]
+    return Access(named["insecure"], named["ca"], named["cert"], named["key"], headers, token_env)

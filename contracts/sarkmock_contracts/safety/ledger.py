@@ -21,7 +21,7 @@ from urllib.parse import quote
 from sarkmock.suite_api import redacted
 
 from ..client.http import Response
-from ..errors import BadLedger
+from ..errors import BadLedger, CannotRun
 
 LEDGER_VERSION = 1
 Undo = Sequence[Mapping[str, Any]]
@@ -74,6 +74,10 @@ class Ledger:
     def owner(self, collection: str, key: str) -> LedgerEntry | None:
         """The entry of a row or file that this run has made and not yet removed."""
         return next((entry for entry in self.alive() if (entry.collection, entry.key) == (collection, key)), None)
+
+    def replaced_paths(self) -> frozenset[str]:
+        """Paths of values that the run has replaced, to store them again."""
+        return frozenset(step["put"][1] for entry in self.entries for step in entry.undo if "put" in step)
 
     # what happens
 
@@ -129,7 +133,7 @@ class Ledger:
             if self.file.stat().st_size and not read_ledger(self.file).complete:
                 raise BadLedger(f"{self.file} belongs to a run that was not cleaned up: sarkmock cleanup {self.file}")
         self.head = redacted(dict(self.head))
-        self._descriptor = _locked(self.file, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        self._descriptor = locked(self.file, os.O_CREAT, "run", BadLedger)
         try:
             os.fchmod(self._descriptor, 0o600)  # of a file that was there before
             os.ftruncate(self._descriptor, 0)
@@ -146,21 +150,16 @@ class Ledger:
 
         A line that says what has become of something may be missing: the file then says that it may be there.
         """
-        content, size = json.dumps(line).encode() + b"\n", os.fstat(self._descriptor).st_size
         try:
-            if os.write(self._descriptor, content) < len(content):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            os.fsync(self._descriptor)
+            append_line(self._descriptor, line)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._descriptor, size)  # half a line would spoil the next
             if must:
                 raise BadLedger(f"{self.file} cannot be written: {error.strerror}") from None
 
 
 def reopen_ledger(file: Path) -> Ledger:
     """The ledger of a run that has ended, to finish its clean-up."""
-    descriptor = _locked(file, os.O_RDWR | os.O_APPEND)
+    descriptor = locked(file, 0, "run", BadLedger)
     try:
         ledger = read_ledger(file)
         if ledger.complete:
@@ -174,17 +173,31 @@ def reopen_ledger(file: Path) -> Ledger:
     return ledger
 
 
-def _locked(file: Path, flags: int) -> int:
+def locked(file: Path, flags: int, user: str, problem: type[CannotRun]) -> int:
+    """The descriptor of a file that one process at a time may have open."""
     try:
-        descriptor = os.open(file, flags | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(file, flags | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise BadLedger(f"{file}: {error.strerror}") from None
+        raise problem(f"{file}: {error.strerror}") from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(descriptor)
-        raise BadLedger(f"{file} is in use by a run that has not ended") from None
+        raise problem(f"{file} is in use by a {user} that has not ended") from None
     return descriptor
+
+
+def append_line(descriptor: int, line: Mapping[str, Any]) -> None:
+    """Add a line of JSON, which is on the disk when this returns; OSError if it cannot be written."""
+    content, size = json.dumps(line).encode() + b"\n", os.fstat(descriptor).st_size
+    try:
+        if os.write(descriptor, content) < len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fsync(descriptor)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, size)  # half a line would spoil the next
+        raise
 
 
 def read_ledger(file: Path) -> Ledger:

@@ -103,7 +103,7 @@ class Restorable:
         return [name for name, value in values.items() if name in refused or not is_stored_as_sent(value)]
 
     def _is_certain(self, meaning: Meaning, request: Request) -> bool:
-        """Whether a request is rejected whatever the tables hold, also where one rule less is asked."""
+        """Whether a request is rejected with any rows in the tables, also by a target that lacks one rule."""
         return len(certainly_refused(meaning.contract, meaning.operation, request)) >= SURELY
 
     def _surely_refused(self, meaning: Meaning, request: Request) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sarkmock.suite_api import Operation, is_secret, redacted
@@ -17,6 +17,7 @@ from ..spec.operation_data import recipe
 
 Items = dict[str, Any]  # by key, or by their whole text where a key stands for several
 Inventory = dict[str, Items]
+Changed = Callable[[str, Any, Any], Iterator[str]]  # of an item: its name, what it was and what it is
 VANISHING = ("z_updated", "z_updater")
 
 
@@ -70,20 +71,6 @@ def keys(inventory: Inventory, paths: Mapping[str, str | None]) -> frozenset[str
     return frozenset(folded_key(key if name is None else str(name)) for key, name in named)
 
 
-def snapshot_differences(before: Inventory, after: Inventory, put_back: frozenset[str] = frozenset()) -> Iterator[str]:
-    """One line for everything that is not as it was; the times of change of what was put back cannot be."""
-    for path, was in before.items():
-        now = after.get(path)
-        if now is None:
-            yield f"{path} cannot be read any more"
-            continue
-        yield from (f"{path}: {redacted(key)} is left over or new" for key in now if key not in was)
-        yield from (f"{path}: {redacted(key)} is gone" for key in was if key not in now)
-        for key in was.keys() & now.keys():
-            if path not in put_back or key not in VANISHING:
-                yield from changes(f"{path}: {redacted(key)}", was[key], now[key])
-
-
 def changes(name: str, was: Any, now: Any) -> Iterator[str]:
     """Which columns of an item changed."""
     if not isinstance(was, dict) or not isinstance(now, dict):
@@ -96,7 +83,22 @@ def changes(name: str, was: Any, now: Any) -> Iterator[str]:
             yield from changes(f"{name} {column}", was.get(column), now.get(column))
 
 
-def digests(inventory: Inventory) -> dict[str, dict[str, str]]:
+def snapshot_differences(before: Mapping[str, Items], after: Inventory, put_back: frozenset[str],
+                         changed: Changed = changes) -> Iterator[str]:
+    """One line for everything that is not as it was; the times of change of what was put back cannot be."""
+    for path, was in before.items():
+        now = after.get(path)
+        if now is None:
+            yield f"{path} cannot be read any more"
+            continue
+        yield from (f"{path}: {redacted(key)} is left over or new" for key in now if key not in was)
+        yield from (f"{path}: {redacted(key)} is gone" for key in was if key not in now)
+        for key in was.keys() & now.keys():
+            if path not in put_back or key not in VANISHING:
+                yield from changed(f"{path}: {redacted(key)}", was[key], now[key])
+
+
+def digests(inventory: Inventory) -> Inventory:
     """The inventory as a file may hold it: items as digests, secrets left out (short ones could be guessed)."""
     return {path: {redacted(key): _digest(path, key, item) for key, item in found.items()}
             for path, found in inventory.items()}
@@ -109,14 +111,10 @@ def _digest(path: str, key: str, item: Any) -> str:
     return hashlib.sha256(f"{path} {text}".encode()).hexdigest()[:16]
 
 
-def digest_differences(before: Mapping[str, Mapping[str, str]], after: Inventory,
-                       put_back: frozenset[str] = frozenset()) -> Iterator[str]:
+def digest_differences(before: Mapping[str, Items], after: Inventory, put_back: frozenset[str]) -> Iterator[str]:
     """The same comparison with what a file holds: which items, not what of them."""
-    yield from (f"{path} cannot be read any more" for path in before if path not in after)
-    for path, found in digests(after).items():
-        was = before.get(path, {})
-        yield from (f"{path}: {key} is left over or new" for key in found if key not in was)
-        yield from (f"{path}: {key} is gone" for key in was if key not in found)
-        changed = [key for key in found if key in was and found[key] != was[key]
-                   and not (path in put_back and key in VANISHING)]
-        yield from (f"{path}: {key} has changed" for key in changed)
+    def changed(name: str, was: str, now: str) -> Iterator[str]:
+        if was != now:
+            yield f"{name} has changed"
+
+    return snapshot_differences(before, digests(after), put_back, changed)

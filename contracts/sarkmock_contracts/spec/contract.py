@@ -248,6 +248,10 @@ def empty_database(name: str) -> Database:
     return Database(name)
 
 
+def operation_name(operation: Operation) -> str:
+    return f"{operation.method} {operation.path}"
+
+
 def in_section(operation: Operation, name: str) -> bool:
     """Whether a section's title, or the first segment of the path, is that name."""
     return name.lower() in (operation.section.lower(), operation.path.split("/")[1].lower())

@@ -43,7 +43,7 @@ from ..client.interrupts import Admission, Budget, Interrupts
 from ..client.rate_limit import RateLimit
 from ..client.target import Target
 from ..client.transports import Access, OverHttp, Transport
-from ..errors import CannotRun, Spent, Unanswered, Withheld
+from ..errors import CannotRun, Spent, Unanswered, Withheld, file_errors
 from ..safety.fingerprint import Fingerprint, fingerprint
 from ..safety.gate import Gate, Permissions
 from ..safety.preflight import preflight, why_shut_out
@@ -194,10 +194,8 @@ def import_to_file(url: str, access: Access, rate: str, wanted: Wanted, output: 
     if output is None:
         sys.stdout.write(text)
     else:
-        try:
+        with file_errors(output):
             write_whole(output, text.encode(), private=wanted.secrets)
-        except OSError as error:
-            raise CannotRun(f"{output}: {error.strerror}") from None
     for line in reader.notes:  # a file has them whole
         console.print(shorten(printable(f"not read: {line}"), NOTE_WIDTH, placeholder=" ...") if output
                       else printable(f"not read: {line}"))

@@ -107,7 +107,7 @@ def _table() -> dict[frozenset[str], Bounds]:
 
 @cache
 def _derived(rules: tuple[str, ...]) -> Bounds:
-    """Every value of the tables, judged by the validator: less telling than a table, as the mock judges alike."""
+    """Every value of the tables, judged by the validator: a table shows more, as the mock judges alike."""
     if any(rule.partition(":")[0] in NOT_DERIVED for rule in rules):
         raise NoBounds("|".join(rules))
     try:

@@ -1,0 +1,123 @@
+"""The run as pages for people: HTML with filters, and Markdown for the summary of a CI job. Knows plain data only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from ..judge.findings import SEVERITIES
+from .data import Data, coverage_by_section, failing_statuses
+
+REPORT_TEMPLATE = Path(__file__).with_name("report.html.j2")
+STATUSES = ("new", "expired", "known", "accepted")
+
+
+def render_page(template: Path, filters: Mapping[str, Callable[..., Any]], **values: Any) -> str:
+    """A template as one self-contained page."""
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True,
+                                     undefined=jinja2.StrictUndefined)
+    environment.filters.update(filters)
+    return environment.from_string(template.read_text(encoding="utf-8")).render(**values)
+
+
+def as_html(data: Data) -> str:
+    status_of = {finding["id"]: finding["status"] for finding in data["findings"]}
+    return render_page(REPORT_TEMPLATE, {"state": state}, data=data, sections=coverage_by_section(data).items(),
+                       statuses=STATUSES, severities=SEVERITIES, findings=sorted(data["findings"], key=rank),
+                       status_of=status_of)
+
+
+def rank(finding: Data) -> tuple[int, int]:
+    return STATUSES.index(finding["status"]), SEVERITIES.index(finding["severity"])
+
+
+def state(rule: Any) -> str:
+    """What a run saw a variable's rules do, in words that are also the names of styles."""
+    if rule["findings"]:
+        return "finding"
+    if rule["accepted"] and rule["refused"]:
+        return "both"
+    return "accepted" if rule["accepted"] else "refused" if rule["refused"] else "untested"
+
+
+# Markdown
+
+NAMED_OPERATIONS = 6  # operations of one cause
+MOST_FINDINGS = 50  # findings of one kind; a job summary has an end
+COUNT_LINE = ("{new} new, {expired} expired, {known} known and {accepted} accepted findings; "
+              "{fixed} listed deviations fixed.")
+RUN_LINE = "`{url}` answers as {version}; judged by {profile}, {requests} requests in {seconds} s, seed {random_seed}."
+MARKS = {"passed": "✅", "failed": "❌", "stopped": "⚠️"}
+
+
+def as_markdown(data: Data) -> str:
+    return "\n".join(markdown_lines(data)) + "\n"
+
+
+def markdown_lines(data: Data) -> Iterator[str]:
+    run = data["run"]
+    yield from (f"## {MARKS[data['result']]} SARK API: {data['result']}", "", COUNT_LINE.format(**data["summary"]), "")
+    yield RUN_LINE.format(version=data["target"]["version"], **run)
+    if run["ending"]:
+        yield from ("", f"**{cell(run['ending'])}**")
+    yield from (f"- not as before: {cell(line)}" for line in run["residue"])
+    if run["untested"]:
+        yield from ("", f"{len(run['untested'])} cases were left untested.")
+    if data["causes"]:
+        yield from ("", "### Causes", "")
+        yield from table_lines(("severity", "what findings have in common", "findings:", "where"),
+                         map(_cause_row, data["causes"][:MOST_FINDINGS]))
+    for status in failing_statuses(data):
+        yield from _findings(status, [finding for finding in data["findings"] if finding["status"] == status])
+    for status in ("fixed", "known"):
+        found = [deviation for deviation in data["deviations"] if deviation["status"] == status]
+        lines = (f"- `{one['id']}` ({one['severity']}): {cell(one['summary'])}" for one in found)
+        yield from details_lines(f"{status.capitalize()} deviations ({len(found)})", lines) if found else ()
+    yield ""
+    headings = ("section", "operations:", "rules:", "accepted:", "refused:", "findings:")
+    yield from table_lines(headings, _coverage_rows(data))
+
+
+def _cause_row(cause: Data) -> tuple[object, ...]:
+    more = ["..."] if len(cause["operations"]) > NAMED_OPERATIONS else []
+    where = ", ".join([*cause["operations"][:NAMED_OPERATIONS], *more])
+    return cause["severity"], cause["title"], len(cause["findings"]), where
+
+
+def _findings(status: str, found: list[Data]) -> Iterator[str]:
+    rows = ((one["severity"], f"`{one['id']}`", one["message"], ", ".join(map(str, one["page_lines"])))
+            for one in found[:MOST_FINDINGS])
+    more = ["", f"... and {len(found) - MOST_FINDINGS} more."] if len(found) > MOST_FINDINGS else []
+    if found:
+        yield from details_lines(f"{status.capitalize()} ({len(found)})",
+                           (*table_lines(("severity", "finding", "what", "page"), rows), *more))
+
+
+def _coverage_rows(data: Data) -> Iterator[tuple[object, ...]]:
+    for section, members in coverage_by_section(data).items():
+        rules = [rule for member in members for rule in member["rules"]]
+        yield (section, f"{sum(bool(one['statuses']) for one in members)}/{len(members)}", len(rules),
+               sum(rule["accepted"] for rule in rules), sum(rule["refused"] for rule in rules),
+               sum(finding["section"] == section for finding in data["findings"]))
+
+
+def table_lines(headings: Iterable[str], rows: Iterable[Iterable[object]]) -> Iterator[str]:
+    """A table in Markdown; columns whose heading ends in a colon are numbers."""
+    names = list(headings)
+    yield f"| {' | '.join(name.removesuffix(':') for name in names)} |"
+    yield f"| {' | '.join('--:' if name.endswith(':') else '---' for name in names)} |"
+    yield from (f"| {' | '.join(map(cell, row))} |" for row in rows)
+
+
+def details_lines(title: str, lines: Iterable[str]) -> Iterator[str]:
+    """Lines that a reader unfolds."""
+    yield from ("", f"<details><summary>{title}</summary>", "", *lines, "", "</details>")
+
+
+def cell(value: Any) -> str:
+    """A value as a cell of a table."""
+    text = " ".join(str(value).split()).replace("|", "\\|").replace("<", "&lt;")
+    return text.replace("](", "]\\(")
