@@ -1,7 +1,10 @@
 """A target that cannot be believed: what was there stays, and what a run made stays in its ledger until it is gone."""
 
 import json
+import time
 from contextlib import suppress
+from dataclasses import replace
+from email.utils import formatdate
 
 import pytest
 from sarkmock_contracts.client.http import Request, Response, with_json
@@ -125,6 +128,28 @@ def test_a_number_that_somebody_takes_meanwhile_stays(tmp_path, monkeypatch):
     box.wire.send = inner
     assert safety.end() == ["/extensions: 6009 is left over or new"]
     assert changed(box, before) == set()
+
+
+@pytest.mark.parametrize(("dated", "later"), [(True, 20), (False, 600)])
+def test_a_late_clean_up_spares_a_number_that_somebody_has_taken_since(dated, later, tmp_path, monkeypatch):
+    """The run was killed, its row went, and another one has its number; it was made later, by the box's own clock."""
+    box = Box("shipped")
+    clock, inner = box.engine.state.clock, box.wire.send
+    clock.set(time.time())
+    date = lambda: (("Date", formatdate(clock.now(), usegmt=True)),)  # noqa: E731
+    box.wire.send = lambda request: replace(response := inner(request), headers=response.headers + date() * dated)
+    safety, stock = new_ledger(box, "shipped", tmp_path, monkeypatch)
+    extension, agent = (stock.make(stock.contract.by_id[name]).answer["pkey"]
+                        for name in ("extensions.create.mailbox", "agents.create"))
+    safety.ledger.close()
+    clock.advance(later)
+    for method, path in ("DELETE", f"/extensions/{extension}"), ("POST", "/extensions/mailbox"):
+        assert inner(with_json(method, path, {"pkey": extension, "cluster": "default"})).ok
+    assert Finishing(box.wire, reopen_ledger(tmp_path / "ledger")).finish() == [
+        f"extensions.create.mailbox extensions {extension}: was made by somebody else after the run, and stays",
+        f"/extensions: {extension} is left over or new"]
+    assert inner(Request("GET", f"/extensions/{extension}")).ok
+    assert inner(Request("GET", f"/agents/{agent}")).status == 404
 
 
 def renaming(box):

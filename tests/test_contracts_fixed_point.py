@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sarkmock_contracts.checks import CHECKS
-from sarkmock_contracts.client.http import with_json
+from sarkmock_contracts.client.http import Response, with_json
 from sarkmock_contracts.client.transports import InProcess
 from sarkmock_contracts.judge.places import out_of_sight
 from sarkmock_contracts.run import Run
@@ -15,7 +16,7 @@ from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.spec.contract import Contract, contract_of
 
 from sarkmock import Engine, State, profiles
-from sarkmock.suite_api import api_application, deviations_of, load, load_toggled, read_yaml
+from sarkmock.suite_api import PbxFile, api_application, deviations_of, load, load_toggled, pbx_files, read_yaml
 from tests.contract_runs import NOW, checked, run, run_cases, suite_of
 from tests.fixed_points import Cell
 
@@ -69,6 +70,30 @@ def test_published_versions_differ_by_what_is_known() -> None:
     suite = checked(suite_of("L10", "shipped"), "smoke", "undocumented-paths", "unknown-rows", "run-state")
     check_exact(suite)
     assert "logs-cdrs-path" in {one.deviation.id for one in suite.outcome().deviations("known")}
+
+
+def test_a_box_without_calls_serves_the_path_of_its_version_all_the_same() -> None:
+    state = State(now=NOW)
+    state.files[pbx_files.CALL_RECORDS] = PbxFile(b"", NOW)
+    suite = suite_of("L10", "shipped", state)
+    shown = suite.get("/logs/cdrs")
+    assert (shown.status, shown.content_type) == (200, "application/x-empty")
+    check_exact(checked(suite, "undocumented-paths"))
+    assert "logs-cdrs-path" in {one.deviation.id for one in suite.outcome().deviations("known")}
+
+
+def test_a_box_whose_installation_sends_no_header_for_other_origins_is_not_judged_by_it() -> None:
+    """An embedded mock is: it is the whole installation."""
+    def silent(response: Response) -> Response:
+        return replace(response, headers=tuple(pair for pair in response.headers if not pair[0].startswith("Access-")))
+
+    for url, found in ((None, 1), ("https://pbx.example.com/api", 0)):
+        suite = suite_of("shipped", "shipped", url=url)
+        inner = suite.target.transport.send
+        suite.target.transport.send = lambda request, inner=inner: silent(inner(request))
+        checked(suite, "framework")
+        assert len(list(suite.findings)) == found
+        assert any("Allow-Origin" in line for line in suite.gaps.unavailable) is (not found)
 
 
 FRAMEWORK = ("disruptive:syscommands.reboot", "run-state", "framework:blanks_are_trimmed_as_the_framework_does",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 from rich.console import Console
 from sarkmock_contracts.checks.smoke import check_answers
@@ -11,7 +12,7 @@ from sarkmock_contracts.judge.oracle import Problem
 from sarkmock_contracts.reports.console import write_report
 from sarkmock_contracts.run import Run
 
-from tests.contract_runs import suite_of
+from tests.contract_runs import checked, suite_of
 
 
 def report(suite: Run) -> str:
@@ -60,3 +61,14 @@ def test_what_could_not_be_asked_is_told() -> None:
     suite = suite_of("documented", "documented", only="tenants")
     suite.gaps.unavailable.add("ivrs.create answers 500")
     assert "not tested: ivrs.create answers 500" in report(suite)
+
+
+def test_of_many_known_deviations_the_worst_are_described_and_all_are_named() -> None:
+    suite = checked(suite_of("documented", "L10"), "reads", "smoke", "undocumented-paths", "unknown-paths")
+    known = suite.outcome().deviations("known")
+    described = re.findall(r"^  (breaks|surprises|cosmetic) +(\S+)", text := report(suite), re.MULTILINE)
+    assert len(known) > len(described) == 20
+    order = [severity for severity, _ in described]
+    assert order == sorted(order, key=["breaks", "surprises", "cosmetic"].index)
+    rest = text.split(" more, which --report DIR describes: ")[1].splitlines()[0].split(", ")
+    assert {name for _, name in described} | set(rest) == {one.deviation.id for one in known}

@@ -283,16 +283,17 @@ def an_empty_method_is_read_as_the_framework_does(run: Run) -> None:
     run.coverage.framework.add("method-override")
     wanted = expected(run, exchange).status
     if exchange.response.status != wanted:
-        text = f"POST with an empty _method answers {exchange.response.status}, not {wanted}"
-        unmet(run, create.id, "method", text, exchange)
+        unmet(run, create.id, "method", f"an empty _method is {exchange.response.status}, not {wanted}", exchange)
 
 
 def other_origins_are_allowed_as_the_framework_does(run: Run) -> None:
-    """A page of another origin may read the answers."""
-    request = Request("GET", "/tenants", headers=(ACCEPT, ("Origin", "https://client.example")))
-    exchange = run.send(request)
-    run.coverage.framework.add("cors")
+    """A page of another origin may read the answers, unless the installation of a box sends no such header at all."""
+    exchange = run.send(Request("GET", "/tenants", headers=(ACCEPT, ("Origin", "https://client.example"))))
     shown, wanted = exchange.response.header(CORS), expected(run, exchange).header(CORS)
+    if shown is None and run.options.url is not None:
+        run.gaps.unavailable.add(f"what other origins may read: the target sends no {CORS}")
+        return
+    run.coverage.framework.add("cors")
     if shown != wanted:
         run.report("tenants.list", Problem("header", CORS, "wrong", f"{CORS} is {shown}, not {wanted}"), exchange)
 

@@ -119,17 +119,20 @@ def finding_lines(run: Run, judged: Classified) -> Iterator[Text]:
 
 
 def listed_lines(outcome: Outcome) -> Iterator[Text]:
-    """Listed deviations: a line each for those met and those fixed; how many more there are."""
+    """Listed deviations, the worst first: a line each for those met and those fixed; of many the last by name."""
     titles = {"known": "Known deviations", "fixed": "FIXED: known deviations that this target no longer has"}
     for status, title in titles.items():
-        listed = outcome.deviations(status)
+        listed = sorted(outcome.deviations(status), key=lambda one: list(STYLES).index(one.deviation.severity))
         if listed:
             yield Text(f"\n{title}", style="bold")
-        for one in listed:
+        for one in listed[:SHOWN]:
             count = sum(one.deviation.id in judged.deviations for judged in outcome.findings)
             severity = one.deviation.severity
             yield Text.assemble("  ", (f"{severity:10}", STYLES[severity]), one.deviation.id,
                                 (f" ({count}x)" if count else ""), (f"  {one.deviation.summary}", "dim"))
+        if listed[SHOWN:]:
+            names = ", ".join(one.deviation.id for one in listed[SHOWN:])
+            yield Text(f"  and {len(listed) - SHOWN} more, which --report DIR describes: {names}", style="dim")
 
 
 def accepted_lines(outcome: Outcome) -> Iterator[Text]:

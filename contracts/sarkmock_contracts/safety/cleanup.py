@@ -5,19 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from ..client.http import Request
 from ..client.target import Client
 from ..errors import Unanswered
 from ..spec.contract import Contract
-from .ledger import Ledger, LedgerEntry, added_names, keys_with_prefix, removal
+from .ledger import SKEW, Ledger, LedgerEntry, added_names, keys_with_prefix, removal
 from .ownership import keys_listed
 from .restorable import is_setting, restore_settings, start_again
 from .target_snapshot import Inventory, Items, items, shows_something, take_snapshot_of
 
-SKEW = 300  # seconds by which the clock of a box may differ from ours
+TIME = "%Y-%m-%d %H:%M:%S"  # in UTC, as SQLite writes it on every box
 ROUNDS = 3  # a row may stay until what depends on it is gone
 Differences = Callable[[Mapping[str, Any], Inventory, frozenset[str]], Iterable[str]]
 
@@ -42,6 +43,25 @@ class CleanUp:
         if not left:
             self.ledger.finish()
         return left
+
+    def spare(self) -> Iterator[str]:
+        """Give up rows that somebody else has made since under a number of the run's, one line each.
+
+        Keys with the run's prefix are its own at any time.
+        """
+        for entry in self.ledger.alive():
+            if entry.key and not entry.key.startswith(self.ledger.head["prefix"]) and self._is_younger(entry):
+                self.ledger.settle(entry, "void")
+                yield f"{_name(entry)}: was made by somebody else after the run, and stays"
+
+    def _is_younger(self, entry: LedgerEntry) -> bool:
+        """Whether what has the key was made after the run could have done it, as far as the target says when."""
+        try:
+            shown = self.client.get(f"/{entry.collection}/{quote(entry.key or '', safe='')}").fields
+            made = datetime.strptime(str(shown.get("z_created")), TIME).replace(tzinfo=UTC)
+        except (Unanswered, ValueError):
+            return False
+        return 0 < entry.until < made.timestamp()
 
     def send(self) -> list[str]:
         """Send the requests; what the target does not do, one line each."""

@@ -15,7 +15,7 @@ from ..client.transports import Layer, Transport
 from ..errors import Withheld
 from ..fixtures.keys import MARK
 from ..judge.judge import PBX_DOWN
-from .ledger import Ledger, LedgerEntry
+from .ledger import Ledger, LedgerEntry, made_until
 from .ownership import Ownership
 from .routing import HAZARDS, MEANT, Meaning, RequestReader, hostile, spellings
 from .target_snapshot import shows_something
@@ -158,7 +158,7 @@ class Gate(Layer):
     def _settle(self, owned: Ownership, entry: LedgerEntry, response: Response) -> None:
         """An answer says what was made: nothing if it was rejected or the PBX is down, unknown if the box crashed."""
         if response.ok:
-            owned.ledger.settle(entry, "made", *owned.made(entry, response.json))
+            owned.ledger.settle(entry, "made", *owned.made(entry, response.json), until=made_until(entry, response))
         elif response.status < 500 or response.status == PBX_DOWN:
             owned.ledger.settle(entry, "void")
 

@@ -163,7 +163,8 @@ class Finishing(Client):
         """Remaining or changed rows and files, one line each."""
         before = self.ledger.inventory or {}
         paths = lists_of(self.contracts, before)
-        return CleanUp(self.target, self.ledger, self.contracts, before).finish(paths, digest_differences)
+        clean_up = CleanUp(self.target, self.ledger, self.contracts, before)
+        return [*clean_up.spare(), *clean_up.finish(paths, digest_differences)]
 
 
 def access_of(ledger: Ledger, headers: tuple[str, ...], login: str | None) -> Access:

@@ -14,6 +14,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -24,6 +25,7 @@ from ..client.http import Response
 from ..errors import BadLedger, CannotRun
 
 LEDGER_VERSION = 1
+SKEW = 300  # seconds by which the clock of a box may differ from ours
 Undo = Sequence[Mapping[str, Any]]
 
 
@@ -37,6 +39,7 @@ class LedgerEntry:
     undo: Undo = ()
     number: int = 0
     state: str = "open"  # open: the answer is not known; made; void: nothing was made; gone: taken back
+    until: int = 0  # the last second, by the target's clock, in which it can have been made; 0 in older ledgers
 
     @property
     def alive(self) -> bool:
@@ -83,14 +86,15 @@ class Ledger:
 
     def begin(self, entry: LedgerEntry) -> LedgerEntry:
         """Before a request that makes or changes something."""
-        entry.number = len(self.entries) + 1
+        entry.number, entry.until = len(self.entries) + 1, stamp() + SKEW
         self._write({"begin": asdict(entry)}, must=True)
         self.entries.append(entry)
         return entry
 
-    def settle(self, entry: LedgerEntry, state: str, key: str | None = None, undo: Undo | None = None) -> None:
+    def settle(self, entry: LedgerEntry, state: str, key: str | None = None, undo: Undo | None = None,
+               until: int | None = None) -> None:
         """What has become of an entry."""
-        changed = {"key": key, "undo": undo}
+        changed = {"key": key, "undo": undo, "until": until}
         known = {name: value for name, value in changed.items() if value is not None}
         line = {"settle": entry.number, "state": state, **known}
         self._write(line)
@@ -252,6 +256,7 @@ def _settle(entry: LedgerEntry, line: Mapping[str, Any]) -> None:
     entry.state = line["state"]
     entry.key = line.get("key", entry.key)
     entry.undo = line.get("undo", entry.undo)
+    entry.until = line.get("until", entry.until)
 
 
 def _revive(entries: list[LedgerEntry]) -> None:
@@ -275,6 +280,15 @@ def keys_with_prefix(step: Mapping[str, Any], response: Response) -> list[str]:
 def added_names(step: Mapping[str, Any], names: Sequence[str]) -> list[str]:
     """The names that were not there before a command."""
     return [name for name in names if name not in step["before"]]
+
+
+def made_until(entry: LedgerEntry, response: Response) -> int | None:
+    """The last second, by the target's clock, in which an answered request can have made something."""
+    try:
+        answered = parsedate_to_datetime(response.header("Date") or "")
+    except ValueError:
+        return None
+    return int(answered.timestamp()) + stamp() - (entry.until - SKEW) + 1
 
 
 def stamp() -> int:

@@ -29,7 +29,9 @@ WIDE: tuple[tuple[bytes, int, Literal["little", "big"]], ...] = (
     (b"\xff\xfe\0\0", 4, "little"), (b"\0\0\xfe\xff", 4, "big"), (b"\xff\xfe", 2, "little"), (b"\xfe\xff", 2, "big"))
 # Layers of MPEG audio by the second byte, the first being 0xFF.
 MPEG = frozenset((0xE2, 0xE3, *range(0xF2, 0xF8), 0xFC, 0xFD))
-ZIP_PACKAGE = re.compile(rb"application/(?:epub\+zip|vnd\.oasis\.opendocument\.[a-z-]+)")
+OPEN_DOCUMENT = b"application/vnd.oasis.opendocument."
+ZIP_PACKAGE = re.compile(rb"application/(?:epub\+zip|vnd\.oasis\.opendocument\.(?:text(?:-(?:template|web)|(?!-))"
+                         rb"|database|(?:graphics|presentation|spreadsheet|chart|formula|image)(?:-template)?))")
 LOCAL_ENTRY = re.compile(rb"PK\x03\x04")
 OPEN_XML = "application/vnd.openxmlformats-officedocument"
 OFFICE = {b"word/": "wordprocessingml.document", b"ppt/": "presentationml.presentation", b"xl/": "spreadsheetml.sheet"}
@@ -47,6 +49,7 @@ class FileTypes:
 
     signatures: tuple[tuple[int, bytes, str], ...]
     patterns: tuple[tuple[re.Pattern[bytes], str], ...]
+    texts: tuple[tuple[re.Pattern[bytes], str], ...]
     riff: dict[str, str]
     brands: dict[str, str]
     interpreters: dict[str, str]
@@ -58,9 +61,9 @@ def _types() -> FileTypes:
     data: dict[str, Any] = yaml.safe_load(files(__package__).joinpath("file-types.yaml").read_bytes())
     signatures = tuple((entry["at"], entry["starts"].encode("latin-1"), entry["type"])
                        for entry in data.pop("signatures"))
-    patterns = tuple((re.compile(entry["matches"].encode("latin-1"), re.DOTALL), entry["type"])
-                     for entry in data.pop("patterns"))
-    return FileTypes(signatures, patterns, **data)
+    patterns, texts = (tuple((re.compile(entry["matches"].encode("latin-1"), re.DOTALL), entry["type"])
+                             for entry in data.pop(name)) for name in ("patterns", "texts"))
+    return FileTypes(signatures, patterns, texts, **data)
 
 
 def mime_type(content: bytes) -> str:
@@ -122,7 +125,7 @@ def _zip(content: bytes) -> str:
     named = 30 + int.from_bytes(content[26:28], "little")
     if content[30:named] == b"mimetype" and len(content) > named + ZIP_KIND:
         found = ZIP_PACKAGE.match(content, named)
-        return found[0].decode() if found else ZIP
+        return found[0].decode() if found else OCTETS if content.startswith(OPEN_DOCUMENT, named) else ZIP
     if len(content) < named + 2 or (len(content) < ZIP_ENOUGH and content[-22:-18] != b"PK\5\6"):
         return OCTETS
     if content[30:named] == b"[Content_Types].xml":
@@ -156,7 +159,7 @@ def _chunked(content: bytes) -> str | None:
     if head == b".snd":
         return AU_KINDS.get(int.from_bytes(content[12:16]))
     if content[4:8] == b"ftyp":
-        return _types().brands.get(kind.decode("latin-1"))
+        return _types().brands.get(brand := kind.decode("latin-1")) or _types().brands.get(brand[:3])
     if script := SCRIPT.match(content):
         return _types().interpreters.get(script[1].decode())
     if len(content) > 17 and content[1] <= 1 and content[2] in TGA_KINDS and content[16] in TGA_DEPTHS:
@@ -173,7 +176,8 @@ def _chunked(content: bytes) -> str | None:
 def _signed(content: bytes) -> str | None:
     types = _types()
     return (next((kind for pattern, kind in types.patterns if pattern.match(content)), None)
-            or next((kind for at, signature, kind in types.signatures if content.startswith(signature, at)), None))
+            or next((kind for at, signature, kind in types.signatures if content.startswith(signature, at)), None)
+            or next((kind for pattern, kind in types.texts if pattern.match(content) and is_text(content)), None))
 
 
 JSON_SPACE = re.compile(rb"[ \t\r\n]*")
