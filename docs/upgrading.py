@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sarkmock_contracts.baselines import commands
+from sarkmock_contracts import baselines
 from sarkmock_contracts.baselines.report import describe_comparison
 from sarkmock_contracts.judge.findings import SEVERITIES
 
@@ -98,8 +98,8 @@ def causes(title: str, found: Iterable[Deviation]) -> Iterator[str]:
 
 def measured(before: str, after: str) -> Iterator[str]:
     """What `compare` finds, by cause."""
-    one, other, _ = commands.sides(before, after, lambda: sys.exit("both are profiles"))
-    found = describe_comparison(commands.compare_with(one, other, None, 2.0))["causes"]
+    one, other, _ = baselines.sides(before, after, lambda: sys.exit("both are profiles"))
+    found = describe_comparison(baselines.compare_with(one, other, None, 2.0))["causes"]
     yield "### Measured"
     rows = ["| level | difference | count | for example |", "| --- | --- | --- | --- |"]
     rows += [f"| {cause['level']} | {cause['kind'] if len(cause['differences']) == 1 else cause['title']} "

@@ -11,7 +11,7 @@ from sarkmock_contracts.client.http import Exchange, Request, Response
 from sarkmock_contracts.client.rate_limit import Timer
 from sarkmock_contracts.client.target import Target
 from sarkmock_contracts.client.transports import InProcess, SignedIn, Transport
-from sarkmock_contracts.fixtures.rows import Fixtures
+from sarkmock_contracts.fixtures import Fixtures
 from sarkmock_contracts.run import Run
 from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.safety.gate import Permissions

@@ -9,8 +9,8 @@ import re
 import jsonschema_rs
 import pytest
 import requests
+from sarkmock_contracts.baselines import write_reports
 from sarkmock_contracts.baselines.clients import read_clients
-from sarkmock_contracts.baselines.commands import write_reports
 from sarkmock_contracts.baselines.comparing import compare_baselines
 from sarkmock_contracts.baselines.facts import BASELINE_SCHEMA, Baseline, Fact, Facts, write_baseline
 from sarkmock_contracts.baselines.observer import DEPTHS

@@ -14,7 +14,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from sarkmock_contracts.client.interrupts import parse_seconds
 from sarkmock_contracts.client.transports import Access, InProcess
-from sarkmock_contracts.state_import.importing import (
+from sarkmock_contracts.state_import import (
     CONFIGURATION,
     TIME_IS_OVER,
     Wanted,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sarkmock_contracts.baselines import commands
+from sarkmock_contracts import baselines
 from sarkmock_contracts.baselines.comparing import compare_baselines
 from sarkmock_contracts.baselines.facts import Baseline, Facts, write_baseline
 from sarkmock_contracts.baselines.profile import profile_baseline
@@ -16,7 +16,7 @@ from sarkmock_contracts.client.rate_limit import Timer
 from sarkmock_contracts.client.transports import Access
 from sarkmock_contracts.errors import CannotRun
 from sarkmock_contracts.proxy.running import recognised_options
-from sarkmock_contracts.run import NoWatcher, open_run
+from sarkmock_contracts.run import Watcher, open_run
 from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.safety.fingerprint import AUTO, distinguishing_reads
 from sarkmock_contracts.safety.guards import Caution
@@ -35,7 +35,7 @@ actions:
 """
 
 
-class Listener(NoWatcher):
+class Listener(Watcher):
     def __init__(self) -> None:
         self.lines: list[str] = []
 
@@ -194,7 +194,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("order", [1, -1])
 def test_compare_finds_the_profile_of_the_other_side(recorded: Path, order: int) -> None:
     names = [AUTO, str(recorded)][::order]
-    *both, _ = commands.sides(*names, lambda: pytest.fail("nothing is to be recorded"))
+    *both, _ = baselines.sides(*names, lambda: pytest.fail("nothing is to be recorded"))
     assert both[::order][0].name == "L10"
     assert compare_baselines(*both).differences == []
 
@@ -202,12 +202,12 @@ def test_compare_finds_the_profile_of_the_other_side(recorded: Path, order: int)
 @pytest.mark.parametrize("names", [(AUTO, AUTO), (AUTO, "L10"), ("L10", AUTO)])
 def test_compare_needs_a_box_whose_version_it_is(names: tuple[str, str]) -> None:
     with pytest.raises(CannotRun, match="auto is the version of a box"):
-        commands.sides(*names, lambda: pytest.fail("nothing is to be recorded"))
+        baselines.sides(*names, lambda: pytest.fail("nothing is to be recorded"))
 
 
 @pytest.mark.parametrize(("profile", "nearest"), [(AUTO, "L10"), ("L10", "L10"), ("shipped", "shipped")])
 def test_an_overlay_begins_with_a_profile(recorded: Path, tmp_path: Path, profile: str, nearest: str) -> None:
-    first, *_ = commands.make_profile(recorded, tmp_path / "box.yaml", profile)
+    first, *_ = baselines.make_profile(recorded, tmp_path / "box.yaml", profile)
     assert first.startswith(f"nearest to {nearest}: ")
 
 

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 from sarkmock_contracts.client.http import with_json
-from sarkmock_contracts.plugin.xdist import gather, worker_seen
+from sarkmock_contracts.plugin.xdist import worker_seen
+from sarkmock_contracts.reports.merging import add_seen
 from sarkmock_contracts.run import open_run
 from sarkmock_contracts.run_options import RunOptions
 
@@ -26,7 +27,7 @@ def test_what_a_worker_saw_is_gathered():
         with suite.watch():
             suite.send(with_json("PUT", suite.fixtures.request(operation).path, {"localarea": "2.5"}))
     requests = worker.target.requests + main.target.requests
-    gather(main, worker_seen(worker))
+    add_seen(main, worker_seen(worker))
     finding = next(finding for finding in main.findings if finding.identity.field == "localarea")
     assert finding.count == 2
     assert finding.deviations == ("tenant-localarea-numeric",)

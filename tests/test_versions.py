@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sarkmock_contracts.baselines.commands import Steps
+from sarkmock_contracts.baselines import Steps
 from sarkmock_contracts.baselines.facts import Baseline, Facts
 from sarkmock_contracts.baselines.profile import profile_baseline, profile_from, write_profile
 

@@ -197,16 +197,16 @@ def baseline(url: str, output: Path, depth: str, force: bool, plan: bool, **valu
         sarkmock baseline https://127.0.0.1:44300/api -o quick.sark --allow-writes --depth quick --only Tenants
         sarkmock baseline https://pbx.example:44300/api -o before.sark --allow-writes --plan
     """
-    from .baselines import commands
+    from . import baselines
     from .errors import StaysAway
 
     chosen = recording_options(url, values, depth)
     if plan:
-        for line in commands.recording_plan_lines(chosen):
+        for line in baselines.recording_plan_lines(chosen):
             click.echo(line)
         return 0
     try:
-        found = commands.record_baseline(chosen, output, force)
+        found = baselines.record_baseline(chosen, output, force)
     except (KeyboardInterrupt, StaysAway) as ended:
         why = "interrupted" if isinstance(ended, KeyboardInterrupt) else "stopped"
         click.echo(f"{why}; the same command resumes the recording", err=True)
@@ -253,18 +253,18 @@ def compare(before: str, after: str, fail_on: str, clients: Path | None, slower:
         sarkmock compare before.sark after.sark --clients my-app.har --report upgrade
         sarkmock compare before.sark after.sark --json | jq '.differences[] | select(.level == "breaking")'
     """
-    from .baselines import commands
+    from . import baselines
     from .baselines.report import describe_comparison, terminal_text
     from .reports.data import as_json as json_text
 
-    one, other, troubles = commands.sides(before, after, lambda: recording_options(after, values, "usual"))
-    comparison = commands.compare_with(one, other, clients, slower)
+    one, other, troubles = baselines.sides(before, after, lambda: recording_options(after, values, "usual"))
+    comparison = baselines.compare_with(one, other, clients, slower)
     data = describe_comparison(comparison, str(clients) if clients else None)
     if report is not None:
-        commands.write_reports(data, report)
+        baselines.write_reports(data, report)
     click.echo(json_text(data) if as_json else terminal_text(data), nl=False)
     report_residue(troubles)
-    return 1 if troubles or commands.fails(comparison, fail_on, clients is not None) else 0
+    return 1 if troubles or baselines.fails(comparison, fail_on, clients is not None) else 0
 
 
 @click.command()
@@ -287,7 +287,7 @@ def overlay(baseline: Path, output: Path, profile: str, force: bool) -> int:
         sarkmock serve --profile box.yaml
         sarkmock check https://pbx.example:44300/api --ca pbx.pem --profile box.yaml
     """
-    from .baselines.commands import make_profile
+    from .baselines import make_profile
 
     for line in make_profile(baseline, output, profile, force):
         click.echo(line)
@@ -320,7 +320,7 @@ def import_(url: str, output: Path | None, with_secrets: bool, tables_only: bool
     """
     from .client.interrupts import parse_seconds
     from .run_options import caution_of
-    from .state_import.importing import Wanted, import_to_file
+    from .state_import import Wanted, import_to_file
 
     if output and not output.parent.is_dir():  # before the target is read for an hour
         raise click.ClickException(f"{output}: there is no directory {output.parent}")

@@ -42,11 +42,11 @@ class Box:
 
     def arguments(self, report: Path) -> list[str]:
         """The arguments of `sarkmock check`."""
-        found = [self.url, "--report", str(report)]
+        words = [self.url, "--report", str(report)]
         for name, value in self.values.items():
-            for one in value if isinstance(value, list) else [value]:
-                found += [] if one is False else [f"--{name}"] if one is True else [f"--{name}", str(one)]
-        return found
+            for item in value if isinstance(value, list) else [value]:
+                words += [] if item is False else [f"--{name}"] if item is True else [f"--{name}", str(item)]
+        return words
 
 
 def read_boxes(file: Path) -> list[Box]:
@@ -58,13 +58,13 @@ def read_boxes(file: Path) -> list[Box]:
         if key not in ("boxes", "defaults"):
             raise FileError(file, line_of(file, (key,)), f"{key}: unknown key; known: boxes, defaults")
     defaults = option_values(file, ("defaults",), content.get("defaults") or {}, FLEET_OPTIONS)
-    found: list[Box] = []
+    boxes: list[Box] = []
     for index, entry in enumerate(content["boxes"]):
         box = box_of(file, ("boxes", index), entry, defaults)
-        if any(box.name == other.name for other in found):
+        if any(box.name == earlier.name for earlier in boxes):
             raise FileError(file, line_of(file, ("boxes", index)), f"name: {box.name} is listed twice")
-        found.append(box)
-    return found
+        boxes.append(box)
+    return boxes
 
 
 def box_of(file: Path, place: YamlPath, entry: Any, defaults: Mapping[str, Any]) -> Box:
@@ -78,14 +78,14 @@ def box_of(file: Path, place: YamlPath, entry: Any, defaults: Mapping[str, Any])
     return Box(name, url, {**defaults, **values})
 
 
-def option_values(file: Path, place: YamlPath, entry: Any, known: Mapping[str, Option | None]) -> dict[str, Any]:
+def option_values(file: Path, place: YamlPath, entry: Any, allowed: Mapping[str, Option | None]) -> dict[str, Any]:
     """A mapping of options, each of which `sarkmock check` has."""
     if not isinstance(entry, dict):
         raise FileError(file, line_of(file, place), "must be a mapping")
     for key, value in entry.items():
-        if key not in known:
-            raise FileError(file, line_of(file, (*place, str(key))), f"{key}: unknown key; known: {', '.join(known)}")
-        option = known[key]
+        if key not in allowed:
+            raise FileError(file, line_of(file, (*place, str(key))), f"{key}: unknown key; known: {', '.join(allowed)}")
+        option = allowed[key]
         if option is not None and not option_takes(option, value):
             kind = {bool: "true or false", list: "a list of texts", int: "a whole number"}.get(option.kind, "a text")
             raise FileError(file, line_of(file, (*place, key)), f"{key}: must be {kind}")
@@ -94,7 +94,7 @@ def option_values(file: Path, place: YamlPath, entry: Any, known: Mapping[str, O
 
 def option_takes(option: Option, value: Any) -> bool:
     if option.kind is list:
-        return isinstance(value, list) and all(isinstance(one, str) for one in value)
+        return isinstance(value, list) and all(isinstance(text, str) for text in value)
     if option.kind is bool or isinstance(value, bool):
         return option.kind is bool and isinstance(value, bool)
     return isinstance(value, int) if option.kind is int else isinstance(value, str | int)
@@ -102,10 +102,10 @@ def option_takes(option: Option, value: Any) -> bool:
 
 def chosen(boxes: Sequence[Box], names: Sequence[str]) -> list[Box]:
     """The boxes of those names; all without."""
-    known = [box.name for box in boxes]
+    listed = [box.name for box in boxes]
     for name in names:
-        if name not in known:
-            raise CannotRun(f"--box {name}: unknown box; known: {', '.join(known)}")
+        if name not in listed:
+            raise CannotRun(f"--box {name}: unknown box; known: {', '.join(listed)}")
     return [box for box in boxes if not names or box.name in names]
 
 
@@ -132,7 +132,7 @@ def fleet_summary(boxes: Sequence[Box], output: Path) -> Data:
         for cause in report["causes"] if report else ():
             causes.setdefault(cause["title"], []).append(name)
     shared = sorted(causes.items(), key=lambda pair: (-len(pair[1]), pair[0]))
-    return {"format": "sarkmock-fleet/1", "result": worst_result([one["result"] for one in lines]), "boxes": lines,
+    return {"format": "sarkmock-fleet/1", "result": worst_result([line["result"] for line in lines]), "boxes": lines,
             "causes": [{"title": title, "boxes": names} for title, names in shared]}
 
 
@@ -170,8 +170,8 @@ def fleet_markdown(data: Data) -> Iterator[str]:
     yield ""
     counts = [f"{name}:" for name in FLEET_COUNTS]
     yield from table_lines(("box", "result", "answers as", *counts, "requests:"), (
-        (one["name"], f"{MARKS[one['result']]} {one['result']}", one["version"],
-         *(one["summary"][name] for name in FLEET_COUNTS), one["requests"]) for one in data["boxes"]))
+        (box["name"], f"{MARKS[box['result']]} {box['result']}", box["version"],
+         *(box["summary"][name] for name in FLEET_COUNTS), box["requests"]) for box in data["boxes"]))
     if data["causes"]:
         yield ""
-        yield from table_lines(("cause", "boxes"), ((one["title"], ", ".join(one["boxes"])) for one in data["causes"]))
+        yield from table_lines(("cause", "boxes"), ((box["title"], ", ".join(box["boxes"])) for box in data["causes"]))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from math import ceil
-from typing import Protocol, TypeVar, cast
+from typing import TypeVar, cast
 from urllib.parse import urlsplit
 
 from sarkmock.suite_api import BASE, Deviation, Engine, Operation, api_application, deviations_of, load, profiles
@@ -19,7 +19,7 @@ from .client.rate_limit import RateLimit, Timer
 from .client.target import Client, Target
 from .client.transports import InProcess, Layer, OverHttp, SignedIn, Transport
 from .errors import BadLedger, CannotRun, NewFindings, StaysAway, Unanswered, Unavailable, Withheld
-from .fixtures.rows import Fixtures
+from .fixtures import Fixtures
 from .judge.attribution import known_deviations
 from .judge.coverage import Coverage
 from .judge.examples import Examples
@@ -44,16 +44,8 @@ L = TypeVar("L", bound=Layer)
 T = TypeVar("T")
 
 
-class Watcher(Protocol):
-    """Who watches a run hears what goes on after its cases, and how long it waits for the target."""
-
-    def tell(self, text: str) -> None: ...
-
-    def waiting(self, seconds: float) -> None: ...
-
-
-class NoWatcher:
-    """A watcher that does not look."""
+class Watcher:
+    """Called with what goes on before and after the cases, and with every wait for the target. This one ignores it."""
 
     def tell(self, text: str) -> None: ...
 
@@ -68,7 +60,7 @@ class Run(Client):
                  accepted: Accepted | None = None, watcher: Watcher | None = None, clock: Timer | None = None) -> None:
         self.contract = contract
         self.options = options or RunOptions()
-        self.watcher = watcher or NoWatcher()
+        self.watcher = watcher or Watcher()
         self.began = time.monotonic()
         self.fingerprint = Fingerprint()
         self.examples = Examples(self.options.example_database)

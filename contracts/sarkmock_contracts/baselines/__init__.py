@@ -1,1 +1,237 @@
-"""Records how a box behaves, compares two recordings, and turns one into a profile. Judges nothing by the document."""
+"""What `sarkmock baseline`, `compare` and `overlay` call, and how they show their progress."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from sarkmock.suite_api import FileError, described, write_whole
+
+from ..client import interrupts
+from ..client.interrupts import minutes, total_line
+from ..errors import BadBaseline, CannotRun, file_errors
+from ..reports.data import Data, as_json
+from ..safety.fingerprint import AUTO
+from ..safety.ledger import read_ledger
+from .clients import mark_concerned, read_clients
+from .comparing import Comparison, compare_baselines
+from .facts import Baseline, Partial, read_baseline, write_baseline
+from .profile import nearest_choice, profile_baseline, profile_from, profile_lines, write_profile
+from .recording import RECORDING_PARTS, RecordingCase
+from .report import comparison_html, comparison_markdown, comparison_text
+from .session import AROUND, RecordingOptions, RecordingPlan, RecordingSession, recording_plan
+from .severity import COMPATIBLE, at_least
+
+
+class Watching:
+    """Called with each case that begins."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True)
+        self.bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+                            console=self.console, transient=True, disable=not self.console.is_terminal)
+        self.task = self.bar.add_task("starting", total=None)
+        self.part, self.began, self.cases = "", time.monotonic(), 0
+
+    def __enter__(self) -> Watching:
+        self.bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: BaseException | TracebackType | None) -> None:
+        if kind is None:
+            self._end_part()
+        self.bar.stop()
+
+    def __call__(self, case: RecordingCase, number: int, _: int, plan: RecordingPlan) -> None:
+        if case.part != self.part:
+            self._end_part()
+            self.part, self.began, self.cases = case.part, time.monotonic(), 0
+        self.cases += 1
+        left = minutes(plan.seconds_after(number))
+        self.bar.update(self.task, description=f"{RECORDING_PARTS[case.part]}, about {left} left", completed=number,
+                        total=len(plan.costs))
+
+    def _end_part(self) -> None:
+        if self.part:
+            took = time.monotonic() - self.began
+            self.console.print(f"{RECORDING_PARTS[self.part]:38} {self.cases:4} cases {took:7.1f} s", highlight=False)
+
+
+class Steps:
+    """What is being read, while its duration is unknown: on a terminal only."""
+
+    def __init__(self) -> None:
+        self.status = Console(stderr=True).status("comparing with mocks")
+
+    def __enter__(self) -> Steps:
+        self.status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.status.stop()
+
+    def __call__(self, text: str) -> None:
+        self.status.update(text)
+
+
+URL = re.compile(r"\w+://|[^/\\]+:\d+(/|$)|[^/\\]+/api/?$")  # also one without its scheme, which is reported
+COMPARE_FORMS = {"compare.json": as_json, "compare.txt": comparison_text, "compare.md": comparison_markdown,
+                 "compare.html": comparison_html}
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A baseline that was made; what it could not test and what remains on the box, one line each."""
+
+    baseline: Baseline
+    unasked: list[str]
+    troubles: list[str]
+
+
+def recording_plan_lines(options: RecordingOptions) -> Iterator[str]:
+    """What a recording would send and how long that takes; nothing is sent for it."""
+    options.check()
+    plan = recording_plan(options)
+    for part, title in RECORDING_PARTS.items():
+        costs = [cost for name, cost in plan.costs.items() if name.startswith(f"{part}: ")]
+        if costs:
+            yield f"{title:38} {len(costs):4} cases {sum(costs):6} requests"
+    if plan.around:
+        yield f"{AROUND:38} {'':10} {plan.around:6} requests"
+    yield total_line(len(plan.costs), plan.requests, plan.speed, settled=False)
+
+
+def record_baseline(options: RecordingOptions, file: Path, force: bool = False) -> Recorded:
+    """Record a box into a file, going on where an earlier run was interrupted."""
+    options.check()
+    refuse_to_replace(file, force)
+    partial = Partial(file.with_name(f"{file.name}.partial"), options.head().head())
+    try:
+        recorded = observe(options, file.with_name(f"{file.name}.ledger"), partial)
+        write_baseline(recorded.baseline, file)
+        partial.finish()
+    finally:
+        partial.close()
+    return recorded
+
+
+def observe(options: RecordingOptions, ledger: Path, partial: Partial | None = None) -> Recorded:
+    """Record a box; the ledger is gone once everything is as it was."""
+    own = options.caution.ledger is None and options.caution.permissions.writes
+    if own:
+        options = replace(options, caution=replace(options.caution, ledger=str(ledger)))
+    interrupts.install()
+    session = RecordingSession(options, partial)
+    try:
+        with Watching() as watching:
+            baseline = session.record(watching)
+    finally:
+        if own and ledger.is_file() and read_ledger(ledger).complete:
+            ledger.unlink()
+    unasked = [f"{name}: {reason}" for name, reason in session.recorder.unasked.items()]
+    return Recorded(baseline, unasked, session.troubles)
+
+
+def compare_with(before: Baseline, after: Baseline, clients: Path | None, slower: float) -> Comparison:
+    """Two baselines, what concerns a client marked."""
+    uses = read_clients(clients) if clients is not None else []
+    comparison = compare_baselines(before, after, slower)
+    comparison.differences = mark_concerned(comparison.differences, uses)
+    return comparison
+
+
+def sides(before: str, after: str, options: Callable[[], RecordingOptions]) -> tuple[Baseline, Baseline, list[str]]:
+    """The two sides of a comparison, each a baseline file or a profile, the second also a URL that is recorded now; and
+    what a recording has left at the target."""
+    if Path(before).exists() and Path(after).exists() and Path(after).samefile(before):
+        raise CannotRun(f"{before} and {after} are the same file: there is nothing to compare")
+    if AUTO in (before, after) and all(name == AUTO or is_profile(name) for name in (before, after)):
+        raise CannotRun(f"{AUTO} is the version of a box: the other side has to be a baseline file or a URL")
+    first = None if before == AUTO or is_profile(before) else recorded_side(before)
+    troubles: list[str] = []
+    if not Path(after).exists() and URL.match(after):
+        alike = options() if first is None else replace(options(), depth=first.depth, only=first.only)
+        recorded = observe(alike, Path(f"{before}.compare.ledger"))
+        second, troubles = recorded.baseline, recorded.troubles
+    else:
+        second = profile_side(after, first) if after == AUTO or is_profile(after) else recorded_side(after)
+    return first or profile_side(before, second), second, troubles
+
+
+def profile_side(name: str, other: Baseline | None) -> Baseline:
+    """A side that is a profile, asked as the other side was."""
+    nearest = nearest_choice(other).profile if other and name == AUTO else name
+    return profile_baseline(nearest, other)
+
+
+def recorded_side(name: str) -> Baseline:
+    if not Path(name).exists():
+        try:
+            described(name)
+        except FileError as error:
+            said = str(error).removeprefix(f"{name}: ")
+            also = "" if said.startswith("No such") else "No such file, and "
+            raise CannotRun(f"{name}: {also}{said}") from None
+    return read_baseline(Path(name))
+
+
+def is_profile(name: str) -> bool:
+    """Whether a side of a comparison names a profile, or is an overlay file."""
+    if Path(name).exists():
+        return name.endswith((".yaml", ".yml"))
+    try:
+        described(name)
+    except FileError:
+        return False
+    return not URL.match(name)
+
+
+def fails(comparison: Comparison, fail_on: str, for_client: bool) -> bool:
+    """Whether there is a difference that is as bad as that; of those that concern the client, if one is known."""
+    differences = [difference for difference in comparison.differences if difference.client or not for_client]
+    level = COMPATIBLE if fail_on == "any" else fail_on
+    return any(at_least(difference.level, level) for difference in differences)
+
+
+def write_reports(data: Data, directory: Path) -> None:
+    """The comparison in every form."""
+    with file_errors(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, form in COMPARE_FORMS.items():
+            write_whole(directory / name, form(data).encode())
+
+
+def make_profile(baseline: Path, file: Path, profile: str = AUTO, force: bool = False) -> list[str]:
+    """Write the overlay of a baseline; what is to be said of it, one line each."""
+    if file.suffix not in (".yaml", ".yml"):
+        raise CannotRun(f"{file}: the name of a profile's file must end in .yaml")
+    if not file.parent.is_dir():
+        raise CannotRun(f"{file}: there is no directory {file.parent}")
+    if file.exists() and not force:
+        raise CannotRun(f"{file} exists already: --force replaces it")
+    box = read_baseline(baseline)
+    with Steps() as steps:
+        recorded = profile_from(box, profile, steps)
+    write_profile(recorded, file)
+    return list(profile_lines(recorded))
+
+
+def refuse_to_replace(file: Path, force: bool) -> None:
+    """A baseline is replaced only with --force, and any other file never."""
+    if not file.parent.is_dir():
+        raise CannotRun(f"{file}: there is no directory {file.parent}")
+    if not file.exists():
+        return
+    try:
+        read_baseline(file)
+    except BadBaseline:
+        raise CannotRun(f"{file} exists and is not a baseline: it is not replaced") from None
+    if not force:
+        raise CannotRun(f"{file} exists already: --force replaces it")

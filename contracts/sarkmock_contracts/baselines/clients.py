@@ -15,7 +15,7 @@ import yaml
 
 from sarkmock.suite_api import FileError, MethodNotAllowed, PageNotFound, profiles, read_input, write_whole, yaml12
 
-from ..client.http import Exchange
+from ..client.http import Exchange, Response, bounded_json
 from ..errors import CannotRun, file_errors
 from ..safety.routing import method_of
 from ..spec.contract import contract_of, operation_name
@@ -51,8 +51,9 @@ class Use:
 
 def mark_concerned(differences: Iterable[Difference], uses: Iterable[Use]) -> list[Difference]:
     """The differences, those marked that concern the client."""
-    entry = list(uses)
-    return [one.for_client() if any(use.concerns(one) for use in entry) else one for one in differences]
+    client = list(uses)
+    return [difference.for_client() if any(use.concerns(difference) for use in client) else difference
+            for difference in differences]
 
 
 def read_clients(file: Path) -> list[Use]:
@@ -112,12 +113,12 @@ def operation_named(place: str, text: str) -> str:
 
 
 def name_set(place: str, entry: Mapping[str, Any], key: str) -> Names:
-    found = entry.get(key)
-    if found is None:
+    names = entry.get(key)
+    if names is None:
         return None
-    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise CannotRun(f"{place}: {key}: expected a list of names")
-    return frozenset(found)
+    return frozenset(names)
 
 
 # traffic: a HAR file, or the journal of the mock
@@ -138,35 +139,35 @@ def traffic_of(file: Path, text: str) -> list[Exchanged] | None:
     """What a HAR file, or the answer of /_mock/journal, holds; None if the text is neither. CannotRun if it is not all
     of the traffic: what a client does in the rest would count as unused."""
     try:
-        found = json.loads(text)
+        archive = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(found, dict):
+    if not isinstance(archive, dict):
         return None
-    log = found.get("log")
-    entries, read = (log.get("entries"), of_har) if isinstance(log, dict) else (found.get("entries"), of_journal)
+    log = archive.get("log")
+    entries, read = (log.get("entries"), of_har) if isinstance(log, dict) else (archive.get("entries"), of_journal)
     if not isinstance(entries, list):
         return None
-    missing = missing_entries(found, log, entries)
+    missing = missing_entries(archive, log, entries)
     if missing:
         raise CannotRun(f"{file}: {missing} requests are missing, so what the client uses is not known; "
                         f"run its tests with a larger --journal, or export without filter and limit")
     return [read(entry) for entry in entries if isinstance(entry, dict)]
 
 
-def missing_entries(found: Mapping[str, Any], log: Any, entries: Sized) -> int:
+def missing_entries(archive: Mapping[str, Any], log: Any, entries: Sized) -> int:
     """How many requests a journal or an archive of one says that it does not hold."""
     if isinstance(log, dict):
         dropped, _, text = str(log.get("comment") or "").partition(" ")
         return int(dropped) if dropped.isdecimal() and len(dropped) < 10 and text == DROPPED_NOTE else 0
-    count = found.get("count")
+    count = archive.get("count")
     return max(count - len(entries), 0) if isinstance(count, int) else 0
 
 
 def of_har(entry: Mapping[str, Any]) -> Exchanged:
     request, response = (entry.get(side) or {} for side in ("request", "response"))
     post = request.get("postData") or {}
-    named = {str(one.get("name")) for key in (post.get("params"), request.get("queryString")) for one in key or ()}
+    named = {str(field.get("name")) for key in (post.get("params"), request.get("queryString")) for field in key or ()}
     status = response.get("status")
     return Exchanged(str(request.get("method", "")).upper(), str(request.get("url", "")),
                      frozenset(named | sent_names(str(post.get("text") or ""))),
@@ -187,11 +188,11 @@ def uses_of(traffic: Iterable[Exchanged]) -> Iterator[Use]:
     """What each operation was sent and has answered, all requests taken together."""
     sent: dict[str, set[str]] = {}
     read: dict[str, set[str]] = {}
-    for one in traffic:
-        op = operation_at(one.method, one.url)
+    for exchanged in traffic:
+        op = operation_at(exchanged.method, exchanged.url)
         if op is not None:
-            sent.setdefault(op, set()).update(one.sent)
-            read.setdefault(op, set()).update(read_names(one.body) if one.good else ())
+            sent.setdefault(op, set()).update(exchanged.sent)
+            read.setdefault(op, set()).update(read_names(exchanged.body) if exchanged.good else ())
     for op in sent:
         yield Use(op, frozenset(sent[op]), frozenset(read[op]) or None)
 
@@ -199,38 +200,33 @@ def uses_of(traffic: Iterable[Exchanged]) -> Iterator[Use]:
 def operation_at(method: str, url: str) -> str | None:
     """The operation that a URL means, under any base path."""
     steps = urlsplit(url).path.strip("/").split("/")
-    found = (operation_meant(method, "/" + "/".join(steps[first:])) for first in range(len(steps)))
-    return next(filter(None, found), None)
+    operations = (operation_meant(method, "/" + "/".join(steps[first:])) for first in range(len(steps)))
+    return next(filter(None, operations), None)
 
 
 def operation_meant(method: str, path: str) -> str | None:
     """The operation that a request means in any version; None if there is none."""
     for profile in profiles():
         try:
-            found, _ = contract_of(profile).router.find(method, path)
+            operation, _ = contract_of(profile).router.find(method, path)
         except (PageNotFound, MethodNotAllowed):
             continue
-        return operation_name(found)
+        return operation_name(operation)
     return None
 
 
 def sent_names(text: str) -> set[str]:
     """The variables of a body, JSON or form."""
-    try:
-        body = json.loads(text)
-    except (ValueError, RecursionError):
-        body = dict(parse_qsl(text)) if "=" in text and "\n" not in text else {}
+    body = bounded_json(text.encode("utf-8", "surrogatepass"))
+    if body is None and "=" in text and "\n" not in text:
+        body = dict(parse_qsl(text))
     return set(body) if isinstance(body, dict) else set()
 
 
 def read_names(text: str) -> set[str]:
     """The fields of an answer, or of the rows of a list."""
-    try:
-        body = json.loads(text)
-    except (ValueError, RecursionError):
-        return set()
-    rows = body if isinstance(body, list) else [body]
-    return {name for row in rows if isinstance(row, dict) for name in row}
+    answer = Response(200, (), text.encode("utf-8", "surrogatepass"))
+    return {name for row in answer.rows for name in row}
 
 
 # a list that grows
@@ -300,17 +296,17 @@ def use_of_exchange(exchange: Exchange) -> Use | None:
     return Use(op, bounded(sent), None if unknown else bounded(read))
 
 
-def merge(known: Use | None, seen: Use) -> Use:
+def merge(before: Use | None, seen: Use) -> Use:
     """All that is used. Any variable that may be sent stays so; fields are any until some are seen."""
-    if known is None:
+    if before is None:
         return seen
-    sends = None if known.sends is None or seen.sends is None else union(known.sends, seen.sends)
-    reads = union(known.reads, seen.reads) if known.reads and seen.reads else known.reads or seen.reads
-    return Use(known.op, sends, reads)
+    sends = None if before.sends is None or seen.sends is None else union(before.sends, seen.sends)
+    reads = union(before.reads, seen.reads) if before.reads and seen.reads else before.reads or seen.reads
+    return Use(before.op, sends, reads)
 
 
-def union(one: frozenset[str], other: frozenset[str]) -> Names:
-    return bounded([*sorted(one), *sorted(other - one)])
+def union(names: frozenset[str], more: frozenset[str]) -> Names:
+    return bounded([*sorted(names), *sorted(more - names)])
 
 
 def bounded(names: Iterable[object]) -> frozenset[str]:

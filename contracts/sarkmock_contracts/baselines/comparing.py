@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from .catalogue import catalogue, other_places
 from .facts import BOX, Baseline, Fact
@@ -13,6 +13,7 @@ from .severity import (
     DIFFERENCE_LEVELS,
     INFORMATIVE,
     Difference,
+    FormFacts,
     Unequal,
     Unreached,
     compare_errors,
@@ -74,35 +75,51 @@ class Side:
         return found.is_ if found else None
 
 
+class Sides(NamedTuple):
+    """The two recordings of a comparison."""
+
+    before: Side
+    after: Side
+
+    def all(self, op: str, kind: str) -> tuple[list[Fact], list[Fact]]:
+        return self.before.all(op, kind), self.after.all(op, kind)
+
+    def facts(self, op: str, kind: str) -> tuple[FormFacts, FormFacts]:
+        return self.before.facts(op, kind), self.after.facts(op, kind)
+
+    def reach(self, op: str) -> tuple[str | None, str | None]:
+        return self.before.reach(op), self.after.reach(op)
+
+
 def compare_baselines(before: Baseline, after: Baseline, factor: float = 2.0) -> Comparison:
     """All differences, the worst first. Facts that one of the two does not have are unknown there: no difference."""
-    one, other = Side(before), Side(after)
+    sides = Sides(Side(before), Side(after))
     found = Comparison(before, after)
-    gone = [op for op in catalogue() if (one.reach(op), other.reach(op)) == (THERE, ABSENT_ROW)]
-    new = [op for op in catalogue() if (one.reach(op), other.reach(op)) == (ABSENT_ROW, THERE)]
-    differences = [*compare_box(one, other), *compare_places(gone, new)]
-    other.places = {difference.op: difference.after for difference in differences
+    gone = [op for op in catalogue() if sides.reach(op) == (THERE, ABSENT_ROW)]
+    new = [op for op in catalogue() if sides.reach(op) == (ABSENT_ROW, THERE)]
+    differences = [*compare_box(sides), *compare_places(gone, new)]
+    sides.after.places = {difference.op: difference.after for difference in differences
                     if difference.kind == "operation moved"}
     for op in catalogue():
-        if one.reach(op) is None or other.reach(op) is None or other.place(op) == op in [*gone, *new]:
+        if None in sides.reach(op) or sides.after.place(op) == op in [*gone, *new]:
             continue
-        differences += compare_operation(op, one, other)
-        found.unreached += compare_parts(op, one, other)
+        differences += compare_operation(op, sides)
+        found.unreached += compare_parts(op, sides)
     differences += slower(before, after, factor)
     found.differences = sorted(differences, key=lambda difference: DIFFERENCE_LEVELS.index(difference.level))
     return found
 
 
-def compare_box(one: Side, other: Side) -> Iterator[Difference]:
+def compare_box(sides: Sides) -> Iterator[Difference]:
     """What is said of the box as a whole."""
-    for (of, _), before, after in paired(one, other, BOX, "limit"):
+    for (of, _), before, after in paired(sides, BOX, "limit"):
         if before != after:
             lowered = after is not None and (before is None or after < before)
             yield Difference("limit lowered" if lowered else "limit raised", BOX, of, before, after)
-    for _, before, after in paired(one, other, BOX, "token"):
+    for _, before, after in paired(sides, BOX, "token"):
         if before != after:
             yield Difference("token needed" if after else "token no longer needed", BOX)
-    for (of, _), before, after in paired(one, other, BOX, "header"):
+    for (of, _), before, after in paired(sides, BOX, "header"):
         if before != after:
             yield Difference("server changed", BOX, of, before, after)
 
@@ -117,34 +134,34 @@ def compare_places(gone: list[str], new: list[str]) -> Iterator[Difference]:
     yield from (Difference("operation appeared", op) for op in new if op not in arrived)
 
 
-def compare_operation(op: str, one: Side, other: Side) -> Iterator[Difference]:
+def compare_operation(op: str, sides: Sides) -> Iterator[Difference]:
     """An operation that both or neither have. What another difference explains is not reported again."""
-    stores = list(compare_stores(op, one.facts(op, "stores"), other.facts(op, "stores")))
+    stores = list(compare_stores(op, *sides.facts(op, "stores")))
     reported = {difference.of for difference in stores}
-    rules = [difference for difference in compare_rules(op, one.all(op, "rule"), other.all(op, "rule"))
+    rules = [difference for difference in compare_rules(op, *sides.all(op, "rule"))
              if difference.of not in reported]
-    statuses = list(compare_statuses(op, one, other, {difference.kind for difference in rules}))
+    statuses = list(compare_statuses(op, sides, {difference.kind for difference in rules}))
     yield from statuses
-    yield from compare_texts(op, one, other, "type", "content type changed")
-    yield from compare_headers(op, one, other)
-    yield from compare_fields(op, one.facts(op, "field"), other.facts(op, "field"),
-                              lambda by: unequal(op, by, one, other))
-    yield from compare_errors(op, one.facts(op, "error"), other.facts(op, "error"), same_statuses(op, one, other))
-    yield from compare_lists(op, one, other)
+    yield from compare_texts(op, sides, "type", "content type changed")
+    yield from compare_headers(op, sides)
+    yield from compare_fields(op, *sides.facts(op, "field"),
+                              lambda by: unequal(op, by, sides))
+    yield from compare_errors(op, *sides.facts(op, "error"), same_statuses(op, sides))
+    yield from compare_lists(op, sides)
     yield from stores
     crashes = any("crashes" in difference.kind for difference in statuses)
     yield from (difference for difference in rules if not (crashes and "crash" in difference.kind))
 
 
-def unequal(op: str, by: str, one: Side, other: Side) -> Unequal:
+def unequal(op: str, by: str, sides: Sides) -> Unequal:
     """The variables that the rows of the two may have been given different values: what they hold says nothing."""
     makers = [name for name, known in catalogue().items() if by in known.ids]
     names: set[str] = set()
     for name in {*makers, op}:
-        before, after = one.facts(name, "stores"), other.facts(name, "stores")
+        before, after = sides.facts(name, "stores")
         names |= sent_variables_of(before) ^ sent_variables_of(after)
         names |= {difference.of for difference in compare_stores(name, before, after)}
-        names |= {difference.of for difference in compare_rules(name, one.all(name, "rule"), other.all(name, "rule"))}
+        names |= {difference.of for difference in compare_rules(name, *sides.all(name, "rule"))}
     return Unequal(frozenset(names), echo=op in makers)
 
 
@@ -153,18 +170,18 @@ def sent_variables_of(stores: Iterable[tuple[str, str]]) -> set[str]:
     return {of.rpartition(" in the ")[0] for of, _ in stores}
 
 
-def paired(one: Side, other: Side, op: str, kind: str) -> Iterator[tuple[tuple[str, str], Any, Any]]:
+def paired(sides: Sides, op: str, kind: str) -> Iterator[tuple[tuple[str, str], Any, Any]]:
     """What a fact is in both recordings."""
-    after = other.facts(op, kind)
-    for key, fact in one.facts(op, kind).items():
+    after = sides.after.facts(op, kind)
+    for key, fact in sides.before.facts(op, kind).items():
         if key in after:
             yield key, fact.is_, after[key].is_
 
 
-def compare_statuses(op: str, one: Side, other: Side, rules: set[str]) -> Iterator[Difference]:
+def compare_statuses(op: str, sides: Sides, rules: set[str]) -> Iterator[Difference]:
     """One difference for each pair of statuses, over all requests; without refusals that rules explain."""
     found: dict[tuple[str, str, str], list[str]] = {}
-    for (of, _), before, after in paired(one, other, op, "status"):
+    for (of, _), before, after in paired(sides, op, "status"):
         if before == after or moment(op, of, before) or moment(op, of, after):
             continue
         if of == "nothing sent" and max(before, after) < 500:
@@ -190,9 +207,9 @@ def moment(op: str, of: str, status: int) -> str:
     return "there was nothing to list" if is_list and status == NOTHING_LISTED else ""
 
 
-def same_statuses(op: str, one: Side, other: Side) -> set[str]:
+def same_statuses(op: str, sides: Sides) -> set[str]:
     """Kinds of requests that both answer with the same status."""
-    return {of for (of, _), before, after in paired(one, other, op, "status") if before == after}
+    return {of for (of, _), before, after in paired(sides, op, "status") if before == after}
 
 
 def status_kind(before: int, after: int) -> str:
@@ -207,11 +224,11 @@ def status_kind(before: int, after: int) -> str:
             (False, True): "no longer refused", (False, False): "refusal status changed"}[good]
 
 
-def compare_texts(op: str, one: Side, other: Side, kind: str, name: str) -> Iterator[Difference]:
+def compare_texts(op: str, sides: Sides, kind: str, name: str) -> Iterator[Difference]:
     """Content types: one difference for each pair. Where the status is another, so may be the type."""
-    same = same_statuses(op, one, other)
+    same = same_statuses(op, sides)
     found: dict[tuple[str, str], list[str]] = {}
-    for (of, _), before, after in paired(one, other, op, kind):
+    for (of, _), before, after in paired(sides, op, kind):
         if before == after or EMPTY_FILE in (before, after):
             continue
         if of in same and of not in found.setdefault((before, after), []):
@@ -220,10 +237,10 @@ def compare_texts(op: str, one: Side, other: Side, kind: str, name: str) -> Iter
         yield Difference(name, op, ", ".join(kinds), before, after)
 
 
-def compare_headers(op: str, one: Side, other: Side) -> Iterator[Difference]:
+def compare_headers(op: str, sides: Sides) -> Iterator[Difference]:
     """Headers of answers that both gave."""
-    same = same_statuses(op, one, other)
-    before, after = (header_values(side.facts(op, "header"), same) for side in (one, other))
+    same = same_statuses(op, sides)
+    before, after = (header_values(side.facts(op, "header"), same) for side in sides)
     for name in dict.fromkeys([*before, *after]):
         if before.get(name) != after.get(name):
             kind = "header gone" if name not in after else "header appeared" if name not in before else "header changed"
@@ -236,24 +253,24 @@ def header_values(facts: Mapping[tuple[str, str], Fact], kinds: set[str]) -> dic
     return {name: value for (kind, _, name), value in split if kind in kinds}
 
 
-def compare_lists(op: str, one: Side, other: Side) -> Iterator[Difference]:
+def compare_lists(op: str, sides: Sides) -> Iterator[Difference]:
     """Whether a list shows rows that were just made."""
-    for (_, by), before, after in paired(one, other, op, "sequence"):
+    for (_, by), before, after in paired(sides, op, "sequence"):
         if before != after:
             yield Difference("new rows back in list" if after else "new rows missing in list", op, by, before, after)
 
 
-def compare_parts(op: str, one: Side, other: Side) -> Iterator[Unreached]:
+def compare_parts(op: str, sides: Sides) -> Iterator[Unreached]:
     """Parts of an operation that only one recording tested, and why the other did not."""
-    reach = [side.reach(op) for side in (one, other)]
+    reach = sides.reach(op)
     if "not reached" in reach and len(set(reach)) > 1:
         yield Unreached(op, "reach", str(reach[0]), str(reach[1]))
-    for (of, _), status, now in paired(one, other, op, "status"):
+    for (of, _), status, now in paired(sides, op, "status"):
         moments = [moment(op, of, code) for code in (status, now)]
         if status != now and any(moments):
             words = [said or f"answered {code}" for said, code in zip(moments, (status, now), strict=True)]
             yield Unreached(op, of, *words)
-    before, after = one.facts(op, "part"), other.facts(op, "part")
+    before, after = sides.facts(op, "part")
     for part in dict.fromkeys(part for part, _ in (*before, *after)):
         parts = [{by: fact.is_ for (of, by), fact in side.items() if of == part} for side in (before, after)]
         asked = [{by for by, is_ in side.items() if is_ == REQUESTED} for side in parts]

@@ -15,7 +15,7 @@ import jsonschema_rs
 from sarkmock.suite_api import write_whole
 
 from ..errors import BadBaseline, CannotRun, file_errors
-from ..safety.ledger import append_line, locked
+from ..safety.ledger import append_line, locked, whole_lines
 from .catalogue import request_digest
 
 BOX = "*"  # what is said of the box and of no operation
@@ -218,36 +218,19 @@ class Partial:
 
     def _go_on(self, head: Mapping[str, Any]) -> None:
         content = self.file.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]  # a line that a kill cut short was not done
-        os.ftruncate(self._descriptor, len(whole))
-        lines = [self._line(number, text) for number, text in enumerate(whole.splitlines(), 1)]
+        os.ftruncate(self._descriptor, content.rfind(b"\n") + 1)  # a line that a kill cut short was not done
+        lines = list(whole_lines(content))
+        for number, line in lines:
+            if number == 1 and line is not None and line.get(CHECKPOINT_FORMAT) != dict(head):
+                raise CannotRun(f"{self.file} was started with different options; use the same options or delete it")
+            facts = line.get("facts", ()) if line is not None else ()
+            if line is None or not all(line_validator("fact").is_valid(fact) for fact in facts):
+                raise BadBaseline(f"{self.file}:{number}: is not a line of a recording; delete the file to start again")
+            self.ledger = line.get("ledger", self.ledger)
+            if "case" in line:
+                self.done[line["case"]] = [of_line(fact) for fact in facts]
         if not lines:
             self._write({CHECKPOINT_FORMAT: dict(head)})
-            return
-        if lines[0].get(CHECKPOINT_FORMAT) != dict(head):
-            raise CannotRun(f"{self.file} was started with different options; use the same options or delete it")
-        for number, line in enumerate(lines[1:], 2):
-            self._take(number, line)
-
-    def _line(self, number: int, text: bytes) -> dict[str, Any]:
-        try:
-            line = json.loads(text)
-        except (ValueError, RecursionError):
-            line = None
-        if not isinstance(line, dict):
-            raise self._damaged(number)
-        return line
-
-    def _damaged(self, number: int) -> BadBaseline:
-        return BadBaseline(f"{self.file}:{number}: is not a line of a recording; delete the file to start again")
-
-    def _take(self, number: int, line: Mapping[str, Any]) -> None:
-        self.ledger = line.get("ledger", self.ledger)
-        if "case" in line:
-            facts = line.get("facts", ())
-            if not all(line_validator("fact").is_valid(fact) for fact in facts):
-                raise self._damaged(number)
-            self.done[line["case"]] = [of_line(fact) for fact in facts]
 
     def note_ledger(self, ledger: Path) -> None:
         """Where it stands what this run makes."""

@@ -16,8 +16,8 @@ from ..checks.minimal_rules import greedy
 from ..client.http import Exchange, Request, Response, number_in_header
 from ..client.target import Client
 from ..errors import NoBounds, Unavailable
+from ..fixtures import Body, Fixtures, Spared
 from ..fixtures.keys import MARK, Keys
-from ..fixtures.rows import Body, Fixtures, Spared
 from ..safety.fingerprint import DEBUG
 from ..spec.boundary_values import FileOf, Live, bounds_of, is_placeholder, placeholder
 from ..spec.contract import contract_of, operation_name

@@ -184,7 +184,7 @@ def deviation_concerns(deviation: Deviation, comparison: Comparison) -> bool:
     ops = {place for difference in comparison.relevant for place in (difference.op, difference.after)
            if isinstance(place, str) and place in catalogue()}
     found = {place for op in ops for place in places_of_operation(op)}
-    if any("crash" in one.kind for one in comparison.differences):
+    if any("crash" in difference.kind for difference in comparison.differences):
         found.add(pointer("x-crashes"))
     return touches(deviation, found)
 
@@ -268,10 +268,10 @@ def overlay_document(box: Baseline, choice: Choice, found: Expressed, actions: l
 def own_deviations(differences: Iterable[Difference]) -> dict[str, str]:
     """A deviation of the box's own, in the words of the comparison with a mock."""
     found = list(differences)
-    levels = {one.level for one in found}
+    levels = {difference.level for difference in found}
     worst = next((severity for level, severity in SEVERITY_OF_LEVEL.items() if level in levels), "cosmetic")
-    summary = "; ".join(f"{one.op}: {one.kind} {one.of}".strip() for one in found)
-    reason = "; ".join(filter(None, (before_and_after(one.before, one.after) for one in found)))
+    summary = "; ".join(f"{difference.op}: {difference.kind} {difference.of}".strip() for difference in found)
+    reason = "; ".join(filter(None, (before_and_after(difference.before, difference.after) for difference in found)))
     return {"summary": str(redacted(summary)), "severity": worst,
             "reason": str(redacted(reason)) or "Seen in the recording."}
 
@@ -297,6 +297,6 @@ def profile_lines(profile: RecordedProfile) -> Iterator[str]:
     """What became of it, for people."""
     yield (f"nearest to {profile.choice.profile}: {len(profile.choice.taken)} of its deviations, "
            f"{len(profile.expressed.deviations)} of the box's own")
-    for one in profile.left:
-        yield f"not in the profile: {one.op}: {one.kind} {one.of}".rstrip()
+    for difference in profile.left:
+        yield f"not in the profile: {difference.op}: {difference.kind} {difference.of}".rstrip()
     yield f"a mock of it differs from the recording in {len(profile.left)} of {profile.facts} facts' places"

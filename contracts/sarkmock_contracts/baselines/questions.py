@@ -13,7 +13,7 @@ from ..client.http import Exchange, Request, Response, fill_path
 from ..client.interrupts import UNADMITTED
 from ..client.target import Client
 from ..errors import Unavailable, Withheld
-from ..fixtures.rows import Body
+from ..fixtures import Body
 from ..safety.preflight import PROBE, tokenless_read
 from .catalogue import CatalogueEntry, catalogue
 from .facts import BOX, NOT_SENT, Fact
@@ -34,11 +34,6 @@ from .observer import (
 )
 
 UNKNOWN_KEY = "nosuchkey"
-
-
-def is_plain_read(entry: CatalogueEntry) -> bool:
-    """Whether a GET of the path is harmless and shows whether the path exists."""
-    return entry.method == "GET" and entry.hazard == "read" and "{" not in entry.path
 
 
 def surveyed_paths(names: list[str]) -> list[str]:

@@ -11,11 +11,11 @@ from sarkmock.suite_api import profiles
 
 from ..client.target import Client
 from ..errors import Unanswered, Unavailable, Withheld
+from ..fixtures import Spared
 from ..fixtures.keys import Keys
-from ..fixtures.rows import Spared
 from ..safety.restorable import start_again
 from ..safety.routing import HAZARDS
-from ..spec.contract import contract_of
+from ..spec.contract import contract_of, is_plain_read
 from ..spec.operation_data import recipe
 from .catalogue import CatalogueEntry, catalogue
 from .facts import BOX, Fact, Facts
@@ -24,7 +24,6 @@ from .questions import (
     ask_rules,
     ask_unknown,
     ask_without_token,
-    is_plain_read,
     plain_read,
     read_standing,
     survey_path,
@@ -74,7 +73,7 @@ class BoxRecorder:
         cases = [RecordingCase("survey", path, partial(survey_path, path=path)) for path in surveyed_paths(self.names)]
         cases.append(RecordingCase("survey", BOX, ask_without_token))
         return cases + [RecordingCase("read", entry.name, partial(plain_read, entry=entry))
-                        for entry in self._entries() if is_plain_read(entry)]
+                        for entry in self._entries() if is_plain_read(entry.first)]
 
     def second_look(self) -> list[RecordingCase]:
         """Everything else, after the first look; the cases with most facts for a request come first."""
@@ -88,7 +87,7 @@ class BoxRecorder:
                        key=lambda entry: (HAZARDS.index(entry.hazard), entry.method != "POST"))
         followed = {link.target for entry in made for link in self._links(entry)}
         rest = sorted((entry for entry in allowed
-                       if entry not in made and not entry.ids & followed and not is_plain_read(entry)
+                       if entry not in made and not entry.ids & followed and not is_plain_read(entry.first)
                        and (entry.hazard != "read" or self._needs_file(entry))),
                       key=lambda entry: HAZARDS.index(entry.hazard))
         keyed = [entry for entry in allowed

@@ -55,32 +55,32 @@ def place(other: bool, level: str) -> tuple[bool, int]:
     return other, DIFFERENCE_LEVELS.index(level)
 
 
-def features_of_difference(one: Difference) -> Iterator[Feature]:
+def features_of_difference(difference: Difference) -> Iterator[Feature]:
     """What a difference may have in common with others, the most general first."""
-    entry = catalogue().get(one.op)
-    section = Feature(one.kind, entry.first.section if entry else one.op)
-    change = before_and_after(one.before, one.after)
-    changed = ": ".join(filter(None, (one.of, change)))
-    if one.kind == "message changed":
-        yield from (Feature(one.kind, edit) for edit in edits(one))
-    elif one.kind == "error form changed":
-        yield Feature(one.kind, change)
-    elif not one.of:
+    entry = catalogue().get(difference.op)
+    section = Feature(difference.kind, entry.first.section if entry else difference.op)
+    change = before_and_after(difference.before, difference.after)
+    changed = ": ".join(filter(None, (difference.of, change)))
+    if difference.kind == "message changed":
+        yield from (Feature(difference.kind, edit) for edit in edits(difference))
+    elif difference.kind == "error form changed":
+        yield Feature(difference.kind, change)
+    elif not difference.of:
         yield section
-    elif one.kind in CRASH_KINDS:
-        yield from (section, Feature(one.kind, changed))
+    elif difference.kind in CRASH_KINDS:
+        yield from (section, Feature(difference.kind, changed))
     else:
-        yield from (Feature(one.kind, one.of if one.kind in VARIABLE_KINDS else changed), section)
-    yield Feature(one.kind, one.id)
+        yield from (Feature(difference.kind, difference.of if difference.kind in VARIABLE_KINDS else changed), section)
+    yield Feature(difference.kind, difference.id)
 
 
-def edits(one: Difference) -> Iterator[str]:
+def edits(difference: Difference) -> Iterator[str]:
     """What changed in the templates of messages: the words that both share at the beginning and the end left out."""
     before, after = (SENTENCE.split(re.sub(r"(^|; )refused: ", r"\1", as_text(side)).replace(".; ", ". "))
-                     for side in (one.before, one.after))
+                     for side in (difference.before, difference.after))
     if len(before) == len(after):
         for old, new in zip(before, after, strict=True):
-            words = [template(text, one.of).split() for text in (old, new)]
+            words = [template(text, difference.of).split() for text in (old, new)]
             if words[0] != words[1]:
                 yield edit(*words)
 
@@ -96,7 +96,7 @@ def edit(old: list[str], new: list[str]) -> str:
 
 def shared_words(old: list[str], new: list[str]) -> int:
     """How many words both begin with."""
-    return next((number for number, (one, other) in enumerate(zip(old, new, strict=False)) if one != other),
+    return next((number for number, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1]),
                 min(len(old), len(new)))
 
 
@@ -109,41 +109,41 @@ def describe_comparison(comparison: Comparison, clients: str | None = None) -> D
     """The whole comparison, described by compare.schema.json."""
     found: Data = {
         "format": COMPARE_FORMAT,
-        "before": side(comparison.before),
-        "after": side(comparison.after),
+        "before": side_data(comparison.before),
+        "after": side_data(comparison.after),
         "clients": clients,
         "summary": {**{level: len(comparison.of(level)) for level in DIFFERENCE_LEVELS},
-                    "client": sum(one.client for one in comparison.differences),
-                    "unreached": len({one.op for one in comparison.unreached})},
+                    "client": sum(difference.client for difference in comparison.differences),
+                    "unreached": len({unreached.op for unreached in comparison.unreached})},
         "notes": list(notes(comparison.before, comparison.after)),
-        "causes": [cause_data(one) for one in difference_causes(comparison.differences)],
-        "differences": [difference(one) for one in comparison.differences],
-        "unreached": [unreached_data(one) for one in comparison.unreached],
+        "causes": list(map(cause_data, difference_causes(comparison.differences))),
+        "differences": list(map(difference_data, comparison.differences)),
+        "unreached": list(map(unreached_data, comparison.unreached)),
     }
     return harmless(redacted(found))  # type: ignore[no-any-return]
 
 
-def side(baseline: Baseline) -> Data:
+def side_data(baseline: Baseline) -> Data:
     return {"name": baseline.name, "target": baseline.target, "recorded": baseline.recorded.get("recorded"),
             "depth": baseline.depth, "allowed": list(baseline.allowed), "only": baseline.only}
 
 
-def difference(one: Difference) -> Data:
-    return {"id": one.id, "kind": one.kind, "level": one.level, "operation": one.op, "of": one.of,
-            "before": one.before, "after": one.after, "reason": one.reason, "examples": list(one.examples),
-            "client": one.client}
+def difference_data(difference: Difference) -> Data:
+    return {"id": difference.id, "kind": difference.kind, "level": difference.level, "operation": difference.op,
+            "of": difference.of, "before": difference.before, "after": difference.after, "reason": difference.reason,
+            "examples": list(difference.examples), "client": difference.client}
 
 
 def cause_data(cause: DifferenceCause) -> Data:
     first = cause.differences[0]
     return {"title": cause.title, "kind": first.kind, "level": first.level, "reason": first.reason,
-            "client": first.client, "operations": unique(one.op for one in cause.differences),
-            "of": unique(one.of for one in cause.differences),
-            "differences": [one.id for one in cause.differences]}
+            "client": first.client, "operations": unique(difference.op for difference in cause.differences),
+            "of": unique(difference.of for difference in cause.differences),
+            "differences": [difference.id for difference in cause.differences]}
 
 
-def unreached_data(one: Unreached) -> Data:
-    return {"operation": one.op, "part": one.part, "before": one.before, "after": one.after}
+def unreached_data(unreached: Unreached) -> Data:
+    return {"operation": unreached.op, "part": unreached.part, "before": unreached.before, "after": unreached.after}
 
 
 def notes(before: Baseline, after: Baseline) -> Iterator[str]:
@@ -177,7 +177,7 @@ def section_title(cause: Data) -> str:
 
 def members_by_cause(data: Data) -> Callable[[Data], list[Data]]:
     """A function that gives the differences of a cause."""
-    by_id = {one["id"]: one for one in data["differences"]}
+    by_id = {difference["id"]: difference for difference in data["differences"]}
     return lambda cause: [by_id[name] for name in cause["differences"]]
 
 
@@ -187,17 +187,17 @@ def headline(data: Data) -> str:
     return f"{text}; {counts['unreached']} operations not reached in one of the two"
 
 
-def difference_name(one: Data) -> str:
-    return "the box" if one["operation"] == BOX else str(one["operation"])
+def difference_name(difference: Data) -> str:
+    return "the box" if difference["operation"] == BOX else str(difference["operation"])
 
 
-def change_of(one: Data) -> str:
-    return before_and_after(one["before"], one["after"])
+def change_of(difference: Data) -> str:
+    return before_and_after(difference["before"], difference["after"])
 
 
 def comparison_text(data: Data, shown: int | None = None) -> str:
     """The causes as text; `shown` of them with some of their operations, or all."""
-    return "\n".join(_text(data, shown)) + "\n"
+    return "\n".join(_text_lines(data, shown)) + "\n"
 
 
 def terminal_text(data: Data) -> str:
@@ -205,10 +205,10 @@ def terminal_text(data: Data) -> str:
     return comparison_text(data, SHOWN)
 
 
-def _text(data: Data, shown: int | None) -> Iterator[str]:
+def _text_lines(data: Data, shown: int | None) -> Iterator[str]:
     for name in ("before", "after"):
-        one = data[name]
-        yield f"{name:7} {one['name'] or one['target']} ({one['target']}, {one['recorded'] or 'in this process'})"
+        side = data[name]
+        yield f"{name:7} {side['name'] or side['target']} ({side['target']}, {side['recorded'] or 'in this process'})"
     yield from (f"note    {note}" for note in data["notes"])
     yield f"result  {headline(data)}"
     first, members = data["causes"][:shown], members_by_cause(data)
@@ -246,9 +246,9 @@ def names(texts: list[str], whole: bool) -> str:
 def unreached_lines(data: Data, whole: bool = True) -> Iterator[str]:
     """One line for each reason."""
     found: dict[tuple[str, str], dict[str, list[str]]] = {}
-    for one in data["unreached"]:
-        operations = found.setdefault((one["before"], one["after"]), {})
-        operations.setdefault(one["operation"], []).append(one["part"])
+    for entry in data["unreached"]:
+        operations = found.setdefault((entry["before"], entry["after"]), {})
+        operations.setdefault(entry["operation"], []).append(entry["part"])
     for (before, after), operations in found.items():
         texts = [f"{operation} ({', '.join(parts)})" for operation, parts in operations.items()]
         yield f"before: {before}; after: {after}: {names(texts, whole)}"
@@ -258,15 +258,15 @@ def unreached_lines(data: Data, whole: bool = True) -> Iterator[str]:
 
 
 def comparison_markdown(data: Data) -> str:
-    return "\n".join(_markdown(data)) + "\n"
+    return "\n".join(_markdown_lines(data)) + "\n"
 
 
-def _markdown(data: Data) -> Iterator[str]:
+def _markdown_lines(data: Data) -> Iterator[str]:
     yield from ("## SARK API, before and after", "", f"{headline(data)}.", "")
     for name in ("before", "after"):
-        one = data[name]
-        yield cell(f"- {name}: `{one['name'] or one['target']}` ({one['target']}, "
-                   f"{one['recorded'] or 'in this process'})")
+        side = data[name]
+        yield cell(f"- {name}: `{side['name'] or side['target']}` ({side['target']}, "
+                   f"{side['recorded'] or 'in this process'})")
     yield from (f"- {cell(note)}" for note in data["notes"])
     members_of = members_by_cause(data)
     for title, causes in cause_sections(data):
@@ -288,7 +288,7 @@ def cause_row(cause: Data, members: list[Data]) -> tuple[object, ...]:
 
 def by_kind(data: Data) -> list[tuple[str, int]]:
     """How many differences there are of each kind."""
-    return Counter(one["kind"] for one in data["differences"]).most_common()
+    return Counter(difference["kind"] for difference in data["differences"]).most_common()
 
 
 # HTML

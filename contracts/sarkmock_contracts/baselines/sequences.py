@@ -9,7 +9,7 @@ from sarkmock.suite_api import Operation
 
 from ..client.http import Exchange, Request, request_for
 from ..errors import Unavailable, Withheld
-from ..fixtures.rows import Body, path_along
+from ..fixtures import Body, path_along
 from ..judge.row_model import same
 from ..spec.contract import Link, operation_name
 from ..spec.operation_data import key_text

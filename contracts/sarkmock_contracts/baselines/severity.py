@@ -129,10 +129,10 @@ def compare_fields(op: str, before: FormFacts, after: FormFacts,
                    unequal: Callable[[str], Unequal]) -> Iterator[Difference]:
     """One difference for each field, wherever it was seen."""
     found: dict[str, Difference] = {}
-    one, other = forms(before), forms(after)
-    for by in one:
-        if by in other:
-            for difference in compare_forms(op, one[by], other[by], own=by not in STANDING):
+    earlier, later = forms(before), forms(after)
+    for by in earlier:
+        if by in later:
+            for difference in compare_forms(op, earlier[by], later[by], own=by not in STANDING):
                 if not unequal(by).explains(difference):
                     found.setdefault(difference.of, difference)
     yield from found.values()
@@ -165,8 +165,8 @@ def gone_or_new(op: str, name: str, before: Form, after: Form) -> Difference:
 
 def retyped(op: str, name: str, before: list[str], after: list[str], own: bool) -> Iterator[Difference]:
     """Another type; null counts only in rows that the recording made."""
-    one, other = ([kind for kind in kinds if kind != "null"] for kinds in (before, after))
-    if one and other and one != other:
+    earlier, later = ([kind for kind in kinds if kind != "null"] for kinds in (before, after))
+    if earlier and later and earlier != later:
         yield Difference("field type changed", op, plain_field(name), before, after)
     elif own and ("null" in after) != ("null" in before):
         kind = "field may be null" if "null" in after else "field no longer null"
@@ -201,10 +201,10 @@ TRACE = " trace[]"  # the calls in a debug page
 def compare_errors(op: str, before: FormFacts, after: FormFacts, same: set[str]) -> Iterator[Difference]:
     """The form of refusals, where the status is the same."""
     for kind in sorted(same):
-        one, other = ({of.removeprefix(f"{kind} "): fact.is_ for (of, _), fact in facts.items()
+        earlier, later = ({of.removeprefix(f"{kind} "): fact.is_ for (of, _), fact in facts.items()
                        if of.startswith(f"{kind} ") and TRACE not in of} for facts in (before, after))
-        if one and other and one != other:
-            yield Difference("error form changed", op, kind, ", ".join(one), ", ".join(other))
+        if earlier and later and earlier != later:
+            yield Difference("error form changed", op, kind, ", ".join(earlier), ", ".join(later))
 
 
 EXAMPLES = 3

@@ -55,14 +55,14 @@ def express(document: Document, box: Baseline, differences: Iterable[Difference]
         changed = Contract(apply_overlay(document, found.actions))
     except OverlayError:
         return found  # two of them conflict: trying them one by one finds out which
-    found.beyond = [one for one in found.beyond if not takes_status(found, changed, one)]
+    found.beyond = [difference for difference in found.beyond if not takes_status(found, changed, difference)]
     return found
 
 
 def take_differences(found: Expressed, kinds: str | tuple[str, ...]) -> list[Difference]:
     """The differences of some kinds that no action expresses yet."""
-    taken = [one for one in found.beyond if one.kind.startswith(kinds)]
-    found.beyond = [one for one in found.beyond if one not in taken]
+    taken = [difference for difference in found.beyond if difference.kind.startswith(kinds)]
+    found.beyond = [difference for difference in found.beyond if difference not in taken]
     return taken
 
 
@@ -83,14 +83,14 @@ def slug(op: str, *words: str) -> str:
 # paths
 
 
-def of_place(found: Expressed, document: Document, one: Difference) -> bool:
+def of_place(found: Expressed, document: Document, difference: Difference) -> bool:
     """An operation that is gone, elsewhere or new."""
-    if one.kind not in ("operation gone", "operation moved", "operation appeared"):
+    if difference.kind not in ("operation gone", "operation moved", "operation appeared"):
         return False
-    actions = list(removed(document, one.op)) if one.kind != "operation appeared" else []
-    arrived = one.op if one.kind == "operation appeared" else one.after
+    actions = list(removed(document, difference.op)) if difference.kind != "operation appeared" else []
+    arrived = difference.op if difference.kind == "operation appeared" else difference.after
     actions += adopted(document, arrived) if arrived else []
-    found.add(slug(one.op, one.kind.rpartition(" ")[2]), [one], actions)
+    found.add(slug(difference.op, difference.kind.rpartition(" ")[2]), [difference], actions)
     return True
 
 
@@ -120,25 +120,25 @@ def adopted(document: Document, op: str) -> Iterator[OverlayAction]:
 # statuses
 
 
-def takes_status(found: Expressed, contract: Contract, one: Difference) -> bool:
+def takes_status(found: Expressed, contract: Contract, difference: Difference) -> bool:
     """Another success status, or a crash in its place."""
-    operation = find_operation(contract, one.op)
-    if operation is None or str(operation.status) not in str(one.before).split(", "):
+    operation = find_operation(contract, difference.op)
+    if operation is None or str(operation.status) not in str(difference.before).split(", "):
         return False
     responses = f"{operation_place(operation)}.responses"
-    if one.kind == "success status changed":
+    if difference.kind == "success status changed":
         response = copy.deepcopy(operation.spec["responses"][str(operation.status)])
-        found.add(slug(one.op, "status"), [one], [
+        found.add(slug(difference.op, "status"), [difference], [
             {"target": f"{responses}['{operation.status}']", "remove": True},
-            {"target": responses, "update": {str(one.after): response}}])
+            {"target": responses, "update": {str(difference.after): response}}])
         return True
-    if one.kind == "newly crashes":
+    if difference.kind == "newly crashes":
         actions = [{"target": f"{responses}['{status}']", "remove": True} for status in operation.spec["responses"]]
         crash = {"x-action": "crash", "responses": {"500": CRASH}}
         actions.append({"target": operation_place(operation), "update": crash})
         if operation.checks and operation.key:
             actions.append({"target": f"{operation_place(operation)}['x-after']", "remove": True})
-        found.add(slug(one.op, "crashes"), [one], actions)
+        found.add(slug(difference.op, "crashes"), [difference], actions)
         return True
     return False
 
@@ -165,7 +165,7 @@ def of_answer(found: Expressed, contract: Contract, operation: Operation, differ
             described = {key: value for key, value in schema["properties"].get(difference.of, {}).items()
                          if key in ("default", "description")}
             schema["properties"][difference.of] = {**described, "type": json_types(difference.after)}
-    done = [one for one in differences if one not in found.beyond]
+    done = [difference for difference in differences if difference not in found.beyond]
     if done:
         name = f"Box.{operation.id}.answer"
         found.add(slug(operation_name(operation), "fields"), done,
@@ -211,27 +211,28 @@ def of_body(found: Expressed, contract: Contract, operation: Operation, box: Bas
         return
     schema = copy.deepcopy(contract.resolve(body)[1])
     op, wording = operation_name(operation), contract.document["x-laravel"]["messages"]
-    for one in differences:
-        facts = [fact for fact in box.facts.of(op, "rule") if fact.of == one.of]
-        rules = None if one.kind == "variable ignored" else infer(one.of, facts, wording)
-        if one.kind == "variable ignored":
-            schema["properties"].pop(one.of, None)
+    for difference in differences:
+        name = difference.of
+        facts = [fact for fact in box.facts.of(op, "rule") if fact.of == name]
+        rules = None if difference.kind == "variable ignored" else infer(name, facts, wording)
+        if difference.kind == "variable ignored":
+            schema["properties"].pop(name, None)
         elif rules is None:
-            found.beyond.append(one)
+            found.beyond.append(difference)
             continue
         else:
-            schema["properties"][one.of] = rule_schema(contract, schema["properties"].get(one.of, {}), rules)
-        required = set(schema.get("required", ())) - {one.of} | ({one.of} if rules and "required" in rules else set())
+            schema["properties"][name] = rule_schema(contract, schema["properties"].get(name, {}), rules)
+        required = set(schema.get("required", ())) - {name} | ({name} if rules and "required" in rules else set())
         schema["required"] = sorted(required)
     if not schema.get("required"):
         schema.pop("required", None)
     done = [difference for difference in differences if difference not in found.beyond]
     if done:
-        name = f"Box.{operation.id}.body"
+        component = f"Box.{operation.id}.body"
         found.add(slug(op, "variables"), done, [
-            {"target": "$.components.schemas", "update": {name: schema}},
+            {"target": "$.components.schemas", "update": {component: schema}},
             *({"target": f"{operation_place(operation)}.requestBody.content['{kind}'].schema['$ref']",
-               "update": f"#/components/schemas/{name}"} for kind in operation.spec["requestBody"]["content"])])
+               "update": f"#/components/schemas/{component}"} for kind in operation.spec["requestBody"]["content"])])
 
 
 def rule_schema(contract: Contract, before: Mapping[str, Any], rules: list[str]) -> dict[str, Any]:

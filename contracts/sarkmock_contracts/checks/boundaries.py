@@ -10,7 +10,7 @@ from sarkmock.suite_api import Operation, is_rule_message
 
 from ..client.http import Exchange, request_for
 from ..errors import Withheld
-from ..fixtures.rows import Body, Fixtures
+from ..fixtures import Body, Fixtures
 from ..judge.findings import Identity
 from ..judge.oracle import Problem, verdict
 from ..run import Run

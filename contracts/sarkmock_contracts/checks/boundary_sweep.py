@@ -14,7 +14,7 @@ from typing import Any
 from sarkmock.suite_api import Operation
 
 from ..errors import NoBounds, Unavailable
-from ..fixtures.rows import Fixtures
+from ..fixtures import Fixtures
 from ..judge.oracle import messages_of
 from ..run import Run
 from ..safety.restorable import SURELY

@@ -12,7 +12,7 @@ from typing import Any
 from sarkmock.suite_api import Operation
 
 from ..client.http import Exchange
-from ..fixtures.rows import Body, Fixtures
+from ..fixtures import Body, Fixtures
 from ..judge.oracle import messages_of, rule_messages
 from ..run import Run
 from ..spec.boundary_values import NOTHING, is_placeholder, placeholder

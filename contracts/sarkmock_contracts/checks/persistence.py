@@ -8,7 +8,7 @@ from typing import Any
 from sarkmock.suite_api import Operation
 
 from ..client.http import Exchange, Request
-from ..fixtures.rows import path_along
+from ..fixtures import path_along
 from ..judge.row_model import stored_problems
 from ..run import Run
 from ..spec.contract import Contract

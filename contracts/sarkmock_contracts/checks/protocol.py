@@ -11,7 +11,7 @@ from sarkmock.suite_api import Operation
 
 from ..client.http import ACCEPT, FORM, JSON, Exchange, Request, fill_path, with_form, with_json
 from ..errors import Unavailable, Withheld
-from ..fixtures.rows import Body
+from ..fixtures import Body
 from ..judge.oracle import Problem
 from ..judge.row_model import STRANGE, same
 from ..run import Run

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ..client.http import ACCEPT, Exchange, Request, Response, request_for, with_form
-from ..fixtures.rows import Body
+from ..fixtures import Body
 from ..judge.agreement import CORS
 from ..judge.oracle import Problem
 from ..run import Run

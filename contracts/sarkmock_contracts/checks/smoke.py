@@ -10,7 +10,7 @@ from sarkmock.suite_api import Operation, profiles
 
 from ..client.http import Exchange, Request, fill_path, request_for
 from ..errors import NoBounds, Unavailable, Withheld
-from ..fixtures.rows import Body, Parameters, path_along
+from ..fixtures import Body, Parameters, path_along
 from ..judge.judge import RUN_STATE
 from ..judge.oracle import Problem
 from ..run import Run

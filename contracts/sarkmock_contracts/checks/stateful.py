@@ -20,7 +20,7 @@ from sarkmock.suite_api import Operation
 
 from ..client.http import Exchange, Request, fill_path, request_for
 from ..errors import NoBounds, Unanswered, Unavailable, Withheld
-from ..fixtures.rows import Body
+from ..fixtures import Body
 from ..judge.oracle import Problem
 from ..judge.row_model import STRANGE, RowModel
 from ..run import Run

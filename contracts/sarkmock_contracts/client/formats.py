@@ -69,7 +69,7 @@ def curl_line(url: str, request: Request, variables: Mapping[str, str] | None = 
         words += ["-H", shell_word(f"{name}: {value}")]
     if not request.body:
         return " ".join(words)
-    text = _text(request.body)
+    text = _argument(request.body)
     if text is None:
         return f"echo {base64.b64encode(request.body).decode()} | base64 -d | {' '.join(words)} --data-binary @-"
     return " ".join([*words, "--data-binary", shell_word(text)])
@@ -92,7 +92,7 @@ def _address(url: str, request: Request, variables: Mapping[str, str]) -> str:
     return "".join([*words, shell_word("/".join(parts))] if parts != [""] else words)
 
 
-def _text(body: bytes) -> str | None:
+def _argument(body: bytes) -> str | None:
     """The body as an argument can carry it: no NUL, and no leading @ that curl would take for a file."""
     try:
         text = body.decode()

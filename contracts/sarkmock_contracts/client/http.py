@@ -11,6 +11,8 @@ from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
+from urllib3 import encode_multipart_formdata
+
 MOST_BYTES = 64 << 20  # of a body; a backup may be large
 JSON_LEVELS = 100
 LARGEST_NUMBER = 10**9  # in a header: seconds, requests
@@ -88,6 +90,7 @@ def number_in_header(text: str | None) -> int | None:
 Header = tuple[str, str]
 Headers = tuple[Header, ...]
 JSON = "application/json"
+OCTETS = "application/octet-stream"
 FORM = "application/x-www-form-urlencoded"
 ACCEPT = ("Accept", JSON)  # without it the framework's own errors (405, 500) are HTML pages
 SUMMARY = {"message", "errors"}  # of Laravel's own answer to invalid input
@@ -207,7 +210,6 @@ class UploadFile:
 
     name: str
     content: bytes
-    content_type: str = "application/octet-stream"
 
 
 def request_for(method: str, path: str, body: dict[str, Any] | None) -> Request:
@@ -215,24 +217,8 @@ def request_for(method: str, path: str, body: dict[str, Any] | None) -> Request:
     if body is None:
         return Request(method, path)
     if any(isinstance(value, UploadFile) for value in body.values()):
-        content_type, data = multipart({name: _field(value) for name, value in body.items()})
+        fields = {name: (value.name, value.content, OCTETS) if isinstance(value, UploadFile) else str(value)
+                  for name, value in body.items()}
+        data, content_type = encode_multipart_formdata(fields, _BOUNDARY)
         return Request(method, path, "", (ACCEPT, ("Content-Type", content_type)), data)
     return with_json(method, path, body)
-
-
-def _field(value: Any) -> str | UploadFile:
-    return value if isinstance(value, UploadFile) else str(value)
-
-
-def multipart(fields: dict[str, str | UploadFile]) -> tuple[str, bytes]:
-    """Content type and body of a multipart form."""
-    parts = [_part(name, value) for name, value in fields.items()]
-    return f"multipart/form-data; boundary={_BOUNDARY}", b"".join(parts) + f"--{_BOUNDARY}--\r\n".encode()
-
-
-def _part(name: str, value: str | UploadFile) -> bytes:
-    if isinstance(value, str):
-        return f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
-    head = (f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"; filename="{value.name}"\r\n'
-            f"Content-Type: {value.content_type}\r\n\r\n")
-    return head.encode() + value.content + b"\r\n"

@@ -27,18 +27,11 @@ from ..run_options import RunOptions, signed_in
 from ..safety.fingerprint import AUTO
 from .console import ConsolePlugin, Display
 from .plan import INTERRUPTED, Planning
-from .verdict import Results, SafetyPlugin, VerdictPlugin, read_accepted_of
-from .xdist import Spread, check_spread, is_spread, is_worker, options_of_worker
+from .verdict import Given, Results, SafetyPlugin, VerdictPlugin, read_accepted_of
+from .xdist import Spread, is_spread, is_worker, options_of_worker, refuse_to_spread
 
 RUN: pytest.StashKey[Run] = pytest.StashKey()
 OPTION_PREFIX = "--sark-"
-
-
-class Given:
-    """A run that `sarkmock check` has opened, and where it is shown. ``error`` is why it could not begin."""
-
-    def __init__(self, run: Run, display: Display) -> None:
-        self.run, self.display, self.error = run, display, ""
 
 
 def given_to(config: pytest.Config) -> Given | None:
@@ -89,7 +82,8 @@ def register_plugins(config: pytest.Config, run: Run, given: Given | None) -> No
     config.stash[RUN] = run
     config.addinivalue_line("markers", "xdist_group(name): cases of one process")
     try:
-        check_spread(config, run.options)
+        if is_spread(config):
+            refuse_to_spread(run.options)
     except CannotRun as error:
         pytest.exit(str(error), returncode=2)
     register = config.pluginmanager.register

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Generator
-from typing import Protocol
 
 import pytest
 from rich.console import Console
@@ -16,14 +15,14 @@ from sarkmock.suite_api import printable
 from ..checks import BY_NAME
 from ..client.interrupts import minutes
 from ..reports.console import write_report
-from ..run import Run
+from ..run import Run, Watcher
 from .plan import Planning, case_name
-from .verdict import VerdictPlugin, is_error, safety_lines
+from .verdict import Given, VerdictPlugin, is_error, safety_lines
 
 NOTICED = 2.0  # seconds of waiting that a person wonders about
 
 
-class Display:
+class Display(Watcher):
     """A bar on a terminal, plain lines elsewhere; it also hears what happens between and after the cases."""
 
     def __init__(self) -> None:
@@ -55,17 +54,10 @@ class Display:
             self.progress.update(self.task, description=text, refresh=True)
 
 
-class Opened(Protocol):
-    """Where a run is shown, and why it could not begin."""
-
-    display: Display
-    error: str
-
-
 class ConsolePlugin:
     """Shows a run: a line for each check that is over, and the report."""
 
-    def __init__(self, given: Opened, run: Run, planning: Planning, verdict: VerdictPlugin, spread: bool) -> None:
+    def __init__(self, given: Given, run: Run, planning: Planning, verdict: VerdictPlugin, spread: bool) -> None:
         self.given, self.display = given, given.display
         self.run, self.planning, self.verdict = run, planning, verdict
         self.spread = spread  # then checks overlap

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,6 +20,9 @@ from ..reports.data import EXIT_CODES, result_of
 from ..run import Run
 from ..run_options import ALLOWED, RunOptions
 from .plan import INTERRUPTED, case_name
+
+if TYPE_CHECKING:
+    from .console import Display
 
 
 def read_accepted_of(options: RunOptions) -> Accepted:
@@ -133,16 +136,17 @@ class Results:
         gaps.untested += [name for name in missing if name not in gaps.untested]
 
 
-class Failure(Protocol):
-    """Who wants to know why a run could not begin."""
+class Given:
+    """A run that `sarkmock check` has opened, and where it is shown. ``error`` is why it could not begin."""
 
-    error: str
+    def __init__(self, run: Run, display: Display) -> None:
+        self.run, self.display, self.error = run, display, ""
 
 
 class SafetyPlugin:
     """Begins before the first case and ends after the last, in any event."""
 
-    def __init__(self, run: Run, given: Failure | None = None) -> None:
+    def __init__(self, run: Run, given: Given | None = None) -> None:
         self.run, self.given = run, given
 
     def pytest_runtestloop(self) -> None:

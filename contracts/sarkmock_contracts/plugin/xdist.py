@@ -17,7 +17,7 @@ import pytest
 
 from ..client import interrupts
 from ..errors import CannotRun
-from ..judge.findings import Findings
+from ..reports.merging import add_seen
 from ..run import Run
 from ..run_options import RunOptions
 from .plan import case_of
@@ -44,14 +44,8 @@ def options_of_worker(config: pytest.Config) -> RunOptions:
     return options
 
 
-def check_spread(config: pytest.Config, options: RunOptions) -> None:
-    """Only mocks can be many: a box is one, and its requests are counted in one place."""
-    if is_spread(config):
-        refuse_to_spread(options)
-
-
 def refuse_to_spread(options: RunOptions) -> None:
-    """CannotRun for a run that one process must do."""
+    """CannotRun for a run that one process must do: a box is one, and its requests are counted in one place."""
     if not can_spread(options):
         what = "a box at a URL is judged by one process" if options.url else "requests are counted in one process"
         raise CannotRun(f"-n spreads cases over embedded mocks; {what}: omit -n")
@@ -118,7 +112,7 @@ class Spread:
         output = getattr(node, "workeroutput", {})
         if WORKER_KEY in output:
             seen, finished = pickle.loads(output[WORKER_KEY])
-            gather(self.run, seen)
+            add_seen(self.run, seen)
             self.results.finished |= finished
 
 
@@ -126,18 +120,3 @@ def worker_seen(run: Run) -> dict[str, Any]:
     """What a worker knows at its end, as values that can be sent."""
     return {"findings": list(run.findings), "coverage": run.coverage.seen, "requests": run.target.requests,
             "unavailable": run.gaps.unavailable, "untested": run.gaps.untested, "stopped": run.gaps.stopped}
-
-
-def gather(run: Run, theirs: dict[str, Any]) -> None:
-    """Add what a worker knows."""
-    gather_findings(run.findings, theirs["findings"])
-    run.coverage.add(theirs["coverage"])
-    run.target.requests += theirs["requests"]
-    run.gaps.unavailable |= theirs["unavailable"]
-    run.gaps.untested += theirs["untested"]
-    run.gaps.stopped = run.gaps.stopped or theirs["stopped"]
-
-
-def gather_findings(findings: Findings, theirs: list[Any]) -> None:
-    for finding in theirs:
-        findings.add(finding)

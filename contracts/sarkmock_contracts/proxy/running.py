@@ -29,7 +29,7 @@ from sarkmock.suite_api import (
 
 from ..baselines.clients import ClientsFile
 from ..client import interrupts
-from ..client.http import Exchange, Request, Response
+from ..client.http import Exchange
 from ..client.rate_limit import RateLimit, seconds_each
 from ..client.transports import Access, OverHttp
 from ..errors import CannotRun, Unanswered
@@ -39,7 +39,8 @@ from ..reports import write_files
 from ..reports.console import write_report
 from ..run_options import RunOptions, signed_in
 from ..safety.fingerprint import AUTO
-from ..state_import.importing import Wanted, guarded_reader, read_state, version_behind
+from ..safety.preflight import tls_context
+from ..state_import import Wanted, guarded_reader, read_state, version_behind
 from .guard import ExchangeQueue, TrafficGuard, exchange_of, permitted
 from .shadow import Shadow, cause_line, shadow_lines, write_shadow
 from .watched import Watched
@@ -121,10 +122,7 @@ def open_shadow(name: str, url: str, access: Access, rate: str, version: str | N
     except Unanswered as reason:
         raise CannotRun(str(reason)) from None
     tell(f"{redacted(url)} answers as {reader.profile}; {name} is asked beside it ({reader.target.requests} requests)")
-
-    def reread(path: str) -> Response:
-        return reader.target.send(Request("GET", path)).response
-    return Shadow(name, document, load(reader.profile), seed, reread)
+    return Shadow(name, document, load(reader.profile), seed, reader.target.get)
 
 
 class Judging:
@@ -223,11 +221,8 @@ def upstream_context(url: str, access: Access) -> ssl.SSLContext | None:
     parts = access.check(url)
     if parts.scheme != "https":
         return None
-    verify = access.verify(str(parts.hostname))
     try:
-        context = ssl.create_default_context(cafile=verify if isinstance(verify, str) else None)
-        if verify is False:
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context = tls_context(access.verify(str(parts.hostname)))
         if access.cert:
             context.load_cert_chain(access.cert, access.key)
     except (OSError, ssl.SSLError) as error:

@@ -16,6 +16,7 @@ from typing import Any
 from sarkmock.suite_api import Document, Operation, Seed, redacted, write_whole
 
 from ..baselines.catalogue import response_fields, shape
+from ..baselines.comparing import status_kind
 from ..baselines.severity import DIFFERENCE_LEVELS, INFORMATIVE, Difference, compare_forms
 from ..client.formats import curl_line
 from ..client.http import JSON, Exchange, Headers, Request, Response, header
@@ -61,14 +62,11 @@ def differences(op: str, contract: Contract, operation: Operation | None, before
 
 
 def of_status(op: str, before: Response, after: Response) -> Difference:
-    was, now = before.status, after.status
-    if after.ok or before.ok:
-        kind = ("success status changed" if before.ok and after.ok else
-                "newly crashes" if now >= 500 else "now refused" if before.ok else
-                "no longer crashes" if was >= 500 else "no longer refused")
-    else:
-        kind = ("crash status changed" if was >= 500 and now >= 500 else "no longer crashes" if was >= 500 else
-                "crash instead of refusal" if now >= 500 else "refusal status changed")
+    was, now = (response.status if response.ok else max(response.status, REFUSED)  # a redirection is no success
+                for response in (before, after))
+    kind = status_kind(was, now)
+    if kind == "newly crashes" and not before.ok:
+        kind = "crash instead of refusal"
     return Difference(kind, op, ", ".join(after.refused), answer_shown(before), answer_shown(after))
 
 
@@ -189,9 +187,10 @@ class Shadow:
         if answer.ok != exchange.response.ok:
             self._follow()
         real += self._token_needed(request)
-        level = min((one.level for one in real), key=DIFFERENCE_LEVELS.index, default=UNSURE if drifted else SAME)
+        levels = {difference.level for difference in real}
+        level = min(levels, key=DIFFERENCE_LEVELS.index, default=UNSURE if drifted else SAME)
         self.counts[SAME if level == INFORMATIVE else level] += 1
-        return [cause for one in real if (cause := self._note(one, exchange, answer))]
+        return [cause for difference in real if (cause := self._note(difference, exchange, answer))]
 
     def _compare(self, exchange: Exchange, seen: bool) -> tuple[list[Difference], bool, Response]:
         """What is different in the other version, whether the box is not as its own version has it, and the answer."""
@@ -199,9 +198,10 @@ class Shadow:
                    for side in (self._other, self._own)]
         other, own = (list(self._differences(exchange, side.leader.contract, answer))
                       for side, answer in zip((self._other, self._own), answers, strict=True))
-        known = {(one.kind, one.of) for one in own}
-        lost = any(one.kind in STATUS_KINDS for one in own)
-        return [one for one in other if not lost and (one.kind, one.of) not in known], lost, answers[0]
+        known = {(difference.kind, difference.of) for difference in own}
+        lost = any(difference.kind in STATUS_KINDS for difference in own)
+        real = [difference for difference in other if not lost and (difference.kind, difference.of) not in known]
+        return real, lost, answers[0]
 
     def _differences(self, exchange: Exchange, contract: Contract, answer: Response) -> list[Difference]:
         request, box = meant(exchange.request), exchange.response
@@ -248,8 +248,8 @@ class Shadow:
         """Read the lists that a request has to do with, unless that was just done; whether any was read."""
         operation = self._own.leader.operation(request)
         table = operation.table.name if operation and operation.table else None
-        read = [self._take(one.path) for one in self._own.leader.contract.operations
-                if is_list(one) and one.table and table in (None, one.table.name)]
+        read = [self._take(listing.path) for listing in self._own.leader.contract.operations
+                if listing.action == "index" and listing.table and table in (None, listing.table.name)]
         return any(read)
 
     def _take(self, path: str) -> bool:
@@ -286,16 +286,12 @@ def meant(request: Request) -> Request:
     return replace(request, method=method_of(request))
 
 
-def is_list(operation: Operation) -> bool:
-    return operation.method == "GET" and operation.hazard == "read" and operation.action == "index"
-
-
 def cause_line(shadow: Shadow, cause: ShadowCause) -> str:
     """A difference as it is met."""
-    one = cause.difference
-    what = f"{one.kind}{f' ({one.of})' if one.of else ''}"
-    change = " -> ".join(str(value) for value in (one.before, one.after) if value is not None)
-    return str(redacted(f"{shadow.name} {one.level} {one.op}: {what}{f': {change}' if change else ''}"))
+    difference = cause.difference
+    what = f"{difference.kind}{f' ({difference.of})' if difference.of else ''}"
+    change = " -> ".join(str(value) for value in (difference.before, difference.after) if value is not None)
+    return str(redacted(f"{shadow.name} {difference.level} {difference.op}: {what}{f': {change}' if change else ''}"))
 
 
 def sorted_causes(shadow: Shadow) -> list[ShadowCause]:

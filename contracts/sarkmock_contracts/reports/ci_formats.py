@@ -35,9 +35,9 @@ def as_junit(data: Data) -> str:
     for finding in data["findings"]:
         by_operation.setdefault(finding["operation"], []).append(finding)
     for section, members in coverage_by_section(data).items():
-        cases = [JunitCase(one["operation"], bool(one["statuses"]), one["seconds"]) for one in members]
+        cases = [JunitCase(covered["operation"], bool(covered["statuses"]), covered["seconds"]) for covered in members]
         _suite(root, section, cases, by_operation, failing)
-    known = {one["operation"] for one in data["coverage"]}
+    known = {operation["operation"] for operation in data["coverage"]}
     others = [JunitCase(name or "unknown paths", True, 0.0) for name in by_operation if name not in known]
     by_operation["unknown paths"] = by_operation.pop("", [])
     if others:
@@ -61,23 +61,23 @@ def _single(root: ElementTree.Element, suite: str, name: str, tag: str, message:
 
 
 def _suite(root: ElementTree.Element, section: str, cases: list[JunitCase],
-           found: Mapping[str, list[Data]], failing: tuple[str, ...]) -> None:
-    bad = sum(any(one["status"] in failing for one in found.get(case.name, ())) for case in cases)
-    unsent = sum(not case.sent and case.name not in found for case in cases)
+           findings: Mapping[str, list[Data]], failing: tuple[str, ...]) -> None:
+    bad = sum(any(finding["status"] in failing for finding in findings.get(case.name, ())) for case in cases)
+    unsent = sum(not case.sent and case.name not in findings for case in cases)
     suite = ElementTree.SubElement(root, "testsuite", name=section, tests=str(len(cases)), failures=str(bad),
                                    errors="0", skipped=str(unsent), time=f"{sum(case.seconds for case in cases):.3f}")
     for name, sent, seconds in cases:
         case = ElementTree.SubElement(suite, "testcase", classname=f"sarkmock.{section}", name=name,
                                       time=f"{seconds:.3f}")
-        mine = found.get(name, [])
-        failures = [one for one in mine if one["status"] in failing]
+        mine = findings.get(name, [])
+        failures = [finding for finding in mine if finding["status"] in failing]
         if failures:
             _failure(case, failures)
         elif not sent and not mine:
             ElementTree.SubElement(case, "skipped", message="no request was sent")
-        rest = [one for one in mine if one not in failures]
+        rest = [finding for finding in mine if finding not in failures]
         if rest:
-            ElementTree.SubElement(case, "system-out").text = "\n".join(_clean(_line(one)) for one in rest)
+            ElementTree.SubElement(case, "system-out").text = "\n".join(_clean(_line(finding)) for finding in rest)
 
 
 def _failure(case: ElementTree.Element, failures: list[Data]) -> None:
@@ -114,8 +114,8 @@ def as_sarif(data: Data) -> str:
     failing = failing_statuses(data)
     run = {"tool": {"driver": driver},
            "originalUriBaseIds": {PACKAGE_ROOT: {"description": {"text": "the folder that holds sarkmock's openapi/"}}},
-           "results": [_sarif_result(one, checks, one["status"] not in failing, data["run"]["file"])
-                       for one in data["findings"]],
+           "results": [_sarif_result(finding, checks, finding["status"] not in failing, data["run"]["file"])
+                       for finding in data["findings"]],
            "invocations": [_invocation(data["run"]["ending"])],
            "columnKind": "unicodeCodePoints",
            "properties": {"target": data["target"], "profile": data["run"]["profile"]}}

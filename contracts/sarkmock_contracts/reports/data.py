@@ -53,7 +53,7 @@ def describe(run: Run, outcome: Outcome) -> Data:
         "format": REPORT_FORMAT, "tool": {"name": "sarkmock", "version": version("sarkmock")}, "run": about(run),
         "target": redacted(run.fingerprint.described()), "result": result_of(run, outcome), "summary": counts(outcome),
         "causes": [cause(found, members) for found, members in causes(outcome)],
-        "findings": [finding(run, judged) for judged in outcome.findings],
+        "findings": [finding_data(run, judged) for judged in outcome.findings],
         "deviations": [deviation_data(listed) for listed in outcome.listed],
         "accepted": {"unused": [entry.id for entry in outcome.unused]},
         "coverage": [covered(run, outcome, operation) for operation in run.chosen()],
@@ -117,25 +117,27 @@ def counts(outcome: Outcome) -> dict[str, int]:
 def cause(found: Cause, members: list[Classified]) -> Data:
     """What findings for which the run fails have in common, and all of them."""
     return {"title": redacted(found.title), "kind": found.feature.kind, "operations": found.operations,
-            "fields": found.fields, "severity": min((one.severity for one in members), key=SEVERITIES.index),
+            "fields": found.fields, "severity": min((member.severity for member in members), key=SEVERITIES.index),
             "findings": [member.id for member in members]}
 
 
-def finding(run: Run, judged: Classified) -> Data:
+def finding_data(run: Run, judged: Classified) -> Data:
     """One finding with its evidence and its places."""
-    found = judged.finding
-    operation = run.contract.by_id.get(found.identity.operation)
-    place = next(places(run.contract, found), "")
+    finding = judged.finding
+    operation = run.contract.by_id.get(finding.identity.operation)
+    place = next(places(run.contract, finding), "")
     file, line = source_of(place)
     headers = headers_in_shell(run)
     return {
-        "id": judged.id, **found.identity._asdict(), "section": operation.section if operation else "",
-        "status": judged.status, "severity": judged.severity, "message": redacted(found.message), "count": found.count,
-        "deviations": list(judged.deviations), "page_lines": list(page_lines(run.contract, found)),
+        "id": judged.id, **finding.identity._asdict(), "section": operation.section if operation else "",
+        "status": judged.status, "severity": judged.severity, "message": redacted(finding.message),
+        "count": finding.count,
+        "deviations": list(judged.deviations), "page_lines": list(page_lines(run.contract, finding)),
         "place": {"pointer": place, "file": f"openapi/{file}", "line": line},
         "accepted": acceptance(judged),
-        "exchanges": [exchanged(run.target.url, one, headers, run.listens) for one in found.evidence[-SHOWN_STEPS:]],
-        "script": script(run, found),
+        "exchanges": [exchanged(run.target.url, exchange, headers, run.listens)
+                      for exchange in finding.evidence[-SHOWN_STEPS:]],
+        "script": script(run, finding),
     }
 
 
@@ -146,13 +148,13 @@ def acceptance(judged: Classified) -> Data | None:
     return {"reason": entry.reason, "expires": entry.expires.isoformat() if entry.expires else None}
 
 
-def script(run: Run, found: Finding) -> list[str]:
+def script(run: Run, finding: Finding) -> list[str]:
     """Lines for bash that show a finding at a fresh target."""
-    exchanges: Sequence[Exchange] = found.steps or found.evidence
+    exchanges: Sequence[Exchange] = finding.steps or finding.evidence
     own = headers_in_shell(run)
     if run.listens:
-        own = {name: value for one in exchanges for name, value in credentials_in_shell(one).items()}
-        exchanges = [without_credentials_of(one) for one in exchanges]
+        own = {name: value for exchange in exchanges for name, value in credentials_in_shell(exchange).items()}
+        exchanges = [without_credentials_of(exchange) for exchange in exchanges]
 
     def clean(request: Request, line: str) -> str:
         shown = line if not run.listens and holds_test_values(run, request) else str(redacted(line))
@@ -229,8 +231,8 @@ def exchanged(url: str, exchange: Exchange, headers: Mapping[str, str], of_clien
 
 
 def deviation_data(listed: Listed) -> Data:
-    one = listed.deviation
-    return {"id": one.id, "summary": one.summary, "severity": one.severity, "status": listed.status,
+    deviation = listed.deviation
+    return {"id": deviation.id, "summary": deviation.summary, "severity": deviation.severity, "status": listed.status,
             "reason": listed.reason}
 
 
@@ -238,20 +240,20 @@ def covered(run: Run, outcome: Outcome, operation: Operation) -> Data:
     """What the run saw of an operation: statuses, and what became of every variable with rules."""
     statuses = {str(status): count for (name, status), count in sorted(run.coverage.statuses.items())
                 if name == operation.id}
-    found = [judged for judged in outcome.findings if judged.finding.identity.operation == operation.id]
+    findings = [judged for judged in outcome.findings if judged.finding.identity.operation == operation.id]
     return {"operation": operation.id, "method": operation.method, "path": operation.path, "section": operation.section,
             "hazard": operation.hazard, "page_lines": list(operation.source), "statuses": statuses,
             "seconds": round(run.coverage.seconds[operation.id,], 3),
-            "findings": [judged.id for judged in found if judged.finding.identity.field not in operation.rules],
-            "rules": list(variable_data(run, found, operation))}
+            "findings": [judged.id for judged in findings if judged.finding.identity.field not in operation.rules],
+            "rules": list(variable_data(run, findings, operation))}
 
 
-def variable_data(run: Run, found: list[Classified], operation: Operation) -> Iterator[Data]:
+def variable_data(run: Run, findings: list[Classified], operation: Operation) -> Iterator[Data]:
     for name, rules in operation.rules.items():
         field = (operation.id, name)
         yield {"field": name, "rules": rules if isinstance(rules, list) else rules.split("|"),
                "accepted": field in run.coverage.accepted, "refused": field in run.coverage.refused,
-               "findings": [judged.id for judged in found if judged.finding.identity.field == name]}
+               "findings": [judged.id for judged in findings if judged.finding.identity.field == name]}
 
 
 def failing_statuses(data: Data) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ The reports are read back into a run, so that everything that is made of a run i
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -100,12 +100,12 @@ def check_shares(directories: Sequence[Path], shares: Sequence[Data]) -> None:
                                 f"{what} {theirs} instead of {ours}")
 
 
-def compared(first: Data, other: Data) -> list[tuple[str, Any, Any]]:
+def compared(first: Data, share: Data) -> list[tuple[str, Any, Any]]:
     """What must be the same in two shares."""
-    return [*((name.replace("_", " "), first["run"][name], other["run"][name]) for name in ALIKE),
-            ("number of shares", shard_of(first).of, shard_of(other).of),
-            ("sarkmock", first["tool"]["version"], other["tool"]["version"]),
-            ("answering version", first["target"]["version"], other["target"]["version"])]
+    return [*((name.replace("_", " "), first["run"][name], share["run"][name]) for name in ALIKE),
+            ("number of shares", shard_of(first).of, shard_of(share).of),
+            ("sarkmock", first["tool"]["version"], share["tool"]["version"]),
+            ("answering version", first["target"]["version"], share["target"]["version"])]
 
 
 def shard_of(share: Data) -> Shard:
@@ -145,17 +145,24 @@ def run_of(shares: Sequence[Data]) -> Run:
 
 def add_share(run: Run, share: Data) -> None:
     """Enter what a share saw."""
-    about = share["run"]
-    for finding in share["findings"]:
-        run.findings.add(finding_of(finding))
-    run.coverage.add(coverage_of(run.coverage, share["seen"]["coverage"]))
-    run.target.requests += about["requests"]
-    run.gaps.unavailable |= set(share["seen"]["unavailable"])
-    run.gaps.untested += [name for name in about.get("untested", ()) if name not in run.gaps.untested]
-    run.gaps.stopped = run.gaps.stopped or about.get("stopped") or ""
+    about, seen = share["run"], share["seen"]
+    add_seen(run, {"findings": map(finding_of, share["findings"]), "requests": about["requests"],
+                   "coverage": coverage_of(run.coverage, seen["coverage"]), "unavailable": set(seen["unavailable"]),
+                   "untested": about.get("untested", ()), "stopped": about.get("stopped") or ""})
     run.gaps.broken += about.get("broken", ())
     if run.safety is not None:
         run.safety.troubles += about.get("residue", ())
+
+
+def add_seen(run: Run, seen: Mapping[str, Any]) -> None:
+    """Enter what another process saw of the same run."""
+    for finding in seen["findings"]:
+        run.findings.add(finding)
+    run.coverage.add(seen["coverage"])
+    run.target.requests += seen["requests"]
+    run.gaps.unavailable |= seen["unavailable"]
+    run.gaps.untested += [name for name in seen["untested"] if name not in run.gaps.untested]
+    run.gaps.stopped = run.gaps.stopped or seen["stopped"]
 
 
 def coverage_of(empty: Coverage, data: Data) -> dict[str, Any]:
@@ -195,7 +202,8 @@ def fingerprint_of(target: Data) -> Fingerprint:
 
 def accepted_of(shares: Sequence[Data]) -> Accepted:
     """The list of what is accepted, as far as the shares say what it holds. An entry is unused if no share met it."""
-    entries = {one["id"]: acceptance_of(one) for share in shares for one in share["findings"] if one["accepted"]}
+    entries = {finding["id"]: acceptance_of(finding) for share in shares for finding in share["findings"]
+               if finding["accepted"]}
     for identity in (unused for share in shares for unused in share["accepted"]["unused"]):
         entries.setdefault(identity, Acceptance(identity, ""))
     return Accepted(tuple(entries.values()))

@@ -87,12 +87,12 @@ def _cause_row(cause: Data) -> tuple[object, ...]:
     return cause["severity"], cause["title"], len(cause["findings"]), where
 
 
-def _findings(status: str, found: list[Data]) -> Iterator[str]:
-    rows = ((one["severity"], f"`{one['id']}`", one["message"], ", ".join(map(str, one["page_lines"])))
-            for one in found[:MOST_FINDINGS])
-    more = ["", f"... and {len(found) - MOST_FINDINGS} more."] if len(found) > MOST_FINDINGS else []
-    if found:
-        yield from details_lines(f"{status.capitalize()} ({len(found)})",
+def _findings(status: str, findings: list[Data]) -> Iterator[str]:
+    rows = ((finding["severity"], f"`{finding['id']}`", finding["message"], ", ".join(map(str, finding["page_lines"])))
+            for finding in findings[:MOST_FINDINGS])
+    more = ["", f"... and {len(findings) - MOST_FINDINGS} more."] if len(findings) > MOST_FINDINGS else []
+    if findings:
+        yield from details_lines(f"{status.capitalize()} ({len(findings)})",
                            (*table_lines(("severity", "finding", "what", "page"), rows), *more))
 
 

@@ -223,15 +223,20 @@ def _lines(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         content = file.read_bytes()
     except OSError as error:
         raise BadLedger(f"{file}: {error.strerror}") from None
-    whole, _, _ = content.rpartition(b"\n")  # the last line may have been cut short by a kill
-    for number, line in enumerate(whole.splitlines(), 1):
+    for number, line in whole_lines(content):
+        if line is None:
+            raise BadLedger(f"{file}:{number}: is not a JSON object")
+        yield number, line
+
+
+def whole_lines(content: bytes) -> Iterator[tuple[int, dict[str, Any] | None]]:
+    """Lines of JSON objects by number, None for any other; the last line may have been cut short by a kill."""
+    for number, line in enumerate(content.rpartition(b"\n")[0].splitlines(), 1):
         try:
             value = json.loads(line)
         except (ValueError, RecursionError):
             value = None
-        if not isinstance(value, dict):
-            raise BadLedger(f"{file}:{number}: is not a JSON object")
-        yield number, value
+        yield number, value if isinstance(value, dict) else None
 
 
 def _replay(ledger: Ledger, line: Mapping[str, Any]) -> None:

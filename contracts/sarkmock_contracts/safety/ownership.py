@@ -84,7 +84,7 @@ class Ownership:
             self._ours_or_free(collection, name)
         if operation.table.key not in operation.rules:
             return self._numbered(meaning, request, post)
-        key = _text(post.get(operation.table.key))
+        key = _key_text(post.get(operation.table.key))
         if key and self._owner(collection, key):
             return None  # once more, to be refused
         if collection in self.keepers or not key or not self.keys.mine(key):
@@ -130,7 +130,7 @@ class Ownership:
         key = next(iter(meaning.parameters.values()))
         self._ours_or_free(collection, key)
         table = operation.table
-        renamed = _text(post.get(table.key)) if table is not None and operation.method == "PUT" else ""
+        renamed = _key_text(post.get(table.key)) if table is not None and operation.method == "PUT" else ""
         if renamed and renamed != key:
             return self._rename(meaning, renamed)
         pattern = recipe("undo", operation.id)
@@ -319,11 +319,11 @@ def _keepers(contracts: Sequence[Contract]) -> Iterator[tuple[str, str]]:
 def _agree(meaning: Meaning, everything: Mapping[str, Any]) -> None:
     """PHP reads a route's parameter and a variable of that name by the same name: only one key may be meant."""
     for name, value in meaning.parameters.items():
-        if name in everything and _text(everything[name]) != value:
+        if name in everything and _key_text(everything[name]) != value:
             raise Withheld("is one in the path and another in the body", f"{name} {value}")
 
 
-def _text(value: Any) -> str:
+def _key_text(value: Any) -> str:
     """A value as a key: PHP's text of it, trimmed; nothing for what is not text."""
     return "" if value is None or isinstance(value, (list, dict)) else to_text(value).strip(TRIMMED)
 

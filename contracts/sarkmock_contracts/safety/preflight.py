@@ -68,12 +68,12 @@ def unreachable(url: str, verify: bool | str) -> str | None:
     problem = unconnected(url, host, port)
     if problem:
         return problem
-    speaks_tls = handshake(host, port, context(False)) is None
+    speaks_tls = handshake(host, port, tls_context(False)) is None
     if parts.scheme == "http":
         return f"{url}: port {port} speaks TLS; try https:// instead of http://" if speaks_tls else None
     if not speaks_tls:
         return f"{url}: port {port} does not speak TLS; try http:// instead of https://"
-    reason = handshake(host, port, context(verify)) if verify else None
+    reason = handshake(host, port, tls_context(verify)) if verify else None
     if reason is None:
         return None
     return f"{url}: its certificate cannot be verified ({reason}); name its authority with --ca FILE, or use --insecure"
@@ -94,7 +94,7 @@ def unconnected(url: str, host: str, port: int) -> str | None:
     return None
 
 
-def context(verify: bool | str) -> ssl.SSLContext:
+def tls_context(verify: bool | str) -> ssl.SSLContext:
     """What requests would trust: everybody, the usual authorities, or those of a file."""
     made = ssl.create_default_context(cafile=verify if isinstance(verify, str) else None)
     if not verify:

@@ -16,8 +16,8 @@ from urllib.parse import unquote, unquote_to_bytes
 from sarkmock.suite_api import MethodNotAllowed, Operation, PageNotFound, meant_method, read_input
 
 from ..client.http import Request, fill_path, header
+from ..fixtures import Fixtures, Made, path_along
 from ..fixtures.keys import MARK
-from ..fixtures.rows import Fixtures, Made, path_along
 from ..spec.contract import Contract, Link
 from ..spec.operation_data import recipe
 

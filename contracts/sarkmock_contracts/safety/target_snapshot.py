@@ -12,7 +12,7 @@ from sarkmock.suite_api import Operation, is_secret, redacted
 from ..client.http import Response
 from ..client.target import Client
 from ..fixtures.keys import folded_key
-from ..spec.contract import Contract
+from ..spec.contract import Contract, is_plain_read
 from ..spec.operation_data import recipe
 
 Items = dict[str, Any]  # by key, or by their whole text where a key stands for several
@@ -26,8 +26,7 @@ def lists(contracts: Sequence[Contract]) -> dict[str, str | None]:
     operations = [operation for contract in contracts for operation in contract.operations]
     found: dict[str, str | None] = {}
     for operation in operations:
-        reads = operation.method == "GET" and operation.hazard == "read" and not operation.parameters
-        if reads and _is_written(operation, operations):
+        if is_plain_read(operation) and _is_written(operation, operations):
             table = operation.table
             found.setdefault(operation.path, table.key if table else recipe("rows_of", operation.id).get("key"))
     return found

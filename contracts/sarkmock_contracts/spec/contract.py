@@ -180,7 +180,7 @@ class Contract:
     def _listing(self) -> set[str]:
         """The tables that lists show."""
         return {operation.table.name for operation in self.operations
-                if operation.table and operation.method == "GET" and not operation.parameters}
+                if operation.table and is_plain_read(operation)}
 
     @cached_property
     def hidden_tables(self) -> list[str]:
@@ -246,6 +246,11 @@ def contract_of(profile: str) -> Contract:
 def empty_database(name: str) -> Database:
     """A database without rows, for the names of its tables and their keys."""
     return Database(name)
+
+
+def is_plain_read(operation: Operation) -> bool:
+    """Whether a GET without path parameters changes nothing: a list, or the only value there is."""
+    return operation.method == "GET" and operation.hazard == "read" and not operation.parameters
 
 
 def operation_name(operation: Operation) -> str:

@@ -22,7 +22,7 @@ from sarkmock.suite_api import Operation, Table, check_fields, to_text
 
 from ..client.http import Exchange
 from ..client.target import Client
-from .contract import Contract
+from .contract import Contract, is_plain_read
 
 _FILE = Path(__file__).parent / "boundary_values" / "operations.yaml"
 
@@ -192,7 +192,7 @@ class LiveTables:
         self._shown: dict[str, Rows] = {}  # by the path of a list
         self._lists: dict[str, list[Operation]] = {}
         for operation in contract.operations:
-            if operation.table and operation.method == "GET" and not operation.parameters:
+            if operation.table and is_plain_read(operation):
                 self._lists.setdefault(operation.table.name, []).append(operation)
 
     def may_hold(self, rules: Any, value: Any) -> bool:

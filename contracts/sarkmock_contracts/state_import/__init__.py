@@ -1,1 +1,273 @@
-"""Reading the present state of a box into a seed file."""
+"""Reads the state of a box, and writes it as a seed file without secrets.
+
+Which version answers matters for the columns of its tables alone: of every operation, each path that some profile knows
+is tried.
+
+A made-up secret comes from where the real one stands, never from what it is: from a digest, a PIN could be guessed.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from textwrap import shorten
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from sarkmock.suite_api import (
+    BASE,
+    SECRETS,
+    Operation,
+    Seed,
+    SeedError,
+    State,
+    is_secret,
+    load,
+    load_seed,
+    printable,
+    profiles,
+    write_whole,
+)
+
+from ..client.http import Request, Response, fill_path
+from ..client.interrupts import Admission, Budget, Interrupts
+from ..client.rate_limit import RateLimit
+from ..client.target import Target
+from ..client.transports import Access, OverHttp, Transport
+from ..errors import CannotRun, Spent, Unanswered, Withheld, file_errors
+from ..safety.fingerprint import Fingerprint, fingerprint
+from ..safety.gate import Gate, Permissions
+from ..safety.preflight import preflight, why_shut_out
+from ..safety.routing import RequestReader
+from ..spec.contract import Contract, contract_of
+from . import state_reader
+
+TIME_IS_OVER = "the time of --max-time was over; the rest is as the factory has it"
+OnProgress = Callable[[str, int, int], None]  # what is read, how many of them are, of how many
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How much is read, and for how long. Backups and snapshots hold secrets."""
+
+    secrets: bool = False
+    tables_only: bool = False
+    archives: bool = True
+    seconds: float | None = None
+
+
+@dataclass
+class StateReader:
+    """A box, read by the ids of operations. ``notes`` says what could not be read, a line each."""
+
+    target: Target
+    contracts: Sequence[Contract]
+    tell: OnProgress = lambda *_: None
+    profile: str = BASE  # of the version that answers
+    notes: list[str] = field(default_factory=list)
+    status: int = 0  # of the last answer
+    _paths: dict[str, list[str]] = field(default_factory=dict)
+
+    @cached_property
+    def factory(self) -> Seed:
+        """What a box of that version has from the factory."""
+        return load_seed("factory", load(self.profile))
+
+    @cached_property
+    def fresh(self) -> State:
+        """Such a box."""
+        return State(self.factory)
+
+    def operations(self) -> Iterator[Operation]:
+        """Every operation of every version, once for each path."""
+        yield from {(operation.id, operation.path): operation
+                    for contract in self.contracts for operation in contract.operations}.values()
+
+    def get(self, name: str, **parameters: Any) -> Response | None:
+        """A good answer; None, and a note, if there is none."""
+        known = self._paths.setdefault(name, [one.path for one in self.operations() if one.id == name])
+        problem = ""
+        for template in list(known):
+            path = fill_path(template, parameters)
+            try:
+                response = self.target.send(Request("GET", path)).response
+            except Withheld as reason:
+                problem = f"GET {path} is not sent: {reason}"
+                continue
+            except Spent:
+                problem = TIME_IS_OVER
+                break
+            self.status = response.status
+            if response.ok:
+                self._paths[name] = [template]
+                return response
+            problem = f"GET {path} answers {response.status}"
+        self.note(problem)
+        return None
+
+    def note(self, line: str) -> None:
+        if line not in self.notes:
+            self.notes.append(line)
+
+
+def import_state(url: str, access: Access, rate: str, wanted: Wanted, tell: OnProgress) -> tuple[Seed, StateReader]:
+    """The state of the box at a URL, and its reader. CannotRun if it is not a SARK, or stops answering."""
+    try:
+        limited = RateLimit(OverHttp(url, access, wanted.seconds), rate)
+        admitted = Admission(limited, why_shut_out) if access.credential else None
+        budget = Budget(admitted or limited, None, wanted.seconds, lambda: 0, lambda: 0, wait=limited.wait)
+        reader = guarded_reader(Interrupts(budget), tell)
+        with budget.removing():
+            reader.profile = version_behind(reader, access).nearest
+        state = read_state(reader, wanted)
+        if admitted is not None:
+            admitted.confirm()
+        return state, reader
+    except Unanswered as reason:
+        raise CannotRun(str(reason)) from None
+
+
+def version_behind(reader: StateReader, access: Access) -> Fingerprint:
+    """Which version answers a reader; CannotRun if it is not a SARK."""
+    url = reader.target.url
+    first = preflight(reader.target, access.verify(access.check(url).hostname or ""))
+    return fingerprint(reader.target, first)
+
+
+def guarded_reader(transport: Transport, tell: OnProgress = lambda *_: None) -> StateReader:
+    """The box behind a target, with a gate that lets out reads alone."""
+    contracts = [contract_of(name) for name in profiles()]
+    return StateReader(Target(Gate(transport, RequestReader(contracts), Permissions())), contracts, tell)
+
+
+def read_state(reader: StateReader, wanted: Wanted) -> Seed:
+    """All that can be read. What cannot, in tables and files that no list shows, is what the factory has."""
+    tables = state_reader.read_tables(reader)
+    running = state_reader.is_running(reader)
+    files, astdb = dict(reader.factory.files), {}
+    if not wanted.tables_only:
+        archives = state_reader.read_archives(reader, wanted.secrets and wanted.archives)
+        files |= state_reader.read_files(reader) | archives
+        if running:
+            files |= state_reader.read_mailboxes(reader)
+            astdb = state_reader.read_runtime(reader, tables.get("ipphone", []))
+    if not wanted.secrets:
+        tables = {table: [disguised(f"{table} {row.get('pkey')}", row) for row in rows]
+                  for table, rows in tables.items()}
+    tables |= state_reader.read_users(reader)
+    return checked_seed(reader, Seed({**reader.factory.tables, **tables}, files, astdb, running,
+                                database=reader.factory.database))
+
+
+def checked_seed(reader: StateReader, seed: Seed) -> Seed:
+    """The seed, marked if a box has rows that its API would not have written.
+
+    The documentation says so, or the version itself where it works on another database.
+    """
+    fitting = (name for name in (BASE, reader.profile) if load(name)["x-database"] == seed.database)
+    try:
+        load_seed(seed.content(), load(next(fitting)))
+    except SeedError as error:
+        reader.note(f"a row is not as the API writes rows, and served as it is: {error}")
+        return replace(seed, unchecked=True)
+    return seed
+
+
+NOTE_WIDTH = 100  # columns
+
+
+def import_to_file(url: str, access: Access, rate: str, wanted: Wanted, output: Path | None) -> None:
+    """Write the state of a target to a file, or to standard output."""
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    with progress_bar(console) as tell:
+        seed, reader = import_state(url, access, rate, wanted, tell)
+    text = heading(url, reader) + seed.text()
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        with file_errors(output):
+            write_whole(output, text.encode(), private=wanted.secrets)
+    for line in reader.notes:  # a file has them whole
+        console.print(shorten(printable(f"not read: {line}"), NOTE_WIDTH, placeholder=" ...") if output
+                      else printable(f"not read: {line}"))
+    console.print(import_summary(seed, reader.profile, output))
+
+
+@contextmanager
+def progress_bar(console: Console) -> Iterator[OnProgress]:
+    """A bar on a terminal, a line for each part elsewhere."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task, parts = bar.add_task("connecting", total=None), set[str]()
+
+        def tell(part: str, done: int, total: int) -> None:
+            bar.update(task, description=part, completed=done, total=total)
+            if part not in parts and not console.is_terminal:
+                console.print(f"reading {part}: {total}")
+            parts.add(part)
+
+        yield tell
+
+
+def heading(url: str, reader: StateReader) -> str:
+    """What the file says of itself."""
+    read = f"# The state of {url} on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, read by `sarkmock import`.\n"
+    read += f"# It answers most like the profile {reader.profile}.\n"
+    return read + "".join(f"# not read: {printable(' '.join(line.split()))}\n" for line in reader.notes)
+
+
+def import_summary(seed: Seed, profile: str, output: Path | None) -> str:
+    rows = sum(map(len, seed.tables.values()))
+    text = f"{rows} rows, {len(seed.files)} files, {len(seed.astdb)} runtime values"
+    return f"{text}; sarkmock serve --profile {profile} --seed {output} answers by them" if output else text
+
+
+SECRET_LETTERS = "bcdfghjkmnpqrtvwxyz2346789"  # none that look alike
+SECRET_LENGTH = 12
+CONFIGURATION = ("sipiaxpeer", "sipiaxuser", "sipiaxfriend", "register", "provision", "extcode", "conf")
+_NAMES = "|".join(sorted(map(re.escape, SECRETS), key=len, reverse=True))
+# secret=x and secret => x of Asterisk's stanzas, "sip password: x" of phones. $password is a placeholder.
+_NAMED = re.compile(rf"""(\b(?:{_NAMES})[ \t]*(?:=>?|:)[ \t]*["']?)([^\s"'$;][^\s"';]*)""", re.IGNORECASE)
+_REGISTERED = re.compile(r"^([^:@/\s]*:)([^@\s]+)(?=@)", re.MULTILINE)  # user:secret@host
+
+
+def disguised(place: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with made-up secrets; ``place`` identifies it."""
+    made = {value: other_secret(f"{place} {name}", value) for name, value in row.items() if is_secret(name) and value}
+    return {name: made.get(value, value) if is_secret(name) else _without(f"{place} {name}", value, made)
+            if name in CONFIGURATION and isinstance(value, str) else value for name, value in row.items()}
+
+
+def other_secret(place: str, real: Any) -> Any:
+    """Another secret that rules take as they took the real one: as many digits, the first from 2 on, or letters."""
+    dice = random.Random(place)
+    text = str(real)
+    while True:
+        if text.isascii() and text.isdigit():
+            made = dice.choice("23456789") + "".join(dice.choice("0123456789") for _ in text[1:])
+        else:
+            made = "".join(dice.choice(SECRET_LETTERS) for _ in range(SECRET_LENGTH))
+        if made != text:
+            return int(made) if isinstance(real, int) else made
+
+
+def _without(place: str, text: str, made: Mapping[Any, str]) -> str:
+    """A text of configuration without the row's secrets and any that it names itself."""
+    def another(match: re.Match[str]) -> str:
+        own = {str(value): str(other) for value, other in made.items()}
+        return match[1] + own.get(match[2], str(other_secret(place, match[2])))
+
+    text = _REGISTERED.sub(another, _NAMED.sub(another, text))
+    for real, other in made.items():
+        if len(str(real)) >= SECRET_LENGTH // 2:
+            text = text.replace(str(real), str(other))
+    return text

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from sarkmock.suite_api import Operation, pbx_files
 
 from ..client.http import number_in_header
+from ..spec.contract import is_plain_read
 
 if TYPE_CHECKING:
-    from .importing import StateReader
+    from . import StateReader
 
 StoredRow = dict[str, Any]
 Files = dict[str, bytes]
@@ -34,7 +35,7 @@ MAILBOX_FOLDERS = {"NewMessageCount": "INBOX", "OldMessageCount": "Old"}
 
 def read_tables(reader: StateReader) -> dict[str, list[StoredRow]]:
     """The rows of every table that has a list."""
-    lists = {one.id: one for one in reader.operations() if lists_rows(one)}
+    lists = {one.id: one for one in reader.operations() if is_plain_read(one) and one.table}
     tables: dict[str, list[StoredRow]] = {}
     for place, operation in enumerate(lists.values()):
         assert operation.table is not None
@@ -48,12 +49,6 @@ def read_tables(reader: StateReader) -> dict[str, list[StoredRow]]:
     answer = reader.get("destinations.list")
     order_by_creation(tables, answer.json if answer else None)
     return {table: list(unique_rows(reader.fresh.tables.key(table), rows)) for table, rows in tables.items()}
-
-
-def lists_rows(operation: Operation) -> bool:
-    """Whether it shows rows of a table."""
-    reads = operation.method == "GET" and operation.hazard == "read" and not operation.parameters
-    return reads and operation.table is not None
 
 
 def stored_row(reader: StateReader, operation: Operation, item: Mapping[str, Any]) -> StoredRow:
