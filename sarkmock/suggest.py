@@ -38,5 +38,5 @@ def near(name: object, known: Iterable[str], most: int = 1) -> list[str]:
     if len(str(name)) > LONGEST:
         return []
     names = list(known)
-    lower = {one.lower(): one for one in reversed(names)}
+    lower = {name.lower(): name for name in reversed(names)}
     return [lower[found] for found in get_close_matches(str(name).lower(), lower, n=most)]

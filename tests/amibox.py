@@ -57,7 +57,7 @@ def send(engine: Engine, method: str, path: str, body: Any = None) -> Reply:
     """The reply, which must be one that the document describes."""
     content = json.dumps(body or {}).encode()
     reply = engine.handle(Request(method, path, "", {"Content-Type": "application/json"}, content))
-    operation, _ = engine.find(method, path)
+    operation, _ = engine.program.router.find(method, path)
     response = loading.resolve(engine.document, operation.spec["responses"][str(reply.status)])
     schema = {"components": engine.document["components"], **response["content"]["application/json"]["schema"]}
     jsonschema_rs.validate(schema, reply.body)

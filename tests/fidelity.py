@@ -74,7 +74,7 @@ class Touched:
     def places(self, engine: Engine, method: str, path: str) -> set[str]:
         """The parts of the document that an answer depends on."""
         try:
-            operation, _ = engine.find(method, path)
+            operation, _ = engine.program.router.find(method, path)
         except Refusal:
             return {pointer("paths", known.path) for known in engine.operations if matches(known.path, path)}
         return set(parts(engine.document, operation))
@@ -121,7 +121,7 @@ def judge(exchanges: Iterable[Exchange]) -> Verdict:
 def translated(request: Request, shipped: Engine, documented: Engine) -> Request:
     """The request as the other profile wants it, where only the operation's method or path differ."""
     try:
-        operation, parameters = shipped.find(request.method, request.path)
+        operation, parameters = shipped.program.router.find(request.method, request.path)
     except Refusal:
         return request
     other = next((known for known in documented.operations if known.id == operation.id), operation)

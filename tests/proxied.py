@@ -62,7 +62,7 @@ def proxied(url: str, *, context: Any = None, patience: Patience | None = None, 
     parts.application = control
     told: list[str] = []
     passed: list[Passed] = []
-    parts.tell, parts.judge = told.append, parts.judge or passed.append
+    parts.report, parts.judge = told.append, parts.judge or passed.append
     with Proxy(Upstream(url, context, patience), parts) as proxy:
         yield Proxied(proxy, parts.journal, told, passed)
 

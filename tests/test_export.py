@@ -59,7 +59,7 @@ def http_requests(text: str) -> list[tuple[str, str, str]]:
 def operations(profile: str, *requests: tuple[str, str, str]) -> list[str]:
     """The operation that each request means."""
     engine = Engine(load(profile))
-    return [engine.find(method, unquote(path))[0].id for method, path, _ in requests]
+    return [engine.program.router.find(method, unquote(path))[0].id for method, path, _ in requests]
 
 
 def of_hazard(profile: str, *hazards: str) -> list[str]:
@@ -118,7 +118,7 @@ def test_a_collection_skips_what_acts_on_the_pbx_unless_allowed(profile: str) ->
     engine = Engine(load(profile))
     for item in items(collection):
         path = "/".join(item["request"]["url"]["path"])
-        hazard = engine.find(item["request"]["method"], path)[0].hazard
+        hazard = engine.program.router.find(item["request"]["method"], path)[0].hazard
         guards = [event["script"]["exec"] for event in item["event"] if event["listen"] == "prerequest"]
         assert bool(guards) == (hazard not in ("read", "write")), path
         assert all(f'includes("{hazard}")' in "".join(lines) and "skipRequest" in "".join(lines) for lines in guards)
@@ -148,7 +148,7 @@ def test_the_mock_answers_every_request_as_the_document_says(form: str, profile:
         engine.state.admit()  # one of the requests logs out
         headers = {"Authorization": f"Bearer {token}"} | ({"Content-Type": "application/json"} if body else {})
         reply = engine.handle(Request(method, unquote(path).strip("/"), "", headers, body.encode()))
-        operation = engine.find(method, unquote(path))[0]
+        operation = engine.program.router.find(method, unquote(path))[0]
         assert str(reply.status) in operation.spec["responses"], (method, path, reply)
         answered.append(reply.status)
     assert sum(status < 300 for status in answered) > len(answered) * 0.6
@@ -307,7 +307,7 @@ def test_a_bruno_folder_has_every_operation_and_skips_what_acts_on_the_pbx(profi
         found.append((method.upper(), path, ""))
         if "body:json" in blocks:
             json.loads(blocks["body:json"])
-        operation = Engine(load(profile)).find(method.upper(), unquote(path))[0]
+        operation = Engine(load(profile)).program.router.find(method.upper(), unquote(path))[0]
         guard = blocks.get("script:pre-request", "")
         assert (f'includes("{operation.hazard}")' in guard) == (operation.hazard in ("operational", "disruptive"))
     assert len(found) == len(compile_document(load(profile)))

@@ -161,7 +161,7 @@ def test_every_deviation_can_be_warned_of():
     mock, product = Mock(), published()
     met = {one.deviation.id for program in (mock.engine.program, product) for name in program.by_id
            for one in relations(program, product, name)}
-    unseen = {one.id for one in deviations_of(product.profile) if one.unseen or not one.telling}
+    unseen = {one.id for one in deviations_of(product.profile) if one.unseen or not one.observable}
     assert {one.id for one in deviations_of(product.profile)} - met <= unseen
 
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from sarkmock import Engine, State, load_seed
-from sarkmock.cli.watching import watched
+from sarkmock.cli.serve import watched
 from tests.serving import Serving, serving
 
 SEED = "tables:\n  cluster:\n    - {pkey: %s}\n"

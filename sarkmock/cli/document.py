@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def routes(profile: str, brief: bool, as_json: bool) -> None:
     if as_json:
         print_json(described)
         return
-    for section, members in groupby(described, key=lambda one: one["section"]):
+    for section, members in groupby(described, key=itemgetter("section")):
         console().print(Text(section, style="bold"))
         console().print(_routes_table(members, brief))
 
@@ -86,10 +87,10 @@ def route(document: Document, operation: Operation) -> dict[str, Any]:
 
 def _routes_table(described: Iterator[Mapping[str, Any]], brief: bool) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    for one in described:
-        hazard = Text(one["hazard"], style=HAZARD_STYLES[one["hazard"]])
-        table.add_row("", one["method"], one["path"], one["id"], hazard, _page(one["lines"]))
-        for name, rule in {} if brief else one["rules"].items():
+    for operation in described:
+        hazard = Text(operation["hazard"], style=HAZARD_STYLES[operation["hazard"]])
+        table.add_row("", operation["method"], operation["path"], operation["id"], hazard, _page(operation["lines"]))
+        for name, rule in {} if brief else operation["rules"].items():
             table.add_row("", "", Text(f"  {name}"), Text(_rule(rule["rules"]), style="dim"), "", _page(rule["lines"]))
     return table
 
@@ -176,9 +177,9 @@ def profiles(as_json: bool) -> None:
         print_json(listed)
         return
     table = Table(*HEADINGS, box=None, padding=(0, 2, 0, 0))
-    for one in listed:
-        name = " = ".join([one["name"], *one["aliases"]])
-        table.add_row(Text(name, style="bold"), *(str(one[key] or "-") for key in HEADINGS[1:]))
+    for profile in listed:
+        name = " = ".join([profile["name"], *profile["aliases"]])
+        table.add_row(Text(name, style="bold"), *(str(profile[key] or "-") for key in HEADINGS[1:]))
     console().print(table)
 
 
@@ -217,7 +218,8 @@ def deviations(profile: str, matrix: bool, as_json: bool, markdown: bool) -> Non
 
 def _deviation(deviation: Deviation) -> Text:
     head = (deviation.id, "bold"), " ", (deviation.severity, SEVERITY_STYLES[deviation.severity])
-    return Text.assemble(*head, f"\n    {deviation.summary}\n    ", (deviation.reason, "dim"))
+    summary, reason = (" ".join(text.split()) for text in (deviation.summary, deviation.reason))
+    return Text.assemble(*head, f"\n    {summary}\n    ", (reason, "dim"))
 
 
 def markdown_table(known: Iterable[Deviation]) -> str:
@@ -229,14 +231,15 @@ def markdown_table(known: Iterable[Deviation]) -> str:
 def show_matrix(as_json: bool, markdown: bool) -> None:
     names, rows = matrix_of()
     if as_json:
-        print_json([{**asdict(one), "profiles": [name for name in names if name in having]} for one, having in rows])
+        print_json([{**asdict(deviation), "profiles": [name for name in names if name in having]}
+                    for deviation, having in rows])
     elif markdown:
         click.echo(markdown_matrix(), nl=False)
     else:
         table = Table("deviation", "severity", *names, box=None, padding=(0, 2, 0, 0))
-        for one, having in rows:
-            severity = Text(one.severity, style=SEVERITY_STYLES[one.severity])
-            table.add_row(one.id, severity, *("x" if name in having else "" for name in names))
+        for deviation, having in rows:
+            severity = Text(deviation.severity, style=SEVERITY_STYLES[deviation.severity])
+            table.add_row(deviation.id, severity, *("x" if name in having else "" for name in names))
         console().print(table)
 
 
@@ -244,8 +247,9 @@ def markdown_matrix() -> str:
     """Every deviation and the published versions that have it, as a Markdown table."""
     names, rows = matrix_of()
     return _markdown(["deviation", "severity", *names, "what happens"], (
-        [f"`{one.id}`", one.severity, *("yes" if name in having else "" for name in names), one.summary]
-        for one, having in rows))
+        [f"`{deviation.id}`", deviation.severity, *("yes" if name in having else "" for name in names),
+         deviation.summary]
+        for deviation, having in rows))
 
 
 def matrix_of() -> tuple[list[str], list[tuple[Deviation, set[str]]]]:
@@ -254,10 +258,10 @@ def matrix_of() -> tuple[list[str], list[tuple[Deviation, set[str]]]]:
     worded: dict[str, Deviation] = {}
     having: dict[str, set[str]] = {}
     for name in names:
-        for one in deviations_of(name):
-            having.setdefault(one.id, set()).add(name)
-            if one.id not in worded or one.profile == name:
-                worded[one.id] = one
+        for deviation in deviations_of(name):
+            having.setdefault(deviation.id, set()).add(name)
+            if deviation.id not in worded or deviation.profile == name:
+                worded[deviation.id] = deviation
     return names, [(worded[identity], found) for identity, found in having.items()]
 
 

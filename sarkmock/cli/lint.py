@@ -172,8 +172,9 @@ def _of_overlay(file: Path, content: Any) -> Mistakes:
     if shape:
         return
     whole = layer(str(file))
-    wrong = [(whole.places[error.index][1], error) for error in overlay.mistakes(load(BASE), list(whole.actions))]
+    _, errors = overlay.attempt(load(BASE), whole.actions)
+    wrong = [(whole.places[error.index][1], error) for error in errors]
     for index, error in wrong:
-        yield ("actions", index), error.said(index)
+        yield ("actions", index), error.message_at(index)
     if not wrong:
         Program.of(str(file))

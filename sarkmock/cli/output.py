@@ -58,7 +58,7 @@ class RequestLog:
 
     def __init__(self, journal: Journal | None) -> None:
         self._journal = journal
-        self._told: set[str] = set()
+        self._written: set[str] = set()
 
     def __call__(self, served: Served) -> None:
         """One line: when, what, how it ended, how long it took; then reasons and notices."""
@@ -69,8 +69,8 @@ class RequestLog:
             for reason in self._journal.why(entry):
                 write_line(f"         why: {reason.text}{documentation_lines(reason.lines)}")
             for notice in self._journal.warnings(entry):
-                if notice.text not in self._told and len(self._told) < MOST_NOTICES:
-                    self._told.add(notice.text)
+                if notice.text not in self._written and len(self._written) < MOST_NOTICES:
+                    self._written.add(notice.text)
                     write_line(f"         mind: {notice.text} {notice.deviation}".rstrip())
 
     def _entry(self, served: Served) -> Entry | None:

@@ -41,7 +41,7 @@ class Listening:
 
 
 def open_proxy(stack: ExitStack, url: str, context: ssl.SSLContext | None, profile: str, listening: Listening,
-               guard: Guard, pace: Pace, judge: OnPassed | None, tell: Callable[[str], None]) -> tuple[Proxy, str]:
+               guard: Guard, pace: Pace, judge: OnPassed | None, report: Callable[[str], None]) -> tuple[Proxy, str]:
     """A proxy that listens already, and its greeting. FaultError or FileError for what cannot be.
 
     ``profile`` says whose document explains the journal.
@@ -54,7 +54,7 @@ def open_proxy(stack: ExitStack, url: str, context: ssl.SSLContext | None, profi
     app = create_control_app(MockControl(engine, faults, journal, control, upstream=url)) if control else None
     pair = None if listening.http else pair_of(stack, listening.host, listening.cert, listening.key)
     log = RequestLog(journal) if listening.verbose else None
-    around = Around(faults, journal, app, guard, pace, judge, tell, log)
+    around = Around(faults, journal, app, guard, pace, judge, report, log)
     proxy = Proxy(Upstream(url, context, listening.patience), around, listening.host, listening.port, tls=pair)
     stack.callback(proxy.stop)
     trust = f"--cacert {pair.authority} " if pair and pair.authority else ""

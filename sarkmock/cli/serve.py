@@ -1,14 +1,17 @@
-"""`sarkmock serve`: the mock on a port, until a signal ends it."""
+"""`sarkmock serve`: the mock on a port, until a signal ends it; with --watch it reloads files that change."""
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
 
-from sarkmock.cli import watching
 from sarkmock.cli.listening import (
     FaultLine,
     begin_listening,
@@ -33,8 +36,9 @@ from sarkmock.server import certificates
 from sarkmock.server.https_server import Server
 from sarkmock.server.limits import Limits
 from sarkmock.server.listener import unbracketed
-from sarkmock.spec.data_files import BASE
-from sarkmock.spec.profiles import profiles
+from sarkmock.spec.data_files import BASE, openapi_dir
+from sarkmock.spec.loading import forget
+from sarkmock.spec.profiles import overlay_files, profiles
 from sarkmock.spec.yaml12 import FileError
 
 PORT = 44300
@@ -136,7 +140,7 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
         stack.callback(server.stop)
         click.echo(greeting(server.url, pair, engine, page_line(server.url, control, bool(control_token)), api_token))
         if watch:
-            watching.watch(engine, profile, seed, watching.report_line)
+            begin_watching(engine, profile, seed, report_line)
         run_server(server)
 
 
@@ -177,3 +181,82 @@ def greeting(url: str, pair: certificates.Pair | None, engine: Engine, control: 
             f"{proxy_hint(url)}"
             f"docs          sarkmock routes, sarkmock spec, sarkmock serve --help\n"
             f"stop          Ctrl-C")
+
+
+# A loop that looks at times and sizes: a handful of files does not need a library, and every file system can do it.
+INTERVAL = 0.25  # seconds between two looks
+Signature = tuple[tuple[int, int, int] | None, ...]
+
+
+@dataclass
+class WatchedFiles:
+    """Files that belong together, and what reads them again; ``name`` is for people."""
+
+    name: str
+    files: list[Path]
+    reload: Callable[[], None]
+    _seen: Signature = field(init=False)
+    _before: Signature = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._seen = self._before = self.signature()
+
+    def signature(self) -> Signature:
+        return tuple(map(look_at, self.files))
+
+    def look(self) -> str | None:
+        """Read the files again if they have changed and stand still; what to report a person then."""
+        now = self.signature()
+        settled, self._before = now == self._before, now
+        if now == self._seen or not settled:
+            return None
+        self._seen = now
+        try:
+            self.reload()
+        except (FileError, ValueError) as error:
+            return f"{' '.join(str(error).split())}; the mock goes on with what it had"
+        return f"{self.name} has changed and is served now"
+
+
+def look_at(file: Path) -> tuple[int, int, int] | None:
+    """What changes when a file does; None if it is not there."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def begin_watching(engine: Engine, profile: str, seed: str | None, report: Callable[[str], None]) -> None:
+    """Watch what a mock was made from, in a thread that ends with the process."""
+    threading.Thread(target=watch_files, args=(list(watched(engine, profile, seed)), report), daemon=True).start()
+
+
+def watch_files(groups: list[WatchedFiles], report: Callable[[str], None]) -> None:
+    while True:
+        time.sleep(INTERVAL)
+        for group in groups:
+            if message := group.look():
+                report(message)
+
+
+def watched(engine: Engine, profile: str, seed: str | None) -> Iterable[WatchedFiles]:
+    """The document with its overlay, and the seed if it is a file."""
+    def read_document() -> None:
+        forget()
+        Program.of.cache_clear()
+        engine.use(profile)
+
+    def read_seed() -> None:
+        engine.reseed(load_seed(str(seed), engine.document))
+
+    own = sorted(openapi_dir().rglob("*.yaml"))
+    overlays = [file for file in overlay_files(profile) if file not in own]
+    yield WatchedFiles(profile if overlays else "the document", [*own, *overlays], read_document)
+    if seed is not None and seed not in seed_names():
+        yield WatchedFiles(seed, [Path(seed)], read_seed)
+
+
+def report_line(line: str) -> None:
+    """One line on stderr."""
+    click.echo(f"sarkmock: {line}", err=True)

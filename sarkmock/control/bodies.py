@@ -207,7 +207,8 @@ def endpoints() -> Iterator[Endpoint]:
 
 def _endpoint(path: str, method: str, item: Mapping[str, Any]) -> Endpoint:
     spec = item[method]
-    given = [resolve(control_document(), one) for one in (*item.get("parameters", ()), *spec.get("parameters", ()))]
+    given = [resolve(control_document(), parameter)
+             for parameter in (*item.get("parameters", ()), *spec.get("parameters", ()))]
     return Endpoint(
         id=spec["operationId"], method=method.upper(), path=path, open=spec.get("security") == [{}],
         parameters=schemas(given, "path"), query=schemas(given, "query"),

@@ -13,29 +13,14 @@ from sarkmock.http.engine import DatabaseMismatch, Engine, Program, Request
 from sarkmock.http.wsgi import render
 from sarkmock.journal import CriteriaError, Entry, Journal, Notice, Reason
 from sarkmock.pbx.seed import Seed
+from sarkmock.pbx.seeds import seed_names, seed_summary
 from sarkmock.pbx.state import State
 from sarkmock.redaction import redacted
 from sarkmock.spec import loading, profiles
 from sarkmock.spec.yaml12 import FileError
 from sarkmock.suggest import unknown
 
-YAML_TYPE = "application/yaml"
-
-
-def api_yaml(mock: MockControl, request: ControlRequest) -> Text:
-    return Text(mock.engine.program.yaml, YAML_TYPE)
-
-
-def api_json(mock: MockControl, request: ControlRequest) -> Any:
-    return mock.engine.document
-
-
-def control_yaml(mock: MockControl, request: ControlRequest) -> Text:
-    return Text(bodies.control_document_yaml(), YAML_TYPE)
-
-
-def control_json(mock: MockControl, request: ControlRequest) -> Any:
-    return bodies.control_document()
+YAML_TYPE = bodies.YAML_TYPES[0]
 
 
 def profile(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
@@ -91,10 +76,6 @@ def show_entry(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
         there = f"there is no entry {request.path['number']}; the journal has {last - len(kept) + 1} to {last}"
         raise ControlError(404, there if kept else "the journal is empty")
     return entry_json(kept, entry)
-
-
-def clear_journal(mock: MockControl, request: ControlRequest) -> None:
-    journal_of(mock).clear()
 
 
 def verify(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
@@ -174,24 +155,12 @@ def admitted(request: Request) -> Request:
     return replace(request, headers={**others, "Authorization": f"Bearer {COMPARING_TOKEN}"})
 
 
-def list_faults(mock: MockControl, request: ControlRequest) -> list[dict[str, Any]]:
-    return [armed.content() for armed in mock.faults]
-
-
 def add_fault(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
     try:
         fault = mock.faults.add(request.body)
     except FaultError as error:
         raise ControlError(422, str(error)) from None
     return mock.faults[fault].content()
-
-
-def clear_faults(mock: MockControl, request: ControlRequest) -> None:
-    mock.faults.clear()
-
-
-def show_fault(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
-    return mock.faults[fault_id(mock, request)].content()
 
 
 def change_fault(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
@@ -203,10 +172,6 @@ def change_fault(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
     except FaultError as error:
         raise ControlError(422, str(error)) from None
     return mock.faults[fault].content()
-
-
-def remove_fault(mock: MockControl, request: ControlRequest) -> None:
-    mock.faults.remove(fault_id(mock, request))
 
 
 def fault_id(mock: MockControl, request: ControlRequest) -> str:
@@ -227,15 +192,15 @@ HANDLERS: dict[str, Callable[[MockControl, ControlRequest], Any]] = {
     "journal.har": har,
     "journal.show": show_entry,
     "journal.compare": compare_profiles,
-    "journal.clear": clear_journal,
+    "journal.clear": lambda mock, _: journal_of(mock).clear(),
     "journal.verify": verify,
     # faults
-    "faults.list": list_faults,
+    "faults.list": lambda mock, _: [armed.content() for armed in mock.faults],
     "faults.add": add_fault,
-    "faults.clear": clear_faults,
-    "faults.show": show_fault,
+    "faults.clear": lambda mock, _: mock.faults.clear(),
+    "faults.show": lambda mock, request: mock.faults[fault_id(mock, request)].content(),
     "faults.change": change_fault,
-    "faults.remove": remove_fault,
+    "faults.remove": lambda mock, request: mock.faults.remove(fault_id(mock, request)),
     # state
     "state.show": state.show_state,
     "state.replace": state.replace_state,
@@ -250,17 +215,17 @@ HANDLERS: dict[str, Callable[[MockControl, ControlRequest], Any]] = {
     "row.replace": tables.replace_row,
     "row.change": tables.change_row,
     "row.remove": tables.remove_row,
-    "seed.list": state.list_seeds,
+    "seed.list": lambda *_: [{"name": name, "description": seed_summary(name)} for name in seed_names()],
     "seed.start": state.start_over,
-    "saved.list": state.list_saved,
+    "saved.list": lambda mock, _: state.saved_names(state.directory(mock)),
     "saved.save": state.save_state,
-    "saved.load": state.load_state,
+    "saved.load": lambda mock, request: mock.engine.hold(state.read_saved(mock, request.body["file"])),
     # PBX
-    "clock.show": state.clock,
-    "clock.set": state.set_clock,
-    "clock.freeze": state.freeze,
-    "clock.run": state.run_clock,
-    "clock.advance": state.advance,
+    "clock.show": state.on_clock(lambda clock, _: None),
+    "clock.set": state.on_clock(state.set_clock),
+    "clock.freeze": state.on_clock(lambda clock, _: clock.freeze()),
+    "clock.run": state.on_clock(lambda clock, _: clock.run()),
+    "clock.advance": state.on_clock(state.advance),
     "pbx.show": state.show_pbx,
     "pbx.change": state.change_pbx,
     "pbx.start": state.start_asterisk,
@@ -268,10 +233,10 @@ HANDLERS: dict[str, Callable[[MockControl, ControlRequest], Any]] = {
     # documents
     "profile.show": profile,
     "profile.use": use_profile,
-    "openapi.yaml": api_yaml,
-    "openapi.json": api_json,
-    "control.yaml": control_yaml,
-    "control.json": control_json,
+    "openapi.yaml": lambda mock, _: Text(mock.engine.program.yaml, YAML_TYPE),
+    "openapi.json": lambda mock, _: mock.engine.document,
+    "control.yaml": lambda *_: Text(bodies.control_document_yaml(), YAML_TYPE),
+    "control.json": lambda *_: bodies.control_document(),
     "deviations": list_deviations,
 }
 

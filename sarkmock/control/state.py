@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,8 +12,9 @@ from typing import Any
 from sarkmock.atomic import write_whole
 from sarkmock.control import MockControl
 from sarkmock.control.bodies import ControlError, ControlRequest, instant
+from sarkmock.pbx.asterisk import DURATIONS
 from sarkmock.pbx.seed import Seed, SeedError
-from sarkmock.pbx.seeds import load_seed, seed_names, seed_summary
+from sarkmock.pbx.seeds import load_seed, seed_names
 from sarkmock.pbx.state import Clock, State
 from sarkmock.spec.yaml12 import FileError
 from sarkmock.suggest import unknown
@@ -57,10 +58,6 @@ def seed_in_body(mock: MockControl, content: Any) -> Seed:
         raise ControlError(422, str(error), path=error.place) from None
 
 
-def list_seeds(mock: MockControl, request: ControlRequest) -> list[dict[str, str]]:
-    return [{"name": name, "description": seed_summary(name)} for name in seed_names()]
-
-
 def start_over(mock: MockControl, request: ControlRequest) -> None:
     seed = seed_named(mock, request.body["seed"]) if "seed" in request.body else read_saved(mock, request.body["file"])
     mock.engine.reseed(seed)
@@ -80,15 +77,7 @@ def read_saved(mock: MockControl, name: str) -> Seed:
         raise ControlError(422, f"{file.name}: {error.problem}", path=("file",), line=error.line) from None
 
 
-def load_state(mock: MockControl, request: ControlRequest) -> None:
-    mock.engine.hold(read_saved(mock, request.body["file"]))
-
-
 STATE_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.ya?ml")
-
-
-def list_saved(mock: MockControl, request: ControlRequest) -> list[str]:
-    return saved_names(directory(mock))
 
 
 def save_state(mock: MockControl, request: ControlRequest) -> None:
@@ -129,14 +118,13 @@ def directory(mock: MockControl) -> Path:
 
 # What SQLite's and PHP's dates can show.
 EARLIEST_TIME, LATEST_TIME = datetime(1, 1, 2, tzinfo=UTC).timestamp(), datetime(9999, 12, 30, tzinfo=UTC).timestamp()
-TIMES = ("boot_seconds", "ring_seconds", "call_seconds")
 
 
 def show_pbx(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
     with mock.engine.lock:
         pbx = mock.engine.state.pbx
         return {"running": pbx.running, "up_since": None if pbx.up_since is None else instant(pbx.up_since),
-                "calls": len(pbx.channels()) // 2, **{name: getattr(pbx, name) for name in TIMES}}
+                "calls": len(pbx.channels()) // 2, **{name: getattr(pbx, name) for name in DURATIONS}}
 
 
 def change_pbx(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
@@ -159,41 +147,24 @@ def stop_asterisk(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
     return show_pbx(mock, request)
 
 
-def clock(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
-    with mock.engine.lock:
-        return clock_state(mock.engine.state.clock)
+def on_clock(change: Callable[[Clock, Any], object]) -> Callable[[MockControl, ControlRequest], dict[str, Any]]:
+    """A handler that changes the clock by the body of the request, and shows it."""
+    def handler(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
+        with mock.engine.lock:
+            clock = mock.engine.state.clock
+            change(clock, request.body)
+            now = clock.now()
+        return {"now": instant(now), "seconds": now, "frozen": clock.frozen is not None}
+    return handler
 
 
-def set_clock(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
-    second = bounded_time(parse_duration(request.body["now"]), "now")
-    with mock.engine.lock:
-        mock.engine.state.clock.set(second)
-        return clock_state(mock.engine.state.clock)
+def set_clock(clock: Clock, body: Mapping[str, Any]) -> None:
+    clock.set(bounded_time(parse_duration(body["now"]), "now"))
 
 
-def freeze(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
-    with mock.engine.lock:
-        mock.engine.state.clock.freeze()
-        return clock_state(mock.engine.state.clock)
-
-
-def run_clock(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
-    with mock.engine.lock:
-        mock.engine.state.clock.run()
-        return clock_state(mock.engine.state.clock)
-
-
-def advance(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
-    with mock.engine.lock:
-        it = mock.engine.state.clock
-        bounded_time(it.now() + request.body["seconds"], "seconds")
-        it.advance(request.body["seconds"])
-        return clock_state(it)
-
-
-def clock_state(it: Clock) -> dict[str, Any]:
-    now = it.now()
-    return {"now": instant(now), "seconds": now, "frozen": it.frozen is not None}
+def advance(clock: Clock, body: Mapping[str, Any]) -> None:
+    bounded_time(clock.now() + body["seconds"], "seconds")
+    clock.advance(body["seconds"])
 
 
 def parse_duration(value: float | str) -> float:

@@ -19,7 +19,6 @@ from typing import Any
 from urllib.parse import quote
 
 from sarkmock.export.requests import (
-    JSON,
     NOTHING_MADE,
     Example,
     Exported,
@@ -28,6 +27,7 @@ from sarkmock.export.requests import (
     kept_keys,
     path_variables,
 )
+from sarkmock.http.replies import JSON
 from sarkmock.spec.loading import Document, resolve
 from sarkmock.spec.operations import PARAMETER, compile_document
 from sarkmock.spec.yaml12 import dump
@@ -56,27 +56,30 @@ def as_curl(document: Document, base_url: str) -> str:
     return "\n".join(lines)
 
 
-def curl_block(one: Exported, known: dict[str, str]) -> list[str]:
+def curl_block(request: Exported, known: dict[str, str]) -> list[str]:
     """A comment and the line."""
-    reads = one.operation.hazard == "read"
-    hazard = "" if reads else f" ({one.operation.hazard})"
-    return [f"# {one.summary}{hazard}", curl_command(one, known) if reads else f"# {curl_command(one, known)}", ""]
+    reads = request.operation.hazard == "read"
+    hazard = "" if reads else f" ({request.operation.hazard})"
+    command = curl_command(request, known)
+    return [f"# {request.summary}{hazard}", command if reads else f"# {command}", ""]
 
 
-def curl_command(one: Exported, known: dict[str, str]) -> str:
+def curl_command(request: Exported, known: dict[str, str]) -> str:
     """One line; curl itself says GET."""
-    path = one.operation.path
+    path = request.operation.path
     # A row that is read is there before any of the lines is sent.
-    for name, value in (one.parameters if one.operation.hazard == "read" else {**one.parameters, **known}).items():
+    values = request.parameters if request.operation.hazard == "read" else request.parameters | known
+    for name, value in values.items():
         path = path.replace("{" + name + "}", quote(value, safe=""))
-    words = ["$CURL", *(["-X", one.operation.method] if one.operation.method != "GET" else []),
+    words = ["$CURL", *(["-X", request.operation.method] if request.operation.method != "GET" else []),
              f'"$BASE"{shlex.quote(path)}', "-H", "'Accept: application/json'",
-             *(["-H", '"Authorization: Bearer $TOKEN"'] if one.operation.guard else [])]
-    if one.upload:
-        field, name = one.upload
+             *(["-H", '"Authorization: Bearer $TOKEN"'] if request.operation.guard else [])]
+    if request.upload:
+        field, name = request.upload
         words += ["-F", f"{field}=@{name}"]
-    elif one.body is not None:
-        words += ["-H", "'Content-Type: application/json'", "-d", shlex.quote(json.dumps(one.body, ensure_ascii=False))]
+    elif request.body is not None:
+        body = json.dumps(request.body, ensure_ascii=False)
+        words += ["-H", "'Content-Type: application/json'", "-d", shlex.quote(body)]
     return " ".join(words)
 
 
@@ -98,41 +101,41 @@ def as_http(document: Document, base_url: str) -> str:
     return "\n".join(lines)
 
 
-def http_block(one: Exported, known: set[str]) -> Iterator[str]:
+def http_block(request: Exported, known: set[str]) -> Iterator[str]:
     """One request below its title."""
-    if one.is_harmless:
-        yield from http_request(one, known)
+    if request.is_harmless:
+        yield from http_request(request, known)
     else:
-        yield f"# {one.warning} To send it, take the signs away that make comments of it."
-        yield from (f"# {line}" for line in http_request(one, known))
+        yield f"# {request.warning} To send it, take the signs away that make comments of it."
+        yield from (f"# {line}" for line in http_request(request, known))
 
 
-def http_request(one: Exported, known: set[str]) -> Iterator[str]:
-    yield f"{one.operation.method} {{{{baseUrl}}}}{http_path(one, known)}"
+def http_request(request: Exported, known: set[str]) -> Iterator[str]:
+    yield f"{request.operation.method} {{{{baseUrl}}}}{http_path(request, known)}"
     yield "Accept: application/json"
-    if one.operation.guard:
+    if request.operation.guard:
         yield "Authorization: Bearer {{token}}"
-    if one.upload:
-        field, name = one.upload
+    if request.upload:
+        field, name = request.upload
         yield from (f"Content-Type: multipart/form-data; boundary={HTTP_BOUNDARY}", "", f"--{HTTP_BOUNDARY}",
                     f'Content-Disposition: form-data; name="{field}"; filename="{name}"',
                     "Content-Type: application/octet-stream", "", f"< ./{name}", f"--{HTTP_BOUNDARY}--")
-    elif one.body is not None:
+    elif request.body is not None:
         yield from ("Content-Type: application/json", "")
-        yield from json.dumps(one.body, indent=2, ensure_ascii=False).split("\n")
+        yield from json.dumps(request.body, indent=2, ensure_ascii=False).split("\n")
 
 
-def http_path(one: Exported, known: set[str]) -> str:
-    found = one.operation.path
-    for name, value in one.parameters.items():
+def http_path(request: Exported, known: set[str]) -> str:
+    found = request.operation.path
+    for name, value in request.parameters.items():
         found = found.replace("{" + name + "}", f"{{{{{name}}}}}" if name in known else quote(value, safe=""))
     return found
 
 
 def as_python_client(document: Document, _base_url: str) -> str:
     """The configuration's text."""
-    responses = [resolve(document, one) for operation in compile_document(document)
-                 for one in operation.spec["responses"].values()]
+    responses = [resolve(document, response) for operation in compile_document(document)
+                 for response in operation.spec["responses"].values()]
     kinds = sorted({kind for response in responses for kind in response.get("content", {})} - {JSON})
     return dump({"content_type_overrides": {kind: "text/plain" if kind.startswith("text/") else
                                             "application/octet-stream" for kind in kinds}})
@@ -172,47 +175,50 @@ def folder(document: Document, name: str, members: list[Exported], known: set[st
     return {"name": name, "description": about.strip(), "item": [item(member, known) for member in members]}
 
 
-def item(one: Exported, known: set[str]) -> dict[str, Any]:
+def item(request: Exported, known: set[str]) -> dict[str, Any]:
     """One request, its scripts and the answers that the document shows."""
-    events = [postman_event("test", tests(one))]
-    if not one.is_harmless:
-        events.insert(0, postman_event("prerequest", guard(one)))
-    return {"name": one.summary, "event": events, "request": postman_request(one, one.body, known),
-            "response": [postman_example(one, example, known) for example in one.examples]}
+    events = [postman_event("test", tests(request))]
+    if not request.is_harmless:
+        events.insert(0, postman_event("prerequest", guard(request)))
+    return {"name": request.summary, "event": events, "request": postman_request(request, request.body, known),
+            "response": [postman_example(request, example, known) for example in request.examples]}
 
 
 def postman_event(listen: str, lines: list[str]) -> dict[str, Any]:
     return {"listen": listen, "script": {"type": "text/javascript", "exec": lines}}
 
 
-def guard(one: Exported) -> list[str]:
-    return [f"// {one.warning}",
-            f'if (!(pm.variables.get("allow") || "").includes("{one.operation.hazard}")) {{',
+def guard(request: Exported) -> list[str]:
+    return [f"// {request.warning}",
+            f'if (!(pm.variables.get("allow") || "").includes("{request.operation.hazard}")) {{',
             "    pm.execution.skipRequest();", "}"]
 
 
-def tests(one: Exported) -> list[str]:
+def tests(request: Exported) -> list[str]:
     """A status that the document knows; and values of the response are kept for later requests."""
     lines = ['pm.test("the document knows the status", () => {',
-             f"    pm.expect(pm.response.code).to.be.oneOf({json.dumps(one.statuses)});", "});"]
-    if one.learned:
+             f"    pm.expect(pm.response.code).to.be.oneOf({json.dumps(request.statuses)});", "});"]
+    if request.learned:
         lines += ["const made = pm.response.code < 300 ? pm.response.json() : {};",
                   *(f'pm.collectionVariables.set("{name}", String(made.{field} ?? "{NOTHING_MADE}"));'
-                    for name, field in one.learned.items())]
-    if one.upload and one.is_harmless:
+                    for name, field in request.learned.items())]
+    if request.upload and request.is_harmless:
         lines += ['const [said] = pm.response.code < 300 ? pm.response.json() : [""];',
-                  f'pm.collectionVariables.set("{one.upload[0]}", said.replace(/^Uploaded /, "") || "{NOTHING_MADE}");']
+                  f'const stored = said.replace(/^Uploaded /, "") || "{NOTHING_MADE}";',
+                  f'pm.collectionVariables.set("{request.upload[0]}", stored);']
     return lines
 
 
-def postman_request(one: Exported, body: Any, known: set[str]) -> dict[str, Any]:
+def postman_request(request: Exported, body: Any, known: set[str]) -> dict[str, Any]:
     """The request as Postman keeps it, with some body."""
-    made: dict[str, Any] = {"method": one.operation.method, "header": [{"key": "Accept", "value": "application/json"}],
-                            "url": url(one, known), "description": postman_text(one)}
-    if one.operation.guard:
+    made: dict[str, Any] = {
+        "method": request.operation.method, "header": [{"key": "Accept", "value": "application/json"}],
+        "url": url(request, known), "description": postman_text(request)}
+    if request.operation.guard:
         made["header"].append({"key": "Authorization", "value": "Bearer {{token}}"})
-    if one.upload:
-        made["body"] = {"mode": "formdata", "formdata": [{"key": one.upload[0], "type": "file", "src": one.upload[1]}]}
+    if request.upload:
+        field, name = request.upload
+        made["body"] = {"mode": "formdata", "formdata": [{"key": field, "type": "file", "src": name}]}
     elif body is not None:
         made["header"].append({"key": "Content-Type", "value": "application/json"})
         made["body"] = {"mode": "raw", "raw": json.dumps(body, indent=2, ensure_ascii=False),
@@ -220,25 +226,26 @@ def postman_request(one: Exported, body: Any, known: set[str]) -> dict[str, Any]
     return made
 
 
-def url(one: Exported, known: set[str]) -> dict[str, Any]:
+def url(request: Exported, known: set[str]) -> dict[str, Any]:
     values = {name: f"{{{{{name}}}}}" if name in known else quote(value, safe="")
-              for name, value in one.parameters.items()}
+              for name, value in request.parameters.items()}
     steps = [PARAMETER.sub(r":\1", step) if step.startswith("{") else PARAMETER.sub(lambda name: values[name[1]], step)
-             for step in one.operation.path.strip("/").split("/")]
+             for step in request.operation.path.strip("/").split("/")]
     return {"raw": "/".join(["{{baseUrl}}", *steps]), "host": ["{{baseUrl}}"], "path": steps,
             "variable": [{"key": name, "value": value} for name, value in values.items() if f":{name}" in steps]}
 
 
-def postman_text(one: Exported) -> str:
-    lines = f"Lines of the page: {', '.join(map(str, one.operation.source))}." if one.operation.source else ""
-    return "\n\n".join(filter(None, ["" if one.is_harmless else f"**{one.warning}**", one.description, lines]))
+def postman_text(request: Exported) -> str:
+    lines = f"Lines of the page: {', '.join(map(str, request.operation.source))}." if request.operation.source else ""
+    warning = "" if request.is_harmless else f"**{request.warning}**"
+    return "\n\n".join(filter(None, [warning, request.description, lines]))
 
 
-def postman_example(one: Exported, example: Example, known: set[str]) -> dict[str, Any]:
+def postman_example(request: Exported, example: Example, known: set[str]) -> dict[str, Any]:
     text = example.body if isinstance(example.body, str) else json.dumps(example.body, indent=2, ensure_ascii=False)
     language = "json" if example.content_type == "application/json" else "text"
     return {"name": f"{example.status} {example.name}",
-            "originalRequest": postman_request(one, one.bodies.get(example.name, one.body), known),
+            "originalRequest": postman_request(request, request.bodies.get(example.name, request.body), known),
             "code": example.status, "status": example.description.partition("\n")[0],
             "_postman_previewlanguage": language,
             "header": [{"key": "Content-Type", "value": example.content_type}], "body": text}
@@ -260,48 +267,48 @@ def as_bruno(document: Document, base_url: str) -> dict[str, str]:
     for number, (section, members) in enumerate(by_section(requests).items(), 1):
         folder = safe(section)
         files[f"{folder}/folder.bru"] = bru_block("meta", f"name: {section}", f"seq: {number}")
-        for place, one in enumerate(members, 1):
-            files[f"{folder}/{place:02} {safe(one.summary)}.bru"] = "\n".join(blocks(one, place, set(known)))
+        for place, request in enumerate(members, 1):
+            files[f"{folder}/{place:02} {safe(request.summary)}.bru"] = "\n".join(blocks(request, place, set(known)))
     return files
 
 
-def blocks(one: Exported, place: int, known: set[str]) -> Iterator[str]:
+def blocks(request: Exported, place: int, known: set[str]) -> Iterator[str]:
     """The blocks of a request's file."""
-    body = "multipartForm" if one.upload else "json" if one.body is not None else "none"
-    yield bru_block("meta", f"name: {one.summary}", "type: http", f"seq: {place}")
-    yield bru_block(one.operation.method.lower(), f"url: {{{{baseUrl}}}}{bruno_path(one, known)}",
+    body = "multipartForm" if request.upload else "json" if request.body is not None else "none"
+    yield bru_block("meta", f"name: {request.summary}", "type: http", f"seq: {place}")
+    yield bru_block(request.operation.method.lower(), f"url: {{{{baseUrl}}}}{bruno_path(request, known)}",
                     f"body: {body}", "auth: none")
     yield bru_block("headers", "Accept: application/json",
-                *(["Authorization: Bearer {{token}}"] if one.operation.guard else []))
-    if one.upload:
-        yield bru_block("body:multipart-form", f"{one.upload[0]}: @file({one.upload[1]})")
-    elif one.body is not None:
-        yield bru_block("body:json", *json.dumps(one.body, indent=2, ensure_ascii=False).splitlines())
-    if not one.is_harmless:
-        yield bru_block("script:pre-request", f"// {one.warning}",
-                    f'if (!(bru.getEnvVar("allow") || "").includes("{one.operation.hazard}")) {{',
+                *(["Authorization: Bearer {{token}}"] if request.operation.guard else []))
+    if request.upload:
+        yield bru_block("body:multipart-form", f"{request.upload[0]}: @file({request.upload[1]})")
+    elif request.body is not None:
+        yield bru_block("body:json", *json.dumps(request.body, indent=2, ensure_ascii=False).splitlines())
+    if not request.is_harmless:
+        yield bru_block("script:pre-request", f"// {request.warning}",
+                    f'if (!(bru.getEnvVar("allow") || "").includes("{request.operation.hazard}")) {{',
                     "  bru.runner.skipRequest();", "}")
-    if one.learned or (one.upload and one.is_harmless):
-        yield bru_block("script:post-response", *learning(one))
+    if request.learned or (request.upload and request.is_harmless):
+        yield bru_block("script:post-response", *learning(request))
     yield bru_block("tests", 'test("the document knows the status", function () {',
-                f"  expect({json.dumps(one.statuses)}).to.include(res.getStatus());", "});")
-    text = "\n\n".join(filter(None, ["" if one.is_harmless else f"**{one.warning}**", one.description]))
+                f"  expect({json.dumps(request.statuses)}).to.include(res.getStatus());", "});")
+    text = "\n\n".join(filter(None, ["" if request.is_harmless else f"**{request.warning}**", request.description]))
     yield bru_block("docs", *text.splitlines())
 
 
-def learning(one: Exported) -> Iterator[str]:
+def learning(request: Exported) -> Iterator[str]:
     """Keeps values of the response for later requests."""
     yield "const good = res.getStatus() < 300;"
-    for name, field in one.learned.items():
+    for name, field in request.learned.items():
         yield f'bru.setVar("{name}", String((good && res.getBody().{field}) ?? "{NOTHING_MADE}"));'
-    if one.upload:
+    if request.upload:
         yield f'const said = good ? String(res.getBody()[0]).replace(/^Uploaded /, "") : "{NOTHING_MADE}";'
-        yield f'bru.setVar("{one.upload[0]}", said);'
+        yield f'bru.setVar("{request.upload[0]}", said);'
 
 
-def bruno_path(one: Exported, known: set[str]) -> str:
+def bruno_path(request: Exported, known: set[str]) -> str:
     return PARAMETER.sub(lambda found: f"{{{{{found[1]}}}}}" if found[1] in known
-                         else quote(one.parameters[found[1]], safe=""), one.operation.path)
+                         else quote(request.parameters[found[1]], safe=""), request.operation.path)
 
 
 def bru_block(name: str, *lines: str) -> str:

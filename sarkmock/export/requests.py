@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from sarkmock.http.replies import JSON
 from sarkmock.spec.loading import Document, resolve
 from sarkmock.spec.operations import Operation, compile_document
 
-JSON, MULTIPART = "application/json", "multipart/form-data"
+MULTIPART = "multipart/form-data"
 # What a whole collection may send when it is run: the rest needs a decision first.
 HARMLESS = ("read", "write")
 NOTHING_MADE = "none-was-made"
@@ -58,9 +59,9 @@ class Exported:
     def parameters(self) -> dict[str, str]:
         """The example value of every path parameter."""
         item = self.document["paths"][self.operation.path]
-        found = [resolve(self.document, one) for one in [*item.get("parameters", ()),
+        found = [resolve(self.document, parameter) for parameter in [*item.get("parameters", ()),
                                                          *self.operation.spec.get("parameters", ())]]
-        return {one["name"]: str(one["example"]) for one in found if one["in"] == "path"}
+        return {parameter["name"]: str(parameter["example"]) for parameter in found if parameter["in"] == "path"}
 
     @cached_property
     def _content(self) -> Mapping[str, Any]:
@@ -121,37 +122,39 @@ def exported(document: Document) -> list[Exported]:
     logging out, and logging in, which ends a user's earlier tokens.
     """
     found = compile_document(document)
-    places = {one.id: (place, 0) for place, one in enumerate(found)}
-    for one in found:
+    places = {operation.id: (place, 0) for place, operation in enumerate(found)}
+    for operation in found:
         before = [places[other.id][0] for other in found
-                  if (one.method == "GET" and one.parameters and other.method == "POST" and other.path == one.path)
-                  or (one.method == "DELETE" and other.path.startswith(f"{one.path}/"))]
-        places[one.id] = max([places[one.id], *((place, 1) for place in before)])
-        if one.action in ENDS_A_TOKEN:
-            places[one.id] = len(found), ENDS_A_TOKEN.index(one.action)
-    return [Exported(one, document) for one in sorted(found, key=lambda one: places[one.id])]
+                  if ((operation.method, other.method, other.path) == ("GET", "POST", operation.path)
+                      and operation.parameters)
+                  or (operation.method == "DELETE" and other.path.startswith(f"{operation.path}/"))]
+        places[operation.id] = max([places[operation.id], *((place, 1) for place in before)])
+        if operation.action in ENDS_A_TOKEN:
+            places[operation.id] = len(found), ENDS_A_TOKEN.index(operation.action)
+    return [Exported(operation, document) for operation in sorted(found, key=lambda operation: places[operation.id])]
 
 
 def path_variables(requests: list[Exported]) -> dict[str, str]:
     """Path parameters that some response contains, and the initial value of each: the key of the example."""
-    usual = {name: value for one in requests for name, value in one.parameters.items()}
+    usual = {name: value for request in requests for name, value in request.parameters.items()}
     found: dict[str, str] = {}
-    for one in requests:
-        for parameter, field in one.learned.items():
-            made = one.body.get(field) if isinstance(one.body, dict) else None
+    for request in requests:
+        for parameter, field in request.learned.items():
+            made = request.body.get(field) if isinstance(request.body, dict) else None
             found.setdefault(parameter, str(made) if made is not None else usual[parameter])
     return found
 
 
 def kept_keys(requests: list[Exported]) -> dict[str, str]:
     """Variables of a tool that keeps what answers tell: a run changes only rows that it has made."""
-    changed = [one for one in requests if one.operation.hazard == "write" and one.operation.method in ("PUT", "DELETE")]
-    return {name: NOTHING_MADE for one in changed for name in one.parameters} | path_variables(requests)
+    changed = [request for request in requests
+               if request.operation.hazard == "write" and request.operation.method in ("PUT", "DELETE")]
+    return {name: NOTHING_MADE for request in changed for name in request.parameters} | path_variables(requests)
 
 
 def by_section(requests: list[Exported]) -> dict[str, list[Exported]]:
     """Requests by the section of the page, in their order."""
     found: dict[str, list[Exported]] = {}
-    for one in requests:
-        found.setdefault(one.operation.section, []).append(one)
+    for request in requests:
+        found.setdefault(request.operation.section, []).append(request)
     return found

@@ -306,7 +306,7 @@ def deviating(name: str) -> Program:
 def felt_in(name: str) -> frozenset[str]:
     """The ids of the operations that a deviation changes, adds or removes."""
     before, after = map(operation_texts, load_deviating(name))
-    return frozenset(one for one in before.keys() | after.keys() if before.get(one) != after.get(one))
+    return frozenset(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
 
 
 def deviation_names() -> list[str]:

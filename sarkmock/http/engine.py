@@ -99,7 +99,8 @@ class Program:
         """The routes that exist for a caller: not those that want an ability that the token lacks."""
         hidden = tuple(wanted for wanted in self._abilities if not sender.has(wanted))
         if hidden not in self._routers:
-            self._routers[hidden] = Router(one for one in self.operations if one.abilities not in hidden)
+            shown = (operation for operation in self.operations if operation.abilities not in hidden)
+            self._routers[hidden] = Router(shown)
         return self._routers[hidden]
 
     def meant(self, method: str, path: str) -> Operation | None:
@@ -201,10 +202,6 @@ class Engine:
         image = database_image(seed, self.state.clock.start(), self.state.token)
         with self.lock:
             self.state.reseed(seed, image)
-
-    def find(self, method: str, path: str) -> tuple[Operation, dict[str, str]]:
-        """The operation a method and path mean, and its path parameters; raises PageNotFound or MethodNotAllowed."""
-        return self.program.router.find(method, path)
 
     def use(self, profile: str) -> None:
         """Answer as another profile from now on, by the same state. FileError if there is no such profile."""

@@ -35,8 +35,8 @@ def warnings(entry: Entry, engine: Engine) -> list[Notice]:
     if not entry.program.is_base:
         return found
     other = published()
-    return found + [Notice(f"{one.summary} (in the profile {other.profile})", one.id, one.severity)
-                    for one in relied_on(entry, operation, other, engine)]
+    return found + [Notice(f"{deviation.summary} (in the profile {other.profile})", deviation.id, deviation.severity)
+                    for deviation in relied_on(entry, operation, other, engine)]
 
 
 @cache
@@ -68,15 +68,16 @@ def relied_on(entry: Entry, operation: Operation | None, product: Program, engin
     if operation is None:
         elsewhere = product.meant(entry.method, entry.request.path)
         found = relations(product, product, elsewhere.id) if elsewhere else ()
-        yield from (one.deviation for one in found if one.always)
+        yield from (relation.deviation for relation in found if relation.always)
         return
     found = relations(entry.program, product, operation.id)
-    fields = contested(entry, operation, product, engine) if any(one.fields for one in found) else set()
+    fields = contested(entry, operation, product, engine) if any(relation.fields for relation in found) else set()
     listed = any(isinstance(value, list | dict) for value in sent_to(entry).values()) if entry.status == 422 else False
-    for one in found:
-        if (one.always or entry.status in one.statuses or one.fields & fields or (one.crashes and listed)
-                or (one.more_checks if entry.status < 400 else one.fewer_checks)):
-            yield one.deviation
+    for relation in found:
+        checks = relation.more_checks if entry.status < 400 else relation.fewer_checks
+        if (relation.always or entry.status in relation.statuses or relation.fields & fields
+                or (relation.crashes and listed) or checks):
+            yield relation.deviation
 
 
 def contested(entry: Entry, operation: Operation, product: Program, engine: Engine) -> set[str]:
@@ -119,12 +120,13 @@ class Relation:
 def relations(program: Program, product: Program, name: str) -> tuple[Relation, ...]:
     """The deviations of a product that have to do with an operation of a program."""
     operation = program.by_id[name]
-    found = (relation(program, operation, product.by_id.get(name), one) for one in deviations_of(product.profile))
-    return tuple(one for one in found if one)
+    all_relations = (relation(program, operation, product.by_id.get(name), deviation)
+                     for deviation in deviations_of(product.profile))
+    return tuple(filter(None, all_relations))
 
 
 def relation(program: Program, operation: Operation, there: Operation | None, deviation: Deviation) -> Relation:
-    own, changed = pointer("paths", operation.path, operation.method.lower()), deviation.telling
+    own, changed = pointer("paths", operation.path, operation.method.lower()), deviation.observable
     behaviour = [own + pointer(key) for key in BEHAVIOUR] if deviation.severity != COSMETIC_SEVERITY else []
     checked = own + pointer("x-after") in changed
     before, after = set(operation.checks if checked else ()), set(there.checks if there and checked else ())
@@ -138,7 +140,7 @@ def relation(program: Program, operation: Operation, there: Operation | None, de
 
 
 def touches_any(changed: Iterable[str], places: Iterable[str]) -> bool:
-    return any(covers(one, place) or covers(place, one) for place in places for one in changed)
+    return any(covers(change, place) or covers(place, change) for place in places for change in changed)
 
 
 def answer_places(program: Program, own: str, status: str) -> Iterator[str]:

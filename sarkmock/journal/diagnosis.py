@@ -54,15 +54,18 @@ def why_unrouted(entry: Entry) -> Iterator[Reason]:
         yield Reason(f"{entry.path} takes {takes}", lines=operation.source)
     if not allowed:
         nearest = nearest_operations(program, entry.method, path.strip("/").split("/"))
-        meant = "; the nearest are " + ", ".join(f"{one.method} /api{one.path} ({one.id})" for one in nearest)
+        named = (f"{operation.method} /api{operation.path} ({operation.id})" for operation in nearest)
+        meant = f"; the nearest are {', '.join(named)}"
         yield Reason(f"the API has no path {entry.path}{meant if nearest else ''}",
                      lines=nearest[0].source if nearest else ())
 
 
 def nearest_operations(program: Program, method: str, steps: list[str]) -> list[Operation]:
     """The operations of the most similar resource: of the same depth and method, if there are any."""
-    return sorted(nearest_resource(program, steps[0]), key=lambda one: (
-        abs(one.path.count("/") - len(steps)), one.method != method, -alike(one.path.strip("/").split("/"), steps)))[:3]
+    def distance(operation: Operation) -> tuple[int, bool, int]:
+        template = operation.path.strip("/").split("/")
+        return abs(len(template) - len(steps)), operation.method != method, -alike(template, steps)
+    return sorted(nearest_resource(program, steps[0]), key=distance)[:3]
 
 
 @lru_cache(maxsize=256)

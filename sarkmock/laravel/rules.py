@@ -54,10 +54,6 @@ def is_present(value: Any) -> bool:
     return value is not None and not (isinstance(value, (list, dict)) and not value)
 
 
-def is_string(value: Any) -> bool:
-    return isinstance(value, str)
-
-
 def is_boolean(value: Any) -> bool:
     """Compared strictly: neither 1.0 nor "true"."""
     return isinstance(value, bool) or (isinstance(value, (int, str)) and value in (0, 1, "0", "1"))
@@ -69,10 +65,6 @@ def is_integer(value: Any) -> bool:
 
 def is_address_of_ip(value: Any) -> bool:
     return not isinstance(value, (list, dict)) and is_ip(to_text(value))
-
-
-def is_mail_address(value: Any) -> bool:
-    return isinstance(value, str) and is_address(value)
 
 
 def is_alpha(value: Any) -> bool:
@@ -175,10 +167,6 @@ def missing_method(name: str) -> Maker:
 
 
 BLOCKED_UPLOADS = {"php", "php3", "php4", "php5", "phtml", "phar"}
-
-
-def is_upload(value: Any) -> bool:
-    return isinstance(value, UploadedFile)
 
 
 def mimes(rule: Rule) -> Test:
@@ -302,9 +290,9 @@ RULES: Mapping[str, Maker] = {
     "alpha_num": without_parameters(is_alpha_num),
     "boolean": without_parameters(is_boolean),
     "digits": digits_rule,
-    "email": without_parameters(is_mail_address),
+    "email": without_parameters(lambda value: isinstance(value, str) and is_address(value)),
     "exists": exists_rule,
-    "file": without_parameters(is_upload),
+    "file": without_parameters(lambda value: isinstance(value, UploadedFile)),
     "in": one_of,
     "integer": without_parameters(is_integer),
     "ip": without_parameters(is_address_of_ip),
@@ -317,7 +305,7 @@ RULES: Mapping[str, Maker] = {
     "regex": regex,
     "required": without_parameters(is_present),
     "size": exactly,
-    "string": without_parameters(is_string),
+    "string": without_parameters(lambda value: isinstance(value, str)),
     "unique": unique_rule,
 }
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 AstDb = MutableMapping[tuple[str, str], str]
 
 FIRST_CHANNEL = 1
+DURATIONS = ("boot_seconds", "ring_seconds", "call_seconds")  # attributes of a Pbx that may be changed at any time
 UNTIL_HUNG_UP = 10 * 365 * 86400.0  # seconds
 
 
@@ -75,7 +76,7 @@ class PhoneCall:
 
 
 class Pbx:
-    """Asterisk on its machine. The three durations are the mock's own and may be changed at any time."""
+    """Asterisk on its machine."""
 
     def __init__(self, clock: TellsTime) -> None:
         self.clock = clock

@@ -117,7 +117,7 @@ class Seed:
         astdb: dict[str, dict[str, str]] = {}
         for (family, key), value in self.astdb.items():
             astdb.setdefault(family, {})[key] = value
-        tables = {table: _told(rows, layout.defaults(table)) for table, rows in self.tables.items()
+        tables = {table: _without_nulls(rows, layout.defaults(table)) for table, rows in self.tables.items()
                   if rows or factory.get(table)}
         return {"tables": tables,
                 "files": {path: _readable(content) for path, content in self.files.items()},
@@ -284,7 +284,7 @@ def _bytes(value: Any) -> bytes:
     return base64.b64decode("".join(value["base64"].split()), validate=True)
 
 
-def _told(rows: list[Row], defaults: Row) -> list[Row]:
+def _without_nulls(rows: list[Row], defaults: Row) -> list[Row]:
     """Rows without the columns that are null anyway. Time stamps stay: a row without any would be stamped anew."""
     quiet = {name for name, value in defaults.items() if value is None and name not in STAMPS}
     return [{name: value for name, value in row.items() if value is not None or name not in quiet} for row in rows]

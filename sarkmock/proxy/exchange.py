@@ -68,7 +68,7 @@ def head_bytes(line: bytes, fields: Iterable[Field]) -> bytes:
 
 
 def read_answer(text: bytes, method: str) -> AnswerHead:
-    """The head of an answer, its empty line included; BadAnswer if there is no telling what it says."""
+    """The head of an answer, its empty line included; BadAnswer if it is none."""
     line = STATUS_LINE.match(text)
     if line is None:
         raise BadAnswer("it does not begin with a status line of HTTP/1.1")

@@ -135,7 +135,7 @@ class Passage:
         try:
             answer = await proxy.upstream.ask(request)
         except Failed as failure:
-            proxy.tell(f"{head.method} {record.target}: {failure.status} {failure.reason}")
+            proxy.report(f"{head.method} {record.target}: {failure.status} {failure.reason}")
             return await self._instead(record, own(failure.status, failure.reason), failure.reason, rest)
         return await self._pass_back(record, answer, fault)
 
@@ -224,7 +224,7 @@ class Passage:
         """The answer of the upstream as it came, piece by piece."""
         head, whole = record.head, False
         record.status, record.answer = answer.head.status, answer.head.fields
-        self._tell_of_redirect(record, answer)
+        self._report_redirect(record, answer)
         cut = None if fault is None else 0 if fault.drop else fault.truncate
         closing = self._proxy.stopping or not head.keep_alive or cut is not None
         try:
@@ -241,7 +241,7 @@ class Passage:
             whole = True
         except Failed as failure:
             record.broken = True
-            self._proxy.tell(f"{head.method} {record.target}: {failure.reason}")
+            self._proxy.report(f"{head.method} {record.target}: {failure.reason}")
             raise Gone from None
         finally:
             answer.end(whole)
@@ -253,13 +253,13 @@ class Passage:
         await self._drain()
         return not closing and (chunked or answer.head.length is not None)
 
-    def _tell_of_redirect(self, record: Record, answer: Streamed) -> None:
+    def _report_redirect(self, record: Record, answer: Streamed) -> None:
         """Say that an answer leads elsewhere: it is passed on, and not followed."""
         for location in answer.head.values(b"location") if 300 <= answer.head.status < 400 else ():
             host = AUTHORITY.match(location)
             if host and host[1].lower() != self._proxy.upstream.authority.lower().encode("latin-1"):
                 there = location.decode("latin-1")
-                self._proxy.tell(f"{record.head.method} {record.target}: redirects elsewhere, to {there[:200]}")
+                self._proxy.report(f"{record.head.method} {record.target}: redirects elsewhere, to {there[:200]}")
 
     def _piece(self, record: Record, piece: bytes, chunked: bool, cut: int | None) -> bytes:
         """What of a piece is written."""

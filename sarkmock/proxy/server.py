@@ -57,7 +57,7 @@ class Around:
     guard: Guard = field(default_factory=Open)
     pace: Pace = field(default_factory=Pace)
     judge: OnPassed | None = None
-    tell: Callable[[str], None] = lambda _: None
+    report: Callable[[str], None] = lambda _: None
     log: Callable[[Served], None] | None = None
 
 
@@ -69,7 +69,7 @@ class Proxy(Listener):
         super().__init__(host, port, tls, limits)
         self.upstream, self.faults, self.pace = upstream, around.faults, around.pace
         self.application = around.application or nowhere
-        self.tell, self.log, self.probe = around.tell, around.log, HEALTH
+        self.report, self.log, self.probe = around.report, around.log, HEALTH
         self.stopping = False
         self.room = Room(max(ALL_BODIES, 2 * self.limits.body))
         self._around = around

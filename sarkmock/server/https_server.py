@@ -108,5 +108,6 @@ class Server(Listener):
         while True:
             await asyncio.sleep(interval)
             now = self._loop.time()
-            for connection in [one for one in self._service.connections if one.deadline <= now]:
-                connection.expire()
+            for connection in list(self._service.connections):
+                if connection.deadline <= now:
+                    connection.expire()

@@ -17,6 +17,7 @@ from sarkmock.http.direct import Direct
 from sarkmock.http.engine import Engine, Program, api_token_of
 from sarkmock.http.wsgi import API_PATH
 from sarkmock.journal import Journal
+from sarkmock.pbx.asterisk import DURATIONS
 from sarkmock.pbx.seed import Seed
 from sarkmock.pbx.seeds import load_seed
 from sarkmock.pbx.state import State
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 Running = Literal["running", "stopped"]
 AnyFault = str | Mapping[str, Any] | Fault
-DURATIONS = ("boot_seconds", "ring_seconds", "call_seconds")
 NOWHERE = "sark.invalid"  # RFC 2606: resolves nowhere, should a client miss the transport
 
 

@@ -45,7 +45,7 @@ class Deviation:
     profile: str = ""
 
     @property
-    def telling(self) -> list[str]:
+    def observable(self) -> list[str]:
         """The places it changes, but for words that only people read."""
         return [place for place in self.pointers
                 if place.rpartition("/")[2] not in PROSE and "/examples/" not in place]
@@ -77,7 +77,7 @@ def load_toggled(profile: str, *deviations: str) -> Document:
     added = [action for origin in origins for action in layer(origin).actions
              if action["x-deviation"] in set(deviations).difference(whole.deviations)
              and _origin(action["x-deviation"]) == origin]
-    document = overlay.apply_possible(_base(), [*kept, *added])
+    document = overlay.attempt(_base(), [*kept, *added])[0]
     for name in (profile, *origins):
         document = _lending(document, load(name))
     return _completed(document, whole)
@@ -156,7 +156,7 @@ def _lending(document: Document, other: Document) -> Document:
 
 def _origin(deviation: str) -> str:
     """The profile that introduces a deviation."""
-    origins = {one.id: one.profile for profile in profiles.profiles() for one in deviations_of(profile)}
+    origins = {known.id: known.profile for profile in profiles.profiles() for known in deviations_of(profile)}
     if deviation not in origins:
         raise FileError("overlays", None, f"there is no deviation {deviation!r}")
     return origins[deviation]
@@ -180,7 +180,7 @@ def _placed(whole: OverlayLayer) -> Iterator[None]:
         yield
     except overlay.OverlayError as error:
         file, index = whole.places[error.index]
-        raise FileError(file, yaml12.line_of(file, ("actions", index)), error.said(index)) from None
+        raise FileError(file, yaml12.line_of(file, ("actions", index)), error.message_at(index)) from None
 
 
 @cache

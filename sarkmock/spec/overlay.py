@@ -7,7 +7,6 @@ and one without effect is a deviation that no longer exists: an error.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from sarkmock.spec.pointers import pointer
@@ -21,28 +20,30 @@ class OverlayError(ValueError):
 
     def __init__(self, index: int, target: str, problem: str) -> None:
         self.index, self.target, self.problem = index, target, problem
-        super().__init__(self.said(index))
+        super().__init__(self.message_at(index))
 
-    def said(self, index: int) -> str:
+    def message_at(self, index: int) -> str:
         """The mistake, with the action's place in the file that it comes from."""
         return f"action {index + 1} ({self.target}): {self.problem}"
 
 
-def apply(document: Any, actions: list[Mapping[str, Any]]) -> Any:
-    """A new document with the actions applied in order."""
-    result = clone(document)
-    for index, action in enumerate(actions):
-        _apply_one(result, index, action)
+def apply(document: Any, actions: Iterable[Mapping[str, Any]]) -> Any:
+    """A new document with the actions applied in order; the first OverlayError if one cannot be."""
+    result, errors = attempt(document, actions)
+    if errors:
+        raise errors[0]
     return result
 
 
-def apply_possible(document: Any, actions: Iterable[Mapping[str, Any]]) -> Any:
-    """A new document with the actions applied that have an effect."""
-    result = clone(document)
+def attempt(document: Any, actions: Iterable[Mapping[str, Any]]) -> tuple[Any, list[OverlayError]]:
+    """A new document with the actions that can be applied, and what is wrong with the others."""
+    result, errors = clone(document), []
     for index, action in enumerate(actions):
-        with suppress(OverlayError):
+        try:
             _apply_one(result, index, action)
-    return result
+        except OverlayError as error:
+            errors.append(error)
+    return result, errors
 
 
 def clone(value: Any) -> Any:
@@ -50,16 +51,6 @@ def clone(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: clone(item) for key, item in value.items()}
     return [clone(item) for item in value] if isinstance(value, list) else value
-
-
-def mistakes(document: Any, actions: list[Mapping[str, Any]]) -> Iterator[OverlayError]:
-    """Every action that cannot be applied, where `apply` stops at the first."""
-    result = clone(document)
-    for index, action in enumerate(actions):
-        try:
-            _apply_one(result, index, action)
-        except OverlayError as error:
-            yield error
 
 
 def _apply_one(document: Any, index: int, action: Mapping[str, Any]) -> None:

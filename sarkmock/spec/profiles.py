@@ -99,7 +99,7 @@ def checked_parent(file: Path, info: Mapping[str, Any]) -> str:
     except FileError as error:
         problem = error.problem
     if problem is not None:
-        raise FileError(file, line_in_overlay(file, "info", key), f"info.{key}: {problem}")
+        raise FileError(file, yaml12.line_of(file, ("info", key)), f"info.{key}: {problem}")
     return canonical(parent, file.parent)
 
 
@@ -140,15 +140,15 @@ def layer(name: str, above: tuple[Path, ...] = (), beside: Path = Path()) -> Ove
     if file is None:
         return OverlayLayer()
     if file in above:
-        chain = " -> ".join(one.stem for one in (*above, file))
-        raise FileError(above[-1], line_in_overlay(above[-1], "info"), f"the profiles extend one another: {chain}")
+        chain = " -> ".join(overlay.stem for overlay in (*above, file))
+        raise FileError(above[-1], yaml12.line_of(above[-1], ("info",)), f"the profiles extend one another: {chain}")
     content = read_overlay(file)
     checked_parent(file, content["info"])
     below = layer(parent_of(content["info"]), (*above, file), file.parent)
     dropped = content.get("x-without", [])
     for index, identity in enumerate(dropped):
         if identity not in below.deviations:
-            raise FileError(file, line_in_overlay(file, "x-without", index),
+            raise FileError(file, yaml12.line_of(file, ("x-without", index)),
                             f"x-without: {unknown('deviation', identity, below.deviations)}")
     return _laid_over(below, set(dropped), file, content, canonical(name, beside))
 
@@ -161,12 +161,12 @@ def _laid_over(below: OverlayLayer, dropped: set[str], file: Path, content: Mapp
     deviations = inherited | content["x-deviations"]
     for index, action in enumerate(content["actions"]):
         if action["x-deviation"] not in deviations:
-            raise FileError(file, line_in_overlay(file, "actions", index),
+            raise FileError(file, yaml12.line_of(file, ("actions", index)),
                             f"x-deviation {action['x-deviation']!r} is not listed under x-deviations")
     acting = {action["x-deviation"] for action, _ in kept} | {action["x-deviation"] for action in content["actions"]}
     for identity in content["x-deviations"]:
         if identity not in acting:
-            raise FileError(file, line_in_overlay(file, "x-deviations", identity),
+            raise FileError(file, yaml12.line_of(file, ("x-deviations", identity)),
                             f"x-deviations: no action belongs to {identity!r}; add one, or remove it")
     own = [(action, (file, index)) for index, action in enumerate(content["actions"])]
     origins = dict.fromkeys(deviations, name) | {key: below.origins[key] for key in inherited}
@@ -207,10 +207,6 @@ def shape_mistakes(content: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
                 yield place, f"{'.'.join(map(str, place))}: {unknown('key', key, shape.get('properties', ()))}"
         else:
             yield path, f"{'.'.join(map(str, path)) or 'overlay'}: {error.message}"
-
-
-def line_in_overlay(file: Path, *path: str | int) -> int | None:
-    return yaml12.line_of(file, path)
 
 
 @cache

@@ -80,7 +80,7 @@ BLIND = {401, 403, 404, 405, 429, 500, 502, 503}  # they come before an operatio
 
 def missed(contract: Contract, tally: Coverage, deviation: Deviation) -> str:
     """Why the run cannot say that a deviation is gone; empty if it looked at every place that the deviation changes."""
-    reasons = [reason for place in deviation.telling for reason in missed_at(contract, tally, place)]
+    reasons = [reason for place in deviation.observable for reason in missed_at(contract, tally, place)]
     if not reasons:
         return "no check looks there"
     return "; ".join(dict.fromkeys(reason for reason in reasons if reason))

@@ -11,7 +11,7 @@ from .findings import FINDING_TYPES, Finding
 
 
 def touches(deviation: Deviation, found: set[str]) -> bool:
-    return any(covers(changed, place) or covers(place, changed) for changed in deviation.telling for place in found)
+    return any(covers(changed, place) or covers(place, changed) for changed in deviation.observable for place in found)
 
 
 def places(contract: Contract, finding: Finding) -> Iterator[str]:

@@ -244,7 +244,7 @@ def status_of(contract: Contract, findings: Findings, tally: Coverage, deviation
         return Listed(deviation, "known")
     if deviation.unseen:
         return Listed(deviation, "unseen", deviation.unseen)
-    if not deviation.telling:
+    if not deviation.observable:
         return Listed(deviation, "unseen", "it changes words for people only")
     reason = missed(contract, tally, deviation)
     return Listed(deviation, "untested", reason) if reason else Listed(deviation, "fixed")

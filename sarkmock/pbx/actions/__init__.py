@@ -55,9 +55,9 @@ ACTION_FUNCTIONS: dict[str, Action] = {
     "update_new": crud.update_new,
     "do_nothing": crud.do_nothing,
     # call targets: inbound routes, IVRs, ring groups
-    "create_routed": destinations.create_routed,
-    "update_routed": destinations.update_routed,
-    "update_ivr_unchecked": destinations.update_ivr_unchecked,
+    "create_routed": partial(crud.create, adjust=destinations.set_route_classes),
+    "update_routed": partial(crud.update_row, adjust=destinations.set_route_classes),
+    "update_ivr_unchecked": partial(crud.update_row, adjust=destinations.set_ivr_classes),
     # Class of Service
     "create_pair": tenants.create_pair,
     # timers
@@ -65,11 +65,11 @@ ACTION_FUNCTIONS: dict[str, Action] = {
     "create_holidaytimer": tenants.create_holidaytimer,
     "update_holidaytimer": tenants.update_holidaytimer,
     # inbound routes
-    "create_inbound_route": destinations.create_inbound_route,
+    "create_inbound_route": partial(crud.create, adjust=destinations.set_inbound_route),
     # destinations
     "destinations": destinations.destinations,
     # routes
-    "create_route": trunks.create_route,
+    "create_route": partial(crud.create, adjust=trunks.without_outcome),
     # trunks
     "create_trunk": trunks.create_trunk,
     "create_trunk_with_slip": trunks.create_trunk_with_slip,
@@ -89,22 +89,7 @@ ACTION_FUNCTIONS: dict[str, Action] = {
     "show_runtime": extensions.show_runtime,
     "update_runtime": extensions.update_runtime,
     # AMI functions
-    "ami_agents": ami_calls.LISTS["Agents"],
-    "ami_conference": ami_calls.LISTS["ConfbridgeList"],
-    "ami_conference_rooms": ami_calls.LISTS["ConfbridgeListRooms"],
-    "ami_core_show_channels": ami_calls.LISTS["CoreShowChannels"],
-    "ami_device_states": ami_calls.LISTS["DeviceStateList"],
-    "ami_extension_states": ami_calls.LISTS["ExtensionStateList"],
-    "ami_iax_peers": ami_calls.LISTS["IAXpeers"],
-    "ami_iax_registry": ami_calls.LISTS["IAXregistry"],
-    "ami_list_commands": ami_calls.LISTS["ListCommands"],
-    "ami_queue_status": ami_calls.LISTS["QueueStatus"],
-    "ami_queue_summary": ami_calls.LISTS["QueueSummary"],
-    "ami_sip_peers": ami_calls.LISTS["SIPpeers"],
-    "ami_sip_registry": ami_calls.LISTS["SIPshowregistry"],
-    "ami_status": ami_calls.LISTS["Status"],
-    "ami_voicemail_users": ami_calls.LISTS["VoicemailUsersList"],
-    "ami_list_by_name": ami_calls.list_by_name,
+    "ami_list": ami_calls.list_function,
     "ami_list_by_name_without_chan_sip": ami_calls.list_by_name_without_chan_sip,
     "ami_pjsip_endpoints": ami_calls.pjsip_endpoints,
     "ami_unknown": ami.unknown_function,
@@ -133,30 +118,30 @@ ACTION_FUNCTIONS: dict[str, Action] = {
     # templates
     "list_current_templates": extensions.list_current,
     # backups
-    "backups_list": partial(stored.dated_list, shelf=backups.BACKUP_SHELF),
+    "backups_list": backups.BACKUP_SET.dated_list,
     "backups_new": backups.take_backup,
-    "backups_download": partial(stored.download_file, shelf=backups.BACKUP_SHELF),
+    "backups_download": backups.BACKUP_SET.download,
     "backups_upload": backups.upload_backup,
     "backups_restore": backups.restore_backup,
     "backups_restore_shipped": backups.restore_shipped,
-    "backups_delete": partial(stored.delete_file, shelf=backups.BACKUP_SHELF),
+    "backups_delete": backups.BACKUP_SET.delete,
     "backups_new_without_database": backups.new_without_database,
     "backups_restore_without_database": backups.restore_without_database,
     "backups_upload_lost": backups.lose_backup,
     # snapshots
-    "snapshots_list": partial(stored.dated_list, shelf=archives.SNAPSHOT_SHELF),
+    "snapshots_list": archives.SNAPSHOT_SET.dated_list,
     "snapshots_new": archives.take_snapshot,
-    "snapshots_download": partial(stored.download_file, shelf=archives.SNAPSHOT_SHELF),
+    "snapshots_download": archives.SNAPSHOT_SET.download,
     "snapshots_upload": archives.upload_snapshot,
     "snapshots_upload_shipped": archives.upload_shipped,
     "snapshots_restore": archives.restore_snapshot,
-    "snapshots_delete": partial(stored.delete_file, shelf=archives.SNAPSHOT_SHELF),
+    "snapshots_delete": archives.SNAPSHOT_SET.delete,
     "snapshots_upload_lost": archives.lose_snapshot,
     # greetings
     "greetings_list": stored.list_greetings,
-    "greetings_download": partial(stored.download_file, shelf=stored.GREETING_SHELF),
+    "greetings_download": stored.GREETING_SET.download,
     "greetings_upload": stored.upload_greeting,
-    "greetings_delete": partial(stored.delete_file, shelf=stored.GREETING_SHELF),
+    "greetings_delete": stored.GREETING_SET.delete,
     "greetings_upload_lost": stored.lose_greeting,
     # firewalls
     "firewall_ipv4_rules": partial(firewall.rules, firewall.IPV4),
@@ -223,17 +208,17 @@ AFTER_CHECKS: dict[str, AfterCheck] = {
     # backups, snapshots, greetings
     "upload_fits": AfterCheck(
         stored.upload_fits, (backups.BACKUP_FIELD, archives.SNAPSHOT_FIELD, stored.GREETING_FIELD)),
-    "backup_exists": AfterCheck(partial(stored.file_must_exist, shelf=backups.BACKUP_SHELF)),
+    "backup_exists": AfterCheck(backups.BACKUP_SET.must_exist),
     "backup_is_named": AfterCheck(partial(
         stored.upload_is_named, field=backups.BACKUP_FIELD, pattern=backups.BACKUP_UPLOAD_NAME,
         names="sarkbak.<epoch seconds>.zip"), (backups.BACKUP_FIELD,)),
     "backup_is_sound": AfterCheck(backups.backup_is_sound, (backups.BACKUP_FIELD,)),
-    "snapshot_exists": AfterCheck(partial(stored.file_must_exist, shelf=archives.SNAPSHOT_SHELF)),
+    "snapshot_exists": AfterCheck(archives.SNAPSHOT_SET.must_exist),
     "snapshot_is_named": AfterCheck(partial(
         stored.upload_is_named, field=archives.SNAPSHOT_FIELD, pattern=archives.SNAPSHOT_UPLOAD_NAME,
         names="sark.db.<epoch seconds> or sark.db.<epoch seconds>.zip"), (archives.SNAPSHOT_FIELD,)),
     "snapshot_is_sound": AfterCheck(archives.snapshot_is_sound, (archives.SNAPSHOT_FIELD,)),
-    "greeting_exists": AfterCheck(partial(stored.file_must_exist, shelf=stored.GREETING_SHELF)),
+    "greeting_exists": AfterCheck(stored.GREETING_SET.must_exist),
     "greeting_is_named": AfterCheck(partial(
         stored.upload_is_named, field=stored.GREETING_FIELD, pattern=stored.GREETING_NAME,
         names="usergreetingNNNN.wav or usergreetingNNNN.mp3"), (stored.GREETING_FIELD,)),

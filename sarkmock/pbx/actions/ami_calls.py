@@ -246,9 +246,10 @@ LISTS: dict[str, Callable[[Context], Reply]] = {
 }
 
 
-def list_by_name(context: Context) -> Reply:
-    """The product's route for lists takes an id too, and looks at it for a conference only."""
-    return LISTS.get(context.path["function"], unknown_function)(context)
+def list_function(context: Context) -> Reply:
+    """The list that the path names. Where the name is a parameter, an id follows, which the product ignores."""
+    name = context.path.get("function") or context.operation.path.split("/")[2]
+    return LISTS.get(name, unknown_function)(context)
 
 
 def pjsip_endpoints(context: Context) -> Reply:

@@ -15,7 +15,7 @@ from sarkmock.http.context import Context
 from sarkmock.http.replies import NotFound, PhpError, Refusal, Reply
 from sarkmock.laravel.php import UploadedFile
 from sarkmock.pbx import pbx_files
-from sarkmock.pbx.actions.stored import Shelf, upload_so_far
+from sarkmock.pbx.actions.stored import FileSet, upload_so_far
 from sarkmock.pbx.database import Database
 
 READ_CHUNK = 1 << 16
@@ -107,23 +107,14 @@ def restorable_database(image: bytes, database: str) -> Database:
     return aside
 
 
-def database_complaint(image: bytes, database: str) -> str | None:
-    """Why the bytes cannot be restored; None if they can, which is tried out."""
-    try:
-        restorable_database(image, database)
-    except Unrestorable as error:
-        return str(error)
-    return None
-
-
-SNAPSHOT_SHELF = Shelf(pbx_files.SNAPSHOTS, "snapshot", "snapshot set", re.compile(r"sark\.db\.[0-9]+"))
+SNAPSHOT_SET = FileSet(pbx_files.SNAPSHOTS, "snapshot", "snapshot set", re.compile(r"sark\.db\.[0-9]+"))
 SNAPSHOT_FIELD = "uploadsnap"
 SNAPSHOT_UPLOAD_NAME = re.compile(r"(sark\.db\.[0-9]{1,10})(\.zip)?")
 
 
 def take_snapshot(context: Context) -> Reply:
     name = f"sark.db.{int(context.state.clock.now())}"
-    SNAPSHOT_SHELF.put(context.state, name, context.state.tables.dump())
+    SNAPSHOT_SET.put(context.state, name, context.state.tables.dump())
     return Reply({"newsnapshotname": name})
 
 
@@ -133,12 +124,11 @@ def snapshot_is_sound(context: Context) -> None:
     if file is None:
         return
     try:
-        problem = database_complaint(unpacked(file.content), context.state.tables.name)
+        restorable_database(unpacked(file.content), context.state.tables.name)
     except Unsound as error:
         context.refuse(SNAPSHOT_FIELD, f"The {SNAPSHOT_FIELD} {error}.")
-    else:
-        if problem is not None:
-            context.refuse(SNAPSHOT_FIELD, f"The {SNAPSHOT_FIELD} cannot be restored: {problem}.")
+    except Unrestorable as error:
+        context.refuse(SNAPSHOT_FIELD, f"The {SNAPSHOT_FIELD} cannot be restored: {error}.")
 
 
 def unpacked(content: bytes) -> bytes:
@@ -177,12 +167,12 @@ def other_upload(context: Context) -> UploadedFile:
 
 
 def add_snapshot(context: Context, name: str, content: bytes) -> Reply:
-    SNAPSHOT_SHELF.put(context.state, name, content)
+    SNAPSHOT_SET.put(context.state, name, content)
     return Reply([f"Uploaded snaps/{name}"])
 
 
 def restore_snapshot(context: Context) -> Reply:
-    name, file = context.path[SNAPSHOT_SHELF.parameter], SNAPSHOT_SHELF.find(context)
+    name, file = context.path[SNAPSHOT_SET.parameter], SNAPSHOT_SET.find(context)
     if file is None:
         raise NotFound({"Error": "snapshot file not found"})
     try:

@@ -17,11 +17,11 @@ from sarkmock.laravel.php import UploadedFile
 from sarkmock.pbx import pbx_files
 from sarkmock.pbx.actions import archives
 from sarkmock.pbx.actions.archives import unrestorable
-from sarkmock.pbx.actions.stored import Shelf, upload_so_far
+from sarkmock.pbx.actions.stored import FileSet, upload_so_far
 from sarkmock.pbx.database import Database
 from sarkmock.pbx.state import PbxFile, State
 
-BACKUP_SHELF = Shelf(pbx_files.BACKUPS, "backup", "backup set", re.compile(r"sarkbak\.[0-9]+\.zip"))
+BACKUP_SET = FileSet(pbx_files.BACKUPS, "backup", "backup set", re.compile(r"sarkbak\.[0-9]+\.zip"))
 BACKUP_FIELD = "uploadzip"
 BACKUP_UPLOAD_NAME = re.compile(r"sarkbak\.[0-9]{1,10}\.zip")
 
@@ -61,7 +61,7 @@ def new_without_database(context: Context) -> Reply:
 
 def keep(context: Context, database: PbxFile | None) -> Reply:
     name = f"sarkbak.{int(context.state.clock.now())}.zip"
-    BACKUP_SHELF.put(context.state, name, pack(context.state, database))
+    BACKUP_SET.put(context.state, name, pack(context.state, database))
     return Reply({"newbackupname": name})
 
 
@@ -92,19 +92,12 @@ def write_member(archive: zipfile.ZipFile, name: str, file: PbxFile) -> None:
 def backup_is_sound(context: Context) -> None:
     """The archive must be one that can be restored without harm."""
     file = upload_so_far(context, BACKUP_FIELD)
-    if file is not None:
-        problem = backup_complaint(file.content, context.state.tables.name)
-        if problem is not None:
-            context.refuse(BACKUP_FIELD, f"The {BACKUP_FIELD} {problem}.")
-
-
-def backup_complaint(content: bytes, database: str) -> str | None:
-    """What is wrong with an archive, as the end of a sentence; None if it can be restored."""
+    if file is None:
+        return
     try:
-        opened(content, database)
+        opened(file.content, context.state.tables.name)
     except archives.Unsound as error:
-        return str(error)
-    return None
+        context.refuse(BACKUP_FIELD, f"The {BACKUP_FIELD} {error}.")
 
 
 def opened(content: bytes, database: str) -> Backup:
@@ -125,13 +118,13 @@ def lose_backup(context: Context) -> Reply:
 
 def upload_backup(context: Context) -> Reply:
     file: UploadedFile = context.input[BACKUP_FIELD]
-    BACKUP_SHELF.put(context.state, file.name, file.content)
+    BACKUP_SET.put(context.state, file.name, file.content)
     return Reply([f"Uploaded bkups/{file.name}"])
 
 
 def restore_backup(context: Context) -> Reply:
     """Restores what is flagged with JSON's true; sark-v6-api.txt line 184: no quotes."""
-    return restore_parts(context, context.path[BACKUP_SHELF.parameter], RESTORABLE_PARTS)
+    return restore_parts(context, context.path[BACKUP_SET.parameter], RESTORABLE_PARTS)
 
 
 def restore_shipped(context: Context) -> Reply:
@@ -146,15 +139,15 @@ def restore_without_database(context: Context) -> Reply:
 
 
 def archive_name(context: Context) -> str:
-    name = context.input.get(BACKUP_SHELF.parameter)
-    return context.path[BACKUP_SHELF.parameter] if name is None else php.to_text(name)
+    name = context.input.get(BACKUP_SET.parameter)
+    return context.path[BACKUP_SET.parameter] if name is None else php.to_text(name)
 
 
 def restore_parts(context: Context, source: str, parts: dict[str, RestorePart]) -> Reply:
-    name = context.path[BACKUP_SHELF.parameter]
-    if BACKUP_SHELF.find(context) is None:
+    name = context.path[BACKUP_SET.parameter]
+    if BACKUP_SET.find(context) is None:
         raise NotFound({"Error": "backup file not found"})
-    file = context.state.files.get(BACKUP_SHELF.path(source))
+    file = context.state.files.get(BACKUP_SET.path(source))
     if file is None:
         raise NotFound({"Error": f"{name} has errors see logs for details"})
     try:

@@ -14,6 +14,8 @@ from sarkmock.pbx.database import ROWS_AT_ONCE, Database, Row
 from sarkmock.pbx.sql import quote_name
 from sarkmock.spec.operations import Operation, Table
 
+Adjust = Callable[[Context, Row], None]
+
 
 def list_rows(context: Context) -> Reply:
     """All rows of the table, in its order."""
@@ -48,18 +50,22 @@ def show_row(context: Context) -> Reply:
     return Reply(visible(context, row_of(context)))
 
 
-def create(context: Context) -> Reply:
-    """A new row: defaults, then what was sent."""
+def create(context: Context, adjust: Adjust | None = None) -> Reply:
+    """A new row: defaults, then what was sent, then what ``adjust`` makes of it."""
     row = default_row(context)
     fill(context, row)
+    if adjust:
+        adjust(context, row)
     return store_row(context, row)
 
 
-def update_row(context: Context) -> Reply:
-    """What was sent replaces what the row has; the rest stays."""
+def update_row(context: Context, adjust: Adjust | None = None) -> Reply:
+    """What was sent replaces what the row has, then ``adjust`` changes the row; the rest stays."""
     row = row_of(context)
     before = dict(row)
     fill(context, row)
+    if adjust:
+        adjust(context, row)
     save_changes(context, before, row)
     return Reply(visible(context, row))
 

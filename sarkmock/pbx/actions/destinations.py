@@ -8,7 +8,6 @@ from typing import Any
 from sarkmock.http.context import Context
 from sarkmock.http.replies import PhpError, Reply
 from sarkmock.laravel import php
-from sarkmock.pbx.actions import crud
 from sarkmock.pbx.database import Database, Row
 
 # Group -> table and filter. The product asks for the keys alone, so that extensions, ring groups and custom apps come
@@ -115,32 +114,11 @@ def leads_nowhere(context: Context, field: str, value: Any) -> bool:
     return route_class(context.state.tables, value, field) is None
 
 
-def create_routed(context: Context) -> Reply:
-    """A new row, with the class of every target that was sent."""
-    row = crud.default_row(context)
-    crud.fill(context, row)
-    set_route_classes(context, row)
-    return crud.store_row(context, row)
-
-
-def update_routed(context: Context) -> Reply:
-    """An update that also renews the class of every target that was sent."""
-    row = crud.row_of(context)
-    before = dict(row)
-    crud.fill(context, row)
-    set_route_classes(context, row)
-    crud.save_changes(context, before, row)
-    return Reply(crud.visible(context, row))
-
-
-def update_ivr_unchecked(context: Context) -> Reply:
+def set_ivr_classes(context: Context, row: Row) -> None:
     """The product's update of an IVR: keys whose target leads nowhere are kept, and end the look at those after them.
 
     It looks at one key more than there are; its class has no column.
     """
-    row = crud.row_of(context)
-    before = dict(row)
-    crud.fill(context, row)
     for digit in range(13):
         field, column = f"option{digit}", f"routeclass{digit}"
         value = context.input.get(field)
@@ -149,8 +127,6 @@ def update_ivr_unchecked(context: Context) -> Reply:
             row[column] = UNRESOLVED if found is None else found
         if row.get(column) in (UNRESOLVED, str(UNRESOLVED)):
             break
-    crud.save_changes(context, before, row)
-    return Reply(crud.visible(context, row))
 
 
 def set_route_classes(context: Context, row: Row) -> None:
@@ -166,10 +142,7 @@ def known_targets(context: Context) -> list[str]:
     return [field for field in CLASS_COLUMNS if field in context.operation.rules]
 
 
-def create_inbound_route(context: Context) -> Reply:
-    """A new inbound route with the classes of its targets; its technology is its carrier, DiD or CLID."""
-    row = crud.default_row(context)
-    crud.fill(context, row)
+def set_inbound_route(context: Context, row: Row) -> None:
+    """The classes of the targets; the technology of an inbound route is its carrier, DiD or CLID."""
     set_route_classes(context, row)
     row["technology"] = row.get("carrier")  # a carrier in the query string passes the rules, and is not stored
-    return crud.store_row(context, row)

@@ -44,8 +44,12 @@ def create_webrtc(context: Context) -> Reply:
 
 def create_phone(context: Context, kind: Row) -> Reply:
     values = sent_new(context)
-    fixed = {"desc": f"Ext{php.to_text(values['pkey'], 'pkey')}", **kind, "location": default_location(context.state)}
-    reply = insert_extension(context, fixed | values)
+    return insert_phone(context, {"desc": f"Ext{php.to_text(values['pkey'], 'pkey')}", **kind}, values)
+
+
+def insert_phone(context: Context, kind: Row, values: Row) -> Reply:
+    """A phone has a location, and joins the Class of Service rules that apply by default."""
+    reply = insert_extension(context, kind | {"location": default_location(context.state)} | values)
     join_default_rules(context)
     return reply
 
@@ -65,11 +69,8 @@ def provisioned(context: Context, device: str | int | None) -> Reply:
     values = sent_new(context)
     transport, protocol = values.get("transport", "udp"), values.get("protocol", "IPV4").lower()
     includes = (device, f"{device}.{transport}", f"{device}.{protocol}")
-    fixed = {"provision": "".join(f"#INCLUDE {name}\n" for name in includes), "device": device,
-             "location": default_location(context.state)}
-    reply = insert_extension(context, fixed | values)
-    join_default_rules(context)
-    return reply
+    provision = "".join(f"#INCLUDE {name}\n" for name in includes)
+    return insert_phone(context, {"provision": provision, "device": device}, values)
 
 
 def update_extension(context: Context) -> Reply:

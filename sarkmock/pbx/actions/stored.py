@@ -32,8 +32,8 @@ ASCII_LETTERS = str.maketrans({"ß": "ss", "Æ": "AE", "æ": "ae", "Ø": "O", "�
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
-    """A directory of such files: the path parameter that names one, what messages call the whole, which are listed."""
+class FileSet:
+    """A directory of such files: the path parameter that names one, what messages call the set, which are listed."""
 
     directory: str
     parameter: str
@@ -57,17 +57,33 @@ class Shelf:
     def find(self, context: Context) -> PbxFile | None:
         return context.state.files.get(self.path(context.path[self.parameter]))
 
-    def missing(self, context: Context) -> NotFound:
-        return NotFound({"Error": f"{context.path[self.parameter]} not found in {self.name}"})
+    def dated_list(self, context: Context) -> Reply:
+        """Size and date of every file by name; PHP's empty array for none."""
+        entries: dict[str, Any] = {}
+        for name in self.names(context.state):
+            content = context.state.files[self.path(name)].content
+            entries[name] = {"filesize": len(content), "date": php_date(number_in(name))}
+        return Reply(entries or [])
 
+    def must_exist(self, context: Context) -> None:
+        """The check that a file of the name in the path is there."""
+        if self.find(context) is None:
+            raise NotFound({"Error": f"{context.path[self.parameter]} not found in {self.name}"})
 
-def dated_list(context: Context, shelf: Shelf) -> Reply:
-    """Size and date of every file by name; PHP's empty array for none."""
-    entries: dict[str, Any] = {}
-    for name in shelf.names(context.state):
-        content = context.state.files[shelf.path(name)].content
-        entries[name] = {"filesize": len(content), "date": php_date(number_in(name))}
-    return Reply(entries or [])
+    def download(self, context: Context) -> Reply:
+        """The file itself; without the check before it, the product crashes for a name that it does not find."""
+        name, file = context.path[self.parameter], self.find(context)
+        if file is None:
+            raise PhpError(f"File not found at path: {name}", "League\\Flysystem\\FileNotFoundException")
+        return Reply(file.content, headers=attachment(name), content_type=media_type(name, file.content))
+
+    def delete(self, context: Context) -> Reply:
+        """Removes the file."""
+        if context.path[self.parameter] in (".", ".."):
+            return Reply()  # the product finds a directory, which `rm` leaves alone
+        self.must_exist(context)
+        del context.state.files[self.path(context.path[self.parameter])]
+        return Reply()
 
 
 def upload_fits(context: Context) -> None:
@@ -90,19 +106,6 @@ def upload_is_named(context: Context, field: str, pattern: re.Pattern[str], name
         context.refuse(field, f"The {field} must be named {names}.")
 
 
-def file_must_exist(context: Context, shelf: Shelf) -> None:
-    if shelf.find(context) is None:
-        raise shelf.missing(context)
-
-
-def download_file(context: Context, shelf: Shelf) -> Reply:
-    """The file itself; without the check before it, the product crashes for a name that it does not find."""
-    name, file = context.path[shelf.parameter], shelf.find(context)
-    if file is None:
-        raise PhpError(f"File not found at path: {name}", "League\\Flysystem\\FileNotFoundException")
-    return Reply(file.content, headers=attachment(name), content_type=media_type(name, file.content))
-
-
 def media_type(name: str, content: bytes) -> str:
     """Flysystem's: by the content, or by the extension if the content is not conclusive."""
     kind = mime_type(content)
@@ -114,14 +117,6 @@ def media_type(name: str, content: bytes) -> str:
 def with_charset(media_type: str) -> str:
     """As Symfony completes it."""
     return f"{media_type}; charset=UTF-8" if media_type.startswith("text/") else media_type
-
-
-def delete_file(context: Context, shelf: Shelf) -> Reply:
-    if context.path[shelf.parameter] in (".", ".."):
-        return Reply()  # the product finds a directory, which `rm` leaves alone
-    file_must_exist(context, shelf)
-    del context.state.files[shelf.path(context.path[shelf.parameter])]
-    return Reply()
 
 
 def attachment(name: str) -> dict[str, str]:
@@ -155,21 +150,21 @@ def php_date(second: int) -> str:
     return f"{weekday} {int(day):02} {month} {clock} {int(year) + 400 * cycles}"
 
 
-GREETING_SHELF = Shelf(pbx_files.GREETINGS, "greeting", "sounds set", re.compile(r"usergreeting[^/]*"))
+GREETING_SET = FileSet(pbx_files.GREETINGS, "greeting", "sounds set", re.compile(r"usergreeting[^/]*"))
 GREETING_FIELD = "greeting"
 GREETING_NAME = re.compile(r"usergreeting[0-9]{4}\.(?:mp3|wav)")
 
 
 def list_greetings(context: Context) -> Reply:
-    return Reply(GREETING_SHELF.names(context.state))
+    return Reply(GREETING_SET.names(context.state))
 
 
 def upload_greeting(context: Context) -> Reply:
     """The product answers and compares the end of the name that is a greeting's, but keeps the file under all of it."""
     file, greeting = named_upload(context)
-    if GREETING_SHELF.path(greeting) in context.state.files:
+    if GREETING_SET.path(greeting) in context.state.files:
         raise Refusal(422, {"Message": "UserGreeting Already exists"})
-    GREETING_SHELF.put(context.state, file.name, file.content)
+    GREETING_SET.put(context.state, file.name, file.content)
     return Reply([f"Uploaded {greeting}"])
 
 

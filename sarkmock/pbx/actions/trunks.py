@@ -102,9 +102,6 @@ def host_is_valid(context: Context) -> None:
         context.refuse("host", f"Host must be valid IP or valid domain name {php.to_text(host)}")
 
 
-def create_route(context: Context) -> Reply:
-    """A new route, without the outcome that the page took over from ring groups (E61): routes have no such column."""
-    row = crud.default_row(context)
-    crud.fill(context, row)
+def without_outcome(context: Context, row: Row) -> None:
+    """The page took the outcome of a route over from ring groups (E61): routes have no such column."""
     row.pop("outcome", None)
-    return crud.store_row(context, row)

@@ -70,7 +70,7 @@ def refused_values(seed: Seed, document: Document) -> Iterator[tuple[Place, str]
     for table, rows in seed.tables.items():
         defaults = tables.defaults(table)
         for index, row in enumerate(rows):
-            fresh = next((one for one in usual.get(table, ()) if one.get("pkey") == row.get("pkey")), {})
+            fresh = next((other for other in usual.get(table, ()) if other.get("pkey") == row.get("pkey")), {})
             texts = {column: to_text(value) for column, value in row.items() if value is not None}
             for column in texts:
                 found = [writer for writer in columns.get((table, column), ()) if writer.writes(row)]
@@ -84,8 +84,8 @@ def refused_values(seed: Seed, document: Document) -> Iterator[tuple[Place, str]
 
 def repeated(seed: Seed, document: Document) -> Iterator[tuple[Place, str]]:
     """Rows whose key in the API another row has already, in tables whose own key is a number."""
-    keys = {one.table.name: one.table.key for one in compile_document(document)
-            if one.table and {"key_is_new", "key_is_free"} & set(one.checks)}
+    keys = {operation.table.name: operation.table.key for operation in compile_document(document)
+            if operation.table and {"key_is_new", "key_is_free"} & set(operation.checks)}
     for table, key in keys.items():
         seen = set()
         for index, row in enumerate(seed.tables.get(table, ())):

@@ -28,7 +28,7 @@ BLACKLISTING = ("AutoBLL", "BLACKLIST")
 
 def checked_parameters(name: str, action: StandardAction, text: str, log: str) -> list[str]:
     """The parameters of an action, defaults filled in; `-` for none."""
-    given = ["" if one == "-" else "-" if one == "--" else one for one in arguments(text, "parameter")]
+    given = ["" if value == "-" else "-" if value == "--" else value for value in arguments(text, "parameter")]
     if not action.inline:
         while given and not given[-1]:
             given.pop()
@@ -36,10 +36,10 @@ def checked_parameters(name: str, action: StandardAction, text: str, log: str) -
     if len(given) > most and name not in BLACKLISTING:
         raise Wrong(f"Too Many arguments to action {name}")
     filled = [*given, *[""] * (most - len(given))]
-    filled = [one or default for one, default in zip(filled, [*action.parameters, *filled[most:]], strict=False)]
+    filled = [value or default for value, default in zip(filled, [*action.parameters, *filled[most:]], strict=False)]
     action_audit(name, action, filled)
     if name in SCRIPTS:
-        SCRIPTS[name]([("" if one == "-" else one) for one in filled], log)
+        SCRIPTS[name]([("" if value == "-" else value) for value in filled], log)
     return filled or ["-"]
 
 

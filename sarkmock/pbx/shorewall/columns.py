@@ -272,14 +272,14 @@ def applied(sign: str, left: Value, right: Value) -> Value:
         return TRUTH[TEXT_OPERATORS[sign](str(left), str(right))]
     if sign == ".":
         return f"{left}{right}"
-    one, other = number_value(left), number_value(right)
+    first, second = number_value(left), number_value(right)
     if sign in COMPARED:
-        return TRUTH[COMPARED[sign](one, other)]
-    if sign in ("/", "%") and not other:
+        return TRUTH[COMPARED[sign](first, second)]
+    if sign in ("/", "%") and not second:
         raise Wrong("Couldn't parse expression: Illegal division by zero")
-    if sign == "/" and one % other:
+    if sign == "/" and first % second:
         raise Undecided
-    found = one // other if sign == "/" else CALCULATED[sign](one, other)
+    found = first // second if sign == "/" else CALCULATED[sign](first, second)
     if abs(found) > 10**15:
         raise Undecided
     return found

@@ -208,10 +208,10 @@ def rate(text: str, action: str, words: Words) -> None:
     if len(rates) > 2:
         raise Wrong("Only two rates may be specified")
     if len(rates) == 2:
-        rates = [one if re.match(rf"{kind}(?:/[0-9]+)?:", one) else f"{kind}:{one}"
-                 for kind, one in zip("sd", rates, strict=True)]
-    for one in rates:
-        one_rate(one, words)
+        rates = [limit if re.match(rf"{kind}(?:/[0-9]+)?:", limit) else f"{kind}:{limit}"
+                 for kind, limit in zip("sd", rates, strict=True)]
+    for limit in rates:
+        one_rate(limit, words)
 
 
 def one_rate(text: str, words: Words) -> None:

@@ -98,8 +98,8 @@ def check_pair(row: RuleRow, raw: str, session: RuleSession) -> None:
             if zones.differ(source, dest, name):
                 for proto in dict.fromkeys(protos):
                     for user in dict.fromkeys(users):
-                        one = row._replace(source=source, dest=dest, proto=proto, user=user)
-                        ZoneRule(one, session, setting).check()
+                        pair = row._replace(source=source, dest=dest, proto=proto, user=user)
+                        ZoneRule(pair, session, setting).check()
 
 
 class ZoneRule:
