@@ -46,6 +46,8 @@ def test_mutants_are_found(profile: str, first: int) -> None:
     ("documented", "error body: greetings.download 404 one more field"),
     ("documented", "value: astamis.QueueStatus.show Weight cut short"),
     ("documented", "field: astamis.QueueSummary.show Callers lost"),
+    ("documented", "path: cosrules.create gone"),  # it is not where a known deviation has it, either
+    ("documented", "check: logs.cdrs.limit without limit_is_whole"),  # a known deviation would crash for any limit
 ])
 def test_a_mutant_is_found(profile: str, text: str) -> None:
     """What a published version does is expected of it, but not after an answer that it does not give."""
@@ -58,6 +60,9 @@ def test_a_mutant_is_found(profile: str, text: str) -> None:
     ("documented", "link: daytimers.create id to another row", "the column never holds a text"),
     ("documented", "type: astamis.QueueStatus.show Response a text", "the column holds texts alone"),
     ("shipped", "field: templates.create desc lost", "a check of its operation rejects every request"),
+    ("documented", "check: firewalls.ipv6.upload without rules_are_lines", "it is the listed deviation"),
+    ("documented", "method: astamis.DBdel DELETE for PUT", "it is the listed deviation"),
+    ("documented", "path: cosrules.create gone", ""),
     ("documented", "filter: queues.list cluster as in the first", ""),
     ("documented", "value: astamis.QueueStatus.show Weight cut short", ""),
 ])

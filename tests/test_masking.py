@@ -30,6 +30,7 @@ PAIRS = [("documented", "documented"), ("documented", "shipped"), ("documented",
 @pytest.mark.parametrize("text", [
     "required lost: routes.create outcome without required",
     "rule lost: extensions.create.unprovisioned provision without string",
+    "rule lost: extensions.create.provisioned celltwin without in:ON,OFF",
 ])
 def test_a_change_beside_a_deviation_is_new(text: str) -> None:
     mutation = next(one for one in every("documented")[text.partition(":")[0]] if str(one) == text)

@@ -72,7 +72,7 @@ class Run(Client):
         self.rows = RowTracker(contract)
         lists = Lists((), accepted or Accepted(), self.options.strict)
         self.judge = Judge(contract, self.live, self, lists, self.options.only, self.version, self.options.profile,
-                           self.confirm)
+                           self.confirm, self.rows.stored)
         self.identify(Fingerprint())
         texts, spared = (self.safety.keys, self.safety.spared) if self.safety else (None, None)
         self.fixtures = Fixtures(contract, self, self.live, texts, spared)

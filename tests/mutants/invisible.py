@@ -10,11 +10,16 @@ from sarkmock_contracts.checks import cases
 from sarkmock_contracts.client.http import Exchange, Request, Response
 from sarkmock_contracts.client.transports import InProcess, SignedIn
 from sarkmock_contracts.errors import NewFindings
+from sarkmock_contracts.judge.agreement import is_same
+from sarkmock_contracts.judge.attribution import known_deviations
 from sarkmock_contracts.run import Run
 from sarkmock_contracts.spec.boundary_values import NoBounds, bounds_of, is_placeholder
 from sarkmock_contracts.spec.contract import Contract
 
+from sarkmock.faults.fault import felt_in
 from sarkmock.suite_api import (
+    BASE,
+    Document,
     Engine,
     Operation,
     PhpError,
@@ -22,10 +27,11 @@ from sarkmock.suite_api import (
     Validator,
     api_application,
     load,
+    load_deviating,
     load_seed,
     product,
 )
-from tests.mutants.generated import NOW, RULE_KINDS, TOKEN, Mutation, at, mutated_document
+from tests.mutants.generated import NOW, RULE_KINDS, TOKEN, Mutated, Mutation, at, mutated_document
 from tests.mutants.rule_changes import document_lists
 
 CRASHES = "its operation always crashes"
@@ -38,7 +44,9 @@ NO_BOX: Any = None  # a change of answers needs none
 OF_SUCCESS = {"field", "type", "value", "link", "hidden column", "header", "stored", "default", "unasked"}
 REJECTING = {"refuse_blfkeyname", "mac_lookup_crashes"}  # checks that no request passes
 JSON_TYPES = {str: "string", type(None): "null", bool: "boolean", int: "integer", float: "number"}
-TELLING = {"reads", "rules", "rows", "smoke", "scenarios", "links"}  # checks that show rows with every variable
+TELLING = {"reads", "rules", "rows", "smoke", "scenarios", "links",  # they show rows with every variable,
+           "unknown-rows", "disruptive", "options", "protocol"}  # and how else operations answer
+FEW_OPERATIONS = 12  # of a deviation that one change can bring about
 OF_COLUMN = {"field", "type", "value", "link", "filter", "order", "stored", "unasked"}
 
 
@@ -55,6 +63,8 @@ def why_invisible(contract: Contract, mutation: Mutation) -> str:
         return of_answer
     if mutation.kind in RULE_KINDS:
         return listed_deviation(contract, mutation, operations) or equal_rules(contract, mutation, operations[0])
+    if same_as := answers_of_deviation(contract, mutation):
+        return same_as
     if mutation.kind == "default" and mutation.variable in contract.required(operations[0]):
         return "the variable is required"
     if mutation.kind == "default" and not shown(contract, operations[0], mutation.variable):
@@ -137,18 +147,28 @@ def types_in(contract: Contract, schema: Any, column: str) -> set[str]:
     return found
 
 
+def fresh_engine(document: Document) -> Engine:
+    return Engine(document, State(load_seed("factory", document), now=NOW, token=TOKEN))
+
+
 @lru_cache(maxsize=4)
-def recorded(contract: Contract) -> dict[str, list[Exchange]]:
-    """The answers of a run of an intact mock, by operation."""
-    engine = Engine(contract.document, State(load_seed("factory", contract.document), now=NOW, token=TOKEN))
+def run_of(contract: Contract) -> list[Exchange]:
+    """The exchanges of a run of an intact mock."""
+    engine = fresh_engine(contract.document)
     transport = Recording(api_application(engine))
     run = Run(contract, SignedIn(transport, engine.state))
     for case in cases(run):
         if case.check.name in TELLING:
             with suppress(NewFindings), run.watch():
                 case.run(run)
+    return transport.exchanges
+
+
+@lru_cache(maxsize=4)
+def recorded(contract: Contract) -> dict[str, list[Exchange]]:
+    """The successful answers of that run, by operation."""
     answers: dict[str, list[Exchange]] = {operation.id: [] for operation in contract.operations}
-    for exchange in transport.exchanges:
+    for exchange in run_of(contract):
         operation = contract.operation_of(exchange.request)
         if operation is not None and exchange.response.ok:
             answers[operation.id].append(exchange)
@@ -183,6 +203,40 @@ def listed_deviation(contract: Contract, mutation: Mutation, operations: list[Op
     after = rules_after(contract, mutation, operations[0])
     same = all(one.id in other.by_id and other.by_id[one.id].rules.get(name) == after for one in operations)
     return "it is a listed deviation" if same else ""
+
+
+def answers_of_deviation(contract: Contract, mutation: Mutation) -> str:
+    """The deviation of which the documented mock gives the mutant's answers to all requests of a run that concern its
+    operations."""
+    if mutation.edit is None or mutation.kind == "framework" or contract.document != load(BASE):
+        return ""
+    candidates = [one.id for one in known_deviations(BASE)
+                  if mutation.operations <= felt_in(one.id) and len(felt_in(one.id)) <= FEW_OPERATIONS]
+    own = [exchange for exchange in run_of(contract) if concerns(contract, mutation, exchange)] if candidates else []
+    changed = answers(contract, Mutated(BASE, mutation), own)
+    if all(map(is_same, changed, (exchange.response for exchange in own))):
+        return ""
+    for name in candidates:
+        listed = answers(contract, InProcess(api_application(fresh_engine(load_deviating(name)[1]))), own)
+        if all(map(is_same, changed, listed)):
+            return f"it is the listed deviation {name}"
+    return ""
+
+
+def concerns(contract: Contract, mutation: Mutation, exchange: Exchange) -> bool:
+    """Whether a request is one of the mutation's operations, or asks which methods there are in their section."""
+    operation = contract.operation_of(exchange.request)
+    if operation is not None:
+        return operation.id in mutation.operations
+    first = {contract.by_id[name].path.split("/")[1] for name in mutation.operations}
+    return exchange.request.method == "OPTIONS" and exchange.request.path.split("/")[1] in first
+
+
+def answers(contract: Contract, box: InProcess, wanted: list[Exchange]) -> list[Response]:
+    """What a mock answers to some requests of a run, if it is sent all of them."""
+    ids = {id(exchange) for exchange in wanted}
+    given = [(exchange, box.send(exchange.request)) for exchange in (run_of(contract) if wanted else ())]
+    return [response for exchange, response in given if id(exchange) in ids]
 
 
 def shown(contract: Contract, operation: Operation, column: str) -> bool:

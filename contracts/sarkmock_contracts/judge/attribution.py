@@ -8,7 +8,8 @@ several act together, is asked what it would have answered at that moment.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
 
@@ -16,6 +17,9 @@ from sarkmock.suite_api import (
     BASE,
     Deviation,
     Document,
+    MethodNotAllowed,
+    Operation,
+    PageNotFound,
     deviations_of,
     load,
     load_deviating,
@@ -175,6 +179,29 @@ class Attribution:
             return any(self._speaks_against(model, exchange, column) for column in shown)
 
         return self._unrefuted(finding.deviations, refutes)
+
+    def elsewhere(self, request: Request) -> Iterator[Operation]:
+        """The operations that the version's document has where a request finds none."""
+        if not self._named:
+            return
+        theirs, methods = self._profile(self._whole).contract.router, [request.method]
+        with suppress(PageNotFound, MethodNotAllowed):
+            if request.method == "OPTIONS":
+                ours = self.contract.router.allowed(request.path)
+                methods = [name for name in theirs.allowed(request.path) if name not in ours]
+            yield from (theirs.find(method, request.path)[0] for method in methods)
+
+    def answered(self, finding: Finding, operation: Operation, exchange: Exchange) -> tuple[str, ...]:
+        """The deviations of a finding that an answer does not refute by its status, or by the methods that it names."""
+        def said(response: Response) -> int:
+            return operation.method in response.allow if exchange.request.method == "OPTIONS" else response.status
+
+        def refutes(model: Model) -> bool:
+            got = said(exchange.response)
+            return got != said(self.replica.answer(model, exchange)) and got == said(self.expected(exchange))
+
+        self._follow()
+        return self._unrefuted(finding.deviations, refutes) if self.replica.remembers(exchange) else finding.deviations
 
     def _unrefuted(self, names: tuple[str, ...], refutes: Callable[[Model], bool]) -> tuple[str, ...]:
         """The deviations that remain; all of them if the profile that has them all is not refuted."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -16,7 +16,7 @@ from ..spec.operation_data import LiveTables
 from .agreement import OF_RULES
 from .attribution import Attribution
 from .coverage import Coverage
-from .findings import Finding, Findings, Identity
+from .findings import FINDING_TYPES, Finding, Findings, Identity
 from .oracle import Problem, Verdict, conforms, differs, verdict
 from .preparation import History
 from .refuting import Witnesses
@@ -24,6 +24,7 @@ from .verdicts import Lists
 
 PBX_DOWN = 503  # the product asks for the PBX before it does anything
 OF_FORM = {"body", "schema", "content-type", "header"}  # how an answer looks
+OF_STATUS = {"status", "answer", "unknown-key"}  # what answers of other requests may refute
 RUN_STATE = "syscommands.pbxrunstate"
 
 
@@ -59,7 +60,7 @@ class Judge:
 
     def __init__(self, contract: Contract, live: LiveTables, client: Client, lists: Lists | None = None,
                  only: str | None = None, version: Callable[[], str] = lambda: BASE, profile: str = BASE,
-                 confirm: Callable[[], None] = lambda: None) -> None:
+                 confirm: Callable[[], None] = lambda: None, stored: Container[tuple[str, str]] = ()) -> None:
         self.confirm = confirm  # asked before a finding counts: raises if the target no longer lets the run in
         self.contract, self.live, self.client, self.only = contract, live, client, only
         self.lists = lists or Lists()
@@ -72,7 +73,7 @@ class Judge:
         self.samples: dict[tuple[str, int], Judged] = {}  # the first exchange of each operation and status
         self.crashing: set[Identity] = set()  # operations that crash for any input
         self.history = History(contract)
-        self.witnesses = Witnesses(live)
+        self.witnesses = Witnesses(live, stored)
 
     def judge(self, exchange: Exchange) -> Judged:
         """Compare an exchange with the document and keep account of it."""
@@ -80,6 +81,8 @@ class Judge:
         self.attribution.saw(exchange)
         operation = self.contract.operation_of(exchange.request)
         if operation is None:
+            for other in self.attribution.elsewhere(exchange.request):
+                self._bear_witness_of_status(other, exchange, FINDING_TYPES)
             return Judged(exchange.request, exchange.response)
         self.history.saw(operation, exchange)
         given = self._verdict(operation, exchange)
@@ -89,6 +92,8 @@ class Judge:
         judged = Judged(exchange.request, exchange.response, problems, excused)
         if given is not None:
             self._bear_witness(operation, judged)
+        if not problems:
+            self._bear_witness_of_status(operation, judged, OF_STATUS)
         self.samples.setdefault((operation.id, exchange.response.status), judged)
         self.coverage.saw(operation, exchange, given)
         return judged
@@ -128,9 +133,16 @@ class Judge:
         self.witnesses.saw(operation, judged, wrong)
         for finding in self.findings.known_of(operation.id, OF_RULES):
             if finding.identity.field not in wrong:
-                left = self.attribution.standing(finding, [judged], self.witnesses.contradicts)
-                if left != finding.deviations:
-                    self.findings.attribute(finding, left)
+                self._reattribute(finding, self.attribution.standing(finding, [judged], self.witnesses.contradicts))
+
+    def _bear_witness_of_status(self, operation: Operation, exchange: Exchange, checks: Collection[str]) -> None:
+        """The same by its status, or the methods that it names: the operation may not be where a deviation has it."""
+        for finding in self.findings.known_of(operation.id, checks):
+            self._reattribute(finding, self.attribution.answered(finding, operation, exchange))
+
+    def _reattribute(self, finding: Finding, left: tuple[str, ...]) -> None:
+        if left != finding.deviations:
+            self.findings.attribute(finding, left)
 
     def expect(self, known: tuple[Deviation, ...]) -> None:
         """What the target is known to do is expected from now on, and explains what the reads before showed."""

@@ -7,7 +7,7 @@ document says, it has not.
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Container, Iterator
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -33,8 +33,8 @@ class Rejected(NamedTuple):
 class Witnesses:
     """Answers that were judged, by operation, each with the variables that it has a problem with."""
 
-    def __init__(self, live: LiveTables) -> None:
-        self._live = live
+    def __init__(self, live: LiveTables, stored: Container[tuple[str, str]] = ()) -> None:
+        self._live, self._stored = live, stored
         self._answers: dict[str, deque[tuple[Exchange, frozenset[str]]]] = defaultdict(
             lambda: deque(maxlen=MOST_ANSWERS))
         self._said = OrderedDict[int, tuple[Exchange, WeakKeyDictionary[Contract, Rejected | None]]]()
@@ -51,6 +51,9 @@ class Witnesses:
         """Whether by the rules of another document an answer should have said something else of a variable."""
         if not judged(exchange.response):
             return False  # a crash says nothing of the rules
+        operation = contract.operation_of(exchange.request)
+        if operation is not None and field not in operation.rules and (operation.id, field) in self._stored:
+            return True  # what is no variable is not stored
         if id(exchange.response) not in self._said:
             self._said[id(exchange.response)] = exchange, WeakKeyDictionary()
             if len(self._said) > MOST_VERDICTS:

@@ -81,6 +81,13 @@ class RowModel:
             self.doubts[name] = show, problem
         yield (self.changed_by or show) if name in self.confirmed else wanted.operation, problem
 
+    def proven(self) -> Iterator[tuple[str, str]]:
+        """The operations and variables of which a read has shown what was sent, and what no default would be."""
+        for name in self.confirmed & self.expected.keys():
+            check, operation, value = (wanted := self.expected[name]).check, wanted.operation, wanted.value
+            if check == "stored" and stored_text(value) not in ("", stored_text(operation.defaults.get(name))):
+                yield operation.id, name
+
     def holds(self, name: str) -> Any:
         """The value that a column must have; None if it is unknown."""
         return self.expected[name].value if name in self.expected else None

@@ -30,6 +30,7 @@ class RowTracker:
         self._contract = contract
         self.alive: dict[RowPlace, RowModel] = {}
         self.gone: dict[RowPlace, RowModel] = {}
+        self.stored: set[tuple[str, str]] = set()  # operations and variables: what was sent was shown by a read
         found = resources(contract)
         self._of = {operation.id: resource for resource in found
                     for operation in (*resource.creates, resource.show, resource.list, resource.update, resource.delete)
@@ -129,6 +130,7 @@ class RowTracker:
         if row is not None and response.ok and isinstance(response.json, dict):
             for operation, problem in row.differences(show, response.json):
                 yield operation, problem, (*row.history, exchange)
+            self.stored.update(row.proven())
             row.learn(response.json)
         elif row is not None and response.status == 404:
             yield self._missing(row, show, exchange)
@@ -165,6 +167,7 @@ class RowTracker:
                 continue
             for operation, problem in row.differences(listing, listed[row.key]):
                 yield operation, problem, (*row.history, exchange)
+            self.stored.update(row.proven())
         for place in [place for place in self.gone if place[0] == resource.name and place[1] in listed]:
             text = f"{place[1]!r} was deleted and is still listed"
             yield listing, Problem("list", "", "stale", text), (*self.gone.pop(place).history, exchange)
