@@ -29,9 +29,10 @@ UNITS = [b"&", b"=", b"a&", b"a[]=&", b"%41", b"%4", b"%\\", b"+", b"\\", b"a[",
          b" ", b"%ff", "\u4e2d".encode(), b"a.", b"::", b"(", b'"', b'\\"', b"1:1 ", b"1:11", b"@", b"|a", b","]
 JSON_UNITS = [
     b"[", b'{"a":', b"[],", b"[1],", b"1,", b'"",', b"9", b"\\ud83d\\ude00", b"1e999,", b"9999999999999999999,",
-    b" ", b'\\"', b"{},", b"nul", b"-"]
+    b" ", b'\\"', b"{},", b"nul", b"-", b"[" * 400 + b'"' + b"x" * 9000 + b'"' + b"]" * 400 + b","]
 PART_UNITS = [b"a:\r\n", b"--x\r\n", b"--x", b"\n", b"\r\n--x", b"--x\r\nA: b\r\n\r\n", b" a\r\n", b";", b";a",
-              b"name=a;", b'"', b"'", b"\\", b"[", b"\r\nContent-Disposition: x", DISPOSITION + b"\r\n\r\n1\r\n"]
+              b"name=a;", b'"', b"'", b"\\", b'\\"', b'"\\x"', b"[]", b"[",
+              b"\r\nContent-Disposition: x", DISPOSITION + b"\r\n\r\n1\r\n"]
 
 
 def request(content_type: str, before: bytes, unit: bytes, after: bytes = b"", target: str = "tenants") -> Sized:

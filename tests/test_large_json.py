@@ -6,7 +6,7 @@ import random
 import pytest
 
 from sarkmock.http.replies import PhpError
-from sarkmock.laravel.php import bodies, large_json
+from sarkmock.laravel.php import bodies, large_json, values
 from sarkmock.laravel.php.large_json import LargeJson
 
 SCALARS = [
@@ -107,3 +107,30 @@ def test_no_call_of_the_decoder_takes_megabytes(monkeypatch):
         outcome(lambda text=text: LargeJson(text, None, refused).decode())
     assert 10 < len(sizes) < 5_000
     assert max(sizes) < 2**20
+
+
+PIECES = [b"%", b"%4", b"%41", b"%e9", b"%c3%a9", b"a", b"+", b"\\", b"\1", "é".encode(), b"\xff", b"\xe4\xb8",
+          b" ", b"\n", b"\xc2\xa0"]
+
+
+def test_a_large_form_is_read_as_a_small_one_would_be(monkeypatch):
+    dice = random.Random(1)
+    bodies_of_forms = [b"x=" + b"".join(dice.choices(PIECES, k=dice.randint(0, 20))) for _ in range(2000)]
+
+    def read():
+        return [bodies.read_input("POST", "application/x-www-form-urlencoded", "", body, trim)
+                for trim in ("ascii", "unicode") for body in bodies_of_forms]
+    expected = read()
+    monkeypatch.setattr(bodies, "IN_ONE_CALL", 7)
+    monkeypatch.setattr(values, "IN_ONE_CALL", 7)
+    assert read() == expected
+
+
+def test_arrays_in_each_other_are_not_decoded_again_and_again(monkeypatch):
+    sizes = []
+    decode = json.JSONDecoder.raw_decode
+    monkeypatch.setattr(json.JSONDecoder, "raw_decode",
+                        lambda self, text, idx=0: sizes.append(len(text) - idx) or decode(self, text, idx))
+    body = ("[" + ",".join(["[" * 400 + '"' + "x" * 100_000 + '"' + "]" * 400] * 10) + "]").encode()
+    assert bodies.json_decode(body)
+    assert sum(sizes) < 10 * len(body)

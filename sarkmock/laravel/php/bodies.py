@@ -16,6 +16,7 @@ from sarkmock.http.replies import PhpError
 from sarkmock.laravel.php.large_json import LargeJson, is_readable_json, uncollected
 from sarkmock.laravel.php.multipart import MOST_FIELDS, FormPart, boundary_of, form_parts
 from sarkmock.laravel.php.values import (
+    IN_ONE_CALL,
     INT_MAX,
     INT_MIN,
     MEMORY_EXHAUSTED,
@@ -205,15 +206,26 @@ def _variables(pairs: Iterable[bytes]) -> Input:
 
 
 def _url_decode(octets: bytes) -> str:
-    """urldecode(): all at once, as escapes of Python's, for which each percent sign of an escape becomes a \\1."""
+    """urldecode()."""
+    parts, start = [], 0
+    while len(octets) - start > IN_ONE_CALL:
+        end = start + IN_ONE_CALL
+        escape = octets.rfind(b"%", end - 2, end)  # that may not be whole
+        parts.append(_unescaped(octets[start:end if escape < 0 else escape]))
+        start = end if escape < 0 else escape
+    return from_bytes(b"".join([*parts, _unescaped(octets[start:])]))
+
+
+def _unescaped(octets: bytes) -> bytes:
+    """All at once, as escapes of Python's, for which each percent sign of an escape becomes a \\1."""
     octets = octets.replace(b"+", b" ")
     if b"%" in octets:
         octets = octets.replace(b"\\", rb"\\").replace(b"\1", rb"\x01")
         escapes = octets.translate(_HEXADECIMAL).replace(b"%hh", b"\1hh").translate(_FLIPPED)
         flipped = int.from_bytes(octets, "little") ^ int.from_bytes(escapes, "little")
         octets = flipped.to_bytes(len(octets), "little").replace(b"\1", rb"\x")
-        octets = octets.decode("unicode_escape").encode("latin-1")
-    return from_bytes(octets)
+        return octets.decode("unicode_escape").encode("latin-1")
+    return octets
 
 
 def parse_multipart(content_type: str, body: bytes) -> tuple[Input, Input]:

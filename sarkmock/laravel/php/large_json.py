@@ -32,6 +32,7 @@ class LargeJson:
                  parse_constant: Callable[[str], Any]) -> None:
         self._text = text
         self._decoder = json.JSONDecoder(parse_int=parse_int, parse_constant=parse_constant)
+        self._too_small = dict.fromkeys(WINDOWS, 0)  # up to where an array or object is not sought in such a window
         self._singly, self._run = 0, ONE_CALL  # up to where values are decoded one by one, and for how long
 
     def decode(self) -> Any:
@@ -113,9 +114,12 @@ class LargeJson:
     def _container(self, at: int) -> tuple[Any, int]:
         """An array or object that ends within a piece, and its end; else NOT_WHOLE."""
         for size in WINDOWS:
+            if at < self._too_small[size]:
+                continue
             try:
                 value, length = self._decoder.raw_decode(self._text[at:at + size])
             except ValueError:
+                self._too_small[size] = at + size // 16  # what begins soon after, and may be within, is opened
                 continue
             return value, at + length
         return NOT_WHOLE, at

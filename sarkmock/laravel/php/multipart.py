@@ -18,13 +18,14 @@ MOST_PARTS = MOST_UPLOADS + MOST_FIELDS  # max_multipart_body_parts; only those 
 MOST_DELIMITERS = 20_000  # PHP looks on, but no client sends that many parts without a disposition
 MOST_WORDS = 10_000
 _BLANK_LINE = re.compile(rb"\n\r?\n")
-# The rest of a line, and the lines that belong to it: they begin with a blank or have no colon.
-_VALUE = re.compile(rb".*(?:\n(?:[ \t\r\v\f].*|[^:\n]+)$)*", re.MULTILINE)
-# Words between semicolons; quotes of either kind hide one.
-_WORDS = re.compile(rb"""(?:"(?:\\"|[^"])*"?|'(?:\\'|[^'])*'?|[^"';]++)+""")
-_QUOTED = {quote: re.compile(rb"(?:\\\\|\\%s|[^%s])*" % (quote, quote)) for quote in (b'"', b"'")}
+# Loops are bounded, as Python keeps 100 bytes for each repetition; what goes on is matched again.
+# The lines that belong to the one before: they begin with a blank or have no colon.
+_MORE_LINES = re.compile(rb"(?:\n(?:[ \t\r\v\f].*+|[^:\n]++)$){1,1024}", re.MULTILINE)
+# What belongs to one word: quotes of either kind hide semicolons, and a backslash hides such a quote.
+_WORD = re.compile(rb"""(?:[^"';]++|"(?:[^"\\]++|\\"?+){0,64}"|'(?:[^'\\]++|\\'?+){0,64}'){1,512}""")
+_WITHIN = {quote: re.compile(rb"(?:[^%b\\]++|\\%b?+){1,1024}" % (quote, quote)) for quote in (b'"', b"'")}
 _BARE = re.compile(rb"[^ \t\n\r\v\f]*")
-_BRACKETS = re.compile(r"[^\[\]]*+(?:\[[^\[\]]*+\])*")
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def form_parts(body: bytes, boundary: bytes) -> Iterator[FormPart]:
             continue
         name = from_bytes(words.get(b"name", b"%d" % nameless))
         nameless += b"name" not in words
-        if not _BRACKETS.fullmatch(name):
+        if not _is_balanced(words.get(b"name", b"")):
             uploads = 0
         if not uploads:
             continue
@@ -122,27 +123,64 @@ def _header(block: bytes, names: bytes, name: bytes) -> bytes | None:
     place = names.find(b"\n%s:" % name)
     if place < 0:
         return None
-    value = _VALUE.match(block, place + len(name) + 2)
-    first, _, more = (value[0] if value else b"").removesuffix(b"\r").partition(b"\n")
+    start = place + len(name) + 2
+    end_of_line = block.find(b"\n", start)
+    end = len(block) if end_of_line < 0 else _end(_MORE_LINES, block, end_of_line)
+    first, _, more = block[start:end].removesuffix(b"\r").partition(b"\n")
     return first.removesuffix(b"\r").lstrip(HEADER_BLANKS) + more.replace(b"\r\n", b"").replace(b"\n", b"")
 
 
 def _parameters(disposition: bytes) -> dict[bytes, bytes]:
     """Name and file name: ``form-data; name="a"`` -> name, a."""
     found = {}
-    for word in islice(_WORDS.finditer(disposition.partition(b"\0")[0]), MOST_WORDS):
-        key, equals, value = word[0].lstrip(HEADER_BLANKS).partition(b"=")
+    for word in islice(_words(disposition.partition(b"\0")[0]), MOST_WORDS):
+        key, equals, value = word.lstrip(HEADER_BLANKS).partition(b"=")
         if equals and key.lower() in (b"name", b"filename"):
             found[key.lower()] = _unquoted(value.lstrip(b"=").lstrip(HEADER_BLANKS))
     return found
 
 
+def _words(disposition: bytes) -> Iterator[bytes]:
+    """What stands between semicolons, unless it is nothing."""
+    start = end = 0
+    while end < len(disposition):
+        end = _end(_WORD, disposition, end)
+        sign = disposition[end:end + 1]
+        if sign == b";":
+            if start < end:
+                yield disposition[start:end]
+            start = end = end + 1
+        elif sign:  # a quote whose end is far away, or missing
+            end = _end(_WITHIN[sign], disposition, end + 1) + 1
+    if start < len(disposition):
+        yield disposition[start:]
+
+
+def _end(pattern: re.Pattern[bytes], text: bytes, place: int) -> int:
+    """Where what a pattern matches at a place ends, however often it does."""
+    while found := pattern.match(text, place):
+        place = found.end()
+    return place
+
+
+def _is_balanced(name: bytes) -> bool:
+    """Whether brackets are in pairs, one after the other at the end; PHP takes no further upload after another name."""
+    brackets = name.translate(None, _NO_BRACKETS)
+    is_end = name.count(b"]") == name.count(b"][") + name.endswith(b"]")
+    return is_end and brackets == b"[]" * (len(brackets) // 2)
+
+
 def _unquoted(value: bytes) -> bytes:
     r"""A value up to its closing quote or first blank; a backslash escapes itself and the quote, nothing else."""
     quote = value[:1]
-    text = _QUOTED[quote].match(value, 1) if quote in _QUOTED else _BARE.match(value)
-    plain = (text[0] if text else b"").replace(rb"\\", b"\0")  # a disposition holds no NUL
-    return (plain.replace(b"\\" + quote, quote) if quote in _QUOTED else plain).replace(b"\0", b"\\")
+    if quote in _WITHIN:
+        escapes = rb"\\", b"\\" + quote
+        hidden = value[1:].replace(escapes[0], b"\0\0").replace(escapes[1], b"\0\0").partition(quote)[0]
+        text = value[1:len(hidden) + 1].replace(escapes[0], b"\0").replace(escapes[1], quote)
+    else:
+        bare = _BARE.match(value)
+        text = (bare[0] if bare else b"").replace(rb"\\", b"\0")
+    return text.replace(b"\0", b"\\")  # a disposition holds no NUL
 
 
 def _last_step(filename: bytes) -> str:

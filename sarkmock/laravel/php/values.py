@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from codecs import getincrementaldecoder
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ TRIMMED = " \t\n\r\0\x0b"  # what trim() takes off; not form feed, not Unicode's
 _UNICODE = "".join(map(chr, (*range(9, 14), 0x20, 0x85, 0xA0, 0x1680, 0x180E, *range(0x2000, 0x200C), 0x2028, 0x2029,
                              0x202F, 0x205F, 0x3000, 0xFEFF)))
 BLANKS_OF_TRIM = {"ascii": TRIMMED, "unicode": _UNICODE, "unicode-marks": _UNICODE + "\u200e\0"}
+IN_ONE_CALL = 2**20  # bytes or characters: no other thread of Python runs meanwhile
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 MEMORY_EXHAUSTED = "Allowed memory size of 134217728 bytes exhausted (tried to allocate 67108872 bytes)"
 TEMPORARY_FILE = "/tmp/phpUpload"  # what PHP would call an uploaded file; nothing is stored there
@@ -96,7 +98,13 @@ def trim(text: str) -> str:
 
 def without_blanks(text: str, blanks: str) -> str:
     """Laravel's TrimStrings; text that is not UTF-8 is left to PHP's trim()."""
-    return text.strip(BLANKS_OF_TRIM[blanks] if is_utf8(text) else TRIMMED)
+    signs = BLANKS_OF_TRIM[blanks] if is_utf8(text) else TRIMMED
+    start, end = 0, len(text)
+    while end - start > IN_ONE_CALL and not text[start:start + IN_ONE_CALL].strip(signs):
+        start += IN_ONE_CALL
+    while end - start > IN_ONE_CALL and not text[end - IN_ONE_CALL:end].strip(signs):
+        end -= IN_ONE_CALL
+    return text[start:end].strip(signs)
 
 
 def is_truthy(text: str) -> bool:
@@ -182,7 +190,11 @@ def to_bytes(text: str) -> bytes:
 
 
 def from_bytes(octets: bytes) -> str:
-    return octets.decode("utf-8", "surrogateescape")
+    if len(octets) <= IN_ONE_CALL:
+        return octets.decode("utf-8", "surrogateescape")
+    decoder = getincrementaldecoder("utf-8")("surrogateescape")
+    last = max(len(octets) - 1, 0) // IN_ONE_CALL * IN_ONE_CALL
+    return "".join([decoder.decode(octets[at:at + IN_ONE_CALL], at == last) for at in range(0, last + 1, IN_ONE_CALL)])
 
 
 _INT = re.compile(r"[ \t\r\v\n]*+([+-]?(?:0|[1-9][0-9]{0,18}+))[ \t\r\v\n]*+\Z")
