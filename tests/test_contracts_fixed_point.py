@@ -10,7 +10,7 @@ import pytest
 from sarkmock_contracts.checks import CHECKS
 from sarkmock_contracts.client.http import Response, with_json
 from sarkmock_contracts.client.transports import InProcess
-from sarkmock_contracts.judge.places import out_of_sight
+from sarkmock_contracts.judge.findings import concerns
 from sarkmock_contracts.run import Run
 from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.spec.contract import Contract, contract_of
@@ -186,6 +186,13 @@ def test_what_no_finding_names_is_listed_with_its_reason_and_cells() -> None:
 @pytest.mark.slow
 def test_shipped_conforms_to_itself_with_an_ivr() -> None:
     assert [str(finding) for finding in run(suite_of("shipped", "shipped", box_with_an_ivr())).findings] == []
+
+
+def out_of_sight(contract, other, deviation):
+    """Whether another deviation has moved every operation that this one concerns."""
+    concerned = concerns(contract, deviation)
+    there = {(operation.method, operation.path) for operation in other.operations}
+    return bool(concerned) and not any((operation.method, operation.path) in there for operation in concerned)
 
 
 @pytest.mark.slow

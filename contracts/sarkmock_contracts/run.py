@@ -10,23 +10,21 @@ from math import ceil
 from typing import TypeVar, cast
 from urllib.parse import urlsplit
 
-from sarkmock.suite_api import BASE, Deviation, Engine, Operation, api_application, deviations_of, load, profiles
+from sarkmock.suite_api import BASE, Deviation, Engine, Operation, deviations_of, load, profiles
 
 from .client.formats import Cassette, CassetteRecorder
 from .client.http import Exchange, Request
 from .client.interrupts import Admission, Budget, Interrupts, Speed, parse_seconds
 from .client.rate_limit import RateLimit, Timer
 from .client.target import Client, Target
-from .client.transports import InProcess, Layer, OverHttp, SignedIn, Transport
+from .client.transports import OverHttp, Transport, embedded_mock
 from .errors import BadLedger, CannotRun, NewFindings, StaysAway, Unanswered, Unavailable, Withheld
 from .fixtures import Fixtures
 from .judge.attribution import known_deviations
-from .judge.coverage import Coverage
 from .judge.examples import Examples
-from .judge.findings import Findings
-from .judge.judge import Gaps, Judge, Judged
+from .judge.findings import concerns
+from .judge.judge import Judge, Judged
 from .judge.oracle import Problem
-from .judge.places import concerns
 from .judge.rows import RowTracker
 from .judge.verdicts import Accepted, Lists, Outcome, conclude
 from .run_options import RunOptions
@@ -40,7 +38,6 @@ from .spec.contract import Contract, in_section
 from .spec.operation_data import LiveTables
 
 SPARE = 1.1  # what cannot be removed at once takes a second attempt
-L = TypeVar("L", bound=Layer)
 T = TypeVar("T")
 
 
@@ -55,6 +52,9 @@ class Watcher:
 class Run(Client):
     """What the checks share. A problem becomes a finding; nothing here raises for one."""
     listens = False  # to requests of clients
+    gate: Gate | None = None  # these three stand before a box alone
+    rate_limit: RateLimit | None = None
+    admission: Admission | None = None
 
     def __init__(self, contract: Contract, transport: Transport, options: RunOptions | None = None, *,
                  accepted: Accepted | None = None, watcher: Watcher | None = None, clock: Timer | None = None) -> None:
@@ -73,6 +73,7 @@ class Run(Client):
         lists = Lists((), accepted or Accepted(), self.options.strict)
         self.judge = Judge(contract, self.live, self, lists, self.options.only, self.version, self.options.profile,
                            self.confirm, self.rows.stored)
+        self.findings, self.coverage, self.gaps = self.judge.findings, self.judge.coverage, self.judge.gaps
         self.identify(Fingerprint())
         texts, spared = (self.safety.keys, self.safety.spared) if self.safety else (None, None)
         self.fixtures = Fixtures(contract, self, self.live, texts, spared)
@@ -88,10 +89,14 @@ class Run(Client):
         limits = (self.options.budget, seconds, self._spent, self._owed)
         recorder = CassetteRecorder(transport, self.cassette) if self.cassette else transport
         if self.safety is None:
-            return Interrupts(Budget(recorder, *limits))
-        limited = RateLimit(recorder, self.options.rate, clock, self._may_repeat, self.watcher.waiting)
-        admitted = Admission(limited, why_shut_out) if self.options.caution.access.credential else limited
-        return Interrupts(Budget(self.safety.gate(admitted), *limits, wait=limited.wait))
+            self.budget = Budget(recorder, *limits)
+        else:
+            limited = RateLimit(recorder, self.options.rate, clock, self._may_repeat, self.watcher.waiting)
+            admission = Admission(limited, why_shut_out) if self.options.caution.access.credential else None
+            self.rate_limit, self.admission = limited, admission
+            self.gate = self.safety.gate(admission or limited)
+            self.budget = Budget(self.gate, *limits, wait=limited.wait)
+        return Interrupts(self.budget)
 
     # sending
 
@@ -179,41 +184,6 @@ class Run(Client):
         """Whether it is the first operation of its path: a path is tested once."""
         return next(other for other in self.chosen() if other.path == operation.path) is operation
 
-    # its parts
-
-    @property
-    def findings(self) -> Findings:
-        return self.judge.findings
-
-    @property
-    def coverage(self) -> Coverage:
-        return self.judge.coverage
-
-    @property
-    def gaps(self) -> Gaps:
-        return self.judge.gaps
-
-    def _layer(self, kind: type[L]) -> L | None:
-        return next((layer for layer in self.target.layers() if isinstance(layer, kind)), None)
-
-    @property
-    def budget(self) -> Budget:
-        found = self._layer(Budget)
-        assert found is not None
-        return found
-
-    @property
-    def gate(self) -> Gate | None:
-        return self._layer(Gate)
-
-    @property
-    def rate_limit(self) -> RateLimit | None:
-        return self._layer(RateLimit)
-
-    @property
-    def admission(self) -> Admission | None:
-        return self._layer(Admission)
-
     @property
     def lost(self) -> str:
         """Why the target answers no more, or lets the run in no more; empty if it does."""
@@ -291,8 +261,7 @@ class Run(Client):
 
 def embedded(profile: str) -> Transport:
     """The mock in this process."""
-    engine = Engine(profile=profile)
-    return SignedIn(InProcess(api_application(engine)), engine.state)
+    return embedded_mock(Engine(profile=profile))
 
 
 def open_run(options: RunOptions, accepted: Accepted | None = None, watcher: Watcher | None = None) -> Run:

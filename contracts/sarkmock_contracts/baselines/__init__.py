@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -64,21 +65,11 @@ class Watching:
             self.console.print(f"{RECORDING_PARTS[self.part]:38} {self.cases:4} cases {took:7.1f} s", highlight=False)
 
 
-class Steps:
-    """What is being read, while its duration is unknown: on a terminal only."""
-
-    def __init__(self) -> None:
-        self.status = Console(stderr=True).status("comparing with mocks")
-
-    def __enter__(self) -> Steps:
-        self.status.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.status.stop()
-
-    def __call__(self, text: str) -> None:
-        self.status.update(text)
+@contextmanager
+def shown_steps() -> Iterator[Callable[[str], None]]:
+    """Shows what is being read, while its duration is unknown: on a terminal only."""
+    with Console(stderr=True).status("comparing with mocks") as status:
+        yield status.update
 
 
 URL = re.compile(r"\w+://|[^/\\]+:\d+(/|$)|[^/\\]+/api/?$")  # also one without its scheme, which is reported
@@ -217,8 +208,8 @@ def make_profile(baseline: Path, file: Path, profile: str = AUTO, force: bool = 
     if file.exists() and not force:
         raise CannotRun(f"{file} exists already: --force replaces it")
     box = read_baseline(baseline)
-    with Steps() as steps:
-        recorded = profile_from(box, profile, steps)
+    with shown_steps() as on_step:
+        recorded = profile_from(box, profile, on_step)
     write_profile(recorded, file)
     return list(profile_lines(recorded))
 

@@ -158,6 +158,7 @@ def _reference(ref: str, profile: str) -> str:
 
 TYPE_NAMES = {bool: "boolean", int: "integer", float: "number", str: "text", list: "list", dict: "object",
          type(None): "null"}
+WHOLE_BODY = "(body)"
 ANY_NAME = "*"  # stands for names that are data
 Shape = dict[str, list[str]]
 
@@ -174,7 +175,7 @@ def shape(value: Any, names: frozenset[str] | None = None) -> Shape:
 
 
 def _walk(value: Any, names: frozenset[str] | None, place: str) -> Iterator[tuple[str, str]]:
-    yield place or "(body)", TYPE_NAMES[type(value)]
+    yield place or WHOLE_BODY, TYPE_NAMES[type(value)]
     if isinstance(value, Mapping):
         for name, item in value.items():
             inner = name if names is None or name in names else ANY_NAME

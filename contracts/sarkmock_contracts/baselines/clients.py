@@ -13,7 +13,14 @@ from urllib.parse import parse_qsl, urlsplit
 
 import yaml
 
-from sarkmock.suite_api import FileError, MethodNotAllowed, PageNotFound, profiles, read_input, write_whole, yaml12
+from sarkmock.suite_api import (
+    FileError,
+    MethodNotAllowed,
+    PageNotFound,
+    profiles,
+    write_whole,
+    yaml12,
+)
 
 from ..client.http import Exchange, Response, bounded_json
 from ..errors import CannotRun, file_errors
@@ -290,7 +297,7 @@ def use_of_exchange(exchange: Exchange) -> Use | None:
     op = operation_meant("GET" if method == "HEAD" else method, request.path)
     if op is None:
         return None
-    sent, _ = read_input(request.method, request.content_type, request.query, request.body)
+    sent = request.variables
     read = read_names(response.body.decode("utf-8", "replace")) if response.ok else set()
     unknown = not read and (not response.ok or response.json == [])
     return Use(op, bounded(sent), None if unknown else bounded(read))

@@ -149,6 +149,7 @@ def is_new_key(entry: CatalogueEntry, field: str) -> bool:
 
 REQUESTED, THERE, ABSENT_ROW = "asked", "there", "absent"
 WAS_ACCEPTED, WAS_REFUSED, HAS_CRASHED = "accepted", "refused", "crashed"
+AS_SENT, DIFFERENT = "as sent", "different"  # how a value that was sent is shown
 RECORDED_HEADERS = ("Content-Disposition", "Location", "WWW-Authenticate")
 BOX_HEADERS = ("Server", "X-Powered-By")
 

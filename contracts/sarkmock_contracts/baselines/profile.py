@@ -21,7 +21,6 @@ from sarkmock.suite_api import (
     Seed,
     State,
     apply_overlay,
-    create_app,
     described,
     deviations_of,
     follow,
@@ -37,9 +36,9 @@ from sarkmock.suite_api import (
 )
 
 from ..client.target import Target
-from ..client.transports import InProcess, SignedIn
+from ..client.transports import embedded_mock
 from ..errors import Unfit, file_errors
-from ..judge.places import touches
+from ..judge.findings import touches
 from ..safety.fingerprint import AUTO
 from ..safety.routing import HAZARDS
 from ..spec.contract import contract_of
@@ -74,7 +73,7 @@ def recording_of(document: Document, like: Baseline) -> Facts:
     """What a mock of a document looks like, asked as a box was; Unfit if it cannot be served."""
     try:
         state = State(_factory(document["x-database"]), now=NOW, token=MOCK_TOKEN)
-        target = Target(SignedIn(InProcess(create_app(Engine(document, state))), state))
+        target = Target(embedded_mock(Engine(document, state)))
         return BoxRecorder(target, DEPTHS[like.depth], frozenset(like.allowed), like.only).run()
     except (KeyError, ValueError, AttributeError, TypeError, AssertionError) as error:
         raise Unfit(f"a mock of it fails: {error!r}") from None

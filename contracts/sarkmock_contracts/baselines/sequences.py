@@ -15,7 +15,7 @@ from ..spec.contract import Link, operation_name
 from ..spec.operation_data import key_text
 from .catalogue import CatalogueEntry, catalogue
 from .facts import Fact
-from .observer import REQUESTED, Observer, get
+from .observer import AS_SENT, DIFFERENT, REQUESTED, Observer, get
 
 SEQUENCE_PART = "sequence"
 REPAIRS = 3
@@ -59,7 +59,7 @@ class Sequence:
         least = fixtures.minimal(self.operation)
         first = self.send(self.operation, least)
         yield Fact(self.entry.name, "part", SEQUENCE_PART, REQUESTED)
-        body, made = self.everything(self.operation, shown_by(first))
+        body, made = self.everything(self.operation, first.response.fields)
         yield from self.observer.answered(self.entry, "minimal", first, self.by, form=not made.response.ok)
         yield from self.observer.answered(self.entry, "everything", made, self.by)
         yield from self.stores(self.operation, "answer", body, made)
@@ -72,8 +72,8 @@ class Sequence:
         for link in links(self.observer, self.operation):
             yield from self.follow(link, row, body if row is made else least)
 
-    def send(self, operation: Operation, body: Body, path: Mapping[str, Any] | None = None) -> Exchange:
-        return self.observer.send(self.observer.fixtures.request(operation, body or None, dict(path or {})))
+    def send(self, operation: Operation, body: Body) -> Exchange:
+        return self.observer.send(self.observer.fixtures.request(operation, body or None))
 
     def everything(self, operation: Operation, shown: Mapping[str, Any],
                    path: str | None = None) -> tuple[Body, Exchange]:
@@ -153,7 +153,7 @@ class Sequence:
     def changed(self, entry: CatalogueEntry, target: Operation, path: str) -> Iterator[Fact]:
         """Everything that can be changed, changed; then shown."""
         before = self.observer.send(get(path))
-        body, exchange = self.everything(target, shown_by(before), path)
+        body, exchange = self.everything(target, before.response.fields, path)
         yield from self.observer.answered(entry, "own row", exchange, self.by)
         yield from self.stores(target, "answer", body, exchange)
         if exchange.response.ok:
@@ -176,8 +176,4 @@ def kept(operation: Operation, field: str, sent: Any, shown: Mapping[str, Any]) 
     """What became of a value that was sent."""
     if field not in shown:
         return "not shown"
-    return "as sent" if same(operation, sent, shown[field]) else "different"
-
-
-def shown_by(exchange: Exchange) -> Mapping[str, Any]:
-    return exchange.response.json if isinstance(exchange.response.json, dict) else {}
+    return AS_SENT if same(operation, sent, shown[field]) else DIFFERENT

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from .catalogue import WHOLE_BODY
 from .facts import Fact, canonical_json
-from .observer import HAS_CRASHED, WAS_ACCEPTED
+from .observer import AS_SENT, DIFFERENT, HAS_CRASHED, WAS_ACCEPTED
 
 BREAKING, RISKY, COMPATIBLE, INFORMATIVE = DIFFERENCE_LEVELS = ("breaking", "risky", "compatible", "informative")
 
@@ -108,7 +109,7 @@ def as_text(value: object) -> str:
 
 
 FormFacts = Mapping[tuple[str, str], Fact]
-WHOLE_BODY = "(body)"
+THE_ANSWER = "the answer itself"
 STANDING = ("read", "unknown key")  # seen in what was there before, not in rows of the recording's own
 Form = dict[str, list[str]]
 
@@ -192,7 +193,7 @@ def has_rows(name: str, before: Form, after: Form) -> bool:
 
 def plain_field(name: str) -> str:
     """A field as clients call it, without the row of a list."""
-    return name.removeprefix("[].") if name != WHOLE_BODY else "the answer itself"
+    return name.removeprefix("[].") if name != WHOLE_BODY else THE_ANSWER
 
 
 TRACE = " trace[]"  # the calls in a debug page
@@ -208,7 +209,6 @@ def compare_errors(op: str, before: FormFacts, after: FormFacts, same: set[str])
 
 
 EXAMPLES = 3
-AS_SENT, DIFFERENT = "as sent", "different"
 # (taken or crashed before, and after): what that is. Anything but these two is a refusal.
 TRANSITIONS = {
     (WAS_ACCEPTED, HAS_CRASHED): "value newly crashes", ("refused", HAS_CRASHED): "crash instead of refusal",

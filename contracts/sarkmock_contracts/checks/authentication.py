@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
 
-from sarkmock.suite_api import Engine, Operation, api_application
+from sarkmock.suite_api import Engine, Operation
 
 from ..client.http import ACCEPT, NO_TOKEN, Exchange, Header, Request, Response, fill_path, with_json
-from ..client.transports import InProcess, SignedIn
+from ..client.transports import SignedIn, embedded_mock
 from ..errors import Unavailable, Withheld
 from ..run import Run
 from ..safety.fingerprint import canonical_answer
@@ -88,7 +88,7 @@ def answer_text(exchange: Exchange) -> str:
 def model_of(run: Run) -> SignedIn:
     """A mock of the document that judges."""
     engine = Engine(run.contract.document)
-    return SignedIn(InProcess(api_application(engine)), engine.state)
+    return embedded_mock(engine)
 
 
 def sender(run: Run) -> Send:

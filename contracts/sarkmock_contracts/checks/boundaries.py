@@ -8,17 +8,17 @@ from typing import Any
 
 from sarkmock.suite_api import Operation, is_rule_message
 
-from ..client.http import Exchange, request_for
+from ..client.http import Exchange, Request, request_for
 from ..errors import Withheld
-from ..fixtures import Body, Fixtures
+from ..fixtures import Body, Fixtures, path_along
 from ..judge.findings import Identity
 from ..judge.oracle import Problem, verdict
+from ..judge.row_model import stored_problems
 from ..run import Run
 from ..safety.restorable import SURELY
 from ..spec.boundary_values import ARRAYS, NOTHING
-from ..spec.contract import ASKED
+from ..spec.contract import ASKED, Contract
 from ..spec.operation_data import open_fields
-from .persistence import check_stored
 
 
 @dataclass(frozen=True)
@@ -242,7 +242,7 @@ def is_foreseen_to_die(run: Run, operation: Operation, path: str, body: Body) ->
 
 
 def died(operation: Operation, exchange: Exchange) -> bool:
-    """Whether the target crashed as no document foretells: then one value hides what becomes of all others."""
+    """Whether the target crashed as no document predicts: then one value hides what becomes of all others."""
     return exchange.response.status >= 500 and str(exchange.response.status) not in operation.spec["responses"]
 
 
@@ -273,3 +273,30 @@ def check_arrays(run: Run, operation: Operation) -> None:
             if not (takes_arrays and value):
                 compare_packet(run, operation, Packet(body, frozenset({field}), hidden=True))
 
+
+# what was sent is what is stored
+
+
+def check_stored(run: Run, operation: Operation, exchange: Exchange, sent: Mapping[str, Any]) -> None:
+    """Compare what a successful write was sent with what a GET then shows."""
+    if not exchange.response.ok or not isinstance(exchange.response.json, dict):
+        return
+    path = shown_at(run.contract, operation, exchange)
+    if path is None:
+        return
+    shown = run.send(Request("GET", path))
+    if isinstance(shown.response.json, dict):
+        for problem in stored_problems(operation, sent, shown.response.json):
+            run.report(operation.id, problem, exchange, shown)
+
+
+def shown_at(contract: Contract, operation: Operation, exchange: Exchange) -> str | None:
+    """The path of the GET that shows what an operation wrote: the same path, or the one its link leads to."""
+    item = contract.document["paths"][operation.path]
+    if operation.method == "PUT" and "get" in item:
+        return exchange.request.path
+    for link in contract.links_from(operation).values():
+        target = contract.by_id[link.target]
+        if target.method == "GET" and target.table is not None:
+            return path_along(contract, link, exchange.response.json)
+    return None

@@ -17,8 +17,17 @@ from ..judge.oracle import messages_of, rule_messages
 from ..run import Run
 from ..spec.boundary_values import NOTHING, is_placeholder, placeholder
 from ..spec.operation_data import narrowed, recipe
-from .boundaries import Packet, died, distinctive_value, doomed, packet_problems, refused, rule_names, surely_refused
-from .persistence import check_stored
+from .boundaries import (
+    Packet,
+    check_stored,
+    died,
+    distinctive_value,
+    doomed,
+    packet_problems,
+    refused,
+    rule_names,
+    surely_refused,
+)
 from .undocumented import look_for, strange_fields
 
 LEFT_OUT = object()  # how a required field is rejected: by leaving it out

@@ -50,7 +50,7 @@ def check_answers(run: Run, operation: Operation) -> None:
 
 
 def excused(run: Run, operation: Operation, exchange: Exchange) -> bool:
-    """Whether the document foretells another answer: a crash, a check of which nothing is known, no row to be had."""
+    """Whether the document predicts another answer: a crash, a check of which nothing is known, no row to use."""
     answer = exchange.response
     if answer.refused:
         return (open_fields(operation) | run.contract.unlisted(operation)).issuperset(answer.refused)
@@ -181,7 +181,7 @@ def target_method(run: Run, link: Link) -> str:
 def follow_link(run: Run, operation: Operation, link: Link, made: Exchange) -> None:
     """Send the link's target for what was made; it must succeed."""
     target = run.contract.by_id[link.target]
-    path = path_along(run.contract, link, made.response.json if isinstance(made.response.json, dict) else {})
+    path = path_along(run.contract, link, made.response.fields)
     if path is None:
         text = f"the answer lacks {', '.join(link.parameters.values())}, which the link {link.name} needs"
         run.report(operation.id, Problem("link", link.name, "no field", text), made)

@@ -13,6 +13,8 @@ from urllib.parse import quote, urlencode
 
 from urllib3 import encode_multipart_formdata
 
+from sarkmock.suite_api import read_input
+
 MOST_BYTES = 64 << 20  # of a body; a backup may be large
 JSON_LEVELS = 100
 LARGEST_NUMBER = 10**9  # in a header: seconds, requests
@@ -93,6 +95,7 @@ JSON = "application/json"
 OCTETS = "application/octet-stream"
 FORM = "application/x-www-form-urlencoded"
 ACCEPT = ("Accept", JSON)  # without it the framework's own errors (405, 500) are HTML pages
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 SUMMARY = {"message", "errors"}  # of Laravel's own answer to invalid input
 NO_TOKEN = ("Authorization", "")  # stands for a request without the header, though the run has a token
 
@@ -119,6 +122,18 @@ class Request:
     @property
     def target(self) -> str:
         return f"{self.path}?{self.query}" if self.query else self.path
+
+    def read(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What PHP reads: all variables, and those of the body."""
+        return read_input(self.method, self.content_type, self.query, self.body)
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        return self.read()[0]
+
+    @property
+    def post(self) -> dict[str, Any]:
+        return self.read()[1]
 
 
 @dataclass(frozen=True)

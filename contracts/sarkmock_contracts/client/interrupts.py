@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 
 from ..errors import CannotRun, Spent, StaysAway
-from .http import Request, Response, header
+from .http import SAFE_METHODS, Request, Response, header
 from .transports import Layer, Transport
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
@@ -160,10 +160,9 @@ class Admission(Layer):
 
 
 CYCLE = 61.0  # a minute's limit, and the second by which clocks may differ
-SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 WRITE_RESERVE = 8  # most requests that a write takes: the gate looks first, runtime values are taken back in six
 LATENCY = 0.1  # seconds a request takes until one has been timed
-UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}  # seconds
 
 
 def parse_seconds(text: str | None) -> float | None:

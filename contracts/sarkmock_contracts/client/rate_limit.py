@@ -15,8 +15,8 @@ from email.utils import parsedate_to_datetime
 
 from ..errors import CannotRun, Lost, NoAnswer, StaysAway
 from . import interrupts
-from .http import Request, Response, number_in_header
-from .interrupts import LATENCY, Speed
+from .http import SAFE_METHODS, Request, Response, number_in_header
+from .interrupts import LATENCY, UNITS, Speed
 from .transports import Layer, Transport
 
 USUAL_LIMIT = 60  # requests a minute, until the target says it (recorded: X-RateLimit-Limit)
@@ -26,8 +26,6 @@ LONGEST_WAIT = 900.0  # a longer Retry-After is not waited for
 REFUSALS = 10  # responses with 429 until a request is given up
 BACKOFF = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 AWAY = {502, 503, 504}
-READING_METHODS = {"GET", "HEAD", "OPTIONS"}
-PER = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 @dataclass(frozen=True)
@@ -45,11 +43,11 @@ def seconds_each(rate: str) -> float:
     match = re.fullmatch(r"([1-9]\d*)/([smh])", rate)
     if match is None:
         raise CannotRun(f"--rate {rate}: write auto, or a number a second, minute or hour like 60/m")
-    return PER[match[2]] / int(match[1])
+    return UNITS[match[2]] / int(match[1])
 
 
 def is_read(request: Request) -> bool:
-    return request.method in READING_METHODS
+    return request.method in SAFE_METHODS
 
 
 def ignore(_: object) -> None:

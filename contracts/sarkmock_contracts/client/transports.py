@@ -18,9 +18,9 @@ from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 import requests
 import urllib3
 
-from sarkmock.suite_api import State, is_loopback, redacted
+from sarkmock.suite_api import Engine, State, api_application, is_loopback, redacted
 
-from ..errors import CannotRun, NoAnswer
+from ..errors import CannotRun, NoAnswer, SuiteError
 from .http import NO_TOKEN, Headers, Request, Response, TooSlow, first_bytes, header, within_time
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -110,6 +110,21 @@ class InProcess:
             key = name.upper().replace("-", "_")
             environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"] = value
         return environ
+
+
+def embedded_mock(engine: Engine) -> SignedIn:
+    """The API of an engine in this process."""
+    return SignedIn(InProcess(api_application(engine)), engine.state)
+
+
+class Silent:
+    """A transport that sends nothing: ``problem`` says why."""
+
+    def __init__(self, url: str, base: str, problem: SuiteError) -> None:
+        self.url, self.base, self.problem = url, base, problem
+
+    def send(self, request: Request) -> Response:
+        raise self.problem
 
 
 @dataclass(frozen=True)

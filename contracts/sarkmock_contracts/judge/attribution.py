@@ -31,9 +31,8 @@ from sarkmock.suite_api import (
 from ..client.http import Exchange, Request, Response
 from ..spec.contract import Contract
 from .agreement import OF_RULES, agrees, is_crash, leads_up, same_of_field
-from .findings import FINDING_TYPES, Finding, Identity
+from .findings import FINDING_TYPES, Finding, Identity, places, touches
 from .oracle import Problem, conforms
-from .places import places, touches
 from .replica import Model, Replica
 
 MODELS = 32  # compiled documents that are kept, of some 5 MB each
@@ -314,7 +313,7 @@ class Attribution:
         return model
 
     def _predicts(self, model: Model, finding: Finding, without: Collection[str] = ()) -> bool:
-        """Whether a document foretells the answer, and its mock gives it."""
+        """Whether a document predicts the answer, and its mock gives it."""
         problem = Problem(*finding.identity[1:], finding.message)
         return conforming(model, problem, finding.evidence[-1]) and self._answers(model, finding, without)
 

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sarkmock.suite_api import display
 
@@ -124,7 +124,7 @@ def template(message: str, field: str) -> str:
 
 def exception(response: Response) -> str:
     """What an error page says, without values."""
-    said: Any = response.json if isinstance(response.json, dict) else {}
+    said = response.fields
     message = QUOTED.sub("'...'", str(said.get("message", "")).partition(" (SQL:")[0])
     return f"{response.status} {said.get('exception', '')} {NUMBER.sub('N', message)}".rstrip()
 

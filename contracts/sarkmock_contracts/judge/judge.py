@@ -13,13 +13,12 @@ from ..client.target import Client
 from ..errors import Unanswered
 from ..spec.contract import Contract, in_section
 from ..spec.operation_data import LiveTables
-from .agreement import OF_RULES
+from .agreement import OF_RULES, Witnesses
 from .attribution import Attribution
 from .coverage import Coverage
 from .findings import FINDING_TYPES, Finding, Findings, Identity
 from .oracle import Problem, Verdict, conforms, differs, verdict
 from .preparation import History
-from .refuting import Witnesses
 from .verdicts import Lists
 
 PBX_DOWN = 503  # the product asks for the PBX before it does anything

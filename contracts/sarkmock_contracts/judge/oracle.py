@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from sarkmock.suite_api import Operation, PhpError, Validator, pointer, read_input
+from sarkmock.suite_api import Operation, PhpError, Validator, pointer
 
 from ..client.http import Exchange, Request, Response
 from ..spec.boundary_values import bounds_of, is_placeholder
@@ -136,7 +136,7 @@ class Verdict:
 
 def verdict(contract: Contract, operation: Operation, request: Request, live: LiveTables) -> Verdict:
     """The rules' verdict on a request."""
-    everything, post = read_input(request.method, request.content_type, request.query, request.body)
+    everything, post = request.read()
     try:
         errors = contract.validator_of(operation).errors(everything, live)
     except PhpError as error:
@@ -156,7 +156,7 @@ def unreadable(operation: Operation, everything: Mapping[str, Any]) -> str | Non
 
 def certainly_refused(contract: Contract, operation: Operation, request: Request) -> frozenset[str]:
     """Fields that are rejected for any content of the tables; those of which PHP dies are left out."""
-    everything, _ = read_input(request.method, request.content_type, request.query, request.body)
+    everything = request.variables
     left, deadly = dict(everything), set[str]()
     while True:
         try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from sarkmock.suite_api import Operation, UploadedFile, read_input
+from sarkmock.suite_api import Operation, UploadedFile
 
 from ..client.http import Exchange, Request
 from ..spec.contract import Contract
@@ -44,7 +44,7 @@ class History:
         """Remember an exchange that changed the target."""
         if operation.hazard == "read" or exchange.request.method in ("HEAD", "OPTIONS") or not exchange.response.ok:
             return
-        sent = input_of(exchange.request)
+        sent = exchange.request.variables
         renames = operation.table is not None and operation.table.key in sent
         self.writes.append(Write.of(exchange, list(self._made(operation, exchange, sent)), sent, renames))
         del self.writes[:-REMEMBERED_WRITES]
@@ -134,11 +134,7 @@ def segments(request: Request) -> list[str]:
     return [unquote(part) for part in request.path.strip("/").split("/")]
 
 
-def input_of(request: Request) -> dict[str, Any]:
-    return dict(read_input(request.method, request.content_type, request.query, request.body)[0])
-
-
 def names_of(request: Request) -> frozenset[str]:
     """Everything in a request that can be the name of a row or a file."""
-    values = (str(value).strip() for value in input_of(request).values() if isinstance(value, (str, int)))
+    values = (str(value).strip() for value in request.variables.values() if isinstance(value, (str, int)))
     return frozenset((*segments(request)[1:], *filter(None, values)))

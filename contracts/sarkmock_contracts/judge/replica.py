@@ -30,7 +30,7 @@ from sarkmock.suite_api import (
 )
 
 from ..client.http import Exchange, Request, Response, header
-from ..client.transports import InProcess, SignedIn
+from ..client.transports import InProcess, embedded_mock
 from ..spec.contract import Contract
 from .agreement import is_same
 
@@ -70,7 +70,7 @@ class Model:
         self.contract = Contract(document, engine.operations)
         self.state, self.shares = engine.state, shared is not None
         self._held = b"", b""  # the tables of the other database, and what became of them in this one
-        self._mock = SignedIn(InProcess(api_application(engine)), engine.state)
+        self._mock = embedded_mock(engine)
         self._admits = engine.state.token is not None or not any(operation.guard for operation in engine.operations)
 
     @cached_property

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
-from sarkmock.suite_api import Operation, read_input
+from sarkmock.suite_api import Operation
 
 from ..client.http import JSON, Exchange, Request
 from ..spec.contract import Contract
@@ -58,7 +58,7 @@ class RowTracker:
             yield from self._shown(resource, operation, exchange)
 
     def _wrote(self, resource: Resource | None, operation: Operation, exchange: Exchange) -> Iterator[BlamedProblem]:
-        sent = body_sent(exchange)
+        sent = exchange.request.post
         answer = exchange.response.json
         if exchange.request.query or exchange.request.content_type != JSON:
             self.alive.pop((resource.name if resource else "", last(exchange.request)), None)
@@ -195,12 +195,6 @@ class RowTracker:
 def last(request: Request) -> str:
     """The key at the end of a path."""
     return unquote(request.path.rpartition("/")[2])
-
-
-def body_sent(exchange: Exchange) -> dict[str, Any]:
-    """The body as PHP reads it."""
-    request = exchange.request
-    return dict(read_input(request.method, request.content_type, request.query, request.body)[1])
 
 
 def out_of_order(listing: Operation, items: list[dict[str, Any]]) -> Iterator[Problem]:

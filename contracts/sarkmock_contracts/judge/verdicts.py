@@ -208,12 +208,13 @@ def today() -> date:
     return datetime.now().astimezone().date()
 
 
-def conclude(contract: Contract, findings: Findings, tally: Coverage, lists: Lists, day: date | None = None) -> Outcome:
+def conclude(contract: Contract, findings: Findings, coverage: Coverage, lists: Lists,
+             day: date | None = None) -> Outcome:
     """The verdict of a run as it stands."""
     verdicts = [classify(finding, lists, day or today()) for finding in findings]
     used = {verdict.acceptance.id for verdict in verdicts if verdict.acceptance}
     unused = [entry for entry in lists.accepted.entries if entry.id not in used]
-    listed = [status_of(contract, findings, tally, deviation) for deviation in lists.known]
+    listed = [status_of(contract, findings, coverage, deviation) for deviation in lists.known]
     return Outcome(verdicts, listed, lists.strict, unused)
 
 
@@ -238,7 +239,7 @@ def severity_of(finding: Finding, deviations: Iterable[Deviation]) -> str:
     return BREAKS if refused else FINDING_TYPES[check].severity
 
 
-def status_of(contract: Contract, findings: Findings, tally: Coverage, deviation: Deviation) -> Listed:
+def status_of(contract: Contract, findings: Findings, coverage: Coverage, deviation: Deviation) -> Listed:
     """Whether a listed deviation was met; fixed is only what was looked at everywhere and not found."""
     if any(deviation.id in finding.deviations for finding in findings):
         return Listed(deviation, "known")
@@ -246,7 +247,7 @@ def status_of(contract: Contract, findings: Findings, tally: Coverage, deviation
         return Listed(deviation, "unseen", deviation.unseen)
     if not deviation.observable:
         return Listed(deviation, "unseen", "it changes words for people only")
-    reason = missed(contract, tally, deviation)
+    reason = missed(contract, coverage, deviation)
     return Listed(deviation, "untested", reason) if reason else Listed(deviation, "fixed")
 
 

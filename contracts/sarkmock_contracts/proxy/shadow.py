@@ -17,7 +17,7 @@ from sarkmock.suite_api import Document, Operation, Seed, redacted, write_whole
 
 from ..baselines.catalogue import response_fields, shape
 from ..baselines.comparing import status_kind
-from ..baselines.severity import DIFFERENCE_LEVELS, INFORMATIVE, Difference, compare_forms
+from ..baselines.severity import DIFFERENCE_LEVELS, INFORMATIVE, THE_ANSWER, Difference, compare_forms
 from ..client.formats import curl_line
 from ..client.http import JSON, Exchange, Headers, Request, Response, header
 from ..client.rate_limit import is_away
@@ -31,7 +31,6 @@ from ..safety.routing import method_of
 from ..spec.contract import Contract, operation_name
 
 REFUSED = 422
-WHOLE = "the answer itself"
 # Header fields that clients act on, and those that only browsers do. Others are the web server's, or depend on time.
 HEADERS = ("Allow", "Location", "Content-Disposition", "Cache-Control", "Retry-After", "WWW-Authenticate",
            "Accept-Ranges")
@@ -105,14 +104,14 @@ def of_bodies(op: str, contract: Contract, operation: Operation | None, before: 
         yield Difference("content type changed", op, "", before.content_type, after.content_type)
     elif before.content_type != JSON:
         if bool(before.body) != bool(after.body):
-            yield Difference("value changed", op, WHOLE, len(before.body), len(after.body))
+            yield Difference("value changed", op, THE_ANSWER, len(before.body), len(after.body))
     else:
         names = response_fields(contract, operation) if operation else None
         forms = list(compare_forms(op, shape(before.json, names), shape(after.json, names), own=True))
         yield from forms
         reported = {form.of.partition(".")[0] for form in forms}
         for name in changed_fields(before.json, after.json):
-            if name not in reported and WHOLE not in reported:
+            if name not in reported and THE_ANSWER not in reported:
                 yield Difference("value changed", op, name)
 
 
@@ -129,7 +128,7 @@ def changed_fields(before: Any, after: Any) -> Iterator[str]:
         pairs = zip(before, after, strict=True)
         yield from dict.fromkeys(name for pair in pairs for name in changed_fields(*pair))
     elif settle("", before) != settle("", after):
-        yield WHOLE
+        yield THE_ANSWER
 
 
 def answer_shown(response: Response) -> str:

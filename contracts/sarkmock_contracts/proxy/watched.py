@@ -11,11 +11,12 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from sarkmock.suite_api import BASE, WEB_SERVERS, Operation, PhpError, Seed, State, load, read_input
+from sarkmock.suite_api import BASE, WEB_SERVERS, Operation, PhpError, Seed, State, load
 
 from ..client.http import ACCEPT, JSON, Exchange, Request, Response, fill_path, header
 from ..client.rate_limit import is_away
 from ..client.target import Client
+from ..client.transports import Silent
 from ..errors import NotSent
 from ..judge.verdicts import Accepted, Classified, Outcome, classify, today
 from ..run import Run
@@ -73,7 +74,7 @@ class _Everything:
 def supposed(operation: Operation, exchange: Exchange, live: SupposedTables) -> set[ImpliedRow]:
     """The rows that must be there, of those that the rules ask for."""
     request, response = exchange.request, exchange.response
-    everything, _ = read_input(request.method, request.content_type, request.query, request.body)
+    everything = request.variables
     found: set[ImpliedRow] = set()
     for name in asking(operation):
         if name in everything:
@@ -103,17 +104,6 @@ def asking(operation: Operation) -> Iterator[str]:
 
 
 UNSEEN = "only what clients send is seen"
-NEVER = "a proxy sends no requests"
-
-
-class Silent:
-    """A transport that sends nothing."""
-
-    def __init__(self, url: str, base: str) -> None:
-        self.url, self.base = url, base
-
-    def send(self, request: Request) -> Response:
-        raise NotSent(NEVER)
 
 
 class Watched(Run):
@@ -122,7 +112,8 @@ class Watched(Run):
     listens = True
 
     def __init__(self, options: RunOptions, base: str, accepted: Accepted) -> None:
-        super().__init__(Contract(load(options.profile)), Silent(str(options.url), base), options, accepted=accepted)
+        silent = Silent(str(options.url), base, NotSent("a proxy sends no requests"))
+        super().__init__(Contract(load(options.profile)), silent, options, accepted=accepted)
         if options.target_profile:
             self.identify(Fingerprint(options.target_profile))
         self.skipped = 0

@@ -24,7 +24,6 @@ from sarkmock.suite_api import (
     is_secret,
     load,
     profiles,
-    read_input,
     redacted,
     source_of,
 )
@@ -33,8 +32,7 @@ from ..client.formats import curl_line, curl_script, with_run_headers
 from ..client.http import Exchange, Request
 from ..client.transports import LOGIN_TOKEN, header_in_shell
 from ..judge.causes import Cause
-from ..judge.findings import SEVERITIES, Finding
-from ..judge.places import places
+from ..judge.findings import SEVERITIES, Finding, places
 from ..judge.verdicts import Classified, Listed, Outcome, causes, page_lines
 from ..run import Run
 from ..run_options import RunOptions
@@ -201,7 +199,7 @@ def is_guarded(profile: str) -> bool:
 def holds_test_values(run: Run, request: Request) -> bool:
     """Whether the passwords of a request come from the suite's tables: without them it could not be repeated."""
     operation = run.contract.operation_of(request)
-    sent = read_input(request.method, request.content_type, request.query, request.body)[0]
+    sent = request.variables
     rest = {name: value for name, value in sent.items() if not is_secret(name)}
     if operation is None or redacted([request.target, rest]) != [request.target, rest] or redacted(
             request.headers) != request.headers:

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from ..client.formats import join_archives
 from ..client.http import Exchange, Request, Response
+from ..client.transports import Silent
 from ..errors import CannotRun, file_errors
 from ..judge.coverage import Coverage
 from ..judge.findings import Finding, Identity
@@ -112,18 +113,6 @@ def shard_of(share: Data) -> Shard:
     return Shard.parse(share["run"]["shard"])
 
 
-class Elsewhere:
-    """A transport that sends nothing: the shares have sent everything."""
-
-    base = "/api"
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-    def send(self, request: Request) -> Response:
-        raise CannotRun(f"{request.method} {request.target}: nothing is sent while reports are joined")
-
-
 def run_of(shares: Sequence[Data]) -> Run:
     """The run that would have been one."""
     first = shares[0]["run"]
@@ -132,7 +121,8 @@ def run_of(shares: Sequence[Data]) -> Run:
         profile=first["profile"], url=None if first["embedded"] else first["url"], random_seed=first["random_seed"],
         only=first["only"], quick=first["quick"], strict=first["strict"],
         target_profile=version if first["embedded"] and version != first["profile"] else None)
-    run = Run(contract_of(options.profile), Elsewhere(first["url"]), options, accepted=accepted_of(shares))
+    silent = Silent(first["url"], "/api", CannotRun("nothing is sent while reports are joined"))
+    run = Run(contract_of(options.profile), silent, options, accepted=accepted_of(shares))
     run.identify(fingerprint_of(shares[0]["target"]))
     for share in shares:
         add_share(run, share)

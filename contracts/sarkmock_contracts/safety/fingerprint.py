@@ -12,11 +12,11 @@ from functools import cache
 from itertools import combinations
 from typing import Any
 
-from sarkmock.suite_api import Engine, Operation, create_app, profiles
+from sarkmock.suite_api import Engine, Operation, profiles
 
 from ..client.http import Exchange, Request, Response, fill_path
 from ..client.target import Client
-from ..client.transports import InProcess, SignedIn
+from ..client.transports import SignedIn, embedded_mock
 from ..errors import Withheld
 from ..spec.contract import contract_of
 
@@ -130,8 +130,7 @@ def answers_to(request: Request) -> dict[str, str]:
 
 @cache
 def mock_of(profile: str) -> SignedIn:
-    engine = Engine(profile=profile)
-    return SignedIn(InProcess(create_app(engine)), engine.state)
+    return embedded_mock(Engine(profile=profile))
 
 
 def canonical_answer(exchange: Exchange) -> str:

@@ -43,7 +43,7 @@ def logged_in(url: str, access: Access, user: str | None, variable: str | None =
             del os.environ[LOGIN_TOKEN]
 
 
-def password_of(user: str, variable: str | None = None) -> str:
+def password_of(user: str, variable: str | None) -> str:
     """The password from the environment or a prompt; CannotRun if there is no terminal."""
     password = os.environ.get(variable or PASSWORD)
     if password:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from sarkmock.suite_api import TRIMMED, UploadedFile, is_secret, read_input, to_text
+from sarkmock.suite_api import TRIMMED, UploadedFile, is_secret, to_text
 
 from ..client.http import Request, Response, fill_path
 from ..client.target import CachedReads, Client
@@ -56,7 +56,7 @@ class Ownership:
 
     def _touch(self, meaning: Meaning, request: Request) -> LedgerEntry | None:
         operation = meaning.operation
-        everything, post = read_input(request.method, request.content_type, request.query, request.body)
+        everything, post = request.read()
         _agree(meaning, everything)
         if any(isinstance(value, UploadedFile) for value in everything.values()):
             return self._upload(meaning, everything)
@@ -146,7 +146,7 @@ class Ownership:
     def _leaving(self, meaning: Meaning, request: Request, sent: Mapping[str, Any], pattern: str) -> LedgerEntry | None:
         """A change whose traces outlive the row: values that are there already are not replaced."""
         shown = self.restorable.look(meaning, request, request.path)
-        values = shown.json if isinstance(shown.json, dict) else {}
+        values = shown.fields
         names = [name for name in meaning.operation.rules if name in sent]
         undo: list[Mapping[str, Any]] = []
         for name in names if shown.status != 404 else ():

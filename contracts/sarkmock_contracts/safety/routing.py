@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, unquote_to_bytes
 
-from sarkmock.suite_api import MethodNotAllowed, Operation, PageNotFound, meant_method, read_input
+from sarkmock.suite_api import MethodNotAllowed, Operation, PageNotFound, meant_method
 
 from ..client.http import Request, fill_path, header
 from ..fixtures import Fixtures, Made, path_along
@@ -101,7 +101,7 @@ class RequestReader:
 
 def method_of(request: Request) -> str:
     """The method that a server executes, if it heeds a POST that names another one."""
-    everything, post = read_input(request.method, request.content_type, request.query, request.body)
+    everything, post = request.read()
     return meant_method(request.method, header(request.headers, "X-HTTP-Method-Override"), everything, post)
 
 
@@ -195,7 +195,7 @@ def still_there(contract: Contract, fixtures: Fixtures, request: Request) -> boo
 
 def never_made(contract: Contract, fixtures: Fixtures, operation: Operation, request: Request) -> bool:
     """No row has the key that was sent. A row that has it is ours from now on, and removed with the others."""
-    sent = read_input(request.method, request.content_type, request.query, request.body)[1]
+    sent = request.post
     links = contract.links_from(operation).values()
     show = next((link for link in links
                  if contract.by_id[link.target].method == "GET" and link_parameters(link, sent)), None)
