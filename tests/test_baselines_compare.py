@@ -315,6 +315,14 @@ def test_what_an_upgrade_breaks_for_every_client_is_told():
         assert [(one.kind, one.op, one.after) for one in found] == breaking
 
 
+def test_an_operation_is_gone_if_a_route_for_any_name_answers_in_its_place():
+    recorded = [profile_baseline(name, Baseline("", "quick", HAZARDS, "astamis", Facts())) for name in ("L10", "L11")]
+    gone = {one.op for one in compare_baselines(*recorded).differences if one.op.startswith("GET /astamis/SIP")}
+    kinds = {one.kind for one in compare_baselines(*recorded).differences if one.op in gone}
+    assert gone == {f"GET /astamis/SIP{name}" for name in ("peers", "showpeer/{id}", "showregistry")}
+    assert kinds == {"operation gone"}
+
+
 def test_profiles_are_compared_without_a_target():
     result = sarkmock("compare", "documented", "2024-06", "--json")
     found = json.loads(result.stdout)

@@ -130,6 +130,17 @@ def test_a_number_that_somebody_takes_meanwhile_stays(tmp_path, monkeypatch):
     assert changed(box, before) == set()
 
 
+def test_a_run_whose_ledger_somebody_has_deleted_cleans_up(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    box = Box("shipped")
+    before = box.contents()
+    safety, stock = guarded(box, "shipped", "write")
+    stock.make(stock.contract.by_id["tenants.create"])
+    safety.ledger.file.unlink()
+    assert safety.end() == []
+    assert changed(box, before) == set()
+
+
 @pytest.mark.parametrize(("dated", "later"), [(True, 20), (False, 600)])
 def test_a_late_clean_up_spares_a_number_that_somebody_has_taken_since(dated, later, tmp_path, monkeypatch):
     """The run was killed, its row went, and another one has its number; it was made later, by the box's own clock."""

@@ -75,8 +75,8 @@ def is_another(observer: Observer, entry: CatalogueEntry, response: Response) ->
     """Whether a route with a parameter has answered 404 in the place of one that is not there: as to any name."""
     if response.status != 404:
         return False
-    others = [other for other in catalogue().values() if other.method == "GET" and "{" in other.path
-              and template_covers(other.path, entry.path)]
+    others = [other for other in catalogue().values() if other.method == entry.method == "GET" and "{" in other.path
+              and other.path != entry.path and template_covers(other.path, entry.path)]
     return any(observer.get(path_of_nothing(observer, other.path)).body == response.body for other in others)
 
 
@@ -105,7 +105,10 @@ def read_standing(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
 def ask_unknown(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
     """An unknown key: the response shows whether there is such a route, and how it rejects."""
     exchange = observer.send(Request(entry.method, path_of_nothing(observer, entry.path)))
-    yield from reach_facts(observer, entry, "unknown key", exchange)
+    if is_another(observer, entry, exchange.response):
+        yield Fact(entry.name, "reach", "", ABSENT_ROW)
+    else:
+        yield from reach_facts(observer, entry, "unknown key", exchange)
 
 
 def path_of_nothing(observer: Observer, template: str) -> str:

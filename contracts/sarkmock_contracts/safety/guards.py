@@ -110,7 +110,7 @@ class Safety:
         paths = dict.fromkeys(self.before) | lists_of(self.contracts, self.before)
         left = CleanUp(self.client, ledger, self.contracts, self.before).finish(paths, snapshot_differences)
         if not left and self.caution.ledger is None:
-            ledger.file.unlink()
+            ledger.file.unlink(missing_ok=True)
         return left
 
 
