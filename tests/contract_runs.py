@@ -10,7 +10,8 @@ from sarkmock_contracts.checks import CHECKS, Case
 from sarkmock_contracts.client.http import Exchange
 from sarkmock_contracts.client.transports import InProcess, SignedIn
 from sarkmock_contracts.errors import NewFindings
-from sarkmock_contracts.run import Run
+from sarkmock_contracts.judge.judge import Judged
+from sarkmock_contracts.run import Run, Watcher
 from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.spec.contract import Contract
 
@@ -21,14 +22,25 @@ NOW = 1717236000
 TOKEN = "1|0123456789abcdef"  # an administrator's, where a profile asks for one
 
 
-def suite_of(judge: str, target: str, state: State | None = None, **options: Any) -> Run:
+class Listener(Watcher):
+    """Hears every exchange of a run."""
+
+    def __init__(self, hear: Callable[[Exchange], object]) -> None:
+        self._hear = hear
+
+    def heard(self, judged: Judged) -> None:
+        self._hear(judged)
+
+
+def suite_of(judge: str, target: str, state: State | None = None, watcher: Watcher | None = None,
+             **options: Any) -> Run:
     """A run that judges by one profile a mock of another; its clock stands still."""
     document = load(target)
     seed = Seed.factory(document["x-database"])
     engine = Engine(document, state or State(seed, now=NOW, token=TOKEN))
     options = {"max_examples": 6, **options}
     transport = SignedIn(InProcess(api_application(engine)), engine.state)
-    return Run(Contract(load(judge)), transport, RunOptions(judge, target, **options))
+    return Run(Contract(load(judge)), transport, RunOptions(judge, target, **options), watcher=watcher)
 
 
 def run(suite: Run, random_examples: int = 0) -> Run:
@@ -48,14 +60,3 @@ def run_cases(suite: Run, cases: Iterable[Case]) -> Run:
 def checked(suite: Run, *names: str) -> Run:
     """The cases of some checks."""
     return run_cases(suite, (case for check in CHECKS if check.name in names for case in check.cases(suite)))
-
-
-def listen(suite: Run, hear: Callable[[Exchange], object]) -> None:
-    """Hear every exchange of a run before it is judged."""
-    judge = suite.judge.judge
-
-    def heard(exchange: Exchange) -> Any:
-        hear(exchange)
-        return judge(exchange)
-
-    suite.judge.judge = heard  # type: ignore[method-assign]

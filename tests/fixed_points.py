@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from functools import cached_property
-from typing import Any
 
 from sarkmock_contracts.checks import CHECKS
 from sarkmock_contracts.client.http import Exchange, Request, Response
 from sarkmock_contracts.client.transports import InProcess, Layer, SignedIn, Transport
-from sarkmock_contracts.judge.agreement import is_same
-from sarkmock_contracts.run import Run
+from sarkmock_contracts.judge.agreement import differing_parts
+from sarkmock_contracts.judge.judge import Judged
+from sarkmock_contracts.run import Run, Watcher
 from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.spec.contract import Contract
 
@@ -41,27 +41,20 @@ def mock_of(document: Document) -> Transport:
     return SignedIn(InProcess(api_application(Engine(document, state))), state)
 
 
-class Cell:
+class Cell(Watcher):
     """One profile judged by another."""
 
     def __init__(self, judge: str, target: str, left_out: Collection[str]) -> None:
         self.judge, self.target = judge, target
-        self.heard = Heard(mock_of(load(target)))
-        self.run = Run(Contract(load(judge)), self.heard, RunOptions(judge, target, max_examples=6))
-        self._foreign: set[int] = set()  # answers that the judging profile's mock would not give
-        self._listen()
+        self.sent = Heard(mock_of(load(target)))
+        self._foreign: dict[int, set[str]] = {}  # in what answers differ from those of the judging profile's mock
+        self.run = Run(Contract(load(judge)), self.sent, RunOptions(judge, target, max_examples=6), watcher=self)
         run_cases(self.run, (case for check in CHECKS if check.name not in left_out for case in check.cases(self.run)))
+        self.outcome = self.run.outcome()
 
-    def _listen(self) -> None:
-        judge, attribution = self.run.judge.judge, self.run.judge.attribution
-
-        def heard(exchange: Exchange) -> Any:
-            judged = judge(exchange)
-            if not is_same(exchange.response, attribution.expected(exchange)):
-                self._foreign.add(id(exchange.response))
-            return judged
-
-        self.run.judge.judge = heard  # type: ignore[method-assign]
+    def heard(self, judged: Judged) -> None:
+        expected = self.run.judge.attribution.expected(judged)
+        self._foreign[id(judged.response)] = differing_parts(judged.response, expected)
 
     @property
     def expected(self) -> set[str]:
@@ -76,7 +69,7 @@ class Cell:
     @property
     def troubles(self) -> list[str]:
         """Findings that no deviation of the two explains, and deviations that are said to be gone."""
-        outcome = self.run.outcome()
+        outcome = self.outcome
         return [*(f"new: {judged.finding}" for judged in outcome.of("new")),
                 *(f"explained by {', '.join(finding.deviations)}: {finding}" for finding in self.run.findings
                   if not self.expected.issuperset(finding.deviations)),
@@ -92,10 +85,10 @@ class Cell:
                     yield f"{name}: {answer.request.method} {answer.request.target} {answer.response.status}"
 
     def _answer(self, toggled: Collection[str]) -> Exchange | None:
-        """The first answer in which both mocks show that they are not the target with some deviations toggled."""
+        """The first answer in which both mocks show in the same way that they are not the target with some toggled."""
         twin = mock_of(load_toggled(self.target, *toggled))
-        for exchange in self.heard.exchanges:
-            answer = twin.send(exchange.request)
-            if id(exchange.response) in self._foreign and not is_same(exchange.response, answer):
+        for exchange in self.sent.exchanges:
+            other = differing_parts(exchange.response, twin.send(exchange.request))
+            if other & self._foreign.get(id(exchange.response), set()):
                 return exchange
         return None

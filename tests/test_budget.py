@@ -15,10 +15,10 @@ from sarkmock_contracts.judge.oracle import rule_messages
 from sarkmock_contracts.plugin.plan import plan_lines, plan_of
 from sarkmock_contracts.run import Run, open_run
 from sarkmock_contracts.run_options import RunOptions
-from sarkmock_contracts.spec.contract import Contract
+from sarkmock_contracts.spec.contract import Contract, contract_of
 
 from sarkmock.suite_api import deviations_of, load
-from tests.contract_runs import listen
+from tests.contract_runs import Listener
 from tests.mutants.generated import Mutated, Mutation
 from tests.test_pace import Box, tenants
 
@@ -73,9 +73,8 @@ def test_everything_readable_is_judged_within_60(product):
 
 
 def test_every_rule_accepts_once_and_refuses_once_within_300():
-    suite = open_run(RunOptions())
-    seen = set()
-    listen(suite, lambda exchange: seen.update(messages(suite, exchange)))
+    seen, contract = set(), contract_of("documented")
+    suite = open_run(RunOptions(), watcher=Listener(lambda exchange: seen.update(messages(contract, exchange))))
     run(suite, cases(suite, "reads", "rules"))
     assert finished(suite) <= RULES
     rules = set(suite.coverage.rules(suite.chosen()))
@@ -87,16 +86,17 @@ def test_every_rule_accepts_once_and_refuses_once_within_300():
     assert not list(suite.findings)
 
 
-def messages(suite, exchange):
-    operation, answer = suite.contract.operation_of(exchange.request), exchange.response.json
+def messages(contract, exchange):
+    operation, answer = contract.operation_of(exchange.request), exchange.response.json
     if operation is not None and exchange.response.status == 422 and isinstance(answer, dict):
         yield from ((operation.id, name, message) for name, found in answer.items() for message in found)
 
 
 @pytest.mark.slow
-def test_all_boundaries_within_1200(product):
+def test_all_boundaries_within_1200():
     sent = {}
-    listen(product, lambda exchange: note(product, sent, exchange))
+    listener = Listener(lambda exchange: note(contract_of("documented"), sent, exchange))
+    product = open_run(RunOptions(target_profile="shipped"), watcher=listener)
     run(product, cases(product, *TO_THE_SWEEP))
     assert finished(product) <= BOUNDARIES
     missing = [(name, value) for name, values in boundaries(product).items() for value in values
@@ -155,8 +155,8 @@ def place(operation, name, rules):
     return (operation.table.name if operation.table else operation.id, name, str(rules))
 
 
-def note(suite, sent, exchange):
-    operation = suite.contract.operation_of(exchange.request)
+def note(contract, sent, exchange):
+    operation = contract.operation_of(exchange.request)
     if operation is not None and operation.rules and exchange.request.content_type == "application/json":
         for name, value in json.loads(exchange.request.body).items():
             if name in operation.rules:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 from sarkmock_contracts.client.http import Request
 
-from tests.contract_runs import listen, run, suite_of
+from tests.contract_runs import Listener, run, suite_of
 
 pytestmark = pytest.mark.slow
 
 
 def requests(section: str, seed: int) -> list[Request]:
     """Everything that leaves for one section."""
-    suite = suite_of("documented", "documented", random_seed=seed, only=section)
     sent: list[Request] = []
-    listen(suite, lambda exchange: sent.append(exchange.request))
+    listener = Listener(lambda exchange: sent.append(exchange.request))
+    suite = suite_of("documented", "documented", watcher=listener, random_seed=seed, only=section)
     run(suite, random_examples=5)
     return sent
 

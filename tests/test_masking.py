@@ -11,8 +11,7 @@ import pytest
 from sarkmock_contracts.checks import cases
 from sarkmock_contracts.client.transports import SignedIn
 from sarkmock_contracts.errors import NewFindings
-from sarkmock_contracts.judge.attribution import known_deviations
-from sarkmock_contracts.judge.findings import field_places, touches
+from sarkmock_contracts.judge.findings import field_places, known_deviations, touches
 from sarkmock_contracts.run import Run
 from sarkmock_contracts.spec.boundary_values import NOTHING, bounds_of, is_placeholder
 from sarkmock_contracts.spec.contract import contract_of

@@ -9,8 +9,7 @@ import pytest
 from sarkmock_contracts.client.http import Exchange, Request, Response, with_json
 from sarkmock_contracts.errors import CannotRun
 from sarkmock_contracts.judge.agreement import agrees
-from sarkmock_contracts.judge.attribution import known_deviations
-from sarkmock_contracts.judge.findings import Identity
+from sarkmock_contracts.judge.findings import Identity, known_deviations
 from sarkmock_contracts.judge.oracle import Problem, Verdict
 from sarkmock_contracts.judge.verdicts import (
     ALLOWLIST_HEAD,

@@ -20,9 +20,8 @@ from .client.target import Client, Target
 from .client.transports import OverHttp, Transport, embedded_mock
 from .errors import BadLedger, CannotRun, NewFindings, StaysAway, Unanswered, Unavailable, Withheld
 from .fixtures import Fixtures
-from .judge.attribution import known_deviations
 from .judge.examples import Examples
-from .judge.findings import concerns
+from .judge.findings import concerns, known_deviations
 from .judge.judge import Judge, Judged
 from .judge.oracle import Problem
 from .judge.rows import RowTracker
@@ -43,6 +42,8 @@ T = TypeVar("T")
 
 class Watcher:
     """Called with what goes on before and after the cases, and with every wait for the target. This one ignores it."""
+
+    def heard(self, judged: Judged) -> None: ...  # an exchange, once it is judged
 
     def tell(self, text: str) -> None: ...
 
@@ -106,6 +107,7 @@ class Run(Client):
         exchange, seconds = self.target.send(request), time.perf_counter() - began
         row_problems = [*self.rows.saw(exchange)]  # before the judge asks for lists
         judged = self.judge.judge(exchange)
+        self.watcher.heard(judged)
         operation = self.contract.operation_of(request)
         if operation is not None:
             self.coverage.seconds[operation.id,] += seconds  # type: ignore[assignment]
@@ -230,6 +232,7 @@ class Run(Client):
         """
         if self.gate is not None:
             self.coverage.withheld |= {name for name, _ in self.gate.withheld}
+        self.judge.conclude()
         lists = self.judge.lists if accepted is None else replace(self.judge.lists, accepted=accepted)
         outcome = conclude(self.contract, self.findings, self.coverage, lists)
         expected = {deviation.id for deviation in self._expected()}

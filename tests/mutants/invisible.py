@@ -11,7 +11,7 @@ from sarkmock_contracts.client.http import Exchange, Request, Response
 from sarkmock_contracts.client.transports import InProcess, SignedIn
 from sarkmock_contracts.errors import NewFindings
 from sarkmock_contracts.judge.agreement import is_same
-from sarkmock_contracts.judge.attribution import known_deviations
+from sarkmock_contracts.judge.findings import known_deviations
 from sarkmock_contracts.run import Run
 from sarkmock_contracts.spec.boundary_values import NoBounds, bounds_of, is_placeholder
 from sarkmock_contracts.spec.contract import Contract

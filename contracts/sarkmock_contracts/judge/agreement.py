@@ -22,6 +22,7 @@ OF_ROWS = {"list"}
 STATUS_CHECKS = {"presence", "duplicate", "dependency", "unknown-key", "unknown-field", "no-input", "answer", "method",
              "options", "head", "crash", "status", "content-type"}
 OF_SERVING = {"unknown-path", "authentication"}  # that a request is served at all is the problem
+OF_WHOLE_ANSWER = STATUS_CHECKS | {"unknown-path"}  # problems of an answer as a whole
 JUDGED = {409, 422}  # with these an answer says that the rules were asked
 CORS = "Access-Control-Allow-Origin"
 NO_DEBUGGING = {"message": "Server Error"}
@@ -99,9 +100,19 @@ def same_headers(one: Response, other: Response) -> bool:
 
 def is_same(one: Response, other: Response) -> bool:
     """Whether two answers differ at most by time, random values, and the words of a crash."""
-    if (one.status, one.header(CORS)) != (other.status, other.header(CORS)) or not same_headers(one, other):
-        return False
-    return one.body == other.body or bool(settled(one) == settled(other))
+    return not differing_parts(one, other)
+
+
+def differing_parts(one: Response, other: Response) -> set[str]:
+    """In what two answers differ, but for time, random values, and the words of a crash.
+
+    What a framework adds to every answer says nothing of the rest.
+    """
+    found = {CORS} if one.header(CORS) != other.header(CORS) else set()
+    if one.status != other.status or not same_headers(one, other) or not (
+            one.body == other.body or settled(one) == settled(other)):
+        found.add("answer")
+    return found
 
 
 def allowed(response: Response) -> set[str]:

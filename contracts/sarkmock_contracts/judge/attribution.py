@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import cached_property, partial
 
 from sarkmock.suite_api import (
@@ -20,7 +19,6 @@ from sarkmock.suite_api import (
     MethodNotAllowed,
     Operation,
     PageNotFound,
-    deviations_of,
     load,
     load_deviating,
     load_toggled,
@@ -30,30 +28,16 @@ from sarkmock.suite_api import (
 
 from ..client.http import Exchange, Request, Response
 from ..spec.contract import Contract
-from .agreement import OF_RULES, agrees, is_crash, leads_up, same_of_field
-from .findings import FINDING_TYPES, Finding, Identity, places, touches
-from .oracle import Problem, conforms
+from .agreement import OF_RULES, agrees, differing_parts, is_crash, is_same, leads_up, same_of_field
+from .findings import ABSENT, Finding, Identity, places, touches
+from .oracle import Problem
 from .replica import Model, Replica
 
-MODELS = 32  # compiled documents that are kept, of some 5 MB each
+MODELS = 256  # compiled documents that are kept, of some 0.2 MB each
 UNKNOWN_PATH = ""  # where no operation is
 MOST_WAITING = 2_000  # exchanges that are kept until a question comes
 OF_LACKING = {"rules", "crash", "answer", "status"}  # what shows that a row is missing
-ABSENT = "Not on this target"  # of deviations that the judging profile has
-
-
-def known_deviations(judge: str, version: str | None = None) -> tuple[Deviation, ...]:
-    """By what the version that answers differs from the judging document: the deviations that only one of them has.
-
-    The documentation itself is judged by what the published product is known for.
-    """
-    if judge == BASE:
-        return deviations_of(product() if version in (None, BASE) else str(version))
-    ours, theirs = deviations_of(judge), deviations_of(version or judge)
-    names = {deviation.id for deviation in ours}, {deviation.id for deviation in theirs}
-    lacking = (replace(deviation, summary=f"{ABSENT}: {deviation.summary}") for deviation in ours
-               if deviation.id not in names[1])
-    return (*(deviation for deviation in theirs if deviation.id not in names[0]), *lacking)
+OF_FIELDS = {"x-missing-rules"}  # keys that show only where a field's rules say so
 
 
 class Attribution:
@@ -69,6 +53,7 @@ class Attribution:
         self._waiting: deque[Exchange] = deque()
         self._models: dict[str, Model] = {}
         self._named: dict[Identity, tuple[str, ...]] = {}
+        self._felt_together: dict[tuple[str, ...], list[Deviation]] = {}
 
     @cached_property
     def replica(self) -> Replica:
@@ -90,15 +75,49 @@ class Attribution:
         """Whether the version that answers is known to be another one than the document's."""
         return bool(self._known) and self._version() != self.profile
 
-    def expected(self, exchange: Exchange) -> Response:
-        """What a mock of the judging document answers to a request of the run, at that moment."""
+    def expected(self, *exchanges: Exchange) -> Response:
+        """What a mock of the judging document answers to a request of the run, at that moment.
+
+        Of several exchanges, to the last one if it had been sent all of them.
+        """
         self._follow()
-        return self.replica.answer(self._profile(self.profile), exchange)
+        return self.replica.answers(self._profile(self.profile), exchanges)[-1]
+
+    def _answer(self, model: Model, exchange: Exchange) -> Response:
+        self._follow()
+        return self.replica.answer(model, exchange)
+
+    def _felt_by(self, request: Request) -> list[Deviation]:
+        """The deviations of what a request means in the judging document or in that of the version, paths included."""
+        if not self.foresees:
+            return []
+        contracts = self.contract, self.replica.leader.contract
+        meant = [(contract, contract.operation_of(request)) for contract in contracts]
+        key = tuple(operation.id if operation is not None else UNKNOWN_PATH for _, operation in meant)
+        if key not in self._felt_together:
+            found = set(self._everywhere)
+            for contract, operation in meant:
+                if operation is not None:
+                    found |= contract.reach(contract.place(operation)) | {pointer("paths", operation.path)}
+            self._felt_together[key] = [deviation for deviation in self._known if touches(deviation, found)]
+        return self._felt_together[key]
 
     def is_foreign_crash(self, exchange: Exchange) -> bool:
         """Whether another version crashes where the judging one does not: its document lets any operation crash."""
         return (self.foresees and self.profile != BASE and is_crash(exchange.response)
                 and not is_crash(self.expected(exchange)))
+
+    def separating(self, exchange: Exchange, named: Collection[str]) -> tuple[str, ...]:
+        """The deviations, beside those that are named, by which alone the version's answer is what it is.
+
+        Empty if it is the judging document's answer, or not the version's.
+        """
+        candidates = [deviation for deviation in self._felt_by(exchange.request) if deviation.id not in named]
+        if not candidates or not is_same(exchange.response, self._answer(self._profile(self._whole), exchange)):
+            return ()
+        foreign = differing_parts(exchange.response, self.expected(exchange))
+        return tuple(deviation.id for deviation in candidates if foreign and foreign & differing_parts(
+            exchange.response, self._answer(self._toggled(deviation), exchange)))
 
     def foresee(self, request: Request) -> Exchange:
         """What the version that answers would say to a request now."""
@@ -230,6 +249,7 @@ class Attribution:
         self._known = known
         self._models.clear()
         self._named.clear()
+        self._felt_together.clear()
         for name in ("_felt", "replica"):  # they are made for the version that was supposed before
             self.__dict__.pop(name, None)
 
@@ -253,7 +273,7 @@ class Attribution:
     @property
     def _everywhere(self) -> set[str]:
         """Places of what can be felt in any answer."""
-        return {pointer(name) for name in self.contract.document if name.startswith("x-")}
+        return {pointer(name) for name in self.contract.document if name.startswith("x-") and name not in OF_FIELDS}
 
     def _felt_in(self, finding: Finding) -> list[Deviation]:
         """The deviations of something that the operations of its evidence have or refer to."""
@@ -313,28 +333,15 @@ class Attribution:
         return model
 
     def _predicts(self, model: Model, finding: Finding, without: Collection[str] = ()) -> bool:
-        """Whether a document predicts the answer, and its mock gives it."""
+        """Whether the mock of a document gives the answer, and the document foretells it."""
         problem = Problem(*finding.identity[1:], finding.message)
-        return conforming(model, problem, finding.evidence[-1]) and self._answers(model, finding, without)
+        return self._answers(model, finding, without) and model.foretells(problem, finding.evidence[-1])
 
     def _answers(self, model: Model, finding: Finding, without: Collection[str] = ()) -> bool:
         """Whether a mock gives the answer, as far as the finding goes."""
         problem = Problem(*finding.identity[1:], finding.message)
         *before, last = finding.evidence
+        if before and problem.check == "behaviour":
+            return agrees(problem, last, self.replica.answers(model, finding.evidence)[-1])
         return agrees(problem, last, self.replica.answer(model, last, without)) and all(
             leads_up(problem, exchange, self.replica.answer(model, exchange)) for exchange in before)
-
-
-def conforming(model: Model, problem: Problem, exchange: Exchange) -> bool:
-    """Whether the model's document has nothing to say against the answer, as far as the problem goes.
-
-    A status that it does not have, and yet gives, is a crash that its rules foretell.
-    """
-    operation = model.operation(exchange.request)
-    of_response = problem.check in FINDING_TYPES and "response" in FINDING_TYPES[problem.check].places
-    if operation is None or not of_response or operation.method != exchange.request.method:
-        return True
-    found = [other for other in conforms(model.contract, operation, exchange) if other.check != "status"]
-    if problem.check == "header":
-        return problem.check not in {other.check for other in found}
-    return not any(problem.check != "schema" or other.field == problem.field for other in found)

@@ -14,11 +14,12 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from sarkmock.suite_api import Deviation, Operation, covers, pointer
+from sarkmock.suite_api import BASE, Deviation, Operation, covers, deviations_of, pointer, product
 
 from ..client.http import Exchange
 from ..spec.contract import Contract
 
+ABSENT = "Not on this target"  # of deviations that the judging profile has
 BREAKS, SURPRISES, COSMETIC = SEVERITIES = ("breaks", "surprises", "cosmetic")
 
 
@@ -124,9 +125,11 @@ class Findings:
     def __init__(self) -> None:
         self.findings: dict[tuple[Identity, bool], Finding] = {}
         self._of_operation = defaultdict[str, dict[tuple[Identity, bool], None]](dict)
+        self._named: frozenset[str] | None = None
 
     def add(self, found: Finding) -> Finding:
         """Record a finding; one that is there is counted, and its evidence replaced by a shorter one."""
+        self._named = None
         kept = self.findings.setdefault((found.identity, bool(found.deviations)), found)
         if kept is found:
             self._of_operation[found.identity.operation][found.identity, bool(found.deviations)] = None
@@ -143,8 +146,16 @@ class Findings:
 
     def forget(self, identity: Identity) -> None:
         """Take back what was found under an identity."""
+        self._named = None
         for known in (False, True):
             self.findings.pop((identity, known), None)
+
+    @property
+    def named(self) -> frozenset[str]:
+        """The deviations that findings name."""
+        if self._named is None:
+            self._named = frozenset(name for finding in self for name in finding.deviations)
+        return self._named
 
     def known_of(self, operation: str, checks: Collection[str]) -> list[Finding]:
         """The known findings of an operation, of some types."""
@@ -177,6 +188,20 @@ class Findings:
 
 
 # the places of a document that a finding, and a deviation, concern
+
+
+def known_deviations(judge: str, version: str | None = None) -> tuple[Deviation, ...]:
+    """By what the version that answers differs from the judging document: the deviations that only one of them has.
+
+    The documentation itself is judged by what the published product is known for.
+    """
+    if judge == BASE:
+        return deviations_of(product() if version in (None, BASE) else str(version))
+    ours, theirs = deviations_of(judge), deviations_of(version or judge)
+    names = {deviation.id for deviation in ours}, {deviation.id for deviation in theirs}
+    lacking = (replace(deviation, summary=f"{ABSENT}: {deviation.summary}") for deviation in ours
+               if deviation.id not in names[1])
+    return (*(deviation for deviation in theirs if deviation.id not in names[0]), *lacking)
 
 
 def touches(deviation: Deviation, found: set[str]) -> bool:

@@ -13,7 +13,7 @@ from ..client.target import Client
 from ..errors import Unanswered
 from ..spec.contract import Contract, in_section
 from ..spec.operation_data import LiveTables
-from .agreement import OF_RULES, Witnesses
+from .agreement import OF_RULES, OF_WHOLE_ANSWER, Witnesses
 from .attribution import Attribution
 from .coverage import Coverage
 from .findings import FINDING_TYPES, Finding, Findings, Identity
@@ -73,6 +73,7 @@ class Judge:
         self.crashing: set[Identity] = set()  # operations that crash for any input
         self.history = History(contract)
         self.witnesses = Witnesses(live, stored)
+        self._separating: list[Finding] = []
 
     def judge(self, exchange: Exchange) -> Judged:
         """Compare an exchange with the document and keep account of it."""
@@ -88,6 +89,7 @@ class Judge:
         excused = given is not None and given.excuses(exchange.response)
         found = (self._blamed(operation, problem, given) for problem in self._problems(operation, exchange, given))
         problems = tuple(problem for problem in found if self.report(operation.id, problem, exchange))
+        self._separate(operation, exchange)
         judged = Judged(exchange.request, exchange.response, problems, excused)
         if given is not None:
             self._bear_witness(operation, judged)
@@ -120,11 +122,34 @@ class Judge:
             finding.deviations = self.attribution.standing(finding, witnesses, self.witnesses.contradicts)
         elif finding.deviations and problem.check == "schema":
             finding.deviations = self.attribution.agreeing(finding)
-        kept = self.findings.add(finding)
-        if kept.evidence is evidence:
-            refused = problem.check in OF_RULES and not evidence[-1].response.ok
-            kept.steps = self.history.leading_to(evidence, refused=refused)
+        elif finding.deviations and problem.check in OF_WHOLE_ANSWER:
+            named = self.findings.named.union(finding.deviations)
+            finding.deviations += self.attribution.separating(evidence[-1], named)
+        self._enter(finding)
         return True
+
+    def _separate(self, operation: Operation, exchange: Exchange) -> None:
+        """Remember an answer that shows by what the target is another version, though the document may allow it."""
+        seen = {name for finding in self._separating for name in finding.deviations}
+        names = self.attribution.separating(exchange, self.findings.named | seen)
+        if names and (self.only is None or in_section(operation, self.only)):
+            identity = Identity(operation.id, "behaviour", "", "another version")
+            text = f"answers {exchange.response.status} as another version does"
+            self._separating.append(Finding(identity, text, (exchange,), deviations=names, request=self.requests))
+
+    def conclude(self) -> None:
+        """What separates the versions and no finding has named becomes one."""
+        for finding in self._separating:
+            unnamed = tuple(name for name in finding.deviations if name not in self.findings.named)
+            if unnamed:
+                self._enter(replace(finding, deviations=unnamed))
+        self._separating.clear()
+
+    def _enter(self, finding: Finding) -> None:
+        kept = self.findings.add(finding)
+        if kept.evidence is finding.evidence:
+            refused = finding.identity.check in OF_RULES and not finding.evidence[-1].response.ok
+            kept.steps = self.history.leading_to(finding.evidence, refused=refused)
 
     def _bear_witness(self, operation: Operation, judged: Judged) -> None:
         """An answer may show that the target lacks what would explain an earlier finding."""

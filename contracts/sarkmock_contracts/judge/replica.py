@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -33,6 +33,8 @@ from ..client.http import Exchange, Request, Response, header
 from ..client.transports import InProcess, embedded_mock
 from ..spec.contract import Contract
 from .agreement import is_same
+from .findings import FINDING_TYPES
+from .oracle import Problem, conforms
 
 FILE_LISTS = {"/backups": pbx_files.BACKUPS, "/snapshots": pbx_files.SNAPSHOTS, "/greetings": pbx_files.GREETINGS}
 REMEMBERED_EXCHANGES = 256  # exchanges that can still be asked about
@@ -111,6 +113,20 @@ class Model:
         except (PageNotFound, MethodNotAllowed):
             return None
 
+    def foretells(self, problem: Problem, exchange: Exchange) -> bool:
+        """Whether the document has nothing to say against the answer, as far as the problem goes.
+
+        A status that it does not have, and yet gives, is a crash that its rules foretell.
+        """
+        operation = self.operation(exchange.request)
+        of_response = problem.check in FINDING_TYPES and "response" in FINDING_TYPES[problem.check].places
+        if operation is None or not of_response or operation.method != exchange.request.method:
+            return True
+        found = [other for other in conforms(self.contract, operation, exchange) if other.check != "status"]
+        if problem.check == "header":
+            return problem.check not in {other.check for other in found}
+        return not any(problem.check != "schema" or other.field == problem.field for other in found)
+
 
 class Replica:
     """The state, and the moments before the last exchanges. ``leader`` is the document by which the state moves."""
@@ -151,14 +167,32 @@ class Replica:
             known[lacking] = self._answer(model, remembered.before, exchange.request, lacking)
         return known[lacking]
 
+    def answers(self, model: Model, exchanges: Sequence[Exchange]) -> list[Response]:
+        """What a model would have answered to exchanges if everything since the first of them had been sent to it."""
+        wanted = [id(exchange.response) for exchange in exchanges]
+        if not self._moments.keys() >= set(wanted):
+            return [self.answer(model, exchange) for exchange in exchanges]
+        since = list(self._moments)[list(self._moments).index(wanted[0]):]
+        lived = {key: self._moments[key] for key in since[:since.index(wanted[-1]) + 1]}
+        with self._at(model, lived[wanted[0]].before):
+            answered = {key: model.answer(remembered.exchange.request) for key, remembered in lived.items()}
+        return [answered[key] for key in wanted]
+
     def _answer(self, model: Model, moment: Moment, request: Request, without: Sequence[str]) -> Response:
+        with self._at(model, moment):
+            return model.answer_without(without, request)
+
+    @contextmanager
+    def _at(self, model: Model, moment: Moment) -> Iterator[None]:
+        """While a model is asked as of a moment."""
         if not model.shares and model is not self.leader:
             model.hold(moment)
-            return model.answer_without(without, request)
+            yield
+            return
         now = self._now()
         self._go(moment)
         try:
-            return model.answer_without(without, request)
+            yield
         finally:
             self._go(now)
 

@@ -118,5 +118,6 @@ class Spread:
 
 def worker_seen(run: Run) -> dict[str, Any]:
     """What a worker knows at its end, as values that can be sent."""
+    run.judge.conclude()
     return {"findings": list(run.findings), "coverage": run.coverage.seen, "requests": run.target.requests,
             "unavailable": run.gaps.unavailable, "untested": run.gaps.untested, "stopped": run.gaps.stopped}

@@ -51,7 +51,6 @@ class Contract:
         self.operations: list[Operation] = compile_document(document) if operations is None else operations
         self.by_id = {operation.id: operation for operation in self.operations}
         self.router = Router(self.operations)
-        self._registry = jsonschema_rs.Registry([(_URI, document)])
         self._unlisted: dict[str, frozenset[str]] = {}
         self._certain: dict[str, Validator] = {}
         self._listed: dict[str, Validator] = {}
@@ -65,6 +64,10 @@ class Contract:
         except (PageNotFound, MethodNotAllowed):
             return None
         return found if found.method == request.method else None
+
+    @cached_property
+    def _registry(self) -> jsonschema_rs.Registry:
+        return jsonschema_rs.Registry([(_URI, self.document)])  # of some 4 MB, which many documents never need
 
     @property
     def crashes_are_refused(self) -> bool:
