@@ -119,7 +119,7 @@ def told_of(box):
     """What is told, in the words of the mutations."""
     found = {(category(cause.difference.kind), op, cause.difference.of) for cause in box.shadow.causes.values()
              for op in cause.operations}
-    return {(kind, op, of if kind in ("field", "rule") else "") for kind, op, of in found}
+    return {(kind, op, one if kind in ("field", "rule") else "") for kind, op, of in found for one in of.split(", ")}
 
 
 @pytest.mark.parametrize("number", [*range(2), *(pytest.param(n, marks=pytest.mark.slow) for n in range(2, 120))])
@@ -167,6 +167,16 @@ def test_a_version_that_wants_a_token_is_one_cause():
     with_token.send("GET", "/tenants", headers=[("Authorization", "Bearer 1|secretsecret")])
     assert "token needed" not in {kind for kind, _, _ in with_token.told()}
     assert not any("secretsecret" in line for line in shadow_lines(with_token.shadow, "https://pbx.example/api"))
+
+
+def test_fields_that_are_new_in_an_answer_are_one_cause():
+    box = Box(load("shipped"), load("L11"))
+    for path in ("/tenants", "/tenants/default"):
+        box.send("GET", path)
+    cause, = (cause for cause in box.shadow.causes.values() if cause.difference.kind == "field appeared")
+    assert cause.operations == {"GET /tenants": 1, "GET /tenants/{tenant}": 1}
+    assert {"ldapropwd", "recmaxage"} < set(cause.difference.after)
+    assert cause.difference.of == ", ".join(cause.difference.after)
 
 
 def test_the_shadow_begins_in_the_state_of_the_box_and_is_reported(tmp_path):

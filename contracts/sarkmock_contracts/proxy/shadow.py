@@ -17,7 +17,7 @@ from sarkmock.suite_api import Document, Operation, Seed, redacted, write_whole
 
 from ..baselines.catalogue import response_fields, shape
 from ..baselines.comparing import status_kind
-from ..baselines.severity import DIFFERENCE_LEVELS, INFORMATIVE, THE_ANSWER, Difference, compare_forms
+from ..baselines.severity import DIFFERENCE_LEVELS, INFORMATIVE, THE_ANSWER, Difference, as_text, compare_forms
 from ..client.formats import curl_line
 from ..client.http import JSON, Exchange, Headers, Request, Response, header
 from ..client.rate_limit import is_away
@@ -108,11 +108,19 @@ def of_bodies(op: str, contract: Contract, operation: Operation | None, before: 
     else:
         names = response_fields(contract, operation) if operation else None
         forms = list(compare_forms(op, shape(before.json, names), shape(after.json, names), own=True))
-        yield from forms
+        yield from new_fields_together(forms)
         reported = {form.of.partition(".")[0] for form in forms}
         for name in changed_fields(before.json, after.json):
             if name not in reported and THE_ANSWER not in reported:
                 yield Difference("value changed", op, name)
+
+
+def new_fields_together(forms: list[Difference]) -> Iterator[Difference]:
+    """The fields that appeared in an answer as one difference, and the others as they are."""
+    new = {form.of: form.after for form in forms if form.kind == "field appeared"}
+    yield from (form for form in forms if len(new) < 2 or form.of not in new)
+    if len(new) > 1:
+        yield Difference("field appeared", forms[0].op, ", ".join(new), None, new)
 
 
 def changed_fields(before: Any, after: Any) -> Iterator[str]:
@@ -289,7 +297,8 @@ def cause_line(shadow: Shadow, cause: ShadowCause) -> str:
     """A difference as it is met."""
     difference = cause.difference
     what = f"{difference.kind}{f' ({difference.of})' if difference.of else ''}"
-    change = " -> ".join(str(value) for value in (difference.before, difference.after) if value is not None)
+    values = (difference.before, difference.after)
+    change = " -> ".join(as_text(value) for value in values if isinstance(value, str | int | list))
     return str(redacted(f"{shadow.name} {difference.level} {difference.op}: {what}{f': {change}' if change else ''}"))
 
 
