@@ -1,7 +1,13 @@
 """Fixtures of all tests: engines of two profiles, and an environment in which no test runs as an xdist worker."""
 
+import os
+from pathlib import Path
+
 import pytest
 
+# What runs of this checkout prepare is kept for its next ones, apart from other checkouts'.
+CACHE = Path(__file__).parents[1] / "build" / "cache"
+os.environ.update(XDG_CACHE_HOME=str(CACHE), HYPOTHESIS_STORAGE_DIRECTORY=str(CACHE / "hypothesis"))
 pytest_plugins = ["pytester"]
 
 

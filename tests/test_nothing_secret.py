@@ -67,11 +67,11 @@ def test_no_secret_is_written_or_shown(command, box, tmp_path):
 
 def test_a_disk_that_is_full_ends_a_run_and_leaves_nothing_behind(box, tmp_path):
     """The ledger cannot grow any more: nothing is created that could not be removed after a kill."""
-    command = [*COMMAND, "check", box, "--profile", "L11", "--allow-writes", "--only", "Queues",
+    command = [*COMMAND, "check", box, "--profile", "L11", "--allow-writes", "--only", "Queues", "--quick",
                "--ledger", "run.ledger", *TOKEN_OF_RUN]
     ended = subprocess.run(command, cwd=tmp_path, env={**os.environ, "PBX": TOKEN}, timeout=200, capture_output=True,
                            text=True, check=False,
-                           preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (16_000, 16_000)))
+                           preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, 4_000)))
     assert ended.returncode == 2
     assert "run.ledger cannot be written" in ended.stdout + ended.stderr
     assert "Traceback" not in ended.stdout + ended.stderr

@@ -72,7 +72,6 @@ FINDING_TYPES = _types(
     ("schemathesis", SURPRISES, "response", "One of Schemathesis' own checks failed."),
     ("openapi-core", COSMETIC, "response", "openapi-core rejects a response that matches its schema."),
 )
-EVERY_EXCHANGE = ("rules", "messages", "crash", "status", "content-type", "header", "body", "schema")
 
 
 class Identity(NamedTuple):
