@@ -169,6 +169,13 @@ def test_a_version_that_wants_a_token_is_one_cause():
     assert not any("secretsecret" in line for line in shadow_lines(with_token.shadow, "https://pbx.example/api"))
 
 
+def test_a_crash_that_the_other_version_does_not_have_is_one_cause_whatever_it_answers_instead():
+    box = Box(load("L10"), load("shipped"))
+    for key in ("nat", "nosuch", "neither"):
+        assert box.send("GET", f"/cosrules/{key}").status == 500
+    assert [(cause.difference.kind, cause.count) for cause in box.shadow.causes.values()] == [("no longer crashes", 3)]
+
+
 def test_fields_that_are_new_in_an_answer_are_one_cause():
     box = Box(load("shipped"), load("L11"))
     for path in ("/tenants", "/tenants/default"):

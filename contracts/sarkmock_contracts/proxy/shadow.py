@@ -240,7 +240,8 @@ class Shadow:
         return [Difference("token needed", operation_name(operation))]
 
     def _note(self, difference: Difference, exchange: Exchange, answer: Response) -> ShadowCause | None:
-        key = difference.kind, common(difference, answer)
+        crash = exchange.response if difference.kind == "no longer crashes" else answer
+        key = difference.kind, common(difference, crash)
         cause = self.causes.get(key)
         if cause is None and len(self.causes) < MOST_CAUSES:
             self.causes[key] = ShadowCause(difference, {difference.op: 1}, exchange, answer)
@@ -278,13 +279,13 @@ def headers_without_token(request: Request) -> Headers:
     return tuple(pair for pair in request.headers if pair[0].lower() not in HIDDEN)
 
 
-def common(difference: Difference, answer: Response) -> str:
-    """What differences of a kind have in common if they have one cause."""
+def common(difference: Difference, crash: Response) -> str:
+    """What differences of a kind have in common if they have one cause; ``crash`` is the response that crashes."""
     if difference.kind == "message changed":
         texts = (difference.before, difference.after)
         return " -> ".join(template(str(text), difference.of) for text in texts)
     if "crash" in difference.kind:
-        return exception(answer)
+        return exception(crash)
     return "" if difference.kind == "token needed" else difference.of or difference.op
 
 

@@ -30,8 +30,8 @@ WIDE: tuple[tuple[bytes, int, Literal["little", "big"]], ...] = (
 # Layers of MPEG audio by the second byte, the first being 0xFF.
 MPEG = frozenset((0xE2, 0xE3, *range(0xF2, 0xF8), 0xFC, 0xFD))
 OPEN_DOCUMENT = b"application/vnd.oasis.opendocument."
-ZIP_PACKAGE = re.compile(rb"application/(?:epub\+zip|vnd\.oasis\.opendocument\.(?:text(?:-(?:template|web)|(?!-))"
-                         rb"|database|(?:graphics|presentation|spreadsheet|chart|formula|image)(?:-template)?))")
+ZIP_PACKAGE = re.compile(rb"application/(?:epub\+zip|vnd\.oasis\.opendocument\.(?:text-(?:master|template|web)"
+                         rb"|text(?!-)|database|(?:graphics|presentation|spreadsheet|chart|formula|image)(?:-template)?))")
 LOCAL_ENTRY = re.compile(rb"PK\x03\x04")
 OPEN_XML = "application/vnd.openxmlformats-officedocument"
 OFFICE = {b"word/": "wordprocessingml.document", b"ppt/": "presentationml.presentation", b"xl/": "spreadsheetml.sheet"}
@@ -159,7 +159,8 @@ def _chunked(content: bytes) -> str | None:
     if head == b".snd":
         return AU_KINDS.get(int.from_bytes(content[12:16]))
     if content[4:8] == b"ftyp":
-        return _types().brands.get(brand := kind.decode("latin-1")) or _types().brands.get(brand[:3])
+        brands = (_types().brands.get(kind[:length].decode("latin-1")) for length in (4, 3, 2))
+        return next(filter(None, brands), None)
     if script := SCRIPT.match(content):
         return _types().interpreters.get(script[1].decode())
     if len(content) > 17 and content[1] <= 1 and content[2] in TGA_KINDS and content[16] in TGA_DEPTHS:
