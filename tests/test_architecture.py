@@ -23,7 +23,7 @@ SOURCES = sorted([PLUGIN, *(ROOT / "sarkmock").rglob("*.py"), *(ROOT / "contract
 LADDER = [
     {"atomic", "redaction", "server.limits", "server.tls", "spec.data_files", "spec.pointers", "suggest", "ui"},
     {"spec.overlay", "spec.yaml12", "http.replies", "pbx.sql"},
-    {"http.cors", "http.web_server", "spec.prepared"},
+    {"http.web_server", "spec.prepared"},
     {"laravel.email_address", "pbx.asterisk", "pbx.database", "pbx.pbx_files", "server.http11",
      "spec.profiles"},
     {"spec.loading", "laravel.php", "pbx.accounts", "pbx.seed", "pbx.shorewall", "pbx.state_file",
@@ -34,7 +34,8 @@ LADDER = [
     {"export", "http.context"},
     {"pbx.actions"},
     {"http.engine", "pbx.seeds"},
-    {"http.throttle", "http.wsgi"},
+    {"http.middleware"},
+    {"http.wsgi"},
     {"faults", "journal"},
     {"control"},
     {"http.flask_app"},

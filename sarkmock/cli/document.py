@@ -206,13 +206,13 @@ def deviations(profile: str, matrix: bool, as_json: bool, markdown: bool) -> Non
         show_matrix(as_json, markdown)
         return
     load(profile)
-    known = deviations_of(profile)
+    listed = deviations_of(profile)
     if as_json:
-        print_json([asdict(deviation) for deviation in known])
+        print_json([asdict(deviation) for deviation in listed])
     elif markdown:
-        click.echo(markdown_table(known), nl=False)
+        click.echo(markdown_table(listed), nl=False)
     else:
-        for deviation in known:
+        for deviation in listed:
             console().print(_deviation(deviation), soft_wrap=True)
 
 
@@ -222,9 +222,9 @@ def _deviation(deviation: Deviation) -> Text:
     return Text.assemble(*head, f"\n    {summary}\n    ", (reason, "dim"))
 
 
-def markdown_table(known: Iterable[Deviation]) -> str:
+def markdown_table(listed: Iterable[Deviation]) -> str:
     """The deviations of one profile as a Markdown table."""
-    rows = ([f"`{deviation.id}`", deviation.severity, deviation.summary] for deviation in known)
+    rows = ([f"`{deviation.id}`", deviation.severity, deviation.summary] for deviation in listed)
     return _markdown(["deviation", "severity", "what happens"], rows)
 
 

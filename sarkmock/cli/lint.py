@@ -50,10 +50,10 @@ def seed_schema() -> dict[str, Any]:
                         "properties": _tables(load())}, **PART_SCHEMAS}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A seed of sarkmock",
             "description": "What a PBX holds at the start.", "type": "object", "additionalProperties": False,
-            "properties": {"base": _base(), **{key: parts[key] for key in SEED_KEYS}}, "$defs": DEFINITIONS}
+            "properties": {"base": _base_property(), **{key: parts[key] for key in SEED_KEYS}}, "$defs": DEFINITIONS}
 
 
-def _base() -> dict[str, Any]:
+def _base_property() -> dict[str, Any]:
     named = "; ".join(f"{name}: {seed_summary(name)}" for name in seed_names())
     return {"description": f"The seed below this one. {named}.", "enum": seed_names()}
 
@@ -113,7 +113,7 @@ def lint(files: tuple[Path, ...], profile: str) -> int:
         sarkmock lint --profile L11 seeds/*.yaml
     """
     load(profile)
-    found = [line for file in files for line in _lines(file, profile)]
+    found = [line for file in files for line in _mistake_lines(file, profile)]
     for line in found:
         click.echo(line)
     return 1 if found else 0
@@ -137,7 +137,7 @@ def schema(kind: str, output: Path | None) -> None:
     write_text(output, json.dumps(SCHEMAS[kind](), indent=1, ensure_ascii=False) + "\n")
 
 
-def _lines(file: Path, profile: str) -> list[str]:
+def _mistake_lines(file: Path, profile: str) -> list[str]:
     """What is wrong with a file, a line each, in the file's order."""
     text = yaml12.text_of(file)
     try:

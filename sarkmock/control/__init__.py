@@ -11,9 +11,8 @@ from pathlib import Path
 
 from sarkmock.control.bodies import CONTROL_PREFIX, HEALTH
 from sarkmock.faults import Faults
-from sarkmock.http.cors import POLICIES
 from sarkmock.http.engine import Engine
-from sarkmock.http.throttle import Throttle
+from sarkmock.http.middleware import POLICIES, Throttle
 from sarkmock.http.wsgi import Api
 from sarkmock.journal import Journal
 

@@ -24,8 +24,8 @@ YAML_TYPE = bodies.YAML_TYPES[0]
 
 
 def profile(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
-    known = {"profile": mock.engine.program.profile, "profiles": profiles.profiles()}
-    return {**known, "upstream": mock.upstream} if mock.upstream else known
+    shown = {"profile": mock.engine.program.profile, "profiles": profiles.profiles()}
+    return {**shown, "upstream": mock.upstream} if mock.upstream else shown
 
 
 def use_profile(mock: MockControl, request: ControlRequest) -> dict[str, Any]:

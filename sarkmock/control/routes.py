@@ -60,9 +60,9 @@ def has_token(token: str, request: Request) -> bool:
 def refuse_strange_host(control: Control, request: Request) -> None:
     host = url_parts(f"//{request.host}").hostname or ""
     if host not in OUR_HOSTS and not host.endswith(".localhost") and host not in control.hosts:
-        known = " or ".join(dict.fromkeys((*OUR_HOSTS, *control.hosts)))
-        raise ControlError(403, f"the control plane is not for requests to the host {host!r}; address it as {known}, "
-                           "or with a --control-token")
+        addresses = " or ".join(dict.fromkeys((*OUR_HOSTS, *control.hosts)))
+        raise ControlError(403, f"the control plane is not for requests to the host {host!r}; address it as "
+                           f"{addresses}, or with a --control-token")
 
 
 def refuse_other_sites(request: Request) -> None:
@@ -165,10 +165,10 @@ def pieces(value: Any) -> Iterator[str]:
 
 def unknown_route(app: Flask, error: HTTPException) -> Any:
     """What the application has no route for: JSON that says what there is."""
-    known = sorted({rule.rule for rule in app.url_map.iter_rules()})
+    routes = sorted({rule.rule for rule in app.url_map.iter_rules()})
     if error.code == 404:
         text = f"there is nothing at {request.path}; the API is under /api, the control plane under {CONTROL_PREFIX}"
-        nearest = near(request.path, known)
+        nearest = near(request.path, routes)
         return jsonify(error=f"{text}; did you mean {nearest[0]}?" if nearest else text), 404
     allow = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
     return jsonify(error=f"{request.method} {request.path}: {error.description}"), error.code, {"Allow": allow}

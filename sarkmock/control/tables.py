@@ -146,8 +146,8 @@ def existing(tables: Database, table: str, keys: Row) -> Row:
     found = tables.rows(table, keys)
     if not found:
         first = next(iter(keys))
-        known = [str(row[first]) for row in tables.rows(table, only=(first,), limit=SUGGESTED)]
-        raise ControlError(404, unknown(f"row of {table}", "/".join(keys.values()), known))
+        keys_there = [str(row[first]) for row in tables.rows(table, only=(first,), limit=SUGGESTED)]
+        raise ControlError(404, unknown(f"row of {table}", "/".join(keys.values()), keys_there))
     return found[0]
 
 

@@ -48,27 +48,27 @@ TOKEN=${TOKEN:-}
 def as_curl(document: Document, base_url: str) -> str:
     """The script's text."""
     requests = exported(document)
-    known = path_variables(requests)
+    variables = path_variables(requests)
     lines = [SCRIPT_HEAD.format(title=f"{document['info']['title']} {document['info']['version']}", base_url=base_url)]
     lines += [TOKEN_LINES] if any(request.operation.guard for request in requests) else []
     for section, members in by_section(requests).items():
-        lines += [f"# {section}", "", *(line for member in members for line in curl_block(member, known))]
+        lines += [f"# {section}", "", *(line for member in members for line in curl_block(member, variables))]
     return "\n".join(lines)
 
 
-def curl_block(request: Exported, known: dict[str, str]) -> list[str]:
+def curl_block(request: Exported, variables: dict[str, str]) -> list[str]:
     """A comment and the line."""
     reads = request.operation.hazard == "read"
     hazard = "" if reads else f" ({request.operation.hazard})"
-    command = curl_command(request, known)
+    command = curl_command(request, variables)
     return [f"# {request.summary}{hazard}", command if reads else f"# {command}", ""]
 
 
-def curl_command(request: Exported, known: dict[str, str]) -> str:
+def curl_command(request: Exported, variables: dict[str, str]) -> str:
     """One line; curl itself says GET."""
     path = request.operation.path
     # A row that is read is there before any of the lines is sent.
-    values = request.parameters if request.operation.hazard == "read" else request.parameters | known
+    values = request.parameters if request.operation.hazard == "read" else request.parameters | variables
     for name, value in values.items():
         path = path.replace("{" + name + "}", quote(value, safe=""))
     words = ["$CURL", *(["-X", request.operation.method] if request.operation.method != "GET" else []),
@@ -89,29 +89,29 @@ HTTP_BOUNDARY = "sarkmock-part"
 def as_http(document: Document, base_url: str) -> str:
     """The file's text."""
     requests = exported(document)
-    known = path_variables(requests)
+    variables = path_variables(requests)
     lines = [f"# {document['info']['title']} {document['info']['version']}",
              "# Sent one after the other, these requests make, change and delete rows: choose the box with care.", "",
              f"@baseUrl = {base_url}",
              *(["@token = 1|an-administrators-token"] if any(request.operation.guard for request in requests) else []),
-             *(f"@{name} = {value}" for name, value in known.items()), ""]
+             *(f"@{name} = {value}" for name, value in variables.items()), ""]
     for section, members in by_section(requests).items():
         for member in members:
-            lines += [f"### {section}: {member.summary}", *http_block(member, set(known)), ""]
+            lines += [f"### {section}: {member.summary}", *http_block(member, set(variables)), ""]
     return "\n".join(lines)
 
 
-def http_block(request: Exported, known: set[str]) -> Iterator[str]:
+def http_block(request: Exported, variables: set[str]) -> Iterator[str]:
     """One request below its title."""
     if request.is_harmless:
-        yield from http_request(request, known)
+        yield from http_request(request, variables)
     else:
         yield f"# {request.warning} To send it, take the signs away that make comments of it."
-        yield from (f"# {line}" for line in http_request(request, known))
+        yield from (f"# {line}" for line in http_request(request, variables))
 
 
-def http_request(request: Exported, known: set[str]) -> Iterator[str]:
-    yield f"{request.operation.method} {{{{baseUrl}}}}{http_path(request, known)}"
+def http_request(request: Exported, variables: set[str]) -> Iterator[str]:
+    yield f"{request.operation.method} {{{{baseUrl}}}}{http_path(request, variables)}"
     yield "Accept: application/json"
     if request.operation.guard:
         yield "Authorization: Bearer {{token}}"
@@ -125,10 +125,10 @@ def http_request(request: Exported, known: set[str]) -> Iterator[str]:
         yield from json.dumps(request.body, indent=2, ensure_ascii=False).split("\n")
 
 
-def http_path(request: Exported, known: set[str]) -> str:
+def http_path(request: Exported, variables: set[str]) -> str:
     found = request.operation.path
     for name, value in request.parameters.items():
-        found = found.replace("{" + name + "}", f"{{{{{name}}}}}" if name in known else quote(value, safe=""))
+        found = found.replace("{" + name + "}", f"{{{{{name}}}}}" if name in variables else quote(value, safe=""))
     return found
 
 
@@ -153,15 +153,15 @@ hazard."""
 def as_postman(document: Document, base_url: str) -> str:
     """The collection as JSON text; the same document gives the same text."""
     requests = exported(document)
-    known = kept_keys(requests)
+    variables = kept_keys(requests)
     collection = {
         "info": {"_postman_id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{document['info']['title']} {base_url}")),
                  "name": document["info"]["title"], "version": document["info"]["version"], "schema": COLLECTION_SCHEMA,
                  "description": document["info"].get("description", document["info"]["summary"]).strip() + ABOUT},
         "variable": [variable("baseUrl", base_url), variable("allow", "read write"),
                      *([variable("token", "")] if any(request.operation.guard for request in requests) else []),
-                     *(variable(name, value) for name, value in known.items())],
-        "item": [folder(document, name, members, set(known)) for name, members in by_section(requests).items()],
+                     *(variable(name, value) for name, value in variables.items())],
+        "item": [folder(document, name, members, set(variables)) for name, members in by_section(requests).items()],
     }
     return json.dumps(collection, indent=2, ensure_ascii=False) + "\n"
 
@@ -170,18 +170,18 @@ def variable(name: str, value: str) -> dict[str, Any]:
     return {"key": name, "value": value, "type": "string"}
 
 
-def folder(document: Document, name: str, members: list[Exported], known: set[str]) -> dict[str, Any]:
+def folder(document: Document, name: str, members: list[Exported], variables: set[str]) -> dict[str, Any]:
     about = next((tag.get("description", "") for tag in document["tags"] if tag["name"] == name), "")
-    return {"name": name, "description": about.strip(), "item": [item(member, known) for member in members]}
+    return {"name": name, "description": about.strip(), "item": [item(member, variables) for member in members]}
 
 
-def item(request: Exported, known: set[str]) -> dict[str, Any]:
+def item(request: Exported, variables: set[str]) -> dict[str, Any]:
     """One request, its scripts and the answers that the document shows."""
     events = [postman_event("test", tests(request))]
     if not request.is_harmless:
         events.insert(0, postman_event("prerequest", guard(request)))
-    return {"name": request.summary, "event": events, "request": postman_request(request, request.body, known),
-            "response": [postman_example(request, example, known) for example in request.examples]}
+    return {"name": request.summary, "event": events, "request": postman_request(request, request.body, variables),
+            "response": [postman_example(request, example, variables) for example in request.examples]}
 
 
 def postman_event(listen: str, lines: list[str]) -> dict[str, Any]:
@@ -209,11 +209,11 @@ def tests(request: Exported) -> list[str]:
     return lines
 
 
-def postman_request(request: Exported, body: Any, known: set[str]) -> dict[str, Any]:
+def postman_request(request: Exported, body: Any, variables: set[str]) -> dict[str, Any]:
     """The request as Postman keeps it, with some body."""
     made: dict[str, Any] = {
         "method": request.operation.method, "header": [{"key": "Accept", "value": "application/json"}],
-        "url": url(request, known), "description": postman_text(request)}
+        "url": url(request, variables), "description": postman_text(request)}
     if request.operation.guard:
         made["header"].append({"key": "Authorization", "value": "Bearer {{token}}"})
     if request.upload:
@@ -226,8 +226,8 @@ def postman_request(request: Exported, body: Any, known: set[str]) -> dict[str, 
     return made
 
 
-def url(request: Exported, known: set[str]) -> dict[str, Any]:
-    values = {name: f"{{{{{name}}}}}" if name in known else quote(value, safe="")
+def url(request: Exported, variables: set[str]) -> dict[str, Any]:
+    values = {name: f"{{{{{name}}}}}" if name in variables else quote(value, safe="")
               for name, value in request.parameters.items()}
     steps = [PARAMETER.sub(r":\1", step) if step.startswith("{") else PARAMETER.sub(lambda name: values[name[1]], step)
              for step in request.operation.path.strip("/").split("/")]
@@ -241,11 +241,11 @@ def postman_text(request: Exported) -> str:
     return "\n\n".join(filter(None, [warning, request.description, lines]))
 
 
-def postman_example(request: Exported, example: Example, known: set[str]) -> dict[str, Any]:
+def postman_example(request: Exported, example: Example, variables: set[str]) -> dict[str, Any]:
     text = example.body if isinstance(example.body, str) else json.dumps(example.body, indent=2, ensure_ascii=False)
     language = "json" if example.content_type == "application/json" else "text"
     return {"name": f"{example.status} {example.name}",
-            "originalRequest": postman_request(request, request.bodies.get(example.name, request.body), known),
+            "originalRequest": postman_request(request, request.bodies.get(example.name, request.body), variables),
             "code": example.status, "status": example.description.partition("\n")[0],
             "_postman_previewlanguage": language,
             "header": [{"key": "Content-Type", "value": example.content_type}], "body": text}
@@ -258,25 +258,26 @@ UNSAFE = re.compile(r"[^\w .,()-]+")
 def as_bruno(document: Document, base_url: str) -> dict[str, str]:
     """The text of every file by its path in the folder."""
     requests = exported(document)
-    known = kept_keys(requests)
+    variables = kept_keys(requests)
     about = {"version": "1", "name": document["info"]["title"], "type": "collection"}
     guarded = {"token": ""} if any(request.operation.guard for request in requests) else {}
-    values = {"baseUrl": base_url, "allow": "read write", **guarded, **known}
+    values = {"baseUrl": base_url, "allow": "read write", **guarded, **variables}
     files = {"bruno.json": json.dumps(about, indent=2, ensure_ascii=False) + "\n",
              ENVIRONMENT: bru_block("vars", *(f"{name}: {value}" for name, value in values.items()))}
     for number, (section, members) in enumerate(by_section(requests).items(), 1):
         folder = safe(section)
         files[f"{folder}/folder.bru"] = bru_block("meta", f"name: {section}", f"seq: {number}")
         for place, request in enumerate(members, 1):
-            files[f"{folder}/{place:02} {safe(request.summary)}.bru"] = "\n".join(blocks(request, place, set(known)))
+            text = "\n".join(blocks(request, place, set(variables)))
+            files[f"{folder}/{place:02} {safe(request.summary)}.bru"] = text
     return files
 
 
-def blocks(request: Exported, place: int, known: set[str]) -> Iterator[str]:
+def blocks(request: Exported, place: int, variables: set[str]) -> Iterator[str]:
     """The blocks of a request's file."""
     body = "multipartForm" if request.upload else "json" if request.body is not None else "none"
     yield bru_block("meta", f"name: {request.summary}", "type: http", f"seq: {place}")
-    yield bru_block(request.operation.method.lower(), f"url: {{{{baseUrl}}}}{bruno_path(request, known)}",
+    yield bru_block(request.operation.method.lower(), f"url: {{{{baseUrl}}}}{bruno_path(request, variables)}",
                     f"body: {body}", "auth: none")
     yield bru_block("headers", "Accept: application/json",
                 *(["Authorization: Bearer {{token}}"] if request.operation.guard else []))
@@ -306,8 +307,8 @@ def learning(request: Exported) -> Iterator[str]:
         yield f'bru.setVar("{request.upload[0]}", said);'
 
 
-def bruno_path(request: Exported, known: set[str]) -> str:
-    return PARAMETER.sub(lambda found: f"{{{{{found[1]}}}}}" if found[1] in known
+def bruno_path(request: Exported, variables: set[str]) -> str:
+    return PARAMETER.sub(lambda found: f"{{{{{found[1]}}}}}" if found[1] in variables
                          else quote(request.parameters[found[1]], safe=""), request.operation.path)
 
 

@@ -15,8 +15,8 @@ from http.client import responses
 from typing import TYPE_CHECKING, Any
 
 from sarkmock.http.engine import Engine, Program, Request
+from sarkmock.http.middleware import TooManyAttempts, limits
 from sarkmock.http.replies import Conflict, Disturbed, Invalid, PbxUnavailable, Reply, RowNotFound, debug_body
-from sarkmock.http.throttle import TooManyAttempts, limits
 from sarkmock.laravel.validation import display
 from sarkmock.pbx.database import DatabaseLocked, LockedDatabase
 from sarkmock.pbx.state import State
@@ -236,7 +236,7 @@ def throttle(fault: Fault, request: Request, engine: Engine) -> Reply:
 
 
 def pbx(fault: Fault, request: Request, engine: Engine) -> Reply:
-    return engine.handle_under(request, pbx_stopped)
+    return engine.handle(request, under=pbx_stopped)
 
 
 @contextmanager
@@ -253,7 +253,7 @@ def pbx_stopped(state: State) -> Iterator[None]:
 def lock_database(fault: Fault, request: Request, engine: Engine) -> Reply:
     """Where the product catches what the database refuses, it is 409; elsewhere Laravel's page of the exception."""
     try:
-        return engine.handle_under(request, database_locked)
+        return engine.handle(request, under=database_locked)
     except DatabaseLocked as error:
         message = f"SQLSTATE[HY000]: General error: {error.sqlite_errorcode} {error}"
         return Reply(debug_body(message, "Illuminate\\Database\\QueryException"), 500, framework=True)
@@ -271,7 +271,7 @@ def database_locked(state: State) -> Iterator[None]:
 
 def deviate(fault: Fault, request: Request, engine: Engine) -> Reply:
     assert fault.deviation is not None
-    return engine.handle_by(deviating(fault.deviation), request)
+    return engine.handle(request, program=deviating(fault.deviation))
 
 
 EFFECT_FUNCTIONS: dict[str | None, Effect] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from threading import Lock
@@ -16,7 +16,8 @@ from sarkmock.http.context import ANYBODY, GUARDS, Caller, Context, caller
 from sarkmock.http.replies import Framework, Invalid, Later, NoRoute, PhpError, Refusal, Reply, RowNotFound, debug_body
 from sarkmock.http.web_server import BeforePhp, apache
 from sarkmock.laravel import php
-from sarkmock.laravel.validation import MALFORMED, RuleError, display, is_readable
+from sarkmock.laravel.php.values import is_readable
+from sarkmock.laravel.validation import MALFORMED, RuleError, display
 from sarkmock.pbx import accounts
 from sarkmock.pbx.actions import ACTION_FUNCTIONS, AFTER_CHECKS, Action, AfterCheck, try_out
 from sarkmock.pbx.actions.crud import crash, debug_page
@@ -137,21 +138,16 @@ class Engine:
     def operations(self) -> list[Operation]:
         return self.program.operations
 
-    def handle(self, request: Request) -> Reply:
-        """The reply to a request. Never raises for anything a client can send."""
-        return self.handle_by(self.program, request)
+    def handle(self, request: Request, *, program: Program | None = None,
+               under: Callable[[State], AbstractContextManager[Any]] = nullcontext) -> Reply:
+        """The reply to a request, by another program if one is given. Never raises for anything a client can send.
 
-    def handle_by(self, program: Program, request: Request) -> Reply:
-        """As `handle`, by another program than its own."""
+        ``under`` is a context in which something about the state is not as it was.
+        """
+        program = program or self.program
         given = read_ahead(program, request)
-        with self.lock:
+        with self.lock, under(self.state):
             reply = answer(program, self.state, request, given)
-        return self._made(reply)
-
-    def handle_under(self, request: Request, circumstances: Callable[[State], AbstractContextManager[None]]) -> Reply:
-        """As `handle`, while something about the state is not as it was."""
-        with self.lock, circumstances(self.state):
-            reply = answer(self.program, self.state, request)
         return self._made(reply)
 
     def _made(self, reply: Reply) -> Reply:

@@ -15,12 +15,13 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from sarkmock.http import web_server
-from sarkmock.http.cors import Cors, Environ
 from sarkmock.http.engine import Request
+from sarkmock.http.middleware import Cors, Environ
 from sarkmock.http.replies import DELAY, Disturbed, Dropped, Reply, debug_body, part_of, to_json
 from sarkmock.http.web_server import BeforePhp
 from sarkmock.laravel.php import is_truthy, to_number
-from sarkmock.laravel.validation import MALFORMED, is_readable
+from sarkmock.laravel.php.values import is_readable
+from sarkmock.laravel.validation import MALFORMED
 
 API_PATH = "/api"
 ANYTHING = ("", "*/*", "*")
@@ -49,8 +50,8 @@ Witness = Callable[[Environ, Request, Reply, Answer, float], object]
 class Api:
     """The API as a function of a WSGI environ, however a server or framework came by it.
 
-    ``handle`` answers a request, ``cors`` adds what browsers ask for (see `sarkmock.http.cors`), ``witness`` sees every
-    exchange. ``before_php`` is the web server that stands before all that, if any.
+    ``handle`` answers a request, ``cors`` adds the headers that browsers ask for, ``witness`` sees every exchange.
+    ``before_php`` is the web server that stands before all that, if any.
     """
 
     def __init__(self, handle: Handle, cors: Callable[[], Cors], witness: Witness | None = None,

@@ -16,10 +16,10 @@ from sarkmock.http.replies import PhpError
 from sarkmock.journal.entries import Entry, Notice
 from sarkmock.laravel.php import read_input
 from sarkmock.pbx.database import Database
+from sarkmock.spec import profiles
 from sarkmock.spec.loading import Deviation, deviations_of
 from sarkmock.spec.operations import Operation
 from sarkmock.spec.pointers import covers, follow, pointer
-from sarkmock.spec.profiles import product
 from sarkmock.suggest import near, shown
 
 # Places of an operation that change what it does for everyone who calls it, unless the difference is cosmetic.
@@ -34,15 +34,15 @@ def warnings(entry: Entry, engine: Engine) -> list[Notice]:
     found = [Notice(text) for text in ignored(entry, operation)] if operation else []
     if not entry.program.is_base:
         return found
-    other = published()
-    return found + [Notice(f"{deviation.summary} (in the profile {other.profile})", deviation.id, deviation.severity)
-                    for deviation in relied_on(entry, operation, other, engine)]
+    product = published()
+    return found + [Notice(f"{deviation.summary} (in the profile {product.profile})", deviation.id, deviation.severity)
+                    for deviation in relied_on(entry, operation, product, engine)]
 
 
 @cache
 def published() -> Program:
     """The published product that is meant where no version is named."""
-    return Program.of(product())
+    return Program.of(profiles.product())
 
 
 def ignored(entry: Entry, operation: Operation) -> Iterator[str]:

@@ -12,13 +12,13 @@ from dataclasses import replace
 from threading import Lock
 from typing import Any, overload
 
-from sarkmock.http.cors import Environ
 from sarkmock.http.engine import Engine, Request
+from sarkmock.http.middleware import Environ
 from sarkmock.http.replies import Disturbed, Reply
 from sarkmock.http.wsgi import Answer
 from sarkmock.journal.deviation_warnings import warnings
 from sarkmock.journal.diagnosis import Reason, Verification, verdict_on, why
-from sarkmock.journal.entries import Criteria, Entry, Notice
+from sarkmock.journal.entries import Criteria, Entry, Notice, to_har
 
 DEFAULT_KEPT = 1000
 MAX_BYTES = 16 * 2**20
@@ -108,8 +108,6 @@ class Journal:
 
     def har(self, entries: Iterable[Entry] | None = None, origin: str = "https://127.0.0.1") -> str:
         """Entries (all, unless given) as an HTTP Archive without secrets; ``origin`` is how the mock was addressed."""
-        from sarkmock.journal.entries import to_har
-
         return to_har(self.entries() if entries is None else entries, origin, self.count - len(self))
 
     def record(self, environ: Environ, request: Request, reply: Reply, answer: Answer, began: float,

@@ -245,23 +245,23 @@ def without_repetitions(members: list[Any]) -> Iterator[Any]:
 
 def is_found(tables: Tables, table: str, column: str, value: Any) -> bool:
     """Whether ``select count(*) from table where column = value`` counts any."""
-    known = {name.lower(): name for name in columns_of(tables, table, column, value)}
+    columns = {name.lower(): name for name in columns_of(tables, table, column, value)}
     prefix, dot, name = column.rpartition(".")
-    if dot and (prefix.lower() != table.lower() or name.lower() not in known):
+    if dot and (prefix.lower() != table.lower() or name.lower() not in columns):
         raise query_error(f"no such column: {column}", table, column, value)
     if "\0" in column:  # the statement ends there, in the middle of a quoted name
         raise query_error(f'unrecognized token: ""{column.partition(chr(0))[0]}"', table, column, value)
     if column == "*" or " as " in column.lower():
         raise query_error(f'near "{"as" if " as " in column.lower() else "*"}": syntax error', table, column, value)
     bound = binding(value)
-    if name.lower() not in known:
+    if name.lower() not in columns:
         # A quoted name that is not a column is text to SQLite: every row matches, or none.
         return bound == column and bool(tables.rows(table))
     if bound is None:
-        return any(row[known[name.lower()]] is None for row in tables.rows(table))
+        return any(row[columns[name.lower()]] is None for row in tables.rows(table))
     if isinstance(bound, str) and not is_utf8(bound):
         return False
-    return tables.count(table, known[name.lower()], bound) > 0
+    return tables.count(table, columns[name.lower()], bound) > 0
 
 
 def columns_of(tables: Tables, table: str, column: str, value: Any) -> Iterable[str]:

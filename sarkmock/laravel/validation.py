@@ -14,7 +14,7 @@ from typing import Any
 
 from sarkmock.http.replies import Errors, PhpError
 from sarkmock.laravel.php import TRIMMED, UploadedFile, to_number, to_text
-from sarkmock.laravel.php.values import MEMORY_EXHAUSTED, csv, is_utf8
+from sarkmock.laravel.php.values import MEMORY_EXHAUSTED, csv, is_readable
 from sarkmock.laravel.rules import (
     FOR_FILES,
     IMPLICIT,
@@ -158,9 +158,9 @@ class _Depending:
 @lru_cache(maxsize=4096)
 def _compiled(name: str, text: str | tuple[str, ...], wording: str) -> _Field | _Depending:
     """The documents of deviations have nearly all rules in common."""
-    known = laravel_messages(wording)
+    messages = laravel_messages(wording)
     _check_parameters(name, _split(text))
-    return _Depending(name, text, known) if _depends(text) else _Field(name, _split(text), known)
+    return _Depending(name, text, messages) if _depends(text) else _Field(name, _split(text), messages)
 
 
 def _check_parameters(field: str, rules: Sequence[str]) -> None:
@@ -184,19 +184,6 @@ def check_names(rules: Mapping[str, RuleText], missing: Collection[str]) -> None
         for name in (parse_rule(rule)[0] for rule in _split(text) if rule.strip()):
             if name not in RULES and name not in missing:
                 raise RuleError(field, name, "there is no such rule")
-
-
-def is_readable(value: Any) -> bool:
-    """Whether all text in a value is UTF-8."""
-    pending = [value]
-    while pending:
-        member = pending.pop()
-        if isinstance(member, str):
-            if not is_utf8(member):
-                return False
-        elif isinstance(member, (list, dict)):
-            pending += member.values() if isinstance(member, dict) else member
-    return True
 
 
 def _depends(text: RuleText) -> bool:
@@ -238,8 +225,8 @@ def _rule_messages(attribute: str) -> re.Pattern[str]:
     wordings = (yaml12.read(file) for file in sorted(Path(__file__).parent.glob("messages-*.yaml")))
     texts = {text for wording in wordings for entry in wording.values()
              for text in (entry.values() if isinstance(entry, dict) else [entry])}
-    known = {"attribute": re.escape(attribute), "values": ".*"}
-    return re.compile("|".join(re.sub(r":([a-z_]+)", lambda name: known.get(name[1], r"\S+"), re.escape(text))
+    patterns = {"attribute": re.escape(attribute), "values": ".*"}
+    return re.compile("|".join(re.sub(r":([a-z_]+)", lambda name: patterns.get(name[1], r"\S+"), re.escape(text))
                                for text in sorted(texts)), re.DOTALL)
 
 

@@ -117,7 +117,7 @@ class Passage:
             raise BadRequest(413, f"The body is larger than {proxy.limits.body} bytes.")
         await self._continue(head)
         body, rest = await self._beginning(record)
-        refused = proxy.refusal(record, body)
+        refused = proxy.guard.refusal(record, body)
         if refused:
             return await self._instead(record, own(403, refused), refused, rest)
         try:
@@ -151,7 +151,7 @@ class Passage:
         if head.length == 0:
             return b"", None
         pieces = self._body(record)
-        if (head.length or PREREAD_BYTES + 1) > PREREAD_BYTES and not proxy.needs_body(record):
+        if (head.length or PREREAD_BYTES + 1) > PREREAD_BYTES and not proxy.guard.needs_body(record):
             return b"", pieces
         return await self._whole(record, pieces), None
 

@@ -67,7 +67,7 @@ class Proxy(Listener):
     def __init__(self, upstream: Upstream, around: Around, host: str = "127.0.0.1", port: int = 0, *,
                  tls: Pair | ssl.SSLContext | None = None, limits: Limits | None = None) -> None:
         super().__init__(host, port, tls, limits)
-        self.upstream, self.faults, self.pace = upstream, around.faults, around.pace
+        self.upstream, self.faults, self.pace, self.guard = upstream, around.faults, around.pace, around.guard
         self.application = around.application or nowhere
         self.report, self.log, self.probe = around.report, around.log, HEALTH
         self.stopping = False
@@ -112,12 +112,6 @@ class Proxy(Listener):
     def controls(self, path: str) -> bool:
         """Whether a path is the proxy's own."""
         return self._around.application is not None and f"{path}/".startswith(f"{CONTROL_PREFIX}/")
-
-    def needs_body(self, record: Record) -> bool:
-        return self._around.guard.needs_body(record)
-
-    def refusal(self, record: Record, body: bytes) -> str:
-        return self._around.guard.refusal(record, body)
 
     def request_of(self, record: Record, body: bytes) -> Request:
         """The request as a mock would get it."""

@@ -54,8 +54,8 @@ class Deviation:
 @cache
 def load(profile: str = BASE) -> Document:
     """The effective document of a profile: its name, or the path of an overlay file. Not to be changed by callers."""
-    known = package_profile(profile)
-    return prepared(f"document-{known}", lambda: _loaded(known)) if known else _loaded(profile)
+    shipped = package_profile(profile)
+    return prepared(f"document-{shipped}", lambda: _loaded(shipped)) if shipped else _loaded(profile)
 
 
 def _loaded(profile: str) -> Document:
@@ -113,9 +113,10 @@ def _with_crashes(document: Document, item: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _with_crash(document: Document, responses: Mapping[str, Any], crash: Mapping[str, Any]) -> dict[str, Any]:
-    known = resolve(document, responses.get("500", {}))
-    content = {**crash["content"], **known.get("content", {})}
-    return {**responses, "500": {**known, "content": content} if known else {"$ref": "#/components/responses/Crash"}}
+    declared = resolve(document, responses.get("500", {}))
+    content = {**crash["content"], **declared.get("content", {})}
+    crashed = {**declared, "content": content} if declared else {"$ref": "#/components/responses/Crash"}
+    return {**responses, "500": crashed}
 
 
 @cache
@@ -204,8 +205,8 @@ def _path_item(root: Path, path: str, ref: str, schemas: dict[str, Any]) -> Any:
     if key not in content:
         raise FileError(root, yaml12.line_of(root, ("paths", path)), f"{path}: {name} has no {key!r}")
     for schema, value in _schemas(file).items():
-        known = schemas.setdefault(schema, value)
-        if known is not value and known != value:
+        earlier = schemas.setdefault(schema, value)
+        if earlier is not value and earlier != value:
             raise FileError(file, yaml12.line_of(file, ("schemas", schema)), f"schema {schema} is defined twice")
     return _localise(content[key], file)
 

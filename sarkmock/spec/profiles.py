@@ -105,9 +105,9 @@ def checked_parent(file: Path, info: Mapping[str, Any]) -> str:
 
 def canonical(name: str, beside: Path = Path()) -> str:
     """A profile's own name: an alias is replaced, the path of a file is taken from the folder ``beside``."""
-    known = package_profile(name)
-    if known is not None:
-        return known
+    shipped = package_profile(name)
+    if shipped is not None:
+        return shipped
     if name.endswith(SUFFIXES):
         return str(beside / name)
     raise FileError(name, None, f"{unknown('profile', name, profiles())}, or the path of an overlay file")

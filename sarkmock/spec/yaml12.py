@@ -215,14 +215,14 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
     """Lines as lines; breaks of Unicode and byte order marks are escaped, or a reader would take them for others."""
     style = '"' if _BREAKS.search(text) else "|" if "\n" in text else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)
 
 
 _BREAKS = re.compile("[\x85\u2028\u2029\ufeff]")
-_Dumper.add_representer(str, _text)
+_Dumper.add_representer(str, _text_node)
 # Strings that only YAML 1.2 takes for numbers, such as 01924 and 1e3, are quoted too.
 _FLOAT = re.compile(r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$")
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:int", _INT, list("-+0123456789"))
@@ -238,18 +238,18 @@ def source_of(pointer: str) -> tuple[Path, int]:
 def _file_of(root: Path, steps: list[str]) -> tuple[Path, list[str]]:
     """The file of a place and the steps to it there."""
     if steps[:1] == ["paths"] and len(steps) > 1:
-        ref = _value(_tree(root), *steps[:2], "$ref")
+        ref = _node_at(_tree(root), *steps[:2], "$ref")
         if ref is not None:
             name, _, key = ref.value.partition("#/")
             return root.parent / name, [key, *steps[2:]]
     if steps[:2] == ["components", "schemas"] and len(steps) > 2:
         for file in sorted((root.parent / "resources").glob("*.yaml")):
-            if _value(_tree(file), "schemas", steps[2]) is not None:
+            if _node_at(_tree(file), "schemas", steps[2]) is not None:
                 return file, steps[1:]
     return root, steps
 
 
-def _value(node: yaml.Node, *steps: str) -> yaml.Node | None:
+def _node_at(node: yaml.Node, *steps: str) -> yaml.Node | None:
     for step in steps:
         entry = _entry(node, step)
         if entry is None:

@@ -13,7 +13,7 @@ from string import hexdigits
 from typing import Any
 
 from sarkmock.http.replies import PhpError
-from sarkmock.laravel.php.large_json import LargeJson, is_readable_json, uncollected
+from sarkmock.laravel.php.large_json import LargeJson, uncollected
 from sarkmock.laravel.php.multipart import MOST_FIELDS, FormPart, boundary_of, form_parts
 from sarkmock.laravel.php.values import (
     IN_ONE_CALL,
@@ -22,6 +22,7 @@ from sarkmock.laravel.php.values import (
     MEMORY_EXHAUSTED,
     UploadedFile,
     from_bytes,
+    is_readable,
     is_truthy,
     without_blanks,
 )
@@ -50,11 +51,11 @@ def read_input(method: str, content_type: str, query: str | bytes, body: bytes,
 
     ``trim`` names the blanks that are taken off: the document's ``x-laravel`` says which.
     """
-    asked = clean(parse_query(query.encode("latin-1", "replace") if isinstance(query, str) else query),
+    from_query = clean(parse_query(query.encode("latin-1", "replace") if isinstance(query, str) else query),
                   trim) if query else {}
     fields, files = _read_body(method.upper(), content_type, body)
     post = clean(fields, trim)
-    everything = post | asked | post if asked else dict(post)
+    everything = post | from_query | post if from_query else dict(post)
     return replace_recursively(everything, files) if files else everything, post
 
 
@@ -68,9 +69,9 @@ def meant_method(method: str, header: str | None, everything: Input, post: Input
 
 def named_method(content_type: str, query: str, body: bytes) -> str:
     """The same of Symfony 6, which reads what a POST names before anything is trimmed; PhpError for an array."""
-    asked = parse_query(query.encode("latin-1", "replace"))
+    from_query = parse_query(query.encode("latin-1", "replace"))
     post = _read_body("POST", content_type, body)[0] if b"method" in body or b"%" in body else {}
-    found = [fields["_method"] for fields in (asked, post) if "_method" in fields]
+    found = [fields["_method"] for fields in (from_query, post) if "_method" in fields]
     if any(isinstance(value, (list, dict)) for value in found):
         message = 'Input value "_method" contains a non-scalar value.'
         raise PhpError(message, "Symfony\\Component\\HttpFoundation\\Exception\\BadRequestException")
@@ -154,7 +155,7 @@ def json_decode(body: bytes) -> Any:
                 value = LargeJson(text, hook, _no_constant).decode()
     except (ValueError, RecursionError):
         return None
-    if b"\\u" in body and not is_readable_json(value):
+    if b"\\u" in body and not is_readable(value, names=True):
         return None
     return None if arrays > JSON_DEPTH and depth(value) > JSON_DEPTH else value
 

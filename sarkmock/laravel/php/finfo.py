@@ -193,27 +193,27 @@ CSV_QUOTED = re.compile(rb'"[^"]*(?:""[^"]*)*(?:"|\Z)')
 def is_json(content: bytes) -> bool:
     """An object or an array; what follows it does not count."""
     start = _after_space(content, 0)
-    return content[start:start + 1] in (b"{", b"[") and _value(content, start, 0) is not None
+    return content[start:start + 1] in (b"{", b"[") and _json_value(content, start, 0) is not None
 
 
 def _after_space(content: bytes, at: int) -> int:
     return JSON_SPACE.match(content, at).end()  # type: ignore[union-attr]
 
 
-def _value(content: bytes, at: int, depth: int) -> int | None:
+def _json_value(content: bytes, at: int, depth: int) -> int | None:
     """Where a value and the space after it end; None if there is none."""
     at = _after_space(content, at)
     if depth > DEEPEST or at == len(content):
         return None
     opening = content[at:at + 1]
     if opening in (b"{", b"["):
-        end = _container(content, at + 1, opening == b"{", depth)
+        end = _json_container(content, at + 1, opening == b"{", depth)
     else:
         end = next((found.end() for scalar in SCALARS if (found := scalar.match(content, at))), None)
     return None if end is None else _after_space(content, end)
 
 
-def _container(content: bytes, at: int, is_object: bool, depth: int) -> int | None:
+def _json_container(content: bytes, at: int, is_object: bool, depth: int) -> int | None:
     """Where the members end; the last may have a comma after it."""
     closing = b"}" if is_object else b"]"
     while (at := _after_space(content, at)) < len(content):
@@ -225,7 +225,7 @@ def _container(content: bytes, at: int, is_object: bool, depth: int) -> int | No
             if colon is None or content[colon:colon + 1] != b":":
                 return None
             at = colon + 1
-        end = _value(content, at, depth + 1)
+        end = _json_value(content, at, depth + 1)
         if end is None or content[end:end + 1] not in (b",", closing):
             return None
         at = end + (content[end:end + 1] == b",")

@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sarkmock.laravel.php.values import is_utf8
-
 ONE_CALL = 2**16  # characters that are decoded in one call
 WINDOWS = (2**10, 2**13, ONE_CALL)  # in which an array or object may end
 LONGEST_RUN = 2**20  # characters that are decoded value by value after some could not be decoded together
@@ -139,22 +137,6 @@ class LargeJson:
             parts.append(self._decoder.decode(f'"{part[0]}"'))
             at = part.end()
         return "".join(parts), at + 1
-
-
-def is_readable_json(value: Any) -> bool:
-    """Whether no string of a decoded value, nor any name, holds half a surrogate pair."""
-    pending = [value]
-    while pending:
-        member = pending.pop()
-        if isinstance(member, str):
-            if not is_utf8(member):
-                return False
-        elif isinstance(member, dict):
-            pending += member
-            pending += member.values()
-        elif isinstance(member, list):
-            pending += member
-    return True
 
 
 @contextmanager

@@ -34,7 +34,7 @@ def matcher(pattern: str) -> Matcher:
     try:
         expression, options = _parse(pattern)
         expression = LINEAR.get(expression, expression)
-        fast, safe = (_compile(expression, options, jit=jit) for jit in (True, False))
+        fast, safe = (_search_of(expression, options, jit=jit) for jit in (True, False))
     except Warned as warning:
         return _dies(f"preg_match(): {warning}")
 
@@ -97,7 +97,7 @@ def _end_of(pattern: str, opening: str) -> int:
     raise Warned(f"No ending {'' if closing == opening else 'matching '}delimiter '{closing}' found")
 
 
-def _compile(expression: str, options: int, *, jit: bool) -> PatternSearch:
+def _search_of(expression: str, options: int, *, jit: bool) -> PatternSearch:
     try:
         pattern = pcre2.compile(BACKTRACK_LIMIT + to_bytes(expression), options & ~ANCHORED, jit=jit)
     except pcre2.PatternError as error:

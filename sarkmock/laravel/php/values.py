@@ -166,6 +166,23 @@ def is_utf8(text: str) -> bool:
     return True
 
 
+def is_readable(value: Any, *, names: bool = False) -> bool:
+    """Whether all text in a value is UTF-8; with ``names``, that of the keys, too."""
+    pending = [value]
+    while pending:
+        member = pending.pop()
+        if isinstance(member, str):
+            if not is_utf8(member):
+                return False
+        elif isinstance(member, dict):
+            pending += member.values()
+            if names:
+                pending += member
+        elif isinstance(member, list):
+            pending += member
+    return True
+
+
 def length(text: str) -> int:
     """``mb_strlen``: code points, or for text that is not UTF-8 what the lead bytes promise."""
     return len(text) if is_utf8(text) else _length_by_lead_bytes(to_bytes(text))

@@ -90,9 +90,9 @@ def extension_states(state: State) -> Packets:
 
 
 def extension_state(state: State, number: str, context: str = "extensions") -> Packets:
-    known = [row for row in phones(state) if row["pkey"] == number and context in HINTED]
+    hinted = [row for row in phones(state) if row["pkey"] == number and context in HINTED]
     unknown = {"Exten": number, "Context": context, "Hint": "", "Status": "-1", "StatusText": STATE_TEXTS["-1"]}
-    found = hint(known[0], device_states_of(state)) | {"Context": context} if known else unknown
+    found = hint(hinted[0], device_states_of(state)) | {"Context": context} if hinted else unknown
     return [{"Response": "Success", "Message": "Extension Status", **found}]
 
 

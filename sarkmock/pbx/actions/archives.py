@@ -40,7 +40,7 @@ def inspect(content: bytes) -> zipfile.ZipFile:
         raise Unsound(f"has more than {MOST_MEMBERS} members")
     try:
         archive = zipfile.ZipFile(BytesIO(content))
-        for problem in _problems(archive):
+        for problem in _archive_problems(archive):
             raise Unsound(problem)
         damaged = next((member.orig_filename for member in archive.infolist() if _is_damaged(archive, member)), None)
     except DAMAGE:
@@ -59,7 +59,7 @@ def _is_damaged(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
         return True
 
 
-def _problems(archive: zipfile.ZipFile) -> Iterator[str]:
+def _archive_problems(archive: zipfile.ZipFile) -> Iterator[str]:
     members = archive.infolist()
     if sum(member.file_size for member in members) > LARGEST_CONTENT:
         yield f"unpacks to more than {LARGEST_CONTENT // 1024 // 1024} MB"

@@ -193,8 +193,8 @@ def save_changes(context: Context, before: Mapping[str, Any], row: Row) -> None:
 
 def visible(context: Context, row: Mapping[str, Any]) -> Row:
     """The columns that the operation's response schema knows."""
-    known = set(context.operation.visible)
-    return {name: value for name, value in row.items() if name in known}
+    names = set(context.operation.visible)
+    return {name: value for name, value in row.items() if name in names}
 
 
 def table_of(context: Context) -> Table:

@@ -74,10 +74,10 @@ def refused_values(seed: Seed, document: Document) -> Iterator[tuple[Place, str]
             texts = {column: to_text(value) for column, value in row.items() if value is not None}
             for column in texts:
                 found = [writer for writer in columns.get((table, column), ()) if writer.writes(row)]
-                asked = (column, texts[column], *map(id, found))  # many rows hold the same
-                if asked not in answers:
-                    answers[asked] = refusal_of(found, column, texts, tables)
-                problem = answers[asked]
+                question = (column, texts[column], *map(id, found))  # many rows hold the same
+                if question not in answers:
+                    answers[question] = refusal_of(found, column, texts, tables)
+                problem = answers[question]
                 if problem and row[column] not in (fresh.get(column), defaults[column]):
                     yield ("tables", table, index, column), problem
 

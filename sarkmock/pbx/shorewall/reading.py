@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -126,11 +126,14 @@ class RulesReader:
 
     def expanded(self, text: str, unknown: bool = False) -> str:
         """A line with the values of its variables."""
+        return self.with_values(text, lambda found: self.value(found[1] or found[2], unknown))
+
+    def with_values(self, text: str, value_of: Callable[[re.Match[str]], str]) -> str:
         for _ in range(MOST_VARIABLES + 1):
             found = SHELL_VARIABLE.search(text)
             if found is None:
                 return text
-            text = self.substituted(text, found, self.value(found[1] or found[2], unknown))
+            text = self.substituted(text, found, value_of(found))
         raise Wrong("Variable Expansion Loop")
 
     def value(self, name: str, unknown: bool) -> str:
@@ -153,7 +156,7 @@ class RulesReader:
         """The value of an expression in ?IF and ?SET."""
         if found := re.fullmatch(r"(!)?\s*passed\([$@](\d+)\)", text, re.ASCII):
             return 1 if found[1] else ""
-        text = self.filled_in(text)
+        text = self.with_values(text, self.quoted)
         for _ in range(MOST_VARIABLES):
             capability = CAPABILITY.search(text)
             if capability is None:
@@ -161,18 +164,13 @@ class RulesReader:
             text = self.substituted(text, capability, self.capability(capability[1] or capability[2]))
         raise Undecided
 
-    def filled_in(self, text: str) -> str:
-        for _ in range(MOST_VARIABLES + 1):
-            found = SHELL_VARIABLE.search(text)
-            if found is None:
-                return text
-            name = found[1] or found[2]
-            value = "1" if name in words(self.site.version).capabilities and name not in self.variables else self.value(
-                name, unknown=True)
-            before = text[:found.start()]
-            bare = re.fullmatch(r"-?\d+", value, re.ASCII) or before.count('"') % 2 or before.count("'") % 2
-            text = self.substituted(text, found, value if bare else f"'{value}'")
-        raise Wrong("Variable Expansion Loop")
+    def quoted(self, found: re.Match[str]) -> str:
+        """The value of a variable in an expression: in quotes, unless it is a number or stands in quotes already."""
+        name, before = found[1] or found[2], found.string[:found.start()]
+        is_capability = name in words(self.site.version).capabilities and name not in self.variables
+        value = "1" if is_capability else self.value(name, unknown=True)
+        bare = re.fullmatch(r"-?\d+", value, re.ASCII) or before.count('"') % 2 or before.count("'") % 2
+        return value if bare else f"'{value}'"
 
     def capability(self, name: str) -> str:
         if name in ("IPV4", "IPV6"):
