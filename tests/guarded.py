@@ -14,8 +14,8 @@ from sarkmock_contracts.client.transports import InProcess, SignedIn, Transport
 from sarkmock_contracts.fixtures import Fixtures
 from sarkmock_contracts.run import Run
 from sarkmock_contracts.run_options import RunOptions
+from sarkmock_contracts.safety import Caution, Safety
 from sarkmock_contracts.safety.gate import Permissions
-from sarkmock_contracts.safety.guards import Caution, Safety
 from sarkmock_contracts.spec.contract import Contract
 from sarkmock_contracts.spec.operation_data import LiveTables
 

@@ -10,8 +10,7 @@ from urllib.parse import quote, unquote
 import pytest
 from sarkmock_contracts.client.http import Request, Response, with_json
 from sarkmock_contracts.errors import Unanswered, Unavailable
-from sarkmock_contracts.safety import ownership
-from sarkmock_contracts.safety.guards import Finishing
+from sarkmock_contracts.safety import Finishing, ownership
 from sarkmock_contracts.safety.ledger import read_ledger, reopen_ledger
 
 from tests.guarded import Box, guarded

@@ -12,7 +12,7 @@ from sarkmock_contracts.errors import NewFindings, Withheld
 from sarkmock_contracts.plugin.verdict import safety_lines
 from sarkmock_contracts.run import Run, embedded
 from sarkmock_contracts.run_options import RunOptions
-from sarkmock_contracts.safety.guards import Finishing
+from sarkmock_contracts.safety import Finishing
 from sarkmock_contracts.safety.ledger import reopen_ledger
 from sarkmock_contracts.spec.contract import contract_of
 

@@ -13,8 +13,7 @@ from dataclasses import replace
 import pytest
 from sarkmock_contracts.client.http import Request, with_json
 from sarkmock_contracts.errors import BadLedger, Unavailable, Withheld
-from sarkmock_contracts.safety import ownership
-from sarkmock_contracts.safety.guards import Finishing
+from sarkmock_contracts.safety import Finishing, ownership
 from sarkmock_contracts.safety.ledger import read_ledger, reopen_ledger
 
 from sarkmock import profiles

@@ -9,8 +9,7 @@ from email.utils import formatdate
 import pytest
 from sarkmock_contracts.client.http import Request, Response, with_json
 from sarkmock_contracts.errors import Unanswered, Withheld
-from sarkmock_contracts.safety import ownership
-from sarkmock_contracts.safety.guards import Finishing
+from sarkmock_contracts.safety import Finishing, ownership
 from sarkmock_contracts.safety.ledger import read_ledger, reopen_ledger
 
 from tests.guarded import Box, guarded

@@ -15,8 +15,8 @@ from sarkmock_contracts.client.transports import LOGIN_TOKEN, Access, OverHttp
 from sarkmock_contracts.errors import CannotRun
 from sarkmock_contracts.run import open_run
 from sarkmock_contracts.run_options import RunOptions, caution_of, signed_in
+from sarkmock_contracts.safety import Caution, Safety, finish
 from sarkmock_contracts.safety.gate import Permissions
-from sarkmock_contracts.safety.guards import Caution, Safety, finish
 from sarkmock_contracts.safety.login import PASSWORD, logged_in
 from sarkmock_contracts.spec.contract import contract_of
 

@@ -18,8 +18,8 @@ from sarkmock_contracts.errors import CannotRun
 from sarkmock_contracts.proxy.running import recognised_options
 from sarkmock_contracts.run import Watcher, open_run
 from sarkmock_contracts.run_options import RunOptions
+from sarkmock_contracts.safety import Caution
 from sarkmock_contracts.safety.fingerprint import AUTO, distinguishing_reads
-from sarkmock_contracts.safety.guards import Caution
 
 from sarkmock import SarkMock
 from sarkmock.suite_api import profiles

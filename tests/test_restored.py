@@ -8,8 +8,8 @@ from contextlib import suppress
 import pytest
 from sarkmock_contracts.client.http import Request, Response, with_json
 from sarkmock_contracts.errors import BadLedger, StaysAway, Unanswered, Unavailable, Withheld
+from sarkmock_contracts.safety import Finishing
 from sarkmock_contracts.safety import ledger as ledgers
-from sarkmock_contracts.safety.guards import Finishing
 from sarkmock_contracts.safety.ledger import read_ledger, reopen_ledger
 
 from sarkmock import profiles

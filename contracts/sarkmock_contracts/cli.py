@@ -163,7 +163,7 @@ def cleanup(ledger: Path, rate: str, login: str | None, password_env: str | None
         sarkmock cleanup sarkmock-pbx.example-zzk3f1.ledger
         sarkmock cleanup run.ledger --rate 60/m
     """
-    from .safety.guards import finish
+    from .safety import finish
 
     left = finish(ledger, rate, header, login, password_env)
     report_residue(left)

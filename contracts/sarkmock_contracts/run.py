@@ -27,10 +27,9 @@ from .judge.oracle import Problem
 from .judge.rows import RowTracker
 from .judge.verdicts import Accepted, Lists, Outcome, conclude
 from .run_options import RunOptions
-from .safety import target_snapshot
+from .safety import Safety, target_snapshot
 from .safety.fingerprint import AUTO, Fingerprint, fingerprint
 from .safety.gate import Gate
-from .safety.guards import Safety
 from .safety.preflight import preflight, why_shut_out
 from .safety.routing import is_undone
 from .spec.contract import Contract, in_section

@@ -13,8 +13,8 @@ from sarkmock.suite_api import BASE
 
 from .client.transports import Access
 from .errors import CannotRun
+from .safety import Caution
 from .safety.gate import Permissions
-from .safety.guards import Caution
 from .safety.login import logged_in
 
 ALLOWED = {"write": "allow_writes", "operational": "allow_operational", "disruptive": "allow_disruptive"}

@@ -181,7 +181,7 @@ class Observer(Client):
     @cached_property
     def unknown_page(self) -> Any:
         """What the target answers where no route is, learned by one request: wording differs between versions."""
-        return page_form(self.client.send(get(f"/{self.fixtures.texts.prefix}nosuchpage")))
+        return page_form(self.client.send(Request("GET", f"/{self.fixtures.texts.prefix}nosuchpage")))
 
     def is_missing(self, exchange: Exchange) -> bool:
         """Whether there is no such route: the response of routing, not the 404 of a missing row."""
@@ -305,7 +305,3 @@ def box_facts(response: Response) -> Iterator[Fact]:
 
 def takes_files(entry: CatalogueEntry, depth: Depth) -> bool:
     return any(are_files(values_for(entry, field, depth)) for field in entry.fields)
-
-
-def get(path: str) -> Request:
-    return Request("GET", path)

@@ -26,7 +26,6 @@ from .observer import (
     WAS_REFUSED,
     Observer,
     box_facts,
-    get,
     is_new_key,
     probe_packets,
     recorded_value,
@@ -61,14 +60,12 @@ def ask_without_token(client: Client) -> Iterator[Fact]:
 
 def plain_read(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
     """One GET of a path without parameters: whether it is there, and what it shows of what was there before."""
-    exchange = observer.send(get(entry.path))
+    exchange = observer.send(Request("GET", entry.path))
     yield from box_facts(exchange.response)
-    if observer.is_missing(exchange) or is_another(observer, entry, exchange.response):
+    if not observer.is_missing(exchange) and is_another(observer, entry, exchange.response):
         yield Fact(entry.name, "reach", "", ABSENT_ROW)
-        return
-    yield Fact(entry.name, "reach", "", THERE)
-    yield Fact(entry.name, "part", "read", REQUESTED)
-    yield from observer.answered(entry, "read", exchange)
+    else:
+        yield from reach_facts(observer, entry, "read", exchange)
 
 
 def is_another(observer: Observer, entry: CatalogueEntry, response: Response) -> bool:
@@ -98,7 +95,7 @@ def read_standing(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
     parameters = standing(observer.contract, observer.live, operation) if operation else {}
     if not parameters:
         return
-    exchange = observer.send(get(fill_path(entry.path, parameters)))
+    exchange = observer.send(Request("GET", fill_path(entry.path, parameters)))
     yield from reach_facts(observer, entry, "read", exchange)
 
 
@@ -174,7 +171,7 @@ class Asker:
     def of_nothing(self, response: Response) -> Iterator[Fact]:
         """What an empty body shows about every variable."""
         yield Fact(self.entry.name, "status", "nothing sent", response.status)
-        named = refusals(response)
+        named = response.refused
         if response.ok or named:
             for field in self.fields:
                 yield self.fact(field, NOT_SENT, WAS_REFUSED if field in named else WAS_ACCEPTED, named.get(field, ()))
@@ -192,7 +189,7 @@ class Asker:
         exchange = self.send(filled) if filled else None
         if exchange is None:
             return
-        named = refusals(exchange.response)
+        named = exchange.response.refused
         if exchange.response.ok or named:
             if named:
                 yield Fact(self.entry.name, "status", "refused", exchange.response.status)
@@ -257,8 +254,3 @@ class Asker:
         found = messages if isinstance(messages, (list, tuple)) else [messages]
         return Fact(self.entry.name, "rule", field, verdict, "", sent,
                     tuple(self.observer.plain(str(message)) for message in found))
-
-
-def refusals(response: Response) -> Mapping[str, Any]:
-    """The fields that an answer refuses, with messages."""
-    return response.refused

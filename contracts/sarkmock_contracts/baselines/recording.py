@@ -9,6 +9,7 @@ from typing import Any
 
 from sarkmock.suite_api import profiles
 
+from ..client.http import Request
 from ..client.target import Client
 from ..errors import Unanswered, Unavailable, Withheld
 from ..fixtures import Spared
@@ -19,7 +20,7 @@ from ..spec.contract import contract_of, is_plain_read
 from ..spec.operation_data import recipe
 from .catalogue import CatalogueEntry, catalogue
 from .facts import BOX, Fact, Facts
-from .observer import ABSENT_ROW, REQUESTED, THERE, Depth, Observer, get
+from .observer import ABSENT_ROW, REQUESTED, THERE, Depth, Observer
 from .questions import (
     ask_rules,
     ask_unknown,
@@ -183,7 +184,7 @@ def ask_elsewhere(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
     if entry.method != "GET" or "{" in entry.path or not entry.ids & observer.contract.by_id.keys():
         return
     try:
-        exchange = observer.send(get(entry.path))
+        exchange = observer.send(Request("GET", entry.path))
     except Withheld:
         return
     yield Fact(entry.name, "reach", "", ABSENT_ROW if observer.is_missing(exchange) else THERE)

@@ -15,7 +15,7 @@ from ..spec.contract import Link, operation_name
 from ..spec.operation_data import key_text
 from .catalogue import CatalogueEntry, catalogue
 from .facts import Fact
-from .observer import AS_SENT, DIFFERENT, REQUESTED, Observer, get
+from .observer import AS_SENT, DIFFERENT, REQUESTED, Observer
 
 SEQUENCE_PART = "sequence"
 REPAIRS = 3
@@ -120,7 +120,7 @@ class Sequence:
                         and "{" not in entry.path and self.operation.path.startswith(entry.path)), None)
         if listing is None or table is None or self.observer.is_absent(listing.name):
             return
-        answer = self.observer.send(get(listing.path)).response
+        answer = self.observer.send(Request("GET", listing.path)).response
         key = key_text(row.response.json.get(table.key))
         rows = answer.json if isinstance(answer.json, list) else []
         ours = [one for one in rows if isinstance(one, dict) and key_text(one.get(table.key)) == key]
@@ -146,24 +146,24 @@ class Sequence:
             yield Fact(entry.name, "part", SEQUENCE_PART, "not allowed", self.by)
 
     def shown(self, entry: CatalogueEntry, target: Operation, path: str, sent: Body) -> Iterator[Fact]:
-        exchange = self.observer.send(get(path))
+        exchange = self.observer.send(Request("GET", path))
         yield from self.observer.answered(entry, "own row", exchange, self.by)
         yield from self.stores(self.operation, "row", sent, exchange) if target.table else ()
 
     def changed(self, entry: CatalogueEntry, target: Operation, path: str) -> Iterator[Fact]:
         """Everything that can be changed, changed; then shown."""
-        before = self.observer.send(get(path))
+        before = self.observer.send(Request("GET", path))
         body, exchange = self.everything(target, before.response.fields, path)
         yield from self.observer.answered(entry, "own row", exchange, self.by)
         yield from self.stores(target, "answer", body, exchange)
         if exchange.response.ok:
-            yield from self.stores(target, "row", body, self.observer.send(get(path)))
+            yield from self.stores(target, "row", body, self.observer.send(Request("GET", path)))
 
     def removed(self, entry: CatalogueEntry, path: str) -> Iterator[Fact]:
         exchange = self.observer.send(Request("DELETE", path))
         yield from self.observer.answered(entry, "own row", exchange, self.by)
         if exchange.response.ok:
-            after = self.observer.send(get(path))
+            after = self.observer.send(Request("GET", path))
             shows = self.observer.contract.operation_of(after.request)
             if shows is not None:
                 name = operation_name(shows)

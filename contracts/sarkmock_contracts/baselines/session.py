@@ -22,7 +22,7 @@ from ..errors import BadLedger, CannotRun
 from ..judge.judge import Judged
 from ..run import Run, embedded
 from ..run_options import RunOptions
-from ..safety.guards import Safety, finish
+from ..safety import Safety, finish
 from ..safety.ledger import read_ledger
 from ..safety.preflight import preflight
 from ..safety.routing import HAZARDS, is_undone
