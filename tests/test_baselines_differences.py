@@ -167,13 +167,20 @@ def test_whether_a_token_is_needed(before, after, told):
     assert [one.kind for one in compare_baselines(*sides).differences] == told
 
 
-@pytest.mark.parametrize(("now", "told"), [(900, ["slower"]), (150, []), (100, [])])
-def test_slower_by_a_factor(now, told):
+@pytest.mark.parametrize(("now", "reach", "told"), [
+    (900, "there", ["slower"]), (150, "there", []), (100, "there", []), (900, "absent", []), (900, "not reached", [])])
+def test_slower_by_a_factor(now, reach, told):
     times = ({"GET /tenants": 100}, {"GET /tenants": now})
-    facts = [Fact("GET /tenants", "reach", "", "there")]
+    facts = [Fact("GET /tenants", "reach", "", reach)]
     found = compare_baselines(*(baseline(facts, milliseconds) for milliseconds in times))
     assert [one.kind for one in found.differences] == told
     assert all(one.level == "informative" for one in found.differences)
+
+
+def test_that_a_crash_takes_longer_is_no_difference_by_itself():
+    sides = (baseline([Fact("GET /tenants", "reach", "", "there"), Fact("GET /tenants", "status", "read", status)],
+                      {"GET /tenants": milliseconds}) for status, milliseconds in ((200, 100), (500, 900)))
+    assert [one.kind for one in compare_baselines(*sides).differences] == ["newly crashes"]
 
 
 def test_levels_and_reasons():

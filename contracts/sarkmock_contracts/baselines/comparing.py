@@ -105,7 +105,9 @@ def compare_baselines(before: Baseline, after: Baseline, factor: float = 2.0) ->
             continue
         differences += compare_operation(op, sides)
         found.unreached += compare_parts(op, sides)
-    differences += slower(before, after, factor)
+    crashing = {difference.op for difference in differences if difference.kind == "newly crashes"}
+    differences += [difference for difference in slower(before, after, factor)
+                    if sides.reach(difference.op) == (THERE, THERE) and difference.op not in crashing]
     found.differences = sorted(differences, key=lambda difference: DIFFERENCE_LEVELS.index(difference.level))
     return found
 
