@@ -118,6 +118,15 @@ def test_both_ways_agree_on_odd_requests(method, path):
     assert first == second
 
 
+@pytest.mark.parametrize("path", ["/tenants/x{}y", "/x{}", "/api/tenants/x{}y", "/api/x{}"])
+def test_a_line_break_in_a_path_is_a_character_as_any_other(path):
+    for hooks in (0, 1):
+        app = create_app(web_server=False)
+        app.before_request_funcs.update({None: [lambda: None]} if hooks else {})
+        broken, plain = (app.test_client().get(path.format(text), headers=JSON) for text in ("%0a", "a"))
+        assert (broken.status_code, broken.json) == (plain.status_code, plain.json)
+
+
 def test_faults_and_the_journal_work_both_ways():
     for way in (lambda app: app, direct):
         engine = box("documented")

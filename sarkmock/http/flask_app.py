@@ -39,7 +39,7 @@ class PlainResponse(Response):
 class Anything(BaseConverter):
     """The rest of a path, also if it is empty or begins with a slash."""
 
-    regex = ".*"
+    regex = "(?s:.*)"  # a line break is part of a path as any other character is
     part_isolating = False
 
 
