@@ -138,6 +138,15 @@ def test_what_an_answer_shows_is_named(judge: str, target: str, case: str, shown
     assert shown in {name for finding in suite.findings for name in finding.deviations}
 
 
+def test_a_value_that_is_a_default_anyway_proves_nothing_stored() -> None:
+    """New extensions of the product ignore location, which is "local" by default."""
+    suite = suite_of("documented", "shipped")
+    run_cases(suite, [case for check in CHECKS for case in check.cases(suite) if str(case) in (
+        "rules:extensions.create.mailbox/1", "boundaries:extensions.create.mailbox")])
+    assert new(suite) == []
+    assert suite.rows.stored
+
+
 def test_fixed_is_what_a_target_was_expected_to_have_and_has_not() -> None:
     document = load_toggled("shipped", "agent-passwd-from-1001")
     engine = Engine(document, State(now=NOW))

@@ -81,12 +81,12 @@ class RowModel:
             self.doubts[name] = show, problem
         yield (self.changed_by or show) if name in self.confirmed else wanted.operation, problem
 
-    def proven(self) -> Iterator[tuple[str, str]]:
-        """The operations and variables of which a read has shown what was sent, and what no default would be."""
+    def confirmed_values(self) -> Iterator[tuple[tuple[str, str], str]]:
+        """What reads have shown as it was sent: operation and variable, and the value."""
         for name in self.confirmed & self.expected.keys():
-            check, operation, value = (wanted := self.expected[name]).check, wanted.operation, wanted.value
-            if check == "stored" and stored_text(value) not in ("", stored_text(operation.defaults.get(name))):
-                yield operation.id, name
+            wanted = self.expected[name]
+            if wanted.check == "stored":
+                yield (wanted.operation.id, name), stored_text(wanted.value)
 
     def holds(self, name: str) -> Any:
         """The value that a column must have; None if it is unknown."""

@@ -6,6 +6,7 @@ Rows that were there before the run are not followed, as others may change them.
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
@@ -30,7 +31,8 @@ class RowTracker:
         self._contract = contract
         self.alive: dict[RowPlace, RowModel] = {}
         self.gone: dict[RowPlace, RowModel] = {}
-        self.stored: set[tuple[str, str]] = set()  # operations and variables: what was sent was shown by a read
+        self.stored: set[tuple[str, str]] = set()  # operations and variables of which reads showed two values as sent
+        self._values: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         found = resources(contract)
         self._of = {operation.id: resource for resource in found
                     for operation in (*resource.creates, resource.show, resource.list, resource.update, resource.delete)
@@ -130,7 +132,7 @@ class RowTracker:
         if row is not None and response.ok and isinstance(response.json, dict):
             for operation, problem in row.differences(show, response.json):
                 yield operation, problem, (*row.history, exchange)
-            self.stored.update(row.proven())
+            self._confirm(row)
             row.learn(response.json)
         elif row is not None and response.status == 404:
             yield self._missing(row, show, exchange)
@@ -140,6 +142,13 @@ class RowTracker:
             text = f"{row.key!r} should not be there: {response.status}"
             blamed = resource.delete or show
             yield blamed, Problem("presence", "", "still there", text), (*row.history, exchange)
+
+    def _confirm(self, row: RowModel) -> None:
+        """One value may be that of a default that the document does not have."""
+        for variable, value in row.confirmed_values():
+            self._values[variable].add(value)
+            if len(self._values[variable]) > 1:
+                self.stored.add(variable)
 
     def _missing(self, row: RowModel, show: Operation, exchange: Exchange) -> BlamedProblem:
         """A row that was never shown may have another key than its creation says."""
@@ -167,7 +176,7 @@ class RowTracker:
                 continue
             for operation, problem in row.differences(listing, listed[row.key]):
                 yield operation, problem, (*row.history, exchange)
-            self.stored.update(row.proven())
+            self._confirm(row)
         for place in [place for place in self.gone if place[0] == resource.name and place[1] in listed]:
             text = f"{place[1]!r} was deleted and is still listed"
             yield listing, Problem("list", "", "stale", text), (*self.gone.pop(place).history, exchange)
