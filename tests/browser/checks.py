@@ -61,7 +61,7 @@ def visit(browser, mock):
     def visit(path="", url=None, **options):
         contexts.append(browser.new_context(viewport={"width": 1280, "height": 850}, **options))
         page = contexts[-1].new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(30_000)  # the reference alone takes several seconds on a busy machine
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("console", hear)
         start = url or f"{mock.control_url}/"
