@@ -211,6 +211,9 @@ def test_traffic_that_is_not_complete_is_refused(client, text):
     ("operations: []\n", ":1: expected a list of operations, a HAR file, or a journal"),
     ("- {\n", ":2: "), ("", "lists nothing that a client uses"),
     ('{"log": {"entries": []}}', "no request in it is one of the API's"),
+    ('{"log": {"entries": [{"request": {"method": "GET", "url": "https://[]/api/tenants"}}]}}', "no request in it"),
+    ('{"log": {"entries": [{}, {"request": 5}]}}', "entry 2 is not as a HAR file or the journal has it"),
+    ('{"entries": [{"method": "GET", "response": 1.5}]}', "entry 1 is not as a HAR file or the journal has it"),
 ])
 def test_a_wrong_clients_file_is_told_with_its_line(client, text, problem):
     with pytest.raises(CannotRun) as told:

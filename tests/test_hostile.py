@@ -22,16 +22,17 @@ import pytest
 from sarkmock_contracts.baselines import facts as baselines
 from sarkmock_contracts.baselines.clients import read_clients
 from sarkmock_contracts.errors import SuiteError
+from sarkmock_contracts.fleet import read_boxes
 from sarkmock_contracts.judge.verdicts import read_accepted
 from sarkmock_contracts.safety.ledger import read_ledger
 
 from sarkmock import create_app, profiles
 from sarkmock.control.bodies import endpoints
-from sarkmock.http.engine import Engine
+from sarkmock.faults.faults import read_faults
+from sarkmock.http.engine import Engine, Program
 from sarkmock.journal import Journal
 from sarkmock.pbx.seeds import load_seed
 from sarkmock.spec import yaml12
-from sarkmock.spec.loading import load
 from tests.nasty_values import VALUES
 from tests.serving import serving
 
@@ -226,6 +227,31 @@ def mutations(text: bytes, count: int) -> Iterator[bytes]:
         place, length = dice.randint(0, len(text)), dice.choice([0, 1, 1, 5, 80])
         changed = text[:place] + dice.choice(BITS).encode("utf-8", "replace") + text[place + length:]
         yield changed[:dice.randint(0, len(changed))] if dice.random() < 0.1 else changed
+        yield b"".join(replaced(line, dice) for line in (text.splitlines(True) if text[:1] == b"{" else [text]))
+
+
+ODD: list[Any] = [[], {}, [[]], [{}], {"a": {}}, [None], "", "x", -1, 1e308, 2**70, True, {"": None}, "a" * 70_000]
+
+
+def replaced(text: bytes, dice: random.Random) -> bytes:
+    """A file that is well-formed, with another value somewhere."""
+    top = [yaml12.parse(text.decode(), "x")]
+    holder: Any = top
+    while True:
+        places = list(holder) if isinstance(holder, dict) else range(len(holder))
+        place = dice.choice(places)
+        if not isinstance(holder[place], dict | list) or not holder[place] or dice.random() < 0.2:
+            break
+        holder = holder[place]
+    kind = dice.random()
+    other = dice.choice(VALUES if kind < 0.5 else ODD)
+    if kind < 0.8 or holder is top:
+        holder[place] = other
+    elif isinstance(holder, dict):
+        holder[dice.choice([str(other), "x", "", "*", *places])] = holder.pop(place)
+    else:
+        holder.extend(holder)
+    return json.dumps(top[0]).encode() + b"\n"
 
 
 SEED_FILE = b"""\
@@ -240,37 +266,56 @@ pbx: running
 """
 OVERLAY = b"""\
 overlay: 1.0.0
-info: {title: x, version: '1'}
-extends: documented
+info: {title: x, version: '1', x-extends: documented}
 actions:
   - target: $.paths['/tenants'].post
-    update: {x-hazard: write}
-    x-deviation: {id: a, summary: b, severity: low}
+    update: {x-hazard: operational}
+    x-deviation: reboots
+x-deviations:
+  reboots: {summary: it reboots the box, severity: breaks, reason: a reason of some length}
 """
 CLIENTS = json.dumps([{"operation": "tenants.create", "sends": ["pkey"], "reads": ["pkey"]}]).encode()
 JOURNAL = json.dumps({"count": 1, "kept": 1, "entries": [{
     "method": "GET", "path": "/api/tenants", "query": "", "status": 200,
     "request": {"headers": {}, "body": "", "size": 0}, "response": {"body": "[]", "size": 2}}]}).encode()
+HAR = json.dumps({"log": {"version": "1.2", "creator": {}, "entries": [{
+    "request": {"method": "POST", "url": "https://x/api/tenants?a=b", "queryString": [{"name": "a", "value": "b"}],
+                "postData": {"text": "pkey=a", "params": [{"name": "pkey", "value": "a"}]}},
+    "response": {"status": 201, "content": {"text": "{}", "size": 2}}}]}}).encode()
 LEDGER = b"""\
-{"ledger": 1, "url": "https://x/api", "run": "a"}
-{"made": 1, "method": "POST", "path": "/tenants", "key": "a"}
+{"sarkmock": 1, "url": "https://x/api", "run": "a"}
+{"begin": {"operation": "tenants.create", "collection": "/tenants", "key": "a", "undo": [["DELETE", "/tenants/a"]]}}
+{"settle": 1, "state": "made", "key": "a", "until": 5}
+{"inventory": {"/tenants": "0123"}}
 """
-BASELINE = b'{"baseline": 1}\n{"of": "tenants.list", "what": "status", "value": 200}\n'
-ALLOWLIST = b"- finding: a\n  reason: b\n  until: 2030-01-01\n"
+RECORDED = Path(__file__).with_name("cases") / "baselines" / "first-release.sark"
+BASELINE = b"".join([*RECORDED.read_bytes().splitlines(True)[:9], b'{"end": 7}\n'])
+ALLOWLIST = b"- id: a\n  reason: b\n  expires: 2030-01-01\n"
+BOXES = b"""\
+defaults: {quick: true, budget: 100}
+boxes:
+  - {name: a, url: 'https://a.example/api', ca: ca.pem, only: tenants}
+  - {name: b, url: 'https://b.example/api', accept: b.yaml}
+"""
+FAULTS = b"- {operation: tenants.create, status: 500, times: 2}\n- {operation: '*', latency: 0.5, probability: 0.1}\n"
 FILES: dict[str, tuple[str, bytes, Callable[[Path], Any]]] = {
-    "seed": ("x.yaml", SEED_FILE, load_seed), "overlay": ("x.yaml", OVERLAY, lambda file: load(str(file))),
+    "seed": ("x.yaml", SEED_FILE, load_seed), "overlay": ("x.yaml", OVERLAY, lambda file: Program.of(str(file))),
     "clients": ("x.json", CLIENTS, read_clients), "journal of clients": ("x.json", JOURNAL, read_clients),
+    "HAR of clients": ("x.har", HAR, read_clients),
     "ledger": ("x.jsonl", LEDGER, read_ledger), "baseline": ("x.sark", BASELINE, baselines.read_baseline),
-    "allowlist": ("x.yaml", ALLOWLIST, read_accepted),
+    "allowlist": ("x.yaml", ALLOWLIST, read_accepted), "boxes": ("x.yaml", BOXES, read_boxes),
+    "faults": ("x.yaml", FAULTS, read_faults),
 }
 
 
 @pytest.mark.parametrize("kind", FILES)
 def test_files(kind, tmp_path):
     name, text, read = FILES[kind]
-    file = tmp_path / name
-    for changed in mutations(text, max(IN_PROCESS // 50, 30)):
+    for number, changed in enumerate([text, *mutations(text, max(IN_PROCESS // 50, 30))]):
+        file = tmp_path / f"{number}-{name}"  # each its own, as overlays are kept by their file
         file.write_bytes(changed)
+        if not number:
+            assert read(file)
         try:
             read(file)
         except (yaml12.FileError, SuiteError):

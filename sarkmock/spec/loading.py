@@ -60,8 +60,13 @@ def load(profile: str = BASE) -> Document:
 
 def _loaded(profile: str) -> Document:
     whole = layer(profile)
-    document = _completed(_apply(_base(), whole), whole)
-    for place, problem in _vocabulary_mistakes(document):
+    try:
+        document = _completed(_apply(_base(), whole), whole)
+        mistakes = list(_vocabulary_mistakes(document))
+    except (AttributeError, KeyError, TypeError):
+        raise FileError(profile, None, "its document cannot be served: after its actions, a part is missing, or is not "
+                        "the mapping or list that OpenAPI has there") from None
+    for place, problem in mistakes:
         raise FileError(*_written_at(whole, place), problem)
     return document
 

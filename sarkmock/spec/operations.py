@@ -71,8 +71,16 @@ class Operation:
 def compile_document(document: Document) -> list[Operation]:
     """Every operation in the document's order; ValueError for one that lacks what it needs."""
     framework = Framework.of(document["x-laravel"])
-    return [_compile(document, framework, path, method, item)
-            for path, item in document["paths"].items() for method in METHODS if method in item]
+    operations, place = [], ""
+    try:
+        for path, item in document["paths"].items():
+            for method in METHODS:
+                place = f"{method.upper()} {path}"
+                if method in item:
+                    operations.append(_compile(document, framework, path, method, item))
+    except (AttributeError, IndexError, TypeError):
+        raise ValueError(f"{place}: a part is not the mapping, list or text that OpenAPI has there") from None
+    return operations
 
 
 def _compile(document: Document, framework: Framework, path: str, method: str,

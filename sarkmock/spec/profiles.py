@@ -196,6 +196,10 @@ def shape_mistakes(content: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
         return
     import jsonschema_rs  # where everything is prepared, it is not needed
 
+    wrong = next(odd_keys(content), None)
+    if wrong is not None:
+        yield wrong, f"{'.'.join(map(str, wrong)) or 'overlay'}: has a key that is no text; put it in quotes"
+        return
     for error in vocabulary_validator("overlay").iter_errors(content):
         path = tuple(error.instance_path)
         if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.AdditionalProperties):
@@ -207,6 +211,19 @@ def shape_mistakes(content: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
                 yield place, f"{'.'.join(map(str, place))}: {unknown('key', key, shape.get('properties', ()))}"
         else:
             yield path, f"{'.'.join(map(str, path)) or 'overlay'}: {error.message}"
+
+
+def odd_keys(content: Any) -> Iterator[tuple[str | int, ...]]:
+    """Where mappings are whose keys no JSON can have."""
+    pending: list[tuple[tuple[str | int, ...], Any]] = [((), content)]
+    while pending:
+        place, value = pending.pop()
+        if isinstance(value, dict):
+            if not all(isinstance(key, str | int) for key in value):
+                yield place
+            pending += (((*place, key), member) for key, member in value.items())
+        elif isinstance(value, list):
+            pending += (((*place, index), member) for index, member in enumerate(value))
 
 
 @cache

@@ -159,7 +159,13 @@ def traffic_of(file: Path, text: str) -> list[Exchanged] | None:
     if missing:
         raise CannotRun(f"{file}: {missing} requests are missing, so what the client uses is not known; "
                         f"run its tests with a larger --journal, or export without filter and limit")
-    return [read(entry) for entry in entries if isinstance(entry, dict)]
+    traffic = []
+    for number, entry in enumerate(entries, 1):
+        try:
+            traffic.append(read(entry))
+        except (AttributeError, TypeError, ValueError):
+            raise CannotRun(f"{file}: entry {number} is not as a HAR file or the journal has it") from None
+    return traffic
 
 
 def missing_entries(archive: Mapping[str, Any], log: Any, entries: Sized) -> int:
@@ -206,7 +212,10 @@ def uses_of(traffic: Iterable[Exchanged]) -> Iterator[Use]:
 
 def operation_at(method: str, url: str) -> str | None:
     """The operation that a URL means, under any base path."""
-    steps = urlsplit(url).path.strip("/").split("/")
+    try:
+        steps = urlsplit(url).path.strip("/").split("/")
+    except ValueError:  # it is not a URL
+        return None
     operations = (operation_meant(method, "/" + "/".join(steps[first:])) for first in range(len(steps)))
     return next(filter(None, operations), None)
 
