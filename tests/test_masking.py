@@ -18,7 +18,7 @@ from sarkmock_contracts.spec.contract import contract_of
 
 from tests.mutants.generated import RULE_KINDS, Mutated, Mutation, every
 from tests.mutants.hunting import Fate, fates, options
-from tests.mutants.invisible import ABSENT, rules_after, verdict, why_invisible
+from tests.mutants.invisible import ABSENT, verdict, why_invisible
 
 ROUNDS = int(os.environ.get("SARKMOCK_MASKINGS", "4"))
 OF_RULES = {"rules", "boundaries", "arrays"}
@@ -104,8 +104,8 @@ def is_strange(judge: str, profile: str, mutation: Mutation) -> bool:
     if "exists" in mutation.text or why_invisible(contract, mutation):
         return False
     rules = judging, operation.rules[variable]
-    after = rules_after(contract, mutation, operation)
     values = [value for value in (*bounds_of(rules[1]).accept, *bounds_of(rules[1]).reject, *NOTHING, ABSENT)
               if not is_placeholder(value)]
-    return any(verdict(variable, after, value, there) not in [verdict(variable, known, value, there) for known in rules]
+    return any(verdict(variable, mutation.rules, value, there)
+               not in [verdict(variable, known, value, there) for known in rules]
                for value in values for there in (True, False))

@@ -6,7 +6,7 @@ import copy
 import json
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -34,6 +34,7 @@ class Mutation:
     edit: Edit | None = None
     after: After | None = None
     undone: bool = False  # whether what the operations write is undone behind their backs
+    rules: Any = field(default=None, compare=False)  # what a changed rule list has become
 
     def __str__(self) -> str:
         return f"{self.kind}: {min(self.operations)} {self.variable} {self.text}".replace("  ", " ")
@@ -227,7 +228,8 @@ def rule_mutations(contract: Contract) -> Iterator[Mutation]:
     for place, operations in shared.items():
         name = place.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
         for kind, text, rules in changes(operations[0].rules[name], listed, references):
-            yield Mutation(kind, text, frozenset(one.id for one in operations), name, edit=setting(place, rules))
+            yield Mutation(kind, text, frozenset(one.id for one in operations), name, edit=setting(place, rules),
+                           rules=rules)
 
 
 def setting(place: str, rules: Any) -> Edit:

@@ -30,8 +30,9 @@ from sarkmock.suite_api import (
     load_deviating,
     load_seed,
     product,
+    profiles,
 )
-from tests.mutants.generated import NOW, RULE_KINDS, TOKEN, Mutated, Mutation, at, mutated_document
+from tests.mutants.generated import NOW, RULE_KINDS, TOKEN, Mutated, Mutation, mutated_document
 from tests.mutants.rule_changes import document_lists
 
 CRASHES = "its operation always crashes"
@@ -41,7 +42,7 @@ VALUES: tuple[Any, ...] = (
     "127.0.0.1", "::1", "x" * 255, "x" * 256, "x" * 300, "true", "yes", "\n", "a\n", "*")
 ABSENT = object()
 NO_BOX: Any = None  # a change of answers needs none
-OF_SUCCESS = {"field", "type", "value", "link", "hidden column", "header", "stored", "default", "unasked"}
+OF_SUCCESS = {"field", "type", "value", "link", "hidden column", "header", "stored", "default", "unasked", "lost"}
 REJECTING = {"refuse_blfkeyname", "mac_lookup_crashes"}  # checks that no request passes
 JSON_TYPES = {str: "string", type(None): "null", bool: "boolean", int: "integer", float: "number"}
 TELLING = {"reads", "rules", "rows", "smoke", "scenarios", "links",  # they show rows with every variable,
@@ -55,14 +56,16 @@ def why_invisible(contract: Contract, mutation: Mutation) -> str:
     operations = [contract.by_id[name] for name in sorted(mutation.operations)]
     if all(one.action == "crash" for one in operations) and mutation.kind not in ("path", "method", "status"):
         return CRASHES
-    if mutation.kind in OF_SUCCESS and all(never_succeeds(one) for one in operations):
+    of_success = mutation.kind in OF_SUCCESS or mutation.text.endswith(f" for {operations[0].status}")
+    if of_success and all(never_succeeds(one) for one in operations):
         return "a check of its operation rejects every request"
     if mutation.kind != "framework" and not any(reachable(contract, one) for one in operations):
         return "no row of the kind can be made, and a fresh box has none"
     if of_answer := of_rejection(contract, mutation, operations[0]):
         return of_answer
     if mutation.kind in RULE_KINDS:
-        return listed_deviation(contract, mutation, operations) or equal_rules(contract, mutation, operations[0])
+        return (listed_deviation(contract, mutation, operations) or equal_rules(contract, mutation, operations[0])
+                or equal_answers(contract, mutation, operations))
     if same_as := answers_of_deviation(contract, mutation):
         return same_as
     if mutation.kind == "default" and mutation.variable in contract.required(operations[0]):
@@ -83,6 +86,8 @@ def of_rejection(contract: Contract, mutation: Mutation, operation: Operation) -
     names = {*operation.rules, *contract.may_name(operation)}
     if mutation.kind == "error body" and mutation.text.endswith("the first field alone") and len(names) < 2:
         return "only one field can be rejected"
+    if mutation.kind == "check" and operation.method == "DELETE" and not changed_answers(contract, mutation):
+        return "a run deletes rows of its own alone, and no answer changes"
     return ""
 
 
@@ -200,8 +205,7 @@ def reachable(contract: Contract, operation: Operation) -> bool:
 def listed_deviation(contract: Contract, mutation: Mutation, operations: list[Operation]) -> str:
     """The documented mock with a rule of the published product has a listed deviation, nothing new."""
     other, name = Contract(load(product())), mutation.variable
-    after = rules_after(contract, mutation, operations[0])
-    same = all(one.id in other.by_id and other.by_id[one.id].rules.get(name) == after for one in operations)
+    same = all(one.id in other.by_id and other.by_id[one.id].rules.get(name) == mutation.rules for one in operations)
     return "it is a listed deviation" if same else ""
 
 
@@ -212,15 +216,20 @@ def answers_of_deviation(contract: Contract, mutation: Mutation) -> str:
         return ""
     candidates = [one.id for one in known_deviations(BASE)
                   if mutation.operations <= felt_in(one.id) and len(felt_in(one.id)) <= FEW_OPERATIONS]
-    own = [exchange for exchange in run_of(contract) if concerns(contract, mutation, exchange)] if candidates else []
-    changed = answers(contract, Mutated(BASE, mutation), own)
-    if all(map(is_same, changed, (exchange.response for exchange in own))):
-        return ""
-    for name in candidates:
-        listed = answers(contract, InProcess(api_application(fresh_engine(load_deviating(name)[1]))), own)
-        if all(map(is_same, changed, listed)):
+    changed = changed_answers(contract, mutation) if candidates else []
+    for name in candidates if changed else ():
+        box = InProcess(api_application(fresh_engine(load_deviating(name)[1])))
+        if all(map(is_same, answers(contract, mutation, Mutated(BASE, mutation)), answers(contract, mutation, box))):
             return f"it is the listed deviation {name}"
     return ""
+
+
+def changed_answers(contract: Contract, mutation: Mutation) -> list[Response]:
+    """The answers of a mutant to the requests of a run that concern it, where they are not those of the origin."""
+    profile = next(name for name in profiles() if load(name) == contract.document)
+    before = answers(contract, mutation, InProcess(api_application(fresh_engine(contract.document))))
+    after = answers(contract, mutation, Mutated(profile, mutation))
+    return [response for response, intact in zip(after, before, strict=True) if not is_same(response, intact)]
 
 
 def concerns(contract: Contract, mutation: Mutation, exchange: Exchange) -> bool:
@@ -232,11 +241,10 @@ def concerns(contract: Contract, mutation: Mutation, exchange: Exchange) -> bool
     return exchange.request.method == "OPTIONS" and exchange.request.path.split("/")[1] in first
 
 
-def answers(contract: Contract, box: InProcess, wanted: list[Exchange]) -> list[Response]:
-    """What a mock answers to some requests of a run, if it is sent all of them."""
-    ids = {id(exchange) for exchange in wanted}
-    given = [(exchange, box.send(exchange.request)) for exchange in (run_of(contract) if wanted else ())]
-    return [response for exchange, response in given if id(exchange) in ids]
+def answers(contract: Contract, mutation: Mutation, box: InProcess) -> list[Response]:
+    """What a mock answers to the requests of a run that concern a mutation, if it is sent all of them."""
+    given = [(exchange, box.send(exchange.request)) for exchange in run_of(contract)]
+    return [response for exchange, response in given if concerns(contract, mutation, exchange)]
 
 
 def shown(contract: Contract, operation: Operation, column: str) -> bool:
@@ -263,7 +271,7 @@ class Everything:
 def equal_rules(contract: Contract, mutation: Mutation, operation: Operation) -> str:
     """No value of many is judged otherwise, not even in words."""
     name = mutation.variable
-    before, after = operation.rules[name], rules_after(contract, mutation, operation)
+    before, after = operation.rules[name], mutation.rules
     if mutation.kind == "exists":
         return ""  # the tables hold different keys
     listed, _ = document_lists(rules for one in contract.operations for rules in one.rules.values())
@@ -273,9 +281,18 @@ def equal_rules(contract: Contract, mutation: Mutation, operation: Operation) ->
     return f"none of {len(values)} values is judged otherwise" if same else ""
 
 
-def rules_after(contract: Contract, mutation: Mutation, operation: Operation) -> Any:
-    document = mutated_document(contract.document, mutation)
-    return at(document, contract.property_place(operation, mutation.variable))["x-rules"]
+def equal_answers(contract: Contract, mutation: Mutation, operations: list[Operation]) -> str:
+    """Of an operation with a check that crashes whatever passes: no value of many is answered differently."""
+    name = mutation.variable
+    if not all(REJECTING.intersection(one.checks) for one in operations):
+        return ""
+    fixtures = Run(contract, InProcess(api_application(fresh_engine(contract.document)))).fixtures
+    values = [*VALUES, *boundaries(operations[0].rules[name])]
+    requests = [fixtures.request(one, {**fixtures.minimal(one), name: value}) for one in operations for value in values]
+    documents = contract.document, mutated_document(contract.document, mutation)
+    boxes = [InProcess(api_application(fresh_engine(document))) for document in documents]
+    same = all(is_same(*(box.send(request) for box in boxes)) for request in requests)
+    return f"none of {len(requests)} requests is answered differently" if same else ""
 
 
 def boundaries(rules: Any) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Every check of the suite, in the order of a run: those that find most per request first, disruptive ones last.
+"""Every check of the suite, in the order of a run: those that find most per request first.
 
 A check is one entry here and one function; a case of it is the function and one of its subjects. Beside what a check
 looks at itself, every exchange that it causes is judged by the document (judge/judge.py).
@@ -258,13 +258,15 @@ CHECKS = (
     Check("undocumented-paths", "paths that are not documented", undocumented.check_strange_paths, once,
           ("unknown-path",), whole=True, cost=Cost(24)),
     Check("unknown-rows", "rows that do not exist", undocumented.check_unknown_names, reading_rows, cost=Cost(0.5)),
+    Check("disruptive", "every operation that restores or stops something, once", smoke.check_answers, disruptive,
+          ("answer",), "disruptive", cost=Cost(1.5)),
+    Check("run-state", "stopping and starting the PBX", smoke.check_run_state, once, ("run-state",), "disruptive",
+          whole=True, cost=Cost(45)),
     Check("foreign-values", "values of other lists, where most lists are", boundary_sweep.check_foreign_values,
           with_many_lists, cost=Cost(83)),
     Check("scenarios", "what the documentation says in prose", scenarios.check_scenario, told_scenarios,
           ("behaviour", "dependency", "unknown-field"), cost=Cost(7.2)),
     Check("links", "links between operations", smoke.check_links, with_links, ("link", "presence"), cost=Cost(5.5)),
-    Check("disruptive", "every operation that restores or stops something, once", smoke.check_answers, disruptive,
-          ("answer",), "disruptive", cost=Cost(1.5)),
     Check("options", "OPTIONS of every path", protocol.check_options, paths, ("options",)),
     Check("boundaries", "boundaries, and what is stored", boundaries.check_bounds, with_rules, ("stored",),
           cost=Cost(4, value=1.72)),
@@ -289,8 +291,6 @@ CHECKS = (
           cost=Cost(2100, examples=stateful.EXAMPLES_TOGETHER)),
     Check("fuzz", "Schemathesis: coverage and random cases", run_fuzz, operations, ("schemathesis",), quick=False,
           cost=Cost(17, rule=11.3)),
-    Check("run-state", "stopping and starting the PBX", smoke.check_run_state, once, ("run-state",), "disruptive",
-          whole=True, cost=Cost(45)),
     Check("openapi-core", "a second opinion on responses", run_openapi_core, operations,
           ("openapi-core",), quick=False, cost=Cost(0)),
 )

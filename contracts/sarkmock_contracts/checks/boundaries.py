@@ -99,16 +99,22 @@ def refused(stock: Fixtures, operation: Operation, field: str, strangers: bool =
 
 def distinctive_value(stock: Fixtures, operation: Operation, field: str) -> Any:
     """An accepted value that shows whether it is stored, None if there is no value: for a new row not the default, for
-    an update another than that, preferably with letters. For a required field and a disruptive operation, the first."""
+    an update another than that of a new row, preferably with letters. For a required field and a disruptive operation,
+    the first."""
     accepted = stock.bounds(operation, field).accept
     values = [value for value in accepted if not isinstance(value, (list, dict))]
     if "required" in rule_names(operation, field) or operation.hazard == "disruptive" or not values:
         return next(iter(accepted), None)
     others = [value for value in values[1:] if str(value) != str(operation.defaults.get(field))] or values
     others.sort(key=lambda value: str(value).swapcase() == str(value))
-    if operation.method == "PUT" and operation.key:
+    if operation.method == "PUT" and operation.key and is_set_on_creation(stock, operation, field):
         others = [value for value in others[1:] + values if str(value).strip() != str(others[0]).strip()] or others
     return others[0]
+
+
+def is_set_on_creation(stock: Fixtures, operation: Operation, field: str) -> bool:
+    return any(other.method == "POST" and other.table == operation.table and field in other.rules
+               for other in stock.contract.operations)
 
 
 def rule_names(operation: Operation, field: str) -> set[str]:

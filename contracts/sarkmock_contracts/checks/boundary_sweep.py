@@ -1,7 +1,7 @@
 """Boundary values, accepted ones beside rejected ones of other fields, so that no row is created.
 
-Operations on the same rows that ask the same of a field divide its values among them. Laravel judges each field alone
-and names those that it refuses, so those that it does not name are accepted.
+Fields with the same rules, of operations on the same rows, divide the values among them. Laravel judges each field
+alone and names those that it refuses, so those that it does not name are accepted.
 """
 
 from __future__ import annotations
@@ -219,21 +219,26 @@ def wrong_values(run: Run, operation: Operation, fields: Iterable[str]) -> dict[
 
 def share(run: Run, operation: Operation, field: str) -> list[Edge]:
     """The part of a field's values that this operation sends: the distinctive ones, and its share of the rest, which
-    operations with the same rules divide among them; without those that other checks send. Rejected values alternate
+    fields with the same rules divide among them; without those that other checks send. Rejected values alternate
     with accepted ones, and every second field begins with these."""
     stock, known = run.fixtures, edges(run.fixtures, operation, field)
-    alike = [other.id for other in run.contract.operations
-             if other.table and other.table == operation.table and other.rules.get(field) == operation.rules[field]
-             and edges(stock, other, field) == known and not is_silent(run, other)]
-    turn, of = (alike.index(operation.id), len(alike)) if operation.id in alike else (0, 1)
+    alike = [(other.id, name) for other in run.contract.operations if shares_rows(operation, other)
+             for name in other.rules if other.rules[name] == operation.rules[field]
+             and edges(stock, other, name) == known and not is_silent(run, other)]
+    turn, of = (alike.index((operation.id, field)), len(alike)) if (operation.id, field) in alike else (0, 1)
     listed = len(known[1]) if stock.bounds(operation, field).strangers else 0
     right = dealt(known[1], listed if listed <= MOST_LISTED else 1, turn, of)
     wrong = dealt(without(known[0], covering(stock, operation, field)), DISTINCTIVE, turn, of)
     rejected = [*kin(run, operation, field), *wrong]
-    sent = [distinctive_value(stock, operation, field)] if field not in recipe("fresh", operation.id) else []
+    is_key = operation.table is not None and operation.method == "PUT" and operation.table.key == field
+    sent = [] if is_key or field in recipe("fresh", operation.id) else [distinctive_value(stock, operation, field)]
     rows = [(value, False) for value in rejected], [(value, True) for value in without(right, sent)]
     ordered = rows if list(operation.rules).index(field) % 2 else rows[::-1]
     return [edge for pair in zip_longest(*ordered) for edge in pair if edge is not None]
+
+
+def shares_rows(operation: Operation, other: Operation) -> bool:
+    return other == operation or bool(other.table and other.table == operation.table)
 
 
 def dealt(values: Sequence[Any], first: int, turn: int, of: int) -> list[Any]:

@@ -1,0 +1,93 @@
+"""Every operation is sent values that distinguish its rules from any single change of them, computed from one run."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
+from typing import Any
+
+import pytest
+from sarkmock_contracts.checks import cases
+from sarkmock_contracts.checks.boundary_sweep import MOST_LISTED
+from sarkmock_contracts.client.http import Exchange
+from sarkmock_contracts.client.transports import SignedIn
+from sarkmock_contracts.errors import NewFindings
+from sarkmock_contracts.run import Run
+from sarkmock_contracts.spec.boundary_values import bounds_of
+from sarkmock_contracts.spec.contract import Contract, contract_of
+
+from sarkmock.suite_api import PhpError, State, Validator, api_application, read_input
+from tests.mutants.generated import RULE_KINDS, Mutation, every
+from tests.mutants.hunting import options
+from tests.mutants.invisible import ABSENT, Recording, fresh_engine, why_invisible
+
+REQUESTS = 1200
+COUNT = int(os.environ.get("SARKMOCK_MUTANTS", "250"))  # of each profile
+SEED = int(os.environ.get("SARKMOCK_SEED", "1"))
+NOT_JUDGED = {404, 405}
+Sent = dict[tuple[str, str], dict[str, Any]]  # by operation and variable, each value once
+
+
+@pytest.mark.parametrize("profile", ["documented", "shipped"])
+def test_single_changes_of_rules_are_distinguished(profile: str) -> None:
+    """Within 1,200 requests. Later are values gained from other lists and days of a month, which are many, and values
+    that crash PHP, which are sent alone."""
+    contract, rng = contract_of(profile), random.Random(f"plan {profile} {SEED}")
+    sent, state = values_sent(profile)
+    pool = [one for kind in sorted(RULE_KINDS) for one in every(profile).get(kind, ())
+            if not comes_later(contract, one)]
+    drawn = rng.sample(pool, min(COUNT, len(pool)))
+    missed = [one for one in drawn if not is_distinguished(contract, one, sent, state)]
+    assert [str(one) for one in missed if not why_invisible(contract, one)] == [], f"seed {SEED}"
+
+
+def comes_later(contract: Contract, mutation: Mutation) -> bool:
+    if any(bounds_of(contract.by_id[name].rules[mutation.variable]).fatal for name in mutation.operations):
+        return True
+    after, _, before = mutation.text.partition(" for ")
+    return mutation.kind == "in" and (len(after) > len(before) or before.count(",") >= MOST_LISTED)
+
+
+@cache
+def values_sent(profile: str) -> tuple[Sent, State]:
+    """What the first requests of a run send, and the state of the mock afterwards."""
+    contract = contract_of(profile)
+    engine = fresh_engine(contract.document)
+    recording = Recording(api_application(engine))
+    run = Run(contract, SignedIn(recording, engine.state), options(profile, profile))
+    for case in cases(run):
+        if run.judge.requests < REQUESTS:
+            with suppress(NewFindings), run.watch():
+                case.run(run)
+    sent: Sent = defaultdict(dict)
+    for exchange in recording.exchanges[:REQUESTS]:
+        for place, value in values_of(contract, exchange):
+            sent[place].setdefault(f"{type(value)} {value!r}", value)
+    return sent, engine.state
+
+
+def values_of(contract: Contract, exchange: Exchange) -> Iterator[tuple[tuple[str, str], Any]]:
+    request, operation = exchange.request, contract.operation_of(exchange.request)
+    if operation is not None and exchange.response.status not in NOT_JUDGED:
+        given, _ = read_input(request.method, request.content_type, request.query, request.body)
+        yield from (((operation.id, name), given.get(name, ABSENT)) for name in operation.rules)
+
+
+def is_distinguished(contract: Contract, mutation: Mutation, sent: Sent, state: State) -> bool:
+    """Whether some value is judged by the changed rules as it is not by the others."""
+    name, operations = mutation.variable, [contract.by_id[one] for one in sorted(mutation.operations)]
+    after = Validator({name: mutation.rules})
+    before = Validator({name: operations[0].rules[name]})
+    return any(said(before, name, value, state) != said(after, name, value, state)
+               for one in operations for value in sent[one.id, name].values())
+
+
+def said(validator: Validator, name: str, value: Any, state: State) -> Any:
+    try:
+        return validator.errors({} if value is ABSENT else {name: value}, state.tables)
+    except (PhpError, ValueError) as error:
+        return str(error)
