@@ -9,7 +9,7 @@ from typing import Any
 
 from sarkmock_contracts.client.http import Exchange, Request, Response
 from sarkmock_contracts.client.rate_limit import Timer
-from sarkmock_contracts.client.target import Target
+from sarkmock_contracts.client.target import Client, Target
 from sarkmock_contracts.client.transports import InProcess, SignedIn, Transport
 from sarkmock_contracts.fixtures import Fixtures
 from sarkmock_contracts.run import Run
@@ -85,7 +85,7 @@ def guarded(
     return guarded, guarded.fixtures
 
 
-class Guarded:
+class Guarded(Client):
     """A client whose requests pass the gate."""
 
     def __init__(self, box: Box, judge: str, caution: Caution) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from sarkmock_contracts.checks import CHECKS
@@ -11,12 +12,14 @@ from sarkmock_contracts.client.transports import InProcess
 from sarkmock_contracts.judge.findings import concerns
 from sarkmock_contracts.run import Run
 from sarkmock_contracts.run_options import RunOptions
+from sarkmock_contracts.safety.fingerprint import Fingerprint
 from sarkmock_contracts.spec.contract import Contract, contract_of
 
 from sarkmock import Engine, State, profiles
 from sarkmock.suite_api import PbxFile, api_application, deviations_of, load, load_toggled, pbx_files
 from tests.contract_runs import NOW, checked, run, run_cases, suite_of
 from tests.fixed_points import Cell
+from tests.guarded import Box, ended, guarded_suite
 
 PROFILES = list(profiles())
 # What finds most in seconds; the rest runs with tox -e slow.
@@ -91,6 +94,16 @@ def test_a_box_whose_installation_sends_no_header_for_other_origins_is_not_judge
         checked(suite, "framework")
         assert len(list(suite.findings)) == found
         assert any("Allow-Origin" in line for line in suite.gaps.unavailable) is (not found)
+
+
+def test_settings_that_a_run_changes_at_a_box_are_judged_in_their_order(tmp_path: Path) -> None:
+    """What a change has made of them is looked at before the response to the change is judged."""
+    suite = guarded_suite(Box("L11"), "shipped", "write operational", tmp_path / "ledger", only="Globals")
+    suite.identify(Fingerprint("L11"))
+    checked(suite, "reads", "rules")
+    assert ended(suite) == []
+    assert "globals.update" in {finding.identity.operation for finding in suite.findings}
+    assert new(suite) == []
 
 
 FRAMEWORK = ("disruptive:syscommands.reboot", "run-state", "framework:blanks_are_trimmed_as_the_framework_does",

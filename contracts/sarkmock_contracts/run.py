@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from sarkmock.suite_api import BASE, Deviation, Engine, Operation, deviations_of, load, profiles
 
 from .client.formats import Cassette, CassetteRecorder
-from .client.http import Exchange, Request
+from .client.http import Exchange, Request, Response
 from .client.interrupts import Admission, Budget, Interrupts, Speed, parse_seconds
 from .client.rate_limit import RateLimit, Timer
 from .client.target import Client, Target
@@ -115,6 +115,9 @@ class Run(Client):
         for blamed, problem, evidence in row_problems:
             self.report(blamed.id, problem, *evidence)
         return judged
+
+    def look(self, path: str) -> Response:
+        return self.target.get(path)
 
     def report(self, operation: str, problem: Problem, *evidence: Exchange) -> bool:
         """Enter a problem that a check has found by itself."""

@@ -85,7 +85,7 @@ class Restorable:
 
     def left(self, step: Mapping[str, Any]) -> Mapping[str, Any]:
         """The step of a request that was accepted, with what the target has made of the values."""
-        shown = self.client.get(step["put"][1])
+        shown = self.client.look(step["put"][1])
         return {**step, "left": values_of(shown, step["sent"])} if shows_something(shown) else step
 
     def spared(self, contract: Contract, operation: Operation) -> frozenset[str]:
