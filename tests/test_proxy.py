@@ -187,6 +187,14 @@ def test_whatever_the_upstream_sends_the_next_request_works(name):
         assert all(len(passed.answer_body) <= 8 << 20 for passed in way.passed)
 
 
+@pytest.mark.parametrize("answer", [HEAD + b"Content-Length: 2\r\n\r\nok", b"HTTP/1.1 204 No Content\r\n\r\n"])
+def test_what_comes_behind_an_answer_is_not_the_next_one(answer):
+    behind = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong"
+    with scripted(answer + behind) as box, proxied(box.url, patience=IMPATIENT) as way:
+        assert get(f"{way.url}/tenants").status_code in (200, 204)
+        assert get(f"{way.url}/tenants").text == "[]"
+
+
 def test_an_upstream_that_trickles_is_not_waited_for():
     with scripted(WELL, pause=0.1) as box, proxied(box.url, patience=IMPATIENT) as way:
         began = time.monotonic()

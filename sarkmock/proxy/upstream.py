@@ -55,7 +55,20 @@ class UpstreamConnection:
     @property
     def alive(self) -> bool:
         idle = time.monotonic() - self.since
-        return idle < IDLE_SECONDS and not self.reader.at_eof() and not self.writer.is_closing()
+        return (idle < IDLE_SECONDS and not self.reader.at_eof() and not self.writer.is_closing()
+                and not has_surplus(self.reader))
+
+
+def has_surplus(reader: asyncio.StreamReader) -> bool:
+    """Whether there is something to read, or an error, between two requests: it would pass for the next answer."""
+    reading = reader.read(1)
+    try:
+        reading.send(None)
+    except (StopIteration, OSError):
+        return True
+    finally:
+        reading.close()
+    return False
 
 
 @dataclass(slots=True)
