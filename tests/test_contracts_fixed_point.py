@@ -152,6 +152,17 @@ def test_what_an_answer_shows_is_named(judge: str, target: str, case: str, shown
     assert shown in {name for finding in suite.findings for name in finding.deviations}
 
 
+def test_a_row_that_another_version_would_not_list_is_known() -> None:
+    """The finding is about the row alone: other columns of the list have deviations too, which do not explain it."""
+    suite = suite_of("L11", "documented")
+    run_cases(suite, [case for check in CHECKS for case in check.cases(suite)
+                      if str(case) == "scenarios:asterisk_shows_what_is_made"])
+    assert new(suite) == []
+    listed = [finding for finding in suite.findings if finding.identity.check == "list"]
+    assert [(finding.identity.operation, finding.deviations) for finding in listed] == [
+        ("trunks.list", ("trunk-iax2-not-listed",))]
+
+
 def test_a_value_that_is_a_default_anyway_proves_nothing_stored() -> None:
     """New extensions of the product ignore location, which is "local" by default."""
     suite = suite_of("documented", "shipped")
