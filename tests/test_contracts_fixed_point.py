@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from sarkmock_contracts.checks import CHECKS
-from sarkmock_contracts.client.http import Response, request_for, with_json
+from sarkmock_contracts.client.http import Response, with_json
 from sarkmock_contracts.client.transports import InProcess
 from sarkmock_contracts.judge.findings import concerns
 from sarkmock_contracts.run import Run
@@ -150,31 +150,6 @@ def test_what_an_answer_shows_is_named(judge: str, target: str, case: str, shown
     run_cases(suite, [one for check in CHECKS for one in check.cases(suite) if str(one) == case])
     check_exact(suite)
     assert shown in {name for finding in suite.findings for name in finding.deviations}
-
-
-def test_what_tables_hold_now_says_nothing_of_an_earlier_answer() -> None:
-    """A tenant that is created later does not refute the deviation by which it was rejected before."""
-    suite = suite_of("L10", "documented")
-    trunk = {"host": "a", "carrier": "GeneralSIP", "username": "a"}
-    for path, body in (("/trunks", {**trunk, "pkey": "zz1", "cluster": "pkey"}),
-                       ("/tenants", {"pkey": "pkey", "description": "0"}),
-                       ("/tenants", {"pkey": "5", "description": "0"}),
-                       ("/trunks", {**trunk, "pkey": "zz2", "cluster": 5})):
-        suite.send(request_for("POST", path, body))
-        suite.get("/tenants")
-    assert new(suite) == []
-    assert "trunk-cluster-unchecked" in {name for finding in suite.findings for name in finding.deviations}
-
-
-def test_a_row_that_another_version_would_not_list_is_known() -> None:
-    """The finding is about the row alone: other columns of the list have deviations too, which do not explain it."""
-    suite = suite_of("L11", "documented")
-    run_cases(suite, [case for check in CHECKS for case in check.cases(suite)
-                      if str(case) == "scenarios:asterisk_shows_what_is_made"])
-    assert new(suite) == []
-    listed = [finding for finding in suite.findings if finding.identity.check == "list"]
-    assert [(finding.identity.operation, finding.deviations) for finding in listed] == [
-        ("trunks.list", ("trunk-iax2-not-listed",))]
 
 
 def test_a_value_that_is_a_default_anyway_proves_nothing_stored() -> None:

@@ -1,6 +1,7 @@
 """Requests as bytes: what is read, what is rejected and with which status, the same however the bytes are cut."""
 
 import random
+import re
 import time
 
 import h11
@@ -219,6 +220,10 @@ PIECES = [b"GET / HTTP/1.1\r\n", b"POST /a HTTP/1.1\r\n", b"Host: x\r\n", b"Cont
           b";x", b"3", b"\t", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", CHUNKED, b"\xff"]
 
 
+# RFC 9112 (7.1.1) has a server accept blanks there, h11 rejects them.
+BLANK_BEFORE_EXTENSION = re.compile(rb"[0-9A-Fa-f][ \t]+;")
+
+
 def test_what_h11_rejects_is_rejected_and_what_both_read_is_the_same():
     """Random requests from parts of good and bad ones. Where h11 is more lenient, nothing is read instead."""
     seed = random.randrange(2**32)
@@ -226,6 +231,8 @@ def test_what_h11_rejects_is_rejected_and_what_both_read_is_the_same():
     chance = random.Random(seed)
     for _ in range(20_000):
         octets = b"".join(chance.choices(PIECES, k=chance.randint(1, 10)))
+        if BLANK_BEFORE_EXTENSION.search(octets):
+            continue
         expected, rejects = reference(octets)
         requests, status = read(octets)
         found = [(one.head.method, one.head.path.encode("latin-1"), one.body) for one in requests]

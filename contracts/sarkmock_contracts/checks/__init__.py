@@ -213,7 +213,7 @@ def told_scenarios(run: Run) -> list[scenarios.Scenario]:
 
 
 def framework_scenarios(run: Run) -> list[scenarios.Scenario]:
-    return able(run, protocol.FRAMEWORK)
+    return able(run, scenarios.FRAMEWORK)
 
 
 def able(run: Run, known: Sequence[scenarios.Scenario]) -> list[scenarios.Scenario]:
@@ -265,7 +265,7 @@ CHECKS = (
     Check("foreign-values", "values of other lists, where most lists are", boundary_sweep.check_foreign_values,
           with_many_lists, cost=Cost(83)),
     Check("scenarios", "what the documentation says in prose", scenarios.check_scenario, told_scenarios,
-          ("behaviour", "dependency", "unknown-field", "list"), cost=Cost(7.2)),
+          ("behaviour", "dependency", "unknown-field"), cost=Cost(7.2)),
     Check("links", "links between operations", smoke.check_links, with_links, ("link", "presence"), cost=Cost(5.5)),
     Check("options", "OPTIONS of every path", protocol.check_options, paths, ("options",)),
     Check("boundaries", "boundaries, and what is stored", boundaries.check_bounds, with_rules, ("stored",),

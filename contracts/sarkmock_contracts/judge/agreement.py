@@ -154,7 +154,7 @@ MOST_VERDICTS = 2_000  # answers of which it is remembered what documents say
 
 
 class Rejected(NamedTuple):
-    """The variables that rules reject, and those of which a table or a check beside the rules decides."""
+    """The variables that rules reject, and those that a check beside the rules may name."""
 
     rejected: frozenset[str]
     open: frozenset[str]
@@ -203,4 +203,4 @@ class Witnesses:
         theirs = verdict(contract, operation, exchange.request, self._live)
         if theirs.crash is not None or theirs.may_crash:
             return None
-        return Rejected(frozenset(theirs.errors), contract.may_name(operation) | contract.asking(operation))
+        return Rejected(frozenset(theirs.errors), contract.may_name(operation) | contract.unlisted(operation))

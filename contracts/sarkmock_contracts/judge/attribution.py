@@ -36,7 +36,6 @@ from .replica import Model, Replica
 MODELS = 256  # compiled documents that are kept, of some 0.2 MB each
 UNKNOWN_PATH = ""  # where no operation is
 MOST_WAITING = 2_000  # exchanges that are kept until a question comes
-OF_SEQUENCE = {"behaviour", "list"}  # what earlier requests have stored is the problem
 OF_LACKING = {"rules", "crash", "answer", "status"}  # what shows that a row is missing
 OF_FIELDS = {"x-missing-rules"}  # keys that show only where a field's rules say so
 
@@ -342,7 +341,7 @@ class Attribution:
         """Whether a mock gives the answer, as far as the finding goes."""
         problem = Problem(*finding.identity[1:], finding.message)
         *before, last = finding.evidence
-        if before and problem.check in OF_SEQUENCE:
+        if before and problem.check == "behaviour":
             return agrees(problem, last, self.replica.answers(model, finding.evidence)[-1])
         return agrees(problem, last, self.replica.answer(model, last, without)) and all(
             leads_up(problem, exchange, self.replica.answer(model, exchange)) for exchange in before)
