@@ -13,6 +13,8 @@ import ssl
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -65,6 +67,17 @@ async def measure(url: str, idle: int, busy: int, requests: int) -> None:
     print("the idle ones are still served")
 
 
+@contextmanager
+def serving(*options: str) -> Iterator[tuple[str, int]]:
+    """`sarkmock serve` on a free port: its URL and its process."""
+    command = [sys.executable, "-m", "sarkmock", "serve", "--port", "0", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            yield next(line.split()[-1] for line in server.stdout or () if line.startswith("listening")), server.pid
+        finally:
+            server.kill()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Many connections at once.")
     parser.add_argument("--idle", type=int, default=5000)
@@ -74,19 +87,12 @@ def main() -> None:
     options = parser.parse_args()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    command = [sys.executable, "-m", "sarkmock", "serve", "--port", "0", "--idle-timeout", "600",
-               *(["--http"] if options.http else [])]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        url = next(line.split()[-1] for line in server.stdout or () if line.startswith("listening"))
+    with serving("--idle-timeout", "600", *(["--http"] if options.http else [])) as (url, process):
         asyncio.run(measure(url, options.idle, options.busy, options.requests))
-        status = Path(f"/proc/{server.pid}/status")
+        status = Path(f"/proc/{process}/status")
         if status.exists():
             kilobytes = re.findall(r"VmHWM:\s+(\d+)", status.read_text())
             print(f"memory: {int(kilobytes[0]) // 1024} MB")
-    finally:
-        server.kill()
-        server.wait()
 
 
 if __name__ == "__main__":

@@ -12,16 +12,16 @@ from __future__ import annotations
 import argparse
 import http.client
 import os
-import re
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
+from urllib.parse import urlsplit
+
+from many import serving
 
 from sarkmock.http.engine import Engine, Request
 
@@ -102,21 +102,6 @@ SHAPES: dict[str, tuple[str, Callable[[int], bytes]]] = {
 }
 
 
-@contextmanager
-def serving() -> Iterator[tuple[int, int]]:
-    """A mock's port and process."""
-    command = [sys.executable, "-m", "sarkmock", "serve", "--http", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        for line in process.stdout:
-            if found := re.search(r"listening on +\S+:(\d+)/", line):
-                break
-        try:
-            yield int(found[1]), process.pid
-        finally:
-            process.terminate()
-
-
 def ask(port: int, method: str, path: str, body: bytes | None = None, kind: str = "") -> int:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request(method, path, body, {"Content-Type": kind} if kind else {})
@@ -186,7 +171,8 @@ def main() -> None:
         if options.in_process:
             measured = partial(measure_in_process, Engine())
         else:
-            measured = partial(measure, *stack.enter_context(serving()))
+            url, process = stack.enter_context(serving("--http"))
+            measured = partial(measure, urlsplit(url).port, process)
         for name, (kind, make) in SHAPES.items():
             if options.only in name:
                 status, cost, longest = measured(kind, make(size)[:2**20 * 40])

@@ -8,7 +8,7 @@ from typing import Any
 
 from sarkmock_contracts.checks import CHECKS, Case
 from sarkmock_contracts.client.http import Exchange
-from sarkmock_contracts.client.transports import InProcess, SignedIn
+from sarkmock_contracts.client.transports import embedded_mock
 from sarkmock_contracts.errors import NewFindings
 from sarkmock_contracts.judge.judge import Judged
 from sarkmock_contracts.run import Run, Watcher
@@ -16,7 +16,7 @@ from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.spec.contract import Contract
 
 from sarkmock import Engine, Seed, State
-from sarkmock.suite_api import api_application, load
+from sarkmock.suite_api import load
 
 NOW = 1717236000
 TOKEN = "1|0123456789abcdef"  # an administrator's, where a profile asks for one
@@ -39,7 +39,7 @@ def suite_of(judge: str, target: str, state: State | None = None, watcher: Watch
     seed = Seed.factory(document["x-database"])
     engine = Engine(document, state or State(seed, now=NOW, token=TOKEN))
     options = {"max_examples": 6, **options}
-    transport = SignedIn(InProcess(api_application(engine)), engine.state)
+    transport = embedded_mock(engine)
     return Run(Contract(load(judge)), transport, RunOptions(judge, target, **options), watcher=watcher)
 
 

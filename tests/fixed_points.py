@@ -11,7 +11,7 @@ from functools import cached_property
 
 from sarkmock_contracts.checks import CHECKS
 from sarkmock_contracts.client.http import Exchange, Request, Response
-from sarkmock_contracts.client.transports import InProcess, Layer, SignedIn, Transport
+from sarkmock_contracts.client.transports import Layer, Transport, embedded_mock
 from sarkmock_contracts.judge.agreement import differing_parts
 from sarkmock_contracts.judge.judge import Judged
 from sarkmock_contracts.run import Run, Watcher
@@ -19,7 +19,7 @@ from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.spec.contract import Contract
 
 from sarkmock import Engine, Seed, State
-from sarkmock.suite_api import Document, api_application, load, load_toggled
+from sarkmock.suite_api import Document, load, load_toggled
 from tests.contract_runs import NOW, TOKEN, run_cases
 
 
@@ -38,7 +38,7 @@ class Heard(Layer):
 
 def mock_of(document: Document) -> Transport:
     state = State(Seed.factory(document["x-database"]), now=NOW, token=TOKEN)
-    return SignedIn(InProcess(api_application(Engine(document, state))), state)
+    return embedded_mock(Engine(document, state))
 
 
 class Cell(Watcher):

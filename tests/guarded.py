@@ -10,7 +10,7 @@ from typing import Any
 from sarkmock_contracts.client.http import Exchange, Request, Response
 from sarkmock_contracts.client.rate_limit import Timer
 from sarkmock_contracts.client.target import Client, Target
-from sarkmock_contracts.client.transports import InProcess, SignedIn, Transport
+from sarkmock_contracts.client.transports import Transport, embedded_mock
 from sarkmock_contracts.fixtures import Fixtures
 from sarkmock_contracts.run import Run
 from sarkmock_contracts.run_options import RunOptions
@@ -20,7 +20,7 @@ from sarkmock_contracts.spec.contract import Contract
 from sarkmock_contracts.spec.operation_data import LiveTables
 
 from sarkmock import Engine, Seed, State
-from sarkmock.suite_api import api_application, load
+from sarkmock.suite_api import load
 
 Reading = Callable[[Request], Request]
 
@@ -57,7 +57,7 @@ class Box:
         self.done: list[str] = []
         program = self.engine.program
         program.plans = {name: (self._noting(name, action), checks) for name, (action, checks) in program.plans.items()}
-        self.wire = Wire(SignedIn(InProcess(api_application(self.engine)), state), reading or (lambda request: request))
+        self.wire = Wire(embedded_mock(self.engine), reading or (lambda request: request))
         self.hazards = {operation.id: operation.hazard for operation in self.engine.operations}
 
     def _noting(self, name: str, action: Any) -> Any:

@@ -152,6 +152,15 @@ def test_what_an_answer_shows_is_named(judge: str, target: str, case: str, shown
     assert shown in {name for finding in suite.findings for name in finding.deviations}
 
 
+@pytest.mark.parametrize("section", ["agents", "customapps", "queues", "trunks"])
+def test_rows_of_a_run_do_not_keep_its_tenant_from_deletion(section: str) -> None:
+    """Trunks cannot be deleted, and a tenant cannot be that has one. How cases are spread over processes is chance."""
+    suite = suite_of("documented", "documented")
+    cases = {str(case): case for check in CHECKS for case in check.cases(suite)}
+    run_cases(suite, [cases[name] for name in ("smoke:tenants.update", f"rows:{section}", "smoke:tenants.delete")])
+    assert [str(finding) for finding in suite.findings] == []
+
+
 def test_a_value_that_is_a_default_anyway_proves_nothing_stored() -> None:
     """New extensions of the product ignore location, which is "local" by default."""
     suite = suite_of("documented", "shipped")

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sarkmock_contracts.client.http import Exchange, Request, Response, request_for
-from sarkmock_contracts.client.transports import Access, InProcess, SignedIn
+from sarkmock_contracts.client.transports import Access, embedded_mock
 from sarkmock_contracts.errors import Unanswered
 from sarkmock_contracts.proxy.guard import exchange_of
 from sarkmock_contracts.proxy.running import open_shadow
@@ -20,7 +20,7 @@ from sarkmock_contracts.proxy.shadow import Shadow, differences, shadow_lines, w
 from sarkmock_contracts.spec.contract import contract_of
 
 from sarkmock import Engine, SarkMock, Seed, State
-from sarkmock.suite_api import api_application, load, profiles
+from sarkmock.suite_api import load, profiles
 from tests.mutations import draw, mutated
 from tests.proxied import Wire, proxied
 from tests.serving import COMMAND, proxying, serving
@@ -40,7 +40,7 @@ class Box:
     def __init__(self, own, document, name="other"):
         seed = Seed.factory(own["x-database"])
         state = State(seed, dice=99, token="1|0123456789")
-        self.wire = SignedIn(InProcess(api_application(Engine(own, state))), state)
+        self.wire = embedded_mock(Engine(own, state))
         self.shown = {}
         self.away = False
         self.shadow = Shadow(name, document, own, seed, self.reread)

@@ -1,4 +1,4 @@
-"""Handles a request: operation, row, rules, checks, action. Knows no operation by name and no HTTP."""
+"""Handles a request: operation, row, rules, checks, action. Independent of single operations and of HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Laravel's validator: a body's errors by its rules. Compiled once; knows no operation and no table.
+"""Laravel's validator: a body's errors by its rules. Compiled once; independent of operations and tables.
 
 Order and wording are those of Illuminate\\Validation\\Validator: fields in the order of the rules, then their rules.
 """

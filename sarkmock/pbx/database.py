@@ -1,4 +1,4 @@
-"""The PBX's tables: an in-memory SQLite in SARK's own layout, behind a small interface. Knows nothing of the API.
+"""The PBX's tables: an in-memory SQLite in SARK's own layout, behind a small interface. Independent of the API.
 
 SQLite is the product's database, and its type affinity, key order and id reuse show through in answers.
 """

@@ -44,7 +44,7 @@ def httpx_transport(app: Application) -> httpx.MockTransport:
     import httpx
     from anyio import to_thread  # httpx's own dependency
 
-    # not httpx.WSGITransport: it decodes paths twice, knows no chunked bodies and does not serve an AsyncClient
+    # not httpx.WSGITransport: it decodes paths twice, and supports neither chunked bodies nor an AsyncClient
     def answer(request: httpx.Request) -> httpx.Response:
         try:
             status, headers, body = exchange(app, request.method, str(request.url), request.headers.multi_items(),

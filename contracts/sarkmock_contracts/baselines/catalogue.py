@@ -91,7 +91,7 @@ def nearest_profile(there: Mapping[str, bool]) -> str:
 def working(there: Mapping[str, bool]) -> Contract:
     """The nearest profile's contract, with the operations that only others have and the box has too.
 
-    ``there`` says of operations, by name, whether the box has them; of others nothing is entry.
+    ``there`` says of operations, by name, whether the box has them; of others nothing is known.
     """
     return _working(frozenset(there.items()))
 

@@ -245,7 +245,7 @@ class Observer(Client):
 
 
 class LearningFixtures(Fixtures):
-    """Fixtures that build bodies from values that the target took, where some are entry."""
+    """Fixtures that build bodies from values that the target took, where some are known."""
 
     def __init__(self, observer: Observer) -> None:
         super().__init__(observer.contract, observer, observer.live, observer.texts, observer.spared)

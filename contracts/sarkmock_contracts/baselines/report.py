@@ -272,12 +272,12 @@ def _markdown_lines(data: Data) -> Iterator[str]:
     for title, causes in cause_sections(data):
         yield from ("", f"### {title}", "")
         yield from table_lines(("what", "differences:", "operations", "of", "change", "why"),
-                         (cause_row(cause, members_of(cause)) for cause in causes[:MOST_SHOWN]))
+                               (cause_row(cause, members_of(cause)) for cause in causes[:MOST_SHOWN]))
         if len(causes) > MOST_SHOWN:
             yield from ("", f"... and {len(causes) - MOST_SHOWN} more.")
     if data["unreached"]:
         yield from details_lines("Not reached in one of the two: neither gone nor fixed",
-                           (f"- {cell(line)}" for line in unreached_lines(data)))
+                                 (f"- {cell(line)}" for line in unreached_lines(data)))
 
 
 def cause_row(cause: Data, members: list[Data]) -> tuple[object, ...]:

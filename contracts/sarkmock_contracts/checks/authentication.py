@@ -96,7 +96,7 @@ def sender(run: Run) -> Send:
 
 
 def send_unjudged(run: Run, request: Request) -> Exchange:
-    """Send a request whose answer is compared here; it may all the same stop the PBX, or make a file."""
+    """Send a request whose answer is compared here. The judge follows it, as it may stop the PBX or make a file."""
     exchange = run.target.send(request)
     run.judge.attribution.saw(exchange)
     return exchange

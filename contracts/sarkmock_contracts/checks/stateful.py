@@ -38,7 +38,7 @@ def check_row_lifecycle(run: Run, resource: Resource) -> None:
     create, full = resource.creates[0], None
     if resource.key in create.rules and not recipe("made", create.id):
         with suppress(Unavailable, NoBounds):
-            full = send_packet(run, create, Packet(full_body(run.fixtures, create) | last_tenant(run, create)))
+            full = send_packet(run, create, Packet(full_body(run.fixtures, create) | last_tenant(run, resource)))
     made = [exchange for operation in resource.creates if (exchange := least(run, resource, operation))]
     look_at_list(run, resource)
     if full is not None and full.response.ok and resource.key in full.response.fields:
@@ -50,9 +50,10 @@ def check_row_lifecycle(run: Run, resource: Resource) -> None:
             run.send(request_for(operation.method, row_path(resource, operation, made[0]), body))
 
 
-def last_tenant(run: Run, create: Operation) -> Body:
-    """Another tenant than most rows have, if there is one."""
-    tenants = run.live.keys("cluster", "pkey") if TENANT in create.rules else []
+def last_tenant(run: Run, resource: Resource) -> Body:
+    """Another tenant than most rows have, if there is one. A row that cannot be deleted would keep it from deletion."""
+    has_another = TENANT in resource.creates[0].rules and resource.delete is not None
+    tenants = run.live.keys("cluster", "pkey") if has_another else []
     return {TENANT: tenants[-1]} if tenants else {}
 
 

@@ -69,7 +69,7 @@ def markdown_lines(data: Data) -> Iterator[str]:
     if data["causes"]:
         yield from ("", "### Causes", "")
         yield from table_lines(("severity", "what findings have in common", "findings:", "where"),
-                         map(_cause_row, data["causes"][:MOST_FINDINGS]))
+                               map(_cause_row, data["causes"][:MOST_FINDINGS]))
     for status in failing_statuses(data):
         yield from _findings(status, [finding for finding in data["findings"] if finding["status"] == status])
     for status in ("fixed", "known"):
@@ -93,7 +93,7 @@ def _findings(status: str, findings: list[Data]) -> Iterator[str]:
     more = ["", f"... and {len(findings) - MOST_FINDINGS} more."] if len(findings) > MOST_FINDINGS else []
     if findings:
         yield from details_lines(f"{status.capitalize()} ({len(findings)})",
-                           (*table_lines(("severity", "finding", "what", "page"), rows), *more))
+                                 (*table_lines(("severity", "finding", "what", "page"), rows), *more))
 
 
 def _coverage_rows(data: Data) -> Iterator[tuple[object, ...]]:
