@@ -124,9 +124,9 @@ def marker_arguments(node: pytest.Item) -> dict[str, Any]:
         arguments |= marker.kwargs
     for name in arguments:
         if name not in known_arguments():
-            from sarkmock.suggest import unknown
+            from sarkmock.suggest import unknown_name
 
-            pytest.fail(f"@pytest.mark.sark: {unknown('argument', name, known_arguments())}", pytrace=False)
+            pytest.fail(f"@pytest.mark.sark: {unknown_name('argument', name, known_arguments())}", pytrace=False)
     return arguments
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from sarkmock import Engine, Journal, create_app
 from sarkmock.http.direct import direct
 from sarkmock.http.engine import Request
-from sarkmock.server.certificates import Pair
+from sarkmock.server.certificates import CertificatePair
 from sarkmock.server.https_server import Server
 
 TENANTS = 20
@@ -64,12 +64,12 @@ def bare() -> Any:
     return app
 
 
-def ours(app: Any, port: int, pair: Pair) -> None:
+def ours(app: Any, port: int, pair: CertificatePair) -> None:
     with Server(app, port=port, tls=pair):
         signal.pause()
 
 
-def uvicorn(app: Any, port: int, pair: Pair) -> None:
+def uvicorn(app: Any, port: int, pair: CertificatePair) -> None:
     import uvicorn as asgi
     from inline import inline
 
@@ -84,4 +84,4 @@ CANDIDATES = {
 
 if __name__ == "__main__":
     build, serve = CANDIDATES[sys.argv[1]]
-    serve(build(), int(sys.argv[2]), Pair(Path(sys.argv[3]), Path(sys.argv[4])))
+    serve(build(), int(sys.argv[2]), CertificatePair(Path(sys.argv[3]), Path(sys.argv[4])))

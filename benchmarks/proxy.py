@@ -96,7 +96,7 @@ def passing(url: str, prefix: str, seconds: float) -> float | None:
 def measure(options: argparse.Namespace) -> dict[str, dict[str, float | None]]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        pair = certificates.make(folder, "127.0.0.1")
+        pair = certificates.make_certificate(folder, "127.0.0.1")
         plain, secure = (stack.enter_context(running(serve(tls), pair)) for tls in (False, True))
         ways = [ours(plain, False), ours(plain, False, "--shadow", "L10"), ours(secure, True)]
         ways += [mitmdump(options.mitmdump, plain)] if options.mitmdump else []

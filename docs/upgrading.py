@@ -17,7 +17,7 @@ from sarkmock_contracts import baselines
 from sarkmock_contracts.baselines.report import describe_comparison
 from sarkmock_contracts.judge.findings import SEVERITIES
 
-from sarkmock.suite_api import Deviation, described, deviations_of
+from sarkmock.suite_api import Deviation, describe_profile, deviations_of
 
 STEPS = {
     ("2020-06", "2024-06"): """\
@@ -84,7 +84,7 @@ def section(before: str, after: str, text: str) -> Iterator[str]:
 
 
 def released(name: str) -> str:
-    profile = described(name)
+    profile = describe_profile(name)
     return f"{name} is of {profile.date} and runs on {profile.framework}"
 
 
@@ -98,7 +98,7 @@ def causes(title: str, found: Iterable[Deviation]) -> Iterator[str]:
 
 def measured(before: str, after: str) -> Iterator[str]:
     """What `compare` finds, by cause."""
-    one, other, _ = baselines.sides(before, after, lambda: sys.exit("both are profiles"))
+    one, other, _ = baselines.compared_sides(before, after, lambda: sys.exit("both are profiles"))
     found = describe_comparison(baselines.compare_with(one, other, None, 2.0))["causes"]
     yield "### Measured"
     rows = ["| level | difference | count | for example |", "| --- | --- | --- | --- |"]

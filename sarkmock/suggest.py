@@ -9,7 +9,7 @@ MANY = 30
 LONGEST = 80  # characters of a name that may be mistyped
 
 
-class Misnamed(ValueError):
+class UnknownName(ValueError):
     """A name in a document that no action or check has."""
 
     def __init__(self, name: str, problem: str) -> None:
@@ -17,11 +17,11 @@ class Misnamed(ValueError):
         self.name = name
 
 
-def unknown(kind: str, name: object, known: Iterable[str]) -> str:
+def unknown_name(kind: str, name: object, known: Iterable[str]) -> str:
     """``unknown column 'descripton'; did you mean description? Known: pkey, description``; of many, the nearest."""
     names = list(known)
-    nearest = near(name, names, 1 if len(names) <= MANY else 3)
-    text = f"unknown {kind} {shown(str(name))}"
+    nearest = nearest_names(name, names, 1 if len(names) <= MANY else 3)
+    text = f"unknown {kind} {quoted_name(str(name))}"
     if nearest:
         text += f"; did you mean {' or '.join(nearest)}?"
     if len(names) > MANY or not names:
@@ -29,11 +29,11 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> str:
     return f"{text}{' Known' if nearest else '; known'}: {', '.join(names)}"
 
 
-def shown(name: str) -> str:
+def quoted_name(name: str) -> str:
     return repr(name) if len(name) <= LONGEST else f"{name[:LONGEST]!r}... ({len(name)} characters)"
 
 
-def near(name: object, known: Iterable[str], most: int = 1) -> list[str]:
+def nearest_names(name: object, known: Iterable[str], most: int = 1) -> list[str]:
     """The known names that are nearest, if any are near."""
     if len(str(name)) > LONGEST:
         return []

@@ -2,15 +2,15 @@
 
 from sarkmock.atomic import write_whole
 from sarkmock.cli.listening import begin_listening, run_server
-from sarkmock.cli.proxying import Listening, open_proxy
+from sarkmock.cli.proxying import ProxyListener, open_proxy
 from sarkmock.faults import FaultError
 from sarkmock.http.direct import api_application
 from sarkmock.http.engine import WEB_SERVERS, Engine, Program
 from sarkmock.http.flask_app import create_app
 from sarkmock.http.replies import MethodNotAllowed, PageNotFound, PhpError
 from sarkmock.journal import Notice
-from sarkmock.laravel.php import TRIMMED, UploadedFile, meant_method, read_input, to_text
-from sarkmock.laravel.validation import Validator, display, is_rule_message, laravel_messages
+from sarkmock.laravel.php import TRIMMED, UploadedFile, overridden_method, read_input, to_text
+from sarkmock.laravel.validation import Validator, display_name, is_rule_message, laravel_messages
 from sarkmock.pbx import pbx_files
 from sarkmock.pbx.actions import check_fields
 from sarkmock.pbx.database import Database
@@ -18,17 +18,17 @@ from sarkmock.pbx.seed import Seed, SeedError
 from sarkmock.pbx.seeds import load_seed
 from sarkmock.pbx.state import PbxFile, State
 from sarkmock.proxy.exchange import Pace, Passed, Record
-from sarkmock.proxy.upstream import Patience
+from sarkmock.proxy.upstream import Timeouts
 from sarkmock.redaction import SECRETS, body_text, counted, harmless, is_secret, printable, redacted
 from sarkmock.server.certificates import is_loopback
 from sarkmock.spec import yaml12
 from sarkmock.spec.data_files import BASE
-from sarkmock.spec.loading import METHODS, Deviation, Document, deviations_of, load, load_deviating, load_toggled
+from sarkmock.spec.loading import METHODS, Deviation, Document, deviations_of, load, load_toggled, load_with_deviation
 from sarkmock.spec.operations import Operation, Router, Table, compile_document
 from sarkmock.spec.overlay import OverlayError
 from sarkmock.spec.overlay import apply as apply_overlay
 from sarkmock.spec.pointers import covers, follow, keys_of, pointer, reach, references
-from sarkmock.spec.profiles import Profile, described, overlay_of, product, profiles
+from sarkmock.spec.profiles import Profile, describe_profile, overlay_of, product, profiles
 from sarkmock.spec.yaml12 import FileError, line_of, source_of
 from sarkmock.spec.yaml12 import dump as yaml_text
 from sarkmock.spec.yaml12 import read as read_yaml

@@ -21,7 +21,7 @@ from sarkmock.http.engine import Engine, Request
 from sarkmock.http.replies import Refusal
 from sarkmock.pbx.state import State
 from sarkmock.spec import loading
-from sarkmock.spec.operations import Operation, segment_fits
+from sarkmock.spec.operations import Operation, segment_matches
 from sarkmock.spec.pointers import pointer, reach
 from tests import replay, wire
 from tests.replay import Difference, Exchange
@@ -93,7 +93,7 @@ def overlap(one: str, other: str) -> bool:
 
 def matches(template: str, path: str) -> bool:
     expected, segments = template.strip("/").split("/"), path.strip("/").split("/")
-    return len(expected) == len(segments) and all(map(segment_fits, expected, segments))
+    return len(expected) == len(segments) and all(map(segment_matches, expected, segments))
 
 
 def judge(exchanges: Iterable[Exchange]) -> Verdict:

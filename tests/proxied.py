@@ -20,15 +20,15 @@ from sarkmock.http.engine import Engine
 from sarkmock.http.flask_app import create_control_app
 from sarkmock.journal import Entry, Journal
 from sarkmock.proxy.exchange import Passed, Record
-from sarkmock.proxy.server import Around, Proxy
-from sarkmock.proxy.upstream import Patience, Upstream
+from sarkmock.proxy.server import Proxy, ProxyParts
+from sarkmock.proxy.upstream import Timeouts, Upstream
 from sarkmock.server.http11 import read_head
 from sarkmock.server.limits import Limits
 from tests.wire import payload
 
 CLOSE = b"<close>"
 WELL = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n[]"
-IMPATIENT = Patience(connect=1, answer=1, piece=0.5, whole=2)
+IMPATIENT = Timeouts(connect=1, answer=1, piece=0.5, whole=2)
 
 
 @dataclass
@@ -54,10 +54,10 @@ class Proxied:
 
 
 @contextmanager
-def proxied(url: str, *, context: Any = None, patience: Patience | None = None, faults: tuple[str, ...] = (),
+def proxied(url: str, *, context: Any = None, patience: Timeouts | None = None, faults: tuple[str, ...] = (),
             **around: Any) -> Iterator[Proxied]:
     engine = Engine()
-    parts = Around(Faults(engine, map(Fault.parse, faults), effects=OF_TRAFFIC), Journal(engine), **around)
+    parts = ProxyParts(Faults(engine, map(Fault.parse, faults), effects=OF_TRAFFIC), Journal(engine), **around)
     control = create_control_app(MockControl(engine, parts.faults, parts.journal, Control(), upstream=url))
     parts.application = control
     told: list[str] = []

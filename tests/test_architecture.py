@@ -13,7 +13,7 @@ from statistics import median
 
 import pytest
 
-from sarkmock.suite_api import described, profiles
+from sarkmock.suite_api import describe_profile, profiles
 
 ROOT = Path(__file__).parent.parent
 PLUGIN = ROOT / "pytest_sarkmock.py"
@@ -198,7 +198,7 @@ def test_the_plugin_imports_nothing_of_ours_before_a_test_asks_for_it():
 
 
 def test_one_module_alone_names_a_profile():
-    names = {name for profile in map(described, profiles()) for name in (profile.name, *profile.aliases)}
+    names = {name for profile in map(describe_profile, profiles()) for name in (profile.name, *profile.aliases)}
     users = {path for path in SOURCES for node in nodes(path)
              if isinstance(node, ast.Constant) and node.value in names}
     assert users == {ROOT / "sarkmock" / "spec" / "data_files.py"}

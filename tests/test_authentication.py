@@ -207,12 +207,12 @@ def test_the_same_requests_have_the_same_tokens(send, state):
 
 
 def test_a_seed_may_have_users_or_none(program):
-    hashed = accounts.hashed("word", State().dice)
+    hashed = accounts.hash_password("word", State().dice)
     rows = [{"id": 5, "name": "Boss", "email": "boss@example.com", "role": "isAdmin", "password": hashed}]
     for users, name in ((rows, "Boss"), ([], "admin")):
         seed = Seed.of({"tables": {"users": users}}, "sark-6.5")
         tables = State(seed, token=TOKEN).tables
-        owner = accounts.owner(tables, accounts.by_token(tables, TOKEN))
+        owner = accounts.token_owner(tables, accounts.token_by_id_and_secret(tables, TOKEN))
         assert owner["name"] == name
 
 

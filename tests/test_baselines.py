@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from sarkmock_contracts.baselines.catalogue import (
     catalogue,
+    field_types,
     nearest_profile,
-    other_places,
     request_digest,
-    shape,
-    working,
+    same_operation_elsewhere,
+    working_contract,
 )
 from sarkmock_contracts.baselines.comparing import compare_baselines
 from sarkmock_contracts.baselines.facts import (
@@ -35,7 +35,7 @@ from sarkmock_contracts.baselines.profile import profile_baseline
 from sarkmock_contracts.baselines.recording import BoxRecorder
 from sarkmock_contracts.client.target import Target
 from sarkmock_contracts.errors import BadBaseline
-from sarkmock_contracts.run import embedded
+from sarkmock_contracts.run import embedded_transport
 
 from sarkmock import Seed, profiles
 from tests.guarded import Box, guarded
@@ -51,7 +51,7 @@ def recorder(target, hazards=WRITES, depth="quick", only=None):
 
 
 def recorded(profile, hazards=WRITES, depth="quick", only=None):
-    return recorder(Target(embedded(profile)), hazards, depth, only).run()
+    return recorder(Target(embedded_transport(profile)), hazards, depth, only).run()
 
 
 def baseline(facts, **other):
@@ -63,7 +63,7 @@ def baseline(facts, **other):
 
 
 def test_the_catalogue_has_every_operation_of_every_profile():
-    assert other_places("GET /globals") == ["GET /sysglobals"]
+    assert same_operation_elsewhere("GET /globals") == ["GET /sysglobals"]
     assert set(catalogue()["GET /tenants"].versions) == set(profiles())
     assert list(catalogue()["DELETE /trunks/{trunk}"].versions) == profiles()[1:]
 
@@ -72,13 +72,14 @@ def test_the_catalogue_has_every_operation_of_every_profile():
 def test_the_document_to_work_with_is_that_of_the_box(profile):
     there = {name: profile in known.versions for name, known in catalogue().items()}
     assert nearest_profile(there) == profile
-    assert {f"{one.method} {one.path}" for one in working(there).operations} == {name for name in there if there[name]}
+    operations = working_contract(there).operations
+    assert {f"{one.method} {one.path}" for one in operations} == {name for name in there if there[name]}
 
 
 def test_a_box_between_the_profiles_gets_what_it_has_of_both():
     there = {name: "documented" in known.versions for name, known in catalogue().items()}
     there |= {"GET /globals": False, "GET /sysglobals": True, "DELETE /trunks/{trunk}": True}
-    contract = working(there)
+    contract = working_contract(there)
     assert contract.by_id["globals.list"].path == "/sysglobals"
     assert contract.by_id["trunks.delete"].method == "DELETE"
     assert contract.validator(contract.row_place(contract.by_id["globals.list"])) is not None
@@ -97,9 +98,9 @@ def test_packets_try_every_value_of_every_variable(known):
 
 def test_names_and_types_without_values():
     rows = [{"a": 1, "b": None}, {"a": "x", "b": {"c": True}}]
-    assert shape(rows) == {"(body)": ["list"], "[]": ["object"], "[].a": ["integer", "text"],
-                           "[].b": ["null", "object"], "[].b.c": ["boolean"]}
-    assert shape({"sarkbak.1.zip": {"size": 1}}, frozenset()) == {
+    assert field_types(rows) == {"(body)": ["list"], "[]": ["object"], "[].a": ["integer", "text"],
+                                 "[].b": ["null", "object"], "[].b.c": ["boolean"]}
+    assert field_types({"sarkbak.1.zip": {"size": 1}}, frozenset()) == {
         "(body)": ["object"], "*": ["object"], "*.size": ["integer"]}
 
 

@@ -20,7 +20,7 @@ from sarkmock_contracts.baselines.report import comparison_text, describe_compar
 from sarkmock_contracts.baselines.severity import Difference
 from sarkmock_contracts.client.target import Target
 from sarkmock_contracts.errors import CannotRun
-from sarkmock_contracts.run import embedded
+from sarkmock_contracts.run import embedded_transport
 from sarkmock_contracts.safety.routing import HAZARDS
 
 from sarkmock import SarkMock
@@ -35,7 +35,7 @@ SCHEMA = BASELINE_SCHEMA.with_name("compare.schema.json")
 
 @pytest.fixture(scope="module")
 def recordings():
-    return [BoxRecorder(Target(embedded(profile)), DEPTHS["usual"], frozenset(ALL)).run()
+    return [BoxRecorder(Target(embedded_transport(profile)), DEPTHS["usual"], frozenset(ALL)).run()
             for profile in ("documented", "shipped")]
 
 

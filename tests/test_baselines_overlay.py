@@ -10,12 +10,12 @@ import pytest
 import yaml
 from sarkmock_contracts.baselines.catalogue import catalogue
 from sarkmock_contracts.baselines.facts import NOT_SENT, Baseline, Fact, write_baseline
-from sarkmock_contracts.baselines.inferring import infer
+from sarkmock_contracts.baselines.inferring import infer_rules
 from sarkmock_contracts.baselines.observer import DEPTHS, recorded_value, values_for
 from sarkmock_contracts.baselines.profile import (
     OWN_DEVIATION,
     actions_of,
-    choose,
+    choose_deviations,
     document_of,
     profile_from,
     profile_lines,
@@ -79,7 +79,7 @@ def test_boxes_between_the_profiles_are_told_by_what_they_show(section, about, s
     dice = random.Random(seed)
     ids = [one.id for one in deviations_of("shipped") if one.id.startswith((about, "debug-pages"))]
     some = [name for name in ids if dice.random() < 0.5 or name == "debug-pages"]
-    found = choose(box_like(document_of(actions_of("shipped", some)), only=section))
+    found = choose_deviations(box_like(document_of(actions_of("shipped", some)), only=section))
     assert found.comparison.differences == []
 
 
@@ -127,7 +127,7 @@ def inferred(op, field, rules, wording):
                              tuple(messages)))
     except Exception:
         return None
-    found = infer(field, seen, wording)
+    found = infer_rules(field, seen, wording)
     is_right = found is not None and ("required" in found) is ("required" in split(rules))
     return "" if is_right else f"{op} {field}: {rules} is taken for {found}"
 

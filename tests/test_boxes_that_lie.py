@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 import pytest
 from sarkmock_contracts.client.http import Request, Response, with_json
 from sarkmock_contracts.errors import Unanswered, Unavailable
-from sarkmock_contracts.safety import Finishing, ownership
+from sarkmock_contracts.safety import CleanUpTarget, ownership
 from sarkmock_contracts.safety.ledger import read_ledger, reopen_ledger
 
 from tests.guarded import Box, guarded
@@ -150,7 +150,7 @@ def ends(box, safety, tmp_path):
 
 def dies(box, safety, tmp_path):
     safety.ledger.close()
-    return Finishing(box.wire, reopen_ledger(tmp_path / "ledger")).finish()
+    return CleanUpTarget(box.wire, reopen_ledger(tmp_path / "ledger")).finish()
 
 
 @pytest.mark.parametrize("ending", [ends, dies])

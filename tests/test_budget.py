@@ -8,7 +8,7 @@ import pytest
 from sarkmock_contracts.checks import CHECKS
 from sarkmock_contracts.checks.boundary_sweep import NEIGHBOURS, SWEEP_PARTS, Sweeps
 from sarkmock_contracts.client.http import Request
-from sarkmock_contracts.client.interrupts import WRITE_RESERVE, Budget, Speed, minutes, parse_seconds
+from sarkmock_contracts.client.interrupts import WRITE_RESERVE, Budget, Speed, duration_text, parse_seconds
 from sarkmock_contracts.errors import CannotRun, NewFindings, Spent
 from sarkmock_contracts.judge.findings import Identity
 from sarkmock_contracts.judge.oracle import rule_messages
@@ -265,7 +265,7 @@ def test_how_long_requests_take():
     assert Speed(None, latency=0.5).seconds(10) == 5
     assert Speed(60).requests(120) == 120
     assert Speed(None, each=2).requests(10) == 6
-    assert [minutes(seconds) for seconds in (5, 65, 7260)] == ["5 s", "1:05 min", "2:01 h"]
+    assert [duration_text(seconds) for seconds in (5, 65, 7260)] == ["5 s", "1:05 min", "2:01 h"]
 
 
 @pytest.mark.slow

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from sarkmock_contracts.checks import CHECKS, Check
 from sarkmock_contracts.client.http import ACCEPT, NO_TOKEN, Request, Response, with_json
-from sarkmock_contracts.client.transports import Access, Layer, OverHttp, Transport
+from sarkmock_contracts.client.transports import Access, Http, Layer, Transport
 from sarkmock_contracts.errors import NewFindings, Withheld
 from sarkmock_contracts.plugin.verdict import safety_lines
-from sarkmock_contracts.run import Run, embedded
+from sarkmock_contracts.run import Run, embedded_transport
 from sarkmock_contracts.run_options import RunOptions
-from sarkmock_contracts.safety import Finishing
+from sarkmock_contracts.safety import CleanUpTarget
 from sarkmock_contracts.safety.ledger import reopen_ledger
 from sarkmock_contracts.spec.contract import contract_of
 
@@ -25,7 +25,8 @@ TOKENS = [check for check in CHECKS if "authentication" in check.finds]
 
 
 def run_of(profile: str, target: str) -> Run:
-    return Run(contract_of(profile), embedded(target), RunOptions(profile=profile, target_profile=target, strict=True))
+    options = RunOptions(profile=profile, target_profile=target, strict=True)
+    return Run(contract_of(profile), embedded_transport(target), options)
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
@@ -61,11 +62,11 @@ def test_a_version_without_tokens_serves_everybody() -> None:
 def test_a_request_can_be_sent_without_the_token_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     with SarkMock(profile="L11", tls=False) as box:
         monkeypatch.setenv("BOX", box.token or "")
-        over_http = OverHttp(box.url, Access(token_env="BOX"))
+        over_http = Http(box.url, Access(token_env="BOX"))
 
         def answers(*headers: tuple[str, str]) -> list[Response]:
             request = Request("GET", "/tenants", headers=(ACCEPT, *headers))
-            return [over_http.send(request), embedded("L11").send(request)]
+            return [over_http.send(request), embedded_transport("L11").send(request)]
 
         assert [answer.status for answer in answers()] == [200, 200]
         assert [answer.status for answer in answers(NO_TOKEN)] == [404, 404]
@@ -119,7 +120,7 @@ def test_a_user_of_a_run_that_was_killed_is_removed_by_its_ledger(tmp_path: Path
     assert run.target.send(with_json("POST", "/auth/register", user)).response.status == 201
     run.safety.ledger.close()
     assert "correct horse" not in file.read_text()
-    assert Finishing(box.wire, reopen_ledger(file)).finish() == []
+    assert CleanUpTarget(box.wire, reopen_ledger(file)).finish() == []
     assert box.contents() == before
 
 

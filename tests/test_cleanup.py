@@ -13,7 +13,7 @@ from dataclasses import replace
 import pytest
 from sarkmock_contracts.client.http import Request, with_json
 from sarkmock_contracts.errors import BadLedger, Unavailable, Withheld
-from sarkmock_contracts.safety import Finishing, ownership
+from sarkmock_contracts.safety import CleanUpTarget, ownership
 from sarkmock_contracts.safety.ledger import read_ledger, reopen_ledger
 
 from sarkmock import profiles
@@ -83,7 +83,7 @@ def test_a_run_that_dies_anywhere_is_finished_from_its_ledger(number, tmp_path):
     safety.ledger.close()
     box.wire.send = box.wire.inner.send
     ledger = reopen_ledger(tmp_path / "ledger")
-    assert Finishing(box.wire, ledger).finish() == []
+    assert CleanUpTarget(box.wire, ledger).finish() == []
     assert changed(box, before) == set()
     assert "passwd" not in (tmp_path / "ledger").read_text()
 
@@ -224,7 +224,7 @@ def test_a_timer_whose_answer_was_never_seen_is_found_by_its_mark(tmp_path):
     assert box.contents() != before
     safety.ledger.close()
     box.wire.send = box.wire.inner.send
-    assert Finishing(box.wire, reopen_ledger(tmp_path / "ledger")).finish() == []
+    assert CleanUpTarget(box.wire, reopen_ledger(tmp_path / "ledger")).finish() == []
     assert box.contents() == before
 
 
@@ -363,7 +363,7 @@ def test_a_line_cut_short_by_a_kill_is_dropped(tmp_path):
     safety.ledger.close()
     with (tmp_path / "ledger").open("ab") as file:
         file.write(b'{"begin": {"operation": "ten')
-    assert Finishing(box.wire, reopen_ledger(tmp_path / "ledger")).finish() == []
+    assert CleanUpTarget(box.wire, reopen_ledger(tmp_path / "ledger")).finish() == []
     assert read_ledger(tmp_path / "ledger").complete
 
 

@@ -9,7 +9,7 @@ from email.utils import formatdate
 import pytest
 from sarkmock_contracts.client.http import Request, Response, with_json
 from sarkmock_contracts.errors import Unanswered, Withheld
-from sarkmock_contracts.safety import Finishing, ownership
+from sarkmock_contracts.safety import CleanUpTarget, ownership
 from sarkmock_contracts.safety.ledger import read_ledger, reopen_ledger
 
 from tests.guarded import Box, guarded
@@ -67,7 +67,7 @@ def test_what_a_target_hides_stays_in_the_ledger(real, denied, requests, tmp_pat
     inner = answering(box, DENIED.get(denied), lambda request: requests == "all" or request.path in lists)
     assert safety.end()
     box.wire.send = inner
-    assert Finishing(box.wire, reopen_ledger(tmp_path / "ledger")).finish() == []
+    assert CleanUpTarget(box.wire, reopen_ledger(tmp_path / "ledger")).finish() == []
     assert changed(box, before) == set()
     assert read_ledger(tmp_path / "ledger").complete
 
@@ -155,7 +155,7 @@ def test_a_late_clean_up_spares_a_number_that_somebody_has_taken_since(dated, la
     clock.advance(later)
     for method, path in ("DELETE", f"/extensions/{extension}"), ("POST", "/extensions/mailbox"):
         assert inner(with_json(method, path, {"pkey": extension, "cluster": "default"})).ok
-    assert Finishing(box.wire, reopen_ledger(tmp_path / "ledger")).finish() == [
+    assert CleanUpTarget(box.wire, reopen_ledger(tmp_path / "ledger")).finish() == [
         f"extensions.create.mailbox extensions {extension}: was made by somebody else after the run, and stays",
         f"/extensions: {extension} is left over or new"]
     assert inner(Request("GET", f"/extensions/{extension}")).ok
@@ -275,8 +275,8 @@ def cut_off_once_more(box, inner, ledger, number, arrives):
     dying(box, number, arrives)
     reopened = reopen_ledger(ledger)
     with suppress(Killed):
-        Finishing(box.wire, reopened).finish()
+        CleanUpTarget(box.wire, reopened).finish()
     reopened.close()
     box.wire.send = inner
     if not read_ledger(ledger).complete:
-        assert Finishing(box.wire, reopen_ledger(ledger)).finish() == []
+        assert CleanUpTarget(box.wire, reopen_ledger(ledger)).finish() == []

@@ -13,10 +13,10 @@ from sarkmock_contracts.spec.boundary_values import (
     KINDS,
     Live,
     bounds_of,
-    equals_listed,
+    equals_loosely,
     is_placeholder,
     listed_bounds,
-    spelled,
+    respelled_key,
 )
 
 from sarkmock.suite_api import Operation, PhpError, compile_document, load, profiles
@@ -70,13 +70,13 @@ def test_the_tables_agree_with_the_validator(operation: Operation, name: str) ->
 def test_every_row_is_used_and_says_where_it_is_from() -> None:
     asked = {frozenset(rule for rule in bounds.split(rules) if rule not in ("required", "nullable"))
              for _, operation in OPERATIONS for rules in operation.rules.values()}
-    for row in bounds.rows():
+    for row in bounds.table_rows():
         assert row["source"]
         assert frozenset(row["rules"]) in asked, row["rules"]
 
 
 def test_no_two_rows_speak_of_the_same_rules() -> None:
-    rows = [frozenset(row["rules"]) for row in bounds.rows()]
+    rows = [frozenset(row["rules"]) for row in bounds.table_rows()]
     assert len(rows) == len(set(rows))
 
 
@@ -85,7 +85,7 @@ def test_no_two_rows_speak_of_the_same_rules() -> None:
     (False, "0", False), ("", "0", False), ("1x", "1", False), (2, "1", False),
 ])
 def test_a_list_compares_as_php_does(value: Any, listed: str, equal: bool) -> None:
-    assert equals_listed(value, listed) is equal
+    assert equals_loosely(value, listed) is equal
 
 
 def test_a_list_refuses_its_neighbours_and_what_other_lists_hold() -> None:
@@ -99,7 +99,7 @@ def test_a_list_refuses_its_neighbours_and_what_other_lists_hold() -> None:
 def test_a_reference_is_refused_in_every_other_spelling() -> None:
     found = bounds_of("exists:cluster,pkey|nullable")
     assert found.accept == [Live("cluster", "pkey")]
-    assert [spelled("default", live.variant) for live in found.reject if isinstance(live, Live)] == [
+    assert [respelled_key("default", live.variant) for live in found.reject if isinstance(live, Live)] == [
         "DEFAULT", "defaultx", "defaul"]
 
 

@@ -12,7 +12,7 @@ from sarkmock_contracts.client.http import NO_TOKEN, Request, with_json
 from sarkmock_contracts.client.transports import LOGIN_TOKEN, Access
 from sarkmock_contracts.judge.findings import Finding
 from sarkmock_contracts.judge.oracle import Problem
-from sarkmock_contracts.reports.data import script, token_variable
+from sarkmock_contracts.reports.data import reproduction_script, token_variable
 from sarkmock_contracts.run import Run
 
 from sarkmock import SarkMock
@@ -49,7 +49,7 @@ def answer(box: SarkMock, lines: list[str]) -> tuple[int, str]:
 
 def repeats(box: SarkMock, suite: Run, found: Finding) -> bool:
     request, response = found.evidence[-1].request, found.evidence[-1].response
-    status, body = answer(box, script(suite, found))
+    status, body = answer(box, reproduction_script(suite, found))
     expected = response.body.decode("utf-8", "replace")
     same = request.method == "HEAD" or RANDOM.sub("", body) == RANDOM.sub("", expected)
     return status == response.status and same
@@ -59,7 +59,7 @@ def repeats(box: SarkMock, suite: Run, found: Finding) -> bool:
 def test_every_finding_is_repeated_at_a_fresh_mock(section: str, fresh: SarkMock) -> None:
     suite = run(suite_of("documented", "shipped", only=section, quick=True, max_examples=1))
     assert len(suite.findings) > 0
-    wrong = [[str(found.identity), found.evidence[-1].response, *script(suite, found)]
+    wrong = [[str(found.identity), found.evidence[-1].response, *reproduction_script(suite, found)]
              for found in suite.findings if not repeats(fresh, suite, found)]
     assert wrong == []
 
@@ -100,7 +100,7 @@ def test_names_that_the_server_makes_are_variables() -> None:
     gone = suite.send(Request("DELETE", f"/snapshots/{name}"))
     suite.report("snapshots.delete", Problem("presence", "", "still there", "text"), gone)
     found, = suite.findings
-    first, second = script(suite, found)
+    first, second = reproduction_script(suite, found)
     assert first.startswith("newsnapshotname1=$(curl ")
     assert second.split(" -H ")[0].endswith('/snapshots/"$newsnapshotname1"')
 
@@ -113,7 +113,7 @@ def test_only_passwords_of_the_tables_are_shown(passwd: str, shown: bool) -> Non
     sent = suite.send(with_json("POST", "/agents", agent))
     suite.report("agents.create", Problem("rules", "name", "accepted", "text"), sent)
     found, = suite.findings
-    assert (str(value) in "".join(script(suite, found))) is shown
+    assert (str(value) in "".join(reproduction_script(suite, found))) is shown
 
 
 def test_a_box_that_wants_a_token_gets_it_from_the_environment(guarded: SarkMock) -> None:
@@ -123,7 +123,7 @@ def test_a_box_that_wants_a_token_gets_it_from_the_environment(guarded: SarkMock
     bare = suite.send(Request("GET", "/tenants", headers=(NO_TOKEN,)))
     suite.report("tenants.list", Problem("status", "", "401", "text"), bare)
     for found in suite.findings:
-        lines = script(suite, found)
+        lines = reproduction_script(suite, found)
         assert ('-H "Authorization: Bearer $TOKEN"' in lines[-1]) is (found.evidence[-1] is sent)
         assert TOKEN not in "".join(lines)
         assert answer(guarded, lines)[0] == found.evidence[-1].response.status
@@ -151,7 +151,7 @@ def test_scripts_send_the_headers_of_the_command_line(headers: tuple[str, ...], 
     caution = replace(suite.options.caution, access=Access(headers=headers))
     suite.options = replace(suite.options, url="https://pbx.example/api", caution=caution)
     found, = suite.findings
-    line = script(suite, found)[-1]
+    line = reproduction_script(suite, found)[-1]
     assert [f"-H {one}" in line for one in shown] == [True] * len(shown), line
     assert "secret" not in line
     assert "dXN" not in line

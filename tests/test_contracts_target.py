@@ -8,7 +8,7 @@ from io import BytesIO
 import pytest
 from sarkmock_contracts.client.http import Exchange, Request, Response, with_form, with_json
 from sarkmock_contracts.client.target import Target, read_environ
-from sarkmock_contracts.client.transports import InProcess, Layer, OverHttp
+from sarkmock_contracts.client.transports import Http, InProcess, Layer
 from sarkmock_contracts.errors import CannotRun, NoAnswer, Withheld
 from werkzeug.test import Client
 
@@ -32,7 +32,7 @@ def url() -> Iterator[str]:
 
 @pytest.mark.parametrize("request_", REQUESTS, ids=lambda request: f"{request.method} {request.target}")
 def test_both_transports_carry_the_same(url: str, request_: Request) -> None:
-    inside, outside = InProcess(create_app()).send(request_), OverHttp(url).send(request_)
+    inside, outside = InProcess(create_app()).send(request_), Http(url).send(request_)
     assert (inside.status, inside.content_type, inside.header("Allow")) == (
         outside.status, outside.content_type, outside.header("Allow"))
     assert inside.body == outside.body or "z_" in inside.body.decode()
@@ -41,17 +41,17 @@ def test_both_transports_carry_the_same(url: str, request_: Request) -> None:
 @pytest.mark.parametrize("url", ["tenants", "ftp://127.0.0.1/"])
 def test_only_http_is_spoken(url: str) -> None:
     with pytest.raises(CannotRun, match="not an http or https URL"):
-        OverHttp(url)
+        Http(url)
 
 
 @pytest.mark.parametrize("url", ["https://127.0.0.1/api", "http://localhost:8000/api", "https://[::1]:44300/api"])
 def test_the_loopback_has_several_names(url: str) -> None:
-    assert OverHttp(url).base == "/api"
+    assert Http(url).base == "/api"
 
 
 def test_a_box_that_does_not_answer_is_told() -> None:
     with pytest.raises(NoAnswer, match="does not answer"):
-        OverHttp("http://127.0.0.1:9/api").send(Request("GET", "/tenants"))
+        Http("http://127.0.0.1:9/api").send(Request("GET", "/tenants"))
 
 
 class Echo:

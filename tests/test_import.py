@@ -17,7 +17,7 @@ from sarkmock_contracts.client.transports import Access, InProcess
 from sarkmock_contracts.state_import import (
     CONFIGURATION,
     TIME_IS_OVER,
-    Wanted,
+    ImportOptions,
     guarded_reader,
     import_state,
     read_state,
@@ -99,7 +99,7 @@ def engine_of(seed: Seed, profile: str) -> Engine:
 def imported(engine: Engine, *, secrets: bool = False) -> tuple[Seed, list[str]]:
     """What is read from a box, by way of the file that it is written to."""
     box = guarded_reader(InProcess(api_application(engine)))
-    seed = read_state(box, Wanted(secrets=secrets))
+    seed = read_state(box, ImportOptions(secrets=secrets))
     return Seed.of(yaml.safe_load(seed.text())), box.notes
 
 
@@ -215,7 +215,7 @@ def blind(found: Any) -> Any:
 @pytest.mark.parametrize("profile", profiles())
 def test_nothing_but_reads_is_carried_out(profile: str) -> None:
     box = Box(profile)
-    read_state(guarded_reader(box.wire), Wanted(secrets=True))
+    read_state(guarded_reader(box.wire), ImportOptions(secrets=True))
     assert {box.hazards[name] for name in box.done} == {"read"}
     assert {request.method for request in box.wire.left} == {"GET"}
 
@@ -275,7 +275,7 @@ def test_a_mistake_is_one_line_and_leaves_the_file_as_it_is(tmp_path: Path) -> N
 def test_a_version_is_imported_with_the_columns_of_its_database(profile: str, table: str, row: dict[str, str]) -> None:
     with SarkMock(profile=profile, seed={"tables": {table: [row]}}, tls=False) as box:
         access = Access(headers=tuple(": ".join(pair) for pair in box.headers.items()))
-        seed, reader = import_state(box.url, access, "1000/s", Wanted(tables_only=True), lambda *_: None)
+        seed, reader = import_state(box.url, access, "1000/s", ImportOptions(tables_only=True), lambda *_: None)
     assert reader.profile == profile
     copy = SarkMock(profile=profile, seed=seed)
     assert [note for note in reader.notes if "no column" in note] == []
@@ -290,7 +290,7 @@ def test_the_time_is_kept_and_the_rest_is_as_the_factory_has_it(slow: dict[str, 
     tenants = [{"pkey": "default", "description": "Ours"}]
     with SarkMock(profile="L10", seed={"tables": {"cluster": tenants}}, tls=False, **slow) as box:
         began = time.monotonic()
-        wanted = Wanted(seconds=parse_seconds("0.9s"))
+        wanted = ImportOptions(seconds=parse_seconds("0.9s"))
         seed, reader = import_state(box.url, Access(), "auto", wanted, lambda *_: None)
         assert time.monotonic() - began < 3
     factory = load_seed("factory", load("L10"))
@@ -304,7 +304,7 @@ def test_what_a_version_cannot_list_is_as_its_factory_has_it() -> None:
     """L11 has no templates, and makes extensions from them."""
     with SarkMock(profile="L11", tls=False) as box:
         access = Access(headers=tuple(": ".join(pair) for pair in box.headers.items()))
-        seed, reader = import_state(box.url, access, "1000/s", Wanted(tables_only=True), lambda *_: None)
+        seed, reader = import_state(box.url, access, "1000/s", ImportOptions(tables_only=True), lambda *_: None)
     assert seed.tables["device"] == load_seed("factory", load("L11")).tables["device"]
     assert "GET /templates answers 404" in reader.notes
 
@@ -321,7 +321,7 @@ def test_accounts_are_imported_without_their_passwords() -> None:
         mary = {"name": "Mary", "email": "mary@example.com", "password": "h1dden", "endpoint": 1001}
         box.session().post(f"{box.url}/auth/register", json=mary, headers=box.headers).raise_for_status()
         access = Access(headers=tuple(": ".join(pair) for pair in box.headers.items()))
-        seed, reader = import_state(box.url, access, "1000/s", Wanted(secrets=True), lambda *_: None)
+        seed, reader = import_state(box.url, access, "1000/s", ImportOptions(secrets=True), lambda *_: None)
         expected = box.session().get(f"{box.url}/auth/users", headers=box.headers).json()
     assert any("passwords are not shown" in note for note in reader.notes)
     with SarkMock(profile="L11", seed=Seed.of(yaml.safe_load(seed.text()), seed.database), tls=False) as copy:

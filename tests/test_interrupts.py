@@ -20,7 +20,7 @@ def handlers():
     """The handlers that were there are there again."""
     before = {number: signal.getsignal(number) for number in interrupts.STOPPING}
     yield
-    with interrupts.deferred(""):
+    with interrupts.signals_deferred(""):
         pass  # forgets what was noted
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -64,7 +64,7 @@ def test_asked_twice_it_does_not_wait():
 
 def test_a_process_that_leads_others_passes_the_signal_on():
     told = []
-    interrupts.pass_on(lambda: told.append("stop"))
+    interrupts.forward_signal(lambda: told.append("stop"))
     raised(signal.SIGTERM)
     assert told == ["stop"]
     with pytest.raises(KeyboardInterrupt):
@@ -75,7 +75,7 @@ def test_a_signal_that_came_before_is_passed_on_too():
     told = []
     interrupts.install()
     raised(signal.SIGINT)
-    interrupts.pass_on(lambda: told.append("stop"))
+    interrupts.forward_signal(lambda: told.append("stop"))
     assert told == ["stop"]
     with pytest.raises(KeyboardInterrupt):
         raised(signal.SIGINT)
@@ -90,7 +90,7 @@ def test_a_wait_ends_with_a_signal():
 
 def test_what_must_be_finished_is_finished(capfd):
     interrupts.install()
-    with interrupts.deferred("cleaning up"):
+    with interrupts.signals_deferred("cleaning up"):
         raised(signal.SIGINT)
         raised(signal.SIGTERM)
         interrupts.raise_if_stopped()

@@ -7,7 +7,7 @@ import pytest
 
 from sarkmock import Engine, Journal, State, create_app
 from sarkmock.faults import Faults
-from sarkmock.journal.deviation_warnings import published, relations
+from sarkmock.journal.deviation_warnings import published_product, relations
 from sarkmock.suite_api import deviations_of
 from tests.boxes import NOW
 
@@ -158,7 +158,7 @@ def test_where_the_product_itself_is_served_there_is_nothing_to_warn_of():
 
 
 def test_every_deviation_can_be_warned_of():
-    mock, product = Mock(), published()
+    mock, product = Mock(), published_product()
     met = {one.deviation.id for program in (mock.engine.program, product) for name in program.by_id
            for one in relations(program, product, name)}
     unseen = {one.id for one in deviations_of(product.profile) if one.unseen or not one.observable}

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from sarkmock.cli import cli
 from sarkmock.http.engine import Program
-from sarkmock.pbx.actions import try_out
+from sarkmock.pbx.actions import try_operations
 from sarkmock.spec import yaml12
 from sarkmock.spec.data_files import openapi_dir
 from sarkmock.spec.profiles import profiles
@@ -121,7 +121,7 @@ def test_a_good_file_has_no_mistake(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize("profile", profiles())
 def test_no_check_or_action_of_a_version_lacks_what_it_needs(profile: str) -> None:
     program = Program.of(profile)
-    try_out(program.operations, (), program.database)
+    try_operations(program.operations, (), program.database)
 
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from sarkmock_contracts.client.http import Request
 from sarkmock_contracts.client.target import Target
-from sarkmock_contracts.client.transports import LOGIN_TOKEN, Access, OverHttp
+from sarkmock_contracts.client.transports import LOGIN_TOKEN, Access, Http
 from sarkmock_contracts.errors import CannotRun
 from sarkmock_contracts.run import open_run
-from sarkmock_contracts.run_options import RunOptions, caution_of, signed_in
-from sarkmock_contracts.safety import Caution, Safety, finish
+from sarkmock_contracts.run_options import RunOptions, caution_from, options_signed_in
+from sarkmock_contracts.safety import Caution, Safety, finish_cleanup
 from sarkmock_contracts.safety.gate import Permissions
 from sarkmock_contracts.safety.login import PASSWORD, logged_in
 from sarkmock_contracts.spec.contract import contract_of
@@ -63,11 +63,11 @@ def tokens(box):
 
 def test_a_run_has_a_token_and_leaves_none(box):
     with logged_in(box.url, Access(), USER) as access:
-        assert OverHttp(box.url, access).send(Request("GET", "/tenants")).status == 200
+        assert Http(box.url, access).send(Request("GET", "/tenants")).status == 200
         assert tokens(box) == 1
     assert tokens(box) == 0
     assert LOGIN_TOKEN not in os.environ
-    assert OverHttp(box.url, Access()).send(Request("GET", "/tenants")).status == 404
+    assert Http(box.url, Access()).send(Request("GET", "/tenants")).status == 404
 
 
 def test_a_run_that_fails_logs_out_too(box):
@@ -83,7 +83,7 @@ def test_without_a_user_nothing_is_sent(box):
 
 
 def test_a_plan_sends_nothing(box):
-    with signed_in(box.url, {"login": USER, "plan": True}) as values:
+    with options_signed_in(box.url, {"login": USER, "plan": True}) as values:
         assert values == {"login": USER, "plan": True}
     assert len(box.requests) == 0
 
@@ -91,8 +91,8 @@ def test_a_plan_sends_nothing(box):
 def test_a_box_has_a_password_variable(box, monkeypatch):
     monkeypatch.setenv(PASSWORD, "wrong")
     monkeypatch.setenv("OFFICE", "secret")
-    with signed_in(box.url, {"login": USER, "password_env": "OFFICE"}) as values:
-        assert caution_of(values).access.sent()["Authorization"].startswith("Bearer ")
+    with options_signed_in(box.url, {"login": USER, "password_env": "OFFICE"}) as values:
+        assert caution_from(values).access.sent()["Authorization"].startswith("Bearer ")
 
 
 @pytest.mark.parametrize(("url", "values", "said"), [
@@ -103,7 +103,7 @@ def test_a_box_has_a_password_variable(box, monkeypatch):
     ("http://127.0.0.1/api", {"login": USER, "header": ["authorization: Bearer 1|x"]},
      "--login and --header authorization exclude each other")])
 def test_options_that_do_not_go_together(url, values, said):
-    with pytest.raises(CannotRun, match=said), signed_in(url, values):
+    with pytest.raises(CannotRun, match=said), options_signed_in(url, values):
         pytest.fail("logged in")
 
 
@@ -226,25 +226,25 @@ def test_the_clean_up_of_a_run_that_had_logged_in_wants_the_login_again(box, tmp
     file = tmp_path / "run.ledger"
     with logged_in(box.url, Access(), USER) as access:
         caution = Caution(Permissions(frozenset({"read", "write"})), access, str(file))
-        safety = Safety(contract_of("L11"), box.url, caution, "L11", Target(OverHttp(box.url, access)))
+        safety = Safety(contract_of("L11"), box.url, caution, "L11", Target(Http(box.url, access)))
         safety.begin()
         safety.ledger.close()
     assert not SECRETS.findall(file.read_bytes())
     with pytest.raises(CannotRun, match="the run had logged in; give --login USER again"):
-        finish(file)
-    assert finish(file, login=USER) == []
+        finish_cleanup(file)
+    assert finish_cleanup(file, login=USER) == []
 
 
 def test_a_clean_up_without_a_valid_token_is_not_tried(box, tmp_path, monkeypatch):
     monkeypatch.setenv("BOX", box.token)
     file, access = tmp_path / "run.ledger", Access(token_env="BOX")
     caution = Caution(Permissions(frozenset({"read", "write"})), access, str(file))
-    safety = Safety(contract_of("L11"), box.url, caution, "L11", Target(OverHttp(box.url, access)))
+    safety = Safety(contract_of("L11"), box.url, caution, "L11", Target(Http(box.url, access)))
     safety.begin()
     safety.ledger.close()
     monkeypatch.setenv("BOX", "9|nosuchtoken")
     with pytest.raises(CannotRun, match="--token-env BOX: this SARK does not accept the token"):
-        finish(file)
+        finish_cleanup(file)
 
 
 def test_a_box_that_goes_away_does_not_hide_the_reason(box):

@@ -55,7 +55,7 @@ def test_an_action_without_effect_is_an_error_that_names_it(action, problem):
 
 def test_pointers_name_the_places_that_actions_touch():
     actions = [{"target": "$.paths[*].get.status", "update": 1}, {"target": "$.paths['/a'].get.tags", "remove": True}]
-    assert [pointer for _, pointer in overlay.pointers(DOCUMENT, actions)] == [
+    assert [pointer for _, pointer in overlay.changed_pointers(DOCUMENT, actions)] == [
         "/paths/~1a/get/status", "/paths/~1b/get/status", "/paths/~1a/get/tags"]
 
 

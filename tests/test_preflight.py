@@ -16,11 +16,11 @@ import pytest
 import trustme
 from sarkmock_contracts.client.http import Request, Response
 from sarkmock_contracts.client.target import Target
-from sarkmock_contracts.client.transports import Access, Layer, OverHttp
+from sarkmock_contracts.client.transports import Access, Http, Layer
 from sarkmock_contracts.errors import CannotRun
-from sarkmock_contracts.run import embedded
+from sarkmock_contracts.run import embedded_transport
 from sarkmock_contracts.safety.fingerprint import distinguishing_reads, fingerprint
-from sarkmock_contracts.safety.preflight import PROBE, preflight, unreachable
+from sarkmock_contracts.safety.preflight import PROBE, connection_problem, preflight
 
 from sarkmock import profiles
 from tests.serving import serving
@@ -76,7 +76,7 @@ def said(url, **access):
     """What a user is told of a URL."""
     settings = Access(**access)
     with pytest.raises(CannotRun) as told:
-        preflight(Target(OverHttp(url, settings)), settings.verify("127.0.0.1"))
+        preflight(Target(Http(url, settings)), settings.verify("127.0.0.1"))
     line = str(told.value)
     assert "\n" not in line
     return line.replace(url, "URL")
@@ -130,11 +130,12 @@ def test_a_certificate_that_does_not_verify(tls, authority, tmp_path):
     authority.cert_pem.write_to_path(ca)
     with answering({"/api/tenants": (200, "application/json", TENANTS)}, tls) as host:
         url = f"{host}/api"
-        assert "its certificate cannot be verified (unable to get local issuer certificate)" in unreachable(url, True)
-        assert "--ca FILE" in unreachable(url, True)
-        assert unreachable(url, str(ca)) is None
-        assert unreachable(url, False) is None
-        assert preflight(Target(OverHttp(url, Access(ca=str(ca)))), str(ca)).status == 200
+        problem = connection_problem(url, True)
+        assert "its certificate cannot be verified (unable to get local issuer certificate)" in problem
+        assert "--ca FILE" in problem
+        assert connection_problem(url, str(ca)) is None
+        assert connection_problem(url, False) is None
+        assert preflight(Target(Http(url, Access(ca=str(ca)))), str(ca)).status == 200
 
 
 def test_a_certificate_for_another_host(authority, tmp_path):
@@ -143,7 +144,7 @@ def test_a_certificate_for_another_host(authority, tmp_path):
     ca = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(ca)
     with answering({}, context) as host:
-        assert "IP address mismatch" in unreachable(f"{host}/api", str(ca))
+        assert "IP address mismatch" in connection_problem(f"{host}/api", str(ca))
 
 
 def test_a_refused_connection():
@@ -154,7 +155,7 @@ def test_a_refused_connection():
 
 
 def test_an_unknown_host_name():
-    told = unreachable("https://pbx.invalid/api", True)
+    told = connection_problem("https://pbx.invalid/api", True)
     assert told == "https://pbx.invalid/api: pbx.invalid is not known: no such host name"
 
 
@@ -173,7 +174,7 @@ def test_the_command_says_so_in_one_line_before_any_test():
 
 @pytest.mark.parametrize("profile", profiles())
 def test_every_profile_is_known_by_its_answers(profile):
-    target = Target(embedded(profile))
+    target = Target(embedded_transport(profile))
     found = fingerprint(target, target.get(PROBE))
     assert found.version == profile
     assert all(profile in fact.fits for fact in found.facts)
@@ -189,13 +190,13 @@ def test_a_version_is_known_whose_debugging_is_off(profile):
                 return found
             return replace(found, body=json.dumps({"message": found.json["message"]}).encode())
 
-    target = Target(Plain(embedded(profile)))
+    target = Target(Plain(embedded_transport(profile)))
     assert fingerprint(target, target.get(PROBE)).version == profile
 
 
 def test_a_server_of_the_mock_is_known_over_http():
     with serving("--profile", "shipped") as running:
-        target = Target(OverHttp(running.url))
+        target = Target(Http(running.url))
         found = fingerprint(target, preflight(target, False))
     assert str(found) == f"shipped ({len(found.facts)} of {len(found.facts)} facts)"
     assert found.described()["facts"][0]["request"].startswith("GET /")

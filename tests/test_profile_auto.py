@@ -194,7 +194,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("order", [1, -1])
 def test_compare_finds_the_profile_of_the_other_side(recorded: Path, order: int) -> None:
     names = [AUTO, str(recorded)][::order]
-    *both, _ = baselines.sides(*names, lambda: pytest.fail("nothing is to be recorded"))
+    *both, _ = baselines.compared_sides(*names, lambda: pytest.fail("nothing is to be recorded"))
     assert both[::order][0].name == "L10"
     assert compare_baselines(*both).differences == []
 
@@ -202,7 +202,7 @@ def test_compare_finds_the_profile_of_the_other_side(recorded: Path, order: int)
 @pytest.mark.parametrize("names", [(AUTO, AUTO), (AUTO, "L10"), ("L10", AUTO)])
 def test_compare_needs_a_box_whose_version_it_is(names: tuple[str, str]) -> None:
     with pytest.raises(CannotRun, match="auto is the version of a box"):
-        baselines.sides(*names, lambda: pytest.fail("nothing is to be recorded"))
+        baselines.compared_sides(*names, lambda: pytest.fail("nothing is to be recorded"))
 
 
 @pytest.mark.parametrize(("profile", "nearest"), [(AUTO, "L10"), ("L10", "L10"), ("shipped", "shipped")])

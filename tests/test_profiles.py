@@ -14,7 +14,7 @@ from sarkmock.cli import cli
 from sarkmock.control.bodies import control_document
 from sarkmock.http.engine import Request
 from sarkmock.spec import yaml12
-from sarkmock.spec.profiles import described, overlay_files, product
+from sarkmock.spec.profiles import describe_profile, overlay_files, product
 from sarkmock.suite_api import deviations_of, load
 
 NOTE = {"summary": "One sentence for users.", "severity": "cosmetic", "reason": "Because it was seen."}
@@ -60,7 +60,7 @@ def test_a_profile_has_what_it_extends_and_its_own(tmp_path: Path, key: str, par
         **dict.fromkeys(ids("shipped"), "shipped"), "other-words": name}
     assert answer(name, "GET", "nosuch") == (404, {"message": "Nothing here"})
     assert answer(name, "GET", "sysglobals")[0] == 200
-    assert described(name).extends == "shipped"
+    assert describe_profile(name).extends == "shipped"
 
 
 def test_a_deviation_that_a_profile_does_without_is_gone(tmp_path: Path) -> None:
@@ -137,12 +137,13 @@ def test_a_file_that_is_no_overlay_says_what_one_holds(tmp_path: Path, text: str
 
 def test_profiles_say_what_they_are() -> None:
     for name in profiles():
-        profile = described(name)
+        profile = describe_profile(name)
         assert profile.name == name
         assert all((profile.title, profile.line, profile.framework, profile.date)), name
         assert profile.extends is None or profile.extends in profiles()
-    assert [described(name).date for name in profiles()] == sorted(described(name).date for name in profiles())
-    assert described(product()).default
+    dates = [describe_profile(name).date for name in profiles()]
+    assert dates == sorted(dates)
+    assert describe_profile(product()).default
     assert load("2024-06") == load("shipped")
     assert Engine(profile="2024-06").program.profile == "shipped"
 

@@ -15,7 +15,7 @@ import requests
 import trustme
 
 from sarkmock import SarkMock
-from sarkmock.proxy.exchange import Pace, Room
+from sarkmock.proxy.exchange import BodyMemory, Pace
 from sarkmock.server.http11 import BadRequest, read_head
 from sarkmock.server.limits import Limits
 from tests import replay
@@ -132,7 +132,7 @@ def test_large_bodies_stream_both_ways_and_are_kept_in_part():
 def test_bodies_on_their_way_take_bounded_memory_and_pass_all_the_same():
     size = 4 << 20
     with SarkMock(tls=False) as box, proxied(box.url) as way, Wire(way.url) as full, Wire(way.url) as other:
-        way.proxy.room = room = Room(2 * size)  # it is held, and kept for the journal
+        way.proxy.room = room = BodyMemory(2 * size)  # it is held, and kept for the journal
         head = b"PUT /_mock/state HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % size
         full.send(head + b"x" * (size - 1))
         wait_for(lambda: room.size < 4)

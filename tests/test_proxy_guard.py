@@ -7,7 +7,7 @@ import signal
 import pytest
 import requests
 from sarkmock_contracts.client.http import fill_path
-from sarkmock_contracts.proxy.guard import TrafficGuard, permitted
+from sarkmock_contracts.proxy.guard import TrafficGuard, permitted_hazards
 from sarkmock_contracts.spec.contract import contract_of
 
 from sarkmock import SarkMock
@@ -22,12 +22,12 @@ FORM_TYPE = {"Content-Type": "application/x-www-form-urlencoded"}
 
 @pytest.fixture(scope="module")
 def guard():
-    return TrafficGuard("/api", permitted(read_only=False, disruptive=False))
+    return TrafficGuard("/api", permitted_hazards(read_only=False, disruptive=False))
 
 
 @pytest.mark.parametrize(("read_only", "disruptive"), GUARDS)
 def test_operations_pass_by_their_hazard(read_only, disruptive):
-    guard = TrafficGuard("/api", permitted(read_only, disruptive))
+    guard = TrafficGuard("/api", permitted_hazards(read_only, disruptive))
     for profile in profiles():
         contract = contract_of(profile)
         for operation in contract.operations:

@@ -20,8 +20,8 @@ from sarkmock_contracts.client.http import Exchange, Response
 from sarkmock_contracts.client.target import read_environ
 from sarkmock_contracts.judge.verdicts import Acceptance, Accepted
 from sarkmock_contracts.proxy import guard
-from sarkmock_contracts.proxy.running import Judging
-from sarkmock_contracts.proxy.watched import Watched
+from sarkmock_contracts.proxy.running import TrafficJudge
+from sarkmock_contracts.proxy.watched import WatchedRun
 from sarkmock_contracts.run_options import RunOptions
 
 from sarkmock import Engine, SarkMock
@@ -59,8 +59,8 @@ class Judged:
 def judged(url, accepted=(), clients=None, shadow=None, **options):
     lines = []
     entries = tuple(Acceptance(name, "so it is") for name in accepted)
-    watched = Watched(RunOptions.of({"url": url, **options}), "/api", Accepted(entries))
-    judging = Judging(watched, clients, shadow, lines.append)
+    watched = WatchedRun(RunOptions.of({"url": url, **options}), "/api", Accepted(entries))
+    judging = TrafficJudge(watched, clients, shadow, lines.append)
     with proxied(url, judge=judging.listener) as way:
         yield Judged(way, judging, lines)
 
@@ -207,8 +207,8 @@ def test_odd_requests_to_a_version_that_is_judged_by_itself_give_no_finding(prof
     for scenario, requests_of_it in recorded(Path(file), scenarios):
         engine.state.reset()
         client = wire.Client(engine)
-        watched = Watched(RunOptions(profile=profile, target_profile=profile, url="http://127.0.0.1:1/api"), "/api",
-                          Accepted())
+        watched = WatchedRun(RunOptions(profile=profile, target_profile=profile, url="http://127.0.0.1:1/api"), "/api",
+                             Accepted())
         for recording in requests_of_it:
             environ = client.environ(recording)
             body = environ["wsgi.input"].read()

@@ -16,7 +16,7 @@ from sarkmock_contracts.client.transports import Access, embedded_mock
 from sarkmock_contracts.errors import Unanswered
 from sarkmock_contracts.proxy.guard import exchange_of
 from sarkmock_contracts.proxy.running import open_shadow
-from sarkmock_contracts.proxy.shadow import Shadow, differences, shadow_lines, write_shadow
+from sarkmock_contracts.proxy.shadow import Shadow, answer_differences, shadow_lines, write_shadow
 from sarkmock_contracts.spec.contract import contract_of
 
 from sarkmock import Engine, SarkMock, Seed, State
@@ -256,7 +256,7 @@ def test_header_fields_are_compared(other, told):
     (("Date", "x"), ("Server", "y"), [])])
 def test_which_header_fields_count(before, after, told):
     one, other = (Response(200, (pair, ("Content-Type", "application/json")), b"{}") for pair in (before, after))
-    found = differences("GET /x", contract_of("documented"), None, one, other)
+    found = answer_differences("GET /x", contract_of("documented"), None, one, other)
     assert [(difference.kind, difference.of) for difference in found] == told
 
 

@@ -23,7 +23,7 @@ from sarkmock_contracts.judge.oracle import Problem
 from sarkmock_contracts.reports import WRITERS, write_files
 from sarkmock_contracts.reports.ci_formats import as_sarif
 from sarkmock_contracts.reports.data import users_file
-from sarkmock_contracts.run import Run, embedded
+from sarkmock_contracts.run import Run, embedded_transport
 from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.spec.contract import Contract
 
@@ -41,7 +41,7 @@ BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "
 def reports(tmp_path_factory):
     """A small run with one finding of each kind, secrets and hostile texts among them."""
     directory = tmp_path_factory.mktemp("report")
-    suite = Run(Contract(load()), embedded("shipped"), RunOptions(target_profile="shipped", report=directory))
+    suite = Run(Contract(load()), embedded_transport("shipped"), RunOptions(target_profile="shipped", report=directory))
     suite.get("/tenants")
     suite.get("/globals")
     body = {"pkey": "8001", "passwd": SECRET, "name": "</script><b>\x01|`", "cluster": "default"}
@@ -170,7 +170,7 @@ def test_har_holds_all_traffic(reports):
 def test_har_is_written_as_it_happens(tmp_path):
     """A long run's traffic does not stay in memory: after each exchange there is more in the file."""
     cassette = Cassette(tmp_path / "traffic.har")
-    target = Target(CassetteRecorder(embedded("documented"), cassette))
+    target = Target(CassetteRecorder(embedded_transport("documented"), cassette))
     sizes = []
     for _ in range(3):
         for _ in range(40):

@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 from sarkmock_contracts.client.http import Request, Response, with_json
 from sarkmock_contracts.errors import BadLedger, StaysAway, Unanswered, Unavailable, Withheld
-from sarkmock_contracts.safety import Finishing
+from sarkmock_contracts.safety import CleanUpTarget
 from sarkmock_contracts.safety import ledger as ledgers
 from sarkmock_contracts.safety.ledger import read_ledger, reopen_ledger
 
@@ -67,7 +67,7 @@ def ends(box, safety, tmp_path):
 
 def dies(box, safety, tmp_path):
     safety.ledger.close()
-    return Finishing(box.wire, reopen_ledger(tmp_path / "ledger")).finish()
+    return CleanUpTarget(box.wire, reopen_ledger(tmp_path / "ledger")).finish()
 
 
 def failing(reason):
@@ -77,7 +77,7 @@ def failing(reason):
         box.wire.send = reason
         assert safety.end()
         box.wire.send = inner
-        return Finishing(box.wire, reopen_ledger(tmp_path / "ledger")).finish()
+        return CleanUpTarget(box.wire, reopen_ledger(tmp_path / "ledger")).finish()
     return ending
 
 
@@ -213,7 +213,7 @@ def test_a_run_after_one_that_was_killed_leaves_its_rows_and_settings_to_its_cle
     killed.ledger.close()
     (tmp_path / "next").mkdir()
     assert unsettled(box, tmp_path / "next", "write operational").end() == []
-    assert Finishing(box.wire, reopen_ledger(tmp_path / "ledger")).finish() == []
+    assert CleanUpTarget(box.wire, reopen_ledger(tmp_path / "ledger")).finish() == []
     assert changed(box, before) == set()
 
 

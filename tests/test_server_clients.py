@@ -46,7 +46,7 @@ class Application:
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory):
-    return certificates.make(tmp_path_factory.mktemp("certificate"), "127.0.0.1")
+    return certificates.make_certificate(tmp_path_factory.mktemp("certificate"), "127.0.0.1")
 
 
 @pytest.fixture(params=["http", "https"])

@@ -41,7 +41,7 @@ def application(environ, start_response):
 
 @pytest.fixture
 def pair(tmp_path):
-    return certificates.make(tmp_path, "127.0.0.1")
+    return certificates.make_certificate(tmp_path, "127.0.0.1")
 
 
 def test_the_profile_is_served_and_named():

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 import trustme
 from sarkmock_contracts.client.http import Request
-from sarkmock_contracts.client.transports import Access, OverHttp
+from sarkmock_contracts.client.transports import Access, Http
 from sarkmock_contracts.errors import CannotRun, NoAnswer
 
 from tests.serving import sarkmock, serving
@@ -75,11 +75,11 @@ def test_what_is_trusted(host, access, trusted):
 
 def test_the_authority_that_serve_wrote_is_accepted_and_another_is_not(tmp_path):
     with serving() as server:
-        assert OverHttp(server.url, Access(ca=str(server.authority))).send(Request("GET", "/tenants")).ok
+        assert Http(server.url, Access(ca=str(server.authority))).send(Request("GET", "/tenants")).ok
         other = tmp_path / "other.pem"
         trustme.CA().cert_pem.write_to_path(other)
         with pytest.raises(NoAnswer, match="certificate verify failed"):
-            OverHttp(server.url, Access(ca=str(other))).send(Request("GET", "/tenants"))
+            Http(server.url, Access(ca=str(other))).send(Request("GET", "/tenants"))
 
 
 def test_a_client_certificate(tmp_path):
@@ -90,16 +90,16 @@ def test_a_client_certificate(tmp_path):
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     with echo(context_of(authority, clients=True)) as (server, url):
         access = Access(ca=str(tmp_path / "ca.pem"), cert=str(tmp_path / "cert.pem"), key=str(tmp_path / "key.pem"))
-        assert OverHttp(url, access).send(Request("GET", "/")).ok
+        assert Http(url, access).send(Request("GET", "/")).ok
         assert datetime.datetime.now(datetime.UTC).year <= int(server.seen[0][1]["notAfter"].split()[3])
         with pytest.raises(NoAnswer):
-            OverHttp(url, Access(ca=access.ca)).send(Request("GET", "/"))
+            Http(url, Access(ca=access.ca)).send(Request("GET", "/"))
 
 
 def test_headers_and_token(monkeypatch):
     monkeypatch.setenv("SARK_TOKEN", "t0ken")
     with echo() as (server, url):
-        OverHttp(url, Access(headers=("X-Site: one", "X-Empty:"), token_env="SARK_TOKEN")).send(Request("GET", "/"))
+        Http(url, Access(headers=("X-Site: one", "X-Empty:"), token_env="SARK_TOKEN")).send(Request("GET", "/"))
     headers = server.seen[0][0]
     assert (headers["Authorization"], headers["X-Site"], headers["X-Empty"]) == ("Bearer t0ken", "one", "")
 
@@ -122,12 +122,12 @@ def test_headers_and_token(monkeypatch):
 )
 def test_what_is_refused(url, access, problem):
     with pytest.raises(CannotRun, match=problem):
-        OverHttp(url, access)
+        Http(url, access)
 
 
 def test_plain_http_is_for_this_machine_or_the_careless():
-    assert OverHttp("http://127.0.0.1:1/api").base == "/api"
-    assert OverHttp("http://pbx.example/api", Access(insecure=True)).base == "/api"
+    assert Http("http://127.0.0.1:1/api").base == "/api"
+    assert Http("http://pbx.example/api", Access(insecure=True)).base == "/api"
 
 
 @pytest.mark.parametrize("options", [(), ("--yes-i-mean", "other.example")])

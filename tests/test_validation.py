@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sarkmock.http.replies import PhpError
-from sarkmock.laravel.validation import RuleError, Validator, check_names, display
+from sarkmock.laravel.validation import RuleError, Validator, check_names, display_name
 from sarkmock.pbx.database import Database
 
 VERDICTS = Path(__file__).parent / "cases" / "laravel-rules.jsonl.gz"
@@ -106,7 +106,7 @@ def test_rules_that_crash_do_so_only_when_a_value_is_there(rules, message, excep
     ("a_b", "a b"), ("someField", "some field"), ("abstimeout", "abstimeout"), ("x1", "x1"), ("EURL", "e u r l"),
 ])
 def test_how_a_field_is_called_in_messages(field, shown):
-    assert display(field) == shown
+    assert display_name(field) == shown
 
 
 @pytest.fixture

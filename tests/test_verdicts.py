@@ -20,7 +20,7 @@ from sarkmock_contracts.judge.verdicts import (
     read_accepted,
     update_accepted,
 )
-from sarkmock_contracts.run import Run, embedded
+from sarkmock_contracts.run import Run, embedded_transport
 from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.spec.contract import Contract
 
@@ -39,7 +39,8 @@ ENTRY = "- id: {}\n  reason: {}\n  expires: {}\n"
 
 
 def suite(target="documented", profile="documented"):
-    return Run(Contract(load(profile)), embedded(target), RunOptions(profile, "a box of which nothing is known"))
+    options = RunOptions(profile, "a box of which nothing is known")
+    return Run(Contract(load(profile)), embedded_transport(target), options)
 
 
 def seen(suite, operation, check, field="", kind="", *evidence):

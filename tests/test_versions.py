@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sarkmock_contracts.baselines import shown_steps
+from sarkmock_contracts.baselines import step_display
 from sarkmock_contracts.baselines.facts import Baseline, Facts
 from sarkmock_contracts.baselines.profile import profile_baseline, profile_from, write_profile
 
@@ -39,7 +39,7 @@ def test_its_overlay_answers_as_it_was_recorded(file: Path, hazards: tuple[str, 
     profile = tmp_path / "box.yaml"
     box = profile_baseline(file.parent.name, Baseline("", "quick", hazards, None, Facts()))
     began = time.monotonic()
-    with shown_steps() as on_step:
+    with step_display() as on_step:
         write_profile(profile_from(box, on_step=on_step), profile)
     assert time.monotonic() - began < 60
     assert [str(difference) for difference in differences(file, NTH, str(profile))] == []

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from sarkmock import Engine, State, load_seed
-from sarkmock.cli.serve import watched
+from sarkmock.cli.serve import watched_files
 from tests.serving import Serving, serving
 
 SEED = "tables:\n  cluster:\n    - {pkey: %s}\n"
@@ -65,7 +65,7 @@ def overlay(tmp_path: Path) -> Path:
 def test_a_changed_overlay_is_served_by_the_same_state(overlay: Path) -> None:
     engine = Engine(state=State(load_seed("demo")), profile=str(overlay))
     engine.state.tables.insert("cluster", {"pkey": "mine"})
-    document, = watched(engine, str(overlay), None)
+    document, = watched_files(engine, str(overlay), None)
     assert document.look() is None
     overlay.write_text(yaml.safe_dump(OVERLAY).replace("One", "Two and more"))
     assert document.look() is None  # it may still be written
@@ -83,7 +83,7 @@ def test_a_changed_overlay_is_served_by_the_same_state(overlay: Path) -> None:
 ])
 def test_a_broken_overlay_is_one_line_and_the_old_one_stays(overlay: Path, old: str, new: str, said: str) -> None:
     engine = Engine(state=State(load_seed("empty")), profile=str(overlay))
-    document, = watched(engine, str(overlay), None)
+    document, = watched_files(engine, str(overlay), None)
     before = engine.document
     overlay.write_text(yaml.safe_dump(OVERLAY).replace(old, new, 1))
     document.look()
@@ -99,5 +99,5 @@ def test_a_broken_overlay_is_one_line_and_the_old_one_stays(overlay: Path, old: 
 
 def test_only_files_are_watched() -> None:
     engine = Engine(state=State(load_seed("empty")))
-    assert [one.name for one in watched(engine, "shipped", "demo")] == ["the document"]
-    assert [one.name for one in watched(engine, "shipped", "mine.yaml")] == ["the document", "mine.yaml"]
+    assert [one.name for one in watched_files(engine, "shipped", "demo")] == ["the document"]
+    assert [one.name for one in watched_files(engine, "shipped", "mine.yaml")] == ["the document", "mine.yaml"]

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from .options import Option, options
+from .options import Option, options_of
 
 FILE_PATH = click.Path(dir_okay=False, path_type=Path)
 OPTION_TYPES: dict[str, click.ParamType[Any]] = {
@@ -22,10 +22,10 @@ EXTRA = "sarkmock[check]"
 Command = Callable[..., Any]
 
 
-def takes(*groups: str) -> Callable[[Command], Command]:
+def with_options(*groups: str) -> Callable[[Command], Command]:
     """Adds the options of some groups to a command."""
     def decorate(command: Command) -> Command:
-        for option in reversed(options(*groups)):
+        for option in reversed(options_of(*groups)):
             command = as_click(option)(command)
         return command
     return decorate
@@ -54,7 +54,7 @@ def profile_names(_context: click.Context, _parameter: click.Parameter, begun: s
 PROFILES = {"profile": profile_names, "target-profile": profile_names}
 
 
-def runs(command: Command) -> Command:
+def run_command(command: Command) -> Command:
     """A command whose libraries may not be installed, and whose mistakes are one line."""
     @wraps(command)
     def run(*arguments: Any, **values: Any) -> Any:
@@ -68,7 +68,7 @@ def runs(command: Command) -> Command:
     return run
 
 
-def tells_its_end(command: Command) -> Command:
+def reports_interrupt(command: Command) -> Command:
     """A command that says that it was interrupted, also before it has begun to ask."""
     @wraps(command)
     def run(*arguments: Any, **values: Any) -> Any:
@@ -77,7 +77,7 @@ def tells_its_end(command: Command) -> Command:
                 from .client import interrupts
             except ModuleNotFoundError:
                 return command(*arguments, **values)  # it says which library is missing
-            with interrupts.noted():
+            with interrupts.signals_noted():
                 return command(*arguments, **values)
         except KeyboardInterrupt:
             click.echo("stopped: interrupted, no findings so far; the run had not begun")
@@ -85,18 +85,18 @@ def tells_its_end(command: Command) -> Command:
     return run
 
 
-def logs_in(command: Command) -> Command:
+def with_login(command: Command) -> Command:
     """A command that may log in to its target first; it is logged out in any case."""
     @wraps(command)
     def run(**values: Any) -> Any:
-        from .run_options import signed_in
+        from .run_options import options_signed_in
 
-        with signed_in(values.get("url") or values.get("after"), values) as values:
+        with options_signed_in(values.get("url") or values.get("after"), values) as values:
             return command(**values)
     return run
 
 
-def confirmed(url: str | None, values: dict[str, Any]) -> dict[str, Any]:
+def confirmed_values(url: str | None, values: dict[str, Any]) -> dict[str, Any]:
     """The values of the options; what is disruptive is confirmed on the terminal."""
     if url is None or not values["allow_disruptive"] or values["yes_i_mean"]:
         return values
@@ -111,13 +111,13 @@ def confirmed(url: str | None, values: dict[str, Any]) -> dict[str, Any]:
 
 @click.command()
 @click.argument("url", required=False)
-@takes("check", "limits", "time", "rate")
+@with_options("check", "limits", "time", "rate")
 @click.option("-n", "processes", metavar="N", help="Number of processes, each with its own mock (auto: one for "
               "each core; default for the embedded mock).")
-@takes("safety", "access", "login", "header")
-@tells_its_end
-@runs
-@logs_in
+@with_options("safety", "access", "login", "header")
+@reports_interrupt
+@run_command
+@with_login
 def check(url: str | None, processes: str | None, **values: Any) -> int:
     """Judge the embedded mock, or the API at URL, by the documentation.
 
@@ -141,14 +141,14 @@ def check(url: str | None, processes: str | None, **values: Any) -> int:
     from .plugin.xdist import processes_for
     from .run_options import RunOptions
 
-    chosen = RunOptions.of({"url": url, **confirmed(url, values)})
+    chosen = RunOptions.of({"url": url, **confirmed_values(url, values)})
     return run_checks(chosen, processes_for(chosen, processes))
 
 
 @click.command()
 @click.argument("ledger", type=FILE_PATH)
-@takes("rate", "login", "header")
-@runs
+@with_options("rate", "login", "header")
+@run_command
 def cleanup(ledger: Path, rate: str, login: str | None, password_env: str | None, header: tuple[str, ...]) -> int:
     """Remove what a run that was killed has left on a target.
 
@@ -163,9 +163,9 @@ def cleanup(ledger: Path, rate: str, login: str | None, password_env: str | None
         sarkmock cleanup sarkmock-pbx.example-zzk3f1.ledger
         sarkmock cleanup run.ledger --rate 60/m
     """
-    from .safety import finish
+    from .safety import finish_cleanup
 
-    left = finish(ledger, rate, header, login, password_env)
+    left = finish_cleanup(ledger, rate, header, login, password_env)
     report_residue(left)
     click.echo(f"{ledger}: {f'{len(left)} things are not as they were' if left else 'all is as it was'}")
     return 1 if left else 0
@@ -176,11 +176,11 @@ def cleanup(ledger: Path, rate: str, login: str | None, password_env: str | None
 @click.option("-o", "--output", type=FILE_PATH, required=True, metavar="FILE", help="File to write the baseline to.")
 @click.option("--depth", type=click.Choice(["quick", "usual", "full"]), default="usual", show_default=True,
               help="How many values are tried on every variable.")
-@takes("limits", "time", "rate")
+@with_options("limits", "time", "rate")
 @click.option("--force", is_flag=True, help="Replace an existing baseline.")
-@takes("safety", "access", "login", "header")
-@runs
-@logs_in
+@with_options("safety", "access", "login", "header")
+@run_command
+@with_login
 def baseline(url: str, output: Path, depth: str, force: bool, plan: bool, **values: Any) -> int:
     """Record how the API at URL behaves, to compare it with later.
 
@@ -211,7 +211,7 @@ def baseline(url: str, output: Path, depth: str, force: bool, plan: bool, **valu
         why = "interrupted" if isinstance(ended, KeyboardInterrupt) else "stopped"
         click.echo(f"{why}; the same command resumes the recording", err=True)
         raise
-    tell_lines("not tested", found.unasked)
+    echo_lines("not tested", found.unasked)
     report_residue(found.troubles)
     click.echo(f"{output}: {len(found.baseline.facts)} facts from {found.baseline.recorded['requests']} requests")
     return 1 if found.troubles else 0
@@ -229,9 +229,9 @@ def baseline(url: str, output: Path, depth: str, force: bool, plan: bool, **valu
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--report", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
               help="Write the comparison to this directory: JSON, text, Markdown and HTML.")
-@takes("rate", "time", "safety", "access", "login", "header")
-@runs
-@logs_in
+@with_options("rate", "time", "safety", "access", "login", "header")
+@run_command
+@with_login
 def compare(before: str, after: str, fail_on: str, clients: Path | None, slower: float, as_json: bool,
             report: Path | None, **values: Any) -> int:
     """Report the differences between two baselines, profiles, or a baseline and a target.
@@ -257,14 +257,14 @@ def compare(before: str, after: str, fail_on: str, clients: Path | None, slower:
     from .baselines.report import describe_comparison, terminal_text
     from .reports.data import as_json as json_text
 
-    one, other, troubles = baselines.sides(before, after, lambda: recording_options(after, values, "usual"))
+    one, other, troubles = baselines.compared_sides(before, after, lambda: recording_options(after, values, "usual"))
     comparison = baselines.compare_with(one, other, clients, slower)
     data = describe_comparison(comparison, str(clients) if clients else None)
     if report is not None:
         baselines.write_reports(data, report)
     click.echo(json_text(data) if as_json else terminal_text(data), nl=False)
     report_residue(troubles)
-    return 1 if troubles or baselines.fails(comparison, fail_on, clients is not None) else 0
+    return 1 if troubles or baselines.is_failure(comparison, fail_on, clients is not None) else 0
 
 
 @click.command()
@@ -274,7 +274,7 @@ def compare(before: str, after: str, fail_on: str, clients: Path | None, slower:
 @click.option("--profile", default="auto", show_default=True, metavar="NAME", shell_complete=profile_names,
               help="Profile whose deviations are used; `auto` for the one that is nearest to the recording.")
 @click.option("--force", is_flag=True, help="Replace an existing file.")
-@runs
+@run_command
 def overlay(baseline: Path, output: Path, profile: str, force: bool) -> int:
     """Turn a baseline into a profile: an overlay that makes the documented API behave like the recorded one.
 
@@ -301,9 +301,9 @@ def overlay(baseline: Path, output: Path, profile: str, force: bool) -> int:
 @click.option("--with-secrets", is_flag=True,
               help="Keep passwords and PINs, and import backups and snapshots, too; only you can read the file.")
 @click.option("--tables-only", is_flag=True, help="Import rows only: no files, no runtime values of extensions.")
-@takes("rate", "time", "access", "login", "header")
-@runs
-@logs_in
+@with_options("rate", "time", "access", "login", "header")
+@run_command
+@with_login
 def import_(url: str, output: Path | None, with_secrets: bool, tables_only: bool, rate: str, max_time: str | None,
             **values: Any) -> None:
     """Import the state of the API at URL into a seed file, so that `sarkmock serve` answers from the same state.
@@ -319,26 +319,26 @@ def import_(url: str, output: Path | None, with_secrets: bool, tables_only: bool
         sarkmock import https://pbx.example:44300/api --rate 30/m --tables-only -o rows.yaml
     """
     from .client.interrupts import parse_seconds
-    from .run_options import caution_of
-    from .state_import import Wanted, import_to_file
+    from .run_options import caution_from
+    from .state_import import ImportOptions, import_to_file
 
     if output and not output.parent.is_dir():  # before the target is read for an hour
         raise click.ClickException(f"{output}: there is no directory {output.parent}")
-    wanted = Wanted(with_secrets, tables_only, seconds=parse_seconds(max_time))
-    import_to_file(url, caution_of(values).access, rate, wanted, output)
+    wanted = ImportOptions(with_secrets, tables_only, seconds=parse_seconds(max_time))
+    import_to_file(url, caution_from(values).access, rate, wanted, output)
 
 
 def recording_options(url: str, values: dict[str, Any], depth: str) -> Any:
     from .baselines.session import RecordingOptions
 
-    return RecordingOptions.of({**confirmed(url, values), "url": url, "depth": depth})
+    return RecordingOptions.of({**confirmed_values(url, values), "url": url, "depth": depth})
 
 
 def report_residue(lines: list[str]) -> None:
-    tell_lines("not as before", lines)
+    echo_lines("not as before", lines)
 
 
-def tell_lines(what: str, lines: Iterable[str]) -> None:
+def echo_lines(what: str, lines: Iterable[str]) -> None:
     from sarkmock.suite_api import printable
 
     for line in lines:

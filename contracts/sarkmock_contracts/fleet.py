@@ -17,7 +17,7 @@ from typing import Any
 from sarkmock.suite_api import FileError, line_of, read_yaml, write_whole
 
 from .errors import CannotRun, file_errors
-from .options import Option, options
+from .options import Option, options_of
 from .reports.data import Data
 from .reports.merging import read_report
 from .reports.pages import MARKS, render_page, table_lines
@@ -25,8 +25,8 @@ from .reports.pages import MARKS, render_page, table_lines
 BOX_NAME = re.compile(r"\w[\w.-]{0,63}")
 SINGLE_RUN_OPTIONS = ("report", "plan", "shard", "update-accepted")  # options that mean a single run
 FLEET_GROUPS = ("check", "limits", "time", "rate", "safety", "access", "login", "header")
-FLEET_OPTIONS: Mapping[str, Option] = {option.name: option
-                                          for option in options(*FLEET_GROUPS) if option.name not in SINGLE_RUN_OPTIONS}
+FLEET_OPTIONS: Mapping[str, Option] = {option.name: option for option in options_of(*FLEET_GROUPS)
+                                       if option.name not in SINGLE_RUN_OPTIONS}
 FLEET_TEMPLATE = Path(__file__).parent / "reports" / "fleet.html.j2"
 YamlPath = tuple[str | int, ...]
 FLEET_COUNTS = ("new", "expired", "accepted", "known", "fixed")
@@ -100,7 +100,7 @@ def option_takes(option: Option, value: Any) -> bool:
     return isinstance(value, int) if option.kind is int else isinstance(value, str | int)
 
 
-def chosen(boxes: Sequence[Box], names: Sequence[str]) -> list[Box]:
+def chosen_boxes(boxes: Sequence[Box], names: Sequence[str]) -> list[Box]:
     """The boxes of those names; all without."""
     listed = [box.name for box in boxes]
     for name in names:

@@ -97,6 +97,6 @@ OPTIONS = (
 )
 
 
-def options(*groups: str) -> list[Option]:
+def options_of(*groups: str) -> list[Option]:
     """The options of some groups, in the order of the table."""
     return [option for option in OPTIONS if option.of in groups]

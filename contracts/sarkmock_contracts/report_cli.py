@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from .cli import FILE_PATH, runs
+from .cli import FILE_PATH, run_command
 
 
 @click.command()
@@ -16,7 +16,7 @@ from .cli import FILE_PATH, runs
                 type=click.Path(file_okay=False, path_type=Path))
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
               help="Write the reports of the whole run to this directory.")
-@runs
+@run_command
 def report(action: str, directories: tuple[Path, ...], output: Path | None) -> int:
     """Join the reports of all shares of a run (`check --shard`) into one, and give the verdict of the whole.
 
@@ -42,7 +42,7 @@ def report(action: str, directories: tuple[Path, ...], output: Path | None) -> i
 @click.option("--box", "names", multiple=True, metavar="NAME", help="Check this box only. Can be given several times.")
 @click.option("--matrix", is_flag=True, help="Print the names of the boxes as JSON, for a CI matrix.")
 @click.option("--summary", "summarise", is_flag=True, help="Sum up the reports that are there.")
-@runs
+@run_command
 def fleet(boxes: Path, output: Path, names: tuple[str, ...], matrix: bool, summarise: bool) -> int:
     """Check all boxes that a file lists, one after the other, and sum them up on one page.
 
@@ -65,7 +65,7 @@ def fleet(boxes: Path, output: Path, names: tuple[str, ...], matrix: bool, summa
     if matrix:
         click.echo(json.dumps([box.name for box in listed]))
         return 0
-    chosen = many.chosen(listed, names)
+    chosen = many.chosen_boxes(listed, names)
     if not summarise:
         many.check_all(chosen, output)
     found = many.fleet_summary(chosen, output)

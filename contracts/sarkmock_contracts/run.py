@@ -17,7 +17,7 @@ from .client.http import Exchange, Request, Response
 from .client.interrupts import Admission, Budget, Interrupts, Speed, parse_seconds
 from .client.rate_limit import RateLimit, Timer
 from .client.target import Client, Target
-from .client.transports import OverHttp, Transport, embedded_mock
+from .client.transports import Http, Transport, embedded_mock
 from .errors import BadLedger, CannotRun, NewFindings, StaysAway, Unanswered, Unavailable, Withheld
 from .fixtures import Fixtures
 from .judge.examples import Examples
@@ -30,8 +30,8 @@ from .run_options import RunOptions
 from .safety import Safety, target_snapshot
 from .safety.fingerprint import AUTO, Fingerprint, fingerprint
 from .safety.gate import Gate
-from .safety.preflight import preflight, why_shut_out
-from .safety.routing import is_undone
+from .safety.preflight import preflight, why_token_ended
+from .safety.routing import is_repeatable
 from .spec.contract import Contract, in_section
 from .spec.operation_data import LiveTables
 
@@ -92,7 +92,7 @@ class Run(Client):
             self.budget = Budget(recorder, *limits)
         else:
             limited = RateLimit(recorder, self.options.rate, clock, self._may_repeat, self.watcher.waiting)
-            admission = Admission(limited, why_shut_out) if self.options.caution.access.credential else None
+            admission = Admission(limited, why_token_ended) if self.options.caution.access.credential else None
             self.rate_limit, self.admission = limited, admission
             self.gate = self.safety.gate(admission or limited)
             self.budget = Budget(self.gate, *limits, wait=limited.wait)
@@ -202,7 +202,7 @@ class Run(Client):
 
     def _may_repeat(self, request: Request) -> bool:
         self.rows.lost(request)
-        return is_undone(self.contract, self.fixtures, self.contract.operation_of(request), request)
+        return is_repeatable(self.contract, self.fixtures, self.contract.operation_of(request), request)
 
     def _spent(self) -> int:
         """Requests that really left, those that had to be repeated included."""
@@ -264,7 +264,7 @@ class Run(Client):
             self.cassette.close()
 
 
-def embedded(profile: str) -> Transport:
+def embedded_transport(profile: str) -> Transport:
     """The mock in this process."""
     return embedded_mock(Engine(profile=profile))
 
@@ -275,11 +275,11 @@ def open_run(options: RunOptions, accepted: Accepted | None = None, watcher: Wat
         options.caution.check(options.url)
     if options.profile == AUTO and (options.plan or not (options.url or options.target_profile)):
         raise CannotRun(f"--profile {AUTO} needs the URL of a target, and excludes --plan")
-    transport = (OverHttp(options.url, options.caution.access, parse_seconds(options.max_time)) if options.url
-                 else embedded(options.target_profile or options.profile))
+    transport = (Http(options.url, options.caution.access, parse_seconds(options.max_time)) if options.url
+                 else embedded_transport(options.target_profile or options.profile))
     found = None
     if options.profile == AUTO:
-        found = recognised(options, transport, watcher)
+        found = recognised_version(options, transport, watcher)
         options = replace(options, profile=found.nearest)
     contract = Contract(load(options.profile))
     run = Run(contract, transport, options, accepted=accepted, watcher=watcher)
@@ -299,7 +299,7 @@ def open_run(options: RunOptions, accepted: Accepted | None = None, watcher: Wat
     return run
 
 
-def recognised(options: RunOptions, transport: Transport, watcher: Watcher | None = None) -> Fingerprint:
+def recognised_version(options: RunOptions, transport: Transport, watcher: Watcher | None = None) -> Fingerprint:
     """Which version answers, asked before it is known what to judge it by."""
     plain = replace(options, profile=BASE, report=None, example_database=())
     run = Run(Contract(load(BASE)), transport, plain, watcher=watcher)

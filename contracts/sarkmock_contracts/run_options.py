@@ -67,7 +67,8 @@ class RunOptions:
         own = {item.name: values[item.name] for item in fields(cls) if values.get(item.name) is not None}
         if isinstance(own.get("shard"), str):
             own["shard"] = Shard.parse(own["shard"])
-        return cls(**{**own, "example_database": tuple(own.get("example_database", ())), "caution": caution_of(values)})
+        databases = tuple(own.get("example_database", ()))
+        return cls(**{**own, "example_database": databases, "caution": caution_from(values)})
 
     @property
     def traffic(self) -> Path | None:
@@ -86,7 +87,7 @@ class RunOptions:
         return quick if self.quick else full
 
 
-def caution_of(values: Mapping[str, Any]) -> Caution:
+def caution_from(values: Mapping[str, Any]) -> Caution:
     """What a user has allowed, and how the target is reached."""
     hazards = {"read", *(hazard for hazard, name in ALLOWED.items() if values.get(name))}
     access = Access(bool(values.get("insecure")), values.get("ca"), values.get("cert"), values.get("key"),
@@ -96,7 +97,7 @@ def caution_of(values: Mapping[str, Any]) -> Caution:
 
 
 @contextmanager
-def signed_in(url: str | None, values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def options_signed_in(url: str | None, values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The values of the options while the user of --login is logged in; a plan sends nothing."""
     user, variable = values.get("login"), values.get("password_env")
     if variable and not user:
@@ -106,5 +107,5 @@ def signed_in(url: str | None, values: Mapping[str, Any]) -> Iterator[dict[str, 
     if not user or url is None or values.get("plan"):
         yield {**values}
         return
-    with logged_in(url, caution_of(values).access, user, variable) as access:
+    with logged_in(url, caution_from(values).access, user, variable) as access:
         yield {**values, "token_env": access.token_env}

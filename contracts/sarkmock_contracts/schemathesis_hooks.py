@@ -150,13 +150,13 @@ def map_case(context: schemathesis.HookContext, case: FuzzCase) -> FuzzCase:
     """Let a case meet a row that is there and a key that is free; sequences have their own."""
     session = session_of()
     operation = session.operation_of(case)
-    if operation is not None and not is_stateful(case):
+    if operation is not None and not is_sequence(case):
         with session.lock, suppress(Unanswered, Unavailable):
             aim(session.run, operation, case)
     return case
 
 
-def is_stateful(case: FuzzCase) -> bool:
+def is_sequence(case: FuzzCase) -> bool:
     return case.meta is not None and case.meta.phase.name.value == "stateful"
 
 
@@ -202,7 +202,7 @@ def after_validate(context: schemathesis.HookContext, case: FuzzCase, response: 
     """Remove what the case has made, unless a sequence goes on with it."""
     session = session_of()
     session.judged.pop(case.id, None)
-    if not is_stateful(case) and session.run.fixtures.made:
+    if not is_sequence(case) and session.run.fixtures.made:
         session.tidy()
 
 

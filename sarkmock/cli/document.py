@@ -21,7 +21,7 @@ from sarkmock.spec import yaml12
 from sarkmock.spec.data_files import BASE
 from sarkmock.spec.loading import Deviation, Document, deviations_of, load
 from sarkmock.spec.operations import Operation, body_schema, source_lines
-from sarkmock.spec.profiles import described, product
+from sarkmock.spec.profiles import describe_profile, product
 from sarkmock.spec.profiles import profiles as profile_names
 
 HAZARD_STYLES = {"read": "green", "write": "yellow", "operational": "magenta", "disruptive": "bold red"}
@@ -185,7 +185,7 @@ def profiles(as_json: bool) -> None:
 
 def profile_summary(name: str) -> dict[str, Any]:
     """A profile as `profiles --json` describes it."""
-    return {**asdict(described(name)), "deviations": len(deviations_of(name))}
+    return {**asdict(describe_profile(name)), "deviations": len(deviations_of(name))}
 
 
 @click.command()

@@ -21,7 +21,7 @@ from sarkmock.spec import overlay, yaml12
 from sarkmock.spec.data_files import BASE
 from sarkmock.spec.loading import Document, load, resolve
 from sarkmock.spec.operations import body_schema, compile_document
-from sarkmock.spec.profiles import layer, profiles, shape_mistakes, vocabulary
+from sarkmock.spec.profiles import overlay_with_parents, profiles, shape_mistakes, vocabulary
 from sarkmock.spec.yaml12 import FileError
 
 DEFINITIONS = {
@@ -171,8 +171,8 @@ def _of_overlay(file: Path, content: Any) -> Mistakes:
     yield from shape
     if shape:
         return
-    whole = layer(str(file))
-    _, errors = overlay.attempt(load(BASE), whole.actions)
+    whole = overlay_with_parents(str(file))
+    _, errors = overlay.apply_possible(load(BASE), whole.actions)
     wrong = [(whole.places[error.index][1], error) for error in errors]
     for index, error in wrong:
         yield ("actions", index), error.message_at(index)

@@ -27,7 +27,7 @@ from sarkmock.server.limits import Limits, allow_open_files
 ENDINGS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Runs(Protocol):
+class RunnableServer(Protocol):
     """A server: `run` returns after `end` was called."""
 
     limits: Limits
@@ -43,7 +43,7 @@ def begin_listening() -> None:
     on_signal(lambda: sys.exit(0))
 
 
-def run_server(server: Runs) -> None:
+def run_server(server: RunnableServer) -> None:
     """Serve until a signal comes."""
     gc.freeze()
     gc.enable()
@@ -58,12 +58,14 @@ def on_signal(function: Callable[[], Any]) -> None:
         signal.signal(number, lambda *_: function())
 
 
-def pair_of(stack: ExitStack, host: str, cert: Path | None, key: Path | None) -> certificates.Pair:
+def certificate_pair(stack: ExitStack, host: str, cert: Path | None, key: Path | None) -> certificates.CertificatePair:
     """The certificate to serve by: the user's own, or one that is made for this run."""
     if bool(cert) != bool(key):
         raise click.UsageError("--cert and --key go together")
     directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sarkmock-")))
-    return certificates.checked_pair(cert, key, directory) if cert and key else certificates.make(directory, host)
+    if cert and key:
+        return certificates.checked_pair(cert, key, directory)
+    return certificates.make_certificate(directory, host)
 
 
 def proxy_hint(url: str) -> str:
@@ -98,8 +100,8 @@ def set_faults(engine: Engine, file: Path | None, faults: tuple[Fault, ...]) -> 
         raise click.BadParameter(str(error), param_hint="--fault") from None
 
 
-def control_of(host: str, off: bool, token: str | None, directory: Path | None,
-               origins: tuple[str, ...] = ()) -> Control | None:
+def control_access(host: str, off: bool, token: str | None, directory: Path | None,
+                   origins: tuple[str, ...] = ()) -> Control | None:
     """Who may use the control plane. A token is required, and made, where other machines can reach the mock."""
     if off and (token or directory or origins):
         raise click.UsageError("--no-control leaves no use for --control-token, --control-origin and --save-dir")

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sarkmock.cli.listening import control_of, page_line, pair_of, proxy_hint
+from sarkmock.cli.listening import certificate_pair, control_access, page_line, proxy_hint
 from sarkmock.cli.output import RequestLog
 from sarkmock.control import MockControl
 from sarkmock.faults import Fault, Faults, read_faults
@@ -16,14 +16,14 @@ from sarkmock.http.engine import Engine
 from sarkmock.http.flask_app import create_control_app
 from sarkmock.journal import Journal
 from sarkmock.proxy.exchange import OnPassed, Pace
-from sarkmock.proxy.server import Around, Guard, Proxy
-from sarkmock.proxy.upstream import Patience, Upstream
+from sarkmock.proxy.server import Guard, Proxy, ProxyParts
+from sarkmock.proxy.upstream import Timeouts, Upstream
 
 OF_TRAFFIC = ("status", "html", "drop", "truncate", "throttle")  # faults that need no mock
 
 
 @dataclass(frozen=True)
-class Listening:
+class ProxyListener:
     """Where a proxy listens, and what it has beside the way itself."""
 
     host: str = "127.0.0.1"
@@ -37,10 +37,10 @@ class Listening:
     control_token: str | None = None
     no_control: bool = False
     verbose: bool = False
-    patience: Patience = field(default_factory=Patience)
+    patience: Timeouts = field(default_factory=Timeouts)
 
 
-def open_proxy(stack: ExitStack, url: str, context: ssl.SSLContext | None, profile: str, listening: Listening,
+def open_proxy(stack: ExitStack, url: str, context: ssl.SSLContext | None, profile: str, listening: ProxyListener,
                guard: Guard, pace: Pace, judge: OnPassed | None, report: Callable[[str], None]) -> tuple[Proxy, str]:
     """A proxy that listens already, and its greeting. FaultError or FileError for what cannot be.
 
@@ -50,11 +50,11 @@ def open_proxy(stack: ExitStack, url: str, context: ssl.SSLContext | None, profi
     given = [*(read_faults(listening.fault_file) if listening.fault_file else ()), *map(Fault.parse, listening.faults)]
     faults = Faults(engine, given, effects=OF_TRAFFIC)
     journal = Journal(engine, listening.journal) if listening.journal else None
-    control = control_of(listening.host, listening.no_control, listening.control_token, None)
+    control = control_access(listening.host, listening.no_control, listening.control_token, None)
     app = create_control_app(MockControl(engine, faults, journal, control, upstream=url)) if control else None
-    pair = None if listening.http else pair_of(stack, listening.host, listening.cert, listening.key)
+    pair = None if listening.http else certificate_pair(stack, listening.host, listening.cert, listening.key)
     log = RequestLog(journal) if listening.verbose else None
-    around = Around(faults, journal, app, guard, pace, judge, report, log)
+    around = ProxyParts(faults, journal, app, guard, pace, judge, report, log)
     proxy = Proxy(Upstream(url, context, listening.patience), around, listening.host, listening.port, tls=pair)
     stack.callback(proxy.stop)
     trust = f"--cacert {pair.authority} " if pair and pair.authority else ""

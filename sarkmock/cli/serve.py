@@ -15,9 +15,9 @@ import click
 from sarkmock.cli.listening import (
     FaultLine,
     begin_listening,
-    control_of,
+    certificate_pair,
+    control_access,
     page_line,
-    pair_of,
     proxy_hint,
     run_server,
     set_faults,
@@ -37,7 +37,7 @@ from sarkmock.server.https_server import Server
 from sarkmock.server.limits import Limits
 from sarkmock.server.listener import unbracketed
 from sarkmock.spec.data_files import BASE, openapi_dir
-from sarkmock.spec.loading import forget
+from sarkmock.spec.loading import clear_cache
 from sarkmock.spec.profiles import overlay_files, profiles
 from sarkmock.spec.yaml12 import FileError
 
@@ -128,9 +128,9 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
     with ExitStack() as stack:
         program = Program.of(profile)
         storage = stack.enter_context(closing(Storage(state, program.database, salvage=salvage))) if state else None
-        engine = Engine(state=first_state(program, seed, storage, boot_time, api_token), program=program)
-        pair = None if http else pair_of(stack, host, cert, key)
-        control = control_of(host, no_control, control_token, save_dir, origins)
+        engine = Engine(state=initial_state(program, seed, storage, boot_time, api_token), program=program)
+        pair = None if http else certificate_pair(stack, host, cert, key)
+        control = control_access(host, no_control, control_token, save_dir, origins)
         kept = Journal(engine, journal) if journal else None
         mock = MockControl(engine, set_faults(engine, fault_file, faults), kept, control, throttle=throttle,
                            web_server=web_server != "none")
@@ -152,8 +152,8 @@ def token_of(program: Program, token: str | None) -> str | None:
         raise click.BadParameter(str(error), param_hint="--api-token") from None
 
 
-def first_state(program: Program, seed: str | None, storage: Storage | None, boot_time: float,
-                token: str | None) -> State:
+def initial_state(program: Program, seed: str | None, storage: Storage | None, boot_time: float,
+                  token: str | None) -> State:
     """What is kept, or else the seed. A seed that is named is also what a reset goes back to."""
     kept = storage.seed if storage and seed is None else None
     state = State(kept or load_seed(seed or "factory", program.document), token=token_of(program, token))
@@ -167,7 +167,8 @@ def first_state(program: Program, seed: str | None, storage: Storage | None, boo
     return state
 
 
-def greeting(url: str, pair: certificates.Pair | None, engine: Engine, control: str, given: str | None) -> str:
+def greeting(url: str, pair: certificates.CertificatePair | None, engine: Engine, control: str,
+             given: str | None) -> str:
     """What a user needs to send the first request. A token that was given is not repeated."""
     trust = f"--cacert {pair.authority} " if pair and pair.authority else ""
     token = engine.state.token and ("..." if given else engine.state.token)
@@ -202,7 +203,7 @@ class WatchedFiles:
         self._seen = self._before = self.signature()
 
     def signature(self) -> Signature:
-        return tuple(map(look_at, self.files))
+        return tuple(map(file_signature, self.files))
 
     def look(self) -> str | None:
         """Read the files again if they have changed and stand still; what to report a person then."""
@@ -218,7 +219,7 @@ class WatchedFiles:
         return f"{self.name} has changed and is served now"
 
 
-def look_at(file: Path) -> tuple[int, int, int] | None:
+def file_signature(file: Path) -> tuple[int, int, int] | None:
     """What changes when a file does; None if it is not there."""
     try:
         found = file.stat()
@@ -229,7 +230,7 @@ def look_at(file: Path) -> tuple[int, int, int] | None:
 
 def begin_watching(engine: Engine, profile: str, seed: str | None, report: Callable[[str], None]) -> None:
     """Watch what a mock was made from, in a thread that ends with the process."""
-    threading.Thread(target=watch_files, args=(list(watched(engine, profile, seed)), report), daemon=True).start()
+    threading.Thread(target=watch_files, args=(list(watched_files(engine, profile, seed)), report), daemon=True).start()
 
 
 def watch_files(groups: list[WatchedFiles], report: Callable[[str], None]) -> None:
@@ -240,10 +241,10 @@ def watch_files(groups: list[WatchedFiles], report: Callable[[str], None]) -> No
                 report(message)
 
 
-def watched(engine: Engine, profile: str, seed: str | None) -> Iterable[WatchedFiles]:
+def watched_files(engine: Engine, profile: str, seed: str | None) -> Iterable[WatchedFiles]:
     """The document with its overlay, and the seed if it is a file."""
     def read_document() -> None:
-        forget()
+        clear_cache()
         Program.of.cache_clear()
         engine.use(profile)
 

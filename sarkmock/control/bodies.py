@@ -16,7 +16,7 @@ from sarkmock.spec import yaml12
 from sarkmock.spec.data_files import openapi_dir
 from sarkmock.spec.loading import METHODS, Document, resolve
 from sarkmock.spec.yaml12 import FileError
-from sarkmock.suggest import unknown
+from sarkmock.suggest import unknown_name
 
 if TYPE_CHECKING:
     import jsonschema_rs
@@ -161,7 +161,7 @@ class Endpoint:
         """The parameters of the query string, each of the type it is to have; Problem for what is not to be there."""
         for name in given:
             if name not in self.query:
-                raise ControlError(422, unknown("parameter", name, self.query))
+                raise ControlError(422, unknown_name("parameter", name, self.query))
         defaults = {name: schema["default"] for name, schema in self.query.items() if "default" in schema}
         return defaults | {name: read_parameter(name, self.query[name], text, 422) for name, text in given.items()}
 
@@ -194,7 +194,7 @@ def problem_text(error: jsonschema_rs.ValidationError) -> str:
         schema: Any = control_document()
         for step in list(error.schema_path)[:-1]:
             schema = schema[step]
-        return unknown("key", error.kind.unexpected[0], schema["properties"])
+        return unknown_name("key", error.kind.unexpected[0], schema["properties"])
     return str(error.message)
 
 

@@ -18,7 +18,7 @@ from sarkmock.pbx.state import State
 from sarkmock.redaction import redacted
 from sarkmock.spec import loading, profiles
 from sarkmock.spec.yaml12 import FileError
-from sarkmock.suggest import unknown
+from sarkmock.suggest import unknown_name
 
 YAML_TYPE = bodies.YAML_TYPES[0]
 
@@ -40,7 +40,7 @@ def known_profile(name: str, path: Path = ()) -> str:
     """The name of a profile; no request makes the mock read other files."""
     found = profiles.package_profile(name)
     if found is None:
-        raise ControlError(422, unknown("profile", name, profiles.profiles()), path=path)
+        raise ControlError(422, unknown_name("profile", name, profiles.profiles()), path=path)
     return found
 
 
@@ -51,16 +51,16 @@ def list_deviations(mock: MockControl, request: ControlRequest) -> list[dict[str
 
 def list_entries(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
     kept = journal_of(mock)
-    entries = [entry_json(kept, entry) for entry in selected(kept, request)]
+    entries = [entry_json(kept, entry) for entry in selected_entries(kept, request)]
     return {"count": kept.count, "kept": len(kept), "entries": entries}
 
 
 def har(mock: MockControl, request: ControlRequest) -> Text:
     kept = journal_of(mock)
-    return Text(kept.har(selected(kept, request), request.origin), "application/json")
+    return Text(kept.har(selected_entries(kept, request), request.origin), "application/json")
 
 
-def selected(kept: Journal, request: ControlRequest) -> list[Entry]:
+def selected_entries(kept: Journal, request: ControlRequest) -> list[Entry]:
     criteria = {name: value for name, value in request.query.items() if name != "limit"}
     try:
         return kept.find(**criteria)[-request.query.get("limit", 0):]
@@ -102,13 +102,13 @@ def entry_json(kept: Journal, entry: Entry) -> dict[str, Any]:
         "seconds": round(entry.seconds, 6), "delay": entry.delay, "method": entry.method, "path": redacted(entry.path),
         "query": redacted(entry.query), "operation": entry.operation, "status": entry.status,
         "fault": entry.fault or None,
-        "why": [stated_parts(reason, {"text": redacted(reason.text)}) for reason in kept.why(entry)],
-        "warnings": [stated_parts(warning, {"text": redacted(warning.text)}) for warning in kept.warnings(entry)],
+        "why": [nonempty_parts(reason, {"text": redacted(reason.text)}) for reason in kept.why(entry)],
+        "warnings": [nonempty_parts(warning, {"text": redacted(warning.text)}) for warning in kept.warnings(entry)],
         "request": message_json(entry.request_headers, entry.request_body, entry.sizes[0]),
         "response": message_json(entry.response_headers, entry.response_body, entry.sizes[1])}
 
 
-def stated_parts(what: Reason | Notice, changed: dict[str, Any]) -> dict[str, Any]:
+def nonempty_parts(what: Reason | Notice, changed: dict[str, Any]) -> dict[str, Any]:
     """Those parts of a reason or warning that say something."""
     return {name: value for name, value in {**asdict(what), **changed}.items() if value}
 
@@ -135,21 +135,21 @@ def compare_profiles(mock: MockControl, request: ControlRequest) -> list[dict[st
         raise ControlError(422, str(error), path=("profile",)) from None
     state = mock.engine.copy()
     seed, now = state.to_seed(), state.clock.now()
-    return [answered(program, seed, now, entry) for program in (mock.engine.program, other)]
+    return [response_of_profile(program, seed, now, entry) for program in (mock.engine.program, other)]
 
 
-def answered(program: Program, seed: Seed, now: float, entry: Entry) -> dict[str, Any]:
+def response_of_profile(program: Program, seed: Seed, now: float, entry: Entry) -> dict[str, Any]:
     """The answer of a profile on a copy of the PBX."""
     if seed.database != program.database:
         seed = seed.fitted(program.database)
     state = State(seed, now=now, token=COMPARING_TOKEN if program.guarded else None)
-    request = admitted(entry.request) if program.guarded else entry.request
+    request = with_administrator_token(entry.request) if program.guarded else entry.request
     answer = render(Engine(program=program, state=state).handle(request), entry.method)
     return {"profile": program.profile, "status": answer.status,
             **message_json(dict(answer.headers), answer.body, len(answer.body))}
 
 
-def admitted(request: Request) -> Request:
+def with_administrator_token(request: Request) -> Request:
     """The request of an administrator."""
     others = {name: value for name, value in request.headers.items() if name.lower() != "authorization"}
     return replace(request, headers={**others, "Authorization": f"Bearer {COMPARING_TOKEN}"})
@@ -245,10 +245,10 @@ def handler_of(mock: MockControl, endpoint: str) -> Callable[[MockControl, Contr
     """The function that answers at an endpoint."""
     served = endpoint in OF_PROXY or endpoint.partition(".")[0] in OF_PROXY
     if mock.upstream and (endpoint == "journal.compare" or not served):
-        return of_a_mock
+        return require_mock
     return HANDLERS[endpoint]
 
 
-def of_a_mock(mock: MockControl, request: ControlRequest) -> None:
+def require_mock(mock: MockControl, request: ControlRequest) -> None:
     """What only a mock has."""
     raise ControlError(404, f"this is a proxy before {mock.upstream}, which has no state to show or change")

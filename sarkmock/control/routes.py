@@ -28,8 +28,8 @@ from sarkmock.control.bodies import (
 )
 from sarkmock.control.handlers import handler_of
 from sarkmock.http.replies import encode_json
-from sarkmock.laravel.php.large_json import uncollected
-from sarkmock.suggest import near
+from sarkmock.laravel.php.large_json import garbage_collection_paused
+from sarkmock.suggest import nearest_names
 from sarkmock.ui import add_page
 
 OUR_HOSTS = ("localhost", "127.0.0.1", "::1")
@@ -42,7 +42,7 @@ def check_admission(control: Control, endpoint: Endpoint, request: Request) -> N
     if control.token is not None and not endpoint.open:
         raise ControlError(401, "the control plane needs its token: Authorization: Bearer ..., as printed at the start")
     if control.token is None and not endpoint.open:
-        refuse_strange_host(control, request)
+        refuse_foreign_host(control, request)
     if not is_allowed_page(control, request):
         refuse_other_sites(request)
 
@@ -57,7 +57,7 @@ def has_token(token: str, request: Request) -> bool:
     return kind.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode())
 
 
-def refuse_strange_host(control: Control, request: Request) -> None:
+def refuse_foreign_host(control: Control, request: Request) -> None:
     host = url_parts(f"//{request.host}").hostname or ""
     if host not in OUR_HOSTS and not host.endswith(".localhost") and host not in control.hosts:
         addresses = " or ".join(dict.fromkeys((*OUR_HOSTS, *control.hosts)))
@@ -91,17 +91,17 @@ def add_control_plane(app: Flask, mock: MockControl) -> None:
     add_page(app, CONTROL_PREFIX)
     blueprint = Blueprint("control", __name__, url_prefix=CONTROL_PREFIX)
     for endpoint in endpoints():
-        blueprint.add_url_rule(rule(endpoint.path), endpoint.id.replace(".", "-"), view(mock, control, endpoint),
+        blueprint.add_url_rule(flask_rule(endpoint.path), endpoint.id.replace(".", "-"), view(mock, control, endpoint),
                                methods=[endpoint.method], provide_automatic_options=False)
     if control.origins:
-        blueprint.add_url_rule("/<path:any>", "preflight", lambda any: readable(control, Response(status=204)),
+        blueprint.add_url_rule("/<path:any>", "preflight", lambda any: with_cors_headers(control, Response(status=204)),
                                methods=["OPTIONS"], provide_automatic_options=False)
     app.register_blueprint(blueprint)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.register_error_handler(HTTPException, lambda error: unknown_route(app, error))
 
 
-def rule(path: str) -> str:
+def flask_rule(path: str) -> str:
     """A path of the document as Flask writes it; the last parameter may hold slashes."""
     return re.sub(r"{(\w+)}$", r"<path:\1>", path).replace("{", "<").replace("}", ">")
 
@@ -112,17 +112,17 @@ def view(mock: MockControl, control: Control, endpoint: Endpoint) -> Callable[..
     def answer(**path: str) -> Any:
         try:
             check_admission(control, endpoint, request)
-            with uncollected():
+            with garbage_collection_paused():
                 value = handler(mock, read_request(endpoint, path))
-                return readable(control, make_response(write_answer(value, endpoint)))
+                return with_cors_headers(control, make_response(write_answer(value, endpoint)))
         except ControlError as problem:
             if problem.line is None:
                 problem.line = line_in_body(request.get_data(), problem.path)
-            return readable(control, make_response(jsonify(problem.content()), problem.status))
+            return with_cors_headers(control, make_response(jsonify(problem.content()), problem.status))
     return answer
 
 
-def readable(control: Control, response: Response) -> Response:
+def with_cors_headers(control: Control, response: Response) -> Response:
     """The response with what lets a page of an allowed origin read it."""
     if is_allowed_page(control, request):
         response.headers.update({"Access-Control-Allow-Origin": request.headers["Origin"], "Vary": "Origin",
@@ -145,15 +145,15 @@ def write_answer(value: Any, endpoint: Endpoint) -> Any:
         return "", 204
     if isinstance(value, Text):
         return Response(value.content, endpoint.success, content_type=value.media_type)
-    return Response("".join(pieces(value)) + "\n", endpoint.success, content_type="application/json")
+    return Response("".join(json_pieces(value)) + "\n", endpoint.success, content_type="application/json")
 
 
-def pieces(value: Any) -> Iterator[str]:
+def json_pieces(value: Any) -> Iterator[str]:
     """JSON, encoded in many small calls: requests to the API are not answered during one call of megabytes."""
     if isinstance(value, dict) and value:
         for number, (name, item) in enumerate(value.items()):
             yield f"{',' if number else '{'}{encode_json(name)}:"
-            yield from pieces(item)
+            yield from json_pieces(item)
         yield "}"
     elif isinstance(value, list) and len(value) > AT_ONCE:
         for start in range(0, len(value), AT_ONCE):
@@ -168,7 +168,7 @@ def unknown_route(app: Flask, error: HTTPException) -> Any:
     routes = sorted({rule.rule for rule in app.url_map.iter_rules()})
     if error.code == 404:
         text = f"there is nothing at {request.path}; the API is under /api, the control plane under {CONTROL_PREFIX}"
-        nearest = near(request.path, routes)
+        nearest = nearest_names(request.path, routes)
         return jsonify(error=f"{text}; did you mean {nearest[0]}?" if nearest else text), 404
     allow = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
     return jsonify(error=f"{request.method} {request.path}: {error.description}"), error.code, {"Allow": allow}

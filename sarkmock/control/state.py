@@ -17,7 +17,7 @@ from sarkmock.pbx.seed import Seed, SeedError
 from sarkmock.pbx.seeds import load_seed, seed_names
 from sarkmock.pbx.state import Clock, State
 from sarkmock.spec.yaml12 import FileError
-from sarkmock.suggest import unknown
+from sarkmock.suggest import unknown_name
 
 
 def show_state(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def start_over(mock: MockControl, request: ControlRequest) -> None:
 
 def seed_named(mock: MockControl, name: str) -> Seed:
     if name not in seed_names():
-        raise ControlError(422, unknown("seed", name, seed_names()), path=("seed",))
+        raise ControlError(422, unknown_name("seed", name, seed_names()), path=("seed",))
     return load_seed(name, mock.engine.document)
 
 
@@ -104,7 +104,7 @@ def file_of(mock: MockControl, name: str, *, must_exist: bool = False) -> Path:
     if not file.resolve().is_relative_to(where.resolve()):
         raise ControlError(422, f"file: {name} leads out of the directory for states", path=("file",))
     if must_exist and not file.is_file():
-        raise ControlError(404, unknown("file", name, saved_names(where)), path=("file",))
+        raise ControlError(404, unknown_name("file", name, saved_names(where)), path=("file",))
     return file
 
 

@@ -14,7 +14,7 @@ from sarkmock.control.bodies import ControlError, ControlRequest, Path
 from sarkmock.pbx.database import Database, IntegrityError, Row
 from sarkmock.pbx.seed import Seed, SeedError
 from sarkmock.pbx.state import State
-from sarkmock.suggest import unknown
+from sarkmock.suggest import unknown_name
 
 SUGGESTED = 1000  # rows among which the nearest to an unknown key is looked for
 
@@ -107,7 +107,7 @@ def named_table(mock: MockControl, request: ControlRequest) -> str:
     """The table that the path names."""
     tables, name = mock.engine.state.tables, request.path["table"]
     if not tables.has(name):
-        raise ControlError(404, unknown("table", name, tables.tables()))
+        raise ControlError(404, unknown_name("table", name, tables.tables()))
     return str(name)
 
 
@@ -147,7 +147,7 @@ def existing(tables: Database, table: str, keys: Row) -> Row:
     if not found:
         first = next(iter(keys))
         keys_there = [str(row[first]) for row in tables.rows(table, only=(first,), limit=SUGGESTED)]
-        raise ControlError(404, unknown(f"row of {table}", "/".join(keys.values()), keys_there))
+        raise ControlError(404, unknown_name(f"row of {table}", "/".join(keys.values()), keys_there))
     return found[0]
 
 

@@ -24,7 +24,7 @@ from sarkmock.export.requests import (
     Exported,
     by_section,
     exported,
-    kept_keys,
+    kept_variables,
     path_variables,
 )
 from sarkmock.http.replies import JSON
@@ -153,7 +153,7 @@ hazard."""
 def as_postman(document: Document, base_url: str) -> str:
     """The collection as JSON text; the same document gives the same text."""
     requests = exported(document)
-    variables = kept_keys(requests)
+    variables = kept_variables(requests)
     collection = {
         "info": {"_postman_id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{document['info']['title']} {base_url}")),
                  "name": document["info"]["title"], "version": document["info"]["version"], "schema": COLLECTION_SCHEMA,
@@ -258,18 +258,18 @@ UNSAFE = re.compile(r"[^\w .,()-]+")
 def as_bruno(document: Document, base_url: str) -> dict[str, str]:
     """The text of every file by its path in the folder."""
     requests = exported(document)
-    variables = kept_keys(requests)
+    variables = kept_variables(requests)
     about = {"version": "1", "name": document["info"]["title"], "type": "collection"}
     guarded = {"token": ""} if any(request.operation.guard for request in requests) else {}
     values = {"baseUrl": base_url, "allow": "read write", **guarded, **variables}
     files = {"bruno.json": json.dumps(about, indent=2, ensure_ascii=False) + "\n",
              ENVIRONMENT: bru_block("vars", *(f"{name}: {value}" for name, value in values.items()))}
     for number, (section, members) in enumerate(by_section(requests).items(), 1):
-        folder = safe(section)
+        folder = safe_name(section)
         files[f"{folder}/folder.bru"] = bru_block("meta", f"name: {section}", f"seq: {number}")
         for place, request in enumerate(members, 1):
             text = "\n".join(blocks(request, place, set(variables)))
-            files[f"{folder}/{place:02} {safe(request.summary)}.bru"] = text
+            files[f"{folder}/{place:02} {safe_name(request.summary)}.bru"] = text
     return files
 
 
@@ -290,14 +290,14 @@ def blocks(request: Exported, place: int, variables: set[str]) -> Iterator[str]:
                     f'if (!(bru.getEnvVar("allow") || "").includes("{request.operation.hazard}")) {{',
                     "  bru.runner.skipRequest();", "}")
     if request.learned or (request.upload and request.is_harmless):
-        yield bru_block("script:post-response", *learning(request))
+        yield bru_block("script:post-response", *capture_script(request))
     yield bru_block("tests", 'test("the document knows the status", function () {',
                 f"  expect({json.dumps(request.statuses)}).to.include(res.getStatus());", "});")
     text = "\n\n".join(filter(None, ["" if request.is_harmless else f"**{request.warning}**", request.description]))
     yield bru_block("docs", *text.splitlines())
 
 
-def learning(request: Exported) -> Iterator[str]:
+def capture_script(request: Exported) -> Iterator[str]:
     """Keeps values of the response for later requests."""
     yield "const good = res.getStatus() < 300;"
     for name, field in request.learned.items():
@@ -317,6 +317,6 @@ def bru_block(name: str, *lines: str) -> str:
     return "\n".join([f"{name} {{", *(f"  {line}".rstrip() for line in lines), "}", ""])
 
 
-def safe(name: str) -> str:
+def safe_name(name: str) -> str:
     """A name that every file system takes."""
     return UNSAFE.sub("-", name).strip(" .")

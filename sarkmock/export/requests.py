@@ -145,7 +145,7 @@ def path_variables(requests: list[Exported]) -> dict[str, str]:
     return found
 
 
-def kept_keys(requests: list[Exported]) -> dict[str, str]:
+def kept_variables(requests: list[Exported]) -> dict[str, str]:
     """Variables of a tool that keeps what answers tell: a run changes only rows that it has made."""
     changed = [request for request in requests
                if request.operation.hazard == "write" and request.operation.method in ("PUT", "DELETE")]

@@ -15,17 +15,17 @@ from http.client import responses
 from typing import TYPE_CHECKING, Any
 
 from sarkmock.http.engine import Engine, Program, Request
-from sarkmock.http.middleware import TooManyAttempts, limits
-from sarkmock.http.replies import Conflict, Disturbed, Invalid, PbxUnavailable, Reply, RowNotFound, debug_body
-from sarkmock.laravel.validation import display
+from sarkmock.http.middleware import TooManyAttempts, limit_headers
+from sarkmock.http.replies import Conflict, FaultyReply, Invalid, PbxUnavailable, Reply, RowNotFound, debug_body
+from sarkmock.laravel.validation import display_name
 from sarkmock.pbx.database import DatabaseLocked, LockedDatabase
 from sarkmock.pbx.state import State
 from sarkmock.spec import yaml12
 from sarkmock.spec.data_files import openapi_dir
-from sarkmock.spec.loading import METHODS, Document, deviations_of, load_deviating, resolve
+from sarkmock.spec.loading import METHODS, Document, deviations_of, load_with_deviation, resolve
 from sarkmock.spec.operations import Operation, Rules
 from sarkmock.spec.profiles import profiles
-from sarkmock.suggest import unknown
+from sarkmock.suggest import unknown_name
 
 if TYPE_CHECKING:
     import jsonschema_rs
@@ -110,7 +110,7 @@ class Fault:
             raise FaultError("a fault must be a mapping")
         for name in content:
             if name not in FAULT_KEYS:
-                raise FaultError(unknown("key", name, FAULT_KEYS))
+                raise FaultError(unknown_name("key", name, FAULT_KEYS))
         for error in _schema().iter_errors(dict(content)):
             place = ".".join(map(str, error.instance_path))
             wrong = latency_problem(error.instance) if place == "latency" else None
@@ -128,7 +128,7 @@ class Fault:
             name, equals, value = part.strip().partition("=")
             if not equals and name not in BARE:
                 raise FaultError(f"{name!r} lacks its value, as in {name}=...; bare words are {', '.join(BARE)}"
-                                 if name in FAULT_KEYS else unknown("key", name, FAULT_KEYS))
+                                 if name in FAULT_KEYS else unknown_name("key", name, FAULT_KEYS))
             content[name] = yaml12.scalar(value) if equals else BARE[name]
         return cls.of(content)
 
@@ -189,11 +189,11 @@ def usual_reply(code: int, request: Request, engine: Engine) -> Reply:
     if code == HTTPStatus.CONFLICT:
         return Conflict("Key already exists").reply(engine.program.framework)
     if code == HTTPStatus.UNPROCESSABLE_ENTITY:
-        field = blamed(operation.rules) if operation else "fault"
-        return Invalid({field: [f"The selected {display(field)} is invalid."]}).reply(engine.program.framework)
+        field = plausible_field(operation.rules) if operation else "fault"
+        return Invalid({field: [f"The selected {display_name(field)} is invalid."]}).reply(engine.program.framework)
     if code == HTTPStatus.SERVICE_UNAVAILABLE and (operation and asks_pbx(operation)):
         return PbxUnavailable("PBX not running").reply(engine.program.framework)
-    return Reply(debug_body(phrase(code), HTTP_EXCEPTION), code, framework=True)
+    return Reply(debug_body(status_phrase(code), HTTP_EXCEPTION), code, framework=True)
 
 
 def missing_row(operation: Operation | None, request: Request, engine: Engine) -> Reply:
@@ -203,35 +203,36 @@ def missing_row(operation: Operation | None, request: Request, engine: Engine) -
     return RowNotFound(table.model if table else "", key).reply(engine.program.framework)
 
 
-def blamed(rules: Rules) -> str:
+def plausible_field(rules: Rules) -> str:
     """A field that may well be wrong: the first that is required, or else the first there is."""
     required = (name for name, rule in rules.items() if "required" in rule)
     return next(required, None) or next(iter(rules), "fault")
 
 
-def phrase(code: int) -> str:
+def status_phrase(code: int) -> str:
     return responses.get(code, "Unknown Status")
 
 
 def html(fault: Fault, request: Request, engine: Engine) -> Reply:
     assert fault.html is not None
-    return Reply(PROXY_ERROR_PAGE.format(fault.html, phrase(fault.html)).encode(), fault.html, content_type="text/html")
+    page = PROXY_ERROR_PAGE.format(fault.html, status_phrase(fault.html))
+    return Reply(page.encode(), fault.html, content_type="text/html")
 
 
 def drop(fault: Fault, request: Request, engine: Engine) -> Reply:
     if fault.drop == "after":
         engine.handle(request)
-    return Disturbed(keep=0)
+    return FaultyReply(keep=0)
 
 
 def truncate(fault: Fault, request: Request, engine: Engine) -> Reply:
     reply = engine.handle(request)
-    return Disturbed.of(reply, keep=fault.truncate)
+    return FaultyReply.of(reply, keep=fault.truncate)
 
 
 def throttle(fault: Fault, request: Request, engine: Engine) -> Reply:
     assert fault.throttle is not None
-    headers = limits(engine.program.framework.throttle or THROTTLE_LIMIT, 0)
+    headers = limit_headers(engine.program.framework.throttle or THROTTLE_LIMIT, 0)
     return TooManyAttempts(headers, fault.throttle, int(engine.state.clock.now())).reply
 
 
@@ -271,7 +272,7 @@ def database_locked(state: State) -> Iterator[None]:
 
 def deviate(fault: Fault, request: Request, engine: Engine) -> Reply:
     assert fault.deviation is not None
-    return engine.handle(request, program=deviating(fault.deviation))
+    return engine.handle(request, program=deviating_program(fault.deviation))
 
 
 EFFECT_FUNCTIONS: dict[str | None, Effect] = {
@@ -280,7 +281,7 @@ EFFECT_FUNCTIONS: dict[str | None, Effect] = {
 }
 
 
-def is_felt_in(fault: Fault, operation: Operation) -> bool:
+def can_affect(fault: Fault, operation: Operation) -> bool:
     """Whether a fault can be felt in an operation: no reader finds the database locked, few ask the PBX.
 
     Deviations are felt where the document says so, not here.
@@ -297,15 +298,15 @@ def asks_pbx(operation: Operation) -> bool:
 
 
 @cache
-def deviating(name: str) -> Program:
+def deviating_program(name: str) -> Program:
     """The page's program with this one deviation; FileError if there is none of that name."""
-    return Program(load_deviating(name)[1], name)
+    return Program(load_with_deviation(name)[1], name)
 
 
 @cache
-def felt_in(name: str) -> frozenset[str]:
+def affected_operations(name: str) -> frozenset[str]:
     """The ids of the operations that a deviation changes, adds or removes."""
-    before, after = map(operation_texts, load_deviating(name))
+    before, after = map(operation_texts, load_with_deviation(name))
     return frozenset(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
 
 
@@ -318,16 +319,16 @@ def operation_texts(document: Document) -> dict[str, str]:
     """By operation, all that the document says of it."""
     everywhere = [document["x-crashes"], document["x-laravel"]]
     return {item[method]["operationId"]: json.dumps([everywhere, path, method, item.get("x-table"),
-                                                     whole(document, item[method])])
+                                                     with_references_resolved(document, item[method])])
             for path, item in document["paths"].items() for method in METHODS if method in item}
 
 
-def whole(document: Document, value: Any) -> Any:
+def with_references_resolved(document: Document, value: Any) -> Any:
     """A value whose references are replaced by their targets; keys beside a reference are kept."""
     if isinstance(value, dict) and "$ref" in value:
         value = {**resolve(document, value), **{key: item for key, item in value.items() if key != "$ref"}}
     if isinstance(value, list):
-        return [whole(document, item) for item in value]
+        return [with_references_resolved(document, item) for item in value]
     if isinstance(value, dict):
-        return {key: whole(document, item) for key, item in value.items()}
+        return {key: with_references_resolved(document, item) for key, item in value.items()}
     return value

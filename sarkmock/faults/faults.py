@@ -14,23 +14,23 @@ from sarkmock.faults.fault import (
     EFFECT_FUNCTIONS,
     Fault,
     FaultError,
-    deviating,
+    affected_operations,
+    can_affect,
+    deviating_program,
     deviation_names,
     draw_latency,
-    felt_in,
-    is_felt_in,
 )
 from sarkmock.faults.fault import EFFECTS as ALL_EFFECTS
 from sarkmock.http.engine import Engine, Program, Request
-from sarkmock.http.replies import Disturbed, Reply
+from sarkmock.http.replies import FaultyReply, Reply
 from sarkmock.spec import yaml12
 from sarkmock.spec.operations import Operation
 from sarkmock.spec.yaml12 import FileError
-from sarkmock.suggest import unknown
+from sarkmock.suggest import unknown_name
 
 
 @dataclass(slots=True)
-class Armed:
+class ActiveFault:
     """A fault and how often it has happened; ``only`` are the operations in which its deviation is felt."""
 
     fault: Fault
@@ -52,11 +52,11 @@ class Armed:
         if self.left == 0:
             return False
         if fault.deviation and program.is_base:
-            there = deviating(fault.deviation).meant(request.method, request.path)
+            there = deviating_program(fault.deviation).meant(request.method, request.path)
             return not self.only.isdisjoint(one.id for one in (operation, there) if one)
         if operation is None:
             return fault.operation == "*" and not (fault.pbx or fault.locked or fault.deviation)
-        return fnmatchcase(operation.id, fault.operation) and is_felt_in(fault, operation)
+        return fnmatchcase(operation.id, fault.operation) and can_affect(fault, operation)
 
 
 class Faults:
@@ -71,7 +71,7 @@ class Faults:
                  effects: Iterable[str] = ALL_EFFECTS) -> None:
         self.engine = engine
         self._effects = tuple(effects)
-        self._armed: dict[str, Armed] = {}
+        self._armed: dict[str, ActiveFault] = {}
         self._lock = Lock()
         self._seed, self._dice, self._last = dice, random.Random(dice), 0
         for fault in faults:
@@ -81,14 +81,14 @@ class Faults:
     def __len__(self) -> int:
         return len(self._armed)
 
-    def __iter__(self) -> Iterator[Armed]:
+    def __iter__(self) -> Iterator[ActiveFault]:
         return iter(list(self._armed.values()))
 
-    def __getitem__(self, fault: str | Fault) -> Armed:
+    def __getitem__(self, fault: str | Fault) -> ActiveFault:
         """By id, or the fault itself; FaultError if there is none."""
         name = fault.id if isinstance(fault, Fault) else fault
         if name not in self._armed:
-            raise FaultError(unknown("fault", name, self._armed) if self._armed else f"there is no fault {name!r}")
+            raise FaultError(unknown_name("fault", name, self._armed) if self._armed else f"there is no fault {name!r}")
         return self._armed[name]
 
     def add(self, fault: Fault | Mapping[str, Any] | str = "*", /, **content: Any) -> Fault:
@@ -124,7 +124,7 @@ class Faults:
     def reset(self) -> None:
         """Back to the faults of the start, none of which has happened yet, and to the dice's first throw."""
         with self._lock:
-            self._armed = {armed.fault.id: Armed(armed.fault, armed.only) for armed in self._first}
+            self._armed = {armed.fault.id: ActiveFault(armed.fault, armed.only) for armed in self._first}
             self._dice.seed(self._seed)
             self._last = len(self._first)
 
@@ -137,9 +137,9 @@ class Faults:
             return self.engine.handle(request)
         reply = EFFECT_FUNCTIONS[fault.effect if fault else None](fault or Fault(), request, self.engine)
         name = (fault or late or Fault()).id
-        if isinstance(reply, Disturbed):
+        if isinstance(reply, FaultyReply):
             return replace(reply, fault=name, delay=delay)
-        return Disturbed.of(reply, fault=name, delay=delay)
+        return FaultyReply.of(reply, fault=name, delay=delay)
 
     def meet(self, request: Request) -> tuple[Fault | None, Fault | None, float]:
         """What happens to a request: the fault with the effect, the first that is only late, and the seconds of all."""
@@ -166,7 +166,7 @@ class Faults:
             self._last += 1
         return str(self._last)
 
-    def _arm(self, fault: Fault) -> Armed:
+    def _arm(self, fault: Fault) -> ActiveFault:
         """The fault, once it is sure that it can happen."""
         if fault.effect and fault.effect not in self._effects:
             here = ", ".join(self._effects)
@@ -174,22 +174,22 @@ class Faults:
         operations = self.engine.operations
         matching = [operation for operation in operations if fnmatchcase(operation.id, fault.operation)]
         if fault.deviation is not None:
-            return Armed(fault, self._felt_in(fault))
+            return ActiveFault(fault, self._felt_in(fault))
         if not matching:
-            raise FaultError(unknown("operation", fault.operation, [operation.id for operation in operations]))
-        if not any(is_felt_in(fault, operation) for operation in matching):
+            raise FaultError(unknown_name("operation", fault.operation, [operation.id for operation in operations]))
+        if not any(can_affect(fault, operation) for operation in matching):
             never = "never asks the PBX" if fault.pbx else "writes no table"
             raise FaultError(f"{fault.effect}: {fault.operation} {never}")
-        return Armed(fault)
+        return ActiveFault(fault)
 
     def _felt_in(self, fault: Fault) -> frozenset[str]:
         """The operations in which a deviation can be felt."""
         assert fault.deviation is not None
         if fault.deviation not in deviation_names():
-            raise FaultError(unknown("deviation", fault.deviation, deviation_names()))
+            raise FaultError(unknown_name("deviation", fault.deviation, deviation_names()))
         if not self.engine.program.is_base:
             raise FaultError("deviation: only where the documentation itself is served, without --profile")
-        everywhere = felt_in(fault.deviation)
+        everywhere = affected_operations(fault.deviation)
         felt = frozenset(name for name in everywhere if fnmatchcase(name, fault.operation))
         if not felt:
             raise FaultError(f"deviation: {fault.deviation} is felt in {', '.join(sorted(everywhere))}, "

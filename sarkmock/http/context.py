@@ -27,29 +27,29 @@ class Caller:
         return all(self.row is not None and ability in self.row["abilities"] for ability in abilities)
 
 
-ANYBODY = Caller()
+ANONYMOUS = Caller()
 
 
-def caller(header: str, state: State) -> Caller:
+def caller_of(header: str, state: State) -> Caller:
     """Who sends an Authorization header; MalformedToken for a token without a bar."""
-    token = bearer(header)
+    token = bearer_token(header)
     if not token:
-        return ANYBODY
+        return ANONYMOUS
     if "|" not in token:
         raise MalformedToken
-    return Caller(token, accounts.by_secret(state.tables, token.split("|")[1]))
+    return Caller(token, accounts.token_by_secret(state.tables, token.split("|")[1]))
 
 
-def bearer(header: str) -> str | None:
+def bearer_token(header: str) -> str | None:
     """Laravel's bearerToken(): what follows the last ``Bearer``, up to a comma."""
     start = header.lower().rfind(SCHEME)
     return None if start < 0 else header[start + len(SCHEME):].partition(",")[0]
 
 
-def sanctum(sender: Caller, state: State) -> Row | None:
+def user_by_token(sender: Caller, state: State) -> Row | None:
     """The user of a valid token; Unauthenticated if there is none."""
-    token = accounts.by_token(state.tables, sender.token or "")
-    user = accounts.owner(state.tables, token) if token else None
+    token = accounts.token_by_id_and_secret(state.tables, sender.token or "")
+    user = accounts.token_owner(state.tables, token) if token else None
     if token is None or user is None:
         raise Unauthenticated
     stamp = state.clock.stamp()
@@ -58,16 +58,16 @@ def sanctum(sender: Caller, state: State) -> Row | None:
     return user
 
 
-def secret(sender: Caller, state: State) -> Row | None:
+def user_by_secret(sender: Caller, state: State) -> Row | None:
     """Nothing is looked at again."""
-    return accounts.owner(state.tables, sender.row) if sender.row else None
+    return accounts.token_owner(state.tables, sender.row) if sender.row else None
 
 
 # x-guard -> function.
-GUARDS: dict[str, Callable[[Caller, State], Any]] = {"sanctum": sanctum, "secret": secret}
+GUARDS: dict[str, Callable[[Caller, State], Any]] = {"sanctum": user_by_token, "secret": user_by_secret}
 
 
-class Lacking(Exception):
+class MissingPart(Exception):
     """A check or action of an operation that has not what it needs: a mistake in the document."""
 
 

@@ -12,28 +12,28 @@ from threading import Lock
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from sarkmock.http.context import ANYBODY, GUARDS, Caller, Context, caller
+from sarkmock.http.context import ANONYMOUS, GUARDS, Caller, Context, caller_of
 from sarkmock.http.replies import Framework, Invalid, Later, NoRoute, PhpError, Refusal, Reply, RowNotFound, debug_body
-from sarkmock.http.web_server import BeforePhp, apache
+from sarkmock.http.web_server import BeforePhp, apache_refusal
 from sarkmock.laravel import php
 from sarkmock.laravel.php.values import is_readable
-from sarkmock.laravel.validation import MALFORMED, RuleError, display
+from sarkmock.laravel.validation import MALFORMED, RuleError, display_name
 from sarkmock.pbx import accounts
-from sarkmock.pbx.actions import ACTION_FUNCTIONS, AFTER_CHECKS, Action, AfterCheck, try_out
+from sarkmock.pbx.actions import ACTION_FUNCTIONS, AFTER_CHECKS, Action, AfterCheck, try_operations
 from sarkmock.pbx.actions.crud import crash, debug_page
 from sarkmock.pbx.database import Row
 from sarkmock.pbx.seed import Seed
 from sarkmock.pbx.state import State, database_image
 from sarkmock.spec import yaml12
 from sarkmock.spec.data_files import BASE
-from sarkmock.spec.loading import Document, load, named_at
+from sarkmock.spec.loading import Document, line_naming, load
 from sarkmock.spec.operations import Operation, Router, compile_document
-from sarkmock.spec.profiles import canonical, described, profiles
-from sarkmock.suggest import Misnamed, unknown
+from sarkmock.spec.profiles import canonical_name, describe_profile, profiles
+from sarkmock.suggest import UnknownName, unknown_name
 
 API_TOKEN = re.compile(r"[1-9][0-9]{0,8}\|[A-Za-z0-9]{8,}")
 METHOD_WORD = re.compile("[A-Z]+")
-WEB_SERVERS: Mapping[str, BeforePhp] = {"apache": apache}
+WEB_SERVERS: Mapping[str, BeforePhp] = {"apache": apache_refusal}
 HTML = "text/html; charset=UTF-8"
 LARGE_BODY = 2**18  # bytes
 GivenInput = tuple[dict[str, Any], dict[str, Any]]
@@ -85,15 +85,15 @@ class Program:
     @cache
     def of(cls, profile: str) -> Program:
         """The program of a profile; FileError if there is none of that name, or its document cannot be compiled."""
-        document, name = load(profile), canonical(profile)
+        document, name = load(profile), canonical_name(profile)
         try:
-            program, parent = cls(document, name), described(profile).extends
+            program, parent = cls(document, name), describe_profile(profile).extends
             if parent is not None and name not in profiles():
-                try_out(program.operations, cls.of(parent).operations, program.database)
+                try_operations(program.operations, cls.of(parent).operations, program.database)
             return program
         except (ValueError, LookupError) as error:
             missing = f"there is no {error}" if isinstance(error, LookupError) else error
-            place = named_at(profile, error.name) if isinstance(error, (Misnamed, RuleError)) else (name, None)
+            place = line_naming(profile, error.name) if isinstance(error, (UnknownName, RuleError)) else (name, None)
             raise yaml12.FileError(*place, f"its document cannot be served: {missing}") from None
 
     def router_for(self, sender: Caller) -> Router:
@@ -243,11 +243,11 @@ def php_input_of(program: Program, request: Request) -> GivenInput:
 
 def answer(program: Program, state: State, request: Request, given: GivenInput | PhpError | None = None) -> Reply:
     try:
-        return carry_out(program, state, request, given)
+        return run_operation(program, state, request, given)
     except Refusal as refusal:
         return refusal.reply(program.framework, laravel_path(request))
     except PhpError as error:
-        return crashed(program, error)
+        return crash_reply(program, error)
 
 
 def laravel_path(request: Request) -> str:
@@ -255,8 +255,8 @@ def laravel_path(request: Request) -> str:
     return (request.raw_path or quote(f"api/{request.path.removeprefix('/')}", errors="surrogateescape")).strip("/")
 
 
-def carry_out(program: Program, state: State, request: Request, given: GivenInput | PhpError | None) -> Reply:
-    sender = caller(request.headers.get("Authorization", ""), state) if program.guarded else ANYBODY
+def run_operation(program: Program, state: State, request: Request, given: GivenInput | PhpError | None) -> Reply:
+    sender = caller_of(request.headers.get("Authorization", ""), state) if program.guarded else ANONYMOUS
     router = program.router_for(sender)
     if isinstance(given, PhpError):
         raise given
@@ -271,7 +271,7 @@ def carry_out(program: Program, state: State, request: Request, given: GivenInpu
         return Reply(b"", 200, {"Allow": ",".join(router.allowed(request.path))}, HTML)
     operation, path = router.find(method, request.path)
     user = GUARDS[operation.guard](sender, state) if operation.guard else None
-    row = bind(operation, path, state)
+    row = bind_row(operation, path, state)
     context = Context(operation, state, path, everything, post, {}, row, user, request.encoded)
     action, checks = program.plans[operation.id]
     validate(context, checks, program.debug)
@@ -287,33 +287,34 @@ def method_of_request(program: Program, request: Request, everything: dict[str, 
     """The method that overrides a POST."""
     named = request.headers.get("X-HTTP-Method-Override", "")
     if program.framework.method_override == "lenient" or request.method != "POST":
-        return php.meant_method(request.method, named, everything, post)
+        return php.overridden_method(request.method, named, everything, post)
     if php.is_truthy(named):
         return named.upper()
-    return php.named_method(request.headers.get("Content-Type", ""), request.query, request.body)
+    return php.overridden_method_symfony_6(request.headers.get("Content-Type", ""), request.query, request.body)
 
 
-def crashed(program: Program, error: PhpError) -> Reply:
+def crash_reply(program: Program, error: PhpError) -> Reply:
     message = error.worded(program.framework).encode("utf-8", "surrogatepass").decode("utf-8", "replace")
     if program.debug or error.field is None:
         return Reply(debug_body(message, error.exception), 500, framework=True)
-    return Reply({error.field: [f"The {display(error.field)} must be a string."]}, 422)
+    return Reply({error.field: [f"The {display_name(error.field)} must be a string."]}, 422)
 
 
 def _plan(operation: Operation) -> tuple[Action, tuple[AfterCheck, ...]]:
-    """The functions behind the document's names; Misnamed if there is none of a name."""
+    """The functions behind the document's names; UnknownName for a name without one."""
     if operation.action not in ACTION_FUNCTIONS:
-        raise Misnamed(operation.action, f"{operation.id}: {unknown('action', operation.action, ACTION_FUNCTIONS)}")
+        problem = unknown_name("action", operation.action, ACTION_FUNCTIONS)
+        raise UnknownName(operation.action, f"{operation.id}: {problem}")
     for name in operation.checks:
         if name not in AFTER_CHECKS:
-            raise Misnamed(name, f"{operation.id}: {unknown('check', name, AFTER_CHECKS)}")
+            raise UnknownName(name, f"{operation.id}: {unknown_name('check', name, AFTER_CHECKS)}")
     action = ACTION_FUNCTIONS[operation.action]
     if action is crash:
         debug_page(operation)
     return action, tuple(AFTER_CHECKS[name] for name in operation.checks)
 
 
-def bind(operation: Operation, path: dict[str, str], state: State) -> Row | None:
+def bind_row(operation: Operation, path: dict[str, str], state: State) -> Row | None:
     """Laravel's route model binding: the row that the path names, or 404."""
     table = operation.table
     if table is None:

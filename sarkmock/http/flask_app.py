@@ -18,7 +18,7 @@ from sarkmock.control import THIS_MACHINE, Control, MockControl
 from sarkmock.control.routes import add_control_plane
 from sarkmock.faults import Faults
 from sarkmock.http.engine import Engine
-from sarkmock.http.replies import Disturbed
+from sarkmock.http.replies import FaultyReply
 from sarkmock.http.wsgi import API_PATH, Answer, Api, cut, status_line, wait
 from sarkmock.journal import Journal
 from sarkmock.spec.operations import Operation
@@ -36,7 +36,7 @@ class PlainResponse(Response):
     default_mimetype = None
 
 
-class Anything(BaseConverter):
+class RestOfPath(BaseConverter):
     """The rest of a path, also if it is empty or begins with a slash."""
 
     regex = "(?s:.*)"  # a line break is part of a path as any other character is
@@ -126,7 +126,7 @@ def add_routes(state: BlueprintSetupState, api: Api, operations: Iterable[Operat
 
 def add_catch_all(app: App, endpoint: str, view: Callable[..., Response], prefix: str = "") -> None:
     """A view for every other path below a prefix, for every method."""
-    app.url_map.converters.setdefault("anything", Anything)
+    app.url_map.converters.setdefault("anything", RestOfPath)
     app.view_functions[endpoint] = view
     for rest in ("", "/<anything:rest>") if prefix else ("/<anything:rest>",):
         app.url_map.add(Rule(prefix + rest, endpoint=endpoint, methods=None))
@@ -138,7 +138,7 @@ def view_of(api: Api, prefix: str | None) -> Callable[..., Response]:
         whole = request.environ["PATH_INFO"]
         path = whole[len(prefix):] if prefix is not None and whole.startswith(prefix) else ""
         reply, answer = api.answer(request.environ, path, request.get_data())
-        if isinstance(reply, Disturbed):
+        if isinstance(reply, FaultyReply):
             wait(reply, request.environ)
             if reply.keep is not None:
                 return response(answer, cut(answer.body))

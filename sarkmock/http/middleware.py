@@ -135,7 +135,7 @@ class Throttle:
             return self._headers()
 
     def _headers(self) -> dict[str, str]:
-        return limits(self.limit, self.limit - self._used)
+        return limit_headers(self.limit, self.limit - self._used)
 
     def under(self, handle: Handler) -> Handler:
         """The same function below the limit."""
@@ -148,6 +148,6 @@ class Throttle:
         return limited
 
 
-def limits(limit: int, left: int) -> dict[str, str]:
+def limit_headers(limit: int, left: int) -> dict[str, str]:
     """The limit and the remaining requests, as every response states them."""
     return {"X-RateLimit-Limit": str(limit), "X-RateLimit-Remaining": str(left)}

@@ -70,7 +70,7 @@ class Framework:
 
 
 @dataclass(slots=True, frozen=True)
-class Disturbed(Reply):
+class FaultyReply(Reply):
     """An answer that a fault has had its hand in: which one, how many seconds late, how many bytes of it arrive.
 
     ``keep=None`` means all of it, ``keep=0`` a connection that is dropped before the status line.
@@ -263,7 +263,7 @@ class Dropped(ConnectionResetError):
     """The application wants the connection closed: at once, or after the part of the body that it has yielded."""
 
 
-def part_of(reply: Reply, wanted: str) -> Reply:
+def range_reply(reply: Reply, wanted: str) -> Reply:
     """What a Range header asks for: 206 with that part, 416, or the whole file where it asks for nothing sensible."""
     if not wanted.startswith("bytes=") or not isinstance(reply.body, bytes):
         return reply

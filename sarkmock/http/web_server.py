@@ -22,7 +22,7 @@ TITLES = {301: "Moved Permanently", 400: "Bad Request", 404: "Not Found"}
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class WebReply:
     """An answer of the web server: PHP never sees the request. ``reason`` says why, for people."""
 
     status: int
@@ -30,25 +30,25 @@ class Refused:
     location: str = ""
 
 
-BeforePhp = Callable[[str], Refused | None]
+BeforePhp = Callable[[str], WebReply | None]
 
 
-def apache(path: str) -> Refused | None:
+def apache_refusal(path: str) -> WebReply | None:
     """What Apache answers itself to a path that is still percent-encoded; None for what it hands on to PHP."""
     if BROKEN_ESCAPE.search(path):
-        return Refused(400, "Apache rejects a path with a % that two hexadecimal digits do not follow")
+        return WebReply(400, "Apache rejects a path with a % that two hexadecimal digits do not follow")
     if FORBIDDEN_ESCAPE.search(path):
-        return Refused(404, "Apache does not pass on a path with %2F or %00")
-    normal = normalized(path)
+        return WebReply(404, "Apache does not pass on a path with %2F or %00")
+    normal = normalized_path(path)
     if normal is None:
-        return Refused(400, "Apache rejects a path that leads above the root")
+        return WebReply(400, "Apache rejects a path that leads above the root")
     if normal.endswith("/") and normal != "/":
-        return Refused(301, "Apache redirects a path that ends in a slash, for every method; nothing is carried "
-                            "out, and many clients follow with GET", quote(unquote_to_bytes(normal[:-1]), SAFE))
+        return WebReply(301, "Apache redirects a path that ends in a slash, for every method; nothing is carried "
+                             "out, and many clients follow with GET", quote(unquote_to_bytes(normal[:-1]), SAFE))
     return None
 
 
-def normalized(path: str) -> str | None:
+def normalized_path(path: str) -> str | None:
     """A path without dot segments and repeated slashes; None if it leads above the root."""
     if not ("%" in path or "/." in path or "//" in path or path.endswith("/")):
         return path
@@ -66,7 +66,7 @@ def normalized(path: str) -> str | None:
     return "/" + "/".join(kept) + ("/" if ends else "")
 
 
-def apache_page(refused: Refused, origin: str, query: str) -> Reply:
+def apache_page(refused: WebReply, origin: str, query: str) -> Reply:
     """The answer as Apache writes it; ``origin`` is what stands before the path in the URL of the request."""
     title = TITLES[refused.status]
     location = f"{origin}{refused.location}{'?' if query else ''}{query}" if refused.location else ""

@@ -17,7 +17,7 @@ from urllib.parse import unquote_to_bytes
 from sarkmock.http import web_server
 from sarkmock.http.engine import Request
 from sarkmock.http.middleware import Cors, Environ
-from sarkmock.http.replies import DELAY, Disturbed, Dropped, Reply, debug_body, part_of, to_json
+from sarkmock.http.replies import DELAY, Dropped, FaultyReply, Reply, debug_body, range_reply, to_json
 from sarkmock.http.web_server import BeforePhp
 from sarkmock.laravel.php import is_truthy, to_number
 from sarkmock.laravel.php.values import is_readable
@@ -44,7 +44,7 @@ class Answer:
 
 
 # Called with a request's environ, its answer and the time it arrived (time.perf_counter).
-Witness = Callable[[Environ, Request, Reply, Answer, float], object]
+ExchangeListener = Callable[[Environ, Request, Reply, Answer, float], object]
 
 
 class Api:
@@ -54,7 +54,7 @@ class Api:
     ``before_php`` is the web server that stands before all that, if any.
     """
 
-    def __init__(self, handle: Handle, cors: Callable[[], Cors], witness: Witness | None = None,
+    def __init__(self, handle: Handle, cors: Callable[[], Cors], witness: ExchangeListener | None = None,
                  before_php: BeforePhp | None = None) -> None:
         self._handle, self._cors, self._witness, self._before_php = handle, cors, witness, before_php
 
@@ -62,18 +62,18 @@ class Api:
         """The reply to a request and how it goes over the wire. ``path`` is below the base path and begins with a slash
         or is empty; ``body`` is the request's, if it was read already."""
         began = perf_counter()
-        request = incoming(environ, path, body_of(environ) if body is None else body)
+        request = request_of_environ(environ, path, request_body(environ) if body is None else body)
         reply = self._refused(request, environ) or self._php(request, environ, path)
         answer = render(reply, request.method)
-        if isinstance(reply, Disturbed):
-            answer = arriving(reply, answer)
+        if isinstance(reply, FaultyReply):
+            answer = received_part(reply, answer)
         if self._witness:
             self._witness(environ, request, reply, answer, began)
         return reply, answer
 
     def _refused(self, request: Request, environ: Environ) -> Reply | None:
         refused = self._before_php(request.raw_path) if self._before_php else None
-        return web_server.apache_page(refused, origin(environ), request.query) if refused else None
+        return web_server.apache_page(refused, origin_of(environ), request.query) if refused else None
 
     def _php(self, request: Request, environ: Environ, path: str) -> Reply:
         cors = self._cors()
@@ -82,7 +82,7 @@ class Api:
             return reply
         reply = self._handle(request)
         if "HTTP_RANGE" in environ and "Accept-Ranges" in reply.headers and "HTTP_IF_RANGE" not in environ:
-            reply = part_of(reply, environ["HTTP_RANGE"])
+            reply = range_reply(reply, environ["HTTP_RANGE"])
         if (reply.framework or reply.browser) and not wants_json(environ):
             reply = for_browser(reply, environ)
         return cors.exposed(reply, environ) if path and not reply.early else reply
@@ -99,13 +99,13 @@ class Gateway:
         if path != self._base and not path.startswith(self._base + "/"):
             return self._rest(environ, start_response)
         reply, answer = self._api.answer(environ, path[len(self._base):])
-        if isinstance(reply, Disturbed):
-            return disturb(reply, answer, environ, start_response)
+        if isinstance(reply, FaultyReply):
+            return apply_fault(reply, answer, environ, start_response)
         start_response(PHRASES[answer.status], answer.headers)
         return [answer.body]
 
 
-def arriving(reply: Disturbed, answer: Answer) -> Answer:
+def received_part(reply: FaultyReply, answer: Answer) -> Answer:
     """What of an answer reaches the client."""
     if reply.keep is None:
         return answer
@@ -114,7 +114,8 @@ def arriving(reply: Disturbed, answer: Answer) -> Answer:
     return Answer(answer.status, answer.headers, answer.body[:reply.keep])
 
 
-def disturb(reply: Disturbed, answer: Answer, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+def apply_fault(reply: FaultyReply, answer: Answer, environ: Environ,
+                start_response: Callable[..., Any]) -> Iterable[bytes]:
     """An answer that is late or does not arrive in full. Whoever calls waits, unless a server offers to."""
     wait(reply, environ)
     if answer.status == DROPPED_STATUS:
@@ -123,7 +124,7 @@ def disturb(reply: Disturbed, answer: Answer, environ: Environ, start_response: 
     return [answer.body] if reply.keep is None else cut(answer.body)
 
 
-def wait(reply: Disturbed, environ: Environ) -> None:
+def wait(reply: FaultyReply, environ: Environ) -> None:
     """Hold a late answer back."""
     if reply.delay:
         environ.get(DELAY, sleep)(reply.delay)
@@ -139,7 +140,7 @@ def cut(beginning: bytes) -> Iterator[bytes]:
     raise Dropped("a fault dropped the connection in the middle of the body")
 
 
-def incoming(environ: Environ, path: str, body: bytes) -> Request:
+def request_of_environ(environ: Environ, path: str, body: bytes) -> Request:
     """The request as it arrived. As Laravel does, slashes at the end of its path go before it is decoded."""
     whole = environ["PATH_INFO"]
     target = environ.get("REQUEST_URI") or environ.get("RAW_URI") or ""
@@ -153,7 +154,7 @@ def incoming(environ: Environ, path: str, body: bytes) -> Request:
     return Request(environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), headers, body, raw, True)
 
 
-def origin(environ: Environ) -> str:
+def origin_of(environ: Environ) -> str:
     """Scheme, host and port, as the client names them; as the server has them where that is not a host."""
     host = environ.get("HTTP_HOST", "")
     if not is_host(host):
@@ -161,7 +162,7 @@ def origin(environ: Environ) -> str:
     return f"{environ.get('wsgi.url_scheme', 'http')}://{host}"
 
 
-def body_of(environ: Environ) -> bytes:
+def request_body(environ: Environ) -> bytes:
     """The request's body: as long as announced, or all there is where the server has found its end."""
     if environ.get("wsgi.input_terminated"):
         return bytes(environ["wsgi.input"].read())
@@ -174,13 +175,13 @@ def wants_json(environ: Environ) -> bool:
 
     A script that says X-PJAX is after a page.
     """
-    best = liked_best(environ.get("HTTP_ACCEPT", ""))
+    best = preferred_type(environ.get("HTTP_ACCEPT", ""))
     if best in ANYTHING and environ.get("HTTP_X_REQUESTED_WITH") == "XMLHttpRequest":
         return not is_truthy(environ.get("HTTP_X_PJAX", ""))
     return "/json" in best or "+json" in best
 
 
-def liked_best(accept: str) -> str:
+def preferred_type(accept: str) -> str:
     """The first of the types with the highest quality."""
     types = [item.lower().split(";") for item in accept.split(",") if item.strip()]
     return max(types, key=lambda item: quality(item[1:]), default=[""])[0].strip()
@@ -207,7 +208,7 @@ def for_browser(reply: Reply, environ: Environ) -> Reply:
 
 def redirection(reply: Reply, environ: Environ) -> Reply:
     """Laravel's redirection to a path of the same host."""
-    location = origin(environ) + reply.headers["Location"].rstrip("/")
+    location = origin_of(environ) + reply.headers["Location"].rstrip("/")
     link = f'<a href="{escape(location)}">{escape(location)}</a>'
     text = f"<!DOCTYPE html>\n<html><body>Redirecting to {link}.</body></html>\n"
     return replace(reply, body=text.encode("utf-8", "replace"), headers={**reply.headers, "Location": location})

@@ -20,7 +20,7 @@ from sarkmock.spec import profiles
 from sarkmock.spec.loading import Deviation, deviations_of
 from sarkmock.spec.operations import Operation
 from sarkmock.spec.pointers import covers, follow, pointer
-from sarkmock.suggest import near, shown
+from sarkmock.suggest import nearest_names, quoted_name
 
 # Places of an operation that change what it does for everyone who calls it, unless the difference is cosmetic.
 BEHAVIOUR = ("x-action", "x-table", "parameters")
@@ -31,30 +31,30 @@ COSMETIC_SEVERITY = "cosmetic"
 def warnings(entry: Entry, engine: Engine) -> list[Notice]:
     """What the client should know though the mock did as it was asked. Rules ask the engine's tables."""
     operation = entry.program.meant(entry.method, entry.request.path)
-    found = [Notice(text) for text in ignored(entry, operation)] if operation else []
+    found = [Notice(text) for text in ignored_variables(entry, operation)] if operation else []
     if not entry.program.is_base:
         return found
-    product = published()
+    product = published_product()
     return found + [Notice(f"{deviation.summary} (in the profile {product.profile})", deviation.id, deviation.severity)
-                    for deviation in relied_on(entry, operation, product, engine)]
+                    for deviation in matching_deviations(entry, operation, product, engine)]
 
 
 @cache
-def published() -> Program:
+def published_product() -> Program:
     """The published product that is meant where no version is named."""
     return Program.of(profiles.product())
 
 
-def ignored(entry: Entry, operation: Operation) -> Iterator[str]:
+def ignored_variables(entry: Entry, operation: Operation) -> Iterator[str]:
     """Variables of the body that the operation has no rule for: the API does not read them."""
     sent = sent_to(entry)
     if not operation.rules or not 200 <= entry.status < 500:
         return
     unknown = [name for name in sent if name not in operation.rules]
     for name in unknown[:MOST_UNKNOWN]:
-        nearest = near(name, operation.rules)
+        nearest = nearest_names(name, operation.rules)
         hint = f"; did you mean {nearest[0]}?" if nearest else ""
-        yield f"{operation.id} has no variable {shown(name)} and ignores it{hint}"
+        yield f"{operation.id} has no variable {quoted_name(name)} and ignores it{hint}"
     if len(unknown) > MOST_UNKNOWN:
         yield f"{operation.id} ignores {len(unknown) - MOST_UNKNOWN} more variables that it does not have"
 
@@ -64,14 +64,16 @@ def sent_to(entry: Entry) -> dict[str, Any]:
     return read_input(request.method, request.headers.get("Content-Type", ""), "", request.body)[1]
 
 
-def relied_on(entry: Entry, operation: Operation | None, product: Program, engine: Engine) -> Iterator[Deviation]:
+def matching_deviations(entry: Entry, operation: Operation | None, product: Program,
+                        engine: Engine) -> Iterator[Deviation]:
     if operation is None:
         elsewhere = product.meant(entry.method, entry.request.path)
         found = relations(product, product, elsewhere.id) if elsewhere else ()
         yield from (relation.deviation for relation in found if relation.always)
         return
     found = relations(entry.program, product, operation.id)
-    fields = contested(entry, operation, product, engine) if any(relation.fields for relation in found) else set()
+    has_fields = any(relation.fields for relation in found)
+    fields = differing_variables(entry, operation, product, engine) if has_fields else set()
     listed = any(isinstance(value, list | dict) for value in sent_to(entry).values()) if entry.status == 422 else False
     for relation in found:
         checks = relation.more_checks if entry.status < 400 else relation.fewer_checks
@@ -80,7 +82,7 @@ def relied_on(entry: Entry, operation: Operation | None, product: Program, engin
             yield relation.deviation
 
 
-def contested(entry: Entry, operation: Operation, product: Program, engine: Engine) -> set[str]:
+def differing_variables(entry: Entry, operation: Operation, product: Program, engine: Engine) -> set[str]:
     """The variables that one of the two refuses and the other not, or that only one of them has."""
     there = product.by_id.get(operation.id)
     if there is None:

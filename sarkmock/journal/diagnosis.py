@@ -16,7 +16,7 @@ from sarkmock.pbx.actions import check_fields
 from sarkmock.redaction import MASK, is_secret
 from sarkmock.spec.loading import METHODS
 from sarkmock.spec.operations import Operation, body_schema, source_lines
-from sarkmock.suggest import near
+from sarkmock.suggest import nearest_names
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,9 @@ def why(entry: Entry) -> list[Reason]:
     operation = entry.program.meant(entry.method, entry.request.path)
     if operation is None:
         return list(why_unrouted(entry))
-    reasons = {404: why_missing, 409: forbidden, 422: why_refused, 500: why_crashed, 503: unavailable}.get(entry.status)
-    return list(reasons(entry, operation)) if reasons else list(throttled(entry))
+    by_status = {404: why_missing, 409: why_conflict, 422: why_refused, 500: why_crashed, 503: why_unavailable}
+    reasons = by_status.get(entry.status)
+    return list(reasons(entry, operation)) if reasons else list(why_throttled(entry))
 
 
 def why_unrouted(entry: Entry) -> Iterator[Reason]:
@@ -64,7 +65,7 @@ def nearest_operations(program: Program, method: str, steps: list[str]) -> list[
     """The operations of the most similar resource: of the same depth and method, if there are any."""
     def distance(operation: Operation) -> tuple[int, bool, int]:
         template = operation.path.strip("/").split("/")
-        return abs(len(template) - len(steps)), operation.method != method, -alike(template, steps)
+        return abs(len(template) - len(steps)), operation.method != method, -equal_segments(template, steps)
     return sorted(nearest_resource(program, steps[0]), key=distance)[:3]
 
 
@@ -72,11 +73,11 @@ def nearest_operations(program: Program, method: str, steps: list[str]) -> list[
 def nearest_resource(program: Program, name: str) -> list[Operation]:
     """The operations whose path begins with the nearest name."""
     resources = {operation.path.split("/")[1] for operation in program.operations}
-    nearest = near(name, sorted(resources))
+    nearest = nearest_names(name, sorted(resources))
     return [operation for operation in program.operations if operation.path.split("/")[1] in nearest]
 
 
-def alike(template: list[str], steps: list[str]) -> int:
+def equal_segments(template: list[str], steps: list[str]) -> int:
     """How many steps are the same."""
     return sum(one == other for one, other in zip(template, steps, strict=False))
 
@@ -91,7 +92,7 @@ def why_missing(entry: Entry, operation: Operation) -> Iterator[Reason]:
     yield Reason(text, lines=operation.source)
 
 
-def forbidden(entry: Entry, operation: Operation) -> Iterator[Reason]:
+def why_conflict(entry: Entry, operation: Operation) -> Iterator[Reason]:
     """What the state does not allow."""
     checks = f" (one of the checks {', '.join(operation.checks)})" if operation.checks else ""
     yield Reason(f"the state forbids it{checks}: {answer_value(entry, 'Error')}", lines=operation.source)
@@ -122,12 +123,12 @@ def why_crashed(entry: Entry, operation: Operation) -> Iterator[Reason]:
     yield Reason(f"the product crashes here: {answer_value(entry, 'message')}", lines=operation.source)
 
 
-def unavailable(entry: Entry, operation: Operation) -> Iterator[Reason]:
+def why_unavailable(entry: Entry, operation: Operation) -> Iterator[Reason]:
     start = "; POST /_mock/pbx/start starts it" if "not running" in str(answer_value(entry, "message")) else ""
     yield Reason(f"{answer_value(entry, 'message')}{start}", lines=operation.source)
 
 
-def throttled(entry: Entry) -> Iterator[Reason]:
+def why_throttled(entry: Entry) -> Iterator[Reason]:
     if entry.status == 429:
         limit = entry.response_headers.get("X-RateLimit-Limit", "?")
         yield Reason(f"more than {limit} requests in a minute, which is all that --throttle allows")

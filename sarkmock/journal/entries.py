@@ -20,7 +20,7 @@ from sarkmock.http.wsgi import API_PATH, Answer
 from sarkmock.laravel.php import read_input
 from sarkmock.redaction import redacted
 from sarkmock.spec.operations import Operation
-from sarkmock.suggest import unknown
+from sarkmock.suggest import unknown_name
 
 
 @dataclass(frozen=True)
@@ -217,11 +217,11 @@ class Criteria:
         names = [field.name for field in fields(cls)]
         for name in criteria:
             if name not in names:
-                raise CriteriaError(unknown("criterion", name, names))
+                raise CriteriaError(unknown_name("criterion", name, names))
         made = cls(**criteria)
         ids = [operation.id for operation in operations]
         if made.operation is not None and not any(fnmatchcase(known, made.operation) for known in ids):
-            raise CriteriaError(unknown("operation", made.operation, ids))
+            raise CriteriaError(unknown_name("operation", made.operation, ids))
         if not is_status(made.status):
             raise CriteriaError(f"status {made.status!r} is neither a number nor one of {', '.join(STATUS_CLASSES)}")
         return made

@@ -14,7 +14,7 @@ from typing import Any, overload
 
 from sarkmock.http.engine import Engine, Request
 from sarkmock.http.middleware import Environ
-from sarkmock.http.replies import Disturbed, Reply
+from sarkmock.http.replies import FaultyReply, Reply
 from sarkmock.http.wsgi import Answer
 from sarkmock.journal.deviation_warnings import warnings
 from sarkmock.journal.diagnosis import Reason, Verification, verdict_on, why
@@ -123,7 +123,7 @@ class Journal:
             fields["CONTENT_TYPE"] = environ["CONTENT_TYPE"]
         engine, taken = self.engine, time.perf_counter() - began
         entry = Entry(0, engine.state.clock.now(), time.time(), taken, request, answer, engine.program, fields, sizes)
-        if isinstance(reply, Disturbed):
+        if isinstance(reply, FaultyReply):
             entry.fault, entry.delay = reply.fault, reply.delay
         entry.weight = weight(entry)
         self._keep(entry)

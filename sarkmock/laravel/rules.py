@@ -17,7 +17,7 @@ from sarkmock.laravel.email_address import is_address
 from sarkmock.laravel.php import UploadedFile, flattened, is_numeric, to_number, to_text
 from sarkmock.laravel.php.finfo import extension_of, mime_type
 from sarkmock.laravel.php.pcre import matcher
-from sarkmock.laravel.php.values import INT_MAX, INT_MIN, equals_one, is_int, is_ip, is_utf8, length, to_bytes
+from sarkmock.laravel.php.values import INT_MAX, INT_MIN, equals_one, is_int, is_ip, is_utf8, mb_strlen, to_bytes
 
 
 class Tables(Protocol):
@@ -89,25 +89,25 @@ def digits_rule(rule: Rule) -> Test:
     wanted = to_number(rule.parameters[0])
 
     def passes(value: Any, tables: Tables) -> bool:
-        text = subject(value, rule.field)
+        text = preg_subject(value, rule.field)
         return len(to_bytes(text)) == wanted and ((text.isascii() and text.isdigit()) or not text)
 
     return passes
 
 
-def subject(value: Any, field: str) -> str:
+def preg_subject(value: Any, field: str) -> str:
     """A value as preg_match() takes it."""
     if isinstance(value, (list, dict)):
         raise PhpError("preg_match(): Argument #2 ($subject) must be of type string, array given", "TypeError", field)
     return to_text(value)
 
 
-def regex(rule: Rule) -> Test:
+def regex_rule(rule: Rule) -> Test:
     matches = matcher(rule.parameters[0])
     return lambda value, tables: (isinstance(value, str) or is_numeric(value)) and matches(to_text(value))
 
 
-def one_of(rule: Rule) -> Test:
+def in_rule(rule: Rule) -> Test:
     """``in_array((string) $value, $parameters)``: numeric strings are compared as numbers."""
     wanted = frozenset(rule.parameters)
     numbers = [(parameter, number) for parameter in rule.parameters if (number := to_number(parameter)) is not None]
@@ -129,18 +129,18 @@ def laravel_size(value: Any, numeric: bool) -> int | float:
         return len(value)
     if isinstance(value, UploadedFile):
         return len(value.content) / 1024
-    return length(to_text(value))
+    return mb_strlen(to_text(value))
 
 
-def smallest(rule: Rule) -> Test:
+def min_rule(rule: Rule) -> Test:
     return _compared(rule, operator.ge)
 
 
-def largest(rule: Rule) -> Test:
+def max_rule(rule: Rule) -> Test:
     return _compared(rule, operator.le)
 
 
-def exactly(rule: Rule) -> Test:
+def size_rule(rule: Rule) -> Test:
     return _compared(rule, operator.eq)
 
 
@@ -169,12 +169,12 @@ def missing_method(name: str) -> Maker:
 BLOCKED_UPLOADS = {"php", "php3", "php4", "php5", "phtml", "phar"}
 
 
-def mimes(rule: Rule) -> Test:
+def mimes_rule(rule: Rule) -> Test:
     wanted = set(rule.parameters) | ({"jpg", "jpeg"} if {"jpg", "jpeg"}.intersection(rule.parameters) else set())
     return lambda value, tables: is_allowed_upload(value, rule.parameters) and extension_of(value.content) in wanted
 
 
-def mimetypes(rule: Rule) -> Test:
+def mimetypes_rule(rule: Rule) -> Test:
     def passes(value: Any, tables: Tables) -> bool:
         if not is_allowed_upload(value, rule.parameters):
             return False
@@ -205,8 +205,8 @@ def exists_rule(rule: Rule) -> Test:
             raise PhpError(f"Undefined array key {others}")
         if isinstance(value, (list, dict)):
             members = distinct(list(value.values() if isinstance(value, dict) else value))
-            return all(member is not None and is_found(tables, table, column, member) for member in members)
-        return is_found(tables, table, column, value)
+            return all(member is not None and row_exists(tables, table, column, member) for member in members)
+        return row_exists(tables, table, column, value)
 
     return passes
 
@@ -216,7 +216,7 @@ def unique_rule(rule: Rule) -> Test:
     table, column = (*rule.parameters, rule.field)[:2]
 
     def passes(value: Any, tables: Tables) -> bool:
-        return not is_found(tables, table, column, value)
+        return not row_exists(tables, table, column, value)
 
     return passes
 
@@ -243,7 +243,7 @@ def without_repetitions(members: list[Any]) -> Iterator[Any]:
             yield member
 
 
-def is_found(tables: Tables, table: str, column: str, value: Any) -> bool:
+def row_exists(tables: Tables, table: str, column: str, value: Any) -> bool:
     """Whether ``select count(*) from table where column = value`` counts any."""
     columns = {name.lower(): name for name in columns_of(tables, table, column, value)}
     prefix, dot, name = column.rpartition(".")
@@ -293,24 +293,24 @@ RULES: Mapping[str, Maker] = {
     "email": without_parameters(lambda value: isinstance(value, str) and is_address(value)),
     "exists": exists_rule,
     "file": without_parameters(lambda value: isinstance(value, UploadedFile)),
-    "in": one_of,
+    "in": in_rule,
     "integer": without_parameters(is_integer),
     "ip": without_parameters(is_address_of_ip),
-    "max": largest,
-    "mimes": mimes,
-    "mimetypes": mimetypes,
-    "min": smallest,
+    "max": max_rule,
+    "mimes": mimes_rule,
+    "mimetypes": mimetypes_rule,
+    "min": min_rule,
     "nullable": without_parameters(lambda value: True),  # the validator itself heeds it
     "numeric": without_parameters(is_numeric),
-    "regex": regex,
+    "regex": regex_rule,
     "required": without_parameters(is_present),
-    "size": exactly,
+    "size": size_rule,
     "string": without_parameters(lambda value: isinstance(value, str)),
     "unique": unique_rule,
 }
 
 
-def maker(name: str) -> Maker:
+def rule_maker(name: str) -> Maker:
     """How a rule is made; one that Laravel does not have calls a method that does not exist."""
     return RULES.get(name) or missing_method(studly(name))
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from sarkmock.http.replies import Errors, PhpError
 from sarkmock.laravel.php import TRIMMED, UploadedFile, to_number, to_text
-from sarkmock.laravel.php.values import MEMORY_EXHAUSTED, csv, is_readable
+from sarkmock.laravel.php.values import MEMORY_EXHAUSTED, is_readable, str_getcsv
 from sarkmock.laravel.rules import (
     FOR_FILES,
     IMPLICIT,
@@ -26,7 +26,7 @@ from sarkmock.laravel.rules import (
     Rule,
     Tables,
     Test,
-    maker,
+    rule_maker,
 )
 from sarkmock.spec import yaml12
 
@@ -200,11 +200,11 @@ def parse_rule(rule: str) -> tuple[str, tuple[str, ...]]:
     name = name.strip()
     if not colon:
         return name, ()
-    return name, (rest,) if name == "regex" else tuple(csv(rest))
+    return name, (rest,) if name == "regex" else tuple(str_getcsv(rest))
 
 
 def _step(rule: Rule, wording: Wordings) -> _Step:
-    return _Step(maker(rule.name)(rule), message_of(rule, "string", wording), message_of(rule, "file", wording),
+    return _Step(rule_maker(rule.name)(rule), message_of(rule, "string", wording), message_of(rule, "file", wording),
                  rule.name in IMPLICIT, rule.name in PRESENCE)
 
 
@@ -216,7 +216,7 @@ def laravel_messages(wording: str) -> Wordings:
 
 def is_rule_message(field: str, message: str) -> bool:
     """Whether a rule of any of Laravel's versions has this message for a field."""
-    return _rule_messages(display(field)).fullmatch(message) is not None
+    return _rule_messages(display_name(field)).fullmatch(message) is not None
 
 
 @lru_cache(maxsize=512)
@@ -235,12 +235,12 @@ def message_of(rule: Rule, kind: str, wording: Wordings) -> str:
     text = wording.get(rule.name, "")  # a rule that Laravel does not have never gets as far as a message
     if not isinstance(text, str):
         text = text["numeric" if rule.numeric else kind]
-    text = text.replace(":attribute", display(rule.field))
+    text = text.replace(":attribute", display_name(rule.field))
     first = rule.parameters[0] if rule.parameters else ""
     return text.replace(":values", ", ".join(rule.parameters)).replace(f":{rule.name}", first)
 
 
-def display(field: str) -> str:
+def display_name(field: str) -> str:
     """A field as Laravel's messages call it: ``call_limit`` is "call limit", ``COS_pkey`` is "c o s pkey"."""
     if not (field.isascii() and field.isalpha() and field.islower()):
         field = field[:1].upper() + field[1:]

@@ -54,12 +54,12 @@ def revoke_tokens(tables: Database, user: int) -> None:
     tables.remove(TOKENS, {"tokenable_type": OWNER, "tokenable_id": user})
 
 
-def by_secret(tables: Database, secret: str) -> Row | None:
+def token_by_secret(tables: Database, secret: str) -> Row | None:
     """The row of a token by the part after the bar alone. A database without accounts has none."""
     return tables.first(TOKENS, "token", token_digest(secret)) if tables.has(TOKENS) else None
 
 
-def by_token(tables: Database, token: str) -> Row | None:
+def token_by_id_and_secret(tables: Database, token: str) -> Row | None:
     """The row of a token as Sanctum finds it: by the id before the bar, and then the secret must be right."""
     id, bar, secret = token.partition("|")
     if not (bar and secret and id.isascii() and id.isdecimal() and tables.has(TOKENS)):
@@ -68,23 +68,23 @@ def by_token(tables: Database, token: str) -> Row | None:
     return row if row and row["token"] == token_digest(secret) else None
 
 
-def by_email(tables: Database, email: str) -> Row | None:
+def user_by_email(tables: Database, email: str) -> Row | None:
     """The user of an address."""
     return tables.first(USERS, "email", email) if tables.has(USERS) else None
 
 
-def owner(tables: Database, token: Row) -> Row | None:
+def token_owner(tables: Database, token: Row) -> Row | None:
     """The user of a token."""
     return tables.first(USERS, "id", token["tokenable_id"])
 
 
-def hashed(password: str, rng: random.Random) -> str:
+def hash_password(password: str, rng: random.Random) -> str:
     """PHP's password_hash() with bcrypt."""
     salt = "".join(rng.choices(SALT, k=21)) + rng.choice(LAST_OF_SALT)
     return bcrypt.hashpw(_octets(password), f"{COST}{salt}".encode()).decode()
 
 
-def password_fits(password: str, wanted: str | None) -> bool:
+def verify_password(password: str, wanted: str | None) -> bool:
     """PHP's password_verify(); false for what is not a hash."""
     try:
         return bcrypt.checkpw(_octets(password), (wanted or "").encode())
@@ -96,12 +96,12 @@ def _octets(password: str) -> bytes:
     return password.encode("utf-8", "surrogateescape")[:LONGEST_PASSWORD]
 
 
-def admit_administrator(tables: Database, token: str, stamp: str) -> None:
+def add_administrator_token(tables: Database, token: str, stamp: str) -> None:
     """Let a token be the first administrator's; where there is none, one called admin@example.com is added."""
     found = tables.rows(USERS, {"role": ADMIN}, order=("id",))
     user = found[0]["id"] if found else tables.insert(USERS, {
-        "name": "admin", "email": "admin@example.com", "password": hashed("secret", random.Random(0)), "role": ADMIN,
-        "created_at": stamp, "updated_at": stamp})
+        "name": "admin", "email": "admin@example.com", "password": hash_password("secret", random.Random(0)),
+        "role": ADMIN, "created_at": stamp, "updated_at": stamp})
     id, _, secret = token.partition("|")
     held = tables.first(TOKENS, "id", id)
     if held is not None and (held["token"], held["tokenable_id"]) == (token_digest(secret), user):

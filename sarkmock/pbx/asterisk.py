@@ -17,7 +17,7 @@ DURATIONS = ("boot_seconds", "ring_seconds", "call_seconds")  # attributes of a 
 UNTIL_HUNG_UP = 10 * 365 * 86400.0  # seconds
 
 
-class TellsTime(Protocol):
+class HasTime(Protocol):
     def now(self) -> float: ...
 
 
@@ -78,7 +78,7 @@ class PhoneCall:
 class Pbx:
     """Asterisk on its machine."""
 
-    def __init__(self, clock: TellsTime) -> None:
+    def __init__(self, clock: HasTime) -> None:
         self.clock = clock
         self.boot_seconds = 60.0
         self.ring_seconds = 5.0

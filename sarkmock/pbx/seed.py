@@ -19,9 +19,9 @@ from sarkmock.pbx.database import Database, Row
 from sarkmock.pbx.sql import OLDEST
 from sarkmock.spec import yaml12
 from sarkmock.spec.data_files import seed_file
-from sarkmock.spec.prepared import prepared
+from sarkmock.spec.prepared import cached_value
 from sarkmock.spec.yaml12 import FileError
-from sarkmock.suggest import unknown
+from sarkmock.suggest import unknown_name
 
 MOST_PROBLEMS = 100  # that are counted
 STAMPS = ("z_created", "z_updated", "created_at", "updated_at")
@@ -70,7 +70,8 @@ class Seed:
     @cache
     def factory(cls, database: str = OLDEST) -> Seed:
         """A factory-fresh SARK with that database."""
-        layers = [cls.of(prepared(name, partial(yaml12.read, seed_file(name))), database) for name in FACTORY[database]]
+        layers = [cls.of(cached_value(name, partial(yaml12.read, seed_file(name))), database)
+                  for name in FACTORY[database]]
         return reduce(lambda base, own: merged_seeds(base, own, stated=False)[0], layers)
 
     def fitted(self, database: str) -> Seed:
@@ -163,7 +164,7 @@ def shape_problems(content: Any, database: str) -> Iterator[tuple[Place, str]]:
         return
     for key in content:
         if key not in SEED_KEYS:
-            yield (key,), unknown("key", key, SEED_KEYS)
+            yield (key,), unknown_name("key", key, SEED_KEYS)
     if content.get("pbx", "running") not in ("running", "stopped"):
         yield ("pbx",), "must be running or stopped"
     if not isinstance(content.get("unchecked", False), bool):
@@ -182,7 +183,7 @@ def shape_problems(content: Any, database: str) -> Iterator[tuple[Place, str]]:
 def _table_problems(layout: Database, tables: dict[Any, Any]) -> Iterator[tuple[Place, str]]:
     for table, rows in tables.items():
         if table not in layout.tables():
-            yield ("tables", table), unknown("table", table, layout.tables())
+            yield ("tables", table), unknown_name("table", table, layout.tables())
         elif not isinstance(rows, list | None):
             yield ("tables", table), "must be a list of rows"
         else:
@@ -210,7 +211,7 @@ def _rows_problems(place: Place, rows: list[Any], layout: Database) -> Iterator[
 def _row_problems(place: Place, row: dict[Any, Any], columns: Mapping[str, str]) -> Iterator[tuple[Place, str]]:
     for column, value in row.items():
         if column not in columns:
-            yield (*place, column), unknown("column", column, columns)
+            yield (*place, column), unknown_name("column", column, columns)
             continue
         problem = _value_problem(columns[column], value)
         if problem:

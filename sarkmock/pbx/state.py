@@ -16,7 +16,7 @@ from functools import lru_cache
 from math import floor
 from typing import Any
 
-from sarkmock.pbx.accounts import USERS, admit_administrator
+from sarkmock.pbx.accounts import USERS, add_administrator_token
 from sarkmock.pbx.asterisk import Pbx
 from sarkmock.pbx.database import Database, Row
 from sarkmock.pbx.seed import STAMPS, Seed
@@ -137,7 +137,7 @@ class State:
     def admit(self) -> None:
         """Let the token in again, where the tables were replaced."""
         if self.token:
-            admit_administrator(self.tables, self.token, self.clock.stamp())
+            add_administrator_token(self.tables, self.token, self.clock.stamp())
 
     def _kept(self, path: str, content: bytes) -> PbxFile | None:
         """The file at a path, if that is its content."""
@@ -197,7 +197,7 @@ def database_image(seed: Seed, now: float, token: str | None) -> bytes:
         for row in rows:
             tables.insert(table, stamped | row)
     if token:
-        admit_administrator(tables, token, stamp)
+        add_administrator_token(tables, token, stamp)
     return tables.dump()
 
 

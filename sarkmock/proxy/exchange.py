@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from math import ceil
 
 from sarkmock.http.engine import Request
-from sarkmock.http.replies import Disturbed, Reply
-from sarkmock.http.wsgi import DROPPED_STATUS, Answer, incoming
+from sarkmock.http.replies import FaultyReply, Reply
+from sarkmock.http.wsgi import DROPPED_STATUS, Answer, request_of_environ
 from sarkmock.journal import Entry, Journal
 from sarkmock.server.application import WsgiEnviron, environ_of
 from sarkmock.server.http11 import FIELD, FIELD_LINES, NO_BODY, Head
@@ -94,7 +94,7 @@ def read_answer(text: bytes, method: str) -> AnswerHead:
 
 
 @dataclass(slots=True)
-class Room:
+class BodyMemory:
     """The bytes that may still be kept of all requests and responses on their way."""
 
     size: int
@@ -106,10 +106,10 @@ class Room:
         return taken
 
 
-class Captured:
+class CapturedBody:
     """The beginning of a body that passes, as far as there is room, and how long all of it is."""
 
-    def __init__(self, most: int, room: Room) -> None:
+    def __init__(self, most: int, room: BodyMemory) -> None:
         self._most, self._room, self._kept, self.size = most, room, bytearray(), 0
 
     def add(self, part: bytes) -> None:
@@ -131,7 +131,7 @@ class Captured:
         return self.size == len(self._kept)
 
 
-def decoded(fields: Iterable[Field], body: bytes, most: int) -> bytes | None:
+def decoded_body(fields: Iterable[Field], body: bytes, most: int) -> bytes | None:
     """A body without its content coding; None for more than ``most`` bytes, or a coding that is not undone."""
     codings = b",".join(field_values(fields, b"content-encoding")).lower()
     if codings in (b"", b"identity"):
@@ -231,9 +231,9 @@ class Record:
     fields: list[Field]
     target: str
     began: float
-    room: Room = field(default_factory=lambda: Room(ALL_BODIES))
-    sent: Captured = field(init=False)
-    got: Captured = field(init=False)
+    room: BodyMemory = field(default_factory=lambda: BodyMemory(ALL_BODIES))
+    sent: CapturedBody = field(init=False)
+    got: CapturedBody = field(init=False)
     status: int = 0
     answer: list[Field] = field(default_factory=list)
     broken: bool = False
@@ -244,7 +244,7 @@ class Record:
     reason: str = ""
 
     def __post_init__(self) -> None:
-        self.sent, self.got = Captured(MOST, self.room), Captured(MOST, self.room)
+        self.sent, self.got = CapturedBody(MOST, self.room), CapturedBody(MOST, self.room)
 
     def hold(self, piece: bytes) -> bool:
         """Whether there is room for a piece of the body that is kept until the request is over."""
@@ -260,13 +260,13 @@ class Record:
         self.held = 0
 
     def passed(self, seconds: float) -> Passed:
-        body = decoded(self.answer, self.got.body, MOST) if self.got.whole else None
-        return Passed(self.head.method, self.target, texts(self.fields), self.sent.body, self.status,
-                      texts(self.answer), self.got.body if body is None else body,
+        body = decoded_body(self.answer, self.got.body, MOST) if self.got.whole else None
+        return Passed(self.head.method, self.target, header_texts(self.fields), self.sent.body, self.status,
+                      header_texts(self.answer), self.got.body if body is None else body,
                       self.sent.whole and body is not None and not self.broken, seconds)
 
 
-def texts(fields: Iterable[Field]) -> Texts:
+def header_texts(fields: Iterable[Field]) -> Texts:
     return tuple((name.decode("ascii"), value.decode("latin-1").strip(" \t")) for name, value in fields)
 
 
@@ -274,15 +274,15 @@ def request_of(record: Record, body: bytes, base: str, environ: WsgiEnviron) -> 
     """The request as a mock would get it, and its WSGI environ; ``environ`` says what is true of the server."""
     path = record.head.path
     environ = environ_of(Received(record.head, b""), environ)
-    return environ, incoming(environ, path[len(base):] if path.startswith(base) else "", body)
+    return environ, request_of_environ(environ, path[len(base):] if path.startswith(base) else "", body)
 
 
-def enter(journal: Journal, record: Record, passed: Passed, base: str, environ: WsgiEnviron) -> Entry:
+def record_in_journal(journal: Journal, record: Record, passed: Passed, base: str, environ: WsgiEnviron) -> Entry:
     """Keep an exchange in a journal."""
     environ, request = request_of(record, passed.body, base, environ)
     headers = [(name.title(), value) for name, value in passed.answer_headers]
     answer = Answer(passed.status or DROPPED_STATUS, headers, passed.answer_body)
-    reply = Disturbed(fault=record.fault, delay=record.delay) if record.fault else Reply()
+    reply = FaultyReply(fault=record.fault, delay=record.delay) if record.fault else Reply()
     entry = journal.record(environ, request, reply, answer, record.began, (record.sent.size, record.got.size))
     entry.reason = record.reason
     return entry

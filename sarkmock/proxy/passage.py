@@ -15,7 +15,7 @@ from sarkmock.faults.fault import EFFECT_FUNCTIONS, Fault
 from sarkmock.http.replies import JSON
 from sarkmock.http.wsgi import render, status_line
 from sarkmock.proxy.exchange import Field, QueueFull, Record, head_bytes, passed_on
-from sarkmock.proxy.upstream import Failed, Outgoing, Streamed, chunks, measured
+from sarkmock.proxy.upstream import OutgoingRequest, StreamedResponse, UpstreamFailed, read_chunks, read_sized
 from sarkmock.server.application import AppResponse, environ_of, run_wsgi
 from sarkmock.server.connection import LINGER, NO_HEAD, Served, encoded
 from sarkmock.server.http11 import FIELD, REQUEST_LINE, BadRequest, Head, ReceivedRequest, read_head
@@ -52,7 +52,7 @@ class Passage:
 
     async def refuse(self, problem: BadRequest, head: Head = NO_HEAD) -> None:
         """Answer what is not read any further. What still comes is discarded, so that the answer arrives."""
-        await self._answer(head, own(problem.status, problem.reason), closing=True)
+        await self._answer(head, proxy_answer(problem.status, problem.reason), closing=True)
         self._log(head, problem.status, 0, time.perf_counter())
         if self._writer.can_write_eof():
             self._writer.write_eof()
@@ -119,24 +119,24 @@ class Passage:
         body, rest = await self._beginning(record)
         refused = proxy.guard.refusal(record, body)
         if refused:
-            return await self._instead(record, own(403, refused), refused, rest)
+            return await self._instead(record, proxy_answer(403, refused), refused, rest)
         try:
             await proxy.pace.turn()
         except QueueFull as full:
             wait = [("Retry-After", str(full.seconds))]
-            return await self._instead(record, own(429, str(full), wait), str(full), rest)
+            return await self._instead(record, proxy_answer(429, str(full), wait), str(full), rest)
         fault = await self._meet(record, body)
         if fault is not None and fault.effect in ("status", "html", "throttle"):
             return await self._instead(record, self._effect(fault, record, body), "", rest)
         if fault is not None and fault.drop == "before":
             raise Gone
-        request = Outgoing(head.method, self._outgoing(record, target, rest is not None and head.length is None),
-                           body, self._rechunked(rest, head) if rest else None)
+        request = OutgoingRequest(head.method, self._outgoing(record, target, rest is not None and head.length is None),
+                                  body, self._rechunked(rest, head) if rest else None)
         try:
             answer = await proxy.upstream.ask(request)
-        except Failed as failure:
+        except UpstreamFailed as failure:
             proxy.report(f"{head.method} {record.target}: {failure.status} {failure.reason}")
-            return await self._instead(record, own(failure.status, failure.reason), failure.reason, rest)
+            return await self._instead(record, proxy_answer(failure.status, failure.reason), failure.reason, rest)
         return await self._pass_back(record, answer, fault)
 
     # the request
@@ -167,7 +167,7 @@ class Passage:
     async def _body(self, record: Record) -> AsyncIterator[bytes]:
         """The body as it comes; Gone if the client does not send it."""
         length, limits = record.head.length, self._proxy.limits
-        pieces = chunks(self._reader) if length is None else measured(self._reader, length)
+        pieces = read_chunks(self._reader) if length is None else read_sized(self._reader, length)
         try:
             while True:
                 async with asyncio.timeout(limits.body_timeout):
@@ -220,7 +220,7 @@ class Passage:
 
     # the answer
 
-    async def _pass_back(self, record: Record, answer: Streamed, fault: Fault | None) -> bool:
+    async def _pass_back(self, record: Record, answer: StreamedResponse, fault: Fault | None) -> bool:
         """The answer of the upstream as it came, piece by piece."""
         head, whole = record.head, False
         record.status, record.answer = answer.head.status, answer.head.fields
@@ -239,7 +239,7 @@ class Passage:
                     self._write(self._piece(record, piece, chunked, cut), cut)
                     await self._drain()
             whole = True
-        except Failed as failure:
+        except UpstreamFailed as failure:
             record.broken = True
             self._proxy.report(f"{head.method} {record.target}: {failure.reason}")
             raise Gone from None
@@ -253,7 +253,7 @@ class Passage:
         await self._drain()
         return not closing and (chunked or answer.head.length is not None)
 
-    def _report_redirect(self, record: Record, answer: Streamed) -> None:
+    def _report_redirect(self, record: Record, answer: StreamedResponse) -> None:
         """Say that an answer leads elsewhere: it is passed on, and not followed."""
         for location in answer.head.values(b"location") if 300 <= answer.head.status < 400 else ():
             host = AUTHORITY.match(location)
@@ -271,7 +271,7 @@ class Passage:
         if cut != 0:
             self._writer.write(piece)
 
-    def _answer_head(self, answer: Streamed, head: Head, chunked: bool, closing: bool) -> bytes:
+    def _answer_head(self, answer: StreamedResponse, head: Head, chunked: bool, closing: bool) -> bytes:
         fields = passed_on(answer.head.fields)
         if chunked:
             fields.append((b"Transfer-Encoding", b" chunked"))
@@ -317,7 +317,7 @@ class Passage:
             self._proxy.log(Served(head.method, path, head.query, status, size, time.perf_counter() - began))
 
 
-def own(status: int, reason: str, headers: list[tuple[str, str]] | None = None) -> AppResponse:
+def proxy_answer(status: int, reason: str, headers: list[tuple[str, str]] | None = None) -> AppResponse:
     """An answer of the proxy's own, in JSON."""
     body = json.dumps({"message": f"sarkmock proxy: {reason}"}).encode()
     return AppResponse(f"{status} {HTTPStatus(status).phrase}", [("Content-Type", JSON), *(headers or [])], body)

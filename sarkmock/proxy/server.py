@@ -14,11 +14,11 @@ from sarkmock.control import CONTROL_PREFIX, HEALTH
 from sarkmock.faults import Faults
 from sarkmock.http.engine import Request
 from sarkmock.journal import Journal
-from sarkmock.proxy.exchange import ALL_BODIES, OnPassed, Pace, Record, Room, enter, request_of
+from sarkmock.proxy.exchange import ALL_BODIES, BodyMemory, OnPassed, Pace, Record, record_in_journal, request_of
 from sarkmock.proxy.passage import Passage
 from sarkmock.proxy.upstream import Upstream
 from sarkmock.server.application import Application
-from sarkmock.server.certificates import Pair
+from sarkmock.server.certificates import CertificatePair
 from sarkmock.server.connection import Served
 from sarkmock.server.http11 import BadRequest
 from sarkmock.server.limits import Limits, most_connections
@@ -37,7 +37,7 @@ class Guard(Protocol):
         ...
 
 
-class Open:
+class PermitAll:
     """Everything may pass."""
 
     def needs_body(self, record: Record) -> bool:
@@ -48,13 +48,13 @@ class Open:
 
 
 @dataclass
-class Around:
+class ProxyParts:
     """What a proxy has beside the way itself. ``judge`` gets every exchange that passed, on the server's thread."""
 
     faults: Faults
     journal: Journal | None = None
     application: Application | None = None  # the control plane and its page
-    guard: Guard = field(default_factory=Open)
+    guard: Guard = field(default_factory=PermitAll)
     pace: Pace = field(default_factory=Pace)
     judge: OnPassed | None = None
     report: Callable[[str], None] = lambda _: None
@@ -64,14 +64,14 @@ class Around:
 class Proxy(Listener):
     """Listens until `stop`; `with Proxy(upstream, around, port=0) as proxy: proxy.url`."""
 
-    def __init__(self, upstream: Upstream, around: Around, host: str = "127.0.0.1", port: int = 0, *,
-                 tls: Pair | ssl.SSLContext | None = None, limits: Limits | None = None) -> None:
+    def __init__(self, upstream: Upstream, around: ProxyParts, host: str = "127.0.0.1", port: int = 0, *,
+                 tls: CertificatePair | ssl.SSLContext | None = None, limits: Limits | None = None) -> None:
         super().__init__(host, port, tls, limits)
         self.upstream, self.faults, self.pace, self.guard = upstream, around.faults, around.pace, around.guard
         self.application = around.application or nowhere
         self.report, self.log, self.probe = around.report, around.log, HEALTH
         self.stopping = False
-        self.room = Room(max(ALL_BODIES, 2 * self.limits.body))
+        self.room = BodyMemory(max(ALL_BODIES, 2 * self.limits.body))
         self._around = around
         self._passages: dict[Passage, asyncio.Task[None] | None] = {}
 
@@ -124,7 +124,7 @@ class Proxy(Listener):
         """Keep a request that is over, and hand it on if the upstream has answered it."""
         passed = record.passed(time.perf_counter() - record.began)
         if self._around.journal is not None:
-            passed.entry = enter(self._around.journal, record, passed, self.upstream.base, self.environ)
+            passed.entry = record_in_journal(self._around.journal, record, passed, self.upstream.base, self.environ)
         if self._around.judge is not None and record.status and not record.own:
             self._around.judge(passed)
 

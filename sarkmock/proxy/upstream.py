@@ -22,7 +22,7 @@ RETRIED_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timeouts:
     """Seconds: for a connection, for an answer to begin, for the next piece of a body, for a whole exchange."""
 
     connect: float = 10.0
@@ -31,7 +31,7 @@ class Patience:
     whole: float = 900.0
 
 
-class Failed(Exception):
+class UpstreamFailed(Exception):
     """The upstream gave no answer: the status for the client, 502 or 504, and one line."""
 
     def __init__(self, status: int, reason: str) -> None:
@@ -39,7 +39,7 @@ class Failed(Exception):
         self.status, self.reason = status, reason
 
 
-class Stale(Exception):
+class StaleConnection(Exception):
     """A kept connection was closed meanwhile; nothing of an answer came."""
 
 
@@ -72,7 +72,7 @@ def has_surplus(reader: asyncio.StreamReader) -> bool:
 
 
 @dataclass(slots=True)
-class Outgoing:
+class OutgoingRequest:
     """A request as it is sent: its head, the body or its beginning, and what of the body is still to come."""
 
     method: str
@@ -85,7 +85,7 @@ class Outgoing:
         return self.rest is None and self.method in RETRIED_METHODS
 
 
-class Streamed:
+class StreamedResponse:
     """An answer whose body is still on its way; `pieces` reads it."""
 
     def __init__(self, head: AnswerHead, link: UpstreamConnection, upstream: Upstream) -> None:
@@ -94,7 +94,7 @@ class Streamed:
     async def pieces(self) -> AsyncIterator[bytes]:
         """The body in pieces, chunks undone; Failed if it does not come to its end."""
         reader, head, missing = self._link.reader, self.head, self.head.length
-        pieces = chunks(reader) if head.chunked else measured(reader, head.length)
+        pieces = read_chunks(reader) if head.chunked else read_sized(reader, head.length)
         deadline = time.monotonic() + self._upstream.patience.whole
         try:
             while missing != 0:
@@ -106,9 +106,9 @@ class Streamed:
                 missing = None if missing is None else missing - len(piece)
                 yield piece
         except TimeoutError:
-            raise Failed(504, f"{self._upstream.name} does not send its answer to the end") from None
+            raise UpstreamFailed(504, f"{self._upstream.name} does not send its answer to the end") from None
         except (OSError, EOFError, BadAnswer, ValueError) as error:
-            raise Failed(502, f"{self._upstream.name} breaks off its answer: {failure_text(error)}") from None
+            raise UpstreamFailed(502, f"{self._upstream.name} breaks off its answer: {failure_text(error)}") from None
 
     def end(self, whole: bool) -> None:
         """Keep the connection for the next request, if this answer was read to its end."""
@@ -118,9 +118,9 @@ class Streamed:
 class Upstream:
     """Where requests go: `ask` sends one and returns the beginning of the answer."""
 
-    def __init__(self, url: str, context: ssl.SSLContext | None, patience: Patience | None = None) -> None:
+    def __init__(self, url: str, context: ssl.SSLContext | None, patience: Timeouts | None = None) -> None:
         parts = urlsplit(url)
-        self.url, self.patience = url.rstrip("/"), patience or Patience()
+        self.url, self.patience = url.rstrip("/"), patience or Timeouts()
         self.scheme, self.host = parts.scheme, str(parts.hostname)
         self.port = parts.port or (443 if parts.scheme == "https" else 80)
         self.base = parts.path.rstrip("/")
@@ -129,20 +129,20 @@ class Upstream:
         self._context = context if parts.scheme == "https" else None
         self._idle: list[UpstreamConnection] = []
 
-    async def ask(self, request: Outgoing) -> Streamed:
+    async def ask(self, request: OutgoingRequest) -> StreamedResponse:
         """The answer to a request; Failed if there is none. A read is repeated if a kept connection was closed."""
         link = self._kept()
         if link is not None:
             try:
                 return await self._ask(link, request)
-            except Stale:
+            except StaleConnection:
                 if not request.repeatable:
-                    raise Failed(502, f"{self.name} closed the connection without an answer; the request may have been "
-                                      "carried out and is not sent again") from None
+                    raise UpstreamFailed(502, f"{self.name} closed the connection without an answer; the request may "
+                                              "have been carried out and is not sent again") from None
         try:
             return await self._ask(await self._connect(), request)
-        except Stale:
-            raise Failed(502, f"{self.name} closed the connection without an answer") from None
+        except StaleConnection:
+            raise UpstreamFailed(502, f"{self.name} closed the connection without an answer") from None
 
     def give_back(self, link: UpstreamConnection, reusable: bool) -> None:
         """A connection whose exchange is over."""
@@ -172,16 +172,16 @@ class Upstream:
                     self.host, self.port, ssl=self._context, limit=HEAD_BYTES,
                     server_hostname=self.host if self._context else None)
         except TimeoutError:
-            raise Failed(504, f"{self.name} accepts no connection within {self.patience.connect:g} s") from None
+            raise UpstreamFailed(504, f"{self.name} accepts no connection within {self.patience.connect:g} s") from None
         except (OSError, ValueError) as error:  # ValueError: a host that cannot be one
-            raise Failed(502, f"{self.name} {failure_text(error)}") from None
+            raise UpstreamFailed(502, f"{self.name} {failure_text(error)}") from None
         return UpstreamConnection(reader, writer)
 
-    async def _ask(self, link: UpstreamConnection, request: Outgoing) -> Streamed:
+    async def _ask(self, link: UpstreamConnection, request: OutgoingRequest) -> StreamedResponse:
         try:
             async with self._answering(link):
                 await self._send(link, request)
-                return Streamed(await self._head(link, request.method), link, self)
+                return StreamedResponse(await self._head(link, request.method), link, self)
         except BaseException:
             link.writer.transport.abort()
             raise
@@ -192,21 +192,21 @@ class Upstream:
         try:
             yield
         except TimeoutError:
-            raise Failed(504, f"{self.name} does not answer within {self.patience.answer:g} s") from None
+            raise UpstreamFailed(504, f"{self.name} does not answer within {self.patience.answer:g} s") from None
         except asyncio.LimitOverrunError:
-            raise Failed(502, f"{self.name} sends an endless head: more than {HEAD_BYTES} bytes") from None
+            raise UpstreamFailed(502, f"{self.name} sends an endless head: more than {HEAD_BYTES} bytes") from None
         except asyncio.IncompleteReadError as error:
             if not error.partial:
-                raise Stale from None
-            raise Failed(502, f"{self.name} breaks off in the head of its answer") from None
+                raise StaleConnection from None
+            raise UpstreamFailed(502, f"{self.name} breaks off in the head of its answer") from None
         except BadAnswer as problem:
-            raise Failed(502, f"{self.name} does not answer as HTTP/1.1 does: {problem}") from None
+            raise UpstreamFailed(502, f"{self.name} does not answer as HTTP/1.1 does: {problem}") from None
         except OSError as error:
             if link.used and not isinstance(error, ssl.SSLError):
-                raise Stale from None
-            raise Failed(502, f"{self.name} {failure_text(error)}") from None
+                raise StaleConnection from None
+            raise UpstreamFailed(502, f"{self.name} {failure_text(error)}") from None
 
-    async def _send(self, link: UpstreamConnection, request: Outgoing) -> None:
+    async def _send(self, link: UpstreamConnection, request: OutgoingRequest) -> None:
         link.writer.write(request.head + request.body)
         try:
             async for piece in request.rest or nothing():
@@ -232,7 +232,7 @@ async def nothing() -> AsyncIterator[bytes]:
     yield b""
 
 
-async def measured(reader: asyncio.StreamReader, length: int | None) -> AsyncIterator[bytes]:
+async def read_sized(reader: asyncio.StreamReader, length: int | None) -> AsyncIterator[bytes]:
     """A body of that many bytes, or up to the end of the connection. EOFError if it is shorter."""
     left = length
     while left is None or left:
@@ -245,7 +245,7 @@ async def measured(reader: asyncio.StreamReader, length: int | None) -> AsyncIte
         yield piece
 
 
-async def chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+async def read_chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
     """A chunked body without its chunks; trailers are ignored. BadAnswer or EOFError if it is not one."""
     while True:
         line = CHUNK_SIZE.fullmatch(await chunk_line(reader))
@@ -254,7 +254,7 @@ async def chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
         size = int(line[1], 16)
         if not size:
             break
-        async for piece in measured(reader, size):
+        async for piece in read_sized(reader, size):
             yield piece
         if await reader.readexactly(2) != b"\r\n":
             raise BadAnswer("a chunk is longer than it says")

@@ -21,7 +21,7 @@ LIFETIME = timedelta(days=397)
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class CertificatePair:
     """A certificate and its key as PEM files, and the authority a client may verify it by if we made it."""
 
     certificate: Path
@@ -29,7 +29,7 @@ class Pair:
     authority: Path | None = None
 
 
-def make(directory: Path, host: str) -> Pair:
+def make_certificate(directory: Path, host: str) -> CertificatePair:
     """A certificate for the loopback names and `host`, by an authority made for it whose key is thrown away."""
     import trustme  # a server without TLS starts sooner without it
 
@@ -40,7 +40,7 @@ def make(directory: Path, host: str) -> Pair:
         leaf = issue(*names_of_host(host))
     except ValueError:  # a name that no certificate can have, such as my_host
         leaf = issue(*LOOPBACK)
-    pair = Pair(directory / "certificate.pem", directory / "key.pem", directory / "ca.pem")
+    pair = CertificatePair(directory / "certificate.pem", directory / "key.pem", directory / "ca.pem")
     pair.certificate.write_bytes(b"".join(part.bytes() for part in leaf.cert_chain_pems))
     leaf.private_key_pem.write_to_path(pair.key)
     authority.cert_pem.write_to_path(directory / "ca.pem")
@@ -69,14 +69,14 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def checked_pair(certificate: Path, key: Path, directory: Path) -> Pair:
+def checked_pair(certificate: Path, key: Path, directory: Path) -> CertificatePair:
     """A person's own pair, copied in the one form that the server reads; FileError says which file is wrong and how."""
     chain, private = _chain(certificate), _key(key)
     if private.public_key() != chain[0].public_key():
         raise FileError(key, None, f"is not the key of {certificate}; --cert and --key must belong together")
     if not _is_served(private):
         raise FileError(key, None, "cannot be served; use RSA of 2048 to 4096 bits, ECDSA P-256 or P-384, or Ed25519")
-    pair = Pair(directory / "certificate.pem", directory / "key.pem")
+    pair = CertificatePair(directory / "certificate.pem", directory / "key.pem")
     pair.certificate.write_bytes(b"".join(part.public_bytes(Encoding.PEM) for part in chain))
     pair.key.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return pair

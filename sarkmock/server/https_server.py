@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from sarkmock.server.application import Application
-from sarkmock.server.certificates import Pair
+from sarkmock.server.certificates import CertificatePair
 from sarkmock.server.connection import Connection, Served, Service
 from sarkmock.server.limits import Limits, most_connections
 from sarkmock.server.listener import STOP_TIMEOUT, Listener
@@ -33,7 +33,7 @@ class Server(Listener):
     """
 
     def __init__(self, app: Application, host: str = "127.0.0.1", port: int = 0, *,
-                 tls: Pair | ssl.SSLContext | None = None, log: Callable[[Served], None] | None = None,
+                 tls: CertificatePair | ssl.SSLContext | None = None, log: Callable[[Served], None] | None = None,
                  limits: Limits | None = None, background: str | None = None, probe: str | None = None,
                  takes_long: Callable[[str, int], bool] | None = None) -> None:
         super().__init__(host, port, tls, limits)

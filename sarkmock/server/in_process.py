@@ -32,7 +32,7 @@ class RequestsAdapter(HTTPAdapter):
         try:
             status, headers, body = exchange(self._app, request.method or "GET", request.url or "",
                                              list(request.headers.items()), read_stream(request.body))
-        except Broken as broken:
+        except ConnectionBroken as broken:
             raise (ChunkedEncodingError if broken.began else ConnectionError)(broken, request=request) from None
         raw = HTTPResponse(BytesIO(body), HTTPHeaderDict(headers), int(status[:3]), reason=status[4:],
                            preload_content=False, request_method=request.method)
@@ -49,7 +49,7 @@ def httpx_transport(app: Application) -> httpx.MockTransport:
         try:
             status, headers, body = exchange(app, request.method, str(request.url), request.headers.multi_items(),
                                              request.content)
-        except Broken as broken:
+        except ConnectionBroken as broken:
             raise httpx.RemoteProtocolError(str(broken), request=request) from None
         return httpx.Response(int(status[:3]), headers=headers, content=body)
 
@@ -60,7 +60,7 @@ def httpx_transport(app: Application) -> httpx.MockTransport:
     return InProcess(answer)
 
 
-class Broken(Exception):
+class ConnectionBroken(Exception):
     """The application dropped the connection; ``began`` says whether its answer had begun."""
 
     def __init__(self, error: ConnectionResetError, began: bool) -> None:
@@ -83,7 +83,7 @@ def exchange(
     try:
         content = b"".join(app(environ, lambda *status: started.append(status)))
     except ConnectionResetError as error:
-        raise Broken(error, bool(started)) from None
+        raise ConnectionBroken(error, bool(started)) from None
     status, answered = started[-1][:2]
     return status, answered, content
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Self
 
 from sarkmock.server.application import WsgiEnviron
-from sarkmock.server.certificates import Pair
+from sarkmock.server.certificates import CertificatePair
 from sarkmock.server.limits import Limits
 
 BACKLOG = 1024
@@ -33,9 +33,10 @@ class Listener(ABC):
     ``threads`` answer what others need not wait for.
     """
 
-    def __init__(self, host: str, port: int, tls: Pair | ssl.SSLContext | None, limits: Limits | None) -> None:
+    def __init__(self, host: str, port: int, tls: CertificatePair | ssl.SSLContext | None,
+                 limits: Limits | None) -> None:
         self.host = unbracketed(host)
-        self._context = context_of(tls) if isinstance(tls, Pair) else tls
+        self._context = context_of(tls) if isinstance(tls, CertificatePair) else tls
         self._listener = listen(self.host, port)
         self.port = int(self._listener.getsockname()[1])
         self.limits = limits or Limits()
@@ -86,7 +87,7 @@ class Listener(ABC):
         self.stop()
 
 
-def context_of(pair: Pair) -> ssl.SSLContext:
+def context_of(pair: CertificatePair) -> ssl.SSLContext:
     """The context of a server with that certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair.certificate, pair.key)

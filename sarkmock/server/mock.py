@@ -26,7 +26,7 @@ from sarkmock.server.https_server import Server
 from sarkmock.server.listener import unbracketed, url_of
 from sarkmock.spec.data_files import BASE
 from sarkmock.spec.loading import Document
-from sarkmock.suggest import unknown
+from sarkmock.suggest import unknown_name
 
 if TYPE_CHECKING:
     import httpx
@@ -60,7 +60,7 @@ class SarkMock:
                  web_server: bool = True) -> None:
         self._address, self._tls = (unbracketed(host), port), tls
         program = Program.of(profile)
-        self._seed = start_of(seed, pbx, program.document)
+        self._seed = starting_seed(seed, pbx, program.document)
         state = State(self._seed, now=now, token=api_token_of(program, api_token))
         self.engine = Engine(state=state, program=program)
         self._program = program
@@ -161,10 +161,11 @@ class SarkMock:
         self.stop()
 
     def _made_server(self, starting: ExitStack) -> Server:
-        tls: certificates.Pair | ssl.SSLContext | None = self._tls if isinstance(self._tls, ssl.SSLContext) else None
+        tls: certificates.CertificatePair | ssl.SSLContext | None
+        tls = self._tls if isinstance(self._tls, ssl.SSLContext) else None
         if self._tls is True:
             directory = Path(starting.enter_context(tempfile.TemporaryDirectory(prefix="sarkmock-")))
-            tls = certificates.make(directory, self._address[0])
+            tls = certificates.make_certificate(directory, self._address[0])
             self._authority = tls.authority
         return Server(self._application, *self._address, tls=tls, background=CONTROL_PREFIX, probe=HEALTH,
                       takes_long=self.engine.takes_long)
@@ -186,10 +187,10 @@ class SarkMock:
         return httpx_transport(self._application)
 
 
-def start_of(seed: str | Path | Mapping[str, Any] | Seed, pbx: Running | None, document: Document) -> Seed:
+def starting_seed(seed: str | Path | Mapping[str, Any] | Seed, pbx: Running | None, document: Document) -> Seed:
     """The seed to start from, with the PBX as wanted."""
     if pbx is not None and pbx not in get_args(Running):
-        raise ValueError(unknown("state of the PBX", pbx, get_args(Running)))
+        raise ValueError(unknown_name("state of the PBX", pbx, get_args(Running)))
     if not isinstance(seed, Seed):
         seed = load_seed(seed, document)
     return replace(seed, running=pbx == "running") if pbx else seed

@@ -16,10 +16,17 @@ from typing import TYPE_CHECKING, Any
 from sarkmock.spec import overlay, profiles, yaml12
 from sarkmock.spec.data_files import BASE, openapi_dir
 from sarkmock.spec.pointers import covers, keys_of, pointer, reach
-from sarkmock.spec.prepared import prepared, sources_digest
-from sarkmock.spec.profiles import OverlayLayer, definitions, described, layer, package_profile, vocabulary_validator
+from sarkmock.spec.prepared import cached_value, sources_digest
+from sarkmock.spec.profiles import (
+    OverlayLayer,
+    definitions,
+    describe_profile,
+    overlay_with_parents,
+    package_profile,
+    vocabulary_validator,
+)
 from sarkmock.spec.yaml12 import FileError
-from sarkmock.suggest import unknown
+from sarkmock.suggest import unknown_name
 
 if TYPE_CHECKING:
     import jsonschema_rs
@@ -55,11 +62,11 @@ class Deviation:
 def load(profile: str = BASE) -> Document:
     """The effective document of a profile: its name, or the path of an overlay file. Not to be changed by callers."""
     shipped = package_profile(profile)
-    return prepared(f"document-{shipped}", lambda: _loaded(shipped)) if shipped else _loaded(profile)
+    return cached_value(f"document-{shipped}", lambda: _loaded(shipped)) if shipped else _loaded(profile)
 
 
 def _loaded(profile: str) -> Document:
-    whole = layer(profile)
+    whole = overlay_with_parents(profile)
     try:
         document = _completed(_apply(_base(), whole), whole)
         mistakes = list(_vocabulary_mistakes(document))
@@ -77,12 +84,12 @@ def load_toggled(profile: str, *deviations: str) -> Document:
 
     Actions of other deviations that build on them are left out.
     """
-    whole, origins = layer(profile), dict.fromkeys(map(_origin, deviations))
+    whole, origins = overlay_with_parents(profile), dict.fromkeys(map(_origin, deviations))
     kept = [action for action in whole.actions if action["x-deviation"] not in deviations]
-    added = [action for origin in origins for action in layer(origin).actions
+    added = [action for origin in origins for action in overlay_with_parents(origin).actions
              if action["x-deviation"] in set(deviations).difference(whole.deviations)
              and _origin(action["x-deviation"]) == origin]
-    document = overlay.attempt(_base(), [*kept, *added])[0]
+    document = overlay.apply_possible(_base(), [*kept, *added])[0]
     for name in (profile, *origins):
         document = _lending(document, load(name))
     return _completed(document, whole)
@@ -127,28 +134,28 @@ def _with_crash(document: Document, responses: Mapping[str, Any], crash: Mapping
 @cache
 def deviations_of(profile: str) -> tuple[Deviation, ...]:
     """The profile's deviations from the base document, inherited ones first, in the overlays' order."""
-    whole = layer(profile)
+    whole = overlay_with_parents(profile)
     places: dict[str, list[str]] = {name: [] for name in whole.deviations}
     with _placed(whole):
-        for action, place in overlay.pointers(_base(), list(whole.actions)):
+        for action, place in overlay.changed_pointers(_base(), list(whole.actions)):
             places[action["x-deviation"]].append(place)
     return tuple(Deviation(name, **facts, pointers=tuple(places[name]), profile=whole.origins[name])
                  for name, facts in whole.deviations.items())
 
 
 @lru_cache(maxsize=32)  # of some 5 MB each
-def load_deviating(deviation: str) -> tuple[Document, Document]:
+def load_with_deviation(deviation: str) -> tuple[Document, Document]:
     """The base document without and with one deviation of the overlays beside it. Not to be changed by callers.
 
     A deviation of a profile that extends another may need what that one changes: then its document is the base.
     """
     origin = _origin(deviation)
-    actions = [action for action in layer(origin).actions if action["x-deviation"] == deviation]
+    actions = [action for action in overlay_with_parents(origin).actions if action["x-deviation"] == deviation]
     before = _base()
     try:
         after = overlay.apply(before, actions)
     except overlay.OverlayError:
-        before = load(described(origin).extends or BASE)
+        before = load(describe_profile(origin).extends or BASE)
         after = overlay.apply(before, actions)
     return before, _lending(after, load(origin))
 
@@ -250,14 +257,14 @@ def _vocabulary_mistakes(document: Document) -> Iterator[tuple[str, str]]:
     for place, key, value in extensions(document):
         check = _vocabulary().get(key)
         if check is None:
-            yield place + pointer(key), f"{place}: {unknown('key', key, _vocabulary())}"
+            yield place + pointer(key), f"{place}: {unknown_name('key', key, _vocabulary())}"
         else:
             yield from ((place + pointer(key), f"{place}/{key}: {error.message}") for error in check.iter_errors(value))
 
 
 def _written_at(whole: OverlayLayer, place: str) -> tuple[Path | str, int | None]:
     """The file and line of the last action that changes a place of the document."""
-    changed = overlay.pointers(_base(), list(whole.actions))
+    changed = overlay.changed_pointers(_base(), list(whole.actions))
     found = [action for action, at in changed if covers(at, place) or covers(place, at)]
     if not found:
         return "openapi", None
@@ -265,9 +272,9 @@ def _written_at(whole: OverlayLayer, place: str) -> tuple[Path | str, int | None
     return file, yaml12.line_of(file, ("actions", index))
 
 
-def named_at(profile: str, name: str) -> tuple[Path | str, int | None]:
+def line_naming(profile: str, name: str) -> tuple[Path | str, int | None]:
     """The file and line of the last action that brings a name into the document: of a rule, a check or an action."""
-    whole, word = layer(profile), re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
+    whole, word = overlay_with_parents(profile), re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
     for action, (file, index) in reversed(list(zip(whole.actions, whole.places, strict=True))):
         update = action.get("update")
         values = [value for _, _, value in extensions(update)] if isinstance(update, (dict, list)) else [update]
@@ -289,10 +296,10 @@ def extensions(value: Any, place: str = "") -> Iterator[tuple[str, str, Any]]:
                 yield from extensions(item, place + pointer(key))
 
 
-def forget() -> None:
+def clear_cache() -> None:
     """Forget the documents that were loaded, so that the next use loads them again."""
-    profiles.forget_files()
-    for remembered in (load, load_toggled, deviations_of, load_deviating, bundle, _resource, _schemas, _vocabulary,
+    profiles.clear_file_cache()
+    for remembered in (load, load_toggled, deviations_of, load_with_deviation, bundle, _resource, _schemas, _vocabulary,
                        sources_digest):
         remembered.cache_clear()
 

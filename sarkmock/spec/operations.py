@@ -174,7 +174,7 @@ class Router:
 
     def find(self, method: str, path: str) -> tuple[Operation, dict[str, str]]:
         """The operation and the path's parameters; raises PageNotFound or MethodNotAllowed."""
-        segments = steps(path)
+        segments = path_segments(path)
         wanted = "GET" if method == "HEAD" else method
         for template, methods in self._candidates(segments):
             if wanted in methods:
@@ -186,7 +186,7 @@ class Router:
     def allowed(self, path: str) -> list[str]:
         """The methods a path supports. GET and HEAD always are: the product's fallback route takes any path."""
         found = {"GET", "HEAD"}
-        for _, methods in self._candidates(steps(path)):
+        for _, methods in self._candidates(path_segments(path)):
             found |= methods.keys()
         return [verb for verb in VERBS if verb in found]
 
@@ -195,11 +195,11 @@ class Router:
             yield segments, self._literal[segments]
         for first in (segments[0], ""):
             for template, methods in self._templates.get((len(segments), first), ()):
-                if all(map(segment_fits, template, segments)):
+                if all(map(segment_matches, template, segments)):
                     yield template, methods
 
 
-def steps(path: str) -> tuple[str, ...]:
+def path_segments(path: str) -> tuple[str, ...]:
     """The segments of a path below the base. Raises NoRoute."""
     found = path.removeprefix("/")
     if not found or not is_utf8(found):
@@ -219,7 +219,7 @@ def parameters(template: tuple[str, ...], segments: tuple[str, ...]) -> dict[str
             for step, segment in zip(template, segments, strict=True) if "{" in step}
 
 
-def segment_fits(step: str, segment: str) -> bool:
+def segment_matches(step: str, segment: str) -> bool:
     """Whether a segment is that of the template, or begins with what stands there before a parameter."""
     fixed, parameter, _ = step.partition("{")
     return segment.startswith(fixed) and len(segment) > len(fixed) if parameter else segment == step

@@ -29,13 +29,13 @@ class OverlayError(ValueError):
 
 def apply(document: Any, actions: Iterable[Mapping[str, Any]]) -> Any:
     """A new document with the actions applied in order; the first OverlayError if one cannot be."""
-    result, errors = attempt(document, actions)
+    result, errors = apply_possible(document, actions)
     if errors:
         raise errors[0]
     return result
 
 
-def attempt(document: Any, actions: Iterable[Mapping[str, Any]]) -> tuple[Any, list[OverlayError]]:
+def apply_possible(document: Any, actions: Iterable[Mapping[str, Any]]) -> tuple[Any, list[OverlayError]]:
     """A new document with the actions that can be applied, and what is wrong with the others."""
     result, errors = clone(document), []
     for index, action in enumerate(actions):
@@ -79,7 +79,7 @@ def find(document: Any, index: int, target: str) -> list[jsonpath.JSONPathMatch]
     return matches
 
 
-def pointers(document: Any, actions: list[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], str]]:
+def changed_pointers(document: Any, actions: list[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], str]]:
     """Each action with the JSON Pointer of every place it changes, in the document as the action finds it."""
     result = clone(document)
     for index, action in enumerate(actions):

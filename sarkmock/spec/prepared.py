@@ -19,12 +19,12 @@ from sarkmock import __version__
 from sarkmock.atomic import write_whole
 from sarkmock.spec.data_files import openapi_dir, seed_file
 
-Prepared = TypeVar("Prepared")
+CachedValue = TypeVar("CachedValue")
 LARGEST = 2**25  # bytes
 WRITABLE_BY_OTHERS = 0o022
 
 
-def prepared(name: str, make: Callable[[], Prepared]) -> Prepared:
+def cached_value(name: str, make: Callable[[], CachedValue]) -> CachedValue:
     """What ``make`` returns, a value that JSON knows. Not to be changed by callers."""
     file, digest = entry_file(name), sources_digest()
     if file is None:

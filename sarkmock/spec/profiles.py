@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from sarkmock.spec import yaml12
 from sarkmock.spec.data_files import BASE, openapi_dir
-from sarkmock.spec.prepared import prepared
+from sarkmock.spec.prepared import cached_value
 from sarkmock.spec.yaml12 import FileError
-from sarkmock.suggest import unknown
+from sarkmock.suggest import unknown_name
 
 if TYPE_CHECKING:
     import jsonschema_rs
@@ -64,19 +64,19 @@ def product() -> str:
     return next((name for name, profile in _shipped().items() if profile.default), BASE)
 
 
-def described(name: str) -> Profile:
+def describe_profile(name: str) -> Profile:
     """What a profile says of itself; FileError if there is none of that name."""
     file = overlay_file(name)
     if file is None:
         return Profile.of(BASE, yaml12.read(openapi_dir() / "openapi.yaml")["info"], None)
     info = read_overlay(file)["info"]
-    return Profile.of(canonical(name), info, checked_parent(file, info))
+    return Profile.of(canonical_name(name), info, checked_parent(file, info))
 
 
 @cache
 def _shipped() -> dict[str, Profile]:
     """The overlays in the package by name."""
-    found = [Profile.of(name, info, parent_of(info)) for name, info in prepared("profiles", _infos).items()]
+    found = [Profile.of(name, info, parent_of(info)) for name, info in cached_value("profiles", _infos).items()]
     return {profile.name: profile for profile in sorted(found, key=lambda profile: (profile.date, profile.name))}
 
 
@@ -100,17 +100,17 @@ def checked_parent(file: Path, info: Mapping[str, Any]) -> str:
         problem = error.problem
     if problem is not None:
         raise FileError(file, yaml12.line_of(file, ("info", key)), f"info.{key}: {problem}")
-    return canonical(parent, file.parent)
+    return canonical_name(parent, file.parent)
 
 
-def canonical(name: str, beside: Path = Path()) -> str:
+def canonical_name(name: str, beside: Path = Path()) -> str:
     """A profile's own name: an alias is replaced, the path of a file is taken from the folder ``beside``."""
     shipped = package_profile(name)
     if shipped is not None:
         return shipped
     if name.endswith(SUFFIXES):
         return str(beside / name)
-    raise FileError(name, None, f"{unknown('profile', name, profiles())}, or the path of an overlay file")
+    raise FileError(name, None, f"{unknown_name('profile', name, profiles())}, or the path of an overlay file")
 
 
 def package_profile(name: str) -> str | None:
@@ -122,7 +122,7 @@ def package_profile(name: str) -> str | None:
 
 def overlay_file(name: str, beside: Path = Path()) -> Path | None:
     """The overlay of a profile; None for the base. FileError if there is no such profile or file."""
-    name = canonical(name, beside)
+    name = canonical_name(name, beside)
     if name == BASE:
         return None
     return openapi_dir() / "overlays" / f"{name}.yaml" if name in _shipped() else Path(name)
@@ -130,11 +130,11 @@ def overlay_file(name: str, beside: Path = Path()) -> Path | None:
 
 def overlay_files(name: str) -> list[Path]:
     """The overlays that a profile is made of, its own one last."""
-    return list(dict.fromkeys(file for file, _ in layer(name).places))
+    return list(dict.fromkeys(file for file, _ in overlay_with_parents(name).places))
 
 
 @cache
-def layer(name: str, above: tuple[Path, ...] = (), beside: Path = Path()) -> OverlayLayer:
+def overlay_with_parents(name: str, above: tuple[Path, ...] = (), beside: Path = Path()) -> OverlayLayer:
     """A profile's overlay with everything that it inherits."""
     file = overlay_file(name, beside)
     if file is None:
@@ -144,13 +144,13 @@ def layer(name: str, above: tuple[Path, ...] = (), beside: Path = Path()) -> Ove
         raise FileError(above[-1], yaml12.line_of(above[-1], ("info",)), f"the profiles extend one another: {chain}")
     content = read_overlay(file)
     checked_parent(file, content["info"])
-    below = layer(parent_of(content["info"]), (*above, file), file.parent)
+    below = overlay_with_parents(parent_of(content["info"]), (*above, file), file.parent)
     dropped = content.get("x-without", [])
     for index, identity in enumerate(dropped):
         if identity not in below.deviations:
             raise FileError(file, yaml12.line_of(file, ("x-without", index)),
-                            f"x-without: {unknown('deviation', identity, below.deviations)}")
-    return _laid_over(below, set(dropped), file, content, canonical(name, beside))
+                            f"x-without: {unknown_name('deviation', identity, below.deviations)}")
+    return _laid_over(below, set(dropped), file, content, canonical_name(name, beside))
 
 
 def _laid_over(below: OverlayLayer, dropped: set[str], file: Path, content: Mapping[str, Any],
@@ -176,7 +176,7 @@ def _laid_over(below: OverlayLayer, dropped: set[str], file: Path, content: Mapp
 
 def overlay_of(name: str) -> dict[str, Any]:
     """All that turns the base document into a profile, as one overlay. Not to be changed by callers."""
-    whole = layer(name)
+    whole = overlay_with_parents(name)
     return {"actions": list(whole.actions), "x-deviations": dict(whole.deviations)}
 
 
@@ -196,7 +196,7 @@ def shape_mistakes(content: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
         return
     import jsonschema_rs  # where everything is prepared, it is not needed
 
-    wrong = next(odd_keys(content), None)
+    wrong = next(keys_not_text(content), None)
     if wrong is not None:
         yield wrong, f"{'.'.join(map(str, wrong)) or 'overlay'}: has a key that is no text; put it in quotes"
         return
@@ -208,12 +208,12 @@ def shape_mistakes(content: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
                 shape = shape[step]
             for key in error.kind.unexpected:
                 place = (*path, key)
-                yield place, f"{'.'.join(map(str, place))}: {unknown('key', key, shape.get('properties', ()))}"
+                yield place, f"{'.'.join(map(str, place))}: {unknown_name('key', key, shape.get('properties', ()))}"
         else:
             yield path, f"{'.'.join(map(str, path)) or 'overlay'}: {error.message}"
 
 
-def odd_keys(content: Any) -> Iterator[tuple[str | int, ...]]:
+def keys_not_text(content: Any) -> Iterator[tuple[str | int, ...]]:
     """Where mappings are whose keys no JSON can have."""
     pending: list[tuple[tuple[str | int, ...], Any]] = [((), content)]
     while pending:
@@ -245,7 +245,7 @@ def vocabulary() -> dict[str, Any]:
     return json.loads((openapi_dir() / "vocabulary.schema.json").read_text())  # type: ignore[no-any-return]
 
 
-def forget_files() -> None:
+def clear_file_cache() -> None:
     """Forget the files that were read, so that the next use reads them again."""
-    for remembered in (_shipped, layer, read_overlay, vocabulary_validator, vocabulary):
+    for remembered in (_shipped, overlay_with_parents, read_overlay, vocabulary_validator, vocabulary):
         remembered.cache_clear()

@@ -22,19 +22,19 @@ def add_page(app: Flask, prefix: str) -> None:
     page.add_url_rule("", "bare", lambda: redirect(f"{prefix}/", 308))
     page.add_url_rule("/", "index", lambda: html_page("index.html", STRICT))
     page.add_url_rule("/reference", "reference", lambda: html_page("reference.html", POLICY.format(" 'unsafe-inline'")))
-    page.add_url_rule("/page/<path:name>", "file", lambda name: file(STATIC, name))
-    page.add_url_rule("/page/swagger-ui/<path:name>", "swagger-ui", lambda name: file(SWAGGER_UI, name))
+    page.add_url_rule("/page/<path:name>", "file", lambda name: static_file(STATIC, name))
+    page.add_url_rule("/page/swagger-ui/<path:name>", "swagger-ui", lambda name: static_file(SWAGGER_UI, name))
     app.register_blueprint(page)
 
 
 def html_page(name: str, policy: str) -> Response:
-    answer = file(STATIC, name)
+    answer = static_file(STATIC, name)
     answer.headers["Content-Security-Policy"] = policy
     answer.headers["Referrer-Policy"] = "no-referrer"
     return answer
 
 
-def file(directory: Path, name: str) -> Response:
+def static_file(directory: Path, name: str) -> Response:
     """A file that a browser keeps, and asks each time whether it is still the same."""
     answer = send_from_directory(directory, name, max_age=0, conditional=True)
     answer.headers["X-Content-Type-Options"] = "nosniff"

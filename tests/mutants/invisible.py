@@ -16,7 +16,7 @@ from sarkmock_contracts.run import Run
 from sarkmock_contracts.spec.boundary_values import NoBounds, bounds_of, is_placeholder
 from sarkmock_contracts.spec.contract import Contract
 
-from sarkmock.faults.fault import felt_in
+from sarkmock.faults.fault import affected_operations
 from sarkmock.suite_api import (
     BASE,
     Document,
@@ -27,8 +27,8 @@ from sarkmock.suite_api import (
     Validator,
     api_application,
     load,
-    load_deviating,
     load_seed,
+    load_with_deviation,
     product,
     profiles,
 )
@@ -215,10 +215,11 @@ def answers_of_deviation(contract: Contract, mutation: Mutation) -> str:
     if mutation.edit is None or mutation.kind == "framework" or contract.document != load(BASE):
         return ""
     candidates = [one.id for one in known_deviations(BASE)
-                  if mutation.operations <= felt_in(one.id) and len(felt_in(one.id)) <= FEW_OPERATIONS]
+                  if mutation.operations <= affected_operations(one.id)
+                  and len(affected_operations(one.id)) <= FEW_OPERATIONS]
     changed = changed_answers(contract, mutation) if candidates else []
     for name in candidates if changed else ():
-        box = InProcess(api_application(fresh_engine(load_deviating(name)[1])))
+        box = InProcess(api_application(fresh_engine(load_with_deviation(name)[1])))
         if all(map(is_same, answers(contract, mutation, Mutated(BASE, mutation)), answers(contract, mutation, box))):
             return f"it is the listed deviation {name}"
     return ""

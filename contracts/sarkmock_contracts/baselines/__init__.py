@@ -13,17 +13,17 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from sarkmock.suite_api import FileError, described, write_whole
+from sarkmock.suite_api import FileError, describe_profile, write_whole
 
 from ..client import interrupts
-from ..client.interrupts import minutes, total_line
+from ..client.interrupts import duration_text, total_line
 from ..errors import BadBaseline, CannotRun, file_errors
 from ..reports.data import Data, as_json
 from ..safety.fingerprint import AUTO
 from ..safety.ledger import read_ledger
 from .clients import mark_concerned, read_clients
 from .comparing import Comparison, compare_baselines
-from .facts import Baseline, Partial, read_baseline, write_baseline
+from .facts import Baseline, Checkpoint, read_baseline, write_baseline
 from .profile import nearest_choice, profile_baseline, profile_from, profile_lines, write_profile
 from .recording import RECORDING_PARTS, RecordingCase
 from .report import comparison_html, comparison_markdown, comparison_text
@@ -31,7 +31,7 @@ from .session import AROUND, RecordingOptions, RecordingPlan, RecordingSession, 
 from .severity import COMPATIBLE, at_least
 
 
-class Watching:
+class ProgressDisplay:
     """Called with each case that begins."""
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class Watching:
         self.task = self.bar.add_task("starting", total=None)
         self.part, self.began, self.cases = "", time.monotonic(), 0
 
-    def __enter__(self) -> Watching:
+    def __enter__(self) -> ProgressDisplay:
         self.bar.start()
         return self
 
@@ -55,7 +55,7 @@ class Watching:
             self._end_part()
             self.part, self.began, self.cases = case.part, time.monotonic(), 0
         self.cases += 1
-        left = minutes(plan.seconds_after(number))
+        left = duration_text(plan.seconds_after(number))
         self.bar.update(self.task, description=f"{RECORDING_PARTS[case.part]}, about {left} left", completed=number,
                         total=len(plan.costs))
 
@@ -66,7 +66,7 @@ class Watching:
 
 
 @contextmanager
-def shown_steps() -> Iterator[Callable[[str], None]]:
+def step_display() -> Iterator[Callable[[str], None]]:
     """Shows what is being read, while its duration is unknown: on a terminal only."""
     with Console(stderr=True).status("comparing with mocks") as status:
         yield status.update
@@ -103,9 +103,9 @@ def record_baseline(options: RecordingOptions, file: Path, force: bool = False) 
     """Record a box into a file, going on where an earlier run was interrupted."""
     options.check()
     refuse_to_replace(file, force)
-    partial = Partial(file.with_name(f"{file.name}.partial"), options.head().head())
+    partial = Checkpoint(file.with_name(f"{file.name}.partial"), options.head().head())
     try:
-        recorded = observe(options, file.with_name(f"{file.name}.ledger"), partial)
+        recorded = record_box(options, file.with_name(f"{file.name}.ledger"), partial)
         write_baseline(recorded.baseline, file)
         partial.finish()
     finally:
@@ -113,7 +113,7 @@ def record_baseline(options: RecordingOptions, file: Path, force: bool = False) 
     return recorded
 
 
-def observe(options: RecordingOptions, ledger: Path, partial: Partial | None = None) -> Recorded:
+def record_box(options: RecordingOptions, ledger: Path, partial: Checkpoint | None = None) -> Recorded:
     """Record a box; the ledger is gone once everything is as it was."""
     own = options.caution.ledger is None and options.caution.permissions.writes
     if own:
@@ -121,7 +121,7 @@ def observe(options: RecordingOptions, ledger: Path, partial: Partial | None = N
     interrupts.install()
     session = RecordingSession(options, partial)
     try:
-        with Watching() as watching:
+        with ProgressDisplay() as watching:
             baseline = session.record(watching)
     finally:
         if own and ledger.is_file() and read_ledger(ledger).complete:
@@ -138,7 +138,8 @@ def compare_with(before: Baseline, after: Baseline, clients: Path | None, slower
     return comparison
 
 
-def sides(before: str, after: str, options: Callable[[], RecordingOptions]) -> tuple[Baseline, Baseline, list[str]]:
+def compared_sides(before: str, after: str,
+                   options: Callable[[], RecordingOptions]) -> tuple[Baseline, Baseline, list[str]]:
     """The two sides of a comparison, each a baseline file or a profile, the second also a URL that is recorded now; and
     what a recording has left at the target."""
     if Path(before).exists() and Path(after).exists() and Path(after).samefile(before):
@@ -149,7 +150,7 @@ def sides(before: str, after: str, options: Callable[[], RecordingOptions]) -> t
     troubles: list[str] = []
     if not Path(after).exists() and URL.match(after):
         alike = options() if first is None else replace(options(), depth=first.depth, only=first.only)
-        recorded = observe(alike, Path(f"{before}.compare.ledger"))
+        recorded = record_box(alike, Path(f"{before}.compare.ledger"))
         second, troubles = recorded.baseline, recorded.troubles
     else:
         second = profile_side(after, first) if after == AUTO or is_profile(after) else recorded_side(after)
@@ -165,7 +166,7 @@ def profile_side(name: str, other: Baseline | None) -> Baseline:
 def recorded_side(name: str) -> Baseline:
     if not Path(name).exists():
         try:
-            described(name)
+            describe_profile(name)
         except FileError as error:
             said = str(error).removeprefix(f"{name}: ")
             also = "" if said.startswith("No such") else "No such file, and "
@@ -178,13 +179,13 @@ def is_profile(name: str) -> bool:
     if Path(name).exists():
         return name.endswith((".yaml", ".yml"))
     try:
-        described(name)
+        describe_profile(name)
     except FileError:
         return False
     return not URL.match(name)
 
 
-def fails(comparison: Comparison, fail_on: str, for_client: bool) -> bool:
+def is_failure(comparison: Comparison, fail_on: str, for_client: bool) -> bool:
     """Whether there is a difference that is as bad as that; of those that concern the client, if one is known."""
     differences = [difference for difference in comparison.differences if difference.client or not for_client]
     level = COMPATIBLE if fail_on == "any" else fail_on
@@ -208,7 +209,7 @@ def make_profile(baseline: Path, file: Path, profile: str = AUTO, force: bool = 
     if file.exists() and not force:
         raise CannotRun(f"{file} exists already: --force replaces it")
     box = read_baseline(baseline)
-    with shown_steps() as on_step:
+    with step_display() as on_step:
         recorded = profile_from(box, profile, on_step)
     write_profile(recorded, file)
     return list(profile_lines(recorded))

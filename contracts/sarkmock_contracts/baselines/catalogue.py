@@ -64,7 +64,7 @@ def catalogue() -> dict[str, CatalogueEntry]:
     return found
 
 
-def other_places(name: str) -> list[str]:
+def same_operation_elsewhere(name: str) -> list[str]:
     """Other places where a profile has the same operation."""
     entry = catalogue()[name]
     return [other.name for other in catalogue().values() if other is not entry and other.ids & entry.ids]
@@ -88,7 +88,7 @@ def nearest_profile(there: Mapping[str, bool]) -> str:
     return min(profiles(), key=strange)
 
 
-def working(there: Mapping[str, bool]) -> Contract:
+def working_contract(there: Mapping[str, bool]) -> Contract:
     """The nearest profile's contract, with the operations that only others have and the box has too.
 
     ``there`` says of operations, by name, whether the box has them; of others nothing is known.
@@ -120,13 +120,13 @@ def _adopt(document: Document, entry: CatalogueEntry) -> None:
     if entry.ids & {item[method]["operationId"] for item in document["paths"].values() for method in METHODS
                     if method in item}:
         return  # it is there at two places, and the other one is as good
-    components, item = lacking(document, entry)
+    components, item = missing_parts(document, entry)
     for kind, members in components.items():
         document["components"].setdefault(kind, {}).update(members)
     document["paths"].setdefault(entry.path, {}).update(item)
 
 
-def lacking(document: Document, entry: CatalogueEntry) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+def missing_parts(document: Document, entry: CatalogueEntry) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
     """The components and the members of a path item that a document lacks to have an operation of another profile."""
     profile = next(iter(entry.versions))
     other = load(profile)
@@ -136,18 +136,19 @@ def lacking(document: Document, entry: CatalogueEntry) -> tuple[dict[str, dict[s
         if place.startswith("/components/"):
             _, kind, name = keys_of(place)
             if f"{profile}.{name}" not in document["components"].get(kind, {}):
-                components.setdefault(kind, {})[f"{profile}.{name}"] = renamed(other["components"][kind][name], profile)
-    return components, {key: renamed(value, profile) for key, value in item.items()
+                component = rename_references(other["components"][kind][name], profile)
+                components.setdefault(kind, {})[f"{profile}.{name}"] = component
+    return components, {key: rename_references(value, profile) for key, value in item.items()
                         if key == entry.method.lower() or (key not in METHODS and key not in present)}
 
 
-def renamed(value: Any, profile: str) -> Any:
+def rename_references(value: Any, profile: str) -> Any:
     """A copy whose references lead to the components of a profile."""
     if isinstance(value, list):
-        return [renamed(item, profile) for item in value]
+        return [rename_references(item, profile) for item in value]
     if isinstance(value, dict):
-        return {key: _reference(item, profile) if key == "$ref" and isinstance(item, str) else renamed(item, profile)
-                for key, item in value.items()}
+        return {key: _reference(item, profile) if key == "$ref" and isinstance(item, str)
+                else rename_references(item, profile) for key, item in value.items()}
     return value
 
 
@@ -163,7 +164,7 @@ ANY_NAME = "*"  # stands for names that are data
 Shape = dict[str, list[str]]
 
 
-def shape(value: Any, names: frozenset[str] | None = None) -> Shape:
+def field_types(value: Any, names: frozenset[str] | None = None) -> Shape:
     """Field -> the types that it was seen with, sorted; rows of a list are one.
 
     ``names`` are those that are fields: any other is data and counts as ``*``; None takes all for fields.

@@ -13,14 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import yaml
 
-from sarkmock.suite_api import (
-    FileError,
-    MethodNotAllowed,
-    PageNotFound,
-    profiles,
-    write_whole,
-    yaml12,
-)
+from sarkmock.suite_api import FileError, MethodNotAllowed, PageNotFound, profiles, write_whole, yaml12
 
 from ..client.http import Exchange, Response, bounded_json
 from ..errors import CannotRun, file_errors
@@ -67,7 +60,7 @@ def read_clients(file: Path) -> list[Use]:
     """A YAML or JSON list of what a client uses, or a HAR file of its traffic; CannotRun names file and line."""
     text = read_text(file)
     traffic = traffic_of(file, text)
-    uses = list(uses_of(traffic) if traffic is not None else of_list(file, text))
+    uses = list(uses_of(traffic) if traffic is not None else uses_of_list(file, text))
     if not uses:
         what = "no request in it is one of the API's" if traffic is not None else "lists nothing that a client uses"
         raise CannotRun(f"{file}: {what}")
@@ -84,7 +77,7 @@ def read_text(file: Path) -> str:
 # a list
 
 
-def of_list(file: Path, text: str) -> Iterator[Use]:
+def uses_of_list(file: Path, text: str) -> Iterator[Use]:
     try:
         entries, node = yaml12.parse(text, file), yaml12.tree(file)
     except FileError as error:
@@ -152,7 +145,9 @@ def traffic_of(file: Path, text: str) -> list[Exchanged] | None:
     if not isinstance(archive, dict):
         return None
     log = archive.get("log")
-    entries, read = (log.get("entries"), of_har) if isinstance(log, dict) else (archive.get("entries"), of_journal)
+    entries, read = archive.get("entries"), exchange_of_journal
+    if isinstance(log, dict):
+        entries, read = log.get("entries"), exchange_of_har
     if not isinstance(entries, list):
         return None
     missing = missing_entries(archive, log, entries)
@@ -177,7 +172,7 @@ def missing_entries(archive: Mapping[str, Any], log: Any, entries: Sized) -> int
     return max(count - len(entries), 0) if isinstance(count, int) else 0
 
 
-def of_har(entry: Mapping[str, Any]) -> Exchanged:
+def exchange_of_har(entry: Mapping[str, Any]) -> Exchanged:
     request, response = (entry.get(side) or {} for side in ("request", "response"))
     post = request.get("postData") or {}
     named = {str(field.get("name")) for key in (post.get("params"), request.get("queryString")) for field in key or ()}
@@ -188,7 +183,7 @@ def of_har(entry: Mapping[str, Any]) -> Exchanged:
                      str((response.get("content") or {}).get("text") or ""))
 
 
-def of_journal(entry: Mapping[str, Any]) -> Exchanged:
+def exchange_of_journal(entry: Mapping[str, Any]) -> Exchanged:
     request, response = (entry.get(side) or {} for side in ("request", "response"))
     named = set(dict(parse_qsl(str(entry.get("query") or ""))))
     status = entry.get("status")
@@ -216,11 +211,11 @@ def operation_at(method: str, url: str) -> str | None:
         steps = urlsplit(url).path.strip("/").split("/")
     except ValueError:  # it is not a URL
         return None
-    operations = (operation_meant(method, "/" + "/".join(steps[first:])) for first in range(len(steps)))
+    operations = (operation_of(method, "/" + "/".join(steps[first:])) for first in range(len(steps)))
     return next(filter(None, operations), None)
 
 
-def operation_meant(method: str, path: str) -> str | None:
+def operation_of(method: str, path: str) -> str | None:
     """The operation that a request means in any version; None if there is none."""
     for profile in profiles():
         try:
@@ -270,7 +265,7 @@ class ClientsFile:
         use = use_of_exchange(exchange)
         if use is None:
             return
-        merged = merge(self._uses.get(use.op), use)
+        merged = merge_uses(self._uses.get(use.op), use)
         if merged != self._uses.get(use.op):
             self._uses[use.op] = merged
             self._changed = True
@@ -283,7 +278,7 @@ class ClientsFile:
             return
         self._saved = time.monotonic()
         for use in read_uses(self.file):  # others may have written
-            self._uses[use.op] = merge(use, self._uses.get(use.op) or use)
+            self._uses[use.op] = merge_uses(use, self._uses.get(use.op) or use)
         with file_errors(f"--clients {self.file}"):
             write_whole(self.file, clients_text(self._uses.values()).encode())
         self._changed = False
@@ -296,36 +291,36 @@ def read_uses(file: Path) -> list[Use]:
     text = read_text(file)
     if traffic_of(file, text) is not None:
         raise CannotRun(f"--clients {file}: is a recording of traffic, to which nothing is added; name another file")
-    return list(of_list(file, text))
+    return list(uses_of_list(file, text))
 
 
 def use_of_exchange(exchange: Exchange) -> Use | None:
     """The operation, what was sent, and what a good answer shows; None if no version has the operation."""
     request, response = exchange.request, exchange.response
     method = method_of(request)
-    op = operation_meant("GET" if method == "HEAD" else method, request.path)
+    op = operation_of("GET" if method == "HEAD" else method, request.path)
     if op is None:
         return None
     sent = request.variables
     read = read_names(response.body.decode("utf-8", "replace")) if response.ok else set()
     unknown = not read and (not response.ok or response.json == [])
-    return Use(op, bounded(sent), None if unknown else bounded(read))
+    return Use(op, limit_names(sent), None if unknown else limit_names(read))
 
 
-def merge(before: Use | None, seen: Use) -> Use:
+def merge_uses(before: Use | None, seen: Use) -> Use:
     """All that is used. Any variable that may be sent stays so; fields are any until some are seen."""
     if before is None:
         return seen
-    sends = None if before.sends is None or seen.sends is None else union(before.sends, seen.sends)
-    reads = union(before.reads, seen.reads) if before.reads and seen.reads else before.reads or seen.reads
+    sends = None if before.sends is None or seen.sends is None else union_of_names(before.sends, seen.sends)
+    reads = union_of_names(before.reads, seen.reads) if before.reads and seen.reads else before.reads or seen.reads
     return Use(before.op, sends, reads)
 
 
-def union(names: frozenset[str], more: frozenset[str]) -> Names:
-    return bounded([*sorted(names), *sorted(more - names)])
+def union_of_names(names: frozenset[str], more: frozenset[str]) -> Names:
+    return limit_names([*sorted(names), *sorted(more - names)])
 
 
-def bounded(names: Iterable[object]) -> frozenset[str]:
+def limit_names(names: Iterable[object]) -> frozenset[str]:
     return frozenset([str(name) for name in names if len(str(name)) <= LONGEST_NAME][:MOST_NAMES])
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from .catalogue import catalogue, other_places
+from .catalogue import catalogue, same_operation_elsewhere
 from .facts import BOX, Baseline, Fact
 from .observer import ABSENT_ROW, REQUESTED, THERE
 from .severity import (
@@ -106,7 +106,7 @@ def compare_baselines(before: Baseline, after: Baseline, factor: float = 2.0) ->
         differences += compare_operation(op, sides)
         found.unreached += compare_parts(op, sides)
     crashing = {difference.op for difference in differences if difference.kind == "newly crashes"}
-    differences += [difference for difference in slower(before, after, factor)
+    differences += [difference for difference in slower_operations(before, after, factor)
                     if sides.reach(difference.op) == (THERE, THERE) and difference.op not in crashing]
     found.differences = sorted(differences, key=lambda difference: DIFFERENCE_LEVELS.index(difference.level))
     return found
@@ -114,14 +114,14 @@ def compare_baselines(before: Baseline, after: Baseline, factor: float = 2.0) ->
 
 def compare_box(sides: Sides) -> Iterator[Difference]:
     """What is said of the box as a whole."""
-    for (of, _), before, after in paired(sides, BOX, "limit"):
+    for (of, _), before, after in pairs_of_facts(sides, BOX, "limit"):
         if before != after:
             lowered = after is not None and (before is None or after < before)
             yield Difference("limit lowered" if lowered else "limit raised", BOX, of, before, after)
-    for _, before, after in paired(sides, BOX, "token"):
+    for _, before, after in pairs_of_facts(sides, BOX, "token"):
         if before != after:
             yield Difference("token needed" if after else "token no longer needed", BOX)
-    for (of, _), before, after in paired(sides, BOX, "header"):
+    for (of, _), before, after in pairs_of_facts(sides, BOX, "header"):
         if before != after:
             yield Difference("server changed", BOX, of, before, after)
 
@@ -130,7 +130,7 @@ def compare_places(gone: list[str], new: list[str]) -> Iterator[Difference]:
     """Operations that are gone, moved or new."""
     arrived = set()
     for op in gone:
-        places = [place for place in other_places(op) if place in new]
+        places = [place for place in same_operation_elsewhere(op) if place in new]
         arrived.update(places)
         yield Difference("operation moved", op, "", op, places[0]) if places else Difference("operation gone", op)
     yield from (Difference("operation appeared", op) for op in new if op not in arrived)
@@ -147,7 +147,7 @@ def compare_operation(op: str, sides: Sides) -> Iterator[Difference]:
     yield from compare_texts(op, sides, "type", "content type changed")
     yield from compare_headers(op, sides)
     yield from compare_fields(op, *sides.facts(op, "field"),
-                              lambda by: unequal(op, by, sides))
+                              lambda by: unequally_filled(op, by, sides))
     yield from compare_errors(op, *sides.facts(op, "error"), same_statuses(op, sides))
     yield from compare_lists(op, sides)
     yield from stores
@@ -155,7 +155,7 @@ def compare_operation(op: str, sides: Sides) -> Iterator[Difference]:
     yield from (difference for difference in rules if not (crashes and "crash" in difference.kind))
 
 
-def unequal(op: str, by: str, sides: Sides) -> Unequal:
+def unequally_filled(op: str, by: str, sides: Sides) -> Unequal:
     """The variables that the rows of the two may have been given different values: what they hold says nothing."""
     makers = [name for name, known in catalogue().items() if by in known.ids]
     names: set[str] = set()
@@ -172,7 +172,7 @@ def sent_variables_of(stores: Iterable[tuple[str, str]]) -> set[str]:
     return {of.rpartition(" in the ")[0] for of, _ in stores}
 
 
-def paired(sides: Sides, op: str, kind: str) -> Iterator[tuple[tuple[str, str], Any, Any]]:
+def pairs_of_facts(sides: Sides, op: str, kind: str) -> Iterator[tuple[tuple[str, str], Any, Any]]:
     """What a fact is in both recordings."""
     after = sides.after.facts(op, kind)
     for key, fact in sides.before.facts(op, kind).items():
@@ -183,8 +183,8 @@ def paired(sides: Sides, op: str, kind: str) -> Iterator[tuple[tuple[str, str], 
 def compare_statuses(op: str, sides: Sides, rules: set[str]) -> Iterator[Difference]:
     """One difference for each pair of statuses, over all requests; without refusals that rules explain."""
     found: dict[tuple[str, str, str], list[str]] = {}
-    for (of, _), before, after in paired(sides, op, "status"):
-        if before == after or moment(op, of, before) or moment(op, of, after):
+    for (of, _), before, after in pairs_of_facts(sides, op, "status"):
+        if before == after or pbx_condition(op, of, before) or pbx_condition(op, of, after):
             continue
         if of == "nothing sent" and max(before, after) < 500:
             continue  # the rules of the variables say it
@@ -201,7 +201,7 @@ def compare_statuses(op: str, sides: Sides, rules: set[str]) -> Iterator[Differe
         yield Difference(kind, op, kinds, before, after)
 
 
-def moment(op: str, of: str, status: int) -> str:
+def pbx_condition(op: str, of: str, status: int) -> str:
     """What a status says of the PBX when it was asked, and not of its version; empty if it says nothing of it."""
     if status == STOPPED:
         return "the PBX was not running"
@@ -211,7 +211,7 @@ def moment(op: str, of: str, status: int) -> str:
 
 def same_statuses(op: str, sides: Sides) -> set[str]:
     """Kinds of requests that both answer with the same status."""
-    return {of for (of, _), before, after in paired(sides, op, "status") if before == after}
+    return {of for (of, _), before, after in pairs_of_facts(sides, op, "status") if before == after}
 
 
 def status_kind(before: int, after: int) -> str:
@@ -230,7 +230,7 @@ def compare_texts(op: str, sides: Sides, kind: str, name: str) -> Iterator[Diffe
     """Content types: one difference for each pair. Where the status is another, so may be the type."""
     same = same_statuses(op, sides)
     found: dict[tuple[str, str], list[str]] = {}
-    for (of, _), before, after in paired(sides, op, kind):
+    for (of, _), before, after in pairs_of_facts(sides, op, kind):
         if before == after or EMPTY_FILE in (before, after):
             continue
         if of in same and of not in found.setdefault((before, after), []):
@@ -257,7 +257,7 @@ def header_values(facts: Mapping[tuple[str, str], Fact], kinds: set[str]) -> dic
 
 def compare_lists(op: str, sides: Sides) -> Iterator[Difference]:
     """Whether a list shows rows that were just made."""
-    for (_, by), before, after in paired(sides, op, "sequence"):
+    for (_, by), before, after in pairs_of_facts(sides, op, "sequence"):
         if before != after:
             yield Difference("new rows back in list" if after else "new rows missing in list", op, by, before, after)
 
@@ -267,8 +267,8 @@ def compare_parts(op: str, sides: Sides) -> Iterator[Unreached]:
     reach = sides.reach(op)
     if "not reached" in reach and len(set(reach)) > 1:
         yield Unreached(op, "reach", str(reach[0]), str(reach[1]))
-    for (of, _), status, now in paired(sides, op, "status"):
-        moments = [moment(op, of, code) for code in (status, now)]
+    for (of, _), status, now in pairs_of_facts(sides, op, "status"):
+        moments = [pbx_condition(op, of, code) for code in (status, now)]
         if status != now and any(moments):
             words = [said or f"answered {code}" for said, code in zip(moments, (status, now), strict=True)]
             yield Unreached(op, of, *words)
@@ -282,7 +282,7 @@ def compare_parts(op: str, sides: Sides) -> Iterator[Unreached]:
             yield Unreached(op, part, *(words if words[0] != words[1] else (f"{REQUESTED} of other rows", REQUESTED)))
 
 
-def slower(before: Baseline, after: Baseline, factor: float) -> Iterator[Difference]:
+def slower_operations(before: Baseline, after: Baseline, factor: float) -> Iterator[Difference]:
     """Operations whose answers took longer by a factor."""
     for op, milliseconds in before.milliseconds.items():
         now = after.milliseconds.get(op, 0.0)

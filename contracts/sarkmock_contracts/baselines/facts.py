@@ -15,7 +15,7 @@ import jsonschema_rs
 from sarkmock.suite_api import write_whole
 
 from ..errors import BadBaseline, CannotRun, file_errors
-from ..safety.ledger import append_line, locked, whole_lines
+from ..safety.ledger import append_line, open_locked, whole_lines
 from .catalogue import request_digest
 
 BOX = "*"  # what is said of the box and of no operation
@@ -60,7 +60,7 @@ class Fact:
         return found
 
 
-def of_line(line: Mapping[str, Any]) -> Fact:
+def fact_of_line(line: Mapping[str, Any]) -> Fact:
     """The fact that a line holds."""
     return Fact(line["op"], line["fact"], line["of"], line["is"], line.get("by", ""), line.get("sent", _UNSET),
                 tuple(line.get("says", ())))
@@ -163,7 +163,7 @@ def read_baseline(file: Path) -> Baseline:
 def _fact(file: Path, number: int, line: Mapping[str, Any]) -> Fact:
     if "fact" not in line:
         raise BadBaseline(f"{file}:{number}: is not a fact")
-    return of_line(line)
+    return fact_of_line(line)
 
 
 def _lines(file: Path) -> Iterator[Any]:
@@ -202,14 +202,14 @@ def line_validator(kind: str) -> jsonschema_rs.Validator:
 CHECKPOINT_FORMAT = "sarkmock-partial"
 
 
-class Partial:
+class Checkpoint:
     """The file beside the baseline; only one recording at a time can hold it."""
 
     def __init__(self, file: Path, head: Mapping[str, Any]) -> None:
         self.file = file
         self.done: dict[str, list[Fact]] = {}
         self.ledger: str | None = None
-        self._descriptor = locked(file, os.O_CREAT, "recording", CannotRun)
+        self._descriptor = open_locked(file, os.O_CREAT, "recording", CannotRun)
         try:
             self._go_on(head)
         except CannotRun:
@@ -228,7 +228,7 @@ class Partial:
                 raise BadBaseline(f"{self.file}:{number}: is not a line of a recording; delete the file to start again")
             self.ledger = line.get("ledger", self.ledger)
             if "case" in line:
-                self.done[line["case"]] = [of_line(fact) for fact in facts]
+                self.done[line["case"]] = [fact_of_line(fact) for fact in facts]
         if not lines:
             self._write({CHECKPOINT_FORMAT: dict(head)})
 

@@ -33,7 +33,7 @@ class _Rows:
         return int(value == EXISTING_KEY)
 
 
-def infer(field: str, seen: Sequence[Fact], wording: str) -> RuleList | None:
+def infer_rules(field: str, seen: Sequence[Fact], wording: str) -> RuleList | None:
     """The rule list that gives every verdict that was seen, in messages of this wording; None if none does."""
     return next((rules for rules in candidate_rules(seen, wording) if explains(field, rules, seen, wording)), None)
 

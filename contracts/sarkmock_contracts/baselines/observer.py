@@ -13,7 +13,7 @@ from typing import Any
 from sarkmock.suite_api import Operation, redacted
 
 from ..checks.minimal_rules import greedy
-from ..client.http import Exchange, Request, Response, number_in_header
+from ..client.http import Exchange, Request, Response, header_number
 from ..client.target import Client
 from ..errors import NoBounds, Unavailable
 from ..fixtures import Body, Fixtures, Spared
@@ -21,8 +21,8 @@ from ..fixtures.keys import MARK, Keys
 from ..safety.fingerprint import DEBUG
 from ..spec.boundary_values import FileOf, Live, bounds_of, is_placeholder, placeholder
 from ..spec.contract import contract_of, operation_name
-from ..spec.operation_data import LiveTables, narrowed, recipe
-from .catalogue import CatalogueEntry, catalogue, response_fields, shape, working
+from ..spec.operation_data import LiveTables, boundaries_beside_rules, recipe
+from .catalogue import CatalogueEntry, catalogue, field_types, response_fields, working_contract
 from .facts import BOX, NOT_SENT, Fact, Facts, canonical_json
 
 # Values that other kinds of rules would accept or reject.
@@ -81,7 +81,7 @@ def boundary_lists(operation: Operation, field: str) -> tuple[list[Any], list[An
         table = bounds_of(operation.rules[field])
     except NoBounds:
         return [], []
-    own = narrowed(operation, field)
+    own = boundaries_beside_rules(operation, field)
     accepted = [placeholder(value) for value in own["accept"]] if "accept" in own else list(table.accept)
     refused = [*table.reject, *table.fatal, *map(placeholder, own.get("reject", ()))]
     return accepted, refused
@@ -165,7 +165,7 @@ class Observer(Client):
 
     def work_by(self, there: Mapping[str, bool]) -> None:
         """Work with the document that fits a target which has these operations."""
-        self.contract = working(there)
+        self.contract = working_contract(there)
         self.live = LiveTables(self.contract, self)
         self.fixtures = LearningFixtures(self)
 
@@ -181,12 +181,12 @@ class Observer(Client):
     @cached_property
     def unknown_page(self) -> Any:
         """What the target answers where no route is, learned by one request: wording differs between versions."""
-        return page_form(self.client.send(Request("GET", f"/{self.fixtures.texts.prefix}nosuchpage")))
+        return error_page_form(self.client.send(Request("GET", f"/{self.fixtures.texts.prefix}nosuchpage")))
 
     def is_missing(self, exchange: Exchange) -> bool:
         """Whether there is no such route: the response of routing, not the 404 of a missing row."""
         status = exchange.response.status
-        return status == 405 or (status == 404 and page_form(exchange) == self.unknown_page)
+        return status == 405 or (status == 404 and error_page_form(exchange) == self.unknown_page)
 
     def is_absent(self, op: str) -> bool:
         """Whether the target does not have an operation of the catalogue."""
@@ -235,7 +235,7 @@ class Observer(Client):
     def form(self, entry: CatalogueEntry, kind: str, body: Any, good: bool, by: str) -> Iterator[Fact]:
         """The fields of a good answer are those of the operation; those of a refusal belong to its kind."""
         names = fields_of_answers(entry.name) if good else None
-        for name, types in shape(body, names).items():
+        for name, types in field_types(body, names).items():
             yield Fact(entry.name, "field" if good else "error", name if good else f"{kind} {name}", types,
                        by or (kind if good else ""))
 
@@ -286,7 +286,7 @@ def fields_of_answers(name: str) -> frozenset[str] | None:
     return None if None in found else frozenset[str]().union(*filter(None, found))
 
 
-def page_form(exchange: Exchange) -> Any:
+def error_page_form(exchange: Exchange) -> Any:
     """An error page without the path of the request: type and message, or the whole body."""
     body, path = exchange.response.json, exchange.request.path.strip("/")
     if isinstance(body, dict):
@@ -297,7 +297,7 @@ def page_form(exchange: Exchange) -> Any:
 def box_facts(response: Response) -> Iterator[Fact]:
     """What an answer says of the whole box."""
     limit = response.header("X-RateLimit-Limit")
-    yield Fact(BOX, "limit", "requests a minute", number_in_header(limit))
+    yield Fact(BOX, "limit", "requests a minute", header_number(limit))
     for name in BOX_HEADERS:
         if response.header(name):
             yield Fact(BOX, "header", name, redacted(response.header(name)))

@@ -21,7 +21,7 @@ from sarkmock.suite_api import (
     Seed,
     State,
     apply_overlay,
-    described,
+    describe_profile,
     deviations_of,
     follow,
     load,
@@ -48,7 +48,7 @@ from .facts import Baseline, Facts
 from .observer import DEPTHS
 from .recording import BoxRecorder
 from .severity import BREAKING, RISKY, Difference, before_and_after
-from .synthesize import Expressed, OverlayAction, express
+from .synthesize import OverlayAction, Synthesis, synthesize
 
 MOCK_TOKEN = "1|embeddedmock"
 NOW = 1_717_236_000  # the clock of a mock that is only looked at stands still
@@ -83,11 +83,11 @@ def profile_baseline(name: str, like: Baseline | None = None) -> Baseline:
     """What a mock of a profile looks like, asked as for another baseline. FileError if there is no such profile."""
     document = load(name)
     shape = like or Baseline("", "usual", HAZARDS, None, Facts())
-    return Baseline(f"the profile {described(name).name}", shape.depth, shape.allowed, shape.only,
+    return Baseline(f"the profile {describe_profile(name).name}", shape.depth, shape.allowed, shape.only,
                     recording_of(document, shape), name=name)
 
 
-def beside(document: Document, box: Baseline) -> Comparison:
+def differences_to_mock(document: Document, box: Baseline) -> Comparison:
     """How a box differs from a mock of a document."""
     mock = copy.copy(box)
     mock.facts, mock.recorded = recording_of(document, box), {}
@@ -131,10 +131,10 @@ def nearest_choice(box: Baseline) -> Choice:
 def whole_profile(profile: str, box: Baseline) -> Choice:
     """A profile with all of its deviations."""
     taken = [deviation.id for deviation in deviations_of(profile)]
-    return Choice(profile, taken, beside(document_of(overlay_of(profile)["actions"]), box))
+    return Choice(profile, taken, differences_to_mock(document_of(overlay_of(profile)["actions"]), box))
 
 
-def choose(box: Baseline, profile: str = AUTO, on_step: OnStep = lambda _: None) -> Choice:
+def choose_deviations(box: Baseline, profile: str = AUTO, on_step: OnStep = lambda _: None) -> Choice:
     """A profile, then each deviation that concerns a remaining difference, with it and without."""
     on_step("which profile is nearest")
     best = nearest_choice(box) if profile == AUTO else whole_profile(profile, box)
@@ -146,26 +146,27 @@ def choose(box: Baseline, profile: str = AUTO, on_step: OnStep = lambda _: None)
         for deviation in deviations_of(best.profile):
             if deviation_concerns(deviation, best.comparison):
                 on_step(f"whether it shows {deviation.id}")
-                best = better(best, deviation, box)
+                best = improved_choice(best, deviation, box)
     return best
 
 
-def better(choice: Choice, deviation: Deviation, box: Baseline, further: bool = True) -> Choice:
+def improved_choice(choice: Choice, deviation: Deviation, box: Baseline, further: bool = True) -> Choice:
     """The choice with a deviation turned over, if the box is then nearer: at once, or with another one turned too."""
     turned = {*choice.taken} ^ {deviation.id}
     taken = [one.id for one in deviations_of(choice.profile) if one.id in turned]
     section = section_of(deviation)
     try:
-        found = beside(document_of(actions_of(choice.profile, taken)), replace(box, only=box.only or section))
+        document = document_of(actions_of(choice.profile, taken))
+        found = differences_to_mock(document, replace(box, only=box.only or section))
     except Unfit:
         return choice
     if distance(found, section) < distance(choice.comparison, section):
-        return Choice(choice.profile, taken, beside(document_of(actions_of(choice.profile, taken)), box))
+        return Choice(choice.profile, taken, differences_to_mock(document_of(actions_of(choice.profile, taken)), box))
     if not further or distance(found, section) > distance(choice.comparison, section) + FEW:
         return choice
     for other in deviations_of(choice.profile):
         if other is not deviation and section_of(other) == section and deviation_concerns(other, found):
-            both = better(replace(choice, taken=taken, comparison=found), other, box, further=False)
+            both = improved_choice(replace(choice, taken=taken, comparison=found), other, box, further=False)
             if distance(both.comparison) < distance(choice.comparison) and both.taken != taken:
                 return both
     return choice
@@ -212,30 +213,30 @@ class RecordedProfile:
 
     overlay: dict[str, Any]
     choice: Choice
-    expressed: Expressed
+    expressed: Synthesis
     left: list[Difference]
     facts: int
 
 
 def profile_from(box: Baseline, profile: str = AUTO, on_step: OnStep = lambda _: None) -> RecordedProfile:
     """The overlay of a recording: known deviations where they explain what was seen, and new actions for the rest."""
-    choice = choose(box, profile, on_step)
+    choice = choose_deviations(box, profile, on_step)
     on_step("what no known deviation explains")
-    found = fitting(choice, box)
-    actions = [*head(box), *choice.actions, *found.actions]
-    left = beside(document_of(actions), box).relevant
+    found = fitting_actions(choice, box)
+    actions = [*profile_action(box), *choice.actions, *found.actions]
+    left = differences_to_mock(document_of(actions), box).relevant
     return RecordedProfile(overlay_document(box, choice, found, actions), choice, found, left, len(box.facts))
 
 
-def fitting(choice: Choice, box: Baseline) -> Expressed:
+def fitting_actions(choice: Choice, box: Baseline) -> Synthesis:
     """Actions for the remaining differences, without deviations that improve nothing or do not fit."""
-    whole = express(document_of(choice.actions), box, choice.comparison.differences)
-    kept = Expressed(beyond=whole.beyond)
+    whole = synthesize(document_of(choice.actions), box, choice.comparison.differences)
+    kept = Synthesis(beyond=whole.beyond)
     now = distance(choice.comparison)
     for name, differences in whole.deviations.items():
         own = [action for action in whole.actions if action["x-deviation"] == name]
         try:
-            then = distance(beside(document_of([*choice.actions, *kept.actions, *own]), box))
+            then = distance(differences_to_mock(document_of([*choice.actions, *kept.actions, *own]), box))
         except Unfit:
             then = now
         if then < now:
@@ -247,13 +248,13 @@ def fitting(choice: Choice, box: Baseline) -> Expressed:
     return kept
 
 
-def head(box: Baseline) -> list[OverlayAction]:
+def profile_action(box: Baseline) -> list[OverlayAction]:
     """The one action that every box has: whose profile it is."""
     title = f"SARK V6 API as recorded from {box.target}"
     return [{"target": "$.info", "update": {"title": title}, "x-deviation": OWN_DEVIATION}]
 
 
-def overlay_document(box: Baseline, choice: Choice, found: Expressed, actions: list[OverlayAction]) -> dict[str, Any]:
+def overlay_document(box: Baseline, choice: Choice, found: Synthesis, actions: list[OverlayAction]) -> dict[str, Any]:
     known = overlay_of(choice.profile)["x-deviations"]
     recorded = str(box.recorded.get("recorded", "some time"))
     listed = {OWN_DEVIATION: {"summary": f"This is the box at {box.target}.", "severity": "cosmetic",

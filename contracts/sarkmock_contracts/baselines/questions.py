@@ -45,7 +45,7 @@ def surveyed_paths(names: list[str]) -> list[str]:
 def survey_path(observer: Observer, path: str) -> Iterator[Fact]:
     """The operations that the box says a path has. GET always is one, for any path."""
     try:
-        methods = observer.send(Request("OPTIONS", path_of_nothing(observer, path))).response.allow
+        methods = observer.send(Request("OPTIONS", path_without_row(observer, path))).response.allow
     except Withheld:
         return
     for entry in catalogue().values():
@@ -58,38 +58,38 @@ def ask_without_token(client: Client) -> Iterator[Fact]:
     yield Fact(BOX, "token", "", client.send(tokenless_read(PROBE)).response.status in UNADMITTED)
 
 
-def plain_read(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
+def ask_plain_read(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
     """One GET of a path without parameters: whether it is there, and what it shows of what was there before."""
     exchange = observer.send(Request("GET", entry.path))
     yield from box_facts(exchange.response)
-    if not observer.is_missing(exchange) and is_another(observer, entry, exchange.response):
+    if not observer.is_missing(exchange) and is_other_route(observer, entry, exchange.response):
         yield Fact(entry.name, "reach", "", ABSENT_ROW)
     else:
         yield from reach_facts(observer, entry, "read", exchange)
 
 
-def is_another(observer: Observer, entry: CatalogueEntry, response: Response) -> bool:
+def is_other_route(observer: Observer, entry: CatalogueEntry, response: Response) -> bool:
     """Whether a route with a parameter has answered 404 in the place of one that is not there: as to any name."""
     if response.status != 404:
         return False
     others = [other for other in catalogue().values() if other.method == entry.method == "GET" and "{" in other.path
               and other.path != entry.path and template_covers(other.path, entry.path)]
-    return any(observer.get(path_of_nothing(observer, other.path)).body == response.body for other in others)
+    return any(observer.get(path_without_row(observer, other.path)).body == response.body for other in others)
 
 
 def template_covers(template: str, path: str) -> bool:
     """Whether a path is one of a template's."""
     steps, wanted = template.split("/"), path.split("/")
-    return len(steps) == len(wanted) and all(map(suits, steps, wanted))
+    return len(steps) == len(wanted) and all(map(segment_suits, steps, wanted))
 
 
-def suits(step: str, wanted: str) -> bool:
+def segment_suits(step: str, wanted: str) -> bool:
     """Whether a segment is that of a template, or begins with what stands there before a parameter."""
     fixed, parameter, _ = step.partition("{")
     return wanted.startswith(fixed) if parameter else step == wanted
 
 
-def read_standing(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
+def ask_existing(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
     """One GET of something that was there before; nothing if there is none."""
     operation = observer.operation(entry)
     parameters = standing(observer.contract, observer.live, operation) if operation else {}
@@ -101,14 +101,14 @@ def read_standing(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
 
 def ask_unknown(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
     """An unknown key: the response shows whether there is such a route, and how it rejects."""
-    exchange = observer.send(Request(entry.method, path_of_nothing(observer, entry.path)))
-    if is_another(observer, entry, exchange.response):
+    exchange = observer.send(Request(entry.method, path_without_row(observer, entry.path)))
+    if is_other_route(observer, entry, exchange.response):
         yield Fact(entry.name, "reach", "", ABSENT_ROW)
     else:
         yield from reach_facts(observer, entry, "unknown key", exchange)
 
 
-def path_of_nothing(observer: Observer, template: str) -> str:
+def path_without_row(observer: Observer, template: str) -> str:
     """A path whose parameters are keys that no row has."""
     return re.sub(r"{\w+}", observer.fixtures.texts.prefix + UNKNOWN_KEY, template)
 
@@ -124,7 +124,7 @@ def reach_facts(observer: Observer, entry: CatalogueEntry, kind: str, exchange: 
 
 
 ARRAY = ["a"]
-LONELY = 3  # values of a crashing variable that are tried, each alone
+SINGLE_VALUE = 3  # values of a crashing variable that are tried, each alone
 RULES_PART = "rules"
 
 
@@ -180,7 +180,7 @@ class Asker:
         lonely = {field: value for field, value in packet.items() if field in self.deadly}
         yield from self.observe({field: value for field, value in packet.items() if field not in lonely})
         for field, value in lonely.items():
-            if self.deadly[field] < LONELY:
+            if self.deadly[field] < SINGLE_VALUE:
                 yield from self.observe({field: value})
 
     def observe(self, packet: Mapping[str, Any]) -> Iterator[Fact]:

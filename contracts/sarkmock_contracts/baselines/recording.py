@@ -22,11 +22,11 @@ from .catalogue import CatalogueEntry, catalogue
 from .facts import BOX, Fact, Facts
 from .observer import ABSENT_ROW, REQUESTED, THERE, Depth, Observer
 from .questions import (
+    ask_existing,
+    ask_plain_read,
     ask_rules,
     ask_unknown,
     ask_without_token,
-    plain_read,
-    read_standing,
     survey_path,
     surveyed_paths,
 )
@@ -73,7 +73,7 @@ class BoxRecorder:
         """The cases that send only reads without parameters and OPTIONS."""
         cases = [RecordingCase("survey", path, partial(survey_path, path=path)) for path in surveyed_paths(self.names)]
         cases.append(RecordingCase("survey", BOX, ask_without_token))
-        return cases + [RecordingCase("read", entry.name, partial(plain_read, entry=entry))
+        return cases + [RecordingCase("read", entry.name, partial(ask_plain_read, entry=entry))
                         for entry in self._entries() if is_plain_read(entry.first)]
 
     def second_look(self) -> list[RecordingCase]:
@@ -93,7 +93,7 @@ class BoxRecorder:
                       key=lambda entry: HAZARDS.index(entry.hazard))
         keyed = [entry for entry in allowed
                  if entry.hazard == "write" and entry.method != "POST" and "{" in entry.path]
-        return [*_cases("read", read_standing, plain), *_cases("unknown key", ask_unknown, [*plain, *keyed]),
+        return [*_cases("read", ask_existing, plain), *_cases("unknown key", ask_unknown, [*plain, *keyed]),
                 *_cases("rules", ask_rules, ruled), *_cases("sequence", ask_sequence, made),
                 *_cases("answer", ask_once, rest)]
 
@@ -162,10 +162,10 @@ class BoxRecorder:
                 facts.append(Fact(entry.name, "reach", "", "not reached"))
             if entry.hazard not in self.hazards and not self.observer.is_absent(entry.name):
                 facts.append(Fact(entry.name, "part", "asking", f"not allowed: {entry.hazard}"))
-        return ordered(fact for fact in facts if fact.fact == "reach" or not self.observer.is_absent(fact.op))
+        return sorted_facts(fact for fact in facts if fact.fact == "reach" or not self.observer.is_absent(fact.op))
 
 
-def ordered(facts: Iterable[Fact]) -> Facts:
+def sorted_facts(facts: Iterable[Fact]) -> Facts:
     """By operation as the documents have them, then by kind, then by name."""
     places = {name: number for number, name in enumerate((BOX, *catalogue()))}
     return Facts(sorted(facts, key=lambda fact: (places[fact.op], FACT_KINDS.index(fact.fact), *fact.key[2:])))

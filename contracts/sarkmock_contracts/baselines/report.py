@@ -46,11 +46,11 @@ def difference_causes(differences: Sequence[Difference]) -> list[DifferenceCause
         for difference in differences:
             if difference.level == level:
                 sections.setdefault((not difference.client, level), []).append(difference)
-    return [DifferenceCause(*group) for _, members in sorted(sections.items(), key=lambda item: place(*item[0]))
+    return [DifferenceCause(*group) for _, members in sorted(sections.items(), key=lambda item: section_order(*item[0]))
             for group in grouped(members, features_of_difference)]
 
 
-def place(other: bool, level: str) -> tuple[bool, int]:
+def section_order(other: bool, level: str) -> tuple[bool, int]:
     """Where a section stands in a report."""
     return other, DIFFERENCE_LEVELS.index(level)
 
@@ -62,7 +62,7 @@ def features_of_difference(difference: Difference) -> Iterator[Feature]:
     change = before_and_after(difference.before, difference.after)
     changed = ": ".join(filter(None, (difference.of, change)))
     if difference.kind == "message changed":
-        yield from (Feature(difference.kind, edit) for edit in edits(difference))
+        yield from (Feature(difference.kind, edit) for edit in message_edits(difference))
     elif difference.kind == "error form changed":
         yield Feature(difference.kind, change)
     elif not difference.of:
@@ -74,7 +74,7 @@ def features_of_difference(difference: Difference) -> Iterator[Feature]:
     yield Feature(difference.kind, difference.id)
 
 
-def edits(difference: Difference) -> Iterator[str]:
+def message_edits(difference: Difference) -> Iterator[str]:
     """What changed in the templates of messages: the words that both share at the beginning and the end left out."""
     before, after = (SENTENCE.split(re.sub(r"(^|; )refused: ", r"\1", as_text(side)).replace(".; ", ". "))
                      for side in (difference.before, difference.after))
@@ -82,10 +82,10 @@ def edits(difference: Difference) -> Iterator[str]:
         for old, new in zip(before, after, strict=True):
             words = [template(text, difference.of).split() for text in (old, new)]
             if words[0] != words[1]:
-                yield edit(*words)
+                yield differing_words(*words)
 
 
-def edit(old: list[str], new: list[str]) -> str:
+def differing_words(old: list[str], new: list[str]) -> str:
     """The words that differ, quoted."""
     start = shared_words(old, new)
     old, new = old[start:], new[start:]
@@ -230,16 +230,16 @@ def cause_text(cause: Data, members: list[Data], whole: bool) -> Iterator[str]:
         yield f"  {difference_name(first)}: {first['kind']}{': ' if first['of'] else ''}{first['of']}"
     else:
         yield f"  {cause['title']} ({counted(len(members), 'difference')})"
-        yield f"      in {names(cause['operations'], whole)}"
+        yield f"      in {listed_text(cause['operations'], whole)}"
     if len(members) > 1 and len(cause["of"]) > 1:
-        yield f"      of {names(cause['of'], whole)}"
+        yield f"      of {listed_text(cause['of'], whole)}"
     example = change_of(first)
     if example and (len(members) == 1 or example not in cause["title"]):
         yield f"      {example}"
     yield f"      {cause['reason']}"
 
 
-def names(texts: list[str], whole: bool) -> str:
+def listed_text(texts: list[str], whole: bool) -> str:
     return ", ".join(texts) if whole else listed_names(texts)
 
 
@@ -251,7 +251,7 @@ def unreached_lines(data: Data, whole: bool = True) -> Iterator[str]:
         operations.setdefault(entry["operation"], []).append(entry["part"])
     for (before, after), operations in found.items():
         texts = [f"{operation} ({', '.join(parts)})" for operation, parts in operations.items()]
-        yield f"before: {before}; after: {after}: {names(texts, whole)}"
+        yield f"before: {before}; after: {after}: {listed_text(texts, whole)}"
 
 
 # Markdown

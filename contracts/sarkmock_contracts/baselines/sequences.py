@@ -9,7 +9,7 @@ from sarkmock.suite_api import Operation
 
 from ..client.http import Exchange, Request, request_for
 from ..errors import Unavailable, Withheld
-from ..fixtures import Body, path_along
+from ..fixtures import Body, linked_path
 from ..judge.row_model import same
 from ..spec.contract import Link, operation_name
 from ..spec.operation_data import key_text
@@ -111,7 +111,8 @@ class Sequence:
         name = operation_name(operation)
         for field, value in body.items():
             if isinstance(value, (str, int, float)):
-                yield Fact(name, "stores", f"{field} in the {where}", kept(operation, field, value, shown), self.by)
+                stored = stored_verdict(operation, field, value, shown)
+                yield Fact(name, "stores", f"{field} in the {where}", stored, self.by)
 
     def listed(self, row: Exchange) -> Iterator[Fact]:
         """Whether the list shows the row, and in which form."""
@@ -131,7 +132,7 @@ class Sequence:
         """What a link promises, done to the row."""
         target = self.observer.contract.by_id[link.target]
         entry = catalogue()[operation_name(target)]
-        path = path_along(self.observer.contract, link, row.response.json)
+        path = linked_path(self.observer.contract, link, row.response.json)
         if path is None or self.observer.is_absent(entry.name):
             return
         try:
@@ -172,7 +173,7 @@ class Sequence:
             yield Fact(entry.name, "status", "once more", again.response.status, self.by)
 
 
-def kept(operation: Operation, field: str, sent: Any, shown: Mapping[str, Any]) -> str:
+def stored_verdict(operation: Operation, field: str, sent: Any, shown: Mapping[str, Any]) -> str:
     """What became of a value that was sent."""
     if field not in shown:
         return "not shown"

@@ -17,18 +17,18 @@ from sarkmock.suite_api import BASE, product, redacted
 from ..client.http import Request, Response
 from ..client.interrupts import Speed, parse_seconds
 from ..client.rate_limit import USUAL_LIMIT
-from ..client.transports import Access, Layer, OverHttp, Transport
+from ..client.transports import Access, Http, Layer, Transport
 from ..errors import BadLedger, CannotRun
 from ..judge.judge import Judged
-from ..run import Run, embedded
+from ..run import Run, embedded_transport
 from ..run_options import RunOptions
-from ..safety import Safety, finish
+from ..safety import Safety, finish_cleanup
 from ..safety.ledger import read_ledger
 from ..safety.preflight import preflight
-from ..safety.routing import HAZARDS, is_undone
+from ..safety.routing import HAZARDS, is_repeatable
 from ..spec.contract import contract_of, operation_name
 from .catalogue import catalogue
-from .facts import Baseline, Facts, Partial
+from .facts import Baseline, Checkpoint, Facts
 from .observer import DEPTHS, Observer
 from .recording import BoxRecorder, RecordingCase
 
@@ -92,7 +92,7 @@ def recording_plan(options: RecordingOptions, speed: Speed | None = None) -> Rec
     with TemporaryDirectory(prefix="sarkmock-", dir=MEMORY if MEMORY.is_dir() else None) as scratch:
         caution = replace(options.caution, ledger=str(Path(scratch) / "ledger"), access=Access())
         freely = replace(options, caution=caution, rate="auto", budget=None, max_time=None)
-        costs = RecordingSession(freely, transport=embedded(product())).rehearse()
+        costs = RecordingSession(freely, transport=embedded_transport(product())).rehearse()
     return RecordingPlan(costs, costs.pop(AROUND), speed or Speed(USUAL_LIMIT))
 
 
@@ -105,11 +105,11 @@ class RecordingSession(Run):
     options: RecordingOptions
     safety: Safety
 
-    def __init__(self, options: RecordingOptions, partial: Partial | None = None,
+    def __init__(self, options: RecordingOptions, partial: Checkpoint | None = None,
                  transport: Transport | None = None) -> None:
         options.check()
         url, access = str(options.url), options.caution.access
-        self.timed = Timed(transport or OverHttp(url, access, parse_seconds(options.max_time)))
+        self.timed = Timed(transport or Http(url, access, parse_seconds(options.max_time)))
         super().__init__(contract_of(BASE), self.timed, options)
         self.partial, self.head = partial, options.head()
         self.access, self.host = access, urlsplit(url).hostname or ""
@@ -171,7 +171,7 @@ class RecordingSession(Run):
             return
         with suppress(BadLedger):
             if not read_ledger(ledger).complete:
-                self.troubles = finish(ledger, self.options.rate, access=self.access)
+                self.troubles = finish_cleanup(ledger, self.options.rate, access=self.access)
                 if not self.troubles and self.options.caution.ledger is None:
                     ledger.unlink()
 
@@ -187,7 +187,7 @@ class RecordingSession(Run):
 
     def _may_repeat(self, request: Request) -> bool:
         contract = self.observer.contract
-        return is_undone(contract, self.observer.fixtures, contract.operation_of(request), request)
+        return is_repeatable(contract, self.observer.fixtures, contract.operation_of(request), request)
 
     def _fits(self, case: RecordingCase) -> bool:
         """Whether a case can still be afforded."""

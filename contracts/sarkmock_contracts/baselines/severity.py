@@ -130,7 +130,7 @@ def compare_fields(op: str, before: FormFacts, after: FormFacts,
                    unequal: Callable[[str], Unequal]) -> Iterator[Difference]:
     """One difference for each field, wherever it was seen."""
     found: dict[str, Difference] = {}
-    earlier, later = forms(before), forms(after)
+    earlier, later = types_by_place(before), types_by_place(after)
     for by in earlier:
         if by in later:
             for difference in compare_forms(op, earlier[by], later[by], own=by not in STANDING):
@@ -139,7 +139,7 @@ def compare_fields(op: str, before: FormFacts, after: FormFacts,
     yield from found.values()
 
 
-def forms(facts: FormFacts) -> dict[str, Form]:
+def types_by_place(facts: FormFacts) -> dict[str, Form]:
     """Field -> types, by where they were seen."""
     found: dict[str, Form] = {}
     for (name, by), fact in facts.items():
@@ -150,21 +150,21 @@ def forms(facts: FormFacts) -> dict[str, Form]:
 def compare_forms(op: str, before: Form, after: Form, own: bool) -> Iterator[Difference]:
     """Fields that are gone, new, or of another type."""
     for name in dict.fromkeys([*before, *after]):
-        if parent(name) and not (parent(name) in before and parent(name) in after):
+        if parent_field(name) and not (parent_field(name) in before and parent_field(name) in after):
             continue  # its parent is reported
         if name not in after or name not in before:
             if not is_row(name) and (own or has_rows(name, before, after)):
-                yield gone_or_new(op, name, before, after)
+                yield presence_difference(op, name, before, after)
         elif before[name] != after[name]:
-            yield from retyped(op, name, before[name], after[name], own)
+            yield from type_difference(op, name, before[name], after[name], own)
 
 
-def gone_or_new(op: str, name: str, before: Form, after: Form) -> Difference:
+def presence_difference(op: str, name: str, before: Form, after: Form) -> Difference:
     kind = "field gone" if name in before else "field appeared"
     return Difference(kind, op, plain_field(name), before.get(name), after.get(name))
 
 
-def retyped(op: str, name: str, before: list[str], after: list[str], own: bool) -> Iterator[Difference]:
+def type_difference(op: str, name: str, before: list[str], after: list[str], own: bool) -> Iterator[Difference]:
     """Another type; null counts only in rows that the recording made."""
     earlier, later = ([kind for kind in kinds if kind != "null"] for kinds in (before, after))
     if earlier and later and earlier != later:
@@ -174,7 +174,7 @@ def retyped(op: str, name: str, before: list[str], after: list[str], own: bool) 
         yield Difference(kind, op, plain_field(name), before, after)
 
 
-def parent(name: str) -> str:
+def parent_field(name: str) -> str:
     """What a field belongs to: an object, or the row of a list."""
     if name.endswith("[]"):
         return name[:-2] or WHOLE_BODY
@@ -188,7 +188,7 @@ def is_row(name: str) -> bool:
 
 def has_rows(name: str, before: Form, after: Form) -> bool:
     """Whether both show the row that the field belongs to."""
-    return parent(name) in before and parent(name) in after
+    return parent_field(name) in before and parent_field(name) in after
 
 
 def plain_field(name: str) -> str:
@@ -231,22 +231,22 @@ def compare_rules(op: str, before: Sequence[Fact], after: Sequence[Fact]) -> Ite
         if now is not None and (fact.is_, fact.says) != (now.is_, now.says):
             changed.setdefault(fact.of, []).append((fact, now))
     for name, pairs in changed.items():
-        yield of_variable(op, name, pairs)
+        yield rule_difference(op, name, pairs)
 
 
-def of_variable(op: str, name: str, pairs: list[tuple[Fact, Fact]]) -> Difference:
-    kinds = {kind_of(*pair) for pair in pairs}
+def rule_difference(op: str, name: str, pairs: list[tuple[Fact, Fact]]) -> Difference:
+    kinds = {transition_kind(*pair) for pair in pairs}
     if {"rule tightened", "rule loosened"} <= kinds:
         kinds |= {"rule changed"}
     kinds -= {"rule tightened", "rule loosened"} if "rule changed" in kinds else set()
     kind = min(kinds, key=ORDER.index)
-    examples = [pair for pair in pairs if kind in ("rule changed", kind_of(*pair))]
+    examples = [pair for pair in pairs if kind in ("rule changed", transition_kind(*pair))]
     del examples[EXAMPLES:]
     before, after = ("; ".join(dict.fromkeys(map(verdict_words, facts))) for facts in zip(*examples, strict=True))
-    return Difference(kind, op, name, before, after, tuple(example(*pair) for pair in examples))
+    return Difference(kind, op, name, before, after, tuple(value_example(*pair) for pair in examples))
 
 
-def kind_of(before: Fact, after: Fact) -> str:
+def transition_kind(before: Fact, after: Fact) -> str:
     """What it is that two verdicts on one value are different."""
     return TRANSITIONS[verdict_text(before), verdict_text(after)]
 
@@ -260,7 +260,7 @@ def verdict_words(fact: Fact) -> str:
     return f"{fact.is_}: {' '.join(fact.says)}" if fact.says else str(fact.is_)
 
 
-def example(before: Fact, after: Fact) -> str:
+def value_example(before: Fact, after: Fact) -> str:
     return f"{sent_text(before)} was {verdict_words(before)}; is {verdict_words(after)}"
 
 

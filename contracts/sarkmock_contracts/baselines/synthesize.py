@@ -11,9 +11,9 @@ from sarkmock.suite_api import METHODS, Document, Operation, OverlayError, apply
 
 from ..spec.boundary_values import split
 from ..spec.contract import Contract, operation_name
-from .catalogue import catalogue, lacking
+from .catalogue import catalogue, missing_parts
 from .facts import Baseline
-from .inferring import infer
+from .inferring import infer_rules
 from .severity import Difference
 
 OverlayAction = Mapping[str, Any]
@@ -26,7 +26,7 @@ CRASH = {
 
 
 @dataclass
-class Expressed:
+class Synthesis:
     """Actions, the differences that they express by deviation, and those that cannot be expressed."""
 
     actions: list[OverlayAction] = field(default_factory=list)
@@ -38,28 +38,28 @@ class Expressed:
         self.actions += [{**action, "x-deviation": name} for action in actions]
 
 
-def express(document: Document, box: Baseline, differences: Iterable[Difference]) -> Expressed:
+def synthesize(document: Document, box: Baseline, differences: Iterable[Difference]) -> Synthesis:
     """Actions that turn a document into what a box was seen to do: statuses last, for they take the answers along."""
-    found = Expressed()
+    found = Synthesis()
     by_op: dict[str, list[Difference]] = {}
     for difference in differences:
         by_op.setdefault(difference.op, []).append(difference)
     contract = Contract(document)
     for op, members in by_op.items():
-        found.beyond += [member for member in members if not of_place(found, document, member)]
+        found.beyond += [member for member in members if not express_place(found, document, member)]
         operation = find_operation(contract, op)
         if operation is not None:
-            of_answer(found, contract, operation, take_differences(found, "field"))
-            of_body(found, contract, operation, box, take_differences(found, ("rule", "message", "variable")))
+            express_fields(found, contract, operation, take_differences(found, "field"))
+            express_rules(found, contract, operation, box, take_differences(found, ("rule", "message", "variable")))
     try:
         changed = Contract(apply_overlay(document, found.actions))
     except OverlayError:
         return found  # two of them conflict: trying them one by one finds out which
-    found.beyond = [difference for difference in found.beyond if not takes_status(found, changed, difference)]
+    found.beyond = [difference for difference in found.beyond if not express_status(found, changed, difference)]
     return found
 
 
-def take_differences(found: Expressed, kinds: str | tuple[str, ...]) -> list[Difference]:
+def take_differences(found: Synthesis, kinds: str | tuple[str, ...]) -> list[Difference]:
     """The differences of some kinds that no action expresses yet."""
     taken = [difference for difference in found.beyond if difference.kind.startswith(kinds)]
     found.beyond = [difference for difference in found.beyond if difference not in taken]
@@ -74,7 +74,7 @@ def operation_place(operation: Operation) -> str:
     return f"$.paths['{operation.path}'].{operation.method.lower()}"
 
 
-def slug(op: str, *words: str) -> str:
+def deviation_id(op: str, *words: str) -> str:
     """The id of a deviation of the box's own."""
     text = " ".join((op, *words)).lower()
     return "box-" + "-".join("".join(char if char.isalnum() else " " for char in text).split())
@@ -83,18 +83,18 @@ def slug(op: str, *words: str) -> str:
 # paths
 
 
-def of_place(found: Expressed, document: Document, difference: Difference) -> bool:
+def express_place(found: Synthesis, document: Document, difference: Difference) -> bool:
     """An operation that is gone, elsewhere or new."""
     if difference.kind not in ("operation gone", "operation moved", "operation appeared"):
         return False
-    actions = list(removed(document, difference.op)) if difference.kind != "operation appeared" else []
+    actions = list(removal_actions(document, difference.op)) if difference.kind != "operation appeared" else []
     arrived = difference.op if difference.kind == "operation appeared" else difference.after
-    actions += adopted(document, arrived) if arrived else []
-    found.add(slug(difference.op, difference.kind.rpartition(" ")[2]), [difference], actions)
+    actions += adoption_actions(document, arrived) if arrived else []
+    found.add(deviation_id(difference.op, difference.kind.rpartition(" ")[2]), [difference], actions)
     return True
 
 
-def removed(document: Document, op: str) -> Iterator[OverlayAction]:
+def removal_actions(document: Document, op: str) -> Iterator[OverlayAction]:
     """An operation without the links that lead to it."""
     method, path = op.split(" ", 1)
     name = document["paths"][path][method.lower()]["operationId"]
@@ -108,10 +108,10 @@ def removed(document: Document, op: str) -> Iterator[OverlayAction]:
                         yield {"target": place_, "remove": True}
 
 
-def adopted(document: Document, op: str) -> Iterator[OverlayAction]:
+def adoption_actions(document: Document, op: str) -> Iterator[OverlayAction]:
     """An operation as the profile has it that knows it, with the components it needs."""
     entry = catalogue()[op]
-    components, item = lacking(document, entry)
+    components, item = missing_parts(document, entry)
     if components:
         yield {"target": "$.components", "update": components}
     yield {"target": "$.paths", "update": {entry.path: item}}
@@ -120,7 +120,7 @@ def adopted(document: Document, op: str) -> Iterator[OverlayAction]:
 # statuses
 
 
-def takes_status(found: Expressed, contract: Contract, difference: Difference) -> bool:
+def express_status(found: Synthesis, contract: Contract, difference: Difference) -> bool:
     """Another success status, or a crash in its place."""
     operation = find_operation(contract, difference.op)
     if operation is None or str(operation.status) not in str(difference.before).split(", "):
@@ -128,7 +128,7 @@ def takes_status(found: Expressed, contract: Contract, difference: Difference) -
     responses = f"{operation_place(operation)}.responses"
     if difference.kind == "success status changed":
         response = copy.deepcopy(operation.spec["responses"][str(operation.status)])
-        found.add(slug(difference.op, "status"), [difference], [
+        found.add(deviation_id(difference.op, "status"), [difference], [
             {"target": f"{responses}['{operation.status}']", "remove": True},
             {"target": responses, "update": {str(difference.after): response}}])
         return True
@@ -138,7 +138,7 @@ def takes_status(found: Expressed, contract: Contract, difference: Difference) -
         actions.append({"target": operation_place(operation), "update": crash})
         if operation.checks and operation.key:
             actions.append({"target": f"{operation_place(operation)}['x-after']", "remove": True})
-        found.add(slug(difference.op, "crashes"), [difference], actions)
+        found.add(deviation_id(difference.op, "crashes"), [difference], actions)
         return True
     return False
 
@@ -146,7 +146,7 @@ def takes_status(found: Expressed, contract: Contract, difference: Difference) -
 # answers
 
 
-def of_answer(found: Expressed, contract: Contract, operation: Operation, differences: list[Difference]) -> None:
+def express_fields(found: Synthesis, contract: Contract, operation: Operation, differences: list[Difference]) -> None:
     """Fields that came, went, or changed their type: the operation gets its own schema."""
     row = contract.row_place(operation)
     if not differences:
@@ -168,12 +168,12 @@ def of_answer(found: Expressed, contract: Contract, operation: Operation, differ
     done = [difference for difference in differences if difference not in found.beyond]
     if done:
         name = f"Box.{operation.id}.answer"
-        found.add(slug(operation_name(operation), "fields"), done,
+        found.add(deviation_id(operation_name(operation), "fields"), done,
                   [{"target": "$.components.schemas", "update": {name: schema}},
-                   *replaced(contract, operation, name)])
+                   *replaced_row_schema(contract, operation, name)])
 
 
-def replaced(contract: Contract, operation: Operation, name: str) -> Iterator[OverlayAction]:
+def replaced_row_schema(contract: Contract, operation: Operation, name: str) -> Iterator[OverlayAction]:
     """The schema of the row in the good answer, replaced by a component."""
     content = f"{operation_place(operation)}.responses['{operation.status}'].content['application/json']"
     response = contract.response(operation, operation.status)
@@ -200,8 +200,8 @@ def json_types(types: list[str]) -> list[str]:
 # bodies
 
 
-def of_body(found: Expressed, contract: Contract, operation: Operation, box: Baseline,
-            differences: list[Difference]) -> None:
+def express_rules(found: Synthesis, contract: Contract, operation: Operation, box: Baseline,
+                  differences: list[Difference]) -> None:
     """Variables that are judged differently: the operation gets its own body."""
     body = contract.body_place(operation)
     if not differences:
@@ -214,7 +214,7 @@ def of_body(found: Expressed, contract: Contract, operation: Operation, box: Bas
     for difference in differences:
         name = difference.of
         facts = [fact for fact in box.facts.of(op, "rule") if fact.of == name]
-        rules = None if difference.kind == "variable ignored" else infer(name, facts, wording)
+        rules = None if difference.kind == "variable ignored" else infer_rules(name, facts, wording)
         if difference.kind == "variable ignored":
             schema["properties"].pop(name, None)
         elif rules is None:
@@ -229,7 +229,7 @@ def of_body(found: Expressed, contract: Contract, operation: Operation, box: Bas
     done = [difference for difference in differences if difference not in found.beyond]
     if done:
         component = f"Box.{operation.id}.body"
-        found.add(slug(op, "variables"), done, [
+        found.add(deviation_id(op, "variables"), done, [
             {"target": "$.components.schemas", "update": {component: schema}},
             *({"target": f"{operation_place(operation)}.requestBody.content['{kind}'].schema['$ref']",
                "update": f"#/components/schemas/{component}"} for kind in operation.spec["requestBody"]["content"])])
@@ -239,10 +239,10 @@ def rule_schema(contract: Contract, before: Mapping[str, Any], rules: list[str])
     """A variable with these rules, and the schema that some document gives such a one."""
     described = {key: value for key, value in before.items() if key in ("description", "x-source", "x-errata")}
     written: Any = rules if any("|" in rule for rule in rules) else "|".join(rules)
-    return {**described, **like(contract, rules), "x-rules": written}
+    return {**described, **schema_with_rules(contract, rules), "x-rules": written}
 
 
-def like(contract: Contract, rules: list[str]) -> dict[str, Any]:
+def schema_with_rules(contract: Contract, rules: list[str]) -> dict[str, Any]:
     """The schema of a variable with the same rules, wherever there is one: any text or number if nowhere."""
     wanted = frozenset(rules) - {"required"}
     for operation in contract.operations:

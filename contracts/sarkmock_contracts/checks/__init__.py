@@ -17,16 +17,7 @@ from ..run_options import RunOptions
 from ..safety.routing import HAZARDS
 from ..spec.boundary_values import number_of_values
 from ..spec.operation_data import Resource, resources
-from . import (
-    authentication,
-    boundaries,
-    boundary_sweep,
-    protocol,
-    scenarios,
-    smoke,
-    stateful,
-    undocumented,
-)
+from . import authentication, boundaries, boundary_sweep, protocol, scenarios, smoke, stateful, undocumented
 
 AT_A_BOX = 1.15  # what is there is asked before it is written to
 Subject = Operation | Resource | scenarios.Scenario | None

@@ -10,7 +10,7 @@ from sarkmock.suite_api import Operation, is_rule_message
 
 from ..client.http import Exchange, Request, request_for
 from ..errors import Withheld
-from ..fixtures import Body, Fixtures, path_along
+from ..fixtures import Body, Fixtures, linked_path
 from ..judge.findings import Identity
 from ..judge.oracle import Problem, verdict
 from ..judge.row_model import stored_problems
@@ -304,5 +304,5 @@ def shown_at(contract: Contract, operation: Operation, exchange: Exchange) -> st
     for link in contract.links_from(operation).values():
         target = contract.by_id[link.target]
         if target.method == "GET" and target.table is not None:
-            return path_along(contract, link, exchange.response.json)
+            return linked_path(contract, link, exchange.response.json)
     return None

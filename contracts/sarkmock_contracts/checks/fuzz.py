@@ -36,7 +36,7 @@ from ..judge.judge import Judged
 from ..judge.oracle import Problem
 from ..run import Run
 from ..spec.boundary_values import split
-from ..spec.operation_data import narrowed
+from ..spec.operation_data import boundaries_beside_rules
 
 BOUNDARY = b"-" * 28 + b"schemathesis"
 UNEXPECTED = "Unexpected response to "  # a request without a token, or with another
@@ -110,7 +110,7 @@ class Fuzzer:
 
     def _depends_on_state(self, operation: Operation, name: str) -> bool:
         rules = split(operation.rules[name])
-        known = "accept" in narrowed(operation, name) and "file" not in rules
+        known = "accept" in boundaries_beside_rules(operation, name) and "file" not in rules
         return known or any(rule.startswith("exists:") for rule in rules)
 
     def _possible(self, operation: Operation, name: str) -> list[Any]:

@@ -16,7 +16,7 @@ from ..fixtures import Body, Fixtures
 from ..judge.oracle import messages_of, rule_messages
 from ..run import Run
 from ..spec.boundary_values import NOTHING, is_placeholder, placeholder
-from ..spec.operation_data import narrowed, recipe
+from ..spec.operation_data import boundaries_beside_rules, recipe
 from .boundaries import (
     Packet,
     check_stored,
@@ -96,7 +96,7 @@ def covering(stock: Fixtures, operation: Operation, field: str) -> list[Any]:
     """Refused values of a field that draw every message of its rules, and one that only a check beside them refuses."""
     required = "required" in rule_names(operation, field)
     values = [value for value in refused(stock, operation, field) if value not in NOTHING or not required]
-    checked = [placeholder(value) for value in narrowed(operation, field).get("reject", ())[:1]]
+    checked = [placeholder(value) for value in boundaries_beside_rules(operation, field).get("reject", ())[:1]]
     found = greedy(operation, field, values) or values[: 0 if checked else 1]
     return [*found, *checked, *([LEFT_OUT] if required else [])]
 

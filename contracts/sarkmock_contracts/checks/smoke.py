@@ -10,7 +10,7 @@ from sarkmock.suite_api import Operation, profiles
 
 from ..client.http import Exchange, Request, fill_path, request_for
 from ..errors import NoBounds, Unavailable, Withheld
-from ..fixtures import Body, Parameters, path_along
+from ..fixtures import Body, Parameters, linked_path
 from ..judge.judge import RUN_STATE
 from ..judge.oracle import Problem
 from ..run import Run
@@ -181,7 +181,7 @@ def target_method(run: Run, link: Link) -> str:
 def follow_link(run: Run, operation: Operation, link: Link, made: Exchange) -> None:
     """Send the link's target for what was made; it must succeed."""
     target = run.contract.by_id[link.target]
-    path = path_along(run.contract, link, made.response.fields)
+    path = linked_path(run.contract, link, made.response.fields)
     if path is None:
         text = f"the answer lacks {', '.join(link.parameters.values())}, which the link {link.name} needs"
         run.report(operation.id, Problem("link", link.name, "no field", text), made)
@@ -211,7 +211,7 @@ def gone(run: Run, operation: Operation, delete: Operation, made: Exchange, dele
     """After DELETE, no GET finds it."""
     for link in run.contract.links_from(operation).values():
         if target_method(run, link) == "GET":
-            path = path_along(run.contract, link, made.response.json)
+            path = linked_path(run.contract, link, made.response.json)
             assert path is not None
             exchange = run.send(request_for("GET", path, None))
             if exchange.response.ok:

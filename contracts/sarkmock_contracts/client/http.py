@@ -27,7 +27,7 @@ class TooSlow(Exception):
     """An answer did not end in time."""
 
 
-def within_time(seconds: float, call: Callable[[], Computed]) -> Computed:
+def call_with_timeout(seconds: float, call: Callable[[], Computed]) -> Computed:
     """What a call returns or raises; TooSlow if it takes longer. It then goes on in its thread, unobserved."""
     outcome: list[Callable[[], Computed]] = []
     done = threading.Event()
@@ -82,7 +82,7 @@ def _is_deep(value: Any) -> bool:
     return any(isinstance(member, (dict, list)) for member in members)
 
 
-def number_in_header(text: str | None) -> int | None:
+def header_number(text: str | None) -> int | None:
     """The whole number in a header; a vast one is a large one."""
     if text is None or not (text.isascii() and text.isdigit()):
         return None

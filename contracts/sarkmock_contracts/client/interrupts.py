@@ -33,7 +33,7 @@ def install() -> None:
         signal.signal(number, _note)
 
 
-def pass_on(tell: Callable[[], object]) -> None:
+def forward_signal(tell: Callable[[], object]) -> None:
     """From now on the first signal is noted and passed on to other processes, which end the run."""
     def note(number: int, frame: FrameType | None) -> None:
         tell()
@@ -50,13 +50,13 @@ def follow_file(file: Path) -> None:
     _followed[:] = [file]
 
 
-def came() -> bool:
+def has_come() -> bool:
     """Whether a signal has come that no exception was raised for."""
     return bool(_noted) or any(file.exists() for file in _followed)
 
 
 @contextmanager
-def noted() -> Iterator[None]:
+def signals_noted() -> Iterator[None]:
     """A block whose requests a signal ends; the handlers are as before after it."""
     before = {number: signal.getsignal(number) for number in STOPPING}
     install()
@@ -82,7 +82,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 def raise_if_stopped() -> None:
     """Raise KeyboardInterrupt if a signal has come. Called before every request and between the cases of a run."""
-    if came():
+    if has_come():
         _interrupt(signal.SIGINT, None)
 
 
@@ -103,7 +103,7 @@ def sleep(seconds: float) -> None:
 
 
 @contextmanager
-def deferred(message: str) -> Iterator[None]:
+def signals_deferred(message: str) -> Iterator[None]:
     """A block that has to be finished: signals are answered with a message."""
     def tell(_number: int, _frame: FrameType | None) -> None:
         os.write(1, f"{message}\n".encode())  # print is not reentrant
@@ -202,11 +202,11 @@ def total_line(cases: int, requests: int, speed: Speed, settled: bool) -> str:
     pace = f"{speed.limit} requests a minute" if speed.limit else "no limit known"
     pace = f"one request every {speed.each:g} s" if speed.each else pace
     guess = "" if settled or speed.each else ", unless the target reports another limit"
-    duration = minutes(speed.seconds(requests))
+    duration = duration_text(speed.seconds(requests))
     return f"{'plan':38} {cases:5} cases {requests:6} requests, about {duration} ({pace}{guess})"
 
 
-def minutes(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
     """A time for people."""
     if seconds < 60:
         return f"{seconds:.0f} s"

@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 
 from ..errors import CannotRun, Lost, NoAnswer, StaysAway
 from . import interrupts
-from .http import SAFE_METHODS, Request, Response, number_in_header
+from .http import SAFE_METHODS, Request, Response, header_number
 from .interrupts import LATENCY, UNITS, Speed
 from .transports import Layer, Transport
 
@@ -68,12 +68,12 @@ class Window:
 
     def learn(self, response: Response, now: float) -> None:
         """Read an answer. A window that began unseen ends within a minute of its first answer."""
-        left = number_in_header(response.header("X-RateLimit-Remaining"))
+        left = header_number(response.header("X-RateLimit-Remaining"))
         if left is None:
             return
         if self.left is None or left >= self.left or now >= self.ends:
             self.ends = now + MINUTE + MARGIN
-        self.left, self.limit = left, number_in_header(response.header("X-RateLimit-Limit"))
+        self.left, self.limit = left, header_number(response.header("X-RateLimit-Limit"))
 
     def refused(self, seconds: float, now: float) -> None:
         """A 429 says it exactly."""
@@ -183,7 +183,7 @@ def is_away(response: Response) -> bool:
 def retry_after(response: Response) -> float:
     """The seconds that an answer asks to wait: a number, or a date."""
     text = response.header("Retry-After") or ""
-    seconds = number_in_header(text)
+    seconds = header_number(text)
     if seconds is not None:
         return float(seconds)
     try:

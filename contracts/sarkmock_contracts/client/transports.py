@@ -21,7 +21,7 @@ import urllib3
 from sarkmock.suite_api import Engine, State, api_application, is_loopback, redacted
 
 from ..errors import CannotRun, NoAnswer, SuiteError
-from .http import NO_TOKEN, Headers, Request, Response, TooSlow, first_bytes, header, within_time
+from .http import NO_TOKEN, Headers, Request, Response, TooSlow, call_with_timeout, first_bytes, header
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -195,7 +195,7 @@ def header_in_shell(name: str, value: str, token: str) -> str:
     return f"{scheme[0] if scheme else ''}${token}"
 
 
-class OverHttp:
+class Http:
     """A box behind a URL that ends in the API's base path."""
 
     def __init__(self, url: str, access: Access | None = None, seconds: float | None = None) -> None:
@@ -224,7 +224,7 @@ class OverHttp:
         prepared.url = self.url + request.target  # as it is: requests would re-quote it
         patience = max(GRACE, min(WHOLE_ANSWER, self._ends - time.monotonic()))
         try:
-            return within_time(patience, lambda: self._answer(prepared))
+            return call_with_timeout(patience, lambda: self._answer(prepared))
         except TooSlow:
             self._session.close()
             raise NoAnswer(f"{self.url} has not sent a whole answer within {patience:.0f} s", sent=True,

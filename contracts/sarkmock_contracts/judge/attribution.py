@@ -20,8 +20,8 @@ from sarkmock.suite_api import (
     Operation,
     PageNotFound,
     load,
-    load_deviating,
     load_toggled,
+    load_with_deviation,
     pointer,
     product,
 )
@@ -301,7 +301,7 @@ class Attribution:
 
     def _is(self, deviation: Deviation, finding: Finding) -> bool:
         """Whether a deviation alone, or its absence, predicts the answer, and not already the document without it."""
-        documents = load_deviating(deviation.id)
+        documents = load_with_deviation(deviation.id)
         without, with_it = self._documents(deviation)
         if not self._predicts(self._model(*with_it), finding):
             return False
@@ -310,7 +310,7 @@ class Attribution:
 
     def _documents(self, deviation: Deviation) -> tuple[tuple[str, Document], tuple[str, Document]]:
         """The document without a deviation and the one with it, by their names."""
-        documents = load_deviating(deviation.id)
+        documents = load_with_deviation(deviation.id)
         models = [(f"{deviation.id} {number}", document) for number, document in enumerate(documents)]
         first, second = reversed(models) if deviation.summary.startswith(ABSENT) else models
         return first, second

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from sarkmock.suite_api import display
+from sarkmock.suite_api import display_name
 
 from ..client.http import Response
 from .findings import Finding
@@ -118,7 +118,7 @@ def wordings(finding: Finding) -> Iterator[str]:
 
 def template(message: str, field: str) -> str:
     """A message without what is the variable's own."""
-    text = re.sub(re.escape(display(field)), ":attribute", message, flags=re.IGNORECASE)
+    text = re.sub(re.escape(display_name(field)), ":attribute", message, flags=re.IGNORECASE)
     return NUMBER.sub("N", re.sub(r"(?<=: )[^'\"]+(?=\.)", ":values", text))
 
 

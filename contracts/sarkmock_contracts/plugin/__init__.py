@@ -23,19 +23,19 @@ from ..options import OPTIONS
 from ..pytest_entry import HOME
 from ..reports.console import write_report
 from ..run import Run, open_run
-from ..run_options import RunOptions, signed_in
+from ..run_options import RunOptions, options_signed_in
 from ..safety.fingerprint import AUTO
 from .console import ConsolePlugin, Display
 from .plan import INTERRUPTED, Planning
-from .verdict import Given, Results, SafetyPlugin, VerdictPlugin, read_accepted_of
+from .verdict import OpenedRun, Results, SafetyPlugin, VerdictPlugin, read_accepted_of
 from .xdist import Spread, is_spread, is_worker, options_of_worker, refuse_to_spread
 
 RUN: pytest.StashKey[Run] = pytest.StashKey()
 OPTION_PREFIX = "--sark-"
 
 
-def given_to(config: pytest.Config) -> Given | None:
-    return next((plugin for plugin in config.pluginmanager.get_plugins() if isinstance(plugin, Given)), None)
+def given_to(config: pytest.Config) -> OpenedRun | None:
+    return next((plugin for plugin in config.pluginmanager.get_plugins() if isinstance(plugin, OpenedRun)), None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -49,7 +49,7 @@ def options_from(config: pytest.Config) -> RunOptions:
     values = {option.dest: config.getoption(f"sark_{option.dest}") for option in OPTIONS}
     stack = ExitStack()
     config.add_cleanup(stack.close)
-    return RunOptions.of(stack.enter_context(signed_in(values["url"], values)))
+    return RunOptions.of(stack.enter_context(options_signed_in(values["url"], values)))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -77,7 +77,7 @@ def open_for_pytest(given: Callable[[], RunOptions]) -> Run:
         pytest.exit(str(error), returncode=2)
 
 
-def register_plugins(config: pytest.Config, run: Run, given: Given | None) -> None:
+def register_plugins(config: pytest.Config, run: Run, given: OpenedRun | None) -> None:
     """Register the parts of the plugin for a run."""
     config.stash[RUN] = run
     config.addinivalue_line("markers", "xdist_group(name): cases of one process")
@@ -143,9 +143,9 @@ def run_checks(options: RunOptions, processes: int = 1) -> int:
     for name in {options.profile, options.target_profile} - {None, AUTO}:
         Program.of(str(name))  # a mistake in its name or its file
     accepted, display = read_accepted_of(options), Display()
-    given = Given(open_run(options, accepted, display), display)
+    given = OpenedRun(open_run(options, accepted, display), display)
     spread = ["-p", "xdist.plugin", "-n", str(processes), "--dist", "loadgroup", *NO_REPLACEMENT]
-    with isolated():
+    with isolated_pytest():
         code = pytest.main([
             "-c", os.devnull, f"--rootdir={HOME.parent}", "--import-mode=importlib", "-p", "no:cacheprovider",
             "-p", "no:terminal", "-p", "no:unraisableexception", "-p", "sarkmock_contracts.plugin",
@@ -156,7 +156,7 @@ def run_checks(options: RunOptions, processes: int = 1) -> int:
 
 
 @contextmanager
-def isolated() -> Iterator[None]:
+def isolated_pytest() -> Iterator[None]:
     """A block in which pytest and Hypothesis heed neither settings nor plugins of the place where they run."""
     changed = {"PYTEST_ADDOPTS": None, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": None}
     before = {name: os.environ.pop(name, None) for name in changed}

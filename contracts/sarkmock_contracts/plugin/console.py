@@ -13,11 +13,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sarkmock.suite_api import printable
 
 from ..checks import BY_NAME
-from ..client.interrupts import minutes
+from ..client.interrupts import duration_text
 from ..reports.console import write_report
 from ..run import Run, Watcher
 from .plan import Planning, case_name
-from .verdict import Given, VerdictPlugin, is_error, safety_lines
+from .verdict import OpenedRun, VerdictPlugin, is_suite_error, safety_lines
 
 NOTICED = 2.0  # seconds of waiting that a person wonders about
 
@@ -50,14 +50,14 @@ class Display(Watcher):
     def waiting(self, seconds: float) -> None:
         """A bar that stands still says why."""
         if seconds > NOTICED:
-            text = f"{self.doing}, waiting {minutes(seconds)} for the target"
+            text = f"{self.doing}, waiting {duration_text(seconds)} for the target"
             self.progress.update(self.task, description=text, refresh=True)
 
 
 class ConsolePlugin:
     """Shows a run: a line for each check that is over, and the report."""
 
-    def __init__(self, given: Given, run: Run, planning: Planning, verdict: VerdictPlugin, spread: bool) -> None:
+    def __init__(self, given: OpenedRun, run: Run, planning: Planning, verdict: VerdictPlugin, spread: bool) -> None:
         self.given, self.display = given, given.display
         self.run, self.planning, self.verdict = run, planning, verdict
         self.spread = spread  # then checks overlap
@@ -79,12 +79,12 @@ class ConsolePlugin:
             self.check = check
             self.since = (time.monotonic(), self.run.target.requests, len(self.run.findings))
         eta = self.planning.eta(case)
-        self.display.show(BY_NAME[check].title + (f", {minutes(eta)} left" if eta is not None else ""))
+        self.display.show(BY_NAME[check].title + (f", {duration_text(eta)} left" if eta is not None else ""))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call":
             self.display.progress.advance(self.display.task)
-        if is_error(report):
+        if is_suite_error(report):
             self.errors.append(f"{report.nodeid}\n{report.longreprtext}")
 
     def end_check(self) -> None:

@@ -70,7 +70,7 @@ INTERNAL_ERROR = "an internal error of the suite"
 NOT_COLLECTED = "the cases of the suite could not be collected"
 
 
-def is_error(report: pytest.TestReport) -> bool:
+def is_suite_error(report: pytest.TestReport) -> bool:
     """Whether a case failed by something else than what it found."""
     return report.failed and FOUND not in map(tuple, report.user_properties)
 
@@ -104,7 +104,8 @@ class Results:
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if is_error(report) and report.when in PHASES:  # pytest-xdist reports a case whose process is gone in another
+        # pytest-xdist reports a case whose process is gone in another phase.
+        if is_suite_error(report) and report.when in PHASES:
             self.broken.add(case_name(report.nodeid))
         if report.when == "teardown" and not self.gathered:
             self.finished.add(case_name(report.nodeid))
@@ -125,7 +126,7 @@ class Results:
     def settle(self, session: pytest.Session) -> None:
         """Once all is over: cases that have no result."""
         gaps = self.run.gaps
-        if self.gathered and interrupts.came():  # perhaps before any process had cases
+        if self.gathered and interrupts.has_come():  # perhaps before any process had cases
             self.stop(INTERRUPTED)
         elif session.exitstatus == pytest.ExitCode.INTERNAL_ERROR:
             self.stop(INTERNAL_ERROR)
@@ -136,7 +137,7 @@ class Results:
         gaps.untested += [name for name in missing if name not in gaps.untested]
 
 
-class Given:
+class OpenedRun:
     """A run that `sarkmock check` has opened, and where it is shown. ``error`` is why it could not begin."""
 
     def __init__(self, run: Run, display: Display) -> None:
@@ -146,7 +147,7 @@ class Given:
 class SafetyPlugin:
     """Begins before the first case and ends after the last, in any event."""
 
-    def __init__(self, run: Run, given: Given | None = None) -> None:
+    def __init__(self, run: Run, given: OpenedRun | None = None) -> None:
         self.run, self.given = run, given
 
     def pytest_runtestloop(self) -> None:

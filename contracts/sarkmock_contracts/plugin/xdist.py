@@ -46,12 +46,12 @@ def options_of_worker(config: pytest.Config) -> RunOptions:
 
 def refuse_to_spread(options: RunOptions) -> None:
     """CannotRun for a run that one process must do: a box is one, and its requests are counted in one place."""
-    if not can_spread(options):
+    if not is_spreadable(options):
         what = "a box at a URL is judged by one process" if options.url else "requests are counted in one process"
         raise CannotRun(f"-n spreads cases over embedded mocks; {what}: omit -n")
 
 
-def can_spread(options: RunOptions) -> bool:
+def is_spreadable(options: RunOptions) -> bool:
     return not (options.url or options.budget or options.max_time or options.plan or options.rate != "auto")
 
 
@@ -59,7 +59,7 @@ def processes_for(options: RunOptions, wanted: str | None) -> int:
     """How many processes a run is spread over: all cores for the embedded mock, unless one section is tested."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if wanted is None:
-        spreads = can_spread(options) and options.only is None and find_spec("xdist") is not None
+        spreads = is_spreadable(options) and options.only is None and find_spec("xdist") is not None
         return min(cores, MOST_PROCESSES) if spreads else 1
     if wanted != "auto" and not (wanted.isdigit() and int(wanted)):
         raise CannotRun("-n takes a number of processes, or auto")
@@ -85,7 +85,7 @@ class Spread:
             directory = tempfile.mkdtemp(prefix="sarkmock-")
             config.add_cleanup(lambda: shutil.rmtree(directory, ignore_errors=True))
             self._stop = Path(directory) / "stop"
-            interrupts.pass_on(self._stop.touch)
+            interrupts.forward_signal(self._stop.touch)
         elif is_worker(config):
             interrupts.follow_file(Path(config.workerinput[STOP_KEY]))  # type: ignore[attr-defined]
 

@@ -8,7 +8,7 @@ import click
 
 from sarkmock.spec.data_files import BASE
 
-from ..cli import FILE_PATH, profile_names, runs, takes
+from ..cli import FILE_PATH, profile_names, run_command, with_options
 
 SECONDS = click.FloatRange(min=0, min_open=True)
 
@@ -56,8 +56,8 @@ SECONDS = click.FloatRange(min=0, min_open=True)
               help="Put each request to a mock of this profile, too, which begins in the state of UPSTREAM, and report "
                    "what it would have answered: a name, or the path of an overlay file.")
 @click.option("-v", "--verbose", is_flag=True, help="Log every request to stderr.")
-@takes("access", "login", "header")
-@runs
+@with_options("access", "login", "header")
+@run_command
 def proxy(upstream: str, **values: Any) -> int:
     """Pass requests on to the API at UPSTREAM, and judge every response.
 

@@ -14,7 +14,7 @@ from sarkmock.suite_api import Passed, Record, profiles
 
 from ..client.http import Exchange, Request, Response
 from ..errors import Withheld
-from ..safety.gate import refuse_disguise
+from ..safety.gate import refuse_method_override
 from ..safety.routing import HAZARDS, MEANT, RequestReader, method_of
 from ..spec.contract import contract_of
 
@@ -22,7 +22,7 @@ OPTION = {"disruptive": "--allow-disruptive lets it pass"}
 PASSED_METHODS = ("GET", "POST", "PUT", "DELETE")
 
 
-def permitted(read_only: bool, disruptive: bool) -> frozenset[str]:
+def permitted_hazards(read_only: bool, disruptive: bool) -> frozenset[str]:
     """The hazards that may pass."""
     return frozenset(HAZARDS[:1] if read_only else HAZARDS if disruptive else HAZARDS[:3])
 
@@ -90,7 +90,7 @@ def methods_of(request: Request) -> tuple[str, ...]:
     request = replace(request, method=own)
     meant = method_of(request)
     try:
-        refuse_disguise(request)
+        refuse_method_override(request)
     except Withheld:
         return tuple(dict.fromkeys((own, meant, *PASSED_METHODS)))
     return (own,) if meant == own else tuple(dict.fromkeys((own, meant, *PASSED_METHODS)))

@@ -14,11 +14,11 @@ import click
 
 from sarkmock.suite_api import (
     FaultError,
-    Listening,
     Notice,
     Pace,
     Passed,
-    Patience,
+    ProxyListener,
+    Timeouts,
     begin_listening,
     load,
     open_proxy,
@@ -31,24 +31,24 @@ from ..baselines.clients import ClientsFile
 from ..client import interrupts
 from ..client.http import Exchange
 from ..client.rate_limit import RateLimit, seconds_each
-from ..client.transports import Access, OverHttp
+from ..client.transports import Access, Http
 from ..errors import CannotRun, Unanswered
 from ..judge.verdicts import Classified
 from ..plugin.verdict import read_accepted_of
 from ..reports import write_files
 from ..reports.console import write_report
-from ..run_options import RunOptions, signed_in
+from ..run_options import RunOptions, options_signed_in
 from ..safety.fingerprint import AUTO
 from ..safety.preflight import tls_context
-from ..state_import import Wanted, guarded_reader, read_state, version_behind
-from .guard import ExchangeQueue, TrafficGuard, exchange_of, permitted
+from ..state_import import ImportOptions, guarded_reader, read_state, version_behind
+from .guard import ExchangeQueue, TrafficGuard, exchange_of, permitted_hazards
 from .shadow import Shadow, cause_line, shadow_lines, write_shadow
-from .watched import Watched
+from .watched import WatchedRun
 
 # Levels of the shadow as the page colours them.
 LEVELS_SHOWN = {"breaking": "breaks", "risky": "surprises", "compatible": "cosmetic", "informative": "cosmetic"}
 SWITCHING = 1e-4  # seconds after which the judge's thread lets the server's go on
-SHADOWED = Wanted(secrets=True, archives=False)  # what a shadow reads of the box stays in memory
+SHADOWED = ImportOptions(secrets=True, archives=False)  # what a shadow reads of the box stays in memory
 
 
 def run_proxy(upstream: str, values: Mapping[str, Any]) -> int:
@@ -56,7 +56,7 @@ def run_proxy(upstream: str, values: Mapping[str, Any]) -> int:
     for option in ("login", "header"):
         if values[option] and not values["shadow"] and AUTO not in (values["profile"], values["target_profile"]):
             raise CannotRun(f"--{option} needs --shadow or --profile {AUTO}: it is for requests of the proxy itself")
-    with signed_in(upstream, values) as signed:
+    with options_signed_in(upstream, values) as signed:
         return run_signed_in(upstream, signed)
 
 
@@ -68,17 +68,17 @@ def run_signed_in(upstream: str, values: Mapping[str, Any]) -> int:
     access = options.caution.access
     base = access.check(upstream).path.rstrip("/")
     options = replace(options, caution=replace(options.caution, access=replace(access, headers=(), token_env=None)))
-    guard = TrafficGuard(base, permitted(values["read_only"], values["allow_disruptive"]))
+    guard = TrafficGuard(base, permitted_hazards(values["read_only"], values["allow_disruptive"]))
     listening, pace, context = listening_of(values), pace_of(values), upstream_context(upstream, access)
     shadow = open_shadow(values["shadow"], upstream, access, values["rate"] or "auto", options.target_profile,
-                         tell) if values["shadow"] else None
+                         echo_line) if values["shadow"] else None
     clients = ClientsFile(values["clients"]) if values["clients"] else None
-    watched = Watched(options, base, read_accepted_of(options))
+    watched = WatchedRun(options, base, read_accepted_of(options))
     with ExitStack() as stack:
-        judging = Judging(watched, clients, shadow)
+        judging = TrafficJudge(watched, clients, shadow)
         try:
             proxy, greeting = open_proxy(stack, upstream, context, options.profile, listening, guard, pace,
-                                         judging.listener, tell)
+                                         judging.listener, echo_line)
         except FaultError as error:
             raise CannotRun(f"--fault: {error}") from None
         guard.prepare()
@@ -101,11 +101,11 @@ def recognised_options(options: RunOptions) -> RunOptions:
 def recognised_upstream(url: str, access: Access, rate: str) -> str:
     """The profile of the version that answers, or the nearest one. Sends a few reads."""
     try:
-        found = version_behind(guarded_reader(RateLimit(OverHttp(url, access), rate)), access)
+        found = version_behind(guarded_reader(RateLimit(Http(url, access), rate)), access)
     except Unanswered as reason:
         raise CannotRun(str(reason)) from None
     for line in found.lines():
-        tell(f"{redacted(url)} {line}" if line.startswith("answers") else line)
+        echo_line(f"{redacted(url)} {line}" if line.startswith("answers") else line)
     return found.nearest
 
 
@@ -113,7 +113,7 @@ def open_shadow(name: str, url: str, access: Access, rate: str, version: str | N
                 tell: Callable[[str], None]) -> Shadow:
     """A shadow that begins in the state of the box. ``version`` is the box's, if that is known."""
     document = load(name)
-    reader = guarded_reader(RateLimit(OverHttp(url, access), rate))
+    reader = guarded_reader(RateLimit(Http(url, access), rate))
     tell(f"reading the state of {redacted(url)} for the shadow {name}")
     try:
         found = version_behind(reader, access).nearest
@@ -125,10 +125,10 @@ def open_shadow(name: str, url: str, access: Access, rate: str, version: str | N
     return Shadow(name, document, load(reader.profile), seed, reader.target.get)
 
 
-class Judging:
+class TrafficJudge:
     """What is said of the traffic while it passes, and at the end; ``say`` gets a line for each finding."""
 
-    def __init__(self, watched: Watched, clients: ClientsFile | None = None, shadow: Shadow | None = None,
+    def __init__(self, watched: WatchedRun, clients: ClientsFile | None = None, shadow: Shadow | None = None,
                  say: Callable[[str], None] = click.echo) -> None:
         self.watched, self._clients, self._shadow, self._say = watched, clients, shadow, say
         self._problems: list[str] = []
@@ -166,7 +166,7 @@ class Judging:
         except CannotRun as problem:
             if str(problem) not in self._problems:
                 self._problems.append(str(problem))
-                tell(str(problem))
+                echo_line(str(problem))
 
     def end(self) -> int:
         """The report, and the exit code."""
@@ -204,11 +204,11 @@ def notice_of(judged: Classified) -> Notice:
     return Notice(f"{judged.finding.identity}: {judged.finding.message}", deviation, judged.severity)
 
 
-def listening_of(values: Mapping[str, Any]) -> Listening:
+def listening_of(values: Mapping[str, Any]) -> ProxyListener:
     """Where clients reach the proxy, from the values of the options."""
-    own = {item.name: values[item.name] for item in fields(Listening) if item.name in values}
+    own = {item.name: values[item.name] for item in fields(ProxyListener) if item.name in values}
     own |= {"cert": values["listen_cert"], "key": values["listen_key"]}
-    return Listening(**own, patience=Patience(answer=values["timeout"]))
+    return ProxyListener(**own, patience=Timeouts(answer=values["timeout"]))
 
 
 def pace_of(values: Mapping[str, Any]) -> Pace:
@@ -230,6 +230,6 @@ def upstream_context(url: str, access: Access) -> ssl.SSLContext | None:
     return context
 
 
-def tell(line: str) -> None:
+def echo_line(line: str) -> None:
     """A line for people; control characters of the traffic are escaped."""
     click.echo(printable(line), err=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 from sarkmock.suite_api import Document, Operation, Seed, redacted, write_whole
 
-from ..baselines.catalogue import response_fields, shape
+from ..baselines.catalogue import field_types, response_fields
 from ..baselines.comparing import status_kind
 from ..baselines.severity import DIFFERENCE_LEVELS, INFORMATIVE, THE_ANSWER, Difference, as_text, compare_forms
 from ..client.formats import curl_line
@@ -26,7 +26,7 @@ from ..judge.agreement import settle
 from ..judge.causes import exception, template
 from ..judge.replica import Replica
 from ..reports.console import listed_names
-from ..reports.data import as_json, exchanged
+from ..reports.data import as_json, exchange_data
 from ..safety.routing import method_of
 from ..spec.contract import Contract, operation_name
 
@@ -43,8 +43,8 @@ STATUS_KINDS = frozenset(("refusal status changed", "crash status changed", "new
                        "operation gone", "operation moved"))
 
 
-def differences(op: str, contract: Contract, operation: Operation | None, before: Response,
-                after: Response, *, browser: bool = False) -> Iterator[Difference]:
+def answer_differences(op: str, contract: Contract, operation: Operation | None, before: Response,
+                       after: Response, *, browser: bool = False) -> Iterator[Difference]:
     """What the second answer has that the first has not, one difference for each thing. ``browser``: to a page."""
     if before.status != after.status:
         yield of_status(op, before, after)
@@ -93,7 +93,7 @@ def of_refusals(op: str, before: Any, after: Any) -> Iterator[Difference]:
 
 def of_errors(op: str, before: Response, after: Response) -> Iterator[Difference]:
     kinds = before.content_type, after.content_type
-    forms = [sorted(shape(response.json)) if response.json is not None else [] for response in (before, after)]
+    forms = [sorted(field_types(response.json)) if response.json is not None else [] for response in (before, after)]
     if kinds[0] != kinds[1] or forms[0] != forms[1]:
         yield Difference("error form changed", op, str(before.status), ", ".join(forms[0]), ", ".join(forms[1]))
 
@@ -107,7 +107,7 @@ def of_bodies(op: str, contract: Contract, operation: Operation | None, before: 
             yield Difference("value changed", op, THE_ANSWER, len(before.body), len(after.body))
     else:
         names = response_fields(contract, operation) if operation else None
-        forms = list(compare_forms(op, shape(before.json, names), shape(after.json, names), own=True))
+        forms = list(compare_forms(op, field_types(before.json, names), field_types(after.json, names), own=True))
         yield from new_fields_together(forms)
         reported = {form.of.partition(".")[0] for form in forms}
         for name in changed_fields(before.json, after.json):
@@ -211,7 +211,7 @@ class Shadow:
         return real, lost, answers[0]
 
     def _differences(self, exchange: Exchange, contract: Contract, answer: Response) -> list[Difference]:
-        request, box = meant(exchange.request), exchange.response
+        request, box = with_meant_method(exchange.request), exchange.response
         operation, there = self._own.leader.operation(request), contract.operation_of(request)
         named = operation or there
         op = operation_name(named) if named else f"{request.method} of no operation"
@@ -220,8 +220,8 @@ class Shadow:
             if moved is None or (moved.method, moved.path) != (operation.method, operation.path):
                 kind = "operation moved" if moved else "operation gone"
                 return [Difference(kind, op, "", str(box.status), operation_name(moved) if moved else None)]
-        return list(differences(op, self._own.leader.contract, operation, box, answer,
-                                browser=header(request.headers, "Origin") is not None))
+        return list(answer_differences(op, self._own.leader.contract, operation, box, answer,
+                                       browser=header(request.headers, "Origin") is not None))
 
     def _follow(self) -> None:
         """Where the other version did not do what the box did, its state goes on from that of the box."""
@@ -241,7 +241,7 @@ class Shadow:
 
     def _note(self, difference: Difference, exchange: Exchange, answer: Response) -> ShadowCause | None:
         crash = exchange.response if difference.kind == "no longer crashes" else answer
-        key = difference.kind, common(difference, crash)
+        key = difference.kind, shared_cause(difference, crash)
         cause = self.causes.get(key)
         if cause is None and len(self.causes) < MOST_CAUSES:
             self.causes[key] = ShadowCause(difference, {difference.op: 1}, exchange, answer)
@@ -279,7 +279,7 @@ def headers_without_token(request: Request) -> Headers:
     return tuple(pair for pair in request.headers if pair[0].lower() not in HIDDEN)
 
 
-def common(difference: Difference, crash: Response) -> str:
+def shared_cause(difference: Difference, crash: Response) -> str:
     """What differences of a kind have in common if they have one cause; ``crash`` is the response that crashes."""
     if difference.kind == "message changed":
         texts = (difference.before, difference.after)
@@ -289,7 +289,7 @@ def common(difference: Difference, crash: Response) -> str:
     return "" if difference.kind == "token needed" else difference.of or difference.op
 
 
-def meant(request: Request) -> Request:
+def with_meant_method(request: Request) -> Request:
     """A request with the method that it means."""
     return replace(request, method=method_of(request))
 
@@ -309,13 +309,13 @@ def sorted_causes(shadow: Shadow) -> list[ShadowCause]:
                   key=lambda cause: (DIFFERENCE_LEVELS.index(cause.difference.level), -cause.count))
 
 
-def totals(shadow: Shadow) -> dict[str, int]:
+def shadow_totals(shadow: Shadow) -> dict[str, int]:
     return {level: shadow.counts[level] for level in (SAME, *reversed(DIFFERENCE_LEVELS[:3]), UNSURE)}
 
 
 def shadow_lines(shadow: Shadow, url: str) -> Iterator[str]:
     """The whole comparison for people."""
-    counts = ", ".join(f"{count} {level}" for level, count in totals(shadow).items() if count) or "no answers"
+    counts = ", ".join(f"{count} {level}" for level, count in shadow_totals(shadow).items() if count) or "no answers"
     yield f"As {shadow.name} would have answered: {counts}"
     for cause in sorted_causes(shadow):
         yield f"  {cause_line(shadow, cause)} ({cause.count}x in {listed_names([*cause.operations], NAMED)})"
@@ -325,11 +325,11 @@ def shadow_lines(shadow: Shadow, url: str) -> Iterator[str]:
 
 def shadow_data(shadow: Shadow, url: str) -> dict[str, Any]:
     """The comparison as plain data, without secrets."""
-    return {"format": "sarkmock-shadow/1", "shadow": shadow.name, "answers": totals(shadow), "causes": [
+    return {"format": "sarkmock-shadow/1", "shadow": shadow.name, "answers": shadow_totals(shadow), "causes": [
         {"level": cause.difference.level, "kind": cause.difference.kind, "of": cause.difference.of,
          "before": redacted(cause.difference.before), "after": redacted(cause.difference.after),
          "reason": cause.difference.reason, "operations": cause.operations,
-         **exchanged(url, cause.exchange, {}, of_client=True), "shadow_status": cause.answer.status}
+         **exchange_data(url, cause.exchange, {}, of_client=True), "shadow_status": cause.answer.status}
         for cause in sorted_causes(shadow)]}
 
 

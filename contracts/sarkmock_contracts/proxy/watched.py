@@ -37,7 +37,7 @@ class ImpliedRow(NamedTuple):
     value: str
 
 
-class SupposedTables(LiveTables):
+class ImpliedTables(LiveTables):
     """The rows that the present exchange supposes, in tables with all their columns."""
 
     def __init__(self, contract: Contract, client: Client) -> None:
@@ -56,7 +56,7 @@ class SupposedTables(LiveTables):
 class _Everything:
     """Tables in which everything is there, or nothing; they note what they are asked."""
 
-    def __init__(self, live: SupposedTables, there: bool) -> None:
+    def __init__(self, live: ImpliedTables, there: bool) -> None:
         self._there, self.columns = there, live.columns
         self.asked: set[ImpliedRow] = set()
 
@@ -71,18 +71,18 @@ class _Everything:
         return int(self._there)
 
 
-def supposed(operation: Operation, exchange: Exchange, live: SupposedTables) -> set[ImpliedRow]:
+def implied_rows(operation: Operation, exchange: Exchange, live: ImpliedTables) -> set[ImpliedRow]:
     """The rows that must be there, of those that the rules ask for."""
     request, response = exchange.request, exchange.response
     everything = request.variables
     found: set[ImpliedRow] = set()
-    for name in asking(operation):
+    for name in fields_that_query(operation):
         if name in everything:
             found |= _supposed_by(operation, name, everything[name], response.refused.get(name), live)
     return found
 
 
-def _supposed_by(operation: Operation, name: str, value: Any, said: Any, live: SupposedTables) -> set[ImpliedRow]:
+def _supposed_by(operation: Operation, name: str, value: Any, said: Any, live: ImpliedTables) -> set[ImpliedRow]:
     received = {str(message) for message in (said if isinstance(said, list) else [said])}
     tables = {there: _Everything(live, there) for there in (True, False)}
     try:
@@ -95,7 +95,7 @@ def _supposed_by(operation: Operation, name: str, value: Any, said: Any, live: S
     return tables[True].asked if there else set()
 
 
-def asking(operation: Operation) -> Iterator[str]:
+def fields_that_query(operation: Operation) -> Iterator[str]:
     """The fields of an operation whose rules ask tables."""
     for name, rules in operation.rules.items():
         text = rules if isinstance(rules, str) else "|".join(rules)
@@ -106,7 +106,7 @@ def asking(operation: Operation) -> Iterator[str]:
 UNSEEN = "only what clients send is seen"
 
 
-class Watched(Run):
+class WatchedRun(Run):
     """The judge of what passes. ``skipped`` counts exchanges that say nothing of the API."""
 
     listens = True
@@ -121,8 +121,8 @@ class Watched(Run):
         self._noted: set[ImpliedRow] = set()
         self._shows = dict(self._rows_shown())
 
-    def tables(self) -> SupposedTables:
-        return SupposedTables(self.contract, self)
+    def tables(self) -> ImpliedTables:
+        return ImpliedTables(self.contract, self)
 
     @property
     def _compares(self) -> bool:
@@ -141,7 +141,7 @@ class Watched(Run):
         self.target.requests += 1
         if self.cassette is not None:
             self.cassette.add(self.target.url, exchange.request, exchange.response, seconds)
-        if (tells_nothing(exchange) or self._hides(exchange)
+        if (is_not_comparable(exchange) or self._hides(exchange)
                 or self._before_php(self.target.transport.base + exchange.request.path)):
             self.skipped += 1
             return []
@@ -152,7 +152,7 @@ class Watched(Run):
 
     def get(self, path: str) -> Response:
         """What the judge asks for: whether a PBX that says that it is down is down. It is believed."""
-        return answer_of({"pbxrunstate": False})
+        return response_of({"pbxrunstate": False})
 
     def _hides(self, exchange: Exchange) -> bool:
         """Whether an answer may be that to a token without rights, for which an operation is not there."""
@@ -168,10 +168,10 @@ class Watched(Run):
         operation = self.contract.operation_of(exchange.request)
         if operation is None:
             return
-        assert isinstance(self.live, SupposedTables)
-        self.live.supposed = supposed(operation, exchange, self.live)
+        assert isinstance(self.live, ImpliedTables)
+        self.live.supposed = implied_rows(operation, exchange, self.live)
         if self._compares:
-            for row in {*self.live.supposed, *named_by(self.contract, operation, exchange)} - self._noted:
+            for row in {*self.live.supposed, *row_in_path(self.contract, operation, exchange)} - self._noted:
                 self._note(row)
         if exchange.request.method == "DELETE" or exchange.response.status == 404:
             self._noted.clear()
@@ -183,7 +183,7 @@ class Watched(Run):
             return
         self._noted.add(row)
         path = fill_path(show.path, dict.fromkeys(show.parameters, row.value))
-        self.judge.attribution.saw(Exchange(Request("GET", path), answer_of({row.column: row.value})))
+        self.judge.attribution.saw(Exchange(Request("GET", path), response_of({row.column: row.value})))
 
     def outcome(self, accepted: Accepted | None = None) -> Outcome:
         """A deviation does not count as fixed because no client met it."""
@@ -193,7 +193,7 @@ class Watched(Run):
         return outcome
 
 
-def named_by(contract: Contract, operation: Operation, exchange: Exchange) -> Iterator[ImpliedRow]:
+def row_in_path(contract: Contract, operation: Operation, exchange: Exchange) -> Iterator[ImpliedRow]:
     """The row that the path names, if the answer says that it is there."""
     if operation.table is None or not operation.key or exchange.response.status in (401, 403, 404, 405):
         return
@@ -201,7 +201,7 @@ def named_by(contract: Contract, operation: Operation, exchange: Exchange) -> It
     yield ImpliedRow(operation.table.name, operation.table.key, parameters[operation.key])
 
 
-def tells_nothing(exchange: Exchange) -> bool:
+def is_not_comparable(exchange: Exchange) -> bool:
     """Whether an answer is not the API's, or in the form that it has for browsers, or means another method."""
     response = exchange.response
     accept = header(exchange.request.headers, ACCEPT[0]) or ""
@@ -213,5 +213,5 @@ def tells_nothing(exchange: Exchange) -> bool:
     return response.status == 429 or is_away(response) or page or len(methods_of(exchange.request)) > 1
 
 
-def answer_of(value: object) -> Response:
+def response_of(value: object) -> Response:
     return Response(200, (("Content-Type", JSON),), json.dumps(value).encode())

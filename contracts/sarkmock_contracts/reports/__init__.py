@@ -9,7 +9,7 @@ from sarkmock.suite_api import write_whole
 from ..judge.verdicts import Outcome
 from ..run import Run
 from .ci_formats import as_junit, as_sarif
-from .data import Data, as_json, describe
+from .data import Data, as_json, report_data
 from .pages import as_html, as_markdown
 
 WRITERS = {
@@ -23,7 +23,7 @@ WRITERS = {
 
 def write_files(run: Run, outcome: Outcome, directory: Path) -> None:
     """Every report but the traffic, which is written as it happens."""
-    write_data(describe(run, outcome), directory)
+    write_data(report_data(run, outcome), directory)
 
 
 def write_data(data: Data, directory: Path) -> None:

@@ -15,7 +15,7 @@ from sarkmock.suite_api import Operation, counted, printable, redacted
 from ..judge.causes import SHOWN, Cause
 from ..judge.verdicts import Classified, Outcome, causes, page_lines
 from ..run import Run
-from .data import SHOWN_STEPS, script
+from .data import SHOWN_STEPS, reproduction_script
 
 NAMED_CAUSES = 8  # names of a cause
 STYLES = {"breaks": "bold red", "surprises": "yellow", "cosmetic": "dim"}
@@ -66,7 +66,7 @@ def failure_lines(run: Run, outcome: Outcome) -> Iterator[Text]:
     for cause, members in found[:SHOWN]:
         if len(members) > 1:
             yield from cause_lines(cause, members)
-        yield from finding_lines(run, min(members, key=effort))
+        yield from finding_lines(run, min(members, key=evidence_length))
     if len(found) > SHOWN:
         yield Text(f"and {len(found) - SHOWN} more causes: --report DIR writes all of them", style="bold")
 
@@ -76,7 +76,7 @@ def printable_text(value: object) -> str:
     return printable(str(redacted(value)))
 
 
-def effort(judged: Classified) -> tuple[int, int]:
+def evidence_length(judged: Classified) -> tuple[int, int]:
     """How long a finding's evidence is to read."""
     evidence = judged.finding.evidence
     return len(evidence), sum(exchange.size for exchange in evidence)
@@ -110,7 +110,7 @@ def finding_lines(run: Run, judged: Classified) -> Iterator[Text]:
         yield Text(f"  was accepted until {judged.acceptance.expires}: {judged.acceptance.reason}")
     if judged.deviations:
         yield Text(f"  known: {', '.join(judged.deviations)}")
-    requests = script(run, finding)
+    requests = reproduction_script(run, finding)
     if len(requests) > SHOWN_STEPS:
         cut = f"  the last {SHOWN_STEPS} of {len(requests)} requests; --report DIR writes all of them"
         yield Text(cut, style="dim")

@@ -45,17 +45,18 @@ EXIT_CODES = {"passed": 0, "failed": 1, "stopped": 2}  # by the result of a run
 SHOWN_STEPS = 12  # of a longer sequence, the last steps are shown
 
 
-def describe(run: Run, outcome: Outcome) -> Data:
+def report_data(run: Run, outcome: Outcome) -> Data:
     """The whole run."""
     data = {
-        "format": REPORT_FORMAT, "tool": {"name": "sarkmock", "version": version("sarkmock")}, "run": about(run),
-        "target": redacted(run.fingerprint.described()), "result": result_of(run, outcome), "summary": counts(outcome),
-        "causes": [cause(found, members) for found, members in causes(outcome)],
+        "format": REPORT_FORMAT, "tool": {"name": "sarkmock", "version": version("sarkmock")}, "run": run_data(run),
+        "target": redacted(run.fingerprint.described()), "result": result_of(run, outcome),
+        "summary": finding_counts(outcome),
+        "causes": [cause_members_data(found, members) for found, members in causes(outcome)],
         "findings": [finding_data(run, judged) for judged in outcome.findings],
         "deviations": [deviation_data(listed) for listed in outcome.listed],
         "accepted": {"unused": [entry.id for entry in outcome.unused]},
-        "coverage": [covered(run, outcome, operation) for operation in run.chosen()],
-        **({"seen": share_seen(run)} if run.options.shard else {})}
+        "coverage": [coverage_data(run, outcome, operation) for operation in run.chosen()],
+        **({"seen": share_data(run)} if run.options.shard else {})}
     return harmless(data)  # type: ignore[no-any-return]
 
 
@@ -68,7 +69,7 @@ def result_of(run: Run, outcome: Outcome) -> str:
     return "stopped" if run.gaps.broken else "passed"
 
 
-def share_seen(run: Run) -> Data:
+def share_data(run: Run) -> Data:
     """What a share of a run saw that the rest of the report does not say; `sarkmock report merge` needs it."""
     return {"coverage": {name: plain_json(value) for name, value in run.coverage.seen.items()},
             "unavailable": redacted(sorted(run.gaps.unavailable))}
@@ -82,7 +83,7 @@ def plain_json(value: Any) -> Any:
         value, set) else value
 
 
-def about(run: Run) -> Data:
+def run_data(run: Run) -> Data:
     """The options of the run, and how it ended."""
     options = run.options
     seconds = time.monotonic() - run.began
@@ -106,13 +107,13 @@ def users_file(options: RunOptions) -> str | None:
                  if not name.startswith("../")), None)
 
 
-def counts(outcome: Outcome) -> dict[str, int]:
+def finding_counts(outcome: Outcome) -> dict[str, int]:
     found = {status: len(outcome.of(status)) for status in ("new", "expired", "accepted", "known")}
     listed = {status: len(outcome.deviations(status)) for status in ("fixed", "absent", "untested", "unseen")}
     return {**found, "deviations_known": len(outcome.deviations("known")), **listed}
 
 
-def cause(found: Cause, members: list[Classified]) -> Data:
+def cause_members_data(found: Cause, members: list[Classified]) -> Data:
     """What findings for which the run fails have in common, and all of them."""
     return {"title": redacted(found.title), "kind": found.feature.kind, "operations": found.operations,
             "fields": found.fields, "severity": min((member.severity for member in members), key=SEVERITIES.index),
@@ -132,21 +133,21 @@ def finding_data(run: Run, judged: Classified) -> Data:
         "count": finding.count,
         "deviations": list(judged.deviations), "page_lines": list(page_lines(run.contract, finding)),
         "place": {"pointer": place, "file": f"openapi/{file}", "line": line},
-        "accepted": acceptance(judged),
-        "exchanges": [exchanged(run.target.url, exchange, headers, run.listens)
+        "accepted": acceptance_data(judged),
+        "exchanges": [exchange_data(run.target.url, exchange, headers, run.listens)
                       for exchange in finding.evidence[-SHOWN_STEPS:]],
-        "script": script(run, finding),
+        "script": reproduction_script(run, finding),
     }
 
 
-def acceptance(judged: Classified) -> Data | None:
+def acceptance_data(judged: Classified) -> Data | None:
     entry = judged.acceptance
     if entry is None:
         return None
     return {"reason": entry.reason, "expires": entry.expires.isoformat() if entry.expires else None}
 
 
-def script(run: Run, finding: Finding) -> list[str]:
+def reproduction_script(run: Run, finding: Finding) -> list[str]:
     """Lines for bash that show a finding at a fresh target."""
     exchanges: Sequence[Exchange] = finding.steps or finding.evidence
     own = headers_in_shell(run)
@@ -214,7 +215,7 @@ def table_values(run: Run, operation: Operation, field: str) -> set[str]:
     return {text for value in chain(*values) for text in (repr(value), repr(str(value)))}
 
 
-def exchanged(url: str, exchange: Exchange, headers: Mapping[str, str], of_client: bool) -> Data:
+def exchange_data(url: str, exchange: Exchange, headers: Mapping[str, str], of_client: bool) -> Data:
     """A request and its answer as texts, and the line that repeats it; that of a client has credentials itself."""
     request, response = exchange.request, exchange.response
     sent = without_credentials_of(exchange).request if of_client else request
@@ -234,7 +235,7 @@ def deviation_data(listed: Listed) -> Data:
             "reason": listed.reason}
 
 
-def covered(run: Run, outcome: Outcome, operation: Operation) -> Data:
+def coverage_data(run: Run, outcome: Outcome, operation: Operation) -> Data:
     """What the run saw of an operation: statuses, and what became of every variable with rules."""
     statuses = {str(status): count for (name, status), count in sorted(run.coverage.statuses.items())
                 if name == operation.id}

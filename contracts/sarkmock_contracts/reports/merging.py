@@ -27,7 +27,7 @@ from ..safety.fingerprint import Fingerprint, VersionFact
 from ..spec.contract import contract_of
 from . import write_data
 from .console import write_report
-from .data import EXIT_CODES, Data, describe
+from .data import EXIT_CODES, Data, report_data
 
 ALIKE = ("profile", "random_seed", "only", "quick", "strict", "embedded")  # what makes shares those of one run
 REPORT_SCHEMA = Path(__file__).with_name("report.schema.json")
@@ -42,7 +42,7 @@ def merge_reports(directories: Sequence[Path], output: Path | None, console: Con
     except (TypeError, ValueError, AttributeError, LookupError) as error:
         raise CannotRun(f"the reports cannot be joined; one is damaged: {type(error).__name__}: {error}") from None
     outcome = run.outcome()
-    data = describe(run, outcome)
+    data = report_data(run, outcome)
     data["run"]["started"] = min(share["run"]["started"] for share in shares)
     shown = {(one["id"], one["message"]): one for share in shares for one in share["findings"]}
     for finding in data["findings"]:
@@ -95,13 +95,13 @@ def check_shares(directories: Sequence[Path], shares: Sequence[Data]) -> None:
         if number in met:
             raise CannotRun(f"{directory}: share {number} is in {met[number]}, too")
         met[number] = directory
-        for what, ours, theirs in compared(first, share):
+        for what, ours, theirs in shared_options(first, share):
             if ours != theirs:
                 raise CannotRun(f"{directory}: not a share of the same run as {directories[0]}: "
                                 f"{what} {theirs} instead of {ours}")
 
 
-def compared(first: Data, share: Data) -> list[tuple[str, Any, Any]]:
+def shared_options(first: Data, share: Data) -> list[tuple[str, Any, Any]]:
     """What must be the same in two shares."""
     return [*((name.replace("_", " "), first["run"][name], share["run"][name]) for name in ALIKE),
             ("number of shares", shard_of(first).of, shard_of(share).of),
@@ -173,11 +173,12 @@ def exchange_from(data: Data) -> Exchange:
     """An exchange as a report shows it."""
     request, response = data["request"], data["response"]
     path, _, query = request["target"].partition("?")
-    return Exchange(Request(request["method"], path, query, pairs(request["headers"]), encoded_body(request["body"])),
-                    Response(response["status"], pairs(response["headers"]), encoded_body(response["body"])))
+    sent, received = header_pairs(request["headers"]), header_pairs(response["headers"])
+    return Exchange(Request(request["method"], path, query, sent, encoded_body(request["body"])),
+                    Response(response["status"], received, encoded_body(response["body"])))
 
 
-def pairs(headers: Any) -> tuple[tuple[str, str], ...]:
+def header_pairs(headers: Any) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name, value in headers)
 
 

@@ -25,16 +25,16 @@ def render_page(template: Path, filters: Mapping[str, Callable[..., Any]], **val
 
 def as_html(data: Data) -> str:
     status_of = {finding["id"]: finding["status"] for finding in data["findings"]}
-    return render_page(REPORT_TEMPLATE, {"state": state}, data=data, sections=coverage_by_section(data).items(),
-                       statuses=STATUSES, severities=SEVERITIES, findings=sorted(data["findings"], key=rank),
+    return render_page(REPORT_TEMPLATE, {"state": rule_state}, data=data, sections=coverage_by_section(data).items(),
+                       statuses=STATUSES, severities=SEVERITIES, findings=sorted(data["findings"], key=finding_rank),
                        status_of=status_of)
 
 
-def rank(finding: Data) -> tuple[int, int]:
+def finding_rank(finding: Data) -> tuple[int, int]:
     return STATUSES.index(finding["status"]), SEVERITIES.index(finding["severity"])
 
 
-def state(rule: Any) -> str:
+def rule_state(rule: Any) -> str:
     """What a run saw a variable's rules do, in words that are also the names of styles."""
     if rule["findings"]:
         return "finding"

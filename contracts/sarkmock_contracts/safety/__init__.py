@@ -18,7 +18,7 @@ from ..client import interrupts
 from ..client.http import Exchange, Request
 from ..client.rate_limit import RateLimit
 from ..client.target import Client, Target
-from ..client.transports import LOGIN_TOKEN, Access, OverHttp, Transport, split_url
+from ..client.transports import LOGIN_TOKEN, Access, Http, Transport, split_url
 from ..errors import CannotRun, Unanswered
 from ..fixtures.keys import Keys, new_prefix
 from ..spec.contract import Contract, contract_of
@@ -30,7 +30,14 @@ from .login import logged_in
 from .ownership import Ownership
 from .preflight import preflight
 from .routing import RequestReader
-from .target_snapshot import digest_differences, digests, keys, lists, snapshot_differences, take_snapshot_of
+from .target_snapshot import (
+    digest_differences,
+    keys_of_snapshot,
+    lists,
+    snapshot_differences,
+    snapshot_digests,
+    take_snapshot_of,
+)
 
 
 @dataclass(frozen=True)
@@ -77,8 +84,8 @@ class Safety:
         self.begun = True
         paths = lists(self.contracts)
         self.before.update(take_snapshot_of(self.client, paths))
-        self.ledger.note_inventory(digests(self.before))
-        self.keys.taken = self.ownership.taken = keys(self.before, paths)
+        self.ledger.note_inventory(snapshot_digests(self.before))
+        self.keys.taken = self.ownership.taken = keys_of_snapshot(self.before, paths)
 
     def spared(self, contract: Contract, operation: Operation) -> frozenset[str]:
         """Fields of an operation whose values could not be put back."""
@@ -97,7 +104,7 @@ class Safety:
             return self.troubles
         self._ended = True
         later = f"cleaning up; if it must stop at once: kill -9, then sarkmock cleanup {self.ledger.file}"
-        with interrupts.deferred(later):
+        with interrupts.signals_deferred(later):
             try:
                 self.troubles = self._finish(self.ledger)
             except (CannotRun, Unanswered) as error:
@@ -125,8 +132,8 @@ def absolute_access(access: dict[str, Any]) -> dict[str, Any]:
     return {**access, **files, "headers": [line.partition(":")[0] for line in access["headers"]]}
 
 
-def finish(file: Path, rate: str = "auto", headers: tuple[str, ...] = (), login: str | None = None,
-           password_env: str | None = None, access: Access | None = None) -> list[str]:
+def finish_cleanup(file: Path, rate: str = "auto", headers: tuple[str, ...] = (), login: str | None = None,
+                   password_env: str | None = None, access: Access | None = None) -> list[str]:
     """Remaining or changed rows and files, one line each; CannotRun if nothing could be tried.
 
     Without an ``access`` the target is reached as the ledger says.
@@ -135,17 +142,17 @@ def finish(file: Path, rate: str = "auto", headers: tuple[str, ...] = (), login:
     try:
         url, access = ledger.head["url"], access or access_of(ledger, headers, login)
         with logged_in(url, access, login, password_env) as access:
-            transport = RateLimit(OverHttp(url, access), rate)
+            transport = RateLimit(Http(url, access), rate)
             preflight(Target(transport), access.verify(access.check(url).hostname or ""))
-            with interrupts.deferred("cleaning up; run the same command again for the rest"):
-                return Finishing(transport, ledger).finish()
+            with interrupts.signals_deferred("cleaning up; run the same command again for the rest"):
+                return CleanUpTarget(transport, ledger).finish()
     except Unanswered as error:
         raise CannotRun(str(error)) from None
     finally:
         ledger.close()
 
 
-class Finishing(Client):
+class CleanUpTarget(Client):
     """The clean-up at a target: the gate lets out what the ledger asks for, and reads."""
 
     def __init__(self, transport: Transport, ledger: Ledger) -> None:

@@ -13,10 +13,10 @@ from ..client.http import Request
 from ..client.target import Client
 from ..errors import Unanswered
 from ..spec.contract import Contract
-from .ledger import SKEW, Ledger, LedgerEntry, added_names, keys_with_prefix, removal
+from .ledger import SKEW, Ledger, LedgerEntry, added_names, keys_with_prefix, removal_request
 from .ownership import keys_listed
 from .restorable import is_setting, restore_settings, start_again
-from .target_snapshot import Inventory, Items, items, shows_something, take_snapshot_of
+from .target_snapshot import Inventory, Items, items_of, shows_something, take_snapshot_of
 
 TIME = "%Y-%m-%d %H:%M:%S"  # in UTC, as SQLite writes it on every box
 ROUNDS = 3  # a row may stay until what depends on it is gone
@@ -117,12 +117,12 @@ class CleanUp:
             if not shows_something(response) and step["list"] in self.before:
                 raise Unanswered(f"GET {step['list']} answers {response.status}")
             names = keys_listed(self.contracts, entry.collection, response)
-            found = keys_with_prefix(step, response) if "holds" in step else recent(step, names)
+            found = keys_with_prefix(step, response) if "holds" in step else recent_name(step, names)
             if "holds" in step and entry.state == "made" and not found and not self._was_shown(entry.collection):
                 raise Unanswered(f"was made, and GET {step['list']} does not show it")
             known = {(other.collection, other.key) for other in self.ledger.alive()}
             removing = [one for key in found if (entry.collection, key) not in known
-                        for one in removal(entry.collection, key)]
+                        for one in removal_request(entry.collection, key)]
             self.ledger.settle(entry, entry.state, None, [step, *removing])
 
     def _was_shown(self, collection: str) -> bool:
@@ -167,10 +167,10 @@ def _is_gone(entry: LedgerEntry, before: Mapping[str, Any], after: Inventory) ->
 
 def _shows(shown: Items, old: Mapping[str, Any]) -> bool:
     """Whether the values are those that were put back."""
-    return all(shown.get(name) == value for name, value in old.items()) or shown in map(items, old.values())
+    return all(shown.get(name) == value for name, value in old.items()) or shown in map(items_of, old.values())
 
 
-def recent(step: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+def recent_name(step: Mapping[str, Any], names: Sequence[str]) -> list[str]:
     """The new name that the answer gave, or the only one that says it was made at that time."""
     new = added_names(step, names)
     near = [name for name in new if _is_near(name, step["since"])]

@@ -81,20 +81,20 @@ def distinguishing_reads() -> tuple[Request, ...]:
     times: Counter[ProfilePair] = Counter()
     chosen: list[Request] = []
     for _ in range(MOST_READS):
-        ways = {partition(answers[request]) for request in chosen}
+        ways = {profiles_by_answer(answers[request]) for request in chosen}
         best = max((request for request in answers if request not in chosen), key=lambda request: (
-            bool(separated(answers[request])) and partition(answers[request]) not in ways,
-            sum(4.0 ** -times[pair] for pair in separated(answers[request]))))
-        times.update(separated(answers[best]))
+            bool(separated_pairs(answers[request])) and profiles_by_answer(answers[request]) not in ways,
+            sum(4.0 ** -times[pair] for pair in separated_pairs(answers[request]))))
+        times.update(separated_pairs(answers[best]))
         chosen.append(best)
     return tuple(chosen)
 
 
-def separated(answers: Mapping[str, str]) -> list[ProfilePair]:
+def separated_pairs(answers: Mapping[str, str]) -> list[ProfilePair]:
     return [(one, other) for one, other in combinations(profiles(), 2) if answers[one] != answers[other]]
 
 
-def partition(answers: Mapping[str, str]) -> tuple[int, ...]:
+def profiles_by_answer(answers: Mapping[str, str]) -> tuple[int, ...]:
     """Which profiles answer alike."""
     texts = list(answers.values())
     return tuple(map(texts.index, texts))

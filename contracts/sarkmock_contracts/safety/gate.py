@@ -17,7 +17,7 @@ from ..fixtures.keys import MARK
 from ..judge.judge import PBX_DOWN
 from .ledger import Ledger, LedgerEntry, made_until
 from .ownership import Ownership
-from .routing import HAZARDS, MEANT, Meaning, RequestReader, hostile, spellings
+from .routing import HAZARDS, MEANT, Meaning, RequestReader, spellings, unsafe_segment
 from .target_snapshot import shows_something
 
 READ_ONLY = frozenset({"read"})
@@ -63,7 +63,7 @@ class Gate(Layer):
         """Raises Withheld, or returns with everything written down that the request is about to make."""
         self._pending = []  # what a lost answer has left there stays open in the ledger
         try:
-            refuse_disguise(request)
+            refuse_method_override(request)
             self._judge(request)
         except Withheld as reason:
             self.withheld[self._name(request), reason.reason] += 1
@@ -84,7 +84,7 @@ class Gate(Layer):
             self._permit_unknown(request)
         self._refuse_logout(request, meanings)
         self._refuse_commands(request)
-        unsafe = None if self.permissions.hostile else hostile(request, meanings)
+        unsafe = None if self.permissions.hostile else unsafe_segment(request, meanings)
         if unsafe is not None:
             raise Withheld("a path value that is not plain; --hostile-input sends it")
         self._write_down(request, [meaning for meaning in meanings if meaning.operation.hazard != "read"])
@@ -120,13 +120,13 @@ class Gate(Layer):
             return False
         steps = (step for entry in self.owned.ledger.alive() for step in entry.undo)
         bare = [request.method, request.path]
-        return any(puts_back(step["put"], request) if "put" in step else not request.body and bare in undone(step)
-                   for step in steps)
+        return any(puts_back(step["put"], request) if "put" in step
+                   else not request.body and bare in undo_requests(step) for step in steps)
 
     def _is_plain(self, request: Request) -> bool:
         """Whether the path names one thing: the key in it may be what the target said."""
         meanings = self.reader.meanings(request)
-        odd = hostile(request, meanings) is not None and not self.permissions.hostile
+        odd = unsafe_segment(request, meanings) is not None and not self.permissions.hostile
         return not odd and "" not in request.path.split("/")[1:] and len(set(map(_place, meanings))) < 2
 
     def _write_down(self, request: Request, meanings: list[Meaning]) -> None:
@@ -165,7 +165,7 @@ class Gate(Layer):
     def _saw_success(self, ledger: Ledger, exchange: Exchange) -> None:
         request = exchange.request
         for entry in ledger.alive() if request.method == "DELETE" and shows_something(exchange.response) else ():
-            if entry.key and any(["DELETE", request.path] in undone(step) for step in entry.undo):
+            if entry.key and any(["DELETE", request.path] in undo_requests(step) for step in entry.undo):
                 ledger.settle(entry, "gone")
         for meaning in self.reader.meanings(request) if self.permissions.writes else ():
             if meaning.operation.hazard == "disruptive" and meaning.operation.method == "PUT" and meaning.parameters:
@@ -200,14 +200,14 @@ def _place(meaning: Meaning) -> tuple[str, ...]:
     return meaning.collection, *meaning.parameters.values()
 
 
-def undone(step: Mapping[str, object]) -> list[list[object]]:
+def undo_requests(step: Mapping[str, object]) -> list[list[object]]:
     """The method and path of every request of an undo step."""
     if "put" in step:
         return [list(step["put"])[:2]]  # type: ignore[call-overload]
     return [list(pair) for pair in step.get("any", ())]  # type: ignore[attr-defined]
 
 
-def refuse_disguise(request: Request) -> None:
+def refuse_method_override(request: Request) -> None:
     """Laravel takes the method of a POST from a header or a variable; other servers look at other headers."""
     if request.method not in MEANT:
         raise Withheld(f"the API does not use the method {request.method!r}")

@@ -137,7 +137,7 @@ class Ledger:
             if self.file.stat().st_size and not read_ledger(self.file).complete:
                 raise BadLedger(f"{self.file} belongs to a run that was not cleaned up: sarkmock cleanup {self.file}")
         self.head = redacted(dict(self.head))
-        self._descriptor = locked(self.file, os.O_CREAT, "run", BadLedger)
+        self._descriptor = open_locked(self.file, os.O_CREAT, "run", BadLedger)
         try:
             os.fchmod(self._descriptor, 0o600)  # of a file that was there before
             os.ftruncate(self._descriptor, 0)
@@ -163,7 +163,7 @@ class Ledger:
 
 def reopen_ledger(file: Path) -> Ledger:
     """The ledger of a run that has ended, to finish its clean-up."""
-    descriptor = locked(file, 0, "run", BadLedger)
+    descriptor = open_locked(file, 0, "run", BadLedger)
     try:
         ledger = read_ledger(file)
         if ledger.complete:
@@ -177,7 +177,7 @@ def reopen_ledger(file: Path) -> Ledger:
     return ledger
 
 
-def locked(file: Path, flags: int, user: str, problem: type[CannotRun]) -> int:
+def open_locked(file: Path, flags: int, user: str, problem: type[CannotRun]) -> int:
     """The descriptor of a file that one process at a time may have open."""
     try:
         descriptor = os.open(file, flags | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -270,7 +270,7 @@ def _revive(entries: list[LedgerEntry]) -> None:
             entry.state = "open"
 
 
-def removal(collection: str, key: str) -> Undo:
+def removal_request(collection: str, key: str) -> Undo:
     """The request that deletes a row or a file."""
     return [{"any": [["DELETE", f"/{collection}/{quote(key, safe='')}"]]}]
 

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 from ..client import interrupts
 from ..client.http import Request, Response, with_json
 from ..client.target import Target
-from ..client.transports import LOGIN_TOKEN, Access, OverHttp
+from ..client.transports import LOGIN_TOKEN, Access, Http
 from ..errors import CannotRun, NoAnswer
-from .preflight import PROBE, is_closed, is_sark, unreachable, what_is_wrong
+from .preflight import PROBE, answer_problem, connection_problem, is_sark, wants_token
 
 PASSWORD = "SARKMOCK_PASSWORD"
 
@@ -33,13 +33,13 @@ def logged_in(url: str, access: Access, user: str | None, variable: str | None =
     if access.credential:
         raise CannotRun(f"--login and {access.credential} exclude each other")
     password = password_of(user, variable)
-    with interrupts.noted():
-        os.environ[LOGIN_TOKEN] = log_in(OverHttp(url, access), access, user, password)
+    with interrupts.signals_noted():
+        os.environ[LOGIN_TOKEN] = log_in(Http(url, access), access, user, password)
         try:
             yield replace(access, token_env=LOGIN_TOKEN)
         finally:
-            with interrupts.deferred("logging out"):
-                log_out(OverHttp(url, replace(access, token_env=LOGIN_TOKEN), seconds=0))
+            with interrupts.signals_deferred("logging out"):
+                log_out(Http(url, replace(access, token_env=LOGIN_TOKEN), seconds=0))
             del os.environ[LOGIN_TOKEN]
 
 
@@ -55,12 +55,13 @@ def password_of(user: str, variable: str | None) -> str:
     return getpass.getpass(f"Password of {user}: ")
 
 
-def log_in(box: OverHttp, access: Access, user: str, password: str) -> str:
+def log_in(box: Http, access: Access, user: str, password: str) -> str:
     """A new token; CannotRun says why there is none."""
     try:
         response = box.send(with_json("POST", "/auth/login", {"email": user, "password": password}))
     except NoAnswer as error:
-        raise CannotRun(unreachable(box.url, access.verify(urlsplit(box.url).hostname or "")) or str(error)) from None
+        trust = access.verify(urlsplit(box.url).hostname or "")
+        raise CannotRun(connection_problem(box.url, trust) or str(error)) from None
     token = response.fields.get("accessToken")
     if response.status == 200 and isinstance(token, str) and token.isascii() and token.isprintable():
         return token
@@ -71,22 +72,22 @@ def log_in(box: OverHttp, access: Access, user: str, password: str) -> str:
     raise CannotRun(why_no_login(box, user, response))
 
 
-def why_no_login(box: OverHttp, user: str, response: Response) -> str:
+def why_no_login(box: Http, user: str, response: Response) -> str:
     """Why a box has no login at this URL."""
     target = Target(box)
     try:
         answer = target.get(PROBE)
-        problem = what_is_wrong(target, answer)
+        problem = answer_problem(target, answer)
     except NoAnswer as error:
         return str(error)
     if is_sark(answer):
         return f"--login {user}: this box has no login, and wants none; leave --login out"
-    if problem and (response.status in (404, 405) or not is_closed(answer)):
+    if problem and (response.status in (404, 405) or not wants_token(answer)):
         return f"{box.url}: {problem}"
     return f"--login {user}: POST /auth/login answers {response.status}"
 
 
-def log_out(box: OverHttp) -> None:
+def log_out(box: Http) -> None:
     """End the tokens of the user. A box that does not answer any more has none to end."""
     try:
         box.send(Request("GET", "/auth/logout"))

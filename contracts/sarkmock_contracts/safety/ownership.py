@@ -16,8 +16,8 @@ from ..fixtures.keys import Keys, folded_key
 from ..judge.oracle import certainly_refused, verdict
 from ..spec.contract import Contract
 from ..spec.operation_data import LiveTables, recipe
-from .ledger import Ledger, LedgerEntry, Undo, added_names, keys_with_prefix, removal, stamp
-from .restorable import SURELY, Restorable, is_stopped, uploads
+from .ledger import Ledger, LedgerEntry, Undo, added_names, keys_with_prefix, removal_request, stamp
+from .restorable import SURELY, Restorable, is_stopped, takes_uploads
 from .routing import Meaning
 from .target_snapshot import Inventory, shows_something
 
@@ -60,7 +60,7 @@ class Ownership:
         _agree(meaning, everything)
         if any(isinstance(value, UploadedFile) for value in everything.values()):
             return self._upload(meaning, everything)
-        if uploads(operation):
+        if takes_uploads(operation):
             self._needs_refusal(meaning, request, None)
             return LedgerEntry(operation.id, meaning.collection)
         if operation.method == "GET":
@@ -92,7 +92,7 @@ class Ownership:
         elif not self.is_free(collection, key):
             raise Withheld("is there already", f"{collection} {key}")
         self._is_removable(collection)
-        return LedgerEntry(operation.id, collection, key or None, removal(collection, key) if key else ())
+        return LedgerEntry(operation.id, collection, key or None, removal_request(collection, key) if key else ())
 
     def _numbered(self, meaning: Meaning, request: Request, post: Mapping[str, Any]) -> LedgerEntry:
         """The server makes the key; the row is found by the prefix that it carries where the list shows it."""
@@ -141,7 +141,7 @@ class Ownership:
         collection = meaning.collection
         self._ours_or_free(collection, key)
         known = self._owner(collection, key)
-        return None if known else LedgerEntry(meaning.operation.id, collection, key, removal(collection, key))
+        return None if known else LedgerEntry(meaning.operation.id, collection, key, removal_request(collection, key))
 
     def _leaving(self, meaning: Meaning, request: Request, sent: Mapping[str, Any], pattern: str) -> LedgerEntry | None:
         """A change whose traces outlive the row: values that are there already are not replaced."""
@@ -169,7 +169,7 @@ class Ownership:
         if not self._owner(collection, names[0]) and not self.is_free(collection, names[0]):
             raise Withheld("is there already", f"{collection} {names[0]}")
         stored = names[0].removesuffix(".zip")  # a snapshot comes zipped and is kept unzipped
-        undo = [step for name in dict.fromkeys([names[0], stored]) for step in removal(collection, name)]
+        undo = [step for name in dict.fromkeys([names[0], stored]) for step in removal_request(collection, name)]
         return LedgerEntry(meaning.operation.id, collection, names[0], undo)
 
     def _command(self, meaning: Meaning) -> LedgerEntry | None:
@@ -232,7 +232,7 @@ class Ownership:
                 response = self.client.get(step["list"])
                 if key in (keys_with_prefix(step, response) if "holds" in step else
                            added_names(step, keys_listed(self.contracts, collection, response))):
-                    self.ledger.settle(entry, "made", key, removal(collection, key))
+                    self.ledger.settle(entry, "made", key, removal_request(collection, key))
                     return entry
         return None
 
@@ -247,7 +247,7 @@ class Ownership:
             return None, [{**step, "named": next(map(str, answer.values()), "")}]
         key = str(answer.get(self._key_of(entry.operation)) or "")
         doubtful = not self.keys.mine(key) or folded_key(key) in self.taken or self._owner(entry.collection, key)
-        return (None, None) if doubtful else (key, removal(entry.collection, key))
+        return (None, None) if doubtful else (key, removal_request(entry.collection, key))
 
     def _key_of(self, name: str) -> str:
         tables = (operation.table for operation in self.operations if operation.id == name)

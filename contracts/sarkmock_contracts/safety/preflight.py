@@ -16,7 +16,7 @@ from ..client.http import ACCEPT, NO_TOKEN, Request, Response
 from ..client.interrupts import UNADMITTED, Admission
 from ..client.rate_limit import RateLimit
 from ..client.target import Client, Target
-from ..client.transports import InProcess, Layer, OverHttp, Transport
+from ..client.transports import Http, InProcess, Layer, Transport
 from ..errors import CannotRun, NoAnswer
 
 PROBE = "/tenants"  # a harmless read of every version
@@ -32,11 +32,11 @@ def preflight(target: Target, verify: bool | str, client: Client | None = None) 
 
     ``verify`` is what the client trusts, as requests takes it.
     """
-    problem = None if is_embedded(target) else unreachable(target.url, verify)
+    problem = None if is_embedded(target) else connection_problem(target.url, verify)
     if problem:
         raise CannotRun(problem)
     answer = (client or target).get(PROBE)
-    problem = what_is_wrong(target, answer)
+    problem = answer_problem(target, answer)
     if problem:
         raise CannotRun(f"{target.url}: {problem}")
     return answer
@@ -58,28 +58,28 @@ def is_sark(answer: Response) -> bool:
 # no answer at all
 
 
-def unreachable(url: str, verify: bool | str) -> str | None:
+def connection_problem(url: str, verify: bool | str) -> str | None:
     """Why nothing can be asked there, looking at the connection one layer at a time; None if it stands."""
     parts = urlsplit(url)
     try:
         host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError as error:
         return f"{url}: {error}"
-    problem = unconnected(url, host, port)
+    problem = tcp_problem(url, host, port)
     if problem:
         return problem
-    speaks_tls = handshake(host, port, tls_context(False)) is None
+    speaks_tls = tls_problem(host, port, tls_context(False)) is None
     if parts.scheme == "http":
         return f"{url}: port {port} speaks TLS; try https:// instead of http://" if speaks_tls else None
     if not speaks_tls:
         return f"{url}: port {port} does not speak TLS; try http:// instead of https://"
-    reason = handshake(host, port, tls_context(verify)) if verify else None
+    reason = tls_problem(host, port, tls_context(verify)) if verify else None
     if reason is None:
         return None
     return f"{url}: its certificate cannot be verified ({reason}); name its authority with --ca FILE, or use --insecure"
 
 
-def unconnected(url: str, host: str, port: int) -> str | None:
+def tcp_problem(url: str, host: str, port: int) -> str | None:
     """Why there is no TCP connection."""
     try:
         address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][:2]
@@ -102,7 +102,7 @@ def tls_context(verify: bool | str) -> ssl.SSLContext:
     return made
 
 
-def handshake(host: str, port: int, trust: ssl.SSLContext) -> str | None:
+def tls_problem(host: str, port: int, trust: ssl.SSLContext) -> str | None:
     """Why TLS does not come about; None if it does."""
     try:
         plain = socket.create_connection((host, port), timeout=PREFLIGHT_SECONDS)
@@ -116,7 +116,7 @@ def handshake(host: str, port: int, trust: ssl.SSLContext) -> str | None:
 
 # an answer, but not that of a SARK
 
-def what_is_wrong(target: Target, answer: Response) -> str | None:
+def answer_problem(target: Target, answer: Response) -> str | None:
     """Why an answer is not what the API says; None if it is."""
     if is_sark(answer):
         return None
@@ -125,39 +125,39 @@ def what_is_wrong(target: Target, answer: Response) -> str | None:
     if answer.status in (401, 403):
         return refusal_text(target, answer)
     if is_login(answer):
-        return f"{PROBE} answers a login page{title(answer)}: the API is elsewhere, or wants a token"
+        return f"{PROBE} answers a login page{page_title(answer)}: the API is elsewhere, or wants a token"
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
         return f"{PROBE} answers 429: too many requests already; try again in a minute"
-    elsewhere = None if is_base(target, answer) else found_at(target)
+    elsewhere = None if is_api_base(target, answer) else other_base_path(target)
     if elsewhere is not None:
         return f"no API at the base path {target.transport.base or '/'}; it is at {elsewhere}"
     if answer.status >= 500:
-        malformed = credential(target) and is_closed(target.send(tokenless_read(PROBE)).response)
+        malformed = credential(target) and wants_token(target.send(tokenless_read(PROBE)).response)
         return (f"{credential(target)}: not a token of this SARK's, which look like 1|SECRET" if malformed else
                 f"{PROBE} answers an error ({answer.status}): no SARK API is running there")
-    if is_closed(answer):
-        return not_let_in(target)
+    if wants_token(answer):
+        return why_rejected(target)
     if NO_PAGE in answer_message(answer):
         return "a SARK answers, but not at this base path; it ends in /api as a rule"
     kind = answer.content_type or "without a content type"
-    return f"no SARK API: {PROBE} answers {answer.status} {kind}{title(answer)}"
+    return f"no SARK API: {PROBE} answers {answer.status} {kind}{page_title(answer)}"
 
 
 def answer_message(answer: Response) -> str:
     return str(answer.fields.get("message"))
 
 
-def is_closed(answer: Response) -> bool:
+def wants_token(answer: Response) -> bool:
     """Whether a SARK answers that requires a token; at a wrong base path it answers the same."""
     return NO_PAGE in answer_message(answer) and "nauthor" in answer_message(answer)
 
 
-def is_base(target: Target, answer: Response) -> bool:
+def is_api_base(target: Target, answer: Response) -> bool:
     """Whether a SARK that requires a token has the API at this base path."""
-    return is_closed(answer) and target.get(WHOAMI).status != HTTPStatus.NOT_FOUND
+    return wants_token(answer) and target.get(WHOAMI).status != HTTPStatus.NOT_FOUND
 
 
-def not_let_in(target: Target) -> str:
+def why_rejected(target: Target) -> str:
     """Why a SARK with tokens does not let the run in."""
     given = credential(target)
     if not given:
@@ -171,7 +171,7 @@ def not_let_in(target: Target) -> str:
 def credential(target: Target) -> str:
     """The option that gives the run a token; empty if there is none."""
     last = list(target.layers())[-1]
-    return last.credential if isinstance(last, OverHttp) else ""
+    return last.credential if isinstance(last, Http) else ""
 
 
 def tokenless_read(path: str) -> Request:
@@ -179,11 +179,11 @@ def tokenless_read(path: str) -> Request:
     return Request("GET", path, headers=(ACCEPT, NO_TOKEN))
 
 
-def why_shut_out(transport: Transport) -> str | None:
+def why_token_ended(transport: Transport) -> str | None:
     """Why a target that has let the run in does not do so any more."""
     target = Target(transport)
     answer = target.get(PROBE)
-    return what_is_wrong(target, answer) if answer.status in UNADMITTED else None
+    return answer_problem(target, answer) if answer.status in UNADMITTED else None
 
 
 def refusal_text(target: Target, answer: Response) -> str:
@@ -218,22 +218,22 @@ def is_login(answer: Response) -> bool:
     return "html" in answer.content_type and asks is not None
 
 
-def title(answer: Response) -> str:
+def page_title(answer: Response) -> str:
     """The title of a page, for people."""
     found = re.search(rb"<title[^>]*>(.*?)</title>", answer.body, re.IGNORECASE | re.DOTALL)
     words = " ".join(unescape(found[1].decode("utf-8", "replace")).split()) if found else ""
     return f", titled {words[:60]!r}" if words.isprintable() and words else ""
 
 
-def found_at(target: Target) -> str | None:
+def other_base_path(target: Target) -> str | None:
     """Another base path of the same host that answers as a SARK does, or wants a token."""
     for url, other in other_bases(target):
         try:
             answer = other.get(PROBE)
             if is_sark(answer):
                 return url
-            if is_base(other, answer):
-                return f"{url}, and {not_let_in(other)}"
+            if is_api_base(other, answer):
+                return f"{url}, and {why_rejected(other)}"
         except (CannotRun, NoAnswer):
             return None
     return None

@@ -90,7 +90,8 @@ class Restorable:
 
     def spared(self, contract: Contract, operation: Operation) -> frozenset[str]:
         """Fields of such values that could not be put back, if the operation replaces any."""
-        if operation.parameters or operation.hazard != "operational" or operation.method == "GET" or uploads(operation):
+        if (operation.parameters or operation.hazard != "operational" or operation.method == "GET"
+                or takes_uploads(operation)):
             return frozenset()
         if operation.id not in self._spared:
             shown = self.client.get(operation.path) if "GET" in contract.router.allowed(operation.path) else None
@@ -119,7 +120,7 @@ class Restorable:
         return {name for step in steps if step[1] == path for name in step[2]}
 
 
-def uploads(operation: Operation) -> bool:
+def takes_uploads(operation: Operation) -> bool:
     """Whether files are sent to it: it adds to what is there."""
     return "multipart/form-data" in operation.spec.get("requestBody", {}).get("content", ())
 

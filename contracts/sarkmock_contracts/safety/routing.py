@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, unquote_to_bytes
 
-from sarkmock.suite_api import MethodNotAllowed, Operation, PageNotFound, meant_method
+from sarkmock.suite_api import MethodNotAllowed, Operation, PageNotFound, overridden_method
 
 from ..client.http import Request, fill_path, header
-from ..fixtures import Fixtures, Made, path_along
+from ..fixtures import Fixtures, Made, linked_path
 from ..fixtures.keys import MARK
 from ..spec.contract import Contract, Link
 from ..spec.operation_data import recipe
@@ -102,7 +102,7 @@ class RequestReader:
 def method_of(request: Request) -> str:
     """The method that a server executes, if it heeds a POST that names another one."""
     everything, post = request.read()
-    return meant_method(request.method, header(request.headers, "X-HTTP-Method-Override"), everything, post)
+    return overridden_method(request.method, header(request.headers, "X-HTTP-Method-Override"), everything, post)
 
 
 def spellings(path: str) -> list[str]:
@@ -125,7 +125,7 @@ def _without_script(text: str) -> str:
     return "/" + "/".join(steps)
 
 
-def hostile(request: Request, meanings: Sequence[Meaning]) -> str | None:
+def unsafe_segment(request: Request, meanings: Sequence[Meaning]) -> str | None:
     """What no path value may hold: the first segment that is not plain, or None."""
     rows = bool(meanings) and all(meaning.operation.table is not None for meaning in meanings)
     safe = _SAFE_KEY if rows else _SAFE
@@ -170,7 +170,7 @@ def literals(operation: Operation) -> Iterator[str]:
     yield from (step for step in operation.path.strip("/").split("/") if "{" not in step)
 
 
-def is_undone(contract: Contract, fixtures: Fixtures, operation: Operation | None, request: Request) -> bool:
+def is_repeatable(contract: Contract, fixtures: Fixtures, operation: Operation | None, request: Request) -> bool:
     """True if the request changes nothing, does the same again, or is seen not to have been carried out."""
     if operation is None or operation.hazard == "read" or request.method in ("HEAD", "OPTIONS"):
         return True
@@ -203,7 +203,7 @@ def never_made(contract: Contract, fixtures: Fixtures, operation: Operation, req
         return False
     found = fixtures.client.get(fill_path(contract.by_id[show.target].path, link_parameters(show, sent)))
     if found.status == 200 and isinstance(found.json, dict):
-        delete = next((path_along(contract, link, found.json) for link in links
+        delete = next((linked_path(contract, link, found.json) for link in links
                        if contract.by_id[link.target].method == "DELETE"), None)
         fixtures.made.append(Made(operation.id, found.json, delete))
     return found.status == 404

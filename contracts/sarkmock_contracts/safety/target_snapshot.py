@@ -42,7 +42,7 @@ def _is_written(listing: Operation, operations: Sequence[Operation]) -> bool:
 def take_snapshot_of(client: Client, paths: Mapping[str, str | None]) -> Inventory:
     """The items of every list that the target has."""
     answers = {path: client.get(path) for path in paths}
-    return {path: items(answer.json, paths[path]) for path, answer in answers.items() if shows_something(answer)}
+    return {path: items_of(answer.json, paths[path]) for path, answer in answers.items() if shows_something(answer)}
 
 
 def shows_something(answer: Response) -> bool:
@@ -50,7 +50,7 @@ def shows_something(answer: Response) -> bool:
     return answer.ok and (answer.json is not None or not answer.body.strip())
 
 
-def items(shown: Any, key: str | None = None) -> Items:
+def items_of(shown: Any, key: str | None = None) -> Items:
     """Rows by key, names by themselves, settings by name."""
     if isinstance(shown, dict):
         return dict(shown)
@@ -63,14 +63,14 @@ def items(shown: Any, key: str | None = None) -> Items:
     return dict(zip(names, rows, strict=True))
 
 
-def keys(inventory: Inventory, paths: Mapping[str, str | None]) -> frozenset[str]:
+def keys_of_snapshot(inventory: Inventory, paths: Mapping[str, str | None]) -> frozenset[str]:
     """Every key that is taken, over all lists, as `folded_key` writes it. Rows of several tenants may have the same."""
     named = ((key, item.get(paths.get(path)) if isinstance(item, dict) else None)
              for path, found in inventory.items() for key, item in found.items())
     return frozenset(folded_key(key if name is None else str(name)) for key, name in named)
 
 
-def changes(name: str, was: Any, now: Any) -> Iterator[str]:
+def changed_columns(name: str, was: Any, now: Any) -> Iterator[str]:
     """Which columns of an item changed."""
     if not isinstance(was, dict) or not isinstance(now, dict):
         if was != now:
@@ -79,11 +79,11 @@ def changes(name: str, was: Any, now: Any) -> Iterator[str]:
         return
     for column in sorted(was.keys() | now.keys()):
         if was.get(column) != now.get(column):
-            yield from changes(f"{name} {column}", was.get(column), now.get(column))
+            yield from changed_columns(f"{name} {column}", was.get(column), now.get(column))
 
 
 def snapshot_differences(before: Mapping[str, Items], after: Inventory, put_back: frozenset[str],
-                         changed: Changed = changes) -> Iterator[str]:
+                         changed: Changed = changed_columns) -> Iterator[str]:
     """One line for everything that is not as it was; the times of change of what was put back cannot be."""
     for path, was in before.items():
         now = after.get(path)
@@ -97,7 +97,7 @@ def snapshot_differences(before: Mapping[str, Items], after: Inventory, put_back
                 yield from changed(f"{path}: {redacted(key)}", was[key], now[key])
 
 
-def digests(inventory: Inventory) -> Inventory:
+def snapshot_digests(inventory: Inventory) -> Inventory:
     """The inventory as a file may hold it: items as digests, secrets left out (short ones could be guessed)."""
     return {path: {redacted(key): _digest(path, key, item) for key, item in found.items()}
             for path, found in inventory.items()}
@@ -116,4 +116,4 @@ def digest_differences(before: Mapping[str, Items], after: Inventory, put_back: 
         if was != now:
             yield f"{name} has changed"
 
-    return snapshot_differences(before, digests(after), put_back, changed)
+    return snapshot_differences(before, snapshot_digests(after), put_back, changed)

@@ -38,7 +38,7 @@ def recipe(section: str, operation: str) -> Mapping[str, Any]:
     return next((entry for name, entry in _tables()[section].items() if fnmatchcase(operation, name)), {})
 
 
-def narrowed(operation: Operation, field: str) -> Mapping[str, Any]:
+def boundaries_beside_rules(operation: Operation, field: str) -> Mapping[str, Any]:
     """What the checks of an operation leave of a field's boundaries: accept, reject, or nothing to say."""
     known = _tables()["checks"]
     found = [known[check][field] for check in operation.checks if field in known.get(check, ())]
@@ -75,7 +75,7 @@ def is_listed(section: str, operation: str) -> bool:
     return any(fnmatchcase(operation, name) for name in _tables()[section])
 
 
-def download(kind: str) -> Mapping[str, Any] | None:
+def download_of(kind: str) -> Mapping[str, Any] | None:
     """How a kind of file is had from the target; None for one that files.py makes."""
     return _tables()["downloads"].get(kind)
 
@@ -84,7 +84,7 @@ _EPOCH = (2024, 6, 1, 9, 0, 0)  # a fixed time, so that the same seed sends the 
 
 
 @cache
-def content(kind: str) -> bytes:
+def file_content(kind: str) -> bytes:
     """The bytes of a kind of file."""
     return _MAKERS[kind]()
 

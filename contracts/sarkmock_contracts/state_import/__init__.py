@@ -42,11 +42,11 @@ from ..client.http import Request, Response, fill_path
 from ..client.interrupts import Admission, Budget, Interrupts
 from ..client.rate_limit import RateLimit
 from ..client.target import Target
-from ..client.transports import Access, OverHttp, Transport
+from ..client.transports import Access, Http, Transport
 from ..errors import CannotRun, Spent, Unanswered, Withheld, file_errors
 from ..safety.fingerprint import Fingerprint, fingerprint
 from ..safety.gate import Gate, Permissions
-from ..safety.preflight import preflight, why_shut_out
+from ..safety.preflight import preflight, why_token_ended
 from ..safety.routing import RequestReader
 from ..spec.contract import Contract, contract_of
 from . import state_reader
@@ -56,7 +56,7 @@ OnProgress = Callable[[str, int, int], None]  # what is read, how many of them a
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ImportOptions:
     """How much is read, and for how long. Backups and snapshots hold secrets."""
 
     secrets: bool = False
@@ -119,11 +119,12 @@ class StateReader:
             self.notes.append(line)
 
 
-def import_state(url: str, access: Access, rate: str, wanted: Wanted, tell: OnProgress) -> tuple[Seed, StateReader]:
+def import_state(url: str, access: Access, rate: str, wanted: ImportOptions,
+                 tell: OnProgress) -> tuple[Seed, StateReader]:
     """The state of the box at a URL, and its reader. CannotRun if it is not a SARK, or stops answering."""
     try:
-        limited = RateLimit(OverHttp(url, access, wanted.seconds), rate)
-        admitted = Admission(limited, why_shut_out) if access.credential else None
+        limited = RateLimit(Http(url, access, wanted.seconds), rate)
+        admitted = Admission(limited, why_token_ended) if access.credential else None
         budget = Budget(admitted or limited, None, wanted.seconds, lambda: 0, lambda: 0, wait=limited.wait)
         reader = guarded_reader(Interrupts(budget), tell)
         with budget.removing():
@@ -149,7 +150,7 @@ def guarded_reader(transport: Transport, tell: OnProgress = lambda *_: None) -> 
     return StateReader(Target(Gate(transport, RequestReader(contracts), Permissions())), contracts, tell)
 
 
-def read_state(reader: StateReader, wanted: Wanted) -> Seed:
+def read_state(reader: StateReader, wanted: ImportOptions) -> Seed:
     """All that can be read. What cannot, in tables and files that no list shows, is what the factory has."""
     tables = state_reader.read_tables(reader)
     running = state_reader.is_running(reader)
@@ -161,7 +162,7 @@ def read_state(reader: StateReader, wanted: Wanted) -> Seed:
             files |= state_reader.read_mailboxes(reader)
             astdb = state_reader.read_runtime(reader, tables.get("ipphone", []))
     if not wanted.secrets:
-        tables = {table: [disguised(f"{table} {row.get('pkey')}", row) for row in rows]
+        tables = {table: [anonymized_row(f"{table} {row.get('pkey')}", row) for row in rows]
                   for table, rows in tables.items()}
     tables |= state_reader.read_users(reader)
     return checked_seed(reader, Seed({**reader.factory.tables, **tables}, files, astdb, running,
@@ -185,12 +186,12 @@ def checked_seed(reader: StateReader, seed: Seed) -> Seed:
 NOTE_WIDTH = 100  # columns
 
 
-def import_to_file(url: str, access: Access, rate: str, wanted: Wanted, output: Path | None) -> None:
+def import_to_file(url: str, access: Access, rate: str, wanted: ImportOptions, output: Path | None) -> None:
     """Write the state of a target to a file, or to standard output."""
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     with progress_bar(console) as tell:
         seed, reader = import_state(url, access, rate, wanted, tell)
-    text = heading(url, reader) + seed.text()
+    text = seed_heading(url, reader) + seed.text()
     if output is None:
         sys.stdout.write(text)
     else:
@@ -218,7 +219,7 @@ def progress_bar(console: Console) -> Iterator[OnProgress]:
         yield tell
 
 
-def heading(url: str, reader: StateReader) -> str:
+def seed_heading(url: str, reader: StateReader) -> str:
     """What the file says of itself."""
     read = f"# The state of {url} on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, read by `sarkmock import`.\n"
     read += f"# It answers most like the profile {reader.profile}.\n"
@@ -240,14 +241,14 @@ _NAMED = re.compile(rf"""(\b(?:{_NAMES})[ \t]*(?:=>?|:)[ \t]*["']?)([^\s"'$;][^\
 _REGISTERED = re.compile(r"^([^:@/\s]*:)([^@\s]+)(?=@)", re.MULTILINE)  # user:secret@host
 
 
-def disguised(place: str, row: Mapping[str, Any]) -> dict[str, Any]:
+def anonymized_row(place: str, row: Mapping[str, Any]) -> dict[str, Any]:
     """The row with made-up secrets; ``place`` identifies it."""
-    made = {value: other_secret(f"{place} {name}", value) for name, value in row.items() if is_secret(name) and value}
+    made = {value: made_up_secret(f"{place} {name}", value) for name, value in row.items() if is_secret(name) and value}
     return {name: made.get(value, value) if is_secret(name) else _without(f"{place} {name}", value, made)
             if name in CONFIGURATION and isinstance(value, str) else value for name, value in row.items()}
 
 
-def other_secret(place: str, real: Any) -> Any:
+def made_up_secret(place: str, real: Any) -> Any:
     """Another secret that rules take as they took the real one: as many digits, the first from 2 on, or letters."""
     dice = random.Random(place)
     text = str(real)
@@ -264,7 +265,7 @@ def _without(place: str, text: str, made: Mapping[Any, str]) -> str:
     """A text of configuration without the row's secrets and any that it names itself."""
     def another(match: re.Match[str]) -> str:
         own = {str(value): str(other) for value, other in made.items()}
-        return match[1] + own.get(match[2], str(other_secret(place, match[2])))
+        return match[1] + own.get(match[2], str(made_up_secret(place, match[2])))
 
     text = _REGISTERED.sub(another, _NAMED.sub(another, text))
     for real, other in made.items():

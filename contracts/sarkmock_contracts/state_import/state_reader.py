@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sarkmock.suite_api import Operation, pbx_files
 
-from ..client.http import number_in_header
+from ..client.http import header_number
 from ..spec.contract import is_plain_read
 
 if TYPE_CHECKING:
@@ -58,13 +58,13 @@ def stored_row(reader: StateReader, operation: Operation, item: Mapping[str, Any
     columns = reader.fresh.tables.columns(table.name)
     shown = {table.key: table.fixed, **item} if table.fixed else dict(item)
     known = {name: value for name, value in shown.items() if name in columns and not isinstance(value, (list, dict))}
-    tell_skipped(reader, operation, "the mock has no column for", shown.keys() - known.keys())
-    tell_skipped(reader, operation, "not shown are", set(columns) - known.keys() - table.where.keys())
+    note_skipped(reader, operation, "the mock has no column for", shown.keys() - known.keys())
+    note_skipped(reader, operation, "not shown are", set(columns) - known.keys() - table.where.keys())
     factory = factory_row(reader, table.name, table.key, shown)
-    return {**table.defaults, **factory, **filtered(table.where, shown), **known}
+    return {**table.defaults, **factory, **list_filter(table.where, shown), **known}
 
 
-def tell_skipped(reader: StateReader, operation: Operation, what: str, names: set[str]) -> None:
+def note_skipped(reader: StateReader, operation: Operation, what: str, names: set[str]) -> None:
     if names:
         reader.note(f"{operation.section}: {what} {', '.join(sorted(names))}")
 
@@ -74,7 +74,7 @@ def factory_row(reader: StateReader, table: str, key: str, shown: StoredRow) -> 
     return next((row for row in reader.factory.tables.get(table, ()) if row.get(key) == shown.get(key)), {})
 
 
-def filtered(where: Mapping[str, Sequence[str]], shown: StoredRow) -> StoredRow:
+def list_filter(where: Mapping[str, Sequence[str]], shown: StoredRow) -> StoredRow:
     """The columns by which a list chooses its rows, and does not show: a trunk's technology is that of its carrier."""
     carrier = str(shown.get("carrier"))
     return {column: next((option for option in options if option in carrier), options[0])
@@ -205,7 +205,7 @@ def read_mailboxes(reader: StateReader) -> Files:
     files: Files = {}
     for mailbox in answer.rows if answer else []:
         for field, folder in MAILBOX_FOLDERS.items():
-            for index in range(min(number_in_header(str(mailbox.get(field))) or 0, MOST_MESSAGES)):
+            for index in range(min(header_number(str(mailbox.get(field))) or 0, MOST_MESSAGES)):
                 place = f"{pbx_files.MAILBOXES}/{mailbox.get('VoiceMailbox')}/{folder}"
                 files[f"{place}/msg{index:04}.txt"] = b""
     return files

@@ -1,6 +1,6 @@
 """PHP as far as the API shows it: scalars, request bodies, filters, regular expressions."""
 
-from sarkmock.laravel.php.bodies import listed, meant_method, named_method, read_input
+from sarkmock.laravel.php.bodies import array_as_list, overridden_method, overridden_method_symfony_6, read_input
 from sarkmock.laravel.php.values import (
     TRIMMED,
     UploadedFile,
@@ -14,5 +14,17 @@ from sarkmock.laravel.php.values import (
 )
 
 __all__ = [
-    "TRIMMED", "UploadedFile", "flattened", "is_numeric", "is_truthy", "listed", "loosely_equal", "meant_method",
-    "named_method", "read_input", "to_number", "to_text", "trim"]
+    "TRIMMED",
+    "UploadedFile",
+    "array_as_list",
+    "flattened",
+    "is_numeric",
+    "is_truthy",
+    "loosely_equal",
+    "overridden_method",
+    "overridden_method_symfony_6",
+    "read_input",
+    "to_number",
+    "to_text",
+    "trim",
+]

@@ -13,7 +13,7 @@ from string import hexdigits
 from typing import Any
 
 from sarkmock.http.replies import PhpError
-from sarkmock.laravel.php.large_json import LargeJson, uncollected
+from sarkmock.laravel.php.large_json import LargeJson, garbage_collection_paused
 from sarkmock.laravel.php.multipart import MOST_FIELDS, FormPart, boundary_of, form_parts
 from sarkmock.laravel.php.values import (
     IN_ONE_CALL,
@@ -24,7 +24,7 @@ from sarkmock.laravel.php.values import (
     from_bytes,
     is_readable,
     is_truthy,
-    without_blanks,
+    trim_strings,
 )
 
 Input = dict[str, Any]
@@ -59,7 +59,7 @@ def read_input(method: str, content_type: str, query: str | bytes, body: bytes,
     return replace_recursively(everything, files) if files else everything, post
 
 
-def meant_method(method: str, header: str | None, everything: Input, post: Input) -> str:
+def overridden_method(method: str, header: str | None, everything: Input, post: Input) -> str:
     """Symfony's getMethod(): a POST may name another method, in X-HTTP-Method-Override or as ``_method``."""
     if method != "POST":
         return method.upper()
@@ -67,7 +67,7 @@ def meant_method(method: str, header: str | None, everything: Input, post: Input
     return named.upper() if isinstance(named, str) else method
 
 
-def named_method(content_type: str, query: str, body: bytes) -> str:
+def overridden_method_symfony_6(content_type: str, query: str, body: bytes) -> str:
     """The same of Symfony 6, which reads what a POST names before anything is trimmed; PhpError for an array."""
     from_query = parse_query(query.encode("latin-1", "replace"))
     post = _read_body("POST", content_type, body)[0] if b"method" in body or b"%" in body else {}
@@ -104,7 +104,7 @@ def clean(fields: Input, blanks: str = "ascii") -> Input:
         for key, member in holder.items() if type(holder) is dict else enumerate(holder):
             kind = type(member)
             if kind is str:
-                holder[key] = without_blanks(member, blanks) or None
+                holder[key] = trim_strings(member, blanks) or None
             elif kind is list or kind is dict:
                 holders.append(member)
     fields.update(untrimmed)
@@ -116,7 +116,7 @@ def replace_recursively(fields: Input, files: Input) -> Input:
     merged = dict(fields)
     for name, value in files.items():
         mine, theirs = _indexed(merged.get(name)), _indexed(value)
-        merged[name] = value if mine is None or theirs is None else listed(replace_recursively(mine, theirs))
+        merged[name] = value if mine is None or theirs is None else array_as_list(replace_recursively(mine, theirs))
     return merged
 
 
@@ -151,7 +151,7 @@ def json_decode(body: bytes) -> Any:
         if len(text) <= AT_A_TIME:
             value = json.loads(text, parse_int=hook, parse_constant=_no_constant)
         else:
-            with uncollected():
+            with garbage_collection_paused():
                 value = LargeJson(text, hook, _no_constant).decode()
     except (ValueError, RecursionError):
         return None
@@ -249,7 +249,7 @@ def _without_none(files: Input) -> Input:
     """Laravel's filterFiles(): without None, and without arrays that hold nothing else. Other files keep their keys."""
     kept = {name: _without_none(array) if (array := _indexed(value)) is not None else value
             for name, value in files.items()}
-    return {name: listed(value) for name, value in kept.items() if value}
+    return {name: array_as_list(value) for name, value in kept.items() if value}
 
 
 class _Array(dict[str, Any]):
@@ -274,7 +274,7 @@ def assemble(pairs: Iterable[tuple[str, Any]]) -> Input:
         path = _path(name)
         if path and len(path) <= NESTING + 1:
             _put(fields, path, value)
-    return {name: listed(value) for name, value in fields.items()}
+    return {name: array_as_list(value) for name, value in fields.items()}
 
 
 def _path(name: str) -> list[str | None]:
@@ -307,12 +307,12 @@ def _put(fields: _Array, path: list[str | None], value: Any) -> None:
         fields[name] = value
 
 
-def listed(value: Any) -> Any:
+def array_as_list(value: Any) -> Any:
     """An array whose keys are 0, 1, 2... is a list."""
     if isinstance(value, list):
-        return [listed(member) for member in value]
+        return [array_as_list(member) for member in value]
     if not isinstance(value, dict):
         return value
-    members = {name: listed(member) for name, member in value.items()}
+    members = {name: array_as_list(member) for name, member in value.items()}
     is_list = all(name == str(index) for index, name in enumerate(members))
     return list(members.values()) if is_list else members

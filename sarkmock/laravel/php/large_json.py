@@ -140,7 +140,7 @@ class LargeJson:
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
+def garbage_collection_paused() -> Iterator[None]:
     """No garbage collection: one that looks through the content of megabytes holds up the API."""
     enabled = gc.isenabled()
     gc.disable()

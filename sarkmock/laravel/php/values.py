@@ -96,7 +96,7 @@ def trim(text: str) -> str:
     return text.strip(TRIMMED)
 
 
-def without_blanks(text: str, blanks: str) -> str:
+def trim_strings(text: str, blanks: str) -> str:
     """Laravel's TrimStrings; text that is not UTF-8 is left to PHP's trim()."""
     signs = BLANKS_OF_TRIM[blanks] if is_utf8(text) else TRIMMED
     start, end = 0, len(text)
@@ -183,7 +183,7 @@ def is_readable(value: Any, *, names: bool = False) -> bool:
     return True
 
 
-def length(text: str) -> int:
+def mb_strlen(text: str) -> int:
     """``mb_strlen``: code points, or for text that is not UTF-8 what the lead bytes promise."""
     return len(text) if is_utf8(text) else _length_by_lead_bytes(to_bytes(text))
 
@@ -252,7 +252,7 @@ def _is_ipv6(text: str) -> bool:
     return len(blocks) < room if len(halves) == 2 else len(blocks) == room
 
 
-def csv(text: str) -> list[str]:
+def str_getcsv(text: str) -> list[str]:
     """str_getcsv(): comma separated; a double quote encloses, a doubled one stands for itself."""
     if '"' not in text:
         return text.split(",")

@@ -1,6 +1,6 @@
 """The two tables that the document's names are looked up in: x-action -> function, x-after -> check.
 
-`try_out` tries what an overlay makes of operations, so that one without what it needs is an error at load.
+`try_operations` tries what an overlay makes of operations, so that one without what it needs is an error at load.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sarkmock.http.context import Context, Lacking
+from sarkmock.http.context import Context, MissingPart
 from sarkmock.http.replies import Reply
 from sarkmock.pbx.actions import (
     accounts,
@@ -30,7 +30,7 @@ from sarkmock.pbx.actions import (
 from sarkmock.pbx.seed import Seed
 from sarkmock.pbx.state import State
 from sarkmock.spec.operations import Operation
-from sarkmock.suggest import Misnamed
+from sarkmock.suggest import UnknownName
 
 Action = Callable[[Context], Reply]
 
@@ -77,14 +77,14 @@ ACTION_FUNCTIONS: dict[str, Action] = {
     "update_and_reread": system.update_globals,
     # extensions
     "create_mailbox": extensions.create_mailbox,
-    "create_mailbox_caught": extensions.caught(extensions.create_mailbox),
-    "create_listed": extensions.caught(extensions.create_listed),
+    "create_mailbox_caught": extensions.crash_as_conflict(extensions.create_mailbox),
+    "create_listed": extensions.crash_as_conflict(extensions.create_listed),
     "create_provisioned": extensions.create_provisioned,
     "create_unprovisioned": extensions.create_unprovisioned,
-    "create_unprovisioned_caught": extensions.caught(extensions.create_unprovisioned),
-    "create_webrtc_caught": extensions.caught(extensions.create_webrtc),
+    "create_unprovisioned_caught": extensions.crash_as_conflict(extensions.create_unprovisioned),
+    "create_webrtc_caught": extensions.crash_as_conflict(extensions.create_webrtc),
     "update_extension": extensions.update_extension,
-    "update_extension_caught": extensions.caught(extensions.update_extension_with_arrays),
+    "update_extension_caught": extensions.crash_as_conflict(extensions.update_extension_with_arrays),
     "delete_extension": extensions.delete_extension,
     "show_runtime": extensions.show_runtime,
     "update_runtime": extensions.update_runtime,
@@ -163,10 +163,10 @@ ACTION_FUNCTIONS: dict[str, Action] = {
     "whoami": accounts.whoami,
     "register_user": accounts.register,
     "users_list": accounts.list_users,
-    "users_by_id": accounts.found_by("id"),
-    "users_by_email": accounts.found_by("email"),
-    "users_by_name": accounts.found_by("name"),
-    "users_by_endpoint": accounts.found_by("endpoint"),
+    "users_by_id": accounts.list_users_by("id"),
+    "users_by_email": accounts.list_users_by("email"),
+    "users_by_name": accounts.list_users_by("name"),
+    "users_by_endpoint": accounts.list_users_by("endpoint"),
     "users_revoke": accounts.revoke_all,
     "users_delete": accounts.delete_user,
     "ami_db_refused": ami.refuse_family,
@@ -203,7 +203,7 @@ AFTER_CHECKS: dict[str, AfterCheck] = {
     "blfkeyname_only_in_sip_template": AfterCheck(extensions.only_in_sip_template, ("blfkeyname",)),
     "blfkeyname_is_blf_template": AfterCheck(extensions.is_blf_template, ("blfkeyname",)),
     "blfkeyname_names_blf_template": AfterCheck(extensions.names_blf_template, ("blfkeyname",)),
-    "refuse_blfkeyname": AfterCheck(extensions.refuse, ("blfkeyname",)),
+    "refuse_blfkeyname": AfterCheck(extensions.always_refuse, ("blfkeyname",)),
     "system_template_stays": AfterCheck(extensions.system_template_stays),
     # backups, snapshots, greetings
     "upload_fits": AfterCheck(
@@ -236,7 +236,7 @@ def check_fields(operation: Operation) -> dict[str, tuple[str, ...]]:
     return {name: AFTER_CHECKS[name].fields for name in operation.checks}
 
 
-class LookedUp(dict[str, Any]):
+class NameTable(dict[str, Any]):
     """Values that are looked up by names of the document."""
 
     def __init__(self, kind: str, values: dict[str, Any]) -> None:
@@ -244,11 +244,11 @@ class LookedUp(dict[str, Any]):
         self._kind = kind
 
     def __missing__(self, name: str) -> Any:
-        raise Lacking(f"{self._kind} {name!r}")
+        raise MissingPart(f"{self._kind} {name!r}")
 
 
-def try_out(operations: Iterable[Operation], inherited: Iterable[Operation], database: str) -> None:
-    """Misnamed for the first check or action that lacks something, of operations that are not as inherited."""
+def try_operations(operations: Iterable[Operation], inherited: Iterable[Operation], database: str) -> None:
+    """UnknownName for the first check or action that lacks something, of operations that are not as inherited."""
     before = {tried_facts(operation) for operation in inherited}
     state = State(Seed.factory(database))
     for operation in operations:
@@ -271,9 +271,9 @@ def _try(kind: str, name: str, function: Callable[[Context], object], operation:
         try:
             state.reset()
             function(_context(operation, state, given))
-        except Lacking as lack:
-            raise Misnamed(name, f"{operation.id}: the {kind} {name!r} needs {lack}, and {operation.method} "
-                                 f"{operation.path} has none") from None
+        except MissingPart as lack:
+            raise UnknownName(name, f"{operation.id}: the {kind} {name!r} needs {lack}, and {operation.method} "
+                                    f"{operation.path} has none") from None
         except Exception:  # such a request may well be rejected
             continue
 
@@ -282,6 +282,6 @@ def _context(operation: Operation, state: State, given: dict[str, Any]) -> Conte
     """A request to an operation, with a row and a user where a real one has them."""
     table = operation.table
     bound = table is not None and (operation.key is not None or table.fixed is not None)
-    row = LookedUp("the column", state.tables.defaults(table.name)) if table and bound else None
-    path = LookedUp("the path parameter", dict.fromkeys(operation.parameters, "1"))
+    row = NameTable("the column", state.tables.defaults(table.name)) if table and bound else None
+    path = NameTable("the path parameter", dict.fromkeys(operation.parameters, "1"))
     return Context(operation, state, path, dict(given), dict(given), {}, row, {} if operation.guard else None)

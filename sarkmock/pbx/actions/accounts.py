@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from sarkmock.http.context import Context, Lacking
+from sarkmock.http.context import Context, MissingPart
 from sarkmock.http.replies import NotFound, PhpError, Refusal, Reply, Summarised
 from sarkmock.laravel import php
 from sarkmock.pbx import accounts
@@ -21,8 +21,8 @@ STAMP = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)")
 def login(context: Context) -> Reply:
     """A new token for a user with the right password; the user's earlier tokens end."""
     tables = context.state.tables
-    user = accounts.by_email(tables, php.to_text(context.input["email"]))
-    if user is None or not accounts.password_fits(php.to_text(context.input["password"]), user["password"]):
+    user = accounts.user_by_email(tables, php.to_text(context.input["email"]))
+    if user is None or not accounts.verify_password(php.to_text(context.input["password"]), user["password"]):
         raise Refusal(401, {"message": "Unauthorized"})
     accounts.revoke_tokens(tables, user["id"])
     return Reply({"accessToken": new_token(context, user["id"], accounts.abilities_of(user)), "token_type": "Bearer"})
@@ -35,7 +35,7 @@ def logout(context: Context) -> Reply:
 
 
 def whoami(context: Context) -> Reply:
-    return Reply(shown_user(addressed_user(context)))
+    return Reply(user_as_json(addressed_user(context)))
 
 
 def register(context: Context) -> Reply:
@@ -45,7 +45,7 @@ def register(context: Context) -> Reply:
     if "\0" in password:
         raise PhpError("Bcrypt password must not contain null character", "ValueError")
     row = {"name": given["name"], "email": given["email"], "endpoint": stored(given.get("endpoint")),
-           "password": accounts.hashed(password, context.state.dice), "role": stored(given.get("role")),
+           "password": accounts.hash_password(password, context.state.dice), "role": stored(given.get("role")),
            "created_at": stamp, "updated_at": stamp}
     number = context.state.tables.insert(USERS, row)
     return Reply({"message": f"Created new user {given['email']}!", "accessToken": new_token(context, number, ["*"])})
@@ -62,14 +62,14 @@ def new_token(context: Context, user: int, abilities: list[str]) -> str:
 
 
 def list_users(context: Context) -> Reply:
-    return Reply([shown_user(user) for user in context.state.tables.rows(USERS, order=("id",))])
+    return Reply([user_as_json(user) for user in context.state.tables.rows(USERS, order=("id",))])
 
 
-def found_by(column: str) -> Callable[[Context], Reply]:
+def list_users_by(column: str) -> Callable[[Context], Reply]:
     """An action that lists the users with the value in the path; it is never 404."""
     def action(context: Context) -> Reply:
         (value,) = context.path.values()
-        return Reply([shown_user(user) for user in context.state.tables.rows(USERS, {column: value}, order=("id",))])
+        return Reply([user_as_json(user) for user in context.state.tables.rows(USERS, {column: value}, order=("id",))])
     return action
 
 
@@ -101,14 +101,14 @@ def named_user(context: Context) -> Row:
 
 def addressed_user(context: Context) -> Row:
     if context.user is None:
-        raise Lacking("a user (security)")
+        raise MissingPart("a user (security)")
     return context.user
 
 
-def shown_user(user: Row) -> Row:
-    return {name: dated(user[name]) if name in DATES else user[name] for name in SHOWN_COLUMNS}
+def user_as_json(user: Row) -> Row:
+    return {name: json_time(user[name]) if name in DATES else user[name] for name in SHOWN_COLUMNS}
 
 
-def dated(value: Any) -> Any:
+def json_time(value: Any) -> Any:
     """A time as Laravel writes it into JSON."""
     return value and STAMP.sub(r"\1T\2.000000Z", str(value))

@@ -24,7 +24,7 @@ Packets = list[AmiPacket]
 NOT_IN_LISTS = ("EventList", "ListItems")
 
 
-def listing(message: str, events: Packets, complete: str) -> Packets:
+def list_packets(message: str, events: Packets, complete: str) -> Packets:
     """Asterisk's answer to a list command."""
     return [{"Response": "Success", "EventList": "start", "Message": message}, *events,
             {"Event": complete, "EventList": "Complete", "ListItems": str(len(events))}]
@@ -79,27 +79,29 @@ def unknown_function(context: Context) -> Reply:
 
 def get_value(context: Context) -> Reply:
     require_pbx(context.state)
-    return keyed(context, db_get(context.state.astdb, requested_name(context, "id"), requested_name(context, "key")))
+    family, key = requested_name(context, "id"), requested_name(context, "key")
+    return keyed_object(context, db_get(context.state.astdb, family, key))
 
 
 def put_value(context: Context) -> Reply:
     require_pbx(context.state)
     family, key, value = (requested_name(context, name) for name in ("id", "key", "value"))
-    return keyed(context, db_put(context.state.astdb, family, key, value))
+    return keyed_object(context, db_put(context.state.astdb, family, key, value))
 
 
 def delete_value(context: Context) -> Reply:
     require_pbx(context.state)
-    return keyed(context, db_delete(context.state.astdb, requested_name(context, "id"), requested_name(context, "key")))
+    family, key = requested_name(context, "id"), requested_name(context, "key")
+    return keyed_object(context, db_delete(context.state.astdb, family, key))
 
 
 def refuse_family(context: Context) -> Reply:
     """The published handler looks for a family that the path does not have: Asterisk refuses."""
     require_pbx(context.state)
-    return keyed(context, False)
+    return keyed_object(context, False)
 
 
-def keyed(context: Context, value: Any) -> Reply:
+def keyed_object(context: Context, value: Any) -> Reply:
     """An object with one member; PHP makes the key "0" the index of an array, and json_encode a list of that."""
     key = requested_name(context, "key")
     return Reply([value] if key == "0" else {key: value})
@@ -135,7 +137,7 @@ def hang_up(context: Context) -> Reply:
         text = "\r\nResponse: Success\r\nMessage: Channel Hungup\r\n\r\n"
     else:
         text = "\r\nResponse: Error\r\nMessage: No such channel\r\n\r\n"
-    return keyed(context, text)
+    return keyed_object(context, text)
 
 
 NO_ADDRESS = "-none-"
@@ -156,7 +158,7 @@ def trunks(state: State, technology: str) -> list[Row]:
 def sip_peers(state: State) -> Packets:
     peers = [sip_peer(row["pkey"], NO_ADDRESS, "0", "yes", "UNKNOWN") for row in phones(state)]
     peers += [sip_peer(peer_name(row), address(row), SIP_PORT, "no", trunk_status(row)) for row in trunks(state, "SIP")]
-    return listing("Peer status list will follow", peers, "PeerlistComplete")
+    return list_packets("Peer status list will follow", peers, "PeerlistComplete")
 
 
 def sip_peer(name: str, ip: str, port: str, dynamic: str, state: str) -> AmiPacket:
@@ -172,7 +174,7 @@ def iax_peers(state: State) -> Packets:
         "Event": "PeerEntry", "Channeltype": "IAX", "ObjectName": peer_name(row), "ChanObjectType": "peer",
         "IPaddress": address(row), "IPport": IAX_PORT, "Dynamic": "no", "Trunk": "no", "Encryption": "no",
         "Status": trunk_status(row)} for row in trunks(state, "IAX2")]
-    return listing("Peer status list will follow", peers, "PeerlistComplete")
+    return list_packets("Peer status list will follow", peers, "PeerlistComplete")
 
 
 def sip_registry(state: State) -> Packets:
@@ -184,7 +186,7 @@ def sip_registry(state: State) -> Packets:
             entries.append({
                 "Event": "RegistryEntry", "Host": host, "Port": port, "Username": user, "Domain": host,
                 "DomainPort": port, "Refresh": "105", "State": "Registered", "RegistrationTime": since})
-    return listing("Registrations will follow", entries, "RegistrationsComplete")
+    return list_packets("Registrations will follow", entries, "RegistrationsComplete")
 
 
 def iax_registry(state: State) -> Packets:
@@ -195,7 +197,7 @@ def iax_registry(state: State) -> Packets:
             entries.append({
                 "Event": "RegistryEntry", "Host": f"{host}:{port}", "DNSmanager": "N", "Username": user,
                 "Perceived": "192.0.2.1:4569", "Refresh": "60", "State": "Registered"})
-    return listing("Registrations will follow", entries, "RegistrationsComplete")
+    return list_packets("Registrations will follow", entries, "RegistrationsComplete")
 
 
 def registration(row: Row, usual_port: str) -> tuple[str, str, str]:

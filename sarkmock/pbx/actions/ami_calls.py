@@ -14,7 +14,16 @@ from sarkmock.http.context import Context
 from sarkmock.http.replies import Reply
 from sarkmock.pbx import pbx_files
 from sarkmock.pbx.actions import ami
-from sarkmock.pbx.actions.ami import AmiPacket, Packets, as_list, error, listing, phones, require_pbx, unknown_function
+from sarkmock.pbx.actions.ami import (
+    AmiPacket,
+    Packets,
+    as_list,
+    error,
+    list_packets,
+    phones,
+    require_pbx,
+    unknown_function,
+)
 from sarkmock.pbx.asterisk import Channel
 from sarkmock.pbx.database import Row
 from sarkmock.pbx.state import State
@@ -51,13 +60,13 @@ def core_show_channels(state: State) -> Packets:
         "Event": "CoreShowChannel", **snapshot(channel), "Application": channel.application,
         "ApplicationData": channel.data, "Duration": duration(now - channel.began), "BridgeId": channel.bridge}
         for channel in state.pbx.channels()]
-    return listing("Channels will follow", events, "CoreShowChannelsComplete")
+    return list_packets("Channels will follow", events, "CoreShowChannelsComplete")
 
 
 def list_channel_status(state: State) -> Packets:
     now = state.clock.now()
     events = [channel_status(channel, now) for channel in state.pbx.channels()]
-    return listing("Channel status will follow", events, "StatusComplete")
+    return list_packets("Channel status will follow", events, "StatusComplete")
 
 
 def channel_status(channel: Channel, now: float) -> AmiPacket:
@@ -86,7 +95,7 @@ def duration(seconds: float) -> str:
 def extension_states(state: State) -> Packets:
     states = device_states_of(state)
     events = [{"Event": "ExtensionStatus", **hint(row, states)} for row in phones(state)]
-    return listing("Extension Statuses will follow", events, "ExtensionStateListComplete")
+    return list_packets("Extension Statuses will follow", events, "ExtensionStateListComplete")
 
 
 def extension_state(state: State, number: str, context: str = "extensions") -> Packets:
@@ -100,7 +109,7 @@ def device_states(state: State) -> Packets:
     states = device_states_of(state)
     events = [{"Event": "DeviceStateChange", "Device": f"SIP/{row['pkey']}",
                "State": DEVICE_STATES[device_state(row["pkey"], states)]} for row in phones(state)]
-    return listing("Device State Changes will follow", events, "DeviceStateListComplete")
+    return list_packets("Device State Changes will follow", events, "DeviceStateListComplete")
 
 
 def hint(row: Row, states: Mapping[str, set[str]]) -> AmiPacket:
@@ -132,7 +141,7 @@ SERVED = ("queue1", "queue2", "queue3", "queue4", "queue5", "queue6")
 def agents(state: State) -> Packets:
     events = [{"Event": "Agents", "Agent": row["pkey"], "Name": row["name"] or "", "Status": "AGENT_LOGGEDOFF"}
               for row in state.tables.rows("agent", order=("pkey",))]
-    return listing("Agents will follow", events, "AgentsComplete")
+    return list_packets("Agents will follow", events, "AgentsComplete")
 
 
 def conference_rooms(state: State) -> Packets:
@@ -144,13 +153,13 @@ def queue_status(state: State, name: str | None = None) -> Packets:
     events = []
     for queue in queues(state, name):
         events += [queue_params(queue), *(queue_member(queue, agent) for agent in members(state, queue))]
-    return listing("Queue status will follow", events, "QueueStatusComplete")
+    return list_packets("Queue status will follow", events, "QueueStatusComplete")
 
 
 def queue_summary(state: State, name: str | None = None) -> Packets:
     events = [{"Event": "QueueSummary", "Queue": queue["pkey"], "LoggedIn": "0", "Available": "0", "Callers": "0",
                "HoldTime": "0", "TalkTime": "0", "LongestHoldTime": "0"} for queue in queues(state, name)]
-    return listing("Queue summary will follow", events, "QueueSummaryComplete")
+    return list_packets("Queue summary will follow", events, "QueueSummaryComplete")
 
 
 def queues(state: State, name: str | None) -> list[Row]:
@@ -193,7 +202,7 @@ def voicemail_users(state: State) -> Packets:
         return [{"Response": "Success", "Message": "There are no voicemail users currently defined."}]
     counts = message_counts(state)
     events = [voicemail_user(counts, row) for row in rows]
-    return listing("Voicemail user list will follow", events, "VoicemailUserEntryComplete")
+    return list_packets("Voicemail user list will follow", events, "VoicemailUserEntryComplete")
 
 
 def voicemail_user(counts: Counter[tuple[str, str]], row: Row) -> AmiPacket:

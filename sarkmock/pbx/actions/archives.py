@@ -30,23 +30,23 @@ DAMAGE = (zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error, str
           ValueError, IndexError, OverflowError)
 
 
-class Unsound(Exception):
+class BadArchive(Exception):
     """An archive that is not to be unpacked; says why, as the end of a sentence."""
 
 
-def inspect(content: bytes) -> zipfile.ZipFile:
-    """The archive, every member of which can be read and is what it claims to be; else Unsound."""
+def open_archive(content: bytes) -> zipfile.ZipFile:
+    """The archive, every member of which can be read and is what it claims to be; else BadArchive."""
     if content.count(CENTRAL_ENTRY) > MOST_MEMBERS:
-        raise Unsound(f"has more than {MOST_MEMBERS} members")
+        raise BadArchive(f"has more than {MOST_MEMBERS} members")
     try:
         archive = zipfile.ZipFile(BytesIO(content))
         for problem in _archive_problems(archive):
-            raise Unsound(problem)
+            raise BadArchive(problem)
         damaged = next((member.orig_filename for member in archive.infolist() if _is_damaged(archive, member)), None)
     except DAMAGE:
-        raise Unsound("is damaged") from None
+        raise BadArchive("is damaged") from None
     if damaged is not None:
-        raise Unsound(f"is damaged: {damaged!r}")
+        raise BadArchive(f"is damaged: {damaged!r}")
     return archive
 
 
@@ -71,7 +71,7 @@ def _archive_problems(archive: zipfile.ZipFile) -> Iterator[str]:
 
 def _member_problems(member: zipfile.ZipInfo) -> Iterator[str]:
     name = member.orig_filename
-    if leads_out(name):
+    if leaves_directory(name):
         yield f"has a member outside of it: {name!r}"
     if member.flag_bits & ENCRYPTED:
         yield f"is encrypted: {name!r}"
@@ -81,7 +81,7 @@ def _member_problems(member: zipfile.ZipInfo) -> Iterator[str]:
         yield f"has a member that is not a file: {name!r}"
 
 
-def leads_out(name: str) -> bool:
+def leaves_directory(name: str) -> bool:
     """Whether a member's name could lead out of the directory that it is unpacked in."""
     return name.startswith("/") or ".." in name.split("/") or "\\" in name or "\0" in name or name[1:2] == ":"
 
@@ -90,20 +90,20 @@ def leads_out(name: str) -> bool:
 NEVER_EMPTY = ("globals", "cluster")
 
 
-class Unrestorable(Exception):
+class BadDatabase(Exception):
     """Bytes that cannot be restored; the message is a clause that speaks of "it"."""
 
 
 def restorable_database(image: bytes, database: str) -> Database:
-    """The database that the bytes hold, which is what a restore puts in place of the PBX's; Unrestorable."""
+    """The database that the bytes hold and a restore puts in place of the PBX's; else BadDatabase."""
     aside = Database(database)
     try:
         aside.load(image)
     except sqlite3.DatabaseError as error:
-        raise Unrestorable(str(error)) from None
+        raise BadDatabase(str(error)) from None
     for table in NEVER_EMPTY:
         if not aside.size(table):
-            raise Unrestorable(f"it is not a SARK database: nothing is in its table {table}")
+            raise BadDatabase(f"it is not a SARK database: nothing is in its table {table}")
     return aside
 
 
@@ -125,18 +125,18 @@ def snapshot_is_sound(context: Context) -> None:
         return
     try:
         restorable_database(unpacked(file.content), context.state.tables.name)
-    except Unsound as error:
+    except BadArchive as error:
         context.refuse(SNAPSHOT_FIELD, f"The {SNAPSHOT_FIELD} {error}.")
-    except Unrestorable as error:
+    except BadDatabase as error:
         context.refuse(SNAPSHOT_FIELD, f"The {SNAPSHOT_FIELD} cannot be restored: {error}.")
 
 
 def unpacked(content: bytes) -> bytes:
     """The only file in the archive."""
-    archive = inspect(content)
+    archive = open_archive(content)
     files = [member for member in archive.infolist() if not member.is_dir()]
     if len(files) != 1:
-        raise Unsound(f"must hold one database, not {len(files)} files")
+        raise BadArchive(f"must hold one database, not {len(files)} files")
     return archive.read(files[0])
 
 
@@ -177,7 +177,7 @@ def restore_snapshot(context: Context) -> Reply:
         raise NotFound({"Error": "snapshot file not found"})
     try:
         tables = restorable_database(file.content, context.state.tables.name)
-    except Unrestorable as error:
+    except BadDatabase as error:
         raise unrestorable(name, str(error)) from None
     context.state.tables.restore(tables.dump())
     return Reply({"restored": name})

@@ -51,21 +51,21 @@ RestorePart = Callable[[State, Backup], None]
 
 
 def take_backup(context: Context) -> Reply:
-    return keep(context, PbxFile(context.state.tables.dump(), context.state.clock.now()))
+    return store_backup(context, PbxFile(context.state.tables.dump(), context.state.clock.now()))
 
 
 def new_without_database(context: Context) -> Reply:
     """The Laravel 11 line looks for the database under a name that does not exist."""
-    return keep(context, None)
+    return store_backup(context, None)
 
 
-def keep(context: Context, database: PbxFile | None) -> Reply:
+def store_backup(context: Context, database: PbxFile | None) -> Reply:
     name = f"sarkbak.{int(context.state.clock.now())}.zip"
-    BACKUP_SET.put(context.state, name, pack(context.state, database))
+    BACKUP_SET.put(context.state, name, pack_backup(context.state, database))
     return Reply({"newbackupname": name})
 
 
-def pack(state: State, database: PbxFile | None) -> bytes:
+def pack_backup(state: State, database: PbxFile | None) -> bytes:
     """A zip file of what a restore can put back, and of the firewall and the other sounds besides."""
     target = BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -95,20 +95,20 @@ def backup_is_sound(context: Context) -> None:
     if file is None:
         return
     try:
-        opened(file.content, context.state.tables.name)
-    except archives.Unsound as error:
+        open_backup(file.content, context.state.tables.name)
+    except archives.BadArchive as error:
         context.refuse(BACKUP_FIELD, f"The {BACKUP_FIELD} {error}.")
 
 
-def opened(content: bytes, database: str) -> Backup:
-    """An archive that can be restored; Unsound says why it cannot."""
-    archive = archives.inspect(content)
+def open_backup(content: bytes, database: str) -> Backup:
+    """An archive that can be restored; BadArchive says why it cannot."""
+    archive = archives.open_archive(content)
     if DATABASE not in archive.namelist():
         return Backup(archive, None)
     try:
         return Backup(archive, archives.restorable_database(archive.read(DATABASE), database))
-    except archives.Unrestorable as error:
-        raise archives.Unsound(f"holds a {DATABASE} that cannot be restored: {error}") from None
+    except archives.BadDatabase as error:
+        raise archives.BadArchive(f"holds a {DATABASE} that cannot be restored: {error}") from None
 
 
 def lose_backup(context: Context) -> Reply:
@@ -134,7 +134,7 @@ def restore_shipped(context: Context) -> Reply:
 
 def restore_without_database(context: Context) -> Reply:
     """As the published product, but the database stays."""
-    parts = {flag: part for flag, part in SHIPPED_PARTS.items() if part is not database}
+    parts = {flag: part for flag, part in SHIPPED_PARTS.items() if part is not restore_database}
     return restore_parts(context, archive_name(context), parts)
 
 
@@ -151,8 +151,8 @@ def restore_parts(context: Context, source: str, parts: dict[str, RestorePart]) 
     if file is None:
         raise NotFound({"Error": f"{name} has errors see logs for details"})
     try:
-        backup = opened(file.content, context.state.tables.name)
-    except archives.Unsound as error:
+        backup = open_backup(file.content, context.state.tables.name)
+    except archives.BadArchive as error:
         raise unrestorable(name, f"it {error}") from None
     for flag, part in parts.items():
         if context.input.get(flag) is True:
@@ -160,17 +160,17 @@ def restore_parts(context: Context, source: str, parts: dict[str, RestorePart]) 
     return Reply({"restored": name})
 
 
-def database(state: State, backup: Backup) -> None:
+def restore_database(state: State, backup: Backup) -> None:
     if backup.tables is not None:
         state.tables.restore(backup.tables.dump())
 
 
-def contacts(state: State, backup: Backup) -> None:
+def restore_contacts(state: State, backup: Backup) -> None:
     if LDIF in backup.archive.namelist():
         state.files[CONTACTS] = PbxFile(backup.archive.read(LDIF), state.clock.now())
 
 
-def files_below(prefix: str, state: State, backup: Backup) -> None:
+def restore_files(prefix: str, state: State, backup: Backup) -> None:
     """What the archive has below the prefix takes the place of what the PBX has there; if it has nothing, all stays."""
     archive = backup.archive
     members = [name for name in archive.namelist() if name.startswith(prefix)]
@@ -183,11 +183,11 @@ def files_below(prefix: str, state: State, backup: Backup) -> None:
 
 
 RESTORABLE_PARTS: dict[str, RestorePart] = {
-    "restoredb": database,
-    "restoreasterisk": partial(files_below, ASTERISK),
-    "restoreusergreeting": partial(files_below, GREETING_FILES),
-    "restorevmail": partial(files_below, MAILBOX_FILES),
-    "restoreldap": contacts,
+    "restoredb": restore_database,
+    "restoreasterisk": partial(restore_files, ASTERISK),
+    "restoreusergreeting": partial(restore_files, GREETING_FILES),
+    "restorevmail": partial(restore_files, MAILBOX_FILES),
+    "restoreldap": restore_contacts,
 }
 SHIPPED_PARTS: dict[str, RestorePart] = {
     "restoreusergreets" if flag == "restoreusergreeting" else flag: part for flag, part in RESTORABLE_PARTS.items()}

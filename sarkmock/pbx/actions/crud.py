@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any, NoReturn
 
-from sarkmock.http.context import Context, Lacking
+from sarkmock.http.context import Context, MissingPart
 from sarkmock.http.replies import Conflict, Later, PhpError, QueryError, QueryRefused, Reply, to_json
 from sarkmock.laravel import php
 from sarkmock.pbx.database import ROWS_AT_ONCE, Database, Row
@@ -30,7 +30,7 @@ def list_rows(context: Context) -> Reply:
     if tables.is_large:
         database, image = tables.name, tables.dump()
         return Reply(Later(lambda: encoded_list(Database(database, image), table, visible_names),
-                           lambda made: tables.remember(name, made, changes)))
+                              lambda made: tables.remember(name, made, changes)))
     made = encoded_list(tables, table, visible_names)
     tables.remember(name, made, changes)
     return Reply(made)
@@ -47,7 +47,7 @@ def encoded_list(tables: Database, table: Table, names: tuple[str, ...]) -> byte
 
 def show_row(context: Context) -> Reply:
     """The row that the path names."""
-    return Reply(visible(context, row_of(context)))
+    return Reply(visible_columns(context, current_row(context)))
 
 
 def create(context: Context, adjust: Adjust | None = None) -> Reply:
@@ -61,19 +61,19 @@ def create(context: Context, adjust: Adjust | None = None) -> Reply:
 
 def update_row(context: Context, adjust: Adjust | None = None) -> Reply:
     """What was sent replaces what the row has, then ``adjust`` changes the row; the rest stays."""
-    row = row_of(context)
+    row = current_row(context)
     before = dict(row)
     fill(context, row)
     if adjust:
         adjust(context, row)
     save_changes(context, before, row)
-    return Reply(visible(context, row))
+    return Reply(visible_columns(context, row))
 
 
 def delete_row(context: Context) -> Reply:
     """Removes the row."""
     table = table_of(context)
-    context.state.tables.delete(table.name, table.key, row_of(context)[table.key])
+    context.state.tables.delete(table.name, table.key, current_row(context)[table.key])
     return Reply()
 
 
@@ -86,7 +86,7 @@ def update_new(context: Context) -> Reply:
     """As an update of such a row, which the product does not store."""
     row = dict(context.operation.defaults)
     fill(context, row)
-    return Reply(visible(context, row))
+    return Reply(visible_columns(context, row))
 
 
 def do_nothing(context: Context) -> Reply:
@@ -121,10 +121,10 @@ def fill(context: Context, row: Row) -> None:
     """The product's move_request_to_model: every variable that has a rule, as trimmed text."""
     for name, value in context.post.items():
         if name in context.operation.rules:
-            row[name] = text(name, value)
+            row[name] = trimmed_text(name, value)
 
 
-def text(name: str, value: Any) -> str:
+def trimmed_text(name: str, value: Any) -> str:
     """PHP's trim((string) $value); PhpError naming the field for arrays."""
     if isinstance(value, (list, dict)):
         message = "trim(): Argument #1 ($string) must be of type string, array given"
@@ -137,7 +137,7 @@ def store_row(context: Context, row: Row) -> Reply:
     if not row:
         return Reply([], 200)  # Eloquent does not save a model without attributes
     insert_row(context, row)
-    return Reply(visible(context, row))
+    return Reply(visible_columns(context, row))
 
 
 def insert_row(context: Context, row: Row) -> int:
@@ -191,7 +191,7 @@ def save_changes(context: Context, before: Mapping[str, Any], row: Row) -> None:
         guarded_write(lambda: context.state.tables.update(table.name, table.key, key, {**changes, **stamps}), sql)
 
 
-def visible(context: Context, row: Mapping[str, Any]) -> Row:
+def visible_columns(context: Context, row: Mapping[str, Any]) -> Row:
     """The columns that the operation's response schema knows."""
     names = set(context.operation.visible)
     return {name: value for name, value in row.items() if name in names}
@@ -199,32 +199,32 @@ def visible(context: Context, row: Mapping[str, Any]) -> Row:
 
 def table_of(context: Context) -> Table:
     if context.operation.table is None:
-        raise Lacking("a table (x-table)")
+        raise MissingPart("a table (x-table)")
     return context.operation.table
 
 
-def row_of(context: Context) -> Row:
+def current_row(context: Context) -> Row:
     if context.row is None:
-        raise Lacking("a row that the path names")
+        raise MissingPart("a row that the path names")
     return context.row
 
 
 def key_is_new(context: Context) -> None:
     """A key that is taken is rejected with 422 under the name ``save``."""
     key = context.input.get("pkey")
-    if taken(context, key):
-        context.refuse("save", f"Duplicate Key - {text('pkey', key)}")
+    if key_exists(context, key):
+        context.refuse("save", f"Duplicate Key - {trimmed_text('pkey', key)}")
 
 
 def key_is_free(context: Context) -> None:
     """A key that is taken is rejected with 409, once the body is in order."""
-    if not context.errors and taken(context, context.input.get("pkey")):
+    if not context.errors and key_exists(context, context.input.get("pkey")):
         raise Conflict("Key already exists")
 
 
-def taken(context: Context, key: Any) -> bool:
+def key_exists(context: Context, key: Any) -> bool:
     """Whether the table has a row of that key; null asks for a row without one."""
-    table, wanted = table_of(context), first_of(key)
+    table, wanted = table_of(context), first_scalar(key)
     if wanted is None and key is not None:
         return False  # a null in an array is compared with =, which null never satisfies
     if isinstance(wanted, bool):
@@ -234,6 +234,6 @@ def taken(context: Context, key: Any) -> bool:
     return context.state.tables.count(table.name, table.key, wanted) > 0
 
 
-def first_of(value: Any) -> Any:
+def first_scalar(value: Any) -> Any:
     """The value that Laravel's query builder binds: of an array, the first scalar inside (false if there is none)."""
     return next(iter(php.flattened(value)), False)

@@ -98,7 +98,7 @@ def targets_resolve(context: Context) -> None:
         return
     for field in known_targets(context):
         value = context.input.get(field)
-        if leads_nowhere(context, field, value):
+        if has_no_destination(context, field, value):
             context.refuse(field, f"The target could not be resolved {php.to_text(value)}")
 
 
@@ -108,7 +108,7 @@ def targets_crash(context: Context) -> None:
         raise PhpError("Call to undefined function App\\Http\\Controllers\\get_route_class()", "Error")
 
 
-def leads_nowhere(context: Context, field: str, value: Any) -> bool:
+def has_no_destination(context: Context, field: str, value: Any) -> bool:
     if value is None:
         return context.row is not None and context.row[CLASS_COLUMNS[field]] in (UNRESOLVED, str(UNRESOLVED))
     return route_class(context.state.tables, value, field) is None

@@ -15,7 +15,15 @@ from sarkmock.http.context import Context
 from sarkmock.http.replies import Conflict, PhpError, QueryError, QueryRefused, Reply
 from sarkmock.laravel import php
 from sarkmock.pbx.actions.ami import require_pbx
-from sarkmock.pbx.actions.crud import default_row, first_of, insert_row, row_of, save_changes, table_of, visible
+from sarkmock.pbx.actions.crud import (
+    current_row,
+    default_row,
+    first_scalar,
+    insert_row,
+    save_changes,
+    table_of,
+    visible_columns,
+)
 from sarkmock.pbx.asterisk import db_get, db_put
 from sarkmock.pbx.database import Row
 from sarkmock.pbx.pbx_files import MAC_VENDORS, vendor_of
@@ -31,7 +39,8 @@ OBSOLETE = re.compile(r"^#include\s*sark_sip_t(?:ls|cp).conf.*$", re.MULTILINE)
 
 def create_mailbox(context: Context) -> Reply:
     """A mailbox: no phone, no Class of Service."""
-    return insert_extension(context, {"desc": "MAILBOX", "device": "MAILBOX", "location": "local"} | sent_new(context))
+    mailbox = {"desc": "MAILBOX", "device": "MAILBOX", "location": "local"}
+    return insert_extension(context, mailbox | new_row_variables(context))
 
 
 def create_unprovisioned(context: Context) -> Reply:
@@ -43,7 +52,7 @@ def create_webrtc(context: Context) -> Reply:
 
 
 def create_phone(context: Context, kind: Row) -> Reply:
-    values = sent_new(context)
+    values = new_row_variables(context)
     return insert_phone(context, {"desc": f"Ext{php.to_text(values['pkey'], 'pkey')}", **kind}, values)
 
 
@@ -66,7 +75,7 @@ def create_listed(context: Context) -> Reply:
 
 
 def provisioned(context: Context, device: str | int | None) -> Reply:
-    values = sent_new(context)
+    values = new_row_variables(context)
     transport, protocol = values.get("transport", "udp"), values.get("protocol", "IPV4").lower()
     includes = (device, f"{device}.{transport}", f"{device}.{protocol}")
     provision = "".join(f"#INCLUDE {name}\n" for name in includes)
@@ -79,29 +88,29 @@ def update_extension(context: Context) -> Reply:
 
 def update_extension_with_arrays(context: Context) -> Reply:
     """The published product's update: an array that the rules let pass (exists does) is stored as JSON text."""
-    return change_extension(context, storable(context))
+    return change_extension(context, storable_variables(context))
 
 
 def change_extension(context: Context, values: Row) -> Reply:
-    row = row_of(context)
+    row = current_row(context)
     before = dict(row)
     row |= values
     if row["transport"] != before["transport"]:
         adjust_provisioning(row)
-    save_changes(context, before, bound_row({name: in_json(value) for name, value in row.items()}))
+    save_changes(context, before, bound_row({name: arrays_as_json(value) for name, value in row.items()}))
     return json_row(context, row)
 
 
 def delete_extension(context: Context) -> Reply:
     """What belongs to the extension goes with it; its runtime values stay in the PBX."""
-    tables, number = context.state.tables, row_of(context)["pkey"]
+    tables, number = context.state.tables, current_row(context)["pkey"]
     for table, column in (("IPphoneCOSopen", "IPphone_pkey"), ("IPphoneCOSclosed", "IPphone_pkey"),
                           ("IPphone_FKEY", "pkey"), ("ipphone", "pkey")):
         tables.delete(table, column, number)
     return Reply()
 
 
-def caught(action: Callable[[Context], Reply]) -> Callable[[Context], Reply]:
+def crash_as_conflict(action: Callable[[Context], Reply]) -> Callable[[Context], Reply]:
     """The action inside the product's catch: what PHP dies of is a conflict."""
     def guarded(context: Context) -> Reply:
         try:
@@ -117,14 +126,14 @@ def caught(action: Callable[[Context], Reply]) -> Callable[[Context], Reply]:
 
 def show_runtime(context: Context) -> Reply:
     require_pbx(context.state)
-    number = row_of(context)["pkey"]
+    number = current_row(context)["pkey"]
     return Reply({name: db_get(context.state.astdb, name, number) for name in RUNTIME})
 
 
 def update_runtime(context: Context) -> Reply:
     """Only cfim may be "0": the product asks of the others whether they are true."""
     require_pbx(context.state)
-    number = row_of(context)["pkey"]
+    number = current_row(context)["pkey"]
     for name in RUNTIME:
         text = php.to_text(context.input.get(name))
         if text and (name == "cfim" or text != "0"):
@@ -144,13 +153,13 @@ def mac_is_usable(context: Context) -> None:
 
 def mac_lookup_crashes(context: Context) -> None:
     """The published product greps a file that is not there, and takes columns from what it did not find."""
-    if looked_up(context) is not None:
+    if mac_to_look_up(context) is not None:
         raise PhpError("Undefined array key 2", field="macaddr")
 
 
 def mac_is_listed(context: Context) -> None:
     """The same with a file that is there: only of a prefix that is not in it the product dies."""
-    text = looked_up(context)
+    text = mac_to_look_up(context)
     if text is None:
         return
     if listed_vendor(context.state, text) is None:
@@ -159,7 +168,7 @@ def mac_is_listed(context: Context) -> None:
         context.refuse("macaddr", f"This MAC already exists in the DB! {text}")
 
 
-def looked_up(context: Context) -> str | None:
+def mac_to_look_up(context: Context) -> str | None:
     """The MAC address that the product looks for; None if it refuses it before."""
     mac = context.post.get("macaddr")
     text = php.to_text(mac)
@@ -179,25 +188,25 @@ def listed_vendor(state: State, mac: str) -> str | None:
 
 def sent_variables(context: Context) -> Row:
     """The variables of the body that have a rule, as they came; PhpError for what has no place in SQL or JSON."""
-    values = storable(context)
+    values = storable_variables(context)
     for name, value in values.items():
         if isinstance(value, (list, dict)):
             raise PhpError("Array to string conversion", field=name)
     return values
 
 
-def storable(context: Context) -> Row:
+def storable_variables(context: Context) -> Row:
     """As `sent`, with arrays."""
-    values = {name: php.listed(value) for name, value in context.post.items() if name in context.operation.rules}
+    values = {name: php.array_as_list(value) for name, value in context.post.items() if name in context.operation.rules}
     for name, value in values.items():
         if isinstance(value, float) and not isfinite(value):
             raise PhpError("Inf and NaN cannot be JSON encoded", "JsonEncodingException", name)
     return values
 
 
-def sent_new(context: Context) -> Row:
+def new_row_variables(context: Context) -> Row:
     """The product takes key and tenant from the body alone; its rules are content with those of the query."""
-    return {"pkey": None, "cluster": None} | storable(context)
+    return {"pkey": None, "cluster": None} | storable_variables(context)
 
 
 def insert_extension(context: Context, values: Row) -> Reply:
@@ -211,7 +220,7 @@ def insert_extension(context: Context, values: Row) -> Reply:
 def json_row(context: Context, row: Mapping[str, Any]) -> Reply:
     """The row as json_encode writes it: up to 1e17 a float without fraction has no point."""
     return Reply({name: int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e17 else value
-                  for name, value in visible(context, row).items()})
+                  for name, value in visible_columns(context, row).items()})
 
 
 def bound_row(row: Row) -> Row:
@@ -225,7 +234,7 @@ def bound_value(value: Any) -> Any:
     return php.to_text(value) if isinstance(value, float) else value
 
 
-def in_json(value: Any) -> Any:
+def arrays_as_json(value: Any) -> Any:
     """An array as Eloquent's update stores it."""
     if isinstance(value, (list, dict)):
         return json.dumps(value, separators=(",", ":")).replace("/", "\\/")
@@ -291,24 +300,24 @@ def list_current(context: Context) -> Reply:
     """Templates of phones that are still supported."""
     table = table_of(context)
     rows = context.state.tables.rows(table.name, order=table.order)
-    return Reply([visible(context, row) for row in rows if row["legacy"] is None])
+    return Reply([visible_columns(context, row) for row in rows if row["legacy"] is None])
 
 
 def system_template_stays(context: Context) -> None:
     """sark-v6-api.txt line 657."""
-    row = row_of(context)
+    row = current_row(context)
     if row["owner"] == "system":
         raise Conflict(f"{row['pkey']} is a system template and cannot be deleted")
 
 
 def only_in_new_sip_template(context: Context) -> None:
-    if is_given(context) and not equals_sip(context.post.get("technology")):
+    if is_not_null(context) and not equals_sip(context.post.get("technology")):
         context.refuse("blfkeyname", "blfkeyname only allowed for template type of SIP! ")
 
 
 def only_in_sip_template(context: Context) -> None:
     """The stored technology counts, not the one that is sent."""
-    if is_given(context) and row_of(context)["technology"] != "SIP":
+    if is_not_null(context) and current_row(context)["technology"] != "SIP":
         context.refuse("blfkeyname", "blfkeyname only allowed in template type of SIP! ")
 
 
@@ -320,18 +329,18 @@ def is_blf_template(context: Context) -> None:
 
 def names_blf_template(context: Context) -> None:
     """A missing name is not the name of a BLF template either."""
-    name = first_of(context.post.get("blfkeyname"))
+    name = first_scalar(context.post.get("blfkeyname"))
     row = None if name is None else context.state.tables.first("device", "pkey", php.to_text(name))
     if row is None or row["technology"] != "BLF Template":
         context.refuse("blfkeyname", NOT_A_BLF_TEMPLATE)
 
 
-def refuse(context: Context) -> None:
+def always_refuse(context: Context) -> None:
     """The product compares a query that it never runs."""
     context.refuse("blfkeyname", NOT_A_BLF_TEMPLATE)
 
 
-def is_given(context: Context) -> bool:
+def is_not_null(context: Context) -> bool:
     """PHP's `!= NULL`: null, false, zero and empty arrays are not."""
     return bool(context.post.get("blfkeyname"))
 

@@ -54,9 +54,9 @@ def show_example(context: Context) -> Reply:
 def update_globals(context: Context) -> Reply:
     """Unlike elsewhere, numbers that were sent as text come back as numbers where the column holds them."""
     crud.update_row(context)
-    table, row = crud.table_of(context), crud.row_of(context)
+    table, row = crud.table_of(context), crud.current_row(context)
     stored = context.state.tables.first(table.name, table.key, row[table.key])
-    return Reply(crud.visible(context, stored or row))
+    return Reply(crud.visible_columns(context, stored or row))
 
 
 def call_records(context: Context) -> Reply:

@@ -8,7 +8,7 @@ from sarkmock.http.context import Context
 from sarkmock.http.replies import Conflict, Reply
 from sarkmock.laravel import php
 from sarkmock.pbx.actions import crud
-from sarkmock.pbx.actions.crud import first_of
+from sarkmock.pbx.actions.crud import first_scalar
 from sarkmock.pbx.actions.destinations import UNRESOLVED, route_class
 from sarkmock.pbx.database import Row
 
@@ -26,13 +26,13 @@ def delete_with_message(context: Context) -> Reply:
 
 
 def default_tenant_stays(context: Context) -> None:
-    if crud.row_of(context)["pkey"] == "default":
+    if crud.current_row(context)["pkey"] == "default":
         raise Conflict(["Error - Cannot delete default tenant!"])
 
 
 def tenant_is_unused(context: Context) -> None:
     """sark-v6-api.txt line 685: nothing may name the tenant as its cluster."""
-    tenant = crud.row_of(context)["pkey"]
+    tenant = crud.current_row(context)["pkey"]
     tables = context.state.tables
     owning = [name for name in tables.tables() if "cluster" in tables.columns(name)]
     users = {name: tables.count(name, "cluster", tenant) for name in owning}
@@ -63,16 +63,16 @@ def pair_is_complete(context: Context) -> None:
 def pair_is_new(context: Context) -> None:
     """A pair that exists is rejected under the name ``save``; the message ends in a key that pairs do not have."""
     table = crud.table_of(context).name
-    if context.state.tables.rows(table, {name: half(context, name) for name in (EXTENSION_COLUMN, RULE_COLUMN)}):
+    if context.state.tables.rows(table, {name: pair_value(context, name) for name in (EXTENSION_COLUMN, RULE_COLUMN)}):
         key = php.to_text(context.input.get("pkey"))
         context.refuse("save", f"Duplicate Keys, relationship already exists - {key}")
 
 
-def half(context: Context, name: str) -> str | None:
+def pair_value(context: Context, name: str) -> str | None:
     """One side of the pair as it would be stored; of an array its first value counts."""
     in_path = context.path and extension_in_path(context) if name == EXTENSION_COLUMN else None
     value: Any = context.input.get(name, in_path)
-    return None if value is None else php.trim(php.to_text(first_of(value)))
+    return None if value is None else php.trim(php.to_text(first_scalar(value)))
 
 
 def extension_in_path(context: Context) -> str:
@@ -84,35 +84,35 @@ def create_daytimer(context: Context) -> Reply:
     """A new recurring timer, named dateSegNNNNNN."""
     row = crud.default_row(context)
     crud.fill(context, row)
-    return store_named(context, row, "dateSeg")
+    return insert_with_new_name(context, row, "dateSeg")
 
 
 def create_holidaytimer(context: Context) -> Reply:
     """A new non recurring timer, named schedNNNNNN; a name that was sent is lost."""
     row = crud.default_row(context)
-    follow_route(context, row)
+    set_class_of_route(context, row)
     crud.fill(context, row)
-    return store_named(context, row, "sched")
+    return insert_with_new_name(context, row, "sched")
 
 
 def update_holidaytimer(context: Context) -> Reply:
     """An update that follows the route, even to the class it has already."""
-    row = crud.row_of(context)
+    row = crud.current_row(context)
     before = dict(row)
-    follow_route(context, row)
+    set_class_of_route(context, row)
     crud.fill(context, row)
     crud.save_changes(context, before, row)
-    return Reply(crud.visible(context, row))
+    return Reply(crud.visible_columns(context, row))
 
 
-def store_named(context: Context, row: Row, prefix: str) -> Reply:
+def insert_with_new_name(context: Context, row: Row, prefix: str) -> Reply:
     """Insert under a name from the dice and answer with the id that SQLite gave: the highest so far and one."""
     row["pkey"] = f"{prefix}{context.state.dice.randint(100000, 999999)}"
     row["id"] = crud.insert_row(context, row)
-    return Reply(crud.visible(context, row))
+    return Reply(crud.visible_columns(context, row))
 
 
-def follow_route(context: Context, row: Row) -> None:
+def set_class_of_route(context: Context, row: Row) -> None:
     """The class of the route that was sent; what the client says of the class itself comes after and wins."""
     if context.input.get("route") is not None:
         row["routeclass"] = route_class(context.state.tables, context.input["route"], "route")

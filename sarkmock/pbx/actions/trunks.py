@@ -20,19 +20,19 @@ DOMAIN = re.compile(r"([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}\.?", 
 
 def create_trunk(context: Context) -> Reply:
     """A new trunk; its technology is that of its carrier."""
-    row = named_trunk(context)
+    row = trunk_with_names(context)
     row["technology"] = "IAX2" if row.get("carrier") == "GeneralIAX2" else "SIP"
     return crud.store_row(context, with_stanzas(context, row))
 
 
 def create_trunk_with_slip(context: Context) -> Reply:
     """The published product writes an IAX2 trunk's peer name over its technology, and then its lists miss the trunk."""
-    row = named_trunk(context)
+    row = trunk_with_names(context)
     row["technology"] = row["peername"] if row.get("carrier") == "GeneralIAX2" else "SIP"
     return crud.store_row(context, with_stanzas(context, row))
 
 
-def named_trunk(context: Context) -> Row:
+def trunk_with_names(context: Context) -> Row:
     """A new row with names: a trunk's is its peer's, a peer's is its user's."""
     row = crud.default_row(context)
     crud.fill(context, row)
@@ -76,10 +76,10 @@ def substitute(stanza: str, key: str, value: str) -> str:
     """PHP's preg_replace of ``key`` by ``key`` and value, in which references to groups are read."""
     if stanza.count(key) * len(value) > LARGEST_STANZA:
         raise PhpError(MEMORY_EXHAUSTED, "Symfony\\Component\\ErrorHandler\\Error\\FatalError")
-    return stanza.replace(key, key + REFERENCE.sub(lambda match: referenced(match, key), value))
+    return stanza.replace(key, key + REFERENCE.sub(lambda match: expand_reference(match, key), value))
 
 
-def referenced(match: re.Match[str], key: str) -> str:
+def expand_reference(match: re.Match[str], key: str) -> str:
     r"""What $0, \0 or ${0} stands for: the key; other groups are empty. A backslash escapes $ and \."""
     if match[1]:
         return match[1]

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from sarkmock.pbx import pbx_files
-from sarkmock.pbx.actions.backups import pack
+from sarkmock.pbx.actions.backups import pack_backup
 from sarkmock.pbx.database import Row
 from sarkmock.pbx.seed import MOST_PROBLEMS, Origins, Place, Seed, SeedError, and_more, merged_seeds, shape_problems
-from sarkmock.pbx.seeds.checks import refused_values
+from sarkmock.pbx.seeds.checks import invalid_values
 from sarkmock.pbx.sql import OLDEST
 from sarkmock.pbx.state import PbxFile, State
 from sarkmock.spec import yaml12
 from sarkmock.spec.loading import Document, load
 from sarkmock.spec.yaml12 import FileError
-from sarkmock.suggest import unknown
+from sarkmock.suggest import unknown_name
 
 EXTENSIONS, TENANTS = 10_000, 20
 FIRST_NUMBER = 10_000
@@ -28,7 +28,7 @@ PHONE_NAMES = ("Reception", "Accounts", "Sales", "Workshop", "Stores", "Dispatch
 WRITTEN = 1717236000  # the time in the names of the backup and the snapshot
 
 
-def big(database: str) -> Seed:
+def big_seed(database: str) -> Seed:
     """10,000 extensions with a mailbox each, shared out among 20 tenants beside the default one."""
     factory = Seed.factory(database)
     tenants = [tenant(number) for number in range(TENANTS)]
@@ -51,12 +51,12 @@ def big_extension(number: int) -> Row:
 # By name, what a seed holds in a few words, and the function that makes it for a database.
 NAMED_SEEDS: dict[str, tuple[str, Callable[[str], Seed]]] = {
     "factory": ("a factory-fresh SARK", Seed.factory),
-    "empty": ("the default tenant and the settings' row, nothing else", lambda database: shipped("empty", database)),
+    "empty": ("the default tenant and the settings' row, nothing else", lambda database: own_seed("empty", database)),
     "demo": ("a small firm in use: tenants, extensions, queues, IVR, routes, trunks, timers, greetings",
-             lambda database: shipped("demo", database)),
+             lambda database: own_seed("demo", database)),
     "examples": ("every row and file that the examples of the document name, and a call in progress",
-                 lambda database: with_copies(shipped("examples", database))),
-    "big": ("10,000 extensions in 20 tenants, on a factory-fresh SARK", big),
+                 lambda database: with_archives(own_seed("examples", database))),
+    "big": ("10,000 extensions in 20 tenants, on a factory-fresh SARK", big_seed),
 }
 HINT = "; `unchecked: true` in the seed loads it anyway"
 
@@ -84,7 +84,7 @@ def load_seed(seed: str | Path | Mapping[str, Any], document: Document | None = 
         return named_seed(str(seed), database_of(document))
     file = Path(seed)
     if file.suffix not in (".yaml", ".yml", ".json") and not file.is_file():
-        raise FileError(seed, None, f"{unknown('seed', seed, NAMED_SEEDS)}, or the path of a YAML file")
+        raise FileError(seed, None, f"{unknown_name('seed', seed, NAMED_SEEDS)}, or the path of a YAML file")
     try:
         return seed_from(yaml12.read(file), document)
     except SeedError as error:
@@ -103,7 +103,7 @@ def on_base(content: Any, database: str) -> tuple[Seed, Origins | None]:
     if not isinstance(content, dict) or "base" not in content:
         return Seed.of(content, database), None
     if content["base"] not in NAMED_SEEDS:
-        raise SeedError(("base",), unknown("seed", content["base"], NAMED_SEEDS))
+        raise SeedError(("base",), unknown_name("seed", content["base"], NAMED_SEEDS))
     own = Seed.of({key: value for key, value in content.items() if key != "base"}, database)
     return merged_seeds(named_seed(content["base"], database), own, stated="pbx" in content)
 
@@ -121,7 +121,7 @@ def seed_mistakes(content: Any, document: Document) -> Iterator[tuple[Place, str
     except SeedError as error:
         yield error.place, error.problem
     else:
-        found = () if seed.unchecked else refused_values(seed, document)
+        found = () if seed.unchecked else invalid_values(seed, document)
         yield from ((place_on_base(place, origins), problem) for place, problem in found)
 
 
@@ -131,7 +131,7 @@ def database_of(document: Document | None) -> str:
 
 def check_rows(seed: Seed, origins: Origins | None, document: Document) -> None:
     """SeedError for the first value that the API would have refused, and how many there are beside it."""
-    problems = islice(refused_values(seed, document), MOST_PROBLEMS)
+    problems = islice(invalid_values(seed, document), MOST_PROBLEMS)
     found = [(place_on_base(place, origins), problem) for place, problem in problems]
     if found:
         place, problem = found[0]
@@ -151,15 +151,15 @@ def named_seed(name: str, database: str) -> Seed:
     return NAMED_SEEDS[name][1](database)
 
 
-def shipped(name: str, database: str) -> Seed:
+def own_seed(name: str, database: str) -> Seed:
     """A seed of ours. A test holds its rows to the rules of the document."""
     return on_base(yaml12.read(Path(str(files("sarkmock.pbx").joinpath(f"seeds/{name}.yaml")))), database)[0]
 
 
-def with_copies(seed: Seed) -> Seed:
+def with_archives(seed: Seed) -> Seed:
     """The seed with a backup and a snapshot of what it holds."""
     state = State(seed, now=WRITTEN)
     image = state.tables.dump()
-    copies = {f"{pbx_files.BACKUPS}/sarkbak.{WRITTEN}.zip": pack(state, PbxFile(image, WRITTEN)),
+    copies = {f"{pbx_files.BACKUPS}/sarkbak.{WRITTEN}.zip": pack_backup(state, PbxFile(image, WRITTEN)),
               f"{pbx_files.SNAPSHOTS}/sark.db.{WRITTEN}": image}
     return replace(seed, files=seed.files | copies)

@@ -21,7 +21,7 @@ from sarkmock.pbx.seed import Place, Seed
 from sarkmock.pbx.state import State
 from sarkmock.spec.loading import Document
 from sarkmock.spec.operations import Operation, compile_document
-from sarkmock.suggest import near
+from sarkmock.suggest import nearest_names
 
 TARGET_CHECKS = ("targets_resolve", "holiday_route_resolves")
 EXISTS_RULE = re.compile(r"exists:(\w+),?(\w*)")
@@ -62,9 +62,9 @@ class Writer:
         return named + (listed[1].split(",") if listed else [])
 
 
-def refused_values(seed: Seed, document: Document) -> Iterator[tuple[Place, str]]:
+def invalid_values(seed: Seed, document: Document) -> Iterator[tuple[Place, str]]:
     """Place and problem of every value that no operation would have written."""
-    yield from repeated(seed, document)
+    yield from duplicate_keys(seed, document)
     tables, usual, columns = State(seed).tables, Seed.factory(seed.database).tables, writers(document)
     answers: dict[tuple[Any, ...], str | None] = {}
     for table, rows in seed.tables.items():
@@ -76,13 +76,13 @@ def refused_values(seed: Seed, document: Document) -> Iterator[tuple[Place, str]
                 found = [writer for writer in columns.get((table, column), ()) if writer.writes(row)]
                 question = (column, texts[column], *map(id, found))  # many rows hold the same
                 if question not in answers:
-                    answers[question] = refusal_of(found, column, texts, tables)
+                    answers[question] = why_invalid(found, column, texts, tables)
                 problem = answers[question]
                 if problem and row[column] not in (fresh.get(column), defaults[column]):
                     yield ("tables", table, index, column), problem
 
 
-def repeated(seed: Seed, document: Document) -> Iterator[tuple[Place, str]]:
+def duplicate_keys(seed: Seed, document: Document) -> Iterator[tuple[Place, str]]:
     """Rows whose key in the API another row has already, in tables whose own key is a number."""
     keys = {operation.table.name: operation.table.key for operation in compile_document(document)
             if operation.table and {"key_is_new", "key_is_free"} & set(operation.checks)}
@@ -94,14 +94,14 @@ def repeated(seed: Seed, document: Document) -> Iterator[tuple[Place, str]]:
             seen.add(row.get(key, index))
 
 
-def refusal_of(found: list[Writer], column: str, texts: Mapping[str, str], tables: Database) -> str | None:
+def why_invalid(found: list[Writer], column: str, texts: Mapping[str, str], tables: Database) -> str | None:
     """What is wrong with a value that all of its writers refuse; of those, the last one speaks (an update)."""
     text, problem = texts[column], None
     for writer in found:
         problem = writer.refusal(column, texts, tables)
         if problem is None:
             return None
-    hint = [f"; did you mean {name}?" for name in near(text, writer.known(column, tables))] if problem else []
+    hint = [f"; did you mean {name}?" for name in nearest_names(text, writer.known(column, tables))] if problem else []
     return problem and f"the API rejects {text!r}: {problem}{''.join(hint)}"
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from sarkmock.pbx.shorewall.columns import RuleRow
 from sarkmock.pbx.shorewall.lists import (
+    BadRule,
     StandardAction,
     Words,
-    Wrong,
     action_parts,
     arguments,
     compiled,
@@ -34,7 +34,7 @@ def checked_parameters(name: str, action: StandardAction, text: str, log: str) -
             given.pop()
     most = len(action.parameters)
     if len(given) > most and name not in BLACKLISTING:
-        raise Wrong(f"Too Many arguments to action {name}")
+        raise BadRule(f"Too Many arguments to action {name}")
     filled = [*given, *[""] * (most - len(given))]
     filled = [value or default for value, default in zip(filled, [*action.parameters, *filled[most:]], strict=False)]
     action_audit(name, action, filled)
@@ -46,53 +46,54 @@ def checked_parameters(name: str, action: StandardAction, text: str, log: str) -
 def action_audit(name: str, action: StandardAction, given: list[str]) -> None:
     """Some actions write to the audit log if their last parameter says so."""
     if action.audit == "only" and given[0] not in ("-", "audit"):
-        raise Wrong(f"Invalid argument ({given[0]}) to {name}")
+        raise BadRule(f"Invalid argument ({given[0]}) to {name}")
     if action.audit == "both" and given[1] != "-":
         if given[1] != "audit":
-            raise Wrong(f"Invalid parameter ({given[1]}) to action {name}")
+            raise BadRule(f"Invalid parameter ({given[1]}) to action {name}")
         if not AUDITED.match(given[0]):
-            raise Wrong("Only ACCEPT, DROP and REJECT may be audited")
+            raise BadRule("Only ACCEPT, DROP and REJECT may be audited")
         given[0] = given[0] if given[0].startswith("A_") else f"A_{given[0]}"
 
 
 def required(name: str, given: list[str], pattern: re.Pattern[str], *positions: int) -> None:
     for position in positions:
         if not pattern.fullmatch(given[position]):
-            raise Wrong(f"Invalid parameter ({given[position]}) to action {name}")
+            raise BadRule(f"Invalid parameter ({given[position]}) to action {name}")
 
 
 def limit(given: list[str], log: str) -> None:
     if not any(given):
         given = fields(log.partition(":")[2], ",")
     if len(given) != 3:
-        raise Wrong("Limit rules must include <set name>,<max connections>,<interval> as the log tag or as parameters")
+        raise BadRule("Limit rules must include <set name>,<max connections>,<interval> as the log tag"
+                      " or as parameters")
     if not all(DECIMAL.fullmatch(part) for part in given[1:]):
-        raise Wrong("Max connections and interval in Limit rules must be numeric")
+        raise BadRule("Max connections and interval in Limit rules must be numeric")
 
 
 def check_event(given: list[str], direction: str) -> None:
     if not given[0]:
-        raise Wrong("An event name is required")
+        raise BadRule("An event name is required")
     if not EVENT.fullmatch(given[0]):
-        raise Wrong(f"Invalid event name ({given[0]})")
+        raise BadRule(f"Invalid event name ({given[0]})")
     if direction not in ("src", "dst"):
-        raise Wrong(f"Invalid Src or Dest ({direction})")
+        raise BadRule(f"Invalid Src or Dest ({direction})")
 
 
 def if_event(given: list[str], log: str) -> None:
     check_event(given, given[4])
     if given[2] and not DECIMAL.fullmatch(given[2]):
-        raise Wrong(f"Invalid time limit ({given[2]})")
+        raise BadRule(f"Invalid time limit ({given[2]})")
     if not DECIMAL.fullmatch(given[3]):
-        raise Wrong(f"Invalid hit count ({given[3]})")
+        raise BadRule(f"Invalid hit count ({given[3]})")
     command, *more = fields(given[5], ":") or [""]
     if command not in ("check", "update", "reset"):
-        raise Wrong("Command must be 'check', 'update' or 'reset'")
+        raise BadRule("Command must be 'check', 'update' or 'reset'")
     for option in more:
         if option not in ("reap", "ttl"):
-            raise Wrong(f"Invalid command option ({option})")
+            raise BadRule(f"Invalid command option ({option})")
     if "reap" in more and not given[2]:
-        raise Wrong("reap requires a time limit")
+        raise BadRule("reap requires a time limit")
 
 
 def set_event(given: list[str], log: str) -> None:
@@ -101,7 +102,7 @@ def set_event(given: list[str], log: str) -> None:
 
 def blacklist_event(given: list[str], log: str) -> None:
     if not given[0]:
-        raise Wrong("The event name parameter to AutoBL is required")
+        raise BadRule("The event name parameter to AutoBL is required")
     required("AutoBL", given, re.compile("[0-9]*[1-9][0-9]*|[0-9]{2,}"), 1, 2, 4)
     required("AutoBL", given, DECIMAL, 3)
     level(given[6], 4)
@@ -110,7 +111,7 @@ def blacklist_event(given: list[str], log: str) -> None:
 
 def blacklist_log(given: list[str], log: str) -> None:
     if len(given) < 3:
-        raise Wrong(f"Undefined parameter (${len(given) + 1})")
+        raise BadRule(f"Undefined parameter (${len(given) + 1})")
     if given[2] != "none":
         level(given[2], 4)
     check_event([f"{given[0]}_BL"], "src")
@@ -119,18 +120,18 @@ def blacklist_log(given: list[str], log: str) -> None:
 def bricks(given: list[str], log: str) -> None:
     found = DECIMAL.match(given[0])
     if found is None or not 0 < int(found[0][:6]) <= 1024:
-        raise Wrong(f"Invalid value ({given[0]}) for the GlusterFS Bricks argument")
+        raise BadRule(f"Invalid value ({given[0]}) for the GlusterFS Bricks argument")
     if given[1] not in ("", "0", "1"):
-        raise Wrong(f"Invalid value ({given[1]}) for the GlusterFS IB argument")
+        raise BadRule(f"Invalid value ({given[1]}) for the GlusterFS IB argument")
 
 
 def smurfs(given: list[str], log: str) -> None:
     if given[0] not in ("", "audit"):
-        raise Wrong(f"Invalid argument ({given[0]}) to DropSmurfs")
+        raise BadRule(f"Invalid argument ({given[0]}) to DropSmurfs")
 
 
 def dynamic_blacklist(given: list[str], log: str) -> None:
-    raise Wrong("The BLACKLIST action may only be used with ipset-based dynamic blacklisting")
+    raise BadRule("The BLACKLIST action may only be used with ipset-based dynamic blacklisting")
 
 
 SCRIPTS: dict[str, Callable[[list[str], str], None]] = {
@@ -173,7 +174,7 @@ class ActionColumn:
     def of(cls, column: str) -> ActionColumn:
         parts = action_parts(column)
         if len(parts) > 3:
-            raise Wrong(f"Invalid ACTION ({column})")
+            raise BadRule(f"Invalid ACTION ({column})")
         text = parts[0] if parts else ""
         name, slash, parameter = text.partition("/")
         if not slash and text.endswith(")"):
@@ -183,7 +184,7 @@ class ActionColumn:
     def check_log(self, version: int) -> None:
         name, _, tag = self.log.partition(":")
         if ":" in tag:
-            raise Wrong("Invalid log tag")
+            raise BadRule("Invalid log tag")
         if self.log and name.lower() not in ("none", "none!"):
             level(name, version)
 
@@ -193,28 +194,28 @@ def check_parameter(target: ActionColumn, row: RuleRow, words: Words) -> None:
     if check is not None:
         check(target, row, words)
     elif target.parameter and target.name not in OPTIONAL_PARAMETER:
-        raise Wrong(f"The {target.name} TARGET does not accept a parameter")
+        raise BadRule(f"The {target.name} TARGET does not accept a parameter")
     if target.text.endswith("()") and target.name not in WITH_EMPTY_PARAMETER:
-        raise Wrong(f"The {target.name} TARGET does not accept parameters")
+        raise BadRule(f"The {target.name} TARGET does not accept parameters")
 
 
 def netfilter_target(name: str, kind: str, words: Words) -> None:
     if name in words.other_jumps:
-        raise Wrong(f"The {name} TARGET is not allowed in the filter table")
+        raise BadRule(f"The {name} TARGET is not allowed in the filter table")
     if name not in words.jumps:
-        raise Wrong(f"Unknown {kind} ({name})")
+        raise BadRule(f"Unknown {kind} ({name})")
 
 
 def queue(target: ActionColumn, row: RuleRow, words: Words) -> None:
     first, _, option = target.parameter.partition(",")
     if "," in option or first.startswith(":"):
-        raise Wrong(f"Invalid NFQUEUE parameter list ({target.parameter})")
+        raise BadRule(f"Invalid NFQUEUE parameter list ({target.parameter})")
     if first == "bypass" and option:
-        raise Wrong(f"Invalid NFQUEUE options (bypass,{option})")
+        raise BadRule(f"Invalid NFQUEUE options (bypass,{option})")
     if first not in ("", "bypass"):
         queue_numbers(first)
     if option not in ("", "bypass"):
-        raise Wrong(f"Invalid NFQUEUE option ({option})")
+        raise BadRule(f"Invalid NFQUEUE option ({option})")
 
 
 def queue_numbers(text: str) -> None:
@@ -222,31 +223,31 @@ def queue_numbers(text: str) -> None:
     numbers = [parse_number(part) for part in (low, *([high.removesuffix("c")] if high else []))]
     for value, part in zip(numbers, (low, high), strict=False):
         if value is None or not 0 <= value <= 65535:
-            raise Wrong(f"Invalid NFQUEUE queue number ({part})")
+            raise BadRule(f"Invalid NFQUEUE queue number ({part})")
     if len(numbers) == 2 and (numbers[0] or 0) >= (numbers[1] or 0):
-        raise Wrong(f"Invalid NFQUEUE queue number ({high})")
+        raise BadRule(f"Invalid NFQUEUE queue number ({high})")
 
 
 def address_set(target: ActionColumn, row: RuleRow, words: Words) -> None:
     """ADD and DEL: the set, the parts of its elements, and how long they stay."""
     if target.parameter in ("", "0"):
-        raise Wrong(f"{target.text} rules require a set name parameter")
+        raise BadRule(f"{target.text} rules require a set name parameter")
     name, flags, timeout, more = (*target.parameter.split(":", 3), "", "", "")[:4]
     if more:
-        raise Wrong(f"Invalid ADD/DEL parameter ({target.parameter})")
+        raise BadRule(f"Invalid ADD/DEL parameter ({target.parameter})")
     if not SET_TARGET_NAME.fullmatch(name):
-        raise Wrong(f"Expected ipset name ({name.removeprefix('+')})")
+        raise BadRule(f"Expected ipset name ({name.removeprefix('+')})")
     if not SET_FLAGS.fullmatch(flags):
-        raise Wrong(f"Invalid flags ({flags})")
+        raise BadRule(f"Invalid flags ({flags})")
     if timeout and target.name != "ADD":
-        raise Wrong("A timeout may only be supplied in an ADD rule")
+        raise BadRule("A timeout may only be supplied in an ADD rule")
     if timeout and (timeout == "0" or not re.fullmatch(r"[0-9]+", timeout)):
-        raise Wrong(f"Invalid Timeout ({timeout})")
+        raise BadRule(f"Invalid Timeout ({timeout})")
 
 
 def check_audit(target: ActionColumn, row: RuleRow, words: Words) -> None:
     if target.parameter not in ("", "accept", "drop", "reject"):
-        raise Wrong(f"Invalid AUDIT type ({target.parameter}) -- must be 'accept', 'drop' or 'reject'")
+        raise BadRule(f"Invalid AUDIT type ({target.parameter}) -- must be 'accept', 'drop' or 'reject'")
 
 
 def user_space_log(target: ActionColumn, row: RuleRow, words: Words) -> None:
@@ -259,32 +260,32 @@ def reject(target: ActionColumn, row: RuleRow, words: Words) -> None:
     if not target.parameter:
         return
     if target.parameter not in REJECTS[words.version]:
-        raise Wrong(f"Invalid REJECT option ({target.parameter})")
+        raise BadRule(f"Invalid REJECT option ({target.parameter})")
     if target.parameter.endswith("tcp-reset") and protocol_number(row.proto, words) != TCP:
-        raise Wrong("tcp-reset may only be used with PROTO tcp")
+        raise BadRule("tcp-reset may only be used with PROTO tcp")
 
 
 def tarpit(target: ActionColumn, row: RuleRow, words: Words) -> None:
     if protocol_number(row.proto, words) != TCP:
-        raise Wrong("TARPIT is only valid with PROTO tcp (6)")
+        raise BadRule("TARPIT is only valid with PROTO tcp (6)")
     if target.parameter not in ("", "tarpit", "honeypot", "reset"):
-        raise Wrong("TARPIT Parameter must be 'tarpit', 'honeypot' or 'reset'")
+        raise BadRule("TARPIT Parameter must be 'tarpit', 'honeypot' or 'reset'")
 
 
 def log(target: ActionColumn, row: RuleRow, words: Words) -> None:
     if not target.log:
-        raise Wrong("LOG requires a log level")
+        raise BadRule("LOG requires a log level")
 
 
 def check_helper(target: ActionColumn, row: RuleRow, words: Words) -> None:
     if target.parameter:
-        raise Wrong("The HELPER TARGET does not accept a parameter")
+        raise BadRule("The HELPER TARGET does not accept a parameter")
     if row.helper == "-":
-        raise Wrong("HELPER requires that a helper be specified in the HELPER column")
+        raise BadRule("HELPER requires that a helper be specified in the HELPER column")
 
 
 def whitelist(target: ActionColumn, row: RuleRow, words: Words) -> None:
-    raise Wrong("'WHITELIST' may only be used in the blrules file")
+    raise BadRule("'WHITELIST' may only be used in the blrules file")
 
 
 def netfilter(target: ActionColumn, row: RuleRow, words: Words) -> None:
@@ -295,7 +296,7 @@ def netfilter(target: ActionColumn, row: RuleRow, words: Words) -> None:
 def check_mark(target: ActionColumn, row: RuleRow, words: Words) -> None:
     value = re.sub(r"^[|&]", "", target.parameter)
     if "-" in value:
-        raise Wrong("Mark Ranges are not supported in the rules file")
+        raise BadRule("Mark Ranges are not supported in the rules file")
     if value:
         valid_mark(value)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
-from sarkmock.pbx.shorewall.lists import GUNK, PAIR, SPACE, Undecided, Wrong, fields, in_parentheses
+from sarkmock.pbx.shorewall.lists import GUNK, PAIR, SPACE, BadRule, Undecided, fields, in_parentheses
 
 UNQUOTED = re.compile(r'["`\\]')
 IPTABLES = re.compile(rf"[{SPACE}]*IP6?TABLES\(.*\)")
@@ -76,20 +76,20 @@ def split_columns(line: str) -> tuple[RuleRow, str]:
     """A line's columns, and what stands behind `;;` for iptables."""
     parts = line.split(";;")
     if len(parts) > 2:
-        raise Wrong("Only one set of double semicolons (';;') allowed on a line")
+        raise BadRule("Only one set of double semicolons (';;') allowed on a line")
     raw = parts[1] if len(parts) > 1 else ""
     text = parts[0].rstrip(SPACE) if len(parts) > 1 else line
     head, pairs = head_and_pairs(text)
     if UNQUOTED.search(head) and not IPTABLES.match(text):
-        raise Wrong("Shorewall Configuration file entries may not contain double quotes, single back quotes or"
-                    " backslashes")
+        raise BadRule("Shorewall Configuration file entries may not contain double quotes, single back quotes or"
+                      " backslashes")
     if GUNK.search(head):
-        raise Wrong("Non-ASCII gunk in file")
+        raise BadRule("Non-ASCII gunk in file")
     values = in_parentheses([part for part in COLUMN_GAP.split(head) if part], " ", f"Mismatched parentheses ({head})")
     if "'" in text:
-        raise Wrong("Shorewall Configuration file entries may not contain single quotes")
+        raise BadRule("Shorewall Configuration file entries may not contain single quotes")
     if len(values) > len(RuleRow._fields):
-        raise Wrong("Invalid rules file entry (too many columns)")
+        raise BadRule("Invalid rules file entry (too many columns)")
     row = RuleRow(*values)
     return (row._replace(**named_columns(pairs.strip(SPACE))) if pairs else row), raw
 
@@ -98,7 +98,7 @@ def head_and_pairs(text: str) -> tuple[str, str]:
     parts = text.split(";")
     if len(parts) > 1 and parts[1]:
         if len(parts) > 2:
-            raise Wrong("Only one semicolon (';') allowed on a line")
+            raise BadRule("Only one semicolon (';') allowed on a line")
         return parts[0], parts[1]
     begin = len(text) - len(text.lstrip(SPACE))
     brace = text.rfind("{") if text.endswith("}") else -1
@@ -115,18 +115,18 @@ def named_columns(text: str) -> dict[str, str]:
     for pair in pairs_of(text):
         match = PAIR.fullmatch(pair)
         if match is None:
-            raise Wrong(f"Invalid column/value pair ({pair})")
+            raise BadRule(f"Invalid column/value pair ({pair})")
         name, value = match[1].lower(), match[2]
         if value.endswith('"'):
             if len(value) < 2 or not value.startswith('"'):
-                raise Wrong(f"Invalid value ( {value} )")
+                raise BadRule(f"Invalid value ( {value} )")
             value = value[1:-1]
         if name == "comment":
             continue
         if name not in RuleRow._fields:
-            raise Wrong(f"Unknown column ({name})")
+            raise BadRule(f"Unknown column ({name})")
         if GUNK.search(value):
-            raise Wrong(f"Non-ASCII gunk in the value of the {name} column")
+            raise BadRule(f"Non-ASCII gunk in the value of the {name} column")
         found[name] = value.replace('\\"', '"')
     return found
 
@@ -144,7 +144,7 @@ def pairs_of(text: str) -> list[str]:
             held += [gap, part]
         if quotes and held:
             if not part.endswith('"'):
-                raise Wrong(f"Quoting Error ({''.join(held)})")
+                raise BadRule(f"Quoting Error ({''.join(held)})")
             found.append("".join(held))
             held = []
         elif quotes == 1:
@@ -152,7 +152,7 @@ def pairs_of(text: str) -> list[str]:
         elif not held:
             found.append(part)
     if held:
-        raise Wrong(f"Mismatched_quotes ({text})")
+        raise BadRule(f"Mismatched_quotes ({text})")
     return found
 
 
@@ -189,7 +189,7 @@ def evaluated(text: str) -> Value:
     if len(text) > LONGEST_EXPRESSION:
         raise Undecided
     if re.fullmatch(r"[a-zA-Z_]\w*", text, re.ASCII) and text not in CALLS:
-        raise Wrong(f'Couldn\'t parse expression ({text}): Bareword "{text}" not allowed while "strict subs" in use')
+        raise BadRule(f'Couldn\'t parse expression ({text}): Bareword "{text}" not allowed while "strict subs" in use')
     return Parser(text).value()
 
 
@@ -221,7 +221,7 @@ class Parser:
         found = self.level(0)
         kind, text = self.tokens[self.position]
         if kind in VALUES or text == ")":
-            raise Wrong(f"Couldn't parse expression: syntax error near {text}")
+            raise BadRule(f"Couldn't parse expression: syntax error near {text}")
         if kind != "end":
             raise Undecided
         return found
@@ -257,7 +257,7 @@ class Parser:
                     self.position += 1
                     return found
             if "end" in (kind, self.tokens[self.position][0]):
-                raise Wrong("Couldn't parse expression: syntax error at its end")
+                raise BadRule("Couldn't parse expression: syntax error at its end")
             raise Undecided
         finally:
             self.depth -= 1
@@ -276,7 +276,7 @@ def applied(sign: str, left: Value, right: Value) -> Value:
     if sign in COMPARED:
         return TRUTH[COMPARED[sign](first, second)]
     if sign in ("/", "%") and not second:
-        raise Wrong("Couldn't parse expression: Illegal division by zero")
+        raise BadRule("Couldn't parse expression: Illegal division by zero")
     if sign == "/" and first % second:
         raise Undecided
     found = first // second if sign == "/" else CALCULATED[sign](first, second)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from sarkmock.pbx.shorewall.lists import Undecided, Wrong, arguments, bracketed, comma_list, compiled, fields
+from sarkmock.pbx.shorewall.lists import BadRule, Undecided, arguments, bracketed, comma_list, compiled, fields
 from sarkmock.pbx.shorewall.site import (
     ip_set,
     ipv4_host,
@@ -44,7 +44,7 @@ class HostPlace:
         if self.interfaces is None or interface in self.interfaces or interface == "lo":
             return True
         if "*" in interface:
-            raise Wrong(f"Invalid interface ({interface})")
+            raise BadRule(f"Invalid interface ({interface})")
         return any(known.endswith("+") and interface.startswith(known[:-1]) for known in self.interfaces)
 
 
@@ -127,28 +127,28 @@ def ranged(text: str) -> str:
 def source_interface(text: str, place: HostPlace) -> None:
     interface = text.removeprefix("!")
     if not place.knows(interface):
-        raise Wrong(f"Unknown Interface ({interface})")
+        raise BadRule(f"Unknown Interface ({interface})")
     if place.from_firewall:
-        raise Wrong(f"Source Interface ({interface}) not allowed when the SOURCE is the firewall")
+        raise BadRule(f"Source Interface ({interface}) not allowed when the SOURCE is the firewall")
     if text == "!+":
-        raise Wrong("Invalid interface (!+)")
+        raise BadRule("Invalid interface (!+)")
 
 
 def dest_interface(text: str, place: HostPlace) -> None:
     interface = text.removeprefix("!")
     if not place.knows(interface):
-        raise Wrong(f"Unknown Interface ({interface})")
+        raise BadRule(f"Unknown Interface ({interface})")
     if place.before_routing and interface.endswith("+"):
-        raise Wrong(f"A wildcard interface ({interface}) is not allowed in this context")
+        raise BadRule(f"A wildcard interface ({interface}) is not allowed in this context")
     if place.to_firewall:
-        raise Wrong(f"Destination Interface ({interface}) not allowed when the destination zone is the firewall")
+        raise BadRule(f"Destination Interface ({interface}) not allowed when the destination zone is the firewall")
 
 
 def original_destination(text: str, place: HostPlace) -> None:
     if text in ("", "-", "0", ALL[place.version]) or text.startswith("detect:"):
         return
     if re.fullmatch(r"[^!]*,![^!]+", text) or text.count("!") > 1:
-        raise Wrong("Invalid ORIGINAL DEST")
+        raise BadRule("Invalid ORIGINAL DEST")
     nets, sign, excluded = text.partition("!")
     if sign and not excluded:
         nets = text
@@ -187,14 +187,14 @@ def exclusion(text: str, column: str) -> tuple[list[str], list[str]]:
     for element in host_list(text):
         if element.startswith("!"):
             if included or excluded:
-                raise Wrong(problem)
+                raise BadRule(problem)
             excluded.append(element[1:])
         elif "!" in element:
             parts = split_at_exclusion(element, problem)
             included.append(parts[0])
             if len(parts) > 1 and parts[1]:
                 if excluded:
-                    raise Wrong(problem)
+                    raise BadRule(problem)
                 excluded.append(parts[1])
         else:
             (excluded if excluded else included).append(element)
@@ -211,12 +211,12 @@ def split_at_exclusion(text: str, problem: str) -> list[str]:
             else:
                 joined.append(part)
         if joined and joined[-1].count("[") > joined[-1].count("]"):
-            raise Wrong(f"Missing ']' ({joined[-1]})")
+            raise BadRule(f"Missing ']' ({joined[-1]})")
         if any(part.count("[") != part.count("]") for part in joined if "[" in part):
-            raise Wrong(f"Mismatched [...] ({text})")
+            raise BadRule(f"Mismatched [...] ({text})")
         parts = joined
     if len(parts) > 2:
-        raise Wrong(problem)
+        raise BadRule(problem)
     return parts or [""]
 
 
@@ -227,7 +227,7 @@ def host_list(text: str, loose: bool = False) -> list[str]:
         begun = False
         for element in elements:
             if begun and "!" in element and re.search(r"[\[(]", element):
-                raise Wrong(f"Invalid host list ({text})")
+                raise BadRule(f"Invalid host list ({text})")
             begun = begun or bool(re.search(r"^!|\]!|\)!", element) if re.search(r"[\[(]", element) else "!" in element)
     return elements
 
@@ -254,7 +254,7 @@ def host(net: str, column: str, place: HostPlace) -> None:
         ipv6_range(*bounds)
     elif name.startswith("~") and column == "SOURCE":
         if place.from_firewall:
-            raise Wrong(f"A MAC address({net}) cannot be used in this context")
+            raise BadRule(f"A MAC address({net}) cannot be used in this context")
         mac(name[1:])
     elif found := set_of_hosts(net):
         ip_set(found[1])
@@ -263,7 +263,7 @@ def host(net: str, column: str, place: HostPlace) -> None:
         sets(net[2:-1])
     elif COUNTRY.fullmatch(net):
         if name.count(",") >= MOST_COUNTRIES:
-            raise Wrong(f"Too many Country Codes ({name})")
+            raise BadRule(f"Too many Country Codes ({name})")
         comma_list(name.strip("^[]"), "country-code")
     elif ADDRESS_VARIABLE.fullmatch(net):
         address_variable(name, place)
@@ -275,7 +275,7 @@ def sets(text: str) -> None:
     for name in host_list(text, loose=True):
         found = set_of_hosts(name)
         if found is None:
-            raise Wrong(f"Expected ipset name ({name})")
+            raise BadRule(f"Expected ipset name ({name})")
         ip_set(found[1])
         counters(found[2])
 
@@ -283,7 +283,7 @@ def sets(text: str) -> None:
 def counters(text: str | None) -> None:
     for name in comma_list(text, "nfacct") if text else ():
         if not COUNTER.fullmatch(name):
-            raise Wrong(f"Invalid nfacct object name ({name})")
+            raise BadRule(f"Invalid nfacct object name ({name})")
 
 
 def address_variable(text: str, place: HostPlace) -> None:
@@ -292,9 +292,9 @@ def address_variable(text: str, place: HostPlace) -> None:
     if re.fullmatch(r"\{[a-zA-Z_]\w*\}", name, re.ASCII):
         return
     if not place.knows(name):
-        raise Wrong(f"Unknown interface address variable (&{name})")
+        raise BadRule(f"Unknown interface address variable (&{name})")
     if name.endswith("+"):
-        raise Wrong(f"Invalid interface address variable (&{name})")
+        raise BadRule(f"Invalid interface address variable (&{name})")
 
 
 def network(text: str, place: HostPlace) -> None:
@@ -310,7 +310,7 @@ def servers(text: str, place: HostPlace) -> None:
         return
     name = text[1:-1] if place.version == 6 and text.startswith("[") and text.endswith("]") else text
     if {text, name} & {ALL[place.version], UNSPECIFIED[place.version]}:
-        raise Wrong("Invalid or missing server IP address")
+        raise BadRule("Invalid or missing server IP address")
     if ADDRESS_VARIABLE.fullmatch(name) and not name.startswith("!"):
         address_variable(name, place)
     elif place.version == 4:

@@ -82,7 +82,7 @@ ENORMOUS = 10**20
 PAIR = compiled(r"(\w+)(?:=>?|:)(.+)")
 
 
-class Wrong(Exception):
+class BadRule(Exception):
     """A mistake, in Shorewall's words."""
 
 
@@ -100,7 +100,7 @@ def fields(text: str, separator: str) -> list[str]:
 
 def comma_list(text: str, kind: str) -> list[str]:
     if BROKEN_LIST.search(text):
-        raise Wrong(f"Invalid {kind} list ({text})")
+        raise BadRule(f"Invalid {kind} list ({text})")
     return fields(text, ",")
 
 
@@ -115,7 +115,7 @@ def in_parentheses(parts: list[str], joint: str, problem: str) -> list[str]:
         opening, closing = part.count("("), part.count(")")
         depth += opening - closing
         if depth < 0:
-            raise Wrong(problem)
+            raise BadRule(problem)
         if opening or closing or held:
             held.append(part)
         else:
@@ -124,7 +124,7 @@ def in_parentheses(parts: list[str], joint: str, problem: str) -> list[str]:
             found.append(joint.join(held))
             held = []
     if depth:
-        raise Wrong(problem)
+        raise BadRule(problem)
     return found
 
 
@@ -133,7 +133,7 @@ def action_parts(text: str, kind: str = "ACTION") -> list[str]:
     problem = f"Invalid {kind} ({text})"
     parts = in_parentheses(fields(text, ":"), ":", problem)
     if text.startswith(":") or not all(parts):
-        raise Wrong(problem)
+        raise BadRule(problem)
     return parts
 
 
@@ -149,7 +149,7 @@ def unparenthesized(text: str, kind: str) -> list[str]:
     problem = f"Invalid {kind} list ({text})"
     parts = comma_list(text, kind)
     if any(part.count(sign) > 1 for part in parts for sign in "()"):
-        raise Wrong(problem)
+        raise BadRule(problem)
     return [part.replace("(", "").replace(")", "") for part in in_parentheses(parts, ",", problem)]
 
 
@@ -166,11 +166,11 @@ def bracketed(text: str, opening: str, closing: str, parts: Sequence[str]) -> li
         if depth <= 0:
             element = ",".join(held)
             if depth and opening in element:
-                raise Wrong(f"Mismatched {opening}...{closing} ({element})")
+                raise BadRule(f"Mismatched {opening}...{closing} ({element})")
             found.append(element)
             held, depth = [], 0
     if held:
-        raise Wrong(f"Missing '{closing}' ({','.join(held)})")
+        raise BadRule(f"Missing '{closing}' ({','.join(held)})")
     return found
 
 
@@ -208,7 +208,7 @@ def level(text: str, version: int) -> None:
     found = re.match(r"([0-7])(.*)|([A-Z0-7]+)(.*)", name, re.DOTALL)
     if found is None:
         if name:
-            raise Wrong(f"Invalid log level ({text})")
+            raise BadRule(f"Invalid log level ({text})")
         return
     word, qualifier = found[1] or found[3], found[2] if found[1] else found[4]
     if word == "NONE":
@@ -221,23 +221,23 @@ def level(text: str, version: int) -> None:
     elif word == "LOGMARK":
         inner = re.search(r"[\[(](.+)\)$", qualifier) if len(qualifier) < 20 else None
         if qualifier and not (inner and (inner[1] in SYSLOG_LEVELS or re.fullmatch("[0-7]", inner[1]))):
-            raise Wrong(problem)
+            raise BadRule(problem)
     else:
-        raise Wrong(f"Invalid log level ({name})")
+        raise BadRule(f"Invalid log level ({name})")
 
 
 def check_log_options(text: str, problem: str) -> None:
     if not (text.startswith("(") and text.endswith(")")):
-        raise Wrong(problem)
+        raise BadRule(problem)
     for option in comma_list(text[1:-1].lower(), "log options"):
         if option not in LOG_OPTIONS:
-            raise Wrong(f"Unknown LOG option ({option})")
+            raise BadRule(f"Unknown LOG option ({option})")
 
 
 def check_log_parameters(text: str, problem: str) -> None:
     if text.startswith("(") and text.endswith(")"):
         given = text[1:-1].rstrip(",").split(",")
         if len(given) > 3 or any(part and not re.match(r"[0-9]", part) for part in given):
-            raise Wrong(problem)
+            raise BadRule(problem)
     elif text and not text.startswith(" --"):
-        raise Wrong(problem)
+        raise BadRule(problem)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from sarkmock.pbx.shorewall import hosts, protocols
 from sarkmock.pbx.shorewall.columns import RuleRow
 from sarkmock.pbx.shorewall.hosts import HostPlace
-from sarkmock.pbx.shorewall.lists import Words, Wrong, decimal
+from sarkmock.pbx.shorewall.lists import BadRule, Words, decimal
 
 TRANSLATING = ("DNAT", "DNAT-", "REDIRECT", "REDIRECT-")
 REDIRECTING = ("REDIRECT", "REDIRECT-")
@@ -35,14 +35,14 @@ def check_nat(name: str, row: RuleRow, source: str, dest: str, place: HostPlace,
         if goes_on:
             protocols.check_ports(row.proto, port.replace("-", ":"), row.sport, words)
     if "," in server:
-        raise Wrong(f"An address list ({server}) is not allowed in the DEST column of a {name} RULE")
+        raise BadRule(f"An address list ({server}) is not allowed in the DEST column of a {name} RULE")
     if name in REDIRECTING:
         if server:
-            raise Wrong(f"A server IP address ({server}) may not be specified in a REDIRECT rule")
+            raise BadRule(f"A server IP address ({server}) may not be specified in a REDIRECT rule")
     elif server:
         hosts.servers(server, place)
     elif not port:
-        raise Wrong(f"A server and/or port must be specified in the DEST column in {name} rules")
+        raise BadRule(f"A server and/or port must be specified in the DEST column in {name} rules")
     origdest = "-" if row.origdest in ("all", "detect") else row.origdest
     hosts.check_hosts(source, origdest, "-", replace(place, to_firewall=False, before_routing=True))
     if goes_on:
@@ -66,8 +66,8 @@ def server_port(text: str, row: RuleRow, words: Words) -> None:
         protocols.port(value, row.dport, words)
     bounds = re.fullmatch(r"([0-9]+)-([0-9]+)", text)
     if bounds and decimal(bounds[1]) >= decimal(bounds[2]):
-        raise Wrong(f"Invalid port range ({text})")
+        raise BadRule(f"Invalid port range ({text})")
     for bound in bounds.groups() if bounds else (text,):
         number = protocols.port(value, bound, words)
         if number and not bound[0].isdecimal() and row.proto not in (str(value), protocols.PORTED[value]):
-            raise Wrong(f"Invalid/Unknown {row.proto} port/service ({bound})")
+            raise BadRule(f"Invalid/Unknown {row.proto} port/service ({bound})")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from sarkmock.pbx.shorewall.lists import (
+    BadRule,
     Undecided,
     Words,
-    Wrong,
     arguments,
     comma_list,
     compiled,
@@ -35,7 +35,7 @@ def protocol_number(name: str, words: Words) -> int | None:
         value = parse_number(name)
         return value if value is not None and value <= 255 else None
     if "," in name:
-        raise Wrong(f"A protocol list  ({name}) is not allowed in this context")
+        raise BadRule(f"A protocol list  ({name}) is not allowed in this context")
     if name == "icmp" and words.version == 6:
         return IPV6_ICMP
     return {"all": 0, "ALL": 0}.get(name, words.protocols.get(name))
@@ -50,7 +50,7 @@ def check_ports(proto: str, ports: str, sports: str, words: Words) -> None:
     proto, ports, sports = ("" if value == "-" else value for value in (proto, ports, sports))
     if not proto:
         if ports or sports:
-            raise Wrong("SOURCE/DEST PORT(S) not allowed without PROTO")
+            raise BadRule("SOURCE/DEST PORT(S) not allowed without PROTO")
         return
     name, flags = SYN.subn("", proto)
     name, everything = EVERYTHING.subn("", name)
@@ -65,35 +65,35 @@ def check_ports(proto: str, ports: str, sports: str, words: Words) -> None:
 
 def unknown_protocol(name: str, flags: bool) -> None:
     if flags:
-        raise Wrong('":syn" is only allowed with tcp')
+        raise BadRule('":syn" is only allowed with tcp')
     if not PEER_TO_PEER.fullmatch(name):
-        raise Wrong(f"Invalid/Unknown protocol ({name})")
+        raise BadRule(f"Invalid/Unknown protocol ({name})")
 
 
 def known_protocol(value: int, flags: bool, everything: bool, inverted: bool, has_ports: bool) -> None:
     if inverted and not value:
-        raise Wrong("'!0' not allowed in the PROTO column")
+        raise BadRule("'!0' not allowed in the PROTO column")
     if flags and (value != TCP or inverted):
-        raise Wrong('":syn" is only allowed with tcp')
+        raise BadRule('":syn" is only allowed with tcp')
     if everything and not flags and value != TCP:
-        raise Wrong('":all" is only allowed with tcp')
+        raise BadRule('":all" is only allowed with tcp')
     if inverted and has_ports:
-        raise Wrong(f"SOURCE/DEST PORT(S) not allowed with PROTO !{value}")
+        raise BadRule(f"SOURCE/DEST PORT(S) not allowed with PROTO !{value}")
 
 
 def port_columns(value: int, ports: str, sports: str, words: Words) -> None:
     if value in PORTED:
         tcp_ports(value, ports, sports, words)
     elif value == ICMP and words.version == 6:
-        raise Wrong("ICMP not permitted in an IPv6 configuration")
+        raise BadRule("ICMP not permitted in an IPv6 configuration")
     elif value == IPV6_ICMP and words.version == 4:
-        raise Wrong("IPv6_ICMP not permitted in an IPv4 configuration")
+        raise BadRule("IPv6_ICMP not permitted in an IPv4 configuration")
     elif value in (ICMP, IPV6_ICMP):
         icmp_types(ports, words)
         if sports:
-            raise Wrong(f"SOURCE PORT(S) not permitted with {'ICMP' if value == ICMP else 'IPv6-ICMP'}")
+            raise BadRule(f"SOURCE PORT(S) not permitted with {'ICMP' if value == ICMP else 'IPv6-ICMP'}")
     elif ports or sports:
-        raise Wrong(f"SOURCE/DEST PORT(S) not allowed with PROTO {protocol_name(value, words)}")
+        raise BadRule(f"SOURCE/DEST PORT(S) not allowed with PROTO {protocol_name(value, words)}")
 
 
 def tcp_ports(value: int, ports: str, sports: str, words: Words) -> None:
@@ -109,7 +109,7 @@ def tcp_ports(value: int, ports: str, sports: str, words: Words) -> None:
     else:
         several = several or "," in sports
     if sports == "=":
-        raise Wrong("'=' in the SOURCE PORT(S) column requires one or more ports in the DEST PORT(S) column")
+        raise BadRule("'=' in the SOURCE PORT(S) column requires one or more ports in the DEST PORT(S) column")
     if sports.startswith(("+", "!+")):
         ip_set(sports.removeprefix("!"))
     elif sports:
@@ -120,11 +120,11 @@ def port_list(value: int, text: str, several: bool, column: str, words: Words) -
     names = text.removeprefix("!")
     if several:
         if text.startswith("!") and names.count(",") + names.count(":") >= MOST_PORTS:
-            raise Wrong(f"An inverted port list may only have up to {MOST_PORTS} ports")
+            raise BadRule(f"An inverted port list may only have up to {MOST_PORTS} ports")
         for name in comma_list(names, "port"):
             port_range(value, name, words)
     elif not names:
-        raise Wrong(f"Missing {column} PORT")
+        raise BadRule(f"Missing {column} PORT")
     elif column != "DEST" or not names.startswith("$"):
         port_range(value, names, words)
 
@@ -133,12 +133,12 @@ def port_range(value: int, text: str, words: Words) -> None:
     """A port or a range of ports, which a colon (or between digits a hyphen) separates."""
     bounds = text.replace("-", ":") if RANGE_WITH_HYPHEN.fullmatch(text) else text
     if bounds.count(":") > 1:
-        raise Wrong(f"Invalid port range ({text})")
+        raise BadRule(f"Invalid port range ({text})")
     bounds = f"0{bounds}" if bounds.startswith(":") else bounds
     bounds = f"{bounds}65535" if bounds.endswith(":") else bounds
     numbers = [port(value, name, words) if name not in ("", "0") else 0 for name in bounds.split(":")]
     if len(numbers) == 2 and None not in numbers and (numbers[0] or 0) >= (numbers[1] or 0):
-        raise Wrong(f"Invalid port range ({text})")
+        raise BadRule(f"Invalid port range ({text})")
 
 
 def port(value: int, text: str, words: Words) -> int | None:
@@ -152,12 +152,12 @@ def port(value: int, text: str, words: Words) -> int | None:
     elif text.startswith("%"):
         if PORT_VARIABLE.fullmatch(text):
             return None
-        raise Wrong(f"Invalid port variable ({text})")
+        raise BadRule(f"Invalid port variable ({text})")
     elif text in words.services.get(name, {}):
         return words.services[name][text]
     if re.fullmatch(r"[0-9]+-[0-9]+", text):
-        raise Wrong(f"The separator for a port range is ':', not '-' ({text})")
-    raise Wrong(f"Invalid/Unknown {value if PROTOCOL_DIGITS.fullmatch(text) else name} port/service ({text})")
+        raise BadRule(f"The separator for a port range is ':', not '-' ({text})")
+    raise BadRule(f"Invalid/Unknown {value if PROTOCOL_DIGITS.fullmatch(text) else name} port/service ({text})")
 
 
 def icmp_types(text: str, words: Words) -> None:
@@ -168,7 +168,7 @@ def icmp_types(text: str, words: Words) -> None:
         icmp_type(names, words)
         return
     if text.startswith("!"):
-        raise Wrong("An inverted ICMP list may only contain a single type")
+        raise BadRule("An inverted ICMP list may only contain a single type")
     followed = False
     for name in comma_list(names, "ICMP type list"):
         if followed:
@@ -180,7 +180,7 @@ def icmp_type(name: str, words: Words) -> None:
     found = ICMP_TYPE.fullmatch(name)
     small = found and decimal(found[1]) < 256 and decimal(found[3] or "0") < 256
     if name not in words.icmp and not small:
-        raise Wrong(f"Invalid {'ICMP' if words.version == 4 else 'IPv6 ICMP'} Type ({name})")
+        raise BadRule(f"Invalid {'ICMP' if words.version == 4 else 'IPv6 ICMP'} Type ({name})")
 
 
 RATE = compiled(
@@ -203,10 +203,10 @@ def rate(text: str, action: str, words: Words) -> None:
     if text in ("-", "", "0"):
         return
     if action in WITHOUT_LIMIT:
-        raise Wrong(f"Rate Limiting not available with {action}")
+        raise BadRule(f"Rate Limiting not available with {action}")
     rates = arguments(text, "rate")
     if len(rates) > 2:
-        raise Wrong("Only two rates may be specified")
+        raise BadRule("Only two rates may be specified")
     if len(rates) == 2:
         rates = [limit if re.match(rf"{kind}(?:/[0-9]+)?:", limit) else f"{kind}:{limit}"
                  for kind, limit in zip("sd", rates, strict=True)]
@@ -217,21 +217,21 @@ def rate(text: str, action: str, words: Words) -> None:
 def one_rate(text: str, words: Words) -> None:
     found = RATE.fullmatch(text)
     if found is None:
-        raise Wrong(f"Invalid rate ({text})")
+        raise BadRule(f"Invalid rate ({text})")
     if found[8] == "0":
-        raise Wrong(f"Invalid Rate ({found[8]})")
+        raise BadRule(f"Invalid Rate ({found[8]})")
     if found[11] == "0":
-        raise Wrong(f"Invalid Burst ({found[11]})")
+        raise BadRule(f"Invalid Burst ({found[11]})")
     if found[2] is not None and not 0 < (parse_number(found[2]) or 0) <= (32 if words.version == 4 else 128):
-        raise Wrong(f"Invalid VLSM ({found[2]})")
+        raise BadRule(f"Invalid VLSM ({found[2]})")
     if found[5] is not None:
         buckets, most = parse_number(found[5]), parse_number(found[6])
         if not buckets:
-            raise Wrong(f"Invalid hash table buckets ({found[5]})")
+            raise BadRule(f"Invalid hash table buckets ({found[5]})")
         if not most:
-            raise Wrong(f"Invalid hash max entries({found[6]})")
+            raise BadRule(f"Invalid hash max entries({found[6]})")
         if most <= buckets:
-            raise Wrong("Hash max entries must be > hash table buckets")
+            raise BadRule("Hash max entries must be > hash table buckets")
 
 
 def user(text: str) -> None:
@@ -242,7 +242,7 @@ def user(text: str) -> None:
     for part, kind in ((name, "User"), (group, "Group")):
         found = re.fullmatch(r"([0-9]+)-([0-9]+)", part)
         if found and decimal(found[2]) < decimal(found[1]):
-            raise Wrong(f"Invalid {kind} Range ({part})")
+            raise BadRule(f"Invalid {kind} Range ({part})")
 
 
 def check_mark_value(text: str) -> None:
@@ -250,26 +250,26 @@ def check_mark_value(text: str) -> None:
         return
     value = text.removeprefix("!").removesuffix(":C")
     if value == "/":
-        raise Wrong(f"Invalid MARK value ({text})")
+        raise BadRule(f"Invalid MARK value ({text})")
     valid_mark(value)
 
 
 def valid_mark(text: str) -> None:
     if not text:
-        raise Wrong("Missing MARK")
+        raise BadRule("Missing MARK")
     parts = fields(text, "/") if "/" in text else [text]
     if len(parts) != (2 if "/" in text else 1):
-        raise Wrong(f"Invalid MARK ({text})")
+        raise BadRule(f"Invalid MARK ({text})")
     for part in parts:
         value = parse_number(part)
         if value is None or value > LARGEST_MARK:
-            raise Wrong(f"Invalid Mark or Mask value ({part})")
+            raise BadRule(f"Invalid Mark or Mask value ({part})")
 
 
 def connection_limit(text: str) -> None:
     limit = text.removeprefix("d:").removeprefix("!")
     if text != "-" and not re.fullmatch(r"[0-9]+(:[0-9]+)?", limit):
-        raise Wrong(f"Invalid connlimit ({limit})")
+        raise BadRule(f"Invalid connlimit ({limit})")
 
 
 def time(text: str) -> None:
@@ -278,19 +278,19 @@ def time(text: str) -> None:
     for element in fields(text, "&"):
         name, _, days = element.partition("=")
         if element in ("", "0"):
-            raise Wrong(f"Invalid time element list ({text})")
+            raise BadRule(f"Invalid time element list ({text})")
         if name == "weekdays" and "=" in element:
             every(fields(days, ","), WEEKDAY, "weekday")
         elif name == "monthdays" and "=" in element:
             every(fields(days, ","), compiled(r"0?[1-9]|00|[12]\d|3[01]"), "day of the month")
         elif not TIME_ELEMENT.fullmatch(element):
-            raise Wrong(f"Invalid time element ({element})")
+            raise BadRule(f"Invalid time element ({element})")
 
 
 def every(parts: list[str], pattern: re.Pattern[str], title: str) -> None:
     for part in parts:
         if not pattern.fullmatch(part):
-            raise Wrong(f"Invalid {title} ({part})")
+            raise BadRule(f"Invalid {title} ({part})")
 
 
 def check_headers(text: str) -> None:
@@ -298,7 +298,7 @@ def check_headers(text: str) -> None:
         return
     for name in comma_list(re.sub(r"^!?(?:exactly:|any:)?", "", text), "Header"):
         if name not in IPV6_HEADERS:
-            raise Wrong(f"Unknown IPv6 Header ({name})")
+            raise BadRule(f"Unknown IPv6 Header ({name})")
 
 
 def switch(text: str, chain: str) -> tuple[str, str] | None:
@@ -310,7 +310,7 @@ def switch(text: str, chain: str) -> tuple[str, str] | None:
         name = text
     name = re.sub(r"@(?:\{(?:0|chain)\}|0|chain)", lambda _: chain, name)
     if not SWITCH_NAME.fullmatch(name) or len(name) > 30:
-        raise Wrong(f"Invalid switch name ({name})")
+        raise BadRule(f"Invalid switch name ({name})")
     return (name, value) if equals else None
 
 
@@ -321,10 +321,10 @@ def check_helper_name(text: str, proto: str, words: Words) -> None:
     if found:
         raise Undecided
     if "," in name:
-        raise Wrong(f"Invalid helper' ({name})")
+        raise BadRule(f"Invalid helper' ({name})")
     base = re.sub(r"-[0-9]+$", "", name)
     if base not in HELPERS or level:
-        raise Wrong(f"Unrecognized helper ({base})")
+        raise BadRule(f"Unrecognized helper ({base})")
     value = None if proto == "-" else protocol_number(proto, words)
     if value != HELPERS[base]:
-        raise Wrong(f"The {base} helper requires PROTO={PORTED[HELPERS[base]]}")
+        raise BadRule(f"The {base} helper requires PROTO={PORTED[HELPERS[base]]}")

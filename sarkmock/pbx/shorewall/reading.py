@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sarkmock.pbx.shorewall import rules
 from sarkmock.pbx.shorewall.columns import evaluated, is_true, split_columns
-from sarkmock.pbx.shorewall.lists import GUNK, SPACE, Undecided, Wrong, compiled, words
+from sarkmock.pbx.shorewall.lists import GUNK, SPACE, BadRule, Undecided, compiled, words
 from sarkmock.pbx.shorewall.site import Exhausted, Mistake, Site
 
 WORK = 100_000  # microseconds, about
@@ -37,7 +37,7 @@ BOX_VARIABLES = frozenset(
         "SYSCONFFILE", "SERVICEFILE", "SYSCONFDIR", "SERVICEDIR", "SPARSE", "VARLIB", "VARDIR", "STOPSERVICEFILE"])
 
 
-class Found(Exception):
+class MistakeFound(Exception):
     """The first mistake ends the check."""
 
     def __init__(self, mistake: Mistake) -> None:
@@ -53,7 +53,7 @@ def first_mistake(lines: Sequence[str], site: Site) -> Mistake | None:
     """
     try:
         RulesReader(site).read(lines, "")
-    except Found as found:
+    except MistakeFound as found:
         return found.mistake
     except Exhausted:
         pass
@@ -88,7 +88,7 @@ class RulesReader:
         Lines(self, lines, file, open_before).read()
         if len(self.conditions) > open_before:
             begun = self.conditions[-1].line
-            raise Found(Mistake(None, f'Missing "?ENDIF" to match ?IF at line number {begun}', file))
+            raise MistakeFound(Mistake(None, f'Missing "?ENDIF" to match ?IF at line number {begun}', file))
 
     def entry(self, text: str) -> None:
         """A line with content: a rule, a section or the name of a file to include."""
@@ -100,19 +100,19 @@ class RulesReader:
             self.section(found[1])
         else:
             if GUNK.search(text):
-                raise Wrong("Non-ASCII gunk in file")
+                raise BadRule("Non-ASCII gunk in file")
             row, raw = split_columns(text)
             rules.check_rule(row, raw, self.session)
 
     def include(self, parts: list[str]) -> None:
         if len(parts) != 2:
-            raise Wrong("Invalid INCLUDE command")
+            raise BadRule("Invalid INCLUDE command")
         if self.depth >= INCLUDED_FROM - 1:
-            raise Wrong("INCLUDEs/Scripts nested too deeply")
+            raise BadRule("INCLUDEs/Scripts nested too deeply")
         name = parts[1]
         lines = self.site.file(name)
         if lines is None:
-            raise Wrong(f"INCLUDE file {name} not found")
+            raise BadRule(f"INCLUDE file {name} not found")
         self.depth += 1
         self.read(lines, name)
         self.depth -= 1
@@ -121,8 +121,8 @@ class RulesReader:
     def section(name: str) -> None:
         """The API's rules are included after ?SECTION NEW, the last there is."""
         if not re.fullmatch(r"[-\w]+", name, re.ASCII):
-            raise Wrong(f"Invalid SECTION name ({name})")
-        raise Wrong(f"Duplicate or out of order SECTION {name}" if name in SECTIONS else f"Invalid SECTION ({name})")
+            raise BadRule(f"Invalid SECTION name ({name})")
+        raise BadRule(f"Duplicate or out of order SECTION {name}" if name in SECTIONS else f"Invalid SECTION ({name})")
 
     def expanded(self, text: str, unknown: bool = False) -> str:
         """A line with the values of its variables."""
@@ -134,13 +134,13 @@ class RulesReader:
             if found is None:
                 return text
             text = self.substituted(text, found, value_of(found))
-        raise Wrong("Variable Expansion Loop")
+        raise BadRule("Variable Expansion Loop")
 
     def value(self, name: str, unknown: bool) -> str:
         if name.isdecimal():
-            raise Wrong(f"Action parameters (${name}) may only be referenced within the body of an action")
+            raise BadRule(f"Action parameters (${name}) may only be referenced within the body of an action")
         if name not in self.variables and not unknown:
-            raise Wrong(f"Undefined shell variable (${name})")
+            raise BadRule(f"Undefined shell variable (${name})")
         value = self.variables.get(name, "")
         if value is None:
             raise Undecided
@@ -176,7 +176,7 @@ class RulesReader:
         if name in ("IPV4", "IPV6"):
             return "1" if name == f"IPV{self.site.version}" else "0"
         if name not in words(self.site.version).capabilities:
-            raise Wrong(f"Unknown capability ({name})")
+            raise BadRule(f"Unknown capability ({name})")
         return "0" if name.startswith("OLD_") else "1"
 
 
@@ -196,11 +196,11 @@ class Lines:
                 self.line(number, line)
             except Undecided:
                 self.held = []
-            except Wrong as wrong:
+            except BadRule as wrong:
                 place = number if IS_DIRECTIVE.match(line) else self.begun
-                raise Found(Mistake(place, str(wrong), self.file)) from None
+                raise MistakeFound(Mistake(place, str(wrong), self.file)) from None
         if self.script:
-            raise Found(Mistake(self.begun, f"Missing END {self.script}", self.file))
+            raise MistakeFound(Mistake(self.begun, f"Missing END {self.script}", self.file))
 
     def line(self, number: int, line: str) -> None:
         if IS_DIRECTIVE.match(line):
@@ -225,10 +225,10 @@ class Lines:
             self.scripted(text)
         elif begin := EMBEDDED_BEGIN.fullmatch(text):
             if begin[2].strip(SPACE):
-                raise Wrong(f"Invalid BEGIN {begin[1].upper()} directive")
+                raise BadRule(f"Invalid BEGIN {begin[1].upper()} directive")
             self.script = begin[1].upper()
         elif EMPTY_SCRIPT.fullmatch(text):
-            raise Wrong("Perl Script failed")
+            raise BadRule("Perl Script failed")
         elif not INLINE_SCRIPT.match(text):
             text = text.partition("#")[0].rstrip(SPACE)
             if text:
@@ -239,13 +239,13 @@ class Lines:
         end = END[self.script].fullmatch(text)
         if end:
             if end[2].strip(SPACE):
-                raise Wrong(f"Invalid END {self.script} directive")
+                raise BadRule(f"Invalid END {self.script} directive")
             self.script = ""
 
     def directive(self, line: str, number: int) -> None:
         found = DIRECTIVE.fullmatch(line)
         if found is None:
-            raise Wrong(f"Invalid compiler directive ({line})")
+            raise BadRule(f"Invalid compiler directive ({line})")
         self.reader.session.spend(10 + 2 * len(line))
         keyword, text = found[1].strip().upper(), found[2].partition("#")[0].rstrip(SPACE)
         if keyword in ("IF", "ELSIF", "ELSE", "ENDIF"):
@@ -264,7 +264,7 @@ class Lines:
 
     def directive_if(self, text: str, number: int) -> None:
         if not text:
-            raise Wrong("Missing IF expression")
+            raise BadRule("Missing IF expression")
         outer = self.reader.omitting
         holds = False if outer else self.condition(text)
         self.reader.conditions.append(Condition("IF", outer, holds is not False, number))
@@ -273,7 +273,7 @@ class Lines:
     def directive_elsif(self, text: str, number: int) -> None:
         condition = self.open("ELSIF")
         if text in ("", "0"):
-            raise Wrong("Missing IF expression")
+            raise BadRule("Missing IF expression")
         if self.reader.omitting and not condition.taken:
             holds = False if condition.outer else self.condition(text)
             condition.taken = holds is not False
@@ -284,7 +284,7 @@ class Lines:
 
     def directive_else(self, text: str, number: int) -> None:
         if text:
-            raise Wrong("Invalid ?ELSE")
+            raise BadRule("Invalid ?ELSE")
         condition = self.open("ELSE")
         if not condition.outer:
             self.reader.omitting = condition.taken
@@ -293,23 +293,23 @@ class Lines:
     def open(self, keyword: str) -> Condition:
         conditions = self.reader.conditions
         if len(conditions) <= self.open_before or conditions[-1].keyword == "ELSE":
-            raise Wrong(f"?{keyword} has no matching ?IF")
+            raise BadRule(f"?{keyword} has no matching ?IF")
         return conditions[-1]
 
     def directive_endif(self, text: str, number: int) -> None:
         if text:
-            raise Wrong("Invalid ?ENDIF")
+            raise BadRule("Invalid ?ENDIF")
         if len(self.reader.conditions) <= self.open_before:
-            raise Wrong('Unexpected "?ENDIF" without matching ?IF or ?ELSE')
+            raise BadRule('Unexpected "?ENDIF" without matching ?IF or ?ELSE')
         self.reader.omitting = self.reader.conditions.pop().outer
 
     def directive_set(self, text: str) -> None:
         name, _, value = text.replace("\t", " ").partition(" ")
         if not text:
-            raise Wrong("Missing SET variable")
+            raise BadRule("Missing SET variable")
         variable = self.variable(name, "SET")
         if not value.strip(SPACE):
-            raise Wrong("Missing SET expression")
+            raise BadRule("Missing SET expression")
         try:
             self.reader.variables[variable] = str(self.reader.expression(value.strip(SPACE)))
         except Undecided:
@@ -317,26 +317,26 @@ class Lines:
 
     def directive_reset(self, text: str) -> None:
         if not text:
-            raise Wrong("Missing RESET variable")
+            raise BadRule("Missing RESET variable")
         self.reader.variables.pop(self.variable(text, "RESET"), None)
 
     @staticmethod
     def variable(text: str, keyword: str) -> str:
         if re.match(r"@(\d+|[a-zA-Z]\w*)", text, re.ASCII):
-            raise Wrong(f"Shorewall variables may only be {keyword} in the body of an action")
+            raise BadRule(f"Shorewall variables may only be {keyword} in the body of an action")
         if not re.fullmatch(r"\$?[a-zA-Z]\w*", text, re.ASCII):
-            raise Wrong(f"Invalid {keyword} variable ({text})")
+            raise BadRule(f"Invalid {keyword} variable ({text})")
         return text.removeprefix("$")
 
     @staticmethod
     def directive_format(text: str) -> None:
-        raise Wrong("?FORMAT is not allowed in this file")
+        raise BadRule("?FORMAT is not allowed in this file")
 
     def directive_error(self, text: str) -> None:
         with suppress(Undecided):
             text = self.reader.expanded(text, unknown=True)
-        raise Wrong(text)
+        raise BadRule(text)
 
     @staticmethod
     def directive_require(text: str) -> None:
-        raise Wrong("?REQUIRE may only be used within action files")
+        raise BadRule("?REQUIRE may only be used within action files")

@@ -16,9 +16,9 @@ from sarkmock.pbx.shorewall.actions import (
 from sarkmock.pbx.shorewall.columns import RuleRow, rule_row
 from sarkmock.pbx.shorewall.hosts import ALL, HostPlace
 from sarkmock.pbx.shorewall.lists import (
+    BadRule,
     StandardAction,
     Words,
-    Wrong,
     action_parts,
     comma_list,
     level,
@@ -74,7 +74,7 @@ class Setting:
 def check_rule(row: RuleRow, raw: str, session: RuleSession) -> None:
     """A line of the rules file."""
     if row.action == "-":
-        raise Wrong("ACTION must be specified")
+        raise BadRule("ACTION must be specified")
     for source in specifications(row.source, "SOURCE"):
         for dest in specifications(row.dest, "DEST"):
             check_pair(row._replace(source=source, dest=dest), raw, session)
@@ -88,9 +88,9 @@ def check_pair(row: RuleRow, raw: str, session: RuleSession) -> None:
     sources, dests = zones.listed(row.source, "SOURCE"), zones.listed(row.dest, "DEST")
     protos, users = unparenthesized(row.proto, "Protocol"), unparenthesized(row.user, "USER/GROUP")
     if not name:
-        raise Wrong(f"Invalid or missing ACTION ({row.action})")
+        raise BadRule(f"Invalid or missing ACTION ({row.action})")
     if len(protos) > 1 and "!" in row.proto:
-        raise Wrong("Inversion not allowed in a PROTO list")
+        raise BadRule("Inversion not allowed in a PROTO list")
     setting = Setting(raw=raw)
     for source in sources:
         for dest in dests:
@@ -121,25 +121,25 @@ class ZoneRule:
         elif self.target.name in self.words.macros:
             self.macro()
         else:
-            raise Wrong(f"Unknown ACTION ({self.target.text})")
+            raise BadRule(f"Unknown ACTION ({self.target.text})")
 
     def inline_matches(self) -> None:
         """What follows `;;` is iptables' own; INLINE may name its target there, or take one as parameter."""
         target, raw = self.target, self.setting.raw
         if target.name != "INLINE":
             if re.search(r"\s-j\s", f"{raw} "):
-                raise Wrong("-j is only allowed when the ACTION is INLINE with no parameter")
+                raise BadRule("-j is only allowed when the ACTION is INLINE with no parameter")
         elif jump := JUMP.match(raw):
             netfilter_target(jump[1], "jump target", self.words)
             if target.parameter:
-                raise Wrong("INLINE may not have a parameter when '-j' is specified in the free-form area")
+                raise BadRule("INLINE may not have a parameter when '-j' is specified in the free-form area")
         elif target.parameter:
             self.target = ActionColumn.of(target.parameter)
 
     def macro(self) -> None:
         """A macro is checked rule by rule, with this rule's columns merged in."""
         if self.setting.depth >= DEEPEST_MACRO:
-            raise Wrong("Macro/Inline invocations nested too deeply")
+            raise BadRule("Macro/Inline invocations nested too deeply")
         given = self.target.parameter
         parameter = given if given not in ("", "PARAM") else self.parameter
         setting = replace(self.setting, depth=self.setting.depth + 1)
@@ -151,7 +151,7 @@ class ZoneRule:
             target = merged_levels(self.row.action, body.action)
             if MACRO_PARAMETER.match(target):
                 if not parameter:
-                    raise Wrong("PARAM requires a parameter to be supplied in macro invocation")
+                    raise BadRule("PARAM requires a parameter to be supplied in macro invocation")
                 target = parameter + target[5:]
             self.refuse_in_macro(target)
             for proto in comma_list(body.proto, "Protocol"):
@@ -163,7 +163,7 @@ class ZoneRule:
         action = self.words.actions.get(name)
         known = action or name in self.words.targets or name in self.words.macros
         if not known or name in NOT_IN_MACROS or (action and action.inline):
-            raise Wrong(f"Invalid Action ({target}) in macro")
+            raise BadRule(f"Invalid Action ({target}) in macro")
 
     def builtin(self) -> None:
         check_parameter(self.target, self.row, self.words)
@@ -180,41 +180,41 @@ class ZoneRule:
         nowhere = "-" if inline else ALL[self.site.version]
         source, colon, rest = split_zone(row.source, at_least=1)
         if colon and not rest:
-            raise Wrong(f"Missing SOURCE Qualifier ({row.source})")
+            raise BadRule(f"Missing SOURCE Qualifier ({row.source})")
         dest, dest_colon, dest_rest = split_zone(text, at_least=0)
         if dest_colon and not dest_rest:
-            raise Wrong(f"Missing DEST Qualifier ({text})")
+            raise BadRule(f"Missing DEST Qualifier ({text})")
         if not dest_colon and text.count(".") > 1:
             dest, dest_rest = "-", text
         self.known_source(source)
         if self.target.name not in NO_DESTINATION:
             if dest in ("-", ""):
-                raise Wrong("Missing destination zone")
+                raise BadRule("Missing destination zone")
             if dest not in known:
-                raise Wrong(f"Unknown destination zone ({dest})")
+                raise BadRule(f"Unknown destination zone ({dest})")
         elif dest not in ("-", "", *known):
             dest, dest_rest = "", f"{dest}:{dest_rest or nowhere}"
         return (source, rest or nowhere), (dest, dest_rest or nowhere)
 
     def known_source(self, zone: str) -> None:
         if zone == "-" or zone.startswith(":"):
-            raise Wrong("Missing source zone")
+            raise BadRule("Missing source zone")
         if zone not in self.site.zones:
-            raise Wrong(f"Unknown source zone ({zone})")
+            raise BadRule(f"Unknown source zone ({zone})")
         if self.row.user != "-" and zone != self.site.firewall:
-            raise Wrong("USER/GROUP may only be specified when the SOURCE zone is $FW")
+            raise BadRule("USER/GROUP may only be specified when the SOURCE zone is $FW")
 
     def action(self, action: StandardAction) -> None:
         """An action is checked with its parameters, then rule by rule."""
         source, dest = self.zones(action.inline)
         if self.setting.depth >= DEEPEST_MACRO:
-            raise Wrong("Macro/Inline invocations nested too deeply")
+            raise BadRule("Macro/Inline invocations nested too deeply")
         self.action_protocol(action)
         if self.target.log and not action.inline:
             level(self.target.log.partition(":")[0], self.site.version)
         given = checked_parameters(self.target.name, action, self.target.parameter, self.target.log)
         if self.target.name == "rejNotSyn" and given[0] == "audit" and "A_REJECT" not in self.words.actions:
-            raise Wrong("Unknown ACTION (A_REJECT)")
+            raise BadRule("Unknown ACTION (A_REJECT)")
         setting = Setting(source[0], dest[0], within=True, depth=self.setting.depth + 1)
         row = self.row._replace(source=source[1], dest=dest[1])
         for line in action.rules:
@@ -234,13 +234,13 @@ class ZoneRule:
         value = protocols.protocol_number(proto, self.words) if proto != "-" else action.proto
         if action.inline:
             if value != action.proto or protocols.SYN.search(proto):
-                raise Wrong("Multiple p settings in one rule is prohibited")
+                raise BadRule("Multiple p settings in one rule is prohibited")
             return
         if value is None:
-            raise Wrong(f"Unknown protocol ({proto})")
+            raise BadRule(f"Unknown protocol ({proto})")
         if value != action.proto:
-            raise Wrong(f"The {self.target.name} action is only usable with "
-                        f"{protocols.protocol_name(action.proto, self.words)}")
+            raise BadRule(f"The {self.target.name} action is only usable with "
+                          f"{protocols.protocol_name(action.proto, self.words)}")
         self.row = self.row._replace(proto=str(value))
 
     def columns(self, chain: str) -> None:
@@ -255,7 +255,7 @@ class ZoneRule:
         protocols.check_headers(row.headers)
         switch = protocols.switch(row.switch, chain)
         if switch and self.session.switches.setdefault(*switch) != switch[1]:
-            raise Wrong(f"Switch {switch[0]} was previously initialized to {self.session.switches[switch[0]]}")
+            raise BadRule(f"Switch {switch[0]} was previously initialized to {self.session.switches[switch[0]]}")
 
     def destination(self, source: tuple[str, str], dest: tuple[str, str]) -> None:
         """The hosts of the rule: in the raw table for a helper, in the nat table, and in the filter table."""
@@ -271,7 +271,7 @@ class ZoneRule:
             nat.check_nat(name, row, source[1], dest[1], place, self.words)
         elif name in NOT_NATTED:
             if ":" in dest[1]:  # in IPv6 thus every one
-                raise Wrong(f"Invalid DEST ({dest[1]}) in {name.rstrip('+')} rule")
+                raise BadRule(f"Invalid DEST ({dest[1]}) in {name.rstrip('+')} rule")
             hosts.check_hosts(source[1], dest[1], row.origdest, replace(before, from_firewall=False))
         if name not in NO_DESTINATION and (within or (source[0], dest[0]) not in self.session.full):
             self.filtered(source, dest, place)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from itertools import dropwhile
 
 from sarkmock.pbx.shorewall.lists import (
+    BadRule,
     Undecided,
-    Wrong,
     arguments,
     comma_list,
     compiled,
@@ -31,25 +31,25 @@ def ipv4_network(text: str) -> None:
     net, slash, mask = text.partition("/")
     refuse_set(net)
     if not net:
-        raise Wrong("Missing address")
+        raise BadRule("Missing address")
     if not slash:
         ipv4_host(net)
     elif not mask:
-        raise Wrong(f"Invalid Network address ({text})")
+        raise BadRule(f"Invalid Network address ({text})")
     else:
         width = mask.partition("/")[0]
         if not DECIMAL_DIGITS.fullmatch(width) or decimal(width) > 32:
-            raise Wrong(f"Invalid VLSM ({width})")
+            raise BadRule(f"Invalid VLSM ({width})")
         if "/" in mask:
-            raise Wrong(f"Invalid Network address ({text})")
+            raise BadRule(f"Invalid Network address ({text})")
         if not is_ipv4(net):
-            raise Wrong(f"Invalid IP address ({net})")
+            raise BadRule(f"Invalid IP address ({net})")
 
 
 def refuse_set(net: str) -> None:
     if "+" in net:
-        raise Wrong(f"Invalid ipset name ({net})" if not re.fullmatch(r"\+[a-zA-Z][-\w]*", net, re.ASCII)
-                    else f"An ipset name ({net}) is not allowed in this context")
+        raise BadRule(f"Invalid ipset name ({net})" if not re.fullmatch(r"\+[a-zA-Z][-\w]*", net, re.ASCII)
+                      else f"An ipset name ({net}) is not allowed in this context")
 
 
 def is_ipv4(text: str) -> bool:
@@ -64,7 +64,7 @@ def ipv4_host(text: str) -> None:
     if HOST_NAME.fullmatch(text) and LETTER.search(text) and not is_numeric_host(text):
         raise Undecided
     if not is_numeric_host(text):
-        raise Wrong(f"Unknown Host ({text})")
+        raise BadRule(f"Unknown Host ({text})")
 
 
 def is_numeric_host(text: str) -> bool:
@@ -82,9 +82,9 @@ def is_numeric_host(text: str) -> bool:
 def ipv4_range(low: str, high: str) -> None:
     for address in (low, high):
         if not is_ipv4(address):
-            raise Wrong(f"Invalid IP Address ({address})")
+            raise BadRule(f"Invalid IP Address ({address})")
     if [*map(int, low.split("."))] > [*map(int, high.split("."))]:
-        raise Wrong(f"Invalid IP Range ({low}-{high})")
+        raise BadRule(f"Invalid IP Range ({low}-{high})")
 
 
 def ipv6_network(text: str) -> None:
@@ -94,20 +94,20 @@ def ipv6_network(text: str) -> None:
     elif found := re.fullmatch(r"\[([^\]]+(?:\][^/].*)?)\](/[0-9]+)", net):
         net = found[1] + found[2]
     if "[" in net:
-        raise Wrong(f"Invalid Network Address({net})")
+        raise BadRule(f"Invalid Network Address({net})")
     net, slash, mask = net.partition("/")
     if "/" in mask:
-        raise Wrong(f"Invalid Network Address({text}")
+        raise BadRule(f"Invalid Network Address({text}")
     refuse_set(net)
     if not net or (slash and not mask):
-        raise Wrong(f"Invalid Network address ({text})")
+        raise BadRule(f"Invalid Network address ({text})")
     if not slash:
         ipv6_host(net)
         return
     if not DECIMAL_DIGITS.fullmatch(mask) or decimal(mask) > 128:
-        raise Wrong(f"Invalid VLSM ({mask})")
+        raise BadRule(f"Invalid VLSM ({mask})")
     if not is_ipv6(net):
-        raise Wrong(f"Invalid IPv6 address ({net})")
+        raise BadRule(f"Invalid IPv6 address ({net})")
 
 
 def ipv6_host(text: str) -> None:
@@ -115,7 +115,7 @@ def ipv6_host(text: str) -> None:
         return
     if HOST_NAME.fullmatch(text) and LETTER.search(text):
         raise Undecided
-    raise Wrong(f"Unknown Host ({text})")
+    raise BadRule(f"Unknown Host ({text})")
 
 
 def mixed(text: str) -> bool:
@@ -145,9 +145,9 @@ def ipv6_range(low: str, high: str) -> None:
     addresses = [end[1:-1] if end.startswith("[") and end.endswith("]") else end for end in (low, high)]
     for address in addresses:
         if not is_ipv6(address):
-            raise Wrong(f"Invalid IPv6 Address ({address})")
+            raise BadRule(f"Invalid IPv6 Address ({address})")
     if groups(addresses[0]) >= groups(addresses[1]):
-        raise Wrong(f"Invalid IPv6 Range ({low}-{high})")
+        raise BadRule(f"Invalid IPv6 Range ({low}-{high})")
 
 
 def groups(address: str) -> list[int]:
@@ -161,7 +161,7 @@ def groups(address: str) -> list[int]:
 def mac(text: str) -> None:
     address = text.replace("-", ":")
     if not MAC.fullmatch(address):
-        raise Wrong(f"Invalid MAC address ({address})")
+        raise BadRule(f"Invalid MAC address ({address})")
 
 
 def ip_set(text: str) -> None:
@@ -173,7 +173,7 @@ def ip_set(text: str) -> None:
         set_options(options.removesuffix("]"))
     name = name.removeprefix("+")
     if not SET_NAME_START.match(name):
-        raise Wrong(f"Invalid ipset name ({name})")
+        raise BadRule(f"Invalid ipset name ({name})")
 
 
 def set_options(text: str) -> None:
@@ -184,14 +184,14 @@ def set_options(text: str) -> None:
     for option in comma_list(",".join(parts), "ipset option") if parts else []:
         found = re.fullmatch(r"([^<>=]*)(?:(<>|=|<|>)(.*))?", option)
         if found is None or found[1] not in SET_OPTIONS:
-            raise Wrong(f"Unknown ipset option ({option})")
+            raise BadRule(f"Unknown ipset option ({option})")
         if found[1] in SET_OPTIONS[3:]:
             if not found[3]:
-                raise Wrong(f"The {found[1]} option requires a value")
+                raise BadRule(f"The {found[1]} option requires a value")
             if parse_number(found[3]) is None:
-                raise Wrong(f"Invalid number ({found[3]})")
+                raise BadRule(f"Invalid number ({found[3]})")
         elif found[2]:
-            raise Wrong(f"The {found[1]} option does not require a value")
+            raise BadRule(f"The {found[1]} option does not require a value")
 
 
 FIREWALL = "fw"
@@ -280,14 +280,14 @@ class Zones:
         excluded = set()
         if exclusion is not None:
             if BROKEN_EXCLUSION.search(exclusion):
-                raise Wrong(f"Invalid exclusion list ({exclusion})")
+                raise BadRule(f"Invalid exclusion list ({exclusion})")
             excluded = set(exclusion[1:].split(","))
             for zone in exclusion[1:].split(","):
                 if zone not in self.site.zones:
-                    raise Wrong(f"Unknown zone ({zone})")
+                    raise BadRule(f"Unknown zone ({zone})")
         suffix = word[3:]
         if suffix not in ("", "+", "-", "+-", "-+"):
-            raise Wrong(f"Invalid {column} (all{suffix})")
+            raise BadRule(f"Invalid {column} (all{suffix})")
         self.within_zone = self.within_zone or "+" in suffix
         excluded |= {self.site.firewall} if "-" in suffix else set()
         return [zone for zone in self.site.zones if zone not in excluded]

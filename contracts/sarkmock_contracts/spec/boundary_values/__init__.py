@@ -95,14 +95,14 @@ def listed_bounds(rules: str | Sequence[str]) -> Bounds:
 
 
 @cache
-def rows() -> list[dict[str, Any]]:
+def table_rows() -> list[dict[str, Any]]:
     """The table of rule lists as it is written."""
     return yaml.safe_load((_HERE / "rules.yaml").read_text())  # type: ignore[no-any-return]
 
 
 @cache
 def _table() -> dict[frozenset[str], Bounds]:
-    return {frozenset(row["rules"]): Bounds(*(_values(row.get(kind, ())) for kind in KINDS)) for row in rows()}
+    return {frozenset(row["rules"]): Bounds(*(_values(row.get(kind, ())) for kind in KINDS)) for row in table_rows()}
 
 
 @cache
@@ -126,7 +126,7 @@ def _derived(rules: tuple[str, ...]) -> Bounds:
 @cache
 def _plain_values() -> list[Any]:
     """The values of all tables, each once, texts of growing length among them."""
-    values = [value for row in rows() for kind in KINDS for value in _values(row.get(kind, ()))]
+    values = [value for row in table_rows() for kind in KINDS for value in _values(row.get(kind, ()))]
     values += ["x" * length for length in (1, 2, 5, 20, 21, 255, 256)]
     return list({repr(value): value for value in values if not is_placeholder(value)}.values())
 
@@ -152,7 +152,7 @@ def _of_list(listed: tuple[str, ...]) -> Bounds:
     """`in`: every listed value passes; its neighbours and what other lists hold do not."""
     numbers = [int(value) for value in listed if value.isdigit()]
     accept = [*listed, *dict.fromkeys((*numbers[:1], *numbers[-1:])), f" {listed[0]} "]
-    reject, strangers = ([value for value in others if not any(equals_listed(value, known) for known in listed)]
+    reject, strangers = ([value for value in others if not any(equals_loosely(value, known) for known in listed)]
                          for others in (_neighbours(listed), _strangers()))
     return Bounds(accept, reject, strangers=strangers)
 
@@ -164,7 +164,7 @@ def _neighbours(listed: Sequence[str]) -> Iterator[Any]:
         yield from (value.swapcase(), value[:-1] or "x", value + "x")
 
 
-def equals_listed(value: Any, listed: str) -> bool:
+def equals_loosely(value: Any, listed: str) -> bool:
     """PHP's ``==`` between a value as text and a listed text: numeric strings compare as numbers."""
     if isinstance(value, bool):
         value = "1" if value else ""
@@ -184,6 +184,6 @@ def _of_reference(arguments: str) -> Bounds:
     return Bounds([Live(table, column)], ["no such key", -1, *spellings, "%", 1.5])
 
 
-def spelled(key: str, variant: int) -> str:
+def respelled_key(key: str, variant: int) -> str:
     """A key (variant 0) or one of its misspellings: other case, one character more, one less."""
     return [key, key.swapcase(), key + "x", key[:-1] or "x"][variant]
