@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from sarkmock_contracts.checks import CHECKS
-from sarkmock_contracts.client.http import Response, with_json
+from sarkmock_contracts.client.http import Request, Response, request_for, with_json
 from sarkmock_contracts.client.transports import InProcess
 from sarkmock_contracts.judge.findings import concerns
 from sarkmock_contracts.run import Run
@@ -150,6 +150,42 @@ def test_what_an_answer_shows_is_named(judge: str, target: str, case: str, shown
     run_cases(suite, [one for check in CHECKS for one in check.cases(suite) if str(one) == case])
     check_exact(suite)
     assert shown in {name for finding in suite.findings for name in finding.deviations}
+
+
+def test_what_tables_hold_now_says_nothing_of_an_earlier_answer() -> None:
+    """A tenant that is created later does not refute the deviation by which it was rejected before."""
+    suite = suite_of("L10", "documented")
+    trunk = {"host": "a", "carrier": "GeneralSIP", "username": "a"}
+    for path, body in (("/trunks", {**trunk, "pkey": "zz1", "cluster": "pkey"}),
+                       ("/tenants", {"pkey": "pkey", "description": "0"}),
+                       ("/tenants", {"pkey": "5", "description": "0"}),
+                       ("/trunks", {**trunk, "pkey": "zz2", "cluster": 5})):
+        suite.send(request_for("POST", path, body))
+        suite.get("/tenants")
+    assert new(suite) == []
+    assert "trunk-cluster-unchecked" in {name for finding in suite.findings for name in finding.deviations}
+
+
+def test_a_number_may_be_taken_again_by_an_operation_that_only_another_version_completes() -> None:
+    suite = suite_of("shipped", "L11")
+    suite.send(request_for("POST", "/extensions/mailbox", {"cluster": "default", "pkey": "6001"}))
+    suite.send(Request("DELETE", "/extensions/6001"))
+    body = {"cluster": "default", "pkey": "6001", "macaddr": "000413000004"}
+    assert suite.send(request_for("POST", "/extensions/provisioned", body)).response.status == 201
+    suite.get("/extensions")
+    assert [str(finding) for finding in suite.findings if finding.identity.check == "list"] == []
+
+
+@pytest.mark.parametrize(("judge", "target", "operation", "kind"), [
+    ("L11", "documented", "trunks.create", "listed"), ("documented", "L11", "trunks.list", "missing")])
+def test_a_trunk_that_only_one_version_lists_is_known(judge: str, target: str, operation: str, kind: str) -> None:
+    """It is stored otherwise when it is created; what else the list shows has other deviations."""
+    suite = suite_of(judge, target)
+    run_cases(suite, [case for check in CHECKS for case in check.cases(suite)
+                      if str(case) == "scenarios:asterisk_shows_what_is_made"])
+    assert new(suite) == []
+    assert (operation, kind, ("trunk-iax2-not-listed",)) in {
+        (finding.identity.operation, finding.identity.kind, finding.deviations) for finding in suite.findings}
 
 
 @pytest.mark.parametrize("section", ["agents", "customapps", "queues", "trunks"])

@@ -204,7 +204,7 @@ def told_scenarios(run: Run) -> list[scenarios.Scenario]:
 
 
 def framework_scenarios(run: Run) -> list[scenarios.Scenario]:
-    return able(run, scenarios.FRAMEWORK)
+    return able(run, protocol.FRAMEWORK)
 
 
 def able(run: Run, known: Sequence[scenarios.Scenario]) -> list[scenarios.Scenario]:

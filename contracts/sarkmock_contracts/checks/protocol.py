@@ -1,4 +1,4 @@
-"""Tests of every path beside its operations: HEAD, OPTIONS, 405, 404, and the content types of input."""
+"""Tests of every path beside its operations (HEAD, OPTIONS, 405, 404, content types of input), and of the framework."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from sarkmock.suite_api import Operation
 from ..client.http import ACCEPT, FORM, JSON, Exchange, Request, fill_path, with_form, with_json
 from ..errors import Unavailable, Withheld
 from ..fixtures import Body
+from ..judge.agreement import CORS
 from ..judge.oracle import Problem
 from ..judge.row_model import STRANGE, same
 from ..run import Run
 from ..spec.operation_data import columns_derived, is_listed
+from .scenarios import Scenario, expected, unmet
 
 TRIED_METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH")
 UNKNOWN = "nosuchkey"
@@ -236,3 +238,46 @@ def check_protocol(run: Run, operation: Operation) -> None:
             check(run, operation)
         except (Unavailable, Withheld):
             continue
+
+
+def blanks_are_trimmed_as_the_framework_does(run: Run) -> None:
+    """Laravel 9 takes Unicode's blanks off a text as well, Laravel 11 marks, too."""
+    create = run.contract.by_id["customapps.create"]
+    for blank in ("\u3000", "\u200e"):
+        body = {**run.fixtures.minimal(create), "desc": f"{blank}zz{blank}"}
+        exchange = run.send(run.fixtures.request(create, body))
+        shown, trimmed = exchange.response.fields.get("desc"), expected(run, exchange).fields.get("desc")
+        if exchange.response.ok and trimmed is not None:
+            run.coverage.framework.add("trim")
+            if shown != trimmed:
+                text = f"{body['desc']!r} is stored as {shown!r}, not {trimmed!r}"
+                unmet(run, create.id, f"trim U+{ord(blank):04X}", text, exchange)
+
+
+def an_empty_method_is_read_as_the_framework_does(run: Run) -> None:
+    """A form may name another method in `_method`; what an empty name means depends on the framework."""
+    create = run.contract.by_id["customapps.create"]
+    exchange = run.send(with_form("POST", create.path, {"_method": ""}))
+    run.coverage.framework.add("method-override")
+    wanted = expected(run, exchange).status
+    if exchange.response.status != wanted:
+        unmet(run, create.id, "method", f"an empty _method is {exchange.response.status}, not {wanted}", exchange)
+
+
+def other_origins_are_allowed_as_the_framework_does(run: Run) -> None:
+    """A page of another origin may read the answers, unless the installation of a box sends no such header at all."""
+    exchange = run.send(Request("GET", "/tenants", headers=(ACCEPT, ("Origin", "https://client.example"))))
+    shown, wanted = exchange.response.header(CORS), expected(run, exchange).header(CORS)
+    if shown is None and run.options.url is not None:
+        run.gaps.unavailable.add(f"what other origins may read: the target sends no {CORS}")
+        return
+    run.coverage.framework.add("cors")
+    if shown != wanted:
+        run.report("tenants.list", Problem("header", CORS, "wrong", f"{CORS} is {shown}, not {wanted}"), exchange)
+
+
+FRAMEWORK = (
+    Scenario(blanks_are_trimmed_as_the_framework_does, ("customapps.create",)),
+    Scenario(an_empty_method_is_read_as_the_framework_does, ("customapps.create",)),
+    Scenario(other_origins_are_allowed_as_the_framework_does, ("tenants.list",)),
+)

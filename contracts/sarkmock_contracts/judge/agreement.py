@@ -13,7 +13,7 @@ from sarkmock.suite_api import Operation
 
 from ..client.http import Exchange, Response
 from ..spec.contract import Contract
-from ..spec.operation_data import LiveTables
+from ..spec.operation_data import LiveTables, key_text
 from .oracle import Problem, verdict
 
 OF_RULES = {"rules", "messages"}
@@ -71,6 +71,14 @@ def same_of_field(got: Response, expected: Response, field: str) -> bool:
     if messages(got, field) != messages(expected, field):
         return False
     return not (got.ok and expected.ok) or bool(columns(got.json, field) == columns(expected.json, field))
+
+
+def same_row(listing: Operation, made: Exchange, *lists: Response) -> bool:
+    """Whether lists agree on the row that a request has made: all show it, or none does."""
+    name = listing.table.key if listing.table else ""
+    key = key_text(made.response.fields.get(name))
+    shown = {key in [key_text(row.get(name)) for row in answer.rows] for answer in lists}
+    return len(shown) == 1 and all(answer.ok for answer in lists)
 
 
 def messages(response: Response, field: str) -> Any:
@@ -154,7 +162,7 @@ MOST_VERDICTS = 2_000  # answers of which it is remembered what documents say
 
 
 class Rejected(NamedTuple):
-    """The variables that rules reject, and those that a check beside the rules may name."""
+    """The variables that rules reject, and those of which a table or a check beside the rules decides."""
 
     rejected: frozenset[str]
     open: frozenset[str]
@@ -203,4 +211,4 @@ class Witnesses:
         theirs = verdict(contract, operation, exchange.request, self._live)
         if theirs.crash is not None or theirs.may_crash:
             return None
-        return Rejected(frozenset(theirs.errors), contract.may_name(operation) | contract.unlisted(operation))
+        return Rejected(frozenset(theirs.errors), contract.may_name(operation) | contract.asking(operation))

@@ -28,7 +28,7 @@ from sarkmock.suite_api import (
 
 from ..client.http import Exchange, Request, Response
 from ..spec.contract import Contract
-from .agreement import OF_RULES, agrees, differing_parts, is_crash, is_same, leads_up, same_of_field
+from .agreement import OF_ROWS, OF_RULES, agrees, differing_parts, is_crash, is_same, leads_up, same_of_field, same_row
 from .findings import ABSENT, Finding, Identity, places, touches
 from .oracle import Problem
 from .replica import Model, Replica
@@ -341,6 +341,9 @@ class Attribution:
         """Whether a mock gives the answer, as far as the finding goes."""
         problem = Problem(*finding.identity[1:], finding.message)
         *before, last = finding.evidence
+        if before and problem.check in OF_ROWS:
+            expected = self.replica.answers(model, finding.evidence, alone=True)[-1]
+            return same_row(self.contract.by_id[finding.identity.operation], before[0], last.response, expected)
         if before and problem.check == "behaviour":
             return agrees(problem, last, self.replica.answers(model, finding.evidence)[-1])
         return agrees(problem, last, self.replica.answer(model, last, without)) and all(

@@ -167,13 +167,14 @@ class Replica:
             known[lacking] = self._answer(model, remembered.before, exchange.request, lacking)
         return known[lacking]
 
-    def answers(self, model: Model, exchanges: Sequence[Exchange]) -> list[Response]:
-        """What a model would have answered to exchanges if everything since the first of them had been sent to it."""
+    def answers(self, model: Model, exchanges: Sequence[Exchange], alone: bool = False) -> list[Response]:
+        """What a model would have answered to exchanges if everything since the first of them had been sent to it, or
+        nothing else."""
         wanted = [id(exchange.response) for exchange in exchanges]
         if not self._moments.keys() >= set(wanted):
             return [self.answer(model, exchange) for exchange in exchanges]
         since = list(self._moments)[list(self._moments).index(wanted[0]):]
-        lived = {key: self._moments[key] for key in since[:since.index(wanted[-1]) + 1]}
+        lived = {key: self._moments[key] for key in (wanted if alone else since[:since.index(wanted[-1]) + 1])}
         with self._at(model, lived[wanted[0]].before):
             answered = {key: model.answer(remembered.exchange.request) for key, remembered in lived.items()}
         return [answered[key] for key in wanted]
@@ -265,12 +266,14 @@ class Replica:
             self._take_row(table, shown, made if operation.method == "POST" and made is not None else shown[table.key])
 
     def _take_list(self, table: Table, rows: list[TableRow]) -> None:
-        """The rows of the list are all there are; of hidden columns nothing is said."""
+        """The rows of the list are all there are; of hidden columns it says no more than that they belong to it."""
+        belonging = {name: values[0] for name, values in table.where.items()}
         held = {row[table.key]: row for row in self.state.tables.rows(table.name, table.where)}
         self.state.tables.remove(table.name, table.where)
         for row in rows:
             with suppress(sqlite3.Error):
-                self.state.tables.insert(table.name, {**held.get(row.get(table.key), {}), **self._columns(table, row)})
+                kept = held.get(row.get(table.key), belonging)
+                self.state.tables.insert(table.name, {**kept, **self._columns(table, row)})
 
     def _take_row(self, table: Table, row: TableRow, key: Any) -> None:
         """A row as it is shown; ``key`` is what the mock had called it."""

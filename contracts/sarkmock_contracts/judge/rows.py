@@ -73,8 +73,9 @@ class RowTracker:
             differences = row.differences(operation, answer) if row and isinstance(answer, dict) else ()
             yield from ((blamed, problem, (*row.history[:-1], exchange)) for blamed, problem in differences if row)
         else:
-            for row in self.alive.values():  # it may change rows of its section beside what it says
+            for row in self.alive.values():  # it may change rows of its section beside what it says, and make some
                 row.shown = row.shown if row.resource.section != operation.section else {}
+            self.gone = {place: row for place, row in self.gone.items() if row.resource.section != operation.section}
 
     def _made(
         self, resource: Resource, operation: Operation, exchange: Exchange, sent: dict[str, Any]

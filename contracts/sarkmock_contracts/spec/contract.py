@@ -167,9 +167,14 @@ class Contract:
     def certain(self, operation: Operation) -> Validator:
         """The rules of an operation that need no table: their verdict is the same at every target."""
         if operation.id not in self._certain:
-            known = {name: rules for name, rules in operation.rules.items() if not ASKED.search(str(rules))}
+            asking = self.asking(operation)
+            known = {name: rules for name, rules in operation.rules.items() if name not in asking}
             self._certain[operation.id] = Validator(known, self.document["x-laravel"]["messages"])
         return self._certain[operation.id]
+
+    def asking(self, operation: Operation) -> frozenset[str]:
+        """Fields whose rules ask a table: their verdict depends on the moment."""
+        return frozenset(name for name, rules in operation.rules.items() if ASKED.search(str(rules)))
 
     def unlisted(self, operation: Operation) -> frozenset[str]:
         """Fields whose rules ask a table of the product of which no list shows the rows: only the target can judge."""
