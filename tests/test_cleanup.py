@@ -326,17 +326,25 @@ def test_a_row_that_came_meanwhile_is_not_deleted(tmp_path):
         safety.target.send(Request("DELETE", "/extensions/6009"))
 
 
+LEDGER_HEAD = """{"sarkmock": 1, "url": "http://127.0.0.1:1/api", "profile": "shipped", "prefix": "zza", "hazards": [],\
+ "access": {"insecure": false, "ca": null, "cert": null, "key": null, "headers": [], "token_env": null}}
+"""
+
+
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
         ("", "is not a ledger"),
         ("{}\n", "is not a ledger"),
         ("nonsense\n", "is not a JSON object"),
-        ('{"sarkmock": 1, "url": "http://127.0.0.1:1/api"}\n{"what": 1}\n', ":2: is not a ledger entry"),
-        (
-            '{"sarkmock": 1, "url": "http://127.0.0.1:1/api"}\n{"settle": 4, "state": "gone"}\n',
-            ":2: is not a ledger entry",
-        ),
+        ('{"sarkmock": 1, "url": "http://127.0.0.1:1/api"}\n', "is not a ledger"),
+        (LEDGER_HEAD.replace('"zza"', "5"), "is not a ledger"),
+        *((LEDGER_HEAD + line + "\n", ":2: is not a ledger entry") for line in [
+            '{"what": 1}', '{"settle": 4, "state": "gone"}', '{"settle": 0, "state": "gone"}', '{"state": "gone"}',
+            '{"begin": {"operation": "a", "collection": "b", "key": {}}}', '{"inventory": {"/tenants": {"a": 5}}}',
+            '{"begin": {"operation": "a", "collection": "b", "undo": [{"any": [["DELETE", 5]]}]}}',
+            '{"begin": {"operation": "a", "collection": "b", "undo": [{"list": "/b"}]}}',
+            '{"begin": {"operation": "a", "collection": "b", "undo": [{"put": ["PUT", "/b", []], "sent": {}}]}}']),
     ],
 )
 def test_a_file_that_is_no_ledger(content, problem, tmp_path):

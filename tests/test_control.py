@@ -190,6 +190,13 @@ def test_what_cannot_be_compared_is_a_mistake(client, path, status, said):
     assert (answer.status_code, said in str(answer.json)) == (status, True)
 
 
+@pytest.mark.parametrize("body", [b"\xff\n\nprofile: x", b"[\n" * 1500, b"a: b\nprofile: c"])
+def test_what_a_get_has_for_a_body_is_not_read(client, body):
+    client.get("/api/tenants")
+    answer = client.get("/_mock/journal/1/compare", data=body)
+    assert (answer.status_code, "line" in answer.json) == (422, False)
+
+
 # Who may.
 
 def test_on_this_machine_it_needs_no_token(client):

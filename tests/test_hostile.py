@@ -17,6 +17,7 @@ from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import pytest
 from sarkmock_contracts.baselines import facts as baselines
@@ -24,6 +25,7 @@ from sarkmock_contracts.baselines.clients import read_clients
 from sarkmock_contracts.errors import SuiteError
 from sarkmock_contracts.fleet import read_boxes
 from sarkmock_contracts.judge.verdicts import read_accepted
+from sarkmock_contracts.safety import finish_cleanup
 from sarkmock_contracts.safety.ledger import read_ledger
 
 from sarkmock import create_app, profiles
@@ -32,7 +34,9 @@ from sarkmock.faults.faults import read_faults
 from sarkmock.http.engine import Engine, Program
 from sarkmock.journal import Journal
 from sarkmock.pbx.seeds import load_seed
+from sarkmock.server.limits import Limits
 from sarkmock.spec import yaml12
+from tests import hostile_messages as messages
 from tests.nasty_values import VALUES
 from tests.serving import serving
 
@@ -43,6 +47,7 @@ OVER_THE_WIRE = int(os.environ.get("SARKMOCK_HOSTILE_WIRE", "300"))
 SEED = os.environ.get("SARKMOCK_HOSTILE_SEED", "1")
 PARTS = 1 + IN_PROCESS // 50_000  # so that each core has some
 WIRE_PARTS = 1 + OVER_THE_WIRE // 5_000
+LIMITS = Limits()
 KEPT = 100  # entries of the journal: to list more takes most of the time
 LONGEST = 2.0  # CPU seconds of one request
 METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "post", "X\u00e9", "TRACE"]
@@ -136,6 +141,22 @@ class Attacker:
             return {self.text(1): self.value(levels - 1) for _ in range(self.dice.randint(0, 3))}
         return self.dice.choice(VALUES) if kind < 0.7 else self.text(2)
 
+    def content(self, names: list[str]) -> tuple[str, bytes]:
+        """A content type and a body."""
+        kind = self.dice.random()
+        if kind < 0.1:
+            return messages.multipart(self.dice, names)
+        if kind < 0.15:
+            return "application/x-www-form-urlencoded", messages.form(self.dice, names)
+        if kind < 0.2:
+            return "application/json", messages.json_text(self.dice, names)
+        content_type = self.dice.choice(TYPES[:4]) if kind < 0.85 else self.dice.choice(TYPES)
+        return content_type, self.body(names, content_type)
+
+    def query(self, names: list[str]) -> str:
+        text = messages.form(self.dice, names) if self.dice.random() < 0.3 else self.text(2).encode("utf-8", "replace")
+        return text.decode("latin-1")
+
     def body(self, names: list[str], content_type: str) -> bytes:
         kind = self.dice.random()
         if kind < 0.2:
@@ -167,16 +188,18 @@ class Attacker:
             before, _, rest = path.partition("{")
             step = self.dice.choice(["1", "default", "1001", "cluster", "x", self.text(1)])
             path = before + step.replace("{", "") + rest.partition("}")[2]
-        content_type = self.dice.choice(TYPES[:4]) if self.dice.random() < 0.8 else self.dice.choice(TYPES)
         names = CONTROL_NAMES if control else list(target.rules)
-        body = self.body(names, content_type)
-        query = self.text(2).encode("utf-8", "replace").decode("latin-1") if self.dice.random() < 0.3 else ""
+        content_type, body = self.content(names)
+        query = self.query(names) if self.dice.random() < 0.3 else ""
         chosen = {name: self.dice.choice(values) for name, values in HEADERS.items() if self.dice.random() < 0.1}
         if self.engine.state.token and self.dice.random() < 0.8:
             chosen["HTTP_AUTHORIZATION"] = f"Bearer {self.engine.state.token}"
         method = target.method if self.dice.random() < 0.9 else self.dice.choice(METHODS)
-        return {"REQUEST_METHOD": method,
-                "PATH_INFO": path.encode("utf-8", "replace").decode("latin-1"), "SCRIPT_NAME": "",
+        uri = path.encode("utf-8", "replace")
+        if self.dice.random() < 0.3:
+            uri = messages.escaped(self.dice, uri)
+        return {"REQUEST_METHOD": method, "REQUEST_URI": uri.decode("latin-1"),
+                "PATH_INFO": unquote_to_bytes(uri).decode("latin-1"), "SCRIPT_NAME": "",
                 "QUERY_STRING": query, "SERVER_NAME": "127.0.0.1", "SERVER_PORT": "80", "SERVER_PROTOCOL": "HTTP/1.1",
                 "CONTENT_TYPE": content_type, "CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body),
                 "wsgi.url_scheme": "http", "REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "localhost",
@@ -221,8 +244,9 @@ def test_requests_in_process(profile, part):
 
 
 def mutations(text: bytes, count: int) -> Iterator[bytes]:
-    """A file with some of its bytes replaced, lines repeated, or the rest of it missing."""
+    """A file as other tools write it, and with some of its bytes replaced, lines repeated, or the rest missing."""
     dice = random.Random(SEED)
+    yield from (change(text) for change in messages.REWRITTEN)
     for _ in range(count):
         place, length = dice.randint(0, len(text)), dice.choice([0, 1, 1, 5, 80])
         changed = text[:place] + dice.choice(BITS).encode("utf-8", "replace") + text[place + length:]
@@ -230,7 +254,12 @@ def mutations(text: bytes, count: int) -> Iterator[bytes]:
         yield b"".join(replaced(line, dice) for line in (text.splitlines(True) if text[:1] == b"{" else [text]))
 
 
-ODD: list[Any] = [[], {}, [[]], [{}], {"a": {}}, [None], "", "x", -1, 1e308, 2**70, True, {"": None}, "a" * 70_000]
+DEEP: list[Any] = []
+for _ in range(300):
+    DEEP = [DEEP]
+ODD: list[Any] = [[], {}, [[]], [{}], {"a": {}}, [None], "", "x", -1, 1e308, 2**70, True, {"": None}, "a" * 70_000,
+                  DEEP, 10**4299, -1e-320, float("nan"), "\ud800", "\0", "../../etc/passwd", "/", "\u202e", "{{7*7}}",
+                  {"<<": 1}, {"*": {"*": []}}, ["x"] * 3000, {str(number): number for number in range(3000)}]
 
 
 def replaced(text: bytes, dice: random.Random) -> bytes:
@@ -245,8 +274,10 @@ def replaced(text: bytes, dice: random.Random) -> bytes:
         holder = holder[place]
     kind = dice.random()
     other = dice.choice(VALUES if kind < 0.5 else ODD)
-    if kind < 0.8 or holder is top:
+    if kind < 0.75 or holder is top:
         holder[place] = other
+    elif kind < 0.85:
+        del holder[place]
     elif isinstance(holder, dict):
         holder[dice.choice([str(other), "x", "", "*", *places])] = holder.pop(place)
     else:
@@ -283,10 +314,16 @@ HAR = json.dumps({"log": {"version": "1.2", "creator": {}, "entries": [{
                 "postData": {"text": "pkey=a", "params": [{"name": "pkey", "value": "a"}]}},
     "response": {"status": 201, "content": {"text": "{}", "size": 2}}}]}}).encode()
 LEDGER = b"""\
-{"sarkmock": 1, "url": "https://x/api", "run": "a"}
-{"begin": {"operation": "tenants.create", "collection": "/tenants", "key": "a", "undo": [["DELETE", "/tenants/a"]]}}
+{"sarkmock": 1, "url": "https://x/api", "profile": "shipped", "prefix": "zza", "hazards": ["read", "write"], \
+"access": {"insecure": false, "ca": null, "cert": null, "key": null, "headers": [], "token_env": null}}
+{"begin": {"operation": "tenants.create", "collection": "tenants", "key": "a", \
+"undo": [{"any": [["DELETE", "/tenants/a"]]}]}}
 {"settle": 1, "state": "made", "key": "a", "until": 5}
-{"inventory": {"/tenants": "0123"}}
+{"begin": {"operation": "trunks.create", "collection": "trunks", \
+"undo": [{"list": "/trunks", "holds": "zza", "key": "pkey"}]}}
+{"begin": {"operation": "syscommands.update", "collection": "", \
+"undo": [{"put": ["PUT", "/a", {"b": 1}], "sent": {"b": 2}}]}}
+{"inventory": {"/tenants": {"default": "0123"}}}
 """
 RECORDED = Path(__file__).with_name("cases") / "baselines" / "first-release.sark"
 BASELINE = b"".join([*RECORDED.read_bytes().splitlines(True)[:9], b'{"end": 7}\n'])
@@ -323,6 +360,26 @@ def test_files(kind, tmp_path):
         except Exception as error:
             error.add_note(repr(changed[:3000]))
             raise
+
+
+def test_a_clean_up_by_a_damaged_ledger(tmp_path):
+    dice, head, *lines = random.Random(SEED), *LEDGER.splitlines(True)
+    with serving("--http", "--profile", "shipped") as server:
+        for number in range(max(IN_PROCESS // 150, 10)):
+            changed = [head.replace(b"https://x/api", server.url.encode()), *lines]
+            place = dice.randrange(len(changed))
+            changed[place] = replaced(changed[place], dice)
+            if b"127.0.0.1" not in changed[0]:
+                continue  # no other address is asked
+            file = tmp_path / f"{number}.ledger"
+            file.write_bytes(b"".join(changed))
+            try:
+                finish_cleanup(file, "9999/s")
+            except (yaml12.FileError, SuiteError):
+                continue
+            except Exception as error:
+                error.add_note(repr(changed[place][:3000]))
+                raise
 
 
 @pytest.mark.parametrize("part", range(WIRE_PARTS))
@@ -394,7 +451,7 @@ def several(attacker: Attacker, number: int) -> bytes:
 def raw(attacker: Attacker, number: int, connection: str = "close") -> bytes:
     """A request as bytes, one in four of them broken."""
     dice, environ = attacker.dice, attacker.environ(number % 6 == 0)
-    target = environ["PATH_INFO"].encode("latin-1").translate(None, b" \r\n\0")
+    target = environ["REQUEST_URI"].encode("latin-1").translate(None, b" \r\n\0")
     method, version, extra = environ["REQUEST_METHOD"].encode("utf-8"), "HTTP/1.1", ""
     if dice.random() < 0.15:
         target = dice.choice(TARGETS).encode().replace(b"{}", target)
@@ -409,7 +466,9 @@ def raw(attacker: Attacker, number: int, connection: str = "close") -> bytes:
     fields = {name[5:].replace("_", "-"): value for name, value in environ.items() if name.startswith("HTTP_")}
     head = b"%b %b %b\r\n" % (method, target, version.encode()) + b"".join(
         f"{name}: {value}\r\n".encode("utf-8", "replace") for name, value in fields.items())
-    body = framed(dice, environ["body"])
+    body = messages.chunked(dice, environ["body"]) if dice.random() < 0.15 else framed(dice, environ["body"])
+    if dice.random() < 0.03:
+        body = messages.edge_of_head(dice, LIMITS.head - len(head) - len(body), LIMITS.fields - len(fields) - 3) + body
     last = extra.encode() or b"Connection: %b\r\n" % connection.encode()
     whole = head + last + b"Content-Type: %b\r\n%b" % (environ["CONTENT_TYPE"].encode("latin-1"), body)
     if number % 4:

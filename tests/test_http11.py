@@ -10,7 +10,7 @@ import pytest
 from sarkmock.server.http11 import BadRequest, Reader, response_head
 from sarkmock.server.limits import Limits
 
-LIMITS = Limits(line=200, head=1000, fields=10, body=50)
+LIMITS = Limits(line=200, head=1000, fields=10, body=50, chunks=20)
 CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -110,6 +110,7 @@ REJECTED = {
     "many fields": (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 10 + b"\r\n", 431),
     "a long name": (b"GET / HTTP/1.1\r\n" + b"A" * 300 + b": b\r\n\r\n", 400),
     "a large body": (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 51\r\n\r\n", 413),
+    "many small chunks": (CHUNKED + b"1\r\nx\r\n" * 21 + b"0\r\n\r\n", 413),
     "a large chunk": (CHUNKED + b"33\r\n", 413), "many chunks": (CHUNKED + b"a\r\n0123456789\r\n" * 6, 413),
 }
 SIZES = [None, 1, 3, 7]
@@ -188,6 +189,16 @@ def test_time_grows_with_the_size_and_no_faster(name):
     small, large = (min(seconds(n) for _ in range(3)) for n in (40_000, 160_000))
     assert large < max(0.02, 10 * small)
     assert large < 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("unit", [b"1\r\nx\r\n", b"0000000000000001\r\nx\r\n", b"1;\r\nx\r\n", b"\r\n"])
+def test_the_largest_request_takes_two_seconds_at_most(unit):
+    """40 MiB as they come from the network; a request that is rejected is not read any further."""
+    octets = (CHUNKED if unit[:1] in b"01" else b"") + unit * (40 * 2**20 // len(unit))
+    began = time.process_time()
+    read(octets, Limits(), 2**16)
+    assert time.process_time() - began < 2
 
 
 def reference(octets):

@@ -116,7 +116,7 @@ def view(mock: MockControl, control: Control, endpoint: Endpoint) -> Callable[..
                 value = handler(mock, read_request(endpoint, path))
                 return with_cors_headers(control, make_response(write_answer(value, endpoint)))
         except ControlError as problem:
-            if problem.line is None:
+            if problem.line is None and endpoint.body is not None:  # otherwise nothing has read what came as a body
                 problem.line = line_in_body(request.get_data(), problem.path)
             return with_cors_headers(control, make_response(jsonify(problem.content()), problem.status))
     return answer

@@ -21,6 +21,7 @@ FIELD = re.compile(rb"(%b):(%b)\r\n" % (NAME, VALUE))
 FIELD_LINES = re.compile(rb"(?:%b:%b\r\n)*" % (NAME, VALUE))
 TARGET = re.compile(rb"(?:[Hh][Tt][Tt][Pp][Ss]?://([^/?#@]+))?(/[^?#]*|\*|)(?:\?([^#]*))?")
 HOST = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
+EMPTY_LINES = re.compile(rb"(?:\r\n){1,1024}")
 BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 CHUNK = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?\r\n")
 CHUNK_START = re.compile(rb"[0-9A-Fa-f]{0,16}(?:(?<=[0-9A-Fa-f])[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?\r?)?")
@@ -85,6 +86,7 @@ class Reader:
         self._buffer = bytearray()
         self._searched = 0
         self._chunks = bytearray()
+        self._chunk_count = 0
 
     @property
     def buffered(self) -> int:
@@ -117,8 +119,8 @@ class Reader:
 
     def _take_head(self) -> Head | None:
         buffer = self._buffer
-        while buffer.startswith(b"\r\n"):  # RFC 9112 2.2: empty lines before a request are ignored
-            del buffer[:2]
+        while empty := EMPTY_LINES.match(buffer):  # RFC 9112 2.2: empty lines before a request are ignored
+            del buffer[:empty.end()]
         end = buffer.find(b"\r\n\r\n", self._searched)
         if end < 0 or end + 4 > self._limits.head:
             self._check_start()
@@ -165,11 +167,14 @@ class Reader:
             if buffer[start + size:start + size + 2] != b"\r\n":
                 raise BadRequest(400, "A chunk of the body is longer than it says.")
             self._chunks += buffer[start:start + size]
+            self._chunk_count += 1
             at = start + size + 2
         end = trailers_end(buffer, line.end()) if line and not size else None
         del buffer[:at if end is None else end]
+        if self._chunk_count > self._limits.chunks:
+            raise BadRequest(413, f"The body has more than {self._limits.chunks} chunks.")
         if end is not None:
-            body, self._chunks = bytes(self._chunks), bytearray()
+            body, self._chunks, self._chunk_count = bytes(self._chunks), bytearray(), 0
             return body
         if line is None and (len(buffer) > CHUNK_LINE or not CHUNK_START.fullmatch(buffer)):
             raise BadRequest(400, "The body has a chunk without a size.")

@@ -21,6 +21,7 @@ class Limits:
     head: int = 64 * 2**10
     fields: int = 100
     body: int = 40 * 2**20
+    chunks: int = 1_000_000  # of a body: each takes as long as hundreds of bytes
     connections: int = 8192
     memory: int = 512 * 2**20  # of requests and responses on their way; twice ``body`` at least
     header_timeout: float = 10.0

@@ -29,6 +29,7 @@ class FileError(Exception):
         self.file, self.line, self.problem = str(file), line, problem
 
 
+MOST_YAML_LEVELS = 200  # of values in each other; what validates them reads a few more
 MOST_REPETITIONS = 100_000  # nodes that aliases may stand for; a few hundred bytes can name billions
 
 
@@ -41,7 +42,7 @@ class Loader(_Base):
     def construct_document(self, node: yaml.Node) -> Any:
         for key in _repeated(node):
             raise _wrong(key, f"duplicate key {key.value!r}")
-        _check_aliases(node)
+        _check_size(node)
         return super().construct_document(node)
 
 
@@ -95,9 +96,10 @@ def _repeated(root: yaml.Node) -> Iterator[yaml.Node]:
                 waiting.append(value)
 
 
-def _check_aliases(root: yaml.Node) -> None:
-    """ConstructorError for aliases that expand to too much."""
+def _check_size(root: yaml.Node) -> None:
+    """ConstructorError for values that are nested too deep, or aliases that expand to too much."""
     sizes: dict[int, int] = {}
+    levels: dict[int, int] = {}
     entered: set[int] = set()
     waiting = [root]
     while waiting:
@@ -110,6 +112,9 @@ def _check_aliases(root: yaml.Node) -> None:
         else:
             waiting.pop()
             sizes[id(node)] = 1 + sum(sizes.get(id(child), 0) for child in _children(node))
+            levels[id(node)] = 1 + max((levels.get(id(child), 0) for child in _children(node)), default=0)
+            if levels[id(node)] > MOST_YAML_LEVELS:
+                raise _wrong(root, f"it is nested deeper than {MOST_YAML_LEVELS} levels")
             if sizes[id(node)] > len(entered) + MOST_REPETITIONS:
                 raise _wrong(node, "its aliases expand to too much")
 

@@ -14,6 +14,7 @@ import jsonschema_rs
 
 from sarkmock.suite_api import write_whole
 
+from ..client.http import bounded_json
 from ..errors import BadBaseline, CannotRun, file_errors
 from ..safety.ledger import append_line, open_locked, whole_lines
 from .catalogue import request_digest
@@ -174,11 +175,11 @@ def _lines(file: Path) -> Iterator[Any]:
     except OSError as error:
         raise BadBaseline(f"{file}: {error.strerror}") from None
     for number, line in enumerate(text.split("\n")[:-1] if text.endswith("\n") else text.split("\n"), 1):
-        try:
-            yield json.loads(line)
-        except (ValueError, RecursionError):
+        value = bounded_json(line.encode())
+        if value is None:
             problem = "its first line is not JSON" if number == 1 else "it is cut short or damaged"
-            raise BadBaseline(f"{file}:{number}: is not a baseline: {problem}") from None
+            raise BadBaseline(f"{file}:{number}: is not a baseline: {problem}")
+        yield value
 
 
 def _check(file: Path, number: int, line: Any) -> None:

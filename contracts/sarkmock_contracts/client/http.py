@@ -18,7 +18,8 @@ from sarkmock.suite_api import read_input
 MOST_BYTES = 64 << 20  # of a body; a backup may be large
 JSON_LEVELS = 100
 LARGEST_NUMBER = 10**9  # in a header: seconds, requests
-_LONG_INTEGER = re.compile(rb"[0-9]{300}")
+LONG_INTEGER = 300  # digits
+_LONG_INTEGER = re.compile(rb"[0-9]{%d}" % LONG_INTEGER)
 
 Computed = TypeVar("Computed")
 
@@ -67,11 +68,16 @@ def first_bytes(chunks: Iterable[bytes]) -> bytes:
 def bounded_json(body: bytes) -> Any:
     """The value of a JSON text; None if it is invalid, too deeply nested or has integers of hundreds of digits."""
     try:
-        value = json.loads(body)
+        value = json.loads(body, parse_int=_short_integer if _LONG_INTEGER.search(body) else None)
     except (ValueError, RecursionError):
         return None
-    deep = body.count(b"[") + body.count(b"{") > JSON_LEVELS and _is_deep(value)
-    return None if deep or _LONG_INTEGER.search(body) else value
+    return None if body.count(b"[") + body.count(b"{") > JSON_LEVELS and _is_deep(value) else value
+
+
+def _short_integer(digits: str) -> int:
+    if len(digits) >= LONG_INTEGER:
+        raise ValueError(digits)
+    return int(digits)
 
 
 def _is_deep(value: Any) -> bool:

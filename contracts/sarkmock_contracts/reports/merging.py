@@ -15,7 +15,7 @@ import jsonschema_rs
 from rich.console import Console
 
 from ..client.formats import join_archives
-from ..client.http import Exchange, Request, Response
+from ..client.http import Exchange, Request, Response, bounded_json
 from ..client.transports import Silent
 from ..errors import CannotRun, file_errors
 from ..judge.coverage import Coverage
@@ -68,11 +68,10 @@ def write_whole_run(data: Data, directories: Sequence[Path], output: Path) -> No
 
 def read_report(file: Path) -> Data:
     """A report of `sarkmock check`; CannotRun if the file is not one."""
-    try:
-        with file_errors(file):
-            data = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError):
-        raise CannotRun(f"{file}: not JSON") from None
+    with file_errors(file):
+        data = bounded_json(file.read_bytes())
+    if data is None:
+        raise CannotRun(f"{file}: not JSON")
     for wrong in jsonschema_rs.validator_for(json.loads(REPORT_SCHEMA.read_text(encoding="utf-8"))).iter_errors(data):
         place = ".".join(map(str, wrong.instance_path))
         raise CannotRun(f"{file}: not a report of `sarkmock check`: {place}: {wrong.message[:200]}")

@@ -15,13 +15,16 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from email.utils import parsedate_to_datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import jsonschema_rs
+
 from sarkmock.suite_api import redacted
 
-from ..client.http import Response
+from ..client.http import Response, bounded_json
 from ..errors import BadLedger, CannotRun
 
 LEDGER_VERSION = 1
@@ -207,15 +210,21 @@ def append_line(descriptor: int, line: Mapping[str, Any]) -> None:
 def read_ledger(file: Path) -> Ledger:
     """What a ledger says; BadLedger names file and line."""
     lines = list(_lines(file))
-    if not lines or lines[0][1].get("sarkmock") != LEDGER_VERSION or not isinstance(lines[0][1].get("url"), str):
+    if not lines or not line_checker("head").is_valid(lines[0][1]):
         raise BadLedger(f"{file}:1: is not a ledger of sarkmock check")
     ledger = Ledger(file, {name: value for name, value in lines[0][1].items() if name != "sarkmock"})
     for number, line in lines[1:]:
-        try:
-            _replay(ledger, line)
-        except (KeyError, TypeError, IndexError, AttributeError):
-            raise BadLedger(f"{file}:{number}: is not a ledger entry") from None
+        if not line_checker("entry").is_valid(line) or line.get("settle", 0) > len(ledger.entries):
+            raise BadLedger(f"{file}:{number}: is not a ledger entry")
+        _replay(ledger, line)
     return ledger
+
+
+@cache
+def line_checker(kind: str) -> jsonschema_rs.Validator:
+    """The compiled definition of a kind of line."""
+    schema = json.loads(Path(__file__).with_name("ledger.schema.json").read_text(encoding="utf-8"))
+    return jsonschema_rs.validator_for({"$defs": schema["$defs"], "$ref": f"#/$defs/{kind}"})
 
 
 def _lines(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -232,10 +241,7 @@ def _lines(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 def whole_lines(content: bytes) -> Iterator[tuple[int, dict[str, Any] | None]]:
     """Lines of JSON objects by number, None for any other; the last line may have been cut short by a kill."""
     for number, line in enumerate(content.rpartition(b"\n")[0].splitlines(), 1):
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError):
-            value = None
+        value = bounded_json(line)
         yield number, value if isinstance(value, dict) else None
 
 
@@ -243,18 +249,16 @@ def _replay(ledger: Ledger, line: Mapping[str, Any]) -> None:
     match line:
         case {"begin": entry}:
             ledger.entries.append(LedgerEntry(**entry))
-        case {"settle": int(number)}:
+        case {"settle": number}:
             _settle(ledger.entries[number - 1], line)
         case {"revived": True}:
             _revive(ledger.entries)
         case {"committed": True}:
             ledger.committed = True
-        case {"inventory": dict(digests)}:
+        case {"inventory": digests}:
             ledger.inventory = digests
         case {"complete": True}:
             ledger.complete = True
-        case _:
-            raise KeyError(line)
 
 
 def _settle(entry: LedgerEntry, line: Mapping[str, Any]) -> None:

@@ -149,7 +149,7 @@ def json_decode(body: bytes) -> Any:
     try:
         text = body.decode()
         if len(text) <= AT_A_TIME:
-            value = json.loads(text, parse_int=hook, parse_constant=_no_constant)
+            value = (_WITH_LONG_NUMBERS if hook else _DECODER).decode(text)
         else:
             with garbage_collection_paused():
                 value = LargeJson(text, hook, _no_constant).decode()
@@ -180,6 +180,11 @@ def _json_int(digits: str) -> int | float:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(name)
+
+
+# To make one takes as long as to read a small body.
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+_WITH_LONG_NUMBERS = json.JSONDecoder(parse_int=_json_int, parse_constant=_no_constant)
 
 
 def depth(value: Any) -> int:
