@@ -28,7 +28,7 @@ class Listener(Watcher):
     def __init__(self, hear: Callable[[Exchange], object]) -> None:
         self._hear = hear
 
-    def heard(self, judged: Judged) -> None:
+    def on_judged(self, judged: Judged) -> None:
         self._hear(judged)
 
 

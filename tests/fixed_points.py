@@ -52,7 +52,7 @@ class Cell(Watcher):
         run_cases(self.run, (case for check in CHECKS if check.name not in left_out for case in check.cases(self.run)))
         self.outcome = self.run.outcome()
 
-    def heard(self, judged: Judged) -> None:
+    def on_judged(self, judged: Judged) -> None:
         expected = self.run.judge.attribution.expected(judged)
         self._foreign[id(judged.response)] = differing_parts(judged.response, expected)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from sarkmock_contracts.client.http import Response
-from sarkmock_contracts.judge.oracle import differs, verdict
+from sarkmock_contracts.judge.oracle import verdict, verdict_problems
 
 from sarkmock import profiles
 from tests.contract_runs import suite_of
@@ -52,5 +52,5 @@ def test_where_php_dies_as_it_stores_a_row_only_a_check_may_refuse_it_before(sta
     request = suite.fixtures.request(operation, {"pkey": ["1001"], "cluster": "default"})
     given = verdict(suite.contract, operation, request, suite.live)
     response = Response(status, (("Content-Type", "application/json"),), body)
-    problems = list(differs(suite.contract, operation, given, response))
+    problems = list(verdict_problems(suite.contract, operation, given, response))
     assert [problem.check for problem in problems] == found

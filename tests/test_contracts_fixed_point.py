@@ -9,7 +9,7 @@ import pytest
 from sarkmock_contracts.checks import CHECKS
 from sarkmock_contracts.client.http import Request, Response, request_for, with_json
 from sarkmock_contracts.client.transports import InProcess
-from sarkmock_contracts.judge.findings import concerns
+from sarkmock_contracts.judge.findings import operations_changed_by
 from sarkmock_contracts.run import Run
 from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.safety.fingerprint import Fingerprint
@@ -262,7 +262,7 @@ def test_shipped_conforms_to_itself_with_an_ivr() -> None:
 
 def out_of_sight(contract, other, deviation):
     """Whether another deviation has moved every operation that this one concerns."""
-    concerned = concerns(contract, deviation)
+    concerned = operations_changed_by(contract, deviation)
     there = {(operation.method, operation.path) for operation in other.operations}
     return bool(concerned) and not any((operation.method, operation.path) in there for operation in concerned)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from sarkmock_contracts.client.http import Exchange, Request, Response
-from sarkmock_contracts.judge.oracle import conforms
+from sarkmock_contracts.judge.oracle import conformance_problems
 from sarkmock_contracts.spec.contract import Contract
 
 from sarkmock.export.requests import Exported, exported
@@ -73,7 +73,7 @@ def problems(profile: str) -> Iterator[str]:
                         application, environ_of(one.operation.method, path + query, fields, body))
                     exchange = Exchange(Request(one.operation.method, path, (), body),
                                         Response(status, tuple(headers.items()), content))
-                    for problem in conforms(contract, one.operation, exchange):
+                    for problem in conformance_problems(contract, one.operation, exchange):
                         cause = f"{one.operation.id} {problem.check} {problem.kind}"
                         yield f"{cause}: {problem.message[:150]} {body[:80]!r}"
 

@@ -21,7 +21,7 @@ def learnt(file, *exchanges):
     """The uses in the file after a day with these exchanges."""
     clients = ClientsFile(file)
     for exchange in exchanges:
-        clients.saw(Exchange(*exchange))
+        clients.observe(Exchange(*exchange))
     clients.save()
     return {use.op: use for use in read_clients(file)}
 
@@ -66,8 +66,8 @@ def test_days_add_up_and_what_a_person_wrote_stays(tmp_path):
 def test_two_proxies_share_a_file(tmp_path):
     file = tmp_path / "c.yaml"
     one, other = ClientsFile(file), ClientsFile(file)
-    one.saw(Exchange(LIST, good(b'[{"a": 1}]')))
-    other.saw(Exchange(Request("GET", "/agents"), good(b'[{"b": 1}]')))
+    one.observe(Exchange(LIST, good(b'[{"a": 1}]')))
+    other.observe(Exchange(Request("GET", "/agents"), good(b'[{"b": 1}]')))
     one.save()
     other.save()
     assert {use.op for use in read_clients(file)} == {"GET /tenants", "GET /agents"}

@@ -56,7 +56,7 @@ class Box:
         self.shown.setdefault(method, set()).update(name for row in response.rows for name in row)
         if not past:
             shown = Request(method, path, "", (*request.headers, *headers), request.body)
-            self.shadow.hear(Exchange(shown, response))
+            self.shadow.receive(Exchange(shown, response))
         return response
 
     def told(self):
@@ -101,7 +101,7 @@ def test_no_recorded_request_makes_a_version_differ_from_itself(profile, step):
             count += 1
         way.entries(count)
     for exchange in filter(None, (exchange_of(passed, "/api") for passed in way.passed)):
-        box.shadow.hear(exchange)
+        box.shadow.receive(exchange)
     assert box.told() == set()
     assert box.shadow.counts["same"] > 0.98 * len(way.passed)
 
@@ -245,7 +245,7 @@ def test_credentials_of_a_proxy_that_reads_nothing_are_a_mistake(option):
 def test_header_fields_are_compared(other, told):
     box = Box(load("shipped"), load(other))
     request = Request("GET", "/tenants", headers=(("Accept", "application/json"), ("Origin", "https://page.example")))
-    box.shadow.hear(Exchange(request, box.wire.send(request)))
+    box.shadow.receive(Exchange(request, box.wire.send(request)))
     assert {(kind, of) for kind, _, of in box.told() if "header" in kind} == told
 
 

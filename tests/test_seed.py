@@ -108,7 +108,7 @@ def test_a_table_that_was_emptied_is_empty_in_another_database_too():
     state = State()
     assert state.tables.rows("device")
     state.tables.remove("device", {})
-    moved = State(state.to_seed().fitted("sark-6.5"))
+    moved = State(state.to_seed().for_database("sark-6.5"))
     assert moved.tables.rows("device") == []
     assert moved.tables.rows("cluster")
     content = state.to_seed().content()["tables"]

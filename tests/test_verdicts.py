@@ -15,7 +15,7 @@ from sarkmock_contracts.judge.verdicts import (
     ALLOWLIST_HEAD,
     Acceptance,
     Accepted,
-    conclude,
+    conclude_run,
     page_lines,
     read_accepted,
     update_accepted,
@@ -32,7 +32,7 @@ JSON = (("Content-Type", "application/json"),)
 
 
 def listed(run):
-    return conclude(run.contract, run.findings, run.coverage, run.judge.lists).listed
+    return conclude_run(run.contract, run.findings, run.coverage, run.judge.lists).listed
 
 
 ENTRY = "- id: {}\n  reason: {}\n  expires: {}\n"
@@ -45,14 +45,14 @@ def suite(target="documented", profile="documented"):
 
 def seen(suite, operation, check, field="", kind="", *evidence):
     suite.report(operation, Problem(check, field, kind, "something"), *evidence)
-    return conclude(suite.contract, suite.findings, suite.coverage, suite.judge.lists, DAY)
+    return conclude_run(suite.contract, suite.findings, suite.coverage, suite.judge.lists, DAY)
 
 
 @pytest.mark.parametrize(("given", "tried"), [({"crash": "name"}, True), ({"may_crash": frozenset({"name"})}, False)])
 def test_only_a_certain_death_tells_what_becomes_of_input_that_php_dies_of(given, tried):
     run = suite()
     exchange = Exchange(with_json("PUT", "/tenants/default", {"description": ["a"]}), Response(422))
-    run.coverage.saw(run.contract.by_id["tenants.update"], exchange, Verdict(**given))
+    run.coverage.observe(run.contract.by_id["tenants.update"], exchange, Verdict(**given))
     assert run.coverage.arrays is tried
 
 
@@ -186,7 +186,7 @@ def test_fixed_is_only_what_was_looked_at():
 def accepting(run, *entries):
     accepted = Accepted(tuple(entries))
     run.judge.lists = replace(run.judge.lists, accepted=accepted)
-    return conclude(run.contract, run.findings, run.coverage, run.judge.lists, DAY)
+    return conclude_run(run.contract, run.findings, run.coverage, run.judge.lists, DAY)
 
 
 def test_an_accepted_finding_does_not_fail_and_an_expired_one_does(tmp_path):

@@ -21,11 +21,11 @@ from .client.transports import Http, Transport, embedded_mock
 from .errors import BadLedger, CannotRun, NewFindings, StaysAway, Unanswered, Unavailable, Withheld
 from .fixtures import Fixtures
 from .judge.examples import Examples
-from .judge.findings import concerns, known_deviations
+from .judge.findings import known_deviations, operations_changed_by
 from .judge.judge import Judge, Judged
 from .judge.oracle import Problem
 from .judge.rows import RowTracker
-from .judge.verdicts import Accepted, Lists, Outcome, conclude
+from .judge.verdicts import Accepted, Lists, Outcome, conclude_run
 from .run_options import RunOptions
 from .safety import Safety, target_snapshot
 from .safety.fingerprint import AUTO, Fingerprint, fingerprint
@@ -42,7 +42,7 @@ T = TypeVar("T")
 class Watcher:
     """Called with what goes on before and after the cases, and with every wait for the target. This one ignores it."""
 
-    def heard(self, judged: Judged) -> None: ...  # an exchange, once it is judged
+    def on_judged(self, judged: Judged) -> None: ...  # an exchange, once it is judged
 
     def tell(self, text: str) -> None: ...
 
@@ -104,14 +104,14 @@ class Run(Client):
         """Send a request and judge the answer."""
         began = time.perf_counter()
         exchange, seconds = self.target.send(request), time.perf_counter() - began
-        row_problems = [*self.rows.saw(exchange)]  # before the judge asks for lists
+        row_problems = [*self.rows.observe(exchange)]  # before the judge asks for lists
         judged = self.judge.judge(exchange)
-        self.watcher.heard(judged)
+        self.watcher.on_judged(judged)
         operation = self.contract.operation_of(request)
         if operation is not None:
             self.coverage.seconds[operation.id,] += seconds  # type: ignore[assignment]
-            self.fixtures.saw(operation, judged)
-            self.live.saw(operation, judged)
+            self.fixtures.observe(operation, judged)
+            self.live.observe(operation, judged)
         for blamed, problem, evidence in row_problems:
             self.report(blamed.id, problem, *evidence)
         return judged
@@ -211,10 +211,10 @@ class Run(Client):
     def _owed(self) -> int:
         """The requests that cleaning up will take."""
         ledger = self.safety.ledger if self.safety is not None and self.safety.begun else None
-        return (ceil(SPARE * ledger.owed()) if ledger else len(self.fixtures.made)) + self.looking
+        return (ceil(SPARE * ledger.cleanup_cost()) if ledger else len(self.fixtures.made)) + self.snapshot_cost
 
     @property
-    def looking(self) -> int:
+    def snapshot_cost(self) -> int:
         """The requests that a look at all lists takes: before the first write, and after the last."""
         writes = self.safety is not None and self.options.caution.permissions.writes
         return len(target_snapshot.lists(self.safety.contracts)) if self.safety is not None and writes else 0
@@ -236,7 +236,7 @@ class Run(Client):
             self.coverage.withheld |= {name for name, _ in self.gate.withheld}
         self.judge.conclude()
         lists = self.judge.lists if accepted is None else replace(self.judge.lists, accepted=accepted)
-        outcome = conclude(self.contract, self.findings, self.coverage, lists)
+        outcome = conclude_run(self.contract, self.findings, self.coverage, lists)
         expected = {deviation.id for deviation in self._expected()}
         for number, listed in enumerate(outcome.listed):
             if listed.status in ("fixed", "untested") and listed.deviation.id not in expected:
@@ -251,7 +251,7 @@ class Run(Client):
 
     def _doubt(self, deviation: Deviation) -> str:
         """Why a deviation that was not met is not fixed: cases that could show it were left out, or no answer spoke."""
-        concerned, only = concerns(self.contract, deviation), self.options.only
+        concerned, only = operations_changed_by(self.contract, deviation), self.options.only
         whole = only is None or (bool(concerned) and all(in_section(operation, only) for operation in concerned))
         if self.gaps.untested or self.options.shard or not whole:
             return "the run left cases out"

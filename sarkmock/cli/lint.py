@@ -63,8 +63,8 @@ def _tables(document: Document) -> dict[str, Any]:
     columns: dict[str, dict[str, Any]] = {}
     for database in map(Database, DATABASES):
         for table in database.tables():
-            columns.setdefault(table, {}).update(
-                {name: _column(kind, hints.get((table, name), {})) for name, kind in database.kinds(table).items()})
+            columns.setdefault(table, {}).update({name: _column(kind, hints.get((table, name), {}))
+                                                  for name, kind in database.column_types(table).items()})
     return {table: {"type": ["array", "null"], "items": {
         "type": "object", "additionalProperties": False, "properties": columns[table]}} for table in sorted(columns)}
 

@@ -141,7 +141,7 @@ def compare_profiles(mock: MockControl, request: ControlRequest) -> list[dict[st
 def response_of_profile(program: Program, seed: Seed, now: float, entry: Entry) -> dict[str, Any]:
     """The answer of a profile on a copy of the PBX."""
     if seed.database != program.database:
-        seed = seed.fitted(program.database)
+        seed = seed.for_database(program.database)
     state = State(seed, now=now, token=COMPARING_TOKEN if program.guarded else None)
     request = with_administrator_token(entry.request) if program.guarded else entry.request
     answer = render(Engine(program=program, state=state).handle(request), entry.method)

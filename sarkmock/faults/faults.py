@@ -46,7 +46,7 @@ class ActiveFault:
         """The fault, with what has become of it."""
         return {**self.fault.content(), "hits": self.hits} | ({} if self.left is None else {"left": self.left})
 
-    def meets(self, request: Request, program: Program, operation: Operation | None) -> bool:
+    def applies_to(self, request: Request, program: Program, operation: Operation | None) -> bool:
         """Whether it may happen to a request, which means that operation of the program."""
         fault = self.fault
         if self.left == 0:
@@ -150,7 +150,7 @@ class Faults:
             for armed in self._armed.values():
                 fault = armed.fault
                 taken = found is not None and fault.effect is not None
-                if taken or not armed.meets(request, program, operation) or not self._happens(fault.probability):
+                if taken or not armed.applies_to(request, program, operation) or not self._happens(fault.probability):
                     continue
                 armed.hits += 1
                 delay += draw_latency(fault.latency or 0.0, self._dice)

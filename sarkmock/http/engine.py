@@ -175,16 +175,16 @@ class Engine:
         """
         for _ in range(TRIES):
             with self.lock:
-                before, twin = self.state.marks(), self.state.copy()
+                before, twin = self.state.revision(), self.state.copy()
             result = work(twin)
             with self.lock:
-                if self.state.marks() == before:
-                    self.state.become(twin)
+                if self.state.revision() == before:
+                    self.state.copy_from(twin)
                     return result
         with self.lock:
             twin = self.state.copy()
             result = work(twin)
-            self.state.become(twin)
+            self.state.copy_from(twin)
         return result
 
     def hold(self, seed: Seed) -> None:

@@ -178,7 +178,7 @@ def verdict_on(criteria: Criteria, entries: Sequence[Entry], times: int | None, 
     if (times, at_least, at_most) == (None, None, None):
         at_least = 1
     low, high = (times, times) if times is not None else (at_least, at_most)
-    met = criteria.among(entries)
+    met = criteria.matching(entries)
     ok = (low is None or len(met) >= low) and (high is None or len(met) <= high)
     too_few = low is not None and len(met) < low
     near = nearest_entries(criteria, entries) if too_few else []

@@ -226,7 +226,7 @@ class Criteria:
             raise CriteriaError(f"status {made.status!r} is neither a number nor one of {', '.join(STATUS_CLASSES)}")
         return made
 
-    def among(self, entries: Iterable[Entry]) -> list[Entry]:
+    def matching(self, entries: Iterable[Entry]) -> list[Entry]:
         """The entries that meet them."""
         return [entry for entry in entries if not any(self.differences(entry))]
 

@@ -75,7 +75,7 @@ class Journal:
 
     def find(self, operation: str | None = None, **criteria: Any) -> list[Entry]:
         """The entries that meet all criteria (`Criteria` has them); CriteriaError for one that cannot be met."""
-        return Criteria.of(self.engine.operations, operation=operation, **criteria).among(self.entries())
+        return Criteria.of(self.engine.operations, operation=operation, **criteria).matching(self.entries())
 
     def verify(self, operation: str | None = None, *, times: int | None = None, at_least: int | None = None,
                at_most: int | None = None, **criteria: Any) -> Verification:

@@ -101,7 +101,7 @@ class Pbx:
         return {"up_since": self.up_since, "reloaded": self.reloaded, "channels": self._channels,
                 "calls": list(map(asdict, self._calls)), "finished": list(map(asdict, self._finished))}
 
-    def recall(self, memory: Mapping[str, Any]) -> None:
+    def restore_memory(self, memory: Mapping[str, Any]) -> None:
         """Go back to what `memory` gave."""
         self.up_since, self.reloaded, self._channels = memory["up_since"], memory["reloaded"], memory["channels"]
         self._calls = [PhoneCall(**call) for call in memory["calls"]]

@@ -76,7 +76,7 @@ class Database:
         """The table's columns in order; KeyError for an unknown table."""
         return self._columns[table]
 
-    def kinds(self, table: str) -> dict[str, str]:
+    def column_types(self, table: str) -> dict[str, str]:
         """The declared type of each column; that of a key of one column says so."""
         single = len(self.key(table)) == 1
         return {name: f"{kind} PRIMARY KEY" if key and single else kind
@@ -245,7 +245,7 @@ class Database:
         return self._db.total_changes + self._restored
 
     @property
-    def marks(self) -> tuple[int, bool]:
+    def revision(self) -> tuple[int, bool]:
         """What is equal as long as the image is."""
         return self.changes, self.has_bytes
 

@@ -51,12 +51,12 @@ class Storage:
         if self.seed is not None:
             state.tables.restore(self._image)
             state.files = dict(self._files)
-            state.recall(self._memory)
-            state.admit()
+            state.restore_memory(self._memory)
+            state.allow_token()
 
     def save(self, state: State) -> None:
         """Keep what has changed since the last time; OSError if that cannot be done: it is undone then."""
-        changes, files, memory = state.marks()
+        changes, files, memory = state.revision()
         seen = changes, state.origin, files, memory
         if seen == self._seen:
             return
@@ -78,7 +78,7 @@ class Storage:
             state.origin = origin
             state.tables.restore(image_of(self._file.parts))
             state.files = dict(files)
-            state.recall(memory)
+            state.restore_memory(memory)
             self._seen = state.tables.changes, *self._seen[1:]
 
     def _parts(self, state: State, changes: int, origin: tuple[Seed, bytes], files: dict[str, PbxFile],

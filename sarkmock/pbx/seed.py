@@ -74,7 +74,7 @@ class Seed:
                   for name in FACTORY[database]]
         return reduce(lambda base, own: merged_seeds(base, own, stated=False)[0], layers)
 
-    def fitted(self, database: str) -> Seed:
+    def for_database(self, database: str) -> Seed:
         """The seed in the layout of another database, without tables and columns that it does not have.
 
         Tables that the seed does not name are as the factory has them.
@@ -192,7 +192,7 @@ def _table_problems(layout: Database, tables: dict[Any, Any]) -> Iterator[tuple[
 
 def _rows_problems(place: Place, rows: list[Any], layout: Database) -> Iterator[tuple[Place, str]]:
     table, seen = str(place[-1]), set()
-    keys, kinds = layout.key(table), layout.kinds(table)
+    keys, kinds = layout.key(table), layout.column_types(table)
     for index, row in enumerate(rows):
         if not isinstance(row, dict):
             yield (*place, index), "must be a mapping of columns to values"

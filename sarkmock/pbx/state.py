@@ -134,7 +134,7 @@ class State:
         if seed.running != self.pbx.running or seed.calls:
             self.pbx.reset(running=seed.running, calls=seed.calls)
 
-    def admit(self) -> None:
+    def allow_token(self) -> None:
         """Let the token in again, where the tables were replaced."""
         if self.token:
             add_administrator_token(self.tables, self.token, self.clock.stamp())
@@ -155,13 +155,13 @@ class State:
         return {"astdb": [[*place, value] for place, value in self.astdb.items()], "pbx": self.pbx.memory(),
                 "clock": [self.clock.offset, self.clock.frozen], "dice": [version, list(numbers), gauss]}
 
-    def recall(self, memory: Mapping[str, Any]) -> None:
+    def restore_memory(self, memory: Mapping[str, Any]) -> None:
         """Go back to what `memory` gave."""
         self.astdb = {(family, key): value for family, key, value in memory["astdb"]}
         self.clock.offset, self.clock.frozen = memory["clock"]
         version, numbers, gauss = memory["dice"]
         self.dice.setstate((version, tuple(numbers), gauss))
-        self.pbx.recall(memory["pbx"])
+        self.pbx.restore_memory(memory["pbx"])
 
     def copy(self) -> State:
         """The same tables, files, AstDB and PBX once more; clock and dice are those of this one."""
@@ -169,16 +169,16 @@ class State:
         twin.tables = Database(self.tables.name, self.tables.dump())
         twin.files = dict(self.files)
         twin.pbx = copy.copy(self.pbx)
-        twin.recall(self.memory())
+        twin.restore_memory(self.memory())
         return twin
 
-    def become(self, other: State) -> None:
+    def copy_from(self, other: State) -> None:
         """Hold what another state of the same database holds."""
         self.tables.restore(other.tables.dump())
         self.files = dict(other.files)
-        self.recall(other.memory())
+        self.restore_memory(other.memory())
 
-    def marks(self) -> tuple[Any, ...]:
+    def revision(self) -> tuple[Any, ...]:
         """What is equal as long as nothing is changed."""
         return self.tables.changes, self.files.copy(), self.memory()
 

@@ -106,7 +106,7 @@ class Passage:
         try:
             return await self._pass(record, target)
         finally:
-            proxy.saw(record)
+            proxy.observe(record)
             record.release()
             self._log(head, record.status, record.got.size, record.began)
 

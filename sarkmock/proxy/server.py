@@ -120,7 +120,7 @@ class Proxy(Listener):
     def date(self) -> str:
         return formatdate(time.time(), usegmt=True)
 
-    def saw(self, record: Record) -> None:
+    def observe(self, record: Record) -> None:
         """Keep a request that is over, and hand it on if the upstream has answered it."""
         passed = record.passed(time.perf_counter() - record.began)
         if self._around.journal is not None:

@@ -260,7 +260,7 @@ class ClientsFile:
         if not file.parent.is_dir():
             raise CannotRun(f"--clients {file}: there is no directory {file.parent}")
 
-    def saw(self, exchange: Exchange) -> None:
+    def observe(self, exchange: Exchange) -> None:
         """Add what an exchange uses."""
         use = use_of_exchange(exchange)
         if use is None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from sarkmock.suite_api import Operation, redacted
 
-from ..checks.minimal_rules import greedy
+from ..checks.minimal_rules import greedy_cover
 from ..client.http import Exchange, Request, Response, header_number
 from ..client.target import Client
 from ..errors import NoBounds, Unavailable
@@ -69,7 +69,7 @@ def are_files(values: Iterable[Any]) -> bool:
 def _of_version(operation: Operation, field: str, depth: Depth) -> Iterator[Any]:
     accepted, refused = boundary_lists(operation, field)
     yield from accepted[: depth.accepted]
-    covering = greedy(operation, field, [value for value in refused if not is_placeholder(value)])
+    covering = greedy_cover(operation, field, [value for value in refused if not is_placeholder(value)])
     yield from covering
     rest = [value for value in refused if value not in covering]
     yield from rest[: max(depth.refused - len(covering), 0 if covering else 1)]
@@ -174,8 +174,8 @@ class Observer(Client):
         exchange = self.client.send(request)
         operation = self.contract.operation_of(request)
         if operation is not None:
-            self.fixtures.saw(operation, exchange)
-            self.live.saw(operation, exchange)
+            self.fixtures.observe(operation, exchange)
+            self.live.observe(operation, exchange)
         return exchange
 
     @cached_property

@@ -38,7 +38,7 @@ from sarkmock.suite_api import (
 from ..client.target import Target
 from ..client.transports import embedded_mock
 from ..errors import Unfit, file_errors
-from ..judge.findings import touches
+from ..judge.findings import deviation_touches
 from ..safety.fingerprint import AUTO
 from ..safety.routing import HAZARDS
 from ..spec.contract import contract_of
@@ -175,7 +175,7 @@ def improved_choice(choice: Choice, deviation: Deviation, box: Baseline, further
 def section_of(deviation: Deviation) -> str | None:
     """The section of the page that a deviation is about; None if it is about several."""
     found = {known.first.section for op, known in catalogue().items()
-             if touches(deviation, set(places_of_operation(op)))}
+             if deviation_touches(deviation, set(places_of_operation(op)))}
     return found.pop() if len(found) == 1 else None
 
 
@@ -186,7 +186,7 @@ def deviation_concerns(deviation: Deviation, comparison: Comparison) -> bool:
     found = {place for op in ops for place in places_of_operation(op)}
     if any("crash" in difference.kind for difference in comparison.differences):
         found.add(pointer("x-crashes"))
-    return touches(deviation, found)
+    return deviation_touches(deviation, found)
 
 
 @cache

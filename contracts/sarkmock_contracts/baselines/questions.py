@@ -8,7 +8,7 @@ from typing import Any
 
 from sarkmock.suite_api import Operation
 
-from ..checks.smoke import standing
+from ..checks.smoke import existing_path
 from ..client.http import Exchange, Request, Response, fill_path
 from ..client.interrupts import UNADMITTED
 from ..client.target import Client
@@ -92,7 +92,7 @@ def segment_suits(step: str, wanted: str) -> bool:
 def ask_existing(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
     """One GET of something that was there before; nothing if there is none."""
     operation = observer.operation(entry)
-    parameters = standing(observer.contract, observer.live, operation) if operation else {}
+    parameters = existing_path(observer.contract, observer.live, operation) if operation else {}
     if not parameters:
         return
     exchange = observer.send(Request("GET", fill_path(entry.path, parameters)))

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from sarkmock.suite_api import counted, harmless, redacted
 
-from ..judge.causes import SHOWN, Feature, grouped, template, unique
+from ..judge.causes import SHOWN, Feature, grouped_by_feature, message_template, unique
 from ..reports.console import listed_names
 from ..reports.data import Data
 from ..reports.pages import cell, details_lines, render_page, table_lines
@@ -47,7 +47,7 @@ def difference_causes(differences: Sequence[Difference]) -> list[DifferenceCause
             if difference.level == level:
                 sections.setdefault((not difference.client, level), []).append(difference)
     return [DifferenceCause(*group) for _, members in sorted(sections.items(), key=lambda item: section_order(*item[0]))
-            for group in grouped(members, features_of_difference)]
+            for group in grouped_by_feature(members, features_of_difference)]
 
 
 def section_order(other: bool, level: str) -> tuple[bool, int]:
@@ -80,7 +80,7 @@ def message_edits(difference: Difference) -> Iterator[str]:
                      for side in (difference.before, difference.after))
     if len(before) == len(after):
         for old, new in zip(before, after, strict=True):
-            words = [template(text, difference.of).split() for text in (old, new)]
+            words = [message_template(text, difference.of).split() for text in (old, new)]
             if words[0] != words[1]:
                 yield differing_words(*words)
 

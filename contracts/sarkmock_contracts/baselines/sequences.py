@@ -10,7 +10,7 @@ from sarkmock.suite_api import Operation
 from ..client.http import Exchange, Request, request_for
 from ..errors import Unavailable, Withheld
 from ..fixtures import Body, linked_path
-from ..judge.row_model import same
+from ..judge.row_model import is_same_value
 from ..spec.contract import Link, operation_name
 from ..spec.operation_data import key_text
 from .catalogue import CatalogueEntry, catalogue
@@ -101,7 +101,8 @@ class Sequence:
         fixtures = self.observer.fixtures
         values = [fixtures.value(operation, field, value) for value in self.observer.accepted(entry, field)
                   if value is not None and not isinstance(value, (list, dict))]
-        return next((value for value in values if not same(operation, value, shown)), values[0] if values else None)
+        different = (value for value in values if not is_same_value(operation, value, shown))
+        return next(different, values[0] if values else None)
 
     def stores(self, operation: Operation, where: str, body: Body, exchange: Exchange) -> Iterator[Fact]:
         """Whether each variable that was sent is what is shown."""
@@ -177,4 +178,4 @@ def stored_verdict(operation: Operation, field: str, sent: Any, shown: Mapping[s
     """What became of a value that was sent."""
     if field not in shown:
         return "not shown"
-    return AS_SENT if same(operation, sent, shown[field]) else DIFFERENT
+    return AS_SENT if is_same_value(operation, sent, shown[field]) else DIFFERENT

@@ -129,11 +129,11 @@ def cases(run: Run) -> list[Case]:
     shard = run.options.shard
     if shard is None:
         return found
-    shares = shared_out(found, shard.of, run.options)
+    shares = cases_of_shard(found, shard.of, run.options)
     return [case for case in found if shares[case.group] == shard.number]
 
 
-def shared_out(found: Sequence[Case], number: int, options: RunOptions) -> dict[str, int]:
+def cases_of_shard(found: Sequence[Case], number: int, options: RunOptions) -> dict[str, int]:
     """The share of each group of cases, so that all shares send about the same number of requests."""
     weights: Counter[str] = Counter()
     for case in found:
@@ -153,20 +153,20 @@ def once(run: Run) -> list[Subject]:
     return [None]
 
 
-def tokens(run: Run) -> list[Subject]:
+def once_with_tokens(run: Run) -> list[Subject]:
     """Once, where there are tokens at all."""
-    return once(run) if authentication.guarded(run) else []
+    return once(run) if authentication.guarded_operations(run) else []
 
 
 def operations(run: Run) -> list[Operation]:
     return [operation for operation in run.chosen() if run.permits(operation)]
 
 
-def gentle(run: Run) -> list[Operation]:
+def harmless_operations(run: Run) -> list[Operation]:
     return [operation for operation in operations(run) if operation.hazard != "disruptive"]
 
 
-def disruptive(run: Run) -> list[Operation]:
+def disruptive_operations(run: Run) -> list[Operation]:
     return [operation for operation in operations(run) if operation.hazard == "disruptive"]
 
 
@@ -182,32 +182,32 @@ def with_links(run: Run) -> list[Operation]:
     return [operation for operation in operations(run) if run.contract.links_from(operation)]
 
 
-def reading(run: Run) -> list[Operation]:
+def plain_reads(run: Run) -> list[Operation]:
     return [operation for operation in operations(run) if operation.hazard == "read"]
 
 
-def reading_rows(run: Run) -> list[Operation]:
-    return [operation for operation in reading(run) if operation.method == "GET" and operation.parameters]
+def row_reads(run: Run) -> list[Operation]:
+    return [operation for operation in plain_reads(run) if operation.method == "GET" and operation.parameters]
 
 
-def paths(run: Run) -> list[Operation]:
+def one_operation_per_path(run: Run) -> list[Operation]:
     return [operation for operation in operations(run) if run.is_first_of_path(operation)]
 
 
-def kinds_of_rows(run: Run) -> list[Resource]:
+def resources_of_run(run: Run) -> list[Resource]:
     allowed = operations(run)
     return [resource for resource in resources(run.contract) if resource.creates[0] in allowed]
 
 
-def told_scenarios(run: Run) -> list[scenarios.Scenario]:
-    return able(run, scenarios.SCENARIOS)
+def documented_scenarios(run: Run) -> list[scenarios.Scenario]:
+    return runnable_scenarios(run, scenarios.SCENARIOS)
 
 
 def framework_scenarios(run: Run) -> list[scenarios.Scenario]:
-    return able(run, protocol.FRAMEWORK)
+    return runnable_scenarios(run, protocol.FRAMEWORK)
 
 
-def able(run: Run, known: Sequence[scenarios.Scenario]) -> list[scenarios.Scenario]:
+def runnable_scenarios(run: Run, known: Sequence[scenarios.Scenario]) -> list[scenarios.Scenario]:
     """The scenarios whose operations there are, and may be called."""
     by_id, allowed = run.contract.by_id, {operation.id for operation in operations(run)}
     return [scenario for scenario in known
@@ -232,15 +232,15 @@ def run_openapi_core(run: Run, operation: Operation) -> None:
 
 CHECKS = (
     Check("document", "the tables fit the document", smoke.check_document, once, cost=Cost(0)),
-    Check("reads", "every operation that only reads", smoke.check_read, reading, cost=Cost(0.75)),
+    Check("reads", "every operation that only reads", smoke.check_read, plain_reads, cost=Cost(0.75)),
     Check("replay", "requests that found something before", smoke.check_examples, operations, cost=Cost(0)),
     Check("rules", "every rule, accepting and refusing", boundary_sweep.check_rules, with_rules, ("stored",),
           parts=boundary_sweep.RULE_PARTS, cost=Cost(1.3)),
     Check("undocumented-fields", "fields that are not documented", undocumented.check_strange_fields, with_rules,
           ("stored",), cost=Cost(0.13)),
-    Check("rows", "rows from creation to removal", stateful.check_row_lifecycle, kinds_of_rows,
+    Check("rows", "rows from creation to removal", stateful.check_row_lifecycle, resources_of_run,
           ("stored", "default", "unrequested", "duplicate", "presence", "list"), cost=Cost(8.7)),
-    Check("smoke", "every operation once", smoke.check_answers, gentle, ("answer",), cost=Cost(0.42)),
+    Check("smoke", "every operation once", smoke.check_answers, harmless_operations, ("answer",), cost=Cost(0.42)),
     Check("unknown-paths", "unknown paths", protocol.check_unknown_paths, once, ("unknown-path",), cost=Cost(8)),
     Check("framework", "what the framework does everywhere", scenarios.check_scenario, framework_scenarios,
           ("behaviour", "header"), cost=Cost(3)),
@@ -248,33 +248,33 @@ CHECKS = (
           parts=boundary_sweep.SWEEP_PARTS, cost=Cost(1.37)),
     Check("undocumented-paths", "paths that are not documented", undocumented.check_strange_paths, once,
           ("unknown-path",), whole=True, cost=Cost(24)),
-    Check("unknown-rows", "rows that do not exist", undocumented.check_unknown_names, reading_rows, cost=Cost(0.5)),
-    Check("disruptive", "every operation that restores or stops something, once", smoke.check_answers, disruptive,
-          ("answer",), "disruptive", cost=Cost(1.5)),
+    Check("unknown-rows", "rows that do not exist", undocumented.check_unknown_names, row_reads, cost=Cost(0.5)),
+    Check("disruptive", "every operation that restores or stops something, once", smoke.check_answers,
+          disruptive_operations, ("answer",), "disruptive", cost=Cost(1.5)),
     Check("run-state", "stopping and starting the PBX", smoke.check_run_state, once, ("run-state",), "disruptive",
           whole=True, cost=Cost(45)),
     Check("foreign-values", "values of other lists, where most lists are", boundary_sweep.check_foreign_values,
           with_many_lists, cost=Cost(83)),
-    Check("scenarios", "what the documentation says in prose", scenarios.check_scenario, told_scenarios,
+    Check("scenarios", "what the documentation says in prose", scenarios.check_scenario, documented_scenarios,
           ("behaviour", "dependency", "unknown-field"), cost=Cost(7.2)),
     Check("links", "links between operations", smoke.check_links, with_links, ("link", "presence"), cost=Cost(5.5)),
-    Check("options", "OPTIONS of every path", protocol.check_options, paths, ("options",)),
+    Check("options", "OPTIONS of every path", protocol.check_options, one_operation_per_path, ("options",)),
     Check("boundaries", "boundaries, and what is stored", boundaries.check_bounds, with_rules, ("stored",),
           cost=Cost(4, value=1.72)),
     Check("arrays", "arrays where a text is expected", boundaries.check_arrays, with_rules,
           cost=Cost(2.3, rule=2.94)),
     Check("protocol", "HEAD, 404, 405, forms", protocol.check_protocol, operations,
           ("head", "method", "unknown-key", "unknown-field", "form", "query", "stored"), cost=Cost(6.4, rule=0.37)),
-    Check("no-token", "requests without a token", authentication.check_no_token, tokens, ("authentication",)),
-    Check("other-scheme", "requests with another scheme than the bearer's", authentication.check_other_scheme, tokens,
-          ("authentication",)),
-    Check("token-in-query", "a token in the query string", authentication.check_token_in_query, tokens,
+    Check("no-token", "requests without a token", authentication.check_no_token, once_with_tokens, ("authentication",)),
+    Check("other-scheme", "requests with another scheme than the bearer's", authentication.check_other_scheme,
+          once_with_tokens, ("authentication",)),
+    Check("token-in-query", "a token in the query string", authentication.check_token_in_query, once_with_tokens,
           ("authentication",), "write"),
-    Check("other-ability", "the token of a user without rights", authentication.check_ability, tokens,
+    Check("other-ability", "the token of a user without rights", authentication.check_ability, once_with_tokens,
           ("authentication",), "write"),
-    Check("revoked-token", "the token of a user who has logged out", authentication.check_revoked, tokens,
+    Check("revoked-token", "the token of a user who has logged out", authentication.check_revoked, once_with_tokens,
           ("authentication",), "write"),
-    Check("sequences", "sequences of writes against a model", stateful.check_sequences, kinds_of_rows,
+    Check("sequences", "sequences of writes against a model", stateful.check_sequences, resources_of_run,
           ("stored", "default", "unrequested", "duplicate", "dependency", "presence", "list"),
           cost=Cost(390, examples=stateful.EXAMPLES)),
     Check("sequences-together", "sequences of writes, all kinds of rows together", stateful.check_all_sequences, once,

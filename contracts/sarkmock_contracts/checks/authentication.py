@@ -28,38 +28,39 @@ REGISTER, LOGOUT, DELETE = "auth.register", "auth.logout", "auth.users.delete"
 
 def check_no_token(run: Run) -> None:
     """Without a token nothing but what is public is there."""
-    compare_tokens(run, guarded(run), "no token", NO_TOKEN, NO_TOKEN)
+    compare_tokens(run, guarded_operations(run), "no token", NO_TOKEN, NO_TOKEN)
 
 
 def check_other_scheme(run: Run) -> None:
     """A token under another scheme than Bearer does not count."""
-    compare_tokens(run, guarded(run), "other scheme", BASIC, BASIC)
+    compare_tokens(run, guarded_operations(run), "other scheme", BASIC, BASIC)
 
 
 def check_token_in_query(run: Run) -> None:
     """A valid token in the query string must not count: it would be in every log."""
     with valid_token(run) as token:
-        compare_tokens(run, guarded(run), "token in query", NO_TOKEN, NO_TOKEN, QUERY.format(token.replace("|", "%7C")))
+        query = QUERY.format(token.replace("|", "%7C"))
+        compare_tokens(run, guarded_operations(run), "token in query", NO_TOKEN, NO_TOKEN, query)
 
 
 def check_ability(run: Run) -> None:
     """The token of a user who is not an administrator cannot call operations that need one."""
-    operations = [operation for operation in guarded(run) if operation.abilities]
-    with user_of(run, sender(run)) as own, user_of(run, run.shared(model_of).send) as other:
+    operations = [operation for operation in guarded_operations(run) if operation.abilities]
+    with user_of(run, sender(run)) as own, user_of(run, run.shared(judging_mock).send) as other:
         compare_tokens(run, operations, "other ability", bearer_header(own), bearer_header(other))
 
 
 def check_revoked(run: Run) -> None:
     """The token of a user who has logged out is invalid."""
     logout = run.contract.by_id[LOGOUT]
-    ways = (sender(run), run.shared(model_of).send)
+    ways = (sender(run), run.shared(judging_mock).send)
     with user_of(run, ways[0]) as own, user_of(run, ways[1]) as other:
         for send, token in zip(ways, (own, other), strict=True):
             send(Request(logout.method, logout.path, headers=(ACCEPT, bearer_header(token))))
-        compare_tokens(run, guarded(run), "revoked token", bearer_header(own), bearer_header(other))
+        compare_tokens(run, guarded_operations(run), "revoked token", bearer_header(own), bearer_header(other))
 
 
-def guarded(run: Run) -> list[Operation]:
+def guarded_operations(run: Run) -> list[Operation]:
     """The operations of the run that want a token."""
     return [operation for operation in run.chosen() if operation.guard and run.permits(operation)]
 
@@ -67,7 +68,7 @@ def guarded(run: Run) -> list[Operation]:
 def compare_tokens(run: Run, operations: Iterable[Operation], kind: str, own: Header, other: Header,
                    query: str = "") -> None:
     """Send a bare request to each operation, and to the mock with its own token."""
-    model = run.shared(model_of)
+    model = run.shared(judging_mock)
     for operation in operations:
         request = Request(operation.method, any_path(run, operation), query, (ACCEPT, own))
         wanted = Exchange(request, model.send(replace(request, headers=(ACCEPT, other))))
@@ -85,7 +86,7 @@ def answer_text(exchange: Exchange) -> str:
     return f"{canonical_answer(exchange)}; Allow: {allow}" if allow else canonical_answer(exchange)
 
 
-def model_of(run: Run) -> SignedIn:
+def judging_mock(run: Run) -> SignedIn:
     """A mock of the document that judges."""
     engine = Engine(run.contract.document)
     return embedded_mock(engine)
@@ -98,7 +99,7 @@ def sender(run: Run) -> Send:
 def send_unjudged(run: Run, request: Request) -> Exchange:
     """Send a request whose answer is compared here. The judge follows it, as it may stop the PBX or make a file."""
     exchange = run.target.send(request)
-    run.judge.attribution.saw(exchange)
+    run.judge.attribution.observe(exchange)
     return exchange
 
 
@@ -118,7 +119,7 @@ def valid_token(run: Run) -> Iterator[str]:
         yield token
 
 
-def numbers(_: Run) -> Iterator[int]:
+def user_numbers(_: Run) -> Iterator[int]:
     """The numbers of the users that a run creates."""
     return count(1)
 
@@ -127,7 +128,7 @@ def numbers(_: Run) -> Iterator[int]:
 def user_of(run: Run, send: Send) -> Iterator[str]:
     """The token of a new user without rights, who is deleted again."""
     register, delete = (run.contract.by_id[name] for name in (REGISTER, DELETE))
-    name = f"{run.fixtures.texts.prefix}{next(run.shared(numbers))}"
+    name = f"{run.fixtures.texts.prefix}{next(run.shared(user_numbers))}"
     password = name if run.gate is None else secrets.token_urlsafe()
     user = {"name": name, "email": f"{name}@example.com", "password": password}
     made = send(with_json(register.method, register.path, user))

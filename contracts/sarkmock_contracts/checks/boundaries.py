@@ -56,13 +56,13 @@ def accepted_packets(run: Run, operation: Operation) -> Iterator[Packet]:
         rows.pop(operation.table.key, None)  # where a profile lets it change, the row would be gone
     for turn in range(max(map(len, rows.values()), default=0)):
         body = {field: stock.value(operation, field, values[turn % len(values)]) for field, values in rows.items()}
-        yield Packet({**body, **renewed(stock, operation, body)})
+        yield Packet({**body, **with_fresh_keys(stock, operation, body)})
 
 
 def refused_packets(run: Run, operation: Operation) -> Iterator[Packet]:
     """Packets in which every field that has a refused value left holds one; the others hold accepted ones."""
     stock = run.fixtures
-    rows = {field: refused(stock, operation, field) for field in stock.fields(operation)}
+    rows = {field: refused_values(stock, operation, field) for field in stock.fields(operation)}
     for turn in range(max(map(len, rows.values()), default=0)):
         body = stock.minimal(operation)
         left = {field: values[turn] for field, values in rows.items() if turn < len(values)}
@@ -78,7 +78,8 @@ def surely_refused(stock: Fixtures, operation: Operation, packet: Packet) -> Pac
     spared = stock.spared(operation)
     if not spared.intersection(packet.body):
         return packet
-    rows = {field: refused(stock, operation, field) for field in stock.fields(operation) if field not in packet.refused}
+    rows = {field: refused_values(stock, operation, field) for field in stock.fields(operation)
+            if field not in packet.refused}
     more = [field for field, values in rows.items() if values][: max(0, SURELY - len(packet.refused))]
     wrong = {field: stock.value(operation, field, rows[field][0]) for field in more}
     return Packet({**packet.body, **wrong}, packet.refused.union(more))
@@ -90,7 +91,7 @@ def accepted_values(stock: Fixtures, operation: Operation, field: str) -> list[A
     return [*found.accept, *NOTHING] if "nullable" in rule_names(operation, field) else list(found.accept)
 
 
-def refused(stock: Fixtures, operation: Operation, field: str, strangers: bool = True) -> list[Any]:
+def refused_values(stock: Fixtures, operation: Operation, field: str, strangers: bool = True) -> list[Any]:
     """Values that a field refuses; nothing at all is one unless the rules say nullable or ask nothing."""
     found = stock.bounds(operation, field)
     empty = () if found.fatal or "nullable" in rule_names(operation, field) else NOTHING
@@ -122,7 +123,7 @@ def rule_names(operation: Operation, field: str) -> set[str]:
     return {rule.partition(":")[0] for rule in (rules.split("|") if isinstance(rules, str) else rules)}
 
 
-def renewed(stock: Fixtures, operation: Operation, body: Mapping[str, Any]) -> Body:
+def with_fresh_keys(stock: Fixtures, operation: Operation, body: Mapping[str, Any]) -> Body:
     """Fresh values for keys that are taken already, so that an accepted packet is never a duplicate."""
     fresh = stock.fresh_fields(operation)
     table = operation.table
@@ -138,7 +139,7 @@ def compare_packet(run: Run, operation: Operation, packet: Packet) -> None:
     Values of which the version that answers is known to die are sent by themselves, and left out.
     """
     try:
-        for name, single in doomed(run, operation, packet).items():
+        for name, single in crashing_packets(run, operation, packet).items():
             run.send(run.fixtures.request(operation, single.body))
             packet = packet.without(name)
         exchange = run.send(run.fixtures.request(operation, packet.body))
@@ -146,12 +147,12 @@ def compare_packet(run: Run, operation: Operation, packet: Packet) -> None:
         return
     reported = {problem[:3] for problem in exchange.problems}
     for problem in packet_problems(run, operation, packet, exchange):
-        shorter = alone(run, operation, packet, problem)
+        shorter = field_alone(run, operation, packet, problem)
         if shorter is not None or problem[:3] not in reported:
             run.report(operation.id, problem, shorter or exchange)
     required = required_part(run, operation, packet)
-    if died(operation, exchange) and not is_foreseen_to_die(run, operation, exchange.request.path, required):
-        rest = survivors(run, operation, packet)
+    if has_new_crash(operation, exchange) and not is_crash_predicted(run, operation, exchange.request.path, required):
+        rest = without_crashing_values(run, operation, packet)
         if rest is not None:
             compare_packet(run, operation, rest)
     if exchange.response.ok:
@@ -162,11 +163,12 @@ def compare_packet(run: Run, operation: Operation, packet: Packet) -> None:
 def packet_problems(run: Run, operation: Operation, packet: Packet, exchange: Exchange) -> Iterator[Problem]:
     """Fields accepted that should be refused, and refused that should be accepted, as far as the tables can say."""
     for problem in contradictions(run, operation, packet, exchange):
-        if not (asks_rows(operation, problem.field) and decided_by_rows(run, operation, packet, exchange, problem)):
+        if not (depends_on_rows(operation, problem.field)
+                and decided_by_rows(run, operation, packet, exchange, problem)):
             yield problem
 
 
-def asks_rows(operation: Operation, field: str) -> bool:
+def depends_on_rows(operation: Operation, field: str) -> bool:
     return ASKED.search(str(operation.rules.get(field, ""))) is not None
 
 
@@ -211,7 +213,7 @@ class ShownAlone(set[Identity]):
         super().__init__()
 
 
-def alone(run: Run, operation: Operation, packet: Packet, problem: Problem) -> Exchange | None:
+def field_alone(run: Run, operation: Operation, packet: Packet, problem: Problem) -> Exchange | None:
     """The same difference with the field alone in the body, for a shorter way to repeat it; of what is known, once."""
     identity = Identity(operation.id, *problem[:3])
     shown, new = run.shared(ShownAlone), any(map(run.judge.is_new, run.findings.of(identity)))
@@ -225,47 +227,47 @@ def alone(run: Run, operation: Operation, packet: Packet, problem: Problem) -> E
     return exchange if same else None
 
 
-def doomed(run: Run, operation: Operation, packet: Packet) -> dict[str, Packet]:
+def crashing_packets(run: Run, operation: Operation, packet: Packet) -> dict[str, Packet]:
     """By field the packets of which the version that answers dies, as its mock says; nothing is sent to find out."""
-    if not run.judge.attribution.foresees:
+    if not run.judge.attribution.is_other_version:
         return {}
     path, required = run.fixtures.request(operation, packet.body).path, required_part(run, operation, packet)
-    if not is_foreseen_to_die(run, operation, path, packet.body) or is_foreseen_to_die(run, operation, path, required):
+    if not is_crash_predicted(run, operation, path, packet.body) or is_crash_predicted(run, operation, path, required):
         return {}
     singles = {name: {**required, name: value} for name, value in packet.body.items() if name not in required}
     return {name: Packet(body, packet.refused & body.keys()) for name, body in singles.items()
-            if is_foreseen_to_die(run, operation, path, body)}
+            if is_crash_predicted(run, operation, path, body)}
 
 
 def required_part(run: Run, operation: Operation, packet: Packet) -> Body:
     return {name: packet.body[name] for name in run.contract.required(operation) if name in packet.body}
 
 
-def is_foreseen_to_die(run: Run, operation: Operation, path: str, body: Body) -> bool:
-    if not run.judge.attribution.foresees:
+def is_crash_predicted(run: Run, operation: Operation, path: str, body: Body) -> bool:
+    if not run.judge.attribution.is_other_version:
         return False
-    return died(operation, run.judge.attribution.foresee(request_for(operation.method, path, body)))
+    return has_new_crash(operation, run.judge.attribution.predict(request_for(operation.method, path, body)))
 
 
-def died(operation: Operation, exchange: Exchange) -> bool:
+def has_new_crash(operation: Operation, exchange: Exchange) -> bool:
     """Whether the target crashed as no document predicts: then one value hides what becomes of all others."""
     return exchange.response.status >= 500 and str(exchange.response.status) not in operation.spec["responses"]
 
 
-def survivors(run: Run, operation: Operation, packet: Packet) -> Packet | None:
+def without_crashing_values(run: Run, operation: Operation, packet: Packet) -> Packet | None:
     """The packet without the values of which the target dies by themselves; None if that leaves no packet to send."""
     minimal = run.fixtures.minimal(operation)
     deadly = set()
     for field in sorted(name for name, value in packet.body.items() if minimal.get(name) != value):
         exchange = run.send(run.fixtures.request(operation, {**minimal, field: packet.body[field]}))
-        if died(operation, exchange):
+        if has_new_crash(operation, exchange):
             deadly.add(field)
         if exchange.response.ok:
             run.fixtures.sweep()
     if not deadly or deadly & minimal.keys():
         return None
     body = {name: value for name, value in packet.body.items() if name not in deadly}
-    return Packet({**body, **renewed(run.fixtures, operation, body)}, packet.refused - deadly)
+    return Packet({**body, **with_fresh_keys(run.fixtures, operation, body)}, packet.refused - deadly)
 
 
 def check_arrays(run: Run, operation: Operation) -> None:

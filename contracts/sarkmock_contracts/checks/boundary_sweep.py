@@ -20,9 +20,9 @@ from ..run import Run
 from ..safety.restorable import SURELY
 from ..spec.boundary_values import NOTHING, is_placeholder
 from ..spec.operation_data import recipe
-from .boundaries import Packet, accepted_values, asks_rows, distinctive_value, refused, surely_refused
-from .minimal_rules import accept_once, covering, covering_packets, passing, refuse_first, send_packet
-from .undocumented import accepted_by, others
+from .boundaries import Packet, accepted_values, depends_on_rows, distinctive_value, refused_values, surely_refused
+from .minimal_rules import accept_once, covering_packets, covering_values, passing_value, refuse_first, send_packet
+from .undocumented import accepted_value, other_profiles
 
 NOT_THERE = {404, 405}
 NEIGHBOURS = 3  # misspellings of listed values
@@ -47,7 +47,7 @@ class Sweep:
         shares = {field: share(run, operation, field) for field in operation.rules}
         self.planned = max(map(len, shares.values()), default=0)
         self.rows = {field: shares[field] for field in sorted(shares, key=lambda field: -len(shares[field]))}
-        self.foreign = {field: strangers(run, operation, field) for field in shares}
+        self.foreign = {field: foreign_values(run, operation, field) for field in shares}
         for field, row in self.rows.items():
             row += [self.foreign[field].pop(0) for _ in range(min(self.planned - len(row), len(self.foreign[field])))]
         self.wrong = wrong_values(run, operation, reversed(self.rows))
@@ -103,7 +103,7 @@ class Sweep:
         if passes and self.operation.method == "POST" and table is not None and table.key == field \
                 and str(found).strip() in stock.live.keys(table.name, field):
             if field not in self.free:
-                self.free[field] = passing(stock, self.operation, field)
+                self.free[field] = passing_value(stock, self.operation, field)
             return self.free[field]
         return found
 
@@ -113,7 +113,7 @@ class Sweep:
             self.turn += 1
             self.send(self.packet(self.turn - 1))
         if part == SWEEP_PARTS - 1 and not self.is_over:
-            for array in a_text_is_wanted(self.run, self.operation):
+            for array in check_array_for_text(self.run, self.operation):
                 self.send(array)
 
     @property
@@ -185,7 +185,7 @@ def has_many_lists(run: Run, operation: Operation) -> bool:
     return rules.count("in:") >= MANY_LISTS
 
 
-def a_text_is_wanted(run: Run, operation: Operation) -> Iterator[Packet]:
+def check_array_for_text(run: Run, operation: Operation) -> Iterator[Packet]:
     """An array in place of one text that no rule refuses; the check of arrays tries every field."""
     arrays = (["a"], []) if run.contract.crashes_are_refused else ()
     for array in arrays:
@@ -212,8 +212,8 @@ def edge_packets(run: Run, operation: Operation) -> Iterator[Packet]:
 def wrong_values(run: Run, operation: Operation, fields: Iterable[str]) -> dict[str, Any]:
     """By field a value that it rejects independently of the target's tables."""
     stock = run.fixtures
-    found = {field: refused(stock, operation, field, strangers=False) for field in fields
-             if field in stock.fields(operation) and not asks_rows(operation, field)}
+    found = {field: refused_values(stock, operation, field, strangers=False) for field in fields
+             if field in stock.fields(operation) and not depends_on_rows(operation, field)}
     return {field: values[0] for field, values in found.items() if values and not is_placeholder(values[0])}
 
 
@@ -221,18 +221,18 @@ def share(run: Run, operation: Operation, field: str) -> list[Edge]:
     """The part of a field's values that this operation sends: the distinctive ones, and its share of the rest, which
     fields with the same rules divide among them; without those that other checks send. Rejected values alternate
     with accepted ones, and every second field begins with these."""
-    stock, known = run.fixtures, edges(run.fixtures, operation, field)
+    stock, known = run.fixtures, edge_values(run.fixtures, operation, field)
     alike = [(other.id, name) for other in run.contract.operations if shares_rows(operation, other)
              for name in other.rules if other.rules[name] == operation.rules[field]
-             and edges(stock, other, name) == known and not is_silent(run, other)]
+             and edge_values(stock, other, name) == known and not is_silent(run, other)]
     turn, of = (alike.index((operation.id, field)), len(alike)) if (operation.id, field) in alike else (0, 1)
     listed = len(known[1]) if stock.bounds(operation, field).strangers else 0
-    right = dealt(known[1], listed if listed <= MOST_LISTED else 1, turn, of)
-    wrong = dealt(without(known[0], covering(stock, operation, field)), DISTINCTIVE, turn, of)
-    rejected = [*kin(run, operation, field), *wrong]
+    right = share_of_values(known[1], listed if listed <= MOST_LISTED else 1, turn, of)
+    wrong = share_of_values(values_without(known[0], covering_values(stock, operation, field)), DISTINCTIVE, turn, of)
+    rejected = [*values_of_other_versions(run, operation, field), *wrong]
     is_key = operation.table is not None and operation.method == "PUT" and operation.table.key == field
     sent = [] if is_key or field in recipe("fresh", operation.id) else [distinctive_value(stock, operation, field)]
-    rows = [(value, False) for value in rejected], [(value, True) for value in without(right, sent)]
+    rows = [(value, False) for value in rejected], [(value, True) for value in values_without(right, sent)]
     ordered = rows if list(operation.rules).index(field) % 2 else rows[::-1]
     return [edge for pair in zip_longest(*ordered) for edge in pair if edge is not None]
 
@@ -241,7 +241,7 @@ def shares_rows(operation: Operation, other: Operation) -> bool:
     return other == operation or bool(other.table and other.table == operation.table)
 
 
-def dealt(values: Sequence[Any], first: int, turn: int, of: int) -> list[Any]:
+def share_of_values(values: Sequence[Any], first: int, turn: int, of: int) -> list[Any]:
     """None, the first values, and every `of`-th of the rest; all if there are few, which takes no further request."""
     if len(values) <= FEW_VALUES:
         return [*values]
@@ -251,22 +251,22 @@ def dealt(values: Sequence[Any], first: int, turn: int, of: int) -> list[Any]:
     return [*lead, *texts[first:][turn::of]]
 
 
-def without(values: Sequence[Any], others: Sequence[Any]) -> list[Any]:
+def values_without(values: Sequence[Any], others: Sequence[Any]) -> list[Any]:
     """The values that are not among others; 1 and true are two."""
     known = [(type(value), value) for value in others]
     return [value for value in values if (type(value), value) not in known]
 
 
-def kin(run: Run, operation: Operation, field: str) -> list[Any]:
+def values_of_other_versions(run: Run, operation: Operation, field: str) -> list[Any]:
     """Strangers that other versions of the API take for this field."""
     theirs: list[Any] = []
-    for other in others(run.options.profile):
+    for other in other_profiles(run.options.profile):
         rules = other.by_id[operation.id].rules.get(field) if operation.id in other.by_id else None
-        theirs += accepted_by(rules) if rules else ()
+        theirs += accepted_value(rules) if rules else ()
     return [value for value in run.fixtures.bounds(operation, field).strangers if value in theirs]
 
 
-def strangers(run: Run, operation: Operation, field: str) -> list[Edge]:
+def foreign_values(run: Run, operation: Operation, field: str) -> list[Edge]:
     """Values that a list refuses, and others hold: every operation begins elsewhere."""
     known = run.fixtures.bounds(operation, field).strangers
     likely = [value for value in known if value in run.contract.listed] or known
@@ -274,9 +274,9 @@ def strangers(run: Run, operation: Operation, field: str) -> list[Edge]:
     return [(value, False) for value in [*likely[first:], *likely[:first]]]
 
 
-def edges(stock: Fixtures, operation: Operation, field: str) -> tuple[list[Any], list[Any]]:
+def edge_values(stock: Fixtures, operation: Operation, field: str) -> tuple[list[Any], list[Any]]:
     """What a field rejects and what it accepts, the most distinctive first; not for unknown fields."""
-    wrong, right = refused(stock, operation, field, strangers=False), accepted_values(stock, operation, field)
+    wrong, right = refused_values(stock, operation, field, strangers=False), accepted_values(stock, operation, field)
     if stock.bounds(operation, field).strangers:  # the boundaries' own check tries the neighbours of every listed value
         wrong = [*wrong[:NEIGHBOURS], *(value for value in wrong[NEIGHBOURS:] if value in NOTHING)]
-    return without(wrong, EMPTIED), without(right, EMPTIED)
+    return values_without(wrong, EMPTIED), values_without(right, EMPTIED)

@@ -20,15 +20,15 @@ from ..spec.operation_data import boundaries_beside_rules, recipe
 from .boundaries import (
     Packet,
     check_stored,
-    died,
+    crashing_packets,
     distinctive_value,
-    doomed,
+    has_new_crash,
     packet_problems,
-    refused,
+    refused_values,
     rule_names,
     surely_refused,
 )
-from .undocumented import look_for, strange_fields
+from .undocumented import foreign_fields, report_stored
 
 LEFT_OUT = object()  # how a required field is rejected: by leaving it out
 
@@ -39,7 +39,7 @@ def accept_once(run: Run, operation: Operation) -> None:
     if run.fixtures.spared(operation).intersection(run.contract.required(operation)):
         return  # what is required could not be put back
     body = full_body(run.fixtures, operation)
-    strange = strange_fields(run, operation) if operation.method == "POST" else {}
+    strange = foreign_fields(run, operation) if operation.method == "POST" else {}
     exchange = send_packet(run, operation, Packet({**body, **strange}))
     crashed = exchange.response.status >= 500
     if strange and (crashed or not strange.keys().isdisjoint(exchange.response.refused)):
@@ -47,7 +47,7 @@ def accept_once(run: Run, operation: Operation) -> None:
         if crashed and exchange.response.status >= 500:  # of anything
             run.coverage.strange.update((operation.id, name) for name in strange)
     elif exchange.response.ok:
-        look_for(run, operation, strange, exchange)
+        report_stored(run, operation, strange, exchange)
     if exchange.response.ok:
         if operation.method == "POST" or not operation.key:  # what an update stores is seen when the row is shown next
             check_stored(run, operation, exchange, body)
@@ -63,48 +63,49 @@ def full_body(stock: Fixtures, operation: Operation) -> Body:
     """A distinctive value of each field; keys that are free. An update leaves the key as it is."""
     fresh = stock.fresh_fields(operation)
     kept = {*fresh, *([operation.table.key] if operation.table and operation.method == "PUT" else [])}
-    names = [name for name in stock.fields(operation) if name not in kept and takes_some(stock, operation, name)]
+    names = [name for name in stock.fields(operation)
+             if name not in kept and has_accepted_value(stock, operation, name)]
     values = {name: distinctive_value(stock, operation, name) for name in names}
     return {**{name: stock.value(operation, name, value) for name, value in values.items()}, **fresh}
 
 
-def takes_some(stock: Fixtures, operation: Operation, field: str) -> bool:
+def has_accepted_value(stock: Fixtures, operation: Operation, field: str) -> bool:
     """Whether there is a value that the field accepts: some rules crash PHP for any input."""
     return bool(stock.bounds(operation, field).accept)
 
 
 def covering_packets(run: Run, operation: Operation, which: slice = slice(None)) -> Iterator[Packet]:
     """Packets of refused values: the first of each field, the second, and so on."""
-    chosen = {field: covering(run.fixtures, operation, field) for field in operation.rules}
+    chosen = {field: covering_values(run.fixtures, operation, field) for field in operation.rules}
     required = run.contract.required(operation)
     for turn in range(max(map(len, chosen.values()), default=0))[which]:
         wrong = {field: values[turn] for field, values in chosen.items() if turn < len(values)}
-        body = {field: passing(run.fixtures, operation, field) for field in required
-                if field not in wrong and takes_some(run.fixtures, operation, field)}
+        body = {field: passing_value(run.fixtures, operation, field) for field in required
+                if field not in wrong and has_accepted_value(run.fixtures, operation, field)}
         body |= {field: run.fixtures.value(operation, field, value) for field, value in wrong.items()
                  if value is not LEFT_OUT}
         yield surely_refused(run.fixtures, operation, Packet(body, frozenset(wrong)))
 
 
-def passing(stock: Fixtures, operation: Operation, field: str) -> Any:
+def passing_value(stock: Fixtures, operation: Operation, field: str) -> Any:
     """A value that is accepted, with nothing made for it."""
     pattern = recipe("fresh", operation.id).get(field)
     return stock.fresh(pattern) if pattern else stock.value(operation, field, stock.bounds(operation, field).accept[0])
 
 
-def covering(stock: Fixtures, operation: Operation, field: str) -> list[Any]:
+def covering_values(stock: Fixtures, operation: Operation, field: str) -> list[Any]:
     """Refused values of a field that draw every message of its rules, and one that only a check beside them refuses."""
     required = "required" in rule_names(operation, field)
-    values = [value for value in refused(stock, operation, field) if value not in NOTHING or not required]
+    values = [value for value in refused_values(stock, operation, field) if value not in NOTHING or not required]
     checked = [placeholder(value) for value in boundaries_beside_rules(operation, field).get("reject", ())[:1]]
-    found = greedy(operation, field, values) or values[: 0 if checked else 1]
+    found = greedy_cover(operation, field, values) or values[: 0 if checked else 1]
     return [*found, *checked, *([LEFT_OUT] if required else [])]
 
 
-def greedy(operation: Operation, field: str, values: Sequence[Any]) -> list[Any]:
+def greedy_cover(operation: Operation, field: str, values: Sequence[Any]) -> list[Any]:
     """At each step the value that draws most of the messages not drawn yet."""
     wanted = set(rule_messages(operation, field))
-    messages = [(value, drawn(operation, field, value)) for value in values]
+    messages = [(value, messages_drawn(operation, field, value)) for value in values]
     chosen: list[Any] = []
     while wanted and messages:
         value, best = max(messages, key=lambda pair: len(pair[1] & wanted))
@@ -115,7 +116,7 @@ def greedy(operation: Operation, field: str, values: Sequence[Any]) -> list[Any]
     return chosen
 
 
-def drawn(operation: Operation, field: str, value: Any) -> frozenset[str]:
+def messages_drawn(operation: Operation, field: str, value: Any) -> frozenset[str]:
     """The messages that a value draws from the field's rules; what stands for a row or a file draws none."""
     return frozenset() if is_placeholder(value) else messages_of(operation, field, value)
 
@@ -126,17 +127,17 @@ def send_packet(run: Run, operation: Operation, packet: Packet) -> Exchange:
     A value of which the version that answers is known to die hides what becomes of all others: its field is sent by
     itself once, and left out if that is so.
     """
-    dying = run.shared(Dying)
-    for name, single in doomed(run, operation, packet).items():
+    dying = run.shared(KnownCrashes)
+    for name, single in crashing_packets(run, operation, packet).items():
         key = operation.id, name
         if key not in dying:
-            dying[key] = died(operation, post(run, operation, single))
+            dying[key] = has_new_crash(operation, post(run, operation, single))
         if dying[key]:
             packet = packet.without(name)
     return post(run, operation, packet)
 
 
-class Dying(dict[tuple[str, str], bool]):
+class KnownCrashes(dict[tuple[str, str], bool]):
     """Whether the target dies, as it is known to do, of a field of an operation."""
 
     def __init__(self, run: Run) -> None:
@@ -147,12 +148,12 @@ def post(run: Run, operation: Operation, packet: Packet) -> Exchange:
     exchange = run.send(run.fixtures.request(operation, packet.body))
     for problem in packet_problems(run, operation, packet, exchange):
         run.report(operation.id, problem, exchange)
-    if died(operation, exchange) and run.judge.is_first_crash(operation, exchange.response.status):
-        find_deadly(run, operation, packet)
+    if has_new_crash(operation, exchange) and run.judge.is_first_crash(operation, exchange.response.status):
+        find_crashing_value(run, operation, packet)
     return exchange
 
 
-def find_deadly(run: Run, operation: Operation, packet: Packet) -> None:
+def find_crashing_value(run: Run, operation: Operation, packet: Packet) -> None:
     """Halve what is sent until one value is left of which the target dies: by its field the crash may be known."""
     minimal = run.fixtures.minimal(operation)
     left = [name for name, value in packet.body.items() if minimal.get(name) != value]
@@ -160,6 +161,6 @@ def find_deadly(run: Run, operation: Operation, packet: Packet) -> None:
         half = left[: len(left) // 2]
         body = {**minimal, **{name: packet.body[name] for name in half}}
         exchange = run.send(run.fixtures.request(operation, body))
-        left = half if died(operation, exchange) else left[len(left) // 2 :]
+        left = half if has_new_crash(operation, exchange) else left[len(left) // 2 :]
     if left:
         run.send(run.fixtures.request(operation, {**minimal, left[0]: packet.body[left[0]]}))

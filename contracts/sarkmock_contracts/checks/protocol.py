@@ -14,10 +14,10 @@ from ..errors import Unavailable, Withheld
 from ..fixtures import Body
 from ..judge.agreement import CORS
 from ..judge.oracle import Problem
-from ..judge.row_model import STRANGE, same
+from ..judge.row_model import STRANGE, is_same_value
 from ..run import Run
 from ..spec.operation_data import columns_derived, is_listed
-from .scenarios import Scenario, expected, unmet
+from .scenarios import Scenario, expected_response, unmet
 
 TRIED_METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH")
 UNKNOWN = "nosuchkey"
@@ -43,7 +43,7 @@ def check_head(run: Run, operation: Operation) -> None:
 def check_options(run: Run, operation: Operation) -> None:
     """OPTIONS on a known path: 200, an empty body and the methods of the path."""
     exchange = run.send(Request("OPTIONS", any_path(run, operation)))
-    wanted = supported(run, operation)
+    wanted = supported_methods(run, operation)
     allowed = exchange.response.allow
     run.coverage.paths.add(operation.path)
     if exchange.response.status != 200:
@@ -56,7 +56,7 @@ def check_options(run: Run, operation: Operation) -> None:
 
 def check_methods(run: Run, operation: Operation) -> None:
     """A method that the path does not support: 405, and Allow names those it does."""
-    wanted = supported(run, operation)
+    wanted = supported_methods(run, operation)
     for method in [method for method in TRIED_METHODS if method not in wanted]:
         exchange = run.send(Request(method, any_path(run, operation)))
         if exchange.response.status != 405:
@@ -79,7 +79,7 @@ def different_wording(run: Run, exchange: Exchange) -> str:
     return "" if said == wanted else f"405 says {said!r}, not {wanted!r}"
 
 
-def supported(run: Run, operation: Operation) -> set[str]:
+def supported_methods(run: Run, operation: Operation) -> set[str]:
     """The methods of a path. GET and HEAD always are: the product's fallback route takes any path."""
     return set(run.contract.router.allowed(any_path(run, operation)))
 
@@ -200,7 +200,7 @@ def compare_answer(run: Run, operation: Operation, check: str, body: Body, excha
     if not exchange.response.ok or not isinstance(answer, dict):
         return
     for name in answer.keys() & body.keys() - columns_derived(operation.id, body):
-        if not same(operation, body[name], answer[name]):
+        if not is_same_value(operation, body[name], answer[name]):
             text = f"{name} was sent as {body[name]!r} and is {answer[name]!r}"
             run.report(operation.id, Problem(check, name, "changed", text), exchange)
 
@@ -246,7 +246,7 @@ def blanks_are_trimmed_as_the_framework_does(run: Run) -> None:
     for blank in ("\u3000", "\u200e"):
         body = {**run.fixtures.minimal(create), "desc": f"{blank}zz{blank}"}
         exchange = run.send(run.fixtures.request(create, body))
-        shown, trimmed = exchange.response.fields.get("desc"), expected(run, exchange).fields.get("desc")
+        shown, trimmed = exchange.response.fields.get("desc"), expected_response(run, exchange).fields.get("desc")
         if exchange.response.ok and trimmed is not None:
             run.coverage.framework.add("trim")
             if shown != trimmed:
@@ -259,7 +259,7 @@ def an_empty_method_is_read_as_the_framework_does(run: Run) -> None:
     create = run.contract.by_id["customapps.create"]
     exchange = run.send(with_form("POST", create.path, {"_method": ""}))
     run.coverage.framework.add("method-override")
-    wanted = expected(run, exchange).status
+    wanted = expected_response(run, exchange).status
     if exchange.response.status != wanted:
         unmet(run, create.id, "method", f"an empty _method is {exchange.response.status}, not {wanted}", exchange)
 
@@ -267,7 +267,7 @@ def an_empty_method_is_read_as_the_framework_does(run: Run) -> None:
 def other_origins_are_allowed_as_the_framework_does(run: Run) -> None:
     """A page of another origin may read the answers, unless the installation of a box sends no such header at all."""
     exchange = run.send(Request("GET", "/tenants", headers=(ACCEPT, ("Origin", "https://client.example"))))
-    shown, wanted = exchange.response.header(CORS), expected(run, exchange).header(CORS)
+    shown, wanted = exchange.response.header(CORS), expected_response(run, exchange).header(CORS)
     if shown is None and run.options.url is not None:
         run.gaps.unavailable.add(f"what other origins may read: the target sends no {CORS}")
         return

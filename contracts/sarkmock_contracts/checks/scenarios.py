@@ -94,8 +94,8 @@ def pairs_go_with_their_extension(run: Run) -> None:
 def new_extensions_get_the_default_rules(run: Run) -> None:
     """A rule that is a default when closed (or open) applies to every phone that is created after it."""
     for kind, column in (("coscloses", "defaultclosed"), ("cosopens", "defaultopen")):
-        rule = made(run, "cosrules.create", {column: "YES"})
-        phone = made(run, "extensions.create.unprovisioned", {})
+        rule = create_row(run, "cosrules.create", {column: "YES"})
+        phone = create_row(run, "extensions.create.unprovisioned", {})
         if rule is None or phone is None:
             continue
         exchange = run.send(Request("GET", f"/{kind}"))
@@ -124,9 +124,9 @@ def new_files_are_listed(run: Run) -> None:
 
 def snapshots_bring_back_what_was(run: Run) -> None:
     """Line 494: a restored snapshot is the database as it was when the snapshot was taken."""
-    before = made(run, "tenants.create", {})
+    before = create_row(run, "tenants.create", {})
     name = run.get("/snapshots/new").fields.get("newsnapshotname")
-    after = made(run, "tenants.create", {})
+    after = create_row(run, "tenants.create", {})
     restored = run.send(Request("PUT", f"/snapshots/{name}"))
     for row, there in ((before, True), (after, False)):
         if row is not None:
@@ -138,7 +138,7 @@ def snapshots_bring_back_what_was(run: Run) -> None:
 
 def backups_bring_back_what_is_chosen(run: Run) -> None:
     """Line 184: of a backup, what is set to true is restored; published versions restore less."""
-    tenant = made(run, "tenants.create", {})
+    tenant = create_row(run, "tenants.create", {})
     upload, restore = run.contract.by_id["greetings.upload"], run.contract.by_id["backups.restore"]
     body = run.fixtures.minimal(upload)
     run.send(run.fixtures.request(upload, body))
@@ -152,17 +152,17 @@ def backups_bring_back_what_is_chosen(run: Run) -> None:
         run.send(Request("DELETE", row))
         run.send(Request("DELETE", f"/greetings/{file}"))
         restored = run.send(request_for("PUT", f"/backups/{name}", {chosen: True}))
-        run.fixtures.came_back(there_before)
+        run.fixtures.mark_restored(there_before)
         for path in (row, "/greetings"):
             there = run.send(Request("GET", path))
-            answers = there.response, expected(run, restored, there)
+            answers = there.response, expected_response(run, restored, there)
             shown, wanted = (answer.ok if path == row else file in answer.names for answer in answers)
             if shown is not wanted:
                 text = f"{row if path == row else file} {'is' if shown else 'is not'} there after {chosen}"
                 unmet(run, "backups.restore", chosen, text, restored, there)
     if "backup" not in known:
         a_name_in_the_body_is_ignored(run, f"/backups/{name}", row)
-    run.fixtures.came_back(there_before)
+    run.fixtures.mark_restored(there_before)
 
 
 def a_name_in_the_body_is_ignored(run: Run, backup: str, row: str) -> None:
@@ -202,8 +202,8 @@ def runtime_values_are_kept(run: Run) -> None:
 
 def asterisk_shows_what_is_made(run: Run) -> None:
     """Asterisk's functions list the queues, agents, phones and trunks that the API makes, or show one by its key."""
-    queue, phone = made(run, "queues.create", {}), made(run, "extensions.create.unprovisioned", {})
-    made(run, "agents.create", {"queue1": queue["pkey"]} if queue else {})
+    queue, phone = create_row(run, "queues.create", {}), create_row(run, "extensions.create.unprovisioned", {})
+    create_row(run, "agents.create", {"queue1": queue["pkey"]} if queue else {})
     for carrier in ("GeneralSIP", "GeneralIAX2"):
         a_trunk_is_listed(run, carrier)
     rows = {"QueueStatus": queue, "QueueSummary": queue, "SIPshowpeer": phone, "ExtensionState": phone}
@@ -223,7 +223,7 @@ def a_trunk_is_listed(run: Run, carrier: str) -> None:
     body = {**run.fixtures.minimal(create), "carrier": carrier, "register": "zz:zz@192.0.2.1"}
     sent = run.send(run.fixtures.request(create, body))
     listed = run.send(Request("GET", "/trunks"))
-    answers = listed.response, expected(run, sent, listed)
+    answers = listed.response, expected_response(run, sent, listed)
     shown, wanted = (any(row.get("pkey") == body["pkey"] for row in answer.rows) for answer in answers)
     if shown and sent.response.ok and not wanted:  # one that is missing is found by the judge
         unmet(run, create.id, "listed", f"a trunk of {carrier} is listed", sent, listed)
@@ -273,7 +273,7 @@ def uploads_are_named(run: Run) -> None:
                 unmet(run, operation, "name", f"a file is taken under the name {name}", sent)
 
 
-def expected(run: Run, *exchanges: Exchange) -> Response:
+def expected_response(run: Run, *exchanges: Exchange) -> Response:
     """What the judging document's mock answers to the last exchange, after the others."""
     return run.judge.attribution.expected(*exchanges)
 
@@ -306,7 +306,7 @@ SCENARIOS = (
 )
 
 
-def made(run: Run, operation: str, values: Body) -> Body | None:
+def create_row(run: Run, operation: str, values: Body) -> Body | None:
     """The answer to a create operation; None if it did not succeed, which is judged as a response."""
     create = run.contract.by_id[operation]
     body = {**run.fixtures.minimal(create), **{name: value for name, value in values.items() if name in create.rules}}

@@ -38,7 +38,7 @@ def check_answers(run: Run, operation: Operation) -> None:
     # a version in which it always fails may do so in several ways
     never = operation.status >= 400 and str(status) in run.contract.responses(operation)
     failed = status != operation.status and not never and operation.hazard in ("write", "operational")
-    if failed and not exchange.problems and not excused(run, operation, exchange):
+    if failed and not exchange.problems and not is_excused(run, operation, exchange):
         text = f"{operation.method} {operation.path} answers {status}, not {operation.status}, though nothing is wrong"
         refused = [*exchange.response.refused]
         field = refused[0] if len(refused) == 1 else ""
@@ -49,7 +49,7 @@ def check_answers(run: Run, operation: Operation) -> None:
         start_pbx_again(run)
 
 
-def excused(run: Run, operation: Operation, exchange: Exchange) -> bool:
+def is_excused(run: Run, operation: Operation, exchange: Exchange) -> bool:
     """Whether the document predicts another answer: a crash, a check of which nothing is known, no row to use."""
     answer = exchange.response
     if answer.refused:
@@ -69,7 +69,7 @@ def check_run_state(run: Run) -> None:
 
     A command that fails is a finding, and what follows from it is none.
     """
-    requests = [*needing_the_pbx(run)]
+    requests = [*requests_needing_pbx(run)]
     for stopped, name in ((True, "pbxstop"), (False, "pbxstart")):
         operation = run.contract.by_id[f"syscommands.{name}"]
         if not command(run, operation, 200):
@@ -78,18 +78,18 @@ def check_run_state(run: Run) -> None:
         exchange = run.send(Request("GET", "/syscommands/pbxrunstate"))
         if exchange.response.json != {"pbxrunstate": not stopped}:
             text = f"says {exchange.response.json} after {stopped=}"
-            wrong_state(run, "syscommands.pbxrunstate", "wrong", text, exchange)
+            report_wrong_state(run, "syscommands.pbxrunstate", "wrong", text, exchange)
         exchange = run.send(Request("GET", "/astamis/CoreStatus"))
         if exchange.response.status != (503 if stopped else 200):
             text = f"answers {exchange.response.status} with {stopped=}"
-            wrong_state(run, "astamis.CoreStatus", str(exchange.response.status), text, exchange)
+            report_wrong_state(run, "astamis.CoreStatus", str(exchange.response.status), text, exchange)
         elif stopped:
             for request in requests:
                 run.send(request)
     start_pbx_again(run)
 
 
-def needing_the_pbx(run: Run) -> Iterator[Request]:
+def requests_needing_pbx(run: Run) -> Iterator[Request]:
     """A request of every operation that answers 503 while the PBX is stopped, but for those that stop or start it."""
     for operation in run.contract.operations:
         is_command = operation.id.startswith("syscommands.")
@@ -102,11 +102,11 @@ def command(run: Run, operation: Operation, status: int) -> bool:
     exchange = run.send(Request("GET", operation.path))
     if exchange.response.status != status:
         text = f"{operation.path} answers {exchange.response.status}, not {status}"
-        wrong_state(run, operation.id, str(exchange.response.status), text, exchange)
+        report_wrong_state(run, operation.id, str(exchange.response.status), text, exchange)
     return exchange.response.status == status
 
 
-def wrong_state(run: Run, operation: str, kind: str, text: str, *evidence: Exchange) -> None:
+def report_wrong_state(run: Run, operation: str, kind: str, text: str, *evidence: Exchange) -> None:
     run.report(operation, Problem("run-state", "", kind, text), *evidence)
 
 
@@ -128,11 +128,11 @@ def readable_path(run: Run, operation: Operation) -> str | None:
     """The path of something that is there; None where there is nothing to read."""
     if not operation.parameters:
         return operation.path
-    parameters = standing(run.contract, run.live, operation)
+    parameters = existing_path(run.contract, run.live, operation)
     return fill_path(operation.path, parameters) if parameters else None
 
 
-def standing(contract: Contract, live: LiveTables, operation: Operation) -> Parameters:
+def existing_path(contract: Contract, live: LiveTables, operation: Operation) -> Parameters:
     """The path of the first row that a list shows, or that of an operation without a row or a file to create first."""
     if operation.table is not None:
         keys = live.keys(operation.table.name, operation.table.key)
@@ -193,7 +193,7 @@ def follow_link(run: Run, operation: Operation, link: Link, made: Exchange) -> N
         text = f"{target.method} {path} answers {exchange.response.status}, not {target.status}"
         run.report(operation.id, Problem("link", link.name, str(exchange.response.status), text), made, exchange)
     elif target.method == "DELETE":
-        gone(run, operation, target, made, exchange)
+        check_deleted(run, operation, target, made, exchange)
 
 
 def body_for(run: Run, target: Operation) -> Body | None:
@@ -207,7 +207,7 @@ def body_for(run: Run, target: Operation) -> Body | None:
                         if accepted)
 
 
-def gone(run: Run, operation: Operation, delete: Operation, made: Exchange, deleted: Exchange) -> None:
+def check_deleted(run: Run, operation: Operation, delete: Operation, made: Exchange, deleted: Exchange) -> None:
     """After DELETE, no GET finds it."""
     for link in run.contract.links_from(operation).values():
         if target_method(run, link) == "GET":

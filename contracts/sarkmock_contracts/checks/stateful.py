@@ -39,7 +39,7 @@ def check_row_lifecycle(run: Run, resource: Resource) -> None:
     if resource.key in create.rules and not recipe("made", create.id):
         with suppress(Unavailable, NoBounds):
             full = send_packet(run, create, Packet(full_body(run.fixtures, create) | last_tenant(run, resource)))
-    made = [exchange for operation in resource.creates if (exchange := least(run, resource, operation))]
+    made = [exchange for operation in resource.creates if (exchange := check_minimal_row(run, resource, operation))]
     look_at_list(run, resource)
     if full is not None and full.response.ok and resource.key in full.response.fields:
         run.send(Request("GET", row_path(resource, resource.show, full)))
@@ -57,7 +57,7 @@ def last_tenant(run: Run, resource: Resource) -> Body:
     return {TENANT: tenants[-1]} if tenants else {}
 
 
-def least(run: Run, resource: Resource, operation: Operation) -> Exchange | None:
+def check_minimal_row(run: Run, resource: Resource, operation: Operation) -> Exchange | None:
     """A row of which only the required variables are sent, shown by its list later, and the same once more."""
     try:
         exchange = run.send(run.fixtures.request(operation, run.fixtures.minimal(operation)))
@@ -67,11 +67,11 @@ def least(run: Run, resource: Resource, operation: Operation) -> Exchange | None
         return None
     if resource.list is None:
         run.send(Request("GET", row_path(resource, resource.show, exchange)))
-    make_again(run, resource, operation, exchange)
+    check_duplicate_key(run, resource, operation, exchange)
     return exchange
 
 
-def make_again(run: Run, resource: Resource, operation: Operation, made: Exchange) -> None:
+def check_duplicate_key(run: Run, resource: Resource, operation: Operation, made: Exchange) -> None:
     """A key that is taken is refused, by whom the document says: the database or a check before it."""
     if resource.key not in operation.rules:
         return  # the server makes the key
@@ -80,13 +80,13 @@ def make_again(run: Run, resource: Resource, operation: Operation, made: Exchang
         text = f"the key {key!r} is taken, and still {operation.id} answers {again.response.status}"
         run.report(operation.id, Problem("duplicate", resource.key, "accepted", text), made, again)
     elif again.response.status == CONFLICT:
-        documented = by_database(run.contract.example(operation, CONFLICT))
-        if documented is not None and by_database(again.response.json) is not documented:
+        documented = is_database_message(run.contract.example(operation, CONFLICT))
+        if documented is not None and is_database_message(again.response.json) is not documented:
             text = f"the key {key!r} is taken: {again.response.json}"
             run.report(operation.id, Problem("duplicate", resource.key, "wording", text), made, again)
 
 
-def by_database(refusal: Any) -> bool | None:
+def is_database_message(refusal: Any) -> bool | None:
     """Whether a refusal speaks the words of the database; None if there are no words."""
     return str(refusal.get("Error")).startswith("SQLSTATE") if isinstance(refusal, dict) else None
 
@@ -167,7 +167,7 @@ class Sequences:
         resource = dice.choice(self.resources)
         operation = dice.choice(resource.creates)
         try:
-            body = {**strange(resource.show, operation), **self.body(operation, dice)}
+            body = {**unknown_field(resource.show, operation), **self.body(operation, dice)}
             exchange = self.send(self.run.fixtures.request(operation, body))
         except (Unavailable, NoBounds):
             return
@@ -186,7 +186,7 @@ class Sequences:
         operation = self.run.contract.operation_of(row.history[0].request)
         if operation is None or row.resource.key not in operation.rules:
             return
-        make_again(self.run, row.resource, operation, row.history[0])
+        check_duplicate_key(self.run, row.resource, operation, row.history[0])
         self.look(row)
 
     def update(self, dice: random.Random) -> None:
@@ -195,7 +195,7 @@ class Sequences:
         if row is None or row.resource.update is None:
             return
         operation = row.resource.update
-        body = {**self.changes(operation, row.resource.creates[0], dice), **strange(row.resource.show, operation)}
+        body = {**self.changes(operation, row.resource.creates[0], dice), **unknown_field(row.resource.show, operation)}
         self.send(self.run.fixtures.request(operation, body, {operation.parameters[0]: row.key}))
         self.look(row)
 
@@ -269,7 +269,7 @@ class Sequences:
                 self.send(Request("DELETE", self.path(row.resource.delete, row)))
 
 
-def strange(show: Operation, operation: Operation) -> Body:
+def unknown_field(show: Operation, operation: Operation) -> Body:
     """Fields that an operation does not know, columns among them: they are ignored (sark-v6-api.txt line 100)."""
     return {name: STRANGE for name in ("nosuchfield", *show.visible) if name not in operation.rules}
 
@@ -277,7 +277,7 @@ def strange(show: Operation, operation: Operation) -> Body:
 ACTIONS = ("create", "create", "create_again", "update", "update", "delete", "read", "list")
 
 
-def machine(run: Run, resources: Sequence[Resource]) -> type[RuleBasedStateMachine]:
+def state_machine(run: Run, resources: Sequence[Resource]) -> type[RuleBasedStateMachine]:
     """A state machine over some resources of a run."""
 
     class Machine(RuleBasedStateMachine):
@@ -306,7 +306,8 @@ def run_sequences(run: Run, resources: Sequence[Resource], examples: int, steps:
     settings = hypothesis.settings(max_examples=examples, stateful_step_count=steps, database=None, deadline=None,
                                    suppress_health_check=list(hypothesis.HealthCheck),
                                    phases=[hypothesis.Phase.generate])
-    run_state_machine_as_test(hypothesis.seed(run.options.random_seed)(machine(run, resources)), settings=settings)
+    seeded = hypothesis.seed(run.options.random_seed)
+    run_state_machine_as_test(seeded(state_machine(run, resources)), settings=settings)
 
 
 def check_sequences(run: Run, resource: Resource) -> None:

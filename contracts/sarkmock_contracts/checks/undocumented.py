@@ -23,23 +23,23 @@ MISSING_KEY = "zz-no-such-key"
 
 
 @cache
-def others(profile: str) -> tuple[Contract, ...]:
+def other_profiles(profile: str) -> tuple[Contract, ...]:
     """The other profiles of the package."""
     return tuple(contract_of(name) for name in profiles() if name != profile)
 
 
-def strange_operations(run: Run) -> list[Operation]:
+def foreign_operations(run: Run) -> list[Operation]:
     """Operations of other profiles on paths that the judging document does not have."""
     ours = {operation.path for operation in run.contract.operations}
-    found = {(one.method, one.path): one for other in others(run.options.profile) for one in other.operations}
+    found = {(one.method, one.path): one for other in other_profiles(run.options.profile) for one in other.operations}
     return [one for one in found.values() if one.path not in ours]
 
 
 def check_strange_paths(run: Run) -> None:
     """No such path: OPTIONS allows what any unknown path does, and GET finds nothing."""
-    for operation in strange_operations(run):
+    for operation in foreign_operations(run):
         missing = dict.fromkeys(operation.parameters, MISSING_KEY)
-        path = fill_path(operation.path, missing | examples(run, operation))
+        path = fill_path(operation.path, missing | example_path(run, operation))
         if run.contract.operation_of(Request("GET", path)) is not None and operation.method == "GET":
             continue  # a template of ours takes it, and its own checks judge it
         run.coverage.paths.add(operation.path)
@@ -54,22 +54,22 @@ def check_strange_paths(run: Run) -> None:
             run.report("", Problem("unknown-path", operation.path, operation.method, text), found)
 
 
-def examples(run: Run, operation: Operation) -> dict[str, Any]:
+def example_path(run: Run, operation: Operation) -> dict[str, Any]:
     """The path that the other profile gives as its example."""
-    other = next(one for one in others(run.options.profile) if operation in one.operations)
+    other = next(one for one in other_profiles(run.options.profile) if operation in one.operations)
     return other.examples(operation)
 
 
-def strange_fields(run: Run, operation: Operation) -> dict[str, Any]:
+def foreign_fields(run: Run, operation: Operation) -> dict[str, Any]:
     """Variables that the operation has in other profiles alone, each with a value that is accepted there.
 
     An update takes one that its row does not hold already.
     """
-    rules = {name: text for other in others(run.options.profile) if operation.id in other.by_id
+    rules = {name: text for other in other_profiles(run.options.profile) if operation.id in other.by_id
              for name, text in other.by_id[operation.id].rules.items() if name not in operation.rules}
     seen = operation.method == "PUT" and not rules.keys().isdisjoint(operation.visible)
     held = row_to_update(run, operation) if seen else {}
-    return {name: next((value for value in accepted_by(text) if str(value) != str(held.get(name))), "zz")
+    return {name: next((value for value in accepted_value(text) if str(value) != str(held.get(name))), "zz")
             for name, text in rules.items()}
 
 
@@ -82,7 +82,7 @@ def row_to_update(run: Run, operation: Operation) -> Mapping[str, Any]:
     return next((row for row in rows if str(row.get(operation.table.key)) == key), {})
 
 
-def accepted_by(rules: Any) -> Iterator[Any]:
+def accepted_value(rules: Any) -> Iterator[Any]:
     try:
         values = bounds_of(rules).accept
     except NoBounds:
@@ -93,42 +93,42 @@ def accepted_by(rules: Any) -> Iterator[Any]:
 def check_strange_fields(run: Run, operation: Operation) -> None:
     """A variable that the document does not have is ignored: neither refused nor stored. All are sent at once, or one
     after the other where that is not accepted; those that an accepted request held before are not sent again."""
-    strange = {name: value for name, value in strange_fields(run, operation).items()
+    strange = {name: value for name, value in foreign_fields(run, operation).items()
                if (operation.id, name) not in run.coverage.strange}
     try:
         for name, exchange in exchanges(run, operation, strange):
-            look_for(run, operation, {name: strange[name]}, exchange)
+            report_stored(run, operation, {name: strange[name]}, exchange)
     except Unavailable:
         return
 
 
-def look_for(run: Run, operation: Operation, strange: Mapping[str, Any], exchange: Exchange) -> None:
+def report_stored(run: Run, operation: Operation, strange: Mapping[str, Any], exchange: Exchange) -> None:
     """Report the variables that an exchange was sent, and that it stored."""
     run.coverage.strange.update((operation.id, name) for name in strange)
-    held = {name: value for name, value in strange.items() if holds(exchange, name, value)}
+    held = {name: value for name, value in strange.items() if shows_value(exchange, name, value)}
     usual = held if operation.method == "POST" else {}  # an update has already changed the only row it could ask
     plain = run.send(run.fixtures.request(operation, run.fixtures.minimal(operation))) if usual else exchange
     for name, value in held.items():
-        if name not in usual or not holds(plain, name, value):
+        if name not in usual or not shows_value(plain, name, value):
             text = f"{name} is not a documented variable, but is stored: {value!r}"
             run.report(operation.id, Problem("stored", name, "unknown field", text), exchange)
 
 
 def exchanges(run: Run, operation: Operation, strange: dict[str, Any]) -> Iterator[tuple[str, Exchange]]:
     """By variable the exchange in which it was sent."""
-    together = sent(run, operation, strange) if strange else None
+    together = send_fields(run, operation, strange) if strange else None
     for name, value in strange.items():
         if together is None or (len(strange) > 1 and not together.response.ok):
-            yield name, sent(run, operation, {name: value})
+            yield name, send_fields(run, operation, {name: value})
         else:
             yield name, together
 
 
-def sent(run: Run, operation: Operation, strange: dict[str, Any]) -> Exchange:
+def send_fields(run: Run, operation: Operation, strange: dict[str, Any]) -> Exchange:
     return run.send(run.fixtures.request(operation, {**run.fixtures.minimal(operation), **strange}))
 
 
-def holds(exchange: Exchange, name: str, value: Any) -> bool:
+def shows_value(exchange: Exchange, name: str, value: Any) -> bool:
     """Whether an answer shows a value."""
     answer = exchange.response.json
     return exchange.response.ok and isinstance(answer, dict) and str(answer.get(name)) == str(value)

@@ -226,7 +226,7 @@ class Budget(Layer):
                  owed: Callable[[], int], now: Callable[[], float] = time.monotonic,
                  wait: Callable[[], float] = lambda: 0.0) -> None:
         super().__init__(inner)
-        self.requests, self.spent, self.owed = requests, spent, owed
+        self.requests, self.spent, self.cleanup_cost = requests, spent, owed
         self._now, self._wait = now, wait
         self._ends = inf if seconds is None else now() + seconds
         self._free = False
@@ -235,7 +235,9 @@ class Budget(Layer):
     def left(self) -> float:
         """Requests that may still be sent, those for removing set aside."""
         over = self._ends < inf and self._now() + self._wait() >= self._ends
-        return 0 if over else inf if self.requests is None else max(0, self.requests - self.spent() - self.owed())
+        if self.requests is None or over:
+            return 0 if over else inf
+        return max(0, self.requests - self.spent() - self.cleanup_cost())
 
     def send(self, request: Request) -> Response:
         """A request that changes something owes those that take it back."""

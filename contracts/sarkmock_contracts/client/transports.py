@@ -62,7 +62,7 @@ class SignedIn(Layer):
 
     def send(self, request: Request) -> Response:
         if self.state.token is not None and header(request.headers, "Authorization") is None:
-            self.state.admit()
+            self.state.allow_token()
             token = ("Authorization", f"Bearer {self.state.token}")
             request = replace(request, headers=(*request.headers, token))
         return self.inner.send(replace(request, headers=without_empty_token(request.headers)))

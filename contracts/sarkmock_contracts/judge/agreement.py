@@ -50,7 +50,7 @@ def agrees(problem: Problem, exchange: Exchange, expected: Response) -> bool:
         return (problem.kind in got.allow) == (problem.kind in expected.allow)  # to OPTIONS
     if problem.check != "unknown-path" and problem.check in STATUS_CHECKS and problem.kind != "wording":
         return same_headers(got, expected)
-    return same_headers(got, expected) and bool(settled(got) == settled(expected))
+    return same_headers(got, expected) and bool(without_volatile_values(got) == without_volatile_values(expected))
 
 
 def leads_up(problem: Problem, exchange: Exchange, expected: Response) -> bool:
@@ -92,8 +92,10 @@ def columns(value: Any, field: str) -> Any:
     if isinstance(value, list):
         return [columns(row, field) for row in value]
     if not isinstance(value, dict):
-        return type(value).__name__ if name != "*" else settle(name, value)
-    return settle(name, value[name]) if name in value else "absent" if name not in ("", "*") else settle("", value)
+        return type(value).__name__ if name != "*" else mask_volatile(name, value)
+    if name in value:
+        return mask_volatile(name, value[name])
+    return "absent" if name not in ("", "*") else mask_volatile("", value)
 
 
 def first_values(value: Any) -> Any:
@@ -104,7 +106,7 @@ def first_values(value: Any) -> Any:
 
 def same_headers(one: Response, other: Response) -> bool:
     """Type, Allow, and whether there is a body."""
-    shown = ((response.content_type, allowed(response), bool(response.body)) for response in (one, other))
+    shown = ((response.content_type, allowed_methods(response), bool(response.body)) for response in (one, other))
     return next(shown) == next(shown)
 
 
@@ -120,22 +122,22 @@ def differing_parts(one: Response, other: Response) -> set[str]:
     """
     found = {CORS} if one.header(CORS) != other.header(CORS) else set()
     if one.status != other.status or not same_headers(one, other) or not (
-            one.body == other.body or settled(one) == settled(other)):
+            one.body == other.body or without_volatile_values(one) == without_volatile_values(other)):
         found.add("answer")
     return found
 
 
-def allowed(response: Response) -> set[str]:
+def allowed_methods(response: Response) -> set[str]:
     return {method.strip() for method in (response.header("Allow") or "").split(",")}
 
 
-def settled(response: Response) -> Any:
+def without_volatile_values(response: Response) -> Any:
     """A body without values that depend on time or chance; of a crash no more than that it is one."""
     if is_crash(response):
         return "crash"
     if response.json is None:
         return len(response.body) > 0 if response.content_type.startswith("application/") else response.body
-    return settle("", response.json)
+    return mask_volatile("", response.json)
 
 
 def is_crash(response: Response) -> bool:
@@ -144,13 +146,13 @@ def is_crash(response: Response) -> bool:
     return response.status == HTTPStatus.INTERNAL_SERVER_ERROR and ("trace" in shown or shown == NO_DEBUGGING)
 
 
-def settle(name: str, value: Any) -> Any:
+def mask_volatile(name: str, value: Any) -> Any:
     if name in VOLATILE:
         return type(value).__name__
     if isinstance(value, dict):
-        return {settle("", key): settle(key, item) for key, item in value.items()}
+        return {mask_volatile("", key): mask_volatile(key, item) for key, item in value.items()}
     if isinstance(value, list):
-        return [settle("", item) for item in value]
+        return [mask_volatile("", item) for item in value]
     return VOLATILE_TEXT.sub("#", value) if isinstance(value, str) else value
 
 
@@ -168,7 +170,7 @@ class Rejected(NamedTuple):
     open: frozenset[str]
 
 
-class Witnesses:
+class JudgedAnswers:
     """Answers that were judged, by operation, each with the variables that it has a problem with."""
 
     def __init__(self, live: LiveTables, stored: Container[tuple[str, str]] = ()) -> None:
@@ -177,7 +179,7 @@ class Witnesses:
             lambda: deque(maxlen=MOST_ANSWERS))
         self._said = OrderedDict[int, tuple[Exchange, WeakKeyDictionary[Contract, Rejected | None]]]()
 
-    def saw(self, operation: Operation, exchange: Exchange, problems: Collection[str]) -> None:
+    def observe(self, operation: Operation, exchange: Exchange, problems: Collection[str]) -> None:
         if judged(exchange.response):
             self._answers[operation.id].append((exchange, frozenset(problems)))
 

@@ -29,7 +29,7 @@ from sarkmock.suite_api import (
 from ..client.http import Exchange, Request, Response
 from ..spec.contract import Contract
 from .agreement import OF_ROWS, OF_RULES, agrees, differing_parts, is_crash, is_same, leads_up, same_of_field, same_row
-from .findings import ABSENT, Finding, Identity, places, touches
+from .findings import ABSENT, Finding, Identity, deviation_touches, places
 from .oracle import Problem
 from .replica import Model, Replica
 
@@ -59,7 +59,7 @@ class Attribution:
     def replica(self) -> Replica:
         return Replica(load(self._version()))
 
-    def saw(self, exchange: Exchange) -> None:
+    def observe(self, exchange: Exchange) -> None:
         """Every exchange of the run, in its order."""
         self._waiting.append(exchange)
         if len(self._waiting) > MOST_WAITING:
@@ -67,11 +67,11 @@ class Attribution:
                 self._follow()
             else:
                 self._waiting.popleft()  # unlikely to be needed
-        if self.foresees:
+        if self.is_other_version:
             self._follow()
 
     @property
-    def foresees(self) -> bool:
+    def is_other_version(self) -> bool:
         """Whether the version that answers is known to be another one than the document's."""
         return bool(self._known) and self._version() != self.profile
 
@@ -89,7 +89,7 @@ class Attribution:
 
     def _felt_by(self, request: Request) -> list[Deviation]:
         """The deviations of what a request means in the judging document or in that of the version, paths included."""
-        if not self.foresees:
+        if not self.is_other_version:
             return []
         contracts = self.contract, self.replica.leader.contract
         meant = [(contract, contract.operation_of(request)) for contract in contracts]
@@ -99,12 +99,12 @@ class Attribution:
             for contract, operation in meant:
                 if operation is not None:
                     found |= contract.reach(contract.place(operation)) | {pointer("paths", operation.path)}
-            self._felt_together[key] = [deviation for deviation in self._known if touches(deviation, found)]
+            self._felt_together[key] = [deviation for deviation in self._known if deviation_touches(deviation, found)]
         return self._felt_together[key]
 
     def is_foreign_crash(self, exchange: Exchange) -> bool:
         """Whether another version crashes where the judging one does not: its document lets any operation crash."""
-        return (self.foresees and self.profile != BASE and is_crash(exchange.response)
+        return (self.is_other_version and self.profile != BASE and is_crash(exchange.response)
                 and not is_crash(self.expected(exchange)))
 
     def separating(self, exchange: Exchange, named: Collection[str]) -> tuple[str, ...]:
@@ -119,14 +119,14 @@ class Attribution:
         return tuple(deviation.id for deviation in candidates if foreign and foreign & differing_parts(
             exchange.response, self._answer(self._toggled(deviation), exchange)))
 
-    def foresee(self, request: Request) -> Exchange:
+    def predict(self, request: Request) -> Exchange:
         """What the version that answers would say to a request now."""
         self._follow()
-        return Exchange(request, self.replica.foresee(request))
+        return Exchange(request, self.replica.predict(request))
 
     def _follow(self) -> None:
         for exchange in self._waiting:
-            if not self.replica.saw(exchange):
+            if not self.replica.observe(exchange):
                 self.unlike.add(self._place_of(exchange.request))
                 if exchange.request.method != "GET" or not exchange.response.ok:  # data says nothing of the framework
                     self.unlike.add(UNKNOWN_PATH)
@@ -167,7 +167,7 @@ class Attribution:
         if finding.identity in self._named and version != BASE and self._predicts(self._profile(version), finding):
             return self._named[finding.identity]  # the usual case, with one answer
         found = set(places(self.contract, finding))
-        near = [deviation for deviation in self.known if touches(deviation, found)]
+        near = [deviation for deviation in self.known if deviation_touches(deviation, found)]
         single = [deviation.id for deviation in near if self._is(deviation, finding)]
         if not single and self._predicts(self._profile(self._whole), finding):  # several together, or one from afar
             single = (self._needed([*near, *self._felt[UNKNOWN_PATH]], finding) or self._from_afar(finding)
@@ -259,7 +259,7 @@ class Attribution:
         felt = {UNKNOWN_PATH: self._everywhere}
         reached = {operation.id: self._everywhere | self.contract.reach(self.contract.place(operation))
                    for operation in self.contract.operations}
-        return {name: [deviation for deviation in self._known if touches(deviation, found)]
+        return {name: [deviation for deviation in self._known if deviation_touches(deviation, found)]
                 for name, found in (felt | reached).items()}
 
     def is_refuted(self, deviation: Deviation) -> bool:
@@ -268,7 +268,7 @@ class Attribution:
         found = self._everywhere if UNKNOWN_PATH in self.unlike else set()
         for place in self.unlike:
             found = found | (self.contract.reach(place) if place in own else {place})
-        return touches(deviation, found)
+        return deviation_touches(deviation, found)
 
     @property
     def _everywhere(self) -> set[str]:
@@ -335,7 +335,7 @@ class Attribution:
     def _predicts(self, model: Model, finding: Finding, without: Collection[str] = ()) -> bool:
         """Whether the mock of a document gives the answer, and the document foretells it."""
         problem = Problem(*finding.identity[1:], finding.message)
-        return self._answers(model, finding, without) and model.foretells(problem, finding.evidence[-1])
+        return self._answers(model, finding, without) and model.allows(problem, finding.evidence[-1])
 
     def _answers(self, model: Model, finding: Finding, without: Collection[str] = ()) -> bool:
         """Whether a mock gives the answer, as far as the finding goes."""

@@ -64,10 +64,10 @@ def unique(texts: Iterable[str]) -> list[str]:
 
 def causes_of(findings: Sequence[Finding]) -> list[Cause]:
     """All causes; every finding belongs to one."""
-    return [Cause(feature, tuple(members)) for feature, members in grouped(findings, features_of)]
+    return [Cause(feature, tuple(members)) for feature, members in grouped_by_feature(findings, features_of)]
 
 
-def grouped(
+def grouped_by_feature(
     items: Sequence[Member], features_of: Callable[[Member], Iterable[Feature]]
 ) -> list[tuple[Feature, list[Member]]]:
     """Groups of items that share a feature, the largest first; every item has a feature and is in one group."""
@@ -92,7 +92,7 @@ def features_of(finding: Finding) -> Iterator[Feature]:
     if check == "messages":
         yield from (Feature("wording", change) for change in wordings(finding))
     if response.status >= 500:
-        yield Feature("crash", exception(response))
+        yield Feature("crash", exception_text(response))
     if check in OF_ANSWER and check != "status" and response.status >= 400:
         yield Feature("answers", f"the body or the headers of {response.status} are different")
     if check in OF_ANSWER and field:
@@ -100,7 +100,7 @@ def features_of(finding: Finding) -> Iterator[Feature]:
     if check in OF_VARIABLE and field:
         yield Feature("variable", field)
     if check != "messages":
-        yield Feature(check, masked(finding))
+        yield Feature(check, masked_message(finding))
     if check not in OF_VARIABLE:
         yield Feature("operation", finding.identity.operation or field)
     yield Feature("finding", str(finding.identity))
@@ -113,23 +113,23 @@ def wordings(finding: Finding) -> Iterator[str]:
     for ours, theirs in pairs:
         if ours != theirs:
             field = finding.identity.field
-            yield f"{template(ours, field)} instead of {template(theirs, field)}"
+            yield f"{message_template(ours, field)} instead of {message_template(theirs, field)}"
 
 
-def template(message: str, field: str) -> str:
+def message_template(message: str, field: str) -> str:
     """A message without what is the variable's own."""
     text = re.sub(re.escape(display_name(field)), ":attribute", message, flags=re.IGNORECASE)
     return NUMBER.sub("N", re.sub(r"(?<=: )[^'\"]+(?=\.)", ":values", text))
 
 
-def exception(response: Response) -> str:
+def exception_text(response: Response) -> str:
     """What an error page says, without values."""
     said = response.fields
     message = QUOTED.sub("'...'", str(said.get("message", "")).partition(" (SQL:")[0])
     return f"{response.status} {said.get('exception', '')} {NUMBER.sub('N', message)}".rstrip()
 
 
-def masked(finding: Finding) -> str:
+def masked_message(finding: Finding) -> str:
     """The kind of a finding and its message, without names and values."""
     text = finding.message
     for name in unique((finding.identity.field, finding.identity.kind)):

@@ -35,7 +35,7 @@ class Coverage:
         self.framework: set[str] = set()  # keys of x-laravel that a check has looked at by itself
         self.seconds: Counter[tuple[str]] = Counter()  # that the answers of an operation took
 
-    def saw(self, operation: Operation, exchange: Exchange, given: Verdict | None) -> None:
+    def observe(self, operation: Operation, exchange: Exchange, given: Verdict | None) -> None:
         """Count an exchange."""
         status = exchange.response.status
         self.statuses[operation.id, status] += 1
@@ -78,28 +78,28 @@ WORDED = {"messages": 422, "row-not-found": 404, "method-not-allowed": 405, "que
 BLIND = {401, 403, 404, 405, 429, 500, 502, 503}  # they come before an operation does anything
 
 
-def missed(contract: Contract, coverage: Coverage, deviation: Deviation) -> str:
+def why_not_exercised(contract: Contract, coverage: Coverage, deviation: Deviation) -> str:
     """Why the run cannot say that a deviation is gone; empty if it looked at every place that the deviation changes."""
-    reasons = [reason for place in deviation.observable for reason in missed_at(contract, coverage, place)]
+    reasons = [reason for place in deviation.observable for reason in gaps_at_place(contract, coverage, place)]
     if not reasons:
         return "no check looks there"
     return "; ".join(dict.fromkeys(reason for reason in reasons if reason))
 
 
-def missed_at(contract: Contract, coverage: Coverage, place: str) -> Iterator[str]:
+def gaps_at_place(contract: Contract, coverage: Coverage, place: str) -> Iterator[str]:
     """One reason, perhaps empty, for every way in which a place shows."""
     steps = keys_of(place)
     if steps[0] == "paths":
-        yield from missed_on_path(contract, coverage, steps)
+        yield from gaps_on_path(contract, coverage, steps)
     elif steps[0] == "x-crashes":
         yield "" if coverage.arrays else "no value other than text was sent"
     elif steps[0] == "x-laravel":
-        yield from missed_in_framework(coverage, steps[1])
+        yield from gaps_in_framework(coverage, steps[1])
     elif len(steps) > 2 and steps[1] == "schemas":
-        yield from missed_in_schema(contract, coverage, pointer(*steps[:3]), steps[3:])
+        yield from gaps_in_schema(contract, coverage, pointer(*steps[:3]), steps[3:])
 
 
-def missed_in_framework(coverage: Coverage, key: str) -> Iterator[str]:
+def gaps_in_framework(coverage: Coverage, key: str) -> Iterator[str]:
     """What the framework answers by itself shows with a status, or is looked for by a check."""
     if key in WORDED:
         yield "" if any(status == WORDED[key] for _, status in coverage.statuses) else f"nothing answered {WORDED[key]}"
@@ -107,24 +107,24 @@ def missed_in_framework(coverage: Coverage, key: str) -> Iterator[str]:
         yield "" if key in coverage.framework else f"{key} was not tested"
 
 
-def missed_on_path(contract: Contract, coverage: Coverage, steps: list[str]) -> Iterator[str]:
+def gaps_on_path(contract: Contract, coverage: Coverage, steps: list[str]) -> Iterator[str]:
     path, rest = steps[1], steps[2:]
     members = [one for one in contract.operations if one.path == path and (not rest or one.method.lower() == rest[0])]
     if not members:
         yield "" if path in coverage.paths else f"{path} was not sent OPTIONS"
     for operation in members:
-        yield unreached(coverage, operation)
+        yield why_unreached(coverage, operation)
         if rest[1:] and rest[1] in ("x-after", "x-action"):
-            yield unchecked(coverage, operation)
+            yield why_unchecked(coverage, operation)
 
 
-def missed_in_schema(contract: Contract, coverage: Coverage, schema: str, rest: list[str]) -> Iterator[str]:
+def gaps_in_schema(contract: Contract, coverage: Coverage, schema: str, rest: list[str]) -> Iterator[str]:
     """A schema of bodies: its variable was valid and invalid once. A schema of responses: a response had it."""
     name = rest[1] if len(rest) > 1 and rest[0] == "properties" else None
     for operation in contract.operations:
         body = contract.body_place(operation)
         if body and covers(schema, contract.resolve(body)[0]):
-            yield unreached(coverage, operation) or untried(coverage, operation, name)
+            yield why_unreached(coverage, operation) or why_untried(coverage, operation, name)
         row = contract.row_place(operation)
         if row and covers(schema, row):
             answered = operation.id in coverage.filled
@@ -132,7 +132,7 @@ def missed_in_schema(contract: Contract, coverage: Coverage, schema: str, rest: 
             yield "" if answered else f"{name} never answered {operation.status} with something in it"
 
 
-def unreached(coverage: Coverage, operation: Operation) -> str:
+def why_unreached(coverage: Coverage, operation: Operation) -> str:
     """Why nothing is known of an operation."""
     statuses = sorted(status for name, status in coverage.statuses if name == operation.id)
     if not statuses:
@@ -142,7 +142,7 @@ def unreached(coverage: Coverage, operation: Operation) -> str:
     return ""
 
 
-def unchecked(coverage: Coverage, operation: Operation) -> str:
+def why_unchecked(coverage: Coverage, operation: Operation) -> str:
     """A check beside the rules shows in what it refuses."""
     if operation.checks and operation.id in coverage.withheld:
         return f"requests of {operation_name(operation)} were withheld"
@@ -150,7 +150,7 @@ def unchecked(coverage: Coverage, operation: Operation) -> str:
     return "" if tried else f"{operation_name(operation)} was given nothing to refuse"
 
 
-def untried(coverage: Coverage, operation: Operation, name: str | None) -> str:
+def why_untried(coverage: Coverage, operation: Operation, name: str | None) -> str:
     if name is None:
         return ""
     if name not in operation.rules:

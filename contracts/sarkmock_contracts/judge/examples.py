@@ -34,12 +34,12 @@ class Examples:
     def save(self, operation: str, request: Request) -> None:
         """Keep a request that found something; one with a token is about that token alone."""
         if self._database is not None and header(request.headers, "Authorization") is None:
-            self._database.save(key_of(operation), written(request))
+            self._database.save(database_key(operation), request_text(request))
 
     def requests(self, operation: str) -> Iterator[Request]:
         """What found something before, in an order that is the same on every machine."""
         if self._database is not None:
-            yield from map(read_example, sorted(self._database.fetch(key_of(operation))))
+            yield from map(read_example, sorted(self._database.fetch(database_key(operation))))
 
 
 def open_database(place: str) -> ExampleDatabase:
@@ -73,11 +73,11 @@ def redis_database(place: str) -> ExampleDatabase:
     return cast(ExampleDatabase, database)
 
 
-def key_of(operation: str) -> bytes:
+def database_key(operation: str) -> bytes:
     return f"sarkmock {operation}".encode()
 
 
-def written(request: Request) -> bytes:
+def request_text(request: Request) -> bytes:
     """A request as text that is the same for the same request."""
     body = b64encode(request.body).decode()
     return json.dumps([request.method, request.path, request.query, request.headers, body]).encode()

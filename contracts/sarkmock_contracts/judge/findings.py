@@ -203,7 +203,7 @@ def known_deviations(judge: str, version: str | None = None) -> tuple[Deviation,
     return (*(deviation for deviation in theirs if deviation.id not in names[0]), *lacking)
 
 
-def touches(deviation: Deviation, found: set[str]) -> bool:
+def deviation_touches(deviation: Deviation, found: set[str]) -> bool:
     return any(covers(changed, place) or covers(place, changed) for changed in deviation.observable for place in found)
 
 
@@ -224,7 +224,7 @@ def places(contract: Contract, finding: Finding) -> Iterator[str]:
         yield from column_places(contract, operation, identity.field)
     if "response" in kinds:
         yield from (own + pointer("responses"), own + pointer("x-action"))
-        yield from suspects(contract, operation, finding)
+        yield from suspected_places(contract, operation, finding)
     if "behaviour" in kinds or identity.field in contract.may_name(operation):
         yield from (own + pointer("x-action"), own + pointer("x-after"))
     if "path" in kinds:
@@ -246,7 +246,7 @@ def column_places(contract: Contract, operation: Operation, column: str) -> Iter
         yield row + pointer("properties", column.partition(".")[0])
 
 
-def suspects(contract: Contract, operation: Operation, finding: Finding) -> Iterator[str]:
+def suspected_places(contract: Contract, operation: Operation, finding: Finding) -> Iterator[str]:
     """After an undocumented status: the variable that is to blame, or those of the shortest body that brings it about,
     required ones only if there are no others."""
     if finding.identity.field:
@@ -261,13 +261,13 @@ def suspects(contract: Contract, operation: Operation, finding: Finding) -> Iter
         yield from field_places(contract, operation, name)
 
 
-def concerns(contract: Contract, deviation: Deviation) -> list[Operation]:
+def operations_changed_by(contract: Contract, deviation: Deviation) -> list[Operation]:
     """The operations of which a deviation changes something."""
     return [operation for operation in contract.operations
-            if touches(deviation, set(own_places(contract, operation)))]
+            if deviation_touches(deviation, set(operation_places(contract, operation)))]
 
 
-def own_places(contract: Contract, operation: Operation) -> Iterator[str]:
+def operation_places(contract: Contract, operation: Operation) -> Iterator[str]:
     """Where an operation and its body stand."""
     yield contract.place(operation)
     body = contract.body_place(operation)

@@ -13,11 +13,11 @@ from ..client.target import Client
 from ..errors import Unanswered
 from ..spec.contract import Contract, in_section
 from ..spec.operation_data import LiveTables
-from .agreement import OF_RULES, OF_WHOLE_ANSWER, Witnesses
+from .agreement import OF_RULES, OF_WHOLE_ANSWER, JudgedAnswers
 from .attribution import Attribution
 from .coverage import Coverage
 from .findings import FINDING_TYPES, Finding, Findings, Identity
-from .oracle import Problem, Verdict, conforms, differs, verdict
+from .oracle import Problem, Verdict, conformance_problems, verdict, verdict_problems
 from .preparation import History
 from .verdicts import Lists
 
@@ -72,19 +72,19 @@ class Judge:
         self.samples: dict[tuple[str, int], Judged] = {}  # the first exchange of each operation and status
         self.crashing: set[Identity] = set()  # operations that crash for any input
         self.history = History(contract)
-        self.witnesses = Witnesses(live, stored)
+        self.witnesses = JudgedAnswers(live, stored)
         self._separating: list[Finding] = []
 
     def judge(self, exchange: Exchange) -> Judged:
         """Compare an exchange with the document and keep account of it."""
         self.requests += 1
-        self.attribution.saw(exchange)
+        self.attribution.observe(exchange)
         operation = self.contract.operation_of(exchange.request)
         if operation is None:
             for other in self.attribution.elsewhere(exchange.request):
                 self._bear_witness_of_status(other, exchange, FINDING_TYPES)
             return Judged(exchange.request, exchange.response)
-        self.history.saw(operation, exchange)
+        self.history.observe(operation, exchange)
         given = self._verdict(operation, exchange)
         excused = given is not None and given.excuses(exchange.response)
         found = (self._blamed(operation, problem, given) for problem in self._problems(operation, exchange, given))
@@ -96,7 +96,7 @@ class Judge:
         if not problems:
             self._bear_witness_of_status(operation, judged, OF_STATUS)
         self.samples.setdefault((operation.id, exchange.response.status), judged)
-        self.coverage.saw(operation, exchange, given)
+        self.coverage.observe(operation, exchange, given)
         return judged
 
     def report(self, operation: str, problem: Problem, *evidence: Exchange) -> bool:
@@ -154,7 +154,7 @@ class Judge:
     def _bear_witness(self, operation: Operation, judged: Judged) -> None:
         """An answer may show that the target lacks what would explain an earlier finding."""
         wrong = {problem.field for problem in judged.problems}
-        self.witnesses.saw(operation, judged, wrong)
+        self.witnesses.observe(operation, judged, wrong)
         for finding in self.findings.known_of(operation.id, OF_RULES):
             if finding.identity.field not in wrong:
                 self._reattribute(finding, self.attribution.standing(finding, [judged], self.witnesses.contradicts))
@@ -192,10 +192,10 @@ class Judge:
     def _problems(self, operation: Operation, exchange: Exchange, given: Verdict | None) -> Iterator[Problem]:
         """The verdict first: a crash that it explains is at most one finding, and says nothing of the answer's form."""
         if given is not None:
-            yield from differs(self.contract, operation, given, exchange.response)
+            yield from verdict_problems(self.contract, operation, given, exchange.response)
             if given.excuses(exchange.response):
                 return
-        found = list(conforms(self.contract, operation, exchange))
+        found = list(conformance_problems(self.contract, operation, exchange))
         yield from found
         if not found and self.attribution.is_foreign_crash(exchange):
             text = f"answers {exchange.response.status}, though nothing in the request is known to crash this version"

@@ -31,7 +31,7 @@ class Problem(NamedTuple):
     message: str
 
 
-def conforms(contract: Contract, operation: Operation, exchange: Exchange) -> Iterator[Problem]:
+def conformance_problems(contract: Contract, operation: Operation, exchange: Exchange) -> Iterator[Problem]:
     """All that is wrong with a response. One cause, one problem: an undocumented status says nothing of its body."""
     response = exchange.response
     found = contract.response(operation, response.status)
@@ -141,11 +141,13 @@ def verdict(contract: Contract, operation: Operation, request: Request, live: Li
         errors = contract.validator_of(operation).errors(everything, live)
     except PhpError as error:
         return Verdict(sent=everything, crash=error.field or "")
-    crash = None if errors else unreadable(operation, everything) or next(unstorable(contract, operation, post), None)
-    return Verdict(errors, everything, crash, arrays(operation, everything), late=True)
+    crash = None
+    if not errors:
+        crash = unreadable_field(operation, everything) or next(unstorable_fields(contract, operation, post), None)
+    return Verdict(errors, everything, crash, array_fields(operation, everything), late=True)
 
 
-def unreadable(operation: Operation, everything: Mapping[str, Any]) -> str | None:
+def unreadable_field(operation: Operation, everything: Mapping[str, Any]) -> str | None:
     """A field whose text is not UTF-8."""
     try:
         operation.validator.check_readable(everything)
@@ -168,14 +170,14 @@ def certainly_refused(contract: Contract, operation: Operation, request: Request
             del left[error.field]
 
 
-def arrays(operation: Operation, everything: Mapping[str, Any]) -> frozenset[str]:
+def array_fields(operation: Operation, everything: Mapping[str, Any]) -> frozenset[str]:
     """Fields that hold no text, if the operation has checks: they look at more than the fields they name."""
     if not operation.checks:
         return frozenset()
     return frozenset(name for name, value in everything.items() if isinstance(value, (list, dict)))
 
 
-def unstorable(contract: Contract, operation: Operation, post: Mapping[str, Any]) -> Iterator[str]:
+def unstorable_fields(contract: Contract, operation: Operation, post: Mapping[str, Any]) -> Iterator[str]:
     """Fields whose value passes the rules but is not text, unless the document takes arrays there.
 
     PHP knows arrays alone: of a JSON object the values count.
@@ -186,8 +188,8 @@ def unstorable(contract: Contract, operation: Operation, post: Mapping[str, Any]
             yield from () if contract.takes(operation, name, members) else (name,)
 
 
-def differs(contract: Contract, operation: Operation, given: Verdict, response: Response) -> Iterator[Problem]:
-    if died_in_check(contract, given, response):
+def verdict_problems(contract: Contract, operation: Operation, given: Verdict, response: Response) -> Iterator[Problem]:
+    if crashed_in_check(contract, given, response):
         return
     if given.crash is not None:
         yield from _crash(contract, operation, given, response)
@@ -197,7 +199,7 @@ def differs(contract: Contract, operation: Operation, given: Verdict, response: 
         yield from (_accepted(name, response.status) for name in given.errors)
 
 
-def died_in_check(contract: Contract, given: Verdict, response: Response) -> bool:
+def crashed_in_check(contract: Contract, given: Verdict, response: Response) -> bool:
     """Whether the answer is that of a check that met a value that is not text."""
     if not contract.crashes_are_refused:
         return response.status == 500 and bool(given.may_crash)

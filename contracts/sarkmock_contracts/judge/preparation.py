@@ -28,7 +28,7 @@ class Write:
 
     @classmethod
     def of(cls, exchange: Exchange, made: Collection[str], fields: Iterable[str], renames: bool) -> Write:
-        collection, *rest = segments(exchange.request)
+        collection, *rest = path_steps(exchange.request)
         touched = frozenset((collection, name) for name in made or rest[:1])
         return cls(exchange, collection, touched, names_of(exchange.request), frozenset(fields), renames)
 
@@ -40,7 +40,7 @@ class History:
         self.contract = contract
         self.writes: list[Write] = []
 
-    def saw(self, operation: Operation, exchange: Exchange) -> None:
+    def observe(self, operation: Operation, exchange: Exchange) -> None:
         """Remember an exchange that changed the target."""
         if operation.hazard == "read" or exchange.request.method in ("HEAD", "OPTIONS") or not exchange.response.ok:
             return
@@ -67,7 +67,7 @@ class History:
     def _needed(self, search: Search, shown: set[int]) -> list[Write]:
         """Backwards through the writes: what made or changed something that is named later, and was there then."""
         chosen = {id(write) for write in reversed(self.writes)
-                  if id(write.exchange.response) in shown or search.wants(write)}
+                  if id(write.exchange.response) in shown or search.needs(write)}
         chosen |= set(map(id, search.removed.values()))
         return [write for write in self.writes if id(write) in chosen]
 
@@ -89,14 +89,14 @@ class Search:
         self.refused = refused
         requests = [exchange.request for exchange in evidence]
         self.names = set[str]().union(*map(names_of, requests))
-        self.whole = {segments(request)[0] for request in requests
-                      if len(segments(request)) == 1 and request.method in ("GET", "HEAD")}
-        self.emptied = {segments(request)[-1] for request in requests if request.method == "DELETE"}
+        self.whole = {path_steps(request)[0] for request in requests
+                      if len(path_steps(request)) == 1 and request.method in ("GET", "HEAD")}
+        self.emptied = {path_steps(request)[-1] for request in requests if request.method == "DELETE"}
         self.later = set[tuple[str, str]]()  # rows made or removed by a write that comes later
         self.covered: dict[str, set[str]] = {}  # variables that a later write of the same path sets
         self.removed: dict[tuple[str, str], Write] = {}  # rows of before the run that it has removed
 
-    def wants(self, write: Write) -> bool:
+    def needs(self, write: Write) -> bool:
         """Whether a write is needed; then what it names is needed, too."""
         method = write.exchange.request.method
         touched = write.touched
@@ -130,11 +130,11 @@ class Search:
             self.removed.pop(place, None)
 
 
-def segments(request: Request) -> list[str]:
+def path_steps(request: Request) -> list[str]:
     return [unquote(part) for part in request.path.strip("/").split("/")]
 
 
 def names_of(request: Request) -> frozenset[str]:
     """Everything in a request that can be the name of a row or a file."""
     values = (str(value).strip() for value in request.variables.values() if isinstance(value, (str, int)))
-    return frozenset((*segments(request)[1:], *filter(None, values)))
+    return frozenset((*path_steps(request)[1:], *filter(None, values)))

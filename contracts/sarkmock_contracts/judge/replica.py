@@ -34,7 +34,7 @@ from ..client.transports import InProcess, embedded_mock
 from ..spec.contract import Contract
 from .agreement import is_same
 from .findings import FINDING_TYPES
-from .oracle import Problem, conforms
+from .oracle import Problem, conformance_problems
 
 FILE_LISTS = {"/backups": pbx_files.BACKUPS, "/snapshots": pbx_files.SNAPSHOTS, "/greetings": pbx_files.GREETINGS}
 REMEMBERED_EXCHANGES = 256  # exchanges that can still be asked about
@@ -96,7 +96,7 @@ class Model:
             self.state.tables.load(moment.tables)
             self._held = moment.tables, self.state.tables.dump()
         self.state.files = dict(moment.files)
-        self.state.recall(moment.memory)
+        self.state.restore_memory(moment.memory)
 
     def answer_without(self, tables: Iterable[str], request: Request) -> Response:
         """What it answers if these tables have no rows, and the list of vendors has none either."""
@@ -113,7 +113,7 @@ class Model:
         except (PageNotFound, MethodNotAllowed):
             return None
 
-    def foretells(self, problem: Problem, exchange: Exchange) -> bool:
+    def allows(self, problem: Problem, exchange: Exchange) -> bool:
         """Whether the document has nothing to say against the answer, as far as the problem goes.
 
         A status that it does not have, and yet gives, is a crash that its rules foretell.
@@ -122,7 +122,7 @@ class Model:
         of_response = problem.check in FINDING_TYPES and "response" in FINDING_TYPES[problem.check].places
         if operation is None or not of_response or operation.method != exchange.request.method:
             return True
-        found = [other for other in conforms(self.contract, operation, exchange) if other.check != "status"]
+        found = [other for other in conformance_problems(self.contract, operation, exchange) if other.check != "status"]
         if problem.check == "header":
             return problem.check not in {other.check for other in found}
         return not any(problem.check != "schema" or other.field == problem.field for other in found)
@@ -141,7 +141,7 @@ class Replica:
         """Another document over the same state."""
         return Model(document, self.state)
 
-    def saw(self, exchange: Exchange) -> bool:
+    def observe(self, exchange: Exchange) -> bool:
         """Live through an exchange; False if the leader would have answered differently."""
         before = self._now()
         expected = self.leader.answer(exchange.request)
@@ -201,7 +201,7 @@ class Replica:
         """Whether it can still be asked about."""
         return id(exchange.response) in self._moments
 
-    def foresee(self, request: Request) -> Response:
+    def predict(self, request: Request) -> Response:
         """What the leader would answer now."""
         now = self._now()
         try:
@@ -210,16 +210,16 @@ class Replica:
             self._go(now)
 
     def _now(self) -> Moment:
-        if self._marks != self.state.tables.marks:  # most requests change no table
-            self._image, self._marks = self.state.tables.dump(), self.state.tables.marks
+        if self._marks != self.state.tables.revision:  # most requests change no table
+            self._image, self._marks = self.state.tables.dump(), self.state.tables.revision
         return Moment(self._image, dict(self.state.files), self.state.memory())
 
     def _go(self, moment: Moment) -> None:
-        if moment.tables is not self._image or self._marks != self.state.tables.marks:
+        if moment.tables is not self._image or self._marks != self.state.tables.revision:
             self.state.tables.restore(moment.tables)
-            self._image, self._marks = moment.tables, self.state.tables.marks
+            self._image, self._marks = moment.tables, self.state.tables.revision
         self.state.files = dict(moment.files)
-        self.state.recall(moment.memory)
+        self.state.restore_memory(moment.memory)
 
     # what the target shows is so
 

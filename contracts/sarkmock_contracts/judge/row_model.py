@@ -69,7 +69,7 @@ class RowModel:
         """A column beside what it must hold. Of two reads that differ, the one that shows it wrong is to blame."""
         wanted = self.expected[name]
         unset = wanted.check == "default" and wanted.value is None
-        if got is None if unset else same(wanted.operation, wanted.value, got):
+        if got is None if unset else is_same_value(wanted.operation, wanted.value, got):
             reader, problem = self.doubts.pop(name, (show, None))
             if problem is not None and reader != show:
                 yield reader, problem
@@ -121,16 +121,16 @@ def stored_problems(operation: Operation, sent: Mapping[str, Any], row: Mapping[
         if name not in operation.rules:
             if name in row and name not in operation.visible:
                 yield Problem("stored", name, "unknown field", f"{name} is not a variable of the operation but appears")
-        elif name in row and not same(operation, value, row[name]):
+        elif name in row and not is_same_value(operation, value, row[name]):
             yield Problem("stored", name, "changed", f"{name} was sent as {value!r} and is {row[name]!r}")
 
 
-def same(operation: Operation, sent: Any, got: Any) -> bool:
+def is_same_value(operation: Operation, sent: Any, got: Any) -> bool:
     """Whether a column holds what was sent, as text; a number may be spelled differently in a numeric column."""
     text = stored_text(sent)
     if text == "" and got is None:
         return is_listed("as_sent", operation.id)
-    return got == text or (isinstance(got, (int, float)) and number(text) == got)
+    return got == text or (isinstance(got, (int, float)) and number_in_text(text) == got)
 
 
 def stored_text(value: Any) -> str:
@@ -138,7 +138,7 @@ def stored_text(value: Any) -> str:
     return to_text(value).strip(" \t\n\r\0\x0b")
 
 
-def number(text: str) -> int | float | None:
+def number_in_text(text: str) -> int | float | None:
     """The number that a text spells, exactly where it is an integer."""
     for read in (int, float):
         try:

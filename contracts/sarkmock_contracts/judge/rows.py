@@ -38,7 +38,7 @@ class RowTracker:
                     for operation in (*resource.creates, resource.show, resource.list, resource.update, resource.delete)
                     if operation is not None}
 
-    def saw(self, exchange: Exchange) -> Iterator[BlamedProblem]:
+    def observe(self, exchange: Exchange) -> Iterator[BlamedProblem]:
         """Live through an exchange, and say where what it shows is not what must be there."""
         operation = self._contract.operation_of(exchange.request)
         if operation is None:
@@ -63,7 +63,7 @@ class RowTracker:
         sent = exchange.request.post
         answer = exchange.response.json
         if exchange.request.query or exchange.request.content_type != JSON:
-            self.alive.pop((resource.name if resource else "", last(exchange.request)), None)
+            self.alive.pop((resource.name if resource else "", last_segment(exchange.request)), None)
             return  # how it is read is for other checks to say
         if isinstance(answer, dict):
             yield from ((operation, problem, (exchange,)) for problem in stored_problems(operation, sent, answer))
@@ -90,7 +90,7 @@ class RowTracker:
 
     def _changed(self, resource: Resource, operation: Operation, exchange: Exchange,
                  sent: dict[str, Any]) -> RowModel | None:
-        place = resource.name, last(exchange.request)
+        place = resource.name, last_segment(exchange.request)
         row = self.alive.get(place)
         if row is None:
             return None
@@ -102,7 +102,7 @@ class RowTracker:
         return row
 
     def _removed(self, resource: Resource, exchange: Exchange) -> None:
-        place = resource.name, last(exchange.request)
+        place = resource.name, last_segment(exchange.request)
         row = self.alive.pop(place, None) if exchange.response.ok else None
         if row is not None:
             row.history.append(exchange)
@@ -123,12 +123,12 @@ class RowTracker:
         operation = self._contract.operation_of(request)
         resource = self._of.get(operation.id) if operation is not None else None
         if resource is not None and request.method in ("PUT", "DELETE"):
-            row = self.alive.pop((resource.name, last(request)), None)
+            row = self.alive.pop((resource.name, last_segment(request)), None)
             if row is not None:
                 self._forget_dependents(row)
 
     def _shown(self, resource: Resource, show: Operation, exchange: Exchange) -> Iterator[BlamedProblem]:
-        place, response = (resource.name, last(exchange.request)), exchange.response
+        place, response = (resource.name, last_segment(exchange.request)), exchange.response
         row = self.alive.get(place)
         if row is not None and response.ok and isinstance(response.json, dict):
             for operation, problem in row.differences(show, response.json):
@@ -202,7 +202,7 @@ class RowTracker:
         return [row for (name, _), row in self.alive.items() if name == resource.name]
 
 
-def last(request: Request) -> str:
+def last_segment(request: Request) -> str:
     """The key at the end of a path."""
     return unquote(request.path.rpartition("/")[2])
 

@@ -16,7 +16,7 @@ from sarkmock.suite_api import Deviation, FileError, keys_of, write_whole, yaml1
 from ..errors import CannotRun
 from ..spec.contract import Contract
 from .causes import Cause, causes_of
-from .coverage import Coverage, missed
+from .coverage import Coverage, why_not_exercised
 from .findings import BREAKS, FINDING_TYPES, SEVERITIES, Finding, Findings
 
 ENTRY_FIELDS = {"id": True, "reason": True, "expires": False}  # and whether an entry must have it
@@ -208,8 +208,8 @@ def today() -> date:
     return datetime.now().astimezone().date()
 
 
-def conclude(contract: Contract, findings: Findings, coverage: Coverage, lists: Lists,
-             day: date | None = None) -> Outcome:
+def conclude_run(contract: Contract, findings: Findings, coverage: Coverage, lists: Lists,
+                 day: date | None = None) -> Outcome:
     """The verdict of a run as it stands."""
     verdicts = [classify(finding, lists, day or today()) for finding in findings]
     used = {verdict.acceptance.id for verdict in verdicts if verdict.acceptance}
@@ -247,7 +247,7 @@ def status_of(contract: Contract, findings: Findings, coverage: Coverage, deviat
         return Listed(deviation, "unseen", deviation.unseen)
     if not deviation.observable:
         return Listed(deviation, "unseen", "it changes words for people only")
-    reason = missed(contract, coverage, deviation)
+    reason = why_not_exercised(contract, coverage, deviation)
     return Listed(deviation, "untested", reason) if reason else Listed(deviation, "fixed")
 
 

@@ -48,10 +48,10 @@ class Plan:
 def plan_of(run: Run, cases: Iterable[Case], budget: float = inf) -> Plan:
     """What the cases send by what they are known to cost, until the budget is spent."""
     cases = list(cases)
-    opening = run.target.requests + run.looking
+    opening = run.target.requests + run.snapshot_cost
     costs: dict[str, float] = {}
     made: set[str] = set()
-    spent = float(opening + run.looking)
+    spent = float(opening + run.snapshot_cost)
     for case in cases:
         spent += case.cost(run.options)
         if case.operation is not None and case.operation.method == "POST" and case.operation.rules:
@@ -60,7 +60,7 @@ def plan_of(run: Run, cases: Iterable[Case], budget: float = inf) -> Plan:
             break
         costs[str(case)] = case.cost(run.options)
     beyond = tuple(str(case) for case in cases if str(case) not in costs)
-    return Plan(costs, {str(case): case.check.name for case in cases}, beyond, opening, len(made) + run.looking)
+    return Plan(costs, {str(case): case.check.name for case in cases}, beyond, opening, len(made) + run.snapshot_cost)
 
 
 def plan_lines(plan: Plan, speed: Speed, settled: bool) -> Iterator[str]:

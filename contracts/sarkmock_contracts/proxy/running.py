@@ -132,9 +132,9 @@ class TrafficJudge:
                  say: Callable[[str], None] = click.echo) -> None:
         self.watched, self._clients, self._shadow, self._say = watched, clients, shadow, say
         self._problems: list[str] = []
-        self.listener = ExchangeQueue(self.hear)
+        self.listener = ExchangeQueue(self.receive)
 
-    def hear(self, passed: Passed) -> None:
+    def receive(self, passed: Passed) -> None:
         exchange = exchange_of(passed, self.watched.target.transport.base)
         if exchange is None:
             return
@@ -152,7 +152,7 @@ class TrafficJudge:
 
     def _compare(self, shadow: Shadow, exchange: Exchange, passed: Passed) -> None:
         """What the shadow would have answered, where that is met for the first time."""
-        for cause in shadow.hear(exchange):
+        for cause in shadow.receive(exchange):
             line = printable(cause_line(shadow, cause))
             self._say(line)
             if passed.entry is not None:
@@ -162,7 +162,7 @@ class TrafficJudge:
         """Add to the clients file; that it cannot be written is reported once."""
         assert self._clients is not None
         try:
-            self._clients.saw(exchange)
+            self._clients.observe(exchange)
         except CannotRun as problem:
             if str(problem) not in self._problems:
                 self._problems.append(str(problem))

@@ -22,8 +22,8 @@ from ..client.formats import curl_line
 from ..client.http import JSON, Exchange, Headers, Request, Response, header
 from ..client.rate_limit import is_away
 from ..errors import SuiteError
-from ..judge.agreement import settle
-from ..judge.causes import exception, template
+from ..judge.agreement import mask_volatile
+from ..judge.causes import exception_text, message_template
 from ..judge.replica import Replica
 from ..reports.console import listed_names
 from ..reports.data import as_json, exchange_data
@@ -75,7 +75,7 @@ def of_headers(op: str, before: Response, after: Response, names: tuple[str, ...
         was, now = (response.header(name) or "" for response in (before, after))
         if name == "Location":
             was, now = (ORIGIN.sub("", value) for value in (was, now))
-        if settle(name, was) != settle(name, now):
+        if mask_volatile(name, was) != mask_volatile(name, now):
             kind = "header gone" if not now else "header appeared" if not was else "header changed"
             yield Difference(kind, op, name, was or None, now or None)
 
@@ -127,7 +127,7 @@ def changed_fields(before: Any, after: Any) -> Iterator[str]:
     """The fields whose values differ, apart from values that depend on time or chance."""
     if isinstance(before, dict) and isinstance(after, dict):
         for name in before.keys() & after.keys():
-            if settle(name, before[name]) != settle(name, after[name]):
+            if mask_volatile(name, before[name]) != mask_volatile(name, after[name]):
                 yield name
     elif isinstance(before, list) and isinstance(after, list):
         if len(before) != len(after):
@@ -135,7 +135,7 @@ def changed_fields(before: Any, after: Any) -> Iterator[str]:
             return
         pairs = zip(before, after, strict=True)
         yield from dict.fromkeys(name for pair in pairs for name in changed_fields(*pair))
-    elif settle("", before) != settle("", after):
+    elif mask_volatile("", before) != mask_volatile("", after):
         yield THE_ANSWER
 
 
@@ -177,17 +177,17 @@ class Shadow:
         self.causes: dict[tuple[str, str], ShadowCause] = {}
         self._other, self._own = Replica(document), Replica(own)
         for side in (self._other, self._own):
-            side.state.reseed(seed.fitted(side.state.tables.name))
+            side.state.reseed(seed.for_database(side.state.tables.name))
         self._read: dict[str, float] = {}
 
-    def hear(self, exchange: Exchange) -> list[ShadowCause]:
+    def receive(self, exchange: Exchange) -> list[ShadowCause]:
         """Compare an exchange; the causes that were not met before."""
         if exchange.response.status == 429 or is_away(exchange.response):
             return []
         request = exchange.request
         exchange = Exchange(replace(request, headers=headers_without_token(request)), exchange.response)
         for side in (self._other, self._own):
-            side.saw(exchange)
+            side.observe(exchange)
         real, drifted, answer = self._compare(exchange, seen=True)
         if drifted and self._read_again(request) and request.method in ("GET", "HEAD"):
             real, drifted, answer = self._compare(exchange, seen=False)
@@ -227,9 +227,9 @@ class Shadow:
         """Where the other version did not do what the box did, its state goes on from that of the box."""
         other, own = self._other.state, self._own.state
         if other.tables.name != own.tables.name:
-            other.hold(own.to_seed().fitted(other.tables.name))
+            other.hold(own.to_seed().for_database(other.tables.name))
             return
-        other.become(own)
+        other.copy_from(own)
 
     def _token_needed(self, request: Request) -> list[Difference]:
         """Whether the other version wants a token that the client does not send."""
@@ -270,7 +270,7 @@ class Shadow:
         except SuiteError:
             return False
         for side in (self._other, self._own):
-            side.saw(exchange)
+            side.observe(exchange)
         return True
 
 
@@ -283,9 +283,9 @@ def shared_cause(difference: Difference, crash: Response) -> str:
     """What differences of a kind have in common if they have one cause; ``crash`` is the response that crashes."""
     if difference.kind == "message changed":
         texts = (difference.before, difference.after)
-        return " -> ".join(template(str(text), difference.of) for text in texts)
+        return " -> ".join(message_template(str(text), difference.of) for text in texts)
     if "crash" in difference.kind:
-        return exception(crash)
+        return exception_text(crash)
     return "" if difference.kind == "token needed" else difference.of or difference.op
 
 

@@ -183,7 +183,7 @@ class WatchedRun(Run):
             return
         self._noted.add(row)
         path = fill_path(show.path, dict.fromkeys(show.parameters, row.value))
-        self.judge.attribution.saw(Exchange(Request("GET", path), response_of({row.column: row.value})))
+        self.judge.attribution.observe(Exchange(Request("GET", path), response_of({row.column: row.value})))
 
     def outcome(self, accepted: Accepted | None = None) -> Outcome:
         """A deviation does not count as fixed because no client met it."""

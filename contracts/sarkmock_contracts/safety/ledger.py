@@ -72,7 +72,7 @@ class Ledger:
         """What may still be there, newest first."""
         return [entry for entry in reversed(self.entries) if entry.alive]
 
-    def owed(self) -> int:
+    def cleanup_cost(self) -> int:
         """The requests that taking everything back will need: to look for it, each way to take it back, a commit."""
         steps = [step for entry in self.entries if entry.alive for step in entry.undo]
         return sum(len(step["any"]) if "any" in step else 2 for step in steps) + self.committed

@@ -242,7 +242,7 @@ class LiveTables:
         for operation in self._lists.get(table, ()):
             self._shown.pop(operation.path, None)
 
-    def saw(self, operation: Operation, exchange: Exchange) -> None:
+    def observe(self, operation: Operation, exchange: Exchange) -> None:
         """Follow what a row operation did to its table; after what brings an earlier state back, ask for all again."""
         refused = 400 <= exchange.response.status < 500
         if refused or (operation.method == "GET" and operation.hazard == "read"):
