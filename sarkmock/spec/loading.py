@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +51,7 @@ class Deviation:
     unseen: str = ""  # why no client can observe it
     profile: str = ""
 
-    @property
+    @cached_property
     def observable(self) -> list[str]:
         """The places it changes, but for words that only people read."""
         return [place for place in self.pointers
@@ -78,7 +78,7 @@ def _loaded(profile: str) -> Document:
     return document
 
 
-@lru_cache(maxsize=64)  # of some 5 MB each
+@lru_cache(maxsize=64)
 def load_toggled(profile: str, *deviations: str) -> Document:
     """A profile's document without some of its deviations, or with some that it lacks. Not to be changed by callers.
 
@@ -143,7 +143,7 @@ def deviations_of(profile: str) -> tuple[Deviation, ...]:
                  for name, facts in whole.deviations.items())
 
 
-@lru_cache(maxsize=32)  # of some 5 MB each
+@lru_cache(maxsize=32)
 def load_with_deviation(deviation: str) -> tuple[Document, Document]:
     """The base document without and with one deviation of the overlays beside it. Not to be changed by callers.
 

@@ -6,7 +6,8 @@ and one without effect is a deviation that no longer exists: an error.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from sarkmock.spec.pointers import pointer
@@ -36,42 +37,84 @@ def apply(document: Any, actions: Iterable[Mapping[str, Any]]) -> Any:
 
 
 def apply_possible(document: Any, actions: Iterable[Mapping[str, Any]]) -> tuple[Any, list[OverlayError]]:
-    """A new document with the actions that can be applied, and what is wrong with the others."""
-    result, errors = clone(document), []
+    """A new document with the actions that can be applied, and what is wrong with the others.
+
+    The new document shares with the old one what no action changes.
+    """
+    result, errors = document.copy(), []
     for index, action in enumerate(actions):
         try:
-            _apply_one(result, index, action)
+            result = _apply_one(result, index, action)
         except OverlayError as error:
             errors.append(error)
     return result, errors
 
 
-def clone(value: Any) -> Any:
-    """A copy of a JSON value, in a tenth of the time of copy.deepcopy. Parts that were shared are copied each."""
-    if isinstance(value, dict):
-        return {key: clone(item) for key, item in value.items()}
-    return [clone(item) for item in value] if isinstance(value, list) else value
-
-
-def _apply_one(document: Any, index: int, action: Mapping[str, Any]) -> None:
+def _apply_one(document: Any, index: int, action: Mapping[str, Any]) -> Any:
     target = str(action.get("target"))
     matches = find(document, index, target)
     if action.get("remove") is True:
+        if any(not match.parts for match in matches):
+            raise OverlayError(index, target, "would remove the whole document")
         for match in reversed(matches):
-            _remove(index, target, match)
-    elif "update" in action:
-        changes = [_update(match, action["update"]) for match in matches]
-        if not any(changes):
-            raise OverlayError(index, target, "changes nothing")
-    else:
+            document = _changed(document, match.parts[:-1], partial(_without, key=match.parts[-1]))
+        return document
+    if "update" not in action:
         raise OverlayError(index, target, "has neither update nor remove: true")
+    if all(_updated(match.obj, action["update"]) is match.obj for match in matches):
+        raise OverlayError(index, target, "changes nothing")
+    for match in reversed(matches):
+        document = _changed(document, match.parts, partial(_updated, update=action["update"]))
+    return document
+
+
+def _changed(value: Any, steps: Sequence[str | int], change: Callable[[Any], Any]) -> Any:
+    """A copy of a value in which another one stands at a place."""
+    if not steps:
+        return change(value)
+    copy = value.copy()
+    copy[steps[0]] = _changed(value[steps[0]], steps[1:], change)
+    return copy
+
+
+def _without(value: Any, key: str | int) -> Any:
+    copy = value.copy()
+    del copy[key]
+    return copy
+
+
+def _updated(present: Any, update: Any) -> Any:
+    """What an action makes of the place that it targets; the value itself if that changes nothing."""
+    if isinstance(present, list):
+        return present + (update if isinstance(update, list) else [update])
+    if isinstance(present, dict) and isinstance(update, Mapping):
+        return _merged(present, update)
+    return present if present == update else update
+
+
+def _merged(present: Any, update: Any) -> Any:
+    """Overlay 1.0's merge: objects recursively, arrays by appending, anything else replaced."""
+    if isinstance(present, dict) and isinstance(update, Mapping):
+        merged = {key: _merged(present[key], value) if key in present else value for key, value in update.items()}
+        unchanged = all(key in present and present[key] is value for key, value in merged.items())
+        return present if unchanged else {**present, **merged}
+    if isinstance(present, list) and isinstance(update, list):
+        return present + update if update else present
+    return present if present == update and type(present) is type(update) else update
+
+
+@cache
+def _query(target: str) -> jsonpath.JSONPath | jsonpath.CompoundJSONPath:
+    import jsonpath
+
+    return jsonpath.compile(target)
 
 
 def find(document: Any, index: int, target: str) -> list[jsonpath.JSONPathMatch]:
     import jsonpath  # takes long to import, and the base document has no overlay
 
     try:
-        matches = list(jsonpath.finditer(target, document))
+        matches = list(_query(target).finditer(document))
     except jsonpath.JSONPathError as error:
         raise OverlayError(index, target, f"is not a JSONPath: {error.args[0]}") from None
     if not matches:
@@ -81,12 +124,12 @@ def find(document: Any, index: int, target: str) -> list[jsonpath.JSONPathMatch]
 
 def changed_pointers(document: Any, actions: list[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], str]]:
     """Each action with the JSON Pointer of every place it changes, in the document as the action finds it."""
-    result = clone(document)
+    result = document
     for index, action in enumerate(actions):
         for match in find(result, index, str(action["target"])):
             for place in changed_places(match.obj, action.get("update"), str(match.pointer())):
                 yield action, place
-        _apply_one(result, index, action)
+        result = _apply_one(result, index, action)
 
 
 def changed_places(present: Any, update: Any, place: str) -> Iterator[str]:
@@ -97,38 +140,3 @@ def changed_places(present: Any, update: Any, place: str) -> Iterator[str]:
     for key, value in update.items():
         if key not in present or isinstance(value, Mapping) or present[key] != value:
             yield from changed_places(present.get(key), value, place + pointer(key))
-
-
-def _remove(index: int, target: str, match: jsonpath.JSONPathMatch) -> None:
-    if match.parent is None:
-        raise OverlayError(index, target, "would remove the whole document")
-    del match.parent.obj[match.parts[-1]]  # type: ignore[attr-defined]
-
-
-def _update(match: jsonpath.JSONPathMatch, update: Any) -> bool:
-    """Merge into the matched place; False if that changes nothing."""
-    if isinstance(match.obj, dict) and isinstance(update, Mapping):
-        return merge_update(match.obj, update)
-    if isinstance(match.obj, list):
-        match.obj.extend(clone(update if isinstance(update, list) else [update]))
-        return True
-    if match.parent is None or match.obj == update:
-        return False
-    match.parent.obj[match.parts[-1]] = clone(update)  # type: ignore[index]
-    return True
-
-
-def merge_update(target: dict[str, Any], update: Mapping[str, Any]) -> bool:
-    """Overlay 1.0's merge: objects recursively, arrays by appending, anything else replaced."""
-    changed = False
-    for key, value in update.items():
-        present = target.get(key)
-        if isinstance(present, dict) and isinstance(value, Mapping):
-            changed |= merge_update(present, value)
-        elif isinstance(present, list) and isinstance(value, list):
-            present.extend(clone(value))
-            changed |= bool(value)
-        elif key not in target or present != value or type(present) is not type(value):
-            target[key] = clone(value)
-            changed = True
-    return changed

@@ -39,14 +39,15 @@ def _referred(document: Any, where: str, value: Any) -> tuple[str, Any]:
 
 def references(value: Any) -> Iterator[str]:
     """The places in the document that a value refers to, as JSON Pointers."""
-    if isinstance(value, dict):
-        if isinstance(value.get("$ref"), str):
-            yield value["$ref"].removeprefix("#")
-        for item in value.values():
-            yield from references(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from references(item)
+    pending = [value]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, dict):
+            if isinstance(part.get("$ref"), str):
+                yield part["$ref"].removeprefix("#")
+            pending += part.values()
+        elif isinstance(part, list):
+            pending += part
 
 
 def reach(document: Any, place: str) -> set[str]:

@@ -51,6 +51,7 @@ class Contract:
         self.operations: list[Operation] = compile_document(document) if operations is None else operations
         self.by_id = {operation.id: operation for operation in self.operations}
         self.router = Router(self.operations)
+        self._resolved: dict[str, tuple[str, Any]] = {}
         self._unlisted: dict[str, frozenset[str]] = {}
         self._certain: dict[str, Validator] = {}
         self._listed: dict[str, Validator] = {}
@@ -87,7 +88,9 @@ class Contract:
 
     def resolve(self, place: str) -> tuple[str, Any]:
         """The value at a pointer and where it really stands, references followed."""
-        return follow(self.document, place)
+        if place not in self._resolved:
+            self._resolved[place] = follow(self.document, place)
+        return self._resolved[place]
 
     def reach(self, place: str) -> set[str]:
         """The place, and every place that it refers to."""
