@@ -23,6 +23,7 @@ from sarkmock_contracts.baselines.facts import (
     BASELINE_SCHEMA,
     NOT_SENT,
     Baseline,
+    Checkpoint,
     Fact,
     Facts,
     baseline_text,
@@ -378,5 +379,10 @@ def test_nothing_is_replaced_unasked(box, tmp_path):
 def test_what_another_recording_left_is_not_gone_on_with(box, tmp_path):
     (tmp_path / "x.sark.partial").write_text(json.dumps({"sarkmock-partial": {"target": "elsewhere"}}) + "\n")
     assert "different options" in mistake("baseline", box.url, "-o", str(tmp_path / "x.sark"))
+    damaged = "nonsense", '{"case": [], "facts": []}', '{"case": "a"}', '{"case": "a", "facts": [5]}', '{"ledger": 5}'
+    for line in damaged:
+        (tmp_path / "y.sark.partial").write_text('{"sarkmock-partial": {}}\n' + line + "\n")
+        with pytest.raises(BadBaseline, match=":2: is not a line of a recording"):
+            Checkpoint(tmp_path / "y.sark.partial", {})
     (tmp_path / "x.sark.partial").write_text("nonsense\n")
     assert "x.sark.partial:1: " in mistake("baseline", box.url, "-o", str(tmp_path / "x.sark"))

@@ -179,7 +179,7 @@ def test_check_finds_what_does_not_conform(tmp_path):
 
 @pytest.mark.parametrize(("url", "said"), [
     ("http://pbx.example/api", "http://pbx.example/api is not encrypted"),
-    ("tenants", "tenants is not an http or https URL"),
+    ("tenants", "tenants is not an http or https URL"), ("", "an empty text is not an http or https URL"),
     ("localhost:44300/api", "did you mean https://localhost:44300/api?"),
     ("http://127.0.0.1:9/api", "http://127.0.0.1:9/api does not answer"),
 ])
@@ -188,6 +188,15 @@ def test_check_says_why_it_cannot_run(tmp_path, url, said):
     assert result.returncode == 2
     assert said in result.stderr
     assert "Traceback" not in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (["baseline", "", "-o", "x.sark"], "an empty text is not"), (["proxy", ""], "an empty text is not"),
+    (["serve", "--seed", ""], "unknown seed ''"), (["serve", "--profile", ""], "unknown profile ''"),
+    (["serve", "--control-token", ""], "--control-token: must be"), (["check", "--plan", ""], "an empty text is not")])
+def test_what_is_empty_is_not_what_is_left_out(words, said):
+    """A variable of the shell that is not set: the mock must not be checked in the place of a box."""
+    assert said in mistake(*words)
 
 
 @pytest.mark.parametrize(("word", "said"), [("chek", "did you mean check?"), ("x", "known: baseline, check,")])

@@ -65,6 +65,7 @@ def test_every_option_of_a_check_can_stand_in_the_file() -> None:
     ("quick: false", "quick: 3", 7, "quick: must be true or false"),
     ("['X-One: 1', 'X-Two: 2']", "X", 1, "header: must be a list of texts"),
     ("name: branch", "name: office", 4, "name: office is listed twice"),
+    ("url: https://branch.example:44300/api", "url: ''", 4, "url: is missing, empty or not a text"),
     ("name: branch", "name: ../branch", 4, "name: must be letters, digits, dots and hyphens"),
     ("    url: https://branch.example:44300/api\n", "", 4, "url: is missing"),
     ("    profile: L10", "    report: here", 6, "report: unknown key"),

@@ -70,8 +70,8 @@ def read_boxes(file: Path) -> list[Box]:
 def box_of(file: Path, place: YamlPath, entry: Any, defaults: Mapping[str, Any]) -> Box:
     values = option_values(file, place, entry, {"name": None, "url": None, **FLEET_OPTIONS})
     for name in ("name", "url"):
-        if not isinstance(values.get(name), str):
-            raise FileError(file, line_of(file, place), f"{name}: is missing, or not a text")
+        if not isinstance(values.get(name), str) or not values[name]:
+            raise FileError(file, line_of(file, place), f"{name}: is missing, empty or not a text")
     if not BOX_NAME.fullmatch(values["name"]):
         raise FileError(file, line_of(file, (*place, "name")), "name: must be letters, digits, dots and hyphens")
     name, url = values.pop("name"), values.pop("url")

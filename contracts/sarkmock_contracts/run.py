@@ -271,7 +271,7 @@ def embedded_transport(profile: str) -> Transport:
 
 def open_run(options: RunOptions, accepted: Accepted | None = None, watcher: Watcher | None = None) -> Run:
     """A run on the target that the options name; CannotRun if it does not answer."""
-    if options.url:
+    if options.url is not None:  # an empty one, as of a variable that is not set, does not stand for the embedded mock
         options.caution.check(options.url)
     if options.profile == AUTO and (options.plan or not (options.url or options.target_profile)):
         raise CannotRun(f"--profile {AUTO} needs the URL of a target, and excludes --plan")

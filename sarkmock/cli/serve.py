@@ -156,7 +156,8 @@ def initial_state(program: Program, seed: str | None, storage: Storage | None, b
                   token: str | None) -> State:
     """What is kept, or else the seed. A seed that is named is also what a reset goes back to."""
     kept = storage.seed if storage and seed is None else None
-    state = State(kept or load_seed(seed or "factory", program.document), token=token_of(program, token))
+    initial = kept or load_seed("factory" if seed is None else seed, program.document)
+    state = State(initial, token=token_of(program, token))
     state.pbx.boot_seconds = boot_time
     if storage:
         storage.restore(state)

@@ -25,7 +25,7 @@ class FileError(Exception):
 
     def __init__(self, file: Path | str, line: int | None, problem: str) -> None:
         place = f"{file}:{line}" if line else str(file)
-        super().__init__(f"{place}: {problem}")
+        super().__init__(f"{place}: {problem}" if place else problem)
         self.file, self.line, self.problem = str(file), line, problem
 
 

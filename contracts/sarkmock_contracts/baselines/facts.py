@@ -224,12 +224,11 @@ class Checkpoint:
         for number, line in lines:
             if number == 1 and line is not None and line.get(CHECKPOINT_FORMAT) != dict(head):
                 raise CannotRun(f"{self.file} was started with different options; use the same options or delete it")
-            facts = line.get("facts", ()) if line is not None else ()
-            if line is None or not all(line_validator("fact").is_valid(fact) for fact in facts):
+            if line is None or not line_validator("checkpoint").is_valid(line):
                 raise BadBaseline(f"{self.file}:{number}: is not a line of a recording; delete the file to start again")
             self.ledger = line.get("ledger", self.ledger)
             if "case" in line:
-                self.done[line["case"]] = [fact_of_line(fact) for fact in facts]
+                self.done[line["case"]] = [fact_of_line(fact) for fact in line["facts"]]
         if not lines:
             self._write({CHECKPOINT_FORMAT: dict(head)})
 

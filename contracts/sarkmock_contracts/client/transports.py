@@ -267,8 +267,8 @@ def split_url(url: str) -> SplitResult:
     except ValueError:
         good = False
     if not good:
-        hint = "" if "://" in url else f"; did you mean https://{redacted(url)}?"
-        raise CannotRun(f"{redacted(url)} is not an http or https URL{hint}")
+        hint = "" if not url or "://" in url else f"; did you mean https://{redacted(url)}?"
+        raise CannotRun(f"{redacted(url) or 'an empty text'} is not an http or https URL{hint}")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise CannotRun("a base URL has no user, password, query or fragment: use --header or --token-env")
     return parts
