@@ -217,10 +217,11 @@ def test_fixed_is_what_a_target_was_expected_to_have_and_has_not() -> None:
 
 
 def test_a_version_without_tokens_is_known_to_one_that_wants_them() -> None:
-    """Also where an answer without a token holds a time or a new key, or has stopped the PBX before another one."""
+    """Also where an answer without a token holds a time or a new key. What it has stopped is started again."""
     cell = Cell("L11", "L10", {check.name for check in CHECKS} - {"no-token", "other-scheme"})
     assert len(cell.run.findings) > 100
     assert cell.troubles == []
+    assert cell.run.gaps.unavailable == set()
 
 
 def test_a_crash_speaks_for_no_rule() -> None:

@@ -189,6 +189,14 @@ def accepting(run, *entries):
     return conclude_run(run.contract, run.findings, run.coverage, run.judge.lists, DAY)
 
 
+def test_what_the_judging_document_has_nowhere_is_not_looked_for():
+    """L11 has no ring groups, whose tenant 2024-06 does not check."""
+    run = Run(Contract(load("L11")), embedded_transport("documented"), RunOptions("L11", "documented"))
+    reasons = {one.deviation.id: one.reason for one in listed(run)}
+    assert reasons["ring-group-cluster-unchecked"] == "the judging document has no operation that it changes"
+    assert "no check looks there" not in reasons.values()
+
+
 def test_an_accepted_finding_does_not_fail_and_an_expired_one_does(tmp_path):
     run = suite()
     seen(run, "agents.create", "answer", "", "500")

@@ -81,8 +81,9 @@ BLIND = {401, 403, 404, 405, 429, 500, 502, 503}  # they come before an operatio
 def why_not_exercised(contract: Contract, coverage: Coverage, deviation: Deviation) -> str:
     """Why the run cannot say that a deviation is gone; empty if it looked at every place that the deviation changes."""
     reasons = [reason for place in deviation.observable for reason in gaps_at_place(contract, coverage, place)]
-    if not reasons:
-        return "no check looks there"
+    if not reasons:  # a path that is absent is looked for, a schema cannot be
+        absent = all(covers(pointer("components", "schemas"), place) for place in deviation.observable)
+        return "the judging document has no operation that it changes" if absent else "no check looks there"
     return "; ".join(dict.fromkeys(reason for reason in reasons if reason))
 
 
