@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from sarkmock_contracts.baselines.catalogue import catalogue
 from sarkmock_contracts.baselines.comparing import compare_baselines
 from sarkmock_contracts.baselines.facts import Baseline, Fact, Facts
 from sarkmock_contracts.baselines.severity import DIFFERENCE_KINDS, DIFFERENCE_LEVELS
@@ -175,6 +176,16 @@ def test_slower_by_a_factor(now, reach, told):
     found = compare_baselines(*(baseline(facts, milliseconds) for milliseconds in times))
     assert [one.kind for one in found.differences] == told
     assert all(one.level == "informative" for one in found.differences)
+
+
+def test_a_box_that_is_slower_throughout_is_one_difference():
+    """A busy machine, a longer way: what is slower by far more than the rest is reported beside it."""
+    names = [op for op in catalogue() if op.startswith("GET")][:12]
+    facts = [Fact(op, "reach", "", "there") for op in names]
+    times = {op: 20 + number for number, op in enumerate(names)}
+    later = {op: milliseconds * (8 if number else 80) for number, (op, milliseconds) in enumerate(times.items())}
+    found = compare_baselines(baseline(facts, times), baseline(facts, later)).differences
+    assert [(one.kind, one.op) for one in found] == [("slower", "*"), ("slower", names[0])]
 
 
 def test_that_a_crash_takes_longer_is_no_difference_by_itself():

@@ -8,11 +8,11 @@ from email.utils import formatdate
 
 import pytest
 from sarkmock_contracts.client.http import Request, Response, with_json
-from sarkmock_contracts.errors import Unanswered, Withheld
+from sarkmock_contracts.errors import BadLedger, Unanswered, Unavailable, Withheld
 from sarkmock_contracts.safety import CleanUpTarget, ownership
 from sarkmock_contracts.safety.ledger import read_ledger, reopen_ledger
 
-from tests.guarded import Box, guarded
+from tests.guarded import Box, ended, guarded, guarded_suite
 
 DENIED = {
     "401": Response(401, (("Content-Type", "application/json"),), b'{"message":"Unauthenticated."}'),
@@ -160,6 +160,68 @@ def test_a_late_clean_up_spares_a_number_that_somebody_has_taken_since(dated, la
         f"/extensions: {extension} is left over or new"]
     assert inner(Request("GET", f"/extensions/{extension}")).ok
     assert inner(Request("GET", f"/agents/{agent}")).status == 404
+
+
+def test_a_late_clean_up_spares_a_file_that_somebody_has_uploaded_since(tmp_path, monkeypatch):
+    """Under the number of the run's: what it holds differs. A file as it was uploaded is the run's."""
+    box = Box("shipped")
+    safety, stock = new_ledger(box, "shipped", tmp_path, monkeypatch)
+    upload = stock.contract.by_id["greetings.upload"]
+    for _ in range(2):
+        assert safety.target.send(stock.request(upload, stock.minimal(upload))).response.ok
+    safety.ledger.close()
+    theirs, ours = sorted(path for path in box.engine.state.files if "usergreeting" in path)
+    box.engine.state.files[theirs] = replace(box.engine.state.files[theirs], content=b"RIFF another greeting")
+    assert len(CleanUpTarget(box.wire, reopen_ledger(tmp_path / "ledger")).finish()) == 2
+    assert theirs in box.engine.state.files
+    assert ours not in box.engine.state.files
+
+
+def cascading(box, table, key):
+    """A DELETE takes somebody's row along."""
+    inner = box.wire.send
+
+    def sending(request):
+        response = inner(request)
+        if request.method == "DELETE" and response.ok:
+            box.engine.state.tables.delete(table, "pkey", key)
+        return response
+
+    box.wire.send = sending
+
+
+@pytest.mark.parametrize(("table", "path"), [("cluster", "/tenants"), ("queue", "/queues")])
+def test_a_run_ends_where_a_delete_takes_somebodys_row_along(table, path, tmp_path):
+    """The next look at the list shows it: nothing more is written, and the run says why."""
+    box = Box("shipped")
+    assert box.wire.send(with_json("POST", path, {"pkey": "theirs", "cluster": "default", "description": "x"})).ok
+    cascading(box, table, "theirs")
+    suite = guarded_suite(box, "shipped", "write", tmp_path / "ledger")
+    make = suite.contract.by_id["tenants.create"]
+    row, kept = suite.fixtures.make(make), suite.fixtures.make(make)
+    assert suite.send(Request("DELETE", row.delete)).response.ok
+    suite.get("/agents")
+    assert suite.lost == ""
+    suite.get(path)
+    assert suite.lost == (f"{path} no longer shows theirs, which was there before the run: "
+                          f"DELETE {row.delete} may have deleted it")
+    with pytest.raises(Unavailable, match="after rows of others are gone"):
+        suite.fixtures.make(make)
+    assert ended(suite) == [f"{path}: theirs is gone"]
+    assert suite.get(f"/tenants/{kept.answer['pkey']}").status == 404
+
+
+def test_two_runs_at_once_do_not_write_to_one_target(tmp_path):
+    """The second would store settings of the first as those that were there before."""
+    box = Box("shipped")
+    box.wire.url = "http://192.0.2.1/api"
+    first, _ = guarded(box, "shipped", "write operational", tmp_path / "first")
+    assert first.target.send(with_json("PUT", "/sysglobals", {"LOGLEVEL": "3"})).response.ok
+    with pytest.raises(BadLedger, match=r"in use by a run at http://192\.0\.2\.1/api that has not ended"):
+        guarded(box, "shipped", "write operational", tmp_path / "second")
+    guarded(box, "shipped", "")
+    assert first.end() == []
+    assert guarded(box, "shipped", "write operational", tmp_path / "second")[0].end() == []
 
 
 def renaming(box):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from sarkmock_contracts.client.http import Request, Response, with_json
 from sarkmock_contracts.errors import Unavailable
 from sarkmock_contracts.fixtures.keys import Keys
 from sarkmock_contracts.run import Run
@@ -83,3 +85,19 @@ def test_a_box_without_vendors_of_phones_is_what_it_is(judge: str) -> None:
     suite = checked(suite_of(judge, "L10", state, only="Extensions"), "rules")
     new = [str(judged.finding) for judged in suite.outcome().of("new")]
     assert [finding for finding in new if "provisioned" in finding] == []
+
+
+@pytest.mark.parametrize("version", [name for name in profiles() if name != "documented"])
+def test_asterisk_may_know_a_queue_only_after_a_commit(version: str) -> None:
+    """Until then it answers as for a queue that there is not, and that is known as the other answers are."""
+    def uncommitted(request: Request) -> Response:
+        key = request.path.rpartition("/")[2] if "/astamis/Queue" in request.path else ""
+        return send(replace(request, path=request.path.replace("zzsales", "nosuch")) if key else request)
+
+    suite = suite_of("documented", version, State(load_seed("factory", load(version)), now=NOW, token=TOKEN))
+    inner = suite.target.transport.inner  # type: ignore[attr-defined]
+    send, inner.send = inner.send, uncommitted
+    assert suite.send(with_json("POST", "/queues", {"pkey": "zzsales", "cluster": "default"})).response.status == 201
+    assert suite.send(Request("GET", "/astamis/QueueSummary/zzsales")).response.fields["ListItems"] == "0"
+    found = {finding.deviations for finding in suite.findings if "QueueSummary" in finding.identity.operation}
+    assert found == {("ami-queue-summary-of-one",)}

@@ -190,8 +190,9 @@ class Run(Client):
 
     @property
     def lost(self) -> str:
-        """Why the target answers no more, or lets the run in no more; empty if it does."""
-        return (self.rate_limit.away if self.rate_limit else "") or (self.admission.lost if self.admission else "")
+        """Why the run cannot go on: the target answers no more, lets it in no more, or was harmed; empty if it can."""
+        away, lost = self.rate_limit and self.rate_limit.away, self.admission and self.admission.lost
+        return away or lost or (self.gate.harm if self.gate else "")
 
     @property
     def speed(self) -> Speed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -27,6 +28,7 @@ STOPPED = 503  # what AMI functions answer while the PBX is not running
 NOTHING_LISTED = 404  # what they answer when a list has no entry
 EMPTY_FILE = "application/x-empty"  # the type of a file of call records without any
 SLOW_MS = 50  # less is not reported, at any factor
+TYPICAL_OPERATIONS = 10  # operations by which it is judged how fast a box is
 ByKind = dict[str, list[Fact]]
 
 
@@ -107,7 +109,8 @@ def compare_baselines(before: Baseline, after: Baseline, factor: float = 2.0) ->
         found.unreached += compare_parts(op, sides)
     crashing = {difference.op for difference in differences if difference.kind == "newly crashes"}
     differences += [difference for difference in slower_operations(before, after, factor)
-                    if sides.reach(difference.op) == (THERE, THERE) and difference.op not in crashing]
+                    if difference.op == BOX or (sides.reach(difference.op) == (THERE, THERE)
+                                                and difference.op not in crashing)]
     found.differences = sorted(differences, key=lambda difference: DIFFERENCE_LEVELS.index(difference.level))
     return found
 
@@ -283,8 +286,18 @@ def compare_parts(op: str, sides: Sides) -> Iterator[Unreached]:
 
 
 def slower_operations(before: Baseline, after: Baseline, factor: float) -> Iterator[Difference]:
-    """Operations whose answers took longer by a factor."""
-    for op, milliseconds in before.milliseconds.items():
-        now = after.milliseconds.get(op, 0.0)
-        if now > milliseconds * factor and now - milliseconds > SLOW_MS:
-            yield Difference("slower", op, "", f"{milliseconds:g} ms", f"{now:g} ms")
+    """Operations whose answers took longer by a factor; if most of them do, the box, and what is slower still."""
+    both = {op: (was, after.milliseconds.get(op, 0.0)) for op, was in before.milliseconds.items()}
+    load = 1.0
+    if len(both) >= TYPICAL_OPERATIONS:
+        usual, now = (statistics.median(times) for times in zip(*both.values(), strict=True))
+        if _is_slower(usual, now, factor):
+            load = now / usual
+            yield Difference("slower", BOX, "", f"{usual:g} ms", f"{now:g} ms")
+    for op, (was, now) in both.items():
+        if _is_slower(was * load, now, factor):
+            yield Difference("slower", op, "", f"{was:g} ms", f"{now:g} ms")
+
+
+def _is_slower(milliseconds: float, now: float, factor: float) -> bool:
+    return now > milliseconds * factor and now - milliseconds > SLOW_MS

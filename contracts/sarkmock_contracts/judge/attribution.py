@@ -163,8 +163,7 @@ class Attribution:
         self._follow()
         if finding.identity.check in OF_RULES and self._predicts(self._profile(self.profile), finding):
             return ()  # no deviation is needed for that answer
-        version = self._version()
-        if finding.identity in self._named and version != BASE and self._predicts(self._profile(version), finding):
+        if finding.identity in self._named and self._version() != BASE and self._predicts(self.replica.leader, finding):
             return self._named[finding.identity]  # the usual case, with one answer
         found = set(places(self.contract, finding))
         near = [deviation for deviation in self.known if deviation_touches(deviation, found)]
@@ -191,10 +190,11 @@ class Attribution:
     def agreeing(self, finding: Finding) -> tuple[str, ...]:
         """The deviations of a finding that the other columns of its answer do not refute."""
         exchange = finding.evidence[-1]
+        states = self.contract.lacking_tables(exchange.request)
 
         def refutes(model: Model) -> bool:
             shown = exchange.response.fields.keys() | self.replica.answer(model, exchange).fields.keys()
-            return any(self._speaks_against(model, exchange, column) for column in shown)
+            return all(any(self._speaks_against(model, exchange, name, gone) for name in shown) for gone in states)
 
         return self._unrefuted(finding.deviations, refutes)
 
@@ -227,11 +227,11 @@ class Attribution:
             return names
         return tuple(name for name in names if not refutes(self._with(name)))
 
-    def _speaks_against(self, model: Model, exchange: Exchange, field: str) -> bool:
+    def _speaks_against(self, model: Model, exchange: Exchange, field: str, lacking: Collection[str] = ()) -> bool:
         """Whether an answer says of a variable what the judging document's mock does, and a model would not."""
         self._follow()
         return self.replica.remembers(exchange) and (
-            not same_of_field(exchange.response, self.replica.answer(model, exchange), field)
+            not same_of_field(exchange.response, self.replica.answer(model, exchange, lacking), field)
             and same_of_field(exchange.response, self.expected(exchange), field))
 
     @property
@@ -310,8 +310,8 @@ class Attribution:
 
     def _documents(self, deviation: Deviation) -> tuple[tuple[str, Document], tuple[str, Document]]:
         """The document without a deviation and the one with it, by their names."""
-        documents = load_with_deviation(deviation.id)
-        models = [(f"{deviation.id} {number}", document) for number, document in enumerate(documents)]
+        models = [(f"{deviation.id} {number}", document)
+                  for number, document in enumerate(load_with_deviation(deviation.id))]
         first, second = reversed(models) if deviation.summary.startswith(ABSENT) else models
         return first, second
 

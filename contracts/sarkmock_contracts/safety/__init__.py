@@ -6,26 +6,29 @@ was killed, from its ledger alone.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 from urllib.parse import urlsplit
 
-from sarkmock.suite_api import Operation, profiles
+from sarkmock.suite_api import Operation, profiles, redacted
 
 from ..client import interrupts
 from ..client.http import Exchange, Request
 from ..client.rate_limit import RateLimit
 from ..client.target import Client, Target
-from ..client.transports import LOGIN_TOKEN, Access, Http, Transport, split_url
-from ..errors import CannotRun, Unanswered
+from ..client.transports import EMBEDDED_URL, LOGIN_TOKEN, Access, Http, Transport, split_url
+from ..errors import BadLedger, CannotRun, Unanswered
 from ..fixtures.keys import Keys, new_prefix
 from ..spec.contract import Contract, contract_of
 from ..spec.operation_data import patterns
 from .cleanup import CleanUp
 from .gate import Gate, Permissions
-from .ledger import Ledger, reopen_ledger, stamp
+from .ledger import Ledger, content_digest, open_locked, reopen_ledger, stamp
 from .login import logged_in
 from .ownership import Ownership
 from .preflight import preflight
@@ -80,12 +83,13 @@ class Safety:
         """Before the first write: open the ledger, see what is there, and take keys that are free."""
         if not self.caution.permissions.writes:
             return
+        self._lock = write_lock(self.url)
         self.ledger.open()
         self.begun = True
-        paths = lists(self.contracts)
-        self.before.update(take_snapshot_of(self.client, paths))
+        self.ownership.paths = lists(self.contracts)
+        self.before.update(take_snapshot_of(self.client, self.ownership.paths))
         self.ledger.note_inventory(snapshot_digests(self.before))
-        self.keys.taken = self.ownership.taken = keys_of_snapshot(self.before, paths)
+        self.keys.taken = self.ownership.taken = keys_of_snapshot(self.before, self.ownership.paths)
 
     def spared(self, contract: Contract, operation: Operation) -> frozenset[str]:
         """Fields of an operation whose values could not be put back."""
@@ -111,6 +115,7 @@ class Safety:
                 self.troubles = [str(error)]
             finally:
                 self.ledger.close()
+                self._lock.close()
         return self.troubles
 
     def _finish(self, ledger: Ledger) -> list[str]:
@@ -119,6 +124,16 @@ class Safety:
         if not left and self.caution.ledger is None:
             ledger.file.unlink(missing_ok=True)
         return left
+
+
+def write_lock(url: str) -> ExitStack:
+    """Hold back other runs of this user that write to a target: each would put back settings of the other."""
+    held, parts = ExitStack(), urlsplit(url)
+    if url != EMBEDDED_URL:
+        place = content_digest(f"{parts.netloc.lower()}{parts.path}".encode())[:16]
+        file = Path(gettempdir()) / f"sarkmock-{os.getuid()}-{place}.lock"
+        held.callback(os.close, open_locked(file, os.O_CREAT, f"run at {redacted(url)}", BadLedger))
+    return held
 
 
 def lists_of(contracts: Sequence[Contract], before: Collection[str]) -> dict[str, str | None]:

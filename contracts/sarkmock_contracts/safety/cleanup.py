@@ -13,7 +13,7 @@ from ..client.http import Request
 from ..client.target import Client
 from ..errors import Unanswered
 from ..spec.contract import Contract
-from .ledger import SKEW, Ledger, LedgerEntry, added_names, keys_with_prefix, removal_request
+from .ledger import SKEW, Ledger, LedgerEntry, added_names, content_digest, keys_with_prefix, removal_request
 from .ownership import keys_listed
 from .restorable import is_setting, restore_settings, start_again
 from .target_snapshot import Inventory, Items, items_of, shows_something, take_snapshot_of
@@ -55,10 +55,12 @@ class CleanUp:
                 yield f"{_name(entry)}: was made by somebody else after the run, and stays"
 
     def _is_younger(self, entry: LedgerEntry) -> bool:
-        """Whether what has the key was made after the run could have done it, as far as the target says when."""
+        """Whether what has the key was made after the run could have done it, as far as the target shows it."""
         try:
-            shown = self.client.get(f"/{entry.collection}/{quote(entry.key or '', safe='')}").fields
-            made = datetime.strptime(str(shown.get("z_created")), TIME).replace(tzinfo=UTC)
+            shown = self.client.get(f"/{entry.collection}/{quote(entry.key or '', safe='')}")
+            if entry.digest and shown.header("Content-Disposition"):  # a download says no time
+                return content_digest(shown.body) != entry.digest
+            made = datetime.strptime(str(shown.fields.get("z_created")), TIME).replace(tzinfo=UTC)
         except (Unanswered, ValueError):
             return False
         return 0 < entry.until < made.timestamp()

@@ -18,7 +18,7 @@ from ..judge.judge import PBX_DOWN
 from .ledger import Ledger, LedgerEntry, made_until
 from .ownership import Ownership
 from .routing import HAZARDS, MEANT, Meaning, RequestReader, spellings, unsafe_segment
-from .target_snapshot import shows_something
+from .target_snapshot import missing_keys, shows_something
 
 READ_ONLY = frozenset({"read"})
 _OVERRIDES = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")
@@ -48,6 +48,8 @@ class Gate(Layer):
         self.reader, self.permissions, self.ownership = reader, permissions, ownership
         self.withheld: Counter[tuple[str, str]] = Counter()
         self._pending: list[LedgerEntry] = []
+        self._deleted = ""  # what the run has deleted last
+        self.harm = ""  # why nothing more is written
 
     def allows(self, operation: Operation) -> bool:
         """Whether requests of an operation may leave at all."""
@@ -134,6 +136,8 @@ class Gate(Layer):
             return
         if self.owned is None:
             raise Withheld("nothing is written without a ledger")
+        if self.harm:
+            raise Withheld("after rows of others are gone")
         known: list[Mapping[str, object]] = []
         for entry in self.owned.touched(meanings, request):
             if {"key": entry.key, "undo": entry.undo} not in known:
@@ -149,6 +153,7 @@ class Gate(Layer):
         ledger, request = self.owned.ledger, exchange.request
         if exchange.response.ok:
             self._saw_success(ledger, exchange)
+            self._look_for_harm(self.owned, exchange)
         if MEANT.get(request.method) == "GET" and not self._pending:
             return
         pending, self._pending = self._pending, []
@@ -172,6 +177,18 @@ class Gate(Layer):
                 ledger.revive()  # a backup or a snapshot was restored
             if meaning.operation.action in ("commit", "ami_reload"):
                 ledger.note_commit()
+
+    def _look_for_harm(self, owned: Ownership, exchange: Exchange) -> None:
+        """Whether rows of others are gone since the run has deleted one of its own: a target that deletes more."""
+        request = exchange.request
+        if request.method == "DELETE":
+            self._deleted = request.path
+        if not self._deleted or self.harm or (request.method, request.query) != ("GET", ""):
+            return
+        gone = missing_keys(owned.before, owned.paths, request.path, exchange.response)
+        if gone and request.path not in owned.ledger.replaced_paths():
+            self.harm = (f"{request.path} no longer shows {', '.join(gone[:3])}, which was there before the run: "
+                         f"DELETE {self._deleted} may have deleted it")
 
     def _name(self, request: Request) -> str:
         found = self.reader.meanings(request)

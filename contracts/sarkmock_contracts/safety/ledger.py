@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import time
@@ -43,6 +44,7 @@ class LedgerEntry:
     number: int = 0
     state: str = "open"  # open: the answer is not known; made; void: nothing was made; gone: taken back
     until: int = 0  # the last second, by the target's clock, in which it can have been made; 0 in older ledgers
+    digest: str = ""  # of the content of an uploaded file that is stored as it is
 
     @property
     def alive(self) -> bool:
@@ -272,6 +274,11 @@ def _revive(entries: list[LedgerEntry]) -> None:
     for entry in entries:
         if entry.state == "gone":
             entry.state = "open"
+
+
+def content_digest(content: bytes) -> str:
+    """What tells the content of a file from any other."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def removal_request(collection: str, key: str) -> Undo:

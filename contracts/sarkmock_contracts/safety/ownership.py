@@ -16,7 +16,7 @@ from ..fixtures.keys import Keys, folded_key
 from ..judge.oracle import certainly_refused, verdict
 from ..spec.contract import Contract
 from ..spec.operation_data import LiveTables, recipe
-from .ledger import Ledger, LedgerEntry, Undo, added_names, keys_with_prefix, removal_request, stamp
+from .ledger import Ledger, LedgerEntry, Undo, added_names, content_digest, keys_with_prefix, removal_request, stamp
 from .restorable import SURELY, Restorable, is_stopped, takes_uploads
 from .routing import Meaning
 from .target_snapshot import Inventory, shows_something
@@ -31,6 +31,7 @@ class Ownership:
     keys: Keys
     ledger: Ledger
     before: Inventory = field(default_factory=dict)  # what the target showed when the run began
+    paths: Mapping[str, str | None] = field(default_factory=dict)  # its lists, and the field that names an item
     taken: frozenset[str] = frozenset()  # every key of it, as `folded_key` writes it
     _live: dict[int, LiveTables] = field(default_factory=dict)
 
@@ -163,14 +164,16 @@ class Ownership:
 
     def _upload(self, meaning: Meaning, everything: Mapping[str, Any]) -> LedgerEntry:
         collection = meaning.collection
-        names = [value.name for value in everything.values() if isinstance(value, UploadedFile)]
+        files = [value for value in everything.values() if isinstance(value, UploadedFile)]
+        names = [file.name for file in files]
         if len(names) != 1 or not self.keys.mine(names[0]):
             raise Withheld("is not a name that this run made", ", ".join(names))
         if not self._owner(collection, names[0]) and not self.is_free(collection, names[0]):
             raise Withheld("is there already", f"{collection} {names[0]}")
         stored = names[0].removesuffix(".zip")  # a snapshot comes zipped and is kept unzipped
         undo = [step for name in dict.fromkeys([names[0], stored]) for step in removal_request(collection, name)]
-        return LedgerEntry(meaning.operation.id, collection, names[0], undo)
+        content = content_digest(files[0].content) if stored == names[0] else ""
+        return LedgerEntry(meaning.operation.id, collection, names[0], undo, digest=content)
 
     def _command(self, meaning: Meaning) -> LedgerEntry | None:
         """A GET that does something: what it makes is found by its time."""

@@ -70,6 +70,14 @@ def keys_of_snapshot(inventory: Inventory, paths: Mapping[str, str | None]) -> f
     return frozenset(folded_key(key if name is None else str(name)) for key, name in named)
 
 
+def missing_keys(before: Inventory, paths: Mapping[str, str | None], path: str, answer: Response) -> list[str]:
+    """The keys that a list showed before and does not show now."""
+    if path not in before or not shows_something(answer):
+        return []
+    now = {path: items_of(answer.json, paths[path])}
+    return sorted(keys_of_snapshot({path: before[path]}, paths) - keys_of_snapshot(now, paths))
+
+
 def changed_columns(name: str, was: Any, now: Any) -> Iterator[str]:
     """Which columns of an item changed."""
     if not isinstance(was, dict) or not isinstance(now, dict):

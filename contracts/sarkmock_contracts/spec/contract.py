@@ -188,15 +188,21 @@ class Contract:
         return self._unlisted[operation.id]
 
     @cached_property
-    def _listing(self) -> set[str]:
+    def listed_tables(self) -> frozenset[str]:
         """The tables that lists show."""
-        return {operation.table.name for operation in self.operations
-                if operation.table and is_plain_read(operation)}
+        return frozenset(operation.table.name for operation in self.operations
+                         if operation.table and is_plain_read(operation))
+
+    def lacking_tables(self, request: Request) -> list[frozenset[str]]:
+        """The tables whose rows an answer may lack: none or, before a commit, all that Asterisk would know of."""
+        operation = self.operation_of(request)
+        of_asterisk = operation is not None and operation.table is None
+        return [frozenset(), self.listed_tables] if of_asterisk else [frozenset()]
 
     @cached_property
     def hidden_tables(self) -> list[str]:
         """The tables of the product of which no list shows the rows."""
-        return [table for table in self._product.tables() if table not in self._listing]
+        return [table for table in self._product.tables() if table not in self.listed_tables]
 
     def primary_key(self, table: str) -> tuple[str, ...]:
         """The columns by which the product's database distinguishes rows of a table; an answer may not show them."""
