@@ -216,6 +216,15 @@ def test_fixed_is_what_a_target_was_expected_to_have_and_has_not() -> None:
     assert fixed == ["agent-passwd-from-1001"]
 
 
+def test_a_deviation_that_no_answer_shows_is_not_fixed() -> None:
+    """The documentation does not have it; which templates may be deleted shows only in those of the system."""
+    suite = suite_of("shipped", "documented")
+    made = suite.fixtures.make(suite.contract.by_id["templates.create"])
+    assert suite.send(Request("DELETE", f"/templates/{made.answer['pkey']}")).response.ok
+    listed = {one.deviation.id: (one.status, one.reason) for one in suite.outcome().listed}
+    assert listed["template-delete-unchecked"] == ("untested", "every answer was that of the mock of documented")
+
+
 def test_a_version_without_tokens_is_known_to_one_that_wants_them() -> None:
     """Also where an answer without a token holds a time or a new key. What it has stopped is started again."""
     cell = Cell("L11", "L10", {check.name for check in CHECKS} - {"no-token", "other-scheme"})

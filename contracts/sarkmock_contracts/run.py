@@ -231,7 +231,7 @@ class Run(Client):
         """The verdict as it stands.
 
         A deviation is fixed only where the target was expected to have it, no case that shows it was left out, and some
-        answer was not that of the version that has it.
+        answer was not that of the target's version.
         """
         if self.gate is not None:
             self.coverage.withheld |= {name for name, _ in self.gate.withheld}
@@ -257,7 +257,7 @@ class Run(Client):
         if self.gaps.untested or self.options.shard or not whole:
             return "the run left cases out"
         spoke = self.judge.attribution.is_refuted(deviation)
-        return "" if spoke else "every answer was that of the version that has it"
+        return "" if spoke else f"every answer was that of the mock of {self.version()}"
 
     def close(self) -> None:
         """The record of its traffic is complete."""

@@ -263,7 +263,7 @@ class Attribution:
                 for name, found in (felt | reached).items()}
 
     def is_refuted(self, deviation: Deviation) -> bool:
-        """Whether the target did not answer as the version that has the deviation, where that can be felt."""
+        """Whether the target did not answer as its version does, where the deviation can be felt."""
         own = {self.contract.place(operation) for operation in self.contract.operations}
         found = self._everywhere if UNKNOWN_PATH in self.unlike else set()
         for place in self.unlike:
