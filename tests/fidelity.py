@@ -144,15 +144,15 @@ def compare(exchange: Exchange, documented: Engine, request: Request,
 def keep(state: State) -> tuple[Any, ...]:
     pbx = copy.deepcopy({key: value for key, value in vars(state.pbx).items() if key != "clock"})
     clock = vars(state.clock).copy()
-    return state.tables.dump(), dict(state.files), dict(state.astdb), clock, state.dice.getstate(), pbx
+    return state.tables.dump(), dict(state.files), dict(state.astdb), clock, state.rng.getstate(), pbx
 
 
 def put_back(state: State, kept: tuple[Any, ...]) -> None:
-    image, files, astdb, clock, dice, pbx = kept
+    image, files, astdb, clock, rng, pbx = kept
     state.tables.restore(image)
     state.files, state.astdb = files, astdb
     vars(state.clock).update(clock)
-    state.dice.setstate(dice)
+    state.rng.setstate(rng)
     vars(state.pbx).update(pbx)
 
 

@@ -1,6 +1,6 @@
 """Requests that are well-formed enough to reach what lies behind the first check, in forms that few clients send.
 
-Every function takes the dice and makes its choice from lists here, so that a seed repeats it.
+Every function takes the rng and makes its choice from lists here, so that a seed repeats it.
 """
 
 from __future__ import annotations
@@ -72,74 +72,74 @@ REWRITTEN: list[Callable[[bytes], bytes]] = [
     lambda text: b"\xff\xfe" + text, lambda text: text.upper(), lambda text: text.replace(b'"', b"'")]
 
 
-def name_of(dice: Random, names: list[str]) -> str:
+def name_of(rng: Random, names: list[str]) -> str:
     """The name of a field with what PHP gives a meaning to, or nearly so."""
-    name = dice.choice(names) if names and dice.random() < 0.9 else dice.choice(TEXTS)
-    return dice.choice(PREFIXES) + name + dice.choice(SUFFIXES)
+    name = rng.choice(names) if names and rng.random() < 0.9 else rng.choice(TEXTS)
+    return rng.choice(PREFIXES) + name + rng.choice(SUFFIXES)
 
 
-def form(dice: Random, names: list[str]) -> bytes:
+def form(rng: Random, names: list[str]) -> bytes:
     """A form whose names make arrays, or nearly so."""
-    pairs = [f"{name_of(dice, names)}{dice.choice(['=', '=', '=', '', '=='])}{dice.choice(TEXTS)}"
-             for _ in range(dice.choice([0, 1, 3, 9, 999, 1001]))]
-    return dice.choice(["&", "&", "&", "&&", ";"]).join(pairs).encode("utf-8", "replace")
+    pairs = [f"{name_of(rng, names)}{rng.choice(['=', '=', '=', '', '=='])}{rng.choice(TEXTS)}"
+             for _ in range(rng.choice([0, 1, 3, 9, 999, 1001]))]
+    return rng.choice(["&", "&", "&", "&&", ";"]).join(pairs).encode("utf-8", "replace")
 
 
-def multipart(dice: Random, names: list[str]) -> tuple[str, bytes]:
+def multipart(rng: Random, names: list[str]) -> tuple[str, bytes]:
     """A content type and a body with parts, one boundary in the other, line ends and headers of all sorts."""
-    boundary = dice.choice(BOUNDARIES)
-    inside = boundary if dice.random() < 0.9 else dice.choice(BOUNDARIES)
-    end = dice.choice(LINE_ENDS)
-    parts = [part(dice, name_of(dice, names), end) for _ in range(dice.choice([0, 1, 2, 5, 21, 1021]))]
+    boundary = rng.choice(BOUNDARIES)
+    inside = boundary if rng.random() < 0.9 else rng.choice(BOUNDARIES)
+    end = rng.choice(LINE_ENDS)
+    parts = [part(rng, name_of(rng, names), end) for _ in range(rng.choice([0, 1, 2, 5, 21, 1021]))]
     delimiter = f"--{inside}".encode("utf-8", "replace")
     line = end.encode()
-    body = dice.choice([b"", b"preamble" + line]) + b"".join(delimiter + line + one + line for one in parts)
-    body += dice.choice([delimiter + b"--" + line, delimiter + b"--", delimiter, b"",
+    body = rng.choice([b"", b"preamble" + line]) + b"".join(delimiter + line + one + line for one in parts)
+    body += rng.choice([delimiter + b"--" + line, delimiter + b"--", delimiter, b"",
     delimiter + b"--x" + line + b"more"])
-    announced = dice.choice(ANNOUNCED).format(boundary)
+    announced = rng.choice(ANNOUNCED).format(boundary)
     return announced.encode("utf-8", "replace").decode("latin-1"), body
 
 
-def part(dice: Random, name: str, end: str) -> bytes:
-    lines = ["Content-Disposition: " + dice.choice(DISPOSITIONS).format(name)]
-    lines += [dice.choice(PART_LINES) for _ in range(dice.choice([0, 0, 1, 3]))]
-    dice.shuffle(lines)
-    return (end.join(lines) + end + end).encode("utf-8", "replace") + dice.choice(CONTENTS)
+def part(rng: Random, name: str, end: str) -> bytes:
+    lines = ["Content-Disposition: " + rng.choice(DISPOSITIONS).format(name)]
+    lines += [rng.choice(PART_LINES) for _ in range(rng.choice([0, 0, 1, 3]))]
+    rng.shuffle(lines)
+    return (end.join(lines) + end + end).encode("utf-8", "replace") + rng.choice(CONTENTS)
 
 
-def json_text(dice: Random, names: list[str]) -> bytes:
+def json_text(rng: Random, names: list[str]) -> bytes:
     """JSON with what parsers disagree about: marks, encodings, numbers, repeated names."""
-    members = [f"{json.dumps(dice.choice(names) if names else 'a')}: {dice.choice(JSON_VALUES)}"
-               for _ in range(dice.choice([0, 1, 2, 5]))]
-    text = dice.choice(JSON_MARKS) + "{" + ", ".join(members) + "}" + dice.choice(JSON_MARKS)
-    return codecs.encode(text, dice.choice(ENCODINGS), "replace")
+    members = [f"{json.dumps(rng.choice(names) if names else 'a')}: {rng.choice(JSON_VALUES)}"
+               for _ in range(rng.choice([0, 1, 2, 5]))]
+    text = rng.choice(JSON_MARKS) + "{" + ", ".join(members) + "}" + rng.choice(JSON_MARKS)
+    return codecs.encode(text, rng.choice(ENCODINGS), "replace")
 
 
-def escaped(dice: Random, path: bytes) -> bytes:
+def escaped(rng: Random, path: bytes) -> bytes:
     """A path as it may be sent: some bytes as escapes, of either case, some of them twice."""
-    often = dice.choice([0.02, 0.2, 1.0])
-    sent = b"".join(b"%%%02x" % byte if dice.random() < often and byte != 47 else bytes([byte]) for byte in path)
-    sent = sent.upper() if dice.random() < 0.1 else sent
-    return quote_from_bytes(sent, "/").encode() if dice.random() < 0.2 else sent
+    often = rng.choice([0.02, 0.2, 1.0])
+    sent = b"".join(b"%%%02x" % byte if rng.random() < often and byte != 47 else bytes([byte]) for byte in path)
+    sent = sent.upper() if rng.random() < 0.1 else sent
+    return quote_from_bytes(sent, "/").encode() if rng.random() < 0.2 else sent
 
 
-def chunked(dice: Random, body: bytes) -> bytes:
+def chunked(rng: Random, body: bytes) -> bytes:
     """The end of a head and a body in chunks, whose sizes are written in all ways."""
-    coding = dice.choice(CODINGS).encode("latin-1", "replace")
-    often, size = dice.choice([0.0, 0.01, 0.3]), dice.choice([1, 2, 15, 16, 4095])
+    coding = rng.choice(CODINGS).encode("latin-1", "replace")
+    often, size = rng.choice([0.0, 0.01, 0.3]), rng.choice([1, 2, 15, 16, 4095])
     sent = [b"Transfer-Encoding: %b\r\n\r\n" % coding]
     for start in range(0, min(len(body), 300 * size), size):
         piece = body[start:start + size]
-        form_of_size = dice.choice(SIZES) if dice.random() < often else "{:x}"
-        count = len(piece) + (dice.choice([-1, 1, 2**40]) if dice.random() < often / 9 else 0)
-        end = dice.choice(CHUNK_ENDS if often > 0.1 else CHUNK_ENDS[:1])
+        form_of_size = rng.choice(SIZES) if rng.random() < often else "{:x}"
+        count = len(piece) + (rng.choice([-1, 1, 2**40]) if rng.random() < often / 9 else 0)
+        end = rng.choice(CHUNK_ENDS if often > 0.1 else CHUNK_ENDS[:1])
         sent.append(form_of_size.format(abs(count), 1).encode("utf-8") + end + piece + b"\r\n")
-    return b"".join(sent) + dice.choice(LAST_CHUNKS)
+    return b"".join(sent) + rng.choice(LAST_CHUNKS)
 
 
-def edge_of_head(dice: Random, room: int, lines: int) -> bytes:
+def edge_of_head(rng: Random, room: int, lines: int) -> bytes:
     """Header lines that fill a head to its limits, to a byte or a line: ``room`` bytes and ``lines`` are left."""
-    by = dice.choice([-2, -1, 0, 1, 2])
-    if dice.random() < 0.5:
+    by = rng.choice([-2, -1, 0, 1, 2])
+    if rng.random() < 0.5:
         return b"".join(b"X-%d: y\r\n" % number for number in range(max(0, lines + by)))
     return b"X-Long: %b\r\n" % (b"y" * max(0, room + by - len(b"X-Long: \r\n")))

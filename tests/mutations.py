@@ -99,31 +99,31 @@ def dependents(operation: Operation, operations: list[Operation]) -> frozenset[s
 # the kinds of mutations
 
 
-def gone(profile: str, operations: list[Operation], dice: random.Random) -> Mutation | None:
+def gone(profile: str, operations: list[Operation], rng: random.Random) -> Mutation | None:
     """An operation is not there any more."""
-    one = dice.choice(operations)
+    one = rng.choice(operations)
     if one.method == "GET":
         return None  # any GET of a path that is there answers 404 by another route, or is a HEAD
     return Mutation(f"gone {name_of(one)}", ({"target": place(one), "remove": True},),
                     frozenset({("place", name_of(one), "")}), dependents(one, operations))
 
 
-def status(profile: str, operations: list[Operation], dice: random.Random) -> Mutation | None:
+def status(profile: str, operations: list[Operation], rng: random.Random) -> Mutation | None:
     """An operation succeeds with another status."""
-    one = dice.choice(operations)
+    one = rng.choice(operations)
     seen = plain(profile, one.section)
     if one.status >= 500 or not any(fact.is_ == one.status for fact in seen.of(name_of(one), "status")):
         return None
-    new = dice.choice([code for code in (200, 201, 202, 203) if code != one.status])
+    new = rng.choice([code for code in (200, 201, 202, 203) if code != one.status])
     response = one.spec["responses"][str(one.status)]
     actions = ({"target": f"{place(one)}.responses['{one.status}']", "remove": True},
                {"target": f"{place(one)}.responses", "update": {str(new): copy.deepcopy(response)}})
     return Mutation(f"status {name_of(one)} {new}", actions, frozenset({("status", name_of(one), "")}))
 
 
-def crash(profile: str, operations: list[Operation], dice: random.Random) -> Mutation | None:
+def crash(profile: str, operations: list[Operation], rng: random.Random) -> Mutation | None:
     """An operation always crashes."""
-    one = dice.choice(operations)
+    one = rng.choice(operations)
     seen = plain(profile, one.section)
     if one.action == "crash" or not any(fact.is_ == one.status for fact in seen.of(name_of(one), "status")):
         return None
@@ -133,10 +133,10 @@ def crash(profile: str, operations: list[Operation], dice: random.Random) -> Mut
                     dependents(one, operations))
 
 
-def field_gone(profile: str, operations: list[Operation], dice: random.Random) -> Mutation | None:
+def field_gone(profile: str, operations: list[Operation], rng: random.Random) -> Mutation | None:
     """Answers lack a field."""
     contract = contract_of(profile)
-    one = dice.choice(operations)
+    one = rng.choice(operations)
     row = contract.row_place(one)
     schema = contract.resolve(row)[1] if row else {}
     seen = plain(profile, one.section)
@@ -145,7 +145,7 @@ def field_gone(profile: str, operations: list[Operation], dice: random.Random) -
              if name != key and "default" not in described]
     if not names:
         return None
-    name = dice.choice(names)
+    name = rng.choice(names)
     alike = [other for other in members(profile, one.section) if contract.row_place(other) == row]
     shown = frozenset(("field", name_of(other), name) for other in alike
                       if any(fact.of in (name, f"[].{name}") for fact in seen.of(name_of(other), "field")))
@@ -199,18 +199,18 @@ def servable(operation: Operation, field_name: str, judged: list[Any]) -> bool:
                                               zip(values, judged, strict=True) if not messages)
 
 
-def rule(profile: str, operations: list[Operation], dice: random.Random) -> Mutation | None:
+def rule(profile: str, operations: list[Operation], rng: random.Random) -> Mutation | None:
     """A variable is judged by other rules."""
     contract = contract_of(profile)
-    one = dice.choice([other for other in operations if other.rules] or [None])
+    one = rng.choice([other for other in operations if other.rules] or [None])
     if one is None:
         return None
-    name = dice.choice(list(one.rules))
+    name = rng.choice(list(one.rules))
     if "exists" in str(one.rules[name]) or is_new_key(catalogue()[name_of(one)], name):
         return None
     if name in contract.may_name(one) or name in LOOKED_AT:
         return None  # checks beside the rules have their say
-    new = dice.choice(rule_lists())
+    new = rng.choice(rule_lists())
     if one.action not in GENERIC and ("required" in str(one.rules[name])) != ("required" in str(new)):
         return None  # what such an action cannot do without stays required
     body = contract.resolve(contract.body_place(one) or "")[0]
@@ -232,14 +232,14 @@ def rule(profile: str, operations: list[Operation], dice: random.Random) -> Muta
 KINDS = (gone, status, crash, field_gone, rule, rule, rule)
 
 
-def draw(profile: str, section: str, dice: random.Random, count: int) -> list[Mutation]:
+def draw(profile: str, section: str, rng: random.Random, count: int) -> list[Mutation]:
     """Some mutations that neither meet nor hide one another."""
     operations = members(profile, section)
     found: list[Mutation] = []
     for _ in range(30 * count):
         if len(found) == count:
             break
-        new = dice.choice(KINDS)(profile, operations, dice)
+        new = rng.choice(KINDS)(profile, operations, rng)
         if new is not None and not any(meet(new, other) for other in found):
             found.append(new)
     return found

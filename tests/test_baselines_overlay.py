@@ -76,9 +76,9 @@ def test_the_documented_mock_has_no_deviation():
 @pytest.mark.parametrize("seed", range(2))
 def test_boxes_between_the_profiles_are_told_by_what_they_show(section, about, seed):
     """Some deviations of a section: those that show are found, none is taken over that the box contradicts."""
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     ids = [one.id for one in deviations_of("shipped") if one.id.startswith((about, "debug-pages"))]
-    some = [name for name in ids if dice.random() < 0.5 or name == "debug-pages"]
+    some = [name for name in ids if rng.random() < 0.5 or name == "debug-pages"]
     found = choose_deviations(box_like(document_of(actions_of("shipped", some)), only=section))
     assert found.comparison.differences == []
 

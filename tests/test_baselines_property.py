@@ -37,10 +37,10 @@ def test_there_are_enough_pairs():
 @pytest.mark.parametrize("profile", PROFILES)
 def test_compare_tells_the_mutations_and_nothing_else(profile):
     for section, number in product(sections(profile), range(PAIRS)):
-        dice = random.Random(f"{profile} {section} {number}")
-        everything = draw(profile, section, dice, dice.randint(1, 4))
-        before = [one for one in everything if dice.random() < 0.3]
-        after = [one for one in everything if one not in before or dice.random() < 0.3]
+        rng = random.Random(f"{profile} {section} {number}")
+        everything = draw(profile, section, rng, rng.randint(1, 4))
+        before = [one for one in everything if rng.random() < 0.3]
+        after = [one for one in everything if one not in before or rng.random() < 0.3]
         found = told(record(mutated(profile, before), section), record(mutated(profile, after), section))
         names = [[mutation.name for mutation in some] for some in (before, after)]
         assert found == expected(before, after), (section, number, *names)

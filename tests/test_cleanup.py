@@ -30,10 +30,10 @@ class Killed(BaseException):
     """Stands for SIGKILL: nothing of the run goes on."""
 
 
-def everything(safety, stock, dice):
+def everything(safety, stock, rng):
     """Requests of every operation that may be sent, in a random order."""
     operations = [operation for operation in stock.contract.operations if safety.gate.allows(operation)]
-    dice.shuffle(operations)
+    rng.shuffle(operations)
     for operation in operations * 9:
         try:
             body = stock.minimal(operation) if operation.rules else None
@@ -73,13 +73,13 @@ def test_nothing_is_left_of_every_operation(judge, real, tmp_path):
 @pytest.mark.parametrize("number", some(range(50), 5))
 def test_a_run_that_dies_anywhere_is_finished_from_its_ledger(number, tmp_path):
     """50 deaths before or after a random request has reached the box."""
-    dice = random.Random(number)
-    box = Box(dice.choice(profiles()))
+    rng = random.Random(number)
+    box = Box(rng.choice(profiles()))
     before = box.contents()
-    safety, stock = guarded(box, dice.choice(profiles()), "write operational", tmp_path / "ledger")
-    die_after(box, dice.randint(1, 250), arrives=dice.random() < 0.5)
+    safety, stock = guarded(box, rng.choice(profiles()), "write operational", tmp_path / "ledger")
+    die_after(box, rng.randint(1, 250), arrives=rng.random() < 0.5)
     with pytest.raises(Killed):
-        everything(safety, stock, dice)
+        everything(safety, stock, rng)
     safety.ledger.close()
     box.wire.send = box.wire.inner.send
     ledger = reopen_ledger(tmp_path / "ledger")
@@ -132,13 +132,13 @@ def wait_for(ledger, lines, process):
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(KILLS))
 def test_sigkill_then_cleanup(number, tmp_path):
-    dice = random.Random(number)
+    rng = random.Random(number)
     ledger = tmp_path / "run.ledger"
     with rehearsal() as (box, url):
         before = box.contents()
-        process = begun(url, ledger, "--profile", dice.choice(profiles()), "--allow-operational")
-        wait_for(ledger, dice.randint(3, 250), process)
-        time.sleep(dice.random() / 20)
+        process = begun(url, ledger, "--profile", rng.choice(profiles()), "--allow-operational")
+        wait_for(ledger, rng.randint(3, 250), process)
+        time.sleep(rng.random() / 20)
         process.kill()
         process.communicate()
         result = sarkmock("cleanup", str(ledger))
@@ -258,16 +258,16 @@ def test_settings_are_put_back_and_erased_from_the_ledger(tmp_path):
 @pytest.mark.parametrize("real", profiles())
 def test_settings_are_as_before_whatever_is_sent(real, tmp_path):
     """Some are null or break their rules: stored once more they would not be what they were."""
-    box, dice = Box(real), random.Random(1)
+    box, rng = Box(real), random.Random(1)
     before = box.contents()
     safety, stock = guarded(box, real, "write operational", tmp_path / "ledger")
     operation = stock.contract.by_id["globals.update"]
     values = {name: [*stock.bounds(operation, name).accept, *stock.bounds(operation, name).reject]
               for name in operation.rules}
     for _ in range(200):
-        names = dice.sample(sorted(values), dice.randint(1, 4))
+        names = rng.sample(sorted(values), rng.randint(1, 4))
         with suppress(Withheld):
-            body = {name: dice.choice(values[name]) for name in names}
+            body = {name: rng.choice(values[name]) for name in names}
             safety.target.send(with_json("PUT", operation.path, body))
     assert box.done.count("globals.update") > 10
     assert changed(box, before) == {"globals"}

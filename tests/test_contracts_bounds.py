@@ -122,6 +122,12 @@ def test_rules_of_a_users_overlay_get_derived_values():
     assert found.reject
 
 
+def test_derived_values_are_judged_as_laravel_receives_them():
+    """Text is trimmed before a rule sees it."""
+    assert " 42 " in bounds_of("alpha_dash|max:20").accept
+    assert " 42 " not in bounds_of("alpha_dash|max:20").reject
+
+
 def test_rules_for_files_are_not_derived():
     with pytest.raises(NoBounds):
         bounds_of("file|mimes:zip,tar")

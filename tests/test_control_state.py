@@ -31,7 +31,7 @@ def tenants(client):
 def image(engine):
     """All that a refused request must leave alone."""
     state = engine.state
-    return state.to_seed(), state.files, state.clock.now(), state.dice.getstate()
+    return state.to_seed(), state.files, state.clock.now(), state.rng.getstate()
 
 
 # The whole state.

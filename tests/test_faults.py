@@ -214,9 +214,9 @@ def test_probability_is_reproducible(client, faults):
 
 def test_faults_take_nothing_from_the_states_own_dice(client, faults, engine):
     faults.add(latency="0.0..0.0", probability=0.5)
-    before = engine.state.dice.getstate()
+    before = engine.state.rng.getstate()
     statuses(client)
-    assert engine.state.dice.getstate() == before
+    assert engine.state.rng.getstate() == before
 
 
 def test_reset_comes_back_to_the_first_faults(engine):

@@ -121,48 +121,48 @@ class Attacker:
     """Requests of chance, half of them nearly right."""
 
     def __init__(self, engine: Engine, seed: str) -> None:
-        self.dice = random.Random(seed)
+        self.rng = random.Random(seed)
         self.engine = engine
         self.operations = list(engine.operations)
         self.control = [one for one in endpoints() if one.id != "seed.start"]
 
     def bit(self) -> str:
-        chosen = self.dice.choice(VALUES) if self.dice.random() < 0.3 else self.dice.choice(BITS)
+        chosen = self.rng.choice(VALUES) if self.rng.random() < 0.3 else self.rng.choice(BITS)
         return chosen if isinstance(chosen, str) else str(chosen)
 
     def text(self, most: int = 4) -> str:
-        return "".join(self.bit() for _ in range(self.dice.randint(0, most)))
+        return "".join(self.bit() for _ in range(self.rng.randint(0, most)))
 
     def value(self, levels: int = 2) -> Any:
-        kind = self.dice.random()
+        kind = self.rng.random()
         if kind < 0.15 and levels:
-            return [self.value(levels - 1) for _ in range(self.dice.randint(0, 3))]
+            return [self.value(levels - 1) for _ in range(self.rng.randint(0, 3))]
         if kind < 0.25 and levels:
-            return {self.text(1): self.value(levels - 1) for _ in range(self.dice.randint(0, 3))}
-        return self.dice.choice(VALUES) if kind < 0.7 else self.text(2)
+            return {self.text(1): self.value(levels - 1) for _ in range(self.rng.randint(0, 3))}
+        return self.rng.choice(VALUES) if kind < 0.7 else self.text(2)
 
     def content(self, names: list[str]) -> tuple[str, bytes]:
         """A content type and a body."""
-        kind = self.dice.random()
+        kind = self.rng.random()
         if kind < 0.1:
-            return messages.multipart(self.dice, names)
+            return messages.multipart(self.rng, names)
         if kind < 0.15:
-            return "application/x-www-form-urlencoded", messages.form(self.dice, names)
+            return "application/x-www-form-urlencoded", messages.form(self.rng, names)
         if kind < 0.2:
-            return "application/json", messages.json_text(self.dice, names)
-        content_type = self.dice.choice(TYPES[:4]) if kind < 0.85 else self.dice.choice(TYPES)
+            return "application/json", messages.json_text(self.rng, names)
+        content_type = self.rng.choice(TYPES[:4]) if kind < 0.85 else self.rng.choice(TYPES)
         return content_type, self.body(names, content_type)
 
     def query(self, names: list[str]) -> str:
-        text = messages.form(self.dice, names) if self.dice.random() < 0.3 else self.text(2).encode("utf-8", "replace")
+        text = messages.form(self.rng, names) if self.rng.random() < 0.3 else self.text(2).encode("utf-8", "replace")
         return text.decode("latin-1")
 
     def body(self, names: list[str], content_type: str) -> bytes:
-        kind = self.dice.random()
+        kind = self.rng.random()
         if kind < 0.2:
             return self.text(9).encode("utf-8", "replace")
-        fields = {self.dice.choice(names) if names and self.dice.random() < 0.9 else self.text(1): self.value()
-                  for _ in range(self.dice.randint(0, 6))}
+        fields = {self.rng.choice(names) if names and self.rng.random() < 0.9 else self.text(1): self.value()
+                  for _ in range(self.rng.randint(0, 6))}
         if "form-data" in content_type:
             return "".join(f'--x\r\nContent-Disposition: form-data; name="{name}"{self.filename()}\r\n\r\n{value}\r\n'
                            for name, value in fields.items()).encode("utf-8", "replace") + b"--x--"
@@ -170,34 +170,34 @@ class Attacker:
             return "&".join(f"{name}={value}" for name, value in fields.items()).encode("utf-8", "replace")
         if "yaml" in content_type and kind < 0.6:
             return "".join(f"{name}: {self.text(2)}\n" for name in fields).encode("utf-8", "replace")
-        text = json.dumps(fields, ensure_ascii=self.dice.random() < 0.5).encode("utf-8", "replace")
+        text = json.dumps(fields, ensure_ascii=self.rng.random() < 0.5).encode("utf-8", "replace")
         if kind < 0.4:
-            place = self.dice.randint(0, len(text))
-            text = text[:place] + self.bit().encode("utf-8", "replace") + text[place + self.dice.randint(0, 3):]
+            place = self.rng.randint(0, len(text))
+            text = text[:place] + self.bit().encode("utf-8", "replace") + text[place + self.rng.randint(0, 3):]
         return text
 
     def filename(self) -> str:
         names = ["usergreeting1234.wav", "usergreeting\xff.mp3", "sark.db.1.zip", "sark.db.\xff", "sarkbak.1.zip",
                  self.text(1)]
-        return f'; filename="{self.dice.choice(names)}"' if self.dice.random() < 0.4 else ""
+        return f'; filename="{self.rng.choice(names)}"' if self.rng.random() < 0.4 else ""
 
     def environ(self, control: bool = False) -> dict[str, Any]:
-        target = self.dice.choice(self.control if control else self.operations)
+        target = self.rng.choice(self.control if control else self.operations)
         path = ("/_mock" if control else "/api") + target.path
         while "{" in path:
             before, _, rest = path.partition("{")
-            step = self.dice.choice(["1", "default", "1001", "cluster", "x", self.text(1)])
+            step = self.rng.choice(["1", "default", "1001", "cluster", "x", self.text(1)])
             path = before + step.replace("{", "") + rest.partition("}")[2]
         names = CONTROL_NAMES if control else list(target.rules)
         content_type, body = self.content(names)
-        query = self.query(names) if self.dice.random() < 0.3 else ""
-        chosen = {name: self.dice.choice(values) for name, values in HEADERS.items() if self.dice.random() < 0.1}
-        if self.engine.state.token and self.dice.random() < 0.8:
+        query = self.query(names) if self.rng.random() < 0.3 else ""
+        chosen = {name: self.rng.choice(values) for name, values in HEADERS.items() if self.rng.random() < 0.1}
+        if self.engine.state.token and self.rng.random() < 0.8:
             chosen["HTTP_AUTHORIZATION"] = f"Bearer {self.engine.state.token}"
-        method = target.method if self.dice.random() < 0.9 else self.dice.choice(METHODS)
+        method = target.method if self.rng.random() < 0.9 else self.rng.choice(METHODS)
         uri = path.encode("utf-8", "replace")
-        if self.dice.random() < 0.3:
-            uri = messages.escaped(self.dice, uri)
+        if self.rng.random() < 0.3:
+            uri = messages.escaped(self.rng, uri)
         return {"REQUEST_METHOD": method, "REQUEST_URI": uri.decode("latin-1"),
                 "PATH_INFO": unquote_to_bytes(uri).decode("latin-1"), "SCRIPT_NAME": "",
                 "QUERY_STRING": query, "SERVER_NAME": "127.0.0.1", "SERVER_PORT": "80", "SERVER_PROTOCOL": "HTTP/1.1",
@@ -245,13 +245,13 @@ def test_requests_in_process(profile, part):
 
 def mutations(text: bytes, count: int) -> Iterator[bytes]:
     """A file as other tools write it, and with some of its bytes replaced, lines repeated, or the rest missing."""
-    dice = random.Random(SEED)
+    rng = random.Random(SEED)
     yield from (change(text) for change in messages.REWRITTEN)
     for _ in range(count):
-        place, length = dice.randint(0, len(text)), dice.choice([0, 1, 1, 5, 80])
-        changed = text[:place] + dice.choice(BITS).encode("utf-8", "replace") + text[place + length:]
-        yield changed[:dice.randint(0, len(changed))] if dice.random() < 0.1 else changed
-        yield b"".join(replaced(line, dice) for line in (text.splitlines(True) if text[:1] == b"{" else [text]))
+        place, length = rng.randint(0, len(text)), rng.choice([0, 1, 1, 5, 80])
+        changed = text[:place] + rng.choice(BITS).encode("utf-8", "replace") + text[place + length:]
+        yield changed[:rng.randint(0, len(changed))] if rng.random() < 0.1 else changed
+        yield b"".join(replaced(line, rng) for line in (text.splitlines(True) if text[:1] == b"{" else [text]))
 
 
 DEEP: list[Any] = []
@@ -262,24 +262,24 @@ ODD: list[Any] = [[], {}, [[]], [{}], {"a": {}}, [None], "", "x", -1, 1e308, 2**
                   {"<<": 1}, {"*": {"*": []}}, ["x"] * 3000, {str(number): number for number in range(3000)}]
 
 
-def replaced(text: bytes, dice: random.Random) -> bytes:
+def replaced(text: bytes, rng: random.Random) -> bytes:
     """A file that is well-formed, with another value somewhere."""
     top = [yaml12.parse(text.decode(), "x")]
     holder: Any = top
     while True:
         places = list(holder) if isinstance(holder, dict) else range(len(holder))
-        place = dice.choice(places)
-        if not isinstance(holder[place], dict | list) or not holder[place] or dice.random() < 0.2:
+        place = rng.choice(places)
+        if not isinstance(holder[place], dict | list) or not holder[place] or rng.random() < 0.2:
             break
         holder = holder[place]
-    kind = dice.random()
-    other = dice.choice(VALUES if kind < 0.5 else ODD)
+    kind = rng.random()
+    other = rng.choice(VALUES if kind < 0.5 else ODD)
     if kind < 0.75 or holder is top:
         holder[place] = other
     elif kind < 0.85:
         del holder[place]
     elif isinstance(holder, dict):
-        holder[dice.choice([str(other), "x", "", "*", *places])] = holder.pop(place)
+        holder[rng.choice([str(other), "x", "", "*", *places])] = holder.pop(place)
     else:
         holder.extend(holder)
     return json.dumps(top[0]).encode() + b"\n"
@@ -363,12 +363,12 @@ def test_files(kind, tmp_path):
 
 
 def test_a_clean_up_by_a_damaged_ledger(tmp_path):
-    dice, head, *lines = random.Random(SEED), *LEDGER.splitlines(True)
+    rng, head, *lines = random.Random(SEED), *LEDGER.splitlines(True)
     with serving("--http", "--profile", "shipped") as server:
         for number in range(max(IN_PROCESS // 150, 10)):
             changed = [head.replace(b"https://x/api", server.url.encode()), *lines]
-            place = dice.randrange(len(changed))
-            changed[place] = replaced(changed[place], dice)
+            place = rng.randrange(len(changed))
+            changed[place] = replaced(changed[place], rng)
             if b"127.0.0.1" not in changed[0]:
                 continue  # no other address is asked
             file = tmp_path / f"{number}.ledger"
@@ -390,7 +390,7 @@ def test_requests_over_the_wire(part):
         for number in range(OVER_THE_WIRE // WIRE_PARTS):
             sent = several(attacker, number)
             try:
-                check_answers(exchanged(server.address, sent, attacker.dice), sent)
+                check_answers(exchanged(server.address, sent, attacker.rng), sent)
             except Exception as error:
                 error.add_note(f"request {number} of part {part}: {sent[:4000]!r}")
                 raise
@@ -398,10 +398,10 @@ def test_requests_over_the_wire(part):
     assert not any("Traceback" in line for line in server.errors), server.errors[-20:]
 
 
-def exchanged(address: tuple[str, int], sent: bytes, dice: random.Random) -> bytes:
+def exchanged(address: tuple[str, int], sent: bytes, rng: random.Random) -> bytes:
     """All that is answered to bytes, which are sent at once or in pieces."""
     received = b""
-    places = sorted(dice.randint(0, len(sent)) for _ in range(dice.choice([0, 0, 0, 1, 5])))
+    places = sorted(rng.randint(0, len(sent)) for _ in range(rng.choice([0, 0, 0, 1, 5])))
     # what is not read any further may be cut off
     with socket.create_connection(address, timeout=10) as connection, suppress(ConnectionError):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -439,53 +439,53 @@ def check_answers(received: bytes, sent: bytes) -> None:
 
 def several(attacker: Attacker, number: int) -> bytes:
     """One request, or some in a row; or what is no HTTP."""
-    kind = attacker.dice.random()
+    kind = attacker.rng.random()
     if kind < 0.02:
-        return attacker.dice.choice(OTHER_PROTOCOLS)
+        return attacker.rng.choice(OTHER_PROTOCOLS)
     if kind < 0.1:
-        kept = [raw(attacker, 1 + 4 * one, "keep-alive") for one in range(attacker.dice.choice([1, 2, 9]))]
+        kept = [raw(attacker, 1 + 4 * one, "keep-alive") for one in range(attacker.rng.choice([1, 2, 9]))]
         return b"".join(kept) + raw(attacker, number)
     return raw(attacker, number)
 
 
 def raw(attacker: Attacker, number: int, connection: str = "close") -> bytes:
     """A request as bytes, one in four of them broken."""
-    dice, environ = attacker.dice, attacker.environ(number % 6 == 0)
+    rng, environ = attacker.rng, attacker.environ(number % 6 == 0)
     target = environ["REQUEST_URI"].encode("latin-1").translate(None, b" \r\n\0")
     method, version, extra = environ["REQUEST_METHOD"].encode("utf-8"), "HTTP/1.1", ""
-    if dice.random() < 0.15:
-        target = dice.choice(TARGETS).encode().replace(b"{}", target)
-    if dice.random() < 0.05:
-        version = dice.choice(VERSIONS)
-    if dice.random() < 0.03:
-        method = dice.choice([b"CONNECT", b"PRI", b"M" * 64, b"M" * 65, b"get", b"G\0T", b"", b"PROPFIND"])
-    if dice.random() < 0.05:
-        extra = dice.choice(UPGRADES)
-    if dice.random() < 0.1:
-        environ["HTTP_HOST"] = dice.choice(HOSTS)
+    if rng.random() < 0.15:
+        target = rng.choice(TARGETS).encode().replace(b"{}", target)
+    if rng.random() < 0.05:
+        version = rng.choice(VERSIONS)
+    if rng.random() < 0.03:
+        method = rng.choice([b"CONNECT", b"PRI", b"M" * 64, b"M" * 65, b"get", b"G\0T", b"", b"PROPFIND"])
+    if rng.random() < 0.05:
+        extra = rng.choice(UPGRADES)
+    if rng.random() < 0.1:
+        environ["HTTP_HOST"] = rng.choice(HOSTS)
     fields = {name[5:].replace("_", "-"): value for name, value in environ.items() if name.startswith("HTTP_")}
     head = b"%b %b %b\r\n" % (method, target, version.encode()) + b"".join(
         f"{name}: {value}\r\n".encode("utf-8", "replace") for name, value in fields.items())
-    body = messages.chunked(dice, environ["body"]) if dice.random() < 0.15 else framed(dice, environ["body"])
-    if dice.random() < 0.03:
-        body = messages.edge_of_head(dice, LIMITS.head - len(head) - len(body), LIMITS.fields - len(fields) - 3) + body
+    body = messages.chunked(rng, environ["body"]) if rng.random() < 0.15 else framed(rng, environ["body"])
+    if rng.random() < 0.03:
+        body = messages.edge_of_head(rng, LIMITS.head - len(head) - len(body), LIMITS.fields - len(fields) - 3) + body
     last = extra.encode() or b"Connection: %b\r\n" % connection.encode()
     whole = head + last + b"Content-Type: %b\r\n%b" % (environ["CONTENT_TYPE"].encode("latin-1"), body)
     if number % 4:
         return whole
-    place = dice.randint(0, len(whole))
-    return whole[:place] + attacker.bit().encode("utf-8", "replace") + whole[place + dice.randint(0, 9):]
+    place = rng.randint(0, len(whole))
+    return whole[:place] + attacker.bit().encode("utf-8", "replace") + whole[place + rng.randint(0, 9):]
 
 
-def framed(dice: random.Random, body: bytes) -> bytes:
+def framed(rng: random.Random, body: bytes) -> bytes:
     """The end of a head and a body: with its length, in chunks, or with lines that contradict each other."""
-    lines = "".join(f"{dice.choice(LINES)}\r\n" for _ in range(dice.choice([0, 0, 0, 1, 2]))).encode()
-    second = SECOND if dice.random() < 0.1 else b""
-    if dice.random() < 0.7:
+    lines = "".join(f"{rng.choice(LINES)}\r\n" for _ in range(rng.choice([0, 0, 0, 1, 2]))).encode()
+    second = SECOND if rng.random() < 0.1 else b""
+    if rng.random() < 0.7:
         return b"%bContent-Length: %d\r\n\r\n%b%b" % (lines, len(body), body, second)
-    chunks, size = [], dice.choice([1, 7, 4096])
+    chunks, size = [], rng.choice([1, 7, 4096])
     for place in range(0, min(len(body), 100 * size), size):
         piece = body[place:place + size]
-        chunks.append(b"%x%b\r\n%b\r\n" % (len(piece), dice.choice(EXTENSIONS).encode(), piece))
-    trailers = dice.choice(TRAILERS).encode()
+        chunks.append(b"%x%b\r\n%b\r\n" % (len(piece), rng.choice(EXTENSIONS).encode(), piece))
+    trailers = rng.choice(TRAILERS).encode()
     return b"%bTransfer-Encoding: chunked\r\n\r\n%b0\r\n%b\r\n%b" % (lines, b"".join(chunks), trailers, second)

@@ -30,16 +30,16 @@ def outcome(decode):
         return "no JSON"
 
 
-def text_of(dice, level=0):
-    kind = dice.random()
+def text_of(rng, level=0):
+    kind = rng.random()
     if level < 5 and kind < 0.25:
-        members = (text_of(dice, level + 1) for _ in range(dice.choice([0, 1, 2, 3, 8, 30])))
-        return f"[{dice.choice(['', ' ', chr(10)])}{dice.choice([',', ', ']).join(members)}{dice.choice(['', ' '])}]"
+        members = (text_of(rng, level + 1) for _ in range(rng.choice([0, 1, 2, 3, 8, 30])))
+        return f"[{rng.choice(['', ' ', chr(10)])}{rng.choice([',', ', ']).join(members)}{rng.choice(['', ' '])}]"
     if level < 5 and kind < 0.5:
-        members = (f"{dice.choice(NAMES)}{dice.choice([':', ' : '])}{text_of(dice, level + 1)}"
-                   for _ in range(dice.choice([0, 1, 2, 3, 8])))
-        return f"{{{','.join(members)}{dice.choice(['', ' '])}}}"
-    return dice.choice(SCALARS if kind < 0.98 else INVALID)
+        members = (f"{rng.choice(NAMES)}{rng.choice([':', ' : '])}{text_of(rng, level + 1)}"
+                   for _ in range(rng.choice([0, 1, 2, 3, 8])))
+        return f"{{{','.join(members)}{rng.choice(['', ' '])}}}"
+    return rng.choice(SCALARS if kind < 0.98 else INVALID)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -47,12 +47,12 @@ def test_the_outcome_is_that_of_json_loads(monkeypatch, seed):
     monkeypatch.setattr(large_json, "ONE_CALL", 40)
     monkeypatch.setattr(large_json, "WINDOWS", (8, 16, 40))
     monkeypatch.setattr(large_json, "LONGEST_RUN", 160)
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     for _ in range(300):
-        text = text_of(dice)
-        if dice.random() < 0.3:
-            place = dice.randint(0, len(text))
-            text = text[:place] + dice.choice(CHANGES) + text[place + dice.randint(0, 2):]
+        text = text_of(rng)
+        if rng.random() < 0.3:
+            place = rng.randint(0, len(text))
+            text = text[:place] + rng.choice(CHANGES) + text[place + rng.randint(0, 2):]
         assert (outcome(lambda text=text: LargeJson(text, None, refused).decode())
                 == outcome(lambda text=text: json.loads(text, parse_constant=refused))), text
 
@@ -114,8 +114,8 @@ PIECES = [b"%", b"%4", b"%41", b"%e9", b"%c3%a9", b"a", b"+", b"\\", b"\1", "é"
 
 
 def test_a_large_form_is_read_as_a_small_one_would_be(monkeypatch):
-    dice = random.Random(1)
-    bodies_of_forms = [b"x=" + b"".join(dice.choices(PIECES, k=dice.randint(0, 20))) for _ in range(2000)]
+    rng = random.Random(1)
+    bodies_of_forms = [b"x=" + b"".join(rng.choices(PIECES, k=rng.randint(0, 20))) for _ in range(2000)]
 
     def read():
         return [bodies.read_input("POST", "application/x-www-form-urlencoded", "", body, trim)

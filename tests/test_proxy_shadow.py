@@ -39,7 +39,7 @@ class Box:
 
     def __init__(self, own, document, name="other"):
         seed = Seed.factory(own["x-database"])
-        state = State(seed, dice=99, token="1|0123456789")
+        state = State(seed, rng=99, token="1|0123456789")
         self.wire = embedded_mock(Engine(own, state))
         self.shown = {}
         self.away = False
@@ -126,8 +126,8 @@ def told_of(box):
 @pytest.mark.parametrize("resource", SECTIONS)
 def test_two_versions_differ_in_what_was_changed_and_nothing_else(resource, number):
     profile = ("documented", "shipped")[number % 2]
-    dice = random.Random(f"{resource} {number}")
-    mutations = [one for one in draw(profile, SECTIONS[resource], dice, 2) if not one.name.startswith("rule")]
+    rng = random.Random(f"{resource} {number}")
+    mutations = [one for one in draw(profile, SECTIONS[resource], rng, 2) if not one.name.startswith("rule")]
     box = Box(load(profile), mutated(profile, mutations))
     carry_out(box, [(resource, 0, verb, extra, False) for verb, extra in DAY])
     used = {f"GET /{resource}", f"POST /{resource}", *(f"{method} /{resource}/{{{resource[:-1]}}}"

@@ -139,7 +139,7 @@ def test_a_seed_that_does_not_fit_changes_nothing():
 
 def test_reset_brings_everything_back(tmp_path):
     state = State(read(tmp_path), now=1000.0)
-    image, files, first = state.tables.dump(), dict(state.files), state.dice.random()
+    image, files, first = state.tables.dump(), dict(state.files), state.rng.random()
     state.tables.insert("cluster", {"pkey": "new"})
     state.files.clear()
     state.astdb.clear()
@@ -147,4 +147,4 @@ def test_reset_brings_everything_back(tmp_path):
     state.reset()
     assert (state.tables.dump(), state.files, state.clock.now()) == (image, files, 1000.0)
     assert state.astdb == {("cfim", "1001"): "441234"}
-    assert state.dice.random() == first
+    assert state.rng.random() == first

@@ -94,14 +94,14 @@ def test_a_megabyte_takes_a_fraction_of_a_second(name: str, version: int) -> Non
 
 @pytest.mark.parametrize("version", [4, 6])
 def test_no_text_raises(version: int) -> None:
-    dice = random.Random(version)
+    rng = random.Random(version)
     writer = Writer(7, version, wrong=0.3)
     signs = "?$@%&{}[]()<>|;:,.!+-=/\\\"'`#~^ \t\0\r\x85\u0660\u00e9\ufffdaPX09"
     for _ in range(3000):
         lines = writer.rule_set()
-        for _ in range(dice.randint(1, 6)):
-            number = dice.randrange(len(lines))
-            position = dice.randint(0, len(lines[number]))
+        for _ in range(rng.randint(1, 6)):
+            number = rng.randrange(len(lines))
+            position = rng.randint(0, len(lines[number]))
             line = lines[number]
-            lines[number] = line[:position] + dice.choice(signs) + line[position + dice.randint(0, 2):]
+            lines[number] = line[:position] + rng.choice(signs) + line[position + rng.randint(0, 2):]
         first_mistake(lines, oracle.SITES[version])

@@ -53,7 +53,7 @@ CHANGES = {
     "call": lambda state, number: state.pbx.originate("1001", "1002", "internal", "x"),
     "wait": lambda state, number: state.clock.advance(number),
     "freeze": lambda state, number: setattr(state.clock, "frozen", 1000.0 + number),
-    "roll": lambda state, number: state.dice.random(),
+    "roll": lambda state, number: state.rng.random(),
     "stop": lambda state, number: state.pbx.stop(),
     "records": lambda state, number: state.pbx.finished(),
     "reset": lambda state, number: state.reset(),
@@ -115,13 +115,13 @@ def post_until_killed(url: str, first: int, answered: list[int]) -> None:
 
 
 def test_what_was_answered_survives_sigkill_at_random_moments(tmp_path):
-    file, answered, dice = tmp_path / "state", [], random.Random()
+    file, answered, rng = tmp_path / "state", [], random.Random()
     for _ in range(KILLS):
         with serving("--http", "--state", str(file)) as running:
             client = threading.Thread(target=post_until_killed, args=(running.url, len(answered) + 1000, answered))
             before = len(answered)
             client.start()
-            time.sleep(dice.uniform(0, 0.6))
+            time.sleep(rng.uniform(0, 0.6))
             running.stop(signal.SIGKILL)
             client.join()
         assert len(answered) >= before

@@ -150,13 +150,13 @@ def check(url: str | None, processes: str | None, **values: Any) -> int:
 @with_options("rate", "login", "header")
 @run_command
 def cleanup(ledger: Path, rate: str, login: str | None, password_env: str | None, header: tuple[str, ...]) -> int:
-    """Remove what a run that was killed has left on a target.
+    """Remove what an interrupted run left on a target.
 
-    LEDGER is the file that `sarkmock check` named when it began. It says where the target is and how it is reached.
-    A ledger holds the names of headers and never their values: give --header or --login again if the run had it; a
-    token is read from the same environment variable.
+    LEDGER is the file that `sarkmock check` named at its start. It holds the URL of the target and the options to
+    reach it, but no secrets: repeat --header and --login if the run had them, and set the same environment variable
+    for a token.
 
-    Exit code 0: all is as it was. 1: the lines say what is not. 2: it could not be tried.
+    Exit code 0: everything is restored. 1: the output lists what is not. 2: the clean-up could not run.
 
     \b
     Examples:
@@ -184,9 +184,9 @@ def cleanup(ledger: Path, rate: str, login: str | None, password_env: str | None
 def baseline(url: str, output: Path, depth: str, force: bool, plan: bool, **values: Any) -> int:
     """Record how the API at URL behaves, to compare it with later.
 
-    A baseline holds behaviour, never values: which operations there are, statuses, fields and their types, every
-    rule with its message, what becomes of a row. Only reads are sent unless you allow more; with --allow-writes,
-    rules and rows are tried on rows of the run's own, which are removed at the end.
+    A baseline holds behaviour, never values: operations, statuses, fields and their types, every rule with its
+    message, the lifecycle of a row. Only reads are sent unless you allow more; --allow-writes also records rules and
+    lifecycles, on rows that the run creates and removes at the end.
 
     If a recording is interrupted, the same command resumes it.
 
@@ -278,8 +278,8 @@ def compare(before: str, after: str, fail_on: str, clients: Path | None, slower:
 def overlay(baseline: Path, output: Path, profile: str, force: bool) -> int:
     """Turn a baseline into a profile: an overlay that makes the documented API behave like the recorded one.
 
-    `serve` mocks it then, and `check` guards it. Known deviations are used where they explain what was recorded;
-    other differences are written out. The last lines name what an overlay cannot express.
+    Pass the file to --profile of `serve` or `check`. Listed deviations are used where they explain a difference;
+    other differences become new ones. The last lines name what an overlay cannot express.
 
     \b
     Examples:
@@ -309,8 +309,8 @@ def import_(url: str, output: Path | None, with_secrets: bool, tables_only: bool
     """Import the state of the API at URL into a seed file, so that `sarkmock serve` answers from the same state.
 
     Only reads are sent: the lists, the downloads and one request for the runtime values of each extension. Passwords
-    and PINs are replaced by made-up ones, the same every time. The last lines, and the file, name what could not be
-    read; the mock has its factory defaults there.
+    and PINs are replaced by made-up ones, the same in every import. The last lines, and the file, name what could
+    not be read; the mock uses factory defaults for it.
 
     \b
     Examples:

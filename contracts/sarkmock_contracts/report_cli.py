@@ -18,9 +18,9 @@ from .cli import FILE_PATH, run_command
               help="Write the reports of the whole run to this directory.")
 @run_command
 def report(action: str, directories: tuple[Path, ...], output: Path | None) -> int:
-    """Join the reports of all shares of a run (`check --shard`) into one, and give the verdict of the whole.
+    """Join the reports of all shares of a run (`check --shard`) into one, with the verdict of the whole run.
 
-    Exit codes are those of `check`; a share without a report means that the run did not end.
+    Exit codes are those of `check`. If a share has no report, the run counts as incomplete.
 
     \b
     Examples:
@@ -41,13 +41,13 @@ def report(action: str, directories: tuple[Path, ...], output: Path | None) -> i
               metavar="DIR", help="Directory for the reports of the boxes and the summary.")
 @click.option("--box", "names", multiple=True, metavar="NAME", help="Check this box only. Can be given several times.")
 @click.option("--matrix", is_flag=True, help="Print the names of the boxes as JSON, for a CI matrix.")
-@click.option("--summary", "summarise", is_flag=True, help="Sum up the reports that are there.")
+@click.option("--summary", "summarise", is_flag=True, help="Only write the summary of existing reports.")
 @run_command
 def fleet(boxes: Path, output: Path, names: tuple[str, ...], matrix: bool, summarise: bool) -> int:
-    """Check all boxes that a file lists, one after the other, and sum them up on one page.
+    """Check every box in a list, and write a summary page.
 
     BOXES is YAML: `boxes` is a list of mappings with a name, a url and options of `sarkmock check` such as profile,
-    accept, token-env and ca; `defaults` holds options for all of them. Relative paths are seen from where you are.
+    accept, token-env and ca; `defaults` holds options for all boxes. Relative paths start at the current directory.
 
     Exit code 0: all conform. 1: one does not. 2: one could not be checked.
 

@@ -47,14 +47,14 @@ def latency_problem(latency: object) -> str | None:
     return None
 
 
-def draw_latency(latency: float | str, dice: random.Random) -> float:
+def draw_latency(latency: float | str, rng: random.Random) -> float:
     """Seconds to wait, fixed or drawn."""
     if not isinstance(latency, str):
         return float(latency)
     if found := UNIFORM.fullmatch(latency):
-        return dice.uniform(float(found[1]), float(found[2]))
+        return rng.uniform(float(found[1]), float(found[2]))
     median, _, sigma = latency.partition("~")
-    return min(dice.lognormvariate(math.log(float(median) or 1e-9), float(sigma)), LONGEST_DELAY)
+    return min(rng.lognormvariate(math.log(float(median) or 1e-9), float(sigma)), LONGEST_DELAY)
 
 
 # What a fault does beside being late; it does one of these at most.

@@ -62,18 +62,18 @@ class ActiveFault:
 class Faults:
     """What goes wrong with an engine's answers; `create_app(engine, faults=Faults(engine))`.
 
-    ``faults`` are active from the start, and `reset` restores them. Random choices are drawn from ``dice``, so
+    ``faults`` are active from the start, and `reset` restores them. Random choices are drawn from ``rng``, so
     a run can be repeated. Of several faults that a request meets, their latencies add up, and the effect is that of the
     first which has one. ``effects`` are those that can be.
     """
 
-    def __init__(self, engine: Engine, faults: Iterable[Fault] = (), *, dice: int = 0,
+    def __init__(self, engine: Engine, faults: Iterable[Fault] = (), *, rng: int = 0,
                  effects: Iterable[str] = ALL_EFFECTS) -> None:
         self.engine = engine
         self._effects = tuple(effects)
         self._armed: dict[str, ActiveFault] = {}
         self._lock = Lock()
-        self._seed, self._dice, self._last = dice, random.Random(dice), 0
+        self._seed, self._dice, self._last = rng, random.Random(rng), 0
         for fault in faults:
             self.add(fault)
         self._first = list(self._armed.values())

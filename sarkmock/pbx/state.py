@@ -1,6 +1,6 @@
 """The state of a PBX: tables, files, AstDB, run state, clock and random number generator.
 
-Time, keys and passwords come from the clock and the dice, so a run can be repeated. ``reset`` restores the seed
+Time, keys and passwords come from the clock and the rng, so a run can be repeated. ``reset`` restores the seed
 exactly.
 """
 
@@ -78,16 +78,16 @@ class State:
     ``token`` is an administrator's from the start, and again after each reset, where the database has users.
     """
 
-    def __init__(self, seed: Seed | None = None, *, dice: int = 0, now: float | None = None,
+    def __init__(self, seed: Seed | None = None, *, rng: int = 0, now: float | None = None,
                  token: str | None = None) -> None:
         seed = seed or Seed.factory()
         self.tables = Database(seed.database)
         self.files: dict[str, PbxFile] = {}
         self.astdb: dict[tuple[str, str], str] = {}
         self.clock = Clock(now)
-        self.dice = random.Random(dice)
+        self.rng = random.Random(rng)
         self.pbx = Pbx(self.clock)
-        self._dice = dice
+        self._dice = rng
         self.token = token if self.tables.has(USERS) else None
         self.reseed(seed)
 
@@ -114,14 +114,14 @@ class State:
         """Back to the seed, exactly."""
         self.tables.rewind(self._image)
         self.clock.reset()
-        self.dice.seed(self._dice)
+        self.rng.seed(self._dice)
         written = self.clock.now()
         self.files = {path: PbxFile(content, written) for path, content in self.seed.files.items()}
         self.astdb = dict(self.seed.astdb)
         self.pbx.reset(running=self.seed.running, calls=self.seed.calls)
 
     def hold(self, seed: Seed, image: bytes | None = None) -> None:
-        """Hold what a seed says, from now on; clock and dice go on, and `reset` goes back to where it did.
+        """Hold what a seed says, from now on; clock and random numbers go on, and `reset` restores what it did before.
 
         ``image`` are its tables, if `database_image` made them already. sqlite3.IntegrityError if it has a key twice;
         nothing is changed then.
@@ -150,8 +150,8 @@ class State:
         return self.tables.rows(table, {"rowid": number})[0]
 
     def memory(self) -> dict[str, Any]:
-        """All but tables and files, as values that JSON knows: AstDB, clock, dice and the PBX."""
-        version, numbers, gauss = self.dice.getstate()
+        """All but tables and files, as values that JSON knows: AstDB, clock, random number generator and the PBX."""
+        version, numbers, gauss = self.rng.getstate()
         return {"astdb": [[*place, value] for place, value in self.astdb.items()], "pbx": self.pbx.memory(),
                 "clock": [self.clock.offset, self.clock.frozen], "dice": [version, list(numbers), gauss]}
 
@@ -160,11 +160,11 @@ class State:
         self.astdb = {(family, key): value for family, key, value in memory["astdb"]}
         self.clock.offset, self.clock.frozen = memory["clock"]
         version, numbers, gauss = memory["dice"]
-        self.dice.setstate((version, tuple(numbers), gauss))
+        self.rng.setstate((version, tuple(numbers), gauss))
         self.pbx.restore_memory(memory["pbx"])
 
     def copy(self) -> State:
-        """The same tables, files, AstDB and PBX once more; clock and dice are those of this one."""
+        """The same tables, files, AstDB and PBX once more; clock and random number generator are shared."""
         twin = copy.copy(self)
         twin.tables = Database(self.tables.name, self.tables.dump())
         twin.files = dict(self.files)
@@ -183,7 +183,7 @@ class State:
         return self.tables.changes, self.files.copy(), self.memory()
 
     def to_seed(self) -> Seed:
-        """A seed that holds what there is now, empty tables too; calls, the clock and the dice are not in it."""
+        """A seed with the present state, empty tables included; without calls, clock and random number generator."""
         tables = {table: self.tables.rows(table) for table in self.tables.tables()}
         files = {path: file.content for path, file in self.files.items()}
         return Seed(tables, files, dict(self.astdb), running=self.pbx.running, database=self.tables.name)

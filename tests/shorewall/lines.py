@@ -17,34 +17,34 @@ class Writer:
     """Writes lines; each part is wrong with a small chance."""
 
     def __init__(self, seed: int, version: int, wrong: float = 0.04) -> None:
-        self.dice = random.Random(f"{seed}/{version}")
+        self.rng = random.Random(f"{seed}/{version}")
         self.version = version
         self.wrong = wrong
         names = words(version)
         self.macros, self.actions = sorted(names.macros), sorted(names.actions)
 
     def pick(self, name: str) -> str:
-        part: str = self.dice.choice(PARTS[name]["wrong" if self.dice.random() < self.wrong else "right"])
+        part: str = self.rng.choice(PARTS[name]["wrong" if self.rng.random() < self.wrong else "right"])
         return part
 
     def rule_set(self) -> list[str]:
         """Mostly one line, sometimes a few with conditions and variables."""
-        if self.dice.random() < 0.8:
+        if self.rng.random() < 0.8:
             return [self.line()]
         lines = []
-        for _ in range(self.dice.randint(2, 5)):
-            lines.append(self.pick("directives") if self.dice.random() < 0.4 else self.line())
+        for _ in range(self.rng.randint(2, 5)):
+            lines.append(self.pick("directives") if self.rng.random() < 0.4 else self.line())
         opened = 0
         for line in lines:
             opened += line.upper().startswith("?IF ") - (line.upper().startswith("?ENDIF") and opened > 0)
-        return lines + ["?ENDIF"] * (opened if self.dice.random() < 0.95 else 0)
+        return lines + ["?ENDIF"] * (opened if self.rng.random() < 0.95 else 0)
 
     def line(self) -> str:
-        if self.dice.random() < 0.05:
+        if self.rng.random() < 0.05:
             return self.pick("directives")
         target = self.target()
         columns = {"action": target, "source": self.place(False), "dest": self.dest(target)}
-        count = self.dice.choice((0, 0, 1, 2, 2, 2, 3, 5))
+        count = self.rng.choice((0, 0, 1, 2, 2, 2, 3, 5))
         extra: list[tuple[str, Callable[[], str]]] = [
             ("proto", self.protocol), ("dport", self.ports), ("sport", self.sports), ("origdest", self.origdest),
             ("rate", lambda: self.pick("rates"))]
@@ -52,61 +52,61 @@ class Writer:
         if count >= 4:
             columns.setdefault("rate", "-")
             for name in OTHERS:
-                columns[name] = self.pick(name) if self.dice.random() < 0.15 else "-"
+                columns[name] = self.pick(name) if self.rng.random() < 0.15 else "-"
         return self.mutated(self.written(columns))
 
     def written(self, columns: dict[str, str]) -> str:
-        way = self.dice.random()
+        way = self.rng.random()
         if way < 0.85:
-            return self.dice.choice((" ", "  ", "\t")).join(columns.values())
-        cut = self.dice.randint(0, len(columns) - 1)
+            return self.rng.choice((" ", "  ", "\t")).join(columns.values())
+        cut = self.rng.randint(0, len(columns) - 1)
         head = " ".join(list(columns.values())[:cut])
-        sign = self.dice.choice(("=", ":", "=>"))
+        sign = self.rng.choice(("=", ":", "=>"))
         pairs = [f"{name}{sign}{value}" for name, value in list(columns.items())[cut:]]
-        tail = self.dice.choice((" ", ", ")).join(pairs)
+        tail = self.rng.choice((" ", ", ")).join(pairs)
         return f"{head} {{ {tail} }}" if way < 0.95 else f"{head} ; {tail}"
 
     def mutated(self, line: str) -> str:
         """Now and then a slip of the keyboard."""
-        if self.dice.random() > 0.12 or not line:
+        if self.rng.random() > 0.12 or not line:
             return line
-        position = self.dice.randrange(len(line))
-        sign = self.dice.choice(",:!-/+()[]{}$;#\"'.=&% \\19azN")
-        return self.dice.choice((line[:position] + line[position + 1:], line[:position] + sign + line[position:],
-                                 line[:position] + sign + line[position + 1:], line + f" {sign}", line + " # comment",
-                                 line + " ;; -m recent --name x", line[:position]))
+        position = self.rng.randrange(len(line))
+        sign = self.rng.choice(",:!-/+()[]{}$;#\"'.=&% \\19azN")
+        return self.rng.choice((line[:position] + line[position + 1:], line[:position] + sign + line[position:],
+                                line[:position] + sign + line[position + 1:], line + f" {sign}", line + " # comment",
+                                line + " ;; -m recent --name x", line[:position]))
 
     def target(self) -> str:
-        kind = self.dice.random()
+        kind = self.rng.random()
         if kind < 0.5:
             return self.pick("targets")
         if kind < 0.8:
-            name, parameter = self.dice.choice(self.macros), self.pick("parameters")
-            log = self.dice.choice(("", "", "", ":info", ":none", ":debug:tag", ":info!"))
-            return f"{name}/{parameter}{log}" if self.dice.random() < 0.1 else f"{name}({parameter}){log}"
-        return self.dice.choice(self.actions) + self.pick("action_parameters")
+            name, parameter = self.rng.choice(self.macros), self.pick("parameters")
+            log = self.rng.choice(("", "", "", ":info", ":none", ":debug:tag", ":info!"))
+            return f"{name}/{parameter}{log}" if self.rng.random() < 0.1 else f"{name}({parameter}){log}"
+        return self.rng.choice(self.actions) + self.pick("action_parameters")
 
     def place(self, dest: bool) -> str:
-        zone = self.pick("zones") if self.dice.random() < 0.7 else self.dice.choice(("net", "loc"))
-        if self.dice.random() < (0.25 if dest else 0.4):
+        zone = self.pick("zones") if self.rng.random() < 0.7 else self.rng.choice(("net", "loc"))
+        if self.rng.random() < (0.25 if dest else 0.4):
             zone += ":" + self.pick(f"addresses{self.version}")
         return zone
 
     def dest(self, target: str) -> str:
-        if ("DNAT" in target or "REDIRECT" in target) and self.dice.random() < 0.9:
+        if ("DNAT" in target or "REDIRECT" in target) and self.rng.random() < 0.9:
             return self.pick(f"servers{self.version}")
         return self.place(True)
 
     def protocol(self) -> str:
-        if self.dice.random() < 0.6:
-            return self.dice.choice(("tcp", "udp"))
+        if self.rng.random() < 0.6:
+            return self.rng.choice(("tcp", "udp"))
         return self.pick("protocols")
 
     def ports(self) -> str:
-        return self.pick("ports" if self.dice.random() < 0.85 else "any_ports")
+        return self.pick("ports" if self.rng.random() < 0.85 else "any_ports")
 
     def sports(self) -> str:
-        return "-" if self.dice.random() < 0.6 else self.pick("any_ports")
+        return "-" if self.rng.random() < 0.6 else self.pick("any_ports")
 
     def origdest(self) -> str:
-        return "-" if self.dice.random() < 0.5 else self.pick(f"origdest{self.version}")
+        return "-" if self.rng.random() < 0.5 else self.pick(f"origdest{self.version}")

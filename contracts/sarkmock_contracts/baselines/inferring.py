@@ -9,7 +9,7 @@ from typing import Any
 
 from sarkmock.suite_api import PhpError, Validator, laravel_messages
 
-from ..spec.boundary_values import split
+from ..spec.boundary_values import as_received, split
 from .catalogue import catalogue
 from .facts import Fact
 from .observer import WAS_ACCEPTED, WAS_REFUSED
@@ -48,16 +48,10 @@ def explains(field: str, rules: Sequence[str], seen: Sequence[Fact], wording: st
 
 
 def verdict_of_rules(validator: Validator, field: str, fact: Fact) -> tuple[str, tuple[str, ...]]:
-    data = {} if is_absent(fact) else {field: as_received(fact.sent)}
+    sent = EXISTING_KEY if isinstance(fact.sent, Mapping) else as_received(fact.sent)
+    data = {} if is_absent(fact) else {field: sent}
     messages = validator.errors(data, _Rows()).get(field)
     return (WAS_REFUSED, tuple(messages)) if messages else (WAS_ACCEPTED, ())
-
-
-def as_received(sent: Any) -> Any:
-    """A value behind Laravel's middleware: trimmed, nothing for an empty text."""
-    if isinstance(sent, Mapping):
-        return EXISTING_KEY
-    return (sent.strip() or None) if isinstance(sent, str) else sent
 
 
 def is_absent(fact: Fact) -> bool:

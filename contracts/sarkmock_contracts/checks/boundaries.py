@@ -50,72 +50,73 @@ def check_bounds(run: Run, operation: Operation) -> None:
 
 def accepted_packets(run: Run, operation: Operation) -> Iterator[Packet]:
     """Packets in which every value is accepted."""
-    stock = run.fixtures
-    rows = {field: values for field in stock.fields(operation) if (values := accepted_values(stock, operation, field))}
+    fixtures = run.fixtures
+    rows = {field: values for field in fixtures.fields(operation)
+            if (values := accepted_values(fixtures, operation, field))}
     if operation.table and operation.method == "PUT":
         rows.pop(operation.table.key, None)  # where a profile lets it change, the row would be gone
     for turn in range(max(map(len, rows.values()), default=0)):
-        body = {field: stock.value(operation, field, values[turn % len(values)]) for field, values in rows.items()}
-        yield Packet({**body, **with_fresh_keys(stock, operation, body)})
+        body = {field: fixtures.value(operation, field, values[turn % len(values)]) for field, values in rows.items()}
+        yield Packet({**body, **with_fresh_keys(fixtures, operation, body)})
 
 
 def refused_packets(run: Run, operation: Operation) -> Iterator[Packet]:
     """Packets in which every field that has a refused value left holds one; the others hold accepted ones."""
-    stock = run.fixtures
-    rows = {field: refused_values(stock, operation, field) for field in stock.fields(operation)}
+    fixtures = run.fixtures
+    rows = {field: refused_values(fixtures, operation, field) for field in fixtures.fields(operation)}
     for turn in range(max(map(len, rows.values()), default=0)):
-        body = stock.minimal(operation)
+        body = fixtures.minimal(operation)
         left = {field: values[turn] for field, values in rows.items() if turn < len(values)}
-        wrong = {field: stock.value(operation, field, value) for field, value in left.items()}
+        wrong = {field: fixtures.value(operation, field, value) for field, value in left.items()}
         yield Packet({**body, **wrong}, frozenset(wrong))
     required = run.contract.required(operation)
     if required:
         yield Packet({}, frozenset(required))
 
 
-def surely_refused(stock: Fixtures, operation: Operation, packet: Packet) -> Packet:
+def surely_refused(fixtures: Fixtures, operation: Operation, packet: Packet) -> Packet:
     """The packet, and where it holds a value that could not be put back, as many refused ones as the gate asks for."""
-    spared = stock.spared(operation)
+    spared = fixtures.spared(operation)
     if not spared.intersection(packet.body):
         return packet
-    rows = {field: refused_values(stock, operation, field) for field in stock.fields(operation)
+    rows = {field: refused_values(fixtures, operation, field) for field in fixtures.fields(operation)
             if field not in packet.refused}
     more = [field for field, values in rows.items() if values][: max(0, SURELY - len(packet.refused))]
-    wrong = {field: stock.value(operation, field, rows[field][0]) for field in more}
+    wrong = {field: fixtures.value(operation, field, rows[field][0]) for field in more}
     return Packet({**packet.body, **wrong}, packet.refused.union(more))
 
 
-def accepted_values(stock: Fixtures, operation: Operation, field: str) -> list[Any]:
+def accepted_values(fixtures: Fixtures, operation: Operation, field: str) -> list[Any]:
     """Values that a field takes; nothing at all is one where the rules say nullable."""
-    found = stock.bounds(operation, field)
+    found = fixtures.bounds(operation, field)
     return [*found.accept, *NOTHING] if "nullable" in rule_names(operation, field) else list(found.accept)
 
 
-def refused_values(stock: Fixtures, operation: Operation, field: str, strangers: bool = True) -> list[Any]:
+def refused_values(fixtures: Fixtures, operation: Operation, field: str, strangers: bool = True) -> list[Any]:
     """Values that a field refuses; nothing at all is one unless the rules say nullable or ask nothing."""
-    found = stock.bounds(operation, field)
+    found = fixtures.bounds(operation, field)
     empty = () if found.fatal or "nullable" in rule_names(operation, field) else NOTHING
     return [*found.reject, *(found.strangers if strangers else ()), *empty]
 
 
-def distinctive_value(stock: Fixtures, operation: Operation, field: str) -> Any:
+def distinctive_value(fixtures: Fixtures, operation: Operation, field: str) -> Any:
     """An accepted value that shows whether it is stored, None if there is no value: for a new row not the default, for
     an update another than that of a new row, preferably with letters. For a required field and a disruptive operation,
     the first."""
-    accepted = stock.bounds(operation, field).accept
+    accepted = fixtures.bounds(operation, field).accept
     values = [value for value in accepted if not isinstance(value, (list, dict))]
     if "required" in rule_names(operation, field) or operation.hazard == "disruptive" or not values:
         return next(iter(accepted), None)
     others = [value for value in values[1:] if str(value) != str(operation.defaults.get(field))] or values
     others.sort(key=lambda value: str(value).swapcase() == str(value))
-    if operation.method == "PUT" and operation.key and is_set_on_creation(stock, operation, field):
+    if operation.method == "PUT" and operation.key and is_set_on_creation(fixtures, operation, field):
         others = [value for value in others[1:] + values if str(value).strip() != str(others[0]).strip()] or others
     return others[0]
 
 
-def is_set_on_creation(stock: Fixtures, operation: Operation, field: str) -> bool:
+def is_set_on_creation(fixtures: Fixtures, operation: Operation, field: str) -> bool:
     return any(other.method == "POST" and other.table == operation.table and field in other.rules
-               for other in stock.contract.operations)
+               for other in fixtures.contract.operations)
 
 
 def rule_names(operation: Operation, field: str) -> set[str]:
@@ -123,13 +124,13 @@ def rule_names(operation: Operation, field: str) -> set[str]:
     return {rule.partition(":")[0] for rule in (rules.split("|") if isinstance(rules, str) else rules)}
 
 
-def with_fresh_keys(stock: Fixtures, operation: Operation, body: Mapping[str, Any]) -> Body:
+def with_fresh_keys(fixtures: Fixtures, operation: Operation, body: Mapping[str, Any]) -> Body:
     """Fresh values for keys that are taken already, so that an accepted packet is never a duplicate."""
-    fresh = stock.fresh_fields(operation)
+    fresh = fixtures.fresh_fields(operation)
     table = operation.table
     if table is None or table.key not in fresh or table.key not in body:
         return fresh
-    taken = str(body[table.key]).strip() in stock.live.keys(table.name, table.key)
+    taken = str(body[table.key]).strip() in fixtures.live.keys(table.name, table.key)
     return fresh if taken else {name: value for name, value in fresh.items() if name != table.key}
 
 

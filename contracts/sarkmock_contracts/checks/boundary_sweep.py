@@ -98,12 +98,12 @@ class Sweep:
 
     def filled(self, field: str, value: Any, passes: bool) -> Any:
         """The value, or one that is free if it is a key that is taken."""
-        stock, table = self.run.fixtures, self.operation.table
-        found = stock.value(self.operation, field, value)
+        fixtures, table = self.run.fixtures, self.operation.table
+        found = fixtures.value(self.operation, field, value)
         if passes and self.operation.method == "POST" and table is not None and table.key == field \
-                and str(found).strip() in stock.live.keys(table.name, field):
+                and str(found).strip() in fixtures.live.keys(table.name, field):
             if field not in self.free:
-                self.free[field] = passing_value(stock, self.operation, field)
+                self.free[field] = passing_value(fixtures, self.operation, field)
             return self.free[field]
         return found
 
@@ -211,9 +211,9 @@ def edge_packets(run: Run, operation: Operation) -> Iterator[Packet]:
 
 def wrong_values(run: Run, operation: Operation, fields: Iterable[str]) -> dict[str, Any]:
     """By field a value that it rejects independently of the target's tables."""
-    stock = run.fixtures
-    found = {field: refused_values(stock, operation, field, strangers=False) for field in fields
-             if field in stock.fields(operation) and not depends_on_rows(operation, field)}
+    fixtures = run.fixtures
+    found = {field: refused_values(fixtures, operation, field, strangers=False) for field in fields
+             if field in fixtures.fields(operation) and not depends_on_rows(operation, field)}
     return {field: values[0] for field, values in found.items() if values and not is_placeholder(values[0])}
 
 
@@ -221,17 +221,18 @@ def share(run: Run, operation: Operation, field: str) -> list[Edge]:
     """The part of a field's values that this operation sends: the distinctive ones, and its share of the rest, which
     fields with the same rules divide among them; without those that other checks send. Rejected values alternate
     with accepted ones, and every second field begins with these."""
-    stock, known = run.fixtures, edge_values(run.fixtures, operation, field)
+    fixtures, known = run.fixtures, edge_values(run.fixtures, operation, field)
     alike = [(other.id, name) for other in run.contract.operations if shares_rows(operation, other)
              for name in other.rules if other.rules[name] == operation.rules[field]
-             and edge_values(stock, other, name) == known and not is_silent(run, other)]
+             and edge_values(fixtures, other, name) == known and not is_silent(run, other)]
     turn, of = (alike.index((operation.id, field)), len(alike)) if (operation.id, field) in alike else (0, 1)
-    listed = len(known[1]) if stock.bounds(operation, field).strangers else 0
+    listed = len(known[1]) if fixtures.bounds(operation, field).strangers else 0
     right = share_of_values(known[1], listed if listed <= MOST_LISTED else 1, turn, of)
-    wrong = share_of_values(values_without(known[0], covering_values(stock, operation, field)), DISTINCTIVE, turn, of)
+    others = values_without(known[0], covering_values(fixtures, operation, field))
+    wrong = share_of_values(others, DISTINCTIVE, turn, of)
     rejected = [*values_of_other_versions(run, operation, field), *wrong]
     is_key = operation.table is not None and operation.method == "PUT" and operation.table.key == field
-    sent = [] if is_key or field in recipe("fresh", operation.id) else [distinctive_value(stock, operation, field)]
+    sent = [] if is_key or field in recipe("fresh", operation.id) else [distinctive_value(fixtures, operation, field)]
     rows = [(value, False) for value in rejected], [(value, True) for value in values_without(right, sent)]
     ordered = rows if list(operation.rules).index(field) % 2 else rows[::-1]
     return [edge for pair in zip_longest(*ordered) for edge in pair if edge is not None]
@@ -274,9 +275,10 @@ def foreign_values(run: Run, operation: Operation, field: str) -> list[Edge]:
     return [(value, False) for value in [*likely[first:], *likely[:first]]]
 
 
-def edge_values(stock: Fixtures, operation: Operation, field: str) -> tuple[list[Any], list[Any]]:
+def edge_values(fixtures: Fixtures, operation: Operation, field: str) -> tuple[list[Any], list[Any]]:
     """What a field rejects and what it accepts, the most distinctive first; not for unknown fields."""
-    wrong, right = refused_values(stock, operation, field, strangers=False), accepted_values(stock, operation, field)
-    if stock.bounds(operation, field).strangers:  # the boundaries' own check tries the neighbours of every listed value
+    right = accepted_values(fixtures, operation, field)
+    wrong = refused_values(fixtures, operation, field, strangers=False)
+    if fixtures.bounds(operation, field).strangers:  # the check `boundaries` tries the neighbours of every listed value
         wrong = [*wrong[:NEIGHBOURS], *(value for value in wrong[NEIGHBOURS:] if value in NOTHING)]
     return values_without(wrong, EMPTIED), values_without(right, EMPTIED)

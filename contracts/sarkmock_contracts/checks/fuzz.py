@@ -114,9 +114,9 @@ class Fuzzer:
         return known or any(rule.startswith("exists:") for rule in rules)
 
     def _possible(self, operation: Operation, name: str) -> list[Any]:
-        stock = self.run.fixtures
+        fixtures = self.run.fixtures
         try:
-            values = [stock.value(operation, name, value) for value in stock.bounds(operation, name).accept]
+            values = [fixtures.value(operation, name, value) for value in fixtures.bounds(operation, name).accept]
         except (NoBounds, Unavailable):
             values = ["no such key"]
         return [*values, None] if "nullable" in split(operation.rules[name]) else values

@@ -59,19 +59,19 @@ def refuse_first(run: Run, operation: Operation) -> None:
         send_packet(run, operation, packet)
 
 
-def full_body(stock: Fixtures, operation: Operation) -> Body:
+def full_body(fixtures: Fixtures, operation: Operation) -> Body:
     """A distinctive value of each field; keys that are free. An update leaves the key as it is."""
-    fresh = stock.fresh_fields(operation)
+    fresh = fixtures.fresh_fields(operation)
     kept = {*fresh, *([operation.table.key] if operation.table and operation.method == "PUT" else [])}
-    names = [name for name in stock.fields(operation)
-             if name not in kept and has_accepted_value(stock, operation, name)]
-    values = {name: distinctive_value(stock, operation, name) for name in names}
-    return {**{name: stock.value(operation, name, value) for name, value in values.items()}, **fresh}
+    names = [name for name in fixtures.fields(operation)
+             if name not in kept and has_accepted_value(fixtures, operation, name)]
+    values = {name: distinctive_value(fixtures, operation, name) for name in names}
+    return {**{name: fixtures.value(operation, name, value) for name, value in values.items()}, **fresh}
 
 
-def has_accepted_value(stock: Fixtures, operation: Operation, field: str) -> bool:
+def has_accepted_value(fixtures: Fixtures, operation: Operation, field: str) -> bool:
     """Whether there is a value that the field accepts: some rules crash PHP for any input."""
-    return bool(stock.bounds(operation, field).accept)
+    return bool(fixtures.bounds(operation, field).accept)
 
 
 def covering_packets(run: Run, operation: Operation, which: slice = slice(None)) -> Iterator[Packet]:
@@ -87,16 +87,18 @@ def covering_packets(run: Run, operation: Operation, which: slice = slice(None))
         yield surely_refused(run.fixtures, operation, Packet(body, frozenset(wrong)))
 
 
-def passing_value(stock: Fixtures, operation: Operation, field: str) -> Any:
+def passing_value(fixtures: Fixtures, operation: Operation, field: str) -> Any:
     """A value that is accepted, with nothing made for it."""
     pattern = recipe("fresh", operation.id).get(field)
-    return stock.fresh(pattern) if pattern else stock.value(operation, field, stock.bounds(operation, field).accept[0])
+    if pattern:
+        return fixtures.fresh(pattern)
+    return fixtures.value(operation, field, fixtures.bounds(operation, field).accept[0])
 
 
-def covering_values(stock: Fixtures, operation: Operation, field: str) -> list[Any]:
+def covering_values(fixtures: Fixtures, operation: Operation, field: str) -> list[Any]:
     """Refused values of a field that draw every message of its rules, and one that only a check beside them refuses."""
     required = "required" in rule_names(operation, field)
-    values = [value for value in refused_values(stock, operation, field) if value not in NOTHING or not required]
+    values = [value for value in refused_values(fixtures, operation, field) if value not in NOTHING or not required]
     checked = [placeholder(value) for value in boundaries_beside_rules(operation, field).get("reject", ())[:1]]
     found = greedy_cover(operation, field, values) or values[: 0 if checked else 1]
     return [*found, *checked, *([LEFT_OUT] if required else [])]

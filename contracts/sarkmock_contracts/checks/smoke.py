@@ -164,8 +164,8 @@ def check_document(run: Run) -> None:
 
 def check_links(run: Run, operation: Operation) -> None:
     """Make one, follow every link in the document's order with DELETE last, and find it gone."""
-    stock = run.fixtures
-    made = run.send(stock.request(operation, stock.minimal(operation) or None))
+    fixtures = run.fixtures
+    made = run.send(fixtures.request(operation, fixtures.minimal(operation) or None))
     if not made.response.ok:
         return  # judged as a response
     links = sorted(run.contract.links_from(operation).values(), key=lambda link: target_method(run, link) == "DELETE")

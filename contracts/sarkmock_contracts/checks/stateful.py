@@ -101,7 +101,7 @@ def row_path(resource: Resource, operation: Operation, made: Exchange) -> str:
 
 
 # A draw that does not depend on the target, so that Hypothesis sees the same choices for any answers.
-DICE = st.integers(min_value=0, max_value=2**32)
+STEP_SEED = st.integers(min_value=0, max_value=2**32)
 TENANT = "cluster"
 STEPS = 20
 EXAMPLES, EXAMPLES_TOGETHER = (10, 4), (20, 8)  # in a full run, and in a quick one
@@ -126,48 +126,48 @@ class Sequences:
     def path(self, operation: Operation, row: RowModel) -> str:
         return fill_path(operation.path, {operation.parameters[0]: row.key})
 
-    def body(self, operation: Operation, dice: random.Random) -> Body:
+    def body(self, operation: Operation, rng: random.Random) -> Body:
         """A body that passes: what is required, and a few of the other variables."""
         body = self.run.fixtures.minimal(operation)
         accepted = {name: self.run.fixtures.bounds(operation, name).accept for name in operation.rules}
         own = {TENANT, *self.run.fixtures.own_fields(operation)}
         others = [name for name, values in accepted.items() if values and name not in own]
-        for name in dice.sample(others, min(len(others), dice.randint(0, 4))):
-            body[name] = self.value(operation, name, dice)
-        if TENANT in body and dice.random() < 0.5:
-            body[TENANT] = self.tenant(dice) or body[TENANT]
+        for name in rng.sample(others, min(len(others), rng.randint(0, 4))):
+            body[name] = self.value(operation, name, rng)
+        if TENANT in body and rng.random() < 0.5:
+            body[TENANT] = self.tenant(rng) or body[TENANT]
         return body
 
-    def value(self, operation: Operation, name: str, dice: random.Random) -> Any:
-        return self.run.fixtures.value(operation, name, dice.choice(self.run.fixtures.bounds(operation, name).accept))
+    def value(self, operation: Operation, name: str, rng: random.Random) -> Any:
+        return self.run.fixtures.value(operation, name, rng.choice(self.run.fixtures.bounds(operation, name).accept))
 
-    def tenant(self, dice: random.Random) -> str | None:
+    def tenant(self, rng: random.Random) -> str | None:
         tenants = [row.key for row in self.rows.values() if row.resource.name == "tenants"]
-        return dice.choice(tenants) if tenants else None
+        return rng.choice(tenants) if tenants else None
 
-    def any_row(self, dice: random.Random) -> RowModel | None:
-        return dice.choice(list(self.rows.values())) if self.rows else None
+    def any_row(self, rng: random.Random) -> RowModel | None:
+        return rng.choice(list(self.rows.values())) if self.rows else None
 
     # steps
 
-    def take(self, step: str, dice: random.Random) -> None:
+    def take(self, step: str, rng: random.Random) -> None:
         """A step, unless the sequence is over: after a lost response, the model no longer matches the target."""
         if self.over:
             return
         try:
-            getattr(self, step)(dice)
+            getattr(self, step)(rng)
         except Withheld:
             pass  # nothing has left: all is as it was
         except Unanswered as reason:
             self.over = True
             self.run.gaps.unanswered.append(str(reason))
 
-    def create(self, dice: random.Random) -> None:
+    def create(self, rng: random.Random) -> None:
         """A new row, then what is shown of it."""
-        resource = dice.choice(self.resources)
-        operation = dice.choice(resource.creates)
+        resource = rng.choice(self.resources)
+        operation = rng.choice(resource.creates)
         try:
-            body = {**unknown_field(resource.show, operation), **self.body(operation, dice)}
+            body = {**unknown_field(resource.show, operation), **self.body(operation, rng)}
             exchange = self.send(self.run.fixtures.request(operation, body))
         except (Unavailable, NoBounds):
             return
@@ -178,9 +178,9 @@ class Sequences:
             self.rows[resource.name, key] = row
             self.look(row)
 
-    def create_again(self, dice: random.Random) -> None:
+    def create_again(self, rng: random.Random) -> None:
         """A key that is taken is rejected, and the row stays as it is."""
-        row = self.any_row(dice)
+        row = self.any_row(rng)
         if row is None:
             return
         operation = self.run.contract.operation_of(row.history[0].request)
@@ -189,28 +189,28 @@ class Sequences:
         check_duplicate_key(self.run, row.resource, operation, row.history[0])
         self.look(row)
 
-    def update(self, dice: random.Random) -> None:
+    def update(self, rng: random.Random) -> None:
         """Sends some variables, an unknown field and another key; the rest stays, the key too."""
-        row = self.any_row(dice)
+        row = self.any_row(rng)
         if row is None or row.resource.update is None:
             return
         operation = row.resource.update
-        body = {**self.changes(operation, row.resource.creates[0], dice), **unknown_field(row.resource.show, operation)}
+        body = {**self.changes(operation, row.resource.creates[0], rng), **unknown_field(row.resource.show, operation)}
         self.send(self.run.fixtures.request(operation, body, {operation.parameters[0]: row.key}))
         self.look(row)
 
-    def changes(self, operation: Operation, creator: Operation, dice: random.Random) -> Body:
+    def changes(self, operation: Operation, creator: Operation, rng: random.Random) -> Body:
         """Some variables, and those that are required; what identifies the row is left alone, could it be changed."""
         assert operation.table is not None
         names = sorted(operation.rules.keys() - {operation.table.key, *recipe("made", creator.id)})
-        chosen = {*dice.sample(names, min(len(names), dice.randint(1, 5))), *self.run.contract.required(operation)}
+        chosen = {*rng.sample(names, min(len(names), rng.randint(1, 5))), *self.run.contract.required(operation)}
         accepted = {name: self.run.fixtures.bounds(operation, name).accept for name in sorted(chosen)}
-        return {name: self.value(operation, name, dice) for name, values in accepted.items() if values}
+        return {name: self.value(operation, name, rng) for name, values in accepted.items() if values}
 
-    def delete(self, dice: random.Random) -> None:
+    def delete(self, rng: random.Random) -> None:
         """A row is gone, unless something depends on it. Tenants come up often: only they have dependents."""
-        tenant = self.tenant(dice) if dice.random() < 0.5 else None
-        row = self.any_row(dice) if tenant is None else self.rows["tenants", tenant]
+        tenant = self.tenant(rng) if rng.random() < 0.5 else None
+        row = self.any_row(rng) if tenant is None else self.rows["tenants", tenant]
         if row is None or row.resource.delete is None:
             return
         operation = row.resource.delete
@@ -236,15 +236,15 @@ class Sequences:
             return []
         return [other for other in self.rows.values() if other.holds(TENANT) == row.key]
 
-    def read(self, dice: random.Random) -> None:
+    def read(self, rng: random.Random) -> None:
         """A row, or one that is gone."""
         rows = [*self.rows.values(), *self.gone[-3:]]
         if rows:
-            self.look(dice.choice(rows))
+            self.look(rng.choice(rows))
 
-    def list(self, dice: random.Random) -> None:
+    def list(self, rng: random.Random) -> None:
         """A list shows every row as it is, and none that is gone."""
-        self.look_at_list(dice.choice(self.resources))
+        self.look_at_list(rng.choice(self.resources))
 
     def look_at_list(self, resource: Resource) -> None:
         if resource.list is not None:
@@ -290,14 +290,14 @@ def state_machine(run: Run, resources: Sequence[Resource]) -> type[RuleBasedStat
             self.sequence.finish()
 
     for number, name in enumerate(ACTIONS):
-        setattr(Machine, f"{name}_{number}", rule(dice=DICE)(_step(name)))
+        setattr(Machine, f"{name}_{number}", rule(seed=STEP_SEED)(_step(name)))
     return Machine
 
 
 def _step(name: str) -> Callable[..., None]:
-    def step(self: Any, dice: int) -> None:
+    def step(self: Any, seed: int) -> None:
         self.taken += 1  # Hypothesis likes the same small numbers: no two steps may draw the same
-        self.sequence.take(name, random.Random(f"{dice} {self.taken}"))
+        self.sequence.take(name, random.Random(f"{seed} {self.taken}"))
     return step
 
 

@@ -22,52 +22,54 @@ SECONDS = click.FloatRange(min=0, min_open=True)
 @click.option("--listen-cert", type=FILE_PATH, metavar="FILE",
               help="Certificate chain (PEM) to listen with; without it one is made for this run.")
 @click.option("--listen-key", type=FILE_PATH, metavar="FILE", help="Private key (PEM) of --listen-cert.")
-@click.option("--read-only", is_flag=True, help="Let reads pass alone; everything else is answered with 403.")
+@click.option("--read-only", is_flag=True, help="Forward reads only; reject everything else with 403.")
 @click.option("--allow-disruptive", is_flag=True,
-              help="Let reboot, stop, restore and calls pass; without it they are answered with 403.")
+              help="Forward reboot, stop, restore and calls, which are rejected with 403 by default.")
 @click.option("--throttle", type=click.IntRange(min=1), metavar="N",
-              help="Let at most N requests pass in any minute; others wait their turn.")
-@click.option("--rate", metavar="RATE", help="Let requests pass at an even rate like 60/m; others wait their turn.")
+              help="Forward at most N requests in any minute; further ones wait in a queue.")
+@click.option("--rate", metavar="RATE", help="Forward requests at an even rate like 60/m; others wait in a queue.")
 @click.option("--queue", type=click.IntRange(min=0), default=50, show_default=True, metavar="N",
-              help="How many requests may wait their turn; further ones are answered with 429.")
+              help="Length of the queue of --throttle and --rate; further requests get 429.")
 @click.option("--fault", "faults", multiple=True, metavar="[OPERATION:]KEY=VALUE,...",
-              help="Have something go wrong, as with `serve`: status, html, drop, truncate, throttle or latency.")
-@click.option("--fault-file", type=FILE_PATH, metavar="FILE", help="The same as a list in YAML.")
+              help="Make requests fail, as with `serve`: status, html, drop, truncate, throttle or latency; can be "
+                   "given several times.")
+@click.option("--fault-file", type=FILE_PATH, metavar="FILE", help="YAML list of such faults.")
 @click.option("--journal", type=click.IntRange(min=0), default=1000, show_default=True, metavar="N",
-              help="Keep the last N requests and answers, for GET /_mock/journal.")
+              help="Number of requests and responses that GET /_mock/journal keeps.")
 @click.option("--control-token", envvar="SARKMOCK_CONTROL_TOKEN", show_envvar=True, metavar="TOKEN",
-              help="What requests to /_mock must bear; one is made and printed where other machines reach the proxy.")
-@click.option("--no-control", is_flag=True, help="Have no /_mock at all.")
+              help="Token that requests to /_mock need; if other machines can reach the proxy, the default is a random "
+                   "one, printed.")
+@click.option("--no-control", is_flag=True, help="Disable /_mock.")
 @click.option("--timeout", type=SECONDS, default=60.0, show_default=True, metavar="SECONDS",
-              help="How long the upstream may take to begin its answer; then it is 504.")
+              help="Answer with 504 if the upstream has not begun its response after this time.")
 @click.option("--profile", default=BASE, show_default=True, metavar="NAME", shell_complete=profile_names,
-              help="Profile to judge by: the name of one in the package, the path of an overlay file, or `auto` for "
-              "that of the version that answers.")
+              help="Profile to judge by: a name that `sarkmock profiles` lists, an overlay file, or `auto` for that of "
+                   "the upstream's version.")
 @click.option("--target-profile", metavar="NAME", shell_complete=profile_names,
-              help="Version that UPSTREAM is, or `auto`; what it is known to do is not new.  [default: the published "
-              "product]")
+              help="Version of UPSTREAM, or `auto` to recognise it; its listed deviations are not new findings.  "
+                   "[default: the published product]")
 @click.option("--strict", is_flag=True, help="Fail on known deviations, too.")
 @click.option("--accept", type=FILE_PATH, metavar="FILE", help="YAML list of deviations that are accepted at UPSTREAM.")
 @click.option("--report", type=click.Path(file_okay=False), metavar="DIR",
-              help="Write reports to this directory at the end, as `check` does, and all traffic as HAR.")
+              help="Write the reports of `check` and all traffic as HAR to this directory at the end.")
 @click.option("--clients", type=FILE_PATH, metavar="FILE",
-              help="Add what clients use to this file, for `compare --clients`; it grows over days.")
+              help="Add the operations and fields that clients use to this file, for `compare --clients`.")
 @click.option("--shadow", metavar="NAME", shell_complete=profile_names,
-              help="Put each request to a mock of this profile, too, which begins in the state of UPSTREAM, and report "
-                   "what it would have answered: a name, or the path of an overlay file.")
+              help="Send each request to a mock of this profile, too, and report where it answers differently. Its "
+                   "initial state is read from UPSTREAM.")
 @click.option("-v", "--verbose", is_flag=True, help="Log every request to stderr.")
 @with_options("access", "login", "header")
 @run_command
 def proxy(upstream: str, **values: Any) -> int:
-    """Pass requests on to the API at UPSTREAM, and judge every response.
+    """Forward requests to the API at UPSTREAM, and judge every response.
 
-    UPSTREAM ends in the base path of the API. Clients use the address that is printed instead of the box's, with the
-    same tokens, and get its answers as they are. Only UPSTREAM is ever contacted, and it gets what clients send,
-    nothing else; `auto` sends it a few reads, and --shadow reads its state, with the token of --token-env, --login or
-    --header. Disruptive requests do not pass unless you allow them. Each finding is printed when it first occurs, and
-    the page at /_mock/ shows it with its requests.
+    UPSTREAM ends in the base path of the API. Point clients at the address that is printed; their tokens and the
+    responses of the box are forwarded unchanged. The proxy connects to UPSTREAM only and sends no requests itself,
+    with two exceptions: `auto` sends a few reads, and --shadow reads the state, both with the token of --token-env,
+    --login or --header. Disruptive requests are rejected unless you allow them. Each finding is printed when it first
+    occurs, and the page at /_mock/ shows it with its requests.
 
-    Exit code when stopped: 0 if all that passed conforms, 1 if it does not, 2 if the proxy could not run.
+    Exit code when stopped: 0 if all traffic conforms, 1 if it does not, 2 if the proxy could not run.
 
     \b
     Examples:

@@ -250,13 +250,13 @@ def anonymized_row(place: str, row: Mapping[str, Any]) -> dict[str, Any]:
 
 def made_up_secret(place: str, real: Any) -> Any:
     """Another secret that rules take as they took the real one: as many digits, the first from 2 on, or letters."""
-    dice = random.Random(place)
+    rng = random.Random(place)
     text = str(real)
     while True:
         if text.isascii() and text.isdigit():
-            made = dice.choice("23456789") + "".join(dice.choice("0123456789") for _ in text[1:])
+            made = rng.choice("23456789") + "".join(rng.choice("0123456789") for _ in text[1:])
         else:
-            made = "".join(dice.choice(SECRET_LETTERS) for _ in range(SECRET_LENGTH))
+            made = "".join(rng.choice(SECRET_LETTERS) for _ in range(SECRET_LENGTH))
         if made != text:
             return int(made) if isinstance(real, int) else made
 

@@ -106,8 +106,8 @@ def update_holidaytimer(context: Context) -> Reply:
 
 
 def insert_with_new_name(context: Context, row: Row, prefix: str) -> Reply:
-    """Insert under a name from the dice and answer with the id that SQLite gave: the highest so far and one."""
-    row["pkey"] = f"{prefix}{context.state.dice.randint(100000, 999999)}"
+    """Insert under a random name and answer with the id that SQLite gave: the highest so far and one."""
+    row["pkey"] = f"{prefix}{context.state.rng.randint(100000, 999999)}"
     row["id"] = crud.insert_row(context, row)
     return Reply(crud.visible_columns(context, row))
 

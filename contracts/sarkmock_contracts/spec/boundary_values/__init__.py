@@ -117,10 +117,17 @@ def _derived(rules: tuple[str, ...]) -> Bounds:
     found: dict[str, list[Any]] = {kind: [] for kind in KINDS}
     for value in _plain_values():
         try:
-            found["reject" if validator.errors({"field": value}, tables) else "accept"].append(value)
+            errors = validator.errors({"field": as_received(value)}, tables)
         except PhpError:
             found["fatal"].append(value)
+        else:
+            found["reject" if errors else "accept"].append(value)
     return Bounds(*(found[kind][:MOST_DERIVED] for kind in KINDS))
+
+
+def as_received(value: Any) -> Any:
+    """A value as Laravel's middleware passes it to the rules: text is trimmed, and None if nothing remains."""
+    return (value.strip() or None) if isinstance(value, str) else value
 
 
 @cache
