@@ -48,6 +48,13 @@ def test_mutants_are_found(profile: str, first: int) -> None:
     ("documented", "field: astamis.QueueSummary.show Callers lost"),
     ("documented", "path: cosrules.create gone"),  # it is not where a known deviation has it, either
     ("documented", "check: logs.cdrs.limit without limit_is_whole"),  # a known deviation would crash for any limit
+    ("shipped", "value: queues.show z_created cut short"),
+    ("shipped", "path: astamis.DeviceStateList gone"),  # any other name of a function takes the path
+    ("shipped", "rule gained: queues.create greetnum with numeric"),  # its regex crashes for any text
+    ("shipped", "check: tenants.delete with system_template_stays"),  # it crashes, as any operation may
+    ("shipped", "order: inboundroutes.list by carrier"),
+    ("documented", "list: tenants.list without the first"),
+    ("documented", "check: coscloses.create with key_is_free"),  # the key is no variable
 ])
 def test_a_mutant_is_found(profile: str, text: str) -> None:
     """What a published version does is expected of it, but not after an answer that it does not give."""
@@ -59,8 +66,11 @@ def test_a_mutant_is_found(profile: str, text: str) -> None:
     ("documented", "filter: cosopens.list z_updated as in the first", "no variable sets the column"),
     ("documented", "link: daytimers.create id to another row", "the column never holds a text"),
     ("documented", "type: astamis.QueueStatus.show Response a text", "the column holds texts alone"),
-    ("shipped", "field: templates.create desc lost", "a check of its operation rejects every request"),
+    ("shipped", "field: templates.create desc lost", "its operation rejects every request"),
     ("documented", "check: firewalls.ipv6.upload without rules_are_lines", "it is the listed deviation"),
+    ("documented", "stored: holidaytimers.create etime in capitals", "no value that is accepted has letters"),
+    ("shipped", "lost: templates.delete DELETE is not done", "no row can be made"),
+    ("shipped", "check: trunks.create with key_is_free", "another check rejects a taken key before"),
     ("documented", "method: astamis.DBdel DELETE for PUT", "it is the listed deviation"),
     ("documented", "path: cosrules.create gone", ""),
     ("documented", "filter: queues.list cluster as in the first", ""),
@@ -82,6 +92,13 @@ def test_what_a_rule_asks_is_found_early() -> None:
     assert len(mutations) == len(texts)
     fates = hunt("documented", "documented", mutations, limit=EARLY)[1]
     assert [fate for fate in fates if fate.request is None or fate.request > EARLY] == []
+
+
+def test_a_row_that_a_list_lacks_is_not_excused() -> None:
+    """As it was made, it is no row of a version that cannot make it."""
+    text = "filter: ivrs.list alert0 as in the first"
+    mutation = next(one for one in every("documented")["filter"] if str(one) == text)
+    assert [fate.status for fate in hunt("documented", "documented", [mutation], limit=EARLY)[1]] == ["found"]
 
 
 @pytest.mark.slow

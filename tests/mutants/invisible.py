@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any
@@ -58,7 +59,7 @@ def why_invisible(contract: Contract, mutation: Mutation) -> str:
         return CRASHES
     of_success = mutation.kind in OF_SUCCESS or mutation.text.endswith(f" for {operations[0].status}")
     if of_success and all(never_succeeds(one) for one in operations):
-        return "a check of its operation rejects every request"
+        return "its operation rejects every request"
     if mutation.kind != "framework" and not any(reachable(contract, one) for one in operations):
         return "no row of the kind can be made, and a fresh box has none"
     if of_answer := of_rejection(contract, mutation, operations[0]):
@@ -88,6 +89,10 @@ def of_rejection(contract: Contract, mutation: Mutation, operation: Operation) -
         return "only one field can be rejected"
     if mutation.kind == "check" and operation.method == "DELETE" and not changed_answers(contract, mutation):
         return "a run deletes rows of its own alone, and no answer changes"
+    if mutation.text.startswith("with key_is_") and not changed_answers(contract, mutation):
+        return "another check rejects a taken key before, in the same words"
+    if mutation.text == "DELETE is not done" and not makers(contract, operation):
+        return "no row can be made, and those of the box are not deleted"
     return ""
 
 
@@ -97,6 +102,8 @@ def unchanging(contract: Contract, mutation: Mutation, operation: Operation) -> 
     types = types_in(contract, contract.resolve(contract.row_place(operation) or "")[1], mutation.variable)
     if mutation.text == "a text" and types <= {"string", "null"}:
         return "the column holds texts alone"
+    if mutation.text == "in capitals" and not any(map(has_letters, accepted(operation, mutation.variable))):
+        return "no value that is accepted has letters"
     if mutation.text in ("cut short", "to another row") and types and not types & {"string", "any"}:
         return "the column never holds a text"
     column = mutation.variable or mutation.text.removeprefix("by ").partition(" ")[0]
@@ -129,8 +136,20 @@ def takes_some(rules: Any) -> bool:
         return True
 
 
+def accepted(operation: Operation, name: str) -> Sequence[Any]:
+    """Values that a variable accepts; a text if they are not known."""
+    try:
+        return bounds_of(operation.rules[name]).accept
+    except NoBounds:
+        return ["a"]
+
+
+def has_letters(value: Any) -> bool:
+    return is_placeholder(value) or (isinstance(value, str) and value != value.swapcase())
+
+
 def never_succeeds(operation: Operation) -> bool:
-    return operation.action == "crash" or not REJECTING.isdisjoint(operation.checks)
+    return operation.action in ("crash", "ami_unknown") or not REJECTING.isdisjoint(operation.checks)
 
 
 def types_in(contract: Contract, schema: Any, column: str) -> set[str]:
@@ -197,9 +216,13 @@ def reachable(contract: Contract, operation: Operation) -> bool:
     """Whether the row that a path names can be there: one that is made, or one of a fresh box."""
     if operation.table is None or operation.method == "POST":
         return True
-    table = operation.table
-    makers = [one for one in contract.operations if one.table and one.table.name == table.name and one.method == "POST"]
-    return any(one.action != "crash" for one in makers) or bool(State(now=NOW).tables.rows(table.name))
+    return bool(makers(contract, operation)) or bool(State(now=NOW).tables.rows(operation.table.name))
+
+
+def makers(contract: Contract, operation: Operation) -> list[Operation]:
+    """The operations that make rows of the kind."""
+    return [one for one in contract.operations if one.table and operation.table and not never_succeeds(one)
+            and one.table.name == operation.table.name and one.method == "POST"]
 
 
 def listed_deviation(contract: Contract, mutation: Mutation, operations: list[Operation]) -> str:

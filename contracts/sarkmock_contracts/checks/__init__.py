@@ -186,8 +186,10 @@ def plain_reads(run: Run) -> list[Operation]:
     return [operation for operation in operations(run) if operation.hazard == "read"]
 
 
-def row_reads(run: Run) -> list[Operation]:
-    return [operation for operation in plain_reads(run) if operation.method == "GET" and operation.parameters]
+def naming_rows(run: Run) -> list[Operation]:
+    """Operations on what their path names, which may not be there."""
+    return [operation for operation in operations(run) if operation.parameters
+            and ("404" in operation.spec["responses"] or (operation.method == "GET" and operation.hazard == "read"))]
 
 
 def one_operation_per_path(run: Run) -> list[Operation]:
@@ -239,7 +241,7 @@ CHECKS = (
     Check("undocumented-fields", "fields that are not documented", undocumented.check_strange_fields, with_rules,
           ("stored",), cost=Cost(0.13)),
     Check("rows", "rows from creation to removal", stateful.check_row_lifecycle, resources_of_run,
-          ("stored", "default", "unrequested", "duplicate", "presence", "list"), cost=Cost(8.7)),
+          ("stored", "default", "unrequested", "duplicate", "presence", "list", "unknown-field"), cost=Cost(9.5)),
     Check("smoke", "every operation once", smoke.check_answers, harmless_operations, ("answer",), cost=Cost(0.42)),
     Check("unknown-paths", "unknown paths", protocol.check_unknown_paths, once, ("unknown-path",), cost=Cost(8)),
     Check("framework", "what the framework does everywhere", scenarios.check_scenario, framework_scenarios,
@@ -248,7 +250,8 @@ CHECKS = (
           parts=boundary_sweep.SWEEP_PARTS, cost=Cost(1.37)),
     Check("undocumented-paths", "paths that are not documented", undocumented.check_strange_paths, once,
           ("unknown-path",), whole=True, cost=Cost(24)),
-    Check("unknown-rows", "rows that do not exist", undocumented.check_unknown_names, row_reads, cost=Cost(0.5)),
+    Check("unknown-rows", "rows that do not exist", protocol.check_unknown_key, naming_rows, ("unknown-key",),
+          cost=Cost(0.35)),
     Check("disruptive", "every operation that restores or stops something, once", smoke.check_answers,
           disruptive_operations, ("answer",), "disruptive", cost=Cost(1.5)),
     Check("run-state", "stopping and starting the PBX", smoke.check_run_state, once, ("run-state",), "disruptive",
@@ -256,7 +259,7 @@ CHECKS = (
     Check("foreign-values", "values of other lists, where most lists are", boundary_sweep.check_foreign_values,
           with_many_lists, cost=Cost(83)),
     Check("scenarios", "what the documentation says in prose", scenarios.check_scenario, documented_scenarios,
-          ("behaviour", "dependency", "unknown-field"), cost=Cost(7.2)),
+          ("behaviour", "dependency", "unknown-field", "list"), cost=Cost(7.2)),
     Check("links", "links between operations", smoke.check_links, with_links, ("link", "presence"), cost=Cost(5.5)),
     Check("options", "OPTIONS of every path", protocol.check_options, one_operation_per_path, ("options",)),
     Check("boundaries", "boundaries, and what is stored", boundaries.check_bounds, with_rules, ("stored",),
@@ -264,7 +267,7 @@ CHECKS = (
     Check("arrays", "arrays where a text is expected", boundaries.check_arrays, with_rules,
           cost=Cost(2.3, rule=2.94)),
     Check("protocol", "HEAD, 404, 405, forms", protocol.check_protocol, operations,
-          ("head", "method", "unknown-key", "unknown-field", "form", "query", "stored"), cost=Cost(6.4, rule=0.37)),
+          ("head", "method", "unknown-field", "form", "query", "stored"), cost=Cost(6.4, rule=0.37)),
     Check("no-token", "requests without a token", authentication.check_no_token, once_with_tokens, ("authentication",)),
     Check("other-scheme", "requests with another scheme than the bearer's", authentication.check_other_scheme,
           once_with_tokens, ("authentication",)),

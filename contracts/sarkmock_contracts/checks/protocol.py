@@ -91,8 +91,10 @@ def any_path(run: Run, operation: Operation) -> str:
 
 def check_unknown_key(run: Run, operation: Operation) -> None:
     """No row has the key: 404, before any rule is asked."""
+    if run.coverage.statuses[operation.id, 404]:
+        return  # it did already
     exchange = run.send(Request(operation.method, any_path(run, operation)))
-    if exchange.response.status != 404:
+    if exchange.response.status != 404 and "404" in operation.spec["responses"]:
         text = f"{operation.method} of an unknown key answers {exchange.response.status}, not 404"
         add_problem(run, operation, "unknown-key", str(exchange.response.status), text, exchange)
 
@@ -107,8 +109,21 @@ def check_unknown_paths(run: Run) -> None:
         if exchange.response.status != 404 or not worded:
             text = f"GET {path} answers {exchange.response.status} {exchange.response.body[:80]!r}"
             run.report("", Problem("unknown-path", "", "GET", text), exchange)
+        elif known:
+            look_for_lost_functions(run, exchange)
         with suppress(Withheld):
             check_no_delete(run, path)
+
+
+def look_for_lost_functions(run: Run, unknown: Exchange) -> None:
+    """An operation whose path another template takes, too, is not there if it answers as an unknown name."""
+    taker = run.contract.operation_of(unknown.request)
+    for (name, status), sample in run.judge.samples.items():
+        operation, path = run.contract.by_id[name], sample.request.path
+        if operation != taker and status == unknown.response.status and sample.response.body == unknown.response.body \
+                and path == operation.path and path.count("/") == unknown.request.path.count("/"):
+            text = f"{operation.method} {path} is answered as an unknown name is"
+            run.report(name, Problem("unknown-path", path, operation.method, text), sample)
 
 
 def check_no_delete(run: Run, path: str) -> None:
@@ -222,8 +237,6 @@ def checks_for(run: Run, operation: Operation) -> Iterable[PathCheck]:
         yield check_methods
     if operation.method == "GET" and operation.hazard == "read":
         yield check_head
-    if operation.parameters and "404" in operation.spec["responses"]:
-        yield check_unknown_key
     if operation.rules and "multipart/form-data" not in operation.spec["requestBody"]["content"]:
         yield from (check_no_input, check_unknown_fields)
         yield from (check_forms,) if FORM in operation.spec["requestBody"]["content"] else ()

@@ -66,15 +66,14 @@ def rows_of_the_system_stay(run: Run) -> None:
     system = [f"/templates/{row['pkey']}" for row in templates if row.get("owner") == "system" and "pkey" in row][:1]
     for operation, check, paths in (("tenants.delete", "default_tenant_stays", ["/tenants/default"]),
                                     ("templates.delete", "system_template_stays", system)):
-        if check in run.contract.by_id[operation].checks:
-            refuses_to_delete(run, operation, paths)
-
-
-def refuses_to_delete(run: Run, operation: str, paths: list[str]) -> None:
-    for path in paths:
-        exchange = run.send(Request("DELETE", path))
-        if exchange.response.status != 409:
-            unmet(run, operation, "deleted", f"DELETE {path} answers {exchange.response.status}, not 409", exchange)
+        for path in paths if check in run.contract.by_id[operation].checks else ():
+            exchange = run.send(Request("DELETE", path))
+            if exchange.response.status != 409:
+                unmet(run, operation, "deleted", f"DELETE {path} answers {exchange.response.status}, not 409", exchange)
+    shown, listed = (run.send(Request("GET", path)) for path in ("/tenants/default", "/tenants"))
+    if shown.response.ok and listed.response.ok and "default" not in [row.get("pkey") for row in listed.response.rows]:
+        problem = Problem("list", "", "missing", "the tenant default exists and is not listed")
+        run.report("tenants.list", problem, listed)
 
 
 def pairs_go_with_their_extension(run: Run) -> None:

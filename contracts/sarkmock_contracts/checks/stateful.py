@@ -24,22 +24,24 @@ from ..fixtures import Body
 from ..judge.oracle import Problem
 from ..judge.row_model import STRANGE, RowModel
 from ..run import Run
+from ..spec.boundary_values import listed
 from ..spec.operation_data import Resource, key_text, recipe
 from ..spec.operation_data import resources as all_resources
 from .boundaries import Packet
 from .minimal_rules import full_body, send_packet
 
 CONFLICT = 409
+USUAL_KEY = "pkey"
 
 
 def check_row_lifecycle(run: Run, resource: Resource) -> None:
     """A minimal row for each create operation, between two rows that hold more, so that a list shows the column by
     which it is sorted or filtered. Requests for a row that is gone are answered with 404."""
+    made = [exchange for operation in resource.creates if (exchange := check_minimal_row(run, resource, operation))]
     create, full = resource.creates[0], None
     if resource.key in create.rules and not recipe("made", create.id):
         with suppress(Unavailable, NoBounds):
-            full = send_packet(run, create, Packet(full_body(run.fixtures, create) | last_tenant(run, resource)))
-    made = [exchange for operation in resource.creates if (exchange := check_minimal_row(run, resource, operation))]
+            full = send_packet(run, create, Packet(full_body(run.fixtures, create) | other_values(run, resource)))
     look_at_list(run, resource)
     if full is not None and full.response.ok and resource.key in full.response.fields:
         run.send(Request("GET", row_path(resource, resource.show, full)))
@@ -50,17 +52,27 @@ def check_row_lifecycle(run: Run, resource: Resource) -> None:
             run.send(request_for(operation.method, row_path(resource, operation, made[0]), body))
 
 
-def last_tenant(run: Run, resource: Resource) -> Body:
+def other_values(run: Run, resource: Resource) -> Body:
+    """Of required variables that take one of two values, the one that most rows do not have."""
+    create, listing = resource.creates[0], resource.list
+    filters = listing.table.where if listing is not None and listing.table is not None else {}
+    choices = {name: values for name in run.contract.required(create)
+               if name not in filters and len(values := listed(create.rules[name])) == 2}
+    return {name: second for name, (_, second) in choices.items()}
+
+
+def last_tenant(run: Run, resource: Resource, operation: Operation) -> Body:
     """Another tenant than most rows have, if there is one. A row that cannot be deleted would keep it from deletion."""
-    has_another = TENANT in resource.creates[0].rules and resource.delete is not None
-    tenants = run.live.keys("cluster", "pkey") if has_another else []
+    is_needed = TENANT in run.contract.required(operation) and resource.delete is not None
+    tenants = run.live.keys("cluster", "pkey") if is_needed else []
     return {TENANT: tenants[-1]} if tenants else {}
 
 
 def check_minimal_row(run: Run, resource: Resource, operation: Operation) -> Exchange | None:
     """A row of which only the required variables are sent, shown by its list later, and the same once more."""
     try:
-        exchange = run.send(run.fixtures.request(operation, run.fixtures.minimal(operation)))
+        body = run.fixtures.minimal(operation) | last_tenant(run, resource, operation)
+        exchange = run.send(run.fixtures.request(operation, body))
     except (Unavailable, NoBounds):
         return None
     if not exchange.response.ok or resource.key not in exchange.response.fields:
@@ -68,7 +80,18 @@ def check_minimal_row(run: Run, resource: Resource, operation: Operation) -> Exc
     if resource.list is None:
         run.send(Request("GET", row_path(resource, resource.show, exchange)))
     check_duplicate_key(run, resource, operation, exchange)
+    if USUAL_KEY not in operation.rules:
+        check_taken_key(run, resource, operation, exchange)
     return exchange
+
+
+def check_taken_key(run: Run, resource: Resource, operation: Operation, made: Exchange) -> None:
+    """Where the key is no variable, one that is taken changes nothing."""
+    body = {**run.fixtures.minimal(operation), USUAL_KEY: made.response.fields[resource.key]}
+    exchange = run.send(run.fixtures.request(operation, body))
+    if not exchange.response.ok:
+        text = f"{USUAL_KEY} is not a variable, and with it the answer is {exchange.response.status}"
+        run.report(operation.id, Problem("unknown-field", USUAL_KEY, str(exchange.response.status), text), exchange)
 
 
 def check_duplicate_key(run: Run, resource: Resource, operation: Operation, made: Exchange) -> None:

@@ -132,10 +132,3 @@ def shows_value(exchange: Exchange, name: str, value: Any) -> bool:
     """Whether an answer shows a value."""
     answer = exchange.response.json
     return exchange.response.ok and isinstance(answer, dict) and str(answer.get(name)) == str(value)
-
-
-def check_unknown_names(run: Run, operation: Operation) -> None:
-    """A read of what is not there answers as documented: its status and body are judged like any."""
-    if run.coverage.statuses[operation.id, 404]:
-        return  # it did already
-    run.send(Request("GET", fill_path(operation.path, dict.fromkeys(operation.parameters, MISSING_KEY))))

@@ -26,7 +26,7 @@ OF_WHOLE_ANSWER = STATUS_CHECKS | {"unknown-path"}  # problems of an answer as a
 JUDGED = {409, 422}  # with these an answer says that the rules were asked
 CORS = "Access-Control-Allow-Origin"
 NO_DEBUGGING = {"message": "Server Error"}
-VOLATILE = {"z_created", "z_updated", "passwd", "filesize", "date", "file", "line", "trace"}  # the last of a debug page
+VOLATILE = {"passwd", "filesize", "date", "file", "line", "trace"}  # the last of a debug page
 VOLATILE_TEXT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d|(?<!\d)1\d{9}(?!\d)")  # a time, also in seconds
 
 

@@ -102,10 +102,9 @@ class Attribution:
             self._felt_together[key] = [deviation for deviation in self._known if deviation_touches(deviation, found)]
         return self._felt_together[key]
 
-    def is_foreign_crash(self, exchange: Exchange) -> bool:
-        """Whether another version crashes where the judging one does not: its document lets any operation crash."""
-        return (self.is_other_version and self.profile != BASE and is_crash(exchange.response)
-                and not is_crash(self.expected(exchange)))
+    def is_unforeseen_crash(self, exchange: Exchange) -> bool:
+        """Whether the target crashes where the judging version does not: its document lets any operation crash."""
+        return self.profile != BASE and is_crash(exchange.response) and not is_crash(self.expected(exchange))
 
     def separating(self, exchange: Exchange, named: Collection[str]) -> tuple[str, ...]:
         """The deviations, beside those that are named, by which alone the version's answer is what it is.
@@ -342,8 +341,9 @@ class Attribution:
         problem = Problem(*finding.identity[1:], finding.message)
         *before, last = finding.evidence
         if before and problem.check in OF_ROWS:
-            expected = self.replica.answers(model, finding.evidence, alone=True)[-1]
-            return same_row(self.contract.by_id[finding.identity.operation], before[0], last.response, expected)
+            made, *_, expected = self.replica.answers(model, finding.evidence, alone=True)
+            listing = self.contract.by_id[finding.identity.operation]
+            return made.ok and same_row(listing, before[0], last.response, expected)
         if before and problem.check == "behaviour":
             return agrees(problem, last, self.replica.answers(model, finding.evidence)[-1])
         return agrees(problem, last, self.replica.answer(model, last, without)) and all(

@@ -197,7 +197,7 @@ class Judge:
                 return
         found = list(conformance_problems(self.contract, operation, exchange))
         yield from found
-        if not found and self.attribution.is_foreign_crash(exchange):
+        if not found and self.attribution.is_unforeseen_crash(exchange):
             text = f"answers {exchange.response.status}, though nothing in the request is known to crash this version"
             yield Problem("status", "", str(exchange.response.status), text)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ from ..spec.operation_data import Resource, columns_derived, is_listed
 from .oracle import Problem
 
 STRANGE = "nosuchvalue"  # of fields that an operation does not know
+STAMP, STAMPED = "YYYY-MM-DD HH:MM:SS", re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")  # by triggers of the database
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,12 @@ class Expected:
     value: Any
     operation: Operation
     check: str
+
+    def fits(self, got: Any) -> bool:
+        if self.value == STAMP:
+            return isinstance(got, str) and STAMPED.fullmatch(got) is not None
+        return got is None if self.check == "default" and self.value is None \
+            else is_same_value(self.operation, self.value, got)
 
 
 @dataclass
@@ -60,7 +68,9 @@ class RowModel:
             yield self.written_by, Problem("stored", name, "unknown field", text)
         for name in [name for name in self.expected if name in row and name not in strange]:
             yield from self._compared(show, name, row[name])
-        for name in self.shown.keys() - self.expected.keys() - strange:
+        known = {name for name, expected in self.expected.items()
+                 if expected.value != STAMP or not expected.fits(row.get(name))}
+        for name in self.shown.keys() - known - strange:
             if row.get(name) != self.shown[name]:
                 text = f"{name} was {self.shown[name]!r}, is {row.get(name)!r}, although no request sent it"
                 yield self.changed_by or show, Problem("unrequested", name, "changed", text)
@@ -68,8 +78,7 @@ class RowModel:
     def _compared(self, show: Operation, name: str, got: Any) -> Iterator[tuple[Operation, Problem]]:
         """A column beside what it must hold. Of two reads that differ, the one that shows it wrong is to blame."""
         wanted = self.expected[name]
-        unset = wanted.check == "default" and wanted.value is None
-        if got is None if unset else is_same_value(wanted.operation, wanted.value, got):
+        if wanted.fits(got):
             reader, problem = self.doubts.pop(name, (show, None))
             if problem is not None and reader != show:
                 yield reader, problem
@@ -106,10 +115,13 @@ def new_row(resource: Resource, operation: Operation, key: str, sent: Mapping[st
 
 
 def expected_columns(operation: Operation, sent: Mapping[str, Any]) -> dict[str, Expected]:
-    """What a write says of columns: variables with rules, but for those the server derives."""
+    """What a write says of columns: variables with rules, but for those the server derives, and time stamps."""
     names = sent.keys() & operation.rules.keys() - columns_derived(operation.id, sent)
-    return {name: Expected(sent[name], operation, "stored") for name in names
-            if not isinstance(sent[name], (list, dict))}
+    stamped = ("z_created", "z_updated") if operation.method == "POST" else ("z_updated",)
+    stamps = stamped if operation.table and operation.table.stamps else ()
+    return {**{name: Expected(STAMP, operation, "default") for name in stamps},
+            **{name: Expected(sent[name], operation, "stored") for name in names
+               if not isinstance(sent[name], (list, dict))}}
 
 
 def stored_problems(operation: Operation, sent: Mapping[str, Any], row: Mapping[str, Any]) -> Iterator[Problem]:

@@ -81,6 +81,11 @@ def number_of_values(rules: str | Sequence[str]) -> int:
     return len(found.accept) + len(found.reject) + len(found.strangers) + len(NOTHING)
 
 
+def listed(rules: str | Sequence[str]) -> list[str]:
+    """The values of the `in` rule; empty without one."""
+    return next((rule[3:].split(",") for rule in split(rules) if rule.startswith("in:")), [])
+
+
 def listed_bounds(rules: str | Sequence[str]) -> Bounds:
     """The hand-written boundary values of a rule list; NoBounds if there are none."""
     rest = [rule for rule in split(rules) if rule not in _ASIDE]
