@@ -29,10 +29,10 @@ class Shard:
 
     @classmethod
     def parse(cls, text: str) -> Shard:
-        found = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", text)
-        if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        match = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", text)
+        if match is None or not 1 <= int(match[1]) <= int(match[2]):
             raise CannotRun(f"--shard {text}: not a share such as 2/5")
-        return cls(int(found[1]), int(found[2]))
+        return cls(int(match[1]), int(match[2]))
 
     def __str__(self) -> str:
         return f"{self.number}/{self.of}"

@@ -124,10 +124,10 @@ def st_options(schema: Any) -> RunOptions:
 def st_profile(document: dict[str, Any]) -> str:
     """The profile whose document was loaded."""
     named = os.environ.get(PROFILE_VARIABLE)
-    found = named or next((name for name in profiles() if load(name)["info"] == document.get("info")), None)
-    if found is None:
+    result = named or next((name for name in profiles() if load(name)["info"] == document.get("info")), None)
+    if result is None:
         raise CannotRun(f"the document is not one that `sarkmock spec` prints; name its profile in {PROFILE_VARIABLE}")
-    return found
+    return result
 
 
 def session_of() -> StRun:

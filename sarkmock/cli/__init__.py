@@ -69,8 +69,8 @@ def summary(name: str) -> str:
     source = find_spec(module)
     assert source is not None, module
     text = Path(str(source.origin)).read_text(encoding="utf-8")
-    found = re.search(rf'^def {function}\(.*?"""(.*?)(?:\n\n|""")', text, re.MULTILINE | re.DOTALL)
-    return " ".join(found[1].split()) if found else ""
+    match = re.search(rf'^def {function}\(.*?"""(.*?)(?:\n\n|""")', text, re.MULTILINE | re.DOTALL)
+    return " ".join(match[1].split()) if match else ""
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

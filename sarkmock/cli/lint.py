@@ -75,14 +75,14 @@ def _column(kind: str, hint: Mapping[str, Any]) -> dict[str, Any]:
 
 def _hints(document: Document) -> dict[tuple[str, str], dict[str, Any]]:
     """By table and column, what the API says of the variable, and the values that it lists."""
-    found: dict[tuple[str, str], dict[str, Any]] = {}
+    result: dict[tuple[str, str], dict[str, Any]] = {}
     for operation in compile_document(document):
         if operation.table is None or operation.method not in ("POST", "PUT"):
             continue
         properties = body_schema(document, operation.spec).get("properties", {})
         for column, rules in operation.rules.items():
-            found[operation.table.name, column] = _hint(document, properties.get(column, {}), rules)
-    return found
+            result[operation.table.name, column] = _hint(document, properties.get(column, {}), rules)
+    return result
 
 
 def _hint(document: Document, schema: Mapping[str, Any], rules: str | Sequence[str]) -> dict[str, Any]:

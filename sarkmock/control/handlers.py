@@ -38,10 +38,10 @@ def use_profile(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
 
 def known_profile(name: str, path: Path = ()) -> str:
     """The name of a profile; no request makes the mock read other files."""
-    found = profiles.package_profile(name)
-    if found is None:
+    result = profiles.package_profile(name)
+    if result is None:
         raise ControlError(422, unknown_name("profile", name, profiles.profiles()), path=path)
-    return found
+    return result
 
 
 def list_deviations(mock: MockControl, request: ControlRequest) -> list[dict[str, Any]]:

@@ -126,10 +126,10 @@ def http_request(request: Exported, variables: set[str]) -> Iterator[str]:
 
 
 def http_path(request: Exported, variables: set[str]) -> str:
-    found = request.operation.path
+    result = request.operation.path
     for name, value in request.parameters.items():
-        found = found.replace("{" + name + "}", f"{{{{{name}}}}}" if name in variables else quote(value, safe=""))
-    return found
+        result = result.replace("{" + name + "}", f"{{{{{name}}}}}" if name in variables else quote(value, safe=""))
+    return result
 
 
 def as_python_client(document: Document, _base_url: str) -> str:

@@ -105,14 +105,14 @@ class Exported:
     @property
     def learned(self) -> dict[str, str]:
         """Path parameters of other operations that the response contains, and the field that holds each."""
-        found: dict[str, str] = {}
+        result: dict[str, str] = {}
         for reference in self.operation.spec["responses"].values():
             for link in resolve(self.document, reference).get("links", {}).values():
                 for parameter, expression in link.get("parameters", {}).items():
                     match = re.fullmatch(r"\$response\.body#/(\w+)", str(expression))
                     if match:
-                        found[parameter] = match[1]
-        return found
+                        result[parameter] = match[1]
+        return result
 
 
 def exported(document: Document) -> list[Exported]:
@@ -137,12 +137,12 @@ def exported(document: Document) -> list[Exported]:
 def path_variables(requests: list[Exported]) -> dict[str, str]:
     """Path parameters that some response contains, and the initial value of each: the key of the example."""
     usual = {name: value for request in requests for name, value in request.parameters.items()}
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     for request in requests:
         for parameter, field in request.learned.items():
             made = request.body.get(field) if isinstance(request.body, dict) else None
-            found.setdefault(parameter, str(made) if made is not None else usual[parameter])
-    return found
+            result.setdefault(parameter, str(made) if made is not None else usual[parameter])
+    return result
 
 
 def kept_variables(requests: list[Exported]) -> dict[str, str]:
@@ -154,7 +154,7 @@ def kept_variables(requests: list[Exported]) -> dict[str, str]:
 
 def by_section(requests: list[Exported]) -> dict[str, list[Exported]]:
     """Requests by the section of the page, in their order."""
-    found: dict[str, list[Exported]] = {}
+    result: dict[str, list[Exported]] = {}
     for request in requests:
-        found.setdefault(request.operation.section, []).append(request)
-    return found
+        result.setdefault(request.operation.section, []).append(request)
+    return result

@@ -40,8 +40,8 @@ def latency_problem(latency: object) -> str | None:
     """What is wrong with a latency, if anything."""
     if isinstance(latency, str) and not (UNIFORM.fullmatch(latency) or LOGNORMAL.fullmatch(latency)):
         return "must be seconds, MIN..MAX (uniform) or MEDIAN~SIGMA (log-normal)"
-    if isinstance(latency, str) and (found := UNIFORM.fullmatch(latency)) and float(found[1]) > float(found[2]):
-        return f"{found[1]} is more than {found[2]}"
+    if isinstance(latency, str) and (match := UNIFORM.fullmatch(latency)) and float(match[1]) > float(match[2]):
+        return f"{match[1]} is more than {match[2]}"
     if isinstance(latency, float | int) and not 0 <= latency <= LONGEST_DELAY:
         return f"must be 0 to {LONGEST_DELAY:.0f} seconds"
     return None
@@ -51,8 +51,8 @@ def draw_latency(latency: float | str, rng: random.Random) -> float:
     """Seconds to wait, fixed or drawn."""
     if not isinstance(latency, str):
         return float(latency)
-    if found := UNIFORM.fullmatch(latency):
-        return rng.uniform(float(found[1]), float(found[2]))
+    if match := UNIFORM.fullmatch(latency):
+        return rng.uniform(float(match[1]), float(match[2]))
     median, _, sigma = latency.partition("~")
     return min(rng.lognormvariate(math.log(float(median) or 1e-9), float(sigma)), LONGEST_DELAY)
 

@@ -286,5 +286,5 @@ def range_reply(reply: Reply, wanted: str) -> Reply:
 
 def range_end(text: str) -> int:
     """PHP's (int) of a text."""
-    found = RANGE_END.match(text)
-    return int(found[0]) if found else 0
+    match = RANGE_END.match(text)
+    return int(match[0]) if match else 0

@@ -216,8 +216,8 @@ def redirection(reply: Reply, environ: Environ) -> Reply:
 
 def is_host(text: str) -> bool:
     """Whether a Host header can stand in a URL."""
-    found = HOST_AND_PORT.fullmatch(text)
-    return found is not None and int(found[1] or 0) < 65536
+    match = HOST_AND_PORT.fullmatch(text)
+    return match is not None and int(match[1] or 0) < 65536
 
 
 def error_page(reply: Reply) -> Reply:

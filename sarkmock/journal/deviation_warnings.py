@@ -31,12 +31,12 @@ COSMETIC_SEVERITY = "cosmetic"
 def warnings(entry: Entry, engine: Engine) -> list[Notice]:
     """What the client should know though the mock did as it was asked. Rules ask the engine's tables."""
     operation = entry.program.meant(entry.method, entry.request.path)
-    found = [Notice(text) for text in ignored_variables(entry, operation)] if operation else []
+    result = [Notice(text) for text in ignored_variables(entry, operation)] if operation else []
     if not entry.program.is_base:
-        return found
+        return result
     product = published_product()
-    return found + [Notice(f"{deviation.summary} (in the profile {product.profile})", deviation.id, deviation.severity)
-                    for deviation in matching_deviations(entry, operation, product, engine)]
+    return result + [Notice(f"{deviation.summary} (in the profile {product.profile})", deviation.id, deviation.severity)
+                     for deviation in matching_deviations(entry, operation, product, engine)]
 
 
 @cache

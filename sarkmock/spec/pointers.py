@@ -52,11 +52,11 @@ def references(value: Any) -> Iterator[str]:
 
 def reach(document: Any, place: str) -> set[str]:
     """The place, and every place that it refers to."""
-    found: set[str] = set()
+    result: set[str] = set()
     pending = [place]
     while pending:
         here = pending.pop()
-        if here not in found:
-            found.add(here)
+        if here not in result:
+            result.add(here)
             pending += references(follow(document, here)[1])
-    return found
+    return result

@@ -29,11 +29,11 @@ def cached_value(name: str, make: Callable[[], CachedValue]) -> CachedValue:
     file, digest = entry_file(name), sources_digest()
     if file is None:
         return make()
-    found = read_entry(file, digest)
-    if found is None:
-        found = make()
-        write_entry(file, digest, found)
-    return found  # type: ignore[no-any-return]
+    result = read_entry(file, digest)
+    if result is None:
+        result = make()
+        write_entry(file, digest, result)
+    return result  # type: ignore[no-any-return]
 
 
 def entry_file(name: str) -> Path | None:

@@ -56,12 +56,12 @@ class CatalogueEntry:
 @cache
 def catalogue() -> dict[str, CatalogueEntry]:
     """Every operation of every profile in the package, by name, in the order of their documents."""
-    found: dict[str, CatalogueEntry] = {}
+    result: dict[str, CatalogueEntry] = {}
     for profile in profiles():
         for operation in contract_of(profile).operations:
             new = CatalogueEntry(operation.method, operation.path)
-            found.setdefault(new.name, new).versions[profile] = operation
-    return found
+            result.setdefault(new.name, new).versions[profile] = operation
+    return result
 
 
 def same_operation_elsewhere(name: str) -> list[str]:

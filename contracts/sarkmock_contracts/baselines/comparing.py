@@ -96,7 +96,7 @@ class Sides(NamedTuple):
 def compare_baselines(before: Baseline, after: Baseline, factor: float = 2.0) -> Comparison:
     """All differences, the worst first. Facts that one of the two does not have are unknown there: no difference."""
     sides = Sides(Side(before), Side(after))
-    found = Comparison(before, after)
+    result = Comparison(before, after)
     gone = [op for op in catalogue() if sides.reach(op) == (THERE, ABSENT_ROW)]
     new = [op for op in catalogue() if sides.reach(op) == (ABSENT_ROW, THERE)]
     differences = [*compare_box(sides), *compare_places(gone, new)]
@@ -106,13 +106,13 @@ def compare_baselines(before: Baseline, after: Baseline, factor: float = 2.0) ->
         if None in sides.reach(op) or sides.after.place(op) == op in [*gone, *new]:
             continue
         differences += compare_operation(op, sides)
-        found.unreached += compare_parts(op, sides)
+        result.unreached += compare_parts(op, sides)
     crashing = {difference.op for difference in differences if difference.kind == "newly crashes"}
     differences += [difference for difference in slower_operations(before, after, factor)
                     if difference.op == BOX or (sides.reach(difference.op) == (THERE, THERE)
                                                 and difference.op not in crashing)]
-    found.differences = sorted(differences, key=lambda difference: DIFFERENCE_LEVELS.index(difference.level))
-    return found
+    result.differences = sorted(differences, key=lambda difference: DIFFERENCE_LEVELS.index(difference.level))
+    return result
 
 
 def compare_box(sides: Sides) -> Iterator[Difference]:

@@ -50,15 +50,15 @@ class Fact:
 
     def line(self) -> dict[str, Any]:
         """As a line of a recording."""
-        found: dict[str, Any] = {"op": self.op, "fact": self.fact, "of": self.of}
+        result: dict[str, Any] = {"op": self.op, "fact": self.fact, "of": self.of}
         if self.by:
-            found["by"] = self.by
+            result["by"] = self.by
         if self.has_value:
-            found["sent"] = self.sent
-        found["is"] = self.is_
+            result["sent"] = self.sent
+        result["is"] = self.is_
         if self.says:
-            found["says"] = list(self.says)
-        return found
+            result["says"] = list(self.says)
+        return result
 
 
 def fact_of_line(line: Mapping[str, Any]) -> Fact:

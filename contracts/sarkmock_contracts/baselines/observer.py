@@ -199,10 +199,10 @@ class Observer(Client):
 
     def learn(self, facts: Iterator[Fact] | list[Fact]) -> list[Fact]:
         """Keep facts for what is asked later."""
-        found = list(facts)
-        for fact in found:
+        result = list(facts)
+        for fact in result:
             self.facts.by_key.setdefault(fact.key, fact)
-        return found
+        return result
 
     def accepted(self, entry: CatalogueEntry, field: str) -> list[Any]:
         """The values of a variable that the box took, the plainest first."""
@@ -266,16 +266,16 @@ class LearningFixtures(Fixtures):
 
     def body(self, entry: CatalogueEntry, operation: Operation, fields: list[str], fallback: Mapping[str, Any]) -> Body:
         """Each variable with the first value that the box took; keys are new."""
-        found: Body = {}
+        result: Body = {}
         for field in fields:
             values = self.observer.accepted(entry, field)
             if is_new_key(entry, field):
-                found |= {field: fallback[field]} if field in fallback else {}
+                result |= {field: fallback[field]} if field in fallback else {}
             elif values:
-                found[field] = self.value(operation, field, values[0])
+                result[field] = self.value(operation, field, values[0])
             elif field in fallback:
-                found[field] = fallback[field]
-        return found
+                result[field] = fallback[field]
+        return result
 
 
 @cache

@@ -224,13 +224,13 @@ class Asker:
 
     def filled(self, packet: Mapping[str, Any]) -> Body:
         """The packet with its placeholders filled in; what cannot be had is left out."""
-        found: Body = {}
+        result: Body = {}
         for field, value in packet.items():
             try:
-                found[field] = self.observer.fixtures.value(self.operation, field, value)
+                result[field] = self.observer.fixtures.value(self.operation, field, value)
             except Unavailable:
                 continue
-        return found
+        return result
 
     def send(self, body: Body, with_key: bool = True) -> Exchange | None:
         """The exchange, None if the request was withheld. What it makes is removed, and its key not used again."""

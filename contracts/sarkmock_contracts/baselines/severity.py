@@ -141,10 +141,10 @@ def compare_fields(op: str, before: FormFacts, after: FormFacts,
 
 def types_by_place(facts: FormFacts) -> dict[str, Form]:
     """Field -> types, by where they were seen."""
-    found: dict[str, Form] = {}
+    result: dict[str, Form] = {}
     for (name, by), fact in facts.items():
-        found.setdefault(by, {})[name] = fact.is_
-    return found
+        result.setdefault(by, {})[name] = fact.is_
+    return result
 
 
 def compare_forms(op: str, before: Form, after: Form, own: bool) -> Iterator[Difference]:

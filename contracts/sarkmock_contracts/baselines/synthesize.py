@@ -40,23 +40,23 @@ class Synthesis:
 
 def synthesize(document: Document, box: Baseline, differences: Iterable[Difference]) -> Synthesis:
     """Actions that turn a document into what a box was seen to do: statuses last, for they take the answers along."""
-    found = Synthesis()
+    result = Synthesis()
     by_op: dict[str, list[Difference]] = {}
     for difference in differences:
         by_op.setdefault(difference.op, []).append(difference)
     contract = Contract(document)
     for op, members in by_op.items():
-        found.beyond += [member for member in members if not express_place(found, document, member)]
+        result.beyond += [member for member in members if not express_place(result, document, member)]
         operation = find_operation(contract, op)
         if operation is not None:
-            express_fields(found, contract, operation, take_differences(found, "field"))
-            express_rules(found, contract, operation, box, take_differences(found, ("rule", "message", "variable")))
+            express_fields(result, contract, operation, take_differences(result, "field"))
+            express_rules(result, contract, operation, box, take_differences(result, ("rule", "message", "variable")))
     try:
-        changed = Contract(apply_overlay(document, found.actions))
+        changed = Contract(apply_overlay(document, result.actions))
     except OverlayError:
-        return found  # two of them conflict: trying them one by one finds out which
-    found.beyond = [difference for difference in found.beyond if not express_status(found, changed, difference)]
-    return found
+        return result  # two of them conflict: trying them one by one finds out which
+    result.beyond = [difference for difference in result.beyond if not express_status(result, changed, difference)]
+    return result
 
 
 def take_differences(found: Synthesis, kinds: str | tuple[str, ...]) -> list[Difference]:

@@ -125,12 +125,12 @@ class Case:
 
 def cases(run: Run) -> list[Case]:
     """Every case of a run, or of its share of the cases, in its order."""
-    found = [case for check in CHECKS for case in check.cases(run)]
+    result = [case for check in CHECKS for case in check.cases(run)]
     shard = run.options.shard
     if shard is None:
-        return found
-    shares = cases_of_shard(found, shard.of, run.options)
-    return [case for case in found if shares[case.group] == shard.number]
+        return result
+    shares = cases_of_shard(result, shard.of, run.options)
+    return [case for case in result if shares[case.group] == shard.number]
 
 
 def cases_of_shard(found: Sequence[Case], number: int, options: RunOptions) -> dict[str, int]:

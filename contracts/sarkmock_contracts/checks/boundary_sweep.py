@@ -99,13 +99,13 @@ class Sweep:
     def filled(self, field: str, value: Any, passes: bool) -> Any:
         """The value, or one that is free if it is a key that is taken."""
         fixtures, table = self.run.fixtures, self.operation.table
-        found = fixtures.value(self.operation, field, value)
+        result = fixtures.value(self.operation, field, value)
         if passes and self.operation.method == "POST" and table is not None and table.key == field \
-                and str(found).strip() in fixtures.live.keys(table.name, field):
+                and str(result).strip() in fixtures.live.keys(table.name, field):
             if field not in self.free:
                 self.free[field] = passing_value(fixtures, self.operation, field)
             return self.free[field]
-        return found
+        return result
 
     def until(self, part: int) -> None:
         """Send what is due; an unexpected row is removed by the next."""

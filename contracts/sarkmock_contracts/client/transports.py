@@ -171,13 +171,13 @@ class Access:
 
     def sent(self) -> dict[str, str]:
         """The headers that go with every request, and stand in no report."""
-        found = dict(map(_header, self.headers))
+        result = dict(map(_header, self.headers))
         if self.token_env is not None:
             token = os.environ.get(self.token_env, "").strip()
             if not token or not token.isprintable():
                 raise CannotRun(f"--token-env {self.token_env}: there is no such variable, or it holds no token")
-            found["Authorization"] = f"Bearer {token}"
-        return found
+            result["Authorization"] = f"Bearer {token}"
+        return result
 
 
 def _header(line: str) -> tuple[str, str]:

@@ -120,11 +120,11 @@ def differing_parts(one: Response, other: Response) -> set[str]:
 
     What a framework adds to every answer says nothing of the rest.
     """
-    found = {CORS} if one.header(CORS) != other.header(CORS) else set()
+    result = {CORS} if one.header(CORS) != other.header(CORS) else set()
     if one.status != other.status or not same_headers(one, other) or not (
             one.body == other.body or without_volatile_values(one) == without_volatile_values(other)):
-        found.add("answer")
-    return found
+        result.add("answer")
+    return result
 
 
 def allowed_methods(response: Response) -> set[str]:

@@ -101,8 +101,8 @@ def _items(file: Path) -> list[Any]:
         return []
     if not isinstance(node, yaml.SequenceNode):
         raise CannotRun(f"{file}:{node.start_mark.line + 1}: expected a list of accepted deviations")
-    found: list[Any] = node.value
-    return found
+    result: list[Any] = node.value
+    return result
 
 
 def _entry(file: Path, node: Any) -> Acceptance:

@@ -75,11 +75,11 @@ def implied_rows(operation: Operation, exchange: Exchange, live: ImpliedTables) 
     """The rows that must be there, of those that the rules ask for."""
     request, response = exchange.request, exchange.response
     everything = request.variables
-    found: set[ImpliedRow] = set()
+    result: set[ImpliedRow] = set()
     for name in fields_that_query(operation):
         if name in everything:
-            found |= _supposed_by(operation, name, everything[name], response.refused.get(name), live)
-    return found
+            result |= _supposed_by(operation, name, everything[name], response.refused.get(name), live)
+    return result
 
 
 def _supposed_by(operation: Operation, name: str, value: Any, said: Any, live: ImpliedTables) -> set[ImpliedRow]:

@@ -262,10 +262,10 @@ def failing_statuses(data: Data) -> tuple[str, ...]:
 
 def coverage_by_section(data: Data) -> dict[str, list[Data]]:
     """What was covered, by section of the documentation."""
-    found: dict[str, list[Data]] = {}
+    result: dict[str, list[Data]] = {}
     for operation in data["coverage"]:
-        found.setdefault(operation["section"], []).append(operation)
-    return found
+        result.setdefault(operation["section"], []).append(operation)
+    return result
 
 
 def as_json(data: Data) -> str:

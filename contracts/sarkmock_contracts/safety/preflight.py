@@ -191,8 +191,8 @@ def refusal_text(target: Target, answer: Response) -> str:
     challenge = answer.header("WWW-Authenticate")
     if challenge is None:
         return f"{PROBE} answers {answer.status}: it wants a login or token, or does not let this address in"
-    found = re.search(r'realm="([^"]+)"', challenge, re.IGNORECASE)
-    realm = f" ({found[1][:60]})" if found and found[1].isprintable() else ""
+    match = re.search(r'realm="([^"]+)"', challenge, re.IGNORECASE)
+    realm = f" ({match[1][:60]})" if match and match[1].isprintable() else ""
     asks = f"{PROBE} answers {answer.status}: the web server asks for a user name and a password{realm}"
     given = credential(target)
     if given:
@@ -220,8 +220,8 @@ def is_login(answer: Response) -> bool:
 
 def page_title(answer: Response) -> str:
     """The title of a page, for people."""
-    found = re.search(rb"<title[^>]*>(.*?)</title>", answer.body, re.IGNORECASE | re.DOTALL)
-    words = " ".join(unescape(found[1].decode("utf-8", "replace")).split()) if found else ""
+    match = re.search(rb"<title[^>]*>(.*?)</title>", answer.body, re.IGNORECASE | re.DOTALL)
+    words = " ".join(unescape(match[1].decode("utf-8", "replace")).split()) if match else ""
     return f", titled {words[:60]!r}" if words.isprintable() and words else ""
 
 
@@ -253,8 +253,8 @@ def moved_transport(transport: Transport, url: str, base: str) -> Transport:
     """A copy that leads elsewhere, without what waits and records on the way."""
     if isinstance(transport, (Admission, RateLimit, CassetteRecorder)):
         return moved_transport(transport.inner, url, base)
-    found = copy.copy(transport)
-    found.url, found.base = url, base
-    if isinstance(found, Layer):
-        found.inner = moved_transport(found.inner, url, base)
-    return found
+    result = copy.copy(transport)
+    result.url, result.base = url, base
+    if isinstance(result, Layer):
+        result.inner = moved_transport(result.inner, url, base)
+    return result

@@ -141,13 +141,13 @@ def values_of(shown: Response, names: Iterable[str]) -> dict[str, Any]:
 
 def stored_values(ledger: Ledger, path: str) -> defaultdict[str, list[Any]]:
     """By name the values that the run may have left at a path."""
-    found: defaultdict[str, list[Any]] = defaultdict(list)
+    result: defaultdict[str, list[Any]] = defaultdict(list)
     for entry in ledger.alive():
         for step in entry.undo:
             if "put" in step and step["put"][1] == path:
                 for name, value in step.get("left", step.get("sent", {})).items():
-                    found[name].append(value)
-    return found
+                    result[name].append(value)
+    return result
 
 
 def is_stored(values: Sequence[Any], shown: Any) -> bool:
@@ -195,10 +195,10 @@ def _let_go(ledger: Ledger, entry: LedgerEntry, names: set[str]) -> None:
 
 def _by_path(settings: Sequence[LedgerEntry]) -> dict[str, list[LedgerEntry]]:
     """Entries by what they have replaced, oldest first."""
-    found: dict[str, list[LedgerEntry]] = {}
+    result: dict[str, list[LedgerEntry]] = {}
     for entry in reversed(settings):
-        found.setdefault(entry.undo[0]["put"][1], []).append(entry)
-    return found
+        result.setdefault(entry.undo[0]["put"][1], []).append(entry)
+    return result
 
 
 def is_setting(entry: LedgerEntry) -> bool:

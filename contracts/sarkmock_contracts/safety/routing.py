@@ -141,16 +141,16 @@ def unsafe_segment(request: Request, meanings: Sequence[Meaning]) -> str | None:
 
 def _words(operations: Sequence[Operation]) -> dict[str, str]:
     """The literal names of what is more than a read or a write of rows, and how dangerous it is."""
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     for operation in operations:
         if operation.hazard in ("operational", "disruptive"):
             for word in list(literals(operation))[1:]:
-                found[word.casefold()] = max(found.get(word.casefold(), "read"), operation.hazard, key=HAZARDS.index)
+                result[word.casefold()] = max(result.get(word.casefold(), "read"), operation.hazard, key=HAZARDS.index)
     for operation in operations:
         if operation.hazard == "read" and not operation.parameters:
             for word in list(literals(operation))[1:]:
-                found.pop(word.casefold(), None)
-    return found
+                result.pop(word.casefold(), None)
+    return result
 
 
 def _commands(operations: Sequence[Operation]) -> dict[str, set[str]]:

@@ -24,12 +24,12 @@ VANISHING = ("z_updated", "z_updater")
 def lists(contracts: Sequence[Contract]) -> dict[str, str | None]:
     """Paths of lists whose items can be written, in any profile, and the field that names an item."""
     operations = [operation for contract in contracts for operation in contract.operations]
-    found: dict[str, str | None] = {}
+    result: dict[str, str | None] = {}
     for operation in operations:
         if is_plain_read(operation) and _is_written(operation, operations):
             table = operation.table
-            found.setdefault(operation.path, table.key if table else recipe("rows_of", operation.id).get("key"))
-    return found
+            result.setdefault(operation.path, table.key if table else recipe("rows_of", operation.id).get("key"))
+    return result
 
 
 def _is_written(listing: Operation, operations: Sequence[Operation]) -> bool:

@@ -90,10 +90,10 @@ def order_by_creation(tables: dict[str, list[StoredRow]], destinations: Any) -> 
 
 def places_of(keys: Sequence[Any]) -> dict[str, list[int]]:
     """Where each key stands, the last place first: a key may stand there twice."""
-    found: dict[str, list[int]] = {}
+    result: dict[str, list[int]] = {}
     for place in reversed(range(len(keys))):
-        found.setdefault(str(keys[place]), []).append(place)
-    return found
+        result.setdefault(str(keys[place]), []).append(place)
+    return result
 
 
 def next_place(places: dict[str, list[int]], row: StoredRow) -> float:
@@ -189,14 +189,14 @@ def is_running(reader: StateReader) -> bool:
 
 def read_runtime(reader: StateReader, phones: list[StoredRow]) -> dict[tuple[str, str], str]:
     """The runtime values of every extension, by family and key of Asterisk's database."""
-    found: dict[tuple[str, str], str] = {}
+    result: dict[tuple[str, str], str] = {}
     numbers = [str(row["pkey"]) for row in phones if row.get("pkey")]
     for index, extension in enumerate(numbers):
         reader.tell("runtime values", index, len(numbers))
         answer = reader.get("extensions.runtime.show", extension=extension)
         values = answer.fields if answer else {}
-        found |= {(name, extension): str(value) for name, value in values.items() if value not in ("", None)}
-    return found
+        result |= {(name, extension): str(value) for name, value in values.items() if value not in ("", None)}
+    return result
 
 
 def read_mailboxes(reader: StateReader) -> Files:

@@ -103,8 +103,8 @@ def _is_sign(content: bytes) -> bool:
 
 def _archive(content: bytes) -> str | None:
     """tar by its check sum, zip by its version and first member."""
-    if len(content) >= 512 and (found := _tar(content[:512])):
-        return found
+    if len(content) >= 512 and (result := _tar(content[:512])):
+        return result
     if content[:4] == b"PK\3\4":
         return _zip(content)
     return None
@@ -209,7 +209,7 @@ def _json_value(content: bytes, at: int, depth: int) -> int | None:
     if opening in (b"{", b"["):
         end = _json_container(content, at + 1, opening == b"{", depth)
     else:
-        end = next((found.end() for scalar in SCALARS if (found := scalar.match(content, at))), None)
+        end = next((match.end() for scalar in SCALARS if (match := scalar.match(content, at))), None)
     return None if end is None else _after_space(content, end)
 
 

@@ -132,12 +132,12 @@ def _header(block: bytes, names: bytes, name: bytes) -> bytes | None:
 
 def _parameters(disposition: bytes) -> dict[bytes, bytes]:
     """Name and file name: ``form-data; name="a"`` -> name, a."""
-    found = {}
+    result = {}
     for word in islice(_words(disposition.partition(b"\0")[0]), MOST_WORDS):
         key, equals, value = word.lstrip(HEADER_BLANKS).partition(b"=")
         if equals and key.lower() in (b"name", b"filename"):
-            found[key.lower()] = _unquoted(value.lstrip(b"=").lstrip(HEADER_BLANKS))
-    return found
+            result[key.lower()] = _unquoted(value.lstrip(b"=").lstrip(HEADER_BLANKS))
+    return result
 
 
 def _words(disposition: bytes) -> Iterator[bytes]:
@@ -158,8 +158,8 @@ def _words(disposition: bytes) -> Iterator[bytes]:
 
 def _end(pattern: re.Pattern[bytes], text: bytes, place: int) -> int:
     """Where what a pattern matches at a place ends, however often it does."""
-    while found := pattern.match(text, place):
-        place = found.end()
+    while match := pattern.match(text, place):
+        place = match.end()
     return place
 
 

@@ -113,10 +113,10 @@ def is_truthy(text: str) -> bool:
 
 def to_number(text: str) -> int | float | None:
     """The number a numeric string holds (blanks around it allowed), None for any other string."""
-    found = _NUMERIC.match(text)
-    if found is None:
+    match = _NUMERIC.match(text)
+    if match is None:
         return None
-    digits, fraction, bare_fraction, exponent = found.groups()
+    digits, fraction, bare_fraction, exponent = match.groups()
     if fraction is None and bare_fraction is None and exponent is None and len(digits) < 400:
         number = int(digits)
         return number if INT_MIN <= number <= INT_MAX else float(digits)
@@ -224,8 +224,8 @@ _BLOCK = re.compile(r"[0-9a-fA-F]{1,4}\Z")
 
 def is_int(text: str) -> bool:
     """FILTER_VALIDATE_INT: a sign, no leading zeros, 64 bits; blanks around it allowed."""
-    found = _INT.match(text)
-    return found is not None and INT_MIN <= int(found[1]) <= INT_MAX
+    match = _INT.match(text)
+    return match is not None and INT_MIN <= int(match[1]) <= INT_MAX
 
 
 def is_ip(text: str) -> bool:

@@ -233,7 +233,7 @@ def mailbox_status(state: State, mailbox: str) -> Packets:
 
 def message_counts(state: State) -> Counter[tuple[str, str]]:
     """How many there are by mailbox and folder; one is a text file that describes it, beside its recordings."""
-    return Counter((found[1], found[2]) for path in state.files if (found := MESSAGE.fullmatch(path)))
+    return Counter((match[1], match[2]) for path in state.files if (match := MESSAGE.fullmatch(path)))
 
 
 LISTS: dict[str, Callable[[Context], Reply]] = {

@@ -66,9 +66,9 @@ def route_class(tables: Database, value: Any, field: str | None = None) -> int |
         return ABSTRACT[text]
     if is_extension(tables, text):
         return 1
-    for table, found in CLASS_OF_TABLE.items():
+    for table, result in CLASS_OF_TABLE.items():
         if tables.count(table, "pkey", text):
-            return found
+            return result
     return line_class(tables, text)
 
 

@@ -176,7 +176,7 @@ def lose_greeting(context: Context) -> Reply:
 def named_upload(context: Context) -> tuple[UploadedFile, str]:
     """The upload, and the greeting's name at the end of the file's name; PhpError if there is none."""
     file: UploadedFile = context.input[GREETING_FIELD]
-    found = re.search(rf"{GREETING_NAME.pattern}\n?\Z", file.name)
-    if found is None:
+    match = re.search(rf"{GREETING_NAME.pattern}\n?\Z", file.name)
+    if match is None:
         raise PhpError("Undefined array key 1", field=GREETING_FIELD)
-    return file, found.group().rstrip("\n")
+    return file, match.group().rstrip("\n")

@@ -107,12 +107,12 @@ def why_invalid(found: list[Writer], column: str, texts: Mapping[str, str], tabl
 
 def writers(document: Document) -> dict[tuple[str, str], list[Writer]]:
     """By table and column, the operations that write it."""
-    found: dict[tuple[str, str], list[Writer]] = {}
+    result: dict[tuple[str, str], list[Writer]] = {}
     for operation in compile_document(document):
         if operation.table and operation.method in ("POST", "PUT"):
             for column, rules in operation.rules.items():
-                found.setdefault((operation.table.name, column), []).append(writer_of(operation, column, rules))
-    return found
+                result.setdefault((operation.table.name, column), []).append(writer_of(operation, column, rules))
+    return result
 
 
 def writer_of(operation: Operation, column: str, rules: str | list[str]) -> Writer:

@@ -118,8 +118,8 @@ def blacklist_log(given: list[str], log: str) -> None:
 
 
 def bricks(given: list[str], log: str) -> None:
-    found = DECIMAL.match(given[0])
-    if found is None or not 0 < int(found[0][:6]) <= 1024:
+    match = DECIMAL.match(given[0])
+    if match is None or not 0 < int(match[0][:6]) <= 1024:
         raise BadRule(f"Invalid value ({given[0]}) for the GlusterFS Bricks argument")
     if given[1] not in ("", "0", "1"):
         raise BadRule(f"Invalid value ({given[1]}) for the GlusterFS IB argument")

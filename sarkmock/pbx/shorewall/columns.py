@@ -111,7 +111,7 @@ def head_and_pairs(text: str) -> tuple[str, str]:
 
 def named_columns(text: str) -> dict[str, str]:
     """column=value pairs; quotes hold what has blanks together."""
-    found = {}
+    result = {}
     for pair in pairs_of(text):
         match = PAIR.fullmatch(pair)
         if match is None:
@@ -127,15 +127,15 @@ def named_columns(text: str) -> dict[str, str]:
             raise BadRule(f"Unknown column ({name})")
         if GUNK.search(value):
             raise BadRule(f"Non-ASCII gunk in the value of the {name} column")
-        found[name] = value.replace('\\"', '"')
-    return found
+        result[name] = value.replace('\\"', '"')
+    return result
 
 
 def pairs_of(text: str) -> list[str]:
     parts = re.split(rf"(,?[{SPACE}]+)", text)
     if '"' not in text:
         return fields("\n".join(parts[::2]), "\n") if text else []
-    found: list[str] = []
+    result: list[str] = []
     held: list[str] = []
     for position in range(0, len(parts), 2):
         part, gap = parts[position], parts[position - 1] if position else ""
@@ -145,15 +145,15 @@ def pairs_of(text: str) -> list[str]:
         if quotes and held:
             if not part.endswith('"'):
                 raise BadRule(f"Quoting Error ({''.join(held)})")
-            found.append("".join(held))
+            result.append("".join(held))
             held = []
         elif quotes == 1:
             held = [part]
         elif not held:
-            found.append(part)
+            result.append(part)
     if held:
         raise BadRule(f"Mismatched_quotes ({text})")
-    return found
+    return result
 
 
 Value = str | int
@@ -210,21 +210,21 @@ class Parser:
         tokens, position = [], 0
         text = text.rstrip()
         while position < len(text):
-            found = EXPRESSION_TOKEN.match(text, position)
-            if found is None:
+            match = EXPRESSION_TOKEN.match(text, position)
+            if match is None:
                 raise Undecided
-            tokens.append((str(found.lastgroup), found[str(found.lastgroup)]))
-            position = found.end()
+            tokens.append((str(match.lastgroup), match[str(match.lastgroup)]))
+            position = match.end()
         return [*tokens, ("end", "")]
 
     def value(self) -> Value:
-        found = self.level(0)
+        result = self.level(0)
         kind, text = self.tokens[self.position]
         if kind in VALUES or text == ")":
             raise BadRule(f"Couldn't parse expression: syntax error near {text}")
         if kind != "end":
             raise Undecided
-        return found
+        return result
 
     def level(self, number: int) -> Value:
         if number == len(OPERATORS):
@@ -252,10 +252,10 @@ class Parser:
             if text == "-" and kind == "sign":
                 return -number_value(self.term())
             if text == "(" and kind == "sign":
-                found = self.level(0)
+                result = self.level(0)
                 if self.tokens[self.position] == ("sign", ")"):
                     self.position += 1
-                    return found
+                    return result
             if "end" in (kind, self.tokens[self.position][0]):
                 raise BadRule("Couldn't parse expression: syntax error at its end")
             raise Undecided
@@ -279,17 +279,17 @@ def applied(sign: str, left: Value, right: Value) -> Value:
         raise BadRule("Couldn't parse expression: Illegal division by zero")
     if sign == "/" and first % second:
         raise Undecided
-    found = first // second if sign == "/" else CALCULATED[sign](first, second)
-    if abs(found) > 10**15:
+    result = first // second if sign == "/" else CALCULATED[sign](first, second)
+    if abs(result) > 10**15:
         raise Undecided
-    return found
+    return result
 
 
 def number_value(value: Value) -> int:
     """A text counts as the number it begins with."""
     if isinstance(value, int):
         return value
-    found = LEADING_NUMBER.match(value)
-    if found and re.match(r"[\d.eE]", value[found.end():found.end() + 1]):
+    match = LEADING_NUMBER.match(value)
+    if match and re.match(r"[\d.eE]", value[match.end():match.end() + 1]):
         raise Undecided
-    return int(found[1]) if found else 0
+    return int(match[1]) if match else 0

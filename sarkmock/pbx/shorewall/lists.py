@@ -108,7 +108,7 @@ def in_parentheses(parts: list[str], joint: str, problem: str) -> list[str]:
     """Joins the parts again that one pair of parentheses holds together."""
     if not any("(" in part or ")" in part for part in parts):
         return parts
-    found: list[str] = []
+    result: list[str] = []
     held: list[str] = []
     depth = 0
     for part in parts:
@@ -119,13 +119,13 @@ def in_parentheses(parts: list[str], joint: str, problem: str) -> list[str]:
         if opening or closing or held:
             held.append(part)
         else:
-            found.append(part)
+            result.append(part)
         if held and not depth:
-            found.append(joint.join(held))
+            result.append(joint.join(held))
             held = []
     if depth:
         raise BadRule(problem)
-    return found
+    return result
 
 
 def action_parts(text: str, kind: str = "ACTION") -> list[str]:
@@ -157,7 +157,7 @@ def bracketed(text: str, opening: str, closing: str, parts: Sequence[str]) -> li
     """Joins the parts again that brackets hold together."""
     if opening not in text:
         return list(parts)
-    found: list[str] = []
+    result: list[str] = []
     held: list[str] = []
     depth = 0
     for part in parts:
@@ -167,11 +167,11 @@ def bracketed(text: str, opening: str, closing: str, parts: Sequence[str]) -> li
             element = ",".join(held)
             if depth and opening in element:
                 raise BadRule(f"Mismatched {opening}...{closing} ({element})")
-            found.append(element)
+            result.append(element)
             held, depth = [], 0
     if held:
         raise BadRule(f"Missing '{closing}' ({','.join(held)})")
-    return found
+    return result
 
 
 def parse_number(text: str) -> int | None:
@@ -205,15 +205,15 @@ def level(text: str, version: int) -> None:
     """A syslog level with options, or NFLOG, ULOG, LOGMARK with parameters."""
     problem = f"Invalid log level ({text})"
     name = text.upper().removesuffix("!")
-    found = re.match(r"([0-7])(.*)|([A-Z0-7]+)(.*)", name, re.DOTALL)
-    if found is None:
+    match = re.match(r"([0-7])(.*)|([A-Z0-7]+)(.*)", name, re.DOTALL)
+    if match is None:
         if name:
             raise BadRule(f"Invalid log level ({text})")
         return
-    word, qualifier = found[1] or found[3], found[2] if found[1] else found[4]
+    word, qualifier = match[1] or match[3], match[2] if match[1] else match[4]
     if word == "NONE":
         return
-    if found[1] or word in SYSLOG_LEVELS:
+    if match[1] or word in SYSLOG_LEVELS:
         if qualifier:
             check_log_options(qualifier, problem)
     elif word == "NFLOG" or (word == "ULOG" and version == 4):

@@ -51,8 +51,8 @@ def check_nat(name: str, row: RuleRow, source: str, dest: str, place: HostPlace,
 
 def server_and_port(text: str, version: int) -> tuple[str, str]:
     if version == 6:
-        found = re.fullmatch(r"\[(.*)\]:(.+)", text)
-        server, port = (found[1], found[2]) if found else (text, "")
+        match = re.fullmatch(r"\[(.*)\]:(.+)", text)
+        server, port = (match[1], match[2]) if match else (text, "")
     else:
         server, _, port = text.rpartition(":")
         if not port or not _:

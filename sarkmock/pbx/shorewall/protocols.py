@@ -143,12 +143,12 @@ def port_range(value: int, text: str, words: Words) -> None:
 
 def port(value: int, text: str, words: Words) -> int | None:
     """A port's number; None for one that is known by name, or only when the firewall starts."""
-    found: int | None = None
+    result: int | None = None
     name = PORTED.get(value, str(value))
     if PROTOCOL_DIGITS.fullmatch(text):
-        found = parse_number(text)
-        if found and 0 < found <= 65535:
-            return found
+        result = parse_number(text)
+        if result and 0 < result <= 65535:
+            return result
     elif text.startswith("%"):
         if PORT_VARIABLE.fullmatch(text):
             return None
@@ -177,8 +177,8 @@ def icmp_types(text: str, words: Words) -> None:
 
 
 def icmp_type(name: str, words: Words) -> None:
-    found = ICMP_TYPE.fullmatch(name)
-    small = found and decimal(found[1]) < 256 and decimal(found[3] or "0") < 256
+    match = ICMP_TYPE.fullmatch(name)
+    small = match and decimal(match[1]) < 256 and decimal(match[3] or "0") < 256
     if name not in words.icmp and not small:
         raise BadRule(f"Invalid {'ICMP' if words.version == 4 else 'IPv6 ICMP'} Type ({name})")
 
@@ -215,21 +215,21 @@ def rate(text: str, action: str, words: Words) -> None:
 
 
 def one_rate(text: str, words: Words) -> None:
-    found = RATE.fullmatch(text)
-    if found is None:
+    match = RATE.fullmatch(text)
+    if match is None:
         raise BadRule(f"Invalid rate ({text})")
-    if found[8] == "0":
-        raise BadRule(f"Invalid Rate ({found[8]})")
-    if found[11] == "0":
-        raise BadRule(f"Invalid Burst ({found[11]})")
-    if found[2] is not None and not 0 < (parse_number(found[2]) or 0) <= (32 if words.version == 4 else 128):
-        raise BadRule(f"Invalid VLSM ({found[2]})")
-    if found[5] is not None:
-        buckets, most = parse_number(found[5]), parse_number(found[6])
+    if match[8] == "0":
+        raise BadRule(f"Invalid Rate ({match[8]})")
+    if match[11] == "0":
+        raise BadRule(f"Invalid Burst ({match[11]})")
+    if match[2] is not None and not 0 < (parse_number(match[2]) or 0) <= (32 if words.version == 4 else 128):
+        raise BadRule(f"Invalid VLSM ({match[2]})")
+    if match[5] is not None:
+        buckets, most = parse_number(match[5]), parse_number(match[6])
         if not buckets:
-            raise BadRule(f"Invalid hash table buckets ({found[5]})")
+            raise BadRule(f"Invalid hash table buckets ({match[5]})")
         if not most:
-            raise BadRule(f"Invalid hash max entries({found[6]})")
+            raise BadRule(f"Invalid hash max entries({match[6]})")
         if most <= buckets:
             raise BadRule("Hash max entries must be > hash table buckets")
 
@@ -240,8 +240,8 @@ def user(text: str) -> None:
         return
     name, _, group = text.removeprefix("!").partition(":")
     for part, kind in ((name, "User"), (group, "Group")):
-        found = re.fullmatch(r"([0-9]+)-([0-9]+)", part)
-        if found and decimal(found[2]) < decimal(found[1]):
+        match = re.fullmatch(r"([0-9]+)-([0-9]+)", part)
+        if match and decimal(match[2]) < decimal(match[1]):
             raise BadRule(f"Invalid {kind} Range ({part})")
 
 
@@ -317,8 +317,8 @@ def switch(text: str, chain: str) -> tuple[str, str] | None:
 def check_helper_name(text: str, proto: str, words: Words) -> None:
     """The helper of a connection, with the protocol it needs."""
     name, _, level = text.partition(":")
-    found = re.fullmatch(r"([-\w.]+)\((.+)\)", name, re.ASCII | re.DOTALL)
-    if found:
+    match = re.fullmatch(r"([-\w.]+)\((.+)\)", name, re.ASCII | re.DOTALL)
+    if match:
         raise Undecided
     if "," in name:
         raise BadRule(f"Invalid helper' ({name})")

@@ -96,8 +96,8 @@ class RulesReader:
         self.session.spend(10 + len(text) // 2)
         if INCLUDE.fullmatch(text):
             self.include(text.split())
-        elif found := SECTION.fullmatch(text):
-            self.section(found[1])
+        elif match := SECTION.fullmatch(text):
+            self.section(match[1])
         else:
             if GUNK.search(text):
                 raise BadRule("Non-ASCII gunk in file")
@@ -130,10 +130,10 @@ class RulesReader:
 
     def with_values(self, text: str, value_of: Callable[[re.Match[str]], str]) -> str:
         for _ in range(MOST_VARIABLES + 1):
-            found = SHELL_VARIABLE.search(text)
-            if found is None:
+            match = SHELL_VARIABLE.search(text)
+            if match is None:
                 return text
-            text = self.substituted(text, found, value_of(found))
+            text = self.substituted(text, match, value_of(match))
         raise BadRule("Variable Expansion Loop")
 
     def value(self, name: str, unknown: bool) -> str:
@@ -154,8 +154,8 @@ class RulesReader:
 
     def expression(self, text: str) -> str | int:
         """The value of an expression in ?IF and ?SET."""
-        if found := re.fullmatch(r"(!)?\s*passed\([$@](\d+)\)", text, re.ASCII):
-            return 1 if found[1] else ""
+        if match := re.fullmatch(r"(!)?\s*passed\([$@](\d+)\)", text, re.ASCII):
+            return 1 if match[1] else ""
         text = self.with_values(text, self.quoted)
         for _ in range(MOST_VARIABLES):
             capability = CAPABILITY.search(text)
@@ -243,11 +243,11 @@ class Lines:
             self.script = ""
 
     def directive(self, line: str, number: int) -> None:
-        found = DIRECTIVE.fullmatch(line)
-        if found is None:
+        match = DIRECTIVE.fullmatch(line)
+        if match is None:
             raise BadRule(f"Invalid compiler directive ({line})")
         self.reader.session.spend(10 + 2 * len(line))
-        keyword, text = found[1].strip().upper(), found[2].partition("#")[0].rstrip(SPACE)
+        keyword, text = match[1].strip().upper(), match[2].partition("#")[0].rstrip(SPACE)
         if keyword in ("IF", "ELSIF", "ELSE", "ENDIF"):
             getattr(self, f"directive_{keyword.lower()}")(text, number)
         elif not self.reader.omitting:

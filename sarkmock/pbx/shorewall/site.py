@@ -91,8 +91,8 @@ def ipv6_network(text: str) -> None:
     net = text
     if net.startswith("[") and net.endswith("]") and len(net) > 2:
         net = net[1:-1]
-    elif found := re.fullmatch(r"\[([^\]]+(?:\][^/].*)?)\](/[0-9]+)", net):
-        net = found[1] + found[2]
+    elif match := re.fullmatch(r"\[([^\]]+(?:\][^/].*)?)\](/[0-9]+)", net):
+        net = match[1] + match[2]
     if "[" in net:
         raise BadRule(f"Invalid Network Address({net})")
     net, slash, mask = net.partition("/")
@@ -182,16 +182,16 @@ def set_options(text: str) -> None:
     numbered = re.fullmatch(r"[1-6]", parts[0])
     parts = parts[1:] if numbered else list(dropwhile(("src", "dst").__contains__, parts))
     for option in comma_list(",".join(parts), "ipset option") if parts else []:
-        found = re.fullmatch(r"([^<>=]*)(?:(<>|=|<|>)(.*))?", option)
-        if found is None or found[1] not in SET_OPTIONS:
+        match = re.fullmatch(r"([^<>=]*)(?:(<>|=|<|>)(.*))?", option)
+        if match is None or match[1] not in SET_OPTIONS:
             raise BadRule(f"Unknown ipset option ({option})")
-        if found[1] in SET_OPTIONS[3:]:
-            if not found[3]:
-                raise BadRule(f"The {found[1]} option requires a value")
-            if parse_number(found[3]) is None:
-                raise BadRule(f"Invalid number ({found[3]})")
-        elif found[2]:
-            raise BadRule(f"The {found[1]} option does not require a value")
+        if match[1] in SET_OPTIONS[3:]:
+            if not match[3]:
+                raise BadRule(f"The {match[1]} option requires a value")
+            if parse_number(match[3]) is None:
+                raise BadRule(f"Invalid number ({match[3]})")
+        elif match[2]:
+            raise BadRule(f"The {match[1]} option does not require a value")
 
 
 FIREWALL = "fw"
@@ -265,12 +265,12 @@ class Zones:
         self.wild = False
 
     def listed(self, text: str, column: str) -> list[str]:
-        if found := EVERY_ZONE.fullmatch(text):
-            names, rest = self.all_zones(found[1], found[2], column), found[3]
-        elif "," in text and (found := SEVERAL_ZONES.fullmatch(text)):
+        if match := EVERY_ZONE.fullmatch(text):
+            names, rest = self.all_zones(match[1], match[2], column), match[3]
+        elif "," in text and (match := SEVERAL_ZONES.fullmatch(text)):
             self.wild = True
-            self.within_zone = found[1].endswith("+")
-            names, rest = comma_list(found[1].removesuffix("+"), "zone"), found[2]
+            self.within_zone = match[1].endswith("+")
+            names, rest = comma_list(match[1].removesuffix("+"), "zone"), match[2]
         else:
             return [text]
         return [name + (rest or "") for name in dict.fromkeys(names)]
