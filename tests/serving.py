@@ -7,16 +7,16 @@ import re
 import signal
 import ssl
 import subprocess
-import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-COMMAND = [sys.executable, "-m", "sarkmock"]
+from tests.prefork import COMMAND
+
 PATIENCE = 20
 
 
@@ -63,19 +63,19 @@ class Serving:
         return self.process.wait(PATIENCE), time.monotonic() - began
 
 
-def serving(*options: str) -> AbstractContextManager[Serving]:
+def serving(*options: str, command: Iterable[str] = COMMAND) -> AbstractContextManager[Serving]:
     """A server on any free port; stopped at the end if the test did not."""
-    return listening("serve", *options)
+    return listening(*command, "serve", *options)
 
 
 def proxying(upstream: str, *options: str) -> AbstractContextManager[Serving]:
     """A proxy before an upstream, in the same way."""
-    return listening("proxy", upstream, *options)
+    return listening(*COMMAND, "proxy", upstream, *options)
 
 
 @contextmanager
-def listening(command: str, *options: str) -> Iterator[Serving]:
-    process = subprocess.Popen([*COMMAND, command, "--port", "0", *options], text=True, stdout=subprocess.PIPE,
+def listening(*command: str) -> Iterator[Serving]:
+    process = subprocess.Popen([*command, "--port", "0"], text=True, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE)
     errors: list[str] = []
     reader = threading.Thread(target=lambda: errors.extend(process.stderr))

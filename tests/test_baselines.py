@@ -40,7 +40,8 @@ from sarkmock_contracts.run import embedded_transport
 
 from sarkmock import Seed, profiles
 from tests.guarded import Box, guarded
-from tests.serving import COMMAND, mistake, sarkmock, serving
+from tests.prefork import COMMAND, PROCESS
+from tests.serving import mistake, sarkmock, serving
 
 READS = frozenset({"read"})
 WRITES = frozenset({"read", "write"})
@@ -302,7 +303,7 @@ def test_a_recording_goes_on_after_a_kill(box, whole, tmp_path, kills):
     file = tmp_path / "killed.sark"
     command = ["baseline", box.url, "-o", str(file), *TRUNKS]
     for cases in kills:
-        process = subprocess.Popen([*COMMAND, *command, "--rate", "60/s"], stdout=subprocess.DEVNULL,
+        process = subprocess.Popen([*PROCESS, *command, "--rate", "60/s"], stdout=subprocess.DEVNULL,
                                    stderr=subprocess.DEVNULL)
         partial = tmp_path / "killed.sark.partial"
         ends = time.monotonic() + 60

@@ -20,7 +20,8 @@ from sarkmock import profiles
 from sarkmock.server.https_server import Server
 from tests.contract_runs import run
 from tests.guarded import Box, ended, guarded, guarded_suite
-from tests.serving import COMMAND, mistake, sarkmock
+from tests.prefork import PROCESS
+from tests.serving import mistake, sarkmock
 
 KILLS = int(os.environ.get("SARKMOCK_KILLS", "2"))  # `tox -e kills` asks for 50
 PATIENCE = 120
@@ -114,7 +115,7 @@ def rehearsal(profile="shipped"):
 def begun(url, ledger, *options):
     """`sarkmock check` in another process."""
     return subprocess.Popen(
-        [*COMMAND, "check", url, "--quick", "--allow-writes", "--ledger", str(ledger), *options],
+        [*PROCESS, "check", url, "--quick", "--allow-writes", "--ledger", str(ledger), *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

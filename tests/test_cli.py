@@ -14,7 +14,8 @@ import yaml
 from sarkmock import profiles
 from sarkmock.cli import SUITE, cli, summary
 from sarkmock.suite_api import compile_document, deviations_of, load
-from tests.serving import COMMAND, mistake, sarkmock
+from tests.prefork import COMMAND
+from tests.serving import mistake, sarkmock
 
 COMMANDS = ("serve", "seeds", "import", "check", "routes", "spec", "deviations", "export", "completion")
 ESCAPE = "\x1b["

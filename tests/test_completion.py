@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from sarkmock import profiles, seed_names
-from tests.serving import COMMAND, mistake, sarkmock
+from tests.prefork import COMMAND
+from tests.serving import mistake, sarkmock
 
 WORDS = [
     ("sarkmock se", ["seeds", "serve"]),
@@ -33,7 +34,7 @@ def test_a_file_is_offered_where_no_name_fits() -> None:
 def asked(line: str) -> list[str]:
     """What the command offers for the last word of a line."""
     asking = {"_SARKMOCK_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
-    result = subprocess.run(COMMAND, env=os.environ | asking, capture_output=True, text=True, check=True)
+    result = subprocess.run([*COMMAND], env=os.environ | asking, capture_output=True, text=True, check=True)
     return result.stdout.splitlines()
 
 

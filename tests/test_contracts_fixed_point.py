@@ -242,7 +242,8 @@ def test_a_crash_speaks_for_no_rule() -> None:
     assert not suite.judge.witnesses.contradicts(Contract(load("L11")), crash, "tag")
 
 
-@pytest.mark.parametrize(("judge", "target"), [("shipped", "2020-06"), ("2020-06", "shipped"), ("shipped", "L10")])
+@pytest.mark.parametrize(("judge", "target"), [
+    ("shipped", "2020-06"), ("2020-06", "shipped"), pytest.param("shipped", "L10", marks=pytest.mark.slow)])
 def test_two_versions_differ_by_exactly_their_deviations(judge: str, target: str) -> None:
     """A deviation that no finding names is one that none of the requests can show."""
     cell = Cell(judge, target, LENGTHY)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.serving import COMMAND
+from tests.prefork import PROCESS
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +22,7 @@ def requests(directory: Path, section: str, seed: int) -> list[dict[str, Any]]:
     """Everything that leaves for one section."""
     arguments = ["check", "--only", section, "--max-examples", "5", "--random-seed", str(seed), "--report", "report"]
     directory.mkdir()
-    subprocess.run([*COMMAND, *arguments], cwd=directory, capture_output=True, timeout=300, check=True)
+    subprocess.run([*PROCESS, *arguments], cwd=directory, capture_output=True, timeout=300, check=True)
     entries = json.loads((directory / "report/traffic.har").read_text())["log"]["entries"]
     return [entry["request"] for entry in entries]
 

@@ -20,7 +20,7 @@ from sarkmock_contracts.reports.console import write_report
 from sarkmock_contracts.run import open_run
 from sarkmock_contracts.run_options import RunOptions
 
-from tests.serving import COMMAND
+from tests.prefork import PROCESS
 
 CASE = "smoke:destinations.list"
 FAULTY = f"""
@@ -64,7 +64,7 @@ def checked(tmp_path: Path, fault: str, *options: str, faulty: str = FAULTY) -> 
     """A check by a suite with a fault, in each of its processes."""
     (tmp_path / "sitecustomize.py").write_text(faulty)
     environment = os.environ | {"PYTHONPATH": str(tmp_path), "FAULT": fault}
-    command = [*COMMAND, "check", *QUICK, "--report", str(tmp_path / "report"), *options]
+    command = [*PROCESS, "check", *QUICK, "--report", str(tmp_path / "report"), *options]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
 

@@ -1,12 +1,12 @@
 """The suite against a box that means harm: one line for people and an exit code, in bounded time."""
 
 import subprocess
-import sys
 import time
 
 import pytest
 
 from tests.hostile_box import ANSWERS, hostile_box
+from tests.prefork import COMMAND
 
 COMMANDS = {
     "check": ["check", "{}", "--budget", "30", "--max-time", "6s"],
@@ -20,8 +20,7 @@ QUICK = ("deep", "a vast integer", "later", "many headers", "commands")  # one o
 
 def run(command, url, directory):
     arguments = [argument.format(url) for argument in COMMANDS[command]]
-    return subprocess.run([sys.executable, "-m", "sarkmock", *arguments], cwd=directory, timeout=90,
-                          capture_output=True, check=False)
+    return subprocess.run([*COMMAND, *arguments], cwd=directory, timeout=90, capture_output=True, check=False)
 
 
 @pytest.mark.parametrize(("answer", "command"), [

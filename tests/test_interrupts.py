@@ -12,7 +12,7 @@ from sarkmock_contracts.client import interrupts
 from sarkmock_contracts.run import open_run
 from sarkmock_contracts.run_options import RunOptions
 
-from tests.serving import COMMAND
+from tests.prefork import PROCESS
 
 
 @pytest.fixture(autouse=True)
@@ -115,7 +115,7 @@ def wait_for_work(pid, children):
 
 @pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["one process", "spread"])
 def test_a_run_of_the_embedded_mock_ends_with_a_signal(options):
-    process = subprocess.Popen([*COMMAND, "check", *options], text=True, stdout=subprocess.PIPE,
+    process = subprocess.Popen([*PROCESS, "check", *options], text=True, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT)
     wait_for_work(process.pid, children=bool(options))
     process.send_signal(signal.SIGTERM)

@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from sarkmock_contracts.safety.login import PASSWORD, logged_in
 from sarkmock_contracts.spec.contract import contract_of
 
 from sarkmock import SarkMock
+from tests.prefork import COMMAND, PYTEST
 
 USER = "admin@example.com"
 BOSS, WORD = "boss@example.com", "Zq-9-xyzzy"
@@ -41,7 +41,7 @@ def fresh(box, monkeypatch):
 
 def sarkmock(folder, *arguments):
     """A command in its own directory: its exit code, and all that it printed and wrote."""
-    ended = subprocess.run([sys.executable, "-m", "sarkmock", *arguments], cwd=folder, capture_output=True, timeout=90,
+    ended = subprocess.run([*COMMAND, *arguments], cwd=folder, capture_output=True, timeout=90,
                            stdin=subprocess.DEVNULL, check=False)
     return ended.returncode, ended.stdout + ended.stderr + b"".join(
         file.read_bytes() for file in Path(folder).rglob("*") if file.is_file())
@@ -200,7 +200,7 @@ def test_a_signal_logs_out(boss, tmp_path, arguments, number, code):
 
 
 def started(folder, *arguments):
-    return subprocess.Popen([sys.executable, "-m", "sarkmock", *arguments], cwd=folder, stdin=subprocess.DEVNULL,
+    return subprocess.Popen([*COMMAND, *arguments], cwd=folder, stdin=subprocess.DEVNULL,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -213,7 +213,7 @@ def wait_for(condition, seconds=60):
 
 @pytest.mark.slow
 def test_pytest_logs_in_and_out(boss, tmp_path):
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--pyargs", "sarkmock_contracts",
+    command = [*PYTEST, "-q", "-p", "no:cacheprovider", "--pyargs", "sarkmock_contracts",
                "--sark-url", boss.url, "--sark-login", BOSS, "--sark-profile", "L11", "--sark-only", "Agents",
                "--sark-quick", "-k", "reads", "--sark-rate", "200/s"]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=90, check=False)

@@ -11,7 +11,7 @@ from sarkmock import Engine, create_app, load_seed
 from sarkmock.pbx.state import State
 from sarkmock.server.https_server import Server
 from sarkmock.suite_api import load
-from tests.serving import COMMAND
+from tests.prefork import COMMAND, PROCESS
 
 TOKEN = "1|Sentinel0Token"
 SECRETS = ("Sentinel0", "Sentinel1", "Sentinel2", "Sentinel3", "Sentinel4", "Sentinel5", "Sentinel6")
@@ -67,7 +67,7 @@ def test_no_secret_is_written_or_shown(command, box, tmp_path):
 
 def test_a_disk_that_is_full_ends_a_run_and_leaves_nothing_behind(box, tmp_path):
     """The ledger cannot grow any more: nothing is created that could not be removed after a kill."""
-    command = [*COMMAND, "check", box, "--profile", "L11", "--allow-writes", "--only", "Queues", "--quick",
+    command = [*PROCESS, "check", box, "--profile", "L11", "--allow-writes", "--only", "Queues", "--quick",
                "--ledger", "run.ledger", *TOKEN_OF_RUN]
     ended = subprocess.run(command, cwd=tmp_path, env={**os.environ, "PBX": TOKEN}, timeout=200, capture_output=True,
                            text=True, check=False,

@@ -6,7 +6,6 @@ import json
 import socket
 import ssl
 import subprocess
-import sys
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,6 +22,7 @@ from sarkmock_contracts.safety.fingerprint import distinguishing_reads, fingerpr
 from sarkmock_contracts.safety.preflight import PROBE, connection_problem, preflight
 
 from sarkmock import profiles
+from tests.prefork import COMMAND
 from tests.serving import serving
 
 TENANTS = '[{"pkey": "default"}]'
@@ -161,7 +161,7 @@ def test_an_unknown_host_name():
 
 def test_the_command_says_so_in_one_line_before_any_test():
     with answering({"/api/tenants": (200, "text/html", LOGIN)}) as host:
-        command = [sys.executable, "-m", "sarkmock", "check", f"{host}/api"]
+        command = [*COMMAND, "check", f"{host}/api"]
         result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 2
     assert "a login page" in result.stderr

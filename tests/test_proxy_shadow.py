@@ -22,8 +22,9 @@ from sarkmock_contracts.spec.contract import contract_of
 from sarkmock import Engine, SarkMock, Seed, State
 from sarkmock.suite_api import load, profiles
 from tests.mutations import draw, mutated
+from tests.prefork import COMMAND
 from tests.proxied import Wire, proxied
-from tests.serving import COMMAND, proxying, serving
+from tests.serving import proxying, serving
 from tests.test_proxy import recorded
 from tests.test_proxy_judged import judged
 

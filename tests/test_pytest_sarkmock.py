@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from tests.prefork import run_pytest
+
 CLIENTS = '''
     import asyncio, urllib.request
     import aiohttp, httpx, pytest, requests
@@ -44,7 +46,7 @@ def run(pytester):
     """Runs a file of tests as a user does, without the configuration of this project."""
     def run(source, *options):
         pytester.makepyfile(source)
-        return pytester.runpytest_subprocess("-p", "no:schemathesis", "-p", "no:cacheprovider", *options)
+        return run_pytest(pytester, "-p", "no:schemathesis", *options)
     return run
 
 
@@ -268,14 +270,15 @@ def test_many_different_boxes_do_not_pile_up(run):
     ''').assert_outcomes(passed=40)
 
 
-def test_who_does_not_use_it_does_not_load_it(run):
-    run('''
+def test_who_does_not_use_it_does_not_load_it(pytester):
+    pytester.makepyfile('''
         import sys
 
         def test_cheap():
             assert "pytest_sarkmock" in sys.modules
             assert not {"sarkmock", "flask", "trustme"} & set(sys.modules)
-    ''').assert_outcomes(passed=1)
+    ''')
+    pytester.runpytest_subprocess("-p", "no:schemathesis").assert_outcomes(passed=1)
 
 
 def test_pytest_knows_the_fixtures_and_the_marker(run):

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -28,7 +27,7 @@ from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.spec.contract import Contract
 
 from sarkmock.suite_api import load, source_of
-from tests.serving import COMMAND
+from tests.prefork import COMMAND
 
 ROOT = Path(__file__).parent.parent
 SECRET = "hunter2sesame"
@@ -249,10 +248,9 @@ def home(tmp_path):
     for directory in ("sarkmock/bin", ".sarkmock/bin"):
         program = tmp_path / directory / "sarkmock"
         program.parent.mkdir(parents=True)
-        program.write_text(f"#!/bin/sh\nexec {sys.executable} -m sarkmock \"$@\"\n")
+        program.write_text(f"#!/bin/sh\nexec {' '.join(COMMAND)} \"$@\"\n")
         program.chmod(0o755)
-    return os.environ | {"PYTHONPATH": str(ROOT), "RUNNER_TEMP": str(tmp_path),
-                         "GITHUB_STEP_SUMMARY": str(tmp_path / "step.md")}
+    return os.environ | {"RUNNER_TEMP": str(tmp_path), "GITHUB_STEP_SUMMARY": str(tmp_path / "step.md")}
 
 
 def shell(script, tmp_path, environment):
@@ -312,8 +310,6 @@ def test_the_github_workflow_uses_what_the_action_takes():
 def test_a_run_leaves_every_report(tmp_path):
     command = [*COMMAND, "check", "--quick", "--max-examples", "1", "-n", "1", "--only", "Destinations",
                "--report", "new/place"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120,
-                            check=False)
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert result.returncode == 0, result
     assert {file.name for file in (tmp_path / "new" / "place").iterdir()} == FILES

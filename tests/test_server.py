@@ -18,6 +18,7 @@ from sarkmock.server import certificates
 from sarkmock.server.https_server import Server
 from sarkmock.server.limits import Limits
 from sarkmock.server.listener import CannotListen
+from tests.prefork import PROCESS
 from tests.serving import serving
 
 
@@ -285,7 +286,7 @@ def test_a_signal_ends_it_at_once_and_cleanly(number):
 
 def test_a_killed_server_leaves_no_process_behind():
     """The state is in one process: nothing answers any more."""
-    with serving() as running:
+    with serving(command=PROCESS) as running:
         running.stop(signal.SIGKILL)
         with pytest.raises(OSError, match="refused"):
             socket.create_connection(running.address, timeout=1)

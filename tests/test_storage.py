@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -26,8 +27,11 @@ from sarkmock.pbx.persistence import Kept, Storage, version
 from sarkmock.pbx.state import PbxFile
 from sarkmock.pbx.state_file import StateFile
 from sarkmock.spec.yaml12 import FileError
-from tests.serving import COMMAND, mistake, serving
+from tests.prefork import PROCESS
+from tests.serving import mistake
+from tests.serving import serving as serving_of
 
+serving = partial(serving_of, command=PROCESS)  # a kill has to reach the process itself
 KILLS = int(os.environ.get("SARKMOCK_KILLS", "3"))
 
 
@@ -171,7 +175,7 @@ def test_what_finds_no_room_in_the_file_has_not_happened_and_what_follows_is_kep
 def test_a_server_killed_while_it_starts_leaves_a_file_that_the_next_can_use(tmp_path):
     file = tmp_path / "state"
     for wait in (0.3, 0.4, 0.5, 0.6, 0.7):
-        process = subprocess.Popen([*COMMAND, "serve", "--port", "0", "--state", str(file)], stdout=subprocess.DEVNULL)
+        process = subprocess.Popen([*PROCESS, "serve", "--port", "0", "--state", str(file)], stdout=subprocess.DEVNULL)
         time.sleep(wait)
         process.kill()
         process.wait()

@@ -25,7 +25,7 @@ from sarkmock_contracts.run_options import RunOptions
 from sarkmock_contracts.spec.contract import Contract
 
 from sarkmock.suite_api import deviations_of, load, product
-from tests.serving import COMMAND
+from tests.prefork import COMMAND
 
 DAY = date(2026, 6, 1)
 JSON = (("Content-Type", "application/json"),)

@@ -1,0 +1,176 @@
+"""Commands of tests: each is a fork of one process that has imported what all of them need.
+
+`COMMAND` is as good as `python -m sarkmock`, and `PYTEST` as `python -m pytest`; they start in a tenth of the time.
+Each is two processes: a client without imports, which hands over its arguments, folder, environment and standard files,
+passes signals on and ends as the command ends; and the fork, which is killed if the client is. `PROCESS` is for tests
+of imports, limits and kills, which need the process itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pytest
+
+PROCESS = [sys.executable, "-m", "sarkmock"]
+PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
+
+class Command:
+    """The words of a command; the process that is forked starts when they are first asked for."""
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([sys.executable, "-IS", __file__, start(), self._module])
+
+
+COMMAND, PYTEST = Command("sarkmock"), Command("pytest")
+
+
+def run_pytest(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
+    """What `pytester.runpytest_subprocess` returns."""
+    import subprocess
+
+    import pytest
+
+    ended = subprocess.run([*PYTEST, "-p", "no:cacheprovider", *options], cwd=pytester.path, capture_output=True,
+                           text=True, timeout=120, check=False)
+    return pytest.RunResult(ended.returncode, ended.stdout.splitlines(), ended.stderr.splitlines(), 0)
+
+
+@cache
+def start() -> str:
+    """The address of a new server, which ends with this process."""
+    import subprocess
+    import tempfile
+    from pathlib import Path
+
+    address = f"{tempfile.mkdtemp(prefix='sarkmock-')}/socket"
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(address)
+    listener.listen()
+    words = [sys.executable, "-m", "tests.prefork", str(listener.fileno())]
+    subprocess.Popen(words, cwd=Path(__file__).parent.parent, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                     pass_fds=[listener.fileno()])
+    listener.close()
+    return address
+
+
+def call(address: str, *order: str) -> None:
+    """The client: ends as the command does."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(address)
+        content = json.dumps([order, dict(os.environ)]).encode() + b"\n"
+        socket.send_fds(connection, [content[:1]], [0, 1, 2, os.open(".", os.O_RDONLY)])
+        connection.sendall(content[1:])
+        answer = connection.makefile()
+        process = int(answer.readline())
+        for number in PASSED_ON:
+            signal.signal(number, lambda number, _: os.kill(process, number))
+        code = os.waitstatus_to_exitcode(int(answer.readline()))
+    if code < 0:
+        signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    sys.exit(code)
+
+
+def serve(listener: socket.socket) -> list[str]:
+    """The server: returns in forks, with the words of a command."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    while True:
+        if 0 in select.select([listener, 0], [], [])[0]:
+            sys.exit()
+        connection, _ = listener.accept()
+        if not os.fork():
+            break
+        connection.close()
+    listener.close()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    received, files, _, _ = socket.recv_fds(connection, 1, 4)
+    words, environment = json.loads(received + connection.makefile("rb").readline())
+    if process := os.fork():
+        watch(connection, process)
+    connection.close()
+    become(words, files, environment)
+    return words
+
+
+def watch(connection: socket.socket, process: int) -> None:
+    """Tell the client how the command ends; end the command if the client ends."""
+    from contextlib import suppress
+    from threading import Thread
+
+    def kill_if_left() -> None:
+        connection.recv(1)
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+
+    connection.sendall(b"%d\n" % process)
+    Thread(target=kill_if_left, daemon=True).start()
+    _, status = os.waitpid(process, 0)
+    with suppress(BrokenPipeError):
+        connection.sendall(b"%d\n" % status)
+    os._exit(0)
+
+
+def become(words: list[str], files: list[int], environment: dict[str, str]) -> None:
+    """Take over what the client had. Other settings of the interpreter need a new one."""
+    import io
+    from pathlib import Path
+
+    os.fchdir(files.pop())
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if settings(environment) != settings(os.environ):
+        os.execve(sys.executable, [sys.executable, "-m", *words], environment)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.path[0] = str(Path.cwd())
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        file = io.FileIO(number, "w" if number else "r", closefd=False)
+        buffered = io.BufferedWriter(file) if number else io.BufferedReader(file)
+        stream = io.TextIOWrapper(buffered, errors="backslashreplace" if number == 2 else "strict",
+                                  line_buffering=number == 2 or file.isatty())
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+
+
+def settings(environment: os._Environ[str] | dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name.startswith(("PYTHON", "LC_", "LANG"))}
+
+
+def imports() -> None:
+    """What commands import, before there are any; not what pytest and Schemathesis load as plugins."""
+    import gc
+    import importlib
+    import pkgutil
+
+    for package in ("sarkmock", "sarkmock_contracts"):
+        for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+            if not module.name.endswith(("__main__", "_entry", "schemathesis", "_hooks", "test_contract")):
+                importlib.import_module(module.name)
+    gc.freeze()
+
+
+if __name__ == "__main__":
+    if __package__:
+        import runpy
+
+        imports()
+        sys.argv = serve(socket.socket(fileno=int(sys.argv[1])))
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    else:
+        call(*sys.argv[1:])
