@@ -20,13 +20,13 @@ __version__ = "0.1.0"
 __all__ = [
     "CannotListen", "CriteriaError", "Engine", "Entry", "Fault", "FaultError", "FileError", "Journal", "SarkMock",
     "Seed", "SeedError", "State", "blueprint", "create_app", "load_seed", "profiles", "seed_names"]
-MODULES = (  # in which the names are
+MODULES = (  # modules that define the names
     "faults", "http.engine", "journal", "pbx.seed", "pbx.seeds", "pbx.state", "server.listener", "server.mock",
-    "spec.profiles", "spec.yaml12", "http.flask_app")  # Flask last: it takes half of the time to import
+    "spec.profiles", "spec.yaml12", "http.flask_app")  # Flask last: it takes half of the import time
 
 
 def __getattr__(name: str) -> Any:
-    """A public name, imported when it is first used: `sarkmock --help` needs none of them."""
+    """Import a public name on first use: `sarkmock --help` needs none of them."""
     if name in __all__:
         modules = (import_module(f"sarkmock.{module}") for module in MODULES)
         return next(vars(module)[name] for module in modules if name in vars(module))

@@ -1,13 +1,13 @@
-"""`python -m sarkmock`, and the command `sarkmock`."""
+"""Entry point of `python -m sarkmock` and the command `sarkmock`."""
 
 import os
 import signal
 import sys
 from typing import NoReturn
 
-STOPPED_BY_USER = 130  # as a shell has it
+STOPPED_BY_USER = 130  # the shell's exit code for SIGINT
 CAN_BE_INTERRUPTED = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-if CAN_BE_INTERRUPTED:  # imports would end with a traceback
+if CAN_BE_INTERRUPTED:  # otherwise, an interrupt during imports prints a traceback
     signal.signal(signal.SIGINT, lambda *_: os._exit(STOPPED_BY_USER))
 
 

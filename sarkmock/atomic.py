@@ -1,4 +1,4 @@
-"""Writes a file atomically: a reader finds the old content or the new one, whole."""
+"""Atomic file writes: readers see either the old or the new content, never a part."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ PRIVATE, USUAL = 0o600, 0o644
 
 
 def write_whole(file: Path, content: bytes, *, private: bool = False) -> None:
-    """Put the content in the place of a file's. A file that was there keeps its mode, unless it has to be private.
+    """Replace a file's content atomically. An existing file keeps its mode, unless ``private`` is set.
 
     OSError if it cannot be written; the file is then unchanged.
     """
-    file = file.resolve()  # through a link, not in its place
+    file = file.resolve()  # replace the target of a link, not the link
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:
         with os.fdopen(handle, "wb") as stream:
@@ -31,12 +31,12 @@ def write_whole(file: Path, content: bytes, *, private: bool = False) -> None:
 
 
 def mode_of(file: Path) -> int:
-    """The permissions of a file, or those of a new one."""
+    """Return the permissions of a file, or the default for a new one."""
     return stat.S_IMODE(file.stat().st_mode) if file.exists() else USUAL
 
 
 def sync_directory(directory: Path) -> None:
-    """Make the name of a new file last."""
+    """Flush a directory, so that a new file's name is durable."""
     handle = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,6 +1,6 @@
-"""Text for people: without secrets (`redacted`), and without control characters (`printable`).
+"""Text for display: without secrets (`redacted`) and without control characters (`printable`).
 
-What is sent to the target and compared with its answers is never redacted.
+Requests to the target, and data compared with its responses, are never redacted.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from collections.abc import Mapping
 from typing import Any
 
 MASK = "REDACTED"
-BODY = 4000  # characters of a body that is shown
+BODY = 4000  # characters of a body to show
 SECRETS = ("passwd", "password", "secret", "ldappass", "spypass", "syspass", "foppass", "disapass", "authorization",
            "proxy-authorization", "cookie", "set-cookie", "x-api-key", "token", "access_token", "api_token",
            "accesstoken", "remotesecret", "md5secret", "vmpasswd", "dvrvmail_password")
 _NAME = "|".join(sorted(map(re.escape, SECRETS), key=len, reverse=True))
-# Each begins at one place and never goes back, so that no text takes longer than its length.
+# The patterns do not backtrack, so that matching takes linear time.
 _QUOTE = r"""(?:\\*+["'])"""
-# A value in quotes that are escaped as its first is, up to the line's end if they are not closed; or a bare one.
+# A quoted value (closed by a quote escaped like the first one, or by the line's end), or a bare value.
 _QUOTED = r"""(?P<escape>\\*+)(?P<quote>["'])(?P<text>(?:(?!(?<!\\)(?P=escape)(?P=quote)).)*)"""
 _VALUE = rf"""(?:{_QUOTED}(?:(?P=escape)(?P=quote))?|(?!(?:null|None)\b)[^\s,}}\]"']++)"""
 _HEADER = "(?:proxy-)?authorization|(?:set-)?cookie|x-api-key"
-# "passwd": "x", also as text within a text or as Python shows it; passwd=x of forms, queries and Asterisk's stanzas;
-# parts of a multipart form; header lines.
+# "passwd": "x", also inside strings or in Python's syntax; passwd=x in forms, queries and Asterisk stanzas;
+# multipart parts; header lines.
 _PATTERNS = (
     re.compile(rf"(?P<name>(?<!\\)(?P<around>{_QUOTE})(?:{_NAME}){_QUOTE}\s*+:[\s\[]*+){_VALUE}",
                re.IGNORECASE),
@@ -34,14 +34,14 @@ _PATTERNS = (
 )
 _USER = re.compile(r"""(?<![a-z0-9+.-])([a-z][a-z0-9+.-]{0,20}+://)([^\s/?#"'<>\\]++)""", re.IGNORECASE)
 _SCHEME = re.compile(r"""[\"'(]*+(?:[a-z][a-z0-9+.:-]*:)?//""", re.IGNORECASE)
-# What moves the cursor, hides text, turns its direction or ends a line, and halves of characters.
+# Characters that move the cursor, hide text, change its direction or end a line, and surrogates.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
-# What a runner of GitHub's takes for a command, wherever a line may be broken.
+# Text that a GitHub runner takes for a command, wherever lines may be wrapped.
 _COMMAND = re.compile(r":(?=:[a-z-]{1,30}(?: [^\n]{0,500})?::)|#(?=#\[)", re.IGNORECASE)
 
 
 def redacted(value: Any) -> Any:
-    """The same text, bytes, mapping or sequence without its secrets."""
+    """Return the same text, bytes, mapping or sequence with its secrets masked."""
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, bytes):
@@ -54,7 +54,7 @@ def redacted(value: Any) -> Any:
 
 
 def body_text(body: bytes) -> str:
-    """A body for people: bytes that are not text are counted, a long one is cut."""
+    """Return a body for display: binary data as its size, long text truncated."""
     try:
         whole = str(redacted(body.decode()))
     except UnicodeDecodeError:
@@ -63,7 +63,7 @@ def body_text(body: bytes) -> str:
 
 
 def is_secret(name: Any) -> bool:
-    """Whether a field, column or header of that name holds a secret."""
+    """Whether a field, column or header with that name contains a secret."""
     return str(name).lower() in SECRETS
 
 
@@ -72,14 +72,14 @@ def _item(name: Any, item: Any) -> Any:
 
 
 def _pair(item: Any) -> Any:
-    """An item of a sequence; headers come as pairs of name and value."""
+    """Redact an item of a sequence; headers are pairs of name and value."""
     if isinstance(item, tuple) and len(item) == 2 and is_secret(item[0]):
         return item[0], MASK
     return redacted(item)
 
 
 def _text(text: str) -> str:
-    """A text, read as JSON if it is some: only so are escapes in names and values seen through."""
+    """Redact a text. Valid JSON is parsed first, as names and values may contain escapes."""
     if text[:1] in ("{", "["):
         try:
             value = json.loads(text)
@@ -102,13 +102,13 @@ def _masked(match: re.Match[str]) -> str:
 
 
 def _without_user(match: re.Match[str]) -> str:
-    """A URL without user and password."""
+    """Mask the user and password in a URL."""
     _, at, host = match[2].rpartition("@")
     return match[1] + (MASK + at + host if at else match[2])
 
 
 def without_credentials(text: str) -> str:
-    """A message without user:password@ of any URL in it, also where the scheme is missing or misspelled."""
+    """Mask user:password@ in all URLs of a message, even if the scheme is missing or misspelled."""
     return re.sub(r"\S++", lambda word: _without_credentials(word[0]), text) if "@" in text else text
 
 
@@ -121,19 +121,19 @@ def _without_credentials(word: str) -> str:
 
 
 def printable(text: str, *, keep: str = "") -> str:
-    """The text on one line, with escapes for what a terminal would act upon; ``keep`` has characters that may stay."""
+    """Return the text on one line, with control characters escaped, except those in ``keep``."""
     if not text.isprintable():
         text = _CONTROL.sub(lambda found: found[0] if found[0] in keep else _escaped(found[0]), text)
     return _COMMAND.sub(lambda found: f"{found[0]} ", text)
 
 
 def counted(number: int, noun: str) -> str:
-    """``1 finding``, ``2 findings``."""
+    """Format a number with its noun: ``1 finding``, ``2 findings``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def harmless(value: Any, *, keep: str = "") -> Any:
-    """A tree of plain data whose texts, names included, are printable; those of a `body` keep their lines."""
+    """Make all texts and keys in plain data printable; a `body` keeps its line breaks and tabs."""
     if isinstance(value, str):
         return printable(value, keep=keep)
     if isinstance(value, Mapping):
@@ -145,5 +145,5 @@ def harmless(value: Any, *, keep: str = "") -> Any:
 
 
 def _escaped(sign: str) -> str:
-    """As Python writes it: \\n, \\x1b, \\u202e."""
+    """Escape a character as Python does: \\n, \\x1b, \\u202e."""
     return repr(sign)[1:-1] if sign != "\ufeff" else "\\ufeff"

@@ -1,4 +1,4 @@
-"""For SCHEMATHESIS_HOOKS=sarkmock.schemathesis: the hooks of the contract suite, found by entry point."""
+"""Hooks for SCHEMATHESIS_HOOKS=sarkmock.schemathesis: those of the contract suite, found by entry point."""
 
 from importlib.metadata import entry_points
 

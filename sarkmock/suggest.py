@@ -1,4 +1,4 @@
-"""Messages for unknown names: the nearest right name, and all that there are."""
+"""Error messages for unknown names, with the nearest valid name and a list of all."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 MANY = 30
-LONGEST = 80  # characters of a name that may be mistyped
+LONGEST = 80  # longest name to compare for typing errors
 
 
 class UnknownName(ValueError):
-    """A name in a document that no action or check has."""
+    """A name in a document for which there is no action or check."""
 
     def __init__(self, name: str, problem: str) -> None:
         super().__init__(problem)
@@ -18,7 +18,10 @@ class UnknownName(ValueError):
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> str:
-    """``unknown column 'descripton'; did you mean description? Known: pkey, description``; of many, the nearest."""
+    """Return ``unknown column 'descripton'; did you mean description? Known: pkey, description``.
+
+    If there are many known names, only the nearest are named.
+    """
     names = list(known)
     nearest = nearest_names(name, names, 1 if len(names) <= MANY else 3)
     text = f"unknown {kind} {quoted_name(str(name))}"
@@ -34,7 +37,7 @@ def quoted_name(name: str) -> str:
 
 
 def nearest_names(name: object, known: Iterable[str], most: int = 1) -> list[str]:
-    """The known names that are nearest, if any are near."""
+    """Return the most similar known names, or an empty list."""
     if len(str(name)) > LONGEST:
         return []
     names = list(known)

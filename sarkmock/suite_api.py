@@ -1,4 +1,4 @@
-"""What the contract suite uses of the mock, and other tools may: the document, rules, Laravel's input."""
+"""The names that the contract suite and other tools may use: the document, rules, Laravel's input."""
 
 from sarkmock.atomic import write_whole
 from sarkmock.cli.listening import begin_listening, run_server

@@ -286,3 +286,14 @@ def test_shipped_differs_from_the_documentation_by_all_listed_deviations() -> No
     shipped = Contract(load("shipped"))
     assert [one.id for one in deviations_of("shipped")
             if one.id not in met and not one.unseen and not out_of_sight(suite.contract, shipped, one)] == []
+
+
+def test_a_row_of_the_run_that_no_list_shows_may_be_referred_to() -> None:
+    """The product lists no IAX2 trunks; a route may name one."""
+    suite = suite_of("documented", "shipped")
+    trunk = {"pkey": "0", "carrier": "GeneralIAX2", "trunkname": "t", "username": "u", "cluster": "default",
+             "host": "192.0.2.1"}
+    assert suite.send(request_for("POST", "/trunks", trunk)).response.status == 201
+    route = {"pkey": "r1", "cluster": "default", "dialplan": "_07XXX", "path1": "0", "outcome": "None"}
+    assert suite.send(request_for("POST", "/routes", route)).response.status == 201
+    assert [str(finding.identity) for finding in suite.findings if finding.identity.field == "path1"] == []

@@ -6,9 +6,11 @@ import json
 import random
 import signal
 import subprocess
+from dataclasses import replace
 from itertools import islice
 
 import pytest
+import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sarkmock_contracts.client.http import Exchange, Request, Response, request_for
@@ -177,6 +179,16 @@ def test_a_crash_that_the_other_version_does_not_have_is_one_cause_whatever_it_a
     assert [(cause.difference.kind, cause.count) for cause in box.shadow.causes.values()] == [("no longer crashes", 3)]
 
 
+def test_the_calls_in_the_trace_of_a_box_do_not_hide_that_an_error_has_another_form():
+    """A mock's trace has none."""
+    box = Box(load("L10"), load("shipped"))
+    inner, calls = box.wire.send, b'"trace":[{"file":"Router.php","line":7}]'
+    box.wire.send = lambda request: replace(response := inner(request),
+                                            body=response.body.replace(b'"trace":[]', calls))
+    assert calls in box.send("GET", "/queues/nosuch").body
+    assert box.told() == {("error form changed", "GET /queues/{queue}", "404")}
+
+
 def test_fields_that_are_new_in_an_answer_are_one_cause():
     box = Box(load("shipped"), load("L11"))
     for path in ("/tenants", "/tenants/default"):
@@ -191,14 +203,14 @@ def test_the_shadow_begins_in_the_state_of_the_box_and_is_reported(tmp_path):
     rows = {"tables": {"cluster": [{"pkey": "old", "description": "o", "localarea": "7"}]}}
     lines = []
     with SarkMock(profile="shipped", seed=rows, tls=False) as mock:
-        shadow = open_shadow("documented", mock.url, Access(), "auto", None, lines.append)
+        shadow = open_shadow("documented", mock.url, Access(), "auto", "shipped", lines.append)
         imported = len(mock.requests)
         with judged(mock.url, profile="shipped", shadow=shadow) as client:
             client.send("GET", "/tenants/old")
             client.send("PUT", "/tenants/old", {"localarea": "1.5"})
             told = client.settle()
         assert len(mock.requests) == imported + client.sent
-    assert "answers as shipped" in lines[-1]
+    assert "judged as shipped" in lines[-1]
     refused = "now refused (localarea): 200 -> 422 The localarea must be an integer."
     assert told == [f"documented breaking PUT /tenants/{{tenant}}: {refused}"]
     write_shadow(shadow, mock.url, tmp_path)
@@ -268,3 +280,15 @@ def test_the_command_has_a_shadow(tmp_path):
         assert proxy.stop(signal.SIGTERM)[0] == 0
         assert "As L10 would have answered: 1 same" in proxy.process.stdout.read()
         assert json.loads((tmp_path / "shadow.json").read_text())["answers"]["same"] == 1
+
+
+def test_with_a_shadow_the_box_is_judged_as_the_version_that_answers():
+    with serving("--http", "--profile", "L10") as box, proxying(box.url, "--http", "--shadow", "shipped") as proxy:
+        shown = requests.get(f"{proxy.url}/queues/nosuch", headers={"Accept": "application/json"}, timeout=30)
+        assert "No query results" in shown.text
+        code, _ = proxy.stop(signal.SIGTERM)
+        said = proxy.process.stdout.read()
+    assert code == 0, said
+    assert "NEW" not in said
+    assert "known" in said
+    assert "risky GET /queues/{queue}: error form changed" in said

@@ -1,1 +1,1 @@
-"""The contract suite: judges a target by the document. Of sarkmock it uses the public names only."""
+"""The contract suite: judges a target by the document. It uses only the public names of sarkmock."""

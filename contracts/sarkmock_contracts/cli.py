@@ -1,6 +1,6 @@
-"""The suite's commands: check, baseline, compare, overlay, import, cleanup. `sarkmock` finds them by entry point.
+"""The suite's commands: check, baseline, compare, overlay, import, cleanup. `sarkmock` loads them by entry point.
 
-Their help needs the table of options alone; the suite and its libraries are imported when a command runs.
+Their help needs only the table of options. The suite and its libraries are imported when a command runs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Command = Callable[..., Any]
 
 
 def with_options(*groups: str) -> Callable[[Command], Command]:
-    """Adds the options of some groups to a command."""
+    """Add the options of some groups to a command."""
     def decorate(command: Command) -> Command:
         for option in reversed(options_of(*groups)):
             command = as_click(option)(command)
@@ -42,7 +42,7 @@ def as_click(option: Option) -> Callable[[Command], Command]:
 
 
 def profile_names(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[Any]:
-    """Names of profiles, or else the path of a file."""
+    """Complete a profile option: names of profiles, or else a file path."""
     from click.shell_completion import CompletionItem
 
     from sarkmock.suite_api import profiles
@@ -55,7 +55,7 @@ PROFILES = {"profile": profile_names, "target-profile": profile_names}
 
 
 def run_command(command: Command) -> Command:
-    """A command whose libraries may not be installed, and whose mistakes are one line."""
+    """Report missing libraries and CannotRun as one-line errors."""
     @wraps(command)
     def run(*arguments: Any, **values: Any) -> Any:
         try:
@@ -69,14 +69,14 @@ def run_command(command: Command) -> Command:
 
 
 def reports_interrupt(command: Command) -> Command:
-    """A command that says that it was interrupted, also before it has begun to ask."""
+    """Report an interrupt before the run starts, and return exit code 2."""
     @wraps(command)
     def run(*arguments: Any, **values: Any) -> Any:
         try:
             try:
                 from .client import interrupts
             except ModuleNotFoundError:
-                return command(*arguments, **values)  # it says which library is missing
+                return command(*arguments, **values)  # the command reports the missing library
             with interrupts.signals_noted():
                 return command(*arguments, **values)
         except KeyboardInterrupt:
@@ -86,7 +86,7 @@ def reports_interrupt(command: Command) -> Command:
 
 
 def with_login(command: Command) -> Command:
-    """A command that may log in to its target first; it is logged out in any case."""
+    """Log in to the target for the command if --login is used, and log out afterwards in any case."""
     @wraps(command)
     def run(**values: Any) -> Any:
         from .run_options import options_signed_in
@@ -97,7 +97,7 @@ def with_login(command: Command) -> Command:
 
 
 def confirmed_values(url: str | None, values: dict[str, Any]) -> dict[str, Any]:
-    """The values of the options; what is disruptive is confirmed on the terminal."""
+    """Return the option values. With --allow-disruptive, confirm the host on the terminal."""
     if url is None or not values["allow_disruptive"] or values["yes_i_mean"]:
         return values
     from .client.transports import split_url
@@ -322,7 +322,7 @@ def import_(url: str, output: Path | None, with_secrets: bool, tables_only: bool
     from .run_options import caution_from
     from .state_import import ImportOptions, import_to_file
 
-    if output and not output.parent.is_dir():  # before the target is read for an hour
+    if output and not output.parent.is_dir():  # fail before the target is read for an hour
         raise click.ClickException(f"{output}: there is no directory {output.parent}")
     wanted = ImportOptions(with_secrets, tables_only, seconds=parse_seconds(max_time))
     import_to_file(url, caution_from(values).access, rate, wanted, output)

@@ -1,20 +1,20 @@
-"""Every exception of the suite, in one place.
+"""All exceptions of the suite.
 
     SuiteError
-    ├── CannotRun            nothing can be judged: one line for the user, exit code 2
-    │   ├── StaysAway        the target stopped answering
+    ├── CannotRun            nothing can be judged: a one-line message for the user, exit code 2
+    │   ├── StaysAway        the target stopped responding
     │   ├── BadLedger        a ledger that cannot be used
     │   └── BadBaseline      a baseline that cannot be read
     ├── NoAnswer             a connection failed; the rate limiter may repeat the request
-    ├── Unanswered           a request has no answer: the case that needs it is not judged
+    ├── Unanswered           a request has no response: the case that needs it is not judged
     │   ├── Lost             the request may have been carried out, so it is not repeated
-    │   └── NotSent          the request never left
-    │       ├── Withheld     the gate kept it back
+    │   └── NotSent          the request was not sent
+    │       ├── Withheld     the gate withheld it
     │       └── Spent        the budget is used up
-    ├── Unavailable          a request cannot be built: the target has no row to use
-    ├── NoBounds             a rule list without boundary values
-    ├── Unfit                overlay actions that make no document that could be served
-    └── NewFindings          a case found something (an AssertionError, for pytest)
+    ├── Unavailable          a request cannot be built: the target has no suitable row
+    ├── NoBounds             a rule list has no boundary values
+    ├── Unfit                overlay actions give a document that cannot be served
+    └── NewFindings          a case has new findings (an AssertionError, for pytest)
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from contextlib import contextmanager
 
 
 class SuiteError(Exception):
-    """The base of all."""
+    """The base class of the suite's exceptions."""
 
 
 class CannotRun(SuiteError):
-    """The target cannot be judged at all; the message is one line for the user."""
+    """The target cannot be judged at all. The message is one line for the user."""
 
 
 class StaysAway(CannotRun):
-    """The target stopped answering in the middle of a run."""
+    """The target stopped responding during a run."""
 
 
 class BadLedger(CannotRun):
@@ -44,9 +44,9 @@ class BadBaseline(CannotRun):
 
 
 class NoAnswer(SuiteError):
-    """A refused, reset or silent connection; ``sent`` says whether the request may have been carried out.
+    """A refused, reset or silent connection. ``sent``: the request may have been carried out.
 
-    ``final`` marks an answer that takes too long as a whole: the request is not sent again.
+    ``final``: the whole response took too long, so the request is not sent again.
     """
 
     def __init__(self, reason: str, sent: bool, final: bool = False) -> None:
@@ -55,19 +55,19 @@ class NoAnswer(SuiteError):
 
 
 class Unanswered(SuiteError):
-    """A request without an answer. The case that needs it ends unjudged."""
+    """A request without a response. The case that needs it is not judged."""
 
 
 class Lost(Unanswered):
-    """The answer is lost and the request may have been carried out: it is neither repeated nor judged."""
+    """The response is lost and the request may have been carried out. It is neither repeated nor judged."""
 
 
 class NotSent(Unanswered):
-    """A request that never left."""
+    """A request that was not sent."""
 
 
 class Withheld(NotSent):
-    """A request that the gate keeps back. ``reason`` is the same for all requests of a kind."""
+    """A request that the gate withheld. ``reason`` is the same for all requests of a kind."""
 
     def __init__(self, reason: str, what: str = "") -> None:
         super().__init__(f"{what} {reason}".strip())
@@ -75,19 +75,19 @@ class Withheld(NotSent):
 
 
 class Spent(NotSent):
-    """The budget is used up, except for what the clean-up needs."""
+    """The budget is used up, except for the requests that the clean-up needs."""
 
 
 class Unavailable(SuiteError):
-    """The target has no row to use, and makes none."""
+    """The target has no suitable row, and none can be created."""
 
 
 class NoBounds(SuiteError, LookupError):
-    """A rule list of the document without a row in the tables of boundary values."""
+    """A rule list of the document that has no entry in the tables of boundary values."""
 
 
 class Unfit(SuiteError):
-    """Overlay actions that make no document that could be served."""
+    """Overlay actions that give a document that cannot be served."""
 
 
 class NewFindings(SuiteError, AssertionError):
@@ -96,7 +96,7 @@ class NewFindings(SuiteError, AssertionError):
 
 @contextmanager
 def file_errors(place: object) -> Iterator[None]:
-    """A block that reads or writes a file of the user: CannotRun names it and the reason."""
+    """Turn an OSError of the block into CannotRun, with the place and the reason."""
     try:
         yield
     except OSError as error:

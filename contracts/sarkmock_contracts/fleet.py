@@ -1,6 +1,6 @@
-"""Checks the boxes that a file lists, one after the other, and writes a summary page.
+"""Check the boxes listed in a file, one after the other, and write a summary page.
 
-Every box has its own report, in a folder of its name, so that jobs of a CI matrix can check one each.
+Every box has its own report in a folder of its name, so that each job of a CI matrix can check one box.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .reports.merging import read_report
 from .reports.pages import MARKS, render_page, table_lines
 
 BOX_NAME = re.compile(r"\w[\w.-]{0,63}")
-SINGLE_RUN_OPTIONS = ("report", "plan", "shard", "update-accepted")  # options that mean a single run
+SINGLE_RUN_OPTIONS = ("report", "plan", "shard", "update-accepted")  # options that make sense for a single run only
 FLEET_GROUPS = ("check", "limits", "time", "rate", "safety", "access", "login", "header")
 FLEET_OPTIONS: Mapping[str, Option] = {option.name: option for option in options_of(*FLEET_GROUPS)
                                        if option.name not in SINGLE_RUN_OPTIONS}
@@ -41,7 +41,7 @@ class Box:
     values: Mapping[str, Any]
 
     def arguments(self, report: Path) -> list[str]:
-        """The arguments of `sarkmock check`."""
+        """Return the arguments of `sarkmock check`."""
         words = [self.url, "--report", str(report)]
         for name, value in self.values.items():
             for item in value if isinstance(value, list) else [value]:
@@ -50,7 +50,7 @@ class Box:
 
 
 def read_boxes(file: Path) -> list[Box]:
-    """The boxes of a file; FileError names file, line and field of a mistake."""
+    """Read the boxes of a file. Raise FileError with file, line and field if it is invalid."""
     content = read_yaml(file)
     if not isinstance(content, dict) or not isinstance(content.get("boxes"), list) or not content["boxes"]:
         raise FileError(file, 1, "expected a list `boxes`, such as - {name: office, url: https://pbx.example:44300/api}")
@@ -79,7 +79,7 @@ def box_of(file: Path, place: YamlPath, entry: Any, defaults: Mapping[str, Any])
 
 
 def option_values(file: Path, place: YamlPath, entry: Any, allowed: Mapping[str, Option | None]) -> dict[str, Any]:
-    """A mapping of options, each of which `sarkmock check` has."""
+    """Check a mapping of options of `sarkmock check`, and return it as a dict."""
     if not isinstance(entry, dict):
         raise FileError(file, line_of(file, place), "must be a mapping")
     for key, value in entry.items():
@@ -101,7 +101,7 @@ def option_takes(option: Option, value: Any) -> bool:
 
 
 def chosen_boxes(boxes: Sequence[Box], names: Sequence[str]) -> list[Box]:
-    """The boxes of those names; all without."""
+    """Return the boxes with these names; all boxes if there are no names."""
     listed = [box.name for box in boxes]
     for name in names:
         if name not in listed:
@@ -110,7 +110,7 @@ def chosen_boxes(boxes: Sequence[Box], names: Sequence[str]) -> list[Box]:
 
 
 def check_all(boxes: Sequence[Box], output: Path) -> None:
-    """Check one box after the other; the terminal shows each as `sarkmock check` does."""
+    """Check one box after the other. The terminal shows the output of `sarkmock check` for each."""
     for box in boxes:
         sys.stdout.write(f"== {box.name}: {box.url}\n")
         sys.stdout.flush()
@@ -119,12 +119,12 @@ def check_all(boxes: Sequence[Box], output: Path) -> None:
         try:
             process.wait()
         except KeyboardInterrupt:
-            process.wait()  # it got the signal, too, and cleans up
+            process.wait()  # the child gets the signal, too, and cleans up
             raise
 
 
 def fleet_summary(boxes: Sequence[Box], output: Path) -> Data:
-    """What the reports of the boxes say, and what they have in common."""
+    """Return the summary: a line for each box from its report, and the causes with the boxes that have them."""
     reports = {box.name: report_of(output / box.name / "report.json") for box in boxes}
     lines = [fleet_line(box, reports[box.name]) for box in boxes]
     causes: dict[str, list[str]] = {}
@@ -141,7 +141,7 @@ def report_of(file: Path) -> Data | None:
 
 
 def fleet_line(box: Box, report: Data | None) -> Data:
-    """One box of the summary; one without a report could not be checked."""
+    """Return the summary of one box. A box without a report counts as stopped."""
     if report is None:
         return {"name": box.name, "url": box.url, "result": "stopped", "version": "", "requests": 0, "started": "",
                 "summary": dict.fromkeys(FLEET_COUNTS, 0), "report": None}

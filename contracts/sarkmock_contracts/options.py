@@ -1,6 +1,6 @@
-"""Every option of the suite, defined once for its commands, pytest (as `--sark-NAME`), runs and the documentation.
+"""All options of the suite, shared by its commands, pytest (as `--sark-NAME`), runs and the documentation.
 
-Imports nothing that takes time: the help of a command is printed from here.
+Imports only fast modules, since the help of a command is printed from here.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from sarkmock.spec.data_files import BASE
 class Option:
     """One option.
 
-    ``kind`` is the type of its value (``bool``: a flag, ``list``: it can be given several times), ``least`` the
-    smallest number. ``of`` says to which group it belongs: commands take groups.
+    ``kind`` is the type of its value (``bool``: a flag, ``list``: repeatable), ``least`` the smallest number. ``of`` is
+    its group; commands take groups.
     """
 
     name: str
@@ -29,11 +29,11 @@ class Option:
 
     @property
     def dest(self) -> str:
-        """The name of its value."""
+        """The attribute name of its value."""
         return self.name.replace("-", "_")
 
     def for_pytest(self) -> dict[str, Any]:
-        """As arguments of `addoption`, the name aside."""
+        """Return the keyword arguments for pytest's `addoption`."""
         shown = f" (default: {self.default})" if self.default is not None else ""
         if self.kind is bool:
             return {"action": "store_true", "help": self.help}
@@ -98,5 +98,5 @@ OPTIONS = (
 
 
 def options_of(*groups: str) -> list[Option]:
-    """The options of some groups, in the order of the table."""
+    """Return the options of these groups, in table order."""
     return [option for option in OPTIONS if option.of in groups]

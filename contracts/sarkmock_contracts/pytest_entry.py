@@ -1,4 +1,4 @@
-"""Loads the suite's plugin only for `pytest --pyargs sarkmock_contracts`."""
+"""Load the suite's plugin only for `pytest --pyargs sarkmock_contracts`."""
 
 from __future__ import annotations
 

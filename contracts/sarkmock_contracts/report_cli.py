@@ -1,4 +1,4 @@
-"""The suite's commands that put reports together: `sarkmock report merge` and `sarkmock fleet`."""
+"""The suite's commands that combine reports: `sarkmock report merge` and `sarkmock fleet`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One run: the document, the target, and the layers through which every request leaves. It sends and judges."""
+"""One run: the document, the target, and the layers that every request passes through. Sends and judges requests."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ from .safety.routing import is_repeatable
 from .spec.contract import Contract, in_section
 from .spec.operation_data import LiveTables
 
-SPARE = 1.1  # what cannot be removed at once takes a second attempt
+SPARE = 1.1  # removals that fail at first are tried a second time
 T = TypeVar("T")
 
 
 class Watcher:
-    """Called with what goes on before and after the cases, and with every wait for the target. This one ignores it."""
+    """Receives progress messages, judged exchanges, and every wait for the target. This base class ignores them."""
 
-    def on_judged(self, judged: Judged) -> None: ...  # an exchange, once it is judged
+    def on_judged(self, judged: Judged) -> None: ...  # called with each exchange after it is judged
 
     def tell(self, text: str) -> None: ...
 
@@ -50,9 +50,9 @@ class Watcher:
 
 
 class Run(Client):
-    """What the checks share. A problem becomes a finding; nothing here raises for one."""
-    listens = False  # to requests of clients
-    gate: Gate | None = None  # these three stand before a box alone
+    """One run, shared by the checks. A problem becomes a finding; a run raises nothing for it."""
+    listens = False  # whether the run judges the requests of clients, as the proxy's does
+    gate: Gate | None = None  # these three are only used for a box
     rate_limit: RateLimit | None = None
     admission: Admission | None = None
 
@@ -80,11 +80,11 @@ class Run(Client):
         self._shared: dict[Callable[[Run], object], object] = {}
 
     def tables(self) -> LiveTables:
-        """What rules that ask tables are judged by."""
+        """Return the live tables that rules such as `exists` and `unique` are judged by."""
         return LiveTables(self.contract, self)
 
     def _way_out(self, transport: Transport, clock: Timer | None) -> Transport:
-        """The layers of every request, the outermost first."""
+        """Build the transport with its layers. The last layer added is the outermost."""
         seconds = parse_seconds(self.options.max_time)
         limits = (self.options.budget, seconds, self._spent, self._owed)
         recorder = CassetteRecorder(transport, self.cassette) if self.cassette else transport
@@ -101,10 +101,10 @@ class Run(Client):
     # sending
 
     def send(self, request: Request) -> Judged:
-        """Send a request and judge the answer."""
+        """Send a request and judge the response."""
         began = time.perf_counter()
         exchange, seconds = self.target.send(request), time.perf_counter() - began
-        row_problems = [*self.rows.observe(exchange)]  # before the judge asks for lists
+        row_problems = [*self.rows.observe(exchange)]  # before the judge reads lists
         judged = self.judge.judge(exchange)
         self.watcher.on_judged(judged)
         operation = self.contract.operation_of(request)
@@ -120,12 +120,12 @@ class Run(Client):
         return self.target.get(path)
 
     def report(self, operation: str, problem: Problem, *evidence: Exchange) -> bool:
-        """Enter a problem that a check has found by itself."""
+        """Add a problem that a check has found to the findings."""
         return self.judge.report(operation, problem, *evidence)
 
     @contextmanager
     def watch(self) -> Iterator[None]:
-        """A case: NewFindings if it adds a finding for which the run fails. What it made is removed at its end."""
+        """Run a case in the block and remove the rows that it made. Raise NewFindings if it adds new findings."""
         with self.findings.fresh() as found:
             try:
                 try:
@@ -134,7 +134,7 @@ class Run(Client):
                     with self.budget.removing():
                         self.fixtures.sweep()
             except Withheld:
-                pass  # the gate counts them
+                pass  # the gate counts these
             except Unavailable as reason:
                 self.gaps.unavailable.add(str(reason))
             except Unanswered as reason:
@@ -149,89 +149,89 @@ class Run(Client):
             raise NewFindings("\n".join(map(str, news)))
 
     def confirm(self) -> None:
-        """StaysAway if the target no longer lets the run in, so that its answers mean nothing.
+        """Raise StaysAway if the target no longer admits the run, so that its responses mean nothing.
 
-        Not yet asked while it is being found out which version answers: the run has just been let in.
+        Nothing is checked while the version is being recognised, since the run has just been admitted.
         """
         if self.admission is not None and self.fingerprint.facts:
             self.admission.confirm()
 
     def shared(self, make: Callable[[Run], T]) -> T:
-        """What all cases of a check share, made for the first of them."""
+        """Return an object shared by all cases of a check; it is made on first use."""
         if make not in self._shared:
             self._shared[make] = make(self)
         return cast(T, self._shared[make])
 
-    # what the run is about
+    # what is judged
 
     def identify(self, fingerprint: Fingerprint) -> None:
-        """Say which version answers: what it is known to do is expected from now on."""
+        """Set the version of the target. Its known deviations are expected from now on."""
         self.fingerprint = fingerprint
         own = self.options.url is None and self.options.target_profile in (None, self.options.profile)
         self.judge.expect(() if own else known_deviations(self.options.profile, self.version()))
 
     def version(self) -> str:
-        """The profile that the target should have: the one of --target-profile, or the one that its answers suggest."""
+        """Return the profile of the target: --target-profile, or the one recognised from its responses."""
         named = self.options.target_profile or self.fingerprint.version
         return named if named in profiles() else self.options.profile
 
     def chosen(self) -> list[Operation]:
-        """The operations of the run: all, or those of a section."""
+        """Return the operations of the run: all, or those of the section of --only."""
         only = self.options.only
         return [operation for operation in self.contract.operations if only is None or in_section(operation, only)]
 
     def permits(self, *operations: Operation) -> bool:
-        """Whether requests of these operations may leave."""
+        """Whether requests of these operations may be sent."""
         return self.gate is None or all(map(self.gate.allows, operations))
 
     def is_first_of_path(self, operation: Operation) -> bool:
-        """Whether it is the first operation of its path: a path is tested once."""
+        """Whether this is the first operation of its path. Each path is tested once."""
         return next(other for other in self.chosen() if other.path == operation.path) is operation
 
     @property
     def lost(self) -> str:
-        """Why the run cannot go on: the target answers no more, lets it in no more, or was harmed; empty if it can."""
+        """Why the run cannot go on: the target stopped responding, no longer admits it, or was harmed; or empty."""
         away, lost = self.rate_limit and self.rate_limit.away, self.admission and self.admission.lost
         return away or lost or (self.gate.harm if self.gate else "")
 
     @property
     def speed(self) -> Speed:
-        """The rate at which the target answers, as far as it is known."""
+        """The rate at which the target responds, as far as it is known."""
         return Speed(latency=0.001) if self.rate_limit is None else self.rate_limit.speed
 
-    # for its layers
+    # callbacks of its layers
 
     def _may_repeat(self, request: Request) -> bool:
         self.rows.lost(request)
         return is_repeatable(self.contract, self.fixtures, self.contract.operation_of(request), request)
 
     def _spent(self) -> int:
-        """Requests that really left, those that had to be repeated included."""
+        """Return the number of requests really sent, repeated ones included."""
         return max(self.target.requests, self.rate_limit.attempts if self.rate_limit else 0)
 
     def _owed(self) -> int:
-        """The requests that cleaning up will take."""
+        """Return the number of requests that the clean-up will take."""
         ledger = self.safety.ledger if self.safety is not None and self.safety.begun else None
         return (ceil(SPARE * ledger.cleanup_cost()) if ledger else len(self.fixtures.made)) + self.snapshot_cost
 
     @property
     def snapshot_cost(self) -> int:
-        """The requests that a look at all lists takes: before the first write, and after the last."""
+        """The number of requests for a snapshot of all lists, taken before the first write and after the last."""
         writes = self.safety is not None and self.options.caution.permissions.writes
         return len(target_snapshot.lists(self.safety.contracts)) if self.safety is not None and writes else 0
 
-    # its end
+    # the end of the run
 
     @property
     def residue(self) -> list[str]:
-        """What is not as it was before the run, one line each."""
+        """What differs from before the run, one line each."""
         return self.safety.troubles if self.safety is not None else []
 
     def outcome(self, accepted: Accepted | None = None) -> Outcome:
-        """The verdict as it stands.
+        """Return the result of the run so far.
 
-        A deviation is fixed only where the target was expected to have it, no case that shows it was left out, and some
-        answer was not that of the target's version.
+        A deviation is fixed only if the target was expected to have it, no case that could show it was left out, and
+        some response differed from that of the target's version.
         """
         if self.gate is not None:
             self.coverage.withheld |= {name for name, _ in self.gate.withheld}
@@ -247,11 +247,11 @@ class Run(Client):
         return outcome
 
     def _expected(self) -> Iterable[Deviation]:
-        """The deviations that the target is expected to have; the documented mock has none."""
+        """Return the deviations that the target is expected to have. The documented mock has none."""
         return deviations_of(self.version()) if self.options.profile == BASE else self.judge.lists.known
 
     def _doubt(self, deviation: Deviation) -> str:
-        """Why a deviation that was not met is not fixed: cases that could show it were left out, or no answer spoke."""
+        """Return why a deviation without a finding is not fixed: cases were left out, or no response contradicts it."""
         concerned, only = operations_changed_by(self.contract, deviation), self.options.only
         whole = only is None or (bool(concerned) and all(in_section(operation, only) for operation in concerned))
         if self.gaps.untested or self.options.shard or not whole:
@@ -260,19 +260,19 @@ class Run(Client):
         return "" if spoke else f"every answer was that of the mock of {self.version()}"
 
     def close(self) -> None:
-        """The record of its traffic is complete."""
+        """Close the record of the traffic."""
         if self.cassette is not None:
             self.cassette.close()
 
 
 def embedded_transport(profile: str) -> Transport:
-    """The mock in this process."""
+    """Return a transport to a mock in this process."""
     return embedded_mock(Engine(profile=profile))
 
 
 def open_run(options: RunOptions, accepted: Accepted | None = None, watcher: Watcher | None = None) -> Run:
-    """A run on the target that the options name; CannotRun if it does not answer."""
-    if options.url is not None:  # an empty one, as of a variable that is not set, does not stand for the embedded mock
+    """Open a run on the target of the options. Raise CannotRun if it does not respond."""
+    if options.url is not None:  # an empty URL, as from an unset variable, does not mean the embedded mock
         options.caution.check(options.url)
     if options.profile == AUTO and (options.plan or not (options.url or options.target_profile)):
         raise CannotRun(f"--profile {AUTO} needs the URL of a target, and excludes --plan")
@@ -301,14 +301,14 @@ def open_run(options: RunOptions, accepted: Accepted | None = None, watcher: Wat
 
 
 def recognised_version(options: RunOptions, transport: Transport, watcher: Watcher | None = None) -> Fingerprint:
-    """Which version answers, asked before it is known what to judge it by."""
+    """Recognise the version of a target before the judging document is known."""
     plain = replace(options, profile=BASE, report=None, example_database=())
     run = Run(Contract(load(BASE)), transport, plain, watcher=watcher)
     return version_of(run, run.target)
 
 
 def version_of(run: Run, client: Client) -> Fingerprint:
-    """Which version answers to a client; of the embedded mock it is known. CannotRun if nothing does."""
+    """Recognise the version of the target; the embedded mock's is known. Raise CannotRun if nothing responds."""
     options = run.options
     verify = options.caution.access.verify(urlsplit(options.url).hostname or "") if options.url else False
     with run.budget.removing():

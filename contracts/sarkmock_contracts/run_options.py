@@ -1,4 +1,4 @@
-"""The values of the options, as a run takes them."""
+"""The parsed options of a run."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class RunOptions:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> RunOptions:
-        """From the values of command-line options by their names."""
+        """Create options from the values of command-line options by name."""
         own = {item.name: values[item.name] for item in fields(cls) if values.get(item.name) is not None}
         if isinstance(own.get("shard"), str):
             own["shard"] = Shard.parse(own["shard"])
@@ -72,23 +72,23 @@ class RunOptions:
 
     @property
     def traffic(self) -> Path | None:
-        """Where all traffic is written."""
+        """The HAR file for all traffic; None without --report."""
         return Path(self.report) / "traffic.har" if self.report and not self.plan else None
 
     @property
     def is_quick(self) -> bool:
-        """Whether slow checks are left out: a number of random examples asks for them."""
+        """Whether slow checks are skipped. --max-examples includes them again."""
         return self.quick and self.max_examples is None
 
     def examples(self, full: int, quick: int) -> int:
-        """How many random examples a check may take."""
+        """Return the number of random examples for a check."""
         if self.max_examples is not None:
             return self.max_examples
         return quick if self.quick else full
 
 
 def caution_from(values: Mapping[str, Any]) -> Caution:
-    """What a user has allowed, and how the target is reached."""
+    """Return the permissions and the access that the options give."""
     hazards = {"read", *(hazard for hazard, name in ALLOWED.items() if values.get(name))}
     access = Access(bool(values.get("insecure")), values.get("ca"), values.get("cert"), values.get("key"),
                     tuple(values.get("header") or ()), values.get("token_env"))
@@ -98,7 +98,7 @@ def caution_from(values: Mapping[str, Any]) -> Caution:
 
 @contextmanager
 def options_signed_in(url: str | None, values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The values of the options while the user of --login is logged in; a plan sends nothing."""
+    """Yield the option values while the user of --login is logged in. With --plan, nothing is sent."""
     user, variable = values.get("login"), values.get("password_env")
     if variable and not user:
         raise CannotRun("--password-env needs --login")

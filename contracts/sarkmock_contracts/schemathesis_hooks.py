@@ -1,7 +1,7 @@
 """Hooks for `st run` (SCHEMATHESIS_HOOKS=sarkmock.schemathesis): the suite's gate, oracle and tables in Schemathesis.
 
-Every request leaves through a run of the suite. What the run finds in an exchange is a failure of the check `sarkmock`;
-failures of Schemathesis' own checks that a Laravel API cannot pass are dropped.
+Every request is sent through a run of the suite. The run's findings in an exchange are failures of the check
+`sarkmock`. Failures of Schemathesis' own checks that a Laravel API cannot pass are dropped.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from .plugin.verdict import safety_lines
 from .run import Run, open_run
 from .run_options import RunOptions
 
-ALLOW = "SARKMOCK_ALLOW"  # hazards beside read, such as "writes operational"
-PROFILE_VARIABLE = "SARKMOCK_PROFILE"  # for a document that the package does not know
+ALLOW = "SARKMOCK_ALLOW"  # hazards besides read, such as "writes operational"
+PROFILE_VARIABLE = "SARKMOCK_PROFILE"  # for a document that does not belong to the package
 HAZARD_OPTIONS = {"writes": "allow_writes", "operational": "allow_operational", "disruptive": "allow_disruptive"}
 CASE_ID = "HTTP_X_SCHEMATHESIS_TESTCASEID"
-# The oracle judges data, field by field, and conformance the bodies; Laravel answers other methods in its own way.
+# The oracle judges data, and conformance checks judge bodies; Laravel handles unsupported methods in its own way.
 SUPERSEDED = {"AcceptedNegativeData", "RejectedPositiveData", "ServerError", "ContentTypeServerError",
               "JsonSchemaError", "UnsupportedMethodResponse", "AllowHeaderMismatch"}
 _session: StRun | None = None
 
 
 class StRun:
-    """One `st run`: the run of the suite through which it leaves, and what that found."""
+    """One `st run`: the run of the suite that sends its requests, and the judged exchanges by test case id."""
 
     def __init__(self, schema: Any) -> None:
         self.run = open_run(st_options(schema))
@@ -54,7 +54,7 @@ class StRun:
         self.ended = False
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """As the WSGI application that Schemathesis calls."""
+        """Handle a request as the WSGI application that Schemathesis calls."""
         if environ.get("HTTP_ACCEPT") in (None, "*/*"):
             environ["HTTP_ACCEPT"] = ACCEPT[1]
         request = read_environ(environ, self.run.target.transport.base)
@@ -73,7 +73,7 @@ class StRun:
         return [answer.body]
 
     def problems(self, case: FuzzCase) -> Iterator[str]:
-        """What is wrong with the answer to a case, but for known deviations of the version that answers."""
+        """Yield the problems of the response to a case, except known deviations of the target's version."""
         judged = self.judged.get(case.id)
         operation = self.operation_of(case)
         for problem in judged.problems if isinstance(judged, Judged) and operation else ():
@@ -82,7 +82,7 @@ class StRun:
                 yield f"{identity}: {problem.message}"
 
     def is_settled(self, case: FuzzCase) -> bool:
-        """Whether nothing is to be said of the answer to a case: it was withheld, or is a crash that was predicted."""
+        """Whether the response to a case must not be judged: it was withheld, or is a predicted crash."""
         judged = self.judged.get(case.id)
         return isinstance(judged, NotSent) or (judged is not None and judged.excused)
 
@@ -94,7 +94,7 @@ class StRun:
             self.run.fixtures.sweep()
 
     def end(self) -> list[str]:
-        """Remove what was made; lines for people."""
+        """Remove everything that the run created. Return lines for the summary."""
         if self.ended:
             return []
         self.ended = True
@@ -108,7 +108,7 @@ class StRun:
 
 
 def st_options(schema: Any) -> RunOptions:
-    """The options of the run, from Schemathesis' configuration and the environment."""
+    """Return the options of the run, from Schemathesis' configuration and the environment."""
     config = schema.config
     allowed = os.environ.get(ALLOW, "").replace(",", " ").split()
     if not set(allowed) <= HAZARD_OPTIONS.keys():
@@ -122,7 +122,7 @@ def st_options(schema: Any) -> RunOptions:
 
 
 def st_profile(document: dict[str, Any]) -> str:
-    """The profile whose document was loaded."""
+    """Return the profile whose document was loaded."""
     named = os.environ.get(PROFILE_VARIABLE)
     result = named or next((name for name in profiles() if load(name)["info"] == document.get("info")), None)
     if result is None:
@@ -137,7 +137,7 @@ def session_of() -> StRun:
 
 @schemathesis.hook
 def after_load_schema(context: schemathesis.HookContext, schema: Any) -> None:
-    """Let all traffic leave through the suite."""
+    """Send all traffic through the suite."""
     global _session  # noqa: PLW0603
     try:
         _session = schema.app = StRun(schema)
@@ -147,7 +147,7 @@ def after_load_schema(context: schemathesis.HookContext, schema: Any) -> None:
 
 @schemathesis.hook
 def map_case(context: schemathesis.HookContext, case: FuzzCase) -> FuzzCase:
-    """Let a case meet a row that is there and a key that is free; sequences have their own."""
+    """Give a case an existing row and a free key. Stateful sequences have their own."""
     session = session_of()
     operation = session.operation_of(case)
     if operation is not None and not is_sequence(case):
@@ -162,7 +162,7 @@ def is_sequence(case: FuzzCase) -> bool:
 
 @schemathesis.hook
 def before_add_examples(context: schemathesis.HookContext, examples: list[FuzzCase]) -> None:
-    """The boundary tables, many values in a request."""
+    """Add the boundary tables as examples, with many values in a request."""
     session = session_of()
     target: Any = context.operation
     operation = session.run.contract.by_id.get(target.definition.raw.get("operationId", ""))
@@ -193,13 +193,13 @@ def sarkmock(ctx: schemathesis.CheckContext, response: schemathesis.Response, ca
 
 @schemathesis.hook
 def filter_failure(context: schemathesis.HookContext, failure: Any, case: FuzzCase, response: Any) -> bool:
-    """Whether a failure counts."""
+    """Return whether a failure counts."""
     return type(failure).__name__ not in SUPERSEDED and not session_of().is_settled(case)
 
 
 @schemathesis.hook
 def after_validate(context: schemathesis.HookContext, case: FuzzCase, response: Any, results: Any) -> None:
-    """Remove what the case has made, unless a sequence goes on with it."""
+    """Remove the rows that a case created, unless a stateful sequence continues with them."""
     session = session_of()
     session.judged.pop(case.id, None)
     if not is_sequence(case) and session.run.fixtures.made:
@@ -208,7 +208,7 @@ def after_validate(context: schemathesis.HookContext, case: FuzzCase, response: 
 
 @cli.handler()
 class Ending(cli.EventHandler):  # type: ignore[type-arg]
-    """Cleans up after the last case, and reports what was withheld and what remains."""
+    """Cleans up after the last case, and reports what was withheld and what remains on the target."""
 
     def handle_event(self, ctx: Any, event: Any) -> None:
         if type(event).__name__ == "EngineFinished" and _session is not None:

@@ -1,4 +1,4 @@
-"""The command line: commands that are imported when they are used, and one line for a mistake of the user."""
+"""The command line: commands that are imported on use, and one-line messages for user errors."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 OWN_MODULES = {  # command -> its module
     "serve": "serve", "seeds": "document", "routes": "document", "spec": "document", "profiles": "document",
     "deviations": "document", "export": "document", "lint": "lint", "schema": "lint", "completion": "output"}
-# For consoles without these characters.
+# Replacements for consoles without these characters.
 PLAIN_CHARACTERS = {"·": "-", "—": "-", "━": "-", "→": "->", "…": "...", "✓": "+"}
-SUITE = "sarkmock.commands"  # entry points: the commands that are not our own
+SUITE = "sarkmock.commands"  # entry points: commands of other packages
 
 
 class Commands(click.Group):
-    """Commands that are imported when they are used."""
+    """A group of commands that are imported on use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*OWN_MODULES, *suite_modules()})
@@ -42,7 +42,7 @@ class Commands(click.Group):
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None,
                                                                             list[str]]:
         if self.get_command(ctx, args[0]) is None:
-            from sarkmock.suggest import unknown_name  # as above
+            from sarkmock.suggest import unknown_name  # slow to import
 
             ctx.fail(unknown_name("command", args[0], self.list_commands(ctx)))
         return super().resolve_command(ctx, args)
@@ -54,14 +54,14 @@ class Commands(click.Group):
 
 @cache
 def suite_modules() -> dict[str, EntryPoint]:
-    """The commands that are not our own, by name."""
-    from importlib.metadata import entry_points  # takes as long as all the rest of the start
+    """Return the entry points of commands from other packages, by name."""
+    from importlib.metadata import entry_points  # doubles the start-up time
 
     return {entry.name: entry for entry in entry_points(group=SUITE)}
 
 
 def summary(name: str) -> str:
-    """The first paragraph of a command's docstring, read from its source: to import them all takes half a second."""
+    """Return the first paragraph of a command's docstring, read from its source: importing all takes half a second."""
     from importlib.util import find_spec
 
     entry = suite_modules().get(name)
@@ -94,7 +94,7 @@ def cli() -> None:
 
 
 def main() -> NoReturn:
-    """Run the command line. A user's mistake is one line on stderr and exit code 2."""
+    """Run the command line. A user error is one line on stderr and exit code 2."""
     write_plainly()
     try:
         code = cli(prog_name="sarkmock", standalone_mode=False)
@@ -119,7 +119,7 @@ def main() -> NoReturn:
 
 
 def write_plainly() -> None:
-    """Write another character where the console has none of that name, instead of failing."""
+    """Replace characters that the console cannot show, instead of failing."""
     codecs.register_error("sarkmock", plainer)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
@@ -133,7 +133,7 @@ def plainer(error: UnicodeError) -> tuple[str, int]:
 
 
 def is_mistake(error: Exception) -> bool:
-    """Whether an exception is for the user: a file that is not right, an address that is in use."""
+    """Whether an exception is a user error: an invalid file, or an address in use."""
     from sarkmock.server.listener import CannotListen
     from sarkmock.spec.yaml12 import FileError
 
@@ -141,7 +141,7 @@ def is_mistake(error: Exception) -> bool:
 
 
 def fail(problem: str) -> NoReturn:
-    """Tell a user what is wrong, on one line."""
+    """Print a user error on one line of stderr and exit with code 2."""
     from sarkmock.redaction import printable, without_credentials
 
     click.echo(f"sarkmock: {printable(without_credentials(' '.join(problem.split())))}", err=True)

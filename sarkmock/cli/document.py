@@ -1,4 +1,4 @@
-"""What there is, for people and programs: `sarkmock spec`, `routes`, `export`, `profiles`, `deviations` and `seeds`."""
+"""Commands that list and print: `sarkmock spec`, `routes`, `export`, `profiles`, `deviations` and `seeds`."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def routes(profile: str, brief: bool, as_json: bool) -> None:
 
 
 def route(document: Document, operation: Operation) -> dict[str, Any]:
-    """One operation as `routes --json` describes it."""
+    """Return one operation as `routes --json` prints it."""
     properties = body_schema(document, operation.spec).get("properties", {})
     return {
         "id": operation.id, "method": operation.method, "path": operation.path, "section": operation.section,
@@ -143,7 +143,7 @@ def export(form: str, profile: str, base_url: str, output: Path | None) -> None:
 
 
 def write_folder(folder: Path, texts: Mapping[str, str]) -> None:
-    """The files of a folder; an older export is written over, other files are left alone."""
+    """Write the files of a folder; an older export is overwritten, other files stay."""
     is_free = not any(folder.iterdir()) if folder.is_dir() else not folder.exists()
     if not is_free and not any((folder / name).is_file() for name in texts):
         raise click.ClickException(f"{folder}: exists and is not an export")
@@ -184,7 +184,7 @@ def profiles(as_json: bool) -> None:
 
 
 def profile_summary(name: str) -> dict[str, Any]:
-    """A profile as `profiles --json` describes it."""
+    """Return a profile as `profiles --json` prints it."""
     return {**asdict(describe_profile(name)), "deviations": len(deviations_of(name))}
 
 
@@ -223,7 +223,7 @@ def _deviation(deviation: Deviation) -> Text:
 
 
 def markdown_table(listed: Iterable[Deviation]) -> str:
-    """The deviations of one profile as a Markdown table."""
+    """Return the deviations of one profile as a Markdown table."""
     rows = ([f"`{deviation.id}`", deviation.severity, deviation.summary] for deviation in listed)
     return _markdown(["deviation", "severity", "what happens"], rows)
 
@@ -244,7 +244,7 @@ def show_matrix(as_json: bool, markdown: bool) -> None:
 
 
 def markdown_matrix() -> str:
-    """Every deviation and the published versions that have it, as a Markdown table."""
+    """Return every deviation, and the published versions that have it, as a Markdown table."""
     names, rows = matrix_of()
     return _markdown(["deviation", "severity", *names, "what happens"], (
         [f"`{deviation.id}`", deviation.severity, *("yes" if name in having else "" for name in names),
@@ -253,7 +253,7 @@ def markdown_matrix() -> str:
 
 
 def matrix_of() -> tuple[list[str], list[tuple[Deviation, set[str]]]]:
-    """The published versions, and every deviation in the words of its first version, with the versions that have it."""
+    """Return the published versions, and every deviation, as its first version words it, with those that have it."""
     names = [name for name in profile_names() if deviations_of(name)]
     worded: dict[str, Deviation] = {}
     having: dict[str, set[str]] = {}

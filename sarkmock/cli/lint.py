@@ -1,4 +1,4 @@
-"""`sarkmock lint` and `schema`: the files that users write, checked without a server and while they are edited."""
+"""`sarkmock lint` and `schema`: checks of files that users write, without a server, and JSON Schemas for editors."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ PART_SCHEMAS: Mapping[str, Mapping[str, Any]] = {
 
 
 def seed_schema() -> dict[str, Any]:
-    """The shape of a seed file, with the tables and columns of every database."""
+    """Return the JSON Schema of a seed file, with the tables and columns of every database."""
     parts = {"tables": {"description": "Rows by table.", "type": ["object", "null"], "additionalProperties": False,
                         "properties": _tables(load())}, **PART_SCHEMAS}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A seed of sarkmock",
@@ -74,7 +74,7 @@ def _column(kind: str, hint: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _hints(document: Document) -> dict[tuple[str, str], dict[str, Any]]:
-    """By table and column, what the API says of the variable, and the values that it lists."""
+    """Return the API's description, rules and listed values of the variable for each (table, column)."""
     result: dict[tuple[str, str], dict[str, Any]] = {}
     for operation in compile_document(document):
         if operation.table is None or operation.method not in ("POST", "PUT"):
@@ -92,7 +92,7 @@ def _hint(document: Document, schema: Mapping[str, Any], rules: str | Sequence[s
     return {"description": f"{text} Rules: {rule}".strip()} | ({"examples": values} if values else {})
 
 
-MOST_MISTAKES = 100  # mistakes that are listed of one file
+MOST_MISTAKES = 100  # mistakes that are listed per file
 Mistakes = Iterator[tuple[Place, str]]
 SCHEMAS: Mapping[str, Callable[[], dict[str, Any]]] = {"seed": seed_schema, "overlay": vocabulary}
 
@@ -138,7 +138,7 @@ def schema(kind: str, output: Path | None) -> None:
 
 
 def _mistake_lines(file: Path, profile: str) -> list[str]:
-    """What is wrong with a file, a line each, in the file's order."""
+    """Return the mistakes in a file, one per line, sorted by line."""
     text = yaml12.text_of(file)
     try:
         found = list(islice(_problems(file, yaml12.parse(text, file), profile), MOST_MISTAKES))
@@ -166,7 +166,7 @@ def _of_faults(content: list[Any]) -> Mistakes:
 
 
 def _of_overlay(file: Path, content: Any) -> Mistakes:
-    """Mistakes of shape, or else actions that cannot be applied, or else what the whole document then lacks."""
+    """Yield mistakes of shape; if there are none, actions that cannot be applied. FileError for an invalid result."""
     shape = list(shape_mistakes(content))
     yield from shape
     if shape:

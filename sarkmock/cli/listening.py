@@ -1,4 +1,4 @@
-"""What commands with a server have in common: certificate, signals, options of faults and control plane."""
+"""Common parts of commands with a server: certificate, signals, options for faults and the control plane."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ENDINGS = (signal.SIGINT, signal.SIGTERM)
 
 
 class RunnableServer(Protocol):
-    """A server: `run` returns after `end` was called."""
+    """A server whose `run` returns after `end` was called."""
 
     limits: Limits
 
@@ -38,13 +38,13 @@ class RunnableServer(Protocol):
 
 
 def begin_listening() -> None:
-    """Nothing of what is loaded now is garbage; a signal meanwhile ends the process."""
+    """Disable garbage collection during start-up; SIGINT or SIGTERM ends the process."""
     gc.disable()
     on_signal(lambda: sys.exit(0))
 
 
 def run_server(server: RunnableServer) -> None:
-    """Serve until a signal comes."""
+    """Serve until SIGINT or SIGTERM."""
     gc.freeze()
     gc.enable()
     allow_open_files(server.limits.connections)
@@ -53,13 +53,13 @@ def run_server(server: RunnableServer) -> None:
 
 
 def on_signal(function: Callable[[], Any]) -> None:
-    """Have a function called when Ctrl-C or SIGTERM is to end the process."""
+    """Call a function on SIGINT (Ctrl-C) or SIGTERM."""
     for number in ENDINGS:
         signal.signal(number, lambda *_: function())
 
 
 def certificate_pair(stack: ExitStack, host: str, cert: Path | None, key: Path | None) -> certificates.CertificatePair:
-    """The certificate to serve by: the user's own, or one that is made for this run."""
+    """Return the certificate of the server: the user's own, or one made for this run."""
     if bool(cert) != bool(key):
         raise click.UsageError("--cert and --key go together")
     directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sarkmock-")))
@@ -69,7 +69,7 @@ def certificate_pair(stack: ExitStack, host: str, cert: Path | None, key: Path |
 
 
 def proxy_hint(url: str) -> str:
-    """A line for a user whose environment sends requests for the server through a proxy."""
+    """Return a hint for a user whose environment sends requests to the server through a proxy."""
     parts = urlsplit(url)
     if parts.scheme not in getproxies() or proxy_bypass(parts.hostname or ""):
         return ""
@@ -80,8 +80,8 @@ TOKEN_PATTERN = re.compile(r"[!-~]{8,}")
 ORIGIN_PATTERN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:.]+\](:[0-9]{1,5})?")
 
 
-class FaultLine(click.ParamType):  # type: ignore[type-arg]  # generic in its stubs alone
-    """A fault as `--fault` takes it."""
+class FaultLine(click.ParamType):  # type: ignore[type-arg]  # generic only in its stubs
+    """The value of `--fault`."""
 
     name = "fault"
 
@@ -93,7 +93,7 @@ class FaultLine(click.ParamType):  # type: ignore[type-arg]  # generic in its st
 
 
 def set_faults(engine: Engine, file: Path | None, faults: tuple[Fault, ...]) -> Faults:
-    """The faults of a file, then those of the command line."""
+    """Return the faults of a file, then those of the command line."""
     try:
         return Faults(engine, [*(read_faults(file) if file else ()), *faults])
     except FaultError as error:
@@ -102,7 +102,7 @@ def set_faults(engine: Engine, file: Path | None, faults: tuple[Fault, ...]) -> 
 
 def control_access(host: str, off: bool, token: str | None, directory: Path | None,
                    origins: tuple[str, ...] = ()) -> Control | None:
-    """Who may use the control plane. A token is required, and made, where other machines can reach the mock."""
+    """Decide who may use the control plane. If other machines can reach the mock, a token is required or generated."""
     if off and (token or directory or origins):
         raise click.UsageError("--no-control leaves no use for --control-token, --control-origin and --save-dir")
     for origin in origins:
@@ -119,7 +119,7 @@ def control_access(host: str, off: bool, token: str | None, directory: Path | No
 
 
 def page_line(url: str, control: Control | None, given: bool) -> str:
-    """The greeting's line on the control plane and its page; a token that was given is not repeated."""
+    """Return the greeting's line on the control plane and its page; a token that the user gave is not repeated."""
     if control is None:
         return "off"
     if control.token is None:

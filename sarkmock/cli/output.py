@@ -1,4 +1,4 @@
-"""How commands print: for people, coloured and wrapped on a terminal only; JSON for programs; shell completion."""
+"""Output of commands: text, coloured and wrapped on a terminal only; JSON; shell completion."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-# What is piped or redirected is not wrapped: a line is a record for grep.
+# Piped or redirected output is not wrapped, so that grep finds whole records.
 UNWRAPPED = 2000
 
 
 def console() -> Console:
-    """Standard output for people."""
-    from rich.console import Console  # a server starts sooner without it
+    """Return a console for text on standard output."""
+    from rich.console import Console  # slow to import
 
     out = Console(highlight=False, markup=False)
     return out if out.is_terminal else Console(highlight=False, markup=False, width=UNWRAPPED)
 
 
 def print_json(value: Any) -> None:
-    """Standard output for programs."""
+    """Print JSON on standard output."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def write_text(output: Path | None, text: str, private: bool = False) -> None:
-    """To a file, whole or not at all, or else to standard output."""
+    """Write to a file, atomically, or to standard output."""
     if output is None:
         click.echo(text, nl=False)
         return
@@ -50,18 +50,18 @@ def write_text(output: Path | None, text: str, private: bool = False) -> None:
 
 
 RECENT = 20
-MOST_NOTICES = 10_000  # after this many different ones, only requests are written
+MOST_NOTICES = 10_000  # after this many different notices, only requests are logged
 
 
 class RequestLog:
-    """Called with every request that was served; a notice of the journal is written once, not for rejected ones."""
+    """A log of served requests. Each notice of the journal is logged once, and none for rejected requests."""
 
     def __init__(self, journal: Journal | None) -> None:
         self._journal = journal
         self._written: set[str] = set()
 
     def __call__(self, served: Served) -> None:
-        """One line: when, what, how it ended, how long it took; then reasons and notices."""
+        """Log one line with time, request, status, duration and size; then reasons and notices."""
         write_line(f"{time.strftime('%H:%M:%S')} {served.method} {served.target} {served.status or 'dropped'} "
              f"{served.seconds * 1000:.1f} ms {served.size} B")
         entry = self._entry(served)
@@ -74,15 +74,15 @@ class RequestLog:
                     write_line(f"         mind: {notice.text} {notice.deviation}".rstrip())
 
     def _entry(self, served: Served) -> Entry | None:
-        """The latest entry of that request."""
+        """Return the latest journal entry of that request."""
         recent = reversed(self._journal[-RECENT:] if self._journal is not None else [])
         return next((entry for entry in recent if (entry.method, entry.path, entry.status)
                      == (served.method, served.path, served.status)), None)
 
 
 def write_line(line: str) -> None:
-    """Write exactly one line to stderr: line breaks and control characters of a client are escaped."""
-    with suppress(OSError):  # the reader is gone
+    """Write exactly one line to stderr; line breaks and control characters from clients are escaped."""
+    with suppress(OSError):  # stderr is closed
         click.echo(printable(line), err=True)
 
 
@@ -109,11 +109,11 @@ def completion(context: click.Context, shell: str) -> None:
     made = get_completion_class(shell)
     assert made is not None
     script = made(context.find_root().command, {}, "sarkmock", "_SARKMOCK_COMPLETE")
-    click.echo(script.source_template % script.source_vars())  # `source()` would ask for the shell's own version
+    click.echo(script.source_template % script.source_vars())  # `source()` would check the shell's version
 
 
 def names_or_file(names: Callable[[], Iterable[str]]) -> Completer:
-    """Completes names, or else the path of a file."""
+    """Return a completer for names; if none matches, for the path of a file."""
     def complete(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
         found = [CompletionItem(name) for name in names() if name.startswith(begun)]
         return found or [CompletionItem(begun, type="file")]

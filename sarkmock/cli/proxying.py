@@ -1,4 +1,4 @@
-"""A proxy as a command opens it: certificate, control plane, faults and log around the way to the upstream."""
+"""Opens a proxy for a command: certificate, control plane, faults, log and upstream."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OF_TRAFFIC = ("status", "html", "drop", "truncate", "throttle")  # faults that n
 
 @dataclass(frozen=True)
 class ProxyListener:
-    """Where a proxy listens, and what it has beside the way itself."""
+    """The address of a proxy, and its options."""
 
     host: str = "127.0.0.1"
     port: int = 0
@@ -42,9 +42,9 @@ class ProxyListener:
 
 def open_proxy(stack: ExitStack, url: str, context: ssl.SSLContext | None, profile: str, listening: ProxyListener,
                guard: Guard, pace: Pace, judge: OnPassed | None, report: Callable[[str], None]) -> tuple[Proxy, str]:
-    """A proxy that listens already, and its greeting. FaultError or FileError for what cannot be.
+    """Open a listening proxy and return it with its greeting. FaultError or FileError for invalid options.
 
-    ``profile`` says whose document explains the journal.
+    ``profile`` names the document that explains the journal.
     """
     engine = Engine(profile=profile)
     given = [*(read_faults(listening.fault_file) if listening.fault_file else ()), *map(Fault.parse, listening.faults)]

@@ -1,4 +1,4 @@
-"""`sarkmock serve`: the mock on a port, until a signal ends it; with --watch it reloads files that change."""
+"""`sarkmock serve`: runs the mock until a signal; --watch reloads changed files."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def serve(host: str, port: int, http: bool, cert: Path | None, key: Path | None,
 
 
 def token_of(program: Program, token: str | None) -> str | None:
-    """An administrator's token, if the profile wants one."""
+    """Return the administrator's token, if the profile has authentication."""
     try:
         return api_token_of(program, token)
     except ValueError as error:
@@ -154,7 +154,7 @@ def token_of(program: Program, token: str | None) -> str | None:
 
 def initial_state(program: Program, seed: str | None, storage: Storage | None, boot_time: float,
                   token: str | None) -> State:
-    """What is kept, or else the seed. A seed that is named is also what a reset goes back to."""
+    """Return the saved state, or that of the seed. A seed that is named is also what a reset restores."""
     kept = storage.seed if storage and seed is None else None
     initial = kept or load_seed("factory" if seed is None else seed, program.document)
     state = State(initial, token=token_of(program, token))
@@ -170,7 +170,7 @@ def initial_state(program: Program, seed: str | None, storage: Storage | None, b
 
 def greeting(url: str, pair: certificates.CertificatePair | None, engine: Engine, control: str,
              given: str | None) -> str:
-    """What a user needs to send the first request. A token that was given is not repeated."""
+    """Return what a user needs to send the first request. A token that the user gave is not repeated."""
     trust = f"--cacert {pair.authority} " if pair and pair.authority else ""
     token = engine.state.token and ("..." if given else engine.state.token)
     bearer = f"-H 'Authorization: Bearer {token}' " if token else ""
@@ -185,14 +185,14 @@ def greeting(url: str, pair: certificates.CertificatePair | None, engine: Engine
             f"stop          Ctrl-C")
 
 
-# A loop that looks at times and sizes: a handful of files does not need a library, and every file system can do it.
-INTERVAL = 0.25  # seconds between two looks
+# Polling: a few files need no library for this, and it works on every file system.
+INTERVAL = 0.25  # seconds between two polls
 Signature = tuple[tuple[int, int, int] | None, ...]
 
 
 @dataclass
 class WatchedFiles:
-    """Files that belong together, and what reads them again; ``name`` is for people."""
+    """A group of files and the function that reloads them; ``name`` appears in messages."""
 
     name: str
     files: list[Path]
@@ -207,7 +207,7 @@ class WatchedFiles:
         return tuple(map(file_signature, self.files))
 
     def look(self) -> str | None:
-        """Read the files again if they have changed and stand still; what to report a person then."""
+        """Reload the files if they have changed and are stable; return a message to report, or None."""
         now = self.signature()
         settled, self._before = now == self._before, now
         if now == self._seen or not settled:
@@ -221,7 +221,7 @@ class WatchedFiles:
 
 
 def file_signature(file: Path) -> tuple[int, int, int] | None:
-    """What changes when a file does; None if it is not there."""
+    """Return a value that changes when the file does; None if it does not exist."""
     try:
         found = file.stat()
     except OSError:
@@ -230,7 +230,7 @@ def file_signature(file: Path) -> tuple[int, int, int] | None:
 
 
 def begin_watching(engine: Engine, profile: str, seed: str | None, report: Callable[[str], None]) -> None:
-    """Watch what a mock was made from, in a thread that ends with the process."""
+    """Watch the document and the seed in a daemon thread."""
     threading.Thread(target=watch_files, args=(list(watched_files(engine, profile, seed)), report), daemon=True).start()
 
 
@@ -243,7 +243,7 @@ def watch_files(groups: list[WatchedFiles], report: Callable[[str], None]) -> No
 
 
 def watched_files(engine: Engine, profile: str, seed: str | None) -> Iterable[WatchedFiles]:
-    """The document with its overlay, and the seed if it is a file."""
+    """Return the document with its overlays, and the seed if it is a file."""
     def read_document() -> None:
         clear_cache()
         Program.of.cache_clear()
@@ -260,5 +260,5 @@ def watched_files(engine: Engine, profile: str, seed: str | None) -> Iterable[Wa
 
 
 def report_line(line: str) -> None:
-    """One line on stderr."""
+    """Print one line on stderr."""
     click.echo(f"sarkmock: {line}", err=True)

@@ -1,6 +1,6 @@
-"""The control plane under /_mock, as its document describes it, on Flask; what it controls, and who may.
+"""The control plane under /_mock: the state it controls, and access to it.
 
-`add_control_plane` of `control.routes` adds it to an application; only that imports Flask.
+`add_control_plane` of `control.routes` adds it to a Flask application; only that module imports Flask.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class Control:
     """Who may use the control plane.
 
     With a ``token``, clients that send it (``Authorization: Bearer ...``). Without one, clients that address this
-    machine by its own names or by one of ``hosts``. Pages of ``origins`` (``https://host:port``) may read the answers,
-    with the token. States are saved and loaded below ``directory`` alone, if there is one.
+    machine by a loopback name or one of ``hosts``. Pages of ``origins`` (``https://host:port``) may read responses if
+    they send the token. ``directory`` is the only place where states are saved and loaded, if set.
     """
 
     token: str | None = None
@@ -38,10 +38,10 @@ THIS_MACHINE = Control()
 
 
 class MockControl:
-    """An engine with everything around it; or the proxy before ``upstream``, which has a journal and faults alone.
+    """An engine with its faults, journal, throttle and control plane.
 
-    Without ``control`` it has no control plane, without ``web_server`` PHP sees every request. ``throttle`` is how many
-    requests a minute the API answers.
+    With ``upstream``, it belongs to a proxy, which has only a journal and faults. Without ``control`` there is no
+    control plane; without ``web_server`` all requests reach PHP. ``throttle`` is the limit of requests per minute.
     """
 
     def __init__(self, engine: Engine, faults: Faults | None = None, journal: Journal | None = None,
@@ -54,14 +54,14 @@ class MockControl:
 
     @cached_property
     def api(self) -> Api:
-        """The API with what stands before the engine, and the journal that sees it."""
+        """The API, with web server, throttle and faults in front of the engine, and the journal as listener."""
         handle = self.throttle.under(self.faults.handle) if self.throttle else self.faults.handle
         return Api(handle, lambda: POLICIES[self.engine.program.framework.cors],
                    None if self.journal is None else self.journal.record,
                    self.engine.program.before_php if self.web_server else None)
 
     def reset(self) -> None:
-        """Back to how it was at the start."""
+        """Restore the initial state and faults, reset the throttle and clear the journal."""
         with self.engine.lock:
             self.engine.state.reset()
         self.faults.reset()

@@ -1,4 +1,4 @@
-"""Requests of the control plane: the compiled document, bodies in JSON or YAML, errors with the line of a mistake."""
+"""Requests of the control plane: its compiled document, JSON and YAML bodies, and errors with line numbers."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 JSON_MEDIA_TYPES = ("application/json",)
 MOST_LEVELS = 100
-MOST_BITS = 1000  # more than a float can stand for
+MOST_BITS = 1000  # more than a float can represent
 LOOKED_THROUGH = 1 << 20
 YAML_TYPES = ("application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml")
 
 
 def read_body(body: bytes, media_type: str) -> Any:
-    """The content of a body; Problem if it is of no known kind or cannot be read."""
+    """Parse a body. ControlError if its media type is not supported or it is invalid."""
     if media_type not in JSON_MEDIA_TYPES + YAML_TYPES:
         given = f"not {media_type}" if media_type else "and say so in Content-Type"
         raise ControlError(415, f"send {JSON_MEDIA_TYPES[0]} or {YAML_TYPES[0]}, {given}")
@@ -68,7 +68,7 @@ def read_yaml(text: str) -> Any:
 
 
 def text_keys(value: Any) -> Any:
-    """A YAML value as JSON has it: every key is text."""
+    """Convert all keys of a YAML value to text, as in JSON."""
     if isinstance(value, list):
         return [text_keys(item) for item in value]
     if isinstance(value, dict):
@@ -77,7 +77,7 @@ def text_keys(value: Any) -> Any:
 
 
 def is_representable(value: Any) -> bool:
-    """Whether all numbers are some, and all texts can be written as UTF-8 (JSON can escape half a character)."""
+    """Whether all numbers are finite and in range, and all text is valid UTF-8 (JSON can escape lone surrogates)."""
     if isinstance(value, int):
         return value.bit_length() < MOST_BITS
     if isinstance(value, float):
@@ -90,7 +90,7 @@ def is_representable(value: Any) -> bool:
 
 
 def line_in_body(body: bytes, path: Path) -> int | None:
-    """The line of a place in a body, if the body has several and is not too long to be read again."""
+    """Return the line of a path in a body; None if the body has one line or is too long to parse again."""
     if len(body) > LOOKED_THROUGH:
         return None
     return yaml12.line_in(body.decode(), path) if path and b"\n" in body.strip() else None
@@ -98,8 +98,7 @@ def line_in_body(body: bytes, path: Path) -> int | None:
 
 @dataclass(frozen=True)
 class ControlRequest:
-    """A request to the control plane: what it was addressed to, and, checked by the document, the path's and
-    the query's parameters and the body."""
+    """A request to the control plane: validated path and query parameters and body, and the mock's origin."""
 
     path: Mapping[str, Any] = field(default_factory=dict)
     query: Mapping[str, Any] = field(default_factory=dict)
@@ -109,7 +108,7 @@ class ControlRequest:
 
 @dataclass(frozen=True)
 class Text:
-    """An answer that is not JSON."""
+    """A response that is not JSON."""
 
     content: str
     media_type: str
@@ -119,7 +118,7 @@ Path = tuple[str | int, ...]
 
 
 class ControlError(Exception):
-    """A refusal: its status, one sentence, and where in the body if that is known (keys and indexes, or the line)."""
+    """An error response: status, one sentence, and the place in the body if known (keys and indexes, or the line)."""
 
     def __init__(self, status: int, error: str, *, path: Path = (), line: int | None = None) -> None:
         super().__init__(error)
@@ -135,7 +134,7 @@ def place_of(path: Path) -> str:
 
 
 def instant(second: float) -> str:
-    """An epoch second with milliseconds, in UTC."""
+    """Format an epoch second in UTC, with milliseconds."""
     return datetime.fromtimestamp(second, UTC).isoformat(timespec="milliseconds")
 
 
@@ -146,19 +145,19 @@ CONTROL_METHODS = (*METHODS, "patch")
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One operation of the control plane, ready to check what it is asked."""
+    """One operation of the control plane, with validators for its requests."""
 
     id: str
     method: str
     path: str
-    open: bool  # to everyone, without a token
-    parameters: Mapping[str, Any]  # of the path: name -> schema
-    query: Mapping[str, Any]  # the same of the query string
+    open: bool  # accessible without a token
+    parameters: Mapping[str, Any]  # path parameters: name -> schema
+    query: Mapping[str, Any]  # query parameters: name -> schema
     body: jsonschema_rs.Validator | None
     success: int
 
     def read_query(self, given: Mapping[str, str]) -> dict[str, Any]:
-        """The parameters of the query string, each of the type it is to have; Problem for what is not to be there."""
+        """Return the query parameters, converted to their types. ControlError 422 for unknown or invalid ones."""
         for name in given:
             if name not in self.query:
                 raise ControlError(422, unknown_name("parameter", name, self.query))
@@ -166,18 +165,18 @@ class Endpoint:
         return defaults | {name: read_parameter(name, self.query[name], text, 422) for name, text in given.items()}
 
     def read_path(self, given: Mapping[str, str]) -> dict[str, Any]:
-        """The same of the path's parameters."""
+        """Return the path parameters, converted to their types. ControlError 404 for invalid ones."""
         return {name: read_parameter(name, self.parameters[name], text, 404) for name, text in given.items()}
 
     def check_body(self, content: Any) -> None:
-        """Problem with the place of the first mistake."""
+        """Raise ControlError with the place of the first error."""
         for error in self.body.iter_errors(content) if self.body else ():
             path = tuple(error.instance_path)
             raise ControlError(422, f"{place_of(path) or 'body'}: {problem_text(error)}", path=path)
 
 
 def read_parameter(name: str, schema: dict[str, Any], text: str, status: int) -> Any:
-    """A parameter of the type it is to have; Problem with that status if it is of another."""
+    """Convert a parameter to its type. ControlError with ``status`` if it does not match its schema."""
     import jsonschema_rs
 
     value = yaml12.scalar(text) if schema["type"] in ("integer", "boolean") else text
@@ -187,7 +186,7 @@ def read_parameter(name: str, schema: dict[str, Any], text: str, status: int) ->
 
 
 def problem_text(error: jsonschema_rs.ValidationError) -> str:
-    """The message of a schema's error; for a name that is not known, the nearest right one."""
+    """Return the message of a schema error; for an unknown key, with the nearest known one."""
     import jsonschema_rs
 
     if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.AdditionalProperties):
@@ -199,7 +198,7 @@ def problem_text(error: jsonschema_rs.ValidationError) -> str:
 
 
 def endpoints() -> Iterator[Endpoint]:
-    """Every operation of the document, in its order."""
+    """Yield every operation of the document, in its order."""
     for path, item in control_document()["paths"].items():
         for method in (name for name in CONTROL_METHODS if name in item):
             yield _endpoint(path, method, item)
@@ -220,10 +219,13 @@ def schemas(parameters: list[Any], place: str) -> dict[str, Any]:
 
 
 def _body(spec: Mapping[str, Any]) -> jsonschema_rs.Validator | None:
-    """All schemas are components, so that an error's path through the schema is one through the document."""
+    """Return the validator of a request body.
+
+    The document's components are included, so that paths in the schema are paths in the document.
+    """
     if "requestBody" not in spec:
         return None
-    import jsonschema_rs  # a mock whose control plane is not used starts sooner without it
+    import jsonschema_rs  # slow to import, and not needed if the control plane is not used
 
     schema = spec["requestBody"]["content"]["application/json"]["schema"]
     return jsonschema_rs.validator_for({"components": control_document()["components"], **schema})
@@ -237,5 +239,5 @@ def control_document() -> Document:
 
 @cache
 def control_document_yaml() -> str:
-    """The same as YAML."""
+    """The control plane's document as YAML."""
     return yaml12.dump(control_document())

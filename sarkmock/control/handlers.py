@@ -1,4 +1,4 @@
-"""The table of the control plane (operationId -> handler), and the handlers of documents, the journal and faults."""
+"""The control plane's handlers by operationId, including those for documents, the journal and faults."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def use_profile(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
 
 
 def known_profile(name: str, path: Path = ()) -> str:
-    """The name of a profile; no request makes the mock read other files."""
+    """Return the name of a shipped profile. Others are rejected, so that requests cannot make the mock read files."""
     result = profiles.package_profile(name)
     if result is None:
         raise ControlError(422, unknown_name("profile", name, profiles.profiles()), path=path)
@@ -109,7 +109,7 @@ def entry_json(kept: Journal, entry: Entry) -> dict[str, Any]:
 
 
 def nonempty_parts(what: Reason | Notice, changed: dict[str, Any]) -> dict[str, Any]:
-    """Those parts of a reason or warning that say something."""
+    """Return the nonempty fields of a reason or warning, with some of them replaced."""
     return {name: value for name, value in {**asdict(what), **changed}.items() if value}
 
 
@@ -121,7 +121,7 @@ COMPARING_TOKEN = "1|administrator0compared"
 
 
 def compare_profiles(mock: MockControl, request: ControlRequest) -> list[dict[str, Any]]:
-    """The answers of two profiles, each on a copy of what the PBX holds now, so that only the profiles differ."""
+    """Return two profiles' responses to a request, each from a copy of the current state: only the profiles differ."""
     entry = journal_of(mock).entry(request.path["number"])
     if entry is None:
         raise ControlError(404, f"there is no entry {request.path['number']}")
@@ -139,7 +139,7 @@ def compare_profiles(mock: MockControl, request: ControlRequest) -> list[dict[st
 
 
 def response_of_profile(program: Program, seed: Seed, now: float, entry: Entry) -> dict[str, Any]:
-    """The answer of a profile on a copy of the PBX."""
+    """Return a profile's response to a request on a copy of the state."""
     if seed.database != program.database:
         seed = seed.for_database(program.database)
     state = State(seed, now=now, token=COMPARING_TOKEN if program.guarded else None)
@@ -150,7 +150,7 @@ def response_of_profile(program: Program, seed: Seed, now: float, entry: Entry) 
 
 
 def with_administrator_token(request: Request) -> Request:
-    """The request of an administrator."""
+    """Return the request with an administrator's token."""
     others = {name: value for name, value in request.headers.items() if name.lower() != "authorization"}
     return replace(request, headers={**others, "Authorization": f"Bearer {COMPARING_TOKEN}"})
 
@@ -175,7 +175,7 @@ def change_fault(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
 
 
 def fault_id(mock: MockControl, request: ControlRequest) -> str:
-    """The id in the path."""
+    """Return the id in the path. ControlError 404 if there is no such fault."""
     name: str = request.path["fault"]
     try:
         return mock.faults[name].fault.id
@@ -242,7 +242,7 @@ HANDLERS: dict[str, Callable[[MockControl, ControlRequest], Any]] = {
 
 
 def handler_of(mock: MockControl, endpoint: str) -> Callable[[MockControl, ControlRequest], Any]:
-    """The function that answers at an endpoint."""
+    """Return the handler of an endpoint. A proxy has only some of them."""
     served = endpoint in OF_PROXY or endpoint.partition(".")[0] in OF_PROXY
     if mock.upstream and (endpoint == "journal.compare" or not served):
         return require_mock
@@ -250,5 +250,5 @@ def handler_of(mock: MockControl, endpoint: str) -> Callable[[MockControl, Contr
 
 
 def require_mock(mock: MockControl, request: ControlRequest) -> None:
-    """What only a mock has."""
+    """Reject a request that needs a mock: the proxy has no state."""
     raise ControlError(404, f"this is a proxy before {mock.upstream}, which has no state to show or change")

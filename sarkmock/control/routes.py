@@ -1,7 +1,8 @@
-"""The control plane's document as routes of Flask: who may use it, reading requests, writing answers.
+"""Flask routes from the control plane's document: access checks, reading requests, writing responses.
 
-A page of another site can make a browser send requests to this machine, and by DNS rebinding even read the answers. It
-cannot forge Host, Origin and Sec-Fetch-Site, nor does a browser send JSON or a DELETE across sites unasked.
+A page of another site can make a browser send requests to this machine, and with DNS rebinding even read the
+responses. It cannot forge Host, Origin and Sec-Fetch-Site, and browsers do not send JSON or a DELETE across sites
+without a preflight.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ OUR_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
 def check_admission(control: Control, endpoint: Endpoint, request: Request) -> None:
-    """ControlError 401 or 403 for clients that may not; a client with the token may."""
+    """Raise ControlError 401 or 403 unless the client sends the token, or its host and origin are allowed."""
     if control.token is not None and has_token(control.token, request):
         return
     if control.token is not None and not endpoint.open:
@@ -48,7 +49,7 @@ def check_admission(control: Control, endpoint: Endpoint, request: Request) -> N
 
 
 def is_allowed_page(control: Control, request: Request) -> bool:
-    """Whether a page of an origin that the user allowed sends this."""
+    """Whether the request comes from a page of an allowed origin."""
     return control.token is not None and request.headers.get("Origin") in control.origins
 
 
@@ -74,18 +75,18 @@ def refuse_other_sites(request: Request) -> None:
 
 
 def url_parts(url: str) -> SplitResult:
-    """The parts of a URL; all are empty if it is invalid."""
+    """Split a URL; all parts are empty if it is invalid."""
     try:
         return urlsplit(url)
     except ValueError:
         return urlsplit("")
 
 
-AT_ONCE = 8  # items of a list that are encoded in one call
+AT_ONCE = 8  # list items to encode in one call
 
 
 def add_control_plane(app: Flask, mock: MockControl) -> None:
-    """Add the control plane of a mock, if it has one, and the web UI to its application."""
+    """Add the control plane and the web UI to an application, if the mock has a control plane."""
     if (control := mock.control) is None:
         return
     add_page(app, CONTROL_PREFIX)
@@ -102,7 +103,7 @@ def add_control_plane(app: Flask, mock: MockControl) -> None:
 
 
 def flask_rule(path: str) -> str:
-    """A path of the document as Flask writes it; the last parameter may hold slashes."""
+    """Convert a path of the document to Flask's syntax; the last parameter may contain slashes."""
     return re.sub(r"{(\w+)}$", r"<path:\1>", path).replace("{", "<").replace("}", ">")
 
 
@@ -116,14 +117,14 @@ def view(mock: MockControl, control: Control, endpoint: Endpoint) -> Callable[..
                 value = handler(mock, read_request(endpoint, path))
                 return with_cors_headers(control, make_response(write_answer(value, endpoint)))
         except ControlError as problem:
-            if problem.line is None and endpoint.body is not None:  # otherwise nothing has read what came as a body
+            if problem.line is None and endpoint.body is not None:  # without a body schema, the body was not parsed
                 problem.line = line_in_body(request.get_data(), problem.path)
             return with_cors_headers(control, make_response(jsonify(problem.content()), problem.status))
     return answer
 
 
 def with_cors_headers(control: Control, response: Response) -> Response:
-    """The response with what lets a page of an allowed origin read it."""
+    """Add CORS headers to the response if the request comes from a page of an allowed origin."""
     if is_allowed_page(control, request):
         response.headers.update({"Access-Control-Allow-Origin": request.headers["Origin"], "Vary": "Origin",
                                  "Access-Control-Allow-Headers": "Authorization, Content-Type",
@@ -149,7 +150,7 @@ def write_answer(value: Any, endpoint: Endpoint) -> Any:
 
 
 def json_pieces(value: Any) -> Iterator[str]:
-    """JSON, encoded in many small calls: requests to the API are not answered during one call of megabytes."""
+    """Encode JSON in many small calls: one call for megabytes would block requests to the API."""
     if isinstance(value, dict) and value:
         for number, (name, item) in enumerate(value.items()):
             yield f"{',' if number else '{'}{encode_json(name)}:"
@@ -164,7 +165,7 @@ def json_pieces(value: Any) -> Iterator[str]:
 
 
 def unknown_route(app: Flask, error: HTTPException) -> Any:
-    """What the application has no route for: JSON that says what there is."""
+    """Return a JSON error for a request without a route, with the nearest path or the allowed methods."""
     routes = sorted({rule.rule for rule in app.url_map.iter_rules()})
     if error.code == 404:
         text = f"there is nothing at {request.path}; the API is under /api, the control plane under {CONTROL_PREFIX}"

@@ -1,4 +1,4 @@
-"""Handlers of the state: save, load, reset; the clock, the PBX and its calls."""
+"""Handlers for the state: save, load and reset; the clock, the PBX and its calls."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def change_state(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
 
 
 def state_with(content: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """A state with tables replaced, and files and AstDB entries one by one; null removes an entry."""
+    """Merge changes into a state: tables are replaced, files and AstDB entries are merged; null removes an entry."""
     families = {**content["astdb"], **{family: merged_entries(content["astdb"].get(family, {}), entries)
                                        for family, entries in changes.get("astdb", {}).items()}}
     return {"tables": {**content["tables"], **changes.get("tables", {})},
@@ -51,7 +51,7 @@ def merged_entries(entries: Mapping[str, Any], changes: Mapping[str, Any]) -> di
 
 
 def seed_in_body(mock: MockControl, content: Any) -> Seed:
-    """The seed that a body describes, past the API's rules; Problem with the place of its first mistake."""
+    """Return the seed in a body, without the API's rules. ControlError with the place of the first error."""
     try:
         return load_seed({"unchecked": True, **content}, mock.engine.document)
     except SeedError as error:
@@ -81,7 +81,7 @@ STATE_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.ya?ml")
 
 
 def save_state(mock: MockControl, request: ControlRequest) -> None:
-    """A state may hold rows that the API would reject, and must be restored unchanged."""
+    """Save the state to a file, marked unchecked: its rows may break the API's rules and must be restored unchanged."""
     file = file_of(mock, request.body["file"])
     seed = mock.engine.copy().to_seed()
     try:
@@ -95,7 +95,7 @@ def saved_names(where: Path) -> list[str]:
 
 
 def file_of(mock: MockControl, name: str, *, must_exist: bool = False) -> Path:
-    """The file of a name in the directory for states; Problem if the name leads elsewhere."""
+    """Return the path of a file in the directory for states. ControlError if the name is not one of a file in it."""
     where = directory(mock)
     if not STATE_FILE_NAME.fullmatch(name):
         raise ControlError(422, f"file: {name!r} is not a name of letters, digits, dots and dashes that ends in .yaml",
@@ -116,7 +116,7 @@ def directory(mock: MockControl) -> Path:
     return mock.control.directory
 
 
-# What SQLite's and PHP's dates can show.
+# The range of SQLite's and PHP's dates.
 EARLIEST_TIME, LATEST_TIME = datetime(1, 1, 2, tzinfo=UTC).timestamp(), datetime(9999, 12, 30, tzinfo=UTC).timestamp()
 
 
@@ -148,7 +148,7 @@ def stop_asterisk(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
 
 
 def on_clock(change: Callable[[Clock, Any], object]) -> Callable[[MockControl, ControlRequest], dict[str, Any]]:
-    """A handler that changes the clock by the body of the request, and shows it."""
+    """Make a handler that changes the clock according to the request's body, and returns the clock."""
     def handler(mock: MockControl, request: ControlRequest) -> dict[str, Any]:
         with mock.engine.lock:
             clock = mock.engine.state.clock

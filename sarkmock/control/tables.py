@@ -1,6 +1,6 @@
-"""The rows of each table over HTTP, as the database keeps them. A rejected request changes nothing.
+"""Access to the rows of each table over HTTP, as stored in the database. A rejected request changes nothing.
 
-No rule of the API is asked: a test may put in a table what the API would refuse.
+The API's validation rules do not apply: tests may insert rows that the API would reject.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sarkmock.pbx.seed import Seed, SeedError
 from sarkmock.pbx.state import State
 from sarkmock.suggest import unknown_name
 
-SUGGESTED = 1000  # rows among which the nearest to an unknown key is looked for
+SUGGESTED = 1000  # rows among which to look for keys similar to an unknown key
 
 
 def list_tables(mock: MockControl, request: ControlRequest) -> list[dict[str, Any]]:
@@ -94,9 +94,9 @@ def remove_row(mock: MockControl, request: ControlRequest) -> None:
 
 @contextmanager
 def writing(mock: MockControl, request: ControlRequest) -> Iterator[tuple[State, str]]:
-    """The state and the table that the path names, for a block whose changes all stay or none.
+    """Yield the state and the table that the path names. Changes in the block are atomic.
 
-    Requests wait for it; `Engine.rewrite` is for what takes longer.
+    Requests wait for the block; use `Engine.rewrite` for longer changes.
     """
     table, state = named_table(mock, request), mock.engine.state
     with mock.engine.lock, state.tables.atomic():
@@ -104,7 +104,7 @@ def writing(mock: MockControl, request: ControlRequest) -> Iterator[tuple[State,
 
 
 def named_table(mock: MockControl, request: ControlRequest) -> str:
-    """The table that the path names."""
+    """Return the name of the table in the path. ControlError 404 if it does not exist."""
     tables, name = mock.engine.state.tables, request.path["table"]
     if not tables.has(name):
         raise ControlError(404, unknown_name("table", name, tables.tables()))
@@ -112,7 +112,7 @@ def named_table(mock: MockControl, request: ControlRequest) -> str:
 
 
 def checked_rows(mock: MockControl, table: str, rows: list[Any]) -> list[Row]:
-    """The rows, if the table can hold them; Problem with the place of the first mistake."""
+    """Return the rows if the table can store them. ControlError with the place of the first error if not."""
     try:
         return Seed.of({"tables": {table: rows}}, mock.engine.program.database).tables[table]
     except SeedError as error:
@@ -135,7 +135,7 @@ def add_row(state: State, table: str, row: Row, path: Path) -> Row:
 
 
 def put_row(state: State, table: str, keys: Row, row: Row) -> Row:
-    """Change the row of a key, or add it."""
+    """Update the row with this key, or insert it."""
     if state.tables.rows(table, keys):
         state.tables.change(table, keys, row)
         return state.tables.rows(table, {**keys, **{name: row[name] for name in keys if name in row}})[0]
@@ -152,7 +152,7 @@ def existing(tables: Database, table: str, keys: Row) -> Row:
 
 
 def keys_in_path(tables: Database, table: str, key: str) -> Row:
-    """The columns of the key, as the path names them."""
+    """Return the key columns with their values from the path."""
     columns = tables.key(table)
     values = key.split("/", len(columns) - 1)
     if len(values) < len(columns):
@@ -161,7 +161,7 @@ def keys_in_path(tables: Database, table: str, key: str) -> Row:
 
 
 def keys_in_row(columns: Sequence[str], row: Row, path: Path) -> Row:
-    """The columns of the key, as a row has them."""
+    """Return the key columns with their values from a row. ControlError 422 if one is missing."""
     for column in columns:
         if row.get(column) is None:
             raise ControlError(422, f"{path[0]}: the key {column} is missing", path=path)

@@ -1,11 +1,10 @@
 """The document's requests as text files, and as collections of Postman and Bruno.
 
-What could change a PBX is a comment there, so that running the whole file only reads.
+In the curl script, every request that does more than read is commented out; in the .http file, every operational or
+disruptive one.
 
-A collection that is run sends nothing operational or disruptive until its variable ``allow`` names that hazard.
-
-As in the Postman collection, a create request keeps the key that the requests after it use, and what is operational or
-disruptive is skipped until the variable ``allow`` of the environment names its hazard.
+In the collections, a create request stores the key for the requests after it. Operational and disruptive requests are
+skipped until the variable ``allow`` names that hazard.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ TOKEN=${TOKEN:-}
 
 
 def as_curl(document: Document, base_url: str) -> str:
-    """The script's text."""
+    """Return the shell script."""
     requests = exported(document)
     variables = path_variables(requests)
     lines = [SCRIPT_HEAD.format(title=f"{document['info']['title']} {document['info']['version']}", base_url=base_url)]
@@ -57,7 +56,7 @@ def as_curl(document: Document, base_url: str) -> str:
 
 
 def curl_block(request: Exported, variables: dict[str, str]) -> list[str]:
-    """A comment and the line."""
+    """Return a comment and the command, commented out unless it only reads."""
     reads = request.operation.hazard == "read"
     hazard = "" if reads else f" ({request.operation.hazard})"
     command = curl_command(request, variables)
@@ -65,9 +64,9 @@ def curl_block(request: Exported, variables: dict[str, str]) -> list[str]:
 
 
 def curl_command(request: Exported, variables: dict[str, str]) -> str:
-    """One line; curl itself says GET."""
+    """Return the command; GET is curl's default."""
     path = request.operation.path
-    # A row that is read is there before any of the lines is sent.
+    # A read uses a row that exists before the script runs.
     values = request.parameters if request.operation.hazard == "read" else request.parameters | variables
     for name, value in values.items():
         path = path.replace("{" + name + "}", quote(value, safe=""))
@@ -87,7 +86,7 @@ HTTP_BOUNDARY = "sarkmock-part"
 
 
 def as_http(document: Document, base_url: str) -> str:
-    """The file's text."""
+    """Return the text of the .http file."""
     requests = exported(document)
     variables = path_variables(requests)
     lines = [f"# {document['info']['title']} {document['info']['version']}",
@@ -102,7 +101,7 @@ def as_http(document: Document, base_url: str) -> str:
 
 
 def http_block(request: Exported, variables: set[str]) -> Iterator[str]:
-    """One request below its title."""
+    """Yield one request below its title, commented out if it could harm a PBX."""
     if request.is_harmless:
         yield from http_request(request, variables)
     else:
@@ -133,7 +132,7 @@ def http_path(request: Exported, variables: set[str]) -> str:
 
 
 def as_python_client(document: Document, _base_url: str) -> str:
-    """The configuration's text."""
+    """Return the configuration file of openapi-python-client."""
     responses = [resolve(document, response) for operation in compile_document(document)
                  for response in operation.spec["responses"].values()]
     kinds = sorted({kind for response in responses for kind in response.get("content", {})} - {JSON})
@@ -151,7 +150,7 @@ hazard."""
 
 
 def as_postman(document: Document, base_url: str) -> str:
-    """The collection as JSON text; the same document gives the same text."""
+    """Return the collection as JSON; the same document always gives the same text."""
     requests = exported(document)
     variables = kept_variables(requests)
     collection = {
@@ -176,7 +175,7 @@ def folder(document: Document, name: str, members: list[Exported], variables: se
 
 
 def item(request: Exported, variables: set[str]) -> dict[str, Any]:
-    """One request, its scripts and the answers that the document shows."""
+    """Return one request with its scripts and the document's example responses."""
     events = [postman_event("test", tests(request))]
     if not request.is_harmless:
         events.insert(0, postman_event("prerequest", guard(request)))
@@ -195,7 +194,7 @@ def guard(request: Exported) -> list[str]:
 
 
 def tests(request: Exported) -> list[str]:
-    """A status that the document knows; and values of the response are kept for later requests."""
+    """Return a test that the document lists the status, and code that stores response values for later requests."""
     lines = ['pm.test("the document knows the status", () => {',
              f"    pm.expect(pm.response.code).to.be.oneOf({json.dumps(request.statuses)});", "});"]
     if request.learned:
@@ -210,7 +209,7 @@ def tests(request: Exported) -> list[str]:
 
 
 def postman_request(request: Exported, body: Any, variables: set[str]) -> dict[str, Any]:
-    """The request as Postman keeps it, with some body."""
+    """Return the request in Postman's format, with the given body."""
     made: dict[str, Any] = {
         "method": request.operation.method, "header": [{"key": "Accept", "value": "application/json"}],
         "url": url(request, variables), "description": postman_text(request)}
@@ -256,7 +255,7 @@ UNSAFE = re.compile(r"[^\w .,()-]+")
 
 
 def as_bruno(document: Document, base_url: str) -> dict[str, str]:
-    """The text of every file by its path in the folder."""
+    """Return the text of every file by its path in the folder."""
     requests = exported(document)
     variables = kept_variables(requests)
     about = {"version": "1", "name": document["info"]["title"], "type": "collection"}
@@ -274,7 +273,7 @@ def as_bruno(document: Document, base_url: str) -> dict[str, str]:
 
 
 def blocks(request: Exported, place: int, variables: set[str]) -> Iterator[str]:
-    """The blocks of a request's file."""
+    """Yield the blocks of a request's file."""
     body = "multipartForm" if request.upload else "json" if request.body is not None else "none"
     yield bru_block("meta", f"name: {request.summary}", "type: http", f"seq: {place}")
     yield bru_block(request.operation.method.lower(), f"url: {{{{baseUrl}}}}{bruno_path(request, variables)}",
@@ -298,7 +297,7 @@ def blocks(request: Exported, place: int, variables: set[str]) -> Iterator[str]:
 
 
 def capture_script(request: Exported) -> Iterator[str]:
-    """Keeps values of the response for later requests."""
+    """Yield the lines of a script that stores response values for later requests."""
     yield "const good = res.getStatus() < 300;"
     for name, field in request.learned.items():
         yield f'bru.setVar("{name}", String((good && res.getBody().{field}) ?? "{NOTHING_MADE}"));'
@@ -313,10 +312,10 @@ def bruno_path(request: Exported, variables: set[str]) -> str:
 
 
 def bru_block(name: str, *lines: str) -> str:
-    """One block of the Bru language: its lines are indented, so that none of them ends it."""
+    """Return one block of the Bru language; indentation prevents its lines from ending it."""
     return "\n".join([f"{name} {{", *(f"  {line}".rstrip() for line in lines), "}", ""])
 
 
 def safe_name(name: str) -> str:
-    """A name that every file system takes."""
+    """Return a name that is valid on every file system."""
     return UNSAFE.sub("-", name).strip(" .")

@@ -1,4 +1,4 @@
-"""Every operation as one request: path and body with example values, and what later requests need of its response."""
+"""Every operation as one request: path and body with example values, and response values that later requests use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sarkmock.spec.loading import Document, resolve
 from sarkmock.spec.operations import Operation, compile_document
 
 MULTIPART = "multipart/form-data"
-# What a whole collection may send when it is run: the rest needs a decision first.
+# Hazards that a run of the whole collection may send; others need a decision.
 HARMLESS = ("read", "write")
 NOTHING_MADE = "none-was-made"
 ENDS_A_TOKEN = ("logout", "login")
@@ -23,7 +23,7 @@ FILE_NAMES = {"uploadzip": "sarkbak.1717236000.zip", "uploadsnap": "sark.db.1717
 
 @dataclass(frozen=True)
 class Example:
-    """An answer that the document shows."""
+    """An example response of the document."""
 
     name: str
     status: int
@@ -34,7 +34,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Exported:
-    """One operation with everything that a tool shows of it."""
+    """One operation with everything that a tool shows."""
 
     operation: Operation
     document: Document
@@ -69,18 +69,18 @@ class Exported:
 
     @property
     def bodies(self) -> dict[str, Any]:
-        """The example bodies, by name."""
+        """The example request bodies, by name."""
         examples = self._content.get(JSON, {}).get("examples", {})
         return {name: resolve(self.document, example)["value"] for name, example in examples.items()}
 
     @property
     def body(self) -> Any:
-        """The first example of a body; None if the operation takes none."""
+        """The first example body; None if the operation has no body."""
         return next(iter(self.bodies.values()), None)
 
     @property
     def upload(self) -> tuple[str, str] | None:
-        """The field of a file that is sent, and a name for it."""
+        """The field of an uploaded file, and an example file name."""
         if MULTIPART not in self._content:
             return None
         field = next(iter(resolve(self.document, self._content[MULTIPART]["schema"])["properties"]))
@@ -88,12 +88,12 @@ class Exported:
 
     @property
     def statuses(self) -> list[int]:
-        """The statuses that the document knows."""
+        """The statuses that the document lists."""
         return [int(status) for status in self.operation.spec["responses"]]
 
     @property
     def examples(self) -> Iterator[Example]:
-        """The answers that the document shows."""
+        """The example responses of the document."""
         for status, reference in self.operation.spec["responses"].items():
             response = resolve(self.document, reference)
             for kind, media in response.get("content", {}).items():
@@ -104,7 +104,7 @@ class Exported:
 
     @property
     def learned(self) -> dict[str, str]:
-        """Path parameters of other operations that the response contains, and the field that holds each."""
+        """Path parameters of other operations that the response contains, and the field of each."""
         result: dict[str, str] = {}
         for reference in self.operation.spec["responses"].values():
             for link in resolve(self.document, reference).get("links", {}).values():
@@ -116,10 +116,10 @@ class Exported:
 
 
 def exported(document: Document) -> list[Exported]:
-    """Every operation in an order in which each succeeds: the document's, with three exceptions.
+    """Return the operations in an order in which each succeeds: the document's order, with three exceptions.
 
-    A row is shown after it is created, and deleted after everything below it. What ends the caller's token comes last:
-    logging out, and logging in, which ends a user's earlier tokens.
+    A row is shown after it is created, and deleted after everything below it. Operations that end the caller's token
+    come last: logout, and login, which revokes a user's earlier tokens.
     """
     found = compile_document(document)
     places = {operation.id: (place, 0) for place, operation in enumerate(found)}
@@ -135,7 +135,7 @@ def exported(document: Document) -> list[Exported]:
 
 
 def path_variables(requests: list[Exported]) -> dict[str, str]:
-    """Path parameters that some response contains, and the initial value of each: the key of the example."""
+    """Return the path parameters that a response contains, with the example's key as initial value."""
     usual = {name: value for request in requests for name, value in request.parameters.items()}
     result: dict[str, str] = {}
     for request in requests:
@@ -146,14 +146,14 @@ def path_variables(requests: list[Exported]) -> dict[str, str]:
 
 
 def kept_variables(requests: list[Exported]) -> dict[str, str]:
-    """Variables of a tool that keeps what answers tell: a run changes only rows that it has made."""
+    """Return the variables of a tool that stores response values, so that a run changes only rows that it created."""
     changed = [request for request in requests
                if request.operation.hazard == "write" and request.operation.method in ("PUT", "DELETE")]
     return {name: NOTHING_MADE for request in changed for name in request.parameters} | path_variables(requests)
 
 
 def by_section(requests: list[Exported]) -> dict[str, list[Exported]]:
-    """Requests by the section of the page, in their order."""
+    """Group requests by section of the documentation, in their order."""
     result: dict[str, list[Exported]] = {}
     for request in requests:
         result.setdefault(request.operation.section, []).append(request)

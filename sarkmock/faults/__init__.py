@@ -1,4 +1,4 @@
-"""Faults: failures on purpose, for which operations and how often."""
+"""Faults: deliberate failures, for certain operations and a certain number of times."""
 
 from sarkmock.faults.fault import Fault, FaultError
 from sarkmock.faults.faults import Faults, read_faults

@@ -1,4 +1,4 @@
-"""One fault, as it is written on the command line or in a file, and a function for each effect."""
+"""A fault, as written on the command line or in a file, and a function for each effect."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ LONGEST_DELAY = 3600.0
 
 
 def latency_problem(latency: object) -> str | None:
-    """What is wrong with a latency, if anything."""
+    """Return what is wrong with a latency, or None."""
     if isinstance(latency, str) and not (UNIFORM.fullmatch(latency) or LOGNORMAL.fullmatch(latency)):
         return "must be seconds, MIN..MAX (uniform) or MEDIAN~SIGMA (log-normal)"
     if isinstance(latency, str) and (match := UNIFORM.fullmatch(latency)) and float(match[1]) > float(match[2]):
@@ -48,7 +48,7 @@ def latency_problem(latency: object) -> str | None:
 
 
 def draw_latency(latency: float | str, rng: random.Random) -> float:
-    """Seconds to wait, fixed or drawn."""
+    """Return the delay in seconds, fixed or random."""
     if not isinstance(latency, str):
         return float(latency)
     if match := UNIFORM.fullmatch(latency):
@@ -57,34 +57,34 @@ def draw_latency(latency: float | str, rng: random.Random) -> float:
     return min(rng.lognormvariate(math.log(float(median) or 1e-9), float(sigma)), LONGEST_DELAY)
 
 
-# What a fault does beside being late; it does one of these at most.
+# The effects besides latency. A fault has at most one.
 EFFECTS = ("status", "html", "drop", "truncate", "throttle", "pbx", "locked", "deviation")
-# The value of a key that is given alone, as in `tenants.list:drop`.
+# Values of keys without a value, as in `tenants.list:drop`.
 BARE = {"html": 502, "drop": "before", "throttle": 60, "pbx": "stopped", "locked": True}
 
 
 class FaultError(ValueError):
-    """A fault that cannot be; the message says what is wrong and what there is."""
+    """An invalid fault; the message explains the error and lists the valid values."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong, with which requests, and how often.
+    """A failure, the requests it applies to, and how often it occurs.
 
-    Which: ``operation`` is an operation's id, a pattern (``tenants.*``) or ``*``. How often: with ``probability`` each
-    time, until it has happened ``times`` times. The fault's effect is one of
+    Requests: ``operation`` is an operation's id, a pattern (``tenants.*``) or ``*``. Frequency: with ``probability``
+    for each request, until it has occurred ``times`` times. The effect is one of
 
-    - ``status``: that status with the body that the API gives it, or ``body``, and ``headers`` if you like;
-    - ``html``: that status with a page of a web server in front of the API;
-    - ``drop``: the connection is closed without an answer, ``before`` the request is carried out or ``after`` it;
+    - ``status``: that status, with the API's usual body or ``body``, and with optional ``headers``;
+    - ``html``: that status, with a page of a web server in front of the API;
+    - ``drop``: the connection is closed without a response, ``before`` or ``after`` the request is processed;
     - ``truncate``: sends this many bytes of the body, then closes the connection;
     - ``throttle``: 429 with Laravel's headers, Retry-After in seconds;
-    - ``pbx`` (``stopped``): the request finds the PBX not running;
-    - ``locked``: the request finds the database locked by another program, and cannot write;
-    - ``deviation``: the request is answered as by a firmware that has this one deviation from the page.
+    - ``pbx`` (``stopped``): the PBX is not running for the request;
+    - ``locked``: the database is locked by another program, so that the request cannot write;
+    - ``deviation``: the response is that of a firmware with only this deviation from the documentation.
 
-    ``latency`` holds the answer back: seconds, ``MIN..MAX`` (uniform) or ``MEDIAN~SIGMA`` (log-normal), with an effect
-    or alone.
+    ``latency`` delays the response: seconds, ``MIN..MAX`` (uniform) or ``MEDIAN~SIGMA`` (log-normal), with or without
+    an effect.
     """
 
     operation: str = "*"
@@ -105,7 +105,7 @@ class Fault:
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> Fault:
-        """The fault that a mapping describes; FaultError for the first mistake."""
+        """Create the fault that a mapping describes. FaultError for the first error."""
         if not isinstance(content, Mapping):
             raise FaultError("a fault must be a mapping")
         for name in content:
@@ -121,7 +121,7 @@ class Fault:
 
     @classmethod
     def parse(cls, text: str) -> Fault:
-        """The fault in a line such as ``tenants.create:status=500,times=2``; an operation is not needed."""
+        """Parse a line such as ``tenants.create:status=500,times=2``; the operation is optional."""
         operation, colon, rest = text.rpartition(":")
         content: dict[str, Any] = {"operation": operation} if colon else {}
         for part in rest.split(","):
@@ -134,11 +134,11 @@ class Fault:
 
     @property
     def effect(self) -> str | None:
-        """Which of the effects it has; None if it is only late."""
+        """The name of its effect; None if it only has latency."""
         return next((name for name in EFFECTS if getattr(self, name) is not None), None)
 
     def content(self) -> dict[str, Any]:
-        """The mapping that `of` takes."""
+        """Return the mapping that `of` accepts."""
         return {name: value for name in FAULT_KEYS if (value := getattr(self, name)) not in (None, "")}
 
     def _check(self) -> None:
@@ -158,14 +158,14 @@ FAULT_KEYS = tuple(field.name for field in fields(Fault))
 
 @cache
 def _schema() -> jsonschema_rs.Validator:
-    import jsonschema_rs  # a mock without faults starts sooner without it
+    import jsonschema_rs  # slow to import, and not needed without faults
 
     document = yaml12.read(openapi_dir() / "control.yaml")
     return jsonschema_rs.validator_for({"components": document["components"], "$ref": "#/components/schemas/Fault"})
 
 
 Effect = Callable[[Fault, Request, Engine], Reply]
-THROTTLE_LIMIT = 60  # requests a minute, where the product itself has no limit
+THROTTLE_LIMIT = 60  # requests per minute, if the product itself has no limit
 HTTP_EXCEPTION = "Symfony\\Component\\HttpKernel\\Exception\\HttpException"
 PROXY_ERROR_PAGE = ("<html>\r\n<head><title>{0} {1}</title></head>\r\n<body>\r\n<center><h1>{0} {1}</h1></center>\r\n"
         "<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n")
@@ -176,7 +176,7 @@ def late(fault: Fault, request: Request, engine: Engine) -> Reply:
 
 
 def answer_status(fault: Fault, request: Request, engine: Engine) -> Reply:
-    """The body that the API or Laravel gives that status, or the fault's own."""
+    """Return a response with the fault's status, and its body or the API's or Laravel's usual one."""
     assert fault.status is not None
     reply = Reply(fault.body, fault.status) if fault.body is not None else usual_reply(fault.status, request, engine)
     return replace(reply, headers={**reply.headers, **(fault.headers or {})})
@@ -197,14 +197,14 @@ def usual_reply(code: int, request: Request, engine: Engine) -> Reply:
 
 
 def missing_row(operation: Operation | None, request: Request, engine: Engine) -> Reply:
-    """As for a row that is not there; of a path without rows, as for the model of the product's own name."""
+    """Return the 404 of a missing row; without a table, that of the model with an empty name."""
     table = operation.table if operation else None
     key = request.path.rstrip("/").rpartition("/")[2]
     return RowNotFound(table.model if table else "", key).reply(engine.program.framework)
 
 
 def plausible_field(rules: Rules) -> str:
-    """A field that may well be wrong: the first that is required, or else the first there is."""
+    """Return a field that a 422 can name: the first required one, else the first one."""
     required = (name for name, rule in rules.items() if "required" in rule)
     return next(required, None) or next(iter(rules), "fault")
 
@@ -242,7 +242,7 @@ def pbx(fault: Fault, request: Request, engine: Engine) -> Reply:
 
 @contextmanager
 def pbx_stopped(state: State) -> Iterator[None]:
-    """The PBX looks stopped; a start or stop meanwhile takes effect."""
+    """Make the PBX look stopped. Starting or stopping it meanwhile takes effect."""
     before, state.pbx.up_since = state.pbx.up_since, None
     try:
         yield
@@ -252,7 +252,7 @@ def pbx_stopped(state: State) -> Iterator[None]:
 
 
 def lock_database(fault: Fault, request: Request, engine: Engine) -> Reply:
-    """Where the product catches what the database refuses, it is 409; elsewhere Laravel's page of the exception."""
+    """Lock the database. Where the product catches database errors the response is 409, elsewhere Laravel's 500."""
     try:
         return engine.handle(request, under=database_locked)
     except DatabaseLocked as error:
@@ -282,9 +282,9 @@ EFFECT_FUNCTIONS: dict[str | None, Effect] = {
 
 
 def can_affect(fault: Fault, operation: Operation) -> bool:
-    """Whether a fault can be felt in an operation: no reader finds the database locked, few ask the PBX.
+    """Whether a fault can affect an operation: only writes notice a locked database, and few operations need the PBX.
 
-    Deviations are felt where the document says so, not here.
+    False for deviations: the document determines the operations that they affect.
     """
     if fault.pbx:
         return asks_pbx(operation)
@@ -299,24 +299,24 @@ def asks_pbx(operation: Operation) -> bool:
 
 @cache
 def deviating_program(name: str) -> Program:
-    """The page's program with this one deviation; FileError if there is none of that name."""
+    """Return the documentation's program with this one deviation. FileError if it is unknown."""
     return Program(load_with_deviation(name)[1], name)
 
 
 @cache
 def affected_operations(name: str) -> frozenset[str]:
-    """The ids of the operations that a deviation changes, adds or removes."""
+    """Return the ids of the operations that a deviation changes, adds or removes."""
     before, after = map(operation_texts, load_with_deviation(name))
     return frozenset(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
 
 
 def deviation_names() -> list[str]:
-    """The ids of all deviations."""
+    """Return the ids of all deviations."""
     return list(dict.fromkeys(deviation.id for profile in profiles() for deviation in deviations_of(profile)))
 
 
 def operation_texts(document: Document) -> dict[str, str]:
-    """By operation, all that the document says of it."""
+    """Map each operation's id to the text of everything the document defines for it."""
     everywhere = [document["x-crashes"], document["x-laravel"]]
     return {item[method]["operationId"]: json.dumps([everywhere, path, method, item.get("x-table"),
                                                      with_references_resolved(document, item[method])])
@@ -324,7 +324,7 @@ def operation_texts(document: Document) -> dict[str, str]:
 
 
 def with_references_resolved(document: Document, value: Any) -> Any:
-    """A value whose references are replaced by their targets; keys beside a reference are kept."""
+    """Return a value with references replaced by their targets; other keys of a reference object are kept."""
     if isinstance(value, dict) and "$ref" in value:
         value = {**resolve(document, value), **{key: item for key, item in value.items() if key != "$ref"}}
     if isinstance(value, list):

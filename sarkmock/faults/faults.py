@@ -1,4 +1,4 @@
-"""The faults of one mock, as a layer around the engine: which of them apply to a request."""
+"""The faults of one mock, as a layer around the engine. Selects the faults that apply to a request."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from sarkmock.suggest import unknown_name
 
 @dataclass(slots=True)
 class ActiveFault:
-    """A fault and how often it has happened; ``only`` are the operations in which its deviation is felt."""
+    """A fault and its hit count; ``only`` are the operations that its deviation affects."""
 
     fault: Fault
     only: frozenset[str] = frozenset()
@@ -39,15 +39,15 @@ class ActiveFault:
 
     @property
     def left(self) -> int | None:
-        """How often it will still happen; None for no end."""
+        """The number of times it can still occur; None if unlimited."""
         return None if self.fault.times is None else self.fault.times - self.hits
 
     def content(self) -> dict[str, Any]:
-        """The fault, with what has become of it."""
+        """Return the fault's content with its hit count and remaining hits."""
         return {**self.fault.content(), "hits": self.hits} | ({} if self.left is None else {"left": self.left})
 
     def applies_to(self, request: Request, program: Program, operation: Operation | None) -> bool:
-        """Whether it may happen to a request, which means that operation of the program."""
+        """Whether the fault can apply to a request for this operation of the program."""
         fault = self.fault
         if self.left == 0:
             return False
@@ -60,11 +60,11 @@ class ActiveFault:
 
 
 class Faults:
-    """What goes wrong with an engine's answers; `create_app(engine, faults=Faults(engine))`.
+    """The active faults of an engine: `create_app(engine, faults=Faults(engine))`.
 
-    ``faults`` are active from the start, and `reset` restores them. Random choices are drawn from ``rng``, so
-    a run can be repeated. Of several faults that a request meets, their latencies add up, and the effect is that of the
-    first which has one. ``effects`` are those that can be.
+    ``faults`` are active from the start, and `reset` restores them. ``rng`` seeds random choices, so that a run can be
+    repeated. If several faults apply to a request, their latencies add up, and the first one with an effect determines
+    the effect. ``effects`` are the allowed effects.
     """
 
     def __init__(self, engine: Engine, faults: Iterable[Fault] = (), *, rng: int = 0,
@@ -85,14 +85,14 @@ class Faults:
         return iter(list(self._armed.values()))
 
     def __getitem__(self, fault: str | Fault) -> ActiveFault:
-        """By id, or the fault itself; FaultError if there is none."""
+        """Return the active fault with this id. FaultError if there is none."""
         name = fault.id if isinstance(fault, Fault) else fault
         if name not in self._armed:
             raise FaultError(unknown_name("fault", name, self._armed) if self._armed else f"there is no fault {name!r}")
         return self._armed[name]
 
     def add(self, fault: Fault | Mapping[str, Any] | str = "*", /, **content: Any) -> Fault:
-        """Have something go wrong from now on, and return it with its id; FaultError if it cannot be.
+        """Activate a fault and return it with its id. FaultError if it is invalid or cannot occur.
 
         ``faults.add("tenants.create", status=500, times=2)``, ``faults.add("tenants.*:drop")``,
         ``faults.add(latency=0.2)``, ``faults.add(Fault(latency=0.2))``, ``faults.add({"latency": 0.2})``
@@ -107,29 +107,29 @@ class Faults:
         return armed.fault
 
     def change(self, name: str, fault: Fault | Mapping[str, Any]) -> Fault:
-        """Put another fault in the place of one, its count at zero; FaultError if it cannot be, or there is none."""
+        """Replace a fault and reset its hit count. FaultError if the new one is invalid, or the id is unknown."""
         self[name]
         armed = self._arm(replace(fault_from(fault, {}), id=name))
         self._armed[name] = armed
         return armed.fault
 
     def remove(self, fault: str | Fault) -> None:
-        """FaultError if there is none of that id."""
+        """Remove a fault. FaultError if there is no fault with that id."""
         del self._armed[self[fault].fault.id]
 
     def clear(self) -> None:
-        """Nothing goes wrong any more."""
+        """Remove all faults."""
         self._armed = {}
 
     def reset(self) -> None:
-        """Back to the faults of the start, none of which has happened yet, and to the dice's first throw."""
+        """Restore the initial faults with their hit counts at zero, and restart the random numbers."""
         with self._lock:
             self._armed = {armed.fault.id: ActiveFault(armed.fault, armed.only) for armed in self._first}
             self._dice.seed(self._seed)
             self._last = len(self._first)
 
     def handle(self, request: Request) -> Reply:
-        """The reply to a request, with what goes wrong about it."""
+        """Return the reply to a request, with the applicable faults applied."""
         if not self._armed:
             return self.engine.handle(request)
         fault, late, delay = self.meet(request)
@@ -142,7 +142,7 @@ class Faults:
         return FaultyReply.of(reply, fault=name, delay=delay)
 
     def meet(self, request: Request) -> tuple[Fault | None, Fault | None, float]:
-        """What happens to a request: the fault with the effect, the first that is only late, and the seconds of all."""
+        """Return the fault with an effect, the first one with only latency, and the total delay. Counts hits."""
         found, late, delay = None, None, 0.0
         program = self.engine.program
         operation = program.meant(request.method, request.path)
@@ -167,7 +167,7 @@ class Faults:
         return str(self._last)
 
     def _arm(self, fault: Fault) -> ActiveFault:
-        """The fault, once it is sure that it can happen."""
+        """Validate a fault and return it, not yet active. FaultError if it cannot occur."""
         if fault.effect and fault.effect not in self._effects:
             here = ", ".join(self._effects)
             raise FaultError(f"{fault.effect}: only a mock can do that; here are {here} and latency")
@@ -183,7 +183,7 @@ class Faults:
         return ActiveFault(fault)
 
     def _felt_in(self, fault: Fault) -> frozenset[str]:
-        """The operations in which a deviation can be felt."""
+        """Return the operations that the deviation affects and the pattern matches. FaultError if there are none."""
         assert fault.deviation is not None
         if fault.deviation not in deviation_names():
             raise FaultError(unknown_name("deviation", fault.deviation, deviation_names()))
@@ -208,7 +208,7 @@ def fault_from(fault: Fault | Mapping[str, Any] | str, content: Mapping[str, Any
 
 
 def read_faults(file: Path) -> list[Fault]:
-    """The faults in a YAML file, a list of mappings; FileError names file and line of the first mistake."""
+    """Read the faults in a YAML file, a list of mappings. FileError with file and line of the first error."""
     content = yaml12.read(file)
     if not isinstance(content, list):
         raise FileError(file, 1, "expected a list of faults, such as - {operation: tenants.create, status: 500}")

@@ -1,1 +1,1 @@
-"""From an HTTP request to a response: WSGI, Flask, the engine, replies, throttling."""
+"""From an HTTP request to a response: WSGI, Flask, the engine, replies and throttling."""

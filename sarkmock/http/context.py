@@ -1,4 +1,4 @@
-"""One request as checks and actions see it, and who sends it: the bearer token, as Laravel and Sanctum read it."""
+"""The context of a request for checks and actions, and its sender: the bearer token as Laravel and Sanctum read it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ SCHEME = "bearer "
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The token of a request, and the row of its secret (the id before the bar does not matter)."""
+    """The token of a request and its row, found by the secret alone (the id before the bar is ignored)."""
 
     token: str | None = None
     row: Row | None = None
 
     def has(self, abilities: Iterable[str]) -> bool:
-        """Whether the abilities of the secret include all of these."""
+        """Whether the token has all of these abilities."""
         return all(self.row is not None and ability in self.row["abilities"] for ability in abilities)
 
 
@@ -31,7 +31,7 @@ ANONYMOUS = Caller()
 
 
 def caller_of(header: str, state: State) -> Caller:
-    """Who sends an Authorization header; MalformedToken for a token without a bar."""
+    """Return the caller for an Authorization header. MalformedToken for a token without a bar."""
     token = bearer_token(header)
     if not token:
         return ANONYMOUS
@@ -41,13 +41,13 @@ def caller_of(header: str, state: State) -> Caller:
 
 
 def bearer_token(header: str) -> str | None:
-    """Laravel's bearerToken(): what follows the last ``Bearer``, up to a comma."""
+    """Laravel's bearerToken(): the text after the last ``Bearer``, up to a comma."""
     start = header.lower().rfind(SCHEME)
     return None if start < 0 else header[start + len(SCHEME):].partition(",")[0]
 
 
 def user_by_token(sender: Caller, state: State) -> Row | None:
-    """The user of a valid token; Unauthenticated if there is none."""
+    """Return the user of a valid token (id and secret), and update its last_used_at. Raises Unauthenticated."""
     token = accounts.token_by_id_and_secret(state.tables, sender.token or "")
     user = accounts.token_owner(state.tables, token) if token else None
     if token is None or user is None:
@@ -59,25 +59,25 @@ def user_by_token(sender: Caller, state: State) -> Row | None:
 
 
 def user_by_secret(sender: Caller, state: State) -> Row | None:
-    """Nothing is looked at again."""
+    """Return the user of the token found by its secret, without further checks; None if there is none."""
     return accounts.token_owner(state.tables, sender.row) if sender.row else None
 
 
-# x-guard -> function.
+# x-guard -> function
 GUARDS: dict[str, Callable[[Caller, State], Any]] = {"sanctum": user_by_token, "secret": user_by_secret}
 
 
 class MissingPart(Exception):
-    """A check or action of an operation that has not what it needs: a mistake in the document."""
+    """An error in the document: an operation lacks something that its check or action needs."""
 
 
 @dataclass(slots=True)
 class Context:
     """A request bound to its operation.
 
-    ``input`` is query, body and files ($request->all()), ``post`` the body alone ($request->post()), both after
-    Laravel's trimming; ``row`` is the row that the path names, ``user`` that of the token. Checks add to ``errors``.
-    Where ``encoded`` is set, the body of the reply may be JSON already, as bytes.
+    ``input`` is query, body and files ($request->all()), ``post`` is only the body ($request->post()), both after
+    Laravel's trimming. ``row`` is the row that the path names, ``user`` the token's user. Checks add to ``errors``.
+    If ``encoded`` is set, an action may return a body that is already JSON, as bytes.
     """
 
     operation: Operation
@@ -91,5 +91,5 @@ class Context:
     encoded: bool = False
 
     def refuse(self, field: str, message: str) -> None:
-        """Add a message to the 422 that will be answered, as Laravel's $validator->errors()->add does."""
+        """Add a message to the 422 response, as Laravel's $validator->errors()->add does."""
         self.errors.setdefault(field, []).append(message)

@@ -1,4 +1,4 @@
-"""A mock as WSGI that answers the API without Flask, which is imported when something else is wanted."""
+"""A mock as a WSGI application that serves the API without Flask. Flask is imported only if something else needs it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class Direct:
-    """The API directly, and the rest by a Flask application, which is made when it is first needed.
+    """Serve the API directly, and everything else with a Flask application created on first use.
 
-    As soon as something hooks into that application's requests, it answers all of them. Both ways give the same bytes.
+    If that application has request hooks, it serves all requests. Both ways return the same bytes.
     """
 
     def __init__(self, mock: MockControl, app: MockApp | None = None) -> None:
@@ -26,10 +26,10 @@ class Direct:
 
     @property
     def app(self) -> MockApp:
-        """The Flask application."""
-        from sarkmock.http.flask_app import app_of  # a mock that answers the API alone starts sooner without it
+        """The Flask application, created on first access."""
+        from sarkmock.http.flask_app import app_of  # slow to import, and not needed for the API alone
 
-        with self._making:  # the server asks for it in several threads
+        with self._making:  # the server calls this from several threads
             if self._app is None:
                 self._app = app_of(self._mock)
         return self._app
@@ -44,16 +44,16 @@ class Direct:
 
 
 def direct(app: MockApp) -> Direct:
-    """The application of `create_app` as WSGI, with the shorter way to the API."""
+    """Wrap the application of `create_app` as WSGI, with direct access to the API."""
     return Direct(app.mock, app)
 
 
 def api_application(engine: Engine) -> WsgiApplication:
-    """The API of an engine alone as WSGI, without Flask and its routes: quick to make and to ask in this process."""
+    """Return only the API of an engine as WSGI, without Flask and its routes: fast to create and to call in-process."""
     return Gateway(MockControl(engine).api, not_found)
 
 
 def not_found(_: Any, start_response: Any) -> Iterable[bytes]:
-    """There is nothing outside of the API."""
+    """Respond to any path outside the API with an empty 404."""
     start_response(status_line(404), [])
     return []

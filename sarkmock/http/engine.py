@@ -1,4 +1,4 @@
-"""Handles a request: operation, row, rules, checks, action. Independent of single operations and of HTTP."""
+"""Handle a request: operation, row, rules, checks, action. Independent of single operations and of HTTP."""
 
 from __future__ import annotations
 
@@ -37,16 +37,15 @@ WEB_SERVERS: Mapping[str, BeforePhp] = {"apache": apache_refusal}
 HTML = "text/html; charset=UTF-8"
 LARGE_BODY = 2**18  # bytes
 GivenInput = tuple[dict[str, Any], dict[str, Any]]
-TRIES = 3  # of changing the state while requests are answered
+TRIES = 3  # attempts to change the state while requests are served
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request as it arrived: path below /api (decoded, no slash at its end), query string and body undecoded.
+    """A request: the path below /api (decoded, without a trailing slash), and the undecoded query string and body.
 
-    ``raw_path`` is the whole path as it was on the wire. With ``encoded`` the body of the reply may be JSON already, as
-    bytes.
+    ``raw_path`` is the whole undecoded path. If ``encoded`` is set, the reply's body may already be JSON, as bytes.
     """
 
     method: str
@@ -59,11 +58,11 @@ class Request:
 
 
 class Program:
-    """A document, compiled: its operations, how one is found, and the functions behind its names."""
+    """A compiled document: its operations, router, and the functions that its names refer to."""
 
     def __init__(self, document: Document, profile: str) -> None:
         self.document, self.profile = document, profile
-        self.is_base = profile == BASE  # what deviations deviate from
+        self.is_base = profile == BASE  # the base of all deviations
         self.operations = compile_document(document)
         self.by_id = {operation.id: operation for operation in self.operations}
         self.router = Router(self.operations)
@@ -84,7 +83,7 @@ class Program:
     @classmethod
     @cache
     def of(cls, profile: str) -> Program:
-        """The program of a profile; FileError if there is none of that name, or its document cannot be compiled."""
+        """Return the cached program of a profile. FileError if it does not exist or cannot be compiled."""
         document, name = load(profile), canonical_name(profile)
         try:
             program, parent = cls(document, name), describe_profile(profile).extends
@@ -97,7 +96,7 @@ class Program:
             raise yaml12.FileError(*place, f"its document cannot be served: {missing}") from None
 
     def router_for(self, sender: Caller) -> Router:
-        """The routes that exist for a caller: not those that want an ability that the token lacks."""
+        """Return the router for a caller. It has no routes that need an ability the token lacks."""
         hidden = tuple(wanted for wanted in self._abilities if not sender.has(wanted))
         if hidden not in self._routers:
             shown = (operation for operation in self.operations if operation.abilities not in hidden)
@@ -105,7 +104,7 @@ class Program:
         return self._routers[hidden]
 
     def meant(self, method: str, path: str) -> Operation | None:
-        """The operation that a method and path mean, if any."""
+        """Return the operation for a method and path, or None."""
         try:
             return self.router.find(method, path)[0]
         except Refusal:
@@ -113,13 +112,13 @@ class Program:
 
 
 class DatabaseMismatch(ValueError):
-    """A profile that works on another database than the state has."""
+    """The profile uses another database than the state."""
 
 
 class Engine:
-    """Answers requests by a document and a state, one at a time. Without a state it is a factory-fresh SARK.
+    """Respond to requests based on a document and a state, one at a time. The default state is a factory-fresh SARK.
 
-    ``profile`` says whose document it is; without a document it is loaded. ``program`` is both, compiled.
+    ``profile`` is the document's profile; without a document it is loaded. ``program`` replaces both, compiled.
     """
 
     def __init__(self, document: Document | None = None, state: State | None = None, *, profile: str = BASE,
@@ -140,9 +139,9 @@ class Engine:
 
     def handle(self, request: Request, *, program: Program | None = None,
                under: Callable[[State], AbstractContextManager[Any]] = nullcontext) -> Reply:
-        """The reply to a request, by another program if one is given. Never raises for anything a client can send.
+        """Return the reply to a request, using another program if given. Never raises for any client input.
 
-        ``under`` is a context in which something about the state is not as it was.
+        ``under`` is a context manager that changes the state while the request is handled.
         """
         program = program or self.program
         given = read_ahead(program, request)
@@ -151,7 +150,7 @@ class Engine:
         return self._made(reply)
 
     def _made(self, reply: Reply) -> Reply:
-        """The reply with its body, which may have been postponed until others can be answered."""
+        """Build a postponed body outside the lock."""
         if not isinstance(reply.body, Later):
             return reply
         body = reply.body.make()
@@ -160,18 +159,18 @@ class Engine:
         return replace(reply, body=body)
 
     def takes_long(self, path: str, size: int) -> bool:
-        """Whether a request with a body of that size may take so long that others should not wait for it."""
+        """Whether other requests should not have to wait for a request with this path and body size."""
         return size > LARGE_BODY or (path.count("/") == "/api/tenants".count("/") and self.state.tables.is_large)
 
     def copy(self) -> State:
-        """A copy of the state, to be read while requests are answered."""
+        """Return a copy of the state, to read while requests are served."""
         with self.lock:
             return self.state.copy()
 
     def rewrite(self, work: Callable[[State], Result]) -> Result:
-        """Have a copy of the state changed while requests are answered, and put it in the place of the state.
+        """Change a copy of the state while requests are served, then replace the state with it.
 
-        If a request changes the state in between, the work is done again; the last time, requests wait for it.
+        If a request changes the state meanwhile, ``work`` is repeated; the last attempt blocks requests.
         """
         for _ in range(TRIES):
             with self.lock:
@@ -188,25 +187,25 @@ class Engine:
         return result
 
     def hold(self, seed: Seed) -> None:
-        """`State.hold`; requests are answered until the tables are made."""
+        """Call `State.hold`. Requests are served while the tables are built."""
         image = database_image(seed, self.state.clock.now(), self.state.token)
         with self.lock:
             self.state.hold(seed, image)
 
     def reseed(self, seed: Seed) -> None:
-        """`State.reseed`, in the same way."""
+        """Call `State.reseed`. Requests are served while the tables are built."""
         image = database_image(seed, self.state.clock.start(), self.state.token)
         with self.lock:
             self.state.reseed(seed, image)
 
     def use(self, profile: str) -> None:
-        """Answer as another profile from now on, by the same state. FileError if there is no such profile."""
+        """Switch to another profile with the same state. FileError if there is no such profile."""
         program = self.fitting(Program.of(profile))
         with self.lock:
             self.program = program
 
     def fitting(self, program: Program) -> Program:
-        """The program, if the state has its database; DatabaseMismatch if not."""
+        """Return the program if it uses the state's database. Raises DatabaseMismatch."""
         if program.database != self.state.tables.name:
             raise DatabaseMismatch(f"profile {program.profile} works on the database {program.database}, this mock has "
                                    f"{self.state.tables.name}: start another one with that profile")
@@ -214,9 +213,9 @@ class Engine:
 
 
 def api_token_of(program: Program, token: str | None) -> str | None:
-    """An administrator's token for a state of the program, made if none is given; None if it wants none.
+    """Return an administrator's token for a state, random if none is given; None if the profile needs none.
 
-    ValueError if it is not as the product's are.
+    ValueError if the token does not have the product's format.
     """
     if token is not None and not API_TOKEN.fullmatch(token):
         raise ValueError("the API token must be a number, a bar and at least 8 letters or digits, such as "
@@ -227,7 +226,7 @@ def api_token_of(program: Program, token: str | None) -> str | None:
 
 
 def read_ahead(program: Program, request: Request) -> GivenInput | PhpError | None:
-    """What a request with a large body holds, or how reading it ends, before it is its turn."""
+    """Parse a large body before the lock is taken. Return the input or the PhpError; None for a small body."""
     if len(request.body) <= LARGE_BODY:
         return None
     try:
@@ -251,7 +250,7 @@ def answer(program: Program, state: State, request: Request, given: GivenInput |
 
 
 def laravel_path(request: Request) -> str:
-    """The whole path as Laravel's messages show it: percent-encoded, without slashes at its ends."""
+    """Return the whole path as in Laravel's messages: percent-encoded, without slashes at both ends."""
     return (request.raw_path or quote(f"api/{request.path.removeprefix('/')}", errors="surrogateescape")).strip("/")
 
 
@@ -263,7 +262,7 @@ def run_operation(program: Program, state: State, request: Request, given: Given
     everything, post = given or php_input_of(program, request)
     method = method_of_request(program, request, everything, post)
     if request.method == "POST" and not METHOD_WORD.fullmatch(method):
-        # Laravel's words for Symfony's SuspiciousOperationException
+        # Laravel's message for Symfony's SuspiciousOperationException
         raise NoRoute("Bad hostname provided.")
     if method == "HEAD" != request.method:
         return replace(answer(program, state, replace(request, method=method)), body=b"")
@@ -279,12 +278,12 @@ def run_operation(program: Program, state: State, request: Request, given: Given
     if reply.status is None:
         reply = Reply(reply.body, operation.status, reply.headers, reply.content_type)
     if (state.tables.has_bytes or not is_readable(context.input)) and not is_readable(reply.body):
-        raise PhpError(MALFORMED, "InvalidArgumentException")  # Laravel finds out after the action
+        raise PhpError(MALFORMED, "InvalidArgumentException")  # Laravel fails only after the action
     return reply
 
 
 def method_of_request(program: Program, request: Request, everything: dict[str, Any], post: dict[str, Any]) -> str:
-    """The method that overrides a POST."""
+    """Return the effective method: a POST can be overridden."""
     named = request.headers.get("X-HTTP-Method-Override", "")
     if program.framework.method_override == "lenient" or request.method != "POST":
         return php.overridden_method(request.method, named, everything, post)
@@ -301,7 +300,7 @@ def crash_reply(program: Program, error: PhpError) -> Reply:
 
 
 def _plan(operation: Operation) -> tuple[Action, tuple[AfterCheck, ...]]:
-    """The functions behind the document's names; UnknownName for a name without one."""
+    """Return the functions for an operation's action and check names. Raises UnknownName."""
     if operation.action not in ACTION_FUNCTIONS:
         problem = unknown_name("action", operation.action, ACTION_FUNCTIONS)
         raise UnknownName(operation.action, f"{operation.id}: {problem}")
@@ -315,7 +314,7 @@ def _plan(operation: Operation) -> tuple[Action, tuple[AfterCheck, ...]]:
 
 
 def bind_row(operation: Operation, path: dict[str, str], state: State) -> Row | None:
-    """Laravel's route model binding: the row that the path names, or 404."""
+    """Laravel's route model binding: return the row that the path names. Raises RowNotFound."""
     table = operation.table
     if table is None:
         return None
@@ -329,9 +328,9 @@ def bind_row(operation: Operation, path: dict[str, str], state: State) -> Row | 
 
 
 def validate(context: Context, checks: tuple[AfterCheck, ...], debug: bool) -> None:
-    """Rules, then every check (also when rules failed, as Laravel's after hooks); Invalid if any field is named.
+    """Apply the rules, then every check (even if rules failed, as Laravel's after hooks). Invalid if there are errors.
 
-    PhpError for text that is not UTF-8: no JSON answer could hold it. With debug pages, the product stores it first.
+    PhpError for text that is not UTF-8, which JSON cannot contain. With debug pages, the product stores it first.
     """
     context.errors = context.operation.validator.errors(context.input, context.state.tables)
     for check in checks:

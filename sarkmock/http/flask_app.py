@@ -1,7 +1,7 @@
-"""The mock as a Flask application, and the API as a blueprint for an application of your own.
+"""The mock as a Flask application, and the API as a blueprint for other Flask applications.
 
 Every operation is a route, so that `flask routes`, hooks, extensions and the test client work as in any Flask
-application. The routes only name the operations: the engine decides what a path and a method mean, as Laravel does.
+application. Routes only list the operations: the engine matches path and method itself, as Laravel does.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ RECEIVERS = [signal.receivers for signal in FLASK_SIGNALS]
 
 
 class PlainResponse(Response):
-    """A response with the headers it is given, and no others."""
+    """A response with exactly the given headers."""
 
     default_mimetype = None
 
 
 class RestOfPath(BaseConverter):
-    """The rest of a path, also if it is empty or begins with a slash."""
+    """Match the rest of a path, even if it is empty or starts with a slash."""
 
-    regex = "(?s:.*)"  # a line break is part of a path as any other character is
+    regex = "(?s:.*)"  # (?s:) lets it match line breaks
     part_isolating = False
 
 
 class MockApp(Flask):
-    """A Flask application that answers as a mock does."""
+    """A Flask application that behaves as a mock."""
 
     def __init__(self, mock: MockControl) -> None:
         super().__init__(APP_NAME, static_folder=None)
@@ -53,7 +53,7 @@ class MockApp(Flask):
 
     @property
     def is_hooked(self) -> bool:
-        """Whether a request to the API may meet code that is not ours."""
+        """Whether user code (hooks, signals, views) may handle requests to the API."""
         return bool(self.before_request_funcs or self.after_request_funcs or self.teardown_request_funcs
                     or self.teardown_appcontext_funcs or len(self.url_value_preprocessors) > 1
                     or "wsgi_app" in vars(self) or any(RECEIVERS)
@@ -62,17 +62,17 @@ class MockApp(Flask):
 
 def create_app(engine: Engine | None = None, throttle: int | None = None, *, journal: Journal | None = None,
                faults: Faults | None = None, control: Control | None = THIS_MACHINE, web_server: bool = True) -> Flask:
-    """A Flask application that serves an engine under /api, its control plane and the web UI under /_mock.
+    """Create a Flask application with the API under /api, and the control plane and web UI under /_mock.
 
-    ``throttle`` is how many requests a minute the API answers. ``journal`` and ``faults`` are of the same engine;
-    without a journal nothing is recorded. ``control`` says who may use the control plane; None for no control plane.
-    Without ``web_server`` PHP sees every request, as on a box that runs without Apache.
+    ``throttle`` is the API's limit of requests per minute. ``journal`` and ``faults`` must belong to the same engine;
+    without a journal nothing is recorded. ``control`` sets who may use the control plane; None disables it.
+    Without ``web_server`` all requests reach PHP, as on a box without Apache.
     """
     return app_of(MockControl(engine or Engine(), faults, journal, control, throttle=throttle, web_server=web_server))
 
 
 def app_of(mock: MockControl) -> MockApp:
-    """The application of a mock, with its control plane if it has one."""
+    """Create the application of a mock, with the control plane if the mock has one."""
     app = MockApp(mock)
     app.register_blueprint(blueprint_of(mock))
     if not mock.web_server:
@@ -85,7 +85,7 @@ def app_of(mock: MockControl) -> MockApp:
 
 
 def create_control_app(mock: MockControl) -> Flask:
-    """The control plane and the web UI alone, without the API."""
+    """Create an application with only the control plane and the web UI."""
     app = MockApp(mock)
     add_control_plane(app, mock)
     return app
@@ -93,10 +93,10 @@ def create_control_app(mock: MockControl) -> Flask:
 
 def blueprint(engine: Engine, throttle: int | None = None, *, journal: Journal | None = None,
               faults: Faults | None = None, web_server: bool = True) -> Blueprint:
-    """The API alone, to be mounted in an application of your own: `app.register_blueprint(blueprint(engine))`.
+    """Create a blueprint of the API for another application: `app.register_blueprint(blueprint(engine))`.
 
-    It lies under /api unless `register_blueprint` is given another ``url_prefix``. The other parameters are those of
-    `create_app`.
+    The URL prefix is /api unless `register_blueprint` gets another ``url_prefix``. The other parameters are those
+    of `create_app`.
     """
     return blueprint_of(MockControl(engine, faults, journal, throttle=throttle, web_server=web_server))
 
@@ -109,12 +109,12 @@ def blueprint_of(mock: MockControl) -> Blueprint:
 
 
 def keep_body(*_: object) -> None:
-    """Read the body before any hook does, so that a hook that parses it leaves it to the API."""
+    """Read and cache the body before any hook runs, so that a hook that parses it does not consume it."""
     request.get_data(cache=True)
 
 
 def add_routes(state: BlueprintSetupState, api: Api, operations: Iterable[Operation]) -> None:
-    """A route for each operation, and one for every other path and method, which the API answers as well."""
+    """Add a route for each operation, and a catch-all route for every other path and method, for the API's errors."""
     prefix = state.url_prefix or ""
     view = view_of(api, prefix)
     for operation in operations:
@@ -125,7 +125,7 @@ def add_routes(state: BlueprintSetupState, api: Api, operations: Iterable[Operat
 
 
 def add_catch_all(app: App, endpoint: str, view: Callable[..., Response], prefix: str = "") -> None:
-    """A view for every other path below a prefix, for every method."""
+    """Register a view for every other path below a prefix, with every method."""
     app.url_map.converters.setdefault("anything", RestOfPath)
     app.view_functions[endpoint] = view
     for rest in ("", "/<anything:rest>") if prefix else ("/<anything:rest>",):
@@ -133,7 +133,7 @@ def add_catch_all(app: App, endpoint: str, view: Callable[..., Response], prefix
 
 
 def view_of(api: Api, prefix: str | None) -> Callable[..., Response]:
-    """A view for what lies below a prefix, or for paths that are not the API's."""
+    """Create a view for paths below a prefix, or (with None) for paths outside the API."""
     def view(**_: str) -> Response:
         whole = request.environ["PATH_INFO"]
         path = whole[len(prefix):] if prefix is not None and whole.startswith(prefix) else ""
@@ -147,5 +147,5 @@ def view_of(api: Api, prefix: str | None) -> Callable[..., Response]:
 
 
 def response(answer: Answer, body: Iterable[bytes]) -> Response:
-    """An answer for Flask. A list keeps Flask from counting the body, which is empty where the method is HEAD."""
+    """Convert an answer for Flask. A list body keeps Flask from setting Content-Length: a HEAD body is empty."""
     return PlainResponse(body, status_line(answer.status), answer.headers)

@@ -1,10 +1,10 @@
-"""Laravel's middleware around the API: cross-origin headers, and the limit of requests a minute (`throttle:60,1`).
+"""Laravel's middleware around the API: CORS headers, and the limit of requests per minute (`throttle:60,1`).
 
-``cors`` under `x-laravel` names how cross-origin requests are answered: ``origin`` is that of asm89/stack-cors 1.3,
-``any`` that of Laravel 10 and 11. The configuration of the published API allows every origin.
+``cors`` under `x-laravel` selects the CORS implementation: ``origin`` is asm89/stack-cors 1.3, ``any`` is that of
+Laravel 10 and 11. The configuration of the published API allows every origin.
 
-The window of the limit is fixed: it begins with the first request after the last one has ended. A rejected request does
-not count.
+The rate limit uses a fixed window. A window starts with the first request after the previous one has ended. Rejected
+requests do not count.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 class Cors(Protocol):
-    """What the middleware does with a request."""
+    """A CORS policy."""
 
     def preflight(self, environ: Environ) -> Reply | None:
-        """The answer to a preflight; None for any other request."""
+        """Return the response to a preflight request; None for any other request."""
 
     def exposed(self, reply: Reply, environ: Environ) -> Reply:
-        """A reply with the headers that let a page of another origin read it."""
+        """Return the reply with the headers that allow pages of other origins to read it."""
 
 
 class EchoOrigin:
-    """Answers a foreign origin by its name, and adds nothing for others."""
+    """Allow a foreign origin by name. Add no headers for other requests."""
 
     def preflight(self, environ: Environ) -> Reply | None:
         if not (is_preflight(environ) and is_foreign(environ)):
@@ -51,7 +51,7 @@ class EchoOrigin:
 
 
 class AnyOrigin:
-    """Allows any origin by a wildcard, on every response."""
+    """Allow any origin with a wildcard, on every response."""
 
     def preflight(self, environ: Environ) -> Reply | None:
         if not is_preflight(environ):
@@ -70,7 +70,7 @@ class AnyOrigin:
 
 
 def ascii_upper(value: str) -> str:
-    """PHP's strtoupper() of a header's value: other letters than ASCII's stay, and so do the bytes that they are."""
+    """PHP's strtoupper() of a header's value: only ASCII letters change, other bytes are kept."""
     return value.encode("latin-1").upper().decode("latin-1")
 
 
@@ -79,7 +79,7 @@ def is_preflight(environ: Environ) -> bool:
 
 
 def is_foreign(environ: Environ) -> bool:
-    """Whether the request comes from a page of another scheme, host or port."""
+    """Whether the Origin header names another scheme, host or port than the server's."""
     origin = environ.get("HTTP_ORIGIN")
     return origin is not None and origin != own_origin(environ)
 
@@ -102,7 +102,7 @@ Handler = Callable[[Request], Reply]
 
 
 class TooManyAttempts(Exception):
-    """The window has no request left; the headers and the wording are Laravel's."""
+    """The window has no requests left; headers and message are Laravel's."""
 
     def __init__(self, headers: Mapping[str, str], wait: int, now: int) -> None:
         body = debug_body("Too Many Attempts.", "Illuminate\\Http\\Exceptions\\ThrottleRequestsException")
@@ -112,7 +112,7 @@ class TooManyAttempts(Exception):
 
 
 class Throttle:
-    """Counts requests by the PBX's own clock."""
+    """The rate limiter. It uses the PBX's simulated clock."""
 
     def __init__(self, limit: int, now: Callable[[], float]) -> None:
         self.limit, self._now = limit, now
@@ -120,14 +120,14 @@ class Throttle:
         self.reset()
 
     def reset(self) -> None:
-        """Begin a new window with the next request."""
+        """Start a new window with the next request."""
         self._ends, self._used = 0, 0
 
     def take(self) -> dict[str, str]:
-        """The headers of an answer that is allowed; raises TooManyAttempts."""
+        """Count a request and return its rate-limit headers. Raises TooManyAttempts."""
         with self._lock:
             now = int(self._now())
-            if not now < self._ends <= now + WINDOW:  # over, or the clock was set back
+            if not now < self._ends <= now + WINDOW:  # the window has ended, or the clock was set back
                 self._ends, self._used = now + WINDOW, 0
             if self._used >= self.limit:
                 raise TooManyAttempts(self._headers(), self._ends - now, now)
@@ -138,7 +138,7 @@ class Throttle:
         return limit_headers(self.limit, self.limit - self._used)
 
     def under(self, handle: Handler) -> Handler:
-        """The same function below the limit."""
+        """Wrap a handler in the rate limit."""
         def limited(request: Request) -> Reply:
             try:
                 headers = self.take()
@@ -149,5 +149,5 @@ class Throttle:
 
 
 def limit_headers(limit: int, left: int) -> dict[str, str]:
-    """The limit and the remaining requests, as every response states them."""
+    """Return the headers with the limit and the remaining requests."""
     return {"X-RateLimit-Limit": str(limit), "X-RateLimit-Remaining": str(left)}

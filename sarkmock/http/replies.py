@@ -1,4 +1,4 @@
-"""What an operation answers: a Reply, a part of one, or an exception that knows its reply."""
+"""The results of operations: a Reply, part of a reply, or an exception that provides its reply."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Self
 Errors = dict[str, list[str]]
 JSON = "application/json"
 NOT_FOUND_EXCEPTION = "Symfony\\Component\\HttpKernel\\Exception\\NotFoundHttpException"
-# Key of the WSGI environ: a function that takes seconds. The server sends this response so much later.
+# Key of the WSGI environ: a function that takes seconds. The server delays this response by that time.
 DELAY = "sarkmock.delay"
 RANGE_END = re.compile(r"\s*[+-]?[0-9]{1,18}")
 METHOD_NOT_ALLOWED = "Symfony\\Component\\HttpKernel\\Exception\\MethodNotAllowedHttpException"
@@ -19,7 +19,7 @@ METHOD_NOT_ALLOWED = "Symfony\\Component\\HttpKernel\\Exception\\MethodNotAllowe
 
 @dataclass(slots=True, frozen=True)
 class Later:
-    """A body that takes long to make: ``make`` needs no lock, ``keep`` gets what it made."""
+    """A body that takes long to build. ``make`` runs without the lock; ``keep`` receives its result."""
 
     make: Callable[[], bytes]
     keep: Callable[[bytes], None]
@@ -27,11 +27,11 @@ class Later:
 
 @dataclass(slots=True, frozen=True)
 class Reply:
-    """An answer: a JSON value (or the bytes of a download), its status, and headers beside Content-Type.
+    """A response: a JSON value (or the bytes of a download), status, and headers besides Content-Type.
 
-    ``status=None`` means the success status that the document declares for the operation. ``framework`` marks
-    Laravel's own errors, which are HTML pages for clients that do not ask for JSON; ``browser`` is another answer to
-    such clients. ``early`` marks what is answered before any middleware runs.
+    ``status=None`` is the success status that the document declares. ``framework`` marks Laravel's own
+    errors, which are HTML pages unless the client expects JSON. ``browser`` is an alternative reply for such clients.
+    ``early`` marks a reply that is sent before any middleware runs.
     """
 
     body: Any = None
@@ -45,10 +45,10 @@ class Reply:
 
 @dataclass(slots=True, frozen=True)
 class Framework:
-    """How the framework answers where no operation does, and how it reads input: the document's ``x-laravel``.
+    """The framework's own responses and its handling of input: the document's ``x-laravel``.
 
-    Templates are filled with what stands in braces. ``row_not_found`` is an answer for everyone, or a text of an error
-    of the framework's own, which is a page for clients that do not ask for JSON.
+    Templates contain placeholders in braces. ``row_not_found`` is either a body for all clients, or the message of a
+    framework error, which is an HTML page unless the client expects JSON.
     """
 
     messages: str
@@ -71,9 +71,9 @@ class Framework:
 
 @dataclass(slots=True, frozen=True)
 class FaultyReply(Reply):
-    """An answer that a fault has had its hand in: which one, how many seconds late, how many bytes of it arrive.
+    """A reply changed by a fault: the fault, the delay in seconds, and the number of body bytes to send.
 
-    ``keep=None`` means all of it, ``keep=0`` a connection that is dropped before the status line.
+    ``keep=None`` sends everything; ``keep=0`` drops the connection before the status line.
     """
 
     fault: str = ""
@@ -82,31 +82,31 @@ class FaultyReply(Reply):
 
     @classmethod
     def of(cls, reply: Reply, **hand: Any) -> Self:
-        """A reply that a fault has had its hand in."""
+        """Copy a reply and add a fault's effects."""
         return cls(**{name.name: getattr(reply, name.name) for name in fields(Reply)}, **hand)
 
 
 class Refusal(Exception):
-    """A request that is answered with an error; raised anywhere below the engine, caught in one place."""
+    """An error response to a request. Raised anywhere below the engine and caught in one place."""
 
     def __init__(self, status: int, body: Any = None) -> None:
         super().__init__(f"{status} {body}")
         self._reply = Reply(body, status)
 
     def reply(self, framework: Framework, path: str = "") -> Reply:
-        """The answer, in the words of a framework where they are its own; ``path`` is the request's, undecoded."""
+        """Return the response, with the framework's messages if it is a framework error; ``path`` is not decoded."""
         return self._reply
 
 
 class NotFound(Refusal):
-    """What the path names is not there, as an operation says it."""
+    """404 in an operation's own format."""
 
     def __init__(self, body: Any) -> None:
         super().__init__(404, body)
 
 
 class RowNotFound(Refusal):
-    """No row of the model with the key in the path."""
+    """No row of the model has the key in the path."""
 
     def __init__(self, model: str, key: str) -> None:
         super().__init__(404)
@@ -120,7 +120,7 @@ class RowNotFound(Refusal):
 
 
 class PageNotFound(Refusal):
-    """No route of that path: the product's fallback route answers."""
+    """No route has that path: the product's fallback route responds."""
 
     def __init__(self) -> None:
         super().__init__(404)
@@ -130,7 +130,7 @@ class PageNotFound(Refusal):
 
 
 class NoRoute(PageNotFound):
-    """What not even the fallback route takes: the root, a path that is not UTF-8, a method that is not a word."""
+    """Not even the fallback route matches: the root, a path that is not UTF-8, or an invalid method name."""
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__()
@@ -142,7 +142,7 @@ class NoRoute(PageNotFound):
 
 
 class MethodNotAllowed(Refusal):
-    """The path exists with other methods."""
+    """The path exists, but only with other methods."""
 
     def __init__(self, method: str, allowed: list[str]) -> None:
         super().__init__(405)
@@ -154,14 +154,14 @@ class MethodNotAllowed(Refusal):
 
 
 class Invalid(Refusal):
-    """Laravel's validator, or a check beside it, named fields."""
+    """Laravel's validator, or a check after it, reported errors."""
 
     def __init__(self, errors: Mapping[str, Any]) -> None:
         super().__init__(422, dict(errors))
 
 
 class Summarised(Invalid):
-    """Invalid input where the framework itself answers: a summary beside the fields, or back to the start page."""
+    """Invalid input reported by the framework itself: a summary with the errors, or a redirect to / for browsers."""
 
     def __init__(self, errors: Errors) -> None:
         super().__init__(errors)
@@ -172,7 +172,7 @@ class Summarised(Invalid):
 
 
 class Unauthenticated(Refusal):
-    """No valid token. A client that does not want JSON is sent to a login page that does not exist."""
+    """No valid token. A client that does not expect JSON is redirected to a login route that does not exist: a 500."""
 
     def __init__(self) -> None:
         super().__init__(401, {"message": "Unauthenticated."})
@@ -182,7 +182,7 @@ class Unauthenticated(Refusal):
 
 
 class MalformedToken(Refusal):
-    """A token without a bar, of which the product dies before it knows any route."""
+    """A token without a bar, on which the product crashes before routing."""
 
     def __init__(self) -> None:
         super().__init__(500)
@@ -190,14 +190,14 @@ class MalformedToken(Refusal):
 
 
 class Conflict(Refusal):
-    """The request is well formed but the state forbids it."""
+    """The request is well formed, but the current state does not allow it."""
 
     def __init__(self, reason: Any) -> None:
         super().__init__(409, {"Error": reason} if isinstance(reason, str) else reason)
 
 
 class QueryRefused(Refusal):
-    """The database refuses a statement, and the product answers with the framework's exception."""
+    """The database rejects a statement, and the product responds with the framework's error message."""
 
     def __init__(self, error: QueryError) -> None:
         super().__init__(409)
@@ -215,7 +215,7 @@ class PbxUnavailable(Refusal):
 
 
 class PhpError(Exception):
-    """What PHP or Laravel would die of. The document's ``x-crashes`` decides whether a client sees 422 or 500."""
+    """An error that crashes PHP or Laravel. The document's ``x-crashes`` decides whether the client gets 422 or 500."""
 
     def __init__(self, message: str, exception: str = "ErrorException", field: str | None = None) -> None:
         super().__init__(message)
@@ -224,12 +224,12 @@ class PhpError(Exception):
         self.field = field
 
     def worded(self, framework: Framework) -> str:
-        """The message of the debug page."""
+        """Return the message of the debug page."""
         return self.message
 
 
 class QueryError(PhpError):
-    """The database rejects a statement, or an array in it crashes PHP; the framework quotes the statement."""
+    """The database rejects a statement, or an array in it crashes PHP. The message quotes the statement."""
 
     def __init__(self, reason: str, sql: str, *, array: bool = False, field: str | None = None) -> None:
         super().__init__(reason, "Illuminate\\Database\\QueryException", field)
@@ -241,7 +241,7 @@ class QueryError(PhpError):
 
 
 def to_json(value: Any) -> bytes:
-    """PHP's json_encode: no blanks, slashes and everything beyond ASCII escaped."""
+    """PHP's json_encode: no blanks; slashes and non-ASCII characters escaped."""
     return encode_json(value).replace("/", "\\/").encode()
 
 
@@ -249,22 +249,22 @@ encode_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).enco
 
 
 def error_reply(status: int, message: str, exception: str, headers: Mapping[str, str] | None = None) -> Reply:
-    """One of the framework's own errors."""
+    """Return one of the framework's own error responses."""
     return Reply(debug_body(message, exception), status, headers or {}, framework=True)
 
 
 def debug_body(message: str, exception: str) -> dict[str, Any]:
-    """Laravel's error body with APP_DEBUG=true (sark-v6-api.txt line 82)."""
+    """Return Laravel's error body with APP_DEBUG=true (sark-v6-api.txt line 82)."""
     file = "/opt/sark/sark6api/vendor/laravel/framework/src/Illuminate/Foundation/Exceptions/Handler.php"
     return {"message": message, "exception": exception, "file": file, "line": 0, "trace": []}
 
 
 class Dropped(ConnectionResetError):
-    """The application wants the connection closed: at once, or after the part of the body that it has yielded."""
+    """Close the connection: at once, or after the part of the body that was already yielded."""
 
 
 def range_reply(reply: Reply, wanted: str) -> Reply:
-    """What a Range header asks for: 206 with that part, 416, or the whole file where it asks for nothing sensible."""
+    """Apply a Range header: 206 with that part, 416, or the whole file if the header is not a valid range."""
     if not wanted.startswith("bytes=") or not isinstance(reply.body, bytes):
         return reply
     size = len(reply.body)

@@ -1,6 +1,6 @@
-"""What Apache, in front of PHP on a SARK, answers itself. Knows paths as they are sent, not the API.
+"""Responses of the Apache server in front of PHP on a SARK. Sees only raw paths, not the API.
 
-These are Apache 2.4's rules for paths (AllowEncodedSlashes Off) and the redirect in Laravel's .htaccess.
+It follows Apache 2.4's rules for paths (AllowEncodedSlashes Off) and the redirect in Laravel's .htaccess.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ PAGE = "text/html; charset=iso-8859-1"
 BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 FORBIDDEN_ESCAPE = re.compile("%(?:2[Ff]|00)")
 SAFE = "/:@!$&'()*+,;=~"
-ESCAPED = {number: f"%{number:02X}" for number in (*range(0x21), 0x7F)}  # what no header may hold
+ESCAPED = {number: f"%{number:02X}" for number in (*range(0x21), 0x7F)}  # characters that a header must not contain
 TITLES = {301: "Moved Permanently", 400: "Bad Request", 404: "Not Found"}
 
 
 @dataclass(frozen=True, slots=True)
 class WebReply:
-    """An answer of the web server: PHP never sees the request. ``reason`` says why, for people."""
+    """A response of the web server: the request does not reach PHP. ``reason`` explains it to users."""
 
     status: int
     reason: str
@@ -34,7 +34,7 @@ BeforePhp = Callable[[str], WebReply | None]
 
 
 def apache_refusal(path: str) -> WebReply | None:
-    """What Apache answers itself to a path that is still percent-encoded; None for what it hands on to PHP."""
+    """Return Apache's own response to a percent-encoded path; None if the request is passed on to PHP."""
     if BROKEN_ESCAPE.search(path):
         return WebReply(400, "Apache rejects a path with a % that two hexadecimal digits do not follow")
     if FORBIDDEN_ESCAPE.search(path):
@@ -49,7 +49,7 @@ def apache_refusal(path: str) -> WebReply | None:
 
 
 def normalized_path(path: str) -> str | None:
-    """A path without dot segments and repeated slashes; None if it leads above the root."""
+    """Return a path without dot segments and repeated slashes; None if it leads above the root."""
     if not ("%" in path or "/." in path or "//" in path or path.endswith("/")):
         return path
     kept: list[str] = []
@@ -67,7 +67,7 @@ def normalized_path(path: str) -> str | None:
 
 
 def apache_page(refused: WebReply, origin: str, query: str) -> Reply:
-    """The answer as Apache writes it; ``origin`` is what stands before the path in the URL of the request."""
+    """Return the response as Apache writes it; ``origin`` is the part of the request's URL before the path."""
     title = TITLES[refused.status]
     location = f"{origin}{refused.location}{'?' if query else ''}{query}" if refused.location else ""
     location = location.translate(ESCAPED)
@@ -79,9 +79,9 @@ def apache_page(refused: WebReply, origin: str, query: str) -> Reply:
 
 
 def raw_path(script: str, path: str, target: str) -> str:
-    """The path as it was on the wire, below where the application is mounted (``script``).
+    """Return the undecoded path below the application's mount point (``script``).
 
-    ``target`` is the server's REQUEST_URI, if there is one; without it the decoded path is encoded again.
+    ``target`` is the server's REQUEST_URI, or empty; without a matching one the decoded path is encoded again.
     """
     raw = target.partition("?")[0]
     if raw == script + path and "%" not in raw and raw.isascii():

@@ -1,6 +1,6 @@
-"""From a WSGI environ to a request, and from a reply to a response; an engine as a plain WSGI application.
+"""Conversion from a WSGI environ to a request and from a reply to a response; an engine as a plain WSGI application.
 
-`Gateway` bypasses Flask, whose work for a request costs more than the engine's (benchmarks/README.md).
+`Gateway` bypasses Flask, which takes longer per request than the engine (benchmarks/README.md).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ API_PATH = "/api"
 ANYTHING = ("", "*/*", "*")
 PHRASES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 PASSED_ON = {"HTTP_AUTHORIZATION": "Authorization", "HTTP_X_HTTP_METHOD_OVERRIDE": "X-HTTP-Method-Override"}
-HALF = b"\\udc"  # how JSON writes a byte that is not UTF-8, and the second half of rare characters
+HALF = b"\\udc"  # how JSON escapes a byte that is not UTF-8, or a low surrogate
 HOST_AND_PORT = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
 DROPPED_STATUS = 0
 WsgiApplication = Callable[[Any, Any], Iterable[bytes]]
@@ -36,22 +36,22 @@ Handle = Callable[[Request], Reply]
 
 @dataclass(slots=True)
 class Answer:
-    """A reply as it goes over the wire; its status is 0 if the connection is dropped instead."""
+    """A reply as sent to the client. Status 0: the connection is dropped instead."""
 
     status: int
     headers: list[tuple[str, str]]
     body: bytes
 
 
-# Called with a request's environ, its answer and the time it arrived (time.perf_counter).
+# Called with the environ, request, reply, answer and arrival time (time.perf_counter).
 ExchangeListener = Callable[[Environ, Request, Reply, Answer, float], object]
 
 
 class Api:
-    """The API as a function of a WSGI environ, however a server or framework came by it.
+    """The API as a function of a WSGI environ, independent of server and framework.
 
-    ``handle`` answers a request, ``cors`` adds the headers that browsers ask for, ``witness`` sees every exchange.
-    ``before_php`` is the web server that stands before all that, if any.
+    ``handle`` responds to a request, ``cors`` returns the CORS policy, ``witness`` is called with every exchange.
+    ``before_php`` is the web server in front of PHP, if any.
     """
 
     def __init__(self, handle: Handle, cors: Callable[[], Cors], witness: ExchangeListener | None = None,
@@ -59,8 +59,10 @@ class Api:
         self._handle, self._cors, self._witness, self._before_php = handle, cors, witness, before_php
 
     def answer(self, environ: Environ, path: str, body: bytes | None = None) -> tuple[Reply, Answer]:
-        """The reply to a request and how it goes over the wire. ``path`` is below the base path and begins with a slash
-        or is empty; ``body`` is the request's, if it was read already."""
+        """Return the reply to a request, and the answer to send.
+
+        ``path`` is the decoded path below the base, empty or with a leading slash; ``body`` is set if already read.
+        """
         began = perf_counter()
         request = request_of_environ(environ, path, request_body(environ) if body is None else body)
         reply = self._refused(request, environ) or self._php(request, environ, path)
@@ -89,7 +91,7 @@ class Api:
 
 
 class Gateway:
-    """Answers what lies under the base path by the API and passes on the rest."""
+    """Serve requests below the base path with the API, and pass the rest on."""
 
     def __init__(self, api: Api, rest: WsgiApplication, base: str = API_PATH) -> None:
         self._api, self._rest, self._base = api, rest, base
@@ -106,7 +108,7 @@ class Gateway:
 
 
 def received_part(reply: FaultyReply, answer: Answer) -> Answer:
-    """What of an answer reaches the client."""
+    """Return the part of an answer that reaches the client."""
     if reply.keep is None:
         return answer
     if not reply.keep:
@@ -116,7 +118,7 @@ def received_part(reply: FaultyReply, answer: Answer) -> Answer:
 
 def apply_fault(reply: FaultyReply, answer: Answer, environ: Environ,
                 start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """An answer that is late or does not arrive in full. Whoever calls waits, unless a server offers to."""
+    """Send an answer late or in part. The caller waits, unless the server provides a delay function."""
     wait(reply, environ)
     if answer.status == DROPPED_STATUS:
         raise Dropped("a fault dropped the connection")
@@ -125,7 +127,7 @@ def apply_fault(reply: FaultyReply, answer: Answer, environ: Environ,
 
 
 def wait(reply: FaultyReply, environ: Environ) -> None:
-    """Hold a late answer back."""
+    """Wait for the reply's delay."""
     if reply.delay:
         environ.get(DELAY, sleep)(reply.delay)
 
@@ -141,21 +143,21 @@ def cut(beginning: bytes) -> Iterator[bytes]:
 
 
 def request_of_environ(environ: Environ, path: str, body: bytes) -> Request:
-    """The request as it arrived. As Laravel does, slashes at the end of its path go before it is decoded."""
+    """Return the request of an environ. As in Laravel, trailing slashes are removed before decoding."""
     whole = environ["PATH_INFO"]
     target = environ.get("REQUEST_URI") or environ.get("RAW_URI") or ""
     raw = web_server.raw_path(environ.get("SCRIPT_NAME", ""), whole, target)
     path = web_server.raw_path(whole.removesuffix(path), path, raw)
     path = unquote_to_bytes(path.rstrip("/")).decode("utf-8", "surrogateescape")[1:]
     if path.startswith("/"):
-        path = "/" + path  # one more than Request.path may begin with: an empty segment is one
+        path = "/" + path  # keep the leading slash of an empty first segment
     headers = {"Content-Type": environ.get("CONTENT_TYPE", "")}
     headers |= {name: environ[key] for key, name in PASSED_ON.items() if key in environ}
     return Request(environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), headers, body, raw, True)
 
 
 def origin_of(environ: Environ) -> str:
-    """Scheme, host and port, as the client names them; as the server has them where that is not a host."""
+    """Return scheme, host and port from the Host header, or the server's own if Host is not valid in a URL."""
     host = environ.get("HTTP_HOST", "")
     if not is_host(host):
         host = f"{environ.get('SERVER_NAME', '')}:{environ.get('SERVER_PORT', '')}"
@@ -163,7 +165,7 @@ def origin_of(environ: Environ) -> str:
 
 
 def request_body(environ: Environ) -> bytes:
-    """The request's body: as long as announced, or all there is where the server has found its end."""
+    """Return the body: of the announced length, or the whole stream if the server has terminated it."""
     if environ.get("wsgi.input_terminated"):
         return bytes(environ["wsgi.input"].read())
     length = int(environ.get("CONTENT_LENGTH") or 0)
@@ -171,9 +173,9 @@ def request_body(environ: Environ) -> bytes:
 
 
 def wants_json(environ: Environ) -> bool:
-    """Laravel's expectsJson(): the client likes a JSON type best, or is a script in a page that takes any.
+    """Laravel's expectsJson(): the client prefers a JSON type, or is an XMLHttpRequest that accepts anything.
 
-    A script that says X-PJAX is after a page.
+    An XMLHttpRequest with X-PJAX expects a page.
     """
     best = preferred_type(environ.get("HTTP_ACCEPT", ""))
     if best in ANYTHING and environ.get("HTTP_X_REQUESTED_WITH") == "XMLHttpRequest":
@@ -182,7 +184,7 @@ def wants_json(environ: Environ) -> bool:
 
 
 def preferred_type(accept: str) -> str:
-    """The first of the types with the highest quality."""
+    """Return the first of the types with the highest quality."""
     types = [item.lower().split(";") for item in accept.split(",") if item.strip()]
     return max(types, key=lambda item: quality(item[1:]), default=[""])[0].strip()
 
@@ -196,7 +198,7 @@ def quality(parameters: Iterable[str]) -> float:
 
 
 def for_browser(reply: Reply, environ: Environ) -> Reply:
-    """What a client gets that does not want JSON; a POST that means HEAD gets no body of it."""
+    """Return the reply for a client that does not expect JSON. An empty body (HEAD through a POST) stays empty."""
     bare = reply.body == b""
     if reply.browser:
         other = reply.browser
@@ -207,7 +209,7 @@ def for_browser(reply: Reply, environ: Environ) -> Reply:
 
 
 def redirection(reply: Reply, environ: Environ) -> Reply:
-    """Laravel's redirection to a path of the same host."""
+    """Laravel's redirect to a path on the same host."""
     location = origin_of(environ) + reply.headers["Location"].rstrip("/")
     link = f'<a href="{escape(location)}">{escape(location)}</a>'
     text = f"<!DOCTYPE html>\n<html><body>Redirecting to {link}.</body></html>\n"
@@ -215,27 +217,27 @@ def redirection(reply: Reply, environ: Environ) -> Reply:
 
 
 def is_host(text: str) -> bool:
-    """Whether a Host header can stand in a URL."""
+    """Whether a Host header is valid in a URL."""
     match = HOST_AND_PORT.fullmatch(text)
     return match is not None and int(match[1] or 0) < 65536
 
 
 def error_page(reply: Reply) -> Reply:
-    """One of Laravel's own errors as a page."""
+    """Return one of Laravel's own errors as an HTML page."""
     message = escape(str(reply.body["message"]) if reply.body else "")
     text = f"<!DOCTYPE html>\n<html><head><title>{message}</title></head><body><h1>{message}</h1></body></html>\n"
     return replace(reply, body=text.encode("utf-8", "replace"), content_type="text/html; charset=UTF-8")
 
 
 def render(reply: Reply, method: str) -> Answer:
-    """The reply on the wire: JSON as Laravel writes it, bytes as they are, nothing for no body."""
+    """Serialise a reply: JSON as Laravel writes it, bytes unchanged, empty for None or HEAD."""
     payload = reply.body if isinstance(reply.body, bytes) else b"" if reply.body is None else to_json(reply.body)
     if not isinstance(reply.body, bytes) and HALF in payload and not is_readable(reply.body):
-        # a name that is not UTF-8, which the product cannot write as JSON either
+        # a key that is not UTF-8, which the product cannot encode either
         return render(Reply(debug_body(MALFORMED, "InvalidArgumentException"), 500), method)
     status = reply.status or 200
     headers = {"Cache-Control": "no-cache, private", **reply.headers}
-    if not headers["Cache-Control"]:  # the web server's own pages have none
+    if not headers["Cache-Control"]:  # the web server's own pages have no Cache-Control
         del headers["Cache-Control"]
     if reply.body is not None and reply.content_type:
         headers["Content-Type"] = reply.content_type

@@ -1,4 +1,4 @@
-"""The journal: requests and responses, what a test expects of them, and why a request was rejected."""
+"""The journal: recorded requests and responses, assertions on them, and the reasons for rejected requests."""
 
 from sarkmock.journal.diagnosis import Reason, Verification
 from sarkmock.journal.entries import Criteria, CriteriaError, Entry, Notice

@@ -1,7 +1,7 @@
-"""Warnings: where published versions answer a request differently, and which variables the API ignores.
+"""Warnings: differences in published versions' responses to a request, and variables that the API ignores.
 
-A deviation changes places of the document; a request has to do with some: its operation, the variables it sends. Where
-both profiles have rules for a variable, only a value that they judge differently counts.
+A deviation changes places of the document. It is relevant to a request if it changes the operation or the variables
+sent. If both profiles have rules for a variable, it is relevant only for values that one of them rejects.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from sarkmock.spec.operations import Operation
 from sarkmock.spec.pointers import covers, follow, pointer
 from sarkmock.suggest import nearest_names, quoted_name
 
-# Places of an operation that change what it does for everyone who calls it, unless the difference is cosmetic.
+# Places that change an operation's behaviour for every request, unless the deviation is cosmetic.
 BEHAVIOUR = ("x-action", "x-table", "parameters")
 MOST_UNKNOWN = 20
 COSMETIC_SEVERITY = "cosmetic"
 
 
 def warnings(entry: Entry, engine: Engine) -> list[Notice]:
-    """What the client should know though the mock did as it was asked. Rules ask the engine's tables."""
+    """Return warnings for a request that the mock served as documented. Rules may query the engine's tables."""
     operation = entry.program.meant(entry.method, entry.request.path)
     result = [Notice(text) for text in ignored_variables(entry, operation)] if operation else []
     if not entry.program.is_base:
@@ -41,12 +41,12 @@ def warnings(entry: Entry, engine: Engine) -> list[Notice]:
 
 @cache
 def published_product() -> Program:
-    """The published product that is meant where no version is named."""
+    """Return the program of the default published version."""
     return Program.of(profiles.product())
 
 
 def ignored_variables(entry: Entry, operation: Operation) -> Iterator[str]:
-    """Variables of the body that the operation has no rule for: the API does not read them."""
+    """Yield warnings for variables of the body that the operation has no rule for: the API does not read them."""
     sent = sent_to(entry)
     if not operation.rules or not 200 <= entry.status < 500:
         return
@@ -83,7 +83,7 @@ def matching_deviations(entry: Entry, operation: Operation | None, product: Prog
 
 
 def differing_variables(entry: Entry, operation: Operation, product: Program, engine: Engine) -> set[str]:
-    """The variables that one of the two refuses and the other not, or that only one of them has."""
+    """Return the variables that only one of the two operations rejects or has."""
     there = product.by_id.get(operation.id)
     if there is None:
         return set()
@@ -95,7 +95,7 @@ def differing_variables(entry: Entry, operation: Operation, product: Program, en
 
 
 def refused_fields(operation: Operation, sent: Mapping[str, Any], tables: Database) -> set[str]:
-    """The variables that an operation's rules refuse."""
+    """Return the variables that an operation's rules reject."""
     try:
         return set(operation.validator.errors(sent, tables))
     except PhpError as error:
@@ -104,7 +104,7 @@ def refused_fields(operation: Operation, sent: Mapping[str, Any], tables: Databa
 
 @dataclass(frozen=True)
 class Relation:
-    """What a deviation has to do with an operation: with every request, with some answers, with some variables."""
+    """The relevance of a deviation to an operation: for all requests, or for some statuses, variables or checks."""
 
     deviation: Deviation
     always: bool
@@ -120,7 +120,7 @@ class Relation:
 
 @cache
 def relations(program: Program, product: Program, name: str) -> tuple[Relation, ...]:
-    """The deviations of a product that have to do with an operation of a program."""
+    """Return the deviations of a product that are relevant to an operation of a program."""
     operation = program.by_id[name]
     all_relations = (relation(program, operation, product.by_id.get(name), deviation)
                      for deviation in deviations_of(product.profile))
@@ -146,7 +146,7 @@ def touches_any(changed: Iterable[str], places: Iterable[str]) -> bool:
 
 
 def answer_places(program: Program, own: str, status: str) -> Iterator[str]:
-    """Where the answer of a status stands, and the schemas of a success."""
+    """Yield the pointers of a status's response and, for a success, of its schemas."""
     yield own + pointer("responses", status)
     try:
         content = own + pointer("responses", status, "content", "application/json", "schema")
@@ -161,7 +161,7 @@ def answer_places(program: Program, own: str, status: str) -> Iterator[str]:
 
 def deviating_fields(program: Program, operation: Operation, there: Operation | None, own: str,
                 changed: list[str]) -> Iterator[str]:
-    """The variables of the body that a deviation changes, or makes required or not."""
+    """Yield the body's variables that a deviation changes, all of them if it changes ``required``."""
     content = operation.spec.get("requestBody", {}).get("content")
     if not content:
         return

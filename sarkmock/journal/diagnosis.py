@@ -1,4 +1,4 @@
-"""Why a request failed, and whether there were as many requests as expected."""
+"""Why a request failed, and whether the expected number of requests was made."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sarkmock.suggest import nearest_names
 
 @dataclass(frozen=True)
 class Reason:
-    """One sentence, and what it speaks of: a field and its rule, the lines of the page."""
+    """One sentence, with the field, its rule and the lines of the documentation that it refers to."""
 
     text: str
     field: str = ""
@@ -30,7 +30,7 @@ class Reason:
 
 
 def why(entry: Entry) -> list[Reason]:
-    """The reasons for an answer that is not a success; none for one that is."""
+    """Return the reasons for a response that is not a success; empty for a success."""
     if entry.fault and not 200 <= entry.status < 400:
         return [Reason(f"the fault {entry.fault} made it so")]
     before_php = entry.program.before_php(entry.request.raw_path)
@@ -62,7 +62,7 @@ def why_unrouted(entry: Entry) -> Iterator[Reason]:
 
 
 def nearest_operations(program: Program, method: str, steps: list[str]) -> list[Operation]:
-    """The operations of the most similar resource: of the same depth and method, if there are any."""
+    """Return up to three operations of the most similar resource, preferring equal depth, then equal method."""
     def distance(operation: Operation) -> tuple[int, bool, int]:
         template = operation.path.strip("/").split("/")
         return abs(len(template) - len(steps)), operation.method != method, -equal_segments(template, steps)
@@ -71,19 +71,19 @@ def nearest_operations(program: Program, method: str, steps: list[str]) -> list[
 
 @lru_cache(maxsize=256)
 def nearest_resource(program: Program, name: str) -> list[Operation]:
-    """The operations whose path begins with the nearest name."""
+    """Return the operations whose first path segment is most similar to a name."""
     resources = {operation.path.split("/")[1] for operation in program.operations}
     nearest = nearest_names(name, sorted(resources))
     return [operation for operation in program.operations if operation.path.split("/")[1] in nearest]
 
 
 def equal_segments(template: list[str], steps: list[str]) -> int:
-    """How many steps are the same."""
+    """Count the equal segments."""
     return sum(one == other for one, other in zip(template, steps, strict=False))
 
 
 def why_missing(entry: Entry, operation: Operation) -> Iterator[Reason]:
-    """The row, file or entry that the path names is not there."""
+    """The row, file or entry that the path names does not exist."""
     path = entry.program.router.find(entry.method, entry.request.path)[1]
     if operation.table and operation.key:
         text = f"the table {operation.table.name} has no row whose {operation.table.key} is {path[operation.key]!r}"
@@ -93,13 +93,13 @@ def why_missing(entry: Entry, operation: Operation) -> Iterator[Reason]:
 
 
 def why_conflict(entry: Entry, operation: Operation) -> Iterator[Reason]:
-    """What the state does not allow."""
+    """The state does not allow the request."""
     checks = f" (one of the checks {', '.join(operation.checks)})" if operation.checks else ""
     yield Reason(f"the state forbids it{checks}: {answer_value(entry, 'Error')}", lines=operation.source)
 
 
 def why_refused(entry: Entry, operation: Operation) -> Iterator[Reason]:
-    """Every message of a 422, with the rule or check behind it."""
+    """Yield a reason for every message of a 422, with the rule or check that caused it."""
     errors = entry.response_json
     sent = entry.request_json
     for field, messages in (errors if isinstance(errors, dict) else {}).items():
@@ -135,7 +135,7 @@ def why_throttled(entry: Entry) -> Iterator[Reason]:
 
 
 def answer_value(entry: Entry, key: str) -> Any:
-    """What the answer says, or the title of a page, or its first words."""
+    """Return a member of the JSON response, or the title of a page, or the first characters."""
     body = entry.response_json
     if isinstance(body, dict):
         return body.get(key, body)
@@ -149,7 +149,7 @@ NEAREST, REASONS = 3, 2
 
 @dataclass(frozen=True)
 class Verification:
-    """What was expected, the entries that meet it, and those that came nearest with what sets them apart."""
+    """The expectation, the entries that meet it, and the nearest other entries with their differences."""
 
     ok: bool
     expected: str
@@ -158,7 +158,7 @@ class Verification:
 
     @property
     def explanation(self) -> str:
-        """For people: several lines if it was not as expected."""
+        """A message for users, of several lines if the expectation is not met."""
         lines = [f"expected {self.expected}; found {count(len(self.entries))}"]
         if not self.ok:
             lines += [f"  met by {entry}" for entry in self.entries[-NEAREST:]]
@@ -172,7 +172,7 @@ class Verification:
 
 def verdict_on(criteria: Criteria, entries: Sequence[Entry], times: int | None, at_least: int | None,
           at_most: int | None) -> Verification:
-    """The verdict on a journal; one entry at least is expected if no number is given."""
+    """Check the entries of a journal; at least one match is expected if no number is given."""
     if times is not None and (at_least, at_most) != (None, None):
         raise CriteriaError("times says it all: at_least and at_most cannot be given with it")
     if (times, at_least, at_most) == (None, None, None):
@@ -186,7 +186,7 @@ def verdict_on(criteria: Criteria, entries: Sequence[Entry], times: int | None, 
 
 
 def nearest_entries(criteria: Criteria, entries: Sequence[Entry]) -> list[tuple[Entry, list[str]]]:
-    """The entries that miss the criteria in the fewest points, the latest of equals first."""
+    """Return the entries nearest to the criteria: same operation, then fewest differences, then most recent."""
     missed = [(entry, differences) for entry in reversed(entries)
               if (differences := list(criteria.differences(entry)))]
     return sorted(missed, key=lambda one: (one[0].operation != criteria.operation, len(one[1])))[:NEAREST]

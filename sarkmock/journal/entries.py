@@ -1,4 +1,4 @@
-"""One request and its response as the journal keeps them, as HTTP Archive, and the criteria that select entries."""
+"""Journal entries (a request and its response), their export as HTTP Archive, and the criteria that select entries."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sarkmock.suggest import unknown_name
 
 @dataclass(frozen=True)
 class Notice:
-    """One sentence; ``deviation`` and its ``severity`` if it is one that does it."""
+    """One sentence; with ``deviation`` and its ``severity`` if a deviation causes it."""
 
     text: str
     deviation: str = ""
@@ -34,11 +34,11 @@ class Notice:
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """A request and its answer. Bodies are bytes, and cut if they were long; ``sizes`` has the true lengths.
+    """A request and its response. Bodies are bytes, truncated if long; ``sizes`` has the original lengths.
 
-    ``number`` counts from 1 since the start, ``time`` is the PBX's clock and ``received`` the real one (epoch seconds),
-    ``seconds`` is the real time that the answer took, ``delay`` what a fault added to it, ``fault`` the fault's id.
-    ``reason`` says why a proxy answered in place of its upstream, ``notices`` what a judge found.
+    ``number`` counts from 1 since the start. ``time`` is the PBX's clock, ``received`` the real one (epoch seconds).
+    ``seconds`` is the real processing time, ``delay`` the delay that a fault added, ``fault`` the fault's id.
+    ``reason`` explains why a proxy responded instead of its upstream; ``notices`` are a judge's findings.
     """
 
     number: int
@@ -52,7 +52,7 @@ class Entry:
     sizes: tuple[int, int]
     fault: str = ""
     delay: float = 0.0
-    weight: int = 0  # bytes, about
+    weight: int = 0  # approximate size in bytes
     reason: str = ""
     notices: list[Notice] = field(default_factory=list)
 
@@ -62,7 +62,7 @@ class Entry:
 
     @property
     def path(self) -> str:
-        """The path of the request, with /api."""
+        """The request's decoded path, including /api."""
         decoded = unquote(self.request.raw_path, errors="surrogateescape")
         return decoded or f"{API_PATH}/{self.request.path}"
 
@@ -72,7 +72,7 @@ class Entry:
 
     @property
     def operation(self) -> str | None:
-        """The id of the operation, such as ``tenants.create``; None if there is none of that method and path."""
+        """The operation's id, such as ``tenants.create``; None if no operation has that method and path."""
         operation = self.program.meant(self.request.method, self.request.path)
         return operation.id if operation else None
 
@@ -82,7 +82,7 @@ class Entry:
 
     @property
     def request_headers(self) -> dict[str, str]:
-        """The headers of the request, each name as ``Content-Type``."""
+        """The request's headers, with names such as ``Content-Type``."""
         return {header_name(name): value for name, value in self.fields.items()}
 
     @property
@@ -91,7 +91,7 @@ class Entry:
 
     @property
     def request_json(self) -> Any:
-        """The request's body as the API reads it: JSON, or the variables of a form; None if it has none."""
+        """The request's body as the API reads it: JSON, or the variables of a form; None without a body."""
         body, content_type = self.request.body, self.request.headers.get("Content-Type", "")
         if not body:
             return None
@@ -107,7 +107,7 @@ class Entry:
 
     @property
     def response_json(self) -> Any:
-        """The answer's body, if it is JSON and was kept whole; or else None."""
+        """The response's body if it is JSON and was kept whole, else None."""
         return parsed(self.answer.body)
 
     @property
@@ -121,7 +121,7 @@ class Entry:
 
 
 def header_name(name: str) -> str:
-    """A header by its name in a WSGI environ."""
+    """Convert a header's name from a WSGI environ."""
     return name.removeprefix("HTTP_").replace("_", "-").title()
 
 
@@ -137,9 +137,9 @@ DROPPED_COMMENT = "older requests were dropped from the journal"
 
 
 def to_har(entries: Iterable[Entry], origin: str, dropped: int = 0) -> str:
-    """The text of an archive; ``origin`` is the mock's address, such as ``https://127.0.0.1:44300``.
+    """Return entries as HTTP Archive; ``origin`` is the mock's address, such as ``https://127.0.0.1:44300``.
 
-    ``dropped`` is how many older requests the journal no longer has; the archive's comment says so.
+    ``dropped`` is the number of older requests that the journal has dropped, for the archive's comment.
     """
     stream = io.StringIO()
     comment = f"{dropped} {DROPPED_COMMENT}" if dropped else None
@@ -170,7 +170,7 @@ def har_response(entry: Entry) -> harfile.Response:
 
 
 def har_content(entry: Entry) -> harfile.Content:
-    """The response's body: text, or base64 if it is not text."""
+    """Return the response's body: text, or base64 if it is not UTF-8."""
     body, kind = entry.response_body, entry.response_headers.get("Content-Type", "")
     try:
         return harfile.Content(size=entry.sizes[1], mimeType=kind, text=redacted(body.decode()))
@@ -188,16 +188,16 @@ STATUS_CLASSES = ("1xx", "2xx", "3xx", "4xx", "5xx")
 
 
 class CriteriaError(ValueError):
-    """A criterion that no request can meet; the message says what there is."""
+    """A criterion that no request can meet; the message lists the valid values."""
 
 
 @dataclass(frozen=True)
 class Criteria:
-    """The conditions that an entry has to fulfil. Those that are None are not tested.
+    """Conditions on an entry. Those that are None are not checked.
 
     ``operation`` is an id or a pattern (``tenants.*``), ``status`` a number or a class (``4xx``), ``method`` a method,
     ``path`` a path or a pattern with or without /api, ``query`` the query string, ``fault`` a fault's id. The entry's
-    number must exceed ``after`` and be below ``before``. ``body`` is compared with the request's body as the API reads
+    number must be above ``after`` and below ``before``. ``body`` is compared with the request's body as the API reads
     it: an object must have at least these members, anything else must be equal.
     """
 
@@ -213,7 +213,7 @@ class Criteria:
 
     @classmethod
     def of(cls, operations: Iterable[Operation], **criteria: Any) -> Criteria:
-        """Criteria that these operations can meet; CriteriaError for others."""
+        """Create criteria for these operations. CriteriaError if one is unknown or no request can meet it."""
         names = [field.name for field in fields(cls)]
         for name in criteria:
             if name not in names:
@@ -227,11 +227,11 @@ class Criteria:
         return made
 
     def matching(self, entries: Iterable[Entry]) -> list[Entry]:
-        """The entries that meet them."""
+        """Return the entries that meet the criteria."""
         return [entry for entry in entries if not any(self.differences(entry))]
 
     def differences(self, entry: Entry) -> Iterator[str]:
-        """In what an entry does not meet them, the weightiest first, one phrase each."""
+        """Yield one phrase for each condition that the entry does not meet, the most important first."""
         if self.operation is not None and not fnmatchcase(entry.operation or "", self.operation):
             yield f"operation: expected {self.operation}, got {entry.operation or 'none'}"
         if self.method is not None and entry.method != self.method.upper():
@@ -266,12 +266,12 @@ def has_status(status: int, wanted: int | str | None) -> bool:
 
 
 def absolute_path(path: str) -> str:
-    """A path with /api, as entries have it."""
+    """Return a path with /api, as in entries."""
     return path if path.startswith(API_PATH + "/") else f"{API_PATH}/{path.lstrip('/')}"
 
 
 def compare_values(expected: Any, actual: Any, place: str) -> Iterator[str]:
-    """Where a value is not as expected; an object may have more members than expected."""
+    """Yield the differences between two values; the actual object may have further members."""
     if isinstance(expected, dict) and isinstance(actual, dict):
         for name, value in expected.items():
             if name in actual:

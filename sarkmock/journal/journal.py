@@ -1,6 +1,6 @@
-"""Keeps the last requests and answers within bounds of number and bytes.
+"""Keep the most recent requests and responses, limited in number and bytes.
 
-Recording is on the way of every request: it copies nothing and works nothing out (benchmarks/README.md).
+Every request is recorded, so recording copies and computes nothing (benchmarks/README.md).
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ MAX_BODY = 64 * 2**10
 
 
 class Journal:
-    """The last requests an engine was asked, the oldest first; `create_app(engine, journal=Journal(engine))`.
+    """The most recent requests of an engine, the oldest first: `create_app(engine, journal=Journal(engine))`.
 
-    At most ``limit`` entries and ``max_bytes`` are kept, of one body at most ``max_body`` bytes.
+    Keeps at most ``limit`` entries and ``max_bytes``, and at most ``max_body`` bytes of each body.
     """
 
     def __init__(self, engine: Engine, limit: int = DEFAULT_KEPT, *, max_bytes: int = MAX_BYTES,
@@ -40,7 +40,7 @@ class Journal:
 
     @property
     def count(self) -> int:
-        """How many requests there were since the start or `clear`, kept or not."""
+        """The number of requests since the start or `clear`, including those no longer kept."""
         return self._count
 
     def __len__(self) -> int:
@@ -59,33 +59,35 @@ class Journal:
         return self.entries()[index]
 
     def entries(self) -> list[Entry]:
-        """All that is kept, the oldest first."""
+        """Return all entries, the oldest first."""
         with self._lock:
             return list(self._entries)
 
     def entry(self, number: int) -> Entry | None:
-        """The entry of a number, if it is still kept."""
+        """Return the entry with a number, or None if it is not kept."""
         return next((entry for entry in self.entries() if entry.number == number), None)
 
     def clear(self) -> None:
-        """Forget everything; numbers start at 1 again."""
+        """Delete all entries; numbers start at 1 again."""
         with self._lock:
             self._entries.clear()
             self._count = self._size = 0
 
     def find(self, operation: str | None = None, **criteria: Any) -> list[Entry]:
-        """The entries that meet all criteria (`Criteria` has them); CriteriaError for one that cannot be met."""
+        """Return the entries that meet all criteria (see `Criteria`). CriteriaError if a criterion cannot be met."""
         return Criteria.of(self.engine.operations, operation=operation, **criteria).matching(self.entries())
 
     def verify(self, operation: str | None = None, *, times: int | None = None, at_least: int | None = None,
                at_most: int | None = None, **criteria: Any) -> Verification:
-        """Whether as many entries as expected meet the criteria, one at least if no number is given."""
+        """Check whether the expected number of entries meet the criteria; at least one if no number is given."""
         wanted = Criteria.of(self.engine.operations, operation=operation, **criteria)
         return verdict_on(wanted, self.entries(), times, at_least, at_most)
 
     def assert_called(self, operation: str | None = None, *, times: int | None = None, at_least: int | None = None,
                       at_most: int | None = None, **criteria: Any) -> list[Entry]:
-        """The entries that meet the criteria; AssertionError with the nearest entries if they are too few or too many.
+        """Return the entries that meet the criteria. AssertionError if there are too few or too many.
+
+        The message lists the last entries that meet them and, if there are too few, the nearest others.
 
         ``journal.assert_called("tenants.create", times=1, body={"pkey": "acme"}, status=201)``
         """
@@ -95,25 +97,27 @@ class Journal:
         return verdict.entries
 
     def assert_not_called(self, operation: str | None = None, **criteria: Any) -> None:
-        """AssertionError if any entry meets the criteria."""
+        """Raise AssertionError if any entry meets the criteria."""
         self.assert_called(operation, times=0, **criteria)
 
     def why(self, entry: Entry) -> list[Reason]:
-        """Why a request failed: rules, lines of the documentation, nearest paths."""
+        """Return why a request failed: rules, lines of the documentation, nearest paths."""
         return [Reason(entry.reason)] if entry.reason else why(entry)
 
     def warnings(self, entry: Entry) -> list[Notice]:
-        """What to know of a request that succeeded: ignored variables, and how published versions differ."""
+        """Return warnings: a judge's notices, ignored variables, and differences of published versions."""
         return [*entry.notices, *warnings(entry, self.engine)]
 
     def har(self, entries: Iterable[Entry] | None = None, origin: str = "https://127.0.0.1") -> str:
-        """Entries (all, unless given) as an HTTP Archive without secrets; ``origin`` is how the mock was addressed."""
+        """Export entries (default: all) as an HTTP Archive without secrets; ``origin`` is the mock's address."""
         return to_har(self.entries() if entries is None else entries, origin, self.count - len(self))
 
     def record(self, environ: Environ, request: Request, reply: Reply, answer: Answer, began: float,
                sizes: tuple[int, int] | None = None) -> Entry:
-        """Keep a request that was answered just now; ``began`` is when it came (time.perf_counter). ``sizes`` are those
-        of bodies that are not here as a whole."""
+        """Record a request that was just served.
+
+        ``began`` is its arrival time (time.perf_counter). ``sizes`` are the original sizes of incomplete bodies.
+        """
         sizes = sizes or (len(request.body), len(answer.body))
         if sizes[0] > self.max_body or sizes[1] > self.max_body:
             request = replace(request, body=request.body[:self.max_body])
@@ -140,7 +144,7 @@ class Journal:
 
 
 def weight(entry: Entry) -> int:
-    """The bytes of what an entry holds; what it takes beside that, the number of entries bounds."""
+    """Return the bytes of an entry's content. Its fixed overhead is limited by the number of entries."""
     request, answer = entry.request, entry.answer
     texts = "".join((request.path, request.query, request.method, *entry.fields, *entry.fields.values(),
                      *request.headers.values(), *[value for _, value in answer.headers]))

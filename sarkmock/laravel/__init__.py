@@ -1,1 +1,1 @@
-"""PHP and Laravel as a client meets them: input parsing, validation rules, messages."""
+"""The behaviour of PHP and Laravel that clients observe: input parsing, validation rules, messages."""

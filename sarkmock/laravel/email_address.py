@@ -1,8 +1,8 @@
-"""Which texts are e-mail addresses to Laravel: egulias/email-validator 3.2, RFCValidation.
+"""Laravel's e-mail address validation: egulias/email-validator 3.2, RFCValidation.
 
-The library is a parser with a small lexer, lenient in odd places; what it lets pass is what counts here, so its states
-are followed closely: "a@b" and "a@[x" are as it reads them. Its tokens are words, one sign here: only of which kind
-neighbours are matters to it. What may be long is read by one expression that has nothing after it to go back for.
+The library is a lenient parser with a small lexer. This module follows its states closely to accept the same
+addresses, such as "a@b" and "a@[x". The library's tokens are words; here most are single characters, because only
+the kind of neighbouring tokens matters. Long input is matched by one expression that does not backtrack.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 import unicodedata
 
 SPECIAL = "{}()<>[]:;@\\/,.'`\"- \t\r\n*!&^$%~|_=+¿?#¡\0"
-IPV6_WORD, LINE_END, COLONS = "\x01\x02\x03"  # special words; no address contains these characters
+IPV6_WORD, LINE_END, COLONS = "\x01\x02\x03"  # tokens of several characters; no address contains these characters
 ADDRESS_BLANKS = {" ", "\t", "\r", "\n", LINE_END}
 NOT_IN_LOCAL_PART = set(",][><:;")
 LONGEST_LABEL, LONGEST_DOMAIN = 63, 253  # octets
@@ -19,12 +19,12 @@ LONGEST_LABEL, LONGEST_DOMAIN = 63, 253  # octets
 _WORDS = re.compile(r"[a-zA-Z\u017f\u212a]+[46]?|[0-9]+|.", re.DOTALL)
 _IPV6 = re.compile("(?<![a-zA-Z\u017f\u212a])IPv6")
 _GENERIC = f"[^{re.escape(SPECIAL + IPV6_WORD + LINE_END + COLONS)}]"
-# No dot before a dot or the end, no backslash or blank before a word, a line end only with a blank after it.
+# No dot before a dot or the end, no backslash or blank before a word, a line end only if a blank follows.
 _LOCAL_PART = re.compile(rf"""(?:
     [^@"().\\,\][><:;\ \t\r\n{LINE_END}]++
     | \.(?![.@]) | \\(?!{_GENERIC}) [ \t\r\n{LINE_END}]? | [ \t](?!{_GENERIC}) | {LINE_END}(?=[ \t])
 )*""", re.VERBOSE)
-# What follows a token must be no NUL and no blank but a space, unless a backslash is before it.
+# The character after a token must not be NUL or a blank other than a space, unless a backslash precedes it.
 _QUOTED = re.compile(r"""(?:(?:\\"|[^"])(?:(?<=\\)|(?![\0\t\r\n])))*""")
 _LITERAL = re.compile(r"(?:[^\0\\\]](?![\[\r]))*")
 
@@ -38,7 +38,7 @@ def is_address(text: str) -> bool:
 
 
 def is_invalid(sign: str) -> bool:
-    """A symbol or control character that the lexer does not know, or a byte that is not UTF-8."""
+    """Whether a character is a symbol or control character unknown to the lexer, or a byte that is not UTF-8."""
     return unicodedata.category(sign)[0] in "SC" and sign not in SPECIAL
 
 
@@ -47,7 +47,7 @@ def is_generic(sign: str) -> bool:
 
 
 def end_of_local_part(signs: str) -> int | None:
-    """Where the @ is that ends the local part; None if it is invalid."""
+    """Return the position of the @ that ends the local part; None if the local part is invalid."""
     if signs.startswith("."):
         return None
     place = _LOCAL_PART.match(signs).end()  # type: ignore[union-attr]
@@ -60,7 +60,7 @@ def end_of_local_part(signs: str) -> int | None:
 
 
 def end_of_quoted(signs: str, start: int) -> int | None:
-    """The @ behind the closing quote, which only an @ may follow."""
+    """Return the position of the @ that must directly follow the closing quote; None if the quoted text is invalid."""
     before, ahead = signs[start - 1:start], signs[start + 1:start + 2]
     if before and ahead and is_generic(before) and is_generic(ahead):
         return None
@@ -69,7 +69,10 @@ def end_of_quoted(signs: str, start: int) -> int | None:
 
 
 def end_of_comment(signs: str, start: int) -> int | None:
-    """The @ that ends a comment of the local part, regardless of what follows its last bracket."""
+    """Return the position of the @ after a comment in the local part; None if the comment is invalid.
+
+    Text after its last bracket is allowed.
+    """
     end = signs.find("@", start + 1)
     if end < 0 or signs.count("(", start, end) != signs.count(")", start, end):
         return None
@@ -79,7 +82,7 @@ def end_of_comment(signs: str, start: int) -> int | None:
 
 
 def is_domain(signs: str, start: int) -> bool:
-    """The rest of the text: labels, or a literal after which nothing is looked at."""
+    """Whether the rest of the text is a domain: labels, or a literal. Text after a literal is ignored."""
     end = None if signs[start:start + 1] in (".", "-", "") else end_of_labels(signs, start)
     if end is None:
         return False
@@ -91,7 +94,7 @@ def is_domain(signs: str, start: int) -> bool:
 
 
 def end_of_labels(signs: str, start: int) -> int | None:
-    """The text's end or the bracket that opens a literal; None if a label before it or a comment is invalid."""
+    """Return the position of the text's end or of a literal's bracket; None if a label or comment is invalid."""
     place, label, allowed = start, "", "-."
     while place < len(signs) and signs[place] != "[" and place - start <= LONGEST_DOMAIN:
         word = signs[place]
@@ -113,7 +116,10 @@ def end_of_labels(signs: str, start: int) -> int | None:
 
 
 def end_of_domain_comment(signs: str, start: int) -> int | None:
-    """The last sign before the dot that ends a comment in a domain; none if it is longer than a domain."""
+    """Return the position of the bracket, followed by a dot, that ends a comment in a domain.
+
+    None if there is none within the length of a domain.
+    """
     opened = 0
     for place in range(start if signs[start] == "(" else len(signs), min(start + LONGEST_DOMAIN, len(signs) - 1)):
         opened += (signs[place] == "(") - (signs[place] == ")")
@@ -123,7 +129,7 @@ def end_of_domain_comment(signs: str, start: int) -> int | None:
 
 
 def is_too_long(label: str) -> bool:
-    """A label of a domain, with the dot before it, which the library counts too; beyond ASCII it asks the IDN."""
+    """Whether a domain label is too long. As in the library, the dot before it counts; non-ASCII is measured as IDN."""
     if label.isascii() or len(label) > LONGEST_LABEL:
         return len(label) > LONGEST_LABEL
     return len("xn--" + label.lstrip(".").encode("punycode").decode()) > LONGEST_LABEL

@@ -1,6 +1,6 @@
-"""Laravel's validation rules, those that look at a value and those that look into the database; `RULES` lists them.
+"""Laravel's validation rules, both those on a value and those that query the database; `RULES` lists them.
 
-They are ValidatesAttributes on PHP 8.
+They follow ValidatesAttributes on PHP 8.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sarkmock.laravel.php.values import INT_MAX, INT_MIN, equals_one, is_int, is
 
 
 class Tables(Protocol):
-    """What ``exists`` asks of the database."""
+    """The database queries that ``exists`` and ``unique`` need."""
 
     def columns(self, table: str) -> Sequence[str]: ...
 
@@ -37,7 +37,7 @@ class Rule:
     name: str
     parameters: tuple[str, ...]
     field: str
-    numeric: bool  # the field has a numeric rule, so sizes are values and not lengths
+    numeric: bool  # the field has a numeric rule, so sizes compare values, not lengths
 
 
 Test = Callable[[Any, Tables], bool]
@@ -45,17 +45,17 @@ Maker = Callable[[Rule], Test]
 
 
 def without_parameters(passes: Callable[[Any], bool]) -> Maker:
-    """A rule without parameters that looks at the value alone."""
+    """Make a rule without parameters that tests only the value."""
     return lambda rule: lambda value, tables: passes(value)
 
 
 def is_present(value: Any) -> bool:
-    """Of ``required``. The blank string counts as absent before any rule is asked."""
+    """Test for ``required``. The validator treats a blank string as absent before it applies any rule."""
     return value is not None and not (isinstance(value, (list, dict)) and not value)
 
 
 def is_boolean(value: Any) -> bool:
-    """Compared strictly: neither 1.0 nor "true"."""
+    """Compare strictly: 1.0 and "true" fail."""
     return isinstance(value, bool) or (isinstance(value, (int, str)) and value in (0, 1, "0", "1"))
 
 
@@ -80,7 +80,7 @@ def is_alpha_dash(value: Any) -> bool:
 
 
 def consists_of(text: str, categories: str, also: str = "") -> bool:
-    """``/^[...]+$/u``: characters of these Unicode categories, and a line end at the end (PCRE's $)."""
+    """``/^[...]+$/u``: characters of these Unicode categories or ``also``, and an optional final newline (PCRE's $)."""
     text = text.removesuffix("\n")
     return text != "" and all(sign in also or unicodedata.category(sign)[0] in categories for sign in set(text))
 
@@ -96,7 +96,7 @@ def digits_rule(rule: Rule) -> Test:
 
 
 def preg_subject(value: Any, field: str) -> str:
-    """A value as preg_match() takes it."""
+    """Convert a value as preg_match() does; PhpError for an array."""
     if isinstance(value, (list, dict)):
         raise PhpError("preg_match(): Argument #2 ($subject) must be of type string, array given", "TypeError", field)
     return to_text(value)
@@ -122,7 +122,7 @@ def in_rule(rule: Rule) -> Test:
 
 
 def laravel_size(value: Any, numeric: bool) -> int | float:
-    """A number's value, the length of text, the count of an array, the kilobytes of a file."""
+    """Return a number's value, a text's length, an array's count or a file's size in kilobytes."""
     if numeric and is_numeric(value):
         return to_number(value) or 0 if isinstance(value, str) else value
     if isinstance(value, (list, dict)):
@@ -145,7 +145,7 @@ def size_rule(rule: Rule) -> Test:
 
 
 def _compared(rule: Rule, holds: Callable[[Any, Any], bool]) -> Test:
-    """A size compared with the parameter; as text where the parameter is not a number, as PHP does it."""
+    """Compare a size with the parameter; as text if the parameter is not a number, as PHP does."""
     text = rule.parameters[0]
     limit = to_number(text)
     if limit is None:
@@ -154,7 +154,7 @@ def _compared(rule: Rule, holds: Callable[[Any, Any], bool]) -> Test:
 
 
 def missing_method(name: str) -> Maker:
-    """A rule the product names although Laravel has none of that name."""
+    """A rule that the product uses although Laravel does not have it. It raises BadMethodCallException."""
     message = f"Method Illuminate\\Validation\\Validator::validate{name} does not exist."
 
     def make(rule: Rule) -> Test:
@@ -185,7 +185,7 @@ def mimetypes_rule(rule: Rule) -> Test:
 
 
 def is_allowed_upload(value: Any, parameters: Iterable[str]) -> bool:
-    """A file whose name does not end like a PHP script's."""
+    """Whether the value is an uploaded file without a PHP script's extension, unless the rule allows ``php``."""
     if not isinstance(value, UploadedFile):
         return False
     return "php" in parameters or value.name.rpartition(".")[2].strip().lower() not in BLOCKED_UPLOADS
@@ -195,10 +195,10 @@ QUERY_EXCEPTION = "Illuminate\\Database\\QueryException"
 
 
 def exists_rule(rule: Rule) -> Test:
-    """``exists:table,column``; without a column the field's own name is the column."""
+    """``exists:table,column``; the column defaults to the field's name."""
     table, *columns = rule.parameters[:2]
     column = columns[0] if columns and columns[0] != "NULL" else rule.field
-    others = len(rule.parameters[2:])  # pairs of a column and what is wanted in it
+    others = len(rule.parameters[2:])  # further parameters, which are pairs of a column and its expected value
 
     def passes(value: Any, tables: Tables) -> bool:
         if others % 2:
@@ -212,7 +212,7 @@ def exists_rule(rule: Rule) -> Test:
 
 
 def unique_rule(rule: Rule) -> Test:
-    """``unique:table,column``: no row has the value; without a column the field's own name is the column."""
+    """``unique:table,column``: passes if no row has the value; the column defaults to the field's name."""
     table, column = (*rule.parameters, rule.field)[:2]
 
     def passes(value: Any, tables: Tables) -> bool:
@@ -222,7 +222,10 @@ def unique_rule(rule: Rule) -> Test:
 
 
 def distinct(members: list[Any]) -> Iterable[Any]:
-    """``array_unique()``: members are compared as text, which an array is not; but PHP compares no lone member."""
+    """``array_unique()``: members are compared as text. PhpError if one of several is an array.
+
+    PHP does not compare a single member: if it is an array, its only scalar is returned, and several are a QueryError.
+    """
     if len(members) > 1 or not isinstance(members[0] if members else None, (list, dict)):
         if any(isinstance(member, (list, dict)) for member in members):
             raise PhpError("Array to string conversion")
@@ -234,7 +237,7 @@ def distinct(members: list[Any]) -> Iterable[Any]:
 
 
 def without_repetitions(members: list[Any]) -> Iterator[Any]:
-    """The members whose text did not come before."""
+    """Yield the members whose text has not occurred before."""
     seen = set()
     for member in members:
         text = to_text(member)
@@ -244,18 +247,18 @@ def without_repetitions(members: list[Any]) -> Iterator[Any]:
 
 
 def row_exists(tables: Tables, table: str, column: str, value: Any) -> bool:
-    """Whether ``select count(*) from table where column = value`` counts any."""
+    """Whether ``select count(*) from table where column = value`` is above zero. QueryError where SQLite fails."""
     columns = {name.lower(): name for name in columns_of(tables, table, column, value)}
     prefix, dot, name = column.rpartition(".")
     if dot and (prefix.lower() != table.lower() or name.lower() not in columns):
         raise query_error(f"no such column: {column}", table, column, value)
-    if "\0" in column:  # the statement ends there, in the middle of a quoted name
+    if "\0" in column:  # the SQL statement ends at the NUL, inside a quoted name
         raise query_error(f'unrecognized token: ""{column.partition(chr(0))[0]}"', table, column, value)
     if column == "*" or " as " in column.lower():
         raise query_error(f'near "{"as" if " as " in column.lower() else "*"}": syntax error', table, column, value)
     bound = binding(value)
     if name.lower() not in columns:
-        # A quoted name that is not a column is text to SQLite: every row matches, or none.
+        # SQLite reads a quoted name that is not a column as text: every row matches, or none.
         return bound == column and bool(tables.rows(table))
     if bound is None:
         return any(row[columns[name.lower()]] is None for row in tables.rows(table))
@@ -272,7 +275,7 @@ def columns_of(tables: Tables, table: str, column: str, value: Any) -> Iterable[
 
 
 def binding(value: Any) -> str | int | None:
-    """What Laravel binds: integers and booleans as integers, null as IS NULL, all else as text."""
+    """Return the value as Laravel binds it: int and bool as integer, null as None (IS NULL), anything else as text."""
     if value is None or isinstance(value, str):
         return value
     return int(value) if isinstance(value, int) and INT_MIN <= value <= INT_MAX else to_text(value)
@@ -300,7 +303,7 @@ RULES: Mapping[str, Maker] = {
     "mimes": mimes_rule,
     "mimetypes": mimetypes_rule,
     "min": min_rule,
-    "nullable": without_parameters(lambda value: True),  # the validator itself heeds it
+    "nullable": without_parameters(lambda value: True),  # handled by the validator
     "numeric": without_parameters(is_numeric),
     "regex": regex_rule,
     "required": without_parameters(is_present),
@@ -311,18 +314,18 @@ RULES: Mapping[str, Maker] = {
 
 
 def rule_maker(name: str) -> Maker:
-    """How a rule is made; one that Laravel does not have calls a method that does not exist."""
+    """Return the maker of a rule. A rule that Laravel does not have raises BadMethodCallException when applied."""
     return RULES.get(name) or missing_method(studly(name))
 
 
 def studly(name: str) -> str:
-    """A rule's name as part of the name of its method."""
+    """Convert a rule's name to StudlyCase, as in the name of its method."""
     return "".join(word[:1].upper() + word[1:] for word in re.split("[-_ ]", name))
 
 
-IMPLICIT = frozenset({"required"})  # asked even if the field is absent or blank; failing, it ends the field
-NUMERIC_RULES = frozenset({"integer", "numeric"})  # with one of these a size is a value
-FOR_FILES = frozenset({"file", "max", "mimes", "mimetypes", "min", "size"})  # one of these judges an upload as such
-SIZES = frozenset({"digits", "max", "min", "size"})  # compare with a number
-PRESENCE = frozenset({"exists", "unique"})  # not asked once the field has a message
+IMPLICIT = frozenset({"required"})  # applied even if absent or blank; a failure ends the field
+NUMERIC_RULES = frozenset({"integer", "numeric"})  # with one of these, a size is a value
+FOR_FILES = frozenset({"file", "max", "mimes", "mimetypes", "min", "size"})  # rules that check an upload
+SIZES = frozenset({"digits", "max", "min", "size"})  # rules that compare with a number
+PRESENCE = frozenset({"exists", "unique"})  # skipped if the field already has a message
 WITH_PARAMETER = frozenset({"digits", "exists", "in", "max", "mimes", "mimetypes", "min", "regex", "size", "unique"})

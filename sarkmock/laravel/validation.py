@@ -1,6 +1,6 @@
-"""Laravel's validator: a body's errors by its rules. Compiled once; independent of operations and tables.
+"""Laravel's validator: compute a body's errors from its rules. Compiled once; independent of operations and tables.
 
-Order and wording are those of Illuminate\\Validation\\Validator: fields in the order of the rules, then their rules.
+Order and messages are those of Illuminate\\Validation\\Validator: fields in the order of the rules, then their rules.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ RuleText = str | Sequence[str]
 Wordings = Mapping[str, str | Mapping[str, str]]
 LARAVEL_7 = "laravel-7"
 MALFORMED = "Malformed UTF-8 characters, possibly incorrectly encoded"
-LONGEST_RULE = 1 << 16  # characters; a value in a rule may be more rules
+LONGEST_RULE = 1 << 16  # characters; a request value inserted into a rule can add more rules
 MISSING = object()
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
@@ -56,7 +56,7 @@ class Validator:
                         for name, text in rules.items()]
 
     def errors(self, data: Mapping[str, Any], tables: Tables) -> Errors:
-        """Field -> messages, for the fields that break a rule. PhpError where Laravel would die."""
+        """Map each field that breaks a rule to its messages. PhpError if Laravel would crash."""
         errors: Errors = {}
         for field in self._fields:
             value = data.get(field.name, MISSING)
@@ -68,12 +68,12 @@ class Validator:
         return errors
 
     def behind(self, field: str, message: str) -> str | None:
-        """The rule of a field that has this message, as the document writes it; None if none has."""
+        """Return the rule of a field that has this message, as the document writes it; None if there is none."""
         return next((rule for known in self._fields if known.name == field
                      for rule, messages in known.messages_by_rule() if message in messages), None)
 
     def check_readable(self, data: Mapping[str, Any]) -> None:
-        """PhpError for the first value that is not UTF-8: rules let it pass, but Laravel cannot answer it as JSON."""
+        """Raise PhpError for the first value that is not UTF-8: it passes validation, but cannot be encoded as JSON."""
         for field in self._fields if not is_readable(data) else ():
             if not is_readable(data.get(field.name)):
                 raise PhpError(MALFORMED, "InvalidArgumentException", field.name)
@@ -83,7 +83,7 @@ class Validator:
 class _Step:
     passes: Test
     message: str
-    file_message: str  # where the value is an upload
+    file_message: str  # used if the value is an upload
     implicit: bool
     presence: bool
 
@@ -108,7 +108,7 @@ class _Field:
                 for text, rule in self._rules.items()]
 
     def messages(self, value: Any, data: Mapping[str, Any], tables: Tables) -> list[str]:
-        # Laravel: a rule is asked if the field is present, not blank and not a null that may be; implicit rules always.
+        # Laravel applies a rule if the field is present, not blank, and not a nullable null; implicit rules always.
         if value is MISSING or (value is None and self.nullable) or (type(value) is str and not value.strip(TRIMMED)):
             return self.if_absent[:]
         if self.if_cut_off and isinstance(value, UploadedFile) and value.failed:
@@ -129,7 +129,7 @@ class _Field:
 
 
 class _Depending:
-    """A field whose rules hold a value of the request, as the product's ``exists:cluster,{cluster}`` does."""
+    """A field whose rules contain a value of the request, as the product's ``exists:cluster,{cluster}`` does."""
 
     def __init__(self, name: str, text: RuleText, wording: Wordings) -> None:
         self.name, self._wording = name, wording
@@ -157,14 +157,14 @@ class _Depending:
 
 @lru_cache(maxsize=4096)
 def _compiled(name: str, text: str | tuple[str, ...], wording: str) -> _Field | _Depending:
-    """The documents of deviations have nearly all rules in common."""
+    """Compile a field's rules. Cached, because the documents of deviations share nearly all rules."""
     messages = laravel_messages(wording)
     _check_parameters(name, _split(text))
     return _Depending(name, text, messages) if _depends(text) else _Field(name, _split(text), messages)
 
 
 def _check_parameters(field: str, rules: Sequence[str]) -> None:
-    """RuleError for a parameter that a document may not have, although Laravel may cope with it."""
+    """Raise RuleError for a parameter that is not supported in a document, although Laravel may accept it."""
     for name, parameters in map(parse_rule, rules):
         if lacks_parameter(name, parameters):
             raise RuleError(field, name, "its parameter is missing")
@@ -179,7 +179,7 @@ def lacks_parameter(name: str, parameters: tuple[str, ...]) -> bool:
 
 
 def check_names(rules: Mapping[str, RuleText], missing: Collection[str]) -> None:
-    """RuleError for a rule that is neither Laravel's nor among those that the product names though there are none."""
+    """Raise RuleError for a rule that neither Laravel has nor ``missing`` lists (rules the product uses by mistake)."""
     for field, text in rules.items():
         for name in (parse_rule(rule)[0] for rule in _split(text) if rule.strip()):
             if name not in RULES and name not in missing:
@@ -195,7 +195,7 @@ def _split(text: RuleText) -> Sequence[str]:
 
 
 def parse_rule(rule: str) -> tuple[str, tuple[str, ...]]:
-    """``in:YES,NO`` -> ("in", ("YES", "NO")); the parameter of a regex stays whole."""
+    """Parse ``in:YES,NO`` to ("in", ("YES", "NO")). The parameter of a regex is not split."""
     name, colon, rest = rule.partition(":")
     name = name.strip()
     if not colon:
@@ -210,18 +210,18 @@ def _step(rule: Rule, wording: Wordings) -> _Step:
 
 @cache
 def laravel_messages(wording: str) -> Wordings:
-    """Laravel's English messages, the set of that name."""
+    """Read the set of Laravel's English messages with this name."""
     return yaml12.read(Path(__file__).parent / f"messages-{wording}.yaml")  # type: ignore[no-any-return]
 
 
 def is_rule_message(field: str, message: str) -> bool:
-    """Whether a rule of any of Laravel's versions has this message for a field."""
+    """Whether any supported version of Laravel has a rule with this message for the field."""
     return _rule_messages(display_name(field)).fullmatch(message) is not None
 
 
 @lru_cache(maxsize=512)
 def _rule_messages(attribute: str) -> re.Pattern[str]:
-    """Every message about a field, with any word in the place of a parameter."""
+    """Compile a pattern for every message about a field, with wildcards for parameters."""
     wordings = (yaml12.read(file) for file in sorted(Path(__file__).parent.glob("messages-*.yaml")))
     texts = {text for wording in wordings for entry in wording.values()
              for text in (entry.values() if isinstance(entry, dict) else [entry])}
@@ -231,8 +231,8 @@ def _rule_messages(attribute: str) -> re.Pattern[str]:
 
 
 def message_of(rule: Rule, kind: str, wording: Wordings) -> str:
-    """The message of a rule that failed for text, or for an upload where ``kind`` is file."""
-    text = wording.get(rule.name, "")  # a rule that Laravel does not have never gets as far as a message
+    """Return the message of a failed rule; ``kind`` is "string", or "file" for an upload."""
+    text = wording.get(rule.name, "")  # a rule that Laravel does not have raises before it needs a message
     if not isinstance(text, str):
         text = text["numeric" if rule.numeric else kind]
     text = text.replace(":attribute", display_name(rule.field))
@@ -241,7 +241,7 @@ def message_of(rule: Rule, kind: str, wording: Wordings) -> str:
 
 
 def display_name(field: str) -> str:
-    """A field as Laravel's messages call it: ``call_limit`` is "call limit", ``COS_pkey`` is "c o s pkey"."""
+    """Return a field's name in Laravel's messages: ``call_limit`` is "call limit", ``COS_pkey`` is "c o s pkey"."""
     if not (field.isascii() and field.isalpha() and field.islower()):
         field = field[:1].upper() + field[1:]
         field = re.sub("(.)(?=[A-Z])", r"\1_", field).lower()

@@ -1,6 +1,6 @@
-"""The PBX behind the API: whether Asterisk runs, its calls and its database, by the mock's clock.
+"""The PBX behind the API: whether Asterisk runs, its calls and AstDB, all by the mock's clock.
 
-Nothing happens in the background: the state is computed for the clock's time when it is read.
+Nothing runs in the background: the state is computed from the clock when it is read.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class HasTime(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One end of a call, as Asterisk sees it at one moment."""
+    """One end of a call, as Asterisk reports it at one moment."""
 
     name: str
     party: str
@@ -41,7 +41,7 @@ class Channel:
 
 @dataclass(slots=True)
 class PhoneCall:
-    """A call between two numbers; ``number`` counts channels since Asterisk's start, and a call has two of them."""
+    """A call between two numbers. ``number`` is its first channel, counted since Asterisk's start; a call has two."""
 
     number: int
     caller: str
@@ -60,7 +60,7 @@ class PhoneCall:
 
     @property
     def answered(self) -> bool:
-        """Whether the call lasted until the target answered."""
+        """Whether the target answered before the call ended."""
         return self.ends > self.answers
 
     def channels(self, now: float) -> tuple[Channel, Channel]:
@@ -76,7 +76,7 @@ class PhoneCall:
 
 
 class Pbx:
-    """Asterisk on its machine."""
+    """Asterisk and the machine it runs on."""
 
     def __init__(self, clock: HasTime) -> None:
         self.clock = clock
@@ -86,7 +86,7 @@ class Pbx:
         self.reset()
 
     def reset(self, *, running: bool = True, calls: Iterable[tuple[str, str]] = ()) -> None:
-        """As the seed wants it: running or not, with calls from one number to another."""
+        """Return to the seed's state: running or not, with calls given as pairs of numbers (caller, target)."""
         self.up_since: float | None = self.clock.now() if running else None
         self.reloaded = self.clock.now()
         self._calls: list[PhoneCall] = []
@@ -97,12 +97,12 @@ class Pbx:
             call.answers, call.ends = call.began, call.began + UNTIL_HUNG_UP
 
     def memory(self) -> dict[str, Any]:
-        """Everything that `recall` needs, as values that JSON knows."""
+        """Return everything that `restore_memory` needs, as JSON values."""
         return {"up_since": self.up_since, "reloaded": self.reloaded, "channels": self._channels,
                 "calls": list(map(asdict, self._calls)), "finished": list(map(asdict, self._finished))}
 
     def restore_memory(self, memory: Mapping[str, Any]) -> None:
-        """Go back to what `memory` gave."""
+        """Restore what `memory` returned."""
         self.up_since, self.reloaded, self._channels = memory["up_since"], memory["reloaded"], memory["channels"]
         self._calls = [PhoneCall(**call) for call in memory["calls"]]
         self._finished = [PhoneCall(**call) for call in memory["finished"]]
@@ -112,12 +112,12 @@ class Pbx:
         return self.up_since is not None and self.up_since <= self.clock.now()
 
     def start(self, after: float = 0.0) -> None:
-        """Asterisk comes up, with its counters at zero."""
+        """Start Asterisk after a delay, with its counters at zero."""
         self.up_since = self.reloaded = self.clock.now() + after
         self._channels = FIRST_CHANNEL
 
     def stop(self) -> None:
-        """Asterisk goes down, and every call ends."""
+        """Stop Asterisk and end every call."""
         self._settle()
         for call in self._calls:
             call.ends = self.clock.now()
@@ -125,17 +125,17 @@ class Pbx:
         self.up_since = None
 
     def reboot(self) -> None:
-        """The machine goes down; Asterisk is up again when it has booted."""
+        """Reboot the machine: Asterisk runs again after ``boot_seconds``."""
         self.stop()
         self.start(after=self.boot_seconds)
 
     def reload(self) -> None:
-        """Asterisk reads its configuration again."""
+        """Reload Asterisk's configuration."""
         if self.running:
             self.reloaded = self.clock.now()
 
     def originate(self, caller: str, target: str, context: str, clid: str) -> PhoneCall:
-        """Ring one phone and connect it with a number; the call ends by itself."""
+        """Ring one phone and connect it to a number; the call ends after ``call_seconds``."""
         now = self.clock.now()
         call = PhoneCall(self._channels, caller, target, context, clid,
                          began=now, answers=now + self.ring_seconds, ends=now + self.call_seconds)
@@ -153,13 +153,13 @@ class Pbx:
         return False
 
     def channels(self) -> list[Channel]:
-        """Every channel in use, the oldest first."""
+        """Return every channel in use, oldest first."""
         self._settle()
         now = self.clock.now()
         return [channel for call in self._calls for channel in call.channels(now)]
 
     def finished(self) -> list[PhoneCall]:
-        """The calls that ended since this was last asked, in the order of their ends."""
+        """Return the calls that ended since the last call of this method, in the order in which they ended."""
         self._settle()
         ended, self._finished = self._finished, []
         return ended
@@ -171,12 +171,12 @@ class Pbx:
 
 
 def db_get(db: AstDb, family: str, key: str) -> str:
-    """The value of an entry; empty if there is none."""
+    """Return the value of an entry, or "" if there is none."""
     return db.get((family, key), "")
 
 
 def db_put(db: AstDb, family: str, key: str, value: str) -> bool:
-    """Write an entry; False if Asterisk's command line cannot read it."""
+    """Write an entry; False if Asterisk's command line cannot parse it."""
     if not all(map(is_word, (family, key, value))):
         return False
     db[family, key] = value
@@ -184,10 +184,10 @@ def db_put(db: AstDb, family: str, key: str, value: str) -> bool:
 
 
 def db_delete(db: AstDb, family: str, key: str) -> bool:
-    """Remove an entry; False if there was none."""
+    """Remove an entry; False if there is none."""
     return db.pop((family, key), None) is not None
 
 
 def is_word(text: str) -> bool:
-    """One argument of Asterisk's command line, which blanks separate."""
+    """Whether the text is one argument on Asterisk's command line, which separates arguments by blanks."""
     return len(text.split()) == 1 and text == text.strip()

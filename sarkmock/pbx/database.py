@@ -1,6 +1,6 @@
-"""The PBX's tables: an in-memory SQLite in SARK's own layout, behind a small interface. Independent of the API.
+"""The PBX's tables: an in-memory SQLite database in SARK's layout, behind a small interface. Independent of the API.
 
-SQLite is the product's database, and its type affinity, key order and id reuse show through in answers.
+The product uses SQLite too: its type affinity, key order and id reuse are visible in responses.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ Row = dict[str, Any]
 IntegrityError = sqlite3.IntegrityError
 
 MANY_PAGES = 250  # of 4 KB
-MANY_CHANGES = 1000  # rows; SQLite takes a millisecond or two to undo as many
+MANY_CHANGES = 1000  # rows; SQLite takes a millisecond or two to undo this many
 ROWS_AT_ONCE = 500  # rows
 MAX_INTEGER = 2**63 - 1
-MOST_IN_OBJECT = 60  # columns: a function of SQLite takes 127 arguments
+MOST_IN_OBJECT = 60  # columns: an SQLite function takes at most 127 arguments
 ODD = re.compile(r"\x7f|\\u")
-# Tables whose keys the product copies to another one, which takes no null.
+# Tables whose keys the product copies to another table, where null is not allowed.
 CROSS_REFERENCED = frozenset({"agent", "appl", "carrier", "cluster", "cos", "device", "ipphone", "ivrmenu", "lineio",
                               "queue", "route", "speed"})
 
@@ -50,19 +50,19 @@ CROSS_REFERENCED = frozenset({"agent", "appl", "carrier", "cluster", "cos", "dev
 class Database:
     """The tables of one of DATABASES.
 
-    Rows are dicts of column -> value (str, int, float or None), in the table's column order. With an ``image``, which
-    another one's ``dump`` made, they are there from the beginning.
+    Rows are dicts of column -> value (str, int, float or None), in the table's column order. ``image`` is the initial
+    content, as another database's ``dump`` returned it.
     """
 
     def __init__(self, name: str = OLDEST, image: bytes | None = None) -> None:
         self.name = name
         self._connections = Connections()
         self._db = self._connections.current
-        self.close = weakref.finalize(self, self._connections.close)  # Python 3.13 warns of unclosed connections
+        self.close = weakref.finalize(self, self._connections.close)  # Python 3.13 warns about unclosed connections
         self._restored = self._made_at = self._began = 0
-        self._origin: bytes | None = None  # the image that rolling back leads to
+        self._origin: bytes | None = None  # the image that a rollback returns to
         self._made: dict[Hashable, bytes] = {}
-        self.has_bytes = False  # whether there is text that is not UTF-8; it is kept as a BLOB
+        self.has_bytes = False  # whether there is text that is not UTF-8; it is stored as a BLOB
         self._columns, self._numeric, self._keys, empty = layout_of(name)
         self.restore(image or empty)
 
@@ -73,17 +73,17 @@ class Database:
         return table in self._columns
 
     def columns(self, table: str) -> tuple[str, ...]:
-        """The table's columns in order; KeyError for an unknown table."""
+        """Return the table's columns in order; KeyError for an unknown table."""
         return self._columns[table]
 
     def column_types(self, table: str) -> dict[str, str]:
-        """The declared type of each column; that of a key of one column says so."""
+        """Return the declared type of each column; a single-column key has "PRIMARY KEY" after its type."""
         single = len(self.key(table)) == 1
         return {name: f"{kind} PRIMARY KEY" if key and single else kind
                 for _, name, kind, _, _, key in self._db.execute(f"PRAGMA table_info({quote_name(table)})")}
 
     def defaults(self, table: str) -> Row:
-        """What the columns of a row are that nothing was said of; null where the layout names no default."""
+        """Return the column defaults of a new row; null where the layout declares none."""
         self._db.execute("SAVEPOINT trial")
         self._db.execute(f"INSERT INTO {quote_name(table)} DEFAULT VALUES")
         try:
@@ -94,15 +94,15 @@ class Database:
         return dict(zip(self._columns[table], row, strict=True))
 
     def key(self, table: str) -> tuple[str, ...]:
-        """The columns of the primary key."""
+        """Return the columns of the primary key."""
         return self._keys[table]
 
     def rows(self, table: str, where: Mapping[str, Any] | None = None, order: Sequence[str] = (),
              only: tuple[str, ...] | None = None, *, limit: int | None = None, offset: int = 0) -> list[Row]:
-        """Rows whose columns equal (or, for a list of values, are among) what ``where`` says, in key order.
+        """Return the rows that match ``where``, in SQLite's own order unless ``order`` names columns.
 
-        ``only`` names the columns wanted; they come in the order of the table. ``limit`` and ``offset`` say how many
-        rows, and how many to skip.
+        ``where`` maps columns to a value, or to a list of allowed values. ``only`` selects columns, which keep the
+        table's order. ``limit`` is the number of rows to return and ``offset`` the number to skip.
         """
         names = self._columns[table] if only is None else among(self._columns[table], only)
         sql, values = select(table, where or {}, "*" if only is None else quoted_names(names), tuple(order))
@@ -114,8 +114,11 @@ class Database:
 
     def as_json(self, table: str, where: Mapping[str, Any], order: Sequence[str],
                 only: tuple[str, ...]) -> bytes | None:
-        """The same rows as JSON by SQLite, which takes a third of the time, in pieces that let other threads run. None
-        where it may write them in another way than Python: fractions, control characters, and text beyond ASCII."""
+        """Return the same rows as JSON text that SQLite builds, in a third of the time.
+
+        Rows are read in batches, so that other threads can run. Returns None where SQLite might format a value
+        differently from Python: fractions, control characters, and text beyond ASCII.
+        """
         names = among(self._columns[table], only)
         if self.has_bytes or len(names) > MOST_IN_OBJECT:
             return None
@@ -134,7 +137,7 @@ class Database:
         return b",".join(pieces)
 
     def values(self, table: str, column: str, where: Mapping[str, Any] | None = None) -> list[Any]:
-        """One column alone. Of a key that is text, SQLite reads the index instead of the rows: it comes sorted."""
+        """Return the values of one column. A text key comes sorted, as SQLite reads the index instead of the rows."""
         sql, values = select(table, where or {}, quote_name(column))
         return [value for row in self._db.execute(sql, values) for value in self._read(row)]
 
@@ -143,31 +146,31 @@ class Database:
         return None if found is None else dict(zip(self._columns[table], self._read(found), strict=True))
 
     def _read(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
-        """A row whose text is str; bytes that are not UTF-8 are surrogates in it (PEP 383)."""
+        """Return a row with text as str; bytes that are not UTF-8 become surrogates (PEP 383)."""
         if not self.has_bytes:
             return row
         return tuple(value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value for value in row)
 
     def _written(self, values: Iterable[Any]) -> tuple[Any, ...]:
-        """Values as they are stored."""
+        """Return values as they are stored."""
         stored = tuple(map(comparable, values))
         if any(isinstance(value, bytes) for value in stored):
             self.has_bytes = True
-            self._db.execute("PRAGMA user_version = 1")  # part of the image
+            self._db.execute("PRAGMA user_version = 1")  # stored in the image
         return stored
 
     def count(self, table: str, column: str, value: Any) -> int:
-        """How many rows have that value in the column; a list counts rows with any of them."""
+        """Count the rows with that value in the column; for a list, the rows with any of its values."""
         sql, values = select(table, {column: value}, "count(*)")
         return int(self._db.execute(sql, values).fetchone()[0])
 
     def insert(self, table: str, row: Mapping[str, Any]) -> int:
-        """Insert and return the rowid; sqlite3.IntegrityError for a duplicate key, or none."""
+        """Insert a row and return its rowid; sqlite3.IntegrityError for a duplicate or missing key."""
         check_key(table, row)
         return int(self._db.execute(insert_of(table, tuple(row)), self._written(row.values())).lastrowid or 0)
 
     def refusal(self, table: str, row: Mapping[str, Any]) -> str | None:
-        """Insert; why that cannot be, if it cannot."""
+        """Insert a row; return the reason if the database rejects it."""
         try:
             self.insert(table, row or {self._columns[table][0]: None})
         except (sqlite3.Error, OverflowError) as error:
@@ -186,34 +189,34 @@ class Database:
         return self._db.execute(sql, (comparable(value),)).rowcount
 
     def atomic(self) -> AbstractContextManager[None]:
-        """A block whose writes all stay, or none if it raises."""
+        """A block whose writes are all rolled back if it raises."""
         return transaction(self._db)
 
     def size(self, table: str) -> int:
-        """How many rows there are."""
+        """Return the number of rows."""
         return int(self._db.execute(f"SELECT count(*) FROM {quote_name(table)}").fetchone()[0])
 
     def change(self, table: str, key: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
-        """Change the row whose columns are as the key says."""
+        """Change the row whose columns match the key."""
         if changes:
             condition, values = matching(key)
             self._db.execute(f"{set_columns(table, changes)}{condition}", (*changes.values(), *values))
 
     def remove(self, table: str, key: Mapping[str, Any]) -> None:
-        """Remove the row whose columns are as the key says; every row for no column."""
+        """Remove the row whose columns match the key; every row if the key is empty."""
         condition, values = matching(key)
         self._db.execute(f"DELETE FROM {quote_name(table)}{condition}", values)
 
     def dump(self) -> bytes:
-        """The database as the bytes of an SQLite file."""
-        self._end_transaction("COMMIT")  # SQLite leaves out what is not committed
+        """Return the database as the bytes of an SQLite file."""
+        self._end_transaction("COMMIT")  # SQLite does not serialize uncommitted changes
         return bytes(self._db.serialize())
 
     def load(self, image: bytes) -> None:
-        """Replace every table's rows by those of another SQLite file; the layout stays ours.
+        """Replace every table's rows with those of another SQLite file, and keep our layout.
 
-        Tables and columns the other file lacks come out empty, those it has beyond ours are left aside.
-        Raises sqlite3.DatabaseError if the bytes are not a readable database; nothing is changed then.
+        Tables that the file lacks become empty, columns that it lacks take their default, and what it has beyond
+        ours is ignored. Raises sqlite3.DatabaseError if the bytes are not a readable database; nothing changes then.
         """
         with open_image(image) as other, transaction(self._db):
             room = MOST_ROWS
@@ -224,11 +227,11 @@ class Database:
                     room -= self._db.executemany(insert_of(table, names), rows).rowcount
 
     def remembered(self, name: Hashable) -> bytes | None:
-        """What was made of the tables under that name, until they change."""
+        """Return the cached bytes of that name, unless a table has changed since."""
         return self._made.get(name) if self._made_at == self.changes else None
 
     def remember(self, name: Hashable, made: bytes, changes: int) -> None:
-        """Keep what was made of the tables when `changes` was that number."""
+        """Cache bytes derived from the tables, unless a table has changed since `changes` had that number."""
         if self._made_at != self.changes:
             self._made_at, self._made = self.changes, {}
         if changes == self.changes:
@@ -236,21 +239,21 @@ class Database:
 
     @property
     def is_large(self) -> bool:
-        """Whether to read all rows of a table may take long."""
+        """Whether reading all rows of a table may take long."""
         return int(self._db.execute("PRAGMA page_count").fetchone()[0]) > MANY_PAGES
 
     @property
     def changes(self) -> int:
-        """A number that grows with every change of a row."""
+        """A number that increases with every change of a row."""
         return self._db.total_changes + self._restored
 
     @property
     def revision(self) -> tuple[int, bool]:
-        """What is equal as long as the image is."""
+        """A value that stays equal as long as the image does."""
         return self.changes, self.has_bytes
 
     def restore(self, image: bytes) -> None:
-        """Go back to an image that ``dump`` made."""
+        """Return to an image that ``dump`` made."""
         self._end_transaction("ROLLBACK")
         self._restored += 1
         self._connections.forget()
@@ -258,7 +261,7 @@ class Database:
         self.has_bytes = bool(self._db.execute("PRAGMA user_version").fetchone()[0])
 
     def rewind(self, image: bytes) -> None:
-        """As `restore`, by undoing what was changed since the last time where that is possible: it takes less time."""
+        """Restore an image, if possible by undoing the changes since the last rewind to it, which is faster."""
         if self._origin is image and self._db.in_transaction:
             before = self.changes
             self._db = self._connections.undone(image, self._db.total_changes - self._began > MANY_CHANGES)
@@ -276,7 +279,7 @@ class Database:
 
 
 class DatabaseLocked(sqlite3.OperationalError):
-    """SQLite's answer when another program is writing."""
+    """The error that SQLite raises while another program writes."""
 
     def __init__(self) -> None:
         super().__init__("database is locked")
@@ -284,7 +287,7 @@ class DatabaseLocked(sqlite3.OperationalError):
 
 
 class LockedDatabase(Database):
-    """Another database's rows, that can be read but not written: another program holds the lock."""
+    """Another database's rows, readable but not writable: another program holds the lock."""
 
     def __init__(self, other: Database) -> None:
         vars(self).update(vars(other))
@@ -307,7 +310,7 @@ class LockedDatabase(Database):
 
 @contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing."""
+    """A block whose writes are all rolled back if it raises."""
     db.execute("SAVEPOINT block")
     try:
         yield
@@ -319,6 +322,6 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 
 def check_key(table: str, row: Mapping[str, Any]) -> None:
-    """What the triggers of the product's database do, which copy keys."""
+    """Reject a null key, as the triggers of the product's database do when they copy keys."""
     if table in CROSS_REFERENCED and row.get("pkey") is None:
         raise IntegrityError("NOT NULL constraint failed: master_xref.pkey")

@@ -1,4 +1,4 @@
-"""The PBX's files: where they are, and its list of vendors of phones by MAC address."""
+"""Paths of the PBX's files, and its list of phone vendors by MAC address prefix."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ RULES_IPV6 = "/etc/shorewall6/sark_rules6"
 MAC_VENDORS = "/opt/sark/www/sark-common/manuf.txt"
 MAILBOXES = "/var/spool/asterisk/voicemail/default"
 
-PREFIX_DIGITS = 3  # of the prefix on each side of the second blank of a line of the list of vendors
+PREFIX_DIGITS = 3  # the number of digits of a prefix on each side of the second blank of a line of the vendor list
 
 
 def vendor_of(prefix: str, listed: str | None = None) -> str | None:
-    """The device of six hexadecimal digits, "0" for a vendor without templates, None for one that is not listed.
+    """Return the device for a prefix of six hexadecimal digits: "0" for a vendor without templates, None if unlisted.
 
-    ``listed`` is the text of another list.
+    ``listed`` is the text of another vendor list.
     """
     return (_own() if listed is None else parse_vendors(listed)).get(prefix.upper())
 
@@ -32,7 +32,7 @@ def _own() -> Mapping[str, str]:
 
 
 def parse_vendors(text: str) -> dict[str, str]:
-    """Prefix -> device, of lines with a device, three digits, and each of the three that may follow."""
+    """Parse a vendor list into prefix -> device. A line has a device, three digits, and groups of three that follow."""
     lines = [line.split() for line in text.splitlines() if line and not line.startswith("#")]
     return {first + rest[place:place + PREFIX_DIGITS]: device
             for device, first, rest in lines for place in range(0, len(rest), PREFIX_DIGITS)}

@@ -1,6 +1,6 @@
 """Keeps a state in a file across restarts.
 
-Only what has changed is written: pages of the tables' image, files one by one, all else as one part.
+Each save writes only what changed: pages of the tables' image, single files, and everything else as one part.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from sarkmock.pbx.state_file import PartPlace, StateFile
 
 STATE_FORMAT = 2
 PAGE_SIZE = 4096
-# Names of parts; the others are paths of files, and begin with /.
+# Names of parts. All other parts are named by the path of a file, which begins with /.
 TABLES_PART, MACHINE, SEED = "tables", "machine", "seed"
 READING = ("GET", "HEAD", "OPTIONS")
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class Storage:
-    """A state file in use. FileError if it cannot be used; it is left as it is then.
+    """An open state file. FileError if it cannot be used; the file is then left unchanged.
 
-    With ``salvage`` a damaged file is used as far as it can be read; it is kept as FILE.damaged.
+    ``salvage`` uses the readable part of a damaged file and keeps the original as FILE.damaged.
     """
 
     def __init__(self, file: Path, database: str = OLDEST, *, salvage: bool = False) -> None:
@@ -39,7 +39,7 @@ class Storage:
         self._file = StateFile(file, version(database), self._accept, salvage)
 
     def _accept(self, parts: Mapping[PartPlace, bytes]) -> None:
-        """Read what was kept; KeyError or ValueError if it is not all there."""
+        """Read the saved state; KeyError or ValueError if a part is missing or malformed."""
         if parts:
             self._memory = json.loads(parts[MACHINE, 0])
             self._image = image_of(parts, self._memory["pages"])
@@ -47,7 +47,7 @@ class Storage:
             self.seed = Seed.of(json.loads(parts[SEED, 0]), self._database)
 
     def restore(self, state: State) -> None:
-        """Make a state what the file holds, if it holds anything: ``seed`` is what it started from."""
+        """Load the saved state, if the file has one. ``seed`` is the seed that it started from."""
         if self.seed is not None:
             state.tables.restore(self._image)
             state.files = dict(self._files)
@@ -55,7 +55,7 @@ class Storage:
             state.allow_token()
 
     def save(self, state: State) -> None:
-        """Keep what has changed since the last time; OSError if that cannot be done: it is undone then."""
+        """Save what changed since the last save. On OSError, the state returns to the last save."""
         changes, files, memory = state.revision()
         seen = changes, state.origin, files, memory
         if seen == self._seen:
@@ -71,7 +71,7 @@ class Storage:
         self._seen = seen
 
     def _undo(self, state: State) -> None:
-        """Bring back what was kept last."""
+        """Return the state to the last save."""
         _, origin, files, memory = self._seen
         if origin is not None:
             self.undone += 1
@@ -83,7 +83,7 @@ class Storage:
 
     def _parts(self, state: State, changes: int, origin: tuple[Seed, bytes], files: dict[str, PbxFile],
                memory: dict[str, Any]) -> Iterator[tuple[PartPlace, bytes]]:
-        """Everything; what is as it was is not made anew."""
+        """Yield every part; parts that have not changed are taken from the file, not built again."""
         if changes == self._seen[0]:
             pages = {place: content for place, content in self._file.parts.items() if place[0] == TABLES_PART}
         else:
@@ -102,11 +102,11 @@ class Storage:
 
 
 class Undone(OSError):
-    """A change went the way of one that was made at the same time."""
+    """A change was undone because another one, made at the same time, could not be saved."""
 
 
 class Kept:
-    """An application whose answers leave when their changes are kept; one that cannot be kept is answered 500."""
+    """WSGI middleware: sends each response after its changes are saved, or a 500 response if that fails."""
 
     def __init__(self, application: WsgiApp, state: State, storage: Storage,
                  lock: AbstractContextManager[Any]) -> None:
@@ -116,7 +116,7 @@ class Kept:
         undone = self._storage.undone
         try:
             answer = self._application(environ, start_response)
-        except ConnectionError:  # a fault drops the connection: what was done before it stays done
+        except ConnectionError:  # a fault drops the connection: earlier changes of the request persist
             self._keep(undone)
             raise
         problem = self._keep(undone)
@@ -139,11 +139,11 @@ class Kept:
 
 
 def image_of(parts: Mapping[PartPlace, bytes], pages: int | None = None) -> bytes:
-    """The image of the tables, from its pages."""
+    """Join the pages of the tables' image."""
     count = sum(name == TABLES_PART for name, _ in parts) if pages is None else pages
     return b"".join(parts[TABLES_PART, number] for number in range(count))
 
 
 def version(database: str) -> int:
-    """The format of the file and the layout of the tables in it, as one number."""
+    """Return one number for the file format and the layout of the tables in it."""
     return zlib.crc32(f"{STATE_FORMAT} {layout(database)}".encode()) & 0x7FFFFFFF

@@ -1,6 +1,6 @@
-"""What a PBX holds at the start, as YAML and in memory. A mistake is reported with file, line and field.
+"""The initial state of a PBX, as YAML and in memory. A mistake is reported with file, line and field.
 
-Knows the tables' layout; neither the API's rules nor any behaviour.
+Uses the layout of the tables; independent of the API's rules and behaviour.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from sarkmock.spec.prepared import cached_value
 from sarkmock.spec.yaml12 import FileError
 from sarkmock.suggest import unknown_name
 
-MOST_PROBLEMS = 100  # that are counted
+MOST_PROBLEMS = 100  # counting stops here
 STAMPS = ("z_created", "z_updated", "created_at", "updated_at")
 SEED_KEYS = ("tables", "files", "astdb", "calls", "pbx", "unchecked")
 PHONE_NUMBER = re.compile(r"[0-9*#+]{1,32}")
-ROW_ID = "INTEGER PRIMARY KEY"  # the one kind of column that SQLite itself keeps free of texts
+ROW_ID = "INTEGER PRIMARY KEY"  # the only kind of column for which SQLite itself rejects text
 INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 # Each file adds to the one before.
 FACTORY = {"sark-6.0": ("factory",), "sark-6.5": ("factory", "factory-6.5")}
 Place = tuple[str | int, ...]
-# (table, index of a row in the whole) -> index of the row that was put on top.
+# (table, row index in the merged seed) -> index of the row in the seed on top.
 Origins = Mapping[tuple[str, int], int]
 
 
 def and_more(problems: int, kind: str) -> str:
-    """How many problems there are beside the first; counting stops after some."""
+    """Return a suffix with the number of further problems; counting stops at MOST_PROBLEMS."""
     least = "at least " if problems == MOST_PROBLEMS else ""
     return f" (and {least}{problems - 1} more{kind})" if problems > 1 else ""
 
 
 class SeedError(ValueError):
-    """A mistake in a seed's content: the keys that lead to it, and what is wrong."""
+    """A mistake in a seed: the path of keys to it, and the problem."""
 
     def __init__(self, place: Place, problem: str) -> None:
         super().__init__(f"{'.'.join(map(str, place)) or 'seed'}: {problem}")
@@ -52,9 +52,9 @@ class SeedError(ValueError):
 
 @dataclass(frozen=True)
 class Seed:
-    """Rows by table, files by path, AstDB values by (family, key), calls, and whether the PBX runs. Not to be changed.
+    """Rows by table, files by path, AstDB values by (family, key), calls, and whether the PBX runs. Do not modify.
 
-    Calls, from one number to another, are answered and last until they are hung up.
+    Calls are pairs of numbers (caller, target); they are answered and last until they are hung up.
     ``unchecked`` allows rows that the API would reject; ``database`` names the layout of the tables.
     """
 
@@ -69,15 +69,15 @@ class Seed:
     @classmethod
     @cache
     def factory(cls, database: str = OLDEST) -> Seed:
-        """A factory-fresh SARK with that database."""
+        """Return the seed of a factory-fresh SARK with that database."""
         layers = [cls.of(cached_value(name, partial(yaml12.read, seed_file(name))), database)
                   for name in FACTORY[database]]
         return reduce(lambda base, own: merged_seeds(base, own, stated=False)[0], layers)
 
     def for_database(self, database: str) -> Seed:
-        """The seed in the layout of another database, without tables and columns that it does not have.
+        """Return the seed in the layout of another database, without tables and columns that it lacks.
 
-        Tables that the seed does not name are as the factory has them.
+        Tables that the seed does not name have the factory rows.
         """
         layout = Database(database)
         tables = {table: [{name: value for name, value in row.items() if name in layout.columns(table)} for row in rows]
@@ -86,7 +86,7 @@ class Seed:
 
     @classmethod
     def read(cls, file: Path, database: str = OLDEST) -> Seed:
-        """The seed in a YAML file; FileError names file, line and field of the first mistake."""
+        """Read a seed from a YAML file; FileError names file, line and field of the first mistake."""
         try:
             return cls.of(yaml12.read(file), database)
         except SeedError as error:
@@ -94,7 +94,7 @@ class Seed:
 
     @classmethod
     def of(cls, content: Any, database: str = OLDEST) -> Seed:
-        """The seed that a mapping of a seed file's shape describes, all but a base; SeedError for a mistake."""
+        """Build a seed from the content of a seed file without ``base``; SeedError for a mistake."""
         problems = list(islice(shape_problems(content, database), MOST_PROBLEMS))
         if problems:
             place, problem = problems[0]
@@ -109,11 +109,11 @@ class Seed:
             unchecked=content.get("unchecked", False), database=database)
 
     def text(self) -> str:
-        """The seed as YAML, for people to read and change."""
+        """Return the seed as YAML that people can read and edit."""
         return yaml12.dump(self.content())
 
     def content(self) -> dict[str, Any]:
-        """The mapping that `of` takes, without what a row need not say and tables empty in the factory, too."""
+        """Return the mapping that `of` accepts, without null columns and tables that are empty in the factory too."""
         layout, factory = Database(self.database), Seed.factory(self.database).tables
         astdb: dict[str, dict[str, str]] = {}
         for (family, key), value in self.astdb.items():
@@ -128,9 +128,9 @@ class Seed:
 
 
 def merged_seeds(base: Seed, own: Seed, *, stated: bool) -> tuple[Seed, Origins]:
-    """A seed on top of another: rows of a key that both have are joined column by column.
+    """Merge a seed into a base: rows with the same key are merged column by column.
 
-    ``stated``: whether own says if the PBX runs.
+    ``stated``: whether ``own`` sets ``pbx``; if not, the base decides whether the PBX runs.
     """
     layout, origins = Database(own.database), {}
     tables = {table: list(rows) for table, rows in base.tables.items()}
@@ -151,14 +151,14 @@ def merged_seeds(base: Seed, own: Seed, *, stated: bool) -> tuple[Seed, Origins]
 
 
 def row_key(layout: Database, table: str, row: Row) -> tuple[Any, ...]:
-    """The name of a row, for people: its pkey if it has one."""
+    """Return the key by which rows are merged: pkey, or the table's key; unique if a part of it is null."""
     names = ("pkey",) if "pkey" in layout.columns(table) else layout.key(table)
     values = tuple(None if row.get(name) is None else str(row[name]) for name in names)
     return (id(row),) if None in values else values
 
 
 def shape_problems(content: Any, database: str) -> Iterator[tuple[Place, str]]:
-    """Place and problem of everything that is not of a seed's shape; a base is not part of it."""
+    """Yield place and problem of each mistake in the shape of a seed without ``base``."""
     if not isinstance(content, dict):
         yield (), f"expected a mapping with {', '.join(SEED_KEYS)}"
         return
@@ -219,7 +219,7 @@ def _row_problems(place: Place, row: dict[Any, Any], columns: Mapping[str, str])
 
 
 def _value_problem(kind: str, value: Any) -> str | None:
-    """What is wrong with a value for a column of that kind."""
+    """Return what is wrong with a value for a column of that type."""
     if value is None:
         return None
     if isinstance(value, bool):
@@ -234,7 +234,7 @@ def _value_problem(kind: str, value: Any) -> str | None:
 
 
 def number_text(value: Any) -> str:
-    """A value as text; what Python does not write, an integer of thousands of digits, as none."""
+    """Return a value as text; for an integer with too many digits for Python, text that every check rejects."""
     try:
         return str(value)
     except ValueError:
@@ -279,20 +279,20 @@ def _call_problems(calls: Any) -> Iterator[tuple[Place, str]]:
 
 
 def _bytes(value: Any) -> bytes:
-    """The bytes of a file; base64 may stand on several lines."""
+    """Return the bytes of a file; base64 may span several lines."""
     if isinstance(value, str):
         return value.encode()
     return base64.b64decode("".join(value["base64"].split()), validate=True)
 
 
 def _without_nulls(rows: list[Row], defaults: Row) -> list[Row]:
-    """Rows without the columns that are null anyway. Time stamps stay: a row without any would be stamped anew."""
+    """Drop columns that are null by default. Time stamps stay: a row without them would get new ones."""
     quiet = {name for name, value in defaults.items() if value is None and name not in STAMPS}
     return [{name: value for name, value in row.items() if value is not None or name not in quiet} for row in rows]
 
 
 def _readable(content: bytes) -> Any:
-    """Text where YAML can write it as it is, or else base64."""
+    """Return the content as text if it is printable, otherwise as base64."""
     try:
         text = content.decode()
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""The SQL of the tables' few statements, and SQLite files of others, opened so that they cannot run code."""
+"""SQL statements for the tables, and safe opening of foreign SQLite files, so that they cannot run code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 
 NamesByTable = Mapping[str, tuple[str, ...]]
 
-DATABASES = {"sark-6.0": ("tables.sql",), "sark-6.5": ("tables.sql", "tables-6.5.sql")}  # each adds to the one before
+DATABASES = {"sark-6.0": ("tables.sql",), "sark-6.5": ("tables.sql", "tables-6.5.sql")}  # each extends the previous
 OLDEST = "sark-6.0"
 TEXTS = re.compile("CHAR|CLOB|TEXT", re.IGNORECASE)  # types of columns that hold no numbers (SQLite's affinity)
 TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY rowid"
@@ -32,7 +32,7 @@ def first_by(table: str, column: str) -> str:
 
 @lru_cache(maxsize=256)
 def among(columns: tuple[str, ...], only: tuple[str, ...]) -> tuple[str, ...]:
-    """The columns that are wanted, in their order."""
+    """Return the selected columns in the table's order."""
     return tuple(name for name in columns if name in only)
 
 
@@ -42,7 +42,7 @@ def quoted_names(names: tuple[str, ...]) -> str:
 
 
 def set_columns(table: str, names: Iterable[str]) -> str:
-    """An update of every row."""
+    """Return an UPDATE statement for every row."""
     return f"UPDATE {quote_name(table)} SET {', '.join(f'{quote_name(name)} = ?' for name in names)}"
 
 
@@ -64,13 +64,13 @@ def select(table: str, where: Mapping[str, Any], what: str = "*", order: tuple[s
 
 @lru_cache(maxsize=256)
 def json_object(names: tuple[str, ...]) -> str:
-    """A row as JSON, with these columns."""
+    """Return the SQL expression for a row as a JSON object of these columns."""
     return f"json_object({', '.join(f'{text_literal(name)}, {quote_name(name)}' for name in names)})"
 
 
 @lru_cache(maxsize=256)
 def any_real(names: tuple[str, ...]) -> str:
-    """Whether a row has a number with a fraction."""
+    """Return the SQL expression for whether a row has a number with a fraction."""
     return " OR ".join(f"typeof({quote_name(name)}) = 'real'" for name in names) or "0"
 
 
@@ -79,7 +79,7 @@ def text_literal(text: str) -> str:
 
 
 def matching(where: Mapping[str, Any]) -> tuple[str, list[Any]]:
-    """The condition that columns equal, or are among, the wanted values, and those values."""
+    """Return the WHERE clause for columns that equal, or are among, the wanted values, and its parameters."""
     terms: list[str] = []
     values: list[Any] = []
     for column, wanted in where.items():
@@ -93,7 +93,7 @@ def matching(where: Mapping[str, Any]) -> tuple[str, list[Any]]:
 
 
 def comparable(value: Any) -> Any:
-    """A value as the database has it: text that is not UTF-8 (PEP 383) as its bytes."""
+    """Return a value as the database stores it: text that is not UTF-8 (PEP 383) as its bytes."""
     if not isinstance(value, str) or value.isascii():
         return value
     try:
@@ -106,13 +106,13 @@ def comparable(value: Any) -> Any:
 SQLITE_MAGIC = b"SQLite format 3\0"
 ROLLBACK_JOURNAL = b"\1\1"  # bytes 18 and 19 of the header: a file in WAL mode cannot be opened in memory
 MOST_STEPS = 5_000  # times 10,000 steps of SQLite's virtual machine, about a second
-MOST_ROWS = 100_000  # of all tables
+MOST_ROWS = 100_000  # in all tables together
 PLAIN_TYPES = frozenset((str, int, type(None)))
 
 
 @contextmanager
 def open_image(image: bytes) -> Iterator[sqlite3.Connection]:
-    """A foreign SQLite file, opened so that it can neither run code nor take long."""
+    """Open a foreign SQLite file so that it can neither run code nor take long."""
     if not image.startswith(SQLITE_MAGIC):
         raise sqlite3.DatabaseError("it is not a SQLite database")
     with closing(sqlite3.connect(":memory:")) as db:
@@ -125,7 +125,7 @@ def open_image(image: bytes) -> Iterator[sqlite3.Connection]:
 
 def read_common(db: sqlite3.Connection, table: str, columns: Sequence[str],
                 most: int) -> tuple[tuple[str, ...], Iterator[tuple[Any, ...]]]:
-    """The columns of a foreign table that ours has too, and their values by row; views do not count."""
+    """Return the columns that a foreign table shares with ours, and their values by row; views are ignored."""
     kind = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND rootpage > 0 AND name = ? COLLATE NOCASE"
     if not db.execute(kind, (table,)).fetchone()[0]:
         return (), iter(())
@@ -145,7 +145,7 @@ def bounded_rows(rows: Iterable[tuple[Any, ...]], most: int) -> Iterator[tuple[A
 
 
 def plain_value(value: Any) -> Any:
-    """A foreign value as answers can show it: a BLOB that is text is text; other bytes and infinity are rejected."""
+    """Convert a foreign value for responses: a BLOB of UTF-8 becomes text; other bytes and infinity are rejected."""
     if isinstance(value, bytes):
         try:
             return value.decode()
@@ -157,13 +157,13 @@ def plain_value(value: Any) -> Any:
 
 
 def layout(name: str) -> str:
-    """The SQL that makes the tables of a database."""
+    """Return the SQL that creates the tables of a database."""
     return "".join(files("sarkmock.pbx").joinpath(script).read_text() for script in DATABASES[name])
 
 
 @cache
 def layout_of(name: str) -> tuple[NamesByTable, NamesByTable, NamesByTable, bytes]:
-    """By table, its columns, those that hold numbers, and its key; and the image of the database without rows."""
+    """Return the columns, numeric columns and key of each table, and the image of the database without rows."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
         db.executescript(layout(name))
         tables = {table: db.execute(f"PRAGMA table_info({quote_name(table)})").fetchall()
@@ -182,7 +182,7 @@ def in_memory() -> sqlite3.Connection:
 
 
 class Connections:
-    """The connection to a database in memory, and another one to the same image, where much was changed in between."""
+    """The connection to an in-memory database, and a second one to the same image for use after many changes."""
 
     def __init__(self) -> None:
         self.current = in_memory()
@@ -190,7 +190,7 @@ class Connections:
         self._undoing = Thread()
 
     def undone(self, image: bytes, much: bool) -> sqlite3.Connection:
-        """The connection to go on with after the changes to the image: if they are many, a thread undoes them."""
+        """Return a connection to the unmodified image; if ``much``, the other one, as a thread rolls back this one."""
         if not much:
             self.current.execute("ROLLBACK")
             return self.current
@@ -206,7 +206,7 @@ class Connections:
         return self.current
 
     def forget(self) -> None:
-        """There is no other connection any more."""
+        """Close the second connection."""
         if self._other:
             self._undoing.join()
             self._other.close()

@@ -1,7 +1,7 @@
 """The state of a PBX: tables, files, AstDB, run state, clock and random number generator.
 
-Time, keys and passwords come from the clock and the rng, so a run can be repeated. ``reset`` restores the seed
-exactly.
+Time, keys and passwords come from the clock and the random number generator, so runs are repeatable. ``reset``
+restores the seed exactly.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class PbxFile:
 
 
 class Clock:
-    """The PBX's clock: real time, moved or held still on demand."""
+    """The PBX's clock: real time, which can be moved or frozen."""
 
     def __init__(self, frozen: float | None = None) -> None:
         self._start = frozen
@@ -42,40 +42,40 @@ class Clock:
         self.frozen = self._start
 
     def start(self) -> float:
-        """What `now` is after a reset."""
+        """Return the time of `now` right after a reset."""
         return time.time() if self._start is None else self._start
 
     def now(self) -> float:
-        """Epoch seconds."""
+        """Return the current time in epoch seconds."""
         return (time.time() if self.frozen is None else self.frozen) + self.offset
 
     def advance(self, seconds: float) -> None:
         self.offset += seconds
 
     def set(self, second: float) -> None:
-        """Make it that epoch second now; a clock that runs runs on from there."""
+        """Set the current time in epoch seconds; a running clock runs on from there."""
         if self.frozen is None:
             self.offset = second - time.time()
         else:
             self.frozen, self.offset = second, 0.0
 
     def freeze(self) -> None:
-        """Hold still."""
+        """Freeze the clock at the current time."""
         self.frozen, self.offset = self.now(), 0.0
 
     def run(self) -> None:
-        """Run on from where it stands."""
+        """Let the clock run on from its current time."""
         self.frozen, self.offset = None, self.now() - time.time()
 
     def stamp(self) -> str:
-        """Now as SQLite's datetime('now') writes it: UTC, no zone."""
+        """Return the current time as SQLite's datetime('now') writes it: UTC, without a zone."""
         return stamp_of(self.now())
 
 
 class State:
-    """The state of one PBX. ``now`` holds the clock still at that epoch second.
+    """The state of one PBX. ``now`` freezes the clock at that epoch second.
 
-    ``token`` is an administrator's from the start, and again after each reset, where the database has users.
+    ``token`` is a valid administrator token from the start and after each reset, if the database has users.
     """
 
     def __init__(self, seed: Seed | None = None, *, rng: int = 0, now: float | None = None,
@@ -92,10 +92,10 @@ class State:
         self.reseed(seed)
 
     def reseed(self, seed: Seed, image: bytes | None = None) -> None:
-        """Start over from a seed of the same database, which `reset` goes back to from now on.
+        """Start over from another seed for the same database; later calls of `reset` return to it.
 
-        ``image`` are its tables, if `database_image` made them already. sqlite3.IntegrityError if it has a key twice;
-        nothing is changed then.
+        ``image`` is the seed's database, if `database_image` made it already. Raises sqlite3.IntegrityError if a key
+        occurs twice, and then changes nothing.
         """
         image = image or database_image(seed, self.clock.start(), self.token)
         self.seed, self._image = seed, image
@@ -103,7 +103,7 @@ class State:
 
     @property
     def origin(self) -> tuple[Seed, bytes]:
-        """What `reset` goes back to: the seed, and the tables made of it."""
+        """The seed, and its database image, that `reset` returns to."""
         return self.seed, self._image
 
     @origin.setter
@@ -111,7 +111,7 @@ class State:
         self.seed, self._image = origin
 
     def reset(self) -> None:
-        """Back to the seed, exactly."""
+        """Restore the seed exactly."""
         self.tables.rewind(self._image)
         self.clock.reset()
         self.rng.seed(self._dice)
@@ -121,10 +121,10 @@ class State:
         self.pbx.reset(running=self.seed.running, calls=self.seed.calls)
 
     def hold(self, seed: Seed, image: bytes | None = None) -> None:
-        """Hold what a seed says, from now on; clock and random numbers go on, and `reset` restores what it did before.
+        """Take on the content of a seed. Clock and random numbers go on, and `reset` still restores the original seed.
 
-        ``image`` are its tables, if `database_image` made them already. sqlite3.IntegrityError if it has a key twice;
-        nothing is changed then.
+        ``image`` is the seed's database, if `database_image` made it already. Raises sqlite3.IntegrityError if a key
+        occurs twice, and then changes nothing.
         """
         written = self.clock.now()
         self.tables.restore(image or database_image(seed, written, self.token))
@@ -135,28 +135,28 @@ class State:
             self.pbx.reset(running=seed.running, calls=seed.calls)
 
     def allow_token(self) -> None:
-        """Let the token in again, where the tables were replaced."""
+        """Add the administrator token again after the tables were replaced."""
         if self.token:
             add_administrator_token(self.tables, self.token, self.clock.stamp())
 
     def _kept(self, path: str, content: bytes) -> PbxFile | None:
-        """The file at a path, if that is its content."""
+        """Return the file at a path if it has this content already."""
         file = self.files.get(path)
         return file if file and file.content == content else None
 
     def insert(self, table: str, row: Row) -> Row:
-        """Add a row as a seed does, and return what the database made of it; sqlite3.IntegrityError for a taken key."""
+        """Insert a row with default time stamps and return it as stored; sqlite3.IntegrityError for a duplicate key."""
         number = self.tables.insert(table, stamps(self.tables, table, self.clock.stamp()) | row)
         return self.tables.rows(table, {"rowid": number})[0]
 
     def memory(self) -> dict[str, Any]:
-        """All but tables and files, as values that JSON knows: AstDB, clock, random number generator and the PBX."""
+        """Return AstDB, clock, random number generator and the PBX's run state as JSON values; not tables and files."""
         version, numbers, gauss = self.rng.getstate()
         return {"astdb": [[*place, value] for place, value in self.astdb.items()], "pbx": self.pbx.memory(),
                 "clock": [self.clock.offset, self.clock.frozen], "dice": [version, list(numbers), gauss]}
 
     def restore_memory(self, memory: Mapping[str, Any]) -> None:
-        """Go back to what `memory` gave."""
+        """Restore what `memory` returned."""
         self.astdb = {(family, key): value for family, key, value in memory["astdb"]}
         self.clock.offset, self.clock.frozen = memory["clock"]
         version, numbers, gauss = memory["dice"]
@@ -164,7 +164,7 @@ class State:
         self.pbx.restore_memory(memory["pbx"])
 
     def copy(self) -> State:
-        """The same tables, files, AstDB and PBX once more; clock and random number generator are shared."""
+        """Copy tables, files, AstDB and the PBX; the clock and the random number generator are shared."""
         twin = copy.copy(self)
         twin.tables = Database(self.tables.name, self.tables.dump())
         twin.files = dict(self.files)
@@ -173,24 +173,24 @@ class State:
         return twin
 
     def copy_from(self, other: State) -> None:
-        """Hold what another state of the same database holds."""
+        """Take on the content of another state of the same database."""
         self.tables.restore(other.tables.dump())
         self.files = dict(other.files)
         self.restore_memory(other.memory())
 
     def revision(self) -> tuple[Any, ...]:
-        """What is equal as long as nothing is changed."""
+        """Return a value that stays equal as long as nothing changes."""
         return self.tables.changes, self.files.copy(), self.memory()
 
     def to_seed(self) -> Seed:
-        """A seed with the present state, empty tables included; without calls, clock and random number generator."""
+        """Return the current state as a seed, empty tables included; calls, clock and random numbers are left out."""
         tables = {table: self.tables.rows(table) for table in self.tables.tables()}
         files = {path: file.content for path, file in self.files.items()}
         return Seed(tables, files, dict(self.astdb), running=self.pbx.running, database=self.tables.name)
 
 
 def database_image(seed: Seed, now: float, token: str | None) -> bytes:
-    """The image of a database with the seed's rows; what they do not say of their time stamps is now."""
+    """Build the database image of a seed. Time stamps that a row omits are set to ``now``."""
     tables, stamp = Database(seed.database), stamp_of(now)
     for table, rows in seed.tables.items():
         stamped = stamps(tables, table, stamp)
@@ -202,12 +202,12 @@ def database_image(seed: Seed, now: float, token: str | None) -> bytes:
 
 
 def stamps(tables: Database, table: str, stamp: str) -> Row:
-    """The time stamps of a row of which nothing is said of them."""
+    """Return the default time stamps for a new row of a table."""
     return {name: stamp for name in STAMPS if name in tables.columns(table)}
 
 
 def stamp_of(second: float) -> str:
-    """An epoch second as SQLite's datetime() writes it: UTC, no zone."""
+    """Format an epoch second as SQLite's datetime() does: UTC, without a zone."""
     return whole_second(floor(second))
 
 

@@ -1,9 +1,9 @@
-"""A file of named parts that survives `kill -9`: each write is whole or nothing.
+"""A file of named parts that survives `kill -9`: each write is atomic.
 
-It is a log. A header is followed by a note of how far the log is written, then by one frame per write. A frame holds
-the parts that changed, and a checksum that continues the one before. The note is renewed after each frame, before the
-write returns: what it covers must be there, whole, and what lies behind it never counted. Once the log is much longer
-than what it says, a new file takes its place.
+The file is a log: a header, a note with the length of the log, then one frame per write. A frame holds the changed
+parts, and a checksum that continues that of the frame before. The note is updated after each frame, before the write
+returns: data within that length must be intact, data beyond it is ignored. When the log is much longer than its
+content, a new file replaces it.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ NOTE, FRAME, PART_HEADER = struct.Struct(">QQI"), struct.Struct(">II"), struct.S
 HEADER = len(STATE_MAGIC) + 8
 LOG_BEGIN = HEADER + NOTE.size
 GONE = -1
-SPARE_BYTES = 4 << 20  # a log may be four times as long as what it says, and this much longer
+SPARE_BYTES = 4 << 20  # a log may be four times as long as its content, plus this
 UNTOUCHED = "it is left as it is"
-PartPlace = tuple[str, int]  # the name of a part, and its number among those of that name
+PartPlace = tuple[str, int]  # the name of a part, and its number among the parts of that name
 Parts = dict[PartPlace, bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class StateLog:
-    """What a file says: its parts, how many writes they come from, where the last ends; and what is wrong with it."""
+    """The content of a file: its parts, the number of writes, the end of the last one, and any damage."""
 
     parts: Parts
     writes: int
@@ -44,10 +44,10 @@ class StateLog:
 
 
 class StateFile:
-    """Parts by name and number. FileError if the file cannot be used; it is left as it is then.
+    """Parts by name and number. FileError if the file cannot be used; it is then left unchanged.
 
-    ``accept`` is given the parts that are there and raises KeyError or ValueError if they do not make sense. With
-    ``salvage`` a damaged file is used as far as it can be read, and kept beside the new one as FILE.damaged.
+    ``accept`` receives the stored parts and raises KeyError or ValueError if they are incomplete or malformed.
+    ``salvage`` uses the readable part of a damaged file, and keeps the original as FILE.damaged.
     """
 
     def __init__(self, file: Path, version: int, accept: Callable[[Parts], None], salvage: bool = False) -> None:
@@ -74,7 +74,7 @@ class StateFile:
             raise
 
     def write(self, changed: Mapping[PartPlace, bytes], gone: Iterable[PartPlace]) -> None:
-        """Replace parts and remove others, all or nothing; OSError if that cannot be done."""
+        """Replace and remove parts atomically; OSError if that fails."""
         if not is_at(self._handle, self._file):
             raise OSError(f"{self._file} was deleted or replaced while in use")
         log, gone = self._log, list(gone)
@@ -86,12 +86,12 @@ class StateFile:
         log.parts.update(changed)
         self._log = StateLog(log.parts, log.writes + 1, log.end + len(data), checksum)
         if self._is_long():
-            with suppress(OSError):  # the log may go on growing where there is no room for two
+            with suppress(OSError):  # if there is no room for a second file, the log keeps growing
                 self._renew()
 
     @property
     def parts(self) -> Mapping[PartPlace, bytes]:
-        """What was written last."""
+        """The parts as of the last write."""
         return self._log.parts
 
     def _is_long(self) -> bool:
@@ -101,13 +101,13 @@ class StateFile:
         return self._log.end > 4 * self._size + SPARE_BYTES
 
     def _renew(self) -> None:
-        """Put a file in the place of this one that says the same with one frame."""
+        """Replace the file by one with the same content in a single frame."""
         handle, self._log = created(self._file, self._version, self._log.parts, replace=True)
         os.close(self._handle)
         self._handle = handle
 
     def close(self) -> None:
-        """Let others use the file. FileError if it is not there any more."""
+        """Close and unlock the file. FileError if it was deleted or replaced."""
         there = is_at(self._handle, self._file)
         os.close(self._handle)
         if not there:
@@ -115,7 +115,7 @@ class StateFile:
 
 
 def lock_file(file: Path, version: int) -> int:
-    """The file, open and ours alone; an empty log if there is none."""
+    """Open and lock the file; create an empty log if there is none."""
     try:
         handle = os.open(file, os.O_RDWR)
     except FileNotFoundError:
@@ -138,7 +138,7 @@ def lock_file(file: Path, version: int) -> int:
 
 
 def created(file: Path, version: int, parts: Parts, *, replace: bool) -> tuple[int, StateLog]:
-    """A new file with these parts, locked; it gets its name when it is whole."""
+    """Create and lock a file with these parts; it gets its name once it is complete."""
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -161,7 +161,7 @@ def created(file: Path, version: int, parts: Parts, *, replace: bool) -> tuple[i
 
 
 def is_at(handle: int, file: Path) -> bool:
-    """Whether the open file is still the one of that name."""
+    """Whether the open file still has that name."""
     try:
         return os.path.samestat(os.fstat(handle), file.stat())
     except OSError:
@@ -174,13 +174,13 @@ def log_header(version: int) -> bytes:
 
 
 def note(writes: int, end: int) -> bytes:
-    """How many writes the log has, and where the last one ends."""
+    """Return the note: the number of writes in the log, and where the last one ends."""
     numbers = NOTE.pack(writes, end, 0)
     return NOTE.pack(writes, end, zlib.crc32(numbers))
 
 
 def frame(parts: Iterable[tuple[PartPlace, bytes | None]], before: int) -> tuple[bytes, int]:
-    """One write, and its checksum, which continues that of the write before."""
+    """Return the frame of one write, and its checksum, which continues the previous one."""
     chunks = []
     for (name, number), content in parts:
         key = name.encode("utf-8", "surrogateescape")
@@ -198,7 +198,7 @@ def write_at(handle: int, data: bytes, at: int) -> None:
 
 
 def read_log(file: Path, handle: int, version: int) -> StateLog:
-    """What a file says, as far as it is whole."""
+    """Read the intact part of a file."""
     content = os.pread(handle, os.fstat(handle).st_size, 0)
     head, numbers = content[:HEADER], content[HEADER:LOG_BEGIN]
     if not content:
@@ -224,7 +224,7 @@ def read_log(file: Path, handle: int, version: int) -> StateLog:
 
 
 def follow_log(content: bytes, version: int, damage: str) -> StateLog:
-    """The writes of a log, up to the first that is not whole."""
+    """Apply the writes of a log up to the first that is damaged or incomplete."""
     parts: Parts = {}
     writes, end, checksum = 0, LOG_BEGIN, zlib.crc32(log_header(version))
     for body, after in frames(content, checksum):
@@ -261,7 +261,7 @@ def entries(body: bytes) -> Iterator[tuple[PartPlace, bytes | None]]:
 
 
 def damage_advice(log: StateLog) -> str:
-    """What can be done about a damaged file."""
+    """Return what the user can do about a damaged file."""
     if not log.parts:
         return f"nothing in it can be read; {UNTOUCHED}"
     return (f"the first {log.writes} changes can be read: --salvage goes on from there and keeps this file as "

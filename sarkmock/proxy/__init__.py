@@ -1,1 +1,1 @@
-"""A proxy before a real SARK: forwards byte for byte, and passes each exchange on to listeners."""
+"""A proxy in front of a real SARK: forwards messages unchanged, and passes each exchange to listeners."""

@@ -1,4 +1,4 @@
-"""HTTP messages as a proxy forwards them, one exchange of them, and the pace at which requests may pass. No I/O."""
+"""HTTP messages and exchanges as a proxy forwards them, and the rate at which requests may pass. No I/O."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from sarkmock.server.http11 import FIELD, FIELD_LINES, NO_BODY, Head
 from sarkmock.server.http11 import ReceivedRequest as Received
 
 Field = tuple[bytes, bytes]
-# What concerns one connection alone (RFC 9110 7.6.1). The length of a body is written anew where it is chunked.
+# Fields of one connection (RFC 9110 7.6.1). The length of a chunked body is written anew.
 HOP_BY_HOP = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"te", b"trailer",
                         b"proxy-authorization", b"transfer-encoding", b"upgrade"))
-# Even if Connection names them.
+# Forwarded even if Connection names them.
 NEVER_DROPPED = frozenset((b"content-length", b"content-type", b"content-encoding", b"host"))
 STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([^\x00-\x08\x0a-\x1f\x7f]*))?\r\n")
 CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,12})[ \t]*(?:;[^\r\n]*)?\r\n")
@@ -31,12 +31,12 @@ GZIP = 16 + zlib.MAX_WBITS
 
 
 class BadAnswer(Exception):
-    """What the upstream sent is not HTTP; the message says what is wrong with it."""
+    """The upstream's response is not valid HTTP; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerHead:
-    """An answer without its body. ``length`` is None where it is chunked or ends with the connection."""
+    """A response without its body. ``length`` is None if it is chunked or ends with the connection."""
 
     status: int
     reason: bytes
@@ -50,12 +50,12 @@ class AnswerHead:
 
 
 def field_values(fields: Iterable[Field], name: bytes) -> list[bytes]:
-    """The values of a header field, each as it came but for blanks around it."""
+    """Return the values of a header field, without surrounding blanks."""
     return [value.strip(b" \t") for key, value in fields if key.lower() == name]
 
 
 def passed_on(fields: Iterable[Field], *without: bytes) -> list[Field]:
-    """The fields that are meant for the other side."""
+    """Return the end-to-end fields, which are forwarded."""
     fields = list(fields)
     named = {name.strip().lower() for value in field_values(fields, b"connection") for name in value.split(b",")}
     dropped = HOP_BY_HOP | (named - NEVER_DROPPED) | set(without)
@@ -63,12 +63,12 @@ def passed_on(fields: Iterable[Field], *without: bytes) -> list[Field]:
 
 
 def head_bytes(line: bytes, fields: Iterable[Field]) -> bytes:
-    """A head as it is sent; values have the blanks with which they came."""
+    """Return a head as it is sent; values keep their original blanks."""
     return b"%b\r\n%b\r\n" % (line, b"".join([b"%b:%b\r\n" % field for field in fields]))
 
 
 def read_answer(text: bytes, method: str) -> AnswerHead:
-    """The head of an answer, its empty line included; BadAnswer if it is none."""
+    """Parse the head of a response, empty line included; BadAnswer if it is invalid."""
     line = STATUS_LINE.match(text)
     if line is None:
         raise BadAnswer("it does not begin with a status line of HTTP/1.1")
@@ -95,19 +95,19 @@ def read_answer(text: bytes, method: str) -> AnswerHead:
 
 @dataclass(slots=True)
 class BodyMemory:
-    """The bytes that may still be kept of all requests and responses on their way."""
+    """The number of bytes that may still be buffered, over all requests and responses in progress."""
 
     size: int
 
     def take(self, wanted: int) -> int:
-        """As many of the bytes as there is room for; whoever takes them gives them back."""
+        """Reserve up to that many bytes and return how many; the caller must give them back."""
         taken = max(0, min(wanted, self.size))
         self.size -= taken
         return taken
 
 
 class CapturedBody:
-    """The beginning of a body that passes, as far as there is room, and how long all of it is."""
+    """The beginning of a body that is forwarded, as far as memory allows, and its total size."""
 
     def __init__(self, most: int, room: BodyMemory) -> None:
         self._most, self._room, self._kept, self.size = most, room, bytearray(), 0
@@ -118,7 +118,7 @@ class CapturedBody:
             self._kept += part[:self._room.take(min(len(part), self._most - len(self._kept)))]
 
     def release(self) -> None:
-        """Give the room back to others."""
+        """Release the memory."""
         self._room.size += len(self._kept)
         self._kept = bytearray()
 
@@ -132,7 +132,7 @@ class CapturedBody:
 
 
 def decoded_body(fields: Iterable[Field], body: bytes, most: int) -> bytes | None:
-    """A body without its content coding; None for more than ``most`` bytes, or a coding that is not undone."""
+    """Return a body without its content coding; None if it exceeds ``most`` bytes or the coding is not supported."""
     codings = b",".join(field_values(fields, b"content-encoding")).lower()
     if codings in (b"", b"identity"):
         return body
@@ -146,12 +146,12 @@ def decoded_body(fields: Iterable[Field], body: bytes, most: int) -> bytes | Non
     return found if unpacking.eof else None
 
 
-PACE_WINDOW = 61.0  # a minute, and the second by which clocks may differ
+PACE_WINDOW = 61.0  # a minute, and one second of tolerance between clocks
 QUEUE = 50
 
 
 class QueueFull(Exception):
-    """Too many requests wait already; ``seconds`` is when one may come again."""
+    """Too many requests are waiting; ``seconds`` is when to retry."""
 
     def __init__(self, waiting: int, seconds: float) -> None:
         super().__init__(f"{waiting} requests wait already for their turn")
@@ -159,8 +159,11 @@ class QueueFull(Exception):
 
 
 class Pace:
-    """Lets requests pass in the order in which they came. ``each`` is the seconds between two of them, ``most`` how
-    many may pass in any minute, ``queue`` how many may wait."""
+    """Rate limit that lets requests pass in order of arrival.
+
+    ``each`` is the minimum number of seconds between two requests, ``most`` the number per minute, ``queue`` the number
+    that may wait.
+    """
 
     def __init__(self, each: float = 0.0, most: int | None = None, queue: int = QUEUE) -> None:
         self._each, self._most, self._queue = each, most, queue
@@ -169,7 +172,7 @@ class Pace:
         self._waiting = 0
 
     async def turn(self) -> float:
-        """Wait for this request's turn, and return the seconds that took; QueueFull if too many wait."""
+        """Wait for this request's turn and return the seconds waited; QueueFull if too many are waiting."""
         if not self._each and self._most is None:
             return 0.0
         began = asyncio.get_running_loop().time()
@@ -194,18 +197,18 @@ class Pace:
         return max(0.0, even, full)
 
 
-MOST = 8 * 2**20  # bytes of one body that are looked at
-ALL_BODIES = 256 * 2**20  # bytes of all bodies that are held at a time
+MOST = 8 * 2**20  # bytes of one body that are captured
+ALL_BODIES = 256 * 2**20  # bytes of all bodies that are buffered at a time
 
 Texts = tuple[tuple[str, str], ...]
 
 
 @dataclass(slots=True)
 class Passed:
-    """A request that the upstream answered. ``whole`` is False where a body was too large to be kept, or broke off.
+    """An exchange with the upstream. ``whole`` is False if a body was too large to be captured, or incomplete.
 
-    ``target`` is path and query as they were sent; the answer's body has no content coding any more. ``entry`` is what
-    the journal keeps of it.
+    ``target`` is path and query as sent; the response's body has its content coding removed. ``entry`` is the journal's
+    entry for it.
     """
 
     method: str
@@ -225,7 +228,7 @@ OnPassed = Callable[[Passed], None]
 
 @dataclass(slots=True)
 class Record:
-    """What becomes of one request, while it passes."""
+    """The state of one request in progress."""
 
     head: Head
     fields: list[Field]
@@ -240,20 +243,20 @@ class Record:
     held: int = 0
     fault: str = ""
     delay: float = 0.0
-    own: bool = False  # whether the proxy answered in place of the upstream, and why
+    own: bool = False  # whether the proxy responded instead of the upstream, and why
     reason: str = ""
 
     def __post_init__(self) -> None:
         self.sent, self.got = CapturedBody(MOST, self.room), CapturedBody(MOST, self.room)
 
     def hold(self, piece: bytes) -> bool:
-        """Whether there is room for a piece of the body that is kept until the request is over."""
+        """Reserve memory for a piece of the body until the request is over; False if there is none left."""
         taken = self.room.take(len(piece))
         self.held += taken
         return taken == len(piece)
 
     def release(self) -> None:
-        """The request is over."""
+        """Release all memory when the request is over."""
         self.sent.release()
         self.got.release()
         self.room.size += self.held
@@ -271,14 +274,14 @@ def header_texts(fields: Iterable[Field]) -> Texts:
 
 
 def request_of(record: Record, body: bytes, base: str, environ: WsgiEnviron) -> tuple[WsgiEnviron, Request]:
-    """The request as a mock would get it, and its WSGI environ; ``environ`` says what is true of the server."""
+    """Return the WSGI environ and the request as a mock would get them; ``environ`` describes the server."""
     path = record.head.path
     environ = environ_of(Received(record.head, b""), environ)
     return environ, request_of_environ(environ, path[len(base):] if path.startswith(base) else "", body)
 
 
 def record_in_journal(journal: Journal, record: Record, passed: Passed, base: str, environ: WsgiEnviron) -> Entry:
-    """Keep an exchange in a journal."""
+    """Record an exchange in a journal."""
     environ, request = request_of(record, passed.body, base, environ)
     headers = [(name.title(), value) for name, value in passed.answer_headers]
     answer = Answer(passed.status or DROPPED_STATUS, headers, passed.answer_body)

@@ -1,4 +1,4 @@
-"""One client of the proxy: reads its requests, forwards or answers them, and writes the responses."""
+"""One client connection of the proxy: reads requests, forwards them or responds itself, and writes responses."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ from sarkmock.server.http11 import FIELD, REQUEST_LINE, BadRequest, Head, Receiv
 if TYPE_CHECKING:
     from sarkmock.proxy.server import Proxy
 
-PREREAD_BYTES = 2**16  # bytes of a body that is read before anything is sent
+PREREAD_BYTES = 2**16  # bytes of a body that is read before the request is forwarded
 PREFACE = b"\r\n"
 AUTHORITY = re.compile(rb"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//([^/?#]*)")
 
 
 class Gone(Exception):
-    """The connection to the client ends here."""
+    """The connection to the client must be closed."""
 
 
 class Passage:
-    """A client's connection. `serve` returns when it is over; `busy` says whether an answer is on its way."""
+    """A client connection. `serve` returns when it is over; `busy` is True while a request is handled."""
 
     def __init__(self, proxy: Proxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._proxy, self._reader, self._writer = proxy, reader, writer
         self.busy = False
 
     async def serve(self) -> None:
-        """Answer request after request. What goes wrong with the client ends the connection."""
+        """Handle request after request. An error of the client ends the connection."""
         try:
             while not self._proxy.stopping and await self._next():
                 pass
         except (Gone, OSError, EOFError, TimeoutError):
-            pass  # the client is gone, or too slow
+            pass  # the client has disconnected, or is too slow
         finally:
             self.busy = False
             self._writer.transport.abort() if self._writer.transport.get_write_buffer_size() else self._writer.close()
 
     async def refuse(self, problem: BadRequest, head: Head = NO_HEAD) -> None:
-        """Answer what is not read any further. What still comes is discarded, so that the answer arrives."""
+        """Respond to a request that is not read further. Discard the rest of it, so that the response arrives."""
         await self._answer(head, proxy_answer(problem.status, problem.reason), closing=True)
         self._log(head, problem.status, 0, time.perf_counter())
         if self._writer.can_write_eof():
@@ -62,7 +62,7 @@ class Passage:
                     pass
 
     async def _next(self) -> bool:
-        """Answer the next request; False if it was the last."""
+        """Handle the next request; False if it was the last."""
         head = NO_HEAD
         try:
             text = await self._head()
@@ -80,7 +80,7 @@ class Passage:
             self.busy = False
 
     async def _head(self) -> bytes:
-        """The head of the next request without its empty line; nothing if there is none."""
+        """Read the head of the next request, without its empty line; b"" if there is none."""
         limits, first = self._proxy.limits, PREFACE
         async with asyncio.timeout(limits.idle_timeout):
             while first in (b"\r", b"\n", PREFACE):
@@ -111,7 +111,7 @@ class Passage:
             self._log(head, record.status, record.got.size, record.began)
 
     async def _pass(self, record: Record, target: bytes) -> bool:
-        """Let a request pass, unless something is against it."""
+        """Forward a request unless its size, the guard, the rate limit or a fault prevents it."""
         head, proxy = record.head, self._proxy
         if head.length is not None and head.length > proxy.limits.body:
             raise BadRequest(413, f"The body is larger than {proxy.limits.body} bytes.")
@@ -146,7 +146,7 @@ class Passage:
             self._writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     async def _beginning(self, record: Record) -> tuple[bytes, AsyncIterator[bytes] | None]:
-        """The whole body if it is small or must be judged first, or else what reads it."""
+        """Return the whole body if it is small or the guard needs it; otherwise an iterator that reads it."""
         head, proxy = record.head, self._proxy
         if head.length == 0:
             return b"", None
@@ -156,7 +156,7 @@ class Passage:
         return await self._whole(record, pieces), None
 
     async def _whole(self, record: Record, pieces: AsyncIterator[bytes]) -> bytes:
-        """A body that is held until the request is over; BadRequest if those of others leave no room for it."""
+        """Read a body that is buffered until the request is over; BadRequest if there is no memory left for it."""
         kept = []
         async for piece in pieces:
             if not record.hold(piece):
@@ -165,7 +165,7 @@ class Passage:
         return b"".join(kept)
 
     async def _body(self, record: Record) -> AsyncIterator[bytes]:
-        """The body as it comes; Gone if the client does not send it."""
+        """Yield the body as it arrives; Gone if the client does not send all of it."""
         length, limits = record.head.length, self._proxy.limits
         pieces = read_chunks(self._reader) if length is None else read_sized(self._reader, length)
         try:
@@ -191,19 +191,19 @@ class Passage:
         yield b"0\r\n\r\n"
 
     def _outgoing(self, record: Record, target: bytes, chunked: bool) -> bytes:
-        """The head as the upstream gets it: under its own name, and without what was between the client and us."""
+        """Return the head for the upstream: with its host name, and without hop-by-hop fields."""
         fields = passed_on(record.fields, b"host", b"expect", *([b"content-length"] if chunked else []))
         fields.insert(0, (b"Host", b" " + self._proxy.upstream.authority.encode("latin-1")))
         if chunked:
             fields.append((b"Transfer-Encoding", b" chunked"))
-        elif record.head.length is None:  # its chunks were read already
+        elif record.head.length is None:  # a chunked body that was read completely
             fields.append((b"Content-Length", b" %d" % record.sent.size))
         return head_bytes(b"%b %b HTTP/1.1" % (record.head.method.encode("ascii"), target), fields)
 
     # faults
 
     async def _meet(self, record: Record, body: bytes) -> Fault | None:
-        """The fault that a request meets, after the time by which it is late."""
+        """Return the fault that applies to a request, after its delay."""
         faults = self._proxy.faults
         if not faults:
             return None
@@ -218,10 +218,10 @@ class Passage:
         answer = render(reply, record.head.method)
         return AppResponse(status_line(answer.status), answer.headers, answer.body)
 
-    # the answer
+    # the response
 
     async def _pass_back(self, record: Record, answer: StreamedResponse, fault: Fault | None) -> bool:
-        """The answer of the upstream as it came, piece by piece."""
+        """Forward the upstream's response unchanged, piece by piece."""
         head, whole = record.head, False
         record.status, record.answer = answer.head.status, answer.head.fields
         self._report_redirect(record, answer)
@@ -254,7 +254,7 @@ class Passage:
         return not closing and (chunked or answer.head.length is not None)
 
     def _report_redirect(self, record: Record, answer: StreamedResponse) -> None:
-        """Say that an answer leads elsewhere: it is passed on, and not followed."""
+        """Report a redirect to another host; it is forwarded, not followed."""
         for location in answer.head.values(b"location") if 300 <= answer.head.status < 400 else ():
             host = AUTHORITY.match(location)
             if host and host[1].lower() != self._proxy.upstream.authority.lower().encode("latin-1"):
@@ -262,7 +262,7 @@ class Passage:
                 self._proxy.report(f"{record.head.method} {record.target}: redirects elsewhere, to {there[:200]}")
 
     def _piece(self, record: Record, piece: bytes, chunked: bool, cut: int | None) -> bytes:
-        """What of a piece is written."""
+        """Return the part of a piece that is written."""
         kept = piece if cut is None else piece[:max(0, cut - record.got.size)]
         record.got.add(piece)
         return chunk(kept) if chunked and kept else kept
@@ -280,7 +280,7 @@ class Passage:
         return head_bytes(b"HTTP/1.1 %d %b" % (answer.head.status, answer.head.reason), fields)
 
     async def _instead(self, record: Record, response: AppResponse, reason: str, rest: object) -> bool:
-        """Answer in the place of the upstream. A body that was not read ends the connection."""
+        """Respond in place of the upstream. Close the connection if the request's body was not read."""
         record.status, record.reason, record.own = response.code, reason, True
         record.answer = [(name.encode(), value.encode("latin-1")) for name, value in response.headers]
         record.got.add(response.body)
@@ -289,7 +289,7 @@ class Passage:
         return not closing
 
     async def _control(self, head: Head) -> bool:
-        """The control plane and its page, which are applications for WSGI."""
+        """Pass the request to the control plane and its page, a WSGI application."""
         proxy = self._proxy
         record = Record(head, [], "", 0.0, proxy.room)
         try:
@@ -318,7 +318,7 @@ class Passage:
 
 
 def proxy_answer(status: int, reason: str, headers: list[tuple[str, str]] | None = None) -> AppResponse:
-    """An answer of the proxy's own, in JSON."""
+    """Return a JSON response of the proxy itself."""
     body = json.dumps({"message": f"sarkmock proxy: {reason}"}).encode()
     return AppResponse(f"{status} {HTTPStatus(status).phrase}", [("Content-Type", JSON), *(headers or [])], body)
 

@@ -1,4 +1,4 @@
-"""The proxy as a server: listens, counts clients, shuts down in order; what all passages share."""
+"""The proxy as a server: accepts clients, limits connections, shuts down cleanly; shared parts of all passages."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from sarkmock.server.listener import STOP_TIMEOUT, Listener
 
 
 class Guard(Protocol):
-    """What may pass."""
+    """Decides which requests may pass."""
 
     def needs_body(self, record: Record) -> bool:
-        """Whether the verdict depends on the body."""
+        """Whether the decision depends on the body."""
         ...
 
     def refusal(self, record: Record, body: bytes) -> str:
-        """Why a request may not pass; nothing if it may."""
+        """Return why a request may not pass; "" if it may."""
         ...
 
 
 class PermitAll:
-    """Everything may pass."""
+    """A guard that permits every request."""
 
     def needs_body(self, record: Record) -> bool:
         return False
@@ -49,7 +49,7 @@ class PermitAll:
 
 @dataclass
 class ProxyParts:
-    """What a proxy has beside the way itself. ``judge`` gets every exchange that passed, on the server's thread."""
+    """The optional parts of a proxy. ``judge`` receives every forwarded exchange, on the server's thread."""
 
     faults: Faults
     journal: Journal | None = None
@@ -62,7 +62,7 @@ class ProxyParts:
 
 
 class Proxy(Listener):
-    """Listens until `stop`; `with Proxy(upstream, around, port=0) as proxy: proxy.url`."""
+    """A proxy that listens until `stop`; `with Proxy(upstream, around, port=0) as proxy: proxy.url`."""
 
     def __init__(self, upstream: Upstream, around: ProxyParts, host: str = "127.0.0.1", port: int = 0, *,
                  tls: CertificatePair | ssl.SSLContext | None = None, limits: Limits | None = None) -> None:
@@ -93,7 +93,7 @@ class Proxy(Listener):
         self.upstream.close()
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.transport.set_write_buffer_limits(high=0)  # so that a drained answer is sent, not only buffered
+        writer.transport.set_write_buffer_limits(high=0)  # so that drain() returns only when the response is sent
         passage = Passage(self, reader, writer)
         self._passages[passage] = asyncio.current_task()
         try:
@@ -107,21 +107,21 @@ class Proxy(Listener):
         finally:
             del self._passages[passage]
 
-    # for its passages
+    # used by passages
 
     def controls(self, path: str) -> bool:
-        """Whether a path is the proxy's own."""
+        """Whether the path belongs to the control plane."""
         return self._around.application is not None and f"{path}/".startswith(f"{CONTROL_PREFIX}/")
 
     def request_of(self, record: Record, body: bytes) -> Request:
-        """The request as a mock would get it."""
+        """Return the request as a mock would get it."""
         return request_of(record, body, self.upstream.base, self.environ)[1]
 
     def date(self) -> str:
         return formatdate(time.time(), usegmt=True)
 
     def observe(self, record: Record) -> None:
-        """Keep a request that is over, and hand it on if the upstream has answered it."""
+        """Record a finished request in the journal; pass it to the judge if the upstream responded."""
         passed = record.passed(time.perf_counter() - record.began)
         if self._around.journal is not None:
             passed.entry = record_in_journal(self._around.journal, record, passed, self.upstream.base, self.environ)
@@ -130,6 +130,6 @@ class Proxy(Listener):
 
 
 def nowhere(_: object, start_response: Callable[..., object]) -> list[bytes]:
-    """The application of a proxy without a control plane."""
+    """The WSGI application of a proxy without a control plane: 404 for everything."""
     start_response("404 Not Found", [])
     return []

@@ -1,4 +1,4 @@
-"""The host behind a proxy: kept connections, requests sent, responses read within limits. Follows no redirect."""
+"""The host behind a proxy: connection pool, requests, responses with limits. Redirects are not followed."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from urllib.parse import urlsplit
 
 from sarkmock.proxy.exchange import CHUNK_SIZE, AnswerHead, BadAnswer, read_answer
 
-IDLE_SECONDS = 4.0  # seconds that a connection may have been idle: Apache closes them after 5
-IDLE = 32  # connections that are kept
+IDLE_SECONDS = 4.0  # maximum idle time of a connection; Apache closes them after 5 seconds
+IDLE = 32  # idle connections that are kept
 BODY_PIECE = 2**16
-HEAD_BYTES = 2**16  # bytes of an answer's head
-INTERIM = 10  # answers such as 100 and 103 before the one that counts
+HEAD_BYTES = 2**16  # maximum size of a response's head
+INTERIM = 10  # maximum number of interim responses, such as 100 and 103
 RETRIED_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds: for a connection, for an answer to begin, for the next piece of a body, for a whole exchange."""
+    """Seconds to connect, until the response begins, until the next piece of a body, and for a whole exchange."""
 
     connect: float = 10.0
     answer: float = 60.0
@@ -32,7 +32,7 @@ class Timeouts:
 
 
 class UpstreamFailed(Exception):
-    """The upstream gave no answer: the status for the client, 502 or 504, and one line."""
+    """The upstream gave no response: the status for the client (502 or 504) and the reason on one line."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -40,7 +40,7 @@ class UpstreamFailed(Exception):
 
 
 class StaleConnection(Exception):
-    """A kept connection was closed meanwhile; nothing of an answer came."""
+    """A kept connection was closed in the meantime; no part of a response arrived."""
 
 
 @dataclass(slots=True)
@@ -60,7 +60,7 @@ class UpstreamConnection:
 
 
 def has_surplus(reader: asyncio.StreamReader) -> bool:
-    """Whether there is something to read, or an error, between two requests: it would pass for the next answer."""
+    """Whether an idle connection has data or an error to read, which would be taken for the next response."""
     reading = reader.read(1)
     try:
         reading.send(None)
@@ -73,7 +73,7 @@ def has_surplus(reader: asyncio.StreamReader) -> bool:
 
 @dataclass(slots=True)
 class OutgoingRequest:
-    """A request as it is sent: its head, the body or its beginning, and what of the body is still to come."""
+    """A request to send: its head, the body or its beginning, and an iterator for the rest of the body."""
 
     method: str
     head: bytes
@@ -86,13 +86,13 @@ class OutgoingRequest:
 
 
 class StreamedResponse:
-    """An answer whose body is still on its way; `pieces` reads it."""
+    """A response whose body has not been read yet; `pieces` reads it."""
 
     def __init__(self, head: AnswerHead, link: UpstreamConnection, upstream: Upstream) -> None:
         self.head, self._link, self._upstream = head, link, upstream
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """The body in pieces, chunks undone; Failed if it does not come to its end."""
+        """Yield the body in pieces, without chunked coding; UpstreamFailed if it is incomplete."""
         reader, head, missing = self._link.reader, self.head, self.head.length
         pieces = read_chunks(reader) if head.chunked else read_sized(reader, head.length)
         deadline = time.monotonic() + self._upstream.patience.whole
@@ -111,12 +111,12 @@ class StreamedResponse:
             raise UpstreamFailed(502, f"{self._upstream.name} breaks off its answer: {failure_text(error)}") from None
 
     def end(self, whole: bool) -> None:
-        """Keep the connection for the next request, if this answer was read to its end."""
+        """Return the connection to the pool if the response was read completely; otherwise close it."""
         self._upstream.give_back(self._link, whole and self.head.keep_alive)
 
 
 class Upstream:
-    """Where requests go: `ask` sends one and returns the beginning of the answer."""
+    """The host that requests go to: `ask` sends one and returns the beginning of the response."""
 
     def __init__(self, url: str, context: ssl.SSLContext | None, patience: Timeouts | None = None) -> None:
         parts = urlsplit(url)
@@ -130,7 +130,10 @@ class Upstream:
         self._idle: list[UpstreamConnection] = []
 
     async def ask(self, request: OutgoingRequest) -> StreamedResponse:
-        """The answer to a request; Failed if there is none. A read is repeated if a kept connection was closed."""
+        """Send a request and return the response; UpstreamFailed if there is none.
+
+        A read is sent again if a kept connection turns out to be closed.
+        """
         link = self._kept()
         if link is not None:
             try:
@@ -145,7 +148,7 @@ class Upstream:
             raise UpstreamFailed(502, f"{self.name} closed the connection without an answer") from None
 
     def give_back(self, link: UpstreamConnection, reusable: bool) -> None:
-        """A connection whose exchange is over."""
+        """Keep a connection for the next request if it is reusable; otherwise close it."""
         if not reusable or len(self._idle) >= IDLE or link.writer.is_closing():
             link.writer.transport.abort()
             return
@@ -173,7 +176,7 @@ class Upstream:
                     server_hostname=self.host if self._context else None)
         except TimeoutError:
             raise UpstreamFailed(504, f"{self.name} accepts no connection within {self.patience.connect:g} s") from None
-        except (OSError, ValueError) as error:  # ValueError: a host that cannot be one
+        except (OSError, ValueError) as error:  # ValueError: an invalid host name
             raise UpstreamFailed(502, f"{self.name} {failure_text(error)}") from None
         return UpstreamConnection(reader, writer)
 
@@ -188,7 +191,7 @@ class Upstream:
 
     @asynccontextmanager
     async def _answering(self, link: UpstreamConnection) -> AsyncIterator[None]:
-        """What goes wrong until an answer begins, as Failed or Stale."""
+        """Convert errors before the response begins to UpstreamFailed or StaleConnection."""
         try:
             yield
         except TimeoutError:
@@ -214,7 +217,7 @@ class Upstream:
                 async with asyncio.timeout(self.patience.piece):
                     await link.writer.drain()
         except ConnectionError:
-            pass  # it may have answered before it closed
+            pass  # there may be a response nevertheless
 
     async def _head(self, link: UpstreamConnection, method: str) -> AnswerHead:
         async with asyncio.timeout(self.patience.answer):
@@ -233,7 +236,7 @@ async def nothing() -> AsyncIterator[bytes]:
 
 
 async def read_sized(reader: asyncio.StreamReader, length: int | None) -> AsyncIterator[bytes]:
-    """A body of that many bytes, or up to the end of the connection. EOFError if it is shorter."""
+    """Yield a body of that length, or up to the end of the connection. EOFError if it is shorter."""
     left = length
     while left is None or left:
         piece = await reader.read(BODY_PIECE if left is None else min(BODY_PIECE, left))
@@ -246,7 +249,7 @@ async def read_sized(reader: asyncio.StreamReader, length: int | None) -> AsyncI
 
 
 async def read_chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
-    """A chunked body without its chunks; trailers are ignored. BadAnswer or EOFError if it is not one."""
+    """Yield a chunked body without its coding; trailers are ignored. BadAnswer or EOFError if it is malformed."""
     while True:
         line = CHUNK_SIZE.fullmatch(await chunk_line(reader))
         if line is None:
@@ -272,7 +275,7 @@ async def chunk_line(reader: asyncio.StreamReader) -> bytes:
 
 
 def failure_text(error: BaseException) -> str:
-    """What went wrong, as the end of a sentence that begins with a host."""
+    """Describe an error as the end of a sentence that begins with a host."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"has a certificate that is not trusted ({error.verify_message}); --ca FILE names its authority"
     if isinstance(error, ssl.SSLError):

@@ -1,4 +1,4 @@
-"""Calls a WSGI application with one request and returns its whole response. Does no I/O and reads no HTTP."""
+"""Call a WSGI application with one request and return its whole response. Performs no I/O and parses no HTTP."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Application = Callable[[WsgiEnviron, Callable[..., Any]], Iterable[bytes]]
 
 @dataclass(slots=True)
 class AppResponse:
-    """What an application answered. Without a status the connection is closed; if not ``whole``, after the body."""
+    """An application's response. Without a status the connection is closed; if not ``whole``, after the body."""
 
     status: str = ""
     headers: list[tuple[str, str]] = field(default_factory=list)
@@ -28,12 +28,12 @@ class AppResponse:
 
     @property
     def code(self) -> int:
-        """The number of the status, 0 without one."""
+        """The numeric status; 0 if there is none."""
         return int(self.status[:3] or 0)
 
 
 def environ_of(request: ReceivedRequest, connection: WsgiEnviron) -> WsgiEnviron:
-    """The environ of a request that came over a connection, about which `connection` says what WSGI wants to know."""
+    """Return the WSGI environ of a request; ``connection`` contains the server's variables."""
     head, body = request.head, request.body
     return connection | head.fields | {
         "REQUEST_METHOD": head.method, "SCRIPT_NAME": "", "PATH_INFO": head.path, "REQUEST_URI": head.uri,
@@ -44,7 +44,7 @@ def environ_of(request: ReceivedRequest, connection: WsgiEnviron) -> WsgiEnviron
 
 
 def run_wsgi(app: Application, environ: WsgiEnviron) -> AppResponse:
-    """The application's response; 500 for one that fails."""
+    """Return the application's response; 500 if it raises an exception."""
     response = AppResponse()
     parts: list[bytes] = []
     delays: list[float] = []

@@ -1,4 +1,4 @@
-"""Certificates: made for one run, or a person's own, checked before anything listens."""
+"""Certificates: generated for one run, or the user's own, validated before the server listens."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LIFETIME = timedelta(days=397)
 
 @dataclass(frozen=True, slots=True)
 class CertificatePair:
-    """A certificate and its key as PEM files, and the authority a client may verify it by if we made it."""
+    """PEM files of a certificate and its key, and the CA file if the certificate was generated."""
 
     certificate: Path
     key: Path
@@ -30,15 +30,15 @@ class CertificatePair:
 
 
 def make_certificate(directory: Path, host: str) -> CertificatePair:
-    """A certificate for the loopback names and `host`, by an authority made for it whose key is thrown away."""
-    import trustme  # a server without TLS starts sooner without it
+    """Generate a certificate for the loopback names and `host`, with a new CA whose key is discarded."""
+    import trustme  # slow to import, and not needed without TLS
 
     authority = trustme.CA()
     now = datetime.now(UTC)
     issue = partial(authority.issue_cert, not_before=now - timedelta(days=1), not_after=now + LIFETIME)
     try:
         leaf = issue(*names_of_host(host))
-    except ValueError:  # a name that no certificate can have, such as my_host
+    except ValueError:  # a name that is not valid in a certificate, such as my_host
         leaf = issue(*LOOPBACK)
     pair = CertificatePair(directory / "certificate.pem", directory / "key.pem", directory / "ca.pem")
     pair.certificate.write_bytes(b"".join(part.bytes() for part in leaf.cert_chain_pems))
@@ -48,13 +48,13 @@ def make_certificate(directory: Path, host: str) -> CertificatePair:
 
 
 def names_of_host(host: str) -> list[str]:
-    """What a client may call the server: a wildcard address is reached by this machine's name."""
+    """Return the names clients may use for the server, for a wildcard address including this machine's name."""
     wanted = socket.gethostname() if is_wildcard(host) else host
     return list(dict.fromkeys([*LOOPBACK, wanted]))
 
 
 def is_wildcard(host: str) -> bool:
-    """Whether a server that listens there listens on every address."""
+    """Whether the address means all interfaces."""
     try:
         return ipaddress.ip_address(host).is_unspecified
     except ValueError:
@@ -62,7 +62,7 @@ def is_wildcard(host: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine, by its address alone."""
+    """Whether a host is this machine, judged by name or address without a lookup."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -70,7 +70,7 @@ def is_loopback(host: str) -> bool:
 
 
 def checked_pair(certificate: Path, key: Path, directory: Path) -> CertificatePair:
-    """A person's own pair, copied in the one form that the server reads; FileError says which file is wrong and how."""
+    """Validate the user's certificate and key and write normalised copies. FileError names an invalid one."""
     chain, private = _chain(certificate), _key(key)
     if private.public_key() != chain[0].public_key():
         raise FileError(key, None, f"is not the key of {certificate}; --cert and --key must belong together")
@@ -83,7 +83,7 @@ def checked_pair(certificate: Path, key: Path, directory: Path) -> CertificatePa
 
 
 def _is_served(key: PrivateKeyTypes) -> bool:
-    """Whether the server's TLS knows this kind of key; it would abort the process over another."""
+    """Whether the server's TLS supports this kind of key; others would abort the process."""
     if isinstance(key, rsa.RSAPrivateKey):
         return 2048 <= key.key_size <= 4096
     if isinstance(key, ec.EllipticCurvePrivateKey):

@@ -1,4 +1,4 @@
-"""One client's connection: reads requests, has them answered, and closes it in time."""
+"""One client's connection: reads requests, passes them to the application, and enforces timeouts."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from sarkmock.server.http11 import NO_BODY, BadRequest, Head, Reader, ReceivedRe
 from sarkmock.server.limits import Limits
 
 PIECE = 2**16  # bytes
-READ_AHEAD = 2**16  # bytes of further requests that are received while one is answered
+READ_AHEAD = 2**16  # bytes of further requests to receive while one is processed
 READS = frozenset(("GET", "HEAD", "OPTIONS"))
-NO_HEAD = Head("-", "-", "", 1, {})  # of a request that could not be read
-SMALL = 2**16  # bytes that are never too many
-LINGER = 1.0  # seconds without a byte until a client that was rejected in the middle of its request is cut off
-SLOWEST = 20  # a body may take this many times as long as a client may be silent
+NO_HEAD = Head("-", "-", "", 1, {})  # placeholder for a request that could not be parsed
+SMALL = 2**16  # bytes that are always allowed
+LINGER = 1.0  # seconds of silence after which a client rejected in mid-request is cut off
+SLOWEST = 20  # a body may take this many times ``body_timeout``
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """One request that was answered, for a log; status 0 if the connection was closed instead."""
+    """One served request, for a log; status 0 if the connection was closed instead."""
 
     method: str
     path: str
@@ -42,13 +42,13 @@ class Served:
 
     @property
     def target(self) -> str:
-        """Path and query string, for people."""
+        """Path and query string, for display."""
         return f"{self.path}?{self.query}" if self.query else self.path
 
 
 @dataclass
 class Service:
-    """What the connections of a server share."""
+    """State shared by a server's connections."""
 
     app: Application
     environ: WsgiEnviron
@@ -60,34 +60,34 @@ class Service:
     threads: ThreadPoolExecutor
     long: ThreadPoolExecutor
     connections: set[Connection] = field(default_factory=set)
-    most: int = 0  # connections
+    most: int = 0  # limit of open connections
     accepted: int = 0
     held: int = 0  # bytes of all connections' requests and responses
     stopping: bool = False
     _date: tuple[int, str] = (0, "")
 
     def date(self) -> str:
-        """The present time as HTTP has it."""
+        """Return the current time as an HTTP date."""
         now = int(time.time())
         if now != self._date[0]:
             self._date = now, formatdate(now, usegmt=True)
         return self._date[1]
 
     def threads_for(self, request: ReceivedRequest) -> ThreadPoolExecutor | None:
-        """Where a request is answered that others should not wait for."""
+        """Return the threads for a request that should not block others; None for other requests."""
         if self.background and request.head.path.startswith(self.background):
             return self.threads
         return self.long if self.takes_long and self.takes_long(request.head.uri, len(request.body)) else None
 
     def has_room(self, size: int) -> bool:
-        """Whether that many more bytes may be held."""
+        """Whether that many more bytes fit into the memory limit."""
         return self.held + size <= max(self.limits.memory, 2 * self.limits.body)
 
 
 class Connection(asyncio.Protocol):
-    """Answers the requests of one client in their order, one at a time.
+    """Serve one client's requests in order, one at a time.
 
-    ``deadline`` is when the client must have done what it is expected to do next; `expire` is called after it.
+    ``deadline`` is the time by which the client must act next; `expire` is called after it.
     """
 
     def __init__(self, service: Service) -> None:
@@ -96,25 +96,25 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._reader = Reader(service.limits, service.probe)
         self._transport: Any = None
-        self._request: ReceivedRequest | None = None  # that is being answered
+        self._request: ReceivedRequest | None = None  # being processed
         self._began = 0.0
-        self._waiting_for: Head | str | None = None  # the head whose body is missing, or "head"
-        self._latest = inf  # for the body
+        self._waiting_for: Head | str | None = None  # the head whose body is incomplete, or "head"
+        self._latest = inf  # deadline for the whole body
         self._late: asyncio.TimerHandle | None = None
-        self._rest = memoryview(b"")  # of a response, and the number of bytes held
+        self._rest = memoryview(b"")  # unsent part of a response, and the number of bytes held
         self._sending = 0
-        self._unsent = 0  # bytes that the client does not take in
-        self._held = 0  # bytes of this connection that the service counts
+        self._unsent = 0  # bytes that the client has not read
+        self._held = 0  # bytes of this connection that the service has counted
         self._discarding = self._closing = self._ended = False
 
     @property
     def busy(self) -> bool:
-        """Whether a response is on its way."""
+        """Whether a request is being processed or its response sent."""
         return self._request is not None or self._unsent > 0 or len(self._rest) > 0
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
-        transport.set_write_buffer_limits(high=1, low=0)  # to know when all is sent
+        transport.set_write_buffer_limits(high=1, low=0)  # so that resume_writing means that everything was sent
         self.deadline = self._loop.time() + self._limits.idle_timeout
         self._service.connections.add(self)
         if len(self._service.connections) > self._service.most:
@@ -142,7 +142,7 @@ class Connection(asyncio.Protocol):
         self._count()
 
     def eof_received(self) -> bool:
-        """The client sends no more. What it has sent is answered, which TLS leaves no way to do."""
+        """Handle the end of the client's data. Its requests are still answered, which is not possible with TLS."""
         self._ended = True
         return self.busy and self._transport.get_extra_info("sslcontext") is None
 
@@ -156,7 +156,7 @@ class Connection(asyncio.Protocol):
             self._flush()
 
     def expire(self) -> None:
-        """The client has not done in time what was expected of it."""
+        """Abort, because the client has missed its deadline. A client that reads slowly gets a new one."""
         unsent = self._transport.get_write_buffer_size()
         if unsent < self._unsent:  # it reads slowly
             self._unsent = unsent
@@ -165,7 +165,7 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def finish(self) -> None:
-        """Close as soon as no response is on its way."""
+        """Close if no response is in progress."""
         if not self.busy:
             self._transport.close()
 
@@ -173,7 +173,7 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def _advance(self) -> None:
-        """Have the next request answered, if it is there."""
+        """Process the next request if it is complete."""
         if self.busy or self._discarding or self._transport.is_closing():
             return
         try:
@@ -190,7 +190,7 @@ class Connection(asyncio.Protocol):
             self._await_more()
 
     def _count(self) -> int:
-        """Have the service know how many bytes this connection holds."""
+        """Report the bytes that this connection holds to the service."""
         held = self._reader.held + self._sending + (len(self._request.body) if self._request else 0)
         self._service.held += held - self._held
         self._held = held
@@ -247,7 +247,7 @@ class Connection(asyncio.Protocol):
         date = self._service.date()
         try:
             start, body = encoded(response, head, self._closing, date)
-        except ValueError:  # an application may answer with anything
+        except ValueError:  # an application can return invalid headers
             traceback.print_exc()
             start, body = encoded(AppResponse("500 Internal Server Error"), head, self._closing, date)
         if len(body) < PIECE:
@@ -258,25 +258,25 @@ class Connection(asyncio.Protocol):
         self._flush()
 
     def _flush(self) -> None:
-        """Write the rest of the response in pieces, each when the client has taken in the one before."""
+        """Write the rest of the response in pieces, each after the client has read the previous one."""
         while self._rest and not self._unsent:
             piece, self._rest = self._rest[:PIECE], self._rest[PIECE:]
             self._transport.write(piece)
         if self._unsent:
             self._count()
-            return  # `resume_writing` goes on
+            return  # `resume_writing` continues
         self._sending = 0
         if self._closing:
             self._close()
         elif self._reader.buffered or self._ended:
-            self._loop.call_soon(self._advance)  # other connections have their turn first
+            self._loop.call_soon(self._advance)  # other connections run first
         else:
             self._await_more()
 
     def _refuse(self, problem: BadRequest) -> None:
-        """Answer a request that is not read any further, and close the connection.
+        """Reject a request that is not read any further, and close the connection.
 
-        What the client still sends is discarded for a while: a reset would reach it before the answer.
+        Data that the client still sends is discarded for a while: a reset would reach it before the response.
         """
         head, now = self._reader.head or NO_HEAD, self._loop.time()
         self._discarding, self.deadline, self._latest = True, now + LINGER, now + self._limits.body_timeout
@@ -285,7 +285,7 @@ class Connection(asyncio.Protocol):
         self._count()
         self._transport.write(b"".join(encoded(response, head, True, self._service.date())))
         if self._transport.can_write_eof():
-            with suppress(OSError):  # the client is gone already
+            with suppress(OSError):  # the client has disconnected
                 self._transport.write_eof()
         self._transport.resume_reading()
         self._log(head, problem.status, len(response.body))
@@ -302,14 +302,14 @@ class Connection(asyncio.Protocol):
 
 
 def refusal(problem: BadRequest) -> AppResponse:
-    """The response to a request that is not carried out."""
+    """Return the response to a rejected request."""
     later = [("Retry-After", "1")] if problem.status == HTTPStatus.SERVICE_UNAVAILABLE else []
     return AppResponse(f"{problem.status} {HTTPStatus(problem.status).phrase}", [("Content-Type", JSON), *later],
                     json.dumps({"message": problem.reason}).encode())
 
 
 def encoded(response: AppResponse, head: Head, closing: bool, date: str) -> tuple[bytes, bytes]:
-    """Head and body of the response to a request as they are sent, with the headers that the server answers for."""
+    """Serialise the response to a request, with the server's own headers. Return head and body."""
     bodiless = response.code in NO_BODY or response.code < 200
     headers = [field for field in response.headers if not (bodiless and field[0].lower() == "content-length")]
     names = {name.lower() for name, _ in headers}

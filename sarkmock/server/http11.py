@@ -1,6 +1,6 @@
-"""HTTP/1.1 messages as bytes (RFC 9112): reads requests within limits, writes responses. Does no I/O.
+"""HTTP/1.1 messages as bytes (RFC 9112): parse requests within limits, serialise responses. Performs no I/O.
 
-Strict where two servers could read a message differently: an ambiguous request is rejected, never repaired.
+Strict where two servers could parse a message differently: an ambiguous request is rejected, never repaired.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sarkmock.server.limits import Limits
 
 TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"
 METHOD, NAME = TOKEN + rb"{1,64}", TOKEN + rb"{1,256}"
-VALUE = rb"[^\x00-\x08\x0a-\x1f\x7f]*"  # visible characters, blanks, tabs and everything beyond ASCII
+VALUE = rb"[^\x00-\x08\x0a-\x1f\x7f]*"  # visible characters, blanks, tabs and all non-ASCII bytes
 REQUEST_LINE = re.compile(rb"(%b) ([\x21-\x7e\x80-\xff]+) HTTP/([0-9])\.([0-9])\r\n" % METHOD)
 METHOD_START = re.compile(rb"%b(?: |\Z)" % METHOD)
 FIELD = re.compile(rb"(%b):(%b)\r\n" % (NAME, VALUE))
@@ -32,7 +32,7 @@ NO_BODY = (204, 304)
 
 
 class BadRequest(Exception):
-    """A request that is not read any further: its status, and one sentence for the client."""
+    """A request that is rejected while reading: its status, and one sentence for the client."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -41,9 +41,9 @@ class BadRequest(Exception):
 
 @dataclass(slots=True)
 class Head:
-    """A request without its body. ``fields`` are named as in a WSGI environ; ``length`` is None for a chunked body.
+    """A request without its body. ``fields`` has the keys of a WSGI environ; ``length`` is None for a chunked body.
 
-    ``uri`` is the path as it came: %2F is not a slash to a web server.
+    ``uri`` is the undecoded path: to a web server, %2F is not a slash.
     """
 
     method: str
@@ -55,12 +55,12 @@ class Head:
 
     @property
     def path(self) -> str:
-        """The path decoded, each byte one character."""
+        """The decoded path, one character per byte."""
         return unquote_to_bytes(self.uri.encode("latin-1")).decode("latin-1") if "%" in self.uri else self.uri
 
     @property
     def keep_alive(self) -> bool:
-        """Whether the client wants to send another request over the connection."""
+        """Whether the client keeps the connection open for another request."""
         options = {option.strip().lower() for option in self.fields.get("HTTP_CONNECTION", "").split(",")}
         return "close" not in options and (self.minor > 0 or "keep-alive" in options)
 
@@ -71,14 +71,14 @@ class Head:
 
 @dataclass(slots=True)
 class ReceivedRequest:
-    """A request that was received completely."""
+    """A completely received request."""
 
     head: Head
     body: bytes
 
 
 class Reader:
-    """Requests from the bytes of one connection, one after another. One for the path ``probe`` needs no field Host."""
+    """Parse the successive requests of one connection. A request for the path ``probe`` needs no Host header."""
 
     def __init__(self, limits: Limits, probe: str | None = None) -> None:
         self.head: Head | None = None  # of the request whose body is being received
@@ -90,23 +90,23 @@ class Reader:
 
     @property
     def buffered(self) -> int:
-        """Bytes that were received and belong to no complete request."""
+        """The number of bytes received that belong to no complete request yet."""
         return len(self._buffer)
 
     @property
     def held(self) -> int:
-        """The same, with the chunks of a body that were put together already."""
+        """The same, including the decoded chunks of a body."""
         return len(self._buffer) + len(self._chunks)
 
     def feed(self, data: bytes) -> None:
         self._buffer += data
 
     def forget(self) -> None:
-        """Let go of everything: no further request is read."""
+        """Discard all data: no further request is read."""
         self._buffer, self._chunks = bytearray(), bytearray()
 
     def next(self) -> ReceivedRequest | None:
-        """The next complete request; BadRequest if there cannot be one."""
+        """Return the next complete request, or None. BadRequest if the data is invalid."""
         if self.head is None:
             self.head = self._take_head()
         if self.head is None:
@@ -119,7 +119,7 @@ class Reader:
 
     def _take_head(self) -> Head | None:
         buffer = self._buffer
-        while empty := EMPTY_LINES.match(buffer):  # RFC 9112 2.2: empty lines before a request are ignored
+        while empty := EMPTY_LINES.match(buffer):  # RFC 9112 2.2: ignore empty lines before a request
             del buffer[:empty.end()]
         end = buffer.find(b"\r\n\r\n", self._searched)
         if end < 0 or end + 4 > self._limits.head:
@@ -135,7 +135,7 @@ class Reader:
         return head
 
     def _check_start(self) -> None:
-        """BadRequest as soon as the bytes cannot become a valid head."""
+        """Raise BadRequest as soon as the bytes cannot become a valid head."""
         buffer = self._buffer
         if buffer and buffer != b"\r" and not METHOD_START.match(buffer):
             raise BadRequest(400, "The request does not begin with a method.")
@@ -156,7 +156,7 @@ class Reader:
         return body
 
     def _take_chunks(self) -> bytes | None:
-        """Take the complete chunks off the buffer; the body once the last of them is there."""
+        """Move the complete chunks from the buffer; return the body after the last chunk, else None."""
         buffer, at = self._buffer, 0
         while (line := CHUNK.match(buffer, at)) and (size := int(line[1], 16)):
             start = line.end()
@@ -185,7 +185,7 @@ class Reader:
 
 
 def trailers_end(buffer: bytearray, start: int) -> int | None:
-    """Where the trailers behind the last chunk end. They are checked and ignored."""
+    """Return the end of the trailers after the last chunk, or None. They are validated and ignored."""
     if buffer[start:start + 2] == b"\r\n":
         return start + 2
     end = buffer.find(b"\r\n\r\n", start, start + TRAILERS)
@@ -197,7 +197,7 @@ def trailers_end(buffer: bytearray, start: int) -> int | None:
 
 
 def read_head(text: bytes, limits: Limits) -> Head:
-    """The head of a request, its last CR LF included; BadRequest if it is invalid."""
+    """Parse the head of a request, including its last CR LF. BadRequest if it is invalid."""
     line = REQUEST_LINE.match(text)
     if line is None or line.end() > limits.line:
         raise bad_request_line(text, limits)
@@ -222,7 +222,7 @@ def bad_request_line(text: bytes, limits: Limits) -> BadRequest:
 
 
 def read_fields(found: list[tuple[bytes, bytes]], limits: Limits) -> dict[str, str]:
-    """Header fields as in a WSGI environ. A name with an underscore could pass for another and is ignored."""
+    """Return header fields as in a WSGI environ. Names with underscores are ambiguous and ignored."""
     if len(found) > limits.fields:
         raise BadRequest(431, f"The request has more than {limits.fields} header fields.")
     fields: dict[str, str] = {}
@@ -246,7 +246,7 @@ def environ_key(name: bytes) -> str:
 
 
 def read_target(target: bytes, fields: dict[str, str]) -> tuple[str, str]:
-    """Path (as it came) and query; the authority of an absolute target replaces Host."""
+    """Return the path (undecoded) and query; the authority of an absolute target replaces Host."""
     parts = TARGET.fullmatch(target)
     if parts is None or not (parts[2] or parts[1]):
         raise BadRequest(400, "The target of the request is invalid.")
@@ -259,7 +259,7 @@ def read_target(target: bytes, fields: dict[str, str]) -> tuple[str, str]:
 
 
 def body_length(head: Head) -> int | None:
-    """The length of the body in bytes; None if it is chunked."""
+    """Return the length of the body in bytes; None if it is chunked."""
     coding, length = head.fields.get("HTTP_TRANSFER_ENCODING"), head.fields.get("CONTENT_LENGTH")
     if coding is not None:
         if length is not None or head.minor == 0:
@@ -275,7 +275,7 @@ def body_length(head: Head) -> int | None:
 
 
 def response_head(status: str, headers: list[tuple[str, str]], minor: int = 1) -> bytes:
-    """Status line and header fields; ValueError for a field that would be more than one."""
+    """Serialise status line and header fields. ValueError for a field with a line break."""
     fields = "".join([f"{name}: {value}\r\n" for name, value in headers])
     if not fields.count("\r") == fields.count("\n") == len(headers) or "\0" in fields:
         raise ValueError(f"a header field of the response holds a line break: {headers}")

@@ -1,7 +1,7 @@
-"""HTTP(S) in front of one WSGI application: one process, one thread that serves all connections.
+"""An HTTP(S) server for one WSGI application: one process, one thread for all connections.
 
-asyncio waits for clients, OpenSSL encrypts; the application is called with whole requests in between, so that a client
-waits only for what others have the application do, and never for their network (benchmarks/README.md has the numbers).
+asyncio waits for clients, OpenSSL encrypts. The application is called with complete requests only, so that a client
+waits for other clients' processing, but never for their network (benchmarks/README.md has the numbers).
 """
 
 from __future__ import annotations
@@ -20,16 +20,15 @@ from sarkmock.server.listener import STOP_TIMEOUT, Listener
 from sarkmock.server.tls import Tls
 
 MOST_REFUSED = 256  # connections beyond the limit that get a 503; further ones are closed
-RETRY = 0.05  # seconds until the next try to accept a connection when the system has no more files
+RETRY = 0.05  # seconds until the next attempt to accept when no file descriptors are left
 
 
 class Server(Listener):
-    """Serves an application until `stop`; `with Server(app, port=0) as server: server.url`.
+    """Serve an application until `stop`: `with Server(app, port=0) as server: server.url`.
 
-    Requests for a path that begins with
-    ``background`` are answered in threads, so that the others need not wait for them; so are those for which
-    ``takes_long`` says so, by path and size of the body, one after another. The path ``probe`` may be requested without
-    the field Host.
+    Requests whose path starts with ``background`` run in threads, so that other requests need not wait for them.
+    Requests for which ``takes_long(path, body size)`` is true run in one further thread, one after another. The path
+    ``probe`` may be requested without a Host header.
     """
 
     def __init__(self, app: Application, host: str = "127.0.0.1", port: int = 0, *,
@@ -56,7 +55,7 @@ class Server(Listener):
         await self._finish()
 
     async def _finish(self) -> None:
-        """Close the connections that are idle now, and within STOP_TIMEOUT the others."""
+        """Close idle connections at once, and the others after at most STOP_TIMEOUT."""
         service = self._service
         service.stopping = True
         latest = self._loop.time() + STOP_TIMEOUT
@@ -72,7 +71,7 @@ class Server(Listener):
         while True:
             try:
                 accepted, _ = await self._loop.sock_accept(self._listener)
-            except OSError:  # the client is gone again, or the system has no more files
+            except OSError:  # the client has disconnected, or no file descriptors are left
                 await asyncio.sleep(RETRY)
                 continue
             if self._service.accepted >= self._service.most + MOST_REFUSED:
@@ -82,7 +81,7 @@ class Server(Listener):
                 task = self._loop.create_task(self._welcome(accepted))
                 self._welcoming.add(task)
                 task.add_done_callback(self._welcoming.discard)
-            await asyncio.sleep(0)  # in between, others have their turn
+            await asyncio.sleep(0)  # let other tasks run
 
     async def _welcome(self, accepted: socket.socket) -> None:
         try:
@@ -102,7 +101,7 @@ class Server(Listener):
         self._service.accepted -= 1
 
     async def _watch(self) -> None:
-        """Drop the connections whose clients are too slow."""
+        """Drop connections whose clients are too slow."""
         limits = self.limits
         interval = min(1.0, limits.header_timeout / 4, limits.body_timeout / 4, limits.idle_timeout / 4)
         while True:

@@ -1,4 +1,4 @@
-"""A WSGI application without a socket, for clients made with requests or httpx."""
+"""A WSGI application as a transport for requests and httpx clients, without a socket."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HeaderList = Sequence[tuple[str, str]]
 
 
 class RequestsAdapter(HTTPAdapter):
-    """Answers what a `requests.Session` sends to where it is mounted."""
+    """A `requests` adapter: sends the session's requests to the application."""
 
     def __init__(self, app: Application) -> None:
         super().__init__()
@@ -40,9 +40,9 @@ class RequestsAdapter(HTTPAdapter):
 
 
 def httpx_transport(app: Application) -> httpx.MockTransport:
-    """A transport for `httpx.Client` and `httpx.AsyncClient`; ImportError where httpx is not installed."""
+    """Return a transport for `httpx.Client` and `httpx.AsyncClient`. ImportError if httpx is not installed."""
     import httpx
-    from anyio import to_thread  # httpx's own dependency
+    from anyio import to_thread  # a dependency of httpx
 
     # not httpx.WSGITransport: it decodes paths twice, and supports neither chunked bodies nor an AsyncClient
     def answer(request: httpx.Request) -> httpx.Response:
@@ -61,7 +61,7 @@ def httpx_transport(app: Application) -> httpx.MockTransport:
 
 
 class ConnectionBroken(Exception):
-    """The application dropped the connection; ``began`` says whether its answer had begun."""
+    """The application dropped the connection; ``began`` tells whether the response had started."""
 
     def __init__(self, error: ConnectionResetError, began: bool) -> None:
         super().__init__(str(error))
@@ -71,12 +71,12 @@ class ConnectionBroken(Exception):
 def exchange(
     app: Application, method: str, url: str, headers: HeaderList, body: bytes
 ) -> tuple[str, HeaderList, bytes]:
-    """Status line, headers and body of the application's answer to one request."""
+    """Send one request to the application. Return status line, headers and body."""
     parts = urlsplit(url)
     environ = EnvironBuilder(
         path=parts.path, query_string=parts.query, base_url=f"{parts.scheme}://{parts.netloc}", method=method,
         headers=list(headers), input_stream=BytesIO(body)).get_environ()
-    # EnvironBuilder decodes a path as text, which loses bytes that are not UTF-8
+    # EnvironBuilder decodes the path as text, which loses bytes that are not UTF-8
     environ["PATH_INFO"] = unquote_to_bytes(parts.path).decode("latin-1")
     environ["wsgi.input_terminated"] = True
     started: list[Any] = []
@@ -89,7 +89,7 @@ def exchange(
 
 
 def read_stream(body: Any) -> bytes:
-    """A body as requests accepts it: None, text, bytes, a file or chunks."""
+    """Return the bytes of a body as requests accepts it: None, text, bytes, a file or chunks."""
     if body is None or isinstance(body, (str, bytes)):
         return (body or "").encode() if not isinstance(body, bytes) else body
     return bytes(body.read()) if hasattr(body, "read") else b"".join(body)

@@ -18,19 +18,19 @@ from sarkmock.server.certificates import CertificatePair
 from sarkmock.server.limits import Limits
 
 BACKLOG = 1024
-STOP_TIMEOUT = 1.0  # seconds for what is being answered when a server stops
+STOP_TIMEOUT = 1.0  # seconds for requests in progress when a server stops
 CONTROL_THREADS = 4
 
 
 class CannotListen(Exception):
-    """The address cannot be had; the message says which and what to do."""
+    """The address is not available; the message names it and suggests a fix."""
 
 
 class Listener(ABC):
-    """Listens from construction until `stop`; a subclass serves.
+    """Listen from construction until `stop`. Subclasses implement serving.
 
-    ``tls`` is a certificate and its key, or the server's SSLContext. ``environ`` is what WSGI says of the server;
-    ``threads`` answer what others need not wait for.
+    ``tls`` is a certificate and its key, or the server's SSLContext. ``environ`` contains the server's WSGI variables;
+    ``threads`` run requests that should not block others.
     """
 
     def __init__(self, host: str, port: int, tls: CertificatePair | ssl.SSLContext | None,
@@ -53,25 +53,25 @@ class Listener(ABC):
         return url_of(self._context is not None, self.host, self.port)
 
     def start(self) -> None:
-        """Serve from now on, in a thread of this process."""
+        """Start serving in a thread of this process."""
         self._thread = threading.Thread(target=self.run, name="sarkmock-server", daemon=True)
         self._thread.start()
 
     def run(self) -> None:
-        """Serve in this thread until `end` is called in another one, or in a signal handler."""
+        """Serve in the current thread until `end` is called from another thread or a signal handler."""
         self._loop.run_until_complete(self._serve())
 
     @abstractmethod
     async def _serve(self) -> None:
-        """Serve until ``_ending`` is set, then finish what is being answered."""
+        """Serve until ``_ending`` is set, then finish the requests in progress."""
 
     def end(self) -> None:
-        """Have `run` finish what is being answered, and return."""
-        with suppress(RuntimeError):  # it has returned, and the loop is closed
+        """Make `run` finish the requests in progress and return."""
+        with suppress(RuntimeError):  # `run` has returned, and the loop is closed
             self._loop.call_soon_threadsafe(self._ending.set)
 
     def stop(self) -> None:
-        """Finish what is being answered, then close; a client that does not finish is dropped."""
+        """Finish the requests in progress, then close. Clients that take too long are dropped."""
         self.end()
         if self._thread:
             self._thread.join()
@@ -88,7 +88,7 @@ class Listener(ABC):
 
 
 def context_of(pair: CertificatePair) -> ssl.SSLContext:
-    """The context of a server with that certificate."""
+    """Return a server's SSL context for a certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair.certificate, pair.key)
     context.set_alpn_protocols(["http/1.1"])
@@ -96,7 +96,7 @@ def context_of(pair: CertificatePair) -> ssl.SSLContext:
 
 
 def unbracketed(host: str) -> str:
-    """An IPv6 address may be written as in a URL."""
+    """Remove the brackets of an IPv6 address, as written in URLs."""
     return host[1:-1] if host.startswith("[") and host.endswith("]") else host
 
 
@@ -105,7 +105,7 @@ def url_of(tls: bool, host: str, port: int) -> str:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; CannotListen says why not."""
+    """Return a listening socket. CannotListen with the reason if that fails."""
     try:
         family = socket.getaddrinfo(host or "-", port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.create_server((host, port), family=family, backlog=BACKLOG)

@@ -1,4 +1,4 @@
-"""A mock SARK for a test or a script: engine, server and certificate in one object."""
+"""A mock SARK for tests and scripts: engine, server and certificate in one object."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ if TYPE_CHECKING:
 
 Running = Literal["running", "stopped"]
 AnyFault = str | Mapping[str, Any] | Fault
-NOWHERE = "sark.invalid"  # RFC 2606: resolves nowhere, should a client miss the transport
+NOWHERE = "sark.invalid"  # RFC 2606: never resolves, in case a client bypasses the transport
 
 
 class SarkMock:
     """A SARK in this process: `with SarkMock() as sark: requests.get(f"{sark.url}/tenants", verify=sark.ca_file)`.
 
-    ``seed`` is a seed's name, the path of a seed file, a mapping of that shape, or a Seed. ``pbx`` says whether
+    ``seed`` is a seed's name, the path of a seed file, a mapping of the same structure, or a Seed. ``pbx`` sets whether
     Asterisk runs, and overrides the seed. ``faults`` is one or several: ``"tenants.*:status=503"``, a mapping, a Fault.
-    ``now`` holds the clock still at that epoch second; ``throttle`` is how many requests a minute are answered.
-    ``api_token`` is an administrator's bearer token where the profile wants one; by default a random one is made.
-    ``port`` 0 takes any free one. ``tls`` is False for plain HTTP, or the server's SSLContext; by default a certificate
-    is made that `ca_file` vouches for. Without ``web_server`` PHP answers all requests, as on a box without Apache.
+    ``now`` freezes the clock at that epoch second; ``throttle`` is the limit of requests per minute.
+    ``api_token`` is an administrator's bearer token, if the profile needs one; the default is random.
+    ``port`` 0 selects a free one. ``tls`` is False for plain HTTP, or the server's SSLContext; by default a certificate
+    is generated, whose CA is in `ca_file`. Without ``web_server`` all requests reach PHP, as on a box without Apache.
 
-    ``app`` is its Flask application: routes, hooks and `test_client` are there to be used.
-    Unstarted, it answers through `session`, `httpx_transport` and `app`, which need no socket.
-    FileError or ValueError say which argument is wrong, and the nearest right one.
+    ``app`` is the Flask application, with routes, hooks and `test_client`.
+    Before `start`, requests work through `session`, `httpx_transport` and `app`, which need no socket.
+    FileError or ValueError name the invalid argument and the nearest valid value.
     """
 
     def __init__(self, *, profile: str = BASE, seed: str | Path | Mapping[str, Any] | Seed = "factory",
@@ -68,7 +68,7 @@ class SarkMock:
         several = [faults] if isinstance(faults, str | Mapping | Fault) else faults
         self.faults = Faults(self.engine, map(fault_of, several))
         self.requests = Journal(self.engine)
-        # for this machine alone
+        # only this machine may use it
         control = Control(hosts=(NOWHERE,)) if self._address[0] in certificates.LOOPBACK else None
         self._mock = MockControl(self.engine, self.faults, self.requests, control, throttle=throttle,
                                  web_server=web_server)
@@ -79,32 +79,32 @@ class SarkMock:
 
     @property
     def state(self) -> State:
-        """All that the PBX holds, to be read and changed."""
+        """The state of the PBX. It can be read and changed."""
         return self.engine.state
 
     @property
     def app(self) -> Flask:
-        """Its Flask application."""
+        """The Flask application."""
         return self._application.app
 
     @property
     def token(self) -> str | None:
-        """An administrator's bearer token, until that user logs in or out; None if the profile wants none."""
+        """An administrator's bearer token, valid until that user logs in or out; None if the profile needs none."""
         return self.state.token
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers that a request must have: the token's, or none."""
+        """The headers that requests need: Authorization, or none."""
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
     @property
     def url(self) -> str:
-        """The API's base URL, without a slash at the end."""
+        """The API's base URL, without a trailing slash."""
         return self._origin + API_PATH
 
     @property
     def control_url(self) -> str:
-        """The base URL of the control plane, and with a slash at the end that of the page."""
+        """The control plane's base URL. With a trailing slash, it is the URL of the web UI."""
         return self._origin + CONTROL_PREFIX
 
     @property
@@ -116,18 +116,18 @@ class SarkMock:
 
     @property
     def ca_file(self) -> str:
-        """A file (PEM) with the authority behind the certificate; ValueError if none was made."""
+        """Path of a PEM file with the certificate's CA. ValueError if no certificate was generated."""
         if self._authority is None:
             raise ValueError("no certificate was made: the mock is not started, or serves plain HTTP or by a context")
         return str(self._authority)
 
     @cached_property
     def ssl_context(self) -> ssl.SSLContext:
-        """A client's context that trusts the certificate."""
+        """A client's SSL context that trusts the certificate."""
         return ssl.create_default_context(cafile=self.ca_file)
 
     def reset(self) -> None:
-        """Back to how it was at the start, exactly; the journal is empty."""
+        """Restore the initial state, profile and faults, and clear the journal."""
         with self.engine.lock:
             self.engine.program = self._program
             if self.state.seed is not self._seed:
@@ -136,7 +136,7 @@ class SarkMock:
         self._mock.reset()
 
     def start(self) -> Self:
-        """Listen from now on; CannotListen if the address cannot be had."""
+        """Start the server. CannotListen if the address is not available."""
         with ExitStack() as starting:
             server = self._made_server(starting)
             starting.enter_context(server)
@@ -144,13 +144,13 @@ class SarkMock:
         return self
 
     def stop(self) -> None:
-        """Close the server; the state stays."""
+        """Stop the server; the state is kept."""
         self._running.close()
         self._server = self._authority = None
         self.__dict__.pop("ssl_context", None)
 
     def close(self) -> None:
-        """Close the server and the database, for good."""
+        """Stop the server and close the database permanently."""
         self.stop()
         self.state.tables.close()
 
@@ -171,7 +171,7 @@ class SarkMock:
                       takes_long=self.engine.takes_long)
 
     def session(self) -> requests.Session:
-        """A session of requests whose requests to `url` and `control_url` are answered without a socket."""
+        """Return a `requests.Session` that sends requests to `url` and `control_url` without a socket."""
         import requests
 
         from sarkmock.server.in_process import RequestsAdapter
@@ -181,14 +181,14 @@ class SarkMock:
         return session
 
     def httpx_transport(self) -> httpx.MockTransport:
-        """A transport for `httpx.Client(transport=..., base_url=sark.url)` or `AsyncClient`, without a socket."""
+        """Return a transport without a socket for `httpx.Client(transport=..., base_url=sark.url)` or `AsyncClient`."""
         from sarkmock.server.in_process import httpx_transport
 
         return httpx_transport(self._application)
 
 
 def starting_seed(seed: str | Path | Mapping[str, Any] | Seed, pbx: Running | None, document: Document) -> Seed:
-    """The seed to start from, with the PBX as wanted."""
+    """Return the seed to start from, with Asterisk running or stopped as ``pbx`` requires."""
     if pbx is not None and pbx not in get_args(Running):
         raise ValueError(unknown_name("state of the PBX", pbx, get_args(Running)))
     if not isinstance(seed, Seed):

@@ -1,6 +1,6 @@
 """TLS as a layer between a plain connection and a protocol.
 
-asyncio's own TLS has buffers of 256 KB for every connection; thousands of idle clients would cost a gigabyte.
+asyncio's own TLS has buffers of 256 KB per connection, a gigabyte for thousands of idle clients.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-RECORDS = 2**16  # bytes that are decrypted at a time
+RECORDS = 2**16  # bytes decrypted per read
 
 
 class Tls(asyncio.Protocol):
-    """The server's side of TLS. ``protocol`` is connected after the handshake; if that fails, ``failed`` is called."""
+    """Server-side TLS. ``protocol`` is connected after the handshake; ``failed`` is called if the handshake fails."""
 
     def __init__(self, context: ssl.SSLContext, protocol: asyncio.Protocol, timeout: float,
                  failed: Callable[[], None]) -> None:
@@ -26,7 +26,7 @@ class Tls(asyncio.Protocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._ready = False
 
-    # what asyncio calls
+    # asyncio's protocol methods
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
@@ -45,7 +45,7 @@ class Tls(asyncio.Protocol):
         try:
             received, ended = self._read() if self._ready or self._shake_hands() else (b"", False)
         except ssl.SSLError:
-            self._flush()  # an alert says why
+            self._flush()  # send the alert with the reason
             self._transport.close()
             return
         self._flush()
@@ -75,11 +75,11 @@ class Tls(asyncio.Protocol):
         self._deadline.cancel()
         self._flush()
         self._ready = True
-        self._protocol.connection_made(self)  # type: ignore[arg-type]  # as much of a transport as it needs
+        self._protocol.connection_made(self)  # type: ignore[arg-type]  # it needs only some of a transport's methods
         return True
 
     def _read(self) -> tuple[bytes, bool]:
-        """What there is to read, and whether the client has ended TLS."""
+        """Return the decrypted data, and whether the client has ended TLS."""
         parts = []
         try:
             while part := self._tls.read(RECORDS):
@@ -94,7 +94,7 @@ class Tls(asyncio.Protocol):
         if self._outgoing.pending:
             self._transport.write(self._outgoing.read())
 
-    # the transport of the protocol
+    # the transport's methods
 
     def write(self, data: bytes | memoryview) -> None:
         if self._transport.is_closing():
@@ -105,7 +105,7 @@ class Tls(asyncio.Protocol):
     def close(self) -> None:
         if self._transport.is_closing():
             return
-        with suppress(ssl.SSLError):  # the client has not ended TLS yet, and need not
+        with suppress(ssl.SSLError):  # the client has not ended TLS, and does not have to
             self._tls.unwrap()
         self._flush()
         self._transport.close()
@@ -117,5 +117,5 @@ class Tls(asyncio.Protocol):
         return self._tls.context if name == "sslcontext" else self._transport.get_extra_info(name, default)
 
     def __getattr__(self, name: str) -> Any:
-        """Flow control, `abort` and `is_closing` are those of the plain transport."""
+        """Delegate flow control, `abort` and `is_closing` to the plain transport."""
         return getattr(self._transport, name)

@@ -1,6 +1,6 @@
-"""Loads the document: bundles openapi.yaml and its resources, applies a profile's overlay, checks the vocabulary.
+"""Load the document: bundle openapi.yaml and its resources, apply a profile's overlay, check the vocabulary.
 
-Gives one effective document without external references.
+The result is one effective document without external references.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ PROSE = {"summary", "description", "tags", "example", "examples", "x-source", "x
 
 @dataclass(frozen=True)
 class Deviation:
-    """One known difference between the page and a profile: who notices, why we believe it, where it stands.
+    """One known difference between the documentation and a profile: severity, reason and changed places.
 
-    ``profile`` is the one that introduces it; those that extend that one inherit it.
+    ``profile`` is the profile that introduces it; profiles that extend that one inherit it.
     """
 
     id: str
@@ -53,14 +53,14 @@ class Deviation:
 
     @cached_property
     def observable(self) -> list[str]:
-        """The places it changes, but for words that only people read."""
+        """The JSON Pointers it changes, except descriptive text and examples."""
         return [place for place in self.pointers
                 if place.rpartition("/")[2] not in PROSE and "/examples/" not in place]
 
 
 @cache
 def load(profile: str = BASE) -> Document:
-    """The effective document of a profile: its name, or the path of an overlay file. Not to be changed by callers."""
+    """Return the effective document of a profile, given as a name or overlay path. Callers must not modify it."""
     shipped = package_profile(profile)
     return cached_value(f"document-{shipped}", lambda: _loaded(shipped)) if shipped else _loaded(profile)
 
@@ -80,9 +80,10 @@ def _loaded(profile: str) -> Document:
 
 @lru_cache(maxsize=64)
 def load_toggled(profile: str, *deviations: str) -> Document:
-    """A profile's document without some of its deviations, or with some that it lacks. Not to be changed by callers.
+    """Return a profile's document with the given deviations toggled. Callers must not modify it.
 
-    Actions of other deviations that build on them are left out.
+    Deviations that the profile has are removed, others are added. Actions that cannot be applied without a
+    removed deviation are skipped.
     """
     whole, origins = overlay_with_parents(profile), dict.fromkeys(map(_origin, deviations))
     kept = [action for action in whole.actions if action["x-deviation"] not in deviations]
@@ -96,7 +97,7 @@ def load_toggled(profile: str, *deviations: str) -> Document:
 
 
 def _completed(document: Document, whole: OverlayLayer) -> Document:
-    """A document with what its profile says of itself, and what follows from it."""
+    """Add the profile's x- facts and Crash responses; with an overlay, drop unused schemas."""
     facts = {key: value for key, value in whole.info.items() if key.startswith("x-")}
     document["info"] = document["info"] | facts
     document["paths"] = {path: _with_crashes(document, item) for path, item in document["paths"].items()}
@@ -106,16 +107,17 @@ def _completed(document: Document, whole: OverlayLayer) -> Document:
 
 
 def _used_schemas(document: Document) -> dict[str, Any]:
-    """The schemas that operations refer to: an overlay that removes an operation may leave others."""
+    """Return the schemas that operations refer to. An overlay that removes an operation can leave unused ones."""
     used = reach(document, "/paths")
     return {name: schema for name, schema in document["components"]["schemas"].items()
             if pointer("components", "schemas", name) in used}
 
 
 def _with_crashes(document: Document, item: Mapping[str, Any]) -> dict[str, Any]:
-    """A path item whose operations declare the 500 that a product with debug pages may answer anywhere.
+    """Return a path item whose operations declare the document's Crash response as their 500.
 
-    As a page, too: that is what clients get that do not ask for JSON.
+    Content types that an operation declares for its 500 are kept. Crash also covers the HTML debug page that clients
+    get if they do not ask for JSON.
     """
     crash = document["components"]["responses"].get("Crash")
     if crash is None:
@@ -133,7 +135,7 @@ def _with_crash(document: Document, responses: Mapping[str, Any], crash: Mapping
 
 @cache
 def deviations_of(profile: str) -> tuple[Deviation, ...]:
-    """The profile's deviations from the base document, inherited ones first, in the overlays' order."""
+    """Return the profile's deviations from the base document, inherited ones first, in the overlays' order."""
     whole = overlay_with_parents(profile)
     places: dict[str, list[str]] = {name: [] for name in whole.deviations}
     with _placed(whole):
@@ -145,9 +147,9 @@ def deviations_of(profile: str) -> tuple[Deviation, ...]:
 
 @lru_cache(maxsize=32)
 def load_with_deviation(deviation: str) -> tuple[Document, Document]:
-    """The base document without and with one deviation of the overlays beside it. Not to be changed by callers.
+    """Return the base document without and with one shipped deviation. Callers must not modify them.
 
-    A deviation of a profile that extends another may need what that one changes: then its document is the base.
+    If the deviation needs changes of the profile that its own profile extends, the first document is that parent's.
     """
     origin = _origin(deviation)
     actions = [action for action in overlay_with_parents(origin).actions if action["x-deviation"] == deviation]
@@ -161,14 +163,14 @@ def load_with_deviation(deviation: str) -> tuple[Document, Document]:
 
 
 def _lending(document: Document, other: Document) -> Document:
-    """A document with the components of another that it lacks: deviations share them, and may refer to them."""
+    """Return a document with components that it lacks added from another: deviations share components."""
     own = document["components"]
     lent = {kind: {**entries, **own.get(kind, {})} for kind, entries in other["components"].items()}
     return {**document, "components": {**own, **lent}}
 
 
 def _origin(deviation: str) -> str:
-    """The profile that introduces a deviation."""
+    """Return the name of the shipped profile that introduces a deviation. FileError if there is none."""
     origins = {known.id: known.profile for profile in profiles.profiles() for known in deviations_of(profile)}
     if deviation not in origins:
         raise FileError("overlays", None, f"there is no deviation {deviation!r}")
@@ -188,7 +190,7 @@ def _apply(document: Document, whole: OverlayLayer) -> Document:
 
 @contextmanager
 def _placed(whole: OverlayLayer) -> Iterator[None]:
-    """An action that cannot be applied is reported with its file and line."""
+    """Convert an OverlayError to a FileError with the action's file and line."""
     try:
         yield
     except overlay.OverlayError as error:
@@ -198,7 +200,7 @@ def _placed(whole: OverlayLayer) -> Iterator[None]:
 
 @cache
 def bundle(root: Path) -> Document:
-    """The document and the files it refers to, as one; schemas of resource files become components."""
+    """Merge the document and the files it refers to into one; schemas of resource files become components."""
     document = yaml12.read(root)
     schemas: dict[str, Any] = {}
     paths = {path: _path_item(root, path, item["$ref"], schemas) for path, item in document["paths"].items()}
@@ -230,12 +232,12 @@ def _resource(file: Path) -> dict[str, Any]:
 
 @cache
 def _schemas(file: Path) -> dict[str, Any]:
-    """The schemas of a resource file, as components of the bundled document."""
+    """Return the schemas of a resource file, as components of the bundled document."""
     return {name: _localise(schema, file) for name, schema in _resource(file).get("schemas", {}).items()}
 
 
 def _localise(value: Any, file: Path) -> Any:
-    """A copy in which every reference points into the bundled document."""
+    """Return a copy in which every reference points into the bundled document."""
     if isinstance(value, list):
         return [_localise(item, file) for item in value]
     if isinstance(value, dict):
@@ -253,7 +255,7 @@ def _local_ref(ref: str, file: Path) -> str:
 
 
 def _vocabulary_mistakes(document: Document) -> Iterator[tuple[str, str]]:
-    """The pointer of an unknown or misshapen x- key, and what is wrong with it."""
+    """Yield the pointer of each unknown or malformed x- key, and the problem."""
     for place, key, value in extensions(document):
         check = _vocabulary().get(key)
         if check is None:
@@ -263,7 +265,7 @@ def _vocabulary_mistakes(document: Document) -> Iterator[tuple[str, str]]:
 
 
 def _written_at(whole: OverlayLayer, place: str) -> tuple[Path | str, int | None]:
-    """The file and line of the last action that changes a place of the document."""
+    """Return the file and line of the last action that changes a place of the document."""
     changed = overlay.changed_pointers(_base(), list(whole.actions))
     found = [action for action, at in changed if covers(at, place) or covers(place, at)]
     if not found:
@@ -273,7 +275,7 @@ def _written_at(whole: OverlayLayer, place: str) -> tuple[Path | str, int | None
 
 
 def line_naming(profile: str, name: str) -> tuple[Path | str, int | None]:
-    """The file and line of the last action that brings a name into the document: of a rule, a check or an action."""
+    """Return the file and line of the last action whose x- values contain a rule, check or action name."""
     whole, word = overlay_with_parents(profile), re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
     for action, (file, index) in reversed(list(zip(whole.actions, whole.places, strict=True))):
         update = action.get("update")
@@ -284,7 +286,7 @@ def line_naming(profile: str, name: str) -> tuple[Path | str, int | None]:
 
 
 def extensions(value: Any, place: str = "") -> Iterator[tuple[str, str, Any]]:
-    """Every x- key outside examples: the JSON Pointer of its object, the key, its value."""
+    """Yield every x- key outside examples: the JSON Pointer of its object, the key and its value."""
     if isinstance(value, list):
         for index, item in enumerate(value):
             yield from extensions(item, f"{place}/{index}")
@@ -297,7 +299,7 @@ def extensions(value: Any, place: str = "") -> Iterator[tuple[str, str, Any]]:
 
 
 def clear_cache() -> None:
-    """Forget the documents that were loaded, so that the next use loads them again."""
+    """Clear the cached documents, so that the next use loads them again."""
     profiles.clear_file_cache()
     for remembered in (load, load_toggled, deviations_of, load_with_deviation, bundle, _resource, _schemas, _vocabulary,
                        sources_digest):
@@ -305,7 +307,7 @@ def clear_cache() -> None:
 
 
 def resolve(document: Document, value: Any) -> Any:
-    """The target of a ``$ref`` into the document; other values are returned unchanged."""
+    """Follow a ``$ref`` into the document to its target. Return other values unchanged."""
     while isinstance(value, dict) and "$ref" in value:
         target: Any = document
         for key in keys_of(value["$ref"].removeprefix("#")):

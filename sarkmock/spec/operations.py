@@ -1,6 +1,6 @@
-"""Compiles the document's operations and finds the one that a request names.
+"""Compile the document's operations and find the operation for a request.
 
-Everything a request needs is ready before the first one comes: rules, tables, visible columns, statuses.
+Rules, tables, visible columns and statuses are computed once, before the first request.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sarkmock.laravel.php.values import is_utf8
 from sarkmock.laravel.validation import Validator, check_names
 from sarkmock.spec.loading import METHODS, Document, resolve
 
-# Laravel's Router::$verbs, the order in which Symfony names what a path supports.
+# Laravel's Router::$verbs: the order in which the methods of a path are listed.
 VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 Rules = dict[str, str | list[str]]
 PARAMETER = re.compile(r"\{(\w+)\}")
@@ -23,7 +23,7 @@ PARAMETER = re.compile(r"\{(\w+)\}")
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The rows behind a path (x-table)."""
+    """The table that holds the rows of a path (x-table)."""
 
     name: str
     key: str
@@ -38,7 +38,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation of the document, ready to serve."""
+    """One operation of the document, compiled for serving."""
 
     id: str
     method: str
@@ -62,14 +62,17 @@ class Operation:
 
     @property
     def key(self) -> str | None:
-        """The path parameter whose row must exist; a POST makes the row it names, and a crash comes before."""
+        """The path parameter whose row must exist.
+
+        None for a POST, which creates the row that the path names, and for an operation that crashes before the lookup.
+        """
         if not self.table or not self.parameters or self.method == "POST" or self.action == "crash":
             return None
         return self.parameters[0]
 
 
 def compile_document(document: Document) -> list[Operation]:
-    """Every operation in the document's order; ValueError for one that lacks what it needs."""
+    """Compile every operation, in the document's order. ValueError if one is malformed."""
     framework = Framework.of(document["x-laravel"])
     operations, place = [], ""
     try:
@@ -102,7 +105,7 @@ def _compile(document: Document, framework: Framework, path: str, method: str,
 
 
 def security(document: Document, spec: Mapping[str, Any]) -> tuple[str | None, tuple[str, ...]]:
-    """The guard that an operation's security scheme names, and the abilities that a token must have."""
+    """Return the guard of an operation's security scheme, and the abilities that a token must have."""
     for requirement in spec.get("security", document["security"]):
         for name, abilities in requirement.items():
             return document["components"]["securitySchemes"][name]["x-guard"], tuple(abilities)
@@ -110,7 +113,7 @@ def security(document: Document, spec: Mapping[str, Any]) -> tuple[str | None, t
 
 
 def success(document: Document, spec: Mapping[str, Any]) -> tuple[int, Mapping[str, Any]]:
-    """The first 2xx response of an operation: its status and the response."""
+    """Return the status and the object of an operation's first 2xx response; 500 and {} if it has none."""
     for status, response in spec["responses"].items():
         if status.startswith("2"):
             return int(status), resolve(document, response)
@@ -118,7 +121,7 @@ def success(document: Document, spec: Mapping[str, Any]) -> tuple[int, Mapping[s
 
 
 def row_schema(document: Document, response: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The schema of the object (or of the list's items) that a response shows."""
+    """Return the schema of a row in a response: the object itself, or the items of a list."""
     content = response.get("content", {}).get("application/json", {})
     schema = resolve(document, content.get("schema", {}))
     if schema.get("type") == "array":
@@ -127,13 +130,13 @@ def row_schema(document: Document, response: Mapping[str, Any]) -> Mapping[str, 
 
 
 def body_schema(document: Document, spec: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The schema of an operation's request body; empty if it takes none."""
+    """Return the schema of an operation's request body; empty if it has none."""
     media: Mapping[str, Any] = next(iter(spec.get("requestBody", {}).get("content", {}).values()), {})
     return resolve(document, media.get("schema", {}))  # type: ignore[no-any-return]
 
 
 def body_rules(document: Document, spec: Mapping[str, Any]) -> Rules:
-    """Field -> its x-rules, in the order of the schema's properties."""
+    """Map each field to its x-rules, in the order of the schema's properties."""
     properties = body_schema(document, spec).get("properties", {})
     return {name: schema["x-rules"] for name, schema in properties.items() if "x-rules" in schema}
 
@@ -156,11 +159,11 @@ def _defaults(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Router:
-    """Finds operations by method and path as Laravel does: literal segments win over parameters."""
+    """Find operations by method and path as Laravel does: literal segments take precedence over parameters."""
 
     def __init__(self, operations: Iterable[Operation]) -> None:
         self._literal: dict[tuple[str, ...], dict[str, Operation]] = {}
-        # By the number of segments and the first of them, which is empty where it is a parameter.
+        # Keyed by the number of segments and the first segment ("" if that is a parameter).
         self._templates: dict[tuple[int, str], list[tuple[tuple[str, ...], dict[str, Operation]]]] = {}
         for path, methods in _by_path(operations):
             segments = tuple(path.strip("/").split("/"))
@@ -173,7 +176,7 @@ class Router:
             templates.sort(key=lambda entry: ["{" in step for step in entry[0]])
 
     def find(self, method: str, path: str) -> tuple[Operation, dict[str, str]]:
-        """The operation and the path's parameters; raises PageNotFound or MethodNotAllowed."""
+        """Return the operation and the path parameters. Raises PageNotFound or MethodNotAllowed."""
         segments = path_segments(path)
         wanted = "GET" if method == "HEAD" else method
         for template, methods in self._candidates(segments):
@@ -184,7 +187,7 @@ class Router:
         raise MethodNotAllowed(method, self.allowed(path))
 
     def allowed(self, path: str) -> list[str]:
-        """The methods a path supports. GET and HEAD always are: the product's fallback route takes any path."""
+        """Return the methods a path supports. GET and HEAD always: the product's fallback route takes any path."""
         found = {"GET", "HEAD"}
         for _, methods in self._candidates(path_segments(path)):
             found |= methods.keys()
@@ -200,7 +203,7 @@ class Router:
 
 
 def path_segments(path: str) -> tuple[str, ...]:
-    """The segments of a path below the base. Raises NoRoute."""
+    """Split a path below the base into segments. Raises NoRoute if it is empty or not UTF-8."""
     found = path.removeprefix("/")
     if not found or not is_utf8(found):
         raise NoRoute
@@ -220,6 +223,6 @@ def parameters(template: tuple[str, ...], segments: tuple[str, ...]) -> dict[str
 
 
 def segment_matches(step: str, segment: str) -> bool:
-    """Whether a segment is that of the template, or begins with what stands there before a parameter."""
+    """Whether a segment matches a template's step: equal to it, or starting with the text before its parameter."""
     fixed, parameter, _ = step.partition("{")
     return segment.startswith(fixed) and len(segment) > len(fixed) if parameter else segment == step

@@ -1,7 +1,7 @@
-"""Applies an OpenAPI Overlay to a document and refuses actions without effect.
+"""Apply an OpenAPI Overlay to a document and reject actions without effect.
 
-Overlay 1.0 lets an action that matches nothing pass in silence. Here the overlay is a list of known deviations,
-and one without effect is a deviation that no longer exists: an error.
+Overlay 1.0 ignores an action that matches nothing. Here the overlay is a list of known deviations, and an action
+without effect means that its deviation no longer exists: an error.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 
 class OverlayError(ValueError):
-    """An action that cannot be applied; ``index`` is its place in the list of actions."""
+    """An action that cannot be applied; ``index`` is its position in the list of actions."""
 
     def __init__(self, index: int, target: str, problem: str) -> None:
         self.index, self.target, self.problem = index, target, problem
         super().__init__(self.message_at(index))
 
     def message_at(self, index: int) -> str:
-        """The mistake, with the action's place in the file that it comes from."""
+        """Format the error with the action's position in its own file."""
         return f"action {index + 1} ({self.target}): {self.problem}"
 
 
 def apply(document: Any, actions: Iterable[Mapping[str, Any]]) -> Any:
-    """A new document with the actions applied in order; the first OverlayError if one cannot be."""
+    """Return a new document with the actions applied in order. Raises the first OverlayError if any action fails."""
     result, errors = apply_possible(document, actions)
     if errors:
         raise errors[0]
@@ -37,9 +37,9 @@ def apply(document: Any, actions: Iterable[Mapping[str, Any]]) -> Any:
 
 
 def apply_possible(document: Any, actions: Iterable[Mapping[str, Any]]) -> tuple[Any, list[OverlayError]]:
-    """A new document with the actions that can be applied, and what is wrong with the others.
+    """Return a new document with every action that can be applied, and the errors of the others.
 
-    The new document shares with the old one what no action changes.
+    Unchanged parts are shared with the old document.
     """
     result, errors = document.copy(), []
     for index, action in enumerate(actions):
@@ -69,7 +69,7 @@ def _apply_one(document: Any, index: int, action: Mapping[str, Any]) -> Any:
 
 
 def _changed(value: Any, steps: Sequence[str | int], change: Callable[[Any], Any]) -> Any:
-    """A copy of a value in which another one stands at a place."""
+    """Return a copy of a value with ``change`` applied to the value at a path of keys."""
     if not steps:
         return change(value)
     copy = value.copy()
@@ -84,7 +84,7 @@ def _without(value: Any, key: str | int) -> Any:
 
 
 def _updated(present: Any, update: Any) -> Any:
-    """What an action makes of the place that it targets; the value itself if that changes nothing."""
+    """Apply an update to its target value. Return the value itself if nothing changes."""
     if isinstance(present, list):
         return present + (update if isinstance(update, list) else [update])
     if isinstance(present, dict) and isinstance(update, Mapping):
@@ -93,7 +93,7 @@ def _updated(present: Any, update: Any) -> Any:
 
 
 def _merged(present: Any, update: Any) -> Any:
-    """Overlay 1.0's merge: objects recursively, arrays by appending, anything else replaced."""
+    """Merge as Overlay 1.0 does: objects recursively, arrays by appending, anything else by replacing."""
     if isinstance(present, dict) and isinstance(update, Mapping):
         merged = {key: _merged(present[key], value) if key in present else value for key, value in update.items()}
         unchanged = all(key in present and present[key] is value for key, value in merged.items())
@@ -111,7 +111,7 @@ def _query(target: str) -> jsonpath.JSONPath | jsonpath.CompoundJSONPath:
 
 
 def find(document: Any, index: int, target: str) -> list[jsonpath.JSONPathMatch]:
-    import jsonpath  # takes long to import, and the base document has no overlay
+    import jsonpath  # slow to import, and not needed for the base document
 
     try:
         matches = list(_query(target).finditer(document))
@@ -123,7 +123,7 @@ def find(document: Any, index: int, target: str) -> list[jsonpath.JSONPathMatch]
 
 
 def changed_pointers(document: Any, actions: list[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], str]]:
-    """Each action with the JSON Pointer of every place it changes, in the document as the action finds it."""
+    """Yield each action with the JSON Pointer of every place it changes, in the document just before that action."""
     result = document
     for index, action in enumerate(actions):
         for match in find(result, index, str(action["target"])):
@@ -133,7 +133,7 @@ def changed_pointers(document: Any, actions: list[Mapping[str, Any]]) -> Iterato
 
 
 def changed_places(present: Any, update: Any, place: str) -> Iterator[str]:
-    """Where an update adds or replaces something: as deep as there are objects on both sides."""
+    """Yield the pointers that an update adds or replaces, descending while both sides are objects."""
     if not (isinstance(present, dict) and isinstance(update, Mapping)):
         yield place
         return

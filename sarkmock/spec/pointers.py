@@ -1,4 +1,4 @@
-"""JSON Pointers: made, compared, and followed through references."""
+"""JSON Pointers: build, compare, and follow through references."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Any
 
 
 def pointer(*steps: str) -> str:
-    """A JSON Pointer of these steps."""
+    """Build a JSON Pointer from unescaped keys."""
     return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
 
 
 def keys_of(place: str) -> list[str]:
-    """The keys that lead to a JSON Pointer's place."""
+    """Return the unescaped keys of a JSON Pointer."""
     return [step.replace("~1", "/").replace("~0", "~") for step in place.split("/")[1:]]
 
 
 def covers(outer: str, inner: str) -> bool:
-    """Whether a pointer stands at or above another; only the root is used for what has no place."""
+    """Whether a pointer is equal to or above another. The root covers only itself: it marks values without a place."""
     return inner == outer or (outer != "" and inner.startswith(outer + "/"))
 
 
 def follow(document: Any, place: str) -> tuple[str, Any]:
-    """The value at a pointer and where it really stands, references followed; KeyError if it is nowhere."""
+    """Return the final pointer and the value at a pointer, following references. KeyError if it does not exist."""
     where, value = "", document
     for key in keys_of(place):
         where, value = _referred(document, where, value)
@@ -38,7 +38,7 @@ def _referred(document: Any, where: str, value: Any) -> tuple[str, Any]:
 
 
 def references(value: Any) -> Iterator[str]:
-    """The places in the document that a value refers to, as JSON Pointers."""
+    """Yield the JSON Pointers of all references in a value."""
     pending = [value]
     while pending:
         part = pending.pop()
@@ -51,7 +51,7 @@ def references(value: Any) -> Iterator[str]:
 
 
 def reach(document: Any, place: str) -> set[str]:
-    """The place, and every place that it refers to."""
+    """Return the pointer and every pointer it refers to, directly or indirectly."""
     result: set[str] = set()
     pending = [place]
     while pending:

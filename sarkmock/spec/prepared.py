@@ -1,7 +1,7 @@
-"""What follows from the package's own files, kept from one run to the next: to parse them takes most of a start.
+"""Disk cache of values computed from the package's own files, because parsing them takes most of the start-up time.
 
-An entry lies in the user's cache directory and belongs to the files' content. One that is missing, stale, damaged or
-writable by others is made anew; where none can be kept, nothing is.
+An entry is a file in the user's cache directory, tied to the content of those files. A missing, stale, damaged or
+insecure entry (writable by others, or of another owner) is recomputed. If no entry can be stored, there is no caching.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ WRITABLE_BY_OTHERS = 0o022
 
 
 def cached_value(name: str, make: Callable[[], CachedValue]) -> CachedValue:
-    """What ``make`` returns, a value that JSON knows. Not to be changed by callers."""
+    """Return the cached result of ``make``, a JSON-serialisable value. Callers must not modify it."""
     file, digest = entry_file(name), sources_digest()
     if file is None:
         return make()
@@ -37,7 +37,7 @@ def cached_value(name: str, make: Callable[[], CachedValue]) -> CachedValue:
 
 
 def entry_file(name: str) -> Path | None:
-    """Where an entry lies; None where the user has no place for it."""
+    """Return the path of an entry; None if the user has no home or cache directory."""
     given = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or ""
     try:
         home = Path(given) if Path(given).is_absolute() else Path.home() / ".cache"
@@ -48,7 +48,7 @@ def entry_file(name: str) -> Path | None:
 
 @cache
 def sources_digest() -> str:
-    """A digest of the files, and of the code that reads them."""
+    """Return a digest of the document, overlay and seed files, and of the code that reads them."""
     digest = hashlib.sha256()
     seeds, code = seed_file("factory").parent.glob("*.yaml"), Path(__file__).parent.glob("*.py")
     for file in sorted([*openapi_dir().rglob("*.yaml"), *openapi_dir().glob("*.json"), *seeds, *code]):
@@ -57,7 +57,7 @@ def sources_digest() -> str:
 
 
 def read_entry(file: Path, digest: str) -> Any:
-    """The value of an entry; None if it is not of these files."""
+    """Return the value of an entry; None if it is missing, invalid, insecure or has another digest."""
     try:
         with file.open("rb") as stream:
             facts = os.fstat(stream.fileno())
@@ -71,7 +71,7 @@ def read_entry(file: Path, digest: str) -> Any:
 
 
 def write_entry(file: Path, digest: str, value: Any) -> None:
-    """Keep a value, unless it is changed by that, or its files were changed meanwhile."""
+    """Store a value, unless JSON does not preserve it or the source files have changed in the meantime."""
     sources_digest.cache_clear()
     content = json.dumps([digest, value], separators=(",", ":"))
     if sources_digest() == digest and json.loads(content)[1] == value:

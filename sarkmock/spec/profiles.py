@@ -1,6 +1,6 @@
-"""The profiles: overlay files, which may extend each other, their descriptions and deviations.
+"""The profiles: overlay files, which can extend each other, with their descriptions and deviations.
 
-Reads overlays and resolves what they extend; applies nothing to a document.
+Reads overlays and resolves their parents. Does not apply them to a document.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SUFFIXES = (".yaml", ".yml", ".json")
 
 @dataclass(frozen=True)
 class Profile:
-    """What a profile says of itself; ``extends`` is None for the document without an overlay."""
+    """A profile's description; ``extends`` is None for the base document."""
 
     name: str
     title: str
@@ -45,7 +45,7 @@ class Profile:
 
 @dataclass(frozen=True)
 class OverlayLayer:
-    """An overlay with everything it inherits: actions on the base document, each with where it is written."""
+    """An overlay merged with its parents: actions on the base document, each with its file and index."""
 
     actions: tuple[Mapping[str, Any], ...] = ()
     places: tuple[tuple[Path, int], ...] = ()
@@ -55,17 +55,17 @@ class OverlayLayer:
 
 
 def profiles() -> list[str]:
-    """The names ``load`` knows: the base document and every overlay beside it, the oldest first."""
+    """Return the names that ``load`` accepts: the base document and every shipped overlay, the oldest first."""
     return [BASE, *_shipped()]
 
 
 def product() -> str:
-    """The published product that is meant where no profile is named: the overlay that says ``x-default``."""
+    """Return the default product profile: the overlay with ``x-default``, or the base document if there is none."""
     return next((name for name, profile in _shipped().items() if profile.default), BASE)
 
 
 def describe_profile(name: str) -> Profile:
-    """What a profile says of itself; FileError if there is none of that name."""
+    """Return a profile's description. FileError if there is no profile of that name."""
     file = overlay_file(name)
     if file is None:
         return Profile.of(BASE, yaml12.read(openapi_dir() / "openapi.yaml")["info"], None)
@@ -75,23 +75,23 @@ def describe_profile(name: str) -> Profile:
 
 @cache
 def _shipped() -> dict[str, Profile]:
-    """The overlays in the package by name."""
+    """Return the shipped overlays' profiles by name, sorted by date."""
     found = [Profile.of(name, info, parent_of(info)) for name, info in cached_value("profiles", _infos).items()]
     return {profile.name: profile for profile in sorted(found, key=lambda profile: (profile.date, profile.name))}
 
 
 def _infos() -> dict[str, dict[str, Any]]:
-    """What each overlay in the package says of itself."""
+    """Return the info object of each shipped overlay by name."""
     return {file.stem: read_overlay(file)["info"] for file in sorted((openapi_dir() / "overlays").glob("*.yaml"))}
 
 
 def parent_of(info: Mapping[str, Any]) -> str:
-    """What an overlay says that it extends."""
+    """Return the profile that an overlay's info says it extends; the base document by default."""
     return str(info.get("x-extends", info.get("extends", BASE)))
 
 
 def checked_parent(file: Path, info: Mapping[str, Any]) -> str:
-    """The profile that an overlay extends; FileError with the line that names it if there is none."""
+    """Return the profile that an overlay extends. FileError with the line of the key if it does not exist."""
     parent, key = parent_of(info), "x-extends" if "x-extends" in info else "extends"
     try:
         found = overlay_file(parent, file.parent)
@@ -104,7 +104,7 @@ def checked_parent(file: Path, info: Mapping[str, Any]) -> str:
 
 
 def canonical_name(name: str, beside: Path = Path()) -> str:
-    """A profile's own name: an alias is replaced, the path of a file is taken from the folder ``beside``."""
+    """Resolve an alias to its profile's name, or a file's path against ``beside``. FileError for other names."""
     shipped = package_profile(name)
     if shipped is not None:
         return shipped
@@ -114,14 +114,14 @@ def canonical_name(name: str, beside: Path = Path()) -> str:
 
 
 def package_profile(name: str) -> str | None:
-    """The profile of the package that has this name or alias, if any."""
+    """Return the shipped profile with this name or alias, or None."""
     if name == BASE:
         return BASE
     return next((profile.name for profile in _shipped().values() if name in (profile.name, *profile.aliases)), None)
 
 
 def overlay_file(name: str, beside: Path = Path()) -> Path | None:
-    """The overlay of a profile; None for the base. FileError if there is no such profile or file."""
+    """Return the overlay file of a profile; None for the base. FileError if the profile is unknown."""
     name = canonical_name(name, beside)
     if name == BASE:
         return None
@@ -129,13 +129,13 @@ def overlay_file(name: str, beside: Path = Path()) -> Path | None:
 
 
 def overlay_files(name: str) -> list[Path]:
-    """The overlays that a profile is made of, its own one last."""
+    """Return the overlay files that a profile is made of, its own file last."""
     return list(dict.fromkeys(file for file, _ in overlay_with_parents(name).places))
 
 
 @cache
 def overlay_with_parents(name: str, above: tuple[Path, ...] = (), beside: Path = Path()) -> OverlayLayer:
-    """A profile's overlay with everything that it inherits."""
+    """Return a profile's overlay merged with those it extends. FileError for cycles and unknown deviations."""
     file = overlay_file(name, beside)
     if file is None:
         return OverlayLayer()
@@ -175,14 +175,14 @@ def _laid_over(below: OverlayLayer, dropped: set[str], file: Path, content: Mapp
 
 
 def overlay_of(name: str) -> dict[str, Any]:
-    """All that turns the base document into a profile, as one overlay. Not to be changed by callers."""
+    """Return a profile as a single overlay on the base document. Callers must not modify it."""
     whole = overlay_with_parents(name)
     return {"actions": list(whole.actions), "x-deviations": dict(whole.deviations)}
 
 
 @cache
 def read_overlay(file: Path) -> dict[str, Any]:
-    """An overlay file, its shape checked."""
+    """Read an overlay file and validate its structure."""
     content = yaml12.read(file)
     for path, problem in shape_mistakes(content):
         raise FileError(file, yaml12.line_of(file, path), problem)
@@ -190,11 +190,11 @@ def read_overlay(file: Path) -> dict[str, Any]:
 
 
 def shape_mistakes(content: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Where the content of an overlay file is not as the vocabulary wants it, and what is wrong there."""
+    """Yield the path and problem of everything in an overlay that the vocabulary does not allow."""
     if not isinstance(content, dict):
         yield (), "must be a mapping with overlay, info, x-deviations and actions"
         return
-    import jsonschema_rs  # where everything is prepared, it is not needed
+    import jsonschema_rs  # not needed if the shipped profiles are cached
 
     wrong = next(keys_not_text(content), None)
     if wrong is not None:
@@ -214,7 +214,7 @@ def shape_mistakes(content: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
 
 
 def keys_not_text(content: Any) -> Iterator[tuple[str | int, ...]]:
-    """Where mappings are whose keys no JSON can have."""
+    """Yield the paths of mappings with keys that JSON cannot represent."""
     pending: list[tuple[tuple[str | int, ...], Any]] = [((), content)]
     while pending:
         place, value = pending.pop()
@@ -228,24 +228,24 @@ def keys_not_text(content: Any) -> Iterator[tuple[str | int, ...]]:
 
 @cache
 def vocabulary_validator(name: str) -> jsonschema_rs.Validator:
-    """The compiled schema of that name in the vocabulary."""
+    """Return a validator for one of the vocabulary's schemas."""
     import jsonschema_rs
 
     return jsonschema_rs.validator_for({"$defs": definitions(), "$ref": f"#/$defs/{name}"})
 
 
 def definitions() -> dict[str, Any]:
-    """The vocabulary's schemas."""
+    """Return the vocabulary's schemas by name."""
     return vocabulary()["$defs"]  # type: ignore[no-any-return]
 
 
 @cache
 def vocabulary() -> dict[str, Any]:
-    """The JSON Schema of overlay files, with the schemas of every key of ours beside it."""
+    """Return the JSON Schema of overlay files, which also defines the project's x- keys."""
     return json.loads((openapi_dir() / "vocabulary.schema.json").read_text())  # type: ignore[no-any-return]
 
 
 def clear_file_cache() -> None:
-    """Forget the files that were read, so that the next use reads them again."""
+    """Clear the cached files, so that the next use reads them again."""
     for remembered in (_shipped, overlay_with_parents, read_overlay, vocabulary_validator, vocabulary):
         remembered.cache_clear()

@@ -1,4 +1,4 @@
-"""YAML 1.2 as OpenAPI means it (YES, NO, ON and OFF are strings), and where a place of the document is in its files."""
+"""YAML 1.2 as OpenAPI uses it (YES, NO, ON and OFF are strings), and lookup of source lines of the document."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ except ImportError:  # PyYAML without libyaml
 
 
 class FileError(Exception):
-    """A file a person wrote is not what it should be: which file, which line, what is wrong."""
+    """An error in a user's file, with its path, line and problem."""
 
     def __init__(self, file: Path | str, line: int | None, problem: str) -> None:
         place = f"{file}:{line}" if line else str(file)
@@ -29,14 +29,14 @@ class FileError(Exception):
         self.file, self.line, self.problem = str(file), line, problem
 
 
-MOST_YAML_LEVELS = 200  # of values in each other; what validates them reads a few more
-MOST_REPETITIONS = 100_000  # nodes that aliases may stand for; a few hundred bytes can name billions
+MOST_YAML_LEVELS = 200  # nesting depth of values; the validators recurse a few levels more
+MOST_REPETITIONS = 100_000  # nodes that aliases can add; a few hundred bytes can expand to billions
 
 
 class Loader(_Base):
-    """PyYAML's safe loader with YAML 1.2's core schema: neither dates nor base-60 numbers nor binary data.
+    """PyYAML's safe loader with YAML 1.2's core schema: no dates, base-60 numbers or binary data.
 
-    A key that stands twice in a mapping is an error, as YAML wants it: the other entry would be lost without a word.
+    A duplicate key in a mapping is an error, as YAML requires: PyYAML would silently drop the first entry.
     """
 
     def construct_document(self, node: yaml.Node) -> Any:
@@ -51,7 +51,7 @@ def _wrong(node: yaml.Node, problem: str) -> yaml.constructor.ConstructorError:
 
 
 def _scalar(construct: Callable[[Any, yaml.Node], Any]) -> Callable[[Any, yaml.Node], Any]:
-    """A constructor that says where a value is which its tag does not fit."""
+    """Wrap a constructor so that a value that does not fit its tag is reported with its position."""
     def constructed(loader: Any, node: yaml.Node) -> Any:
         try:
             return construct(loader, node)
@@ -74,11 +74,11 @@ _CORE = {f"tag:yaml.org,2002:{name}": name for name in ("null", "bool", "float",
 Loader.yaml_constructors = {
     tag: construct if tag is None or _CORE[tag] in ("seq", "map") else _scalar(construct)
     for tag, construct in _Base.yaml_constructors.items() if tag is None or tag in _CORE}
-Loader.add_constructor("tag:yaml.org,2002:int", _scalar(lambda loader, node: int(node.value)))  # 012 is twelve
+Loader.add_constructor("tag:yaml.org,2002:int", _scalar(lambda loader, node: int(node.value)))  # 012 is decimal 12
 
 
 def _repeated(root: yaml.Node) -> Iterator[yaml.Node]:
-    """The keys that stand in their mapping already."""
+    """Yield the keys that occur more than once in their mapping."""
     waiting, met = [root], set()
     while waiting:
         node = waiting.pop()
@@ -97,7 +97,7 @@ def _repeated(root: yaml.Node) -> Iterator[yaml.Node]:
 
 
 def _check_size(root: yaml.Node) -> None:
-    """ConstructorError for values that are nested too deep, or aliases that expand to too much."""
+    """Raise ConstructorError for values nested too deeply, or aliases that expand to too many nodes."""
     sizes: dict[int, int] = {}
     levels: dict[int, int] = {}
     entered: set[int] = set()
@@ -126,12 +126,12 @@ def _children(node: yaml.Node) -> list[yaml.Node]:
 
 
 def read(file: Path) -> Any:
-    """The content of a YAML file; FileError names file and line if it cannot be read."""
+    """Return the content of a YAML file. FileError with file and line if it cannot be read."""
     return parse(text_of(file), file)
 
 
 def text_of(file: Path) -> str:
-    """The text of a file; FileError if it cannot be read."""
+    """Return the text of a file. FileError if it cannot be read."""
     try:
         return file.read_text(encoding="utf-8-sig")
     except (UnicodeDecodeError, OSError) as error:
@@ -139,13 +139,13 @@ def text_of(file: Path) -> str:
 
 
 def parse(text: str, file: Path | str) -> Any:
-    """The content of YAML text that came from a file or from elsewhere; FileError as `read`."""
+    """Parse YAML text; ``file`` is its source for error messages. FileError as for `read`."""
     with _mistakes(file):
         return yaml.load(text, Loader)
 
 
 def tree(file: Path) -> Any:
-    """The nodes of a file, each with its place in the text; None for an empty file. FileError as `read`."""
+    """Return the root node of a YAML file, with positions; None for an empty file. FileError as for `read`."""
     text = text_of(file)
     with _mistakes(file):
         return yaml.compose(text, Loader)
@@ -165,21 +165,21 @@ def _mistakes(file: Path | str) -> Iterator[None]:
 
 
 def scalar(text: str) -> Any:
-    """What a plain word means: a number, a truth value, null or else the text itself."""
+    """Parse a plain scalar: a number, true or false, null, or else the text itself."""
     loader: Any = Loader("")
     try:
         return loader.construct_object(yaml.ScalarNode(loader.resolve(yaml.ScalarNode, text, (True, False)), text))
     except yaml.constructor.ConstructorError:
-        return text  # more digits than Python makes a number of
+        return text  # more digits than Python converts to a number
 
 
 def line_of(file: Path, path: tuple[str | int, ...]) -> int | None:
-    """The line of a key or item (or of its nearest parent that the file holds), for error messages."""
+    """Return the line of a key or item, or of its nearest parent in the file, for error messages."""
     return line_in(file.read_text(encoding="utf-8"), path)
 
 
 def line_in(text: str, path: Iterable[str | int]) -> int | None:
-    """The same of a text; None where it is JSON that is not YAML."""
+    """Return the line in a text as `line_of` does; None if the text is not YAML (some JSON is not)."""
     try:
         node = yaml.compose(text, Loader)
     except yaml.YAMLError:
@@ -188,7 +188,7 @@ def line_in(text: str, path: Iterable[str | int]) -> int | None:
 
 
 def _line(node: yaml.Node, path: Iterable[str | int]) -> int:
-    """The line of a key or item below a node, or of its nearest parent that is there."""
+    """Return the line of a key or item below a node, or of its nearest existing parent."""
     line = node.start_mark.line + 1
     for step in path:
         entry = _entry(node, step)
@@ -200,7 +200,7 @@ def _line(node: yaml.Node, path: Iterable[str | int]) -> int:
 
 
 def _entry(node: yaml.Node, step: str | int) -> tuple[yaml.Node, yaml.Node] | None:
-    """Where a step is (its key, or the item itself) and its value, also where a merge key brings it."""
+    """Return the key and value nodes of a step (for an item, the item twice), including keys from merge keys."""
     if isinstance(node, yaml.MappingNode):
         own = next(((key, value) for key, value in node.value if key.value == str(step)), None)
         merged = (_entry(value, step) for key, value in node.value if key.value == "<<")
@@ -211,7 +211,7 @@ def _entry(node: yaml.Node, step: str | int) -> tuple[yaml.Node, yaml.Node] | No
 
 
 def dump(value: Any) -> str:
-    """YAML text that YAML 1.1 and 1.2 readers understand alike; no anchors."""
+    """Dump YAML text that YAML 1.1 and 1.2 readers parse alike, without anchors."""
     return str(yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120))
 
 
@@ -221,27 +221,27 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    """Lines as lines; breaks of Unicode and byte order marks are escaped, or a reader would take them for others."""
+    """Represent multi-line text as a literal block; quote Unicode breaks and BOMs, which parsers change."""
     style = '"' if _BREAKS.search(text) else "|" if "\n" in text else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)
 
 
 _BREAKS = re.compile("[\x85\u2028\u2029\ufeff]")
 _Dumper.add_representer(str, _text_node)
-# Strings that only YAML 1.2 takes for numbers, such as 01924 and 1e3, are quoted too.
+# Also quote strings that only YAML 1.2 reads as numbers, such as 01924 and 1e3.
 _FLOAT = re.compile(r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$")
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:int", _INT, list("-+0123456789"))
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
 
 
 def source_of(pointer: str) -> tuple[Path, int]:
-    """File below the directory of openapi.yaml, and line, of a place or of the nearest one above it that is there."""
+    """Return the file (relative to openapi.yaml) and line of a pointer, or of its nearest existing parent."""
     file, steps = _file_of(openapi_dir() / "openapi.yaml", keys_of(pointer))
     return file.relative_to(openapi_dir()), _line(_tree(file), steps)
 
 
 def _file_of(root: Path, steps: list[str]) -> tuple[Path, list[str]]:
-    """The file of a place and the steps to it there."""
+    """Return the file of a place in the bundled document, and the keys that lead to it in that file."""
     if steps[:1] == ["paths"] and len(steps) > 1:
         ref = _node_at(_tree(root), *steps[:2], "$ref")
         if ref is not None:

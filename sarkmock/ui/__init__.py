@@ -10,14 +10,14 @@ from flask import Blueprint, Flask, Response, redirect, send_from_directory
 
 STATIC = Path(str(files("sarkmock.ui").joinpath("static")))
 SWAGGER_UI = Path(flask_swagger_ui.__file__).parent / "dist"
-# Swagger UI styles its elements in place; nothing else may do what the page does not do itself.
+# Swagger UI uses inline styles; everything that the page does not need is forbidden.
 POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'{}; img-src 'self' data:; connect-src 'self'; "
           "base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 STRICT = POLICY.format("") + "; require-trusted-types-for 'script'"
 
 
 def add_page(app: Flask, prefix: str) -> None:
-    """Serve the page under a prefix. It holds no secret, and its files are open to everyone."""
+    """Serve the page under a prefix. It contains no secret, and its files need no token."""
     page = Blueprint("page", __name__, url_prefix=prefix)
     page.add_url_rule("", "bare", lambda: redirect(f"{prefix}/", 308))
     page.add_url_rule("/", "index", lambda: html_page("index.html", STRICT))
@@ -35,7 +35,7 @@ def html_page(name: str, policy: str) -> Response:
 
 
 def static_file(directory: Path, name: str) -> Response:
-    """A file that a browser keeps, and asks each time whether it is still the same."""
+    """Return a file that browsers cache and revalidate each time."""
     answer = send_from_directory(directory, name, max_age=0, conditional=True)
     answer.headers["X-Content-Type-Options"] = "nosniff"
     return answer

@@ -1,4 +1,4 @@
-"""What `sarkmock baseline`, `compare` and `overlay` call, and how they show their progress."""
+"""Entry points of `sarkmock baseline`, `compare` and `overlay`, and their progress display."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from .severity import COMPATIBLE, at_least
 
 
 class ProgressDisplay:
-    """Called with each case that begins."""
+    """Shows the progress of a recording; called at the start of each case."""
 
     def __init__(self) -> None:
         self.console = Console(stderr=True)
@@ -67,19 +67,19 @@ class ProgressDisplay:
 
 @contextmanager
 def step_display() -> Iterator[Callable[[str], None]]:
-    """Shows what is being read, while its duration is unknown: on a terminal only."""
+    """Show a status line for steps of unknown duration, on a terminal only."""
     with Console(stderr=True).status("comparing with mocks") as status:
         yield status.update
 
 
-URL = re.compile(r"\w+://|[^/\\]+:\d+(/|$)|[^/\\]+/api/?$")  # also one without its scheme, which is reported
+URL = re.compile(r"\w+://|[^/\\]+:\d+(/|$)|[^/\\]+/api/?$")  # also without a scheme, which is reported later
 COMPARE_FORMS = {"compare.json": as_json, "compare.txt": comparison_text, "compare.md": comparison_markdown,
                  "compare.html": comparison_html}
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """A baseline that was made; what it could not test and what remains on the box, one line each."""
+    """A finished recording: the baseline, the cases not tested and what remains on the box, one line each."""
 
     baseline: Baseline
     unasked: list[str]
@@ -87,7 +87,7 @@ class Recorded:
 
 
 def recording_plan_lines(options: RecordingOptions) -> Iterator[str]:
-    """What a recording would send and how long that takes; nothing is sent for it."""
+    """Yield lines with the requests and time that a recording needs. Sends nothing to the box."""
     options.check()
     plan = recording_plan(options)
     for part, title in RECORDING_PARTS.items():
@@ -100,7 +100,7 @@ def recording_plan_lines(options: RecordingOptions) -> Iterator[str]:
 
 
 def record_baseline(options: RecordingOptions, file: Path, force: bool = False) -> Recorded:
-    """Record a box into a file, going on where an earlier run was interrupted."""
+    """Record a box into a file; resume an interrupted recording."""
     options.check()
     refuse_to_replace(file, force)
     partial = Checkpoint(file.with_name(f"{file.name}.partial"), options.head().head())
@@ -114,7 +114,7 @@ def record_baseline(options: RecordingOptions, file: Path, force: bool = False) 
 
 
 def record_box(options: RecordingOptions, ledger: Path, partial: Checkpoint | None = None) -> Recorded:
-    """Record a box; the ledger is gone once everything is as it was."""
+    """Record a box; delete the ledger once the clean-up is complete."""
     own = options.caution.ledger is None and options.caution.permissions.writes
     if own:
         options = replace(options, caution=replace(options.caution, ledger=str(ledger)))
@@ -131,7 +131,7 @@ def record_box(options: RecordingOptions, ledger: Path, partial: Checkpoint | No
 
 
 def compare_with(before: Baseline, after: Baseline, clients: Path | None, slower: float) -> Comparison:
-    """Two baselines, what concerns a client marked."""
+    """Compare two baselines and mark the differences that concern the clients."""
     uses = read_clients(clients) if clients is not None else []
     comparison = compare_baselines(before, after, slower)
     comparison.differences = mark_concerned(comparison.differences, uses)
@@ -140,8 +140,9 @@ def compare_with(before: Baseline, after: Baseline, clients: Path | None, slower
 
 def compared_sides(before: str, after: str,
                    options: Callable[[], RecordingOptions]) -> tuple[Baseline, Baseline, list[str]]:
-    """The two sides of a comparison, each a baseline file or a profile, the second also a URL that is recorded now; and
-    what a recording has left at the target."""
+    """Return the two sides of a comparison and what a recording left on the target, one line each.
+
+    Each side is a baseline file or a profile; the second may also be a URL, which is recorded now."""
     if Path(before).exists() and Path(after).exists() and Path(after).samefile(before):
         raise CannotRun(f"{before} and {after} are the same file: there is nothing to compare")
     if AUTO in (before, after) and all(name == AUTO or is_profile(name) for name in (before, after)):
@@ -158,7 +159,7 @@ def compared_sides(before: str, after: str,
 
 
 def profile_side(name: str, other: Baseline | None) -> Baseline:
-    """A side that is a profile, asked as the other side was."""
+    """Return the recording of a profile's mock, made with the options of the other side."""
     nearest = nearest_choice(other).profile if other and name == AUTO else name
     return profile_baseline(nearest, other)
 
@@ -186,14 +187,14 @@ def is_profile(name: str) -> bool:
 
 
 def is_failure(comparison: Comparison, fail_on: str, for_client: bool) -> bool:
-    """Whether there is a difference that is as bad as that; of those that concern the client, if one is known."""
+    """Whether any difference is at least as severe as ``fail_on``; ``for_client`` counts those of the client only."""
     differences = [difference for difference in comparison.differences if difference.client or not for_client]
     level = COMPATIBLE if fail_on == "any" else fail_on
     return any(at_least(difference.level, level) for difference in differences)
 
 
 def write_reports(data: Data, directory: Path) -> None:
-    """The comparison in every form."""
+    """Write the comparison to a directory in every format."""
     with file_errors(directory):
         directory.mkdir(parents=True, exist_ok=True)
         for name, form in COMPARE_FORMS.items():
@@ -201,7 +202,7 @@ def write_reports(data: Data, directory: Path) -> None:
 
 
 def make_profile(baseline: Path, file: Path, profile: str = AUTO, force: bool = False) -> list[str]:
-    """Write the overlay of a baseline; what is to be said of it, one line each."""
+    """Write the overlay of a baseline; return its summary, one line each."""
     if file.suffix not in (".yaml", ".yml"):
         raise CannotRun(f"{file}: the name of a profile's file must end in .yaml")
     if not file.parent.is_dir():
@@ -216,7 +217,7 @@ def make_profile(baseline: Path, file: Path, profile: str = AUTO, force: bool = 
 
 
 def refuse_to_replace(file: Path, force: bool) -> None:
-    """A baseline is replaced only with --force, and any other file never."""
+    """Raise CannotRun if a file may not be written: baselines are replaced only with --force, other files never."""
     if not file.parent.is_dir():
         raise CannotRun(f"{file}: there is no directory {file.parent}")
     if not file.exists():

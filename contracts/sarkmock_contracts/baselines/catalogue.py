@@ -1,4 +1,4 @@
-"""Every operation of any profile, the shape of its responses, and the document for a box that has some of them."""
+"""The operations of all profiles, the fields of their responses, and the document that fits a given box."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class CatalogueEntry:
 
     @property
     def name(self) -> str:
-        """What recordings call it."""
+        """The name of the operation in recordings."""
         return f"{self.method} {self.path}"
 
     @property
@@ -44,7 +44,7 @@ class CatalogueEntry:
         return {operation.id for operation in self.versions.values()}
 
     def is_in(self, section: str | None) -> bool:
-        """Whether a section's title, or the first segment of the path, is that name; all are in no section."""
+        """Whether a name is the section's title or the first path segment; always true for None."""
         return section is None or in_section(self.first, section)
 
     @property
@@ -55,7 +55,7 @@ class CatalogueEntry:
 
 @cache
 def catalogue() -> dict[str, CatalogueEntry]:
-    """Every operation of every profile in the package, by name, in the order of their documents."""
+    """Return every operation of the packaged profiles, by name, in document order."""
     result: dict[str, CatalogueEntry] = {}
     for profile in profiles():
         for operation in contract_of(profile).operations:
@@ -65,33 +65,33 @@ def catalogue() -> dict[str, CatalogueEntry]:
 
 
 def same_operation_elsewhere(name: str) -> list[str]:
-    """Other places where a profile has the same operation."""
+    """Return the other names (method and path) under which a profile has the same operation."""
     entry = catalogue()[name]
     return [other.name for other in catalogue().values() if other is not entry and other.ids & entry.ids]
 
 
 def request_digest() -> str:
-    """What decides which requests are sent: recordings of another digest cannot be compared."""
+    """Return a digest of all that determines the requests of a recording. Other digests cannot be compared."""
     facts = [[entry.name, entry.hazard, {profile: one.rules for profile, one in entry.versions.items()}]
              for entry in catalogue().values()]
     tables = [file.read_text(encoding="utf-8") for file in sorted(TABLE_FILES.glob("*.yaml"))]
     return hashlib.sha256(json.dumps([facts, tables]).encode()).hexdigest()[:12]
 
 
-# the document to work with
+# the working document
 
 
 def nearest_profile(there: Mapping[str, bool]) -> str:
-    """The profile whose operations are most like those that a box has and has not."""
+    """Return the profile whose operations fit best to those that a box has and lacks."""
     def strange(profile: str) -> int:
         return sum(has != (profile in catalogue()[name].versions) for name, has in there.items())
     return min(profiles(), key=strange)
 
 
 def working_contract(there: Mapping[str, bool]) -> Contract:
-    """The nearest profile's contract, with the operations that only others have and the box has too.
+    """Return the nearest profile's contract, extended by operations of other profiles that the box has.
 
-    ``there`` says of operations, by name, whether the box has them; of others nothing is known.
+    ``there`` tells by operation name whether the box has it; other operations are unknown.
     """
     return _working(frozenset(there.items()))
 
@@ -109,7 +109,7 @@ def _working(facts: frozenset[tuple[str, bool]]) -> Contract:
 
 
 def _make_room(document: Document, entry: CatalogueEntry, there: Mapping[str, bool]) -> None:
-    """An operation that a box has at another place is not looked for at the first."""
+    """Remove an operation from other paths, unless the box is known to have it there as well."""
     for path, item in list(document["paths"].items()):
         for method in METHODS:
             if item.get(method, {}).get("operationId") in entry.ids and not there.get(f"{method.upper()} {path}"):
@@ -119,7 +119,7 @@ def _make_room(document: Document, entry: CatalogueEntry, there: Mapping[str, bo
 def _adopt(document: Document, entry: CatalogueEntry) -> None:
     if entry.ids & {item[method]["operationId"] for item in document["paths"].values() for method in METHODS
                     if method in item}:
-        return  # it is there at two places, and the other one is as good
+        return  # the operation is already there at another path
     components, item = missing_parts(document, entry)
     for kind, members in components.items():
         document["components"].setdefault(kind, {}).update(members)
@@ -127,7 +127,7 @@ def _adopt(document: Document, entry: CatalogueEntry) -> None:
 
 
 def missing_parts(document: Document, entry: CatalogueEntry) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-    """The components and the members of a path item that a document lacks to have an operation of another profile."""
+    """Return the components and path item members that a document needs to adopt an operation of another profile."""
     profile = next(iter(entry.versions))
     other = load(profile)
     item, present = other["paths"][entry.path], document["paths"].get(entry.path, {})
@@ -143,7 +143,7 @@ def missing_parts(document: Document, entry: CatalogueEntry) -> tuple[dict[str, 
 
 
 def rename_references(value: Any, profile: str) -> Any:
-    """A copy whose references lead to the components of a profile."""
+    """Return a copy whose references point to the renamed components of a profile."""
     if isinstance(value, list):
         return [rename_references(item, profile) for item in value]
     if isinstance(value, dict):
@@ -160,14 +160,14 @@ def _reference(ref: str, profile: str) -> str:
 TYPE_NAMES = {bool: "boolean", int: "integer", float: "number", str: "text", list: "list", dict: "object",
          type(None): "null"}
 WHOLE_BODY = "(body)"
-ANY_NAME = "*"  # stands for names that are data
+ANY_NAME = "*"  # stands for property names that are data
 Shape = dict[str, list[str]]
 
 
 def field_types(value: Any, names: frozenset[str] | None = None) -> Shape:
-    """Field -> the types that it was seen with, sorted; rows of a list are one.
+    """Return the sorted types of each field in a JSON value; the rows of a list are merged.
 
-    ``names`` are those that are fields: any other is data and counts as ``*``; None takes all for fields.
+    Property names outside ``names`` are data and become ``*``; None takes all names as fields.
     """
     found: dict[str, set[str]] = {}
     for name, kind in _walk(value, names, ""):
@@ -187,9 +187,9 @@ def _walk(value: Any, names: frozenset[str] | None, place: str) -> Iterator[tupl
 
 
 def response_fields(contract: Contract, operation: Operation) -> frozenset[str] | None:
-    """The names that are fields in the answers of an operation; None where every name is one.
+    """Return the field names in responses of an operation; None if every name is a field.
 
-    Where a schema says that further names may come with their own form, those are data.
+    Names that match a schema under `additionalProperties` are data.
     """
     found = contract.response(operation, operation.status)
     if found is None or "application/json" not in found[1].get("content", {}):
@@ -200,7 +200,7 @@ def response_fields(contract: Contract, operation: Operation) -> frozenset[str] 
 
 
 def _collect(contract: Contract, schema: Any, names: set[str], depth: int) -> bool:
-    """Collect the names of fields; whether any part holds names that are data."""
+    """Collect field names into ``names``; return whether any part has property names that are data."""
     if not isinstance(schema, dict) or depth > 8:
         return False
     if "$ref" in schema:

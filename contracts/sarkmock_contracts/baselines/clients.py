@@ -1,4 +1,4 @@
-"""What a client uses: operations, variables it sends, fields it reads; from a list or traffic."""
+"""What clients use: operations, variables they send and fields they read; from a list or from recorded traffic."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from .severity import Difference
 USE_KEYS = ("operation", "sends", "reads")
 OF_SENT = ("rule", "message", "value", "variable", "crash instead")
 OF_READ = ("field",)
-Names = frozenset[str] | None  # None: any may be used
-DROPPED_NOTE = "older requests were dropped from the journal"  # in the comment of a HAR file of the mock's
+Names = frozenset[str] | None  # None: any name may be used
+DROPPED_NOTE = "older requests were dropped from the journal"  # in the comment of a HAR file written by the mock
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,14 @@ class Use:
 
 
 def mark_concerned(differences: Iterable[Difference], uses: Iterable[Use]) -> list[Difference]:
-    """The differences, those marked that concern the client."""
+    """Return the differences, with those marked that concern the client."""
     client = list(uses)
     return [difference.for_client() if any(use.concerns(difference) for use in client) else difference
             for difference in differences]
 
 
 def read_clients(file: Path) -> list[Use]:
-    """A YAML or JSON list of what a client uses, or a HAR file of its traffic; CannotRun names file and line."""
+    """Read a YAML or JSON list of uses, or a HAR file or journal of traffic; raise CannotRun with file and line."""
     text = read_text(file)
     traffic = traffic_of(file, text)
     uses = list(uses_of(traffic) if traffic is not None else uses_of_list(file, text))
@@ -91,7 +91,7 @@ def uses_of_list(file: Path, text: str) -> Iterator[Use]:
 
 
 def use_of(place: str, item: Any) -> Use:
-    """An entry of the list."""
+    """Return the use that an entry of the list describes."""
     entry = {"operation": item} if isinstance(item, str) else item
     if not isinstance(entry, dict) or not isinstance(entry.get("operation"), str):
         raise CannotRun(f"{place}: an entry is an operation like GET /tenants, or has the keys {', '.join(USE_KEYS)}")
@@ -102,7 +102,7 @@ def use_of(place: str, item: Any) -> Use:
 
 
 def operation_named(place: str, text: str) -> str:
-    """The operation of that method and path, or of that id."""
+    """Return the name of the operation with this method and path, or with this id."""
     wanted = " ".join(text.split())
     for name, entry in catalogue().items():
         if wanted == name or wanted in entry.ids:
@@ -121,12 +121,12 @@ def name_set(place: str, entry: Mapping[str, Any], key: str) -> Names:
     return frozenset(names)
 
 
-# traffic: a HAR file, or the journal of the mock
+# traffic: a HAR file or the journal of the mock
 
 
 @dataclass(frozen=True)
 class Exchanged:
-    """A request of the client and its answer, as far as they show what is used."""
+    """The parts of an exchange that show what a client uses."""
 
     method: str
     url: str
@@ -136,8 +136,8 @@ class Exchanged:
 
 
 def traffic_of(file: Path, text: str) -> list[Exchanged] | None:
-    """What a HAR file, or the answer of /_mock/journal, holds; None if the text is neither. CannotRun if it is not all
-    of the traffic: what a client does in the rest would count as unused."""
+    """Return the exchanges of a HAR file or a response of /_mock/journal; None if the text is neither. Raise
+    CannotRun if requests are missing, because what they use would count as unused."""
     try:
         archive = json.loads(text)
     except (ValueError, RecursionError):
@@ -164,7 +164,7 @@ def traffic_of(file: Path, text: str) -> list[Exchanged] | None:
 
 
 def missing_entries(archive: Mapping[str, Any], log: Any, entries: Sized) -> int:
-    """How many requests a journal or an archive of one says that it does not hold."""
+    """Return the number of requests that a journal, or a HAR file made from one, declares as missing."""
     if isinstance(log, dict):
         dropped, _, text = str(log.get("comment") or "").partition(" ")
         return int(dropped) if dropped.isdecimal() and len(dropped) < 10 and text == DROPPED_NOTE else 0
@@ -193,7 +193,7 @@ def exchange_of_journal(entry: Mapping[str, Any]) -> Exchanged:
 
 
 def uses_of(traffic: Iterable[Exchanged]) -> Iterator[Use]:
-    """What each operation was sent and has answered, all requests taken together."""
+    """Yield one use per operation, merged over all its exchanges."""
     sent: dict[str, set[str]] = {}
     read: dict[str, set[str]] = {}
     for exchanged in traffic:
@@ -206,17 +206,17 @@ def uses_of(traffic: Iterable[Exchanged]) -> Iterator[Use]:
 
 
 def operation_at(method: str, url: str) -> str | None:
-    """The operation that a URL means, under any base path."""
+    """Return the name of the operation that a URL matches under any base path; None if there is none."""
     try:
         steps = urlsplit(url).path.strip("/").split("/")
-    except ValueError:  # it is not a URL
+    except ValueError:  # not a URL
         return None
     operations = (operation_of(method, "/" + "/".join(steps[first:])) for first in range(len(steps)))
     return next(filter(None, operations), None)
 
 
 def operation_of(method: str, path: str) -> str | None:
-    """The operation that a request means in any version; None if there is none."""
+    """Return the name of the operation that a request matches in any version; None if there is none."""
     for profile in profiles():
         try:
             operation, _ = contract_of(profile).router.find(method, path)
@@ -227,7 +227,7 @@ def operation_of(method: str, path: str) -> str | None:
 
 
 def sent_names(text: str) -> set[str]:
-    """The variables of a body, JSON or form."""
+    """Return the variable names of a JSON or form body."""
     body = bounded_json(text.encode("utf-8", "surrogatepass"))
     if body is None and "=" in text and "\n" not in text:
         body = dict(parse_qsl(text))
@@ -235,23 +235,23 @@ def sent_names(text: str) -> set[str]:
 
 
 def read_names(text: str) -> set[str]:
-    """The fields of an answer, or of the rows of a list."""
+    """Return the field names of a response, or of the rows of a list."""
     answer = Response(200, (), text.encode("utf-8", "surrogatepass"))
     return {name for row in answer.rows for name in row}
 
 
-# a list that grows
+# the list that `sarkmock proxy --clients` extends
 
 CLIENTS_HEAD = """\
 # What clients use of the SARK API, for `sarkmock compare --clients`. `sarkmock proxy --clients` adds what it sees:
 # operations, the variables that were sent, the fields that were there to be read.
 """
-EVERY = 1.0  # seconds between two versions of the file
-MOST_NAMES, LONGEST_NAME = 500, 100  # a client may send anything
+EVERY = 1.0  # seconds between two writes of the file
+MOST_NAMES, LONGEST_NAME = 500, 100  # limits, because a client may send anything
 
 
 class ClientsFile:
-    """A list of uses in a file; `saw` adds to it, and `save` merges it with what stands there now."""
+    """A list of uses in a file. `observe` adds to it, and `save` merges it with the current content of the file."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -261,7 +261,7 @@ class ClientsFile:
             raise CannotRun(f"--clients {file}: there is no directory {file.parent}")
 
     def observe(self, exchange: Exchange) -> None:
-        """Add what an exchange uses."""
+        """Add the use that an exchange shows."""
         use = use_of_exchange(exchange)
         if use is None:
             return
@@ -273,11 +273,11 @@ class ClientsFile:
             self.save()
 
     def save(self) -> None:
-        """Write the file, if there is news. CannotRun if that cannot be."""
+        """Write the file if the list has changed; raise CannotRun if that fails."""
         if not self._changed:
             return
         self._saved = time.monotonic()
-        for use in read_uses(self.file):  # others may have written
+        for use in read_uses(self.file):  # another process may have written it
             self._uses[use.op] = merge_uses(use, self._uses.get(use.op) or use)
         with file_errors(f"--clients {self.file}"):
             write_whole(self.file, clients_text(self._uses.values()).encode())
@@ -285,7 +285,7 @@ class ClientsFile:
 
 
 def read_uses(file: Path) -> list[Use]:
-    """The list in a file; nothing if there is no file yet. CannotRun if it is something else."""
+    """Read the list from a file, empty if the file does not exist; raise CannotRun if it is not a list."""
     if not file.exists():
         return []
     text = read_text(file)
@@ -295,7 +295,7 @@ def read_uses(file: Path) -> list[Use]:
 
 
 def use_of_exchange(exchange: Exchange) -> Use | None:
-    """The operation, what was sent, and what a good answer shows; None if no version has the operation."""
+    """Return operation, sent variables and fields of a successful response; None if no version has the operation."""
     request, response = exchange.request, exchange.response
     method = method_of(request)
     op = operation_of("GET" if method == "HEAD" else method, request.path)
@@ -308,7 +308,7 @@ def use_of_exchange(exchange: Exchange) -> Use | None:
 
 
 def merge_uses(before: Use | None, seen: Use) -> Use:
-    """All that is used. Any variable that may be sent stays so; fields are any until some are seen."""
+    """Merge two uses. ``sends`` stays None if it is None in either; ``reads`` takes the names of either."""
     if before is None:
         return seen
     sends = None if before.sends is None or seen.sends is None else union_of_names(before.sends, seen.sends)

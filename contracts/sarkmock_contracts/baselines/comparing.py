@@ -1,4 +1,4 @@
-"""Compares two recordings by operation: what differs, and what only one of them tested."""
+"""Compares two recordings by operation: the differences, and the parts that only one of them tested."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from .severity import (
 )
 
 RULE_KINDS = {"rule tightened", "rule changed", "rule loosened"}
-STOPPED = 503  # what AMI functions answer while the PBX is not running
-NOTHING_LISTED = 404  # what they answer when a list has no entry
-EMPTY_FILE = "application/x-empty"  # the type of a file of call records without any
-SLOW_MS = 50  # less is not reported, at any factor
-TYPICAL_OPERATIONS = 10  # operations by which it is judged how fast a box is
+STOPPED = 503  # status of AMI functions while the PBX is not running
+NOTHING_LISTED = 404  # their status for an empty list
+EMPTY_FILE = "application/x-empty"  # the content type of an empty file of call records
+SLOW_MS = 50  # smaller slowdowns are not reported, whatever the factor
+TYPICAL_OPERATIONS = 10  # minimum of operations for judging the speed of a box
 ByKind = dict[str, list[Fact]]
 
 
 @dataclass
 class Comparison:
-    """The differences of two recordings, worst first."""
+    """The differences between two recordings, worst first."""
 
     before: Baseline
     after: Baseline
@@ -51,28 +51,28 @@ class Comparison:
 
 
 class Side:
-    """One recording, its facts by operation and kind."""
+    """One recording, with its facts by operation and kind."""
 
     def __init__(self, baseline: Baseline) -> None:
         self.baseline = baseline
         self.by_op: dict[str, ByKind] = {}
         for fact in baseline.facts:
             self.by_op.setdefault(fact.op, {}).setdefault(fact.fact, []).append(fact)
-        self.places: dict[str, str] = {}  # where operations are now that were elsewhere
+        self.places: dict[str, str] = {}  # new names of moved operations
 
     def place(self, op: str) -> str:
         return self.places.get(op, op)
 
     def all(self, op: str, kind: str) -> list[Fact]:
-        """Facts of a kind of an operation, wherever it is."""
+        """Return the facts of one kind of an operation, even if it has moved."""
         return self.by_op.get(self.place(op), {}).get(kind, [])
 
     def facts(self, op: str, kind: str) -> dict[tuple[str, str], Fact]:
-        """The same by what they are of and where they were seen."""
+        """Return the same facts by subject and place."""
         return {(fact.of, fact.by): fact for fact in self.all(op, kind)}
 
     def reach(self, op: str) -> str | None:
-        """there, absent or not reached; None if the recording was not about it."""
+        """Return "there", "absent" or "not reached"; None if the recording does not cover the operation."""
         found = self.facts(op, "reach").get(("", ""))
         return found.is_ if found else None
 
@@ -94,7 +94,7 @@ class Sides(NamedTuple):
 
 
 def compare_baselines(before: Baseline, after: Baseline, factor: float = 2.0) -> Comparison:
-    """All differences, the worst first. Facts that one of the two does not have are unknown there: no difference."""
+    """Compare two baselines. A fact that only one of them has is unknown in the other and not compared."""
     sides = Sides(Side(before), Side(after))
     result = Comparison(before, after)
     gone = [op for op in catalogue() if sides.reach(op) == (THERE, ABSENT_ROW)]
@@ -116,7 +116,7 @@ def compare_baselines(before: Baseline, after: Baseline, factor: float = 2.0) ->
 
 
 def compare_box(sides: Sides) -> Iterator[Difference]:
-    """What is said of the box as a whole."""
+    """Compare the facts about the box as a whole."""
     for (of, _), before, after in pairs_of_facts(sides, BOX, "limit"):
         if before != after:
             lowered = after is not None and (before is None or after < before)
@@ -130,7 +130,7 @@ def compare_box(sides: Sides) -> Iterator[Difference]:
 
 
 def compare_places(gone: list[str], new: list[str]) -> Iterator[Difference]:
-    """Operations that are gone, moved or new."""
+    """Yield the operations that are gone, moved or new."""
     arrived = set()
     for op in gone:
         places = [place for place in same_operation_elsewhere(op) if place in new]
@@ -140,7 +140,7 @@ def compare_places(gone: list[str], new: list[str]) -> Iterator[Difference]:
 
 
 def compare_operation(op: str, sides: Sides) -> Iterator[Difference]:
-    """An operation that both or neither have. What another difference explains is not reported again."""
+    """Compare an operation that both or neither have. Skip differences that another one explains."""
     stores = list(compare_stores(op, *sides.facts(op, "stores")))
     reported = {difference.of for difference in stores}
     rules = [difference for difference in compare_rules(op, *sides.all(op, "rule"))
@@ -159,7 +159,7 @@ def compare_operation(op: str, sides: Sides) -> Iterator[Difference]:
 
 
 def unequally_filled(op: str, by: str, sides: Sides) -> Unequal:
-    """The variables that the rows of the two may have been given different values: what they hold says nothing."""
+    """Return the variables that may have different values in the two rows, so that their fields cannot be compared."""
     makers = [name for name, known in catalogue().items() if by in known.ids]
     names: set[str] = set()
     for name in {*makers, op}:
@@ -171,12 +171,12 @@ def unequally_filled(op: str, by: str, sides: Sides) -> Unequal:
 
 
 def sent_variables_of(stores: Iterable[tuple[str, str]]) -> set[str]:
-    """The variables that were sent."""
+    """Return the names of the variables that were sent."""
     return {of.rpartition(" in the ")[0] for of, _ in stores}
 
 
 def pairs_of_facts(sides: Sides, op: str, kind: str) -> Iterator[tuple[tuple[str, str], Any, Any]]:
-    """What a fact is in both recordings."""
+    """Yield key and both values of each fact that both recordings have."""
     after = sides.after.facts(op, kind)
     for key, fact in sides.before.facts(op, kind).items():
         if key in after:
@@ -184,13 +184,13 @@ def pairs_of_facts(sides: Sides, op: str, kind: str) -> Iterator[tuple[tuple[str
 
 
 def compare_statuses(op: str, sides: Sides, rules: set[str]) -> Iterator[Difference]:
-    """One difference for each pair of statuses, over all requests; without refusals that rules explain."""
+    """Yield one difference per pair of statuses, over all requests. Skip rejections that rule differences explain."""
     found: dict[tuple[str, str, str], list[str]] = {}
     for (of, _), before, after in pairs_of_facts(sides, op, "status"):
         if before == after or pbx_condition(op, of, before) or pbx_condition(op, of, after):
             continue
         if of == "nothing sent" and max(before, after) < 500:
-            continue  # the rules of the variables say it
+            continue  # reported as rules of the variables
         if 422 in (before, after) and min(before, after) < 300 and rules & RULE_KINDS:
             continue
         kind = status_kind(before, after)
@@ -205,7 +205,7 @@ def compare_statuses(op: str, sides: Sides, rules: set[str]) -> Iterator[Differe
 
 
 def pbx_condition(op: str, of: str, status: int) -> str:
-    """What a status says of the PBX when it was asked, and not of its version; empty if it says nothing of it."""
+    """Return the condition of the PBX that explains a status independently of the version; empty if none does."""
     if status == STOPPED:
         return "the PBX was not running"
     is_list = of == "read" and op.startswith("GET /astamis/")
@@ -213,7 +213,7 @@ def pbx_condition(op: str, of: str, status: int) -> str:
 
 
 def same_statuses(op: str, sides: Sides) -> set[str]:
-    """Kinds of requests that both answer with the same status."""
+    """Return the kinds of requests that have the same status in both."""
     return {of for (of, _), before, after in pairs_of_facts(sides, op, "status") if before == after}
 
 
@@ -230,7 +230,7 @@ def status_kind(before: int, after: int) -> str:
 
 
 def compare_texts(op: str, sides: Sides, kind: str, name: str) -> Iterator[Difference]:
-    """Content types: one difference for each pair. Where the status is another, so may be the type."""
+    """Yield one difference per pair of content types. Skip requests whose status differs as well."""
     same = same_statuses(op, sides)
     found: dict[tuple[str, str], list[str]] = {}
     for (of, _), before, after in pairs_of_facts(sides, op, kind):
@@ -243,7 +243,7 @@ def compare_texts(op: str, sides: Sides, kind: str, name: str) -> Iterator[Diffe
 
 
 def compare_headers(op: str, sides: Sides) -> Iterator[Difference]:
-    """Headers of answers that both gave."""
+    """Compare the headers of responses with the same status."""
     same = same_statuses(op, sides)
     before, after = (header_values(side.facts(op, "header"), same) for side in sides)
     for name in dict.fromkeys([*before, *after]):
@@ -253,20 +253,20 @@ def compare_headers(op: str, sides: Sides) -> Iterator[Difference]:
 
 
 def header_values(facts: Mapping[tuple[str, str], Fact], kinds: set[str]) -> dict[str, str]:
-    """Header -> value, of answers to some kinds of requests."""
+    """Return values by header, of responses to these kinds of requests."""
     split = ((of.rpartition(" "), fact.is_) for (of, _), fact in facts.items())
     return {name: value for (kind, _, name), value in split if kind in kinds}
 
 
 def compare_lists(op: str, sides: Sides) -> Iterator[Difference]:
-    """Whether a list shows rows that were just made."""
+    """Compare whether lists show rows that were just created."""
     for (_, by), before, after in pairs_of_facts(sides, op, "sequence"):
         if before != after:
             yield Difference("new rows back in list" if after else "new rows missing in list", op, by, before, after)
 
 
 def compare_parts(op: str, sides: Sides) -> Iterator[Unreached]:
-    """Parts of an operation that only one recording tested, and why the other did not."""
+    """Yield the parts of an operation that only one recording tested, with the reason for the other."""
     reach = sides.reach(op)
     if "not reached" in reach and len(set(reach)) > 1:
         yield Unreached(op, "reach", str(reach[0]), str(reach[1]))
@@ -286,7 +286,7 @@ def compare_parts(op: str, sides: Sides) -> Iterator[Unreached]:
 
 
 def slower_operations(before: Baseline, after: Baseline, factor: float) -> Iterator[Difference]:
-    """Operations whose answers took longer by a factor; if most of them do, the box, and what is slower still."""
+    """Yield operations that are slower by a factor; if the median is, the box and operations slower than that."""
     both = {op: (was, after.milliseconds.get(op, 0.0)) for op, was in before.milliseconds.items()}
     load = 1.0
     if len(both) >= TYPICAL_OPERATIONS:

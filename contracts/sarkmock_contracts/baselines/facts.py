@@ -1,4 +1,4 @@
-"""Facts, and the files that hold them: a baseline, and the checkpoint of a recording that is not finished."""
+"""Facts and their files: the baseline, and the checkpoint of an unfinished recording."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from ..errors import BadBaseline, CannotRun, file_errors
 from ..safety.ledger import append_line, open_locked, whole_lines
 from .catalogue import request_digest
 
-BOX = "*"  # what is said of the box and of no operation
-NOT_SENT: Mapping[str, Any] = {"absent": True}  # stands for a variable that is left out
+BOX = "*"  # the operation of facts about the box as a whole
+NOT_SENT: Mapping[str, Any] = {"absent": True}  # stands for an absent variable
 _UNSET = object()
 
 
 @dataclass(frozen=True)
 class Fact:
-    """What was seen: of an operation, a kind of fact, its subject, and what it is.
+    """One observation: operation, kind of fact, subject and observed value.
 
-    ``by`` says where it was seen, ``sent`` is the value of a variable, ``says`` are the messages that came with it.
+    ``by`` is the place where it was seen, ``sent`` the value of a variable, ``says`` the messages of the response.
     """
 
     op: str
@@ -41,7 +41,7 @@ class Fact:
 
     @property
     def key(self) -> tuple[str, str, str, str, str]:
-        """What makes two facts speak of the same."""
+        """The identity of a fact: facts with equal keys are about the same thing."""
         return self.op, self.fact, self.of, self.by, "" if self.sent is _UNSET else canonical_json(self.sent)
 
     @property
@@ -49,7 +49,7 @@ class Fact:
         return self.sent is not _UNSET
 
     def line(self) -> dict[str, Any]:
-        """As a line of a recording."""
+        """Return the fact as a line of a baseline."""
         result: dict[str, Any] = {"op": self.op, "fact": self.fact, "of": self.of}
         if self.by:
             result["by"] = self.by
@@ -62,18 +62,18 @@ class Fact:
 
 
 def fact_of_line(line: Mapping[str, Any]) -> Fact:
-    """The fact that a line holds."""
+    """Return the fact of a line."""
     return Fact(line["op"], line["fact"], line["of"], line["is"], line.get("by", ""), line.get("sent", _UNSET),
                 tuple(line.get("says", ())))
 
 
 def canonical_json(value: Any) -> str:
-    """JSON text that distinguishes true from 1 and 1 from 1.0."""
+    """Return JSON text that distinguishes true from 1, and 1 from 1.0."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 class Facts:
-    """Facts by their keys; of two that speak of the same, the first counts."""
+    """Facts by key. Of several facts with the same key, the first counts."""
 
     def __init__(self, facts: Iterable[Fact] = ()) -> None:
         self.by_key: dict[tuple[str, ...], Fact] = {}
@@ -87,12 +87,12 @@ class Facts:
         return len(self.by_key)
 
     def get(self, op: str, fact: str, of: str = "", by: str = "") -> Any:
-        """What a fact without a value says; None if there is no such fact."""
+        """Return the observed value of a fact without sent value; None if there is no such fact."""
         found = self.by_key.get((op, fact, of, by, ""))
         return found.is_ if found else None
 
     def of(self, op: str, fact: str) -> list[Fact]:
-        """All facts of a kind of an operation."""
+        """Return all facts of one kind of an operation."""
         return [one for one in self.by_key.values() if (one.op, one.fact) == (op, fact)]
 
 
@@ -112,15 +112,15 @@ class Baseline:
     facts: Facts
     tables: str = field(default_factory=request_digest)
     recorded: Mapping[str, Any] = field(default_factory=dict)
-    name: str = ""  # what reports call it
+    name: str = ""  # its name in reports
 
     @property
     def milliseconds(self) -> Mapping[str, float]:
-        """The median of the answers of an operation."""
+        """The median response time by operation."""
         return dict(self.recorded.get("milliseconds", {}))
 
     def head(self) -> dict[str, Any]:
-        """The first line."""
+        """Return the first line of the file."""
         return {BASELINE_FORMAT: BASELINE_VERSION, "target": self.target, "tables": self.tables, "depth": self.depth,
                 "allowed": list(self.allowed), "only": self.only}
 
@@ -141,7 +141,7 @@ def write_baseline(baseline: Baseline, file: Path) -> None:
 
 
 def read_baseline(file: Path) -> Baseline:
-    """A baseline; BadBaseline names file and line."""
+    """Read a baseline; raise BadBaseline with file and line if it is invalid."""
     lines = list(_lines(file))
     if not lines or not isinstance(lines[0], dict) or BASELINE_FORMAT not in lines[0]:
         first = f'{{"{BASELINE_FORMAT}": {BASELINE_VERSION}, ...}}'
@@ -195,7 +195,7 @@ def _check(file: Path, number: int, line: Any) -> None:
 
 @cache
 def line_validator(kind: str) -> jsonschema_rs.Validator:
-    """The compiled definition of a kind of line."""
+    """Return the compiled JSON schema of a kind of line."""
     definitions = json.loads(BASELINE_SCHEMA.read_text(encoding="utf-8"))["$defs"]
     return jsonschema_rs.validator_for({"$defs": definitions, "$ref": f"#/$defs/{kind}"})
 
@@ -204,7 +204,7 @@ CHECKPOINT_FORMAT = "sarkmock-partial"
 
 
 class Checkpoint:
-    """The file beside the baseline; only one recording at a time can hold it."""
+    """The checkpoint file next to the baseline, locked by one recording at a time."""
 
     def __init__(self, file: Path, head: Mapping[str, Any]) -> None:
         self.file = file
@@ -219,7 +219,7 @@ class Checkpoint:
 
     def _go_on(self, head: Mapping[str, Any]) -> None:
         content = self.file.read_bytes()
-        os.ftruncate(self._descriptor, content.rfind(b"\n") + 1)  # a line that a kill cut short was not done
+        os.ftruncate(self._descriptor, content.rfind(b"\n") + 1)  # drop a line that a kill cut short
         lines = list(whole_lines(content))
         for number, line in lines:
             if number == 1 and line is not None and line.get(CHECKPOINT_FORMAT) != dict(head):
@@ -233,12 +233,12 @@ class Checkpoint:
             self._write({CHECKPOINT_FORMAT: dict(head)})
 
     def note_ledger(self, ledger: Path) -> None:
-        """Where it stands what this run makes."""
+        """Record the path of this run's ledger."""
         self.ledger = str(ledger.absolute())
         self._write({"ledger": self.ledger})
 
     def note(self, case: str, facts: Iterable[Fact]) -> None:
-        """A case is done."""
+        """Record a finished case with its facts."""
         self._write({"case": case, "facts": [fact.line() for fact in facts]})
 
     def _write(self, line: Mapping[str, Any]) -> None:
@@ -246,12 +246,12 @@ class Checkpoint:
             append_line(self._descriptor, line)
 
     def finish(self) -> None:
-        """The baseline is written: nothing is left to go on with."""
+        """Delete the checkpoint, because the baseline is written."""
         self.file.unlink(missing_ok=True)
         self.close()
 
     def close(self) -> None:
-        """Leave it for the next run, if there is anything to go on with."""
+        """Close the file; delete it if there is nothing to resume."""
         if self._descriptor < 0:
             return
         if not self.done and self.ledger is None:

@@ -1,4 +1,4 @@
-"""Finds the rule list that explains the recorded verdicts on a variable."""
+"""Infers the rule list that explains the recorded verdicts on a variable."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ UNNAMED = {"required", "exists", "in", "unique", "regex", "file", "mimes", "mime
 
 
 class _Rows:
-    """Tables of one row each."""
+    """Stand-in tables in which only `EXISTING_KEY` exists."""
 
     def columns(self, table: str) -> list[str]:
         return []
@@ -34,7 +34,7 @@ class _Rows:
 
 
 def infer_rules(field: str, seen: Sequence[Fact], wording: str) -> RuleList | None:
-    """The rule list that gives every verdict that was seen, in messages of this wording; None if none does."""
+    """Return a rule list that yields every recorded verdict and message in this wording; None if none does."""
     return next((rules for rules in candidate_rules(seen, wording) if explains(field, rules, seen, wording)), None)
 
 
@@ -59,14 +59,14 @@ def is_absent(fact: Fact) -> bool:
 
 
 def is_constant(fact: Fact) -> bool:
-    """Whether a value can be judged without the box: no file, no misspelling of a key, no array."""
+    """Whether a value can be judged without the box: not a file, a misspelled key or an array."""
     if isinstance(fact.sent, Mapping):
         return is_absent(fact) or (fact.sent.get("live") or [0, 0, 1])[2] == 0
     return not isinstance(fact.sent, list)
 
 
 def candidate_rules(seen: Sequence[Fact], wording: str) -> Iterator[RuleList]:
-    """Rule lists that the messages speak for, then every one that any document has."""
+    """Yield rule lists that the messages suggest, then every rule list of any document."""
     said = [message for fact in seen for message in fact.says]
     required = ["required"] if any("field is required" in message for message in said) else []
     nullable = [] if required else ["nullable"]
@@ -81,7 +81,7 @@ def candidate_rules(seen: Sequence[Fact], wording: str) -> Iterator[RuleList]:
 
 
 def rules_behind(message: str, wording: str) -> Iterator[str]:
-    """The rule that gives a message."""
+    """Yield the rules that produce a message."""
     for pattern, rule in message_patterns(wording):
         match = pattern.fullmatch(message)
         if match is not None:
@@ -90,7 +90,7 @@ def rules_behind(message: str, wording: str) -> Iterator[str]:
 
 @cache
 def message_patterns(wording: str) -> list[tuple[re.Pattern[str], str]]:
-    """Each of Laravel's messages as a pattern, and its rule; rules of size have a message for each kind of value."""
+    """Return a pattern for each of Laravel's messages, with its rule. Size rules have a message per type of value."""
     texts = ((name, text) for name, entry in laravel_messages(wording).items() if name not in UNNAMED
              for text in ([entry] if isinstance(entry, str) else entry.values()))
     return [(re.compile(re.escape(text).replace(":attribute", ".+").replace(f":{name}", r"([\d.]+)")),
@@ -98,7 +98,7 @@ def message_patterns(wording: str) -> list[tuple[re.Pattern[str], str]]:
 
 
 def in_rules(seen: Iterable[Fact]) -> Iterator[str]:
-    """`in` with the texts that are taken, if something is rejected as not selected."""
+    """Yield an `in` rule with the accepted values, if a message says that a selected value is invalid."""
     facts = list(seen)
     if any(re.search("selected .* is invalid", message) for fact in facts for message in fact.says):
         taken = [str(as_received(fact.sent)) for fact in facts if fact.is_ == WAS_ACCEPTED and fact.sent is not None
@@ -109,13 +109,13 @@ def in_rules(seen: Iterable[Fact]) -> Iterator[str]:
 
 @cache
 def known_patterns() -> tuple[str, ...]:
-    """Every regex of every document."""
+    """Return every `regex` rule of every document."""
     return tuple(dict.fromkeys(rule for rules in known_lists() for rule in rules if rule.startswith("regex:")))
 
 
 @cache
 def known_lists() -> tuple[RuleList, ...]:
-    """Every rule list of every document that stands by itself."""
+    """Return every rule list of every document, except those with placeholders."""
     every = [split(rules) for known in catalogue().values() for version in known.versions.values()
              for rules in version.rules.values() if "{" not in str(rules)]
     return tuple({"|".join(rules): list(rules) for rules in every}.values())

@@ -1,6 +1,6 @@
 """The values that a recording tries, the requests that it sends, and the facts that it derives from the responses.
 
-Which they are depends on the tables alone, so that two recordings have asked the same.
+The choice depends only on the tables, so that two recordings send the same requests.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from ..spec.operation_data import LiveTables, boundaries_beside_rules, recipe
 from .catalogue import CatalogueEntry, catalogue, field_types, response_fields, working_contract
 from .facts import BOX, NOT_SENT, Fact, Facts, canonical_json
 
-# Values that other kinds of rules would accept or reject.
+# Values that separate other kinds of rules.
 GENERAL: tuple[Any, ...] = (None, "zz", "two words", 7, "1.5", True, "x" * 100)
 
 
 @dataclass(frozen=True)
 class Depth:
-    """How many values of a kind are tried on a variable."""
+    """How many accepted and rejected boundary values, and which general values, are tried for a variable."""
 
     name: str
     accepted: int
@@ -44,7 +44,7 @@ DEPTHS = {depth.name: depth for depth in (Depth("quick", 1, 0, ()), Depth("usual
 
 
 def values_for(entry: CatalogueEntry, field: str, depth: Depth) -> list[Any]:
-    """The values that are tried on a variable, the plainest first; placeholders as bounds have them."""
+    """Return the values to try for a variable, the plainest first; placeholders are not resolved."""
     return list(_values_for(entry.name, field, depth.name))
 
 
@@ -62,7 +62,7 @@ def _values_for(name: str, field: str, depth_name: str) -> tuple[Any, ...]:
 
 
 def are_files(values: Iterable[Any]) -> bool:
-    """Whether a variable takes files: nothing else is tried there."""
+    """Whether a variable takes files; nothing else is tried for it then."""
     return any(isinstance(value, FileOf) for value in values)
 
 
@@ -76,7 +76,7 @@ def _of_version(operation: Operation, field: str, depth: Depth) -> Iterator[Any]
 
 
 def boundary_lists(operation: Operation, field: str) -> tuple[list[Any], list[Any]]:
-    """What a version of an operation takes and refuses at its boundaries, its checks included; nothing if unknown."""
+    """Return the accepted and rejected boundary values of a variable, checks included; empty lists if unknown."""
     try:
         table = bounds_of(operation.rules[field])
     except NoBounds:
@@ -88,7 +88,7 @@ def boundary_lists(operation: Operation, field: str) -> tuple[list[Any], list[An
 
 
 def _names_a_key(entry: CatalogueEntry, field: str, value: Any) -> bool:
-    """Whether it could be taken for the key of a row, in an update: the row would be renamed."""
+    """Whether an update with this value could rename a row, because every version accepts it as the key."""
     table = entry.first.table
     if entry.method != "PUT" or table is None or table.key != field:
         return False
@@ -98,14 +98,14 @@ def _names_a_key(entry: CatalogueEntry, field: str, value: Any) -> bool:
 
 @cache
 def refused_by_every_version(name: str, field: str, text: str) -> bool:
-    """Whether every version that has the variable refuses a value by its tables."""
+    """Whether every version that has the variable rejects a value (as JSON text) by its tables."""
     versions = [version for version in catalogue()[name].versions.values() if field in version.rules]
     return bool(versions) and all(
         text in {canonical_json(recorded_value(value)) for value in boundary_lists(one, field)[1]} for one in versions)
 
 
 def recorded_value(value: Any) -> Any:
-    """A value as a recording writes it: a live key or a file is written by its name."""
+    """Return a value in the form that a recording stores: a live key or a file by its description."""
     if isinstance(value, Live):
         return {"live": [value.table, value.column, value.variant]}
     if isinstance(value, FileOf):
@@ -117,9 +117,9 @@ def recorded_value(value: Any) -> Any:
 
 
 def probe_packets(entry: CatalogueEntry, fields: Iterable[str], depth: Depth) -> Iterator[dict[str, Any]]:
-    """One value of every variable at a time, accepted ones beside refused ones of others, so that little is made.
+    """Yield bodies with one value per variable, mixing accepted and rejected values, so that few rows are created.
 
-    Keys that must be new are tried apart: whose row it would be must be known before.
+    Keys that must be new are tried separately, because the owner of the row must be known in advance.
     """
     rows = {field: values_for(entry, field, depth) for field in fields}
     keys = {field: rows.pop(field) for field in list(rows) if is_new_key(entry, field)}
@@ -133,7 +133,7 @@ def probe_packets(entry: CatalogueEntry, fields: Iterable[str], depth: Depth) ->
 
 
 def _anchor(entry: CatalogueEntry, rows: Mapping[str, list[Any]], packet: Mapping[str, Any]) -> dict[str, Any]:
-    """A refused value of a variable that is through, where else all could be accepted and a row made or changed."""
+    """Return a rejected value of a finished variable for a packet that could otherwise be accepted and change a row."""
     if any(refused_by_every_version(entry.name, field, canonical_json(recorded_value(value)))
            for field, value in packet.items()):
         return {}
@@ -142,20 +142,20 @@ def _anchor(entry: CatalogueEntry, rows: Mapping[str, list[Any]], packet: Mappin
 
 
 def is_new_key(entry: CatalogueEntry, field: str) -> bool:
-    """Whether a create operation takes a key there that must be new in every request."""
+    """Whether a variable is a key that must be new in every create request."""
     return any(field in {**recipe("fresh", operation.id), **recipe("made", operation.id)}
                for operation in entry.versions.values())
 
 
 REQUESTED, THERE, ABSENT_ROW = "asked", "there", "absent"
 WAS_ACCEPTED, WAS_REFUSED, HAS_CRASHED = "accepted", "refused", "crashed"
-AS_SENT, DIFFERENT = "as sent", "different"  # how a value that was sent is shown
+AS_SENT, DIFFERENT = "as sent", "different"  # how the response shows a sent value
 RECORDED_HEADERS = ("Content-Disposition", "Location", "WWW-Authenticate")
 BOX_HEADERS = ("Server", "X-Powered-By")
 
 
 class Observer(Client):
-    """One target, the document to work with there, and what is known of it so far."""
+    """A target under recording, with the document that fits it and the facts found so far."""
 
     def __init__(self, client: Client, depth: Depth, keys: Keys | None = None, spared: Spared | None = None) -> None:
         self.client, self.depth = client, depth
@@ -164,13 +164,13 @@ class Observer(Client):
         self.work_by({})
 
     def work_by(self, there: Mapping[str, bool]) -> None:
-        """Work with the document that fits a target which has these operations."""
+        """Switch to the document that fits a target with these operations."""
         self.contract = working_contract(there)
         self.live = LiveTables(self.contract, self)
         self.fixtures = LearningFixtures(self)
 
     def send(self, request: Request) -> Exchange:
-        """Send a request and keep account of what it makes."""
+        """Send a request and track the rows that it creates."""
         exchange = self.client.send(request)
         operation = self.contract.operation_of(request)
         if operation is not None:
@@ -180,11 +180,11 @@ class Observer(Client):
 
     @cached_property
     def unknown_page(self) -> Any:
-        """What the target answers where no route is, learned by one request: wording differs between versions."""
+        """The target's error page for an unknown route, from one request. Its wording differs between versions."""
         return error_page_form(self.client.send(Request("GET", f"/{self.fixtures.texts.prefix}nosuchpage")))
 
     def is_missing(self, exchange: Exchange) -> bool:
-        """Whether there is no such route: the response of routing, not the 404 of a missing row."""
+        """Whether the response means that the route does not exist, unlike the 404 of a missing row."""
         status = exchange.response.status
         return status == 405 or (status == 404 and error_page_form(exchange) == self.unknown_page)
 
@@ -193,32 +193,32 @@ class Observer(Client):
         return bool(self.facts.get(op, "reach") == ABSENT_ROW)
 
     def operation(self, entry: CatalogueEntry) -> Operation | None:
-        """The operation as the working document has it."""
+        """Return the operation of the working document; None if it is not there at this method and path."""
         found = next((self.contract.by_id[name] for name in entry.ids if name in self.contract.by_id), None)
         return found if found and (found.method, found.path) == (entry.method, entry.path) else None
 
     def learn(self, facts: Iterator[Fact] | list[Fact]) -> list[Fact]:
-        """Keep facts for what is asked later."""
+        """Store facts for use by later cases, and return them."""
         result = list(facts)
         for fact in result:
             self.facts.by_key.setdefault(fact.key, fact)
         return result
 
     def accepted(self, entry: CatalogueEntry, field: str) -> list[Any]:
-        """The values of a variable that the box took, the plainest first."""
+        """Return the values of a variable that the box accepted, the plainest first."""
         return [value for value in values_for(entry, field, self.depth)
                 if self.verdict(entry, field, recorded_value(value)) == WAS_ACCEPTED]
 
     def verdict(self, entry: CatalogueEntry, field: str, sent: Any) -> Any:
-        """What became of a value of a variable; None if it was not tried."""
+        """Return the verdict on a value of a variable; None if it was not tried."""
         found = self.facts.by_key.get((entry.name, "rule", field, "", canonical_json(sent)))
         return found.is_ if found else None
 
-    # what an answer says
+    # facts of a response
 
     def answered(self, entry: CatalogueEntry, kind: str, exchange: Exchange, by: str = "",
                  form: bool = True) -> Iterator[Fact]:
-        """Status, type and headers of an answer, and its form if that is wanted."""
+        """Yield status, content type and headers of a response, and its fields unless ``form`` is false."""
         response = exchange.response
         yield Fact(entry.name, "status", kind, response.status, by)
         if response.status >= 500:
@@ -233,19 +233,19 @@ class Observer(Client):
             yield from self.form(entry, kind, response.json, response.ok, by)
 
     def form(self, entry: CatalogueEntry, kind: str, body: Any, good: bool, by: str) -> Iterator[Fact]:
-        """The fields of a good answer are those of the operation; those of a refusal belong to its kind."""
+        """Yield the fields of a response, as `field` facts if it is successful, else as `error` facts."""
         names = fields_of_answers(entry.name) if good else None
         for name, types in field_types(body, names).items():
             yield Fact(entry.name, "field" if good else "error", name if good else f"{kind} {name}", types,
                        by or (kind if good else ""))
 
     def plain(self, text: str | None) -> str:
-        """A text without the run's own prefix, secrets and numbers that count up."""
+        """Return a text with the run's prefix replaced by the mark, and secrets redacted."""
         return str(redacted(str(text).replace(self.fixtures.texts.prefix, MARK)))
 
 
 class LearningFixtures(Fixtures):
-    """Fixtures that build bodies from values that the target took, where some are known."""
+    """Fixtures that build bodies from values that the target has accepted, if any are known."""
 
     def __init__(self, observer: Observer) -> None:
         super().__init__(observer.contract, observer, observer.live, observer.texts, observer.spared)
@@ -265,7 +265,7 @@ class LearningFixtures(Fixtures):
         return super().spelling(live)
 
     def body(self, entry: CatalogueEntry, operation: Operation, fields: list[str], fallback: Mapping[str, Any]) -> Body:
-        """Each variable with the first value that the box took; keys are new."""
+        """Return a body with the first accepted value of each variable; new keys come from ``fallback``."""
         result: Body = {}
         for field in fields:
             values = self.observer.accepted(entry, field)
@@ -280,14 +280,14 @@ class LearningFixtures(Fixtures):
 
 @cache
 def fields_of_answers(name: str) -> frozenset[str] | None:
-    """The field names in the responses of an operation, over all profiles; None if all names are."""
+    """Return the field names in responses of an operation over all profiles; None if every name is a field."""
     found = [response_fields(contract_of(profile), operation)
              for profile, operation in catalogue()[name].versions.items()]
     return None if None in found else frozenset[str]().union(*filter(None, found))
 
 
 def error_page_form(exchange: Exchange) -> Any:
-    """An error page without the path of the request: type and message, or the whole body."""
+    """Return an error response without the request's path: its fields without debug data, or type and body."""
     body, path = exchange.response.json, exchange.request.path.strip("/")
     if isinstance(body, dict):
         return {name: str(value).replace(path, "{path}") for name, value in body.items() if name not in DEBUG}
@@ -295,7 +295,7 @@ def error_page_form(exchange: Exchange) -> Any:
 
 
 def box_facts(response: Response) -> Iterator[Fact]:
-    """What an answer says of the whole box."""
+    """Yield the facts about the box that a response shows."""
     limit = response.header("X-RateLimit-Limit")
     yield Fact(BOX, "limit", "requests a minute", header_number(limit))
     for name in BOX_HEADERS:

@@ -1,6 +1,6 @@
 """Turns a recording into a profile: an overlay that makes the documented API behave as recorded.
 
-Mocks of candidate documents are recorded in this process and compared with the box, to find the deviations it shows.
+To find the deviations of the box, mocks of candidate documents are recorded in this process and compared with it.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ from .severity import BREAKING, RISKY, Difference, before_and_after
 from .synthesize import OverlayAction, Synthesis, synthesize
 
 MOCK_TOKEN = "1|embeddedmock"
-NOW = 1_717_236_000  # the clock of a mock that is only looked at stands still
+NOW = 1_717_236_000  # fixed clock of these mocks
 _factory = cache(Seed.factory)
 
 
 def document_of(actions: Sequence[OverlayAction]) -> Document:
-    """The base document with actions applied; Unfit if they do not fit together."""
+    """Return the base document with actions applied; raise Unfit if they conflict or break a reference."""
     try:
         document: Document = apply_overlay(load(), list(actions))
     except OverlayError as error:
@@ -70,7 +70,7 @@ def document_of(actions: Sequence[OverlayAction]) -> Document:
 
 
 def recording_of(document: Document, like: Baseline) -> Facts:
-    """What a mock of a document looks like, asked as a box was; Unfit if it cannot be served."""
+    """Record a mock of a document with the options of a baseline; raise Unfit if it cannot be served."""
     try:
         state = State(_factory(document["x-database"]), now=NOW, token=MOCK_TOKEN)
         target = Target(embedded_mock(Engine(document, state)))
@@ -80,7 +80,7 @@ def recording_of(document: Document, like: Baseline) -> Facts:
 
 
 def profile_baseline(name: str, like: Baseline | None = None) -> Baseline:
-    """What a mock of a profile looks like, asked as for another baseline. FileError if there is no such profile."""
+    """Record a mock of a profile with the options of another baseline. Raise FileError for an unknown profile."""
     document = load(name)
     shape = like or Baseline("", "usual", HAZARDS, None, Facts())
     return Baseline(f"the profile {describe_profile(name).name}", shape.depth, shape.allowed, shape.only,
@@ -88,14 +88,14 @@ def profile_baseline(name: str, like: Baseline | None = None) -> Baseline:
 
 
 def differences_to_mock(document: Document, box: Baseline) -> Comparison:
-    """How a box differs from a mock of a document."""
+    """Compare a mock of a document with a box."""
     mock = copy.copy(box)
     mock.facts, mock.recorded = recording_of(document, box), {}
     return compare_baselines(mock, box)
 
 
 def distance(comparison: Comparison, section: str | None = None) -> int:
-    """The number of differences, in a section or in all."""
+    """Return the number of relevant differences, in one section or in all."""
     return sum(section is None or (op in catalogue() and catalogue()[op].first.section == section)
                for op in (difference.op for difference in comparison.relevant))
 
@@ -106,7 +106,7 @@ OnStep = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Choice:
-    """Deviations of a profile that are taken over, and how the box differs from a mock of them."""
+    """The chosen deviations of a profile, and the comparison of their mock with the box."""
 
     profile: str
     taken: list[str]
@@ -118,27 +118,27 @@ class Choice:
 
 
 def actions_of(profile: str, taken: Iterable[str]) -> list[OverlayAction]:
-    """The actions of some deviations of a profile, in the overlay's order."""
+    """Return the actions of some deviations of a profile, in overlay order."""
     wanted = set(taken)
     return [action for action in overlay_of(profile)["actions"] if action["x-deviation"] in wanted]
 
 
 def nearest_choice(box: Baseline) -> Choice:
-    """The profile in the package from which a box differs least, with all of its deviations."""
+    """Return the packaged profile from which a box differs least, with all of its deviations."""
     return min((whole_profile(profile, box) for profile in profiles()), key=lambda choice: distance(choice.comparison))
 
 
 def whole_profile(profile: str, box: Baseline) -> Choice:
-    """A profile with all of its deviations."""
+    """Return the choice of a profile with all of its deviations."""
     taken = [deviation.id for deviation in deviations_of(profile)]
     return Choice(profile, taken, differences_to_mock(document_of(overlay_of(profile)["actions"]), box))
 
 
 def choose_deviations(box: Baseline, profile: str = AUTO, on_step: OnStep = lambda _: None) -> Choice:
-    """A profile, then each deviation that concerns a remaining difference, with it and without."""
+    """Choose a profile, then toggle each deviation that concerns a remaining difference while that improves the fit."""
     on_step("which profile is nearest")
     best = nearest_choice(box) if profile == AUTO else whole_profile(profile, box)
-    if best.profile == BASE:  # it may still show deviations of the product
+    if best.profile == BASE:  # the box may still show deviations of the product
         best = Choice(product(), [], best.comparison)
     before = distance(best.comparison) + 1
     while distance(best.comparison) < before:
@@ -151,7 +151,7 @@ def choose_deviations(box: Baseline, profile: str = AUTO, on_step: OnStep = lamb
 
 
 def improved_choice(choice: Choice, deviation: Deviation, box: Baseline, further: bool = True) -> Choice:
-    """The choice with a deviation turned over, if the box is then nearer: at once, or with another one turned too."""
+    """Return the choice with a deviation toggled, alone or with a second one, if the box is then nearer."""
     turned = {*choice.taken} ^ {deviation.id}
     taken = [one.id for one in deviations_of(choice.profile) if one.id in turned]
     section = section_of(deviation)
@@ -173,7 +173,7 @@ def improved_choice(choice: Choice, deviation: Deviation, box: Baseline, further
 
 
 def section_of(deviation: Deviation) -> str | None:
-    """The section of the page that a deviation is about; None if it is about several."""
+    """Return the section of the page that a deviation concerns; None unless it is exactly one."""
     found = {known.first.section for op, known in catalogue().items()
              if deviation_touches(deviation, set(places_of_operation(op)))}
     return found.pop() if len(found) == 1 else None
@@ -191,7 +191,7 @@ def deviation_concerns(deviation: Deviation, comparison: Comparison) -> bool:
 
 @cache
 def places_of_operation(op: str) -> frozenset[str]:
-    """Where an operation stands in any profile: itself, its body, its row."""
+    """Return the pointers to an operation, its body schema and its row schema, over all profiles."""
     found = set()
     for profile, operation in catalogue()[op].versions.items():
         contract = contract_of(profile)
@@ -209,7 +209,7 @@ SEVERITY_OF_LEVEL = {BREAKING: "breaks", RISKY: "surprises"}
 
 @dataclass(frozen=True)
 class RecordedProfile:
-    """An overlay, and where a mock of it still differs from the box."""
+    """An overlay, and the differences that remain between its mock and the box."""
 
     overlay: dict[str, Any]
     choice: Choice
@@ -219,7 +219,7 @@ class RecordedProfile:
 
 
 def profile_from(box: Baseline, profile: str = AUTO, on_step: OnStep = lambda _: None) -> RecordedProfile:
-    """The overlay of a recording: known deviations where they explain what was seen, and new actions for the rest."""
+    """Build the overlay of a recording from known deviations, with new actions for the remaining differences."""
     choice = choose_deviations(box, profile, on_step)
     on_step("what no known deviation explains")
     found = fitting_actions(choice, box)
@@ -229,7 +229,7 @@ def profile_from(box: Baseline, profile: str = AUTO, on_step: OnStep = lambda _:
 
 
 def fitting_actions(choice: Choice, box: Baseline) -> Synthesis:
-    """Actions for the remaining differences, without deviations that improve nothing or do not fit."""
+    """Return actions for the remaining differences, without deviations that do not improve the fit or conflict."""
     whole = synthesize(document_of(choice.actions), box, choice.comparison.differences)
     kept = Synthesis(beyond=whole.beyond)
     now = distance(choice.comparison)
@@ -249,7 +249,7 @@ def fitting_actions(choice: Choice, box: Baseline) -> Synthesis:
 
 
 def profile_action(box: Baseline) -> list[OverlayAction]:
-    """The one action that every box has: whose profile it is."""
+    """Return the action of every recorded profile, which sets the title of the document."""
     title = f"SARK V6 API as recorded from {box.target}"
     return [{"target": "$.info", "update": {"title": title}, "x-deviation": OWN_DEVIATION}]
 
@@ -266,7 +266,7 @@ def overlay_document(box: Baseline, choice: Choice, found: Synthesis, actions: l
 
 
 def own_deviations(differences: Iterable[Difference]) -> dict[str, str]:
-    """A deviation of the box's own, in the words of the comparison with a mock."""
+    """Describe a deviation that is specific to the box, from the differences of the comparison."""
     found = list(differences)
     levels = {difference.level for difference in found}
     worst = next((severity for level, severity in SEVERITY_OF_LEVEL.items() if level in levels), "cosmetic")
@@ -277,12 +277,12 @@ def own_deviations(differences: Iterable[Difference]) -> dict[str, str]:
 
 
 def plain_action(action: OverlayAction) -> dict[str, Any]:
-    """An action in the order in which people write it."""
+    """Return an action with its keys in conventional order."""
     return {key: action[key] for key in ("target", "description", "remove", "update", "x-deviation") if key in action}
 
 
 def write_profile(profile: RecordedProfile, file: Path) -> None:
-    """The overlay in a file, read back by the strict loader; nothing is written that it refuses."""
+    """Write the overlay to a file, after checking with the strict loader that it is valid."""
     trial = file.with_name(f".{file.name}.trial.yaml")
     with file_errors(file):
         try:
@@ -294,7 +294,7 @@ def write_profile(profile: RecordedProfile, file: Path) -> None:
 
 
 def profile_lines(profile: RecordedProfile) -> Iterator[str]:
-    """What became of it, for people."""
+    """Yield the summary lines of a recorded profile."""
     yield (f"nearest to {profile.choice.profile}: {len(profile.choice.taken)} of its deviations, "
            f"{len(profile.expressed.deviations)} of the box's own")
     for difference in profile.left:

@@ -36,14 +36,14 @@ UNKNOWN_KEY = "nosuchkey"
 
 
 def surveyed_paths(names: list[str]) -> list[str]:
-    """Paths to send OPTIONS to: those with operations that a plain read does not show."""
+    """Return the paths to send OPTIONS to: those with operations other than reads."""
     every = catalogue()
     return list(dict.fromkeys(every[name].path for name in names
                               if every[name].method != "GET" or every[name].hazard != "read"))
 
 
 def survey_path(observer: Observer, path: str) -> Iterator[Fact]:
-    """The operations that the box says a path has. GET always is one, for any path."""
+    """Yield which operations the Allow header lists for a path. GET is skipped, because it is listed for any path."""
     try:
         methods = observer.send(Request("OPTIONS", path_without_row(observer, path))).response.allow
     except Withheld:
@@ -54,12 +54,12 @@ def survey_path(observer: Observer, path: str) -> Iterator[Fact]:
 
 
 def ask_without_token(client: Client) -> Iterator[Fact]:
-    """Whether clients need a token."""
+    """Yield whether clients need a token."""
     yield Fact(BOX, "token", "", client.send(tokenless_read(PROBE)).response.status in UNADMITTED)
 
 
 def ask_plain_read(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
-    """One GET of a path without parameters: whether it is there, and what it shows of what was there before."""
+    """Send a GET to a path without parameters; yield whether it exists and the facts of its response."""
     exchange = observer.send(Request("GET", entry.path))
     yield from box_facts(exchange.response)
     if not observer.is_missing(exchange) and is_other_route(observer, entry, exchange.response):
@@ -69,7 +69,7 @@ def ask_plain_read(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
 
 
 def is_other_route(observer: Observer, entry: CatalogueEntry, response: Response) -> bool:
-    """Whether a route with a parameter has answered 404 in the place of one that is not there: as to any name."""
+    """Whether a 404 comes from a route with a parameter that matches the path, as its 404 for unknown keys is equal."""
     if response.status != 404:
         return False
     others = [other for other in catalogue().values() if other.method == entry.method == "GET" and "{" in other.path
@@ -78,19 +78,19 @@ def is_other_route(observer: Observer, entry: CatalogueEntry, response: Response
 
 
 def template_covers(template: str, path: str) -> bool:
-    """Whether a path is one of a template's."""
+    """Whether a path matches a path template."""
     steps, wanted = template.split("/"), path.split("/")
     return len(steps) == len(wanted) and all(map(segment_suits, steps, wanted))
 
 
 def segment_suits(step: str, wanted: str) -> bool:
-    """Whether a segment is that of a template, or begins with what stands there before a parameter."""
+    """Whether a segment equals that of a template, or starts with its text before a parameter."""
     fixed, parameter, _ = step.partition("{")
     return wanted.startswith(fixed) if parameter else step == wanted
 
 
 def ask_existing(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
-    """One GET of something that was there before; nothing if there is none."""
+    """Send a GET for an existing item and yield its facts; nothing if there is no such item."""
     operation = observer.operation(entry)
     parameters = existing_path(observer.contract, observer.live, operation) if operation else {}
     if not parameters:
@@ -100,7 +100,7 @@ def ask_existing(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
 
 
 def ask_unknown(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
-    """An unknown key: the response shows whether there is such a route, and how it rejects."""
+    """Request an unknown key; yield whether the route exists and how it rejects the key."""
     exchange = observer.send(Request(entry.method, path_without_row(observer, entry.path)))
     if is_other_route(observer, entry, exchange.response):
         yield Fact(entry.name, "reach", "", ABSENT_ROW)
@@ -109,12 +109,12 @@ def ask_unknown(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
 
 
 def path_without_row(observer: Observer, template: str) -> str:
-    """A path whose parameters are keys that no row has."""
+    """Return the path of a template with keys that no row has."""
     return re.sub(r"{\w+}", observer.fixtures.texts.prefix + UNKNOWN_KEY, template)
 
 
 def reach_facts(observer: Observer, entry: CatalogueEntry, kind: str, exchange: Exchange) -> Iterator[Fact]:
-    """The facts of an operation's first response: there is no such route, or how it responds."""
+    """Yield the facts of an operation's first response: whether the route exists, and how it responds."""
     if observer.is_missing(exchange):
         yield Fact(entry.name, "reach", "", ABSENT_ROW)
         return
@@ -124,12 +124,12 @@ def reach_facts(observer: Observer, entry: CatalogueEntry, kind: str, exchange: 
 
 
 ARRAY = ["a"]
-SINGLE_VALUE = 3  # values of a crashing variable that are tried, each alone
+SINGLE_VALUE = 3  # crashes of a variable after which it is no longer tried
 RULES_PART = "rules"
 
 
 def ask_rules(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
-    """All that can be said of an operation's variables."""
+    """Yield the facts about the variables of an operation."""
     operation = observer.operation(entry)
     if operation is None:
         return
@@ -142,13 +142,13 @@ def ask_rules(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
 
 
 class Asker:
-    """Sends packets of one operation and takes them apart where they crash."""
+    """Sends packets of values to one operation, and splits packets that crash."""
 
     def __init__(self, observer: Observer, entry: CatalogueEntry, operation: Operation) -> None:
         self.observer, self.entry, self.operation = observer, entry, operation
         spared = observer.fixtures.spared(operation)
         self.fields = [field for field in entry.fields if field not in spared]
-        self.key: Body = {}  # used again until a row takes it
+        self.key: Body = {}  # reused until a row with it is created
         self.deadly: dict[str, int] = {}
 
     def facts(self) -> Iterator[Fact]:
@@ -169,7 +169,7 @@ class Asker:
         return exchange is not None and exchange.response.status >= 500
 
     def of_nothing(self, response: Response) -> Iterator[Fact]:
-        """What an empty body shows about every variable."""
+        """Yield the verdicts on absent variables from the response to an empty body."""
         yield Fact(self.entry.name, "status", "nothing sent", response.status)
         named = response.refused
         if response.ok or named:
@@ -184,7 +184,7 @@ class Asker:
                 yield from self.observe({field: value})
 
     def observe(self, packet: Mapping[str, Any]) -> Iterator[Fact]:
-        """The verdict on each value of a packet; of one that crashes, on each half."""
+        """Send a packet and yield the verdict on each value; split it in halves if the response shows none."""
         filled = self.filled(packet)
         exchange = self.send(filled) if filled else None
         if exchange is None:
@@ -204,16 +204,16 @@ class Asker:
                 yield from self.observe({field: packet[field] for field in half})
 
     def of_one(self, packet: Mapping[str, Any], field: str, response: Response) -> Iterator[Fact]:
-        """A value that is neither taken nor refused by name."""
+        """Yield the verdict on a single value whose response neither accepts nor rejects it by name."""
         if response.status == 404:
-            return  # the row is gone: nothing is said of the value
+            return  # the row is gone, so there is no verdict
         crashed = response.status >= 500
         if crashed:
             self.deadly[field] = self.deadly.get(field, 0) + 1
         yield self.fact(field, recorded_value(packet[field]), HAS_CRASHED if crashed else f"answered {response.status}")
 
     def array(self) -> Iterator[Fact]:
-        """A value that is not text."""
+        """Yield the verdict on an array as the value of the first suitable variable."""
         if takes_files(self.entry, self.observer.depth):
             return
         fields = [name for name in self.fields if not is_new_key(self.entry, name) and name not in self.deadly]
@@ -223,7 +223,7 @@ class Asker:
     # requests
 
     def filled(self, packet: Mapping[str, Any]) -> Body:
-        """The packet with its placeholders filled in; what cannot be had is left out."""
+        """Return a packet with its placeholders replaced, without values that are unavailable."""
         result: Body = {}
         for field, value in packet.items():
             try:
@@ -233,7 +233,7 @@ class Asker:
         return result
 
     def send(self, body: Body, with_key: bool = True) -> Exchange | None:
-        """The exchange, None if the request was withheld. What it makes is removed, and its key not used again."""
+        """Send a body and return the exchange; None if it was withheld. Remove a created row and retire its key."""
         fixtures = self.observer.fixtures
         try:
             key = self.new_key() if with_key and self.operation.method == "POST" else {}

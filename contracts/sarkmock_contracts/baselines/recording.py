@@ -40,7 +40,7 @@ FACT_KINDS = ("limit", "token", "reach", "part", "status", "type", "header", "fi
 
 @dataclass(frozen=True)
 class RecordingCase:
-    """A part of the recording that is done or not: all of its facts count, or none."""
+    """A unit of a recording: it yields all of its facts or, if interrupted, none."""
 
     part: str
     name: str
@@ -52,7 +52,7 @@ class RecordingCase:
 
 @dataclass
 class BoxRecorder:
-    """Records one box. ``prepare`` is called between the first look and all that may write."""
+    """Records one box. ``prepare`` is called after the first look, before anything that may write."""
 
     client: Client
     depth: Depth
@@ -61,23 +61,23 @@ class BoxRecorder:
     texts: Keys | None = None
     spared: Spared | None = None
     prepare: Callable[[Observer], None] = lambda _: None
-    fits: Callable[[RecordingCase], bool] = lambda _: True  # whether a case can still be afforded
+    fits: Callable[[RecordingCase], bool] = lambda _: True  # whether a case fits into the remaining budget
     done: dict[str, list[Fact]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.observer = Observer(self.client, self.depth, self.texts, self.spared)
         self.names = [name for name, entry in catalogue().items() if entry.is_in(self.only)]
-        self.unasked: dict[str, str] = {}  # cases without facts, and why
+        self.unasked: dict[str, str] = {}  # reasons by case without facts
 
     def first_look(self) -> list[RecordingCase]:
-        """The cases that send only reads without parameters and OPTIONS."""
+        """Return the cases that send only OPTIONS and reads without parameters."""
         cases = [RecordingCase("survey", path, partial(survey_path, path=path)) for path in surveyed_paths(self.names)]
         cases.append(RecordingCase("survey", BOX, ask_without_token))
         return cases + [RecordingCase("read", entry.name, partial(ask_plain_read, entry=entry))
                         for entry in self._entries() if is_plain_read(entry.first)]
 
     def second_look(self) -> list[RecordingCase]:
-        """Everything else, after the first look; the cases with most facts for a request come first."""
+        """Return all other cases, those with the most facts per request first."""
         entries = list(self._entries())
         plain = [entry for entry in entries
                  if entry.method == "GET" and entry.hazard == "read" and "{" in entry.path]
@@ -105,7 +105,7 @@ class BoxRecorder:
         return links(self.observer, operation) if operation else ()
 
     def _needs_file(self, entry: CatalogueEntry) -> bool:
-        """A download: it is there only when something was made or sent before."""
+        """Whether an operation is a download of a file that the recording has to create or upload first."""
         made = {link.target for link in self.observer.contract.links}
         sent = any(recipe("uploaded", name) for name in entry.ids)
         return entry.first.table is None and self.hazards > {"read"} and (sent or bool(entry.ids & made))
@@ -113,12 +113,12 @@ class BoxRecorder:
     # running
 
     def there(self) -> dict[str, bool]:
-        """Of which operations it is known whether the box has them."""
+        """Return, by operation name, whether the box has the operation; only those for which this is known."""
         seen = {name: self.observer.facts.get(name, "reach") for name in catalogue()}
         return {name: given == THERE for name, given in seen.items() if given is not None}
 
     def run(self, watch: Callable[[RecordingCase, int, int], None] = lambda *_: None) -> Facts:
-        """Everything; ``watch`` is called with each case that begins, its number and the number of cases."""
+        """Run all cases. ``watch`` is called before each with the case, its number and the total (0 if unknown)."""
         first = self.first_look()
         for number, case in enumerate(first):
             watch(case, number, 0)
@@ -133,7 +133,7 @@ class BoxRecorder:
         return self.result()
 
     def attempt(self, case: RecordingCase) -> None:
-        """Do a case unless it was done; a case that is cut short has no facts."""
+        """Run a case unless it is done. A case that is interrupted yields no facts."""
         if str(case) in self.done:
             self.observer.learn(self.done[str(case)])
             return
@@ -155,7 +155,7 @@ class BoxRecorder:
             self.observer.learn([Fact(case.name, "part", case.part, "not asked")])
 
     def result(self) -> Facts:
-        """All facts in the order of a recording; what is not known is said, too."""
+        """Return all facts in the order of a recording, with facts for what was not reached or not allowed."""
         facts = list(self.observer.facts)
         for entry in self._entries():
             if self.observer.facts.get(entry.name, "reach") is None:
@@ -166,7 +166,7 @@ class BoxRecorder:
 
 
 def sorted_facts(facts: Iterable[Fact]) -> Facts:
-    """By operation as the documents have them, then by kind, then by name."""
+    """Sort facts by operation in document order, then by kind, then by the rest of their key."""
     places = {name: number for number, name in enumerate((BOX, *catalogue()))}
     return Facts(sorted(facts, key=lambda fact: (places[fact.op], FACT_KINDS.index(fact.fact), *fact.key[2:])))
 
@@ -180,7 +180,7 @@ ANSWER_PART = "answer"
 
 
 def ask_elsewhere(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
-    """Whether a command is there that is expected at another path: OPTIONS says nothing about GET."""
+    """Test by GET whether a command exists at a path where the working document lacks it. OPTIONS does not show GET."""
     if entry.method != "GET" or "{" in entry.path or not entry.ids & observer.contract.by_id.keys():
         return
     try:
@@ -191,7 +191,7 @@ def ask_elsewhere(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
 
 
 def ask_once(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
-    """One request with what the operation needs."""
+    """Send one request with the minimal input of the operation."""
     operation = observer.operation(entry)
     if operation is None:
         yield from ask_elsewhere(observer, entry)

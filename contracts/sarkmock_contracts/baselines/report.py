@@ -1,6 +1,6 @@
-"""A comparison for people and programs: differences grouped by cause, as text, Markdown, HTML and JSON.
+"""Reports of a comparison: differences grouped by cause, as text, Markdown, HTML and JSON.
 
-The JSON form lists every difference; the others fold those that have one cause.
+The JSON report lists every difference; the others combine the differences of one cause.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SENTENCE = re.compile(r"(?<=\.) (?=[A-Z])")
 
 
 class DifferenceCause(NamedTuple):
-    """Differences with one cause, of one level; `feature` is what they have in common."""
+    """Differences of one level with one cause; `feature` is what they have in common."""
 
     feature: Feature
     differences: list[Difference]
@@ -40,7 +40,7 @@ class DifferenceCause(NamedTuple):
 
 
 def difference_causes(differences: Sequence[Difference]) -> list[DifferenceCause]:
-    """All causes: what concerns the client first, then by level, then the largest. Every difference is in one."""
+    """Group all differences by cause: those that concern the client first, then by level, then the largest causes."""
     sections: dict[tuple[bool, str], list[Difference]] = {}
     for level in DIFFERENCE_LEVELS:
         for difference in differences:
@@ -51,12 +51,12 @@ def difference_causes(differences: Sequence[Difference]) -> list[DifferenceCause
 
 
 def section_order(other: bool, level: str) -> tuple[bool, int]:
-    """Where a section stands in a report."""
+    """Return the sort key of a section of a report."""
     return other, DIFFERENCE_LEVELS.index(level)
 
 
 def features_of_difference(difference: Difference) -> Iterator[Feature]:
-    """What a difference may have in common with others, the most general first."""
+    """Yield the features that a difference may share with others, the most general first."""
     entry = catalogue().get(difference.op)
     section = Feature(difference.kind, entry.first.section if entry else difference.op)
     change = before_and_after(difference.before, difference.after)
@@ -75,7 +75,7 @@ def features_of_difference(difference: Difference) -> Iterator[Feature]:
 
 
 def message_edits(difference: Difference) -> Iterator[str]:
-    """What changed in the templates of messages: the words that both share at the beginning and the end left out."""
+    """Yield the changed words of message templates, without the common words at the beginning and the end."""
     before, after = (SENTENCE.split(re.sub(r"(^|; )refused: ", r"\1", as_text(side)).replace(".; ", ". "))
                      for side in (difference.before, difference.after))
     if len(before) == len(after):
@@ -86,7 +86,7 @@ def message_edits(difference: Difference) -> Iterator[str]:
 
 
 def differing_words(old: list[str], new: list[str]) -> str:
-    """The words that differ, quoted."""
+    """Return the differing words of two texts, quoted."""
     start = shared_words(old, new)
     old, new = old[start:], new[start:]
     end = shared_words(old[::-1], new[::-1])
@@ -95,18 +95,18 @@ def differing_words(old: list[str], new: list[str]) -> str:
 
 
 def shared_words(old: list[str], new: list[str]) -> int:
-    """How many words both begin with."""
+    """Return the number of common words at the beginning."""
     return next((number for number, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1]),
                 min(len(old), len(new)))
 
 
 COMPARE_FORMAT = "sarkmock-compare/1"
 COMPARE_TEMPLATE = Path(__file__).with_name("compare.html.j2")
-MOST_SHOWN = 100  # causes of a level in Markdown; a job summary has an end
+MOST_SHOWN = 100  # causes per level in Markdown, because CI job summaries have a size limit
 
 
 def describe_comparison(comparison: Comparison, clients: str | None = None) -> Data:
-    """The whole comparison, described by compare.schema.json."""
+    """Return the comparison as plain data, as described by compare.schema.json."""
     found: Data = {
         "format": COMPARE_FORMAT,
         "before": side_data(comparison.before),
@@ -147,7 +147,7 @@ def unreached_data(unreached: Unreached) -> Data:
 
 
 def notes(before: Baseline, after: Baseline) -> Iterator[str]:
-    """Why less was compared than could have been."""
+    """Yield notes on differences in recording options that reduce what is compared."""
     if before.allowed != after.allowed:
         yield (f"before could {', '.join(before.allowed)}, after could {', '.join(after.allowed)}: "
                "only what both have asked is compared")
@@ -161,7 +161,7 @@ def notes(before: Baseline, after: Baseline) -> Iterator[str]:
 
 
 def cause_sections(data: Data) -> list[tuple[str, list[Data]]]:
-    """Titles and causes, in the order of a report."""
+    """Return section titles with their causes, in report order."""
     sections: dict[str, list[Data]] = {}
     for cause in data["causes"]:
         sections.setdefault(section_title(cause), []).append(cause)
@@ -176,7 +176,7 @@ def section_title(cause: Data) -> str:
 
 
 def members_by_cause(data: Data) -> Callable[[Data], list[Data]]:
-    """A function that gives the differences of a cause."""
+    """Return a function from a cause to its differences."""
     by_id = {difference["id"]: difference for difference in data["differences"]}
     return lambda cause: [by_id[name] for name in cause["differences"]]
 
@@ -196,12 +196,12 @@ def change_of(difference: Data) -> str:
 
 
 def comparison_text(data: Data, shown: int | None = None) -> str:
-    """The causes as text; `shown` of them with some of their operations, or all."""
+    """Return the report as text: the first `shown` causes with some of their operations, or everything."""
     return "\n".join(_text_lines(data, shown)) + "\n"
 
 
 def terminal_text(data: Data) -> str:
-    """The first causes, for a terminal."""
+    """Return the text report for a terminal, with the first causes only."""
     return comparison_text(data, SHOWN)
 
 
@@ -224,7 +224,7 @@ def _text_lines(data: Data, shown: int | None) -> Iterator[str]:
 
 
 def cause_text(cause: Data, members: list[Data], whole: bool) -> Iterator[str]:
-    """A cause and the differences that it explains; a single difference speaks for itself."""
+    """Yield the lines of a cause, or of its difference if there is only one."""
     first = members[0]
     if len(members) == 1:
         yield f"  {difference_name(first)}: {first['kind']}{': ' if first['of'] else ''}{first['of']}"
@@ -244,7 +244,7 @@ def listed_text(texts: list[str], whole: bool) -> str:
 
 
 def unreached_lines(data: Data, whole: bool = True) -> Iterator[str]:
-    """One line for each reason."""
+    """Yield one line per pair of reasons, with its operations and parts."""
     found: dict[tuple[str, str], dict[str, list[str]]] = {}
     for entry in data["unreached"]:
         operations = found.setdefault((entry["before"], entry["after"]), {})
@@ -287,7 +287,7 @@ def cause_row(cause: Data, members: list[Data]) -> tuple[object, ...]:
 
 
 def by_kind(data: Data) -> list[tuple[str, int]]:
-    """How many differences there are of each kind."""
+    """Return the number of differences by kind, the most frequent first."""
     return Counter(difference["kind"] for difference in data["differences"]).most_common()
 
 

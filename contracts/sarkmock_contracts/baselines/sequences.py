@@ -22,13 +22,13 @@ REPAIRS = 3
 
 
 def makes_rows(observer: Observer, entry: CatalogueEntry) -> bool:
-    """Whether an operation makes a row that its links lead to."""
+    """Whether an operation creates a row and has links to operations on it."""
     operation = observer.operation(entry)
     return bool(operation and operation.method == "POST" and operation.table and links(observer, operation))
 
 
 def links(observer: Observer, operation: Operation) -> list[Link]:
-    """Where the row can be shown, changed and removed, in this order."""
+    """Return the links that show, change and delete the created row, in this order."""
     order = ("GET", "PUT", "DELETE")
     found = observer.contract.links_from(operation).values()
     return sorted((link for link in found if link.target in observer.contract.by_id),
@@ -36,7 +36,7 @@ def links(observer: Observer, operation: Operation) -> list[Link]:
 
 
 def ask_sequence(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
-    """A row with what it needs, one with everything, and the way of the latter."""
+    """Create a row with the minimal body and one with every variable, and follow the life of the latter."""
     operation = observer.operation(entry)
     assert operation is not None
     try:
@@ -48,7 +48,7 @@ def ask_sequence(observer: Observer, entry: CatalogueEntry) -> Iterator[Fact]:
 
 
 class Sequence:
-    """The steps, each one or two requests."""
+    """The steps of a sequence, each of one or two requests."""
 
     def __init__(self, observer: Observer, entry: CatalogueEntry, operation: Operation) -> None:
         self.observer, self.entry, self.operation = observer, entry, operation
@@ -77,7 +77,7 @@ class Sequence:
 
     def everything(self, operation: Operation, shown: Mapping[str, Any],
                    path: str | None = None) -> tuple[Body, Exchange]:
-        """Every variable with a value that the box takes and does not show already; what still disturbs is left out."""
+        """Send every variable with an accepted value that is not shown yet; drop rejected ones and retry."""
         entry = catalogue()[operation_name(operation)]
         fixtures = self.observer.fixtures
         body = {**{field: value for field in entry.fields if operation.table is None or operation.table.key != field
@@ -95,7 +95,7 @@ class Sequence:
         return body, exchange
 
     def distinct_value(self, entry: CatalogueEntry, operation: Operation, field: str, shown: Any) -> Any:
-        """An accepted value that the row does not hold yet, so that the response shows whether it is stored."""
+        """Return an accepted value that the row does not have yet, so that the response shows whether it is stored."""
         if field in self.observer.fixtures.spared(operation):
             return None
         fixtures = self.observer.fixtures
@@ -105,7 +105,7 @@ class Sequence:
         return next(different, values[0] if values else None)
 
     def stores(self, operation: Operation, where: str, body: Body, exchange: Exchange) -> Iterator[Fact]:
-        """Whether each variable that was sent is what is shown."""
+        """Yield for each sent variable whether the response shows its value."""
         shown = exchange.response.json
         if not exchange.response.ok or not isinstance(shown, dict):
             return
@@ -116,7 +116,7 @@ class Sequence:
                 yield Fact(name, "stores", f"{field} in the {where}", stored, self.by)
 
     def listed(self, row: Exchange) -> Iterator[Fact]:
-        """Whether the list shows the row, and in which form."""
+        """Yield whether the list shows the row, and with which fields."""
         table = self.operation.table
         listing = next((entry for entry in catalogue().values() if entry.method == "GET" and entry.first.table == table
                         and "{" not in entry.path and self.operation.path.startswith(entry.path)), None)
@@ -130,7 +130,7 @@ class Sequence:
         yield from self.observer.form(listing, "read", ours, good=True, by=self.by) if ours else ()
 
     def follow(self, link: Link, row: Exchange, sent: Body) -> Iterator[Fact]:
-        """What a link promises, done to the row."""
+        """Follow a link: show, change or delete the row."""
         target = self.observer.contract.by_id[link.target]
         entry = catalogue()[operation_name(target)]
         path = linked_path(self.observer.contract, link, row.response.json)
@@ -153,7 +153,7 @@ class Sequence:
         yield from self.stores(self.operation, "row", sent, exchange) if target.table else ()
 
     def changed(self, entry: CatalogueEntry, target: Operation, path: str) -> Iterator[Fact]:
-        """Everything that can be changed, changed; then shown."""
+        """Change every variable that can be changed, then show the row."""
         before = self.observer.send(Request("GET", path))
         body, exchange = self.everything(target, before.response.fields, path)
         yield from self.observer.answered(entry, "own row", exchange, self.by)
@@ -175,7 +175,7 @@ class Sequence:
 
 
 def stored_verdict(operation: Operation, field: str, sent: Any, shown: Mapping[str, Any]) -> str:
-    """What became of a value that was sent."""
+    """Return whether a response shows a sent value, another one, or none."""
     if field not in shown:
         return "not shown"
     return AS_SENT if is_same_value(operation, sent, shown[field]) else DIFFERENT

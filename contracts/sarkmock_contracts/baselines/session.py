@@ -1,4 +1,4 @@
-"""Records a box behind a URL: a run that judges nothing, has a plan, and resumes after a kill."""
+"""Records the box at a URL: a run without judging, which has a plan and resumes after being killed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from .observer import DEPTHS, Observer
 from .recording import BoxRecorder, RecordingCase
 
 AROUND = "what is there, before and after"
-MEMORY = Path("/dev/shm")  # a temporary ledger costs no time there
+MEMORY = Path("/dev/shm")  # in memory, so that a temporary ledger is fast
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class RecordingOptions(RunOptions):
     depth: str = "usual"
 
     def check(self) -> None:
-        """CannotRun for what would ask nothing, or not safely."""
+        """Raise CannotRun for options that are unsafe, invalid, or select no operation."""
         self.caution.check(str(self.url))
         parse_seconds(self.max_time)
         sections = dict.fromkeys(entry.first.section for entry in catalogue().values())
@@ -51,13 +51,13 @@ class RecordingOptions(RunOptions):
             raise CannotRun(f"no section {self.only!r}; known: {', '.join(sections)}")
 
     def head(self) -> Baseline:
-        """The baseline that it will be, without facts."""
+        """Return the baseline of this recording, without facts."""
         allowed = tuple(hazard for hazard in HAZARDS if hazard in self.caution.permissions.hazards)
         return Baseline(str(redacted(str(self.url).rstrip("/"))), self.depth, allowed, self.only, Facts())
 
 
 class Timed(Layer):
-    """A transport that knows how long the last answer took, waiting for our turn aside."""
+    """A transport that measures the time of the last response, without waiting for the rate limit."""
 
     def __init__(self, inner: Transport) -> None:
         super().__init__(inner)
@@ -72,7 +72,7 @@ class Timed(Layer):
 
 @dataclass(frozen=True)
 class RecordingPlan:
-    """The requests of each case, counted on a mock in this process; looking around before and after."""
+    """The number of requests of each case, counted on a mock in this process, and of the snapshots before and after."""
 
     costs: dict[str, int]
     around: int
@@ -83,12 +83,12 @@ class RecordingPlan:
         return sum(self.costs.values()) + self.around
 
     def seconds_after(self, number: int) -> float:
-        """Seconds until the end, after a number of cases."""
+        """Return the estimated seconds until the end, after a number of cases."""
         return self.speed.seconds(sum(list(self.costs.values())[number:]) + self.around // 2)
 
 
 def recording_plan(options: RecordingOptions, speed: Speed | None = None) -> RecordingPlan:
-    """What a recording will send, the gate's own looks included: a box is expected to be the published product."""
+    """Count the requests of a recording, including those of the gate, on a mock of the published product."""
     with TemporaryDirectory(prefix="sarkmock-", dir=MEMORY if MEMORY.is_dir() else None) as scratch:
         caution = replace(options.caution, ledger=str(Path(scratch) / "ledger"), access=Access())
         freely = replace(options, caution=caution, rate="auto", budget=None, max_time=None)
@@ -100,7 +100,7 @@ Watch = Callable[[RecordingCase, int, int, RecordingPlan], None]
 
 
 class RecordingSession(Run):
-    """One run of a recording; what was done by an earlier one counts."""
+    """One run of a recording. It skips the cases that an earlier run has finished."""
 
     options: RecordingOptions
     safety: Safety
@@ -115,7 +115,7 @@ class RecordingSession(Run):
         self.access, self.host = access, urlsplit(url).hostname or ""
         self.times: dict[str, list[float]] = {}
         self.troubles: list[str] = []
-        self.counts: list[tuple[str, int]] = []  # the requests sent when something began
+        self.counts: list[tuple[str, int]] = []  # the number of requests sent at the start of each case
         self.recorder = BoxRecorder(self, DEPTHS[options.depth], options.caution.permissions.hazards, options.only,
                                     self.safety.keys, self.safety.spared, self._prepare, self._fits)
 
@@ -124,7 +124,7 @@ class RecordingSession(Run):
         return self.recorder.observer
 
     def send(self, request: Request) -> Judged:
-        """Send a request, and time the answer. Nothing is wrong with it."""
+        """Send a request and record its time. No verdict is made: it has no findings."""
         exchange = self.target.send(request)
         operation = self.observer.contract.operation_of(request)
         if operation is not None:
@@ -132,7 +132,7 @@ class RecordingSession(Run):
         return Judged(request, exchange.response)
 
     def record(self, watch: Watch = lambda *_: None) -> Baseline:
-        """The finished recording; CannotRun where it could not be finished, and what is done is kept."""
+        """Return the recording. Raise CannotRun if it cannot be finished; the checkpoint keeps finished cases."""
         self._clean_up_before()
         with self.budget.removing():
             preflight(self.target, self.access.verify(self.host))
@@ -147,7 +147,7 @@ class RecordingSession(Run):
         return self._baseline(facts)
 
     def rehearse(self) -> dict[str, int]:
-        """The requests of each case, and of looking around."""
+        """Run the recording on a mock; return the number of requests of each case and of the snapshots."""
         self.recorder.run(lambda case, *_: self.counts.append((str(case), self.target.requests)))
         recorded = self.target.requests
         self.safety.end()
@@ -162,10 +162,10 @@ class RecordingSession(Run):
             "recorded": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
             "seconds": round(time.monotonic() - self.began, 1), "requests": self._spent(), "milliseconds": medians})
 
-    # before
+    # preparation
 
     def _clean_up_before(self) -> None:
-        """What a run that was killed has left is taken back first."""
+        """Finish the clean-up of an earlier run that was killed."""
         ledger = Path(self.partial.ledger) if self.partial is not None and self.partial.ledger else None
         if ledger is None or not ledger.is_file():
             return
@@ -176,32 +176,32 @@ class RecordingSession(Run):
                     ledger.unlink()
 
     def _prepare(self, observer: Observer) -> None:
-        """Between the first look and the first write: the ledger, and the keys of this run."""
+        """Open the ledger and choose keys, after the first look and before the first write."""
         self.counts.append((AROUND, self.target.requests))
         with self.budget.removing():
             self.safety.begin()
         if self.partial is not None and self.safety.begun:
             self.partial.note_ledger(self.safety.ledger.file)
 
-    # for its layers
+    # callbacks of the layers
 
     def _may_repeat(self, request: Request) -> bool:
         contract = self.observer.contract
         return is_repeatable(contract, self.observer.fixtures, contract.operation_of(request), request)
 
     def _fits(self, case: RecordingCase) -> bool:
-        """Whether a case can still be afforded."""
+        """Whether a case fits into the remaining budget."""
         limited = self.options.budget or self.options.max_time
         return not limited or self.plan.costs.get(str(case), 0) <= self.budget.left
 
-    # meanwhile
+    # during the recording
 
     def _before(self, watch: Watch, case: RecordingCase, number: int, total: int) -> None:
         self._note()
         watch(case, number, total, self.plan)
 
     def _note(self) -> None:
-        """Write down the cases that were done since, once it is certain that the target lets the run in."""
+        """Save newly finished cases in the checkpoint, unless it is in doubt that the target accepts the run."""
         if self.partial is not None and not (self.admission is not None and self.admission.doubts):
             for name, facts in list(self.recorder.done.items()):
                 if name not in self.partial.done:
@@ -210,7 +210,7 @@ class RecordingSession(Run):
 
     @contextmanager
     def _ending(self) -> Iterator[None]:
-        """Removes everything of the run, however it ends."""
+        """Clean up at the end of the block, however it ends."""
         try:
             yield
         finally:

@@ -1,4 +1,4 @@
-"""The kinds of differences: what each means for clients, and how fields and verdicts are compared."""
+"""The kinds of differences, what each means for clients, and the comparison of fields and verdicts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .observer import AS_SENT, DIFFERENT, HAS_CRASHED, WAS_ACCEPTED
 
 BREAKING, RISKY, COMPATIBLE, INFORMATIVE = DIFFERENCE_LEVELS = ("breaking", "risky", "compatible", "informative")
 
-# kind: how bad it is for clients, and why
+# by kind: the level of severity for clients, and the reason
 DIFFERENCE_KINDS: dict[str, tuple[str, str]] = {
     "operation gone": (BREAKING, "clients that call it get 404 or 405"),
     "operation moved": (BREAKING, "clients that call the old path get 404 or 405"),
@@ -77,7 +77,7 @@ class Difference:
 
     @property
     def id(self) -> str:
-        """One word that names it in files."""
+        """The id of the difference in reports."""
         return ":".join(part.replace(" ", "-") for part in (self.kind, self.op, self.of) if part)
 
     def for_client(self) -> Difference:
@@ -95,12 +95,12 @@ class Unreached:
 
 
 def at_least(level: str, wanted: str) -> bool:
-    """Whether a level is as bad as the wanted one, or worse. Informative ones never are."""
+    """Whether a level is as severe as the wanted one, or more. Never true for informative differences."""
     return level != INFORMATIVE and DIFFERENCE_LEVELS.index(level) <= DIFFERENCE_LEVELS.index(wanted)
 
 
 def before_and_after(before: object, after: object) -> str:
-    """A change for people; nothing where the kind of a difference says it all."""
+    """Return a change as text; empty if both values are None."""
     return "" if before is None and after is None else f"{as_text(before)} -> {as_text(after)}"
 
 
@@ -110,25 +110,25 @@ def as_text(value: object) -> str:
 
 FormFacts = Mapping[tuple[str, str], Fact]
 THE_ANSWER = "the answer itself"
-STANDING = ("read", "unknown key")  # seen in what was there before, not in rows of the recording's own
+STANDING = ("read", "unknown key")  # seen in existing rows, not in rows that the recording created
 Form = dict[str, list[str]]
 
 
 @dataclass(frozen=True)
 class Unequal:
-    """Variables that were not given to both rows alike; whether the answer holds only what was sent."""
+    """Variables with different values in the two rows, and whether the response only echoes what was sent."""
 
     names: frozenset[str] = frozenset()
     echo: bool = False
 
     def explains(self, difference: Difference) -> bool:
-        """Whether a field looks different because it was filled differently."""
+        """Whether the difference of a field may be caused by different input."""
         return difference.of in self.names and (self.echo or difference.kind not in ("field gone", "field appeared"))
 
 
 def compare_fields(op: str, before: FormFacts, after: FormFacts,
                    unequal: Callable[[str], Unequal]) -> Iterator[Difference]:
-    """One difference for each field, wherever it was seen."""
+    """Yield one difference per field, from the first place that shows it."""
     found: dict[str, Difference] = {}
     earlier, later = types_by_place(before), types_by_place(after)
     for by in earlier:
@@ -140,7 +140,7 @@ def compare_fields(op: str, before: FormFacts, after: FormFacts,
 
 
 def types_by_place(facts: FormFacts) -> dict[str, Form]:
-    """Field -> types, by where they were seen."""
+    """Return the types of fields, by the place where they were seen."""
     result: dict[str, Form] = {}
     for (name, by), fact in facts.items():
         result.setdefault(by, {})[name] = fact.is_
@@ -148,7 +148,7 @@ def types_by_place(facts: FormFacts) -> dict[str, Form]:
 
 
 def compare_forms(op: str, before: Form, after: Form, own: bool) -> Iterator[Difference]:
-    """Fields that are gone, new, or of another type."""
+    """Yield fields that are gone, new, or of another type."""
     for name in dict.fromkeys([*before, *after]):
         if parent_field(name) and not (parent_field(name) in before and parent_field(name) in after):
             continue  # its parent is reported
@@ -165,7 +165,7 @@ def presence_difference(op: str, name: str, before: Form, after: Form) -> Differ
 
 
 def type_difference(op: str, name: str, before: list[str], after: list[str], own: bool) -> Iterator[Difference]:
-    """Another type; null counts only in rows that the recording made."""
+    """Yield a change of type. null counts only in rows that the recording created."""
     earlier, later = ([kind for kind in kinds if kind != "null"] for kinds in (before, after))
     if earlier and later and earlier != later:
         yield Difference("field type changed", op, plain_field(name), before, after)
@@ -175,32 +175,32 @@ def type_difference(op: str, name: str, before: list[str], after: list[str], own
 
 
 def parent_field(name: str) -> str:
-    """What a field belongs to: an object, or the row of a list."""
+    """Return the parent of a field: an object, or the row of a list."""
     if name.endswith("[]"):
         return name[:-2] or WHOLE_BODY
     return name.rpartition(".")[0] or ("" if name == WHOLE_BODY else WHOLE_BODY)
 
 
 def is_row(name: str) -> bool:
-    """Whether it names the rows of a list: an empty list is not a difference."""
+    """Whether a name stands for the rows of a list. An empty list is not reported as a difference."""
     return name.endswith("[]")
 
 
 def has_rows(name: str, before: Form, after: Form) -> bool:
-    """Whether both show the row that the field belongs to."""
+    """Whether both sides show the row that a field belongs to."""
     return parent_field(name) in before and parent_field(name) in after
 
 
 def plain_field(name: str) -> str:
-    """A field as clients call it, without the row of a list."""
+    """Return the name of a field for reports, without the marker of a list's row."""
     return name.removeprefix("[].") if name != WHOLE_BODY else THE_ANSWER
 
 
-TRACE = " trace[]"  # the calls in a debug page
+TRACE = " trace[]"  # the stack frames of a debug response
 
 
 def compare_errors(op: str, before: FormFacts, after: FormFacts, same: set[str]) -> Iterator[Difference]:
-    """The form of refusals, where the status is the same."""
+    """Compare the fields of error responses with the same status."""
     for kind in sorted(same):
         earlier, later = ({of.removeprefix(f"{kind} "): fact.is_ for (of, _), fact in facts.items()
                        if of.startswith(f"{kind} ") and TRACE not in of} for facts in (before, after))
@@ -209,7 +209,7 @@ def compare_errors(op: str, before: FormFacts, after: FormFacts, same: set[str])
 
 
 EXAMPLES = 3
-# (taken or crashed before, and after): what that is. Anything but these two is a refusal.
+# (verdict before, verdict after): kind of difference. Any verdict but accepted and crashed counts as refused.
 TRANSITIONS = {
     (WAS_ACCEPTED, HAS_CRASHED): "value newly crashes", ("refused", HAS_CRASHED): "crash instead of refusal",
     (HAS_CRASHED, WAS_ACCEPTED): "value no longer crashes", (HAS_CRASHED, "refused"): "value no longer crashes",
@@ -217,13 +217,13 @@ TRANSITIONS = {
     ("refused", "refused"): "message changed",
 }
 
-# If a variable shows several kinds, the first is reported.
+# If a variable has differences of several kinds, the first in this order is reported.
 ORDER = ("value newly crashes", "rule changed", "rule tightened", "crash instead of refusal", "value no longer crashes",
          "rule loosened", "message changed")
 
 
 def compare_rules(op: str, before: Sequence[Fact], after: Sequence[Fact]) -> Iterator[Difference]:
-    """One difference for each variable with a value that is judged differently."""
+    """Yield one difference per variable with a value whose verdict or messages differ."""
     later = {fact.key: fact for fact in after}
     changed: dict[str, list[tuple[Fact, Fact]]] = {}
     for fact in before:
@@ -247,7 +247,7 @@ def rule_difference(op: str, name: str, pairs: list[tuple[Fact, Fact]]) -> Diffe
 
 
 def transition_kind(before: Fact, after: Fact) -> str:
-    """What it is that two verdicts on one value are different."""
+    """Return the kind of difference between two verdicts on a value."""
     return TRANSITIONS[verdict_text(before), verdict_text(after)]
 
 
@@ -256,7 +256,7 @@ def verdict_text(fact: Fact) -> str:
 
 
 def verdict_words(fact: Fact) -> str:
-    """A verdict for people."""
+    """Return a verdict with its messages as text."""
     return f"{fact.is_}: {' '.join(fact.says)}" if fact.says else str(fact.is_)
 
 
@@ -265,7 +265,7 @@ def value_example(before: Fact, after: Fact) -> str:
 
 
 def sent_text(fact: Fact) -> str:
-    """A value for people."""
+    """Return a sent value as short text."""
     if isinstance(fact.sent, Mapping):
         return {"absent": "nothing", "live": "the key of a row", "file": "a file"}.get(next(iter(fact.sent), ""), "{}")
     text = canonical_json(fact.sent)
@@ -274,7 +274,7 @@ def sent_text(fact: Fact) -> str:
 
 def compare_stores(op: str, before: Mapping[tuple[str, str], Fact],
                    after: Mapping[tuple[str, str], Fact]) -> Iterator[Difference]:
-    """Variables that are stored in one recording alone."""
+    """Yield variables that are stored as sent in only one of the recordings."""
     reported = set()
     for key, fact in before.items():
         name = fact.of.rpartition(" in the ")[0]

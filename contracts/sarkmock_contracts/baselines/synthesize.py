@@ -17,7 +17,7 @@ from .inferring import infer_rules
 from .severity import Difference
 
 OverlayAction = Mapping[str, Any]
-JSON_TYPES = {"text": "string", "list": "array"}  # the others are called alike
+JSON_TYPES = {"text": "string", "list": "array"}  # the other types have the same name
 CRASH = {
     "description": "It fails with a server error.",
     "content": {"application/json": {
@@ -27,7 +27,7 @@ CRASH = {
 
 @dataclass
 class Synthesis:
-    """Actions, the differences that they express by deviation, and those that cannot be expressed."""
+    """Overlay actions, the differences that they express by deviation, and those that cannot be expressed."""
 
     actions: list[OverlayAction] = field(default_factory=list)
     deviations: dict[str, list[Difference]] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class Synthesis:
 
 
 def synthesize(document: Document, box: Baseline, differences: Iterable[Difference]) -> Synthesis:
-    """Actions that turn a document into what a box was seen to do: statuses last, for they take the answers along."""
+    """Build actions that make a document behave as the box. Statuses come last, because they move whole responses."""
     result = Synthesis()
     by_op: dict[str, list[Difference]] = {}
     for difference in differences:
@@ -54,13 +54,13 @@ def synthesize(document: Document, box: Baseline, differences: Iterable[Differen
     try:
         changed = Contract(apply_overlay(document, result.actions))
     except OverlayError:
-        return result  # two of them conflict: trying them one by one finds out which
+        return result  # two actions conflict; the caller tries the deviations one by one
     result.beyond = [difference for difference in result.beyond if not express_status(result, changed, difference)]
     return result
 
 
 def take_differences(found: Synthesis, kinds: str | tuple[str, ...]) -> list[Difference]:
-    """The differences of some kinds that no action expresses yet."""
+    """Remove and return the differences of some kinds that no action expresses yet."""
     taken = [difference for difference in found.beyond if difference.kind.startswith(kinds)]
     found.beyond = [difference for difference in found.beyond if difference not in taken]
     return taken
@@ -75,7 +75,7 @@ def operation_place(operation: Operation) -> str:
 
 
 def deviation_id(op: str, *words: str) -> str:
-    """The id of a deviation of the box's own."""
+    """Return the id of a deviation that is specific to the box."""
     text = " ".join((op, *words)).lower()
     return "box-" + "-".join("".join(char if char.isalnum() else " " for char in text).split())
 
@@ -84,7 +84,7 @@ def deviation_id(op: str, *words: str) -> str:
 
 
 def express_place(found: Synthesis, document: Document, difference: Difference) -> bool:
-    """An operation that is gone, elsewhere or new."""
+    """Express an operation that is gone, moved or new; return whether the difference is of such a kind."""
     if difference.kind not in ("operation gone", "operation moved", "operation appeared"):
         return False
     actions = list(removal_actions(document, difference.op)) if difference.kind != "operation appeared" else []
@@ -95,7 +95,7 @@ def express_place(found: Synthesis, document: Document, difference: Difference) 
 
 
 def removal_actions(document: Document, op: str) -> Iterator[OverlayAction]:
-    """An operation without the links that lead to it."""
+    """Yield actions that remove an operation and the links to it."""
     method, path = op.split(" ", 1)
     name = document["paths"][path][method.lower()]["operationId"]
     yield {"target": f"$.paths['{path}'].{method.lower()}", "remove": True}
@@ -109,7 +109,7 @@ def removal_actions(document: Document, op: str) -> Iterator[OverlayAction]:
 
 
 def adoption_actions(document: Document, op: str) -> Iterator[OverlayAction]:
-    """An operation as the profile has it that knows it, with the components it needs."""
+    """Yield actions that add an operation from a profile that has it, with the components it needs."""
     entry = catalogue()[op]
     components, item = missing_parts(document, entry)
     if components:
@@ -121,7 +121,7 @@ def adoption_actions(document: Document, op: str) -> Iterator[OverlayAction]:
 
 
 def express_status(found: Synthesis, contract: Contract, difference: Difference) -> bool:
-    """Another success status, or a crash in its place."""
+    """Express another success status, or a crash instead of success; return whether that was possible."""
     operation = find_operation(contract, difference.op)
     if operation is None or str(operation.status) not in str(difference.before).split(", "):
         return False
@@ -147,7 +147,7 @@ def express_status(found: Synthesis, contract: Contract, difference: Difference)
 
 
 def express_fields(found: Synthesis, contract: Contract, operation: Operation, differences: list[Difference]) -> None:
-    """Fields that came, went, or changed their type: the operation gets its own schema."""
+    """Express fields that appeared, are gone or changed type, by a schema of the operation's own."""
     row = contract.row_place(operation)
     if not differences:
         return
@@ -174,13 +174,13 @@ def express_fields(found: Synthesis, contract: Contract, operation: Operation, d
 
 
 def replaced_row_schema(contract: Contract, operation: Operation, name: str) -> Iterator[OverlayAction]:
-    """The schema of the row in the good answer, replaced by a component."""
+    """Yield actions that replace the row schema of the successful response by a component."""
     content = f"{operation_place(operation)}.responses['{operation.status}'].content['application/json']"
     response = contract.response(operation, operation.status)
     described = response[1]["content"]["application/json"]["schema"] if response else {}
     reference = {"$ref": f"#/components/schemas/{name}"}
     inside = "$ref" in operation.spec["responses"][str(operation.status)]
-    if inside:  # a shared response becomes the operation's own
+    if inside:  # copy a shared response into the operation
         whole = copy.deepcopy(response[1]) if response else {}
         yield {"target": f"{operation_place(operation)}.responses['{operation.status}']['$ref']", "remove": True}
         yield {"target": f"{operation_place(operation)}.responses['{operation.status}']", "update": whole}
@@ -202,7 +202,7 @@ def json_types(types: list[str]) -> list[str]:
 
 def express_rules(found: Synthesis, contract: Contract, operation: Operation, box: Baseline,
                   differences: list[Difference]) -> None:
-    """Variables that are judged differently: the operation gets its own body."""
+    """Express variables that are validated differently, by a body schema of the operation's own."""
     body = contract.body_place(operation)
     if not differences:
         return
@@ -236,14 +236,14 @@ def express_rules(found: Synthesis, contract: Contract, operation: Operation, bo
 
 
 def rule_schema(contract: Contract, before: Mapping[str, Any], rules: list[str]) -> dict[str, Any]:
-    """A variable with these rules, and the schema that some document gives such a one."""
+    """Return the schema of a variable with these rules, keeping its description and source."""
     described = {key: value for key, value in before.items() if key in ("description", "x-source", "x-errata")}
     written: Any = rules if any("|" in rule for rule in rules) else "|".join(rules)
     return {**described, **schema_with_rules(contract, rules), "x-rules": written}
 
 
 def schema_with_rules(contract: Contract, rules: list[str]) -> dict[str, Any]:
-    """The schema of a variable with the same rules, wherever there is one: any text or number if nowhere."""
+    """Return the schema of any variable with the same rules; one for any scalar or null if there is none."""
     wanted = frozenset(rules) - {"required"}
     for operation in contract.operations:
         for name, own in operation.rules.items():

@@ -1,7 +1,7 @@
-"""Every check of the suite, in the order of a run: those that find most per request first.
+"""All checks of the suite in run order: those that find most per request come first.
 
-A check is one entry here and one function; a case of it is the function and one of its subjects. Beside what a check
-looks at itself, every exchange that it causes is judged by the document (judge/judge.py).
+A check is one entry here and one function. A case is the function with one subject. Besides what a check tests itself,
+every exchange that it causes is judged by the document (judge/judge.py).
 """
 
 from __future__ import annotations
@@ -19,14 +19,18 @@ from ..spec.boundary_values import number_of_values
 from ..spec.operation_data import Resource, resources
 from . import authentication, boundaries, boundary_sweep, protocol, scenarios, smoke, stateful, undocumented
 
-AT_A_BOX = 1.15  # what is there is asked before it is written to
+AT_A_BOX = 1.15  # the gate reads existing data before a write
 Subject = Operation | Resource | scenarios.Scenario | None
 
 
 @dataclass(frozen=True)
 class Cost:
-    """The requests of a case, as measured: a fixed number, and one for every rule list and every boundary value of the
-    field with most of them. Of ``examples`` in a full run the user may choose another number."""
+    """The measured number of requests of a case.
+
+    It is a fixed number ``each``, plus ``rule`` for every rule list, plus ``value`` for every boundary value of the
+    field with most of them. ``examples`` are the random examples of a full and a quick run; --max-examples replaces
+    them.
+    """
 
     each: float
     rule: float = 0
@@ -46,10 +50,10 @@ class Cost:
 class Check:
     """One check.
 
-    ``subjects`` are what it is done to (``once``: nothing in particular), ``finds`` the types of findings that it
-    enters itself, ``needs`` the hazard that must be allowed for it. Of a check in ``parts`` the first part of every
-    subject comes before the second of any: a budget cut anywhere leaves all of them judged about equally deep. With
-    ``--only`` and ``--quick``, checks of the whole API and slow ones are left out.
+    ``subjects`` returns what it is applied to (``once``: a single case), ``finds`` are the types of findings that it
+    reports itself, ``needs`` is the hazard that must be allowed. With several ``parts``, part 1 of every subject runs
+    before part 2 of any, so that a budget cut anywhere leaves all of them tested about equally. ``--only`` skips
+    checks of the ``whole`` API, and ``--quick`` skips those that are not ``quick``.
     """
 
     name: str
@@ -71,11 +75,11 @@ class Check:
         return run.gate is None or self.needs in run.gate.permissions.hazards
 
     def lacks_permission(self, run: Run) -> bool:
-        """Whether it is left out for want of a permission alone."""
+        """Whether the check is skipped only because a permission is missing."""
         return self.is_wanted(run) and not self.is_allowed(run) and bool(self.subjects(run))
 
     def cases(self, run: Run) -> list[Case]:
-        """Its cases in a run, the harmless ones first."""
+        """Return its cases in a run, the least hazardous first."""
         if not self.is_wanted(run) or not self.is_allowed(run):
             return []
         subjects = self.subjects(run)
@@ -84,7 +88,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Case:
-    """A check and what it is done to, or a part of it."""
+    """A check with one subject, or one part of it."""
 
     check: Check
     subject: Subject = None
@@ -102,11 +106,11 @@ class Case:
 
     @property
     def group(self) -> str:
-        """What the cases of one process or share have in common: those of an operation build on one another."""
+        """The key of cases that must share a process or shard: those of an operation build on one another."""
         return self.operation.id if self.operation is not None else str(self)
 
     def rank(self) -> tuple[int, int, bool]:
-        """Lists of rows come before single rows, whose keys they show."""
+        """Return a sort key: part, hazard, and lists of rows before single rows, since they show the keys."""
         operation = self.operation
         if operation is None:
             return self.part, 0, False
@@ -114,17 +118,17 @@ class Case:
         return self.part, HAZARDS.index(operation.hazard), shown
 
     def cost(self, options: RunOptions) -> float:
-        """About how many requests it will send."""
+        """Return the estimated number of requests."""
         return self.check.cost.of(self, options)
 
     def run(self, run: Run) -> None:
-        """Do it; findings stay in the run."""
+        """Run the check; findings are stored in the run."""
         subject = () if self.subject is None else (self.subject,)
         self.check.run(run, *subject, *((self.part,) if self.check.parts > 1 else ()))
 
 
 def cases(run: Run) -> list[Case]:
-    """Every case of a run, or of its share of the cases, in its order."""
+    """Return the cases of a run, or of its shard, in order."""
     result = [case for check in CHECKS for case in check.cases(run)]
     shard = run.options.shard
     if shard is None:
@@ -134,7 +138,7 @@ def cases(run: Run) -> list[Case]:
 
 
 def cases_of_shard(found: Sequence[Case], number: int, options: RunOptions) -> dict[str, int]:
-    """The share of each group of cases, so that all shares send about the same number of requests."""
+    """Assign each group of cases to a shard, so that all shards send about the same number of requests."""
     weights: Counter[str] = Counter()
     for case in found:
         weights[case.group] += 1 + round(case.cost(options))
@@ -154,7 +158,7 @@ def once(run: Run) -> list[Subject]:
 
 
 def once_with_tokens(run: Run) -> list[Subject]:
-    """Once, where there are tokens at all."""
+    """One case if the document has operations that need a token, else none."""
     return once(run) if authentication.guarded_operations(run) else []
 
 
@@ -187,7 +191,7 @@ def plain_reads(run: Run) -> list[Operation]:
 
 
 def naming_rows(run: Run) -> list[Operation]:
-    """Operations on what their path names, which may not be there."""
+    """Return operations whose path names something that may be missing."""
     return [operation for operation in operations(run) if operation.parameters
             and ("404" in operation.spec["responses"] or (operation.method == "GET" and operation.hazard == "read"))]
 
@@ -210,13 +214,13 @@ def framework_scenarios(run: Run) -> list[scenarios.Scenario]:
 
 
 def runnable_scenarios(run: Run, known: Sequence[scenarios.Scenario]) -> list[scenarios.Scenario]:
-    """The scenarios whose operations there are, and may be called."""
+    """Return the scenarios whose operations exist and are permitted."""
     by_id, allowed = run.contract.by_id, {operation.id for operation in operations(run)}
     return [scenario for scenario in known
             if allowed.issuperset(scenario.operations) and by_id.keys() >= set(scenario.operations)]
 
 
-# slow libraries are imported when they are needed
+# slow libraries are imported only when needed
 
 
 def run_fuzz(run: Run, operation: Operation) -> None:

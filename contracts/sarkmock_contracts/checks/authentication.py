@@ -1,6 +1,6 @@
-"""Requests that must not be served: without a token, or with one that does not open the operation.
+"""Requests that must be refused: without a token, or with one that does not permit the operation.
 
-A mock of the judging document gives the expected response. These exchanges are not judged as those of the operation.
+A mock of the judging document gives the expected response. These exchanges are not judged like others.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ REGISTER, LOGOUT, DELETE = "auth.register", "auth.logout", "auth.users.delete"
 
 
 def check_no_token(run: Run) -> None:
-    """Without a token nothing but what is public is there."""
+    """Without a token, only public operations are available."""
     compare_tokens(run, guarded_operations(run), "no token", NO_TOKEN, NO_TOKEN)
 
 
 def check_other_scheme(run: Run) -> None:
-    """A token under another scheme than Bearer does not count."""
+    """A token with another scheme than Bearer is invalid."""
     compare_tokens(run, guarded_operations(run), "other scheme", BASIC, BASIC)
 
 
 def check_token_in_query(run: Run) -> None:
-    """A valid token in the query string must not count: it would be in every log."""
+    """A valid token in the query string must be ignored: it would be in every log."""
     with valid_token(run) as token:
         query = QUERY.format(token.replace("|", "%7C"))
         compare_tokens(run, guarded_operations(run), "token in query", NO_TOKEN, NO_TOKEN, query)
 
 
 def check_ability(run: Run) -> None:
-    """The token of a user who is not an administrator cannot call operations that need one."""
+    """A user who is not an administrator cannot call operations that need one."""
     operations = [operation for operation in guarded_operations(run) if operation.abilities]
     with user_of(run, sender(run)) as own, user_of(run, run.shared(judging_mock).send) as other:
         compare_tokens(run, operations, "other ability", bearer_header(own), bearer_header(other))
@@ -62,13 +62,13 @@ def check_revoked(run: Run) -> None:
 
 
 def guarded_operations(run: Run) -> list[Operation]:
-    """The operations of the run that want a token."""
+    """Return the operations of the run that need a token."""
     return [operation for operation in run.chosen() if operation.guard and run.permits(operation)]
 
 
 def compare_tokens(run: Run, operations: Iterable[Operation], kind: str, own: Header, other: Header,
                    query: str = "") -> None:
-    """Send a bare request to each operation, and to the mock with its own token."""
+    """Send a bare request to each operation, and to the mock with a token of the mock, and compare the responses."""
     model = run.shared(judging_mock)
     for operation in operations:
         request = Request(operation.method, any_path(run, operation), query, (ACCEPT, own))
@@ -90,7 +90,7 @@ def answer_text(exchange: Exchange) -> str:
 
 
 def judging_mock(run: Run) -> SignedIn:
-    """A mock of the document that judges."""
+    """Return a mock of the judging document."""
     engine = Engine(run.contract.document)
     return embedded_mock(engine)
 
@@ -100,7 +100,7 @@ def sender(run: Run) -> Send:
 
 
 def send_unjudged(run: Run, request: Request) -> Exchange:
-    """Send a request whose answer is compared here. The judge follows it, as it may stop the PBX or make a file."""
+    """Send a request that is compared here. The judge's replica follows it, as it may stop the PBX or create a file."""
     exchange = run.target.send(request)
     run.judge.attribution.observe(exchange)
     return exchange
@@ -112,7 +112,7 @@ def bearer_header(token: str) -> Header:
 
 @contextmanager
 def valid_token(run: Run) -> Iterator[str]:
-    """The administrator's token of an embedded mock; that of a box stays secret, and a new user's stands in for it."""
+    """Yield the administrator's token of an embedded mock; for a box, whose token stays secret, that of a new user."""
     signed = next((layer for layer in run.target.layers() if isinstance(layer, SignedIn)), None)
     if signed is not None and signed.state.token:
         yield signed.state.token
@@ -123,13 +123,13 @@ def valid_token(run: Run) -> Iterator[str]:
 
 
 def user_numbers(_: Run) -> Iterator[int]:
-    """The numbers of the users that a run creates."""
+    """Return a counter for the users that a run creates."""
     return count(1)
 
 
 @contextmanager
 def user_of(run: Run, send: Send) -> Iterator[str]:
-    """The token of a new user without rights, who is deleted again."""
+    """Create a user without rights, yield the token, and delete the user."""
     register, delete = (run.contract.by_id[name] for name in (REGISTER, DELETE))
     name = f"{run.fixtures.texts.prefix}{next(run.shared(user_numbers))}"
     password = name if run.gate is None else secrets.token_urlsafe()

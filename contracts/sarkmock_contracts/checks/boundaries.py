@@ -1,4 +1,4 @@
-"""Boundary values in combined requests: each carries one value of every field, and gives a verdict for each."""
+"""Boundary values in combined requests: each sends one value of every field, and gives a verdict for each."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from ..spec.operation_data import open_fields
 
 @dataclass(frozen=True)
 class Packet:
-    """A body and the fields that a 422 must name (none: it must be accepted).
+    """A body and the fields that a 422 must name; without such fields the body must be accepted.
 
-    ``hidden``: they are rejected when they are stored, unless something else is rejected before.
+    ``hidden``: these fields are rejected only when they are stored, unless another field is rejected first.
     """
 
     body: Body
@@ -38,30 +38,30 @@ class Packet:
 
 
 def check_bounds(run: Run, operation: Operation) -> None:
-    """Every rule of an operation, accepting and refusing at its boundaries."""
+    """Test every rule of an operation with accepted and rejected boundary values."""
     for packet in accepted_packets(run, operation):
         compare_packet(run, operation, packet)
     for packet in refused_packets(run, operation):
         compare_packet(run, operation, packet)
     for field in run.fixtures.fields(operation):
-        for value in run.fixtures.bounds(operation, field).fatal:  # the oracle says what the answer must be
+        for value in run.fixtures.bounds(operation, field).fatal:  # the oracle decides what the response must be
             run.send(run.fixtures.request(operation, {**run.fixtures.minimal(operation), field: value}))
 
 
 def accepted_packets(run: Run, operation: Operation) -> Iterator[Packet]:
-    """Packets in which every value is accepted."""
+    """Yield packets of accepted values."""
     fixtures = run.fixtures
     rows = {field: values for field in fixtures.fields(operation)
             if (values := accepted_values(fixtures, operation, field))}
     if operation.table and operation.method == "PUT":
-        rows.pop(operation.table.key, None)  # where a profile lets it change, the row would be gone
+        rows.pop(operation.table.key, None)  # a profile that lets the key change would lose the row
     for turn in range(max(map(len, rows.values()), default=0)):
         body = {field: fixtures.value(operation, field, values[turn % len(values)]) for field, values in rows.items()}
         yield Packet({**body, **with_fresh_keys(fixtures, operation, body)})
 
 
 def refused_packets(run: Run, operation: Operation) -> Iterator[Packet]:
-    """Packets in which every field that has a refused value left holds one; the others hold accepted ones."""
+    """Yield packets of rejected values: one for every field that has any left; required fields get accepted values."""
     fixtures = run.fixtures
     rows = {field: refused_values(fixtures, operation, field) for field in fixtures.fields(operation)}
     for turn in range(max(map(len, rows.values()), default=0)):
@@ -75,7 +75,7 @@ def refused_packets(run: Run, operation: Operation) -> Iterator[Packet]:
 
 
 def surely_refused(fixtures: Fixtures, operation: Operation, packet: Packet) -> Packet:
-    """The packet, and where it holds a value that could not be put back, as many refused ones as the gate asks for."""
+    """Return the packet. If a value of it could not be restored, add the rejected values that the gate requires."""
     spared = fixtures.spared(operation)
     if not spared.intersection(packet.body):
         return packet
@@ -87,22 +87,24 @@ def surely_refused(fixtures: Fixtures, operation: Operation, packet: Packet) -> 
 
 
 def accepted_values(fixtures: Fixtures, operation: Operation, field: str) -> list[Any]:
-    """Values that a field takes; nothing at all is one where the rules say nullable."""
+    """Return the values that a field accepts. Empty values are added if the field is nullable."""
     found = fixtures.bounds(operation, field)
     return [*found.accept, *NOTHING] if "nullable" in rule_names(operation, field) else list(found.accept)
 
 
 def refused_values(fixtures: Fixtures, operation: Operation, field: str, strangers: bool = True) -> list[Any]:
-    """Values that a field refuses; nothing at all is one unless the rules say nullable or ask nothing."""
+    """Return the values that a field rejects, and empty values unless the field is nullable or has fatal values."""
     found = fixtures.bounds(operation, field)
     empty = () if found.fatal or "nullable" in rule_names(operation, field) else NOTHING
     return [*found.reject, *(found.strangers if strangers else ()), *empty]
 
 
 def distinctive_value(fixtures: Fixtures, operation: Operation, field: str) -> Any:
-    """An accepted value that shows whether it is stored, None if there is no value: for a new row not the default, for
-    an update another than that of a new row, preferably with letters. For a required field and a disruptive operation,
-    the first."""
+    """Return an accepted value that shows whether it is stored; None if there is none.
+
+    For a new row it differs from the default, and for an update from the value of a new row; values with letters are
+    preferred. For a required field or a disruptive operation it is the first accepted value.
+    """
     accepted = fixtures.bounds(operation, field).accept
     values = [value for value in accepted if not isinstance(value, (list, dict))]
     if "required" in rule_names(operation, field) or operation.hazard == "disruptive" or not values:
@@ -125,7 +127,7 @@ def rule_names(operation: Operation, field: str) -> set[str]:
 
 
 def with_fresh_keys(fixtures: Fixtures, operation: Operation, body: Mapping[str, Any]) -> Body:
-    """Fresh values for keys that are taken already, so that an accepted packet is never a duplicate."""
+    """Return fresh values for the fields that need them. A key of the body that is still free is kept."""
     fresh = fixtures.fresh_fields(operation)
     table = operation.table
     if table is None or table.key not in fresh or table.key not in body:
@@ -135,9 +137,9 @@ def with_fresh_keys(fixtures: Fixtures, operation: Operation, body: Mapping[str,
 
 
 def compare_packet(run: Run, operation: Operation, packet: Packet) -> None:
-    """Send a packet and report every field whose verdict differs from the tables.
+    """Send a packet and report every field whose verdict differs from the boundary tables.
 
-    Values of which the version that answers is known to die are sent by themselves, and left out.
+    Values that are known to crash the target's version are sent separately.
     """
     try:
         for name, single in crashing_packets(run, operation, packet).items():
@@ -162,7 +164,7 @@ def compare_packet(run: Run, operation: Operation, packet: Packet) -> None:
 
 
 def packet_problems(run: Run, operation: Operation, packet: Packet, exchange: Exchange) -> Iterator[Problem]:
-    """Fields accepted that should be refused, and refused that should be accepted, as far as the tables can say."""
+    """Yield fields with the wrong verdict, unless rows of the target decide it."""
     for problem in contradictions(run, operation, packet, exchange):
         if not (depends_on_rows(operation, problem.field)
                 and decided_by_rows(run, operation, packet, exchange, problem)):
@@ -174,14 +176,14 @@ def depends_on_rows(operation: Operation, field: str) -> bool:
 
 
 def decided_by_rows(run: Run, operation: Operation, packet: Packet, exchange: Exchange, problem: Problem) -> bool:
-    """Whether the target's rows contradict what the packet assumes: one may be gone."""
+    """Whether the target's rows contradict what the packet assumes, for example because one is gone."""
     given = verdict(run.contract, operation, exchange.request, run.live)
     return (problem.field in given.errors) != (problem.field in packet.refused)
 
 
 def contradictions(run: Run, operation: Operation, packet: Packet, exchange: Exchange) -> Iterator[Problem]:
     if exchange.response.status != 422 and not exchange.response.ok:
-        return  # judged as a response: an undocumented status is one finding, not one of every field
+        return  # judged as a response: an undocumented status is one finding, not one for every field
     answer = exchange.response.refused
     named, unknown = set(answer), open_fields(operation) | run.contract.unlisted(operation)
     missed = frozenset() if packet.hidden and named else packet.refused - named
@@ -195,9 +197,9 @@ def contradictions(run: Run, operation: Operation, packet: Packet, exchange: Exc
 
 
 def named_by_a_check(run: Run, operation: Operation, field: str, exchange: Exchange) -> bool:
-    """Whether a check beside the rules may have rejected a field, as the mock of the judging document does.
+    """Whether a check beyond the rules may have rejected a field, as the mock of the judging document does.
 
-    A check may depend on rows that the mock does not know; then it words a message that no rule has.
+    A check may depend on rows that the mock does not know. Its message is then not one of a rule.
     """
     if field not in run.contract.may_name(operation):
         return False
@@ -208,14 +210,14 @@ def named_by_a_check(run: Run, operation: Operation, field: str, exchange: Excha
 
 
 class ShownAlone(set[Identity]):
-    """Differences that were asked for with the field alone in the body."""
+    """Differences that were already tried with the field alone in the body."""
 
     def __init__(self, run: Run) -> None:
         super().__init__()
 
 
 def field_alone(run: Run, operation: Operation, packet: Packet, problem: Problem) -> Exchange | None:
-    """The same difference with the field alone in the body, for a shorter way to repeat it; of what is known, once."""
+    """Repeat a difference with the field alone in the body, as a shorter reproduction; a known difference only once."""
     identity = Identity(operation.id, *problem[:3])
     shown, new = run.shared(ShownAlone), any(map(run.judge.is_new, run.findings.of(identity)))
     if problem.field not in packet.body or (identity in shown and not new):
@@ -229,7 +231,7 @@ def field_alone(run: Run, operation: Operation, packet: Packet, problem: Problem
 
 
 def crashing_packets(run: Run, operation: Operation, packet: Packet) -> dict[str, Packet]:
-    """By field the packets of which the version that answers dies, as its mock says; nothing is sent to find out."""
+    """Return by field the packets that crash the target's version, as predicted by its mock. Nothing is sent."""
     if not run.judge.attribution.is_other_version:
         return {}
     path, required = run.fixtures.request(operation, packet.body).path, required_part(run, operation, packet)
@@ -251,12 +253,12 @@ def is_crash_predicted(run: Run, operation: Operation, path: str, body: Body) ->
 
 
 def has_new_crash(operation: Operation, exchange: Exchange) -> bool:
-    """Whether the target crashed as no document predicts: then one value hides what becomes of all others."""
+    """Whether the target crashed with an undocumented status. One such value hides the verdicts on all others."""
     return exchange.response.status >= 500 and str(exchange.response.status) not in operation.spec["responses"]
 
 
 def without_crashing_values(run: Run, operation: Operation, packet: Packet) -> Packet | None:
-    """The packet without the values of which the target dies by themselves; None if that leaves no packet to send."""
+    """Return the packet without the values that crash the target by themselves; None if nothing is left to send."""
     minimal = run.fixtures.minimal(operation)
     deadly = set()
     for field in sorted(name for name, value in packet.body.items() if minimal.get(name) != value):
@@ -272,9 +274,9 @@ def without_crashing_values(run: Run, operation: Operation, packet: Packet) -> P
 
 
 def check_arrays(run: Run, operation: Operation) -> None:
-    """A value that is not text, one field at a time: PHP may die of it and then judges nothing else."""
+    """Send a value that is not text, one field at a time: PHP may crash on it and then judges nothing else."""
     if not run.contract.crashes_are_refused:
-        return  # where crashes answer 500, which of several arrays kills PHP is for the oracle to say
+        return  # where crashes answer 500, the oracle decides which of several arrays crashes PHP
     for field in run.fixtures.fields(operation):
         takes_arrays = run.contract.takes(operation, field, ["a"])
         for value in ARRAYS[:1] if takes_arrays else ARRAYS:
@@ -283,11 +285,11 @@ def check_arrays(run: Run, operation: Operation) -> None:
                 compare_packet(run, operation, Packet(body, frozenset({field}), hidden=True))
 
 
-# what was sent is what is stored
+# stored values
 
 
 def check_stored(run: Run, operation: Operation, exchange: Exchange, sent: Mapping[str, Any]) -> None:
-    """Compare what a successful write was sent with what a GET then shows."""
+    """Compare the values of a successful write with what a GET shows."""
     if not exchange.response.ok or not isinstance(exchange.response.json, dict):
         return
     path = shown_at(run.contract, operation, exchange)
@@ -300,7 +302,7 @@ def check_stored(run: Run, operation: Operation, exchange: Exchange, sent: Mappi
 
 
 def shown_at(contract: Contract, operation: Operation, exchange: Exchange) -> str | None:
-    """The path of the GET that shows what an operation wrote: the same path, or the one its link leads to."""
+    """Return the path of the GET that shows what an operation wrote: its own path, or that of its link."""
     item = contract.document["paths"][operation.path]
     if operation.method == "PUT" and "get" in item:
         return exchange.request.path

@@ -1,7 +1,7 @@
-"""Boundary values, accepted ones beside rejected ones of other fields, so that no row is created.
+"""Boundary values: accepted values are combined with rejected ones of other fields, so that no row is created.
 
-Fields with the same rules, of operations on the same rows, divide the values among them. Laravel judges each field
-alone and names those that it refuses, so those that it does not name are accepted.
+Fields with the same rules, in operations on the same rows, share the values among them. Laravel judges each field
+separately and names those that it rejects; fields that it does not name are accepted.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from .undocumented import accepted_value, other_profiles
 
 NOT_THERE = {404, 405}
 NEIGHBOURS = 3  # misspellings of listed values
-SILENCE = 2  # consecutive answers that it does not exist
-DISTINCTIVE = 2  # rejected values that distinguish rules, which no operation leaves to another
-FEW_VALUES = 6  # values of a field
-MOST_LISTED = 20  # values of a list, each of which every operation must accept; days are more
-EMPTIED = "", "  "  # which the framework makes None in any field
-ELSEWHERE = 17  # values by which operations begin apart
-MANY_LISTS = 20  # fields of an operation that may hold listed values alone
-CERTAIN = SURELY + 1  # rejected values with which no guard has to ask the target, as versions differ by a rule or so
-RULE_PARTS = 3  # one request that is accepted, one that is rejected, the other rejected ones
-SWEEP_PARTS = 10  # in which the packets of an operation are sent, in turns with those of all others
+SILENCE = 2  # consecutive responses that the operation does not exist
+DISTINCTIVE = 2  # rejected values that distinguish rules; every operation sends them
+FEW_VALUES = 6  # a field with at most so many values sends them all
+MOST_LISTED = 20  # lists up to this length are sent in full by every operation; lists of days are longer
+EMPTIED = "", "  "  # the framework turns these into None in any field
+ELSEWHERE = 17  # offset between the first foreign values of two operations
+MANY_LISTS = 20  # minimum number of `in:` rules of an operation
+CERTAIN = SURELY + 1  # with so many rejected values no guard asks the target, since versions differ by about one rule
+RULE_PARTS = 3  # an accepted request, a rejected one, the other rejected ones
+SWEEP_PARTS = 10  # the packets of an operation are sent in so many parts, in turns with other operations
 Edge = tuple[Any, bool]  # a value, and whether the rules accept it
 
 
 class Sweep:
-    """The packets of one operation: a few in each part of the run."""
+    """The packets of one operation, sent a few at a time in each part of the run."""
 
     def __init__(self, run: Run, operation: Operation) -> None:
         self.run, self.operation = run, operation
@@ -51,23 +51,23 @@ class Sweep:
         for field, row in self.rows.items():
             row += [self.foreign[field].pop(0) for _ in range(min(self.planned - len(row), len(self.foreign[field])))]
         self.wrong = wrong_values(run, operation, reversed(self.rows))
-        self.free: dict[str, Any] = {}  # values of keys, which no packet takes
+        self.free: dict[str, Any] = {}  # free keys by field; no packet creates a row with them
         self.turn = self.silent = 0
 
     @property
     def turns(self) -> int:
-        """As many as the field with most values has; turns that a list has left are used for strangers."""
+        """The number of packets: the most values that a field has. Shorter lists are extended by foreign values."""
         return max(map(len, self.rows.values()), default=0)
 
     def packets(self) -> Iterator[Packet]:
-        """All of them."""
+        """Yield all packets."""
         turn = 0
         while turn < self.turns:
             yield self.packet(turn)
             turn += 1
 
     def packet(self, turn: int) -> Packet:
-        """One value of each field, some of them rejected, so that the request makes nothing."""
+        """Return a packet with one value of each field, some rejected, so that the request creates nothing."""
         picked = {field: row[turn % len(row)] for field, row in self.rows.items() if row}
         certain = {field for field, (_, passes) in picked.items() if not passes and field in self.wrong}
         through = [field for field in self.wrong if field not in certain and turn >= len(self.rows[field])]
@@ -80,24 +80,24 @@ class Sweep:
         return self.packed(picked)
 
     def packed(self, picked: Mapping[str, Edge]) -> Packet:
-        """The packet with one value of each field."""
+        """Return a packet of one value for each field."""
         wrong = frozenset(field for field, (_, passes) in picked.items() if not passes)
         body = {field: self.filled(field, *edge) for field, edge in picked.items()}
         return surely_refused(self.run.fixtures, self.operation, Packet(body, wrong))
 
     def beside(self, packet: Packet) -> Packet:
-        """A packet that is rejected, with the first values of the fields that it says nothing of."""
+        """Extend a rejected packet by the next values of the fields that are not rejected in it."""
         picked = {field: row.pop(0) for field, row in self.rows.items() if row and field not in packet.refused}
         more = self.packed(picked)
         return Packet({**packet.body, **more.body}, packet.refused | more.refused)
 
     def foreign_packets(self) -> Iterator[Packet]:
-        """The values of other lists that no packet had, one of each field in a packet."""
+        """Yield packets of the remaining values of other lists, one for each field."""
         for turn in range(max(map(len, self.foreign.values()), default=0)):
             yield self.packed({field: values[turn] for field, values in self.foreign.items() if turn < len(values)})
 
     def filled(self, field: str, value: Any, passes: bool) -> Any:
-        """The value, or one that is free if it is a key that is taken."""
+        """Return the value; for a taken key, a free one."""
         fixtures, table = self.run.fixtures, self.operation.table
         result = fixtures.value(self.operation, field, value)
         if passes and self.operation.method == "POST" and table is not None and table.key == field \
@@ -108,7 +108,7 @@ class Sweep:
         return result
 
     def until(self, part: int) -> None:
-        """Send what is due; an unexpected row is removed by the next."""
+        """Send the packets up to a part of the run. Rows created unexpectedly are removed."""
         while self.turn < ceil(self.turns * (part + 1) / SWEEP_PARTS) and not self.is_over:
             self.turn += 1
             self.send(self.packet(self.turn - 1))
@@ -118,7 +118,7 @@ class Sweep:
 
     @property
     def is_over(self) -> bool:
-        """Whether answers say nothing of values."""
+        """Whether responses no longer depend on the values."""
         return self.silent == SILENCE or is_silent(self.run, self.operation)
 
     def send(self, packet: Packet) -> None:
@@ -129,7 +129,7 @@ class Sweep:
 
 
 class Sweeps(dict[str, Sweep]):
-    """Those of all operations of a run."""
+    """The sweeps of all operations of a run, by operation id."""
 
     def __init__(self, run: Run) -> None:
         super().__init__()
@@ -142,9 +142,9 @@ class Sweeps(dict[str, Sweep]):
 
 
 def check_rules(run: Run, operation: Operation, part: int | None = None) -> None:
-    """One request that is accepted, then as few as possible that are refused. Parts: the first, the second, the rest.
+    """Send one accepted request, then as few rejected ones as possible. Parts: accepted, first rejected, the rest.
 
-    Operations take turns in each part, so that a small budget leaves none of them unjudged.
+    Operations take turns in each part, so that a small budget leaves none of them untested.
     """
     for number, step in enumerate((accept_once, refuse_first, refuse_more)):
         try:
@@ -155,13 +155,13 @@ def check_rules(run: Run, operation: Operation, part: int | None = None) -> None
 
 
 def refuse_more(run: Run, operation: Operation) -> None:
-    """What draws the other messages, beside the first boundaries of the other fields."""
+    """Send the remaining rejected packets, filled with the first boundaries of other fields."""
     for packet in covering_packets(run, operation, slice(1, None)):
         send_packet(run, operation, run.shared(Sweeps).of(operation).beside(packet))
 
 
 def check_edges(run: Run, operation: Operation, part: int = SWEEP_PARTS - 1) -> None:
-    """Send the packets up to a part, so that a budget cut anywhere leaves all operations judged about equally deep."""
+    """Send the packets up to a part, so that a budget cut anywhere leaves all operations tested about equally."""
     try:
         run.shared(Sweeps).of(operation).until(part)
     except (Unavailable, NoBounds):
@@ -169,7 +169,7 @@ def check_edges(run: Run, operation: Operation, part: int = SWEEP_PARTS - 1) -> 
 
 
 def check_foreign_values(run: Run, operation: Operation) -> None:
-    """The values of other lists that the sweep has left, to all fields at once that may hold listed values alone."""
+    """Send the values of other lists that the sweep did not send, to all list fields at once."""
     try:
         sweep = run.shared(Sweeps).of(operation)
         for packet in sweep.foreign_packets():
@@ -180,13 +180,13 @@ def check_foreign_values(run: Run, operation: Operation) -> None:
 
 
 def has_many_lists(run: Run, operation: Operation) -> bool:
-    """Whether a request can carry values of other lists to many fields at once."""
+    """Whether an operation has so many `in:` lists that one request can test many of them."""
     rules = "|".join(str(rules) for rules in operation.rules.values())
     return rules.count("in:") >= MANY_LISTS
 
 
 def check_array_for_text(run: Run, operation: Operation) -> Iterator[Packet]:
-    """An array in place of one text that no rule refuses; the check of arrays tries every field."""
+    """Yield a packet with an array in place of a text that no rule rejects. The check `arrays` tests every field."""
     arrays = (["a"], []) if run.contract.crashes_are_refused else ()
     for array in arrays:
         names = [name for name in run.fixtures.fields(operation)
@@ -199,7 +199,7 @@ def check_array_for_text(run: Run, operation: Operation) -> Iterator[Packet]:
 
 
 def is_silent(run: Run, operation: Operation) -> bool:
-    """Whether answers say nothing of values: the target has no such operation or row, or crashes for any input."""
+    """Whether responses do not depend on values: the operation or its row is missing, or it crashes for any input."""
     given = {status: count for (name, status), count in run.coverage.statuses.items() if name == operation.id}
     crashes = given.get(500, 0) > SILENCE or any(one.operation == operation.id for one in run.judge.crashing)
     return bool(given) and given.keys() <= (NOT_THERE | {500} if crashes else NOT_THERE)
@@ -210,7 +210,7 @@ def edge_packets(run: Run, operation: Operation) -> Iterator[Packet]:
 
 
 def wrong_values(run: Run, operation: Operation, fields: Iterable[str]) -> dict[str, Any]:
-    """By field a value that it rejects independently of the target's tables."""
+    """Return by field a value that is rejected whatever rows the target has."""
     fixtures = run.fixtures
     found = {field: refused_values(fixtures, operation, field, strangers=False) for field in fields
              if field in fixtures.fields(operation) and not depends_on_rows(operation, field)}
@@ -218,9 +218,11 @@ def wrong_values(run: Run, operation: Operation, fields: Iterable[str]) -> dict[
 
 
 def share(run: Run, operation: Operation, field: str) -> list[Edge]:
-    """The part of a field's values that this operation sends: the distinctive ones, and its share of the rest, which
-    fields with the same rules divide among them; without those that other checks send. Rejected values alternate
-    with accepted ones, and every second field begins with these."""
+    """Return the values of a field that this operation sends: the distinctive ones, and its share of the rest.
+
+    Fields with the same rules divide the rest among them. Values that other checks send are left out. Rejected and
+    accepted values alternate; every second field begins with accepted ones.
+    """
     fixtures, known = run.fixtures, edge_values(run.fixtures, operation, field)
     alike = [(other.id, name) for other in run.contract.operations if shares_rows(operation, other)
              for name in other.rules if other.rules[name] == operation.rules[field]
@@ -243,7 +245,7 @@ def shares_rows(operation: Operation, other: Operation) -> bool:
 
 
 def share_of_values(values: Sequence[Any], first: int, turn: int, of: int) -> list[Any]:
-    """None, the first values, and every `of`-th of the rest; all if there are few, which takes no further request."""
+    """Return the first values, None, and every `of`-th of the rest; of a short list all, as that adds no request."""
     if len(values) <= FEW_VALUES:
         return [*values]
     texts = [value for value in values if value is not None]
@@ -253,13 +255,13 @@ def share_of_values(values: Sequence[Any], first: int, turn: int, of: int) -> li
 
 
 def values_without(values: Sequence[Any], others: Sequence[Any]) -> list[Any]:
-    """The values that are not among others; 1 and true are two."""
+    """Return the values that are not in ``others``. 1 and true are different."""
     known = [(type(value), value) for value in others]
     return [value for value in values if (type(value), value) not in known]
 
 
 def values_of_other_versions(run: Run, operation: Operation, field: str) -> list[Any]:
-    """Strangers that other versions of the API take for this field."""
+    """Return values that this field rejects and accepts in other versions of the API."""
     theirs: list[Any] = []
     for other in other_profiles(run.options.profile):
         rules = other.by_id[operation.id].rules.get(field) if operation.id in other.by_id else None
@@ -268,7 +270,7 @@ def values_of_other_versions(run: Run, operation: Operation, field: str) -> list
 
 
 def foreign_values(run: Run, operation: Operation, field: str) -> list[Edge]:
-    """Values that a list refuses, and others hold: every operation begins elsewhere."""
+    """Return values of other lists that a field rejects. Every operation starts at another position."""
     known = run.fixtures.bounds(operation, field).strangers
     likely = [value for value in known if value in run.contract.listed] or known
     first = run.contract.operations.index(operation) * ELSEWHERE % max(1, len(likely))
@@ -276,9 +278,9 @@ def foreign_values(run: Run, operation: Operation, field: str) -> list[Edge]:
 
 
 def edge_values(fixtures: Fixtures, operation: Operation, field: str) -> tuple[list[Any], list[Any]]:
-    """What a field rejects and what it accepts, the most distinctive first; not for unknown fields."""
+    """Return what a field rejects and what it accepts, the most distinctive first."""
     right = accepted_values(fixtures, operation, field)
     wrong = refused_values(fixtures, operation, field, strangers=False)
-    if fixtures.bounds(operation, field).strangers:  # the check `boundaries` tries the neighbours of every listed value
+    if fixtures.bounds(operation, field).strangers:  # the check `boundaries` tests misspellings of every listed value
         wrong = [*wrong[:NEIGHBOURS], *(value for value in wrong[NEIGHBOURS:] if value in NOTHING)]
     return values_without(wrong, EMPTIED), values_without(right, EMPTIED)

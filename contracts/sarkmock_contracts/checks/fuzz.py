@@ -1,7 +1,6 @@
-"""Schemathesis as a generator: its requests are sent through the Target and judged like all others.
+"""Schemathesis as a request generator: its requests are sent through the Target and judged like all others.
 
-Schemathesis' engine and drivers are not public API: only this module uses them,
-and the project pins the release.
+Schemathesis' engine and drivers are not public API. Only this module uses them, and the project pins the release.
 """
 
 from __future__ import annotations
@@ -39,40 +38,40 @@ from ..spec.boundary_values import split
 from ..spec.operation_data import boundaries_beside_rules
 
 BOUNDARY = b"-" * 28 + b"schemathesis"
-UNEXPECTED = "Unexpected response to "  # a request without a token, or with another
+UNEXPECTED = "Unexpected response to "  # titles of failures for requests without a valid token
 FuzzCase = schemathesis.Case[Any]
 MODES = [schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE]
 CONFIG: dict[str, Any] = {
-    "output": {"sanitization": {"enabled": False}},  # "pkey" holds the word "key": every reproducer would be masked
+    "output": {"sanitization": {"enabled": False}},  # "pkey" contains the word "key": every reproducer would be masked
     "cache": {"enabled": False},  # runs must not influence each other
-    "analysis": {"constants": {"enabled": False}},  # nor the mock's source what it is asked
+    "analysis": {"constants": {"enabled": False}},  # nor may constants of the mock's source influence the requests
     "generation": {"database": "none"},
     "phases": {
-        # Laravel answers them in its own way, also on paths that two templates match: protocol.py asks for each.
+        # Laravel handles them in its own way, also on paths that two templates match: protocol.py tests each.
         "coverage": {"unexpected-methods": []},
     },
     "checks": {
-        # Laravel accepts "5" as integer, a body that is not JSON as no input, and refuses keys of no row: no schema can
-        # say so. The oracle judges every request by the documented rules, field by field.
+        # Laravel accepts "5" as an integer and treats a body that is not JSON as no input, and rejects unknown keys.
+        # No schema can express this. The oracle judges every request by the documented rules, field by field.
         "positive_data_acceptance": {"enabled": False},
         "negative_data_rejection": {"enabled": False},
-        # A documented 5xx is an answer (the PBX is not running); any other is an undocumented status.
+        # A documented 5xx is valid (the PBX is not running); any other is an undocumented status.
         "not_a_server_error": {"enabled": False},
-        # It cannot read prefixItems beside items (4.32.5); the oracle judges every response by its schema.
+        # It cannot read prefixItems with items (4.32.5); the oracle judges every response by its schema.
         "response_schema_conformance": {"enabled": False},
-        # The one required header is the token, which goes with every request: authentication.py leaves it out.
+        # The only required header is the token, which every request has: authentication.py omits it.
         "missing_required_header": {"enabled": False},
     },
 }
 
 
 class Fuzzer:
-    """Schemathesis' view of a contract; its positive values are such as can succeed at this target."""
+    """Schemathesis' view of a contract. Its positive values can succeed on this target."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.session = GenerationSession()
-        self.enforced: set[str] = set()  # operations that have been asked without a valid token
+        self.enforced: set[str] = set()  # operations tested without a valid token
 
     @cached_property
     def schema(self) -> schemathesis.BaseSchema:
@@ -83,7 +82,7 @@ class Fuzzer:
         return schema
 
     def document(self) -> dict[str, Any]:
-        """The document, with the keys of live rows and the targets that resolve written down as what is possible."""
+        """Return the document with enums for values that depend on the target's state: live keys and destinations."""
         document = copy.deepcopy(self.run.contract.document)
         for operation in self.run.contract.operations:
             properties = self._properties(document, operation)
@@ -94,7 +93,7 @@ class Fuzzer:
         return document
 
     def _keep_one_content_type(self, document: dict[str, Any], operation: Operation) -> None:
-        """Forms double the cases, and are read like JSON: protocol.py holds one against the other."""
+        """Keep one content type. Forms double the cases and are read like JSON, which protocol.py tests."""
         content = document["paths"][operation.path][operation.method.lower()].get("requestBody", {}).get("content", {})
         for name in list(content)[1:]:
             del content[name]
@@ -125,19 +124,19 @@ class Fuzzer:
         return self.schema[operation.path][operation.method]
 
     def examples(self, operation: Operation) -> Iterator[FuzzCase]:
-        """The document's own examples."""
+        """Yield the document's own examples."""
         yield from ExamplesGenerator(operation=self.operation(operation), override=Override(), feedback=NO_FEEDBACK,
                                      fill_missing=False)
 
     def coverage(self, operation: Operation) -> Iterator[FuzzCase]:
-        """Boundary values by the JSON Schema, one deviation at a time."""
+        """Yield boundary values of the JSON Schema, one deviation at a time."""
         target = self.operation(operation)
         generation = self.schema.config.generation_for(operation=target, phase="coverage")
         yield from CoverageGenerator(operation=target, generation_modes=MODES, generation_config=generation,
                                      auth_storage=None, override=Override(), feedback=NO_FEEDBACK, session=self.session)
 
     def random(self, operation: Operation, examples: int, test: Callable[[FuzzCase], None]) -> None:
-        """Random cases in both modes, the same ones for the same seed."""
+        """Run a test with random cases in both modes, the same cases for the same seed."""
         target = self.operation(operation)
         strategy = st.one_of([target.as_strategy(generation_mode=mode, feedback=NO_FEEDBACK) for mode in MODES])
         settings = hypothesis.settings(max_examples=examples, database=None, deadline=None,
@@ -154,12 +153,12 @@ class Fuzzer:
 
 
 def tokenless_transport(target: Target) -> Callable[..., Any]:
-    """The way of requests that Schemathesis sends by itself: those that are about the token."""
+    """Return the WSGI app for requests that Schemathesis sends itself: those that test the token."""
     return lambda environ, start_response: target({"HTTP_AUTHORIZATION": "", **environ}, start_response)
 
 
 def check_fuzzed(run: Run, fuzzer: Fuzzer, operation: Operation, examples: int) -> None:
-    """Everything that Schemathesis thinks of for one operation. What a case makes is removed at once."""
+    """Send all Schemathesis cases of one operation. Rows that a case creates are removed at once."""
     def test(case: FuzzCase) -> None:
         send_case(run, fuzzer, operation, case)
 
@@ -171,7 +170,7 @@ def check_fuzzed(run: Run, fuzzer: Fuzzer, operation: Operation, examples: int) 
 
 
 def send_case(run: Run, fuzzer: Fuzzer, operation: Operation, case: FuzzCase) -> None:
-    """Send a case; what the run does not see, Schemathesis' own checks may."""
+    """Send a case. If the run finds no problem, report failures of Schemathesis' own checks."""
     try:
         aim(run, operation, case)
         judged, response = call_case(run, case)
@@ -192,23 +191,26 @@ def send_case(run: Run, fuzzer: Fuzzer, operation: Operation, case: FuzzCase) ->
 def opinions(
     fuzzer: Fuzzer, operation: Operation, case: FuzzCase, response: schemathesis.Response
 ) -> Iterator[Failure]:
-    """What Schemathesis' own checks say. The first success of an operation is repeated without a valid token."""
+    """Yield failures of Schemathesis' own checks.
+
+    After the first success of an operation, Schemathesis also repeats the request without a valid token.
+    """
     asks = operation.guard is not None and operation.id not in fuzzer.enforced
     if 200 <= response.status_code < 300:
         fuzzer.enforced.add(operation.id)
     try:
-        # Schemathesis has to know that there is a token; the layers below add it.
+        # Schemathesis must know that there is a token; the layers below add it.
         case.validate_response(response, transport_kwargs={"auth": ("a", "token")} if operation.guard else None,
                                excluded_checks=[] if asks else [schemathesis.checks.ignored_auth])
     except FailureGroup as group:
-        # A refusal may be 404 or 405, where an operation is not there for everybody: authentication.py compares them.
+        # A refusal may be 404 or 405 where an operation is not public: authentication.py compares them.
         yield from (failure for failure in group.exceptions if not failure.title.startswith(UNEXPECTED))
     except (Unanswered, Withheld):
         return
 
 
 def call_case(run: Run, case: FuzzCase) -> tuple[Judged, schemathesis.Response]:
-    """What ``case.call()`` does, without serialising every case twice, and with the bytes that really went out."""
+    """Do the same as ``case.call()``, but serialize the case once and return the bytes actually sent."""
     kwargs = REQUESTS_TRANSPORT.serialize_case(case, base_url=run.target.url, headers=dict([ACCEPT]))
     prepared = requests.Request(**kwargs).prepare()
     judged = run.send(as_request(prepared, run.target.transport.base))
@@ -220,12 +222,12 @@ def call_case(run: Run, case: FuzzCase) -> tuple[Judged, schemathesis.Response]:
 
 
 def as_request(prepared: requests.PreparedRequest, base: str) -> Request:
-    """A request that the library has prepared, as the Target takes it."""
+    """Convert a prepared request of `requests`."""
     parts = urlsplit(prepared.url or "")
     body = prepared.body.encode() if isinstance(prepared.body, str) else prepared.body or b""
     content_type = prepared.headers.get("Content-Type")
     boundary = re.match(rb"--([0-9a-f]{32})(?:--)?\r\n", body)
-    if boundary:  # a random one, but the same seed sends the same bytes
+    if boundary:  # replace the random boundary: the same seed must send the same bytes
         body = body.replace(boundary[1], BOUNDARY)
         content_type = content_type and content_type.replace(boundary[1].decode(), BOUNDARY.decode())
     headers = (ACCEPT, ("Content-Type", content_type)) if content_type else (ACCEPT,)
@@ -233,7 +235,7 @@ def as_request(prepared: requests.PreparedRequest, base: str) -> Request:
 
 
 def aim(run: Run, operation: Operation, case: FuzzCase) -> None:
-    """Let a case meet a row and a key that is free, unless the path or the key is what the case is about."""
+    """Give a case an existing row and a free key, unless the path or the key is what it tests."""
     components = case.meta.components if case.meta else {}
     location = ParameterLocation.PATH
     if operation.parameters and (location not in components or components[location].mode is MODES[0]):

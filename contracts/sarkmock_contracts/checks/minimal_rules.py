@@ -1,7 +1,7 @@
-"""The fewest requests in which every rule of an operation accepts once and rejects once.
+"""The fewest requests in which every rule of an operation accepts and rejects once.
 
-A request carries a value of every field. For each field a few refused values are chosen, so that together they draw
-every message its rules can give.
+A request sends a value of every field. For each field a few rejected values are chosen that together give every message
+of its rules.
 """
 
 from __future__ import annotations
@@ -30,26 +30,25 @@ from .boundaries import (
 )
 from .undocumented import foreign_fields, report_stored
 
-LEFT_OUT = object()  # how a required field is rejected: by leaving it out
+LEFT_OUT = object()  # marks a required field that is rejected by omitting it
 
 
 def accept_once(run: Run, operation: Operation) -> None:
-    """A value of every field that its rules accept, and of those that it must ignore. A row that it makes serves the
-    tests that come after."""
+    """Send an accepted value of every field, and fields that must be ignored. Keep the new row for later tests."""
     if run.fixtures.spared(operation).intersection(run.contract.required(operation)):
-        return  # what is required could not be put back
+        return  # a required field could not be restored
     body = full_body(run.fixtures, operation)
     strange = foreign_fields(run, operation) if operation.method == "POST" else {}
     exchange = send_packet(run, operation, Packet({**body, **strange}))
     crashed = exchange.response.status >= 500
     if strange and (crashed or not strange.keys().isdisjoint(exchange.response.refused)):
         exchange = send_packet(run, operation, Packet(body))
-        if crashed and exchange.response.status >= 500:  # of anything
+        if crashed and exchange.response.status >= 500:  # it crashes with any body
             run.coverage.strange.update((operation.id, name) for name in strange)
     elif exchange.response.ok:
         report_stored(run, operation, strange, exchange)
     if exchange.response.ok:
-        if operation.method == "POST" or not operation.key:  # what an update stores is seen when the row is shown next
+        if operation.method == "POST" or not operation.key:  # a later GET of the row shows what an update stores
             check_stored(run, operation, exchange, body)
         run.fixtures.keep(operation, exchange)
 
@@ -60,7 +59,7 @@ def refuse_first(run: Run, operation: Operation) -> None:
 
 
 def full_body(fixtures: Fixtures, operation: Operation) -> Body:
-    """A distinctive value of each field; keys that are free. An update leaves the key as it is."""
+    """Return a distinctive value of each field, and free keys. An update does not change the key."""
     fresh = fixtures.fresh_fields(operation)
     kept = {*fresh, *([operation.table.key] if operation.table and operation.method == "PUT" else [])}
     names = [name for name in fixtures.fields(operation)
@@ -70,12 +69,12 @@ def full_body(fixtures: Fixtures, operation: Operation) -> Body:
 
 
 def has_accepted_value(fixtures: Fixtures, operation: Operation, field: str) -> bool:
-    """Whether there is a value that the field accepts: some rules crash PHP for any input."""
+    """Whether a field has an accepted value: some rules crash PHP for any input."""
     return bool(fixtures.bounds(operation, field).accept)
 
 
 def covering_packets(run: Run, operation: Operation, which: slice = slice(None)) -> Iterator[Packet]:
-    """Packets of refused values: the first of each field, the second, and so on."""
+    """Yield packets of rejected values: the first of each field, then the second, and so on."""
     chosen = {field: covering_values(run.fixtures, operation, field) for field in operation.rules}
     required = run.contract.required(operation)
     for turn in range(max(map(len, chosen.values()), default=0))[which]:
@@ -88,7 +87,7 @@ def covering_packets(run: Run, operation: Operation, which: slice = slice(None))
 
 
 def passing_value(fixtures: Fixtures, operation: Operation, field: str) -> Any:
-    """A value that is accepted, with nothing made for it."""
+    """Return an accepted value without creating a row for it."""
     pattern = recipe("fresh", operation.id).get(field)
     if pattern:
         return fixtures.fresh(pattern)
@@ -96,7 +95,7 @@ def passing_value(fixtures: Fixtures, operation: Operation, field: str) -> Any:
 
 
 def covering_values(fixtures: Fixtures, operation: Operation, field: str) -> list[Any]:
-    """Refused values of a field that draw every message of its rules, and one that only a check beside them refuses."""
+    """Return rejected values that together give every message of a field's rules, and one that only a check rejects."""
     required = "required" in rule_names(operation, field)
     values = [value for value in refused_values(fixtures, operation, field) if value not in NOTHING or not required]
     checked = [placeholder(value) for value in boundaries_beside_rules(operation, field).get("reject", ())[:1]]
@@ -105,7 +104,7 @@ def covering_values(fixtures: Fixtures, operation: Operation, field: str) -> lis
 
 
 def greedy_cover(operation: Operation, field: str, values: Sequence[Any]) -> list[Any]:
-    """At each step the value that draws most of the messages not drawn yet."""
+    """Choose values greedily: each adds the most messages that are still missing."""
     wanted = set(rule_messages(operation, field))
     messages = [(value, messages_drawn(operation, field, value)) for value in values]
     chosen: list[Any] = []
@@ -119,15 +118,15 @@ def greedy_cover(operation: Operation, field: str, values: Sequence[Any]) -> lis
 
 
 def messages_drawn(operation: Operation, field: str, value: Any) -> frozenset[str]:
-    """The messages that a value draws from the field's rules; what stands for a row or a file draws none."""
+    """Return the messages of a field's rules for a value; none for a placeholder of a row or file."""
     return frozenset() if is_placeholder(value) else messages_of(operation, field, value)
 
 
 def send_packet(run: Run, operation: Operation, packet: Packet) -> Exchange:
-    """Send a packet and report verdicts that differ from the tables.
+    """Send a packet and report verdicts that differ from the boundary tables.
 
-    A value of which the version that answers is known to die hides what becomes of all others: its field is sent by
-    itself once, and left out if that is so.
+    A value that is known to crash the target's version hides the verdicts on all others. Its field is sent separately
+    once, and left out if the target crashes.
     """
     dying = run.shared(KnownCrashes)
     for name, single in crashing_packets(run, operation, packet).items():
@@ -140,7 +139,7 @@ def send_packet(run: Run, operation: Operation, packet: Packet) -> Exchange:
 
 
 class KnownCrashes(dict[tuple[str, str], bool]):
-    """Whether the target dies, as it is known to do, of a field of an operation."""
+    """Whether a field of an operation crashes the target, as known for its version."""
 
     def __init__(self, run: Run) -> None:
         super().__init__()
@@ -156,7 +155,7 @@ def post(run: Run, operation: Operation, packet: Packet) -> Exchange:
 
 
 def find_crashing_value(run: Run, operation: Operation, packet: Packet) -> None:
-    """Halve what is sent until one value is left of which the target dies: by its field the crash may be known."""
+    """Halve the values until a single one crashes the target: its field may identify a known crash."""
     minimal = run.fixtures.minimal(operation)
     left = [name for name, value in packet.body.items() if minimal.get(name) != value]
     while len(left) > 1:

@@ -1,6 +1,7 @@
 """A second opinion on a sample of responses: openapi-core, an independent implementation of OpenAPI.
 
-It is too slow for every exchange, and cannot read form bodies with type lists (its issue 1180): it sees responses.
+It is too slow for every exchange and cannot read form bodies with type lists (its issue 1180), so it checks only
+responses.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ BASE_PATH = "/api"
 
 
 class CoreRequest:
-    """A request as openapi-core wants to see it."""
+    """A request in the form that openapi-core expects."""
 
     def __init__(self, request: Request) -> None:
         self.host_url = MADE_UP_HOST
@@ -35,7 +36,7 @@ class CoreRequest:
 
 
 class CoreResponse:
-    """A response as openapi-core wants to see it."""
+    """A response in the form that openapi-core expects."""
 
     def __init__(self, response: Response) -> None:
         self.status_code = response.status
@@ -45,16 +46,16 @@ class CoreResponse:
 
 
 def openapi_core_of(run: Run) -> OpenAPI:
-    """openapi-core's compiled document, which was checked when it was loaded.
+    """Return the document compiled by openapi-core, without a second validation.
 
-    The server is named outright, as its matching is host-sensitive.
+    The server is set explicitly, since openapi-core matches hosts.
     """
     document = {**run.contract.document, "servers": [{"url": MADE_UP_HOST + BASE_PATH}]}
     return OpenAPI.from_dict(document, config=Config(spec_validator_cls=None))
 
 
 def check_openapi_core(run: Run, core: OpenAPI, operation: Operation) -> None:
-    """Where openapi-core rejects a response in which the run's own judge saw no problem."""
+    """Report responses that openapi-core rejects and in which the judge found no problem."""
     for (name, status), sample in run.judge.samples.items():
         error = core_problem(core, sample) if name == operation.id and not (sample.problems or sample.excused) else None
         if error is not None:
@@ -62,7 +63,7 @@ def check_openapi_core(run: Run, core: OpenAPI, operation: Operation) -> None:
 
 
 def core_problem(core: OpenAPI, exchange: Exchange) -> str | None:
-    """What openapi-core reports about a response. Downloads are skipped: it validates text bodies only."""
+    """Return the errors of openapi-core for a response. Downloads are skipped: it validates text bodies only."""
     if exchange.response.content_type not in ("application/json", ""):
         return None
     request: Any = CoreRequest(exchange.request)

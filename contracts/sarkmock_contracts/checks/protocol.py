@@ -1,4 +1,4 @@
-"""Tests of every path beside its operations (HEAD, OPTIONS, 405, 404, content types of input), and of the framework."""
+"""Tests of every path beyond its operations (HEAD, OPTIONS, 404, 405, content types of input), and of the framework."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from .scenarios import Scenario, expected_response, unmet
 
 TRIED_METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH")
 UNKNOWN = "nosuchkey"
-# The last one: names of AMI functions are case sensitive (sark-v6-api.txt line 134).
+# The last one: names of AMI functions are case-sensitive (sark-v6-api.txt line 134).
 UNKNOWN_PATHS = ("/nosuchpath", "/nosuchpath/at/all", "/tenants/default/nosuch", "/astamis/coresettings")
 NO_INPUT = (b'{"a": ', b"[1, 2]", b"null", b'"x"', b"")
 
 
 def check_head(run: Run, operation: Operation) -> None:
-    """HEAD answers where GET does, with the same status and type and no body."""
+    """HEAD must have the status and content type of GET, and no body."""
     got = run.send(run.fixtures.request(operation))
     head = run.send(replace(got.request, method="HEAD"))
     if head.response.status != got.response.status:
@@ -41,7 +41,7 @@ def check_head(run: Run, operation: Operation) -> None:
 
 
 def check_options(run: Run, operation: Operation) -> None:
-    """OPTIONS on a known path: 200, an empty body and the methods of the path."""
+    """OPTIONS on a known path must give 200, an empty body, and the methods of the path in Allow."""
     exchange = run.send(Request("OPTIONS", any_path(run, operation)))
     wanted = supported_methods(run, operation)
     allowed = exchange.response.allow
@@ -55,7 +55,7 @@ def check_options(run: Run, operation: Operation) -> None:
 
 
 def check_methods(run: Run, operation: Operation) -> None:
-    """A method that the path does not support: 405, and Allow names those it does."""
+    """An unsupported method must give 405, with the supported methods in Allow."""
     wanted = supported_methods(run, operation)
     for method in [method for method in TRIED_METHODS if method not in wanted]:
         exchange = run.send(Request(method, any_path(run, operation)))
@@ -70,7 +70,7 @@ def check_methods(run: Run, operation: Operation) -> None:
 
 
 def different_wording(run: Run, exchange: Exchange) -> str:
-    """How a 405 differs from what the framework says of a method that a path does not support; empty if it does not."""
+    """Return how a 405 message differs from the framework's; empty if it does not."""
     template: str = run.contract.document["x-laravel"]["method-not-allowed"]
     path = exchange.request.path.strip("/")
     wanted = template.format(method=exchange.request.method, path=f"api/{path}",
@@ -80,19 +80,19 @@ def different_wording(run: Run, exchange: Exchange) -> str:
 
 
 def supported_methods(run: Run, operation: Operation) -> set[str]:
-    """The methods of a path. GET and HEAD always are: the product's fallback route takes any path."""
+    """Return the methods of a path. GET and HEAD are always included: the product's fallback route takes any path."""
     return set(run.contract.router.allowed(any_path(run, operation)))
 
 
 def any_path(run: Run, operation: Operation) -> str:
-    """A path of the operation with placeholder parameters."""
+    """Return a path of the operation with placeholder parameters."""
     return fill_path(operation.path, dict.fromkeys(operation.parameters, run.fixtures.texts.prefix + UNKNOWN))
 
 
 def check_unknown_key(run: Run, operation: Operation) -> None:
-    """No row has the key: 404, before any rule is asked."""
+    """A key without a row must give 404, before any rule applies."""
     if run.coverage.statuses[operation.id, 404]:
-        return  # it did already
+        return  # already tested
     exchange = run.send(Request(operation.method, any_path(run, operation)))
     if exchange.response.status != 404 and "404" in operation.spec["responses"]:
         text = f"{operation.method} of an unknown key answers {exchange.response.status}, not 404"
@@ -100,7 +100,10 @@ def check_unknown_key(run: Run, operation: Operation) -> None:
 
 
 def check_unknown_paths(run: Run) -> None:
-    """No such path: GET is 404 in the product's words; other methods are 405, as its fallback route knows only GET."""
+    """An unknown path must give 404 with the product's message for GET, and 405 for other methods.
+
+    The product's fallback route supports only GET.
+    """
     run.coverage.framework.add("fallback")
     for path in UNKNOWN_PATHS:
         exchange = run.send(Request("GET", path))
@@ -116,7 +119,7 @@ def check_unknown_paths(run: Run) -> None:
 
 
 def look_for_lost_functions(run: Run, unknown: Exchange) -> None:
-    """An operation whose path another template takes, too, is not there if it answers as an unknown name."""
+    """Report an operation as missing if it responds like an unknown name. Its path also matches another template."""
     taker = run.contract.operation_of(unknown.request)
     for (name, status), sample in run.judge.samples.items():
         operation, path = run.contract.by_id[name], sample.request.path
@@ -136,14 +139,14 @@ def check_no_delete(run: Run, path: str) -> None:
 
 
 def check_no_input(run: Run, operation: Operation) -> None:
-    """A body that is not a JSON object counts as empty input: required fields are missing, and nothing crashes."""
+    """Bodies that are not JSON objects must count as empty input: required fields are missing, and nothing crashes."""
     for body in NO_INPUT:
         headers = (ACCEPT, ("Content-Type", JSON))
         run.send(Request(operation.method, request_path(run, operation), "", headers, body))
 
 
 def check_unknown_fields(run: Run, operation: Operation) -> None:
-    """Fields that an operation does not know change nothing, those of the path's parameters neither."""
+    """Fields that an operation does not know must change nothing, nor may fields named like path parameters."""
     body = run.fixtures.minimal(operation)
     path = request_path(run, operation, body)
     plain = run.send(with_json(operation.method, path, body))
@@ -156,7 +159,7 @@ def check_unknown_fields(run: Run, operation: Operation) -> None:
 
 
 def check_fixed_columns(run: Run, operation: Operation) -> None:
-    """Columns that are not variables of an update keep their values, the key too (sark-v6-api.txt line 109)."""
+    """Columns that are not variables of an update must keep their values, the key too (sark-v6-api.txt line 109)."""
     path = request_path(run, operation)
     before = run.get(path).json
     if operation.table is None or not isinstance(before, dict):
@@ -172,14 +175,14 @@ def check_fixed_columns(run: Run, operation: Operation) -> None:
 
 
 def check_forms(run: Run, operation: Operation) -> None:
-    """A form body is read like a JSON body: it passes the same rules and stores the same values."""
+    """A form body must be read like a JSON body: the same rules apply and the same values are stored."""
     body = text_values(run, operation)
     exchange = run.send(with_form(operation.method, request_path(run, operation, body), body))
     compare_answer(run, operation, "form", body, exchange)
 
 
 def check_query(run: Run, operation: Operation) -> None:
-    """Rules see the query string too, yet only the body is stored."""
+    """Variables of the query string are validated but must not be stored."""
     name, accepted = next((name, found) for name in operation.rules
                           if (found := run.fixtures.bounds(operation, name).accept))
     path = request_path(run, operation)
@@ -200,7 +203,7 @@ def query_of(name: str, value: Any) -> str:
 
 
 def text_values(run: Run, operation: Operation) -> dict[str, str]:
-    """A text for every field that accepts one, and what is required."""
+    """Return a text for every field that accepts one, and for required fields."""
     minimal = run.fixtures.minimal(operation)
     body = {name: str(value) for name, value in minimal.items()}
     for name in operation.rules:
@@ -232,7 +235,7 @@ PathCheck = Callable[[Run, Operation], None]
 
 
 def checks_for(run: Run, operation: Operation) -> Iterable[PathCheck]:
-    """The checks of this module that make sense for an operation."""
+    """Yield the checks of this module that apply to an operation."""
     if run.is_first_of_path(operation):
         yield check_methods
     if operation.method == "GET" and operation.hazard == "read":
@@ -245,7 +248,7 @@ def checks_for(run: Run, operation: Operation) -> Iterable[PathCheck]:
 
 
 def check_protocol(run: Run, operation: Operation) -> None:
-    """All of them."""
+    """Run all checks of this module that apply to an operation."""
     for check in checks_for(run, operation):
         try:
             check(run, operation)
@@ -254,7 +257,7 @@ def check_protocol(run: Run, operation: Operation) -> None:
 
 
 def blanks_are_trimmed_as_the_framework_does(run: Run) -> None:
-    """Laravel 9 takes Unicode's blanks off a text as well, Laravel 11 marks, too."""
+    """Texts must be trimmed as in the judging document's Laravel: 9 also trims Unicode blanks, 11 also U+200E."""
     create = run.contract.by_id["customapps.create"]
     for blank in ("\u3000", "\u200e"):
         body = {**run.fixtures.minimal(create), "desc": f"{blank}zz{blank}"}
@@ -268,7 +271,7 @@ def blanks_are_trimmed_as_the_framework_does(run: Run) -> None:
 
 
 def an_empty_method_is_read_as_the_framework_does(run: Run) -> None:
-    """A form may name another method in `_method`; what an empty name means depends on the framework."""
+    """An empty `_method` in a form must be handled as by the judging document's framework."""
     create = run.contract.by_id["customapps.create"]
     exchange = run.send(with_form("POST", create.path, {"_method": ""}))
     run.coverage.framework.add("method-override")
@@ -278,7 +281,7 @@ def an_empty_method_is_read_as_the_framework_does(run: Run) -> None:
 
 
 def other_origins_are_allowed_as_the_framework_does(run: Run) -> None:
-    """A page of another origin may read the answers, unless the installation of a box sends no such header at all."""
+    """Pages of another origin may read responses as in the document. A box without the CORS header is not judged."""
     exchange = run.send(Request("GET", "/tenants", headers=(ACCEPT, ("Origin", "https://client.example"))))
     shown, wanted = exchange.response.header(CORS), expected_response(run, exchange).header(CORS)
     if shown is None and run.options.url is not None:

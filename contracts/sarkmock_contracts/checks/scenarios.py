@@ -1,6 +1,6 @@
-"""Scripted scenarios for what the documentation promises in prose and no rule or schema expresses.
+"""Scripted scenarios for what the documentation states in prose and no rule or schema can express.
 
-A scenario knows its operations by their paths and is left out where the document does not have them.
+A scenario lists the operations that it needs. It is skipped if the document lacks one.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ class Scenario:
 
 
 def check_scenario(run: Run, scenario: Scenario) -> None:
-    """One scenario; the PBX runs again after it."""
+    """Run one scenario, and start the PBX afterwards if it was stopped."""
     scenario.steps(run)
     start_pbx_again(run)
 
 
 def destinations_follow_the_state(run: Run) -> None:
-    """Lines 274-275: what is created can be called at once, what is deleted cannot."""
+    """Lines 274-275: a created queue is a destination at once, a deleted one is none."""
     made = run.fixtures.make(run.contract.by_id["queues.create"])
     key = str(made.answer["pkey"])
     for there in (True, False):
@@ -47,7 +47,7 @@ def destinations_follow_the_state(run: Run) -> None:
 
 
 def tenants_with_rows_stay(run: Run) -> None:
-    """Line 685: a tenant on which something depends cannot be deleted, where the document says so."""
+    """Line 685: a tenant with dependent rows cannot be deleted, if the document has that check."""
     if "tenant_is_unused" not in run.contract.by_id["tenants.delete"].checks:
         return
     tenant = run.fixtures.make(run.contract.by_id["tenants.create"])
@@ -61,7 +61,7 @@ def tenants_with_rows_stay(run: Run) -> None:
 
 
 def rows_of_the_system_stay(run: Run) -> None:
-    """Lines 657 and 685: system templates and the default tenant cannot be deleted, where the document says so."""
+    """Lines 657 and 685: system templates and the default tenant cannot be deleted, if the document checks that."""
     templates = run.get("/templates").rows
     system = [f"/templates/{row['pkey']}" for row in templates if row.get("owner") == "system" and "pkey" in row][:1]
     for operation, check, paths in (("tenants.delete", "default_tenant_stays", ["/tenants/default"]),
@@ -91,7 +91,7 @@ def pairs_go_with_their_extension(run: Run) -> None:
 
 
 def new_extensions_get_the_default_rules(run: Run) -> None:
-    """A rule that is a default when closed (or open) applies to every phone that is created after it."""
+    """A rule that is a default when closed (or open) applies to every phone created after it."""
     for kind, column in (("coscloses", "defaultclosed"), ("cosopens", "defaultopen")):
         rule = create_row(run, "cosrules.create", {column: "YES"})
         phone = create_row(run, "extensions.create.unprovisioned", {})
@@ -105,10 +105,10 @@ def new_extensions_get_the_default_rules(run: Run) -> None:
 
 
 def new_files_are_listed(run: Run) -> None:
-    """Lines 178 and 488: what is taken is in the set afterwards, can be fetched, and is gone once it is deleted."""
+    """Lines 178 and 488: a new backup or snapshot is listed, and no longer listed once it is deleted."""
     for kind, field in (("backups", "newbackupname"), ("snapshots", "newsnapshotname")):
         taken = run.send(Request("GET", f"/{kind}/new"))
-        if not taken.response.ok and not taken.problems:  # a crash that the document allows for
+        if not taken.response.ok and not taken.problems:  # a crash that the document permits
             text = f"GET /{kind}/new answers {taken.response.status}"
             run.report(f"{kind}.new", Problem("answer", "", str(taken.response.status), text), taken)
             continue
@@ -122,7 +122,7 @@ def new_files_are_listed(run: Run) -> None:
 
 
 def snapshots_bring_back_what_was(run: Run) -> None:
-    """Line 494: a restored snapshot is the database as it was when the snapshot was taken."""
+    """Line 494: restoring a snapshot restores the database as it was when the snapshot was taken."""
     before = create_row(run, "tenants.create", {})
     name = run.get("/snapshots/new").fields.get("newsnapshotname")
     after = create_row(run, "tenants.create", {})
@@ -136,7 +136,7 @@ def snapshots_bring_back_what_was(run: Run) -> None:
 
 
 def backups_bring_back_what_is_chosen(run: Run) -> None:
-    """Line 184: of a backup, what is set to true is restored; published versions restore less."""
+    """Line 184: a restore of a backup restores the parts set to true. Published versions restore less."""
     tenant = create_row(run, "tenants.create", {})
     upload, restore = run.contract.by_id["greetings.upload"], run.contract.by_id["backups.restore"]
     body = run.fixtures.minimal(upload)
@@ -165,7 +165,7 @@ def backups_bring_back_what_is_chosen(run: Run) -> None:
 
 
 def a_name_in_the_body_is_ignored(run: Run, backup: str, row: str) -> None:
-    """Line 183: the path names the backup."""
+    """Line 183: the path names the backup; a field of the name backup in the body is ignored."""
     run.send(Request("DELETE", row))
     restored = run.send(request_for("PUT", backup, {"restoredb": True, "backup": "nosuch"}))
     there = run.send(Request("GET", row))
@@ -175,20 +175,20 @@ def a_name_in_the_body_is_ignored(run: Run, backup: str, row: str) -> None:
 
 
 def firewall_rules_are_kept(run: Run) -> None:
-    """Line 329: what is stored is shown, line by line, for each family apart."""
+    """Line 329: stored firewall rules are shown line by line, separately for each family."""
     for family in ("ipv4", "ipv6"):
         rules = ["?SECTION NEW", f"ACCEPT net $FW tcp 22 # {family}"]
         sent = run.send(request_for("POST", f"/firewalls/{family}", {"rules": rules}))
         shown = run.send(Request("GET", f"/firewalls/{family}"))
         value = shown.response.json
-        lines = value.get("rules", []) if isinstance(value, dict) else value or []  # its form is the schema's business
+        lines = value.get("rules", []) if isinstance(value, dict) else value or []  # the schema check judges its form
         if [line.strip() for line in lines] != rules:
             text = f"{rules} is shown as {lines}"
             unmet(run, f"firewalls.{family}.list", "changed", text, sent, shown)
 
 
 def runtime_values_are_kept(run: Run) -> None:
-    """Lines 281-325: runtime values live in the PBX, and a GET shows what a PUT has set."""
+    """Lines 281-325: runtime values are stored in the PBX, and a GET shows what a PUT has set."""
     operation = run.contract.by_id["extensions.runtime.update"]
     values: Body = {"cfim": "+441234", "cfbs": "1005", "ringdelay": "25"}
     sent = run.send(run.fixtures.request(operation, values))
@@ -200,7 +200,7 @@ def runtime_values_are_kept(run: Run) -> None:
 
 
 def asterisk_shows_what_is_made(run: Run) -> None:
-    """Asterisk's functions list the queues, agents, phones and trunks that the API makes, or show one by its key."""
+    """Asterisk's functions list the queues, agents, phones and trunks that the API creates, or show one by its key."""
     queue, phone = create_row(run, "queues.create", {}), create_row(run, "extensions.create.unprovisioned", {})
     create_row(run, "agents.create", {"queue1": queue["pkey"]} if queue else {})
     for carrier in ("GeneralSIP", "GeneralIAX2"):
@@ -217,19 +217,19 @@ def asterisk_shows_what_is_made(run: Run) -> None:
 
 
 def a_trunk_is_listed(run: Run, carrier: str) -> None:
-    """Which trunks are listed depends on their technology: published versions leave IAX2 out."""
+    """Whether a trunk is listed depends on its technology: published versions omit IAX2."""
     create = run.contract.by_id["trunks.create"]
     body = {**run.fixtures.minimal(create), "carrier": carrier, "register": "zz:zz@192.0.2.1"}
     sent = run.send(run.fixtures.request(create, body))
     listed = run.send(Request("GET", "/trunks"))
     answers = listed.response, expected_response(run, sent, listed)
     shown, wanted = (any(row.get("pkey") == body["pkey"] for row in answer.rows) for answer in answers)
-    if shown and sent.response.ok and not wanted:  # one that is missing is found by the judge
+    if shown and sent.response.ok and not wanted:  # the judge reports a missing one
         unmet(run, create.id, "listed", f"a trunk of {carrier} is listed", sent, listed)
 
 
 def database_values_are_kept(run: Run) -> None:
-    """Lines 155, 170, 171: DBPut, DBget and DBdel work on the same values."""
+    """Lines 155, 170, 171: DBPut, DBget and DBdel use the same values."""
     family = f"{run.fixtures.texts.prefix}family"
     values = {"id": family, "key": "zzkey", "value": "zzvalue"}
     put, get, delete = (run.contract.by_id[f"astamis.{name}"] for name in ("DBPut", "DBget", "DBdel"))
@@ -244,7 +244,7 @@ def database_values_are_kept(run: Run) -> None:
 
 
 def greetings_come_back(run: Run) -> None:
-    """Lines 346-356: an upload joins the list, is downloaded byte by byte, and is not replaced by another."""
+    """Lines 346-356: an upload is listed, downloads unchanged, and cannot be replaced by a second upload."""
     operation = run.contract.by_id["greetings.upload"]
     body = run.fixtures.minimal(operation)
     file = body["greeting"]
@@ -261,7 +261,7 @@ def greetings_come_back(run: Run) -> None:
 
 
 def uploads_are_named(run: Run) -> None:
-    """A file is taken under the names that its kind has, as what is listed and downloaded is known by them."""
+    """Uploads must have the file name pattern of their kind, since lists and downloads use these names."""
     for operation, field, name in (("backups.upload", "uploadzip", "zzbackup.zip"),
                                    ("greetings.upload", "greeting", "zzhello.wav")):
         upload = run.contract.by_id[operation]
@@ -273,12 +273,12 @@ def uploads_are_named(run: Run) -> None:
 
 
 def expected_response(run: Run, *exchanges: Exchange) -> Response:
-    """What the judging document's mock answers to the last exchange, after the others."""
+    """Return the response of the judging document's mock to the last exchange, after the others."""
     return run.judge.attribution.expected(*exchanges)
 
 
 def the_limit_gives_the_last_rows(run: Run) -> None:
-    """Line 462: with a limit, the last rows of the same log."""
+    """Line 462: a limit gives the last rows of the log."""
     everything = run.send(Request("GET", "/logs/cdrs"))
     last = run.send(Request("GET", "/logs/cdrs/2"))
     if last.response.ok and last.response.body != b"".join(everything.response.body.splitlines(keepends=True)[-2:]):
@@ -306,7 +306,7 @@ SCENARIOS = (
 
 
 def create_row(run: Run, operation: str, values: Body) -> Body | None:
-    """The answer to a create operation; None if it did not succeed, which is judged as a response."""
+    """Send a create operation. Return the new row; None if it failed, which is judged as a response."""
     create = run.contract.by_id[operation]
     body = {**run.fixtures.minimal(create), **{name: value for name, value in values.items() if name in create.rules}}
     exchange = run.send(run.fixtures.request(create, body))

@@ -21,13 +21,13 @@ from ..spec.operation_data import LiveTables, open_fields, recipe
 
 
 def check_answers(run: Run, operation: Operation) -> None:
-    """One request with what the operation needs. Reads may have nothing to show: another documented status will do.
+    """Send one valid request. For reads, other documented statuses are accepted, since there may be nothing to show.
 
-    An update is sent with the least that it needs, and all else must stay as it is.
+    An update is sent with the required variables only; all other columns must keep their values.
     """
     is_update = operation.method == "PUT" and operation.key is not None
     if run.coverage.statuses[operation.id, operation.status] and not is_update:
-        return  # it did already
+        return  # already tested
     body = run.fixtures.minimal(operation) if operation.rules else None
     exchange = run.send(run.fixtures.request(operation, body))
     if exchange.response.status == 404 and operation.hazard != "read" and operation.parameters:
@@ -35,7 +35,7 @@ def check_answers(run: Run, operation: Operation) -> None:
         if again.path != exchange.request.path:  # another check has removed the row
             exchange = run.send(again)
     status = exchange.response.status
-    # a version in which it always fails may do so in several ways
+    # a version in which the operation always fails may do so in several ways
     never = operation.status >= 400 and str(status) in run.contract.responses(operation)
     failed = status != operation.status and not never and operation.hazard in ("write", "operational")
     if failed and not exchange.problems and not is_excused(run, operation, exchange):
@@ -50,7 +50,7 @@ def check_answers(run: Run, operation: Operation) -> None:
 
 
 def is_excused(run: Run, operation: Operation, exchange: Exchange) -> bool:
-    """Whether the document predicts another answer: a crash, a check of which nothing is known, no row to use."""
+    """Whether the document predicts another response: a crash, a check that is not described, or no usable row."""
     answer = exchange.response
     if answer.refused:
         return (open_fields(operation) | run.contract.unlisted(operation)).issuperset(answer.refused)
@@ -59,15 +59,16 @@ def is_excused(run: Run, operation: Operation, exchange: Exchange) -> bool:
 
 
 def start_pbx_again(run: Run) -> None:
-    """Start the PBX again if something stopped it."""
+    """Start the PBX if something has stopped it."""
     if RUN_STATE in run.contract.by_id:
         start_again(run, (run.contract, *map(contract_of, profiles())))
 
 
 def check_run_state(run: Run) -> None:
-    """Stopped, the PBX says so, what needs it answers 503, and it cannot be stopped again; started, all is well.
+    """Stop and start the PBX, and compare the state that it reports.
 
-    A command that fails is a finding, and what follows from it is none.
+    While it is stopped, operations that need it must answer 503, and stopping it again must fail. A command that fails
+    is a finding; its consequences are not tested.
     """
     requests = [*requests_needing_pbx(run)]
     for stopped, name in ((True, "pbxstop"), (False, "pbxstart")):
@@ -90,7 +91,7 @@ def check_run_state(run: Run) -> None:
 
 
 def requests_needing_pbx(run: Run) -> Iterator[Request]:
-    """A request of every operation that answers 503 while the PBX is stopped, but for those that stop or start it."""
+    """Yield a request for every operation that answers 503 while the PBX is stopped, except system commands."""
     for operation in run.contract.operations:
         is_command = operation.id.startswith("syscommands.")
         if not is_command and "503" in operation.spec["responses"] and run.permits(operation):
@@ -111,7 +112,7 @@ def report_wrong_state(run: Run, operation: str, kind: str, text: str, *evidence
 
 
 def check_read(run: Run, operation: Operation) -> None:
-    """One GET; the exchange is judged as every exchange is. Lists are kept, for the keys of their rows."""
+    """Send one GET. Lists are kept for the keys of their rows. The exchange is judged like all others."""
     if operation.table is not None and not operation.parameters:
         run.live.rows(operation.table.name)
     path = readable_path(run, operation)
@@ -120,12 +121,12 @@ def check_read(run: Run, operation: Operation) -> None:
 
 
 def was_answered(run: Run, operation: Operation) -> bool:
-    """Whether an answer was judged already."""
+    """Whether a response with the documented status was judged already."""
     return run.coverage.statuses[operation.id, operation.status] > 0
 
 
 def readable_path(run: Run, operation: Operation) -> str | None:
-    """The path of something that is there; None where there is nothing to read."""
+    """Return the path of something that exists; None if there is nothing to read."""
     if not operation.parameters:
         return operation.path
     parameters = existing_path(run.contract, run.live, operation)
@@ -133,7 +134,10 @@ def readable_path(run: Run, operation: Operation) -> str | None:
 
 
 def existing_path(contract: Contract, live: LiveTables, operation: Operation) -> Parameters:
-    """The path of the first row that a list shows, or that of an operation without a row or a file to create first."""
+    """Return the path of the first row that a list shows; without a table, the one of operations.yaml or the document.
+
+    Empty if a row or file would have to be created first.
+    """
     if operation.table is not None:
         keys = live.keys(operation.table.name, operation.table.key)
         return {operation.parameters[0]: keys[0]} if keys else {}
@@ -142,14 +146,14 @@ def existing_path(contract: Contract, live: LiveTables, operation: Operation) ->
 
 
 def check_examples(run: Run, operation: Operation) -> None:
-    """Every stored request of an operation."""
+    """Send every stored request of an operation."""
     for request in run.examples.requests(operation.id):
         ours = operation.parameters and operation.hazard != "read"
         run.send(replace(request, path=run.fixtures.request(operation).path) if ours else request)
 
 
 def check_document(run: Run) -> None:
-    """Every rule has boundary values, and every link leads to an operation."""
+    """Assert that every rule has boundary values, and that every link leads to an operation."""
     missing = []
     for operation in run.contract.operations:
         for name, rules in operation.rules.items():
@@ -163,7 +167,7 @@ def check_document(run: Run) -> None:
 
 
 def check_links(run: Run, operation: Operation) -> None:
-    """Make one, follow every link in the document's order with DELETE last, and find it gone."""
+    """Create a row and follow its links in the document's order, DELETE last; then the row must be gone."""
     fixtures = run.fixtures
     made = run.send(fixtures.request(operation, fixtures.minimal(operation) or None))
     if not made.response.ok:
@@ -179,7 +183,7 @@ def target_method(run: Run, link: Link) -> str:
 
 
 def follow_link(run: Run, operation: Operation, link: Link, made: Exchange) -> None:
-    """Send the link's target for what was made; it must succeed."""
+    """Send the request of a link; it must succeed."""
     target = run.contract.by_id[link.target]
     path = linked_path(run.contract, link, made.response.fields)
     if path is None:
@@ -188,7 +192,7 @@ def follow_link(run: Run, operation: Operation, link: Link, made: Exchange) -> N
         return
     exchange = run.send(request_for(target.method, path, body_for(run, target)))
     if exchange.problems:
-        return  # the cause is entered
+        return  # the cause is reported already
     if exchange.response.status != target.status:
         text = f"{target.method} {path} answers {exchange.response.status}, not {target.status}"
         run.report(operation.id, Problem("link", link.name, str(exchange.response.status), text), made, exchange)
@@ -197,7 +201,7 @@ def follow_link(run: Run, operation: Operation, link: Link, made: Exchange) -> N
 
 
 def body_for(run: Run, target: Operation) -> Body | None:
-    """What the link's target needs at least; an update is sent its first variable."""
+    """Return the smallest body for a link's target. An update without required variables is sent its first variable."""
     if not target.rules:
         return None
     body = run.fixtures.minimal(target)
@@ -208,7 +212,7 @@ def body_for(run: Run, target: Operation) -> Body | None:
 
 
 def check_deleted(run: Run, operation: Operation, delete: Operation, made: Exchange, deleted: Exchange) -> None:
-    """After DELETE, no GET finds it."""
+    """Report a row that a GET still finds after DELETE."""
     for link in run.contract.links_from(operation).values():
         if target_method(run, link) == "GET":
             path = linked_path(run.contract, link, made.response.json)

@@ -1,8 +1,7 @@
-"""Sequences of writes and reads, fixed and random, against a model of the rows; values are compared, not only statuses.
+"""Sequences of writes and reads, fixed and random, against a model of the rows. Values are compared, not only statuses.
 
-What is shown is compared by the run itself (judge/rows.py).
-
-A difference is entered in the ledger and the sequence goes on: Hypothesis chooses the steps and never stops at one.
+The run compares what responses show (judge/rows.py). A difference becomes a finding and the sequence continues:
+Hypothesis only chooses the steps.
 """
 
 from __future__ import annotations
@@ -35,8 +34,11 @@ USUAL_KEY = "pkey"
 
 
 def check_row_lifecycle(run: Run, resource: Resource) -> None:
-    """A minimal row for each create operation, between two rows that hold more, so that a list shows the column by
-    which it is sorted or filtered. Requests for a row that is gone are answered with 404."""
+    """Test the life of a row: creation, list, GET, DELETE, and requests for the deleted row, which must give 404.
+
+    A minimal row for each create operation is placed among rows with more values, so that the list shows by which
+    columns it is sorted or filtered.
+    """
     made = [exchange for operation in resource.creates if (exchange := check_minimal_row(run, resource, operation))]
     create, full = resource.creates[0], None
     if resource.key in create.rules and not recipe("made", create.id):
@@ -53,7 +55,7 @@ def check_row_lifecycle(run: Run, resource: Resource) -> None:
 
 
 def other_values(run: Run, resource: Resource) -> Body:
-    """Of required variables that take one of two values, the one that most rows do not have."""
+    """Return the second value of required variables that have two, since most rows have the first."""
     create, listing = resource.creates[0], resource.list
     filters = listing.table.where if listing is not None and listing.table is not None else {}
     choices = {name: values for name in run.contract.required(create)
@@ -62,14 +64,17 @@ def other_values(run: Run, resource: Resource) -> Body:
 
 
 def last_tenant(run: Run, resource: Resource, operation: Operation) -> Body:
-    """Another tenant than most rows have, if there is one. A row that cannot be deleted would keep it from deletion."""
+    """Return a tenant that most rows do not have, if there is one.
+
+    Rows that cannot be deleted are skipped: they would keep the tenant from being deleted.
+    """
     is_needed = TENANT in run.contract.required(operation) and resource.delete is not None
     tenants = run.live.keys("cluster", "pkey") if is_needed else []
     return {TENANT: tenants[-1]} if tenants else {}
 
 
 def check_minimal_row(run: Run, resource: Resource, operation: Operation) -> Exchange | None:
-    """A row of which only the required variables are sent, shown by its list later, and the same once more."""
+    """Create a row with required variables only, then the same once more. Lists show it later."""
     try:
         body = run.fixtures.minimal(operation) | last_tenant(run, resource, operation)
         exchange = run.send(run.fixtures.request(operation, body))
@@ -86,7 +91,7 @@ def check_minimal_row(run: Run, resource: Resource, operation: Operation) -> Exc
 
 
 def check_taken_key(run: Run, resource: Resource, operation: Operation, made: Exchange) -> None:
-    """Where the key is no variable, one that is taken changes nothing."""
+    """A taken key must change nothing where the key is not a variable."""
     body = {**run.fixtures.minimal(operation), USUAL_KEY: made.response.fields[resource.key]}
     exchange = run.send(run.fixtures.request(operation, body))
     if not exchange.response.ok:
@@ -95,9 +100,9 @@ def check_taken_key(run: Run, resource: Resource, operation: Operation, made: Ex
 
 
 def check_duplicate_key(run: Run, resource: Resource, operation: Operation, made: Exchange) -> None:
-    """A key that is taken is refused, by whom the document says: the database or a check before it."""
+    """A taken key must be rejected as documented: by the database, or by a check before it."""
     if resource.key not in operation.rules:
-        return  # the server makes the key
+        return  # the server assigns the key
     again, key = run.send(made.request), made.response.fields[resource.key]
     if again.response.ok:
         text = f"the key {key!r} is taken, and still {operation.id} answers {again.response.status}"
@@ -110,7 +115,7 @@ def check_duplicate_key(run: Run, resource: Resource, operation: Operation, made
 
 
 def is_database_message(refusal: Any) -> bool | None:
-    """Whether a refusal speaks the words of the database; None if there are no words."""
+    """Whether an error message comes from the database; None if there is no message."""
     return str(refusal.get("Error")).startswith("SQLSTATE") if isinstance(refusal, dict) else None
 
 
@@ -123,15 +128,15 @@ def row_path(resource: Resource, operation: Operation, made: Exchange) -> str:
     return fill_path(operation.path, {operation.parameters[0]: made.response.fields[resource.key]})
 
 
-# A draw that does not depend on the target, so that Hypothesis sees the same choices for any answers.
+# A choice that does not depend on the target, so that Hypothesis sees the same choices for any responses.
 STEP_SEED = st.integers(min_value=0, max_value=2**32)
 TENANT = "cluster"
 STEPS = 20
-EXAMPLES, EXAMPLES_TOGETHER = (10, 4), (20, 8)  # in a full run, and in a quick one
+EXAMPLES, EXAMPLES_TOGETHER = (10, 4), (20, 8)  # full run, quick run
 
 
 class Sequences:
-    """The steps of a sequence. Every step is a no-op where there is nothing to do it to."""
+    """The steps of a sequence. A step does nothing if there is no row for it."""
 
     def __init__(self, run: Run, resources: Sequence[Resource]) -> None:
         self.run = run
@@ -150,7 +155,7 @@ class Sequences:
         return fill_path(operation.path, {operation.parameters[0]: row.key})
 
     def body(self, operation: Operation, rng: random.Random) -> Body:
-        """A body that passes: what is required, and a few of the other variables."""
+        """Return a valid body: the required variables and a few others."""
         body = self.run.fixtures.minimal(operation)
         accepted = {name: self.run.fixtures.bounds(operation, name).accept for name in operation.rules}
         own = {TENANT, *self.run.fixtures.own_fields(operation)}
@@ -174,19 +179,19 @@ class Sequences:
     # steps
 
     def take(self, step: str, rng: random.Random) -> None:
-        """A step, unless the sequence is over: after a lost response, the model no longer matches the target."""
+        """Run a step, unless the sequence is over: after a lost response the model no longer matches the target."""
         if self.over:
             return
         try:
             getattr(self, step)(rng)
         except Withheld:
-            pass  # nothing has left: all is as it was
+            pass  # nothing was sent and nothing changed
         except Unanswered as reason:
             self.over = True
             self.run.gaps.unanswered.append(str(reason))
 
     def create(self, rng: random.Random) -> None:
-        """A new row, then what is shown of it."""
+        """Create a row, then read it."""
         resource = rng.choice(self.resources)
         operation = rng.choice(resource.creates)
         try:
@@ -197,12 +202,12 @@ class Sequences:
         key = key_text(exchange.response.fields.get(resource.key))
         row = self.run.rows.alive.get((resource.name, key)) if exchange.response.ok else None
         if row is not None:
-            self.gone = [other for other in self.gone if other.key != key]  # timers take the highest number and one
+            self.gone = [other for other in self.gone if other.key != key]  # timers get the highest number plus one
             self.rows[resource.name, key] = row
             self.look(row)
 
     def create_again(self, rng: random.Random) -> None:
-        """A key that is taken is rejected, and the row stays as it is."""
+        """A taken key must be rejected, and the row must not change."""
         row = self.any_row(rng)
         if row is None:
             return
@@ -213,7 +218,7 @@ class Sequences:
         self.look(row)
 
     def update(self, rng: random.Random) -> None:
-        """Sends some variables, an unknown field and another key; the rest stays, the key too."""
+        """Send some variables and unknown fields, another key among them; all other columns must keep their values."""
         row = self.any_row(rng)
         if row is None or row.resource.update is None:
             return
@@ -223,7 +228,7 @@ class Sequences:
         self.look(row)
 
     def changes(self, operation: Operation, creator: Operation, rng: random.Random) -> Body:
-        """Some variables, and those that are required; what identifies the row is left alone, could it be changed."""
+        """Return values for some variables and the required ones, but not for those that identify the row."""
         assert operation.table is not None
         names = sorted(operation.rules.keys() - {operation.table.key, *recipe("made", creator.id)})
         chosen = {*rng.sample(names, min(len(names), rng.randint(1, 5))), *self.run.contract.required(operation)}
@@ -231,7 +236,7 @@ class Sequences:
         return {name: self.value(operation, name, rng) for name, values in accepted.items() if values}
 
     def delete(self, rng: random.Random) -> None:
-        """A row is gone, unless something depends on it. Tenants come up often: only they have dependents."""
+        """Delete a row; it must fail if other rows depend on it. Tenants are preferred: only they have dependents."""
         tenant = self.tenant(rng) if rng.random() < 0.5 else None
         row = self.any_row(rng) if tenant is None else self.rows["tenants", tenant]
         if row is None or row.resource.delete is None:
@@ -254,19 +259,19 @@ class Sequences:
         self.look(row)
 
     def dependents(self, row: RowModel) -> list[RowModel]:
-        """Rows that name a tenant as theirs (sark-v6-api.txt line 685), if the document has that checked."""
+        """Return the rows that belong to a tenant (sark-v6-api.txt line 685), if the document has that check."""
         if row.resource.delete is None or "tenant_is_unused" not in row.resource.delete.checks:
             return []
         return [other for other in self.rows.values() if other.holds(TENANT) == row.key]
 
     def read(self, rng: random.Random) -> None:
-        """A row, or one that is gone."""
+        """Read a row or a deleted row."""
         rows = [*self.rows.values(), *self.gone[-3:]]
         if rows:
             self.look(rng.choice(rows))
 
     def list(self, rng: random.Random) -> None:
-        """A list shows every row as it is, and none that is gone."""
+        """Read a list. It must show every row as it is and no deleted one."""
         self.look_at_list(rng.choice(self.resources))
 
     def look_at_list(self, resource: Resource) -> None:
@@ -274,7 +279,7 @@ class Sequences:
             self.send(Request("GET", resource.list.path))
 
     def look(self, row: RowModel) -> None:
-        """The run compares what is shown; a row that is there must be shown."""
+        """Read a row. The run compares its values; an existing row must be shown."""
         show = row.resource.show
         exchange = self.send(Request("GET", self.path(show, row)))
         if (row.resource.name, row.key) in self.rows and not exchange.response.ok and exchange.response.status != 404:
@@ -282,7 +287,7 @@ class Sequences:
             self.report(show, Problem("presence", "", "missing", text), *row.history, exchange)
 
     def finish(self) -> None:
-        """Look at the lists once more, and remove what was made: what depends on a tenant before the tenant."""
+        """Read the lists once more, and delete the rows, tenants after their dependents."""
         for resource in [] if self.over else self.resources:
             if sum(row.resource == resource for row in self.rows.values()) > 1:
                 self.look_at_list(resource)
@@ -293,7 +298,7 @@ class Sequences:
 
 
 def unknown_field(show: Operation, operation: Operation) -> Body:
-    """Fields that an operation does not know, columns among them: they are ignored (sark-v6-api.txt line 100)."""
+    """Return unknown fields of an operation, columns among them. They must be ignored (sark-v6-api.txt line 100)."""
     return {name: STRANGE for name in ("nosuchfield", *show.visible) if name not in operation.rules}
 
 
@@ -301,7 +306,7 @@ ACTIONS = ("create", "create", "create_again", "update", "update", "delete", "re
 
 
 def state_machine(run: Run, resources: Sequence[Resource]) -> type[RuleBasedStateMachine]:
-    """A state machine over some resources of a run."""
+    """Return a state machine for some resources of a run."""
 
     class Machine(RuleBasedStateMachine):
         def __init__(self) -> None:
@@ -319,13 +324,13 @@ def state_machine(run: Run, resources: Sequence[Resource]) -> type[RuleBasedStat
 
 def _step(name: str) -> Callable[..., None]:
     def step(self: Any, seed: int) -> None:
-        self.taken += 1  # Hypothesis likes the same small numbers: no two steps may draw the same
+        self.taken += 1  # Hypothesis repeats small numbers: no two steps may draw the same values
         self.sequence.take(name, random.Random(f"{seed} {self.taken}"))
     return step
 
 
 def run_sequences(run: Run, resources: Sequence[Resource], examples: int, steps: int) -> None:
-    """Sequences of random steps, the same ones for the same seed."""
+    """Run sequences of random steps, the same for the same seed."""
     settings = hypothesis.settings(max_examples=examples, stateful_step_count=steps, database=None, deadline=None,
                                    suppress_health_check=list(hypothesis.HealthCheck),
                                    phases=[hypothesis.Phase.generate])
@@ -334,12 +339,12 @@ def run_sequences(run: Run, resources: Sequence[Resource], examples: int, steps:
 
 
 def check_sequences(run: Run, resource: Resource) -> None:
-    """One kind of rows, with tenants to belong to."""
+    """Test one kind of row, with tenants for it."""
     tenants = [other for other in all_resources(run.contract) if other.name == "tenants"]
     chosen = {resource.name: resource, **{other.name: other for other in tenants}}
     run_sequences(run, list(chosen.values()), run.options.examples(*EXAMPLES), STEPS)
 
 
 def check_all_sequences(run: Run) -> None:
-    """Every kind of rows, so that one can spoil another."""
+    """Test all kinds of rows together, so that one can affect another."""
     run_sequences(run, all_resources(run.contract), run.options.examples(*EXAMPLES_TOGETHER), 3 * STEPS)

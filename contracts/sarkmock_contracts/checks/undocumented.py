@@ -1,6 +1,6 @@
-"""Operations and variables of other versions only: they must not exist or have an effect.
+"""Operations and variables of other versions: they must not exist here or have an effect.
 
-Which paths and variables these are is read from the other profiles in the package.
+They are read from the other profiles of the package.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ MISSING_KEY = "zz-no-such-key"
 
 @cache
 def other_profiles(profile: str) -> tuple[Contract, ...]:
-    """The other profiles of the package."""
+    """Return the contracts of the other profiles of the package."""
     return tuple(contract_of(name) for name in profiles() if name != profile)
 
 
 def foreign_operations(run: Run) -> list[Operation]:
-    """Operations of other profiles on paths that the judging document does not have."""
+    """Return operations of other profiles on paths that the judging document does not have."""
     ours = {operation.path for operation in run.contract.operations}
     found = {(one.method, one.path): one for other in other_profiles(run.options.profile) for one in other.operations}
     return [one for one in found.values() if one.path not in ours]
 
 
 def check_strange_paths(run: Run) -> None:
-    """No such path: OPTIONS allows what any unknown path does, and GET finds nothing."""
+    """Report paths of other profiles that exist: GET must give 404, and OPTIONS must not allow their method."""
     for operation in foreign_operations(run):
         missing = dict.fromkeys(operation.parameters, MISSING_KEY)
         path = fill_path(operation.path, missing | example_path(run, operation))
         if run.contract.operation_of(Request("GET", path)) is not None and operation.method == "GET":
-            continue  # a template of ours takes it, and its own checks judge it
+            continue  # a template of the judging document matches it, and its own checks judge it
         run.coverage.paths.add(operation.path)
         if operation.method == "GET" and operation.hazard == "read":
             found = run.send(Request("GET", path))
@@ -55,15 +55,15 @@ def check_strange_paths(run: Run) -> None:
 
 
 def example_path(run: Run, operation: Operation) -> dict[str, Any]:
-    """The path that the other profile gives as its example."""
+    """Return the path parameters of the other profile's example."""
     other = next(one for one in other_profiles(run.options.profile) if operation in one.operations)
     return other.examples(operation)
 
 
 def foreign_fields(run: Run, operation: Operation) -> dict[str, Any]:
-    """Variables that the operation has in other profiles alone, each with a value that is accepted there.
+    """Return variables that the operation has only in other profiles, each with a value that is accepted there.
 
-    An update takes one that its row does not hold already.
+    For an update, the value differs from the one in its row.
     """
     rules = {name: text for other in other_profiles(run.options.profile) if operation.id in other.by_id
              for name, text in other.by_id[operation.id].rules.items() if name not in operation.rules}
@@ -74,7 +74,7 @@ def foreign_fields(run: Run, operation: Operation) -> dict[str, Any]:
 
 
 def row_to_update(run: Run, operation: Operation) -> Mapping[str, Any]:
-    """The row that an update is about, as a list or its path shows it."""
+    """Return the row that an update changes, as a list or its path shows it."""
     path = run.fixtures.request(operation).path
     if operation.table is None or not operation.key:
         return run.get(path).fields
@@ -91,8 +91,11 @@ def accepted_value(rules: Any) -> Iterator[Any]:
 
 
 def check_strange_fields(run: Run, operation: Operation) -> None:
-    """A variable that the document does not have is ignored: neither refused nor stored. All are sent at once, or one
-    after the other where that is not accepted; those that an accepted request held before are not sent again."""
+    """Variables that the document does not have must be ignored: neither rejected nor stored.
+
+    All are sent at once, or one by one if that request is not accepted. Variables that an accepted request already
+    contained are not sent again.
+    """
     strange = {name: value for name, value in foreign_fields(run, operation).items()
                if (operation.id, name) not in run.coverage.strange}
     try:
@@ -103,10 +106,10 @@ def check_strange_fields(run: Run, operation: Operation) -> None:
 
 
 def report_stored(run: Run, operation: Operation, strange: Mapping[str, Any], exchange: Exchange) -> None:
-    """Report the variables that an exchange was sent, and that it stored."""
+    """Report the undocumented variables that an exchange has stored."""
     run.coverage.strange.update((operation.id, name) for name in strange)
     held = {name: value for name, value in strange.items() if shows_value(exchange, name, value)}
-    usual = held if operation.method == "POST" else {}  # an update has already changed the only row it could ask
+    usual = held if operation.method == "POST" else {}  # an update has already changed the only row for a comparison
     plain = run.send(run.fixtures.request(operation, run.fixtures.minimal(operation))) if usual else exchange
     for name, value in held.items():
         if name not in usual or not shows_value(plain, name, value):
@@ -115,7 +118,7 @@ def report_stored(run: Run, operation: Operation, strange: Mapping[str, Any], ex
 
 
 def exchanges(run: Run, operation: Operation, strange: dict[str, Any]) -> Iterator[tuple[str, Exchange]]:
-    """By variable the exchange in which it was sent."""
+    """Yield each variable with the exchange in which it was sent."""
     together = send_fields(run, operation, strange) if strange else None
     for name, value in strange.items():
         if together is None or (len(strange) > 1 and not together.response.ok):
@@ -129,6 +132,6 @@ def send_fields(run: Run, operation: Operation, strange: dict[str, Any]) -> Exch
 
 
 def shows_value(exchange: Exchange, name: str, value: Any) -> bool:
-    """Whether an answer shows a value."""
+    """Whether a response shows a value."""
     answer = exchange.response.json
     return exchange.response.ok and isinstance(answer, dict) and str(answer.get(name)) == str(value)

@@ -1,4 +1,4 @@
-"""Exchanges in other tools' formats: curl commands, and HTTP Archive written while the run goes on, without secrets."""
+"""Exchanges in other formats: curl commands, and an HTTP Archive written during the run, without secrets."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _VALUE = r"""s/.*"{}": *"\{{0,1\}}\([^",}}]*\).*/\1/p"""
 
 
 def with_run_headers(request: Request, line: str, headers: Mapping[str, str]) -> str:
-    """The line with the headers of the run, whose values shell variables hold; those of the request itself stay."""
+    """Add the headers of the run to a curl line. Headers of the request itself take precedence."""
     own = {name.lower() for name, _ in request.headers}
     added = "".join(f'-H "{name}: {value}" ' for name, value in headers.items() if name.lower() not in own)
     return line.replace("curl -sk ", f"curl -sk {added}", 1)
 
 
 def curl_script(url: str, exchanges: Sequence[Exchange], clean: Callable[[Request, str], str]) -> list[str]:
-    """Lines for bash that repeat some exchanges; names that the server makes up are taken from its answers.
+    """Return bash lines that repeat exchanges. Names that the server generates are read from its responses.
 
-    ``clean`` takes secrets out of the line of a request.
+    ``clean`` removes secrets from the line of a request.
     """
     lines: list[str] = []
     variables: dict[str, str] = {}
@@ -53,7 +53,7 @@ def curl_script(url: str, exchanges: Sequence[Exchange], clean: Callable[[Reques
 
 def invented_values(exchange: Exchange, later: Sequence[Exchange],
                     known: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """The field and value of a name that the server made, and that paths of later requests hold."""
+    """Yield field and value of names that the server generated and later requests use in their paths."""
     paths = {unquote(part) for other in later for part in other.request.path.split("/")[2:]}
     sent = exchange.request.path.encode() + exchange.request.body
     for field, value in exchange.response.fields.items():
@@ -63,7 +63,7 @@ def invented_values(exchange: Exchange, later: Sequence[Exchange],
 
 
 def curl_line(url: str, request: Request, variables: Mapping[str, str] | None = None) -> str:
-    """One line for bash; the body may hold any bytes. Segments of the path may be shell variables."""
+    """Return a bash line that sends a request with any body. Path segments may be shell variables."""
     words = ["curl", "-sk", "--path-as-is", *_method(request.method), _address(url, request, variables or {})]
     for name, value in request.headers:
         words += ["-H", shell_word(f"{name}: {value}")]
@@ -93,7 +93,7 @@ def _address(url: str, request: Request, variables: Mapping[str, str]) -> str:
 
 
 def _argument(body: bytes) -> str | None:
-    """The body as an argument can carry it: no NUL, and no leading @ that curl would take for a file."""
+    """Return the body as a command-line argument; None for a NUL, invalid UTF-8, or a leading @ (a file for curl)."""
     try:
         text = body.decode()
     except UnicodeDecodeError:
@@ -102,7 +102,7 @@ def _argument(body: bytes) -> str | None:
 
 
 def shell_word(text: str) -> str:
-    """A shell word on one line: ANSI-C quoting where there are control characters."""
+    """Quote a word for the shell on one line, with ANSI-C quoting for control characters."""
     if text.isprintable():
         return shlex.quote(text)
     return "$'" + "".join(_ansi_c(char) for char in text) + "'"
@@ -121,7 +121,7 @@ _WORKER = "PYTEST_XDIST_WORKER"
 
 
 class Cassette:
-    """A HAR file that grows with every exchange. Processes that share a run write one each; `close` joins them."""
+    """A HAR file that grows with every exchange. Each process of a run writes its own; `close` joins them."""
 
     def __init__(self, file: Path) -> None:
         worker = os.environ.get(_WORKER)
@@ -133,14 +133,14 @@ class Cassette:
         self._har = harfile.HarFile(self._stream, creator=harfile.Creator(name="sarkmock", version="1"))
 
     def add(self, url: str, request: Request, response: Response, seconds: float, comment: str | None = None) -> None:
-        """Enter an exchange that has just ended; status 0 means no response, and a comment says why."""
+        """Add an exchange that has just ended. Status 0 means no response, with the reason in the comment."""
         began, milliseconds = time.time() - seconds, round(seconds * 1000, 3)
         self._har.add_entry(startedDateTime=datetime.fromtimestamp(began, UTC), time=milliseconds,
                             request=_request(url, request), response=_response(response),
                             timings=harfile.Timings(send=0, wait=milliseconds, receive=0), comment=comment)
 
     def close(self) -> None:
-        """The file is complete; that of the main process takes in what the others have written."""
+        """Complete the file. The main process also adds the entries of the others."""
         self._har.close()
         self._stream.close()
         if not self._is_part:
@@ -152,7 +152,7 @@ class Cassette:
 
 
 class CassetteRecorder(Layer):
-    """Enters every attempt in a cassette, those without an answer included."""
+    """Adds every attempt to a cassette, including those without a response."""
 
     def __init__(self, inner: Transport, cassette: Cassette) -> None:
         super().__init__(inner)
@@ -172,7 +172,7 @@ class CassetteRecorder(Layer):
 
 
 def is_archive(file: Path) -> bool:
-    """Whether a file is whole: that of a process that was killed is cut off."""
+    """Whether a file is complete JSON; that of a killed process is truncated."""
     try:
         json.loads(file.read_text(encoding="utf-8"))
     except ValueError:
@@ -181,7 +181,7 @@ def is_archive(file: Path) -> bool:
 
 
 def join_archives(parts: Sequence[Path], file: Path) -> None:
-    """Write the entries of several archives to one, in the order of time."""
+    """Write the entries of several archives to one file, sorted by time."""
     found = [json.loads(part.read_text(encoding="utf-8")) for part in parts]
     entries = [entry for one in found for entry in one["log"]["entries"]]
     whole = {**found[0]["log"], "entries": sorted(entries, key=lambda entry: str(entry["startedDateTime"]))}

@@ -1,4 +1,4 @@
-"""HTTP messages as plain values: Request, Response, Exchange; with limits for what a box sends."""
+"""HTTP messages as plain values: Request, Response, Exchange; with limits for what a box may send."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ Computed = TypeVar("Computed")
 
 
 class TooSlow(Exception):
-    """An answer did not end in time."""
+    """A response was not complete in time."""
 
 
 def call_with_timeout(seconds: float, call: Callable[[], Computed]) -> Computed:
-    """What a call returns or raises; TooSlow if it takes longer. It then goes on in its thread, unobserved."""
+    """Return or raise what a call does; raise TooSlow if it takes longer. The call then continues in its thread."""
     outcome: list[Callable[[], Computed]] = []
     done = threading.Event()
 
@@ -55,7 +55,7 @@ def _raising(error: BaseException) -> Callable[[], Any]:
 
 
 def first_bytes(chunks: Iterable[bytes]) -> bytes:
-    """The beginning of a body, which is all of it unless it is vast."""
+    """Read a body up to MOST_BYTES."""
     found, size = [], 0
     for chunk in chunks:
         found.append(chunk)
@@ -66,7 +66,7 @@ def first_bytes(chunks: Iterable[bytes]) -> bytes:
 
 
 def bounded_json(body: bytes) -> Any:
-    """The value of a JSON text; None if it is invalid, too deeply nested or has integers of hundreds of digits."""
+    """Parse JSON. Return None if it is invalid, too deeply nested, or has integers of hundreds of digits."""
     try:
         value = json.loads(body, parse_int=_short_integer if _LONG_INTEGER.search(body) else None)
     except (ValueError, RecursionError):
@@ -89,7 +89,7 @@ def _is_deep(value: Any) -> bool:
 
 
 def header_number(text: str | None) -> int | None:
-    """The whole number in a header; a vast one is a large one."""
+    """Parse the integer in a header; None if it is not one. A huge number gives LARGEST_NUMBER."""
     if text is None or not (text.isascii() and text.isdigit()):
         return None
     return int(text) if len(text) < 10 else LARGEST_NUMBER
@@ -102,18 +102,18 @@ OCTETS = "application/octet-stream"
 FORM = "application/x-www-form-urlencoded"
 ACCEPT = ("Accept", JSON)  # without it the framework's own errors (405, 500) are HTML pages
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-SUMMARY = {"message", "errors"}  # of Laravel's own answer to invalid input
-NO_TOKEN = ("Authorization", "")  # stands for a request without the header, though the run has a token
+SUMMARY = {"message", "errors"}  # of Laravel's own response to invalid input
+NO_TOKEN = ("Authorization", "")  # marks a request without the header although the run has a token
 
 
 def header(headers: Headers, name: str) -> str | None:
-    """The first header of that name, in any case."""
+    """Return the first header of that name, ignoring case."""
     return next((value for key, value in headers if key.lower() == name.lower()), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request; ``path`` is below the base path of the API and percent-encoded."""
+    """One request. ``path`` is relative to the base path of the API, and percent-encoded."""
 
     method: str
     path: str
@@ -130,7 +130,7 @@ class Request:
         return f"{self.path}?{self.query}" if self.query else self.path
 
     def read(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """What PHP reads: all variables, and those of the body."""
+        """Parse the input as PHP does. Return all variables, and those of the body."""
         return read_input(self.method, self.content_type, self.query, self.body)
 
     @property
@@ -144,7 +144,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """One response; ``json`` is None where the body is not JSON."""
+    """One response. ``json`` is None if the body is not JSON."""
 
     status: int
     headers: Headers = ()
@@ -163,28 +163,28 @@ class Response:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """The JSON object; empty if the body is not one."""
+        """The body if it is a JSON object, else an empty dict."""
         return self.json if isinstance(self.json, dict) else {}
 
     @property
     def refused(self) -> dict[str, Any]:
-        """By field what a 422 names; Laravel's own form keeps them beside a message."""
+        """The messages of a 422 by field, else an empty dict. Laravel's default form nests them in ``errors``."""
         fields = self.fields if self.status == 422 else {}
         return fields["errors"] if fields.keys() == SUMMARY and isinstance(fields["errors"], dict) else fields
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """The objects in a JSON list, or the one object that the body is."""
+        """The objects of a JSON list, or the object of the body as the only one."""
         return [row for row in (self.json if isinstance(self.json, list) else [self.json]) if isinstance(row, dict)]
 
     @property
     def names(self) -> list[str]:
-        """The texts in a JSON list, or an object's keys."""
+        """The texts of a JSON list, or the keys of an object."""
         return [name for name in self.json if isinstance(name, str)] if isinstance(self.json, (dict, list)) else []
 
     @property
     def allow(self) -> set[str]:
-        """The methods that the header Allow names."""
+        """The methods of the Allow header."""
         return {method.strip() for method in (self.header("Allow") or "").split(",") if method.strip()}
 
     @property
@@ -205,18 +205,18 @@ class Exchange:
 
 
 def with_json(method: str, path: str, value: Any, query: str = "") -> Request:
-    """A request with a JSON body."""
+    """Return a request with a JSON body."""
     body = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
     return Request(method, path, query, (ACCEPT, ("Content-Type", JSON)), body)
 
 
 def with_form(method: str, path: str, fields: dict[str, str]) -> Request:
-    """A request with a form body."""
+    """Return a request with a form body."""
     return Request(method, path, "", (ACCEPT, ("Content-Type", FORM)), urlencode(fields).encode())
 
 
 def fill_path(template: str, parameters: dict[str, Any]) -> str:
-    """The path of a template, each parameter percent-encoded as one segment."""
+    """Fill a path template. Each parameter is percent-encoded as one segment."""
     for name, value in parameters.items():
         template = template.replace("{" + name + "}", quote(str(value).encode("utf-8", "surrogatepass"), safe=""))
     return template
@@ -234,7 +234,7 @@ class UploadFile:
 
 
 def request_for(method: str, path: str, body: dict[str, Any] | None) -> Request:
-    """JSON, or a multipart form if there is a file among the values."""
+    """Return a request with a JSON body, or with a multipart form if a value is a file."""
     if body is None:
         return Request(method, path)
     if any(isinstance(value, UploadFile) for value in body.values()):

@@ -1,7 +1,8 @@
 """What ends a run early: Ctrl-C and SIGTERM, a token that is no longer valid, a budget of requests or time.
 
-An exception raised wherever a signal happens to arrive may be swallowed there: by a callback of the garbage collector,
-by a finalizer, by code that waits for an answer. So a signal is noted, and what it asks for happens between requests.
+An exception raised in a signal handler can be swallowed by the interrupted code: a callback of the garbage collector, a
+finalizer, code that waits for a response. The handler therefore only records the signal, and the run stops between
+requests.
 """
 
 from __future__ import annotations
@@ -21,20 +22,20 @@ from .http import SAFE_METHODS, Request, Response, header
 from .transports import Layer, Transport
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
-SLICE = 0.2  # seconds until a wait sees that a signal has come
+SLICE = 0.2  # seconds between two checks for a signal while waiting
 
 _noted: list[int] = []
 _followed: list[Path] = []
 
 
 def install() -> None:
-    """From now on signals are noted."""
+    """Install handlers that record signals."""
     for number in STOPPING:
         signal.signal(number, _note)
 
 
 def forward_signal(tell: Callable[[], object]) -> None:
-    """From now on the first signal is noted and passed on to other processes, which end the run."""
+    """Install handlers that record the first signal and also call ``tell``, which stops the other processes."""
     def note(number: int, frame: FrameType | None) -> None:
         tell()
         _note(number, frame)
@@ -46,18 +47,18 @@ def forward_signal(tell: Callable[[], object]) -> None:
 
 
 def follow_file(file: Path) -> None:
-    """Take a file that another process makes for a signal."""
+    """Treat the existence of a file, which another process creates, like a signal."""
     _followed[:] = [file]
 
 
 def has_come() -> bool:
-    """Whether a signal has come that no exception was raised for."""
+    """Whether a signal was received for which no exception was raised yet."""
     return bool(_noted) or any(file.exists() for file in _followed)
 
 
 @contextmanager
 def signals_noted() -> Iterator[None]:
-    """A block whose requests a signal ends; the handlers are as before after it."""
+    """Record signals in the block, so that they stop it at its next request. Restore the handlers afterwards."""
     before = {number: signal.getsignal(number) for number in STOPPING}
     install()
     try:
@@ -70,7 +71,7 @@ def signals_noted() -> Iterator[None]:
 
 def _note(number: int, frame: FrameType | None) -> None:
     if _noted:
-        _interrupt(number, frame)  # a second signal: do not wait any longer
+        _interrupt(number, frame)  # a second signal stops at once
     _noted.append(number)
 
 
@@ -81,13 +82,13 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def raise_if_stopped() -> None:
-    """Raise KeyboardInterrupt if a signal has come. Called before every request and between the cases of a run."""
+    """Raise KeyboardInterrupt if a signal was received. Called before every request and between the cases of a run."""
     if has_come():
         _interrupt(signal.SIGINT, None)
 
 
 class Interrupts(Layer):
-    """A signal ends the run before its next request."""
+    """Stops the run before its next request if a signal was received."""
 
     def send(self, request: Request) -> Response:
         raise_if_stopped()
@@ -95,7 +96,7 @@ class Interrupts(Layer):
 
 
 def sleep(seconds: float) -> None:
-    """Wait, unless a signal comes."""
+    """Wait for some seconds. A signal ends the wait with KeyboardInterrupt."""
     ends = time.monotonic() + seconds
     while (left := ends - time.monotonic()) > 0:
         raise_if_stopped()
@@ -104,7 +105,7 @@ def sleep(seconds: float) -> None:
 
 @contextmanager
 def signals_deferred(message: str) -> Iterator[None]:
-    """A block that has to be finished: signals are answered with a message."""
+    """Finish the block in spite of signals. A signal only prints a message."""
     def tell(_number: int, _frame: FrameType | None) -> None:
         os.write(1, f"{message}\n".encode())  # print is not reentrant
 
@@ -117,23 +118,23 @@ def signals_deferred(message: str) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-UNADMITTED = frozenset({401, 403, 404, 405})  # how a SARK answers a token that it does not know
+UNADMITTED = frozenset({401, 403, 404, 405})  # how a SARK responds to an unknown token
 RULED = frozenset({409, 422})
-DOUBTS = 10  # refusals in a row
+DOUBTS = 10  # consecutive refusals before the target is asked
 
 Ask = Callable[[Transport], str | None]
 
 
 class Admission(Layer):
-    """Asks again whether the run is let in, after some refusals in a row, and before one of them counts.
+    """Checks whether the target still admits the run: after consecutive refusals, and before one becomes a finding.
 
-    A refusal can be the right response. ``ask`` says why the target does not let the run in, or None.
+    A refusal can be the right response. ``ask`` returns why the target does not admit the run, or None.
     """
 
     def __init__(self, inner: Transport, ask: Ask) -> None:
         super().__init__(inner)
         self.ask = ask
-        self.doubts = 0  # refusals since the last response that only a valid token gets
+        self.doubts = 0  # refusals since the last response that needs a valid token
         self.lost = ""
 
     def send(self, request: Request) -> Response:
@@ -150,7 +151,7 @@ class Admission(Layer):
         return response
 
     def confirm(self) -> None:
-        """StaysAway if the target no longer lets the run in."""
+        """Raise StaysAway if the target no longer admits the run."""
         if self.doubts:
             self.doubts = 0
             problem = self.ask(self.inner)
@@ -159,14 +160,14 @@ class Admission(Layer):
                 raise StaysAway(self.lost)
 
 
-CYCLE = 61.0  # a minute's limit, and the second by which clocks may differ
-WRITE_RESERVE = 8  # most requests that a write takes: the gate looks first, runtime values are taken back in six
-LATENCY = 0.1  # seconds a request takes until one has been timed
+CYCLE = 61.0  # a minute's limit, plus a second by which clocks may differ
+WRITE_RESERVE = 8  # most requests that a write takes: the gate reads first, runtime values are restored in six
+LATENCY = 0.1  # seconds per request until one has been timed
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}  # seconds
 
 
 def parse_seconds(text: str | None) -> float | None:
-    """Seconds in a time like 90s, 5m or 1h; None means no limit."""
+    """Parse a time like 90s, 5m or 1h into seconds; None means no limit."""
     if text is None:
         return None
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
@@ -176,13 +177,13 @@ def parse_seconds(text: str | None) -> float | None:
 
 
 class Speed:
-    """How long a number of requests takes: a full window at once, or evenly paced."""
+    """How long requests take: limited by windows of a minute, evenly paced, or only by latency."""
 
     def __init__(self, limit: int | None = None, each: float = 0.0, latency: float = LATENCY) -> None:
         self.limit, self.each, self.latency = limit, each, latency
 
     def seconds(self, requests: int) -> float:
-        """The time that requests take from now on."""
+        """Return how long these requests take from now on."""
         if requests <= 0:
             return 0.0
         windows = (requests - 1) // self.limit * CYCLE if self.limit else 0.0
@@ -190,7 +191,7 @@ class Speed:
         return max(windows + rest * self.latency, (requests - 1) * self.each + self.latency)
 
     def requests(self, seconds: float) -> float:
-        """How many requests fit into a time."""
+        """Return how many requests fit into a time."""
         if not self.limit and not self.each:
             return seconds / self.latency
         by_window = self.limit * (1 + seconds // CYCLE) if self.limit else inf
@@ -198,7 +199,7 @@ class Speed:
 
 
 def total_line(cases: int, requests: int, speed: Speed, settled: bool) -> str:
-    """What a plan comes to."""
+    """Return the last line of a plan: cases, requests and time."""
     pace = f"{speed.limit} requests a minute" if speed.limit else "no limit known"
     pace = f"one request every {speed.each:g} s" if speed.each else pace
     guess = "" if settled or speed.each else ", unless the target reports another limit"
@@ -207,7 +208,7 @@ def total_line(cases: int, requests: int, speed: Speed, settled: bool) -> str:
 
 
 def duration_text(seconds: float) -> str:
-    """A time for people."""
+    """Format a duration for people."""
     if seconds < 60:
         return f"{seconds:.0f} s"
     if seconds < 3600:
@@ -216,10 +217,10 @@ def duration_text(seconds: float) -> str:
 
 
 class Budget(Layer):
-    """Lets requests out while there are enough left to remove what was made; removing is always allowed.
+    """Sends requests while enough are left to remove what was created. Clean-up requests are always sent.
 
-    ``spent`` is the number of requests that were sent, ``owed`` the number that the clean-up will take, ``wait`` the
-    seconds until the target takes another one.
+    ``spent`` returns the number of requests sent, ``owed`` the number that the clean-up will take, ``wait`` the seconds
+    until the target accepts another request.
     """
 
     def __init__(self, inner: Transport, requests: int | None, seconds: float | None, spent: Callable[[], int],
@@ -233,21 +234,21 @@ class Budget(Layer):
 
     @property
     def left(self) -> float:
-        """Requests that may still be sent, those for removing set aside."""
+        """The number of requests that may still be sent, excluding those for the clean-up."""
         over = self._ends < inf and self._now() + self._wait() >= self._ends
         if self.requests is None or over:
             return 0 if over else inf
         return max(0, self.requests - self.spent() - self.cleanup_cost())
 
     def send(self, request: Request) -> Response:
-        """A request that changes something owes those that take it back."""
+        """Send a request. A write also needs budget for the requests that undo it."""
         if not self._free and self.left < (1 if request.method in SAFE_METHODS else WRITE_RESERVE):
             raise Spent("the budget is spent")
         return self.inner.send(request)
 
     @contextmanager
     def removing(self) -> Iterator[None]:
-        """A block without a budget: for looking at the target first, and for the clean-up."""
+        """Send requests in the block regardless of the budget: for the first look at a target, and the clean-up."""
         before, self._free = self._free, True
         try:
             yield

@@ -1,7 +1,7 @@
-"""How fast requests are sent, and what happens when one is not answered. Knows limits and networks, no operation.
+"""Rate limiting and retries. Depends on limits and networks, not on operations.
 
-Laravel's window is fixed: after it ends, all of the limit is there again. So requests leave at once while some are
-left, and wait for the window's end when none is.
+Laravel's window is fixed: after it ends, the whole limit is available again. Requests are sent at once while some are
+left, and otherwise wait for the end of the window.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .http import SAFE_METHODS, Request, Response, header_number
 from .interrupts import LATENCY, UNITS, Speed
 from .transports import Layer, Transport
 
-USUAL_LIMIT = 60  # requests a minute, until the target says it (recorded: X-RateLimit-Limit)
+USUAL_LIMIT = 60  # requests a minute, until the target reports its limit (recorded: X-RateLimit-Limit)
 MINUTE = 60.0
 MARGIN = 1.0  # the box counts whole seconds
 LONGEST_WAIT = 900.0  # a longer Retry-After is not waited for
@@ -30,14 +30,14 @@ AWAY = {502, 503, 504}
 
 @dataclass(frozen=True)
 class Timer:
-    """Time, and waiting; tests bring their own."""
+    """Clock and sleep functions; tests replace them."""
 
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = interrupts.sleep
 
 
 def seconds_each(rate: str) -> float:
-    """The seconds between two requests at a rate like 60/m; 0 for auto, which asks the target."""
+    """Return the seconds between two requests for a rate like 60/m; 0 for auto, which follows the target."""
     if rate == "auto":
         return 0.0
     match = re.fullmatch(r"([1-9]\d*)/([smh])", rate)
@@ -51,11 +51,11 @@ def is_read(request: Request) -> bool:
 
 
 def ignore(_: object) -> None:
-    """Does not wait: for a target without a rate limit."""
+    """Ignore a wait: the default callback."""
 
 
 class Window:
-    """What the target says of its limit: how many requests are left, and until when."""
+    """The target's rate limit as its responses report it: the requests left, and when the window ends."""
 
     def __init__(self) -> None:
         self.limit: int | None = None
@@ -63,11 +63,14 @@ class Window:
         self.ends = 0.0
 
     def wait(self, now: float) -> float:
-        """Seconds until a request will be answered."""
+        """Return the seconds until a request will be accepted."""
         return max(0.0, self.ends - now) if self.left == 0 else 0.0
 
     def learn(self, response: Response, now: float) -> None:
-        """Read an answer. A window that began unseen ends within a minute of its first answer."""
+        """Read the rate limit headers of a response.
+
+        A window whose start was not seen ends at most a minute after its first response.
+        """
         left = header_number(response.header("X-RateLimit-Remaining"))
         if left is None:
             return
@@ -76,15 +79,15 @@ class Window:
         self.left, self.limit = left, header_number(response.header("X-RateLimit-Limit"))
 
     def refused(self, seconds: float, now: float) -> None:
-        """A 429 says it exactly."""
+        """Set the end of the window from the Retry-After of a 429."""
         self.left, self.ends = 0, now + seconds
 
 
 class RateLimit(Layer):
-    """Waits as the target's limit demands and repeats what can be repeated safely.
+    """Waits as the target's limit requires, and repeats requests where that is safe.
 
-    ``may_repeat`` is asked before a request that may have been carried out is sent again; ``waiting`` is called with
-    every wait.
+    ``may_repeat`` decides whether a request that may have been carried out is sent again; ``waiting`` is called with
+    the seconds of every wait.
     """
 
     def __init__(self, inner: Transport, rate: str = "auto", clock: Timer | None = None,
@@ -94,23 +97,23 @@ class RateLimit(Layer):
         self.window = Window()
         self.may_repeat, self.waiting = may_repeat, waiting
         self.answered = False
-        self.away = ""  # why nothing is answered any more
+        self.away = ""  # why the target no longer responds
         self.attempts = self.refusals = self.troubles = 0
         self.each = seconds_each(rate)
         self._next = self._spent = 0.0
 
     @property
     def latency(self) -> float:
-        """Seconds an answer takes."""
+        """The average seconds per request."""
         return self._spent / self.attempts if self.answered else LATENCY
 
     @property
     def speed(self) -> Speed:
-        """The rate at which the target answers, as far as it is known."""
+        """The rate at which the target responds, as far as it is known."""
         return Speed(self.window.limit if self.answered else USUAL_LIMIT, self.each, self.latency)
 
     def send(self, request: Request) -> Response:
-        """The answer of the target itself. Raises Lost, or StaysAway when patience is over."""
+        """Return the target's response. Raise Lost, or StaysAway once retries are used up."""
         refused = 0
         while True:
             response = self._persist(request)
@@ -125,7 +128,7 @@ class RateLimit(Layer):
             self.window.refused(seconds, self.clock.now())
 
     def _persist(self, request: Request) -> Response:
-        """Through a network that fails for a while."""
+        """Send a request, and retry it with pauses while the network or the server fails."""
         reason = ""
         for pause in (*(BACKOFF if self.answered and not self.away else ()), None):
             self._hold()
@@ -146,7 +149,7 @@ class RateLimit(Layer):
         raise self._away(reason)
 
     def _away(self, reason: str) -> StaysAway:
-        """The rest of a run then fails at once, without a minute's wait for each request."""
+        """Mark the target as gone, so that the rest of the run fails at once instead of retrying every request."""
         self.away = f"{reason} ({self.attempts} requests sent)"
         return StaysAway(self.away)
 
@@ -160,7 +163,7 @@ class RateLimit(Layer):
         return response
 
     def wait(self) -> float:
-        """Seconds until a request may leave, by the target's window and by our own rate."""
+        """Return the seconds until a request may be sent, by the target's window and the rate of --rate."""
         now = self.clock.now()
         return max(0.0, self.window.wait(now), self._next - now)
 
@@ -175,13 +178,13 @@ class RateLimit(Layer):
 
 
 def is_away(response: Response) -> bool:
-    """Whether a server before the API answered: the API's own 503 is JSON and names no time to come back."""
+    """Whether a server in front of the API responded. The API's own 503 is JSON without Retry-After."""
     own = response.content_type == "application/json" and response.header("Retry-After") is None
     return response.status in AWAY and not own
 
 
 def retry_after(response: Response) -> float:
-    """The seconds that an answer asks to wait: a number, or a date."""
+    """Return the seconds of the Retry-After header, a number or a date; a minute if it is missing or invalid."""
     text = response.header("Retry-After") or ""
     seconds = header_number(text)
     if seconds is not None:

@@ -1,6 +1,6 @@
 """The single exit: every request of the suite is sent through a Target.
 
-A Target is itself a WSGI application, so that Schemathesis leaves through it too.
+A Target is also a WSGI application, so that Schemathesis sends its requests through it, too.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from ..errors import NotSent
 from .http import Exchange, Headers, Request, Response
 from .transports import Layer, Transport
 
-# Headers that a client adds on its own; without them the same seed sends the same bytes.
+# Headers that a client adds automatically; without them the same seed sends the same bytes.
 _MARKS = {"HTTP_X_SCHEMATHESIS_TESTCASEID", "HTTP_HOST", "HTTP_USER_AGENT", "HTTP_ACCEPT_ENCODING", "HTTP_CONNECTION"}
 
 
 class Client(Protocol):
-    """What can ask the target something: the target itself, or a run that judges the answers as well."""
+    """Sends requests to the target: the target itself, or a run that also judges the responses."""
 
     def send(self, request: Request) -> Exchange: ...
 
@@ -28,24 +28,24 @@ class Client(Protocol):
         return self.send(Request("GET", path)).response
 
     def look(self, path: str) -> Response:
-        """A GET while the answer to another request is still to be judged: it is not judged before that."""
+        """Send a GET while another exchange is still being judged. A run does not judge this one."""
         return self.get(path)
 
 
 class Target(Client):
-    """The outermost end of the layers through which every request leaves."""
+    """The outermost end of the layers that every request passes through."""
 
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
-        self.requests = 0  # that were sent: what a layer has kept back does not count
+        self.requests = 0  # requests sent; those that a layer withheld do not count
 
     @property
     def url(self) -> str:
-        """Where a person can send the same request."""
+        """The base URL at which a person can send the same requests."""
         return self.transport.url
 
     def send(self, request: Request) -> Exchange:
-        """The one place where a request leaves."""
+        """Send a request. Every request of the suite leaves here."""
         try:
             response = self.transport.send(request)
         except NotSent:
@@ -57,7 +57,7 @@ class Target(Client):
         return Exchange(request, response)
 
     def layers(self) -> Iterator[Transport]:
-        """From the outermost to the transport itself."""
+        """Yield the layers from the outermost to the transport itself."""
         layer = self.transport
         while isinstance(layer, Layer):
             yield layer
@@ -71,7 +71,7 @@ class Target(Client):
 
 
 class CachedReads(Client):
-    """A client that reads each path once within a block `at_once`."""
+    """A client that caches GET responses by path inside an `at_once` block."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -92,7 +92,7 @@ class CachedReads(Client):
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
-        """A block in which nothing changes."""
+        """Cache reads in the block. Nothing may change in it."""
         self._seen = {}
         try:
             yield
@@ -101,7 +101,7 @@ class CachedReads(Client):
 
 
 def read_environ(environ: dict[str, Any], base: str) -> Request:
-    """The request that a WSGI server (or Schemathesis' client) hands over."""
+    """Return the request of a WSGI environ, from a server or from Schemathesis' client."""
     target = environ.get("REQUEST_URI") or quote(environ["PATH_INFO"].encode("latin-1"))
     path, _, query = target.partition("?")
     length = environ.get("CONTENT_LENGTH") or "0"

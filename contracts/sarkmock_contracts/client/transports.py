@@ -25,16 +25,16 @@ from .http import NO_TOKEN, Headers, Request, Response, TooSlow, call_with_timeo
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
-LOGIN_TOKEN = "SARKMOCK_LOGIN_TOKEN"  # variable of this process that holds the token of --login
+LOGIN_TOKEN = "SARKMOCK_LOGIN_TOKEN"  # environment variable of this process for the token of --login
 EMBEDDED_URL = "https://127.0.0.1:44300/api"  # where `sarkmock serve` would answer the same request
 _TIMEOUT = 30
-WHOLE_ANSWER = 120.0  # seconds for all of it, however it trickles in
-GRACE = 10.0  # the same when --max-time is over, for what is still to be removed
+WHOLE_ANSWER = 120.0  # seconds for the whole response, however slowly it arrives
+GRACE = 10.0  # the same after --max-time, for the clean-up
 BODY_CHUNK = 1 << 16
 
 
 class Transport(Protocol):
-    """Carries a request to the target."""
+    """Sends a request to the target."""
 
     url: str
     base: str
@@ -43,7 +43,7 @@ class Transport(Protocol):
 
 
 class Layer:
-    """A transport around another one; what a layer does not change passes."""
+    """A transport around another one. By default it passes requests on unchanged."""
 
     def __init__(self, inner: Transport) -> None:
         self.inner = inner
@@ -54,7 +54,7 @@ class Layer:
 
 
 class SignedIn(Layer):
-    """An embedded mock, asked with its administrator's token, which no request of the run can end."""
+    """An embedded mock with the administrator's token, which is made valid again for every request."""
 
     def __init__(self, inner: Transport, state: State) -> None:
         super().__init__(inner)
@@ -113,12 +113,12 @@ class InProcess:
 
 
 def embedded_mock(engine: Engine) -> SignedIn:
-    """The API of an engine in this process."""
+    """Return a transport to the API of an engine in this process."""
     return SignedIn(InProcess(api_application(engine)), engine.state)
 
 
 class Silent:
-    """A transport that sends nothing: ``problem`` says why."""
+    """A transport that sends nothing and raises ``problem``."""
 
     def __init__(self, url: str, base: str, problem: SuiteError) -> None:
         self.url, self.base, self.problem = url, base, problem
@@ -129,7 +129,7 @@ class Silent:
 
 @dataclass(frozen=True)
 class Access:
-    """How a box is reached beside its URL: what is trusted, and who the client is. The token itself is never kept."""
+    """How a box is reached besides its URL: TLS trust, client certificate and headers. The token is never stored."""
 
     insecure: bool = False
     ca: str | None = None
@@ -139,7 +139,7 @@ class Access:
     token_env: str | None = None
 
     def check(self, url: str) -> SplitResult:
-        """The URL's parts; CannotRun for what would not reach the box, or not safely."""
+        """Return the parts of the URL. Raise CannotRun if the URL or an option is invalid, or the connection unsafe."""
         parts = split_url(url)
         if parts.scheme == "http" and not is_loopback(str(parts.hostname)) and not self.insecure:
             raise CannotRun(f"{url} is not encrypted: use https, or --insecure if everybody on the way may read along")
@@ -151,26 +151,26 @@ class Access:
         return parts
 
     def verify(self, host: str) -> bool | str:
-        """What requests trusts: by default any certificate on the loopback, as the mock makes its own."""
+        """Return the `verify` argument for requests. By default, any certificate of a loopback address is trusted."""
         if self.insecure:
             return False
         return self.ca or not is_loopback(host)
 
     @property
     def credential(self) -> str:
-        """The option that a token was given with; empty if there is none."""
+        """The option that gives a token; empty if there is none."""
         if self.token_env is not None:
             return "--login" if self.token_env == LOGIN_TOKEN else f"--token-env {self.token_env}"
         names = (line.partition(":")[0] for line in self.headers)
         return next((f"--header {name}" for name in names if name.lower() == "authorization"), "")
 
     def in_shell(self, token: str) -> dict[str, str]:
-        """The headers of every request, for a script: what they hold is in variables, credentials in `token`."""
+        """Return the headers of every request for a shell script: values are variables, credentials use `token`."""
         found = {name: header_in_shell(name, value, token) for name, value in map(_header, self.headers)}
         return found if self.token_env is None else {**found, "Authorization": f"Bearer ${token}"}
 
     def sent(self) -> dict[str, str]:
-        """The headers that go with every request, and stand in no report."""
+        """Return the headers sent with every request. They must not appear in reports."""
         result = dict(map(_header, self.headers))
         if self.token_env is not None:
             token = os.environ.get(self.token_env, "").strip()
@@ -188,7 +188,7 @@ def _header(line: str) -> tuple[str, str]:
 
 
 def header_in_shell(name: str, value: str, token: str) -> str:
-    """A header's value with a variable of the environment in the place of all but the scheme of a credential."""
+    """Return a header value as a shell variable. Of a credential, the scheme is kept."""
     if name.lower() not in ("authorization", "proxy-authorization"):
         return f"$HEADER_{re.sub('[^A-Z0-9]', '_', name.upper())}"
     scheme = re.match("[A-Za-z][A-Za-z0-9-]* +", value)
@@ -208,7 +208,7 @@ class Http:
         self._headers = access.sent()
         self._verify = access.verify(str(parts.hostname))
         self._session = requests.Session()
-        self._session.trust_env = False  # a proxy or CA bundle of the environment is not meant for a PBX
+        self._session.trust_env = False  # proxies and CA bundles of the environment are not meant for a PBX
         self._session.cert = (access.cert, access.key) if access.cert and access.key else access.cert
         if self._verify is False:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
@@ -216,12 +216,12 @@ class Http:
     def send(self, request: Request) -> Response:
         own = header(request.headers, "Authorization")
         headers = {**dict(without_empty_token(request.headers)), **self._headers}
-        if own is not None:  # a request that is about its token
+        if own is not None:  # a request that tests its token
             headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
             headers |= {"Authorization": own} if own else {}
         prepared = self._session.prepare_request(
             requests.Request(request.method, self.url, headers=headers, data=request.body or None))
-        prepared.url = self.url + request.target  # as it is: requests would re-quote it
+        prepared.url = self.url + request.target  # unchanged: requests would quote it again
         patience = max(GRACE, min(WHOLE_ANSWER, self._ends - time.monotonic()))
         try:
             return call_with_timeout(patience, lambda: self._answer(prepared))
@@ -244,7 +244,7 @@ class Http:
 
 
 def _reason(error: BaseException) -> str:
-    """What went wrong in the first place, below what libraries say of it."""
+    """Return the innermost reason of an error, without the texts of the libraries around it."""
     while inner := next((one for one in (getattr(error, "reason", None), *error.args[::-1], error.__cause__)
                          if isinstance(one, BaseException)), None):
         error = inner
@@ -253,14 +253,14 @@ def _reason(error: BaseException) -> str:
 
 
 def _was_sent(error: requests.RequestException) -> bool:
-    """Whether a request may have arrived: not if no connection came about."""
+    """Whether a request may have arrived: not if no connection was made."""
     reason = getattr(error.args[0] if error.args else None, "reason", None)
     never = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError, urllib3.exceptions.SSLError)
     return not isinstance(error, requests.ConnectTimeout) and not isinstance(reason, never)
 
 
 def split_url(url: str) -> SplitResult:
-    """The parts of a URL that can be a target."""
+    """Split a URL. Raise CannotRun if it cannot be a target."""
     try:
         parts = urlsplit(url)
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

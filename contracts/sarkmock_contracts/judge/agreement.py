@@ -1,4 +1,4 @@
-"""Whether two responses to one request are the same in the aspects that a problem concerns."""
+"""Compare two responses to one request in the aspects that a problem concerns."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ OF_COLUMN = {"schema", "stored", "default", "unrequested", "query", "form"}
 OF_ROWS = {"list"}
 STATUS_CHECKS = {"presence", "duplicate", "dependency", "unknown-key", "unknown-field", "no-input", "answer", "method",
              "options", "head", "crash", "status", "content-type"}
-OF_SERVING = {"unknown-path", "authentication"}  # that a request is served at all is the problem
-OF_WHOLE_ANSWER = STATUS_CHECKS | {"unknown-path"}  # problems of an answer as a whole
-JUDGED = {409, 422}  # with these an answer says that the rules were asked
+OF_SERVING = {"unknown-path", "authentication"}  # the problem is that the request is served at all
+OF_WHOLE_ANSWER = STATUS_CHECKS | {"unknown-path"}  # problems of a response as a whole
+JUDGED = {409, 422}  # error statuses that show that the rules were evaluated
 CORS = "Access-Control-Allow-Origin"
 NO_DEBUGGING = {"message": "Server Error"}
-VOLATILE = {"passwd", "filesize", "date", "file", "line", "trace"}  # the last of a debug page
-VOLATILE_TEXT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d|(?<!\d)1\d{9}(?!\d)")  # a time, also in seconds
+VOLATILE = {"passwd", "filesize", "date", "file", "line", "trace"}  # the last three are fields of a debug page
+VOLATILE_TEXT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d|(?<!\d)1\d{9}(?!\d)")  # or a Unix timestamp
 
 
 def agrees(problem: Problem, exchange: Exchange, expected: Response) -> bool:
-    """Whether an answer is the expected one, as far as the problem goes."""
+    """Return whether a response equals the expected one in the aspects that the problem concerns."""
     got = exchange.response
     if problem.check in OF_RULES:
         same = messages(got, problem.field) == messages(expected, problem.field)
@@ -45,16 +45,16 @@ def agrees(problem: Problem, exchange: Exchange, expected: Response) -> bool:
     if problem.check in OF_ROWS:
         return bool(first_values(got.json) == first_values(expected.json))
     if problem.check in OF_SERVING and got.ok and got.body:
-        return same_headers(got, expected)  # data, such as call detail records, holds times
+        return same_headers(got, expected)  # data such as call detail records contains times
     if problem.check in OF_SERVING and got.ok:
-        return (problem.kind in got.allow) == (problem.kind in expected.allow)  # to OPTIONS
+        return (problem.kind in got.allow) == (problem.kind in expected.allow)  # a response to OPTIONS
     if problem.check != "unknown-path" and problem.check in STATUS_CHECKS and problem.kind != "wording":
         return same_headers(got, expected)
     return same_headers(got, expected) and bool(without_volatile_values(got) == without_volatile_values(expected))
 
 
 def leads_up(problem: Problem, exchange: Exchange, expected: Response) -> bool:
-    """Whether an earlier answer of the same evidence already shows what was not expected of a column."""
+    """Return False if an earlier response of the same evidence already shows an unexpected value of the column."""
     got = exchange.response
     shown = problem.check in OF_COLUMN and problem.field and got.ok and expected.ok
     return not shown or bool(columns(got.json, problem.field) == columns(expected.json, problem.field))
@@ -65,16 +65,16 @@ def judged(response: Response) -> bool:
 
 
 def same_of_field(got: Response, expected: Response, field: str) -> bool:
-    """Whether two answers say the same of a variable: how it is refused, or what is shown of it."""
+    """Return whether two responses agree on a variable: on its error messages, or on the column that they show."""
     if not (judged(got) and judged(expected)):
-        return True  # a crash says nothing of the rules
+        return True  # a crash does not show what the rules decide
     if messages(got, field) != messages(expected, field):
         return False
     return not (got.ok and expected.ok) or bool(columns(got.json, field) == columns(expected.json, field))
 
 
 def same_row(listing: Operation, made: Exchange, *lists: Response) -> bool:
-    """Whether lists agree on the row that a request has made: all show it, or none does."""
+    """Return whether all lists agree on the row that a request has created: all of them show it, or none does."""
     name = listing.table.key if listing.table else ""
     key = key_text(made.response.fields.get(name))
     shown = {key in [key_text(row.get(name)) for row in answer.rows] for answer in lists}
@@ -82,12 +82,12 @@ def same_row(listing: Operation, made: Exchange, *lists: Response) -> bool:
 
 
 def messages(response: Response, field: str) -> Any:
-    """What a refusal says of a field; nothing where it is not refused."""
+    """Return the error messages for a field; None if it is not rejected."""
     return response.refused.get(field)
 
 
 def columns(value: Any, field: str) -> Any:
-    """What is shown of a column: in an object, or in every row of a list."""
+    """Return the value of a column in an object, or a list of the values in every row of a list."""
     name = field.partition(".")[0]
     if isinstance(value, list):
         return [columns(row, field) for row in value]
@@ -99,26 +99,27 @@ def columns(value: Any, field: str) -> Any:
 
 
 def first_values(value: Any) -> Any:
-    """The rows of a list by what stands first in them, in their order."""
+    """Return the first value of every row of a list, in order."""
     return [next(iter(row.values()), None) if isinstance(row, Mapping) else row for row in value] \
         if isinstance(value, list) else value
 
 
 def same_headers(one: Response, other: Response) -> bool:
-    """Type, Allow, and whether there is a body."""
+    """Return whether content type, Allow and the presence of a body are equal."""
     shown = ((response.content_type, allowed_methods(response), bool(response.body)) for response in (one, other))
     return next(shown) == next(shown)
 
 
 def is_same(one: Response, other: Response) -> bool:
-    """Whether two answers differ at most by time, random values, and the words of a crash."""
+    """Return whether two responses differ at most in times, random values, and the text of a crash."""
     return not differing_parts(one, other)
 
 
 def differing_parts(one: Response, other: Response) -> set[str]:
-    """In what two answers differ, but for time, random values, and the words of a crash.
+    """Return the parts in which two responses differ: the CORS header, "answer" for the rest.
 
-    What a framework adds to every answer says nothing of the rest.
+    Times, random values and the text of a crash are ignored. The CORS header is compared separately because the
+    framework adds it to every response.
     """
     result = {CORS} if one.header(CORS) != other.header(CORS) else set()
     if one.status != other.status or not same_headers(one, other) or not (
@@ -132,7 +133,7 @@ def allowed_methods(response: Response) -> set[str]:
 
 
 def without_volatile_values(response: Response) -> Any:
-    """A body without values that depend on time or chance; of a crash no more than that it is one."""
+    """Return the body without values that depend on time or chance; "crash" for a crash."""
     if is_crash(response):
         return "crash"
     if response.json is None:
@@ -141,7 +142,7 @@ def without_volatile_values(response: Response) -> Any:
 
 
 def is_crash(response: Response) -> bool:
-    """Whether it is Laravel's answer to an exception: its words are PHP's, its other fields are there for debugging."""
+    """Whether this is Laravel's response to an exception. Its text is PHP's and its other fields are debug output."""
     shown = response.fields
     return response.status == HTTPStatus.INTERNAL_SERVER_ERROR and ("trace" in shown or shown == NO_DEBUGGING)
 
@@ -156,22 +157,22 @@ def mask_volatile(name: str, value: Any) -> Any:
     return VOLATILE_TEXT.sub("#", value) if isinstance(value, str) else value
 
 
-# Evidence against a deviation: a box that accepts one value may have a deviation that accepts every value; if it
-# rejects another, as the judging document says, it has not.
+# Evidence against a deviation: a box that accepts one value may have a deviation that accepts every value. If the
+# box rejects another value, as the judging document requires, it does not have that deviation.
 
-MOST_ANSWERS = 60  # answers of an operation
-MOST_VERDICTS = 2_000  # answers of which it is remembered what documents say
+MOST_ANSWERS = 60  # responses kept for each operation
+MOST_VERDICTS = 2_000  # responses for which verdicts are cached
 
 
 class Rejected(NamedTuple):
-    """The variables that rules reject, and those of which a table or a check beside the rules decides."""
+    """The variables that rules reject, and those that a table or a check beyond the rules decides."""
 
     rejected: frozenset[str]
     open: frozenset[str]
 
 
 class JudgedAnswers:
-    """Answers that were judged, by operation, each with the variables that it has a problem with."""
+    """Judged responses by operation, each with the variables that have a problem."""
 
     def __init__(self, live: LiveTables, stored: Container[tuple[str, str]] = ()) -> None:
         self._live, self._stored = live, stored
@@ -184,16 +185,16 @@ class JudgedAnswers:
             self._answers[operation.id].append((exchange, frozenset(problems)))
 
     def speaking_of(self, operation: str, field: str) -> Iterator[Exchange]:
-        """Answers that are as the judging document says, as far as this variable goes; the last one first."""
+        """Yield responses that conform to the judging document for this variable, the newest first."""
         return (exchange for exchange, problems in reversed(self._answers[operation]) if field not in problems)
 
     def contradicts(self, contract: Contract, exchange: Exchange, field: str) -> bool:
-        """Whether by the rules of another document an answer should have said something else of a variable."""
+        """Return whether the rules of another document contradict a response on this variable."""
         if not judged(exchange.response):
-            return False  # a crash says nothing of the rules
+            return False  # a crash does not show what the rules decide
         operation = contract.operation_of(exchange.request)
         if operation is not None and field not in operation.rules and (operation.id, field) in self._stored:
-            return True  # what is no variable is not stored
+            return True  # a field that is not a variable is not stored
         if id(exchange.response) not in self._said:
             self._said[id(exchange.response)] = exchange, WeakKeyDictionary()
             if len(self._said) > MOST_VERDICTS:
@@ -206,7 +207,7 @@ class JudgedAnswers:
             (field in said.rejected) != (field in exchange.response.refused))
 
     def _rejected(self, contract: Contract, exchange: Exchange) -> Rejected | None:
-        """What the rules of a document say to a request; None if it has none there, or may crash."""
+        """Apply the rules of a document to a request; None if it has no such operation or the request may crash PHP."""
         operation = contract.operation_of(exchange.request)
         if operation is None:
             return None

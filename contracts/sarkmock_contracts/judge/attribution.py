@@ -1,8 +1,8 @@
-"""Which known deviation explains a finding: the one whose document predicts exactly this response.
+"""Attribution: find the known deviations whose document predicts exactly this response.
 
-A deviation changes places of the document, a finding speaks of some: they say which deviations may be meant. Whether
-it is one of them is decided by prediction: a mock of the base document with that deviation, or of the profile where
-several act together, is asked what it would have answered at that moment.
+A deviation changes places of the document and a finding concerns places of it, which gives the candidates. Prediction
+decides: a mock of the base document with that deviation, or of the profile if several act together, answers the same
+request in the same state.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ from .findings import ABSENT, Finding, Identity, deviation_touches, places
 from .oracle import Problem
 from .replica import Model, Replica
 
-MODELS = 256  # compiled documents that are kept, of some 0.2 MB each
-UNKNOWN_PATH = ""  # where no operation is
-MOST_WAITING = 2_000  # exchanges that are kept until a question comes
-OF_LACKING = {"rules", "crash", "answer", "status"}  # what shows that a row is missing
-OF_FIELDS = {"x-missing-rules"}  # keys that show only where a field's rules say so
+MODELS = 256  # compiled documents kept, about 0.2 MB each
+UNKNOWN_PATH = ""  # the key for requests without an operation
+MOST_WAITING = 2_000  # exchanges queued until a prediction is needed
+OF_LACKING = {"rules", "crash", "answer", "status"}  # checks that show that a row is missing
+OF_FIELDS = {"x-missing-rules"}  # keys that take effect only where the rules of a field use them
 
 
 class Attribution:
-    """Asks the documents of known deviations what they would have answered."""
+    """Compares responses with the predictions of known deviations."""
 
     def __init__(self, contract: Contract, version: Callable[[], str], profile: str = BASE,
                  unlike: set[str] | None = None) -> None:
         self.contract, self.profile = contract, profile
-        self.unlike = set() if unlike is None else unlike  # where the target did not answer as the version would
+        self.unlike = set() if unlike is None else unlike  # places where the responses differ from those of the version
         self._known: Sequence[Deviation] = ()
         self._explained: Counter[str] = Counter()
-        self._version = version  # the profile that the target seems to have, once anybody knows
+        self._version = version  # the profile that the target appears to have, once recognised
         self._waiting: deque[Exchange] = deque()
         self._models: dict[str, Model] = {}
         self._named: dict[Identity, tuple[str, ...]] = {}
@@ -60,7 +60,7 @@ class Attribution:
         return Replica(load(self._version()))
 
     def observe(self, exchange: Exchange) -> None:
-        """Every exchange of the run, in its order."""
+        """Record an exchange of the run. Call this for every exchange, in order."""
         self._waiting.append(exchange)
         if len(self._waiting) > MOST_WAITING:
             if self.known or self.profile != BASE:
@@ -72,13 +72,13 @@ class Attribution:
 
     @property
     def is_other_version(self) -> bool:
-        """Whether the version that answers is known to be another one than the document's."""
+        """Whether the target is known to be another version than the judging document's."""
         return bool(self._known) and self._version() != self.profile
 
     def expected(self, *exchanges: Exchange) -> Response:
-        """What a mock of the judging document answers to a request of the run, at that moment.
+        """Return the response of a mock of the judging document to a request of the run, in the state of that moment.
 
-        Of several exchanges, to the last one if it had been sent all of them.
+        For several exchanges: the response to the last one, if all of them had been sent to the mock.
         """
         self._follow()
         return self.replica.answers(self._profile(self.profile), exchanges)[-1]
@@ -88,7 +88,7 @@ class Attribution:
         return self.replica.answer(model, exchange)
 
     def _felt_by(self, request: Request) -> list[Deviation]:
-        """The deviations of what a request means in the judging document or in that of the version, paths included."""
+        """Return the deviations that can affect a request in the judging document or the version's, paths included."""
         if not self.is_other_version:
             return []
         contracts = self.contract, self.replica.leader.contract
@@ -103,13 +103,13 @@ class Attribution:
         return self._felt_together[key]
 
     def is_unforeseen_crash(self, exchange: Exchange) -> bool:
-        """Whether the target crashes where the judging version does not: its document lets any operation crash."""
+        """Whether the target crashes where the judging version does not. Its document allows any operation to crash."""
         return self.profile != BASE and is_crash(exchange.response) and not is_crash(self.expected(exchange))
 
     def separating(self, exchange: Exchange, named: Collection[str]) -> tuple[str, ...]:
-        """The deviations, beside those that are named, by which alone the version's answer is what it is.
+        """Return the deviations, other than the named ones, that the version's response depends on.
 
-        Empty if it is the judging document's answer, or not the version's.
+        Empty if the response equals the judging document's, or differs from the version's.
         """
         candidates = [deviation for deviation in self._felt_by(exchange.request) if deviation.id not in named]
         if not candidates or not is_same(exchange.response, self._answer(self._profile(self._whole), exchange)):
@@ -119,7 +119,7 @@ class Attribution:
             exchange.response, self._answer(self._toggled(deviation), exchange)))
 
     def predict(self, request: Request) -> Exchange:
-        """What the version that answers would say to a request now."""
+        """Return the exchange that the target's version is expected to have for a request now. Sends nothing."""
         self._follow()
         return Exchange(request, self.replica.predict(request))
 
@@ -127,17 +127,17 @@ class Attribution:
         for exchange in self._waiting:
             if not self.replica.observe(exchange):
                 self.unlike.add(self._place_of(exchange.request))
-                if exchange.request.method != "GET" or not exchange.response.ok:  # data says nothing of the framework
+                if exchange.request.method != "GET" or not exchange.response.ok:  # data shows nothing of the framework
                     self.unlike.add(UNKNOWN_PATH)
         self._waiting.clear()
 
     def _place_of(self, request: Request) -> str:
-        """Where the operation stands that a request means, here or in the version's document."""
+        """Return the place of the request's operation in the judging document, or else by the version's document."""
         operation = self.contract.operation_of(request) or self.replica.leader.operation(request)
         return self.contract.place(operation) if operation is not None else UNKNOWN_PATH
 
     def is_expected(self, finding: Finding) -> bool:
-        """Whether a published version answers so: its recorded mock knows more than its document."""
+        """Whether the judging published version responds like this: its mock knows more than its document."""
         if self.profile == BASE or not finding.evidence:
             return False
         self._follow()
@@ -147,7 +147,7 @@ class Attribution:
             for exchange in finding.evidence[:-1] if self.replica.remembers(exchange))
 
     def lacks_rows(self, finding: Finding) -> bool:
-        """Whether a box answers so that lacks only rows which no list shows, such as carriers and vendors of phones."""
+        """Whether missing rows of tables that no list shows (carriers, phone vendors) explain the finding."""
         if finding.identity.check not in OF_LACKING or not finding.evidence:
             return False
         self._follow()
@@ -156,18 +156,18 @@ class Attribution:
             self._predicts(model, finding, model.contract.hidden_tables) for model in models)
 
     def explain(self, finding: Finding) -> tuple[str, ...]:
-        """The deviations by which the answer was to be expected; none if no known document predicts it."""
+        """Return the deviations that predict the response; empty if no known document predicts it."""
         if not self.known or not finding.evidence:
             return ()
         self._follow()
         if finding.identity.check in OF_RULES and self._predicts(self._profile(self.profile), finding):
-            return ()  # no deviation is needed for that answer
+            return ()  # the response needs no deviation
         if finding.identity in self._named and self._version() != BASE and self._predicts(self.replica.leader, finding):
-            return self._named[finding.identity]  # the usual case, with one answer
+            return self._named[finding.identity]  # the usual case: one prediction is enough
         found = set(places(self.contract, finding))
         near = [deviation for deviation in self.known if deviation_touches(deviation, found)]
         single = [deviation.id for deviation in near if self._is(deviation, finding)]
-        if not single and self._predicts(self._profile(self._whole), finding):  # several together, or one from afar
+        if not single and self._predicts(self._profile(self._whole), finding):  # several together, or an indirect one
             single = (self._needed([*near, *self._felt[UNKNOWN_PATH]], finding) or self._from_afar(finding)
                       or self._needed(self._felt_in(finding), finding) or [one.id for one in near] or [self._whole])
         if single:
@@ -176,7 +176,7 @@ class Attribution:
 
     def standing(self, finding: Finding, witnesses: Iterable[Exchange],
                  contradicts: Callable[[Contract, Exchange, str], bool]) -> tuple[str, ...]:
-        """The deviations of a finding that other answers do not refute: a target has a deviation or it has not."""
+        """Return the deviations of a finding that no other response refutes. A target has a deviation or does not."""
         left, field = finding.deviations, finding.identity.field
 
         def refutes(exchange: Exchange, model: Model) -> bool:
@@ -187,7 +187,7 @@ class Attribution:
         return left
 
     def agreeing(self, finding: Finding) -> tuple[str, ...]:
-        """The deviations of a finding that the other columns of its answer do not refute."""
+        """Return the deviations of a finding that the other columns of its response do not refute."""
         exchange = finding.evidence[-1]
         states = self.contract.lacking_tables(exchange.request)
 
@@ -198,7 +198,7 @@ class Attribution:
         return self._unrefuted(finding.deviations, refutes)
 
     def elsewhere(self, request: Request) -> Iterator[Operation]:
-        """The operations that the version's document has where a request finds none."""
+        """Yield the operations that only the version's document has for a request."""
         if not self._named:
             return
         theirs, methods = self._profile(self._whole).contract.router, [request.method]
@@ -209,7 +209,7 @@ class Attribution:
             yield from (theirs.find(method, request.path)[0] for method in methods)
 
     def answered(self, finding: Finding, operation: Operation, exchange: Exchange) -> tuple[str, ...]:
-        """The deviations of a finding that an answer does not refute by its status, or by the methods that it names."""
+        """Return the deviations of a finding that a response does not refute by its status, or by Allow for OPTIONS."""
         def said(response: Response) -> int:
             return operation.method in response.allow if exchange.request.method == "OPTIONS" else response.status
 
@@ -221,13 +221,13 @@ class Attribution:
         return self._unrefuted(finding.deviations, refutes) if self.replica.remembers(exchange) else finding.deviations
 
     def _unrefuted(self, names: tuple[str, ...], refutes: Callable[[Model], bool]) -> tuple[str, ...]:
-        """The deviations that remain; all of them if the profile that has them all is not refuted."""
+        """Return the deviations that are not refuted; all of them if the profile with all of them is not refuted."""
         if not refutes(self._profile(self._whole)):
             return names
         return tuple(name for name in names if not refutes(self._with(name)))
 
     def _speaks_against(self, model: Model, exchange: Exchange, field: str, lacking: Collection[str] = ()) -> bool:
-        """Whether an answer says of a variable what the judging document's mock does, and a model would not."""
+        """Whether a response agrees with the judging document's mock on a variable and disagrees with the model's."""
         self._follow()
         return self.replica.remembers(exchange) and (
             not same_of_field(exchange.response, self.replica.answer(model, exchange, lacking), field)
@@ -235,12 +235,12 @@ class Attribution:
 
     @property
     def _whole(self) -> str:
-        """The profile that has the deviations, all together."""
+        """The name of the profile that has all the deviations."""
         return product() if self._version() == BASE == self.profile else self._version()
 
     @property
     def known(self) -> Sequence[Deviation]:
-        """Deviations that a finding may be."""
+        """The deviations that can explain a finding."""
         return self._known
 
     @known.setter
@@ -249,12 +249,12 @@ class Attribution:
         self._models.clear()
         self._named.clear()
         self._felt_together.clear()
-        for name in ("_felt", "replica"):  # they are made for the version that was supposed before
+        for name in ("_felt", "replica"):  # they depend on the version assumed before
             self.__dict__.pop(name, None)
 
     @cached_property
     def _felt(self) -> dict[str, list[Deviation]]:
-        """By operation the deviations that change something which it has or refers to."""
+        """The deviations that affect each operation, or something that it refers to, by operation id."""
         felt = {UNKNOWN_PATH: self._everywhere}
         reached = {operation.id: self._everywhere | self.contract.reach(self.contract.place(operation))
                    for operation in self.contract.operations}
@@ -262,7 +262,7 @@ class Attribution:
                 for name, found in (felt | reached).items()}
 
     def is_refuted(self, deviation: Deviation) -> bool:
-        """Whether the target did not answer as its version does, where the deviation can be felt."""
+        """Whether a deviation concerns places where the target did not respond as its version does."""
         own = {self.contract.place(operation) for operation in self.contract.operations}
         found = self._everywhere if UNKNOWN_PATH in self.unlike else set()
         for place in self.unlike:
@@ -271,26 +271,26 @@ class Attribution:
 
     @property
     def _everywhere(self) -> set[str]:
-        """Places of what can be felt in any answer."""
+        """Places of the document that can affect any response."""
         return {pointer(name) for name in self.contract.document if name.startswith("x-") and name not in OF_FIELDS}
 
     def _felt_in(self, finding: Finding) -> list[Deviation]:
-        """The deviations of something that the operations of its evidence have or refer to."""
+        """Return the deviations that affect the operations of the evidence."""
         found = [self.contract.operation_of(exchange.request) for exchange in finding.evidence]
         return [deviation for operation in found if operation is not None for deviation in self._felt[operation.id]]
 
     def _needed(self, candidates: Sequence[Deviation], finding: Finding) -> list[str]:
-        """Those of the deviations without which the profile would answer differently."""
+        """Return the ids of the deviations without which the profile predicts a different response."""
         return [deviation.id for deviation in dict.fromkeys(candidates)
                 if not self._predicts(self._toggled(deviation), finding)]
 
     def _toggled(self, deviation: Deviation) -> Model:
-        """The profile that has the deviations, without one of them."""
+        """Return the model of the profile with all deviations except this one."""
         name = self._whole
         return self._model(f"{name} without {deviation.id}", load_toggled(name, deviation.id))
 
     def _from_afar(self, finding: Finding) -> list[str]:
-        """A deviation of something that the operation refers to; what explained others before is asked first."""
+        """Return a deviation of something that the operation refers to. Try those that explained others first."""
         felt = self._felt.get(finding.identity.operation, [])
         for deviation in sorted(felt, key=lambda one: -self._explained[one.id]):
             if self._is(deviation, finding):
@@ -299,7 +299,7 @@ class Attribution:
         return []
 
     def _is(self, deviation: Deviation, finding: Finding) -> bool:
-        """Whether a deviation alone, or its absence, predicts the answer, and not already the document without it."""
+        """Whether the document with a deviation predicts the response and the document without it does not."""
         documents = load_with_deviation(deviation.id)
         without, with_it = self._documents(deviation)
         if not self._predicts(self._model(*with_it), finding):
@@ -308,19 +308,19 @@ class Attribution:
         return is_judging or not self._predicts(self._model(*without), finding)
 
     def _documents(self, deviation: Deviation) -> tuple[tuple[str, Document], tuple[str, Document]]:
-        """The document without a deviation and the one with it, by their names."""
+        """Return the document without a deviation and the one with it, each with its name."""
         models = [(f"{deviation.id} {number}", document)
                   for number, document in enumerate(load_with_deviation(deviation.id))]
         first, second = reversed(models) if deviation.summary.startswith(ABSENT) else models
         return first, second
 
     def _with(self, name: str) -> Model:
-        """The mock of a deviation, or of a profile that explains by itself."""
+        """Return the model of a deviation, or of a profile that explains a finding by itself."""
         deviation = next((one for one in self._known if one.id == name), None)
         return self._model(*self._documents(deviation)[1]) if deviation else self._profile(name)
 
     def _profile(self, name: str) -> Model:
-        """The model of a profile; the one that judges may be a file's."""
+        """Return the model of a profile. The judging profile may come from a file."""
         if name == self._version():
             return self.replica.leader
         return self._model(f"profile {name}", self.contract.document if name == self.profile else load(name))
@@ -332,12 +332,12 @@ class Attribution:
         return model
 
     def _predicts(self, model: Model, finding: Finding, without: Collection[str] = ()) -> bool:
-        """Whether the mock of a document gives the answer, and the document foretells it."""
+        """Whether the mock of a document gives this response and the document allows it."""
         problem = Problem(*finding.identity[1:], finding.message)
         return self._answers(model, finding, without) and model.allows(problem, finding.evidence[-1])
 
     def _answers(self, model: Model, finding: Finding, without: Collection[str] = ()) -> bool:
-        """Whether a mock gives the answer, as far as the finding goes."""
+        """Whether a mock gives this response, in the aspects that the finding concerns."""
         problem = Problem(*finding.identity[1:], finding.message)
         *before, last = finding.evidence
         if before and problem.check in OF_ROWS:

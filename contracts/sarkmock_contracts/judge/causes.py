@@ -1,8 +1,8 @@
-"""Groups findings that have a common cause, so that they are reported as one.
+"""Group findings that share a cause, so that they are reported as one.
 
-Every finding has features: the change of a message's template, the text of an exception, a field of an error's body,
-a variable. The feature that most findings share is the first cause; the rest is grouped again. `grouped` does the same
-for the differences of a comparison.
+Every finding has features: a change of a message template, the text of an exception, a field of an error body, a
+variable. The feature that most findings share becomes the first cause; the remaining findings are grouped the same way.
+`grouped_by_feature` also groups the differences of a comparison.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sarkmock.suite_api import display_name
 from ..client.http import Response
 from .findings import Finding
 
-SHOWN = 20  # causes on a terminal
+SHOWN = 20  # the number of causes shown on a terminal
 OF_ANSWER = {"status", "schema", "body", "content-type", "header"}
 OF_VARIABLE = {"rules", "messages", "crash", "stored", "default", "unasked", "query", "form"}
 QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
@@ -28,7 +28,7 @@ Member = TypeVar("Member")
 
 @dataclass(frozen=True, order=True)
 class Feature:
-    """Something that findings can have in common: what it is, and its text for people."""
+    """A property that findings can share: its kind and its text."""
 
     kind: str
     text: str
@@ -39,14 +39,14 @@ class Feature:
 
 @dataclass(frozen=True)
 class Cause:
-    """Findings with one cause, the plainest first."""
+    """Findings with one cause, the simplest finding first."""
 
     feature: Feature
     findings: tuple[Finding, ...]
 
     @property
     def title(self) -> str:
-        """What it is; a single finding speaks for itself."""
+        """The text of the feature; for a single finding, the text of the finding."""
         return str(self.feature) if len(self.findings) > 1 else str(self.findings[0])
 
     @property
@@ -63,14 +63,14 @@ def unique(texts: Iterable[str]) -> list[str]:
 
 
 def causes_of(findings: Sequence[Finding]) -> list[Cause]:
-    """All causes; every finding belongs to one."""
+    """Return all causes. Every finding belongs to exactly one."""
     return [Cause(feature, tuple(members)) for feature, members in grouped_by_feature(findings, features_of)]
 
 
 def grouped_by_feature(
     items: Sequence[Member], features_of: Callable[[Member], Iterable[Feature]]
 ) -> list[tuple[Feature, list[Member]]]:
-    """Groups of items that share a feature, the largest first; every item has a feature and is in one group."""
+    """Group items that share a feature, the largest group first. Every item has a feature and is in one group."""
     features = {id(item): list(dict.fromkeys(features_of(item))) for item in items}
     left = list(items)
     groups: list[tuple[Feature, list[Member]]] = []
@@ -78,7 +78,7 @@ def grouped_by_feature(
         counts = Counter(feature for item in left for feature in features[id(item)])
         rank = {feature: number for item in left for number, feature in enumerate(features[id(item)])}
         best = max(counts, key=lambda feature: (counts[feature], -rank[feature]))
-        if counts[best] == 1:  # nothing more is shared: each is a group, by its first feature
+        if counts[best] == 1:  # no feature is shared any more: each item is a group, named by its first feature
             return [*groups, *((features[id(item)][0], [item]) for item in left)]
         groups.append((best, [item for item in left if best in features[id(item)]]))
         left = [item for item in left if best not in features[id(item)]]
@@ -86,7 +86,7 @@ def grouped_by_feature(
 
 
 def features_of(finding: Finding) -> Iterator[Feature]:
-    """What a finding may have in common with others, the most specific first."""
+    """Yield the features of a finding, the most specific first."""
     check, field, kind = finding.identity[1:]
     response = finding.evidence[-1].response if finding.evidence else Response(0)
     if check == "messages":
@@ -107,7 +107,7 @@ def features_of(finding: Finding) -> Iterator[Feature]:
 
 
 def wordings(finding: Finding) -> Iterator[str]:
-    """The templates of messages that changed."""
+    """Yield the changed message templates: "'...' instead of '...'"."""
     got, _, expected = finding.message.partition(" instead of ")
     pairs = zip(QUOTED.findall(got), QUOTED.findall(expected), strict=False)
     for ours, theirs in pairs:
@@ -117,20 +117,20 @@ def wordings(finding: Finding) -> Iterator[str]:
 
 
 def message_template(message: str, field: str) -> str:
-    """A message without what is the variable's own."""
+    """Replace the parts of a message that depend on the variable: its name, value lists and numbers."""
     text = re.sub(re.escape(display_name(field)), ":attribute", message, flags=re.IGNORECASE)
     return NUMBER.sub("N", re.sub(r"(?<=: )[^'\"]+(?=\.)", ":values", text))
 
 
 def exception_text(response: Response) -> str:
-    """What an error page says, without values."""
+    """Return the status, the exception and the message of an error response, with values masked."""
     said = response.fields
     message = QUOTED.sub("'...'", str(said.get("message", "")).partition(" (SQL:")[0])
     return f"{response.status} {said.get('exception', '')} {NUMBER.sub('N', message)}".rstrip()
 
 
 def masked_message(finding: Finding) -> str:
-    """The kind of a finding and its message, without names and values."""
+    """Return the kind of a finding and its message, with names and values masked."""
     text = finding.message
     for name in unique((finding.identity.field, finding.identity.kind)):
         text = text.replace(name, "...")

@@ -1,4 +1,4 @@
-"""What a run has exercised: operations, rules and verdicts, and the deviations that it could have met."""
+"""What a run has tested: operations, rules and verdicts, and which deviations it could have observed."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ class Coverage:
         self.accepted: set[CoveredField] = set()
         self.refused: set[CoveredField] = set()
         self.right: set[CoveredField] = set()  # sent with a value that the document accepts
-        self.wrong: set[CoveredField] = set()  # and with one that it refuses
-        self.arrays = False  # whether a value that is not text was sent where PHP dies of it
-        self.withheld: set[str] = set()  # operations of which the gate kept requests back
-        self.filled: set[str] = set()  # operations that answered with something in it
-        self.checked: set[str] = set()  # operations whose checks beside the rules spoke, or should have
-        self.paths: set[str] = set()  # looked for, though the document does not have them
-        self.strange: set[CoveredField] = set()  # sent, though the document does not have them
-        self.unlike: set[str] = set()  # places of operations that did not answer as the version that was expected
-        self.framework: set[str] = set()  # keys of x-laravel that a check has looked at by itself
-        self.seconds: Counter[tuple[str]] = Counter()  # that the answers of an operation took
+        self.wrong: set[CoveredField] = set()  # sent with a value that the document rejects
+        self.arrays = False  # whether a non-text value was sent that makes PHP crash
+        self.withheld: set[str] = set()  # operations for which the gate withheld requests
+        self.filled: set[str] = set()  # operations that returned a 2xx response with data
+        self.checked: set[str] = set()  # operations where a check beyond the rules rejected, or should have
+        self.paths: set[str] = set()  # tested paths that the document does not have
+        self.strange: set[CoveredField] = set()  # sent fields that the document does not have
+        self.unlike: set[str] = set()  # places whose responses differed from those of the expected version
+        self.framework: set[str] = set()  # keys of x-laravel that a check tested by itself
+        self.seconds: Counter[tuple[str]] = Counter()  # total response time by operation
 
     def observe(self, operation: Operation, exchange: Exchange, given: Verdict | None) -> None:
         """Count an exchange."""
@@ -53,11 +53,11 @@ class Coverage:
 
     @property
     def seen(self) -> dict[str, Any]:
-        """Everything that was counted, by name."""
+        """All counters, sets and flags by name."""
         return {name: value for name, value in vars(self).items() if name != "operations"}
 
     def add(self, theirs: Mapping[str, Any]) -> None:
-        """Add what another run counted: counters and sets add up, a flag is true if one is."""
+        """Add the values of another run: counters and sets are merged, a flag is true if either is."""
         for name, value in theirs.items():
             if isinstance(value, bool):
                 setattr(self, name, getattr(self, name) or value)
@@ -65,30 +65,30 @@ class Coverage:
                 getattr(self, name).update(value)
 
     def answered(self, operation: Operation) -> bool:
-        """Whether an operation answered as it does when nothing is wrong, or at least as documented."""
+        """Whether an operation returned at least one documented status."""
         documented = {int(status) for status in operation.spec["responses"] if status.isdigit()}
         return any(self.statuses[operation.id, status] for status in documented)
 
     def rules(self, operations: Iterable[Operation]) -> list[CoveredField]:
-        """The fields with rules of some operations."""
+        """Return the fields of these operations that have rules."""
         return [(operation.id, name) for operation in operations for name in operation.rules]
 
 
 WORDED = {"messages": 422, "row-not-found": 404, "method-not-allowed": 405, "query-error": 409, "array-in-query": 500}
-BLIND = {401, 403, 404, 405, 429, 500, 502, 503}  # they come before an operation does anything
+BLIND = {401, 403, 404, 405, 429, 500, 502, 503}  # statuses that precede the work of an operation
 
 
 def why_not_exercised(contract: Contract, coverage: Coverage, deviation: Deviation) -> str:
-    """Why the run cannot say that a deviation is gone; empty if it looked at every place that the deviation changes."""
+    """Return why the run cannot tell whether a deviation is fixed; empty if every place that it changes was tested."""
     reasons = [reason for place in deviation.observable for reason in gaps_at_place(contract, coverage, place)]
-    if not reasons:  # a path that is absent is looked for, a schema cannot be
+    if not reasons:  # an absent path can be tested, an absent schema cannot
         absent = all(covers(pointer("components", "schemas"), place) for place in deviation.observable)
         return "the judging document has no operation that it changes" if absent else "no check looks there"
     return "; ".join(dict.fromkeys(reason for reason in reasons if reason))
 
 
 def gaps_at_place(contract: Contract, coverage: Coverage, place: str) -> Iterator[str]:
-    """One reason, perhaps empty, for every way in which a place shows."""
+    """Yield one reason, possibly empty, for every way in which a place can be observed."""
     steps = keys_of(place)
     if steps[0] == "paths":
         yield from gaps_on_path(contract, coverage, steps)
@@ -101,7 +101,7 @@ def gaps_at_place(contract: Contract, coverage: Coverage, place: str) -> Iterato
 
 
 def gaps_in_framework(coverage: Coverage, key: str) -> Iterator[str]:
-    """What the framework answers by itself shows with a status, or is looked for by a check."""
+    """Yield a reason for a key of x-laravel: it shows in a response status, or a check tests it."""
     if key in WORDED:
         yield "" if any(status == WORDED[key] for _, status in coverage.statuses) else f"nothing answered {WORDED[key]}"
     else:
@@ -120,7 +120,11 @@ def gaps_on_path(contract: Contract, coverage: Coverage, steps: list[str]) -> It
 
 
 def gaps_in_schema(contract: Contract, coverage: Coverage, schema: str, rest: list[str]) -> Iterator[str]:
-    """A schema of bodies: its variable was valid and invalid once. A schema of responses: a response had it."""
+    """Yield reasons for a schema.
+
+    A schema of a request body: its variable must have been sent with a valid and an invalid value. A schema of a
+    response: a response with data must have been received.
+    """
     name = rest[1] if len(rest) > 1 and rest[0] == "properties" else None
     for operation in contract.operations:
         body = contract.body_place(operation)
@@ -134,7 +138,7 @@ def gaps_in_schema(contract: Contract, coverage: Coverage, schema: str, rest: li
 
 
 def why_unreached(coverage: Coverage, operation: Operation) -> str:
-    """Why nothing is known of an operation."""
+    """Return why the operation was not tested; empty if it was."""
     statuses = sorted(status for name, status in coverage.statuses if name == operation.id)
     if not statuses:
         return f"{operation_name(operation)} was not sent"
@@ -144,7 +148,7 @@ def why_unreached(coverage: Coverage, operation: Operation) -> str:
 
 
 def why_unchecked(coverage: Coverage, operation: Operation) -> str:
-    """A check beside the rules shows in what it refuses."""
+    """Return why the checks beyond the rules were not tested; they show in what they reject."""
     if operation.checks and operation.id in coverage.withheld:
         return f"requests of {operation_name(operation)} were withheld"
     tried = operation.id in coverage.checked or not operation.checks

@@ -1,6 +1,7 @@
-"""Requests that found something in earlier runs, stored in Hypothesis' example databases and sent first.
+"""Requests that caused findings in earlier runs, stored in Hypothesis example databases and sent first.
 
-A directory can be shared or committed, a Redis server serves many machines, a CI job's artifact is read from GitHub.
+A database is a directory that can be shared or committed, a Redis server for several machines, or the artifact of a CI
+job on GitHub.
 """
 
 from __future__ import annotations
@@ -25,25 +26,25 @@ from ..errors import CannotRun
 
 
 class Examples:
-    """What was found by operation; nothing where no database is given."""
+    """Stored requests by operation. Without a database it stores nothing and is empty."""
 
     def __init__(self, places: Iterable[str] = ()) -> None:
         opened = [open_database(place) for place in places]
         self._database = MultiplexedDatabase(*opened) if opened else None
 
     def save(self, operation: str, request: Request) -> None:
-        """Keep a request that found something; one with a token is about that token alone."""
+        """Store a request that caused a finding. Skip requests with a token of their own: they only test that token."""
         if self._database is not None and header(request.headers, "Authorization") is None:
             self._database.save(database_key(operation), request_text(request))
 
     def requests(self, operation: str) -> Iterator[Request]:
-        """What found something before, in an order that is the same on every machine."""
+        """Yield the stored requests of an operation, in the same order on every machine."""
         if self._database is not None:
             yield from map(read_example, sorted(self._database.fetch(database_key(operation))))
 
 
 def open_database(place: str) -> ExampleDatabase:
-    """The database that a user names: a directory, redis://..., or github:OWNER/REPOSITORY."""
+    """Open the database that a user names: a directory, redis://..., or github:OWNER/REPOSITORY."""
     if place.startswith(("redis://", "rediss://", "unix://")):
         return redis_database(place)
     if place.startswith("github:"):
@@ -57,7 +58,7 @@ def open_database(place: str) -> ExampleDatabase:
 
 
 def redis_database(place: str) -> ExampleDatabase:
-    """Redis is used only where it is named; Hypothesis would continue silently without it."""
+    """Open a Redis database. Raise CannotRun if it cannot be used, where Hypothesis would continue without it."""
     try:
         redis = import_module("redis")
         database = import_module("hypothesis.extra.redis")
@@ -78,7 +79,7 @@ def database_key(operation: str) -> bytes:
 
 
 def request_text(request: Request) -> bytes:
-    """A request as text that is the same for the same request."""
+    """Serialize a request. Equal requests give equal text."""
     body = b64encode(request.body).decode()
     return json.dumps([request.method, request.path, request.query, request.headers, body]).encode()
 

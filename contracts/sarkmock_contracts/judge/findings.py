@@ -1,8 +1,9 @@
-"""Findings and their types: the identity, the severity and the sentence of each.
+"""Findings and their types: identity, severity and description.
 
-The places say which parts of the document a finding of the type speaks of: the variable of a body (``input``), the
-column of a row (``column``), the operation's responses (``response``), what it does beside them (``behaviour``), or
-the methods of its path (``path``). A known deviation that changes one of these places explains the finding.
+The places of a type are the parts of the document that its findings concern: the variable of a request body
+(``input``), the column of a row (``column``), the operation's responses (``response``), its other behaviour
+(``behaviour``), or the methods of its path (``path``). A known deviation that changes one of them may explain the
+finding.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from sarkmock.suite_api import BASE, Deviation, Operation, covers, deviations_of
 from ..client.http import Exchange
 from ..spec.contract import Contract
 
-ABSENT = "Not on this target"  # of deviations that the judging profile has
+ABSENT = "Not on this target"  # prefix for deviations that the judging profile has and the target lacks
 BREAKS, SURPRISES, COSMETIC = SEVERITIES = ("breaks", "surprises", "cosmetic")
 
 
 @dataclass(frozen=True)
 class FindingType:
-    """One type: its name in identities and reports, its severity for a client, a sentence, and its places."""
+    """One type: its name in identities and reports, its severity for a client, a description, and its places."""
 
     name: str
     severity: str
@@ -75,7 +76,7 @@ FINDING_TYPES = _types(
 
 
 class Identity(NamedTuple):
-    """What makes two findings one: operation, check, field (or column, header, parameter), kind."""
+    """The key of a finding: operation, check, field (or column, header, parameter), kind."""
 
     operation: str
     check: str
@@ -87,19 +88,19 @@ class Identity(NamedTuple):
 
     @property
     def id(self) -> str:
-        """One word that names it in files."""
+        """The identity as one word, for files."""
         return ":".join(self)
 
     def matches(self, pattern: Identity) -> bool:
-        """Whether every part fits the pattern's part, which may hold ``*``."""
+        """Whether every part matches the pattern's part, which may contain ``*``."""
         return all(fnmatchcase(part, wanted) for part, wanted in zip(self, pattern, strict=True))
 
 
 @dataclass
 class Finding:
-    """A difference between target and document, with the shortest exchanges that showed it.
+    """A difference between target and document, with the smallest exchanges that showed it.
 
-    ``steps`` are the exchanges that show it at a fresh target: writes that prepare it, then the evidence.
+    ``steps`` are the exchanges that reproduce it at a fresh target: the writes that it needs, then the evidence.
     """
 
     identity: Identity
@@ -107,7 +108,7 @@ class Finding:
     evidence: tuple[Exchange, ...]
     count: int = 1
     deviations: tuple[str, ...] = field(default=())
-    request: int = 0  # how many requests had been sent when it was first met
+    request: int = 0  # the number of requests sent when it was first found
     steps: tuple[Exchange, ...] = ()
 
     def __str__(self) -> str:
@@ -119,7 +120,7 @@ def _weight(evidence: Sequence[Exchange]) -> tuple[int, int]:
 
 
 class Findings:
-    """All findings of a run, in the order they were first met; what is known and what is new of one identity apart."""
+    """All findings of a run in the order found. An identity can have a known and a new finding."""
 
     def __init__(self) -> None:
         self.findings: dict[tuple[Identity, bool], Finding] = {}
@@ -127,7 +128,7 @@ class Findings:
         self._named: frozenset[str] | None = None
 
     def add(self, found: Finding) -> Finding:
-        """Record a finding; one that is there is counted, and its evidence replaced by a shorter one."""
+        """Add a finding. If it exists, count it, and keep the smaller evidence."""
         self._named = None
         kept = self.findings.setdefault((found.identity, bool(found.deviations)), found)
         if kept is found:
@@ -140,34 +141,34 @@ class Findings:
         return kept
 
     def of(self, identity: Identity) -> list[Finding]:
-        """What was found under an identity: what is new, then what is known."""
+        """Return the findings of an identity, the new one first."""
         return [self.findings[key] for key in ((identity, False), (identity, True)) if key in self.findings]
 
     def forget(self, identity: Identity) -> None:
-        """Take back what was found under an identity."""
+        """Remove the findings of an identity."""
         self._named = None
         for known in (False, True):
             self.findings.pop((identity, known), None)
 
     @property
     def named(self) -> frozenset[str]:
-        """The deviations that findings name."""
+        """The deviations that explain findings."""
         if self._named is None:
             self._named = frozenset(name for finding in self for name in finding.deviations)
         return self._named
 
     def known_of(self, operation: str, checks: Collection[str]) -> list[Finding]:
-        """The known findings of an operation, of some types."""
+        """Return the known findings of an operation for these checks."""
         return [finding for key in self._of_operation[operation] if key[1] and key[0].check in checks
                 if (finding := self.findings.get(key)) is not None]
 
     def is_explained_by(self, identity: Identity, deviations: Collection[str]) -> bool:
-        """Whether what was found under an identity has these explanations, which no answer has refuted."""
+        """Whether the known finding of an identity has all these deviations."""
         known = self.findings.get((identity, True))
         return known is not None and set(known.deviations).issuperset(deviations)
 
     def attribute(self, finding: Finding, deviations: tuple[str, ...]) -> None:
-        """Explain a finding by other deviations; without any it is new."""
+        """Replace the deviations of a finding. Without any it is new."""
         del self.findings[finding.identity, bool(finding.deviations)]
         self.add(replace(finding, deviations=deviations))
 
@@ -179,20 +180,20 @@ class Findings:
 
     @contextmanager
     def fresh(self) -> Iterator[list[Finding]]:
-        """The findings that are first met inside the block."""
+        """Collect the findings that are first found inside the block. The list is filled when the block ends."""
         before = set(self.findings)
         found: list[Finding] = []
         yield found
         found += [finding for key, finding in self.findings.items() if key not in before]
 
 
-# the places of a document that a finding, and a deviation, concern
+# the places of a document that a finding or a deviation concerns
 
 
 def known_deviations(judge: str, version: str | None = None) -> tuple[Deviation, ...]:
-    """By what the version that answers differs from the judging document: the deviations that only one of them has.
+    """Return the deviations that only one of the target's version and the judging document has.
 
-    The documentation itself is judged by what the published product is known for.
+    If the documentation judges, these are the deviations of the version, or of the product.
     """
     if judge == BASE:
         return deviations_of(product() if version in (None, BASE) else str(version))
@@ -208,11 +209,11 @@ def deviation_touches(deviation: Deviation, found: set[str]) -> bool:
 
 
 def places(contract: Contract, finding: Finding) -> Iterator[str]:
-    """The places of the judging document that a finding speaks of, the nearest first."""
+    """Yield the places of the judging document that a finding concerns, the nearest first."""
     identity = finding.identity
     operation = contract.by_id.get(identity.operation)
     if operation is None:
-        if identity.field:  # the path that the document does not have
+        if identity.field:  # a path that the document does not have
             yield pointer("paths", identity.field, identity.kind.lower())
         return
     own, kinds = contract.place(operation), FINDING_TYPES[identity.check].places
@@ -232,7 +233,7 @@ def places(contract: Contract, finding: Finding) -> Iterator[str]:
 
 
 def field_places(contract: Contract, operation: Operation, field: str) -> Iterator[str]:
-    """Where a variable of the body stands, and that it is required."""
+    """Yield the places of a variable of the request body: its schema and the list of required variables."""
     place = contract.body_place(operation)
     if place is not None:
         body = contract.resolve(place)[0]
@@ -240,15 +241,17 @@ def field_places(contract: Contract, operation: Operation, field: str) -> Iterat
 
 
 def column_places(contract: Contract, operation: Operation, column: str) -> Iterator[str]:
-    """Where a column of the answer stands."""
+    """Yield the place of a column of the response."""
     row = contract.row_place(operation)
     if row is not None:
         yield row + pointer("properties", column.partition(".")[0])
 
 
 def suspected_places(contract: Contract, operation: Operation, finding: Finding) -> Iterator[str]:
-    """After an undocumented status: the variable that is to blame, or those of the shortest body that brings it about,
-    required ones only if there are no others."""
+    """Yield the places of the variables that may cause an undocumented status.
+
+    These are the finding's variable, or else those of the last request: required ones only if it has no others.
+    """
     if finding.identity.field:
         yield from field_places(contract, operation, finding.identity.field)
         return
@@ -262,13 +265,13 @@ def suspected_places(contract: Contract, operation: Operation, finding: Finding)
 
 
 def operations_changed_by(contract: Contract, deviation: Deviation) -> list[Operation]:
-    """The operations of which a deviation changes something."""
+    """Return the operations that a deviation changes."""
     return [operation for operation in contract.operations
             if deviation_touches(deviation, set(operation_places(contract, operation)))]
 
 
 def operation_places(contract: Contract, operation: Operation) -> Iterator[str]:
-    """Where an operation and its body stand."""
+    """Yield the places of an operation and its request body."""
     yield contract.place(operation)
     body = contract.body_place(operation)
     if body is not None:

@@ -1,4 +1,4 @@
-"""Judges every exchange by the document, and keeps what was found and covered."""
+"""Judge every exchange by the document, and collect findings and coverage."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from .oracle import Problem, Verdict, conformance_problems, verdict, verdict_pro
 from .preparation import History
 from .verdicts import Lists
 
-PBX_DOWN = 503  # the product asks for the PBX before it does anything
-OF_FORM = {"body", "schema", "content-type", "header"}  # how an answer looks
-OF_STATUS = {"status", "answer", "unknown-key"}  # what answers of other requests may refute
+PBX_DOWN = 503  # the product checks that the PBX runs before it does anything
+OF_FORM = {"body", "schema", "content-type", "header"}  # checks of the form of a response
+OF_STATUS = {"status", "answer", "unknown-key"}  # checks that responses to other requests may refute
 RUN_STATE = "syscommands.pbxrunstate"
 
 
 @dataclass(frozen=True)
 class Judged(Exchange):
-    """An exchange and what is wrong with it; ``excused``: its answer is a crash that the document predicts."""
+    """An exchange and its problems. ``excused``: the response is a crash that the document predicts."""
 
     problems: tuple[Problem, ...] = ()
     excused: bool = False
@@ -39,15 +39,15 @@ class Judged(Exchange):
 class Gaps:
     """Why a run could not test everything."""
 
-    stopped: str = ""  # why nothing more is sent
-    unanswered: list[str] = field(default_factory=list)  # requests without an answer
-    untested: list[str] = field(default_factory=list)  # cases left out, or cut short for want of an answer
-    unavailable: set[str] = field(default_factory=set)  # what could not be tested at all, and why
-    broken: list[str] = field(default_factory=list)  # cases without a result, because the suite failed
+    stopped: str = ""  # why no more requests are sent
+    unanswered: list[str] = field(default_factory=list)  # requests without a response
+    untested: list[str] = field(default_factory=list)  # cases skipped, or cut short by a missing response
+    unavailable: set[str] = field(default_factory=set)  # what could not be tested at all, with the reason
+    broken: list[str] = field(default_factory=list)  # cases without a result because the suite failed
 
     @property
     def ending(self) -> str:
-        """How a run ended that says less than it was asked to; empty for one that is complete."""
+        """How an incomplete run ended; empty if it is complete."""
         parts = [f"stopped: {self.stopped}"] if self.stopped else []
         if self.broken:
             parts.append(f"incomplete: {counted(len(self.broken), 'case')} of the suite failed by an error")
@@ -55,12 +55,12 @@ class Gaps:
 
 
 class Judge:
-    """What is wrong with an exchange, and whether it was seen before."""
+    """Finds the problems of exchanges, explains them by deviations, and collects them."""
 
     def __init__(self, contract: Contract, live: LiveTables, client: Client, lists: Lists | None = None,
                  only: str | None = None, version: Callable[[], str] = lambda: BASE, profile: str = BASE,
                  confirm: Callable[[], None] = lambda: None, stored: Container[tuple[str, str]] = ()) -> None:
-        self.confirm = confirm  # asked before a finding counts: raises if the target no longer lets the run in
+        self.confirm = confirm  # called before a finding is new: raises if the target no longer admits the run
         self.contract, self.live, self.client, self.only = contract, live, client, only
         self.lists = lists or Lists()
         self.coverage = Coverage(contract.operations)
@@ -70,13 +70,13 @@ class Judge:
         self.findings = Findings()
         self.gaps = Gaps()
         self.samples: dict[tuple[str, int], Judged] = {}  # the first exchange of each operation and status
-        self.crashing: set[Identity] = set()  # operations that crash for any input
+        self.crashing: set[Identity] = set()  # crashes that occur without a suspect variable
         self.history = History(contract)
         self.witnesses = JudgedAnswers(live, stored)
         self._separating: list[Finding] = []
 
     def judge(self, exchange: Exchange) -> Judged:
-        """Compare an exchange with the document and keep account of it."""
+        """Compare an exchange with the document and record it."""
         self.requests += 1
         self.attribution.observe(exchange)
         operation = self.contract.operation_of(exchange.request)
@@ -100,7 +100,7 @@ class Judge:
         return judged
 
     def report(self, operation: str, problem: Problem, *evidence: Exchange) -> bool:
-        """Enter a problem in the findings; False if it is outside of the run's scope or does not count here."""
+        """Add a problem to the findings; False if it is outside the run's scope or does not count."""
         known = self.contract.by_id.get(operation)
         if known is not None and self.only is not None and not in_section(known, self.only):
             return False
@@ -129,7 +129,7 @@ class Judge:
         return True
 
     def _separate(self, operation: Operation, exchange: Exchange) -> None:
-        """Remember an answer that shows by what the target is another version, though the document may allow it."""
+        """Record a response that only another version gives, although the document may allow it."""
         seen = {name for finding in self._separating for name in finding.deviations}
         names = self.attribution.separating(exchange, self.findings.named | seen)
         if names and (self.only is None or in_section(operation, self.only)):
@@ -138,7 +138,7 @@ class Judge:
             self._separating.append(Finding(identity, text, (exchange,), deviations=names, request=self.requests))
 
     def conclude(self) -> None:
-        """What separates the versions and no finding has named becomes one."""
+        """Turn recorded differences between versions into findings, unless other findings name their deviations."""
         for finding in self._separating:
             unnamed = tuple(name for name in finding.deviations if name not in self.findings.named)
             if unnamed:
@@ -152,7 +152,7 @@ class Judge:
             kept.steps = self.history.leading_to(finding.evidence, refused=refused)
 
     def _bear_witness(self, operation: Operation, judged: Judged) -> None:
-        """An answer may show that the target lacks what would explain an earlier finding."""
+        """Check whether a response refutes the deviations of earlier findings about its variables."""
         wrong = {problem.field for problem in judged.problems}
         self.witnesses.observe(operation, judged, wrong)
         for finding in self.findings.known_of(operation.id, OF_RULES):
@@ -160,7 +160,7 @@ class Judge:
                 self._reattribute(finding, self.attribution.standing(finding, [judged], self.witnesses.contradicts))
 
     def _bear_witness_of_status(self, operation: Operation, exchange: Exchange, checks: Collection[str]) -> None:
-        """The same by its status, or the methods that it names: the operation may not be where a deviation has it."""
+        """Check whether a response refutes deviations by its status, or by Allow: the operation may not exist there."""
         for finding in self.findings.known_of(operation.id, checks):
             self._reattribute(finding, self.attribution.answered(finding, operation, exchange))
 
@@ -169,30 +169,36 @@ class Judge:
             self.findings.attribute(finding, left)
 
     def expect(self, known: tuple[Deviation, ...]) -> None:
-        """What the target is known to do is expected from now on, and explains what the reads before showed."""
+        """Set the deviations that the target is known to have, and explain the findings so far by them."""
         self.lists = replace(self.lists, known=known)
         self.attribution.known = known
         for finding in list(self.findings):
             self.findings.attribute(finding, self.attribution.explain(finding))
 
     def is_new(self, finding: Finding) -> bool:
-        """Whether a run fails for it."""
+        """Whether the run fails because of a finding."""
         return not self.lists.tolerates(finding)
 
     def is_first_crash(self, operation: Operation, status: int) -> bool:
-        """Whether a crash has just been met for the first time, with nothing to explain it."""
+        """Whether a crash was just found for the first time and nothing explains it."""
         found = self.findings.of(Identity(operation.id, "status", "", str(status)))
         return any(finding.count == 1 and self.is_new(finding) for finding in found)
 
     def _verdict(self, operation: Operation, exchange: Exchange) -> Verdict | None:
         if not operation.rules or exchange.response.status in (404, 405):
-            return None  # no rules, or they were never asked
+            return None  # without rules, or rejected before the rules apply
         return verdict(self.contract, operation, exchange.request, self.live)
 
+    def _is_of_hidden_row(self, operation: Operation, problem: Problem, exchange: Exchange) -> bool:
+        """Whether an accepted value names a row that no list shows. A mock with the rows of the run accepts it."""
+        return (problem.kind == "accepted" and problem.field in self.contract.asking(operation)
+                and self.attribution.expected(exchange).ok)
+
     def _problems(self, operation: Operation, exchange: Exchange, given: Verdict | None) -> Iterator[Problem]:
-        """The verdict first: a crash that it explains is at most one finding, and says nothing of the answer's form."""
+        """Yield the problems of an exchange. The form of a crash that the rules explain is not judged."""
         if given is not None:
-            yield from verdict_problems(self.contract, operation, given, exchange.response)
+            yield from (problem for problem in verdict_problems(self.contract, operation, given, exchange.response)
+                        if not self._is_of_hidden_row(operation, problem, exchange))
             if given.excuses(exchange.response):
                 return
         found = list(conformance_problems(self.contract, operation, exchange))
@@ -202,9 +208,9 @@ class Judge:
             yield Problem("status", "", str(exchange.response.status), text)
 
     def _blamed(self, operation: Operation, problem: Problem, given: Verdict | None) -> Problem:
-        """A crash is blamed on a variable that is known to bring it about, or on the only one of the body that can.
+        """Blame a crash on a variable that is known to cause it, or on the only variable of the request that can.
 
-        A required one can if its rules refuse the value.
+        A required variable is a suspect only if its rules reject the value.
         """
         if problem.check != "status" or int(problem.kind) < 500 or given is None:
             return problem
@@ -215,18 +221,18 @@ class Judge:
         if not suspects:
             self.crashing.add(bare)
         elif not guilty and len(suspects) == 1 and bare not in self.crashing:
-            self.findings.forget(bare)  # met before with several variables at once
+            self.findings.forget(bare)  # found before with several variables at once
             guilty = suspects
         return problem._replace(field=guilty[0]) if guilty else problem
 
     def _is_of_refusal(self, operation: str, problem: Problem, evidence: Sequence[Exchange]) -> bool:
-        """Whether it is wrong how a target says that its PBX does not run, or when."""
+        """Whether the problem is how, or when, the target reports that its PBX is stopped."""
         known = self.contract.by_id.get(operation)
         documented = known is not None and str(PBX_DOWN) in known.spec["responses"]
         return problem.check == "run-state" or (documented and problem.check in OF_FORM and len(evidence) == 1)
 
     def _pbx_is_down(self, evidence: Iterable[Exchange]) -> bool:
-        """Whether a 503 among the answers is right, as the box itself says that its PBX does not run."""
+        """Whether a 503 in the evidence is justified: the box reports that its PBX is stopped."""
         state = self.contract.by_id.get(RUN_STATE)
         if state is None or all(exchange.response.status != PBX_DOWN for exchange in evidence):
             return False

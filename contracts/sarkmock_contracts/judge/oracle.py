@@ -1,7 +1,8 @@
-"""Verdicts on one exchange: whether the response conforms to the document, and whether its rules give this verdict.
+"""Verdicts on one exchange: whether the response conforms to the document, and to its rules.
 
-The bytes are read as PHP reads them and judged by the documented rules, so the verdict depends neither on who made the
-request nor on what they meant by it. The reading and the rules are the mock's; the hand-written bounds pin them.
+The request is parsed as PHP parses it and judged by the documented rules, so the verdict does not depend on how it was
+made or what it was meant to test. Parsing and rules are shared with the mock; hand-written boundary values guard
+against errors in both.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ NOT_FOUND = 404
 
 
 class Problem(NamedTuple):
-    """What a check found: the rest of a finding's identity, and a line for people."""
+    """What a check found: the finding's identity without the operation, and a message."""
 
     check: str
     field: str
@@ -32,7 +33,7 @@ class Problem(NamedTuple):
 
 
 def conformance_problems(contract: Contract, operation: Operation, exchange: Exchange) -> Iterator[Problem]:
-    """All that is wrong with a response. One cause, one problem: an undocumented status says nothing of its body."""
+    """Yield the problems of a response. One cause gives one problem: an undocumented status is reported alone."""
     response = exchange.response
     found = contract.response(operation, response.status)
     if found is None:
@@ -83,9 +84,9 @@ def _body(contract: Contract, place: str, exchange: Exchange) -> Iterator[Proble
 
 
 def _fields(error: Any) -> list[str]:
-    """The columns an error speaks of: named by the schema, so that all rows of a list count as one."""
+    """Return the columns that a schema error concerns, named by the schema so that all rows of a list count as one."""
     steps = [*_columns(error.schema_path)] or [step for step in error.instance_path if isinstance(step, str)]
-    column = ".".join(steps)  # the schema's path begins anew where a column refers to another schema
+    column = ".".join(steps)  # the schema's path starts again where a column refers to another schema
     if error.kind.name == "additionalProperties":
         return [_join(column, name) for name in error.kind.unexpected]
     return [_join(column, error.kind.property) if error.kind.name == "required" else column]
@@ -113,10 +114,10 @@ Messages = Mapping[str, list[str]]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a request deserves: refused fields with their messages, and what was sent.
+    """The verdict of the rules on a request: the fields they reject with their messages, and the variables sent.
 
-    ``crash`` names a field of which PHP dies; of those in ``may_crash`` it may die in a check, and says nothing else.
-    ``late``: it dies only after the checks, which may refuse the request before.
+    ``crash`` names a field that makes PHP crash. A field in ``may_crash`` can crash PHP in a check beyond the rules.
+    ``late``: the crash happens after these checks, which may reject the request first.
     """
 
     errors: Messages = field(default_factory=dict)
@@ -130,12 +131,12 @@ class Verdict:
         return not self.errors and self.crash is None
 
     def excuses(self, response: Response) -> bool:
-        """Whether a crash is what the document predicts."""
+        """Whether a response is a crash that the document predicts."""
         return response.status >= 500 and (self.crash is not None or bool(self.may_crash))
 
 
 def verdict(contract: Contract, operation: Operation, request: Request, live: LiveTables) -> Verdict:
-    """The rules' verdict on a request."""
+    """Apply the documented rules to a request."""
     everything, post = request.read()
     try:
         errors = contract.validator_of(operation).errors(everything, live)
@@ -148,7 +149,7 @@ def verdict(contract: Contract, operation: Operation, request: Request, live: Li
 
 
 def unreadable_field(operation: Operation, everything: Mapping[str, Any]) -> str | None:
-    """A field whose text is not UTF-8."""
+    """Return a field whose text is not UTF-8; None if there is none."""
     try:
         operation.validator.check_readable(everything)
     except PhpError as error:
@@ -157,7 +158,7 @@ def unreadable_field(operation: Operation, everything: Mapping[str, Any]) -> str
 
 
 def certainly_refused(contract: Contract, operation: Operation, request: Request) -> frozenset[str]:
-    """Fields that are rejected for any content of the tables; those of which PHP dies are left out."""
+    """Return the fields that are rejected whatever rows exist, except fields that make PHP crash."""
     everything = request.variables
     left, deadly = dict(everything), set[str]()
     while True:
@@ -171,16 +172,16 @@ def certainly_refused(contract: Contract, operation: Operation, request: Request
 
 
 def array_fields(operation: Operation, everything: Mapping[str, Any]) -> frozenset[str]:
-    """Fields that hold no text, if the operation has checks: they look at more than the fields they name."""
+    """Return the fields with non-text values if the operation has checks beyond the rules, which can crash on them."""
     if not operation.checks:
         return frozenset()
     return frozenset(name for name, value in everything.items() if isinstance(value, (list, dict)))
 
 
 def unstorable_fields(contract: Contract, operation: Operation, post: Mapping[str, Any]) -> Iterator[str]:
-    """Fields whose value passes the rules but is not text, unless the document takes arrays there.
+    """Yield fields whose value passes the rules but is not text, unless the document accepts arrays there.
 
-    PHP knows arrays alone: of a JSON object the values count.
+    PHP has only arrays, so of a JSON object only the values count.
     """
     for name, value in post.items():
         if name in operation.rules and isinstance(value, (list, dict)):
@@ -200,19 +201,22 @@ def verdict_problems(contract: Contract, operation: Operation, given: Verdict, r
 
 
 def crashed_in_check(contract: Contract, given: Verdict, response: Response) -> bool:
-    """Whether the answer is that of a check that met a value that is not text."""
+    """Whether the response is that of a check that crashed on a non-text value."""
     if not contract.crashes_are_refused:
         return response.status == 500 and bool(given.may_crash)
     return any(set(response.refused) == {name} for name in given.may_crash)
 
 
 def _crash(contract: Contract, operation: Operation, given: Verdict, response: Response) -> Iterator[Problem]:
-    """PHP's end: 422 on that field, or 500 (409 if the product catches it), as the document's x-crashes says."""
+    """Compare a predicted crash with the response.
+
+    Depending on x-crashes of the document: 422 for that field, or 500 (409 where the product catches the exception).
+    """
     name = given.crash or ""
     if not contract.crashes_are_refused:
         if given.late and response.refused:
             yield from _named(contract, operation, Verdict(sent=given.sent), response.refused)
-            return  # a check refused it before
+            return  # a check rejected it first
         caught = response.status == 409 and "409" in operation.spec["responses"]
         if response.status != 500 and not caught:
             yield _crashed(name, response, "PHP dies of it, yet the answer is")
@@ -222,7 +226,7 @@ def _crash(contract: Contract, operation: Operation, given: Verdict, response: R
     elif response.ok:
         yield _accepted(name, response.status)
     elif response.refused and name and name not in response.refused:
-        # Rules and checks come before anything is stored: a rejection by them here is wrong, and hides the field.
+        # Rules and checks run before anything is stored: a rejection by them is wrong here, and hides the field.
         yield from _named(contract, operation, Verdict(), response.refused)
 
 
@@ -231,7 +235,7 @@ def _crashed(name: str, response: Response, text: str) -> Problem:
 
 
 def _named(contract: Contract, operation: Operation, given: Verdict, answer: Mapping[str, Any]) -> Iterator[Problem]:
-    """The set of fields, then the messages of those that are rightly named."""
+    """Compare the rejected fields, then the messages of correctly rejected fields."""
     checked = contract.may_name(operation) | contract.unlisted(operation)
     for name in given.errors:
         if name not in answer:
@@ -250,14 +254,14 @@ def _accepted(name: str, status: int) -> Problem:
 
 
 def _worded(name: str, expected: list[str], got: Any, extra: bool) -> Iterator[Problem]:
-    """Laravel's messages in the rules' order; a check may add its own to a field it can name."""
+    """Compare messages in the order of the rules. With ``extra``, a check may have added messages of its own."""
     messages = got if isinstance(got, list) else [got]
     if messages[: len(expected)] != expected if extra else messages != expected:
         yield Problem("messages", name, "wording", f"{name}: {messages} instead of {expected}")
 
 
 def _by_rules(operation: Operation, name: str, got: Any) -> Iterator[Problem]:
-    """A check may name this field; a message of one of its rules may not stand there, as the rules accept the value."""
+    """Report messages of a field's rules although the rules accept its value. Checks may add other messages."""
     messages = got if isinstance(got, list) else [got]
     wrong = [message for message in messages if message in rule_messages(operation, name)]
     if wrong:
@@ -265,7 +269,7 @@ def _by_rules(operation: Operation, name: str, got: Any) -> Iterator[Problem]:
 
 
 class _NoRows:
-    """Tables in which nothing exists."""
+    """Tables without rows."""
 
     def columns(self, table: str) -> list[str]:
         return []
@@ -278,7 +282,7 @@ class _NoRows:
 
 
 def rule_messages(operation: Operation, name: str) -> frozenset[str]:
-    """Every message that the rules of a field can give, found by refusing the values that the bounds refuse."""
+    """Return every message that the rules of a field can give, by validating the values that its boundaries reject."""
     if name not in operation.rules:
         return frozenset()
     values = (value for value in bounds_of(operation.rules[name]).reject if not is_placeholder(value))
@@ -286,7 +290,7 @@ def rule_messages(operation: Operation, name: str) -> frozenset[str]:
 
 
 def messages_of(operation: Operation, name: str, value: Any) -> frozenset[str]:
-    """The messages that one value draws, where nothing exists; none if PHP dies of it."""
+    """Return the messages for one value against empty tables; none if it makes PHP crash."""
     drawn = _MESSAGES.setdefault(operation.validator, {})
     key = name, repr(value)
     if key not in drawn:

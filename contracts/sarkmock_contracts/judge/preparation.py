@@ -1,4 +1,4 @@
-"""The writes that a finding depends on, to be sent to a fresh target before it can be reproduced."""
+"""The writes that a finding depends on. They must be sent to a fresh target before the finding can be reproduced."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from sarkmock.suite_api import Operation, UploadedFile
 from ..client.http import Exchange, Request
 from ..spec.contract import Contract
 
-REMEMBERED_WRITES = 20_000  # writes; an older one is hardly the reason for what is seen now
+REMEMBERED_WRITES = 20_000  # older writes are unlikely to matter
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Write:
-    """A write that succeeded: what it made, changed or removed, the names it uses, the variables it set."""
+    """A successful write: what it created, changed or removed, the names it uses, and the variables it set."""
 
     exchange: Exchange
     collection: str
     touched: frozenset[tuple[str, str]]  # collection and name
     uses: frozenset[str]
     fields: frozenset[str]
-    renames: bool  # it sets the key of a row
+    renames: bool  # whether it sets the key of a row
 
     @classmethod
     def of(cls, exchange: Exchange, made: Collection[str], fields: Iterable[str], renames: bool) -> Write:
@@ -41,7 +41,7 @@ class History:
         self.writes: list[Write] = []
 
     def observe(self, operation: Operation, exchange: Exchange) -> None:
-        """Remember an exchange that changed the target."""
+        """Record an exchange that changed the target."""
         if operation.hazard == "read" or exchange.request.method in ("HEAD", "OPTIONS") or not exchange.response.ok:
             return
         sent = exchange.request.variables
@@ -50,9 +50,9 @@ class History:
         del self.writes[:-REMEMBERED_WRITES]
 
     def leading_to(self, evidence: Sequence[Exchange], *, refused: bool) -> tuple[Exchange, ...]:
-        """The evidence, and before it every write without which a fresh target would answer differently.
+        """Return the evidence, preceded by every write without which a fresh target would respond differently.
 
-        Rules ask which rows there are and not what else they hold: a request that they refuse needs no changed row.
+        Rules depend on which rows exist, not on their other columns: a request that they reject needs no updated row.
         """
         shown = {id(exchange.response) for exchange in evidence}
         rest, steps = list(evidence), list[Exchange]()
@@ -65,14 +65,14 @@ class History:
         return (*steps, *rest)
 
     def _needed(self, search: Search, shown: set[int]) -> list[Write]:
-        """Backwards through the writes: what made or changed something that is named later, and was there then."""
+        """Search the writes backwards for those that created or changed something that is used later."""
         chosen = {id(write) for write in reversed(self.writes)
                   if id(write.exchange.response) in shown or search.needs(write)}
         chosen |= set(map(id, search.removed.values()))
         return [write for write in self.writes if id(write) in chosen]
 
     def _made(self, operation: Operation, exchange: Exchange, sent: dict[str, Any]) -> Iterator[str]:
-        """The keys of a row and the names of files."""
+        """Yield the keys of created rows and the names of uploaded files."""
         yield from (value.name for value in sent.values() if isinstance(value, UploadedFile))
         yield from (value.name.removesuffix(".zip") for value in sent.values() if isinstance(value, UploadedFile))
         if exchange.request.method != "PUT":
@@ -83,7 +83,7 @@ class History:
 
 
 class Search:
-    """What is needed, as known so far on the way back."""
+    """The state of the backward search: what the writes found so far depend on."""
 
     def __init__(self, evidence: Sequence[Exchange], *, refused: bool) -> None:
         self.refused = refused
@@ -92,12 +92,12 @@ class Search:
         self.whole = {path_steps(request)[0] for request in requests
                       if len(path_steps(request)) == 1 and request.method in ("GET", "HEAD")}
         self.emptied = {path_steps(request)[-1] for request in requests if request.method == "DELETE"}
-        self.later = set[tuple[str, str]]()  # rows made or removed by a write that comes later
+        self.later = set[tuple[str, str]]()  # rows that a later write created or removed
         self.covered: dict[str, set[str]] = {}  # variables that a later write of the same path sets
-        self.removed: dict[tuple[str, str], Write] = {}  # rows of before the run that it has removed
+        self.removed: dict[tuple[str, str], Write] = {}  # rows from before the run that the run has removed
 
     def needs(self, write: Write) -> bool:
-        """Whether a write is needed; then what it names is needed, too."""
+        """Return whether a write is needed. If it is, add the names it uses to the search."""
         method = write.exchange.request.method
         touched = write.touched
         if not self._concerns(write) or touched & self.later:
@@ -125,7 +125,7 @@ class Search:
                 or any(name in self.names for _, name in write.touched))
 
     def _forget(self, touched: Iterable[tuple[str, str]]) -> None:
-        """A row that the run had made itself need not be removed at a fresh target."""
+        """Drop the removal of rows that the run had created: a fresh target does not have them."""
         for place in touched:
             self.removed.pop(place, None)
 
@@ -135,6 +135,6 @@ def path_steps(request: Request) -> list[str]:
 
 
 def names_of(request: Request) -> frozenset[str]:
-    """Everything in a request that can be the name of a row or a file."""
+    """Return every path segment and value of a request that can name a row or a file."""
     values = (str(value).strip() for value in request.variables.values() if isinstance(value, (str, int)))
     return frozenset((*path_steps(request)[1:], *filter(None, values)))

@@ -1,7 +1,7 @@
-"""What a run knows of its target's state: that of a mock which repeats every exchange and is corrected by what
-the target shows. Judges nothing.
+"""The estimated state of the target: a mock repeats every exchange and is corrected by the target's responses.
 
-So any document can be asked what its box would have answered to a request of the run, at that moment.
+Any document can then be tried on it: how would its box have answered a request of the run, at that moment?
+This module judges nothing.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from .findings import FINDING_TYPES
 from .oracle import Problem, conformance_problems
 
 FILE_LISTS = {"/backups": pbx_files.BACKUPS, "/snapshots": pbx_files.SNAPSHOTS, "/greetings": pbx_files.GREETINGS}
-REMEMBERED_EXCHANGES = 256  # exchanges that can still be asked about
+REMEMBERED_EXCHANGES = 256  # exchanges for which earlier states are kept
 TableRow = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Moment:
-    """All that a mock holds, to come back to."""
+    """The complete state of a mock, to be restored later."""
 
     tables: bytes
     files: Mapping[str, Any]
@@ -52,18 +52,19 @@ class Moment:
 
 @dataclass(frozen=True)
 class Remembered:
-    """An exchange, what a mock held before it, and what models would have answered."""
+    """An exchange, the state of the mock before it, and the predicted responses."""
 
-    exchange: Exchange  # kept, so that no other has its identity
+    exchange: Exchange  # kept so that its id is not reused
     before: Moment
-    expected: Response  # by the leader
+    expected: Response  # predicted by the leader
     answers: WeakKeyDictionary[Model, dict[Sequence[str], Response]] = field(default_factory=WeakKeyDictionary)
 
 
 class Model:
-    """A document that may be the target's: its contract, and a mock of it over a state that it shares with others.
+    """A document that the target may follow: its contract, and a mock of it that shares its state with other models.
 
-    Without a state it gets a factory-fresh one. If that one has another database, what both databases have is copied.
+    Without a state it gets a factory-fresh one. If the document uses another database, the model has its own state,
+    into which the data that both databases have is copied.
     """
 
     def __init__(self, document: Document, state: State | None = None) -> None:
@@ -71,25 +72,25 @@ class Model:
         engine = Engine(document, shared)
         self.contract = Contract(document, engine.operations)
         self.state, self.shares = engine.state, shared is not None
-        self._held = b"", b""  # the tables of the other database, and what became of them in this one
+        self._held = b"", b""  # the tables of the other database, and the resulting tables of this one
         self._mock = embedded_mock(engine)
         self._admits = engine.state.token is not None or not any(operation.guard for operation in engine.operations)
 
     @cached_property
     def _open(self) -> InProcess:
-        """A mock of the document without tokens."""
+        """A mock of the document without authentication."""
         return InProcess(api_application(Engine({**self.contract.document, "security": []}, self.state)))
 
     def answer(self, request: Request) -> Response:
-        """What the mock answers; it may change the state.
+        """Return the mock's response. The request may change the state.
 
-        If the document wants a token and the state has none, the client has one, unless the request is about tokens.
+        If the document requires a token and the state has none, requests without their own token need none.
         """
         is_let_in = self._admits or header(request.headers, "Authorization") is not None
         return (self._mock if is_let_in else self._open).send(request)
 
     def hold(self, moment: Moment) -> None:
-        """Copy a moment of a state with another database."""
+        """Copy a moment from a state with another database."""
         if self._held[0] == moment.tables:
             self.state.tables.restore(self._held[1])
         else:
@@ -99,7 +100,7 @@ class Model:
         self.state.restore_memory(moment.memory)
 
     def answer_without(self, tables: Iterable[str], request: Request) -> Response:
-        """What it answers if these tables have no rows, and the list of vendors has none either."""
+        """Return the response if these tables, and the list of phone vendors, were empty."""
         for table in tables:
             self.state.files[pbx_files.MAC_VENDORS] = PbxFile(b"", 0.0)
             if self.state.tables.has(table):
@@ -107,16 +108,16 @@ class Model:
         return self.answer(request)
 
     def operation(self, request: Request) -> Operation | None:
-        """The operation that a request means, if it means one."""
+        """Return the operation of a request; None if there is none."""
         try:
             return self.contract.router.find(request.method, request.path)[0]
         except (PageNotFound, MethodNotAllowed):
             return None
 
     def allows(self, problem: Problem, exchange: Exchange) -> bool:
-        """Whether the document has nothing to say against the answer, as far as the problem goes.
+        """Whether the document allows the response, in the aspects that the problem concerns.
 
-        A status that it does not have, and yet gives, is a crash that its rules foretell.
+        An undocumented status is allowed here: if the mock gives it, it is a crash that the rules predict.
         """
         operation = self.operation(exchange.request)
         of_response = problem.check in FINDING_TYPES and "response" in FINDING_TYPES[problem.check].places
@@ -129,20 +130,20 @@ class Model:
 
 
 class Replica:
-    """The state, and the moments before the last exchanges. ``leader`` is the document by which the state moves."""
+    """The state, and the moments before the last exchanges. ``leader`` is the model that applies the requests."""
 
     def __init__(self, leader: Document) -> None:
         self.leader = Model(leader)
         self.state = self.leader.state
         self._moments: OrderedDict[int, Remembered] = OrderedDict()
-        self._image, self._marks = b"", (-1, False)  # the tables as they were last looked at, and their marks then
+        self._image, self._marks = b"", (-1, False)  # the last dump of the tables, and their revision then
 
     def model(self, document: Document) -> Model:
-        """Another document over the same state."""
+        """Return a model of another document with the same state."""
         return Model(document, self.state)
 
     def observe(self, exchange: Exchange) -> bool:
-        """Live through an exchange; False if the leader would have answered differently."""
+        """Apply an exchange. Return False if the leader would have responded differently."""
         before = self._now()
         expected = self.leader.answer(exchange.request)
         self._moments[id(exchange.response)] = Remembered(exchange, before, expected)
@@ -153,9 +154,9 @@ class Replica:
         return is_same(exchange.response, expected)
 
     def answer(self, model: Model, exchange: Exchange, without: Iterable[str] = ()) -> Response:
-        """What a model would have answered in the target's place, and if some tables had no rows.
+        """Return a model's response to an exchange in the state of that moment, optionally with empty tables.
 
-        What is too long ago is asked as of now.
+        If the moment is no longer remembered, use the current state.
         """
         remembered, lacking = self._moments.get(id(exchange.response)), tuple(without)
         if remembered is None:
@@ -168,8 +169,10 @@ class Replica:
         return known[lacking]
 
     def answers(self, model: Model, exchanges: Sequence[Exchange], alone: bool = False) -> list[Response]:
-        """What a model would have answered to exchanges if everything since the first of them had been sent to it, or
-        nothing else."""
+        """Return a model's responses to exchanges, starting from the state before the first.
+
+        The exchanges in between are applied as well, unless ``alone`` is true.
+        """
         wanted = [id(exchange.response) for exchange in exchanges]
         if not self._moments.keys() >= set(wanted):
             return [self.answer(model, exchange) for exchange in exchanges]
@@ -185,7 +188,7 @@ class Replica:
 
     @contextmanager
     def _at(self, model: Model, moment: Moment) -> Iterator[None]:
-        """While a model is asked as of a moment."""
+        """Put a model into the state of a moment for the block."""
         if not model.shares and model is not self.leader:
             model.hold(moment)
             yield
@@ -198,11 +201,11 @@ class Replica:
             self._go(now)
 
     def remembers(self, exchange: Exchange) -> bool:
-        """Whether it can still be asked about."""
+        """Whether the state before an exchange is still known."""
         return id(exchange.response) in self._moments
 
     def predict(self, request: Request) -> Response:
-        """What the leader would answer now."""
+        """Return the leader's response to a request now, without changing the state."""
         now = self._now()
         try:
             return self.leader.answer(request)
@@ -221,12 +224,12 @@ class Replica:
         self.state.files = dict(moment.files)
         self.state.restore_memory(moment.memory)
 
-    # what the target shows is so
+    # corrections by what the target shows
 
     def _correct(self, exchange: Exchange, expected: Response, before: Moment) -> None:
         answer = exchange.response
         if answer.ok != expected.ok:
-            self._go(before)  # what was not done has no effect
+            self._go(before)  # a request that failed had no effect
         if answer.ok and isinstance(answer.json, dict) and isinstance(expected.json, dict):
             self._rename_files(expected.json, answer.json)
         operation = self.leader.operation(exchange.request)
@@ -237,7 +240,7 @@ class Replica:
                 self._take(operation, operation.table, exchange, expected)
 
     def _rename_files(self, expected: Mapping[str, Any], shown: Mapping[str, Any]) -> None:
-        """Names that hold the time of day are the target's."""
+        """Rename files to the names that the target shows: they contain the time of day."""
         for name, value in expected.items():
             given = shown.get(name)
             if isinstance(value, str) and isinstance(given, str) and value and value != given:
@@ -245,7 +248,7 @@ class Replica:
                                     for path, file in self.state.files.items()}
 
     def _take_files(self, directory: str, shown: Any, expected: Any) -> None:
-        """The files that a list names are there, and those that it does not name are not."""
+        """Add the files that the target lists, and remove those that it does not list."""
         if not (isinstance(shown, list) and isinstance(expected, list)):
             return
         for name in expected:
@@ -266,7 +269,7 @@ class Replica:
             self._take_row(table, shown, made if operation.method == "POST" and made is not None else shown[table.key])
 
     def _take_list(self, table: Table, rows: list[TableRow]) -> None:
-        """The rows of the list are all there are; of hidden columns it says no more than that they belong to it."""
+        """Replace the rows of a table by those of a list. Keep the hidden columns of known rows."""
         belonging = {name: values[0] for name, values in table.where.items()}
         held = {row[table.key]: row for row in self.state.tables.rows(table.name, table.where)}
         self.state.tables.remove(table.name, table.where)
@@ -276,7 +279,7 @@ class Replica:
                 self.state.tables.insert(table.name, {**kept, **self._columns(table, row)})
 
     def _take_row(self, table: Table, row: TableRow, key: Any) -> None:
-        """A row as it is shown; ``key`` is what the mock had called it."""
+        """Store a row as the target shows it. ``key`` is the key that the mock has given it."""
         shown = self._columns(table, row)
         if not self.state.tables.update(table.name, table.key, key, shown):
             self.state.tables.insert(table.name, shown)

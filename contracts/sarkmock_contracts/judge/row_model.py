@@ -1,4 +1,4 @@
-"""A model of rows: what a resource must hold after the writes so far, and whether a column holds what was sent."""
+"""The expected state of rows after the writes so far, and whether columns contain what was sent."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ..client.http import Exchange
 from ..spec.operation_data import Resource, columns_derived, is_listed
 from .oracle import Problem
 
-STRANGE = "nosuchvalue"  # of fields that an operation does not know
-STAMP, STAMPED = "YYYY-MM-DD HH:MM:SS", re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")  # by triggers of the database
+STRANGE = "nosuchvalue"  # the value of fields that an operation does not have
+STAMP, STAMPED = "YYYY-MM-DD HH:MM:SS", re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")  # set by database triggers
 
 
 @dataclass(frozen=True)
 class Expected:
-    """A value that a column must hold, the operation that should have written it, and the check that says so."""
+    """The value that a column must have, the operation that should have written it, and the check that reports it."""
 
     value: Any
     operation: Operation
@@ -34,7 +34,7 @@ class Expected:
 
 @dataclass
 class RowModel:
-    """One row: what its columns must hold, what they were last seen to hold, and the writes that made it so."""
+    """One row: the expected and the last seen values of its columns, and the writes that led to them."""
 
     resource: Resource
     key: str
@@ -42,12 +42,12 @@ class RowModel:
     expected: dict[str, Expected]
     history: list[Exchange] = field(default_factory=list)
     shown: dict[str, Any] = field(default_factory=dict)
-    changed_by: Operation | None = None  # the operation that changed it since it was last shown
-    confirmed: set[str] = field(default_factory=set)  # columns that a read has shown as they must be
-    doubts: dict[str, tuple[Operation, Problem]] = field(default_factory=dict)  # not as they must be, and by which read
+    changed_by: Operation | None = None  # the operation that changed the row since it was last shown
+    confirmed: set[str] = field(default_factory=set)  # columns that a read has shown with the expected value
+    doubts: dict[str, tuple[Operation, Problem]] = field(default_factory=dict)  # wrong columns, and the read
 
     def update(self, operation: Operation, sent: Mapping[str, Any]) -> None:
-        """Merge what a PUT sent. Columns that the server derives from it, and the time of change, are open again."""
+        """Apply a PUT. Columns that the server derives from it, and the time of change, become unknown."""
         self.written_by = self.changed_by = operation
         derived = columns_derived(operation.id, sent)
         self.expected = {name: wanted for name, wanted in {**self.expected, **expected_columns(operation, sent)}.items()
@@ -60,8 +60,10 @@ class RowModel:
         self.shown = {name: value for name, value in self.shown.items() if name not in changed}
 
     def differences(self, show: Operation, row: Mapping[str, Any]) -> Iterator[tuple[Operation, Problem]]:
-        """Where a row that is shown differs from what was sent or defaulted, or changed without a request; and who
-        is to blame: the operation that should have written it, or else the one that shows it."""
+        """Yield the differences between a shown row and the expected one, each with the operation to blame.
+
+        The operation to blame is the one that should have written the value, or else the one that shows it.
+        """
         strange = {name for name, value in row.items() if value == STRANGE and name not in self.written_by.rules}
         for name in sorted(strange):
             text = f"{name} is not a variable, but it is stored"
@@ -76,7 +78,7 @@ class RowModel:
                 yield self.changed_by or show, Problem("unrequested", name, "changed", text)
 
     def _compared(self, show: Operation, name: str, got: Any) -> Iterator[tuple[Operation, Problem]]:
-        """A column beside what it must hold. Of two reads that differ, the one that shows it wrong is to blame."""
+        """Compare one column. If two reads differ, blame the one that shows the wrong value."""
         wanted = self.expected[name]
         if wanted.fits(got):
             reader, problem = self.doubts.pop(name, (show, None))
@@ -91,23 +93,23 @@ class RowModel:
         yield (self.changed_by or show) if name in self.confirmed else wanted.operation, problem
 
     def confirmed_values(self) -> Iterator[tuple[tuple[str, str], str]]:
-        """What reads have shown as it was sent: operation and variable, and the value."""
+        """Yield (operation, variable) and value for columns that a read has shown as they were sent."""
         for name in self.confirmed & self.expected.keys():
             wanted = self.expected[name]
             if wanted.check == "stored":
                 yield (wanted.operation.id, name), stored_text(wanted.value)
 
     def holds(self, name: str) -> Any:
-        """The value that a column must have; None if it is unknown."""
+        """Return the value that a column must have; None if it is unknown."""
         return self.expected[name].value if name in self.expected else None
 
     def learn(self, row: Mapping[str, Any]) -> None:
-        """Columns that are not sent must keep the values shown."""
+        """Remember a shown row. Columns that later writes do not send must keep these values."""
         self.shown, self.changed_by = dict(row), None
 
 
 def new_row(resource: Resource, operation: Operation, key: str, sent: Mapping[str, Any], made: Exchange) -> RowModel:
-    """The row that a create operation should have made: defaults, then what was sent."""
+    """Return the row that a create operation should have made: its defaults, overridden by the values sent."""
     derived = columns_derived(operation.id, sent)
     defaults = {name: Expected(value, operation, "default") for name, value in operation.defaults.items()
                 if name not in derived and name not in sent}
@@ -115,7 +117,7 @@ def new_row(resource: Resource, operation: Operation, key: str, sent: Mapping[st
 
 
 def expected_columns(operation: Operation, sent: Mapping[str, Any]) -> dict[str, Expected]:
-    """What a write says of columns: variables with rules, but for those the server derives, and time stamps."""
+    """Return the columns that a write determines: variables with rules, except derived ones, and time stamps."""
     names = sent.keys() & operation.rules.keys() - columns_derived(operation.id, sent)
     stamped = ("z_created", "z_updated") if operation.method == "POST" else ("z_updated",)
     stamps = stamped if operation.table and operation.table.stamps else ()
@@ -125,7 +127,7 @@ def expected_columns(operation: Operation, sent: Mapping[str, Any]) -> dict[str,
 
 
 def stored_problems(operation: Operation, sent: Mapping[str, Any], row: Mapping[str, Any]) -> Iterator[Problem]:
-    """Columns that do not hold what was sent; fields that no rule knows must not appear."""
+    """Yield columns that do not contain what was sent, and fields without rules that nevertheless appear."""
     derived = columns_derived(operation.id, sent)
     for name, value in sent.items():
         if name in derived or isinstance(value, (list, dict)):
@@ -138,7 +140,7 @@ def stored_problems(operation: Operation, sent: Mapping[str, Any], row: Mapping[
 
 
 def is_same_value(operation: Operation, sent: Any, got: Any) -> bool:
-    """Whether a column holds what was sent, as text; a number may be spelled differently in a numeric column."""
+    """Whether a column contains what was sent, compared as text. A numeric column may spell a number differently."""
     text = stored_text(sent)
     if text == "" and got is None:
         return is_listed("as_sent", operation.id)
@@ -146,12 +148,12 @@ def is_same_value(operation: Operation, sent: Any, got: Any) -> bool:
 
 
 def stored_text(value: Any) -> str:
-    """What PHP makes of a value before it stores it: trimmed text, nothing for null."""
+    """Return the text that PHP stores for a value: trimmed, and empty for null."""
     return to_text(value).strip(" \t\n\r\0\x0b")
 
 
 def number_in_text(text: str) -> int | float | None:
-    """The number that a text spells, exactly where it is an integer."""
+    """Parse a number; None if the text is not one. Integers are exact."""
     for read in (int, float):
         try:
             return read(text)

@@ -1,6 +1,6 @@
-"""The rows that a run has made, as they must be now: every exchange moves them, and what is shown is compared.
+"""Track the rows that a run has created: update them with every exchange and compare them with what responses show.
 
-Rows that were there before the run are not followed, as others may change them.
+Rows from before the run are not tracked, since others may change them.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from ..spec.operation_data import Resource, key_text, resources
 from .oracle import Problem
 from .row_model import RowModel, new_row, stored_problems
 
-RowPlace = tuple[str, str]  # the name of a resource, the key of a row
+RowPlace = tuple[str, str]  # resource name, row key
 BlamedProblem = tuple[Operation, Problem, tuple[Exchange, ...]]
-REMEMBERED_ROWS = 100  # rows that are gone
+REMEMBERED_ROWS = 100  # deleted rows that are remembered
 
 
 class RowTracker:
-    """Follows the rows. ``alive`` and ``gone`` are by place."""
+    """Tracks rows. ``alive`` and ``gone`` map a place (resource name, key) to a row."""
 
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
         self.alive: dict[RowPlace, RowModel] = {}
         self.gone: dict[RowPlace, RowModel] = {}
-        self.stored: set[tuple[str, str]] = set()  # operations and variables of which reads showed two values as sent
+        self.stored: set[tuple[str, str]] = set()  # (operation, variable) of which reads showed two values as sent
         self._values: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         found = resources(contract)
         self._of = {operation.id: resource for resource in found
@@ -39,14 +39,14 @@ class RowTracker:
                     if operation is not None}
 
     def observe(self, exchange: Exchange) -> Iterator[BlamedProblem]:
-        """Live through an exchange, and say where what it shows is not what must be there."""
+        """Update the rows with an exchange, and yield where its response differs from the expected state."""
         operation = self._contract.operation_of(exchange.request)
         if operation is None:
             return
         yield from ((operation, problem, (exchange,)) for problem in self._repeated(operation, exchange))
         resource = self._of.get(operation.id)
         if operation.hazard == "disruptive":
-            self.alive.clear()  # an earlier state may have come back
+            self.alive.clear()  # a restore may have brought back an earlier state
             self.gone.clear()
         elif exchange.request.method in ("POST", "PUT") and exchange.response.ok:
             yield from self._wrote(resource, operation, exchange)
@@ -64,7 +64,7 @@ class RowTracker:
         answer = exchange.response.json
         if exchange.request.query or exchange.request.content_type != JSON:
             self.alive.pop((resource.name if resource else "", last_segment(exchange.request)), None)
-            return  # how it is read is for other checks to say
+            return  # other checks test how such requests are parsed
         if isinstance(answer, dict):
             yield from ((operation, problem, (exchange,)) for problem in stored_problems(operation, sent, answer))
         if resource is not None and operation in (*resource.creates, resource.update):
@@ -73,7 +73,7 @@ class RowTracker:
             differences = row.differences(operation, answer) if row and isinstance(answer, dict) else ()
             yield from ((blamed, problem, (*row.history[:-1], exchange)) for blamed, problem in differences if row)
         else:
-            for row in self.alive.values():  # it may change rows of its section beside what it says, and make some
+            for row in self.alive.values():  # it may change or create other rows of its section
                 row.shown = row.shown if row.resource.section != operation.section else {}
             self.gone = {place: row for place, row in self.gone.items() if row.resource.section != operation.section}
 
@@ -84,7 +84,7 @@ class RowTracker:
         if not key:
             return None
         place = resource.name, key
-        self.gone.pop(place, None)  # timers take the highest number so far and one
+        self.gone.pop(place, None)  # timers reuse keys: they get the highest number plus one
         self.alive[place] = row = new_row(resource, operation, key, sent, exchange)
         return row
 
@@ -95,7 +95,7 @@ class RowTracker:
         if row is None:
             return None
         if resource.key in sent and resource.key in operation.rules:
-            del self.alive[place]  # it may have another key now
+            del self.alive[place]  # its key may have changed
             return None
         row.history[1:] = [exchange]
         row.update(operation, sent)
@@ -107,19 +107,19 @@ class RowTracker:
         if row is not None:
             row.history.append(exchange)
             self.gone[place] = row
-            if resource.key in resource.creates[0].rules:  # a number that the server gave is no name for others
+            if resource.key in resource.creates[0].rules:  # other rows cannot use a number that the server assigned
                 self._forget_dependents(row)
             while len(self.gone) > REMEMBERED_ROWS:
                 del self.gone[next(iter(self.gone))]
 
     def _forget_dependents(self, row: RowModel) -> None:
-        """A row that names one that is gone may be gone, too."""
+        """Stop tracking rows that refer to a deleted row: they may be deleted, too."""
         for place, dependent in [*self.alive.items()]:
             if row.key in (wanted.value for wanted in dependent.expected.values()):
                 del self.alive[place]
 
     def lost(self, request: Request) -> None:
-        """A write whose response was lost may have been carried out: its row is not followed any longer."""
+        """Stop tracking the row of a write whose response was lost, since the write may have been carried out."""
         operation = self._contract.operation_of(request)
         resource = self._of.get(operation.id) if operation is not None else None
         if resource is not None and request.method in ("PUT", "DELETE"):
@@ -145,14 +145,14 @@ class RowTracker:
             yield blamed, Problem("presence", "", "still there", text), (*row.history, exchange)
 
     def _confirm(self, row: RowModel) -> None:
-        """One value may be that of a default that the document does not have."""
+        """Record confirmed values. A single value could be a default that the document lacks, so two are required."""
         for variable, value in row.confirmed_values():
             self._values[variable].add(value)
             if len(self._values[variable]) > 1:
                 self.stored.add(variable)
 
     def _missing(self, row: RowModel, show: Operation, exchange: Exchange) -> BlamedProblem:
-        """A row that was never shown may have another key than its creation says."""
+        """Return the problem of a missing row. If it was never shown, its creation may have returned the wrong key."""
         links = self._contract.links_from(row.written_by).values()
         link = next((link for link in links if link.target == show.id), None)
         status = exchange.response.status
@@ -163,7 +163,7 @@ class RowTracker:
         return row.written_by, Problem("link", link.name, str(status), text), (*row.history, exchange)
 
     def _listed(self, resource: Resource, listing: Operation, exchange: Exchange) -> Iterator[BlamedProblem]:
-        """A list shows every row as it is, none that is gone, and all in the document's order."""
+        """Compare a list with the expected rows: every row as expected, no deleted row, in the document's order."""
         items = exchange.response.json
         if not exchange.response.ok or not isinstance(items, list) or exchange.request.query:
             return
@@ -183,7 +183,7 @@ class RowTracker:
             yield listing, Problem("list", "", "stale", text), (*self.gone.pop(place).history, exchange)
 
     def _repeated(self, listing: Operation, exchange: Exchange) -> Iterator[Problem]:
-        """No list shows a row twice, whoever made it. A row that has no key says nothing."""
+        """Report a row that a list shows twice, whoever created it. Rows without a key are skipped."""
         if listing.table is None or not exchange.response.ok or not isinstance(exchange.response.json, list):
             return
         columns = self._contract.primary_key(listing.table.name)
@@ -203,12 +203,12 @@ class RowTracker:
 
 
 def last_segment(request: Request) -> str:
-    """The key at the end of a path."""
+    """Return the decoded last segment of the path."""
     return unquote(request.path.rpartition("/")[2])
 
 
 def out_of_order(listing: Operation, items: list[dict[str, Any]]) -> Iterator[Problem]:
-    """Rows stand in the order of the document's x-table, texts by their bytes as SQLite sorts them."""
+    """Report rows that are not in the order of the document's x-table. Texts compare by bytes, as in SQLite."""
     if listing.table is None or not listing.table.order:
         return
     keys = [[sortable(item.get(name)) for name in listing.table.order] for item in items]
@@ -217,7 +217,7 @@ def out_of_order(listing: Operation, items: list[dict[str, Any]]) -> Iterator[Pr
 
 
 def sortable(value: Any) -> tuple[int, int, bytes]:
-    """SQLite's order: null, numbers, texts."""
+    """Return a sort key with SQLite's order: null, numbers, texts."""
     if value is None:
         return 0, 0, b""
     return (1, value, b"") if isinstance(value, int) else (2, 0, str(value).encode("utf-8", "surrogatepass"))

@@ -1,4 +1,6 @@
-"""What a run makes of its findings: new, known, accepted by the allowlist, fixed. It neither sends nor prints.
+"""Classify the findings of a run: new, known, accepted, expired; and the deviations: known, fixed, untested.
+
+Sends and prints nothing.
 """
 
 from __future__ import annotations
@@ -19,8 +21,8 @@ from .causes import Cause, causes_of
 from .coverage import Coverage, why_not_exercised
 from .findings import BREAKS, FINDING_TYPES, SEVERITIES, Finding, Findings
 
-ENTRY_FIELDS = {"id": True, "reason": True, "expires": False}  # and whether an entry must have it
-DAYS = 90  # what --update-accepted enters is looked at again after a quarter of a year
+ENTRY_FIELDS = {"id": True, "reason": True, "expires": False}  # field name: whether it is required
+DAYS = 90  # entries of --update-accepted expire after a quarter of a year
 ALLOWLIST_HEAD = """\
 # Accepted deviations of one box, for `sarkmock check --accept`: the id of a finding, why it is accepted, until when.
 # `--update-accepted` adds what is missing and renews what has expired; it changes nothing else.
@@ -30,7 +32,7 @@ NO_REASON = "not explained yet"
 
 @dataclass(frozen=True)
 class Acceptance:
-    """One entry of the list."""
+    """One entry of the allowlist."""
 
     id: str
     reason: str
@@ -43,7 +45,7 @@ class Acceptance:
 
 @dataclass(frozen=True)
 class Accepted:
-    """The list of one box."""
+    """The allowlist of one box."""
 
     entries: tuple[Acceptance, ...] = ()
 
@@ -52,7 +54,7 @@ class Accepted:
 
 
 def read_accepted(file: Path, missing_is_empty: bool = False) -> Accepted:
-    """The list in a file; CannotRun says what is wrong with it and where."""
+    """Read an allowlist. Raise CannotRun with file, line and reason if it is invalid."""
     if missing_is_empty and not file.exists():
         return Accepted()
     entries: list[Acceptance] = []
@@ -65,7 +67,7 @@ def read_accepted(file: Path, missing_is_empty: bool = False) -> Accepted:
 
 
 def update_accepted(file: Path, found: Iterable[str], today: date) -> int:
-    """Enter what is found and not yet in the list, renew what has expired; the number of changes. Other text stays."""
+    """Add findings that are not listed and renew expired entries. Keep all other text. Return the number of changes."""
     accepted = read_accepted(file, missing_is_empty=True)
     identities = list(dict.fromkeys(found))
     until = today + timedelta(days=DAYS)
@@ -92,7 +94,7 @@ def _renew(file: Path, lines: list[str], identities: set[str], until: date) -> N
 
 
 def _items(file: Path) -> list[Any]:
-    """The nodes of the list, their marks kept."""
+    """Return the YAML nodes of the list with their positions."""
     try:
         node = yaml12.tree(file)
     except FileError as error:
@@ -135,7 +137,7 @@ def _day(place: str, text: str) -> None:
 
 @dataclass(frozen=True)
 class Classified:
-    """A finding and what is to be said of it: new, known, accepted or expired."""
+    """A finding and its status: new, known, accepted or expired."""
 
     finding: Finding
     status: str
@@ -150,10 +152,10 @@ class Classified:
 
 @dataclass(frozen=True)
 class Listed:
-    """A listed deviation and whether it was met.
+    """A listed deviation and its status.
 
-    known: it was; fixed: it was expected and not met; absent: neither expected nor met; untested or unseen: no request
-    can say, for a reason.
+    known: found; fixed: expected and not found; absent: neither expected nor found; untested or unseen: no request of
+    the run could show it, for the given reason.
     """
 
     deviation: Deviation
@@ -163,7 +165,7 @@ class Listed:
 
 @dataclass
 class Outcome:
-    """The whole verdict."""
+    """The result of a run."""
 
     findings: list[Classified]
     listed: list[Listed] = field(default_factory=list)
@@ -178,12 +180,12 @@ class Outcome:
 
     @property
     def failures(self) -> list[Classified]:
-        """Findings for which the run fails: new and expired ones, and with --strict the known ones too."""
+        """Findings that fail the run: new and expired ones; with --strict, known ones too."""
         return self.of("new", "expired", *(["known"] if self.strict else []))
 
 
 def causes(outcome: Outcome) -> list[tuple[Cause, list[Classified]]]:
-    """The findings for which the run fails by their causes, what is worst for a client first."""
+    """Return the findings that fail the run, grouped by cause, the worst for a client first."""
     classified = {id(failure.finding): failure for failure in outcome.failures}
     found = [(cause, [classified[id(finding)] for finding in cause.findings])
              for cause in causes_of([one.finding for one in outcome.failures])]
@@ -192,25 +194,25 @@ def causes(outcome: Outcome) -> list[tuple[Cause, list[Classified]]]:
 
 @dataclass(frozen=True)
 class Lists:
-    """What is known beforehand: deviations of the overlays, and what a person accepted for this box."""
+    """What is known before a run: the deviations of the overlays and the user's allowlist."""
 
     known: tuple[Deviation, ...] = ()
     accepted: Accepted = field(default_factory=Accepted)
     strict: bool = False
 
     def tolerates(self, finding: Finding) -> bool:
-        """Whether a run goes on to succeed with this finding."""
+        """Whether a run can still succeed with this finding."""
         return classify(finding, self, today()).status in ("accepted", *(() if self.strict else ("known",)))
 
 
 def today() -> date:
-    """The day where the judge is."""
+    """Return the date in the local time zone."""
     return datetime.now().astimezone().date()
 
 
 def conclude_run(contract: Contract, findings: Findings, coverage: Coverage, lists: Lists,
                  day: date | None = None) -> Outcome:
-    """The verdict of a run as it stands."""
+    """Return the result of a run so far."""
     verdicts = [classify(finding, lists, day or today()) for finding in findings]
     used = {verdict.acceptance.id for verdict in verdicts if verdict.acceptance}
     unused = [entry for entry in lists.accepted.entries if entry.id not in used]
@@ -219,7 +221,7 @@ def conclude_run(contract: Contract, findings: Findings, coverage: Coverage, lis
 
 
 def classify(finding: Finding, lists: Lists, day: date) -> Classified:
-    """A finding's status: what a person accepted comes before what the package lists."""
+    """Classify a finding. The user's allowlist takes precedence over listed deviations."""
     severity = severity_of(finding, [one for one in lists.known if one.id in finding.deviations])
     entry = lists.accepted.of(finding.identity.id)
     if entry is not None and entry.expired(day):
@@ -230,17 +232,17 @@ def classify(finding: Finding, lists: Lists, day: date) -> Classified:
 
 
 def severity_of(finding: Finding, deviations: Iterable[Deviation]) -> str:
-    """The worst of the deviations that explain it; else by its check."""
+    """Return the worst severity of the deviations that explain a finding, or else that of its check."""
     listed = {deviation.severity for deviation in deviations}
     if listed:
         return min(listed, key=SEVERITIES.index)
     check, kind = finding.identity.check, finding.identity.kind
-    refused = (check, kind) == ("rules", "refused")  # a client cannot do what it may do
+    refused = (check, kind) == ("rules", "refused")  # a client cannot send what the documentation allows
     return BREAKS if refused else FINDING_TYPES[check].severity
 
 
 def status_of(contract: Contract, findings: Findings, coverage: Coverage, deviation: Deviation) -> Listed:
-    """Whether a listed deviation was met; fixed is only what was looked at everywhere and not found."""
+    """Return the status of a listed deviation. It is fixed only if every place that it changes was tested."""
     if any(deviation.id in finding.deviations for finding in findings):
         return Listed(deviation, "known")
     if deviation.unseen:
@@ -252,7 +254,7 @@ def status_of(contract: Contract, findings: Findings, coverage: Coverage, deviat
 
 
 def page_lines(contract: Contract, finding: Finding) -> tuple[int, ...]:
-    """The lines of the page that a finding speaks of: the variable's where there is one, else the operation's."""
+    """Return the lines of the documentation page for a finding: those of its variable, or else of its operation."""
     operation = contract.by_id.get(finding.identity.operation)
     if operation is None:
         return ()
@@ -265,6 +267,6 @@ def page_lines(contract: Contract, finding: Finding) -> tuple[int, ...]:
 
 
 def _raw(contract: Contract, place: str) -> dict[str, Any]:
-    """The value at a pointer, a $ref beside other keys not followed."""
+    """Return the object at a pointer without following a $ref that has sibling keys."""
     found = contract.resolve(place.rpartition("/")[0])[1][keys_of(place)[-1]]
     return found if isinstance(found, dict) else {}

@@ -1,7 +1,7 @@
-"""The pytest side of a run: options, one item for each case, and the plugins for console, plan, processes and verdict.
+"""The pytest side of a run: options, an item for each case, and plugins for console, plan, processes and verdict.
 
-`sarkmock check` calls `run_checks`, which hands over a run that is open already; `pytest --pyargs sarkmock_contracts`
-opens one by its options.
+`sarkmock check` calls `run_checks`, which passes an open run to pytest; `pytest --pyargs sarkmock_contracts` opens one
+from pytest's options.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def options_from(config: pytest.Config) -> RunOptions:
-    """The options of a run, from pytest's command line. After --sark-login, pytest logs out at its end."""
+    """Return the run options from pytest's command line. With --sark-login, log out at the end of pytest."""
     values = {option.dest: config.getoption(f"sark_{option.dest}") for option in OPTIONS}
     stack = ExitStack()
     config.add_cleanup(stack.close)
@@ -135,13 +135,13 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 COULD_NOT_RUN = 2
 PYTEST_CODES = {int(pytest.ExitCode.OK): 0, int(pytest.ExitCode.TESTS_FAILED): 1}
-NO_REPLACEMENT = ("--max-worker-restart", "0")  # for a process that died: what it had found is lost
+NO_REPLACEMENT = ("--max-worker-restart", "0")  # do not replace a dead process: its findings are lost
 
 
 def run_checks(options: RunOptions, processes: int = 1) -> int:
-    """Run the checks under pytest in this process, isolated from the project and plugins around it; the exit code."""
+    """Run the checks under pytest in this process, without other configuration and plugins. Return the exit code."""
     for name in {options.profile, options.target_profile} - {None, AUTO}:
-        Program.of(str(name))  # a mistake in its name or its file
+        Program.of(str(name))  # fail early if the profile's name or file is invalid
     accepted, display = read_accepted_of(options), Display()
     given = OpenedRun(open_run(options, accepted, display), display)
     spread = ["-p", "xdist.plugin", "-n", str(processes), "--dist", "loadgroup", *NO_REPLACEMENT]
@@ -157,7 +157,7 @@ def run_checks(options: RunOptions, processes: int = 1) -> int:
 
 @contextmanager
 def isolated_pytest() -> Iterator[None]:
-    """A block in which pytest and Hypothesis heed neither settings nor plugins of the place where they run."""
+    """Run pytest and Hypothesis in the block without the settings and plugins of the environment."""
     changed = {"PYTEST_ADDOPTS": None, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": None}
     before = {name: os.environ.pop(name, None) for name in changed}
     os.environ.update({name: value for name, value in changed.items() if value is not None})

@@ -1,4 +1,4 @@
-"""What `sarkmock check` prints: progress while the cases run, and the report after them."""
+"""The output of `sarkmock check`: progress while the cases run, then the report."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from ..run import Run, Watcher
 from .plan import Planning, case_name
 from .verdict import OpenedRun, VerdictPlugin, is_suite_error, safety_lines
 
-NOTICED = 2.0  # seconds of waiting that a person wonders about
+NOTICED = 2.0  # seconds of waiting after which the reason is shown
 
 
 class Display(Watcher):
-    """A bar on a terminal, plain lines elsewhere; it also hears what happens between and after the cases."""
+    """A progress bar on a terminal, plain lines elsewhere. It also shows the messages of the run."""
 
     def __init__(self) -> None:
         self.screen = Console(file=sys.stdout)
-        # Refreshed by hand: a thread would write into what pytest captures.
+        # Refreshed explicitly: a thread would write into the output that pytest captures.
         self.progress = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                                  TimeElapsedColumn(), TimeRemainingColumn(), console=self.screen, auto_refresh=False,
                                  transient=True, disable=not self.screen.is_terminal)
@@ -38,29 +38,29 @@ class Display(Watcher):
         self.progress.console.print(printable(text, keep="\n"), highlight=False, markup=False, soft_wrap=True)
 
     def show(self, doing: str) -> None:
-        """What is being done now."""
+        """Show the current activity."""
         self.doing = doing
         self.progress.update(self.task, description=doing, refresh=True)
 
     def tell(self, text: str) -> None:
-        """What goes on once all cases are over."""
+        """Show and print an activity after the last case."""
         self.show(text)
         self.line(text)
 
     def waiting(self, seconds: float) -> None:
-        """A bar that stands still says why."""
+        """Show in the progress bar that the run waits for the target."""
         if seconds > NOTICED:
             text = f"{self.doing}, waiting {duration_text(seconds)} for the target"
             self.progress.update(self.task, description=text, refresh=True)
 
 
 class ConsolePlugin:
-    """Shows a run: a line for each check that is over, and the report."""
+    """Prints a run: a line for each finished check, then the report."""
 
     def __init__(self, given: OpenedRun, run: Run, planning: Planning, verdict: VerdictPlugin, spread: bool) -> None:
         self.given, self.display = given, given.display
         self.run, self.planning, self.verdict = run, planning, verdict
-        self.spread = spread  # then checks overlap
+        self.spread = spread  # checks overlap in several processes
         self.check = ""
         self.since: tuple[float, int, int] = (0, 0, 0)
         self.errors: list[str] = []
@@ -88,7 +88,7 @@ class ConsolePlugin:
             self.errors.append(f"{report.nodeid}\n{report.longreprtext}")
 
     def end_check(self) -> None:
-        """One line for a check that is over."""
+        """Print one line for a finished check."""
         if not self.check or self.spread:
             return
         began, requests, findings = self.since
@@ -99,7 +99,7 @@ class ConsolePlugin:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
-        """The report comes after the clean-up and the verdict."""
+        """Write the report after the clean-up and the verdict."""
         self.end_check()
         yield
         self.display.progress.stop()

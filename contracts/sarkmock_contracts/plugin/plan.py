@@ -1,4 +1,4 @@
-"""The plan of a run: how many requests its cases will send, by their measured costs."""
+"""The plan of a run: the number of requests of its cases, by their measured costs."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ..reports.console import listed_names
 from ..run import Run
 
 INTERRUPTED = "interrupted"
-NAMES_IN_A_LINE = 6  # as many names fit in a line
+NAMES_IN_A_LINE = 6  # most names shown in a line
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The requests of every case that fits, in the order of the run; the cases that do not; what removing takes."""
+    """The cases that fit the budget with their requests, in order; the cases beyond it; requests before and after."""
 
     costs: Mapping[str, float]
     checks: Mapping[str, str]
@@ -33,20 +33,20 @@ class Plan:
         return self.opening + round(sum(self.costs.values())) + self.closing
 
     def after(self, name: str) -> int:
-        """The requests that are left once a case begins."""
+        """Return the number of requests left when a case begins."""
         names = list(self.costs)
         left = list(self.costs.values())[names.index(name):] if name in self.costs else []
         return round(sum(left)) + self.closing
 
     def by_check(self) -> Iterator[tuple[str, int, int, int]]:
-        """Check, cases that fit, requests of them, cases beyond."""
+        """Yield for each check: its name, the cases that fit, their requests, the cases beyond the budget."""
         for check in dict.fromkeys(self.checks.values()):
             fitting = [cost for name, cost in self.costs.items() if self.checks[name] == check]
             yield check, len(fitting), round(sum(fitting)), sum(self.checks[name] == check for name in self.beyond)
 
 
 def plan_of(run: Run, cases: Iterable[Case], budget: float = inf) -> Plan:
-    """What the cases send by what they are known to cost, until the budget is spent."""
+    """Plan cases by their measured costs until the budget is spent."""
     cases = list(cases)
     opening = run.target.requests + run.snapshot_cost
     costs: dict[str, float] = {}
@@ -64,7 +64,7 @@ def plan_of(run: Run, cases: Iterable[Case], budget: float = inf) -> Plan:
 
 
 def plan_lines(plan: Plan, speed: Speed, settled: bool) -> Iterator[str]:
-    """The plan for people."""
+    """Format the plan."""
     for check, cases, requests, beyond in plan.by_check():
         left_out = f", {beyond} beyond the budget" if beyond else ""
         yield f"{BY_NAME[check].title:38} {cases:5} cases {requests:6} requests{left_out}"
@@ -72,7 +72,7 @@ def plan_lines(plan: Plan, speed: Speed, settled: bool) -> Iterator[str]:
 
 
 def untested_lines(run: Run) -> Iterator[str]:
-    """What was left out, by check: all of it, or the names of a few."""
+    """Yield a line of untested cases for each check. Names are omitted if the run was stopped."""
     by_check: dict[str, list[str]] = {}
     for name in run.gaps.untested:
         check, _, subject = name.partition(":")
@@ -83,7 +83,7 @@ def untested_lines(run: Run) -> Iterator[str]:
 
 
 class Planning:
-    """Leaves out the cases for which nothing is left, and ends a run whose target is gone."""
+    """Skips cases beyond the budget, and ends a run whose target is gone."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -91,12 +91,12 @@ class Planning:
 
     @property
     def wanted(self) -> bool:
-        """Whether requests are limited: by the user, or by the target."""
+        """Whether requests are limited, by the user or by the target."""
         options, speed = self.run.options, self.run.speed
         return bool(options.plan or options.budget or options.max_time or speed.limit or speed.each)
 
     def budget(self) -> float:
-        """The requests that the run may send, those that were sent to look at the target included."""
+        """Return the number of requests that the run may send, including those already sent."""
         seconds = parse_seconds(self.run.options.max_time)
         by_time = inf if seconds is None else self.run.speed.requests(seconds)
         return min(self.run.options.budget or inf, by_time)
@@ -109,13 +109,13 @@ class Planning:
             items.clear()
 
     def lines(self) -> Iterator[str]:
-        """The plan for people."""
+        """Format the plan, if there is one."""
         if self.plan is not None:
             settled = self.run.rate_limit is None or self.run.rate_limit.answered
             yield from plan_lines(self.plan, self.run.speed, settled)
 
     def eta(self, case: str) -> float | None:
-        """Seconds until the end, from the beginning of a case."""
+        """Return the seconds from the start of a case to the end of the run; None without a plan."""
         return None if self.plan is None else self.run.speed.seconds(self.plan.after(case))
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -127,7 +127,7 @@ class Planning:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        """A run that has to stop goes on without sending anything, so that it ends as others do: with a report."""
+        """Skip the remaining cases of a run that has to stop, so that it ends with a report."""
         gaps = self.run.gaps
         before = len(gaps.unanswered)
         try:
@@ -140,7 +140,7 @@ class Planning:
         return result
 
     def leave_out(self, item: pytest.Item) -> None:
-        """A case that was not, or not wholly, tested."""
+        """Record a case as untested or only partly tested."""
         name = str(case_of(item))
         if name not in self.run.gaps.untested:
             self.run.gaps.untested.append(name)
@@ -151,14 +151,14 @@ class Planning:
             session.exitstatus = 0
 
     def untested(self) -> Iterator[str]:
-        """The cases that were not tested, and why."""
+        """Yield the untested cases and the reason."""
         if self.run.gaps.ending:
             yield self.run.gaps.ending
         yield from untested_lines(self.run)
 
 
 def case_name(nodeid: str) -> str:
-    """The name of a case in the name of its item; empty if it is not a case."""
+    """Return the case name from a node id; empty if it is not a case."""
     return nodeid.partition("[")[2].rpartition("]")[0]
 
 

@@ -1,4 +1,4 @@
-"""The verdict and the exit code of a run, and its end at a real box: what is cleaned up and checked."""
+"""The verdict and the exit code of a run; for a box also the clean-up and its check."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def read_accepted_of(options: RunOptions) -> Accepted:
-    """What is accepted at this target; CannotRun if the list is not right."""
+    """Read the allowlist of --accept. Raise CannotRun if it is invalid."""
     if options.update_accepted and options.accept is None:
         raise CannotRun("--update-accepted needs --accept FILE")
     if options.accept is None:
@@ -35,7 +35,7 @@ def read_accepted_of(options: RunOptions) -> Accepted:
 
 
 class VerdictPlugin:
-    """Turns what was found into the exit code and the reports."""
+    """Turns the findings into the exit code and the reports."""
 
     def __init__(self, run: Run, results: Results) -> None:
         self.run, self.results = run, results
@@ -43,12 +43,12 @@ class VerdictPlugin:
 
     @property
     def outcome(self) -> Outcome:
-        """The outcome, by the list of accepted deviations as it is after the run."""
+        """The outcome, by the allowlist as it is after the run."""
         return self._outcome or self.run.outcome()
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """After the clean-up of others and before the report on the terminal."""
+        """Decide the exit code and write the reports, after the clean-up and before the terminal report."""
         self.results.settle(session)
         options, outcome = self.run.options, self.run.outcome()
         if options.update_accepted and options.accept:
@@ -64,19 +64,19 @@ class VerdictPlugin:
             write_files(self.run, outcome, Path(options.report))
 
 
-FOUND = ("sarkmock", "findings")  # marks the report of a case that failed by what it found
+FOUND = ("sarkmock", "findings")  # marks the report of a case that failed because of findings
 PHASES = ("setup", "call", "teardown")
 INTERNAL_ERROR = "an internal error of the suite"
 NOT_COLLECTED = "the cases of the suite could not be collected"
 
 
 def is_suite_error(report: pytest.TestReport) -> bool:
-    """Whether a case failed by something else than what it found."""
+    """Whether a case failed for another reason than its findings."""
     return report.failed and FOUND not in map(tuple, report.user_properties)
 
 
 class Results:
-    """Follows the cases of a run to its end. Where others run them, a case has a result once they hand theirs over."""
+    """Tracks the results of cases. With several processes, a case has a result once its process has sent it."""
 
     def __init__(self, run: Run, gathered: bool) -> None:
         self.run, self.gathered = run, gathered
@@ -104,7 +104,7 @@ class Results:
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        # pytest-xdist reports a case whose process is gone in another phase.
+        # pytest-xdist reports a case of a dead process in another phase.
         if is_suite_error(report) and report.when in PHASES:
             self.broken.add(case_name(report.nodeid))
         if report.when == "teardown" and not self.gathered:
@@ -114,19 +114,19 @@ class Results:
         self.stop(INTERNAL_ERROR)
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Ctrl-C and SIGTERM; pytest ends in the same way by --maxfail, and where a run may not begin."""
+        """Record why pytest was interrupted: Ctrl-C, SIGTERM, or pytest's own reason such as --maxfail."""
         reason = str(excinfo.value)
-        signalled = not reason or "keyboard-interrupt" in reason  # as pytest-xdist names a process that got a signal
+        signalled = not reason or "keyboard-interrupt" in reason  # pytest-xdist's text for a process that got a signal
         self.stop(INTERRUPTED if signalled else reason)
 
     def stop(self, reason: str) -> None:
-        """The first reason is the one that counts."""
+        """Record why the run stopped. The first reason is kept."""
         self.run.gaps.stopped = self.run.gaps.stopped or reason
 
     def settle(self, session: pytest.Session) -> None:
-        """Once all is over: cases that have no result."""
+        """Record cases without a result at the end of the session."""
         gaps = self.run.gaps
-        if self.gathered and interrupts.has_come():  # perhaps before any process had cases
+        if self.gathered and interrupts.has_come():  # possibly before any process had cases
             self.stop(INTERRUPTED)
         elif session.exitstatus == pytest.ExitCode.INTERNAL_ERROR:
             self.stop(INTERNAL_ERROR)
@@ -138,20 +138,20 @@ class Results:
 
 
 class OpenedRun:
-    """A run that `sarkmock check` has opened, and where it is shown. ``error`` is why it could not begin."""
+    """A run that `sarkmock check` has opened, with its display. ``error`` is why it could not begin."""
 
     def __init__(self, run: Run, display: Display) -> None:
         self.run, self.display, self.error = run, display, ""
 
 
 class SafetyPlugin:
-    """Begins before the first case and ends after the last, in any event."""
+    """Begins the safety measures before the first case and ends them after the last, in any event."""
 
     def __init__(self, run: Run, given: OpenedRun | None = None) -> None:
         self.run, self.given = run, given
 
     def pytest_runtestloop(self) -> None:
-        """Before the first case: what is there, and where it is written down."""
+        """Take the target snapshot and open the ledger before the first case."""
         if self.run.safety is not None and not self.run.options.plan:
             with self.run.budget.removing():
                 try:
@@ -163,7 +163,7 @@ class SafetyPlugin:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """After the last case, or after Ctrl-C: nothing of the run stays."""
+        """Clean up after the last case or an interrupt, so that nothing of the run remains."""
         safety = self.run.safety
         if safety is None:
             return
@@ -182,7 +182,7 @@ class SafetyPlugin:
 
 
 def safety_lines(run: Run) -> Iterator[str]:
-    """Prints what was allowed and withheld, and what remains on the target."""
+    """Yield lines about what was allowed and withheld, and about residue on the target."""
     if run.safety is None or run.gate is None:
         return
     yield f"allowed: {run.gate.permissions}"

@@ -1,6 +1,6 @@
-"""A run spread over processes, each with its own mock; their results are joined into one run.
+"""A run distributed over processes, each with its own mock; their results are joined into one run.
 
-All cases of an operation go to the same process, because they build on one another.
+All cases of an operation run in the same process, because they build on one another.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ from .plan import case_of
 from .verdict import Results
 
 WORKER_KEY = "sarkmock"
-MOST_PROCESSES = 4  # processes by default: more do not end sooner
-STOP_KEY = "sarkmock-stop"  # of the path of a file: there once the run has to stop
+MOST_PROCESSES = 4  # default maximum: more processes do not end sooner
+STOP_KEY = "sarkmock-stop"  # key of the path of the file that stops the run
 
 
 def is_worker(config: pytest.Config) -> bool:
-    """Whether this process runs a share of the cases."""
+    """Whether this process runs a part of the cases for another."""
     return hasattr(config, "workerinput")
 
 
 def is_spread(config: pytest.Config) -> bool:
-    """Whether this process gives shares to others."""
+    """Whether this process distributes cases to others."""
     return bool(config.getoption("numprocesses", None)) and not is_worker(config)
 
 
 def options_of_worker(config: pytest.Config) -> RunOptions:
-    """The options of the run, in a worker."""
+    """Return the options of the run in a worker."""
     options: RunOptions = pickle.loads(config.workerinput[WORKER_KEY])  # type: ignore[attr-defined]
     return options
 
 
 def refuse_to_spread(options: RunOptions) -> None:
-    """CannotRun for a run that one process must do: a box is one, and its requests are counted in one place."""
+    """Raise CannotRun for a run that needs a single process: with a URL, budget, time limit, rate or plan."""
     if not is_spreadable(options):
         what = "a box at a URL is judged by one process" if options.url else "requests are counted in one process"
         raise CannotRun(f"-n spreads cases over embedded mocks; {what}: omit -n")
@@ -56,7 +56,7 @@ def is_spreadable(options: RunOptions) -> bool:
 
 
 def processes_for(options: RunOptions, wanted: str | None) -> int:
-    """How many processes a run is spread over: all cores for the embedded mock, unless one section is tested."""
+    """Return the number of processes. Default: up to four for the embedded mock, one for a single section or a box."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if wanted is None:
         spreads = is_spreadable(options) and options.only is None and find_spec("xdist") is not None
@@ -72,7 +72,7 @@ def processes_for(options: RunOptions, wanted: str | None) -> int:
 
 
 class Spread:
-    """In a worker: what was seen is handed over. In the main process: it is gathered."""
+    """Sends the results from the workers to the main process and joins them there."""
 
     def __init__(self, run: Run, results: Results) -> None:
         self.run, self.results = run, results
@@ -117,7 +117,7 @@ class Spread:
 
 
 def worker_seen(run: Run) -> dict[str, Any]:
-    """What a worker knows at its end, as values that can be sent."""
+    """Return the results of a worker as values that can be pickled."""
     run.judge.conclude()
     return {"findings": list(run.findings), "coverage": run.coverage.seen, "requests": run.target.requests,
             "unavailable": run.gaps.unavailable, "untested": run.gaps.untested, "stopped": run.gaps.stopped}

@@ -1,1 +1,1 @@
-"""`sarkmock proxy`: real traffic judged as it passes, and what another version would have answered."""
+"""`sarkmock proxy`: judges real traffic, and compares it with the responses of another version."""

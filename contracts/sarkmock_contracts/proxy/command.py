@@ -1,4 +1,4 @@
-"""The command `sarkmock proxy`. Its help needs click alone; the rest is imported when it runs."""
+"""The command `sarkmock proxy`. Its help only needs click; everything else is imported when it runs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ SECONDS = click.FloatRange(min=0, min_open=True)
                    "the upstream's version.")
 @click.option("--target-profile", metavar="NAME", shell_complete=profile_names,
               help="Version of UPSTREAM, or `auto` to recognise it; its listed deviations are not new findings.  "
-                   "[default: the published product]")
+                   "[default: the published product; with --shadow, auto]")
 @click.option("--strict", is_flag=True, help="Fail on known deviations, too.")
 @click.option("--accept", type=FILE_PATH, metavar="FILE", help="YAML list of deviations that are accepted at UPSTREAM.")
 @click.option("--report", type=click.Path(file_okay=False), metavar="DIR",

@@ -1,4 +1,4 @@
-"""Which requests of clients may pass to the box; and the queue that takes exchanges to the judge's thread."""
+"""The guard that decides which requests may pass to the box, and the queue of exchanges for the judge's thread."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ PASSED_METHODS = ("GET", "POST", "PUT", "DELETE")
 
 
 def permitted_hazards(read_only: bool, disruptive: bool) -> frozenset[str]:
-    """The hazards that may pass."""
+    """Return the hazards that may pass."""
     return frozenset(HAZARDS[:1] if read_only else HAZARDS if disruptive else HAZARDS[:3])
 
 
 class TrafficGuard:
-    """Lets pass what is permitted. A POST may mean another method; where that matters, its body is read first."""
+    """Passes permitted requests. As a POST may override its method, its body is read first where that matters."""
 
     def __init__(self, base: str, hazards: frozenset[str]) -> None:
         self._base, self._hazards = base, hazards
@@ -39,17 +39,17 @@ class TrafficGuard:
         return RequestReader([contract_of(name) for name in profiles()])
 
     def prepare(self) -> None:
-        """Read the documents now, and not while the first client waits."""
+        """Load the documents before the first request."""
         self._worst(PASSED_METHODS, "/")
 
     def needs_body(self, record: Record) -> bool:
-        """Whether the path has anything that is not permitted, and the body may say that it is meant."""
+        """Whether the body must be read, because a method override in it could select a forbidden operation."""
         method, path = record.head.method.upper(), self._path(record)
         permitted_already = self._worst((method,), path) in self._hazards
         return method == "POST" and permitted_already and self._worst(PASSED_METHODS, path) not in self._hazards
 
     def refusal(self, record: Record, body: bytes) -> str:
-        """Why a request may not pass; nothing if it may."""
+        """Return why a request may not pass; empty if it may."""
         path, query = self._path(record), record.target.partition("?")[2]
         worst = self._worst(methods_of(Request(record.head.method, path, query, header_names(record), body)), path)
         if worst in self._hazards:
@@ -61,7 +61,7 @@ class TrafficGuard:
         return path[len(self._base):] if path.startswith(self._base + "/") else path
 
     def _worst_of(self, methods: tuple[str, ...], path: str) -> str:
-        """The worst hazard of a path with any of some methods."""
+        """Return the worst hazard of a path over some methods."""
         return max((self._hazard(Request(method, path)) for method in methods), key=HAZARDS.index)
 
     def _hazard(self, request: Request) -> str:
@@ -74,15 +74,15 @@ class TrafficGuard:
 
 
 def header_names(record: Record) -> tuple[tuple[str, str], ...]:
-    """The header fields, an underscore in a name read as some servers do."""
+    """Return the header fields, with underscores in names read as hyphens, as some servers do."""
     return tuple((name.decode("ascii").replace("_", "-"), value.decode("latin-1").strip())
                  for name, value in record.fields)
 
 
 def methods_of(request: Request) -> tuple[str, ...]:
-    """The methods that a server may take a request for: all, if anything in it names another than its own.
+    """Return the methods that a server may execute for a request: all, if it contains any kind of method override.
 
-    PHP reads methods in any case, and names of variables like ``.method`` as ``_method``.
+    PHP reads methods in any case, and variable names like ``.method`` as ``_method``.
     """
     own = request.method.upper()
     if own not in MEANT:
@@ -99,28 +99,27 @@ def methods_of(request: Request) -> tuple[str, ...]:
 
 QUEUED_EXCHANGES = 10_000
 BYTES = 64 << 20
-QUIET = 0.01  # seconds without an exchange: judging would take processor time from those that pass
-JUDGED_AFTER = 2.0  # seconds that one waits for quiet
-PATIENCE = 15.0  # seconds for what still waits when the proxy is stopped
+QUIET = 0.01  # seconds without an exchange before judging, which would take processor time from the traffic
+JUDGED_AFTER = 2.0  # longest wait of an exchange for quiet, in seconds
+PATIENCE = 15.0  # seconds for judging the queue when the proxy is stopped
 LEFT_BEHIND = frozenset(("host", "content-length", "connection", "user-agent", "accept-encoding", "transfer-encoding"))
 
 
 class ExchangeQueue:
-    """Hands exchanges over, one after another. ``missed`` counts those for which there was no room, or which were not
-    seen as a whole."""
+    """Passes exchanges to a callback in its own thread. ``missed`` counts those that did not fit or were incomplete."""
 
     def __init__(self, hear: Callable[[Passed], None]) -> None:
         self._hear = hear
         self._waiting: queue.Queue[tuple[Passed, float] | None] = queue.Queue(QUEUED_EXCHANGES)
         self._size = self.missed = 0
-        self._latest = 0.0  # when an exchange came in
+        self._latest = 0.0  # time of the latest exchange
         self._closing = False
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="sarkmock-judge", daemon=True)
         self._thread.start()
 
     def __call__(self, passed: Passed) -> None:
-        """Take an exchange in; never waits."""
+        """Add an exchange to the queue; never blocks."""
         size = len(passed.body) + len(passed.answer_body)
         if self._size + size > BYTES or self._waiting.full():
             self.missed += 1
@@ -134,7 +133,7 @@ class ExchangeQueue:
             self._size += size
 
     def close(self) -> None:
-        """Hear what waits, as far as that takes no longer than a person does."""
+        """Process the queue for a limited time, and count the rest as missed."""
         self._closing = True
         try:
             self._waiting.put(None, timeout=PATIENCE)
@@ -144,7 +143,7 @@ class ExchangeQueue:
         self.missed += self._waiting.qsize()
 
     def settle(self) -> None:
-        """Wait until all that was taken in is heard."""
+        """Wait until all queued exchanges are processed."""
         self._waiting.join()
 
     def _run(self) -> None:
@@ -153,14 +152,14 @@ class ExchangeQueue:
             self._await_quiet(came + JUDGED_AFTER)
             try:
                 self._hear(passed)
-            except Exception:  # the next exchange is another
+            except Exception:  # keep the thread for the next exchange
                 traceback.print_exc()
             finally:
                 self._count(-len(passed.body) - len(passed.answer_body))
                 self._waiting.task_done()
 
     def _await_quiet(self, latest: float) -> None:
-        """Let exchanges that follow one another pass first."""
+        """Wait for a pause in the traffic, at most until ``latest``, and not if the queue fills or is closing."""
         while not self._closing and self._waiting.qsize() < QUEUED_EXCHANGES // 2:
             now = time.monotonic()
             if now > min(latest, self._latest + QUIET):
@@ -169,7 +168,7 @@ class ExchangeQueue:
 
 
 def exchange_of(passed: Passed, base: str) -> Exchange | None:
-    """An exchange with the API; None for what lies outside of its base path."""
+    """Return an exchange with the API; None if it is outside of the base path."""
     path, _, query = passed.target.partition("?")
     if not path.startswith(base + "/"):
         return None

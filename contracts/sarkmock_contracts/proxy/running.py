@@ -1,4 +1,4 @@
-"""Runs a proxy until it is stopped, with its guard, judge and shadow, and gives the verdict at the end."""
+"""Runs a proxy with guard, judge and shadow until it is stopped, and reports the verdict."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ from .guard import ExchangeQueue, TrafficGuard, exchange_of, permitted_hazards
 from .shadow import Shadow, cause_line, shadow_lines, write_shadow
 from .watched import WatchedRun
 
-# Levels of the shadow as the page colours them.
+# Severities with which the page shows the levels of the shadow.
 LEVELS_SHOWN = {"breaking": "breaks", "risky": "surprises", "compatible": "cosmetic", "informative": "cosmetic"}
-SWITCHING = 1e-4  # seconds after which the judge's thread lets the server's go on
-SHADOWED = ImportOptions(secrets=True, archives=False)  # what a shadow reads of the box stays in memory
+SWITCHING = 1e-4  # interpreter switch interval in seconds, so that the judge does not delay the server
+SHADOWED = ImportOptions(secrets=True, archives=False)  # the state that a shadow reads stays in memory
 
 
 def run_proxy(upstream: str, values: Mapping[str, Any]) -> int:
-    """Exit code of a proxy that was stopped: 1 if what passed does not conform."""
+    """Run a proxy until it is stopped; return the exit code: 1 if the traffic does not conform."""
     for option in ("login", "header"):
         if values[option] and not values["shadow"] and AUTO not in (values["profile"], values["target_profile"]):
             raise CannotRun(f"--{option} needs --shadow or --profile {AUTO}: it is for requests of the proxy itself")
@@ -61,16 +61,16 @@ def run_proxy(upstream: str, values: Mapping[str, Any]) -> int:
 
 
 def run_signed_in(upstream: str, values: Mapping[str, Any]) -> int:
-    """The same, once the user of --login is logged in."""
+    """Run the proxy after the user of --login has logged in."""
     interrupts.raise_if_stopped()
     begin_listening()
-    options = recognised_options(RunOptions.of({**values, "url": upstream}))
+    options = recognised_options(RunOptions.of({**values, "url": upstream}), shadowed=bool(values["shadow"]))
     access = options.caution.access
     base = access.check(upstream).path.rstrip("/")
     options = replace(options, caution=replace(options.caution, access=replace(access, headers=(), token_env=None)))
     guard = TrafficGuard(base, permitted_hazards(values["read_only"], values["allow_disruptive"]))
     listening, pace, context = listening_of(values), pace_of(values), upstream_context(upstream, access)
-    shadow = open_shadow(values["shadow"], upstream, access, values["rate"] or "auto", options.target_profile,
+    shadow = open_shadow(values["shadow"], upstream, access, values["rate"] or "auto", str(options.target_profile),
                          echo_line) if values["shadow"] else None
     clients = ClientsFile(values["clients"]) if values["clients"] else None
     watched = WatchedRun(options, base, read_accepted_of(options))
@@ -88,9 +88,9 @@ def run_signed_in(upstream: str, values: Mapping[str, Any]) -> int:
         return judging.end()
 
 
-def recognised_options(options: RunOptions) -> RunOptions:
-    """The options with the version that answers where they say `auto`."""
-    if AUTO not in (options.profile, options.target_profile):
+def recognised_options(options: RunOptions, shadowed: bool = False) -> RunOptions:
+    """Return the options with `auto` replaced by the detected version, which a shadow needs, too."""
+    if AUTO not in (options.profile, options.target_profile) and (options.target_profile or not shadowed):
         return options
     found = recognised_upstream(str(options.url), options.caution.access, options.rate)
     profile = found if options.profile == AUTO else options.profile
@@ -99,7 +99,7 @@ def recognised_options(options: RunOptions) -> RunOptions:
 
 
 def recognised_upstream(url: str, access: Access, rate: str) -> str:
-    """The profile of the version that answers, or the nearest one. Sends a few reads."""
+    """Return the profile nearest to the upstream's version. Sends a few reads."""
     try:
         found = version_behind(guarded_reader(RateLimit(Http(url, access), rate)), access)
     except Unanswered as reason:
@@ -109,24 +109,23 @@ def recognised_upstream(url: str, access: Access, rate: str) -> str:
     return found.nearest
 
 
-def open_shadow(name: str, url: str, access: Access, rate: str, version: str | None,
+def open_shadow(name: str, url: str, access: Access, rate: str, version: str,
                 tell: Callable[[str], None]) -> Shadow:
-    """A shadow that begins in the state of the box. ``version`` is the box's, if that is known."""
+    """Return a shadow that starts from the state of the box; ``version`` is the profile of the box."""
     document = load(name)
     reader = guarded_reader(RateLimit(Http(url, access), rate))
     tell(f"reading the state of {redacted(url)} for the shadow {name}")
     try:
-        found = version_behind(reader, access).nearest
-        reader.profile = version or found
+        reader.profile = version
         seed = read_state(reader, SHADOWED)
     except Unanswered as reason:
         raise CannotRun(str(reason)) from None
-    tell(f"{redacted(url)} answers as {reader.profile}; {name} is asked beside it ({reader.target.requests} requests)")
-    return Shadow(name, document, load(reader.profile), seed, reader.target.get)
+    tell(f"{name} answers beside {redacted(url)}, which is judged as {version} ({reader.target.requests} requests)")
+    return Shadow(name, document, load(version), seed, reader.target.get)
 
 
 class TrafficJudge:
-    """What is said of the traffic while it passes, and at the end; ``say`` gets a line for each finding."""
+    """Judges the traffic and reports findings, at once and at the end. ``say`` is called with each line."""
 
     def __init__(self, watched: WatchedRun, clients: ClientsFile | None = None, shadow: Shadow | None = None,
                  say: Callable[[str], None] = click.echo) -> None:
@@ -151,7 +150,7 @@ class TrafficJudge:
             self._compare(self._shadow, exchange, passed)
 
     def _compare(self, shadow: Shadow, exchange: Exchange, passed: Passed) -> None:
-        """What the shadow would have answered, where that is met for the first time."""
+        """Report differences of the shadow when they first occur."""
         for cause in shadow.receive(exchange):
             line = printable(cause_line(shadow, cause))
             self._say(line)
@@ -159,7 +158,7 @@ class TrafficJudge:
                 passed.entry.notices.append(Notice(line, shadow.name, LEVELS_SHOWN[cause.difference.level]))
 
     def _note(self, exchange: Exchange) -> None:
-        """Add to the clients file; that it cannot be written is reported once."""
+        """Add an exchange to the clients file; report each write error once."""
         assert self._clients is not None
         try:
             self._clients.observe(exchange)
@@ -169,7 +168,7 @@ class TrafficJudge:
                 echo_line(str(problem))
 
     def end(self) -> int:
-        """The report, and the exit code."""
+        """Write the reports and return the exit code."""
         self.listener.close()
         if self._clients is not None:
             self._clients.save()
@@ -192,20 +191,20 @@ class TrafficJudge:
 
 
 def finding_line(judged: Classified) -> str:
-    """A finding as it comes: what it is, and the deviations that explain it."""
+    """Return the line for a finding, with the deviations that explain it."""
     status = judged.status.upper() if judged.status == "new" else judged.status
     why = f" ({', '.join(judged.deviations)})" if judged.deviations else ""
     return f"{status} {judged.severity} {judged.finding.identity}: {redacted(judged.finding.message)}{why}"
 
 
 def notice_of(judged: Classified) -> Notice:
-    """A finding as the journal and the page show it."""
+    """Return a finding as the notice that the journal and the page show."""
     deviation = ", ".join(judged.deviations) or judged.status
     return Notice(f"{judged.finding.identity}: {judged.finding.message}", deviation, judged.severity)
 
 
 def listening_of(values: Mapping[str, Any]) -> ProxyListener:
-    """Where clients reach the proxy, from the values of the options."""
+    """Return the listener settings from the values of the options."""
     own = {item.name: values[item.name] for item in fields(ProxyListener) if item.name in values}
     own |= {"cert": values["listen_cert"], "key": values["listen_key"]}
     return ProxyListener(**own, patience=Timeouts(answer=values["timeout"]))
@@ -217,7 +216,7 @@ def pace_of(values: Mapping[str, Any]) -> Pace:
 
 
 def upstream_context(url: str, access: Access) -> ssl.SSLContext | None:
-    """How the upstream is trusted; CannotRun for files that are not certificates."""
+    """Return the TLS context for the upstream, None for plain HTTP; raise CannotRun for invalid certificate files."""
     parts = access.check(url)
     if parts.scheme != "https":
         return None
@@ -231,5 +230,5 @@ def upstream_context(url: str, access: Access) -> ssl.SSLContext | None:
 
 
 def echo_line(line: str) -> None:
-    """A line for people; control characters of the traffic are escaped."""
+    """Print a line to stderr, with control characters of the traffic escaped."""
     click.echo(printable(line), err=True)

@@ -1,6 +1,6 @@
-"""How another version would have responded: two mocks follow the traffic, one of the box's version, one of the other.
+"""Compares traffic with another version: two mocks follow it, one of the box's version and one of the other.
 
-State that was changed past the proxy shows in both mocks alike: it is not a difference, and is read again.
+A change of state that bypasses the proxy shows in both mocks. It is not reported; the state is read again.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from ..safety.routing import method_of
 from ..spec.contract import Contract, operation_name
 
 REFUSED = 422
-# Header fields that clients act on, and those that only browsers do. Others are the web server's, or depend on time.
+# Header fields that clients use, and those that only browsers use. Others come from the web server or depend on time.
 HEADERS = ("Allow", "Location", "Content-Disposition", "Cache-Control", "Retry-After", "WWW-Authenticate",
            "Accept-Ranges")
 OF_BROWSERS = ("Vary", *(f"Access-Control-{name}" for name in (
     "Allow-Origin", "Allow-Methods", "Allow-Headers", "Allow-Credentials", "Expose-Headers", "Max-Age")))
 ORIGIN = re.compile("https?://[^/]*")
-# Kinds of differences in the status, with which nothing can be said of the rest of an answer.
+# Kinds of differences in the status. The rest of such a response cannot be compared.
 STATUS_KINDS = frozenset(("refusal status changed", "crash status changed", "newly crashes",
                        "no longer crashes", "now refused", "no longer refused", "crash instead of refusal",
                        "operation gone", "operation moved"))
@@ -45,7 +45,7 @@ STATUS_KINDS = frozenset(("refusal status changed", "crash status changed", "new
 
 def answer_differences(op: str, contract: Contract, operation: Operation | None, before: Response,
                        after: Response, *, browser: bool = False) -> Iterator[Difference]:
-    """What the second answer has that the first has not, one difference for each thing. ``browser``: to a page."""
+    """Yield the differences of two responses. ``browser`` also compares headers that only browsers use."""
     if before.status != after.status:
         yield of_status(op, before, after)
     else:
@@ -61,7 +61,7 @@ def answer_differences(op: str, contract: Contract, operation: Operation | None,
 
 
 def of_status(op: str, before: Response, after: Response) -> Difference:
-    was, now = (response.status if response.ok else max(response.status, REFUSED)  # a redirection is no success
+    was, now = (response.status if response.ok else max(response.status, REFUSED)  # a redirect is not a success
                 for response in (before, after))
     kind = status_kind(was, now)
     if kind == "newly crashes" and not before.ok:
@@ -70,7 +70,7 @@ def of_status(op: str, before: Response, after: Response) -> Difference:
 
 
 def of_headers(op: str, before: Response, after: Response, names: tuple[str, ...]) -> Iterator[Difference]:
-    """Header fields that are gone, appeared or changed; where a redirection leads counts without its host."""
+    """Yield header fields that are gone, appeared or changed. The host in Location is ignored."""
     for name in names:
         was, now = (response.header(name) or "" for response in (before, after))
         if name == "Location":
@@ -81,7 +81,7 @@ def of_headers(op: str, before: Response, after: Response, names: tuple[str, ...
 
 
 def of_refusals(op: str, before: Any, after: Any) -> Iterator[Difference]:
-    """Which fields are rejected, and in what words."""
+    """Yield differences in the rejected fields and their messages."""
     for name in dict.fromkeys([*before, *after]):
         if name not in before:
             yield Difference("rule tightened", op, name, None, after[name])
@@ -92,8 +92,9 @@ def of_refusals(op: str, before: Any, after: Any) -> Iterator[Difference]:
 
 
 def of_errors(op: str, before: Response, after: Response) -> Iterator[Difference]:
+    """Yield a difference of media type or field names. Values are ignored: only a box fills `trace`."""
     kinds = before.content_type, after.content_type
-    forms = [sorted(field_types(response.json)) if response.json is not None else [] for response in (before, after)]
+    forms = [sorted(response.json) if isinstance(response.json, dict) else [] for response in (before, after)]
     if kinds[0] != kinds[1] or forms[0] != forms[1]:
         yield Difference("error form changed", op, str(before.status), ", ".join(forms[0]), ", ".join(forms[1]))
 
@@ -116,7 +117,7 @@ def of_bodies(op: str, contract: Contract, operation: Operation | None, before: 
 
 
 def new_fields_together(forms: list[Difference]) -> Iterator[Difference]:
-    """The fields that appeared in an answer as one difference, and the others as they are."""
+    """Combine all fields that appeared into one difference; yield the others unchanged."""
     new = {form.of: form.after for form in forms if form.kind == "field appeared"}
     yield from (form for form in forms if len(new) < 2 or form.of not in new)
     if len(new) > 1:
@@ -124,7 +125,7 @@ def new_fields_together(forms: list[Difference]) -> Iterator[Difference]:
 
 
 def changed_fields(before: Any, after: Any) -> Iterator[str]:
-    """The fields whose values differ, apart from values that depend on time or chance."""
+    """Yield the fields whose values differ, ignoring values that depend on time or chance."""
     if isinstance(before, dict) and isinstance(after, dict):
         for name in before.keys() & after.keys():
             if mask_volatile(name, before[name]) != mask_volatile(name, after[name]):
@@ -140,23 +141,23 @@ def changed_fields(before: Any, after: Any) -> Iterator[str]:
 
 
 def answer_shown(response: Response) -> str:
-    """A status, and what a refusal says."""
+    """Return the status and the messages of a response."""
     said = "; ".join(str(text) for texts in response.refused.values()
                      for text in (texts if isinstance(texts, list) else [texts]))
     return f"{response.status} {said}".strip()
 
 
-AGAIN = 10.0  # seconds until the same list is read again
+AGAIN = 10.0  # least seconds between two reads of a list
 SAME, UNSURE = "same", "not comparable"
 HIDDEN = frozenset(("authorization", "cookie"))
 MOST_CAUSES = 1_000
-NAMED = 6  # operations of one cause
-Reread = Callable[[str], Response]  # the answer to a GET of a path; SuiteError if there is none
+NAMED = 6  # operations named per cause
+Reread = Callable[[str], Response]  # sends a GET to a path; raises SuiteError without a response
 
 
 @dataclass
 class ShadowCause:
-    """A difference of the other version, where it was met, and the shortest request that shows it."""
+    """A difference of the other version, the operations that show it, and the shortest exchange with it."""
 
     difference: Difference
     operations: dict[str, int]
@@ -169,7 +170,7 @@ class ShadowCause:
 
 
 class Shadow:
-    """``name`` is the version that is asked, ``own`` the document of the box's. `hear` returns what is met first."""
+    """Compares with the version ``name``; ``own`` is the document of the box's version."""
 
     def __init__(self, name: str, document: Document, own: Document, seed: Seed, reread: Reread) -> None:
         self.name, self._reread = name, reread
@@ -181,7 +182,7 @@ class Shadow:
         self._read: dict[str, float] = {}
 
     def receive(self, exchange: Exchange) -> list[ShadowCause]:
-        """Compare an exchange; the causes that were not met before."""
+        """Compare an exchange; return the causes that are new."""
         if exchange.response.status == 429 or is_away(exchange.response):
             return []
         request = exchange.request
@@ -200,7 +201,8 @@ class Shadow:
         return [cause for difference in real if (cause := self._note(difference, exchange, answer))]
 
     def _compare(self, exchange: Exchange, seen: bool) -> tuple[list[Difference], bool, Response]:
-        """What is different in the other version, whether the box is not as its own version has it, and the answer."""
+        """Return the differences of the other version, whether the box deviates in status from its own version, and the
+        response of the other version."""
         answers = [side.answer(side.leader, exchange) if seen else side.leader.answer(exchange.request)
                    for side in (self._other, self._own)]
         other, own = (list(self._differences(exchange, side.leader.contract, answer))
@@ -224,7 +226,7 @@ class Shadow:
                                        browser=header(request.headers, "Origin") is not None))
 
     def _follow(self) -> None:
-        """Where the other version did not do what the box did, its state goes on from that of the box."""
+        """Copy the state of the mock of the box's version to the other mock, whose request had another result."""
         other, own = self._other.state, self._own.state
         if other.tables.name != own.tables.name:
             other.hold(own.to_seed().for_database(other.tables.name))
@@ -232,7 +234,7 @@ class Shadow:
         other.copy_from(own)
 
     def _token_needed(self, request: Request) -> list[Difference]:
-        """Whether the other version wants a token that the client does not send."""
+        """Return a difference if only the other version requires a token, which the client does not send."""
         operation, own = (side.leader.operation(request) for side in (self._other, self._own))
         if operation is None or not operation.guard or (own and own.guard) or len(headers_without_token(request)) < len(
                 request.headers):
@@ -253,7 +255,7 @@ class Shadow:
         return None
 
     def _read_again(self, request: Request) -> bool:
-        """Read the lists that a request has to do with, unless that was just done; whether any was read."""
+        """Reread the lists that a request concerns, unless they are recent; return whether any was read."""
         operation = self._own.leader.operation(request)
         table = operation.table.name if operation and operation.table else None
         read = [self._take(listing.path) for listing in self._own.leader.contract.operations
@@ -275,12 +277,12 @@ class Shadow:
 
 
 def headers_without_token(request: Request) -> Headers:
-    """The headers, without what lets the client in at the box."""
+    """Return the headers without the client's credentials."""
     return tuple(pair for pair in request.headers if pair[0].lower() not in HIDDEN)
 
 
 def shared_cause(difference: Difference, crash: Response) -> str:
-    """What differences of a kind have in common if they have one cause; ``crash`` is the response that crashes."""
+    """Return the common feature of differences of a kind with one cause; ``crash`` is the crashed response."""
     if difference.kind == "message changed":
         texts = (difference.before, difference.after)
         return " -> ".join(message_template(str(text), difference.of) for text in texts)
@@ -290,12 +292,12 @@ def shared_cause(difference: Difference, crash: Response) -> str:
 
 
 def with_meant_method(request: Request) -> Request:
-    """A request with the method that it means."""
+    """Return a request with its method override applied."""
     return replace(request, method=method_of(request))
 
 
 def cause_line(shadow: Shadow, cause: ShadowCause) -> str:
-    """A difference as it is met."""
+    """Return the line for a new difference."""
     difference = cause.difference
     what = f"{difference.kind}{f' ({difference.of})' if difference.of else ''}"
     values = (difference.before, difference.after)
@@ -304,7 +306,7 @@ def cause_line(shadow: Shadow, cause: ShadowCause) -> str:
 
 
 def sorted_causes(shadow: Shadow) -> list[ShadowCause]:
-    """The worst first, then what was met most."""
+    """Return the causes, the worst first, then the most frequent."""
     return sorted(shadow.causes.values(),
                   key=lambda cause: (DIFFERENCE_LEVELS.index(cause.difference.level), -cause.count))
 
@@ -314,7 +316,7 @@ def shadow_totals(shadow: Shadow) -> dict[str, int]:
 
 
 def shadow_lines(shadow: Shadow, url: str) -> Iterator[str]:
-    """The whole comparison for people."""
+    """Yield the lines of the text report."""
     counts = ", ".join(f"{count} {level}" for level, count in shadow_totals(shadow).items() if count) or "no answers"
     yield f"As {shadow.name} would have answered: {counts}"
     for cause in sorted_causes(shadow):
@@ -324,7 +326,7 @@ def shadow_lines(shadow: Shadow, url: str) -> Iterator[str]:
 
 
 def shadow_data(shadow: Shadow, url: str) -> dict[str, Any]:
-    """The comparison as plain data, without secrets."""
+    """Return the comparison as plain data, without secrets."""
     return {"format": "sarkmock-shadow/1", "shadow": shadow.name, "answers": shadow_totals(shadow), "causes": [
         {"level": cause.difference.level, "kind": cause.difference.kind, "of": cause.difference.of,
          "before": redacted(cause.difference.before), "after": redacted(cause.difference.after),
@@ -334,7 +336,7 @@ def shadow_data(shadow: Shadow, url: str) -> dict[str, Any]:
 
 
 def write_shadow(shadow: Shadow, url: str, directory: Path) -> None:
-    """The comparison as JSON and as text."""
+    """Write the comparison as JSON and as text."""
     directory.mkdir(parents=True, exist_ok=True)
     write_whole(directory / "shadow.json", as_json(shadow_data(shadow, url)).encode("utf-8", "backslashreplace"))
     text = "".join(f"{line}\n" for line in shadow_lines(shadow, url))

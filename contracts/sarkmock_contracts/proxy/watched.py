@@ -1,6 +1,7 @@
-"""A run that sends nothing itself: the judge of `check` judges the exchanges of clients, with the same reports.
+"""A run that sends no requests: the judge of `check` judges the exchanges of clients, with the same reports.
 
-A proxy sends nothing, so rules that ask tables (`exists`, `unique`) are judged by what the answer itself supposes.
+As a proxy cannot read the tables, rules that query them (`exists`, `unique`) are judged by the rows that the response
+itself implies.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ ASKING = ("exists:", "unique:")
 
 
 class ImpliedRow(NamedTuple):
-    """A row that must be there: a table, and the value of a column."""
+    """A row that must exist: a table, a column and its value."""
 
     table: str
     column: str
@@ -38,7 +39,7 @@ class ImpliedRow(NamedTuple):
 
 
 class ImpliedTables(LiveTables):
-    """The rows that the present exchange supposes, in tables with all their columns."""
+    """The rows that the current exchange implies, in tables with all their columns."""
 
     def __init__(self, contract: Contract, client: Client) -> None:
         super().__init__(contract, client)
@@ -54,14 +55,14 @@ class ImpliedTables(LiveTables):
 
 
 class _Everything:
-    """Tables in which everything is there, or nothing; they note what they are asked."""
+    """Tables in which every row exists, or none. They record the queries."""
 
     def __init__(self, live: ImpliedTables, there: bool) -> None:
         self._there, self.columns = there, live.columns
         self.asked: set[ImpliedRow] = set()
 
     def rows(self, table: str) -> Rows:
-        """What is asked of all rows: whether there are any, and whether some have null."""
+        """Return one row or none. Rules use this to test whether there are rows, and whether a column is null."""
         columns = self.columns(table)
         self.asked.add(ImpliedRow(table, columns[0], ""))
         return [dict.fromkeys(columns, "")] if self._there else []
@@ -72,7 +73,7 @@ class _Everything:
 
 
 def implied_rows(operation: Operation, exchange: Exchange, live: ImpliedTables) -> set[ImpliedRow]:
-    """The rows that must be there, of those that the rules ask for."""
+    """Return the rows that must exist, of those that the rules query."""
     request, response = exchange.request, exchange.response
     everything = request.variables
     result: set[ImpliedRow] = set()
@@ -96,7 +97,7 @@ def _supposed_by(operation: Operation, name: str, value: Any, said: Any, live: I
 
 
 def fields_that_query(operation: Operation) -> Iterator[str]:
-    """The fields of an operation whose rules ask tables."""
+    """Yield the fields of an operation whose rules query tables."""
     for name, rules in operation.rules.items():
         text = rules if isinstance(rules, str) else "|".join(rules)
         if any(word in text for word in ASKING):
@@ -107,7 +108,7 @@ UNSEEN = "only what clients send is seen"
 
 
 class WatchedRun(Run):
-    """The judge of what passes. ``skipped`` counts exchanges that say nothing of the API."""
+    """Judges passing exchanges. ``skipped`` counts those that cannot be judged as responses of the API."""
 
     listens = True
 
@@ -126,18 +127,18 @@ class WatchedRun(Run):
 
     @property
     def _compares(self) -> bool:
-        """Whether documents are asked what they would have answered."""
+        """Whether the responses of mocks are needed, to attribute findings to deviations."""
         return bool(self.judge.lists.known) or self.options.profile != BASE
 
     def _rows_shown(self) -> Iterator[tuple[str, Operation]]:
-        """Table -> the operation that shows one of its rows, in the version that answers."""
+        """Yield each table with the operation that shows one of its rows, in the version of the upstream."""
         contract = self.judge.attribution.replica.leader.contract if self._compares else self.contract
         for operation in contract.operations:
             if operation.table and operation.key and operation.method == "GET" and operation.action == "show":
                 yield operation.table.name, operation
 
     def judge_exchange(self, exchange: Exchange, seconds: float) -> list[Classified]:
-        """What is found in an exchange for the first time."""
+        """Judge an exchange; return the findings that are new."""
         self.target.requests += 1
         if self.cassette is not None:
             self.cassette.add(self.target.url, exchange.request, exchange.response, seconds)
@@ -151,11 +152,11 @@ class WatchedRun(Run):
         return [classify(finding, self.judge.lists, today()) for finding in found]
 
     def get(self, path: str) -> Response:
-        """What the judge asks for: whether a PBX that says that it is down is down. It is believed."""
+        """Answer the judge's only read, whether the PBX is down, with yes: the traffic is believed."""
         return response_of({"pbxrunstate": False})
 
     def _hides(self, exchange: Exchange) -> bool:
-        """Whether an answer may be that to a token without rights, for which an operation is not there."""
+        """Whether a response may be due to a token without abilities, for which the operation does not exist."""
         operation = self.contract.operation_of(exchange.request)
         if operation is None or not operation.abilities:
             return False
@@ -164,7 +165,7 @@ class WatchedRun(Run):
         return exchange.response.status == 405 or (exchange.response.status == 404 and body == fallback)
 
     def _suppose(self, exchange: Exchange) -> None:
-        """Take for granted what the answer supposes, and have known versions asked about the same box."""
+        """Assume the rows that the response implies, also in the mocks of known versions."""
         operation = self.contract.operation_of(exchange.request)
         if operation is None:
             return
@@ -177,7 +178,7 @@ class WatchedRun(Run):
             self._noted.clear()
 
     def _note(self, row: ImpliedRow) -> None:
-        """Let the attribution know of a row, as if it had been shown."""
+        """Tell the attribution about a row, as if a response had shown it."""
         show = self._shows.get(row.table)
         if show is None or show.table is None or row.column != show.table.key:
             return
@@ -186,7 +187,7 @@ class WatchedRun(Run):
         self.judge.attribution.observe(Exchange(Request("GET", path), response_of({row.column: row.value})))
 
     def outcome(self, accepted: Accepted | None = None) -> Outcome:
-        """A deviation does not count as fixed because no client met it."""
+        """Return the outcome, in which deviations that no client met are untested instead of fixed."""
         outcome = super().outcome(accepted)
         outcome.listed = [replace(listed, status="untested", reason=UNSEEN) if listed.status == "fixed" else listed
                           for listed in outcome.listed]
@@ -194,7 +195,7 @@ class WatchedRun(Run):
 
 
 def row_in_path(contract: Contract, operation: Operation, exchange: Exchange) -> Iterator[ImpliedRow]:
-    """The row that the path names, if the answer says that it is there."""
+    """Yield the row that the path addresses, if the response implies that it exists."""
     if operation.table is None or not operation.key or exchange.response.status in (401, 403, 404, 405):
         return
     parameters = contract.router.find(exchange.request.method, exchange.request.path)[1]
@@ -202,7 +203,7 @@ def row_in_path(contract: Contract, operation: Operation, exchange: Exchange) ->
 
 
 def is_not_comparable(exchange: Exchange) -> bool:
-    """Whether an answer is not the API's, or in the form that it has for browsers, or means another method."""
+    """Whether an exchange cannot be judged: not from the API, a page for browsers, or with an ambiguous method."""
     response = exchange.response
     accept = header(exchange.request.headers, ACCEPT[0]) or ""
     page = response.status >= 300 and response.content_type != JSON and "json" not in accept

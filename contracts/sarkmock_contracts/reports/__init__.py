@@ -1,4 +1,4 @@
-"""The files of --report: each is made from the same plain data, and written whole or not at all."""
+"""The files of --report. All are made from the same plain data, and each is written atomically."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WRITERS = {
 
 
 def write_files(run: Run, outcome: Outcome, directory: Path) -> None:
-    """Every report but the traffic, which is written as it happens."""
+    """Write every report except the traffic, which is written during the run."""
     write_data(report_data(run, outcome), directory)
 
 

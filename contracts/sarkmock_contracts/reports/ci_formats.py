@@ -1,4 +1,4 @@
-"""The run for CI systems, from plain data: JUnit XML and SARIF."""
+"""Reports for CI systems, made from plain data: JUnit XML and SARIF."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _XML = {code: None for code in range(32) if code not in (9, 10, 13)} | {0xFFFE: 
 
 
 class JunitCase(NamedTuple):
-    """An operation, whether a request was sent to it, and how long its answers took."""
+    """An operation, whether a request was sent to it, and the total time of its responses."""
 
     name: str
     sent: bool
@@ -25,9 +25,9 @@ class JunitCase(NamedTuple):
 
 
 def as_junit(data: Data) -> str:
-    """JUnit XML: a suite per section, a case per operation, a failure per finding that counts.
+    """Return JUnit XML: a suite per section, a case per operation, and one failure for its failing findings.
 
-    Known and accepted findings do not fail a case; its output names them.
+    Findings that do not fail the run are listed in the output of the case.
     """
     root = ElementTree.Element("testsuites", name="sarkmock", time=str(data["run"]["seconds"]))
     failing = failing_statuses(data)
@@ -52,7 +52,7 @@ def as_junit(data: Data) -> str:
 
 
 def _single(root: ElementTree.Element, suite: str, name: str, tag: str, message: str, lines: list[str]) -> None:
-    """A suite of one case that did not pass, by a failure or an error."""
+    """Add a suite with one case that has a failure or an error."""
     counts = {"failures": "0", "errors": "0", f"{tag}s": "1"}
     element = ElementTree.SubElement(root, "testsuite", {"name": suite, "tests": "1", **counts, "skipped": "0",
                                                          "time": "0.000"})
@@ -94,19 +94,19 @@ def _line(finding: Mapping[str, Any]) -> str:
 
 
 def _clean(text: str) -> str:
-    """XML 1.0 has no control characters and no lone surrogates."""
+    """Remove characters that XML 1.0 does not allow: control characters and lone surrogates."""
     return text.encode("utf-8", "replace").decode().translate(_XML)
 
 
 SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
-PACKAGE_ROOT = "SARKMOCK"  # stands for the folder of the installed document
+PACKAGE_ROOT = "SARKMOCK"  # stands for the folder of the installed OpenAPI files
 SARIF_LEVELS = {"breaks": "error", "surprises": "warning", "cosmetic": "note"}
 
 
 def as_sarif(data: Data) -> str:
-    """SARIF 2.1.0: findings at a file of the user's, else at the line of the installed OpenAPI files.
+    """Return SARIF 2.1.0, with findings located in the user's own file or else in the installed OpenAPI files.
 
-    What does not fail the run is suppressed and a note, for readers that count levels alone.
+    Findings that do not fail the run are suppressed and have the level note, for tools that only count levels.
     """
     checks = sorted({finding["check"] for finding in data["findings"]})
     rules = [{"id": check, "shortDescription": {"text": FINDING_TYPES[check].text}} for check in checks]
@@ -123,7 +123,7 @@ def as_sarif(data: Data) -> str:
 
 
 def _invocation(ending: str | None) -> Data:
-    """Whether the results are those of a whole run."""
+    """Return the invocation, which tells whether the run was complete."""
     notifications = [{"level": "error", "message": {"text": ending}}] if ending else []
     return {"executionSuccessful": not ending, "toolExecutionNotifications": notifications}
 

@@ -1,4 +1,4 @@
-"""The report at the end of a run, on a terminal: coverage, new findings in full, known ones in a line each."""
+"""The report on the terminal at the end of a run: coverage, new findings in full, known deviations in one line each."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from ..judge.verdicts import Classified, Outcome, causes, page_lines
 from ..run import Run
 from .data import SHOWN_STEPS, reproduction_script
 
-NAMED_CAUSES = 8  # names of a cause
+NAMED_CAUSES = 8  # names listed per cause
 STYLES = {"breaks": "bold red", "surprises": "yellow", "cosmetic": "dim"}
 
 
 def write_report(run: Run, outcome: Outcome | None = None, console: Console | None = None,
                  whole: bool = True) -> None:
-    """Tables on a terminal, plain columns elsewhere; not `whole`: without sections of which nothing was answered."""
+    """Print the report: tables on a terminal, plain columns elsewhere. `whole` includes sections without responses."""
     console, outcome = console or Console(), outcome or run.outcome()
     console.print(coverage_table(run, plain=not console.is_terminal, whole=whole))
     for line in (*failure_lines(run, outcome), *listed_lines(outcome), *accepted_lines(outcome)):
@@ -34,7 +34,7 @@ def write_report(run: Run, outcome: Outcome | None = None, console: Console | No
 
 
 def coverage_table(run: Run, plain: bool, whole: bool) -> Table:
-    """Operations and rules by section of the page."""
+    """Return the table of tested operations and rules by section of the page."""
     table = Table(box=None if plain else box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("section", "operations", "rules", "accepted", "refused", "findings"):
         table.add_column(heading, justify="left" if heading == "section" else "right")
@@ -49,7 +49,7 @@ def coverage_table(run: Run, plain: bool, whole: bool) -> Table:
 
 
 def coverage_row(run: Run, title: str, operations: list[Operation]) -> list[str]:
-    """Answered operations, and fields seen accepted and refused, of all there are."""
+    """Return the row of a section: operations with responses, and fields seen accepted and refused."""
     rules = set(run.coverage.rules(operations))
     ids = {operation.id for operation in operations}
     answered = sum(run.coverage.answered(operation) for operation in operations)
@@ -59,7 +59,7 @@ def coverage_row(run: Run, title: str, operations: list[Operation]) -> list[str]
 
 
 def failure_lines(run: Run, outcome: Outcome) -> Iterator[Text]:
-    """Every cause for which the run fails, the worst first; of many the first ones."""
+    """Yield the first causes for which the run fails, the worst first."""
     found = causes(outcome)
     if found:
         yield Text()
@@ -72,18 +72,18 @@ def failure_lines(run: Run, outcome: Outcome) -> Iterator[Text]:
 
 
 def printable_text(value: object) -> str:
-    """A text of the target's for a terminal."""
+    """Return a text from the target, redacted and escaped for a terminal."""
     return printable(str(redacted(value)))
 
 
 def evidence_length(judged: Classified) -> tuple[int, int]:
-    """How long a finding's evidence is to read."""
+    """Return the length of a finding's evidence, in exchanges and in bytes."""
     evidence = judged.finding.evidence
     return len(evidence), sum(exchange.size for exchange in evidence)
 
 
 def cause_lines(cause: Cause, members: list[Classified]) -> Iterator[Text]:
-    """What findings have in common, where they show, and that one of them follows."""
+    """Yield the lines of a cause with several findings, which introduce one of them as an example."""
     severity = min((member.severity for member in members), key=list(STYLES).index)
     yield Text.assemble((counted(len(members), "finding"), "bold"), " ", (severity, STYLES[severity]), " ",
                         (printable_text(cause.title), "bold"))
@@ -94,12 +94,12 @@ def cause_lines(cause: Cause, members: list[Classified]) -> Iterator[Text]:
 
 
 def listed_names(names: list[str], most: int = NAMED_CAUSES) -> str:
-    """Some names, and how many more there are."""
+    """Return the first names, and the number of the others."""
     return printable(", ".join(names[:most])) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def finding_lines(run: Run, judged: Classified) -> Iterator[Text]:
-    """What was found, where the page speaks of it, and how to see it again."""
+    """Yield the lines of a finding: message, lines of the page, and requests to reproduce it."""
     finding = judged.finding
     lines = page_lines(run.contract, finding)
     where = f", page line {', '.join(map(str, lines))}" if lines else ""
@@ -119,7 +119,7 @@ def finding_lines(run: Run, judged: Classified) -> Iterator[Text]:
 
 
 def listed_lines(outcome: Outcome) -> Iterator[Text]:
-    """Listed deviations, the worst first: a line each for those met and those fixed; of many the last by name."""
+    """Yield known and fixed deviations, the worst first, in one line each; if there are many, the rest by name."""
     titles = {"known": "Known deviations", "fixed": "FIXED: known deviations that this target no longer has"}
     for status, title in titles.items():
         listed = sorted(outcome.deviations(status), key=lambda one: list(STYLES).index(one.deviation.severity))
@@ -136,7 +136,7 @@ def listed_lines(outcome: Outcome) -> Iterator[Text]:
 
 
 def accepted_lines(outcome: Outcome) -> Iterator[Text]:
-    """What a person accepted at this box."""
+    """Yield the accepted findings of this box, and unused entries of the allowlist."""
     accepted = outcome.of("accepted")
     if accepted:
         yield Text("\nAccepted at this box", style="bold")
@@ -153,7 +153,7 @@ def target_name(run: Run) -> str:
 
 
 def closing_line(run: Run, outcome: Outcome) -> Text:
-    """The verdict."""
+    """Return the last line, with the verdict."""
     failures = [*outcome.failures, *run.residue]
     counts = {status: len(outcome.of(status)) for status in ("known", "accepted")}
     counts["fixed"] = len(outcome.deviations("fixed"))

@@ -1,6 +1,6 @@
 """A run as plain data: the JSON report (report.schema.json), from which all other reports are made.
 
-Secrets are taken out here, so that no report can hold one.
+Secrets are redacted here, so that no report contains one.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ from ..run_options import RunOptions
 from ..spec.boundary_values import ARRAYS, NOTHING
 
 Data = dict[str, Any]
-TOKEN_VARIABLE = "TOKEN"  # as `sarkmock export curl` has it
+TOKEN_VARIABLE = "TOKEN"  # as in `sarkmock export curl`
 REPORT_FORMAT = "sarkmock-report/1"
 EXIT_CODES = {"passed": 0, "failed": 1, "stopped": 2}  # by the result of a run
-SHOWN_STEPS = 12  # of a longer sequence, the last steps are shown
+SHOWN_STEPS = 12  # only the last steps of a longer sequence are shown
 
 
 def report_data(run: Run, outcome: Outcome) -> Data:
-    """The whole run."""
+    """Return the whole run as plain data."""
     data = {
         "format": REPORT_FORMAT, "tool": {"name": "sarkmock", "version": version("sarkmock")}, "run": run_data(run),
         "target": redacted(run.fingerprint.described()), "result": result_of(run, outcome),
@@ -61,7 +61,7 @@ def report_data(run: Run, outcome: Outcome) -> Data:
 
 
 def result_of(run: Run, outcome: Outcome) -> str:
-    """How a run ended. One that was stopped says so beside its findings; an error of the suite hides none."""
+    """Return the result of a run. It is "stopped" even if there are findings; findings outweigh errors of the suite."""
     if run.gaps.stopped:
         return "stopped"
     if outcome.failures or run.residue:
@@ -70,13 +70,13 @@ def result_of(run: Run, outcome: Outcome) -> str:
 
 
 def share_data(run: Run) -> Data:
-    """What a share of a run saw that the rest of the report does not say; `sarkmock report merge` needs it."""
+    """Return the results of a share that `sarkmock report merge` needs and that the rest of the report lacks."""
     return {"coverage": {name: plain_json(value) for name, value in run.coverage.seen.items()},
             "unavailable": redacted(sorted(run.gaps.unavailable))}
 
 
 def plain_json(value: Any) -> Any:
-    """A counter or set of names as JSON has it."""
+    """Convert a counter or a set to JSON lists; return other values unchanged."""
     if isinstance(value, dict):
         return [[*key, count] for key, count in sorted(value.items())]
     return sorted(map(list, value) if all(isinstance(one, tuple) for one in value) else value) if isinstance(
@@ -84,7 +84,7 @@ def plain_json(value: Any) -> Any:
 
 
 def run_data(run: Run) -> Data:
-    """The options of the run, and how it ended."""
+    """Return the options of the run, and how it ended."""
     options = run.options
     seconds = time.monotonic() - run.began
     started = datetime.now(UTC).timestamp() - seconds
@@ -101,7 +101,7 @@ def run_data(run: Run) -> Data:
 
 
 def users_file(options: RunOptions) -> str | None:
-    """The user's own file that findings can be shown in: the overlay that judges, else the list of what is accepted."""
+    """Return the user's file, below the working directory, that can show findings: the overlay, else the allowlist."""
     files = [name for name in (options.profile if options.profile not in profiles() else None, options.accept) if name]
     return next((name for name in (os.path.relpath(file).replace(os.sep, "/") for file in files)
                  if not name.startswith("../")), None)
@@ -114,14 +114,14 @@ def finding_counts(outcome: Outcome) -> dict[str, int]:
 
 
 def cause_members_data(found: Cause, members: list[Classified]) -> Data:
-    """What findings for which the run fails have in common, and all of them."""
+    """Return a cause for which the run fails, with its findings."""
     return {"title": redacted(found.title), "kind": found.feature.kind, "operations": found.operations,
             "fields": found.fields, "severity": min((member.severity for member in members), key=SEVERITIES.index),
             "findings": [member.id for member in members]}
 
 
 def finding_data(run: Run, judged: Classified) -> Data:
-    """One finding with its evidence and its places."""
+    """Return a finding with its evidence and locations."""
     finding = judged.finding
     operation = run.contract.by_id.get(finding.identity.operation)
     place = next(places(run.contract, finding), "")
@@ -148,7 +148,7 @@ def acceptance_data(judged: Classified) -> Data | None:
 
 
 def reproduction_script(run: Run, finding: Finding) -> list[str]:
-    """Lines for bash that show a finding at a fresh target."""
+    """Return lines for bash that reproduce a finding at a fresh target."""
     exchanges: Sequence[Exchange] = finding.steps or finding.evidence
     own = headers_in_shell(run)
     if run.listens:
@@ -163,19 +163,19 @@ def reproduction_script(run: Run, finding: Finding) -> list[str]:
 
 
 def credentials_in_shell(exchange: Exchange) -> dict[str, str]:
-    """The credentials that a client sent, as lines for a shell read them from the environment."""
+    """Return the credential headers of a client as shell text that reads them from the environment."""
     return {name: header_in_shell(name, value, TOKEN_VARIABLE) for name, value in exchange.request.headers
             if is_secret(name) and value}
 
 
 def without_credentials_of(exchange: Exchange) -> Exchange:
-    """An exchange of a client without its credentials."""
+    """Return an exchange of a client without its credentials."""
     headers = tuple(pair for pair in exchange.request.headers if not is_secret(pair[0]))
     return replace(exchange, request=replace(exchange.request, headers=headers))
 
 
 def headers_in_shell(run: Run) -> dict[str, str]:
-    """The headers of every request, as lines for a shell read them from the environment."""
+    """Return the headers of every request as shell text that reads them from the environment."""
     variable = token_variable(run)
     if run.options.url:
         return run.options.caution.access.in_shell(variable)
@@ -183,7 +183,7 @@ def headers_in_shell(run: Run) -> dict[str, str]:
 
 
 def token_variable(run: Run) -> str:
-    """The environment variable that lines for a shell read the token from; empty where the run needs none."""
+    """Return the environment variable from which shell lines read the token; empty if the run needs none."""
     access = run.options.caution.access
     if run.options.url:
         named = access.token_env if access.token_env != LOGIN_TOKEN else None
@@ -193,12 +193,12 @@ def token_variable(run: Run) -> str:
 
 @cache
 def is_guarded(profile: str) -> bool:
-    """Whether a mock of that profile wants a token."""
+    """Whether a mock of a profile requires a token."""
     return any(operation.guard for operation in compile_document(load(profile)))
 
 
 def holds_test_values(run: Run, request: Request) -> bool:
-    """Whether the passwords of a request come from the suite's tables: without them it could not be repeated."""
+    """Whether the only secrets of a request are passwords from the suite's tables, which its script may show."""
     operation = run.contract.operation_of(request)
     sent = request.variables
     rest = {name: value for name, value in sent.items() if not is_secret(name)}
@@ -216,7 +216,7 @@ def table_values(run: Run, operation: Operation, field: str) -> set[str]:
 
 
 def exchange_data(url: str, exchange: Exchange, headers: Mapping[str, str], of_client: bool) -> Data:
-    """A request and its answer as texts, and the line that repeats it; that of a client has credentials itself."""
+    """Return an exchange as text with its curl line. A client's exchange contains its own credentials."""
     request, response = exchange.request, exchange.response
     sent = without_credentials_of(exchange).request if of_client else request
     own = credentials_in_shell(exchange) if of_client else headers
@@ -236,7 +236,7 @@ def deviation_data(listed: Listed) -> Data:
 
 
 def coverage_data(run: Run, outcome: Outcome, operation: Operation) -> Data:
-    """What the run saw of an operation: statuses, and what became of every variable with rules."""
+    """Return the coverage of an operation: statuses, and the results of every variable with rules."""
     statuses = {str(status): count for (name, status), count in sorted(run.coverage.statuses.items())
                 if name == operation.id}
     findings = [judged for judged in outcome.findings if judged.finding.identity.operation == operation.id]
@@ -256,12 +256,12 @@ def variable_data(run: Run, findings: list[Classified], operation: Operation) ->
 
 
 def failing_statuses(data: Data) -> tuple[str, ...]:
-    """The statuses of findings for which a run fails."""
+    """Return the statuses of findings that fail a run."""
     return ("new", "expired", *(["known"] if data["run"]["strict"] else []))
 
 
 def coverage_by_section(data: Data) -> dict[str, list[Data]]:
-    """What was covered, by section of the documentation."""
+    """Return the coverage of operations by section of the documentation."""
     result: dict[str, list[Data]] = {}
     for operation in data["coverage"]:
         result.setdefault(operation["section"], []).append(operation)
@@ -269,5 +269,5 @@ def coverage_by_section(data: Data) -> dict[str, list[Data]]:
 
 
 def as_json(data: Data) -> str:
-    """A report as JSON."""
+    """Return a report as JSON text."""
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"

@@ -1,6 +1,6 @@
-"""Joins the reports of the shares of one run (`check --shard`) into one report, with the verdict of the whole.
+"""Merges the reports of the shares of one run (`check --shard`) into one report with the verdict of the whole run.
 
-The reports are read back into a run, so that everything that is made of a run is made of them.
+The reports are read back into a `Run`, from which all reports are then written as usual.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from . import write_data
 from .console import write_report
 from .data import EXIT_CODES, Data, report_data
 
-ALIKE = ("profile", "random_seed", "only", "quick", "strict", "embedded")  # what makes shares those of one run
+ALIKE = ("profile", "random_seed", "only", "quick", "strict", "embedded")  # equal in all shares of a run
 REPORT_SCHEMA = Path(__file__).with_name("report.schema.json")
 
 
 def merge_reports(directories: Sequence[Path], output: Path | None, console: Console) -> int:
-    """Print and write the report of the whole; the exit code that the whole run would have had."""
+    """Print and write the merged report; return the exit code of the whole run."""
     shares = [read_share(directory / "report.json") for directory in directories]
     check_shares(directories, shares)
     try:
@@ -57,7 +57,7 @@ def merge_reports(directories: Sequence[Path], output: Path | None, console: Con
 
 
 def write_whole_run(data: Data, directories: Sequence[Path], output: Path) -> None:
-    """Every report, and the traffic if all shares have theirs."""
+    """Write every report, and the traffic if all shares recorded it."""
     traffic = [directory / "traffic.har" for directory in directories]
     with file_errors(output):
         output.mkdir(parents=True, exist_ok=True)
@@ -67,7 +67,7 @@ def write_whole_run(data: Data, directories: Sequence[Path], output: Path) -> No
 
 
 def read_report(file: Path) -> Data:
-    """A report of `sarkmock check`; CannotRun if the file is not one."""
+    """Read a report of `sarkmock check`; raise CannotRun if the file is not one."""
     with file_errors(file):
         data = bounded_json(file.read_bytes())
     if data is None:
@@ -79,7 +79,7 @@ def read_report(file: Path) -> Data:
 
 
 def read_share(file: Path) -> Data:
-    """The report of a share; CannotRun if the file is not one."""
+    """Read the report of a share; raise CannotRun if the file is not one."""
     data = read_report(file)
     if not data["run"].get("shard") or "seen" not in data:
         raise CannotRun(f"{file}: the report of a whole run; shares are made by `sarkmock check --shard`")
@@ -87,7 +87,7 @@ def read_share(file: Path) -> Data:
 
 
 def check_shares(directories: Sequence[Path], shares: Sequence[Data]) -> None:
-    """CannotRun unless they are shares of one run, each once."""
+    """Raise CannotRun unless the reports are distinct shares of one run."""
     first, met = shares[0], dict[str, Path]()
     for directory, share in zip(directories, shares, strict=True):
         number = share["run"]["shard"]
@@ -101,7 +101,7 @@ def check_shares(directories: Sequence[Path], shares: Sequence[Data]) -> None:
 
 
 def shared_options(first: Data, share: Data) -> list[tuple[str, Any, Any]]:
-    """What must be the same in two shares."""
+    """Return name and both values of everything that must be equal in two shares."""
     return [*((name.replace("_", " "), first["run"][name], share["run"][name]) for name in ALIKE),
             ("number of shares", shard_of(first).of, shard_of(share).of),
             ("sarkmock", first["tool"]["version"], share["tool"]["version"]),
@@ -113,7 +113,7 @@ def shard_of(share: Data) -> Shard:
 
 
 def run_of(shares: Sequence[Data]) -> Run:
-    """The run that would have been one."""
+    """Return the whole run, built from its shares."""
     first = shares[0]["run"]
     version = shares[0]["target"]["version"]
     options = RunOptions(
@@ -133,7 +133,7 @@ def run_of(shares: Sequence[Data]) -> Run:
 
 
 def add_share(run: Run, share: Data) -> None:
-    """Enter what a share saw."""
+    """Add the results of a share to a run."""
     about, seen = share["run"], share["seen"]
     add_seen(run, {"findings": map(finding_of, share["findings"]), "requests": about["requests"],
                    "coverage": coverage_of(run.coverage, seen["coverage"]), "unavailable": set(seen["unavailable"]),
@@ -144,7 +144,7 @@ def add_share(run: Run, share: Data) -> None:
 
 
 def add_seen(run: Run, seen: Mapping[str, Any]) -> None:
-    """Enter what another process saw of the same run."""
+    """Add the results of another process to the same run."""
     for finding in seen["findings"]:
         run.findings.add(finding)
     run.coverage.add(seen["coverage"])
@@ -155,7 +155,7 @@ def add_seen(run: Run, seen: Mapping[str, Any]) -> None:
 
 
 def coverage_of(empty: Coverage, data: Data) -> dict[str, Any]:
-    """What `data.plain` has written, as it was."""
+    """Return coverage as it was before `plain_json` converted it."""
     return {name: {tuple(key): count for *key, count in data[name]} if isinstance(value, dict)
             else bool(data[name]) if isinstance(value, bool)
             else {tuple(one) if isinstance(one, list) else one for one in data[name]}
@@ -169,7 +169,7 @@ def finding_of(data: Data) -> Finding:
 
 
 def exchange_from(data: Data) -> Exchange:
-    """An exchange as a report shows it."""
+    """Return the exchange that a report describes."""
     request, response = data["request"], data["response"]
     path, _, query = request["target"].partition("?")
     sent, received = header_pairs(request["headers"]), header_pairs(response["headers"])
@@ -191,7 +191,7 @@ def fingerprint_of(target: Data) -> Fingerprint:
 
 
 def accepted_of(shares: Sequence[Data]) -> Accepted:
-    """The list of what is accepted, as far as the shares say what it holds. An entry is unused if no share met it."""
+    """Return the allowlist, as far as the shares contain it. An entry is unused if no share used it."""
     entries = {finding["id"]: acceptance_of(finding) for share in shares for finding in share["findings"]
                if finding["accepted"]}
     for identity in (unused for share in shares for unused in share["accepted"]["unused"]):

@@ -1,4 +1,4 @@
-"""The run as pages for people: HTML with filters, and Markdown for the summary of a CI job. Knows plain data only."""
+"""The HTML report, with filters, and the Markdown summary for CI jobs. Both are made from plain data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STATUSES = ("new", "expired", "known", "accepted")
 
 
 def render_page(template: Path, filters: Mapping[str, Callable[..., Any]], **values: Any) -> str:
-    """A template as one self-contained page."""
+    """Render a template as a self-contained page."""
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True,
                                      undefined=jinja2.StrictUndefined)
     environment.filters.update(filters)
@@ -35,7 +35,7 @@ def finding_rank(finding: Data) -> tuple[int, int]:
 
 
 def rule_state(rule: Any) -> str:
-    """What a run saw a variable's rules do, in words that are also the names of styles."""
+    """Return how far a variable's rules were tested; the words are also names of CSS classes."""
     if rule["findings"]:
         return "finding"
     if rule["accepted"] and rule["refused"]:
@@ -45,8 +45,8 @@ def rule_state(rule: Any) -> str:
 
 # Markdown
 
-NAMED_OPERATIONS = 6  # operations of one cause
-MOST_FINDINGS = 50  # findings of one kind; a job summary has an end
+NAMED_OPERATIONS = 6  # operations named per cause
+MOST_FINDINGS = 50  # findings per status, because job summaries have a size limit
 COUNT_LINE = ("{new} new, {expired} expired, {known} known and {accepted} accepted findings; "
               "{fixed} listed deviations fixed.")
 RUN_LINE = "`{url}` answers as {version}; judged by {profile}, {requests} requests in {seconds} s, seed {random_seed}."
@@ -105,7 +105,7 @@ def _coverage_rows(data: Data) -> Iterator[tuple[object, ...]]:
 
 
 def table_lines(headings: Iterable[str], rows: Iterable[Iterable[object]]) -> Iterator[str]:
-    """A table in Markdown; columns whose heading ends in a colon are numbers."""
+    """Yield the lines of a Markdown table. A heading that ends in a colon marks a right-aligned column."""
     names = list(headings)
     yield f"| {' | '.join(name.removesuffix(':') for name in names)} |"
     yield f"| {' | '.join('--:' if name.endswith(':') else '---' for name in names)} |"
@@ -113,11 +113,11 @@ def table_lines(headings: Iterable[str], rows: Iterable[Iterable[object]]) -> It
 
 
 def details_lines(title: str, lines: Iterable[str]) -> Iterator[str]:
-    """Lines that a reader unfolds."""
+    """Yield lines in a collapsed section."""
     yield from ("", f"<details><summary>{title}</summary>", "", *lines, "", "</details>")
 
 
 def cell(value: Any) -> str:
-    """A value as a cell of a table."""
+    """Return a value escaped as a cell of a Markdown table."""
     text = " ".join(str(value).split()).replace("|", "\\|").replace("<", "&lt;")
     return text.replace("](", "]\\(")

@@ -1,34 +1,31 @@
-"""A run against a box, made safe: the gate before every request, the ledger, the inventories, the clean-up at the end.
+"""Safety of a run against a box: the gate before every request, the ledger, the target snapshots and the clean-up.
 
-The embedded mock needs none of it: nothing can be lost there. `sarkmock cleanup` finishes the clean-up of a run that
-was killed, from its ledger alone.
+Runs against the embedded mock do not need it, because nothing can be lost there. `sarkmock cleanup` finishes the
+clean-up of a killed run from its ledger alone.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Sequence
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from tempfile import gettempdir
 from typing import Any
 from urllib.parse import urlsplit
 
-from sarkmock.suite_api import Operation, profiles, redacted
+from sarkmock.suite_api import Operation, profiles
 
 from ..client import interrupts
 from ..client.http import Exchange, Request
 from ..client.rate_limit import RateLimit
 from ..client.target import Client, Target
-from ..client.transports import EMBEDDED_URL, LOGIN_TOKEN, Access, Http, Transport, split_url
-from ..errors import BadLedger, CannotRun, Unanswered
+from ..client.transports import LOGIN_TOKEN, Access, Http, Transport, split_url
+from ..errors import CannotRun, Unanswered
 from ..fixtures.keys import Keys, new_prefix
 from ..spec.contract import Contract, contract_of
 from ..spec.operation_data import patterns
 from .cleanup import CleanUp
 from .gate import Gate, Permissions
-from .ledger import Ledger, content_digest, open_locked, reopen_ledger, stamp
+from .ledger import Ledger, reopen_ledger, stamp
 from .login import logged_in
 from .ownership import Ownership
 from .preflight import preflight
@@ -45,15 +42,15 @@ from .target_snapshot import (
 
 @dataclass(frozen=True)
 class Caution:
-    """What a user has allowed, and how the box is reached."""
+    """The permissions that the user has given, and how to connect to the box."""
 
     permissions: Permissions = field(default_factory=Permissions)
     access: Access = field(default_factory=Access)
     ledger: str | None = None
-    meant: str | None = None  # the host that the user has named
+    meant: str | None = None  # the host that the user confirmed with --yes-i-mean
 
     def check(self, url: str) -> None:
-        """CannotRun unless what is disruptive is meant for this host."""
+        """Raise CannotRun if disruptive operations are allowed but not confirmed for the host of the URL."""
         host = split_url(url).hostname
         if "disruptive" in self.permissions.hazards and self.meant != host:
             said = f", not {self.meant}" if self.meant else ""
@@ -62,7 +59,7 @@ class Caution:
 
 
 class Safety:
-    """The begin and the end of a run against a box, and the gate between."""
+    """Begins and ends a run against a box, and provides its gate."""
 
     def __init__(self, contract: Contract, url: str, caution: Caution, profile: str, client: Client) -> None:
         self.client, self.url, self.caution, self.profile = client, url, caution, profile
@@ -76,14 +73,13 @@ class Safety:
         self.begun = self._ended = False
 
     def gate(self, inner: Transport) -> Gate:
-        """The gate of this run."""
+        """Return the gate of this run around a transport."""
         return Gate(inner, RequestReader(self.contracts), self.caution.permissions, self.ownership)
 
     def begin(self) -> None:
-        """Before the first write: open the ledger, see what is there, and take keys that are free."""
+        """Prepare for the first write: open the ledger, take the target snapshot and note the keys in use."""
         if not self.caution.permissions.writes:
             return
-        self._lock = write_lock(self.url)
         self.ledger.open()
         self.begun = True
         self.ownership.paths = lists(self.contracts)
@@ -92,7 +88,7 @@ class Safety:
         self.keys.taken = self.ownership.taken = keys_of_snapshot(self.before, self.ownership.paths)
 
     def spared(self, contract: Contract, operation: Operation) -> frozenset[str]:
-        """Fields of an operation whose values could not be put back."""
+        """Return the fields of an operation whose values could not be restored."""
         if not self.begun:
             return frozenset()
         return self.ownership.restorable.spared(contract, operation)
@@ -103,7 +99,7 @@ class Safety:
                 "hazards": sorted(self.caution.permissions.hazards), "access": absolute_access(access)}
 
     def end(self) -> list[str]:
-        """Clean up and compare; what remains or changed, one line each. Signals wait meanwhile."""
+        """Clean up, compare with the snapshot; return one line per remaining or changed item. Signals are deferred."""
         if not self.begun or self._ended:
             return self.troubles
         self._ended = True
@@ -115,7 +111,6 @@ class Safety:
                 self.troubles = [str(error)]
             finally:
                 self.ledger.close()
-                self._lock.close()
         return self.troubles
 
     def _finish(self, ledger: Ledger) -> list[str]:
@@ -126,32 +121,22 @@ class Safety:
         return left
 
 
-def write_lock(url: str) -> ExitStack:
-    """Hold back other runs of this user that write to a target: each would put back settings of the other."""
-    held, parts = ExitStack(), urlsplit(url)
-    if url != EMBEDDED_URL:
-        place = content_digest(f"{parts.netloc.lower()}{parts.path}".encode())[:16]
-        file = Path(gettempdir()) / f"sarkmock-{os.getuid()}-{place}.lock"
-        held.callback(os.close, open_locked(file, os.O_CREAT, f"run at {redacted(url)}", BadLedger))
-    return held
-
-
 def lists_of(contracts: Sequence[Contract], before: Collection[str]) -> dict[str, str | None]:
-    """The lists that the target had when the run began, and the field that names an item."""
+    """Return the paths of the lists that the target had when the run began, with the key field of their items."""
     return {path: key for path, key in lists(contracts).items() if path in before}
 
 
 def absolute_access(access: dict[str, Any]) -> dict[str, Any]:
-    """Access as a ledger may hold it: files by full path, of headers the names alone."""
+    """Return the access in the form stored in a ledger: absolute file paths, and header names without values."""
     files = {name: str(Path(access[name]).absolute()) for name in ("ca", "cert", "key") if access[name]}
     return {**access, **files, "headers": [line.partition(":")[0] for line in access["headers"]]}
 
 
 def finish_cleanup(file: Path, rate: str = "auto", headers: tuple[str, ...] = (), login: str | None = None,
                    password_env: str | None = None, access: Access | None = None) -> list[str]:
-    """Remaining or changed rows and files, one line each; CannotRun if nothing could be tried.
+    """Finish the clean-up of a ledger file and return one line per remaining or changed row or file.
 
-    Without an ``access`` the target is reached as the ledger says.
+    Without ``access``, connect as the ledger describes. Raise CannotRun if the clean-up cannot be attempted.
     """
     ledger = reopen_ledger(file)
     try:
@@ -168,7 +153,7 @@ def finish_cleanup(file: Path, rate: str = "auto", headers: tuple[str, ...] = ()
 
 
 class CleanUpTarget(Client):
-    """The clean-up at a target: the gate lets out what the ledger asks for, and reads."""
+    """The clean-up of a target from a ledger. Its gate passes reads and the requests that the ledger lists."""
 
     def __init__(self, transport: Transport, ledger: Ledger) -> None:
         head = ledger.head
@@ -182,7 +167,7 @@ class CleanUpTarget(Client):
         return self.target.send(request)
 
     def finish(self) -> list[str]:
-        """Remaining or changed rows and files, one line each."""
+        """Clean up and return one line per remaining or changed row or file."""
         before = self.ledger.inventory or {}
         paths = lists_of(self.contracts, before)
         clean_up = CleanUp(self.target, self.ledger, self.contracts, before)
@@ -190,7 +175,7 @@ class CleanUpTarget(Client):
 
 
 def access_of(ledger: Ledger, headers: tuple[str, ...], login: str | None) -> Access:
-    """How the run reached the box; headers with values are to be given again, as a ledger holds no secret."""
+    """Return the access of the run. The user must give header values again, because a ledger stores no secrets."""
     named = ledger.head["access"]
     given = {line.partition(":")[0].lower() for line in headers}
     missing = [name for name in named["headers"] if name.lower() not in given]

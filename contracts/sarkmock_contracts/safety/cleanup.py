@@ -1,4 +1,4 @@
-"""Takes back what a ledger says a run has made, newest first."""
+"""Undoes what a run created or changed, as recorded in its ledger, newest first."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from .restorable import is_setting, restore_settings, start_again
 from .target_snapshot import Inventory, Items, items_of, shows_something, take_snapshot_of
 
 TIME = "%Y-%m-%d %H:%M:%S"  # in UTC, as SQLite writes it on every box
-ROUNDS = 3  # a row may stay until what depends on it is gone
+ROUNDS = 3  # a row may not be deletable until the rows that depend on it are gone
 Differences = Callable[[Mapping[str, Any], Inventory, frozenset[str]], Iterable[str]]
 
 
 @dataclass
 class CleanUp:
-    """Takes everything back. An entry stays alive until the target shows that it is gone: a 404 may be the answer to a
-    token that is no longer valid, a 200 the page of a proxy."""
+    """Undoes all ledger entries. An entry stays alive until the lists of the target confirm that it is gone: a 404 may
+    come from an invalid token, and a 200 may be the page of a proxy."""
 
     client: Client
     ledger: Ledger
     contracts: Sequence[Contract]
-    before: Mapping[str, Any]  # what the target showed before the run, by list
+    before: Mapping[str, Any]  # the target snapshot from before the run, by path
     sent: list[LedgerEntry] = field(default_factory=list)
 
     def finish(self, paths: Mapping[str, str | None], differences: Differences) -> list[str]:
-        """Take everything back, and compare these lists with what they were; what remains or changed, one line each."""
+        """Undo everything, compare the lists with the snapshot and return one line per remaining or changed item."""
         left = self.send()
         after = take_snapshot_of(self.client, paths)
         left += self.confirm(after)
@@ -45,9 +45,9 @@ class CleanUp:
         return left
 
     def spare(self) -> Iterator[str]:
-        """Give up rows that somebody else has made since under a number of the run's, one line each.
+        """Release rows that somebody else has since created under a key of the run; yield one line each.
 
-        Keys with the run's prefix are its own at any time.
+        Keys with the run's prefix always belong to the run.
         """
         for entry in self.ledger.alive():
             if entry.key and not entry.key.startswith(self.ledger.head["prefix"]) and self._is_younger(entry):
@@ -55,10 +55,10 @@ class CleanUp:
                 yield f"{_name(entry)}: was made by somebody else after the run, and stays"
 
     def _is_younger(self, entry: LedgerEntry) -> bool:
-        """Whether what has the key was made after the run could have done it, as far as the target shows it."""
+        """Whether the target shows that the item with this key was created after the run could have created it."""
         try:
             shown = self.client.get(f"/{entry.collection}/{quote(entry.key or '', safe='')}")
-            if entry.digest and shown.header("Content-Disposition"):  # a download says no time
+            if entry.digest and shown.header("Content-Disposition"):  # a download has no creation time
                 return content_digest(shown.body) != entry.digest
             made = datetime.strptime(str(shown.fields.get("z_created")), TIME).replace(tzinfo=UTC)
         except (Unanswered, ValueError):
@@ -66,7 +66,7 @@ class CleanUp:
         return 0 < entry.until < made.timestamp()
 
     def send(self) -> list[str]:
-        """Send the requests; what the target does not do, one line each."""
+        """Send the undo requests; return one line per failure."""
         others: list[str] = []
         left: list[str] = []
         for _ in range(ROUNDS):
@@ -79,7 +79,7 @@ class CleanUp:
         return others + (_commit(self.client, self.contracts) if self.ledger.committed and not left else left)
 
     def _put_back(self, settings: list[LedgerEntry]) -> tuple[list[str], list[str]]:
-        """What somebody else has changed meanwhile, and what could not be put back."""
+        """Return the settings that somebody else has changed meanwhile, and those that could not be restored."""
         try:
             others, failed = restore_settings(self.client, self.ledger, settings)
         except Unanswered as reason:
@@ -100,7 +100,7 @@ class CleanUp:
             self.sent.append(entry)
 
     def _undo(self, step: Mapping[str, Any]) -> Iterator[str]:
-        """Send a step; the trouble with it, if there is any. A missing row is fine, a search sends nothing."""
+        """Send the requests of an undo step and yield its problems. A missing row is fine; a search sends nothing."""
         if "running" in step:
             if not start_again(self.client, self.contracts):
                 yield "the PBX is stopped, and does not start again"
@@ -113,7 +113,7 @@ class CleanUp:
             yield from (f"{method} {path} answers {response.status}" for method, path, response in sent)
 
     def _find(self, entry: LedgerEntry) -> None:
-        """Find the row or file of an entry whose answer was never seen."""
+        """Find the rows or files of an entry by its search steps, and record how to remove them."""
         for step in [step for step in entry.undo if "list" in step]:
             response = self.client.get(step["list"])
             if not shows_something(response) and step["list"] in self.before:
@@ -128,12 +128,12 @@ class CleanUp:
             self.ledger.settle(entry, entry.state, None, [step, *removing])
 
     def _was_shown(self, collection: str) -> bool:
-        """Whether the list of a collection has shown a row of this run, so that it shows them as a rule."""
+        """Whether any entry of a collection has a removal request, which suggests that its list shows such rows."""
         entries = [entry for entry in self.ledger.entries if entry.collection == collection]
         return any("any" in step for entry in entries for step in entry.undo)
 
     def confirm(self, after: Inventory) -> Iterator[str]:
-        """Settle what the target shows to be gone; what it does not, one line each unless the comparison reports it."""
+        """Settle entries that are gone; yield a line per other entry that the snapshot comparison does not cover."""
         for entry in self.sent:
             if _is_gone(entry, self.before, after):
                 self.ledger.settle(entry, "gone")
@@ -150,13 +150,13 @@ def _name(entry: LedgerEntry) -> str:
 
 
 def _path(entry: LedgerEntry) -> str:
-    """Where the target shows it: the list of its collection, or the values that were replaced."""
+    """Return the path that shows an entry: the list of its collection, or the replaced settings."""
     replaced = (step["put"][1] for step in entry.undo if "put" in step)
     return f"/{entry.collection}" if entry.collection else next(replaced, "")
 
 
 def _is_gone(entry: LedgerEntry, before: Mapping[str, Any], after: Inventory) -> bool:
-    """Whether the target shows it. What no list showed before is gone if the target still shows others."""
+    """Whether an entry is gone. One without a list counts as gone if the target still shows any other list."""
     path = _path(entry)
     if path not in before:
         return bool(after)
@@ -168,12 +168,12 @@ def _is_gone(entry: LedgerEntry, before: Mapping[str, Any], after: Inventory) ->
 
 
 def _shows(shown: Items, old: Mapping[str, Any]) -> bool:
-    """Whether the values are those that were put back."""
+    """Whether the target shows the original values."""
     return all(shown.get(name) == value for name, value in old.items()) or shown in map(items_of, old.values())
 
 
 def recent_name(step: Mapping[str, Any], names: Sequence[str]) -> list[str]:
-    """The new name that the answer gave, or the only one that says it was made at that time."""
+    """Return the new name given in the response, or else the only new name that contains a matching time stamp."""
     new = added_names(step, names)
     near = [name for name in new if _is_near(name, step["since"])]
     return [step["named"]] if step.get("named") in new else near if len(near) == 1 else []
@@ -184,7 +184,7 @@ def _is_near(name: str, since: int) -> bool:
 
 
 def _commit(client: Client, contracts: Sequence[Contract]) -> list[str]:
-    """Asterisk's configuration was made from rows of the run: make it anew from what is there now."""
+    """Commit again, because the last commit wrote rows of this run into Asterisk's configuration."""
     for operation in contracts[0].operations:
         if operation.action == "commit":
             response = client.get(operation.path)

@@ -1,6 +1,6 @@
-"""Recognises the version of the API by harmless reads to which the profiles respond differently.
+"""Identifies the version of the API by harmless reads to which the profiles respond differently.
 
-The reads are chosen by asking a mock of each profile; no path is named here.
+The reads are chosen by comparing the mocks of all profiles; no path is hard-coded.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from ..client.transports import SignedIn, embedded_mock
 from ..errors import Withheld
 from ..spec.contract import contract_of
 
-AUTO = "auto"  # as a profile: that of the version that answers
-MOST_READS = 8  # a budget of 60 requests a minute has other uses
+AUTO = "auto"  # as a profile name: that of the detected version
+MOST_READS = 8  # leaves most of the limit of 60 requests a minute to the run
 UNKNOWN_PATH_KEY = "zznosuchkey"
-DEBUG = ("exception", "file", "line", "trace")  # of an error while debugging is on, which an administrator decides
+DEBUG = ("exception", "file", "line", "trace")  # error fields that depend on the box's APP_DEBUG setting
 VERSION_HEADERS = ("Server", "X-Powered-By", "X-RateLimit-Limit")
 ProfilePair = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class VersionFact:
-    """One read, its answer, and the profiles that answer so."""
+    """One read, its canonical response, and the profiles that give the same response."""
 
     request: str
     answer: str
@@ -39,7 +39,7 @@ class VersionFact:
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What answers: the profile that all or most facts fit."""
+    """The detected version of a target: the profile that all or most facts fit."""
 
     version: str = "unknown"
     facts: tuple[VersionFact, ...] = ()
@@ -47,14 +47,14 @@ class Fingerprint:
 
     @property
     def nearest(self) -> str:
-        """The profile that fits the most facts, the oldest of several."""
+        """The profile that fits the most facts; the first one on a tie."""
         return max(profiles(), key=self.fitting) if self.facts else self.version
 
     def fitting(self, profile: str) -> int:
         return sum(profile in fact.fits for fact in self.facts)
 
     def lines(self) -> list[str]:
-        """What answers, for people: a published version, or what is different from the nearest one."""
+        """Describe the detected version in text lines: a published version, or the differences from the nearest one."""
         near, count = self.nearest, len(self.facts)
         strange = [fact for fact in self.facts if near not in fact.fits]
         if not strange:
@@ -76,7 +76,7 @@ class Fingerprint:
 
 @cache
 def distinguishing_reads() -> tuple[Request, ...]:
-    """A few reads that distinguish profiles: in every way there is, then again those that few reads distinguish."""
+    """Choose reads that distinguish the profiles: first each distinct grouping, then pairs that few reads separate."""
     answers = {request: answers_to(request) for request in candidate_reads()}
     times: Counter[ProfilePair] = Counter()
     chosen: list[Request] = []
@@ -95,14 +95,14 @@ def separated_pairs(answers: Mapping[str, str]) -> list[ProfilePair]:
 
 
 def profiles_by_answer(answers: Mapping[str, str]) -> tuple[int, ...]:
-    """Which profiles answer alike."""
+    """Group the profiles by their response."""
     texts = list(answers.values())
     return tuple(map(texts.index, texts))
 
 
 @cache
 def candidate_reads() -> tuple[Request, ...]:
-    """Reads whose answers do not depend on what a target holds: an unknown path, an unknown key, a path's methods."""
+    """Return reads whose responses do not depend on the target's rows: unknown paths, unknown keys and OPTIONS."""
     hazards: dict[str, set[str]] = {}
     requests: dict[tuple[str, Request], None] = {}
     for name in profiles():
@@ -124,7 +124,7 @@ def reads_of(operation: Operation) -> Iterator[tuple[str, Request]]:
 
 @cache
 def answers_to(request: Request) -> dict[str, str]:
-    """What each profile's mock answers."""
+    """Return the canonical response of each profile's mock to a request."""
     return {name: canonical_answer(Exchange(request, mock_of(name).send(request))) for name in profiles()}
 
 
@@ -134,7 +134,7 @@ def mock_of(profile: str) -> SignedIn:
 
 
 def canonical_answer(exchange: Exchange) -> str:
-    """An answer without what differs between two targets of one version."""
+    """Return a summary of a response, without details that differ between targets of the same version."""
     response = exchange.response
     if exchange.request.method == "OPTIONS":
         methods = (response.header("Allow") or "").replace(" ", "").split(",")
@@ -148,7 +148,7 @@ def canonical_answer(exchange: Exchange) -> str:
 
 
 def fingerprint(client: Client, first: Response) -> Fingerprint:
-    """Ask and compare; the first answer of a run has the server's headers."""
+    """Send the distinguishing reads and compare the responses; ``first`` provides the server's headers."""
     headers = tuple((name, str(first.header(name))) for name in VERSION_HEADERS if first.header(name))
     facts = tuple(facts_of(client, distinguishing_reads()))
     found = Fingerprint(facts=facts, headers=headers)

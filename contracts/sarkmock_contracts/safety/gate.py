@@ -1,4 +1,4 @@
-"""The gate: the last layer before the transport lets only permitted requests leave, from any check."""
+"""The gate: the last layer before the transport, which passes only permitted requests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _OVERRIDES = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")
 
 @dataclass(frozen=True)
 class Permissions:
-    """What a run may do to the target."""
+    """The hazards that a run may use on the target, and whether it may send hostile path values."""
 
     hazards: frozenset[str] = READ_ONLY
     hostile: bool = False
@@ -40,7 +40,7 @@ class Permissions:
 
 
 class Gate(Layer):
-    """Keeps back what is not allowed, and writes down what a request is about to make before it leaves."""
+    """Withholds requests that are not permitted, and records in the ledger what a request creates before it is sent."""
 
     def __init__(self, inner: Transport, reader: RequestReader, permissions: Permissions,
                  ownership: Ownership | None = None) -> None:
@@ -48,11 +48,11 @@ class Gate(Layer):
         self.reader, self.permissions, self.ownership = reader, permissions, ownership
         self.withheld: Counter[tuple[str, str]] = Counter()
         self._pending: list[LedgerEntry] = []
-        self._deleted = ""  # what the run has deleted last
-        self.harm = ""  # why nothing more is written
+        self._deleted = ""  # path of the last DELETE of the run
+        self.harm = ""  # why further writes are withheld
 
     def allows(self, operation: Operation) -> bool:
-        """Whether requests of an operation may leave at all."""
+        """Whether the hazard of an operation is permitted."""
         return operation.hazard in self.permissions.hazards
 
     def send(self, request: Request) -> Response:
@@ -62,8 +62,8 @@ class Gate(Layer):
         return response
 
     def guard(self, request: Request) -> None:
-        """Raises Withheld, or returns with everything written down that the request is about to make."""
-        self._pending = []  # what a lost answer has left there stays open in the ledger
+        """Raise Withheld, or record in the ledger what the request may create and return."""
+        self._pending = []  # entries whose response was lost stay open in the ledger
         try:
             refuse_method_override(request)
             self._judge(request)
@@ -73,7 +73,7 @@ class Gate(Layer):
 
     @property
     def owned(self) -> Ownership | None:
-        """Whose rows are whose, once the ledger is open."""
+        """The ownership of rows; None until the ledger is open."""
         return self.ownership if self.ownership is not None and self.ownership.ledger.is_open else None
 
     def _judge(self, request: Request) -> None:
@@ -96,19 +96,19 @@ class Gate(Layer):
             raise Withheld(f"is {hazard}; allowed: {self.permissions}", name)
 
     def _refuse_logout(self, request: Request, meanings: list[Meaning]) -> None:
-        """The token of the run is needed until its end."""
+        """Withhold a logout with the run's own token, which is needed until the end."""
         own = request.method != "OPTIONS" and header(request.headers, "Authorization") is None
         if own and any(meaning.operation.action == "logout" for meaning in meanings):
             raise Withheld("would end the token of this run")
 
     def _permit_unknown(self, request: Request) -> None:
-        """An unknown path is only read, and must not contain a word that could be a command."""
+        """Permit only reads of an unknown path, and only if none of its words could be a forbidden command."""
         if MEANT.get(request.method) != "GET":
             raise Withheld(f"{request.method} of a path for which no profile knows it")
         self._permit("an unknown path with such a word", self.reader.worst_word(request))
 
     def _refuse_commands(self, request: Request) -> None:
-        """Where a name is a command, only known ones leave, and such as are certainly none."""
+        """Withhold unknown names where names are commands, except names with the mark of test keys."""
         if self.reader.is_unknown_command(request):
             steps = [step for path in spellings(request.path) for step in path.strip("/").split("/")[1:2]]
             if not all(unquote(step).startswith(MARK) for step in steps):
@@ -117,7 +117,7 @@ class Gate(Layer):
     # own rows only
 
     def _is_undo(self, request: Request) -> bool:
-        """Whether it is a request that the ledger holds to take something back, and that every server reads as one."""
+        """Whether a request is an undo request of the ledger that every server routes in the same way."""
         if self.owned is None or request.query or not self._is_plain(request):
             return False
         steps = (step for entry in self.owned.ledger.alive() for step in entry.undo)
@@ -126,7 +126,7 @@ class Gate(Layer):
                    else not request.body and bare in undo_requests(step) for step in steps)
 
     def _is_plain(self, request: Request) -> bool:
-        """Whether the path names one thing: the key in it may be what the target said."""
+        """Whether a path is unambiguous. Its key may be one that the target has chosen."""
         meanings = self.reader.meanings(request)
         odd = unsafe_segment(request, meanings) is not None and not self.permissions.hostile
         return not odd and "" not in request.path.split("/")[1:] and len(set(map(_place, meanings))) < 2
@@ -144,10 +144,10 @@ class Gate(Layer):
                 known.append({"key": entry.key, "undo": entry.undo})
                 self._pending.append(self.owned.ledger.begin(entry))
 
-    # afterwards
+    # responses
 
     def witness(self, exchange: Exchange) -> None:
-        """What has become of what was written down."""
+        """Update the ledger from the response to a request."""
         if self.owned is None:
             return
         ledger, request = self.owned.ledger, exchange.request
@@ -161,7 +161,7 @@ class Gate(Layer):
             self._settle(self.owned, entry, exchange.response)
 
     def _settle(self, owned: Ownership, entry: LedgerEntry, response: Response) -> None:
-        """An answer says what was made: nothing if it was rejected or the PBX is down, unknown if the box crashed."""
+        """Settle an entry: made on success, void if rejected or the PBX is down; it stays open if the box crashed."""
         if response.ok:
             owned.ledger.settle(entry, "made", *owned.made(entry, response.json), until=made_until(entry, response))
         elif response.status < 500 or response.status == PBX_DOWN:
@@ -174,12 +174,12 @@ class Gate(Layer):
                 ledger.settle(entry, "gone")
         for meaning in self.reader.meanings(request) if self.permissions.writes else ():
             if meaning.operation.hazard == "disruptive" and meaning.operation.method == "PUT" and meaning.parameters:
-                ledger.revive()  # a backup or a snapshot was restored
+                ledger.revive()  # restores a backup or a snapshot
             if meaning.operation.action in ("commit", "ami_reload"):
                 ledger.note_commit()
 
     def _look_for_harm(self, owned: Ownership, exchange: Exchange) -> None:
-        """Whether rows of others are gone since the run has deleted one of its own: a target that deletes more."""
+        """Detect a target that deletes more than requested: rows from before the run are gone after a DELETE."""
         request = exchange.request
         if request.method == "DELETE":
             self._deleted = request.path
@@ -195,7 +195,7 @@ class Gate(Layer):
         return found[0].operation.id if found else f"{request.method} of no operation"
 
     def summary(self) -> list[str]:
-        """How many requests were withheld, why, and of which operations."""
+        """Return a line for each reason for withholding: the number of requests and their operations."""
         names: dict[str, Counter[str]] = {}
         for (name, reason), count in self.withheld.items():
             names.setdefault(reason, Counter())[name] += count
@@ -204,7 +204,7 @@ class Gate(Layer):
 
 
 def puts_back(step: Sequence[Any], request: Request) -> bool:
-    """Whether a request stores nothing but values that were there before."""
+    """Whether a request stores only original values of an undo step."""
     method, path, old = step
     sent = bounded_json(request.body)
     if (request.method, request.path) != (method, path) or not isinstance(sent, dict):
@@ -213,19 +213,19 @@ def puts_back(step: Sequence[Any], request: Request) -> bool:
 
 
 def _place(meaning: Meaning) -> tuple[str, ...]:
-    """What a request names: a collection, and the keys in it."""
+    """Return the collection and keys that a request addresses."""
     return meaning.collection, *meaning.parameters.values()
 
 
 def undo_requests(step: Mapping[str, object]) -> list[list[object]]:
-    """The method and path of every request of an undo step."""
+    """Return the method and path of each request of an undo step."""
     if "put" in step:
         return [list(step["put"])[:2]]  # type: ignore[call-overload]
     return [list(pair) for pair in step.get("any", ())]  # type: ignore[attr-defined]
 
 
 def refuse_method_override(request: Request) -> None:
-    """Laravel takes the method of a POST from a header or a variable; other servers look at other headers."""
+    """Withhold requests whose header or variable could override the method, as in Laravel and other servers."""
     if request.method not in MEANT:
         raise Withheld(f"the API does not use the method {request.method!r}")
     if any(header(request.headers, name) is not None for name in _OVERRIDES):

@@ -1,7 +1,8 @@
-"""The ledger on disk: each row is written down before the request that creates it, and when it is removed.
+"""The ledger on disk: records each row before the request that creates it, and when it is removed.
 
-JSON lines, each on the disk before the request it speaks of leaves. The head says how to reach the target and holds no
-secret; values to be put back may be some, so only the owner can read the file, and the end of the clean-up erases them.
+The file consists of JSON lines, each synced to disk before its request is sent. The head describes how to connect to
+the target and holds no secrets. Values to be restored may be secrets, so only the owner can read the file, and the
+end of the clean-up erases them.
 """
 
 from __future__ import annotations
@@ -18,33 +19,35 @@ from dataclasses import asdict, dataclass, field
 from email.utils import parsedate_to_datetime
 from functools import cache
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import jsonschema_rs
 
 from sarkmock.suite_api import redacted
 
 from ..client.http import Response, bounded_json
+from ..client.transports import EMBEDDED_URL
 from ..errors import BadLedger, CannotRun
 
 LEDGER_VERSION = 1
-SKEW = 300  # seconds by which the clock of a box may differ from ours
+SKEW = 300  # seconds by which the clock of a box may differ from the local one
 Undo = Sequence[Mapping[str, Any]]
 
 
 @dataclass
 class LedgerEntry:
-    """Something that a request makes or changes, and the requests (or the search) that take it back."""
+    """Something that a request creates or changes, and the requests (or the search) that undo it."""
 
     operation: str
     collection: str
     key: str | None = None
     undo: Undo = ()
     number: int = 0
-    state: str = "open"  # open: the answer is not known; made; void: nothing was made; gone: taken back
-    until: int = 0  # the last second, by the target's clock, in which it can have been made; 0 in older ledgers
-    digest: str = ""  # of the content of an uploaded file that is stored as it is
+    state: str = "open"  # open: the response is not known; made; void: nothing was made; gone: removed again
+    until: int = 0  # latest possible time of creation by the target's clock, in seconds; 0 in older ledgers
+    digest: str = ""  # of the content of an uploaded file that is stored unchanged
 
     @property
     def alive(self) -> bool:
@@ -53,7 +56,7 @@ class LedgerEntry:
 
 @dataclass
 class Ledger:
-    """Entries in the order they were written; every change is a line in the file."""
+    """The entries in the order they were written. Every change appends a line to the file."""
 
     file: Path
     head: Mapping[str, Any]
@@ -62,35 +65,36 @@ class Ledger:
     committed: bool = False
     inventory: Mapping[str, Any] | None = None
     _descriptor: int = -1
+    _target_lock: int = -1
 
     @property
     def is_open(self) -> bool:
-        """Whether something can be written down."""
+        """Whether entries can be written."""
         return self._descriptor >= 0
 
-    # what there is
+    # queries
 
     def alive(self) -> list[LedgerEntry]:
-        """What may still be there, newest first."""
+        """Return the entries that may still exist on the target, newest first."""
         return [entry for entry in reversed(self.entries) if entry.alive]
 
     def cleanup_cost(self) -> int:
-        """The requests that taking everything back will need: to look for it, each way to take it back, a commit."""
+        """Return an estimate of the requests that the clean-up needs: searches, undo requests and a commit."""
         steps = [step for entry in self.entries if entry.alive for step in entry.undo]
         return sum(len(step["any"]) if "any" in step else 2 for step in steps) + self.committed
 
     def owner(self, collection: str, key: str) -> LedgerEntry | None:
-        """The entry of a row or file that this run has made and not yet removed."""
+        """Return the entry of a row or file that this run has created and not yet removed."""
         return next((entry for entry in self.alive() if (entry.collection, entry.key) == (collection, key)), None)
 
     def replaced_paths(self) -> frozenset[str]:
-        """Paths of values that the run has replaced, to store them again."""
+        """Return the paths of settings that the run has replaced and must restore."""
         return frozenset(step["put"][1] for entry in self.entries for step in entry.undo if "put" in step)
 
-    # what happens
+    # changes
 
     def begin(self, entry: LedgerEntry) -> LedgerEntry:
-        """Before a request that makes or changes something."""
+        """Record an entry before the request that creates or changes something."""
         entry.number, entry.until = len(self.entries) + 1, stamp() + SKEW
         self._write({"begin": asdict(entry)}, must=True)
         self.entries.append(entry)
@@ -98,7 +102,7 @@ class Ledger:
 
     def settle(self, entry: LedgerEntry, state: str, key: str | None = None, undo: Undo | None = None,
                until: int | None = None) -> None:
-        """What has become of an entry."""
+        """Record the new state of an entry, and its key, undo steps and time if they are known now."""
         changed = {"key": key, "undo": undo, "until": until}
         known = {name: value for name, value in changed.items() if value is not None}
         line = {"settle": entry.number, "state": state, **known}
@@ -106,23 +110,23 @@ class Ledger:
         _settle(entry, line)
 
     def revive(self) -> None:
-        """The target's state was replaced by an earlier one: anything that was ever made may be back."""
+        """Reopen all removed entries, because the target was restored to an earlier state that may contain them."""
         self._write({"revived": True})
         _revive(self.entries)
 
     def note_commit(self) -> None:
-        """The configuration was made from rows of this run: it must be made anew without them."""
+        """Record that a commit may have written rows of this run into the configuration: clean-up must commit again."""
         if not self.committed:
             self._write({"committed": True})
             self.committed = True
 
     def note_inventory(self, digests: Mapping[str, Any]) -> None:
-        """What was there before, as digests."""
+        """Record the target snapshot as digests."""
         self._write({"inventory": digests}, must=True)
         self.inventory = digests
 
     def finish(self) -> None:
-        """Clean-up is complete: values that were kept to be put back are erased."""
+        """Mark the clean-up as complete, and erase all entries with the values that were kept for restoring."""
         self.complete = True
         lines = [self._head_line(), {"complete": True, "entries": len(self.entries)}]
         os.ftruncate(self._descriptor, 0)
@@ -130,23 +134,32 @@ class Ledger:
             self._write(line)
 
     def close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        for descriptor in (self._descriptor, self._target_lock):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._descriptor = self._target_lock = -1
 
     # the file
 
     def open(self) -> Ledger:
-        """Begin a new file; one that is there is replaced only if its clean-up is complete."""
+        """Start a new file, and lock the target until `close`. Raise BadLedger if either belongs to another run.
+
+        Two writing runs at one target would restore each other's settings.
+        """
         with contextlib.suppress(FileNotFoundError):
             if self.file.stat().st_size and not read_ledger(self.file).complete:
                 raise BadLedger(f"{self.file} belongs to a run that was not cleaned up: sarkmock cleanup {self.file}")
-        self.head = redacted(dict(self.head))
-        self._descriptor = open_locked(self.file, os.O_CREAT, "run", BadLedger)
+        url, self.head = self.head.get("url", EMBEDDED_URL), redacted(dict(self.head))
         try:
-            os.fchmod(self._descriptor, 0o600)  # of a file that was there before
+            self._target_lock = lock_target(url)
+            self._descriptor = open_locked(self.file, os.O_CREAT, "run", BadLedger)
+            os.fchmod(self._descriptor, 0o600)  # the file may have existed before
             os.ftruncate(self._descriptor, 0)
+        except BadLedger:
+            self.close()
+            raise
         except OSError as error:
+            self.close()
             raise BadLedger(f"{self.file}: {error.strerror}") from None
         self._write(self._head_line(), must=True)
         return self
@@ -155,9 +168,9 @@ class Ledger:
         return {"sarkmock": LEDGER_VERSION, **self.head}
 
     def _write(self, line: Mapping[str, Any], must: bool = False) -> None:
-        """Add a line. BadLedger if it ``must`` be there before a request leaves, and cannot: nothing is made then.
+        """Append a line. If it ``must`` precede a request and cannot be written, raise BadLedger: nothing is sent then.
 
-        A line that says what has become of something may be missing: the file then says that it may be there.
+        Other lines may be missing: the entry then stays open, and clean-up looks for it.
         """
         try:
             append_line(self._descriptor, line)
@@ -167,14 +180,14 @@ class Ledger:
 
 
 def reopen_ledger(file: Path) -> Ledger:
-    """The ledger of a run that has ended, to finish its clean-up."""
+    """Open the ledger of a run that has ended, to finish its clean-up."""
     descriptor = open_locked(file, 0, "run", BadLedger)
     try:
         ledger = read_ledger(file)
         if ledger.complete:
             raise BadLedger(f"{file}: its clean-up is already complete")
         whole = file.read_bytes().rpartition(b"\n")[0]
-        os.ftruncate(descriptor, len(whole) + 1)  # a line that a kill cut short was never acted upon
+        os.ftruncate(descriptor, len(whole) + 1)  # drop a line that a kill cut short: its request was not sent
     except BaseException:
         os.close(descriptor)
         raise
@@ -182,8 +195,18 @@ def reopen_ledger(file: Path) -> Ledger:
     return ledger
 
 
+def lock_target(url: str) -> int:
+    """Lock a target for writing and return the descriptor; -1 for an embedded mock, which no other run can reach."""
+    if url == EMBEDDED_URL:
+        return -1
+    parts = urlsplit(url)
+    place = content_digest(f"{parts.netloc.lower()}{parts.path}".encode())[:16]
+    file = Path(gettempdir()) / f"sarkmock-{os.getuid()}-{place}.lock"
+    return open_locked(file, os.O_CREAT, f"run at {redacted(url)}", BadLedger)
+
+
 def open_locked(file: Path, flags: int, user: str, problem: type[CannotRun]) -> int:
-    """The descriptor of a file that one process at a time may have open."""
+    """Open a file under an exclusive lock and return its descriptor; raise ``problem`` if that fails."""
     try:
         descriptor = os.open(file, flags | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -197,7 +220,7 @@ def open_locked(file: Path, flags: int, user: str, problem: type[CannotRun]) -> 
 
 
 def append_line(descriptor: int, line: Mapping[str, Any]) -> None:
-    """Add a line of JSON, which is on the disk when this returns; OSError if it cannot be written."""
+    """Append a line of JSON and sync it to disk; raise OSError if it cannot be written."""
     content, size = json.dumps(line).encode() + b"\n", os.fstat(descriptor).st_size
     try:
         if os.write(descriptor, content) < len(content):
@@ -205,12 +228,12 @@ def append_line(descriptor: int, line: Mapping[str, Any]) -> None:
         os.fsync(descriptor)
     except OSError:
         with contextlib.suppress(OSError):
-            os.ftruncate(descriptor, size)  # half a line would spoil the next
+            os.ftruncate(descriptor, size)  # a partial line would corrupt the next one
         raise
 
 
 def read_ledger(file: Path) -> Ledger:
-    """What a ledger says; BadLedger names file and line."""
+    """Read a ledger; raise BadLedger with file and line if it is invalid."""
     lines = list(_lines(file))
     if not lines or not line_checker("head").is_valid(lines[0][1]):
         raise BadLedger(f"{file}:1: is not a ledger of sarkmock check")
@@ -224,7 +247,7 @@ def read_ledger(file: Path) -> Ledger:
 
 @cache
 def line_checker(kind: str) -> jsonschema_rs.Validator:
-    """The compiled definition of a kind of line."""
+    """Return the compiled JSON schema of a kind of line: ``head`` or ``entry``."""
     schema = json.loads(Path(__file__).with_name("ledger.schema.json").read_text(encoding="utf-8"))
     return jsonschema_rs.validator_for({"$defs": schema["$defs"], "$ref": f"#/$defs/{kind}"})
 
@@ -241,7 +264,7 @@ def _lines(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def whole_lines(content: bytes) -> Iterator[tuple[int, dict[str, Any] | None]]:
-    """Lines of JSON objects by number, None for any other; the last line may have been cut short by a kill."""
+    """Yield the number and JSON object of each complete line, None for other content. Skip a truncated last line."""
     for number, line in enumerate(content.rpartition(b"\n")[0].splitlines(), 1):
         value = bounded_json(line)
         yield number, value if isinstance(value, dict) else None
@@ -277,29 +300,29 @@ def _revive(entries: list[LedgerEntry]) -> None:
 
 
 def content_digest(content: bytes) -> str:
-    """What tells the content of a file from any other."""
+    """Return the SHA-256 digest of a file's content."""
     return hashlib.sha256(content).hexdigest()
 
 
 def removal_request(collection: str, key: str) -> Undo:
-    """The request that deletes a row or a file."""
+    """Return the undo steps that delete a row or a file."""
     return [{"any": [["DELETE", f"/{collection}/{quote(key, safe='')}"]]}]
 
 
 def keys_with_prefix(step: Mapping[str, Any], response: Response) -> list[str]:
-    """The keys of rows in which a text begins with the run's prefix."""
+    """Return the keys of listed rows in which a text begins with the prefix in ``step["holds"]``."""
     rows = response.json if isinstance(response.json, list) else []
     return [str(row[step["key"]]) for row in rows if isinstance(row, dict) and step["key"] in row
             and any(isinstance(value, str) and value.startswith(step["holds"]) for value in row.values())]
 
 
 def added_names(step: Mapping[str, Any], names: Sequence[str]) -> list[str]:
-    """The names that were not there before a command."""
+    """Return the names that were not listed before a command."""
     return [name for name in names if name not in step["before"]]
 
 
 def made_until(entry: LedgerEntry, response: Response) -> int | None:
-    """The last second, by the target's clock, in which an answered request can have made something."""
+    """Return the latest possible time of creation, by the target's clock, from a response; None if unknown."""
     try:
         answered = parsedate_to_datetime(response.header("Date") or "")
     except ValueError:
@@ -308,5 +331,5 @@ def made_until(entry: LedgerEntry, response: Response) -> int | None:
 
 
 def stamp() -> int:
-    """Now, in whole seconds."""
+    """Return the current time in whole seconds."""
     return int(time.time())

@@ -1,4 +1,4 @@
-"""Logs in to a box before a run and out at its end. Password and token are never written to a file."""
+"""Logs in to a box before a run and logs out at its end. Password and token are never written to a file."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ PASSWORD = "SARKMOCK_PASSWORD"
 
 @contextmanager
 def logged_in(url: str, access: Access, user: str | None, variable: str | None = None) -> Iterator[Access]:
-    """The access of a user who logs in, for as long as the block lasts; without a user, the access as it is.
+    """Log in for the duration of the block and yield the access with the token; without a user, yield it unchanged.
 
-    ``variable`` of the environment holds the password. CannotRun if the box does not let the user in. Every token of
-    the user ends, before and after.
+    The environment variable ``variable`` holds the password. Raise CannotRun if the login fails. The box revokes all
+    tokens of the user at login and at logout.
     """
     if user is None:
         yield access
@@ -44,7 +44,7 @@ def logged_in(url: str, access: Access, user: str | None, variable: str | None =
 
 
 def password_of(user: str, variable: str | None) -> str:
-    """The password from the environment or a prompt; CannotRun if there is no terminal."""
+    """Return the password from the environment or a prompt; raise CannotRun if there is no terminal."""
     password = os.environ.get(variable or PASSWORD)
     if password:
         return password
@@ -56,7 +56,7 @@ def password_of(user: str, variable: str | None) -> str:
 
 
 def log_in(box: Http, access: Access, user: str, password: str) -> str:
-    """A new token; CannotRun says why there is none."""
+    """Return a new token; raise CannotRun with the reason if the login fails."""
     try:
         response = box.send(with_json("POST", "/auth/login", {"email": user, "password": password}))
     except NoAnswer as error:
@@ -73,7 +73,7 @@ def log_in(box: Http, access: Access, user: str, password: str) -> str:
 
 
 def why_no_login(box: Http, user: str, response: Response) -> str:
-    """Why a box has no login at this URL."""
+    """Explain why a login at this URL is not possible."""
     target = Target(box)
     try:
         answer = target.get(PROBE)
@@ -88,7 +88,7 @@ def why_no_login(box: Http, user: str, response: Response) -> str:
 
 
 def log_out(box: Http) -> None:
-    """End the tokens of the user. A box that does not answer any more has none to end."""
+    """Log out, which revokes the tokens of the user. Ignore a box that no longer responds."""
     try:
         box.send(Request("GET", "/auth/logout"))
     except (CannotRun, NoAnswer):

@@ -1,4 +1,4 @@
-"""What a write would change, and how it is undone. A write to something that the run did not create is withheld."""
+"""Determines what a write would change and how to undo it. Withholds writes to rows that the run did not create."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from .target_snapshot import Inventory, shows_something
 
 @dataclass
 class Ownership:
-    """Judges writes by the run's keys and its ledger; asks the target what is there already."""
+    """Judges writes by the run's keys, its ledger and the current rows of the target."""
 
     contracts: Sequence[Contract]
     client: Client
     keys: Keys
     ledger: Ledger
-    before: Inventory = field(default_factory=dict)  # what the target showed when the run began
-    paths: Mapping[str, str | None] = field(default_factory=dict)  # its lists, and the field that names an item
-    taken: frozenset[str] = frozenset()  # every key of it, as `folded_key` writes it
+    before: Inventory = field(default_factory=dict)  # the target snapshot from before the run
+    paths: Mapping[str, str | None] = field(default_factory=dict)  # its lists, with the key field of their items
+    taken: frozenset[str] = frozenset()  # its keys, as `folded_key` writes them
     _live: dict[int, LiveTables] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -42,13 +42,13 @@ class Ownership:
         self.restorable = Restorable(self.client, self.ledger, self._tables, self._methods, self.before)
 
     def touched(self, meanings: Sequence[Meaning], request: Request) -> list[LedgerEntry]:
-        """The entries for the ledger, none if the request leaves nothing to undo; raises Withheld."""
+        """Return the ledger entries for a request, none if it leaves nothing to undo; raise Withheld if forbidden."""
         with self._looks.at_once():
             entries = [self._stop(meanings), *(self._touch(meaning, request) for meaning in meanings)]
         return [entry for entry in entries if entry is not None]
 
     def _stop(self, meanings: Sequence[Meaning]) -> LedgerEntry | None:
-        """A PBX that runs is to run again afterwards, after all that may stop it: commands, restores, rules."""
+        """Return an entry that restarts a running PBX at clean-up, if a disruptive request may stop it."""
         disruptive = [meaning.operation.id for meaning in meanings if meaning.operation.hazard == "disruptive"]
         noted = any("running" in step for entry in self.ledger.alive() for step in entry.undo)
         if not disruptive or noted or is_stopped(self.client, self.contracts):
@@ -87,7 +87,7 @@ class Ownership:
             return self._numbered(meaning, request, post)
         key = _key_text(post.get(operation.table.key))
         if key and self._owner(collection, key):
-            return None  # once more, to be refused
+            return None  # a repeated create, which the target must reject
         if collection in self.keepers or not key or not self.keys.mine(key):
             self._needs_refusal(meaning, request, key)
         elif not self.is_free(collection, key):
@@ -96,7 +96,7 @@ class Ownership:
         return LedgerEntry(operation.id, collection, key or None, removal_request(collection, key) if key else ())
 
     def _numbered(self, meaning: Meaning, request: Request, post: Mapping[str, Any]) -> LedgerEntry:
-        """The server makes the key; the row is found by the prefix that it carries where the list shows it."""
+        """Return the entry of a row whose key the server creates. Its list is searched for the run's prefix."""
         marked = any(isinstance(value, str) and value.startswith(self.keys.prefix) for name, value in post.items()
                      if not is_secret(name))
         if not marked:
@@ -108,7 +108,7 @@ class Ownership:
         return LedgerEntry(meaning.operation.id, meaning.collection, None, [step] if marked else [])
 
     def _needs_refusal(self, meaning: Meaning, request: Request, key: str | None) -> None:
-        """A body whose row would not be recognisably ours leaves only if the rules refuse it, and would hit no row."""
+        """Withhold a row not recognisable as the run's, unless the rules reject it and its key is unused."""
         if not self._is_refused(meaning, request):
             raise Withheld("would not be recognisably this run's own", f"{meaning.collection} {key or ''}")
         surely = len(certainly_refused(meaning.contract, meaning.operation, request)) >= SURELY
@@ -117,7 +117,7 @@ class Ownership:
             raise Withheld("is there already", f"{meaning.collection} {key}")
 
     def _is_refused(self, meaning: Meaning, request: Request) -> bool:
-        """By its rules alone, or by them and the tables as they are at this moment."""
+        """Whether a request is rejected by the rules alone, or by the rules and the current rows of the target."""
         contract, operation = meaning.contract, meaning.operation
         if certainly_refused(contract, operation, request):
             return True
@@ -138,14 +138,14 @@ class Ownership:
         return self._leaving(meaning, request, everything, pattern["path"]) if pattern else None
 
     def _rename(self, meaning: Meaning, key: str) -> LedgerEntry | None:
-        """A row of this run may get another key, which is then removed as well."""
+        """Return an entry for the new key of a renamed row, so that it is removed as well."""
         collection = meaning.collection
         self._ours_or_free(collection, key)
         known = self._owner(collection, key)
         return None if known else LedgerEntry(meaning.operation.id, collection, key, removal_request(collection, key))
 
     def _leaving(self, meaning: Meaning, request: Request, sent: Mapping[str, Any], pattern: str) -> LedgerEntry | None:
-        """A change whose traces outlive the row: values that are there already are not replaced."""
+        """Return the undo entry of a change that outlives the row. Withhold it if it would replace existing values."""
         shown = self.restorable.look(meaning, request, request.path)
         values = shown.fields
         names = [name for name in meaning.operation.rules if name in sent]
@@ -170,13 +170,13 @@ class Ownership:
             raise Withheld("is not a name that this run made", ", ".join(names))
         if not self._owner(collection, names[0]) and not self.is_free(collection, names[0]):
             raise Withheld("is there already", f"{collection} {names[0]}")
-        stored = names[0].removesuffix(".zip")  # a snapshot comes zipped and is kept unzipped
+        stored = names[0].removesuffix(".zip")  # a snapshot is uploaded as a zip file and stored unpacked
         undo = [step for name in dict.fromkeys([names[0], stored]) for step in removal_request(collection, name)]
         content = content_digest(files[0].content) if stored == names[0] else ""
         return LedgerEntry(meaning.operation.id, collection, names[0], undo, digest=content)
 
     def _command(self, meaning: Meaning) -> LedgerEntry | None:
-        """A GET that does something: what it makes is found by its time."""
+        """Return the entry of a GET command that creates a file, which is found in its list by name and time."""
         links = meaning.contract.links_from(meaning.operation).values()
         makes = any(meaning.contract.by_id[link.target].method == "DELETE" for link in links)
         if not makes:
@@ -189,7 +189,7 @@ class Ownership:
         return self._live.setdefault(id(contract), LiveTables(contract, self.client))
 
     def _runtime(self, meaning: Meaning) -> LedgerEntry | None:
-        """Values outside the tables: only under names that carry the prefix."""
+        """Return the undo entry for a value outside the tables. Withhold it unless its name has the run's prefix."""
         operation = meaning.operation
         first = next(iter(meaning.parameters.values()))
         if not first.startswith(self.keys.prefix):
@@ -200,16 +200,16 @@ class Ownership:
         return LedgerEntry(operation.id, "", None, [self.anyway(fill_path(pattern["path"], meaning.parameters))])
 
     def anyway(self, path: str) -> Mapping[str, Any]:
-        """The requests that take a value back, of which one profile or another knows one."""
+        """Return the undo step for a value: its path with each method other than GET that any profile has there."""
         head, depth = "/".join(path.split("/")[:3]) + "/", path.count("/")
         known = dict.fromkeys(operation.method for operation in self.operations
                               if operation.path.startswith(head) and operation.path.count("/") == depth)
         return {"any": [[method, path] for method in known if method != "GET"]}
 
-    # what is there
+    # existing rows
 
     def _ours_or_free(self, collection: str, key: str) -> None:
-        """A key that this run made, or one of its keys without a row, as the target says at this moment."""
+        """Raise Withheld unless the run created the key, or it is one of the run's keys and no row has it now."""
         if self._owner(collection, key) or self._claim(collection, key):
             return
         if not self.keys.mine(key):
@@ -218,14 +218,14 @@ class Ownership:
             raise Withheld("is there, and not this run's own", f"{collection} {key}")
 
     def _owner(self, collection: str, key: str) -> LedgerEntry | None:
-        """Rows that come and go with another one belong to who made that one."""
+        """Return the ledger entry that owns a row. Dependent rows belong to the entry of the row they depend on."""
         places = [(collection, key), (collection, f"{key}.zip"), (self.keepers.get(collection, collection), key)]
         return next((found for place in places if (found := self.ledger.owner(*place))), None)
 
     def _claim(self, collection: str, key: str) -> LedgerEntry | None:
-        """What the server named is the run's own once the list shows it: a row with the run's mark, a file that is new.
+        """Claim a key that the server chose, if the list shows it as a row with the run's prefix or as a new file.
 
-        The answer that named the key is not enough: it may name what was there before.
+        The response that contained the key is not proof: it may name something that existed before.
         """
         for entry in self.ledger.alive():
             step = entry.undo[0] if entry.undo else {}
@@ -240,7 +240,7 @@ class Ownership:
         return None
 
     def made(self, entry: LedgerEntry, answer: Any) -> tuple[str | None, Undo | None]:
-        """The key of what was made and how to remove it, as far as an answer can be believed."""
+        """Return the key of what a response says was created, and its undo steps; None for what is doubtful."""
         step = entry.undo[0] if entry.undo else {}
         if "put" in step:
             return None, [self.restorable.left(step)]
@@ -257,18 +257,18 @@ class Ownership:
         return next((table.key for table in tables if table is not None), "")
 
     def is_free(self, collection: str, key: str) -> bool:
-        """Whether nothing has the key. The prefix is unique; a number in a reserved range is requested first."""
+        """Whether a key is free. The run's prefix is unique; other keys are looked up on the target."""
         own = key.startswith(self.keys.prefix)
         return folded_key(key) not in self.taken and (own or not self._is_there(collection, key))
 
     def _is_there(self, collection: str, key: str) -> bool:
-        """As the target says at this moment; where it says neither yes nor no, its list decides."""
+        """Whether the target has a key now. If reading it is a server error, its list decides."""
         shown = self.client.get(f"/{collection}/{quote(key, safe='')}")
         status = 404 if shown.json == [] else shown.status
         return status != 404 and (status < 500 or key in self._listed(collection))
 
     def _listed(self, collection: str, must: bool = False) -> list[str]:
-        """Every key in a collection's own list, which must be readable if it was when the run began."""
+        """Return the keys in a collection's list; raise Withheld if it is unreadable but must be, or was, readable."""
         path = f"/{collection}"
         shown = self.client.get(path)
         if not shows_something(shown) and (must or path in self.before):
@@ -276,9 +276,9 @@ class Ownership:
         return keys_listed(self.contracts, collection, shown)
 
     def _is_removable(self, collection: str) -> None:
-        """What cannot be deleted by every document that has it is made only where the target says that it can.
+        """Raise Withheld unless every document, or else the target's Allow header, can delete rows of a collection.
 
-        A target that shows a row for a key that nothing has does not heed keys, so that DELETE would remove nothing.
+        A target that returns a row for an unused key ignores keys, so that its DELETE cannot be trusted.
         """
         if collection not in self._removable:
             known = all(_deletes(contract, collection) for contract in self.contracts)
@@ -289,7 +289,7 @@ class Ownership:
             raise Withheld("could not be removed again", collection)
 
     def _methods(self, path: str) -> str:
-        """The methods that the target has on a path, by its own word."""
+        """Return the Allow header of the target for a path."""
         return self.client.send(Request("OPTIONS", path)).response.header("Allow") or ""
 
     _removable: dict[str, bool] = field(default_factory=dict)
@@ -299,7 +299,7 @@ class Ownership:
 
 
 def keys_listed(contracts: Sequence[Contract], collection: str, response: Response) -> list[str]:
-    """The keys in a list of any layout."""
+    """Return the keys in a list of any layout: an object, names, or rows."""
     rows = response.json
     if isinstance(rows, dict):
         return [str(key) for key in rows]
@@ -311,7 +311,7 @@ def keys_listed(contracts: Sequence[Contract], collection: str, response: Respon
 
 
 def _keepers(contracts: Sequence[Contract]) -> Iterator[tuple[str, str]]:
-    """Collections whose key is that of a row of another: class of service pairs belong to their extension."""
+    """Yield collections whose rows share the key of a row of another one, as class of service and extensions."""
     for contract in contracts:
         for operation in contract.operations:
             maker = recipe("made", operation.id).get(operation.table.key) if operation.table else None
@@ -320,20 +320,20 @@ def _keepers(contracts: Sequence[Contract]) -> Iterator[tuple[str, str]]:
 
 
 def _agree(meaning: Meaning, everything: Mapping[str, Any]) -> None:
-    """PHP reads a route's parameter and a variable of that name by the same name: only one key may be meant."""
+    """Withhold a request whose path parameter and variable of the same name differ, as PHP may read either."""
     for name, value in meaning.parameters.items():
         if name in everything and _key_text(everything[name]) != value:
             raise Withheld("is one in the path and another in the body", f"{name} {value}")
 
 
 def _key_text(value: Any) -> str:
-    """A value as a key: PHP's text of it, trimmed; nothing for what is not text."""
+    """Return a value as a key: PHP's text of it, trimmed; empty for null and arrays."""
     return "" if value is None or isinstance(value, (list, dict)) else to_text(value).strip(TRIMMED)
 
 
 def _deletes(contract: Contract, collection: str) -> bool:
-    """Whether a document can delete what can be made in a collection: an operation that makes a row links to it, or
-    rows go with another one's."""
+    """Whether a document can delete the rows of a collection: a create operation links to a DELETE, or the rows depend
+    on another row and the collection has a DELETE."""
     there = [operation for operation in contract.operations if operation.path.split("/")[1] == collection]
     makers = [operation for operation in there
               if operation.method == "POST" and operation.table and operation.status < 300]

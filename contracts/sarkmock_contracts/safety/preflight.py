@@ -1,4 +1,4 @@
-"""Before a run: whether there is a SARK API at the URL, and if not, why, in one line. Changes nothing there."""
+"""Checks before a run whether there is a SARK API at the URL, and explains in one line if not. Sends only reads."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from ..client.transports import Http, InProcess, Layer, Transport
 from ..errors import CannotRun, NoAnswer
 
 PROBE = "/tenants"  # a harmless read of every version
-WHOAMI = "/auth/whoami"  # a read of versions with tokens, for any valid token
-# Where the API is found on one host or another.
+WHOAMI = "/auth/whoami"  # a read that any valid token may send, in versions with tokens
+# Base paths that hosts use for the API.
 BASES = ("/api", "", "/sark/api", "/sark6api/public/api", "/public/api")
-NO_PAGE = "Page Not Found"  # the product's own words for an unknown path (sark-v6-api.txt line 112)
+NO_PAGE = "Page Not Found"  # the product's message for an unknown path (sark-v6-api.txt line 112)
 PREFLIGHT_SECONDS = 10
 
 
 def preflight(target: Target, verify: bool | str, client: Client | None = None) -> Response:
-    """The first answer to ``client``; CannotRun with one line if a run should not begin.
+    """Return the response to the first read by ``client``; raise CannotRun with one line if a run should not begin.
 
-    ``verify`` is what the client trusts, as requests takes it.
+    ``verify`` selects the trusted certificates, as in the requests library.
     """
     problem = None if is_embedded(target) else connection_problem(target.url, verify)
     if problem:
@@ -43,23 +43,23 @@ def preflight(target: Target, verify: bool | str, client: Client | None = None) 
 
 
 def is_embedded(target: Target) -> bool:
-    """Whether there is no connection to look at."""
+    """Whether the target runs in this process, without a connection."""
     return isinstance(list(target.layers())[-1], InProcess)
 
 
 def is_sark(answer: Response) -> bool:
-    """A list of tenants: rows with a key, one of them always there (sark-v6-api.txt line 685)."""
+    """Whether a response is a list of tenants, rows with a key; one always exists (sark-v6-api.txt line 685)."""
     rows = answer.json
     if answer.status != HTTPStatus.OK or not isinstance(rows, list):
         return False
     return all(isinstance(row, dict) and "pkey" in row for row in rows)
 
 
-# no answer at all
+# no response at all
 
 
 def connection_problem(url: str, verify: bool | str) -> str | None:
-    """Why nothing can be asked there, looking at the connection one layer at a time; None if it stands."""
+    """Check name resolution, TCP and TLS in this order; return the first problem, or None."""
     parts = urlsplit(url)
     try:
         host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
@@ -80,7 +80,7 @@ def connection_problem(url: str, verify: bool | str) -> str | None:
 
 
 def tcp_problem(url: str, host: str, port: int) -> str | None:
-    """Why there is no TCP connection."""
+    """Explain why there is no TCP connection; None if there is one."""
     try:
         address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][:2]
     except (OSError, UnicodeError):
@@ -95,7 +95,7 @@ def tcp_problem(url: str, host: str, port: int) -> str | None:
 
 
 def tls_context(verify: bool | str) -> ssl.SSLContext:
-    """What requests would trust: everybody, the usual authorities, or those of a file."""
+    """Return a TLS context that trusts as the requests library does: everybody, the default CAs, or a CA file."""
     made = ssl.create_default_context(cafile=verify if isinstance(verify, str) else None)
     if not verify:
         made.check_hostname, made.verify_mode = False, ssl.CERT_NONE
@@ -103,7 +103,7 @@ def tls_context(verify: bool | str) -> ssl.SSLContext:
 
 
 def tls_problem(host: str, port: int, trust: ssl.SSLContext) -> str | None:
-    """Why TLS does not come about; None if it does."""
+    """Explain why the TLS handshake fails; None if it succeeds."""
     try:
         plain = socket.create_connection((host, port), timeout=PREFLIGHT_SECONDS)
         with plain, trust.wrap_socket(plain, server_hostname=host):
@@ -114,10 +114,10 @@ def tls_problem(host: str, port: int, trust: ssl.SSLContext) -> str | None:
         return str(error) or type(error).__name__
 
 
-# an answer, but not that of a SARK
+# a response, but not one of a SARK
 
 def answer_problem(target: Target, answer: Response) -> str | None:
-    """Why an answer is not what the API says; None if it is."""
+    """Explain why the response to the probe is not that of the API; None if it is."""
     if is_sark(answer):
         return None
     if 300 <= answer.status < 400:
@@ -148,7 +148,7 @@ def answer_message(answer: Response) -> str:
 
 
 def wants_token(answer: Response) -> bool:
-    """Whether a SARK answers that requires a token; at a wrong base path it answers the same."""
+    """Whether the response is that of a SARK that requires a token. A wrong base path gives the same response."""
     return NO_PAGE in answer_message(answer) and "nauthor" in answer_message(answer)
 
 
@@ -158,7 +158,7 @@ def is_api_base(target: Target, answer: Response) -> bool:
 
 
 def why_rejected(target: Target) -> str:
-    """Why a SARK with tokens does not let the run in."""
+    """Explain why a SARK with tokens does not accept the run."""
     given = credential(target)
     if not given:
         return "this SARK wants an administrator's token: --token-env NAME, or --login USER"
@@ -169,25 +169,25 @@ def why_rejected(target: Target) -> str:
 
 
 def credential(target: Target) -> str:
-    """The option that gives the run a token; empty if there is none."""
+    """Return the name of the option that provides the run's credentials; empty if there is none."""
     last = list(target.layers())[-1]
     return last.credential if isinstance(last, Http) else ""
 
 
 def tokenless_read(path: str) -> Request:
-    """A read without the run's token."""
+    """Return a GET request without the run's token."""
     return Request("GET", path, headers=(ACCEPT, NO_TOKEN))
 
 
 def why_token_ended(transport: Transport) -> str | None:
-    """Why a target that has let the run in does not do so any more."""
+    """Explain why a target no longer accepts the run; None if it does."""
     target = Target(transport)
     answer = target.get(PROBE)
     return answer_problem(target, answer) if answer.status in UNADMITTED else None
 
 
 def refusal_text(target: Target, answer: Response) -> str:
-    """What a web server before the API wants, which has no 401 for this path by itself."""
+    """Describe the login that a web server before the API requires; the API has no 401 for this path."""
     challenge = answer.header("WWW-Authenticate")
     if challenge is None:
         return f"{PROBE} answers {answer.status}: it wants a login or token, or does not let this address in"
@@ -201,7 +201,7 @@ def refusal_text(target: Target, answer: Response) -> str:
 
 
 def redirect_text(target: Target, answer: Response) -> str:
-    """Where the API has gone, if a redirect says so."""
+    """Describe where a redirect leads."""
     location = answer.header("Location")
     if not location:
         return f"{PROBE} answers {answer.status}"
@@ -219,14 +219,14 @@ def is_login(answer: Response) -> bool:
 
 
 def page_title(answer: Response) -> str:
-    """The title of a page, for people."""
+    """Return the title of an HTML page as a phrase for messages; empty if there is none."""
     match = re.search(rb"<title[^>]*>(.*?)</title>", answer.body, re.IGNORECASE | re.DOTALL)
     words = " ".join(unescape(match[1].decode("utf-8", "replace")).split()) if match else ""
     return f", titled {words[:60]!r}" if words.isprintable() and words else ""
 
 
 def other_base_path(target: Target) -> str | None:
-    """Another base path of the same host that answers as a SARK does, or wants a token."""
+    """Return another base path of the same host with a SARK API, perhaps one that requires a token; None if none."""
     for url, other in other_bases(target):
         try:
             answer = other.get(PROBE)
@@ -240,7 +240,7 @@ def other_base_path(target: Target) -> str | None:
 
 
 def other_bases(target: Target) -> Iterator[tuple[str, Target]]:
-    """The same way out with other base paths; the gate and the budget stand before these, too."""
+    """Yield targets with other base paths on the same host, behind the same gate and budget."""
     parts = urlsplit(target.url)
     beside = parts.path.rstrip("/") + "/api"
     for base in dict.fromkeys((beside, *BASES)):
@@ -250,7 +250,7 @@ def other_bases(target: Target) -> Iterator[tuple[str, Target]]:
 
 
 def moved_transport(transport: Transport, url: str, base: str) -> Transport:
-    """A copy that leads elsewhere, without what waits and records on the way."""
+    """Return a copy of a transport for another base path, without the layers that wait or record."""
     if isinstance(transport, (Admission, RateLimit, CassetteRecorder)):
         return moved_transport(transport.inner, url, base)
     result = copy.copy(transport)

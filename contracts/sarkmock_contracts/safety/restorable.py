@@ -1,9 +1,9 @@
-"""Values that there are once for all, settings and firewall rules: read before a change, put back after it.
+"""Restorable settings, such as globals and firewall rules: read before a change and restored after it.
 
-A PBX that was running runs again.
+Also starts a PBX again that was running before.
 
-A value that could not be stored again as it is (the rules refuse it, or it is null, which is stored as an empty text)
-is not replaced at all. One that somebody else has changed meanwhile is reported and left alone.
+A value that could not be stored again unchanged (the rules reject it, or it is null, which is stored as an empty text)
+is never replaced. A value that somebody else has changed meanwhile is reported and not restored.
 """
 
 from __future__ import annotations
@@ -29,29 +29,29 @@ from .target_snapshot import shows_something
 
 Values = Mapping[str, Any]
 PBX_START = "syscommands.pbxstart"
-SURELY = 2  # rejected fields, so that a box that lacks one rule still stores nothing
+SURELY = 2  # number of rejected fields, so that a box that lacks one rule still stores nothing
 
 
 @dataclass
 class Restorable:
-    """Judges what a request would replace, by what the target shows at this moment."""
+    """Determines which settings a request would replace, by their current values on the target."""
 
     client: Client
     ledger: Ledger
     tables: Callable[[Contract], LiveTables]
-    methods: Callable[[str], str]  # those that the target has on a path
-    before: Mapping[str, Any] = field(default_factory=dict)  # by path what the target showed when the run began
+    methods: Callable[[str], str]  # returns the target's Allow header for a path
+    before: Mapping[str, Any] = field(default_factory=dict)  # the target snapshot from before the run, by path
     _spared: dict[str, frozenset[str]] = field(default_factory=dict)
     _seen: dict[str, Response] = field(default_factory=dict)
 
     def look(self, meaning: Meaning, request: Request, path: str) -> Response:
-        """What a path shows: at this moment, or when it was last asked if the request is surely refused."""
+        """Read a path; reuse the last response if the request is certain to be rejected."""
         if not self._is_certain(meaning, request) or path not in self._seen:
             self._seen[path] = self.client.get(path)
         return self._seen[path]
 
     def touch(self, meaning: Meaning, request: Request, post: Values) -> LedgerEntry | None:
-        """The entry that puts back what a request replaces; None if it replaces nothing; raises Withheld."""
+        """Return the entry that restores what a request replaces, or None; raise Withheld if it is not allowed."""
         path, operation = meaning.operation.path, meaning.operation
         before = self._replaced(path)
         if operation.hazard == "disruptive":
@@ -59,7 +59,7 @@ class Restorable:
                 raise Withheld("holds values of this run: nothing is restarted with them", path)
             return None
         shown = self.look(meaning, request, path)
-        if not self._is_certain(meaning, request):  # what is certainly rejected replaces nothing, and was shown before
+        if not self._is_certain(meaning, request):  # a certain rejection replaces nothing
             self._still_ours(path, before & post.keys(), shown)
         if shown.status == 404 and path not in self.before and operation.method not in self.methods(path):
             return None  # the target has neither the value nor the operation
@@ -76,7 +76,7 @@ class Restorable:
         return LedgerEntry(operation.id, "", None, [step]) if sent else None
 
     def _still_ours(self, path: str, names: set[str], shown: Response) -> None:
-        """Withheld if a value that the run has stored is another one by now."""
+        """Raise Withheld if somebody else has changed a value that the run has stored."""
         stored = stored_values(self.ledger, path)
         theirs = [name for name in names if shows_something(shown) and stored[name]
                   and not is_stored(stored[name], values_of(shown, [name]).get(name))]
@@ -84,12 +84,12 @@ class Restorable:
             raise Withheld("was changed by somebody else meanwhile", f"{path} {', '.join(sorted(theirs))}")
 
     def left(self, step: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The step of a request that was accepted, with what the target has made of the values."""
+        """Return the undo step of an accepted request with the values that the target stored, as ``left``."""
         shown = self.client.look(step["put"][1])
         return {**step, "left": values_of(shown, step["sent"])} if shows_something(shown) else step
 
     def spared(self, contract: Contract, operation: Operation) -> frozenset[str]:
-        """Fields of such values that could not be put back, if the operation replaces any."""
+        """Return the fields of an operation whose settings could not be restored; empty if it replaces none."""
         if (operation.parameters or operation.hazard != "operational" or operation.method == "GET"
                 or takes_uploads(operation)):
             return frozenset()
@@ -104,7 +104,7 @@ class Restorable:
         return [name for name, value in values.items() if name in refused or not is_stored_as_sent(value)]
 
     def _is_certain(self, meaning: Meaning, request: Request) -> bool:
-        """Whether a request is rejected with any rows in the tables, also by a target that lacks one rule."""
+        """Whether a request is rejected regardless of the rows in the tables, even by a target that lacks one rule."""
         return len(certainly_refused(meaning.contract, meaning.operation, request)) >= SURELY
 
     def _surely_refused(self, meaning: Meaning, request: Request) -> bool:
@@ -115,32 +115,32 @@ class Restorable:
         return len(verdict(meaning.contract, meaning.operation, request, live).errors) >= SURELY
 
     def _replaced(self, path: str) -> set[str]:
-        """The names of values that this run has replaced and not yet put back."""
+        """Return the names of the settings that this run has replaced and not yet restored."""
         steps = [step["put"] for entry in self.ledger.alive() for step in entry.undo if "put" in step]
         return {name for step in steps if step[1] == path for name in step[2]}
 
 
 def takes_uploads(operation: Operation) -> bool:
-    """Whether files are sent to it: it adds to what is there."""
+    """Whether an operation takes file uploads, which add files instead of replacing settings."""
     return "multipart/form-data" in operation.spec.get("requestBody", {}).get("content", ())
 
 
 def is_stored_as_sent(value: Any) -> bool:
-    """Whether Laravel's middleware and the product leave a value as it is."""
+    """Whether Laravel's middleware and the product store a value unchanged."""
     if isinstance(value, list):
         return all(one not in ("", None) and is_stored_as_sent(one) for one in value)
     return value == value.strip(TRIMMED) if isinstance(value, str) else value is not None
 
 
 def values_of(shown: Response, names: Iterable[str]) -> dict[str, Any]:
-    """The values of some names, in an answer that shows settings by name or the only value there is."""
+    """Return the values of some names from a response that holds settings by name or a single value."""
     if isinstance(shown.json, dict):
         return {name: shown.json[name] for name in names if name in shown.json}
     return dict.fromkeys(names, shown.json)
 
 
 def stored_values(ledger: Ledger, path: str) -> defaultdict[str, list[Any]]:
-    """By name the values that the run may have left at a path."""
+    """Return, by name, the values that the run may have stored at a path."""
     result: defaultdict[str, list[Any]] = defaultdict(list)
     for entry in ledger.alive():
         for step in entry.undo:
@@ -151,7 +151,7 @@ def stored_values(ledger: Ledger, path: str) -> defaultdict[str, list[Any]]:
 
 
 def is_stored(values: Sequence[Any], shown: Any) -> bool:
-    """Whether a value that is shown is one of those that were sent, as a database may write it."""
+    """Whether a shown value equals one of the sent values, allowing for how a database may format it."""
     return any(value == shown or _as_written(value) == _as_written(shown) for value in values)
 
 
@@ -166,7 +166,7 @@ def _as_written(value: Any) -> str:
 
 
 def restore_settings(client: Client, ledger: Ledger, settings: Sequence[LedgerEntry]) -> tuple[list[str], list[str]]:
-    """Put back what the run has replaced: what was left alone, as it is somebody else's, and what failed."""
+    """Restore what the run has replaced; return lines for settings changed by somebody else, and for failures."""
     others: list[str] = []
     failed: list[str] = []
     for path, entries in _by_path(settings).items():
@@ -187,14 +187,14 @@ def restore_settings(client: Client, ledger: Ledger, settings: Sequence[LedgerEn
 
 
 def _let_go(ledger: Ledger, entry: LedgerEntry, names: set[str]) -> None:
-    """Values of these names are not put back any more."""
+    """Remove these names from the values that an entry restores."""
     method, path, old = entry.undo[0]["put"]
     kept = {name: value for name, value in old.items() if name not in names}
     ledger.settle(entry, entry.state, None, [{**entry.undo[0], "put": [method, path, kept]}])
 
 
 def _by_path(settings: Sequence[LedgerEntry]) -> dict[str, list[LedgerEntry]]:
-    """Entries by what they have replaced, oldest first."""
+    """Group entries by the path of the settings that they replaced, oldest first."""
     result: dict[str, list[LedgerEntry]] = {}
     for entry in reversed(settings):
         result.setdefault(entry.undo[0]["put"][1], []).append(entry)
@@ -206,13 +206,13 @@ def is_setting(entry: LedgerEntry) -> bool:
 
 
 def _replaced_by(entries: Sequence[LedgerEntry]) -> tuple[dict[str, Any], str]:
-    """What there was before the first of some entries, and the method that stores it."""
+    """Return the original values before the first of these entries, and the method that stores them."""
     steps = [entry.undo[0]["put"] for entry in entries]
     return {name: value for _, _, old in reversed(steps) for name, value in old.items()}, steps[0][0]
 
 
 def _put(client: Client, method: str, path: str, values: Mapping[str, Any]) -> list[str]:
-    """Store values, at once or, where that is rejected, one by one; what fails, a line each."""
+    """Store values together or, if that is rejected, one by one; return a line per failure."""
     if not values:
         return []
     status = client.send(request_for(method, path, dict(values))).response.status
@@ -224,7 +224,7 @@ def _put(client: Client, method: str, path: str, values: Mapping[str, Any]) -> l
 
 
 def as_input(operation: Operation, shown: Response) -> dict[str, Any]:
-    """What is shown, as it is sent to be stored again."""
+    """Return the settings of a response as input of the operation that stores them."""
     if isinstance(shown.json, dict):
         return {name: value for name, value in shown.json.items() if name in operation.rules}
     return {next(iter(operation.rules)): shown.json}
@@ -233,12 +233,12 @@ def as_input(operation: Operation, shown: Response) -> dict[str, Any]:
 # the PBX
 
 def is_stopped(client: Client, contracts: Sequence[Contract]) -> bool:
-    """By the target's own word; False where it says nothing."""
+    """Whether the target reports that the PBX is stopped; False if it does not report the state."""
     return any(client.get(path).fields.get("pbxrunstate") is False for path in command_paths(contracts, RUN_STATE))
 
 
 def start_again(client: Client, contracts: Sequence[Contract]) -> bool:
-    """Start the PBX if it is stopped, by the path of the version that answers; whether it is not stopped now."""
+    """Start the PBX if it is stopped, trying the command path of each version; return whether it is not stopped now."""
     for path in command_paths(contracts, PBX_START):
         if not is_stopped(client, contracts):
             return True
@@ -247,5 +247,5 @@ def start_again(client: Client, contracts: Sequence[Contract]) -> bool:
 
 
 def command_paths(contracts: Sequence[Contract], name: str) -> list[str]:
-    """Where the versions have a command, each path once."""
+    """Return the distinct paths of a command over all versions."""
     return list(dict.fromkeys(contract.by_id[name].path for contract in contracts if name in contract.by_id))

@@ -1,7 +1,7 @@
-"""What a request means to the API in any version: its operation and hazard, and whether it may be repeated.
+"""Finds the operations that a request may match in any version, their hazard, and whether it may be repeated.
 
-A server may decode twice, resolve dots or drop empty segments before it looks for a route; what any of them would
-find counts.
+A server may decode a path twice, resolve dots or drop empty segments before it looks for a route. Every operation that
+any such server could find counts.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ MEANT = {"GET": "GET", "HEAD": "GET", "OPTIONS": "GET", "POST": "POST", "PUT": "
          "DELETE": "DELETE"}
 DECODINGS = 4
 _SAFE = re.compile(r"[\w.+@-]*")
-_SAFE_KEY = re.compile(r"[\w.+@ -]*")  # rows may have blanks in their keys; files and commands never see one
+_SAFE_KEY = re.compile(r"[\w.+@ -]*")  # keys of rows may contain spaces, names of files and commands may not
 
 
 @dataclass(frozen=True)
 class Meaning:
-    """An operation that a request may mean, and its decoded path parameters."""
+    """An operation that a request may match, and its decoded path parameters."""
 
     contract: Contract
     operation: Operation
@@ -48,7 +48,7 @@ class Meaning:
 
 
 class RequestReader:
-    """Reads requests by several profiles at once; the first contract is the one that judges."""
+    """Matches requests against several profiles at once; the first contract is the one that judges."""
 
     def __init__(self, contracts: Sequence[Contract]) -> None:
         self.contracts = contracts
@@ -57,7 +57,7 @@ class RequestReader:
         self.commands = _commands(operations)
 
     def meanings(self, request: Request) -> list[Meaning]:
-        """Every operation that some server could find for it."""
+        """Return every operation that some server could match, with its parameters."""
         method = method_of(request)
         found = (self._find(contract, MEANT.get(method, method), path)
                  for path in spellings(request.path) for contract in self.contracts)
@@ -71,12 +71,12 @@ class RequestReader:
         return Meaning(contract, operation, {name: unquote(value) for name, value in parameters.items()})
 
     def hazard(self, request: Request, meaning: Meaning) -> str:
-        """The hazard of an operation, or that of a command whose name stands in one of its parameters."""
+        """Return the hazard of the operation, or that of a command named in a path parameter if it is worse."""
         named = (self.words.get(value.strip().casefold(), "read") for value in meaning.parameters.values())
         return max([meaning.operation.hazard, *named], key=HAZARDS.index)
 
     def is_unknown_command(self, request: Request) -> bool:
-        """Whether the path lies where names are commands and names none that is known to read or to be refused."""
+        """Whether the path has a segment in the position of a command name that no profile knows."""
         for path in spellings(request.path):
             steps = [unquote(step).casefold() for step in path.strip("/").split("/")]
             if len(steps) > 1 and steps[0] in self.commands and steps[1] not in self.commands[steps[0]]:
@@ -84,8 +84,8 @@ class RequestReader:
         return False
 
     def names_nothing(self, request: Request) -> bool:
-        """Whether it is OPTIONS of a path that a profile has, with names of nothing in it: even a server that took it
-        for another method would find nothing to do it to."""
+        """Whether a request is OPTIONS of a known path whose keys all have the mark of unused test keys. It is harmless
+        even if a server treats it as another method."""
         if request.method != "OPTIONS" or request.query or request.body or spellings(request.path) != [request.path]:
             return False
         found = [meaning.parameters for contract in self.contracts for method in contract.router.allowed(request.path)
@@ -93,20 +93,20 @@ class RequestReader:
         return any(names and all(name.startswith(MARK) for name in names.values()) for names in found)
 
     def worst_word(self, request: Request) -> str:
-        """The worst hazard of a word of the path, in any position."""
+        """Return the worst hazard of any word in the path."""
         paths = map(unquote, spellings(request.path))
         words = (step.strip().casefold() for path in paths for step in re.split(r"[/\\;]", path))
         return max((self.words.get(word, "read") for word in words), key=HAZARDS.index)
 
 
 def method_of(request: Request) -> str:
-    """The method that a server executes, if it heeds a POST that names another one."""
+    """Return the method that a server executes if it supports method overrides in a POST."""
     everything, post = request.read()
     return overridden_method(request.method, header(request.headers, "X-HTTP-Method-Override"), everything, post)
 
 
 def spellings(path: str) -> list[str]:
-    """The path as it is, and as servers may read it: decoded once or more, backslashes, dots and blanks resolved."""
+    """Return the path and the forms servers may derive: decoded repeatedly, slashes, dots and blanks normalised."""
     found = [path]
     for _ in range(DECODINGS):
         found.append(unquote(found[-1]))
@@ -120,13 +120,13 @@ def _plain(text: str) -> str:
 
 
 def _without_script(text: str) -> str:
-    """PHP's front controller may stand before the route."""
+    """Remove a prefix of PHP's front controller or of the API's base path."""
     steps = [step for step in text.split("/") if step.lower() not in ("index.php", "api", "")]
     return "/" + "/".join(steps)
 
 
 def unsafe_segment(request: Request, meanings: Sequence[Meaning]) -> str | None:
-    """What no path value may hold: the first segment that is not plain, or None."""
+    """Return the first path segment with a value that is not plain and safe, or None."""
     rows = bool(meanings) and all(meaning.operation.table is not None for meaning in meanings)
     safe = _SAFE_KEY if rows else _SAFE
     for step in request.path.split("/")[1:]:
@@ -140,7 +140,7 @@ def unsafe_segment(request: Request, meanings: Sequence[Meaning]) -> str | None:
 
 
 def _words(operations: Sequence[Operation]) -> dict[str, str]:
-    """The literal names of what is more than a read or a write of rows, and how dangerous it is."""
+    """Return the literal path words of operational and disruptive operations, with their worst hazard."""
     result: dict[str, str] = {}
     for operation in operations:
         if operation.hazard in ("operational", "disruptive"):
@@ -154,7 +154,7 @@ def _words(operations: Sequence[Operation]) -> dict[str, str]:
 
 
 def _commands(operations: Sequence[Operation]) -> dict[str, set[str]]:
-    """Where a name is a command (a first segment with disruptive names below it): the names that are known."""
+    """Return the known command names by first segment, for segments with disruptive operations below them."""
     roots = {operation.path.split("/")[1] for operation in operations
              if operation.hazard == "disruptive" and len(list(literals(operation))) > 1 and operation.table is None}
     known = {root.casefold(): set[str]() for root in roots}
@@ -166,12 +166,12 @@ def _commands(operations: Sequence[Operation]) -> dict[str, set[str]]:
 
 
 def literals(operation: Operation) -> Iterator[str]:
-    """The segments of an operation's path that are not parameters."""
+    """Yield the segments of an operation's path that are not parameters."""
     yield from (step for step in operation.path.strip("/").split("/") if "{" not in step)
 
 
 def is_repeatable(contract: Contract, fixtures: Fixtures, operation: Operation | None, request: Request) -> bool:
-    """True if the request changes nothing, does the same again, or is seen not to have been carried out."""
+    """Whether a request may be sent again: it changes nothing, is idempotent, or demonstrably had no effect."""
     if operation is None or operation.hazard == "read" or request.method in ("HEAD", "OPTIONS"):
         return True
     if operation.hazard != "write":
@@ -184,7 +184,7 @@ def is_repeatable(contract: Contract, fixtures: Fixtures, operation: Operation |
 
 
 def still_there(contract: Contract, fixtures: Fixtures, request: Request) -> bool:
-    """A row that was to be deleted."""
+    """Whether the row of a DELETE request still exists."""
     if "get" not in contract.document["paths"][contract.router.find("DELETE", request.path)[0].path]:
         return False
     status = fixtures.client.get(request.path).status
@@ -194,7 +194,7 @@ def still_there(contract: Contract, fixtures: Fixtures, request: Request) -> boo
 
 
 def never_made(contract: Contract, fixtures: Fixtures, operation: Operation, request: Request) -> bool:
-    """No row has the key that was sent. A row that has it is ours from now on, and removed with the others."""
+    """Whether no row has the key that a POST sent. If a row has it, record it as created by this run, for removal."""
     sent = request.post
     links = contract.links_from(operation).values()
     show = next((link for link in links
@@ -210,5 +210,5 @@ def never_made(contract: Contract, fixtures: Fixtures, operation: Operation, req
 
 
 def link_parameters(link: Link, sent: Any) -> dict[str, Any]:
-    """The path parameters of a link from what was sent, where the server does not make the key."""
+    """Return the path parameters of a link that can be filled from the sent fields."""
     return {name: sent[field] for name, field in link.parameters.items() if isinstance(sent.get(field), (str, int))}

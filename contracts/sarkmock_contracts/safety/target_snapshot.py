@@ -1,4 +1,4 @@
-"""What is on the target before and after a run: every row, file and setting that its lists show. Changes nothing."""
+"""The target snapshot: every row, file and setting in the target's lists, before and after a run. Sends only reads."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ..fixtures.keys import folded_key
 from ..spec.contract import Contract, is_plain_read
 from ..spec.operation_data import recipe
 
-Items = dict[str, Any]  # by key, or by their whole text where a key stands for several
+Items = dict[str, Any]  # by key, or by their whole text where several items share a key
 Inventory = dict[str, Items]
-Changed = Callable[[str, Any, Any], Iterator[str]]  # of an item: its name, what it was and what it is
+Changed = Callable[[str, Any, Any], Iterator[str]]  # arguments: name of an item, its old value, its new value
 VANISHING = ("z_updated", "z_updater")
 
 
 def lists(contracts: Sequence[Contract]) -> dict[str, str | None]:
-    """Paths of lists whose items can be written, in any profile, and the field that names an item."""
+    """Return the paths of lists whose items can be written in any profile, with the key field of their items."""
     operations = [operation for contract in contracts for operation in contract.operations]
     result: dict[str, str | None] = {}
     for operation in operations:
@@ -33,25 +33,25 @@ def lists(contracts: Sequence[Contract]) -> dict[str, str | None]:
 
 
 def _is_written(listing: Operation, operations: Sequence[Operation]) -> bool:
-    """Whether something but GET works on the path, or on an item of it."""
+    """Whether a method other than GET exists for the path of a list or of its items."""
     item, depth = listing.path + "/{", listing.path.count("/") + 1
     written = (operation.path for operation in operations if operation.method != "GET")
     return any(path == listing.path or (path.startswith(item) and path.count("/") == depth) for path in written)
 
 
 def take_snapshot_of(client: Client, paths: Mapping[str, str | None]) -> Inventory:
-    """The items of every list that the target has."""
+    """Return the items of every list that the target has, by path."""
     answers = {path: client.get(path) for path in paths}
     return {path: items_of(answer.json, paths[path]) for path, answer in answers.items() if shows_something(answer)}
 
 
 def shows_something(answer: Response) -> bool:
-    """Whether a response shows something; a page of HTML is not a list, an empty text is one without rows."""
+    """Whether a response is a list: JSON, or an empty body (a list without rows), but not an HTML page."""
     return answer.ok and (answer.json is not None or not answer.body.strip())
 
 
 def items_of(shown: Any, key: str | None = None) -> Items:
-    """Rows by key, names by themselves, settings by name."""
+    """Return the items of a response: rows by key, names by themselves, settings by name."""
     if isinstance(shown, dict):
         return dict(shown)
     rows = shown if isinstance(shown, list) else [shown]
@@ -64,14 +64,14 @@ def items_of(shown: Any, key: str | None = None) -> Items:
 
 
 def keys_of_snapshot(inventory: Inventory, paths: Mapping[str, str | None]) -> frozenset[str]:
-    """Every key that is taken, over all lists, as `folded_key` writes it. Rows of several tenants may have the same."""
+    """Return every key in use over all lists, as `folded_key` writes it. Rows of several tenants may share a key."""
     named = ((key, item.get(paths.get(path)) if isinstance(item, dict) else None)
              for path, found in inventory.items() for key, item in found.items())
     return frozenset(folded_key(key if name is None else str(name)) for key, name in named)
 
 
 def missing_keys(before: Inventory, paths: Mapping[str, str | None], path: str, answer: Response) -> list[str]:
-    """The keys that a list showed before and does not show now."""
+    """Return the keys that a list showed before the run and no longer shows."""
     if path not in before or not shows_something(answer):
         return []
     now = {path: items_of(answer.json, paths[path])}
@@ -79,7 +79,7 @@ def missing_keys(before: Inventory, paths: Mapping[str, str | None], path: str, 
 
 
 def changed_columns(name: str, was: Any, now: Any) -> Iterator[str]:
-    """Which columns of an item changed."""
+    """Yield a line for each changed column of an item."""
     if not isinstance(was, dict) or not isinstance(now, dict):
         if was != now:
             secret = is_secret(name.rpartition(" ")[2])
@@ -92,7 +92,7 @@ def changed_columns(name: str, was: Any, now: Any) -> Iterator[str]:
 
 def snapshot_differences(before: Mapping[str, Items], after: Inventory, put_back: frozenset[str],
                          changed: Changed = changed_columns) -> Iterator[str]:
-    """One line for everything that is not as it was; the times of change of what was put back cannot be."""
+    """Yield a line for each difference, except in the time stamps (`VANISHING`) of restored settings."""
     for path, was in before.items():
         now = after.get(path)
         if now is None:
@@ -106,7 +106,7 @@ def snapshot_differences(before: Mapping[str, Items], after: Inventory, put_back
 
 
 def snapshot_digests(inventory: Inventory) -> Inventory:
-    """The inventory as a file may hold it: items as digests, secrets left out (short ones could be guessed)."""
+    """Return the inventory as stored in a file: items as digests without secrets, as short secrets could be guessed."""
     return {path: {redacted(key): _digest(path, key, item) for key, item in found.items()}
             for path, found in inventory.items()}
 
@@ -119,7 +119,7 @@ def _digest(path: str, key: str, item: Any) -> str:
 
 
 def digest_differences(before: Mapping[str, Items], after: Inventory, put_back: frozenset[str]) -> Iterator[str]:
-    """The same comparison with what a file holds: which items, not what of them."""
+    """Yield the differences from the digests of a file: which items differ, but not in which columns."""
     def changed(name: str, was: str, now: str) -> Iterator[str]:
         if was != now:
             yield f"{name} has changed"

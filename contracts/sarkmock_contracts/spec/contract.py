@@ -1,4 +1,4 @@
-"""How the suite reads the effective document: responses, schemas, links."""
+"""The effective document as the suite reads it: responses, schemas and links."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from sarkmock.suite_api import (
 from ..client.http import Request
 
 _URI = "urn:sarkmock:document"
-ASKED = re.compile(r"\b(?:exists|unique):(\w+)")  # the tables of rules
+ASKED = re.compile(r"\b(?:exists|unique):(\w+)")  # the tables that rules query
 
 
 @dataclass(frozen=True)
 class Link:
-    """From the answer of one operation to another: a path parameter of the target is a field of the answer."""
+    """An OpenAPI link from one operation to another. Path parameters of the target are fields of the response."""
 
     source: str
     name: str
@@ -44,7 +44,7 @@ class Link:
 
 
 class Contract:
-    """The effective document with everything that judging needs, compiled once or on first use."""
+    """The effective document, with everything that the judge needs, compiled once or on first use."""
 
     def __init__(self, document: Document, operations: list[Operation] | None = None) -> None:
         self.document = document
@@ -59,7 +59,7 @@ class Contract:
         self._validators: dict[str, jsonschema_rs.Validator] = {}
 
     def operation_of(self, request: Request) -> Operation | None:
-        """The operation that a request means by its method and path, if it means one."""
+        """Return the operation with the request's method and path; None if there is none."""
         try:
             found = self.router.find(request.method, request.path)[0]
         except (PageNotFound, MethodNotAllowed):
@@ -68,11 +68,11 @@ class Contract:
 
     @cached_property
     def _registry(self) -> jsonschema_rs.Registry:
-        return jsonschema_rs.Registry([(_URI, self.document)])  # of some 4 MB, which many documents never need
+        return jsonschema_rs.Registry([(_URI, self.document)])  # lazy: takes about 4 MB and is rarely needed
 
     @property
     def crashes_are_refused(self) -> bool:
-        """Whether a value that PHP cannot turn into text is answered with 422 (else: a crash with 500)."""
+        """Whether a value that PHP cannot convert to text is rejected with 422, instead of crashing with 500."""
         return bool(self.document["x-crashes"] == "refuse")
 
     @cached_property
@@ -81,75 +81,75 @@ class Contract:
 
     @cached_property
     def listed(self) -> list[str]:
-        """Every value of the lists (`in`) of the document's rules."""
+        """Every value of the `in` rules of the document."""
         texts = (rules for operation in self.operations for rules in operation.rules.values())
         rules = (rule for text in texts for rule in (text.split("|") if isinstance(text, str) else text))
         return sorted({value for rule in rules if rule.startswith("in:") for value in rule[3:].split(",")})
 
     def resolve(self, place: str) -> tuple[str, Any]:
-        """The value at a pointer and where it really stands, references followed."""
+        """Follow references from a pointer; return the final pointer and the value there."""
         if place not in self._resolved:
             self._resolved[place] = follow(self.document, place)
         return self._resolved[place]
 
     def reach(self, place: str) -> set[str]:
-        """The place, and every place that it refers to."""
+        """Return a pointer and all pointers that it refers to."""
         return reach(self.document, place)
 
     def place(self, operation: Operation) -> str:
-        """Where the operation stands."""
+        """Return the pointer to an operation."""
         return pointer("paths", operation.path, operation.method.lower())
 
     def responses(self, operation: Operation) -> Mapping[str, Any]:
         return operation.spec["responses"]  # type: ignore[no-any-return]
 
     def response(self, operation: Operation, status: int) -> tuple[str, Mapping[str, Any]] | None:
-        """The documented response of a status: where it stands, and what it says."""
+        """Return pointer and value of the documented response with a status; None if there is none."""
         key = str(status)
         if key not in self.responses(operation):
             return None
         return self.resolve(self.place(operation) + pointer("responses", key))
 
     def example(self, operation: Operation, status: int) -> Any:
-        """The example of a documented JSON response; None if it has none."""
+        """Return the example of a documented JSON response; None if it has none."""
         _, spec = self.response(operation, status) or ("", {})
         return spec.get("content", {}).get("application/json", {}).get("example")
 
     def validator(self, place: str) -> jsonschema_rs.Validator:
-        """The compiled schema that stands at a pointer."""
+        """Return the compiled schema at a pointer."""
         if place not in self._validators:
             schema = {"$ref": f"{_URI}#{quote(place)}"}
             self._validators[place] = jsonschema_rs.Draft202012Validator(schema, registry=self._registry)
         return self._validators[place]
 
     def body_place(self, operation: Operation) -> str | None:
-        """Where the schema of the request body stands, for any content type."""
+        """Return the pointer to the schema of the request body, for its first content type; None without a body."""
         content = operation.spec.get("requestBody", {}).get("content")
         if not content:
             return None
         return self.place(operation) + pointer("requestBody", "content", next(iter(content)), "schema")
 
     def property_place(self, operation: Operation, field: str) -> str:
-        """Where a field of the request body stands."""
+        """Return the pointer to a field of the request body."""
         body = self.body_place(operation)
         assert body is not None, operation.id
         return self.resolve(body)[0] + pointer("properties", field)
 
     def takes(self, operation: Operation, field: str, value: Any) -> bool:
-        """Whether the schema of a field admits a value."""
+        """Whether the schema of a field accepts a value."""
         return self.validator(self.property_place(operation, field)).is_valid(value)
 
     def body(self, operation: Operation) -> Mapping[str, Any]:
-        """The schema of the request body; empty if there is none."""
+        """Return the schema of the request body; empty if there is none."""
         place = self.body_place(operation)
         return self.resolve(place)[1] if place else {}
 
     def required(self, operation: Operation) -> list[str]:
-        """The fields that a body must have."""
+        """Return the required fields of the request body."""
         return list(self.body(operation).get("required", ()))
 
     def examples(self, operation: Operation) -> dict[str, Any]:
-        """The example value of every path parameter."""
+        """Return the example value of every path parameter."""
         item = self.document["paths"][operation.path]
         parameters = [*item.get("parameters", ()), *operation.spec.get("parameters", ())]
         return {parameter["name"]: parameter["example"] for parameter in map(self._inline, parameters)
@@ -159,7 +159,7 @@ class Contract:
         return self.resolve(value["$ref"][1:])[1] if isinstance(value, dict) and "$ref" in value else value
 
     def validator_of(self, operation: Operation) -> Validator:
-        """The rules of an operation, but for those that ask a table of which no list shows the rows."""
+        """Return the rules of an operation, except for fields that depend on tables without a list."""
         if operation.id not in self._listed:
             unlisted = self.unlisted(operation)
             known = {name: rules for name, rules in operation.rules.items() if name not in unlisted}
@@ -168,7 +168,7 @@ class Contract:
         return self._listed[operation.id]
 
     def certain(self, operation: Operation) -> Validator:
-        """The rules of an operation that need no table: their verdict is the same at every target."""
+        """Return the rules of the fields that need no table. Their verdict is the same on every target."""
         if operation.id not in self._certain:
             asking = self.asking(operation)
             known = {name: rules for name, rules in operation.rules.items() if name not in asking}
@@ -176,11 +176,11 @@ class Contract:
         return self._certain[operation.id]
 
     def asking(self, operation: Operation) -> frozenset[str]:
-        """Fields whose rules ask a table: their verdict depends on the moment."""
+        """Return the fields whose rules query a table. Their verdict depends on its current rows."""
         return frozenset(name for name, rules in operation.rules.items() if ASKED.search(str(rules)))
 
     def unlisted(self, operation: Operation) -> frozenset[str]:
-        """Fields whose rules ask a table of the product of which no list shows the rows: only the target can judge."""
+        """Return the fields whose rules query a table that no list shows. Only the target can judge them."""
         if operation.id not in self._unlisted:
             self._unlisted[operation.id] = frozenset(
                 name for name, rules in operation.rules.items()
@@ -189,23 +189,23 @@ class Contract:
 
     @cached_property
     def listed_tables(self) -> frozenset[str]:
-        """The tables that lists show."""
+        """The tables whose rows are shown by a list."""
         return frozenset(operation.table.name for operation in self.operations
                          if operation.table and is_plain_read(operation))
 
     def lacking_tables(self, request: Request) -> list[frozenset[str]]:
-        """The tables whose rows an answer may lack: none or, before a commit, all that Asterisk would know of."""
+        """Return sets of tables whose rows a response may lack: none or, before a commit, all that Asterisk uses."""
         operation = self.operation_of(request)
         of_asterisk = operation is not None and operation.table is None
         return [frozenset(), self.listed_tables] if of_asterisk else [frozenset()]
 
     @cached_property
     def hidden_tables(self) -> list[str]:
-        """The tables of the product of which no list shows the rows."""
+        """The tables of the product that no list shows."""
         return [table for table in self._product.tables() if table not in self.listed_tables]
 
     def primary_key(self, table: str) -> tuple[str, ...]:
-        """The columns by which the product's database distinguishes rows of a table; an answer may not show them."""
+        """Return the primary key of a table in the product's database. Responses need not contain these columns."""
         return self._product.key(table)
 
     @property
@@ -213,7 +213,7 @@ class Contract:
         return empty_database(self.document["x-database"])
 
     def row_place(self, operation: Operation) -> str | None:
-        """Where the schema of the row (or of the list's items) stands that the operation answers."""
+        """Return the pointer to the schema of the row, or of list items, in the JSON success response, if any."""
         found = self.response(operation, operation.status)
         if found is None or "application/json" not in found[1].get("content", {}):
             return None
@@ -223,7 +223,7 @@ class Contract:
         return place
 
     def may_name(self, operation: Operation) -> frozenset[str]:
-        """Names that a 422 may hold though no rule refuses them: those of checks, and those its schema spells out."""
+        """Return names that a 422 may contain although no rule rejects them: fields of checks and of its schema."""
         if operation.id not in self._may_name:
             found = self.response(operation, 422)
             spelled = self._properties(found[1]) if found else ()
@@ -238,7 +238,7 @@ class Contract:
 
     @cached_property
     def links(self) -> list[Link]:
-        """Every link of the document whose parameters are fields of the answer."""
+        """Every link of the document."""
         return [link for operation in self.operations for link in self._links(operation)]
 
     def _links(self, operation: Operation) -> Iterator[Link]:
@@ -249,24 +249,24 @@ class Contract:
                 yield Link(operation.id, name, link["operationId"], fields)
 
     def links_from(self, operation: Operation) -> dict[str, Link]:
-        """Links of an operation by the id of their target."""
+        """Return the links of an operation by the id of their target."""
         return {link.target: link for link in self.links if link.source == operation.id}
 
 
 @cache
 def contract_of(profile: str) -> Contract:
-    """The compiled document of a profile."""
+    """Return the compiled document of a profile."""
     return Contract(load(profile))
 
 
 @cache
 def empty_database(name: str) -> Database:
-    """A database without rows, for the names of its tables and their keys."""
+    """Return a database without rows, for the names and keys of its tables."""
     return Database(name)
 
 
 def is_plain_read(operation: Operation) -> bool:
-    """Whether a GET without path parameters changes nothing: a list, or the only value there is."""
+    """Whether an operation is a harmless GET without path parameters: a list or a single value."""
     return operation.method == "GET" and operation.hazard == "read" and not operation.parameters
 
 
@@ -275,12 +275,12 @@ def operation_name(operation: Operation) -> str:
 
 
 def in_section(operation: Operation, name: str) -> bool:
-    """Whether a section's title, or the first segment of the path, is that name."""
+    """Whether a name is the section's title or the first path segment."""
     return name.lower() in (operation.section.lower(), operation.path.split("/")[1].lower())
 
 
 def _body_field(expression: str) -> str:
-    """The field that a link's runtime expression names; anything else is not used in this document."""
+    """Return the field in a link's runtime expression; raise ValueError for any other expression."""
     match = re.fullmatch(r"\$response\.body#/([^/]+)", expression)
     if match is None:
         raise ValueError(f"link parameter {expression!r}: only $response.body#/FIELD is known")

@@ -1,4 +1,4 @@
-"""What the suite knows of operations (recipes, resources, sample files), and of the rows of the target."""
+"""Test data of operations (recipes, resources, sample files), and the current rows of the target."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def _tables() -> dict[str, dict[str, Any]]:
 
 @cache
 def recipe(section: str, operation: str) -> Mapping[str, Any]:
-    """The first entry of a section whose name fits the operation."""
+    """Return the first entry of a section whose pattern matches the operation; empty if none does."""
     return next((entry for name, entry in _tables()[section].items() if fnmatchcase(operation, name)), {})
 
 
 def boundaries_beside_rules(operation: Operation, field: str) -> Mapping[str, Any]:
-    """What the checks of an operation leave of a field's boundaries: accept, reject, or nothing to say."""
+    """Return the boundary values that checks or recipes set for a field: accept, reject, both or neither."""
     known = _tables()["checks"]
     found = [known[check][field] for check in operation.checks if field in known.get(check, ())]
     values = recipe("values", operation.id)
@@ -50,13 +50,13 @@ def boundaries_beside_rules(operation: Operation, field: str) -> Mapping[str, An
 
 
 def open_fields(operation: Operation) -> frozenset[str]:
-    """Fields of checks without a table: the tables cannot say whether they are rejected."""
+    """Return the fields of checks without boundary values. The tables cannot predict whether they are rejected."""
     unknown = [fields for check, fields in check_fields(operation).items() if check not in _tables()["checks"]]
     return frozenset(field for fields in unknown for field in fields)
 
 
 def columns_derived(operation: str, sent: Iterable[str]) -> set[str]:
-    """Columns that the server sets itself: always, or because of another field."""
+    """Return the columns that the server sets: always, or because of a sent field."""
     names = set(sent)
     following = recipe("follows", operation).items()
     return {*recipe("derived", operation), *(column for column, causes in following if names.intersection(causes))}
@@ -64,19 +64,19 @@ def columns_derived(operation: str, sent: Iterable[str]) -> set[str]:
 
 @cache
 def patterns() -> tuple[str, ...]:
-    """Every pattern by which keys and file names are written."""
+    """Return all patterns of keys and file names."""
     return tuple(dict.fromkeys(text for section in ("fresh", "names") for entry in _tables()[section].values()
                                for text in entry.values()))
 
 
 @cache
 def is_listed(section: str, operation: str) -> bool:
-    """Whether a section that is a list of operations names this one."""
+    """Whether a section that is a list of operations includes this one."""
     return any(fnmatchcase(operation, name) for name in _tables()[section])
 
 
 def download_of(kind: str) -> Mapping[str, Any] | None:
-    """How a kind of file is had from the target; None for one that files.py makes."""
+    """Return how to download a kind of file from the target; None if `file_content` creates it."""
     return _tables()["downloads"].get(kind)
 
 
@@ -85,17 +85,17 @@ _EPOCH = (2024, 6, 1, 9, 0, 0)  # a fixed time, so that the same seed sends the 
 
 @cache
 def file_content(kind: str) -> bytes:
-    """The bytes of a kind of file."""
+    """Return the content of a kind of file."""
     return _MAKERS[kind]()
 
 
 def _zip() -> bytes:
-    """A zip file that is neither a backup nor a snapshot."""
+    """Return a zip file that is neither a backup nor a snapshot."""
     return zipped("readme.txt", b"just text\n")
 
 
 def zipped(name: str, data: bytes) -> bytes:
-    """A zip file of one member."""
+    """Return a zip file with one member."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr(zipfile.ZipInfo(name, _EPOCH), data, zipfile.ZIP_DEFLATED)
@@ -103,7 +103,7 @@ def zipped(name: str, data: bytes) -> bytes:
 
 
 def _wav() -> bytes:
-    """A tenth of a second of silence, 8 kHz mono."""
+    """Return a WAV file: a tenth of a second of silence, 8 kHz mono."""
     samples = bytes(1600)
     form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, 8000, 16000, 2, 16)
     data = struct.pack("<4sI", b"data", len(samples)) + samples
@@ -128,7 +128,7 @@ _MAKERS: dict[str, Callable[[], bytes]] = {
 
 @dataclass(frozen=True)
 class Resource:
-    """The operations on one kind of row. It may be created in several ways, and not every kind can be changed."""
+    """The operations on one kind of row. There may be several creates, and list, update or delete may be missing."""
 
     name: str
     creates: tuple[Operation, ...]
@@ -139,7 +139,7 @@ class Resource:
 
     @property
     def key(self) -> str:
-        """The field of an answer that names the row."""
+        """The field of a response that contains the key of the row."""
         assert self.show.table is not None
         return self.show.table.key
 
@@ -149,7 +149,7 @@ class Resource:
 
 
 def resources(contract: Contract) -> list[Resource]:
-    """Every resource whose rows can be created and shown."""
+    """Return every resource whose rows can be created and shown."""
     creators: dict[str, list[Operation]] = {}
     for operation in contract.operations:
         show = _target(contract, operation, "GET") if operation.method == "POST" else None
@@ -167,14 +167,14 @@ def _resource(contract: Contract, show: Operation, creates: tuple[Operation, ...
 
 
 def _target(contract: Contract, operation: Operation, method: str) -> Operation | None:
-    """The row operation of that method to which a create operation links: the shortest path counts."""
+    """Return the first linked operation with a method whose path ends in a parameter; None if there is none."""
     found = [contract.by_id[link.target] for link in contract.links_from(operation).values()]
     fitting = [target for target in found if target.method == method and target.path.endswith("}")]
     return fitting[0] if fitting else None
 
 
 def key_text(value: Any) -> str:
-    """The key of a row as a path holds it; empty for a value in its place that cannot be a key."""
+    """Return the key of a row as text for a path; empty for a value that cannot be a key."""
     return to_text(value) if isinstance(value, (str, int)) else ""
 
 
@@ -183,8 +183,8 @@ Rows = list[Mapping[str, Any]]
 
 
 class LiveTables:
-    """Rows by table, fetched when asked for unless a list was just shown, and forgotten when something may have
-    changed them."""
+    """The rows of the target by table: fetched on demand or taken from list responses, and discarded when a request may
+    have changed them."""
 
     def __init__(self, contract: Contract, client: Client) -> None:
         self._client = client
@@ -196,16 +196,16 @@ class LiveTables:
                 self._lists.setdefault(operation.table.name, []).append(operation)
 
     def may_hold(self, rules: Any, value: Any) -> bool:
-        """Whether the row exists that a value names, as far as the rules ask for it and a list shows it."""
+        """Whether the row exists that a value refers to; True if no rule requires it or no list shows its table."""
         asked = EXISTS.search(str(rules)) if isinstance(value, str) else None
         return asked is None or asked[1] not in self._lists or value in self.keys(asked[1], asked[2])
 
     def columns(self, table: str) -> list[str]:
-        """The columns that the lists of a table show; KeyError if there is no list of it."""
+        """Return the columns that the lists of a table show; raise KeyError if the table has no list."""
         return [name for operation in self._lists[table] for name in operation.visible]
 
     def rows(self, table: str) -> Rows:
-        """The rows of a table, of every list that shows some of them."""
+        """Return the rows of a table, from all of its lists."""
         if table not in self._rows:
             self._rows[table] = [row for operation in self._lists.get(table, ()) for row in self._list(operation)]
         return self._rows[table]
@@ -217,11 +217,11 @@ class LiveTables:
         return self._shown[operation.path]
 
     def keys(self, table: str, column: str) -> list[str]:
-        """The texts in a column, in the order of the lists."""
+        """Return the values of a column as text, in the order of the lists."""
         return [str(row[column]) for row in self.rows(table) if row.get(column) is not None]
 
     def keys_beside(self, operation: Operation, table: Table) -> list[str]:
-        """The keys of a table that the list of an operation's own path shows: trunks and inbound routes share one."""
+        """Return the keys from the list at an operation's own path. Trunks and inbound routes share a table."""
         lists = self._lists.get(table.name, ())
         own = [listing for listing in lists if operation.path.startswith(listing.path + "/")]
         if len(lists) == 1 or not own:
@@ -229,11 +229,11 @@ class LiveTables:
         return [str(row[table.key]) for row in self._list(own[0]) if row.get(table.key) is not None]
 
     def count(self, table: str, column: str, value: Any) -> int:
-        """How many rows hold a value in a column, compared as texts."""
+        """Return the number of rows with a value in a column, compared as text."""
         return sum(str(row.get(column)) == str(value) for row in self.rows(table))
 
     def forget(self) -> None:
-        """Ask again: others may have written."""
+        """Discard all rows, because others may have changed them."""
         self._rows.clear()
         self._shown.clear()
 
@@ -243,7 +243,7 @@ class LiveTables:
             self._shown.pop(operation.path, None)
 
     def observe(self, operation: Operation, exchange: Exchange) -> None:
-        """Follow what a row operation did to its table; after what brings an earlier state back, ask for all again."""
+        """Update the rows from an exchange. Discard all of them after a disruptive operation."""
         refused = 400 <= exchange.response.status < 500
         if refused or (operation.method == "GET" and operation.hazard == "read"):
             self._saw_list(operation, exchange)
@@ -258,7 +258,7 @@ class LiveTables:
                 self._rows[operation.table.name] = rows
 
     def _saw_list(self, operation: Operation, exchange: Exchange) -> None:
-        """What a list shows need not be asked."""
+        """Keep the rows of a list response, so that they need not be fetched."""
         lists = self._lists.get(operation.table.name, ()) if operation.table else ()
         if operation in lists and isinstance(exchange.response.json, list) and not exchange.request.query:
             self._shown[operation.path] = list(exchange.response.rows)
@@ -266,7 +266,7 @@ class LiveTables:
                 self._rows.pop(operation.table.name, None)
 
     def _followed(self, rows: Rows, operation: Operation, table: Table, exchange: Exchange) -> bool:
-        """A row that was made or deleted, as its answer or its path says; False where it must be asked for."""
+        """Apply a created or deleted row to ``rows``; return False if the rows must be fetched again."""
         answer = exchange.response.json
         if operation.method == "DELETE":
             key = unquote(exchange.request.path.rpartition("/")[2])
@@ -279,5 +279,5 @@ class LiveTables:
 
 
 def _stored(value: Any) -> Any:
-    """A value of an answer as the table holds it: the answer to a POST shows what was sent."""
+    """Return a value of a POST response as the table stores it; the response echoes what was sent."""
     return to_text(value) if isinstance(value, (bool, float)) else value

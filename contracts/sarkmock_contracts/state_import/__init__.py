@@ -1,9 +1,8 @@
 """Reads the state of a box, and writes it as a seed file without secrets.
 
-Which version answers matters for the columns of its tables alone: of every operation, each path that some profile knows
-is tried.
+The version only determines the columns of the tables. For each operation, the paths of all profiles are tried.
 
-A made-up secret comes from where the real one stands, never from what it is: from a digest, a PIN could be guessed.
+A made-up secret is derived from the place of the real one, never from its value: a PIN could be guessed from a digest.
 """
 
 from __future__ import annotations
@@ -52,12 +51,12 @@ from ..spec.contract import Contract, contract_of
 from . import state_reader
 
 TIME_IS_OVER = "the time of --max-time was over; the rest is as the factory has it"
-OnProgress = Callable[[str, int, int], None]  # what is read, how many of them are, of how many
+OnProgress = Callable[[str, int, int], None]  # arguments: name of the part, number of items read, number of all items
 
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """How much is read, and for how long. Backups and snapshots hold secrets."""
+    """What is read, and for how long. Backups and snapshots contain secrets."""
 
     secrets: bool = False
     tables_only: bool = False
@@ -67,33 +66,33 @@ class ImportOptions:
 
 @dataclass
 class StateReader:
-    """A box, read by the ids of operations. ``notes`` says what could not be read, a line each."""
+    """Reads a box by operation ids. ``notes`` lists what could not be read, one line each."""
 
     target: Target
     contracts: Sequence[Contract]
     tell: OnProgress = lambda *_: None
-    profile: str = BASE  # of the version that answers
+    profile: str = BASE  # of the box's version
     notes: list[str] = field(default_factory=list)
-    status: int = 0  # of the last answer
+    status: int = 0  # of the last response
     _paths: dict[str, list[str]] = field(default_factory=dict)
 
     @cached_property
     def factory(self) -> Seed:
-        """What a box of that version has from the factory."""
+        """The factory state of a box of that version."""
         return load_seed("factory", load(self.profile))
 
     @cached_property
     def fresh(self) -> State:
-        """Such a box."""
+        """A mock's state of such a box."""
         return State(self.factory)
 
     def operations(self) -> Iterator[Operation]:
-        """Every operation of every version, once for each path."""
+        """Yield every operation of every version, once per path."""
         yield from {(operation.id, operation.path): operation
                     for contract in self.contracts for operation in contract.operations}.values()
 
     def get(self, name: str, **parameters: Any) -> Response | None:
-        """A good answer; None, and a note, if there is none."""
+        """Return a successful response; None, with a note, if there is none."""
         known = self._paths.setdefault(name, [one.path for one in self.operations() if one.id == name])
         problem = ""
         for template in list(known):
@@ -121,7 +120,7 @@ class StateReader:
 
 def import_state(url: str, access: Access, rate: str, wanted: ImportOptions,
                  tell: OnProgress) -> tuple[Seed, StateReader]:
-    """The state of the box at a URL, and its reader. CannotRun if it is not a SARK, or stops answering."""
+    """Return the state of the box at a URL, and its reader. Raise CannotRun if it is not a SARK or stops responding."""
     try:
         limited = RateLimit(Http(url, access, wanted.seconds), rate)
         admitted = Admission(limited, why_token_ended) if access.credential else None
@@ -138,20 +137,20 @@ def import_state(url: str, access: Access, rate: str, wanted: ImportOptions,
 
 
 def version_behind(reader: StateReader, access: Access) -> Fingerprint:
-    """Which version answers a reader; CannotRun if it is not a SARK."""
+    """Detect the version of a reader's box; raise CannotRun if it is not a SARK."""
     url = reader.target.url
     first = preflight(reader.target, access.verify(access.check(url).hostname or ""))
     return fingerprint(reader.target, first)
 
 
 def guarded_reader(transport: Transport, tell: OnProgress = lambda *_: None) -> StateReader:
-    """The box behind a target, with a gate that lets out reads alone."""
+    """Return a reader whose gate passes only reads."""
     contracts = [contract_of(name) for name in profiles()]
     return StateReader(Target(Gate(transport, RequestReader(contracts), Permissions())), contracts, tell)
 
 
 def read_state(reader: StateReader, wanted: ImportOptions) -> Seed:
-    """All that can be read. What cannot, in tables and files that no list shows, is what the factory has."""
+    """Read the whole state. Tables and files that cannot be read are those of the factory."""
     tables = state_reader.read_tables(reader)
     running = state_reader.is_running(reader)
     files, astdb = dict(reader.factory.files), {}
@@ -170,9 +169,9 @@ def read_state(reader: StateReader, wanted: ImportOptions) -> Seed:
 
 
 def checked_seed(reader: StateReader, seed: Seed) -> Seed:
-    """The seed, marked if a box has rows that its API would not have written.
+    """Return the seed, marked as unchecked if it has rows that the API would not have written.
 
-    The documentation says so, or the version itself where it works on another database.
+    The rows are checked against the documented profile or, if its database differs, against the box's version.
     """
     fitting = (name for name in (BASE, reader.profile) if load(name)["x-database"] == seed.database)
     try:
@@ -187,7 +186,7 @@ NOTE_WIDTH = 100  # columns
 
 
 def import_to_file(url: str, access: Access, rate: str, wanted: ImportOptions, output: Path | None) -> None:
-    """Write the state of a target to a file, or to standard output."""
+    """Write the state of a target to a file or to standard output."""
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     with progress_bar(console) as tell:
         seed, reader = import_state(url, access, rate, wanted, tell)
@@ -197,7 +196,7 @@ def import_to_file(url: str, access: Access, rate: str, wanted: ImportOptions, o
     else:
         with file_errors(output):
             write_whole(output, text.encode(), private=wanted.secrets)
-    for line in reader.notes:  # a file has them whole
+    for line in reader.notes:  # the file has the whole lines
         console.print(shorten(printable(f"not read: {line}"), NOTE_WIDTH, placeholder=" ...") if output
                       else printable(f"not read: {line}"))
     console.print(import_summary(seed, reader.profile, output))
@@ -205,7 +204,7 @@ def import_to_file(url: str, access: Access, rate: str, wanted: ImportOptions, o
 
 @contextmanager
 def progress_bar(console: Console) -> Iterator[OnProgress]:
-    """A bar on a terminal, a line for each part elsewhere."""
+    """Show a progress bar on a terminal, or else one line per part."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task, parts = bar.add_task("connecting", total=None), set[str]()
@@ -220,7 +219,7 @@ def progress_bar(console: Console) -> Iterator[OnProgress]:
 
 
 def seed_heading(url: str, reader: StateReader) -> str:
-    """What the file says of itself."""
+    """Return the comment at the head of the seed file."""
     read = f"# The state of {url} on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, read by `sarkmock import`.\n"
     read += f"# It answers most like the profile {reader.profile}.\n"
     return read + "".join(f"# not read: {printable(' '.join(line.split()))}\n" for line in reader.notes)
@@ -232,24 +231,24 @@ def import_summary(seed: Seed, profile: str, output: Path | None) -> str:
     return f"{text}; sarkmock serve --profile {profile} --seed {output} answers by them" if output else text
 
 
-SECRET_LETTERS = "bcdfghjkmnpqrtvwxyz2346789"  # none that look alike
+SECRET_LETTERS = "bcdfghjkmnpqrtvwxyz2346789"  # without look-alikes
 SECRET_LENGTH = 12
 CONFIGURATION = ("sipiaxpeer", "sipiaxuser", "sipiaxfriend", "register", "provision", "extcode", "conf")
 _NAMES = "|".join(sorted(map(re.escape, SECRETS), key=len, reverse=True))
-# secret=x and secret => x of Asterisk's stanzas, "sip password: x" of phones. $password is a placeholder.
+# Matches secret=x and secret => x in Asterisk's stanzas, and "sip password: x" of phones. $password is a placeholder.
 _NAMED = re.compile(rf"""(\b(?:{_NAMES})[ \t]*(?:=>?|:)[ \t]*["']?)([^\s"'$;][^\s"';]*)""", re.IGNORECASE)
 _REGISTERED = re.compile(r"^([^:@/\s]*:)([^@\s]+)(?=@)", re.MULTILINE)  # user:secret@host
 
 
 def anonymized_row(place: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    """The row with made-up secrets; ``place`` identifies it."""
+    """Return a row with made-up secrets; ``place`` identifies the row."""
     made = {value: made_up_secret(f"{place} {name}", value) for name, value in row.items() if is_secret(name) and value}
     return {name: made.get(value, value) if is_secret(name) else _without(f"{place} {name}", value, made)
             if name in CONFIGURATION and isinstance(value, str) else value for name, value in row.items()}
 
 
 def made_up_secret(place: str, real: Any) -> Any:
-    """Another secret that rules take as they took the real one: as many digits, the first from 2 on, or letters."""
+    """Return a made-up secret that the rules accept, too: as many digits, the first one at least 2, or letters."""
     rng = random.Random(place)
     text = str(real)
     while True:
@@ -262,7 +261,7 @@ def made_up_secret(place: str, real: Any) -> Any:
 
 
 def _without(place: str, text: str, made: Mapping[Any, str]) -> str:
-    """A text of configuration without the row's secrets and any that it names itself."""
+    """Return a configuration text with the row's secrets, and any others in it, replaced."""
     def another(match: re.Match[str]) -> str:
         own = {str(value): str(other) for value, other in made.items()}
         return match[1] + own.get(match[2], str(made_up_secret(place, match[2])))

@@ -1,6 +1,6 @@
-"""Reads the state of a box part by part: rows, files, runtime values, whether it runs.
+"""Reads the parts of a box's state: rows, files, runtime values, and whether the PBX is running.
 
-A column that no answer shows is what the factory has there, or a new row.
+Columns that no response shows get the values of the factory's row, or of a new row.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 StoredRow = dict[str, Any]
 Files = dict[str, bytes]
 
-# Lists come sorted by key; in which order rows were created is seen in this one alone.
+# Lists are sorted by key. Only the destinations list shows the order of creation.
 BY_CREATION = {"Queues": "queue", "IVRs": "ivrmenu", "Trunks": "lineio"}
 FIREWALLS = {"firewalls.ipv4.list": pbx_files.RULES_IPV4, "firewalls.ipv6.list": pbx_files.RULES_IPV6}
 ARCHIVES = {"backups": ("backup", pbx_files.BACKUPS), "snapshots": ("snapshot", pbx_files.SNAPSHOTS)}
 USERS, FACTORY_PASSWORD = "users", "secret"
-MOST_ZEROS = 1 << 20  # in place of a file that cannot be read
-MOST_MESSAGES = 1000  # of a folder
+MOST_ZEROS = 1 << 20  # largest stand-in for a file that cannot be read
+MOST_MESSAGES = 1000  # per folder
 MAILBOX_FOLDERS = {"NewMessageCount": "INBOX", "OldMessageCount": "Old"}
 
 
 # rows
 
 def read_tables(reader: StateReader) -> dict[str, list[StoredRow]]:
-    """The rows of every table that has a list."""
+    """Return the rows of every table that has a list."""
     lists = {one.id: one for one in reader.operations() if is_plain_read(one) and one.table}
     tables: dict[str, list[StoredRow]] = {}
     for place, operation in enumerate(lists.values()):
@@ -52,7 +52,7 @@ def read_tables(reader: StateReader) -> dict[str, list[StoredRow]]:
 
 
 def stored_row(reader: StateReader, operation: Operation, item: Mapping[str, Any]) -> StoredRow:
-    """A row as the table holds it."""
+    """Return a listed row as the table stores it."""
     table = operation.table
     assert table is not None
     columns = reader.fresh.tables.columns(table.name)
@@ -70,26 +70,26 @@ def note_skipped(reader: StateReader, operation: Operation, what: str, names: se
 
 
 def factory_row(reader: StateReader, table: str, key: str, shown: StoredRow) -> StoredRow:
-    """The row of the factory that has the same key."""
+    """Return the factory's row with the same key; empty if there is none."""
     return next((row for row in reader.factory.tables.get(table, ()) if row.get(key) == shown.get(key)), {})
 
 
 def list_filter(where: Mapping[str, Sequence[str]], shown: StoredRow) -> StoredRow:
-    """The columns by which a list chooses its rows, and does not show: a trunk's technology is that of its carrier."""
+    """Return the columns by which a list filters without showing them: a trunk's technology is in its carrier."""
     carrier = str(shown.get("carrier"))
     return {column: next((option for option in options if option in carrier), options[0])
             for column, options in where.items()}
 
 
 def order_by_creation(tables: dict[str, list[StoredRow]], destinations: Any) -> None:
-    """Sort rows as they were created, as far as a list shows it."""
+    """Sort rows by creation, as far as the destinations list shows it."""
     for group, table in BY_CREATION.items() if isinstance(destinations, dict) else ():
         keys = destinations.get(group)
         tables.get(table, []).sort(key=partial(next_place, places_of(keys if isinstance(keys, list) else ())))
 
 
 def places_of(keys: Sequence[Any]) -> dict[str, list[int]]:
-    """Where each key stands, the last place first: a key may stand there twice."""
+    """Return the positions of each key, the last one first. A key may occur twice."""
     result: dict[str, list[int]] = {}
     for place in reversed(range(len(keys))):
         result.setdefault(str(keys[place]), []).append(place)
@@ -97,13 +97,13 @@ def places_of(keys: Sequence[Any]) -> dict[str, list[int]]:
 
 
 def next_place(places: dict[str, list[int]], row: StoredRow) -> float:
-    """The first place of a row's key that no other row has taken; the end if there is none."""
+    """Take the first unused position of a row's key; infinity if there is none."""
     left = places.get(str(row.get("pkey")))
     return left.pop() if left else inf
 
 
 def unique_rows(key_columns: Sequence[str], rows: list[StoredRow]) -> Iterator[StoredRow]:
-    """The rows, none of them twice."""
+    """Yield the rows without duplicates of a key."""
     seen = set()
     for row in rows:
         key = tuple(str(row.get(column)) for column in key_columns if row.get(column) is not None)
@@ -113,7 +113,7 @@ def unique_rows(key_columns: Sequence[str], rows: list[StoredRow]) -> Iterator[S
 
 
 def read_users(reader: StateReader) -> dict[str, list[StoredRow]]:
-    """The accounts of a version that has some. Their passwords are in no answer: all get the factory's."""
+    """Return the accounts, if the version has any. Passwords are not shown: all get that of the factory."""
     if not reader.fresh.tables.has(USERS):
         return {}
     answer = reader.get("auth.users.list")
@@ -127,7 +127,7 @@ def read_users(reader: StateReader) -> dict[str, list[StoredRow]]:
 
 
 def stored_time(column: str, value: Any) -> Any:
-    """A time as the table holds it, of the one that answers show; other values as they are."""
+    """Return a time in the format of the table; other values unchanged."""
     is_time = column.endswith("_at") and isinstance(value, str)
     return value[:19].replace("T", " ") if is_time else value
 
@@ -135,7 +135,7 @@ def stored_time(column: str, value: Any) -> Any:
 # files
 
 def read_files(reader: StateReader) -> Files:
-    """Greetings, call records and the firewall's rules."""
+    """Return greetings, call records and firewall rules, by path."""
     answer = reader.get("greetings.list")
     names = answer.names if answer else []
     files = dict(downloads(reader, "greetings", "greeting", pbx_files.GREETINGS, names))
@@ -152,7 +152,7 @@ def read_files(reader: StateReader) -> Files:
 
 
 def read_archives(reader: StateReader, secrets: bool) -> Files:
-    """Backups and snapshots, which hold every password."""
+    """Return backups and snapshots by path; none without ``secrets``, because they contain every password."""
     files: Files = {}
     for kind, (parameter, place) in ARCHIVES.items():
         answer = reader.get(f"{kind}.list")
@@ -166,7 +166,7 @@ def read_archives(reader: StateReader, secrets: bool) -> Files:
 
 def downloads(reader: StateReader, kind: str, parameter: str, place: str,
               names: list[str], listed: Mapping[str, Any] | None = None) -> Iterator[tuple[str, bytes]]:
-    """Files by the path where the PBX has them; where downloads crash, as in L10 and L11, zeros of the listed size."""
+    """Yield paths and contents of files; zeros of the listed size where downloads crash, as in L10 and L11."""
     for index, name in enumerate(names):
         reader.tell(kind, index, len(names))
         answer = reader.get(f"{kind}.download", **{parameter: name})
@@ -175,12 +175,12 @@ def downloads(reader: StateReader, kind: str, parameter: str, place: str,
 
 
 def file_size(listed: Any) -> int:
-    """The size of a file as a list shows it, within bounds."""
+    """Return the size of a file in a list, within bounds."""
     size = listed.get("filesize") if isinstance(listed, dict) else 0
     return max(0, min(size, MOST_ZEROS)) if isinstance(size, int) else 0
 
 
-# what Asterisk knows
+# Asterisk's state
 
 def is_running(reader: StateReader) -> bool:
     answer = reader.get("syscommands.pbxrunstate")
@@ -188,7 +188,7 @@ def is_running(reader: StateReader) -> bool:
 
 
 def read_runtime(reader: StateReader, phones: list[StoredRow]) -> dict[tuple[str, str], str]:
-    """The runtime values of every extension, by family and key of Asterisk's database."""
+    """Return the runtime values of every extension, by family and key of Asterisk's database."""
     result: dict[tuple[str, str], str] = {}
     numbers = [str(row["pkey"]) for row in phones if row.get("pkey")]
     for index, extension in enumerate(numbers):
@@ -200,7 +200,7 @@ def read_runtime(reader: StateReader, phones: list[StoredRow]) -> dict[tuple[str
 
 
 def read_mailboxes(reader: StateReader) -> Files:
-    """As many messages as mailboxes have, without their sound: nothing of what people said is read."""
+    """Return empty message files, as many as the mailboxes have. Recordings are never read."""
     answer = reader.get("astamis.VoicemailUsersList")
     files: Files = {}
     for mailbox in answer.rows if answer else []:

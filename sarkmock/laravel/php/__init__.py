@@ -1,4 +1,4 @@
-"""PHP as far as the API shows it: scalars, request bodies, filters, regular expressions."""
+"""The parts of PHP that the API exposes: scalars, request bodies, filters and regular expressions."""
 
 from sarkmock.laravel.php.bodies import array_as_list, overridden_method, overridden_method_symfony_6, read_input
 from sarkmock.laravel.php.values import (

@@ -1,6 +1,6 @@
-"""What PHP and Laravel's middleware make of a request: $request->all() and $request->post().
+"""Request input as PHP and Laravel's middleware produce it: $request->all() and $request->post().
 
-A body that cannot be read gives no input. PhpError only for a body that PHP's memory cannot hold.
+An unreadable body gives no input. PhpError only if a body exceeds PHP's memory, or for an array as method override.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from sarkmock.laravel.php.values import (
 Input = dict[str, Any]
 
 UNTRIMMED = {"password", "password_confirmation"}  # App\Http\Middleware\TrimStrings
-JSON_DEPTH = 511  # arrays in each other; for json_decode() what is in the innermost is one level more
-MOST_ARRAYS, MOST_VALUES = 100_000, 1_000_000  # in one JSON text; PHP needs about its memory_limit for as many
+JSON_DEPTH = 511  # nested arrays; json_decode() counts the values in the innermost as one more level
+MOST_ARRAYS, MOST_VALUES = 100_000, 1_000_000  # per JSON text; more would exceed PHP's memory_limit
 NESTING = 64  # php.ini's max_input_nesting_level
-AT_A_TIME = 2**18  # bytes of JSON that are looked at in one call
-OVERLAPPING = AT_A_TIME + 18  # so that a long number is found that lies across the end
+AT_A_TIME = 2**18  # bytes of JSON that one call scans
+OVERLAPPING = AT_A_TIME + 18  # so that a long number across a chunk's end is found
 _PAIR = re.compile(rb"[^&]+")
 _HEXADECIMAL = bytes(ord("h") if chr(byte) in hexdigits else ord("%") if byte == ord("%") else 0 for byte in range(256))
 _FLIPPED = bytes(byte ^ ord("%") if byte == 1 else 0 for byte in range(256))
@@ -47,9 +47,9 @@ _STRINGS_WHOLE = re.compile(rb'(?:[^"]{1,4096}|%b){1,1024}' % _STRING.pattern, r
 
 def read_input(method: str, content_type: str, query: str | bytes, body: bytes,
                trim: str = "ascii") -> tuple[Input, Input]:
-    """($request->all(), $request->post()) after TrimStrings and ConvertEmptyStringsToNull.
+    """Return ($request->all(), $request->post()) after TrimStrings and ConvertEmptyStringsToNull.
 
-    ``trim`` names the blanks that are taken off: the document's ``x-laravel`` says which.
+    ``trim`` names the set of blanks to remove, a key of BLANKS_OF_TRIM; the document's ``x-laravel`` sets it.
     """
     from_query = clean(parse_query(query.encode("latin-1", "replace") if isinstance(query, str) else query),
                   trim) if query else {}
@@ -60,7 +60,7 @@ def read_input(method: str, content_type: str, query: str | bytes, body: bytes,
 
 
 def overridden_method(method: str, header: str | None, everything: Input, post: Input) -> str:
-    """Symfony's getMethod(): a POST may name another method, in X-HTTP-Method-Override or as ``_method``."""
+    """Symfony's getMethod(): a POST can name another method in X-HTTP-Method-Override or as ``_method``."""
     if method != "POST":
         return method.upper()
     named = header if is_truthy(header or "") else post.get("_method", everything.get("_method"))
@@ -68,7 +68,7 @@ def overridden_method(method: str, header: str | None, everything: Input, post: 
 
 
 def overridden_method_symfony_6(content_type: str, query: str, body: bytes) -> str:
-    """The same of Symfony 6, which reads what a POST names before anything is trimmed; PhpError for an array."""
+    """Return the ``_method`` of a POST as Symfony 6 does: before trimming. PhpError for an array."""
     from_query = parse_query(query.encode("latin-1", "replace"))
     post = _read_body("POST", content_type, body)[0] if b"method" in body or b"%" in body else {}
     found = [fields["_method"] for fields in (from_query, post) if "_method" in fields]
@@ -79,7 +79,7 @@ def overridden_method_symfony_6(content_type: str, query: str, body: bytes) -> s
 
 
 def _read_body(method: str, content_type: str, body: bytes) -> tuple[Input, Input]:
-    """Fields and files, by the content type: Laravel's isJson(), Symfony's form of PUT, PHP's of POST."""
+    """Return fields and files by content type: Laravel's isJson(), Symfony's form parsing of PUT, PHP's of POST."""
     if "/json" in content_type or "+json" in content_type:
         return json_input(body), {}
     if method in ("PUT", "DELETE", "PATCH") and content_type.startswith("application/x-www-form-urlencoded"):
@@ -93,9 +93,9 @@ def _read_body(method: str, content_type: str, body: bytes) -> tuple[Input, Inpu
 
 
 def clean(fields: Input, blanks: str = "ascii") -> Input:
-    """The two middleware, in place: strings trimmed (but for passwords), then empty ones to null.
+    """Apply both middleware in place: trim strings (except passwords), then convert empty ones to null.
 
-    Not by recursion: 511 levels of arrays, which PHP decodes, are more than Python's stack takes.
+    Iterative, because PHP decodes 511 levels of arrays, which exceed Python's stack.
     """
     untrimmed = {name: fields[name] or None for name in UNTRIMMED if isinstance(fields.get(name), str)}
     holders: list[Any] = [fields]
@@ -121,7 +121,7 @@ def replace_recursively(fields: Input, files: Input) -> Input:
 
 
 def _indexed(value: Any) -> Input | None:
-    """An array by its keys; None for other values."""
+    """Return an array as a dict of its keys; None for other values."""
     if isinstance(value, list):
         return {str(index): member for index, member in enumerate(value)}
     return value if isinstance(value, dict) else None
@@ -137,9 +137,9 @@ def json_input(body: bytes) -> Input:
 
 
 def json_decode(body: bytes) -> Any:
-    """json_decode(), None for what PHP cannot decode: no UTF-8, half a surrogate pair, too many levels, NaN.
+    """json_decode(); None for what PHP cannot decode: invalid UTF-8, a lone surrogate, too many levels, NaN.
 
-    PhpError for more values than PHP has memory for.
+    PhpError for more values than PHP's memory can hold.
     """
     arrays = body.count(b"[") + body.count(b"{")
     if (arrays > MOST_ARRAYS or body.count(b",") > MOST_VALUES) and _is_vast(body):
@@ -161,7 +161,7 @@ def json_decode(body: bytes) -> Any:
 
 
 def _is_vast(body: bytes) -> bool:
-    """Whether a JSON text has too many arrays or values before it is nested too deep; strings do not count."""
+    """Whether a JSON text has too many arrays or values, and is not nested too deep first. Strings are ignored."""
     if body.count(b'"') - body.count(b'\\"') > 4 * MOST_VALUES:
         return True
     outside = b"".join([_STRING.sub(b"", part[0]) for part in _STRINGS_WHOLE.finditer(body)])
@@ -173,7 +173,7 @@ def _is_vast(body: bytes) -> bool:
 
 
 def _json_int(digits: str) -> int | float:
-    """Integers beyond 64 bits become floats."""
+    """Convert an integer; beyond 64 bits to a float, as PHP does."""
     number = int(digits) if len(digits) < 21 else INT_MAX + 1
     return number if INT_MIN <= number <= INT_MAX else float(digits)
 
@@ -182,13 +182,13 @@ def _no_constant(name: str) -> Any:
     raise ValueError(name)
 
 
-# To make one takes as long as to read a small body.
+# Module constants, because creating a decoder takes as long as reading a small body.
 _DECODER = json.JSONDecoder(parse_constant=_no_constant)
 _WITH_LONG_NUMBERS = json.JSONDecoder(parse_int=_json_int, parse_constant=_no_constant)
 
 
 def depth(value: Any) -> int:
-    """How many arrays and objects are in each other."""
+    """Return the nesting depth of arrays and objects."""
     levels, members = 0, [value]
     while members := [member for member in members if isinstance(member, (dict, list))]:
         levels += 1
@@ -202,7 +202,7 @@ def parse_query(octets: bytes) -> Input:
 
 
 def parse_form(octets: bytes) -> Input:
-    """The same of a POST's body, where PHP counts empty pairs and stops one variable later."""
+    """Parse a POST's form body like a query, but as PHP does: empty pairs count, and the limit is one higher."""
     return _variables(filter(None, octets.split(b"&", MOST_FIELDS + 1)[:MOST_FIELDS + 1]))
 
 
@@ -216,14 +216,14 @@ def _url_decode(octets: bytes) -> str:
     parts, start = [], 0
     while len(octets) - start > IN_ONE_CALL:
         end = start + IN_ONE_CALL
-        escape = octets.rfind(b"%", end - 2, end)  # that may not be whole
+        escape = octets.rfind(b"%", end - 2, end)  # the start of an escape that may be incomplete
         parts.append(_unescaped(octets[start:end if escape < 0 else escape]))
         start = end if escape < 0 else escape
     return from_bytes(b"".join([*parts, _unescaped(octets[start:])]))
 
 
 def _unescaped(octets: bytes) -> bytes:
-    """All at once, as escapes of Python's, for which each percent sign of an escape becomes a \\1."""
+    """Decode all escapes in one pass as Python escapes; the percent sign of each valid escape is replaced by \\1."""
     octets = octets.replace(b"+", b" ")
     if b"%" in octets:
         octets = octets.replace(b"\\", rb"\\").replace(b"\1", rb"\x01")
@@ -235,7 +235,7 @@ def _unescaped(octets: bytes) -> bytes:
 
 
 def parse_multipart(content_type: str, body: bytes) -> tuple[Input, Input]:
-    """$_POST and $_FILES, each with what its own parts say of a name."""
+    """Return $_POST and $_FILES. Array indexes are assigned separately in each."""
     boundary = boundary_of(content_type)
     found = [] if boundary is None else list(form_parts(body, boundary))
     fields = [(part.name, from_bytes(part.content)) for part in found if part.filename is None][:MOST_FIELDS]
@@ -244,21 +244,21 @@ def parse_multipart(content_type: str, body: bytes) -> tuple[Input, Input]:
 
 
 def _upload(part: FormPart) -> UploadedFile | None:
-    """What PHP registers for a part: without a file name it takes the place of an earlier one, but is no file."""
+    """Return a part's upload; None if no file was chosen, which replaces an earlier upload of that name."""
     if part.filename is None or not part.chosen:
         return None
     return UploadedFile(part.filename, part.content_type, part.content, failed=not part.whole)
 
 
 def _without_none(files: Input) -> Input:
-    """Laravel's filterFiles(): without None, and without arrays that hold nothing else. Other files keep their keys."""
+    """Laravel's filterFiles(): remove None, and arrays without files. The remaining files keep their keys."""
     kept = {name: _without_none(array) if (array := _indexed(value)) is not None else value
             for name, value in files.items()}
     return {name: array_as_list(value) for name, value in kept.items() if value}
 
 
 class _Array(dict[str, Any]):
-    """An array of PHP while variables are put into it; ``next`` is the index that [] stands for."""
+    """A PHP array under construction; ``next`` is the index that [] stands for."""
 
     next: int | None = None
 
@@ -268,12 +268,12 @@ class _Array(dict[str, Any]):
         super().__setitem__(name, value)
 
     def free(self) -> str | None:
-        """The next index, if there is any."""
+        """Return the next free index, or None if there is none."""
         return None if self.next is not None and self.next > INT_MAX else str(self.next or 0)
 
 
 def assemble(pairs: Iterable[tuple[str, Any]]) -> Input:
-    """Variables by PHP's names: php_register_variable_ex()."""
+    """Build variables from PHP's bracketed names: php_register_variable_ex()."""
     fields = _Array()
     for name, value in pairs:
         path = _path(name)
@@ -283,7 +283,7 @@ def assemble(pairs: Iterable[tuple[str, Any]]) -> Input:
 
 
 def _path(name: str) -> list[str | None]:
-    """The keys a name leads through; None is the next free index."""
+    """Return the keys of a name, in order; None stands for the next free index."""
     base, bracket, rest = name.partition("\0")[0].lstrip(" ").partition("[")
     if not base:
         return []
@@ -313,7 +313,7 @@ def _put(fields: _Array, path: list[str | None], value: Any) -> None:
 
 
 def array_as_list(value: Any) -> Any:
-    """An array whose keys are 0, 1, 2... is a list."""
+    """Convert an array whose keys are 0, 1, 2... to a list, recursively."""
     if isinstance(value, list):
         return [array_as_list(member) for member in value]
     if not isinstance(value, dict):

@@ -1,7 +1,7 @@
-"""What a file's content is, as PHP's fileinfo (libmagic 5.40) names it, and the extension Symfony guesses from that.
+"""The MIME type of a file's content, as PHP's fileinfo (libmagic 5.40) names it, and the extension Symfony guesses.
 
-Signatures are data (file-types.yaml), with PHP's own verdicts on several thousand small files as their test. Names of
-files do not count.
+Signatures are in file-types.yaml, tested against PHP's results on several thousand small files. File names are
+ignored.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ TAR = "application/x-tar"
 SCRIPT = re.compile(rb"#! ?(?:/usr)?(?:/local)?/bin/(?:env )?(\w+)")
 
 CONTROL = frozenset((*range(0x20), 0x7F)) - frozenset(b"\a\b\t\n\v\f\r\x1b")
-# Bytes that stand for text in libmagic's EBCDIC, which differs in two from code page 37.
+# Bytes that are text in libmagic's EBCDIC, which differs from code page 37 in two.
 EBCDIC = {byte for byte in range(256) if (sign := ord(bytes([byte]).decode("cp037"))) not in CONTROL
           and (sign == 0x85 or not 0x80 <= sign < 0xA0)} - {0xE1} | {0xFF}
-# Texts that begin with a byte order mark: bytes of a sign, and their order.
+# Encodings with a byte order mark: the mark, bytes per character, byte order.
 WIDE: tuple[tuple[bytes, int, Literal["little", "big"]], ...] = (
     (b"\xff\xfe\0\0", 4, "little"), (b"\0\0\xfe\xff", 4, "big"), (b"\xff\xfe", 2, "little"), (b"\xfe\xff", 2, "big"))
-# Layers of MPEG audio by the second byte, the first being 0xFF.
+# Second bytes that indicate MPEG audio if the first is 0xFF.
 MPEG = frozenset((0xE2, 0xE3, *range(0xF2, 0xF8), 0xFC, 0xFD))
 OPEN_DOCUMENT = b"application/vnd.oasis.opendocument."
 ZIP_PACKAGE = re.compile(rb"application/(?:epub\+zip|vnd\.oasis\.opendocument\.(?:text-(?:master|template|web)"
@@ -38,14 +38,14 @@ OFFICE = {b"word/": "wordprocessingml.document", b"ppt/": "presentationml.presen
 ELF = {b"\2\0": "application/x-executable", b"\3\0": "application/x-sharedlib"}
 LONGEST_LOOK = 1 << 20
 ZIP_ENOUGH = 149  # libmagic looks for a name within this many bytes
-ZIP_KIND = 11  # bytes that tell the kind of an archive whose first member is `mimetype`
+ZIP_KIND = 11  # bytes that identify an archive whose first member is `mimetype`
 AU_KINDS = {**dict.fromkeys(range(1, 8), "audio/basic"), 23: "audio/x-adpcm"}
 TGA_KINDS, TGA_DEPTHS = (1, 2, 3, 9, 10, 11), (1, 8, 15, 16, 24, 32)
 
 
 @dataclass(frozen=True)
 class FileTypes:
-    """What file-types.yaml says."""
+    """The content of file-types.yaml."""
 
     signatures: tuple[tuple[int, bytes, str], ...]
     patterns: tuple[tuple[re.Pattern[bytes], str], ...]
@@ -79,10 +79,10 @@ def extension_of(content: bytes) -> str | None:
 
 
 def is_text(content: bytes) -> bool:
-    """Text of any encoding that ends in no more than zeros."""
+    """Whether content is text in any encoding; NULs at the end are ignored."""
     trimmed = content.rstrip(b"\0")
     if len(trimmed) % 2 and len(content) % 2 == 0:
-        trimmed = content[:len(trimmed) + 1]  # libmagic leaves one zero, for UTF-16
+        trimmed = content[:len(trimmed) + 1]  # libmagic leaves one NUL, for UTF-16
     if any(trimmed.startswith(mark) and _is_wide(trimmed, size, order) for mark, size, order in WIDE):
         return True
     if CONTROL.intersection(trimmed):
@@ -91,18 +91,18 @@ def is_text(content: bytes) -> bool:
 
 
 def _is_wide(content: bytes, size: int, order: Literal["little", "big"]) -> bool:
-    """UTF-16 or UTF-32 after its mark; a rest that is too short for a sign does not count."""
+    """Whether content is UTF-16 or UTF-32 after its byte order mark. An incomplete last character is ignored."""
     signs = (int.from_bytes(content[at:at + size], order) for at in range(size, len(content) - size + 1, size))
     return not any(sign in CONTROL or sign == 0xFFFE or sign > 0x7FFFFFFF for sign in signs)
 
 
 def _is_sign(content: bytes) -> bool:
-    """One letter of two bytes in UTF-8; other texts are longer."""
+    """Whether two bytes are one UTF-8 character. Any other text has more than two bytes."""
     return len(content) == 2 and len(content.decode("utf-8", "replace")) == 1
 
 
 def _archive(content: bytes) -> str | None:
-    """tar by its check sum, zip by its version and first member."""
+    """Detect tar by its checksum, and zip by its first bytes."""
     if len(content) >= 512 and (result := _tar(content[:512])):
         return result
     if content[:4] == b"PK\3\4":
@@ -121,7 +121,7 @@ def _tar(header: bytes) -> str | None:
 
 
 def _zip(content: bytes) -> str:
-    """By what comes first in the archive; a short one must be whole to be known."""
+    """Classify a zip by its first member. A short archive must be complete to be recognised."""
     named = 30 + int.from_bytes(content[26:28], "little")
     if content[30:named] == b"mimetype" and len(content) > named + ZIP_KIND:
         found = ZIP_PACKAGE.match(content, named)
@@ -136,7 +136,7 @@ def _zip(content: bytes) -> str:
 
 
 def _structured(content: bytes) -> str | None:
-    """JSON and CSV, which libmagic parses."""
+    """Detect JSON and CSV, which libmagic parses."""
     if is_json(content):
         return "application/json"
     return "text/csv" if is_text(content) and is_csv(content) else None
@@ -152,7 +152,7 @@ def _mpeg_audio(content: bytes) -> str | None:
 
 
 def _chunked(content: bytes) -> str | None:
-    """Files that begin with their kind, a size and what is in them; and music after an ID3 tag."""
+    """Detect containers with a header (RIFF, AU, MP4), scripts, TGA, ELF, and content after an ID3 tag."""
     head, kind = content[:4], content[8:12]
     if head == b"RIFF":
         return _types().riff.get(kind.decode("latin-1"))
@@ -184,14 +184,14 @@ def _signed(content: bytes) -> str | None:
 JSON_SPACE = re.compile(rb"[ \t\r\n]*")
 STRING = re.compile(rb'"[^"\\\0]*(?:\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})[^"\\\0]*)*"')
 JSON_NUMBER = re.compile(rb"-?(?=\.?[0-9])[0-9]*\.?[0-9]*(?:[eE][+-]?[0-9]+|(?![eE]))")
-SCALARS = (STRING, JSON_NUMBER, re.compile(rb"(?:tru|fals|nul).", re.DOTALL))  # their last letter is not compared
-DEEPEST = 10  # containers around a value
+SCALARS = (STRING, JSON_NUMBER, re.compile(rb"(?:tru|fals|nul).", re.DOTALL))  # the last letter is not compared
+DEEPEST = 10  # nesting depth of containers around a value
 CSV_LINES = 10
 CSV_QUOTED = re.compile(rb'"[^"]*(?:""[^"]*)*(?:"|\Z)')
 
 
 def is_json(content: bytes) -> bool:
-    """An object or an array; what follows it does not count."""
+    """Whether content is a JSON object or array; text after it is ignored."""
     start = _after_space(content, 0)
     return content[start:start + 1] in (b"{", b"[") and _json_value(content, start, 0) is not None
 
@@ -201,7 +201,7 @@ def _after_space(content: bytes, at: int) -> int:
 
 
 def _json_value(content: bytes, at: int, depth: int) -> int | None:
-    """Where a value and the space after it end; None if there is none."""
+    """Return the end of a value and the whitespace after it; None if there is no value."""
     at = _after_space(content, at)
     if depth > DEEPEST or at == len(content):
         return None
@@ -214,7 +214,7 @@ def _json_value(content: bytes, at: int, depth: int) -> int | None:
 
 
 def _json_container(content: bytes, at: int, is_object: bool, depth: int) -> int | None:
-    """Where the members end; the last may have a comma after it."""
+    """Return the end of an object or array; None if it is invalid. A trailing comma is allowed."""
     closing = b"}" if is_object else b"]"
     while (at := _after_space(content, at)) < len(content):
         if content[at:at + 1] == closing:
@@ -233,7 +233,7 @@ def _json_container(content: bytes, at: int, is_object: bool, depth: int) -> int
 
 
 def is_csv(text: bytes) -> bool:
-    """At least three whole lines of as many fields, two or more; quoted fields may have commas and line breaks."""
+    """At least three complete lines with the same number of fields, two or more. Quoted fields may span lines."""
     if b"," not in text or b"\0" in text:
         return False
     counts = [line.count(b",") for line in CSV_QUOTED.sub(b"", text).split(b"\n")[:-1]]

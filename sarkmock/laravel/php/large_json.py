@@ -1,6 +1,6 @@
-"""json.loads of a large text in many small calls: during one of megabytes no other thread of Python runs.
+"""json.loads for large texts, in many small calls: a single call of megabytes would block all other Python threads.
 
-The results are the same, and so is what is no JSON: ValueError, or RecursionError for too many levels.
+Results and errors are the same: ValueError for invalid JSON, RecursionError for too many levels.
 """
 
 from __future__ import annotations
@@ -12,31 +12,31 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-ONE_CALL = 2**16  # characters that are decoded in one call
-WINDOWS = (2**10, 2**13, ONE_CALL)  # in which an array or object may end
-LONGEST_RUN = 2**20  # characters that are decoded value by value after some could not be decoded together
+ONE_CALL = 2**16  # characters decoded in one call
+WINDOWS = (2**10, 2**13, ONE_CALL)  # sizes in which to look for the end of an array or object
+LONGEST_RUN = 2**20  # most characters to decode value by value after decoding several at once failed
 BLANKS = re.compile(r"[ \t\n\r]*")
-# A part of a string that does not end within an escape, or between the two that stand for one character.
+# A part of a string that does not split an escape or a surrogate pair.
 STRING_PART = re.compile(r'(?:[^"\\]{1,1024}|\\u[dD][89abAB][0-9A-Fa-f]{2}\\u[dD][c-fC-F][0-9A-Fa-f]{2}'
                          r"|\\u[0-9A-Fa-f]{4}|\\[^u]){0,1024}")
-ENDS = ("},", "],", '",', ",")  # behind which an array or object may be cut
+ENDS = ("},", "],", '",', ",")  # after these, an array or object can be cut
 NOT_WHOLE = object()
 
 
 class LargeJson:
-    """One text while it is decoded."""
+    """The decoder of one text."""
 
     def __init__(self, text: str, parse_int: Callable[[str], Any] | None,
                  parse_constant: Callable[[str], Any]) -> None:
         self._text = text
         self._decoder = json.JSONDecoder(parse_int=parse_int, parse_constant=parse_constant)
-        self._too_small = dict.fromkeys(WINDOWS, 0)  # up to where an array or object is not sought in such a window
-        self._singly, self._run = 0, ONE_CALL  # up to where values are decoded one by one, and for how long
+        self._too_small = dict.fromkeys(WINDOWS, 0)  # per window: none is tried before this position
+        self._singly, self._run = 0, ONE_CALL  # decode values singly up to this position, and for this length
 
     def decode(self) -> Any:
-        """The value of the whole text."""
+        """Return the value of the whole text."""
         top: list[Any] = []
-        holders: list[Any] = [top]  # that are not complete
+        holders: list[Any] = [top]  # the incomplete arrays and objects, innermost last
         at = self._value(holders, None, self._skip(0))
         while len(holders) > 1:
             at = self._member(holders, self._skip(at))
@@ -48,7 +48,7 @@ class LargeJson:
         return BLANKS.match(self._text, at).end()  # type: ignore[union-attr]
 
     def _member(self, holders: list[Any], at: int) -> int:
-        """Go on in the innermost array or object: its end, or a comma and what follows it."""
+        """Decode the next member or the end of the innermost array or object. Return the position after it."""
         holder = holders[-1]
         is_first, sign = not holder, self._text[at:at + 1]
         if sign == ("]" if isinstance(holder, list) else "}"):
@@ -70,7 +70,7 @@ class LargeJson:
         return self._value(holders, name, self._skip(at + 1))
 
     def _several(self, holder: Any, at: int) -> int | None:
-        """Decode as many members as there are in a piece, if its last commas tell where one ends."""
+        """Decode all complete members in the next piece and return their end; None if no comma gives a valid cut."""
         window = self._text[at:at + ONE_CALL]
         opening, closing = "[]" if isinstance(holder, list) else "{}"
         for end in ENDS:
@@ -89,7 +89,7 @@ class LargeJson:
         return None
 
     def _value(self, holders: list[Any], name: str | None, at: int) -> int:
-        """Decode a value and add it to the innermost holder; one that is large becomes the innermost itself."""
+        """Decode a value into the innermost holder and return its end. A large container becomes the innermost."""
         sign = self._text[at:at + 1]
         value: Any
         if sign == '"':
@@ -110,14 +110,14 @@ class LargeJson:
         return end
 
     def _container(self, at: int) -> tuple[Any, int]:
-        """An array or object that ends within a piece, and its end; else NOT_WHOLE."""
+        """Return an array or object that ends within a window, and its end; else NOT_WHOLE and its start."""
         for size in WINDOWS:
             if at < self._too_small[size]:
                 continue
             try:
                 value, length = self._decoder.raw_decode(self._text[at:at + size])
             except ValueError:
-                self._too_small[size] = at + size // 16  # what begins soon after, and may be within, is opened
+                self._too_small[size] = at + size // 16  # enter containers that start soon after, too
                 continue
             return value, at + length
         return NOT_WHOLE, at
@@ -141,7 +141,7 @@ class LargeJson:
 
 @contextmanager
 def garbage_collection_paused() -> Iterator[None]:
-    """No garbage collection: one that looks through the content of megabytes holds up the API."""
+    """Pause garbage collection: scanning the content of megabytes would block the API."""
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,6 +1,6 @@
-"""multipart/form-data as PHP's main/rfc1867.c reads it, lenient and in its own ways.
+"""multipart/form-data as PHP's main/rfc1867.c parses it, leniently and with its peculiarities.
 
-A delimiter is a whole line; a line that announces none is content. Unreadable parts are skipped.
+A delimiter is a whole line; any other line is content. Unreadable parts are skipped.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from sarkmock.laravel.php.values import from_bytes, to_bytes
 
 HEADER_BLANKS = b" \t\n\r\v\f"
 MOST_UPLOADS, MOST_FIELDS = 20, 1000  # php.ini's max_file_uploads and max_input_vars
-MOST_PARTS = MOST_UPLOADS + MOST_FIELDS  # max_multipart_body_parts; only those with a disposition count
-MOST_DELIMITERS = 20_000  # PHP looks on, but no client sends that many parts without a disposition
+MOST_PARTS = MOST_UPLOADS + MOST_FIELDS  # max_multipart_body_parts; only parts with a disposition count
+MOST_DELIMITERS = 20_000  # PHP has no such limit, but no client sends that many parts without a disposition
 MOST_WORDS = 10_000
 _BLANK_LINE = re.compile(rb"\n\r?\n")
-# Loops are bounded, as Python keeps 100 bytes for each repetition; what goes on is matched again.
-# The lines that belong to the one before: they begin with a blank or have no colon.
+# Repetitions are bounded, as Python keeps 100 bytes for each; the caller repeats the match.
+# Continuation lines of a header: they start with a blank or have no colon.
 _MORE_LINES = re.compile(rb"(?:\n(?:[ \t\r\v\f].*+|[^:\n]++)$){1,1024}", re.MULTILINE)
-# What belongs to one word: quotes of either kind hide semicolons, and a backslash hides such a quote.
+# The content of one word: quotes of either kind hide semicolons, and a backslash escapes a quote.
 _WORD = re.compile(rb"""(?:[^"';]++|"(?:[^"\\]++|\\"?+){0,64}"|'(?:[^'\\]++|\\'?+){0,64}'){1,512}""")
 _WITHIN = {quote: re.compile(rb"(?:[^%b\\]++|\\%b?+){1,1024}" % (quote, quote)) for quote in (b'"', b"'")}
 _BARE = re.compile(rb"[^ \t\n\r\v\f]*")
@@ -30,7 +30,7 @@ _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]")
 
 @dataclass(frozen=True, slots=True)
 class FormPart:
-    """One part with a name; ``filename`` is None for a variable. An upload is not ``chosen`` if that is empty."""
+    """One named part. ``filename`` is None for a variable; ``chosen`` is False if it is empty."""
 
     name: str
     filename: str | None
@@ -41,7 +41,7 @@ class FormPart:
 
 
 def boundary_of(content_type: str) -> bytes | None:
-    """The boundary that a content type announces: what is behind the first equals sign after the word."""
+    """Return the boundary in a content type: the value after the first equals sign after "boundary"."""
     place = content_type.find("boundary")
     if place < 0:
         place = content_type.lower().find("boundary")
@@ -56,7 +56,7 @@ def boundary_of(content_type: str) -> bytes | None:
 
 
 def form_parts(body: bytes, boundary: bytes) -> Iterator[FormPart]:
-    """The parts in order; no upload beyond the limit, or after one whose name PHP refuses."""
+    """Yield the parts in order. Skip uploads beyond the limit, and all from the first whose name PHP rejects."""
     content, closing = b"\n" + body, b"\n--" + boundary
     after_line = _line_finder(content, closing)
     position, limit, uploads, nameless = 0, MOST_PARTS, MOST_UPLOADS, 0
@@ -65,12 +65,12 @@ def form_parts(body: bytes, boundary: bytes) -> Iterator[FormPart]:
         if end_of_line is None:
             return
         disposition, content_type, start = _headers(content, end_of_line)
-        position = start - 1  # a delimiter may follow at once, unless there is content to be read
+        position = start - 1  # a delimiter may follow directly, unless there is content to read
         if disposition is None:
             continue
         words, limit = _parameters(disposition), limit - 1
         if limit < 0 or not words:
-            return  # garbled, to PHP
+            return  # PHP treats it as garbled
         end = content.find(closing, start)
         if b"filename" not in words:
             position = len(content) if end < 0 else end
@@ -91,7 +91,7 @@ def form_parts(body: bytes, boundary: bytes) -> Iterator[FormPart]:
 
 
 def _line_finder(content: bytes, line: bytes) -> Callable[[int], int | None]:
-    """A function from a place to the last byte of the next such line; places must not go back."""
+    """Return a function from a position to the last byte of the next such line. Positions must not decrease."""
     ends = line + b"\n", line + b"\r\n"
     nearest = [content.find(end) for end in ends]
 
@@ -105,12 +105,12 @@ def _line_finder(content: bytes, line: bytes) -> Callable[[int], int | None]:
 
 
 def _before(content: bytes, start: int, end: int) -> bytes:
-    """What stands before a delimiter; all that is left if there is none."""
+    """Return the content before a delimiter; all the rest if there is none."""
     return content[start:] if end < 0 else content[start:end].removesuffix(b"\r")
 
 
 def _headers(content: bytes, position: int) -> tuple[bytes | None, bytes, int]:
-    """Disposition and type of a part whose headers begin after a line's end there, and where its content begins."""
+    """Return a part's disposition, its type and the start of its content; ``position`` is the preceding line end."""
     blank = _BLANK_LINE.search(content, position)
     block = content[position:] if blank is None else content[position:blank.start()]
     names = block.lower()
@@ -119,7 +119,7 @@ def _headers(content: bytes, position: int) -> tuple[bytes | None, bytes, int]:
 
 
 def _header(block: bytes, names: bytes, name: bytes) -> bytes | None:
-    """The first header of a name; ``names`` is the block in lower case."""
+    """Return the first header of a name; ``names`` is the block in lower case."""
     place = names.find(b"\n%s:" % name)
     if place < 0:
         return None
@@ -131,7 +131,7 @@ def _header(block: bytes, names: bytes, name: bytes) -> bytes | None:
 
 
 def _parameters(disposition: bytes) -> dict[bytes, bytes]:
-    """Name and file name: ``form-data; name="a"`` -> name, a."""
+    """Return the name and file name: ``form-data; name="a"`` -> {b"name": b"a"}."""
     result = {}
     for word in islice(_words(disposition.partition(b"\0")[0]), MOST_WORDS):
         key, equals, value = word.lstrip(HEADER_BLANKS).partition(b"=")
@@ -141,7 +141,7 @@ def _parameters(disposition: bytes) -> dict[bytes, bytes]:
 
 
 def _words(disposition: bytes) -> Iterator[bytes]:
-    """What stands between semicolons, unless it is nothing."""
+    """Yield the nonempty texts between semicolons."""
     start = end = 0
     while end < len(disposition):
         end = _end(_WORD, disposition, end)
@@ -150,28 +150,28 @@ def _words(disposition: bytes) -> Iterator[bytes]:
             if start < end:
                 yield disposition[start:end]
             start = end = end + 1
-        elif sign:  # a quote whose end is far away, or missing
+        elif sign:  # a quote whose end is far away or missing
             end = _end(_WITHIN[sign], disposition, end + 1) + 1
     if start < len(disposition):
         yield disposition[start:]
 
 
 def _end(pattern: re.Pattern[bytes], text: bytes, place: int) -> int:
-    """Where what a pattern matches at a place ends, however often it does."""
+    """Return the end of the longest run of consecutive matches."""
     while match := pattern.match(text, place):
         place = match.end()
     return place
 
 
 def _is_balanced(name: bytes) -> bool:
-    """Whether brackets are in pairs, one after the other at the end; PHP takes no further upload after another name."""
+    """Whether brackets are paired and consecutive at the end. PHP ignores uploads from the first other name on."""
     brackets = name.translate(None, _NO_BRACKETS)
     is_end = name.count(b"]") == name.count(b"][") + name.endswith(b"]")
     return is_end and brackets == b"[]" * (len(brackets) // 2)
 
 
 def _unquoted(value: bytes) -> bytes:
-    r"""A value up to its closing quote or first blank; a backslash escapes itself and the quote, nothing else."""
+    r"""Unquote a value, up to its closing quote or first blank. A backslash escapes only itself and the quote."""
     quote = value[:1]
     if quote in _WITHIN:
         escapes = rb"\\", b"\\" + quote
@@ -180,9 +180,9 @@ def _unquoted(value: bytes) -> bytes:
     else:
         bare = _BARE.match(value)
         text = (bare[0] if bare else b"").replace(rb"\\", b"\0")
-    return text.replace(b"\0", b"\\")  # a disposition holds no NUL
+    return text.replace(b"\0", b"\\")  # a disposition contains no NUL
 
 
 def _last_step(filename: bytes) -> str:
-    """A file name without the directories that some browsers send."""
+    """Return a file name without the directories that some browsers send."""
     return from_bytes(filename[max(filename.rfind(b"\\"), filename.rfind(b"/")) + 1:])

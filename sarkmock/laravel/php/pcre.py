@@ -1,4 +1,4 @@
-"""preg_match() on PCRE2 itself, with PHP's delimiters, modifiers and limits. The only importer of pcre2."""
+"""preg_match() based on PCRE2, with PHP's delimiters, modifiers and limits. The only module that imports pcre2."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ Matcher = Callable[[str], bool]
 PatternSearch = Callable[[bytes], object]
 
 DOLLAR_ENDONLY, DUPNAMES, UNGREEDY, NO_AUTO_CAPTURE = 0x10, 0x40, 0x40000, 0x2000
-ANCHORED = 1 << 32  # no option of the library's compile
+ANCHORED = 1 << 32  # not an option of the library's compile()
 UTF, UCP, CASELESS, DOTALL, MULTILINE, EXTENDED = 0x80000, 0x20000, 0x8, 0x20, 0x400, 0x80
-# X and S have no effect any more.
+# X and S no longer have an effect.
 MODIFIERS = {"i": CASELESS, "m": MULTILINE, "s": DOTALL, "x": EXTENDED, "A": ANCHORED, "D": DOLLAR_ENDONLY,
              "U": UNGREEDY, "u": UTF | UCP, "J": DUPNAMES, "n": NO_AUTO_CAPTURE, "X": 0, "S": 0,
              " ": 0, "\n": 0, "\r": 0}
 BRACKETS = {"(": ")", "[": "]", "{": "}", "<": ">"}
-# Expressions that take quadratic time, and what matches the same without ever going back.
+# Expressions that take quadratic time, and equivalents that never backtrack.
 LINEAR = {r"^(\d+?:\d+?\s*)+$": r"^\d++:(?:\d\d++:|\d++\s++\d++:)*+\d++\s*+$"}
 BACKTRACK_LIMIT = b"(*LIMIT_MATCH=1000000)"  # php.ini's pcre.backtrack_limit
 
 
 class Warned(Exception):
-    """What preg_match() warns of; Laravel makes an ErrorException of it."""
+    """A warning of preg_match(), which Laravel converts to an ErrorException."""
 
 
 def matcher(pattern: str) -> Matcher:
-    """A function that says whether a subject matches; for a pattern PHP warns of, one that raises PhpError."""
+    """Return a function that tests a subject for a match. It raises PhpError if PHP warns about the pattern."""
     try:
         expression, options = _parse(pattern)
         expression = LINEAR.get(expression, expression)
@@ -43,14 +43,14 @@ def matcher(pattern: str) -> Matcher:
         try:
             return fast(octets) is not None
         except pcre2.LibraryError as error:
-            # PHP's JIT has a stack six times as large as this library's: only without JIT is the verdict PHP's.
+            # PHP's JIT stack is six times as large as this library's. The result without JIT equals PHP's.
             return "JIT stack" in str(error) and _matches_slowly(safe, octets)
 
     return matches
 
 
 def _matches_slowly(search: PatternSearch, octets: bytes) -> bool:
-    """Without JIT. False also where preg_match() returns false: at the backtrack limit, for what is not UTF-8."""
+    """Match without JIT. False also if preg_match() returns false: at the backtrack limit, or for invalid UTF-8."""
     try:
         return search(octets) is not None
     except pcre2.LibraryError:
@@ -65,7 +65,7 @@ def _dies(message: str) -> Matcher:
 
 
 def _parse(pattern: str) -> tuple[str, int]:
-    """The expression between the delimiters, and the options that the modifiers after them stand for."""
+    """Return the expression between the delimiters, and the options of the modifiers. Warned if PHP warns."""
     pattern = pattern.lstrip(" \t\n\r\v\f")
     if not pattern:
         raise Warned("Empty regular expression")

@@ -1,6 +1,6 @@
-"""PHP's scalars: how they turn into text and numbers, when two strings are equal, and filter_var().
+"""PHP's scalars: conversion to text and numbers, loose equality of strings, and filter_var().
 
-PHP strings are bytes. Here they are ``str``; bytes that are not UTF-8 stand in it as PEP 383 surrogates.
+PHP strings are bytes. Here they are ``str``, with bytes that are not UTF-8 as PEP 383 surrogates.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from typing import Any
 
 from sarkmock.http.replies import PhpError
 
-TRIMMED = " \t\n\r\0\x0b"  # what trim() takes off; not form feed, not Unicode's blanks
-# PCRE's \s of Unicode, the zero width space and the byte order mark: what Laravel 9 and later take off.
+TRIMMED = " \t\n\r\0\x0b"  # what trim() removes; not form feed, not Unicode's blanks
+# PCRE's Unicode \s, the zero width space and the byte order mark: what Laravel 9 and later remove.
 _UNICODE = "".join(map(chr, (*range(9, 14), 0x20, 0x85, 0xA0, 0x1680, 0x180E, *range(0x2000, 0x200C), 0x2028, 0x2029,
                              0x202F, 0x205F, 0x3000, 0xFEFF)))
 BLANKS_OF_TRIM = {"ascii": TRIMMED, "unicode": _UNICODE, "unicode-marks": _UNICODE + "\u200e\0"}
-IN_ONE_CALL = 2**20  # bytes or characters: no other thread of Python runs meanwhile
+IN_ONE_CALL = 2**20  # bytes or characters; no other Python thread runs during a call
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 MEMORY_EXHAUSTED = "Allowed memory size of 134217728 bytes exhausted (tried to allocate 67108872 bytes)"
-TEMPORARY_FILE = "/tmp/phpUpload"  # what PHP would call an uploaded file; nothing is stored there
+TEMPORARY_FILE = "/tmp/phpUpload"  # PHP's name for an uploaded file; nothing is stored there
 LEAD_BYTES = bytes(4 if 0xF0 <= byte < 0xF8 else 3 if 0xE0 <= byte < 0xF0 else 2 if 0xC2 <= byte < 0xE0 else 1
                    for byte in range(256))
 
 _NUMERIC = re.compile(
     r"[ \t\n\r\v\f]*+([+-]?(?:[0-9]++(\.[0-9]*+)?|(\.[0-9]++))([eE][+-]?[0-9]++)?)[ \t\n\r\v\f]*+\Z")
-# A thousand of what mb_strlen() takes for characters.
+# A thousand characters as mb_strlen() counts them.
 _THOUSAND = re.compile(rb"(?:[\xf0-\xf7].{0,3}|[\xe0-\xef].{0,2}|[\xc2-\xdf].?|.){1000}+", re.DOTALL)
 
 
@@ -39,11 +39,11 @@ class UploadedFile:
     name: str
     content_type: str
     content: bytes
-    failed: bool = False  # the body ended before it did
+    failed: bool = False  # the body ended before the file did
 
 
 def to_text(value: Any, field: str | None = None) -> str:
-    """``(string) $value``; PhpError (naming the field) for an array."""
+    """``(string) $value``; PhpError (with the field's name) for an array."""
     if isinstance(value, str):
         return value
     if value is None or value is False:
@@ -60,7 +60,7 @@ def to_text(value: Any, field: str | None = None) -> str:
 
 
 def to_float(value: float) -> float:
-    """PHP has no integers beyond 64 bits."""
+    """Convert a number to a float, or infinity: PHP has no integers beyond 64 bits."""
     try:
         return float(value)
     except OverflowError:
@@ -68,7 +68,7 @@ def to_float(value: float) -> float:
 
 
 def _float_text(value: float) -> str:
-    """14 significant digits, as php.ini's ``precision`` has it: 1.0 is "1", 1e20 is "1.0E+20"."""
+    """Format with 14 significant digits, php.ini's ``precision``: 1.0 is "1", 1e20 is "1.0E+20"."""
     if math.isinf(value):
         return "INF" if value > 0 else "-INF"
     if math.isnan(value):
@@ -97,7 +97,7 @@ def trim(text: str) -> str:
 
 
 def trim_strings(text: str, blanks: str) -> str:
-    """Laravel's TrimStrings; text that is not UTF-8 is left to PHP's trim()."""
+    """Laravel's TrimStrings; text that is not UTF-8 is trimmed as PHP's trim() does."""
     signs = BLANKS_OF_TRIM[blanks] if is_utf8(text) else TRIMMED
     start, end = 0, len(text)
     while end - start > IN_ONE_CALL and not text[start:start + IN_ONE_CALL].strip(signs):
@@ -112,7 +112,7 @@ def is_truthy(text: str) -> bool:
 
 
 def to_number(text: str) -> int | float | None:
-    """The number a numeric string holds (blanks around it allowed), None for any other string."""
+    """Return the number in a numeric string (surrounding blanks allowed); None for any other string."""
     match = _NUMERIC.match(text)
     if match is None:
         return None
@@ -136,7 +136,7 @@ def loosely_equal(left: str, right: str) -> bool:
 
 
 def equals_one(text: str, numbers: Iterable[tuple[str, int | float]]) -> bool:
-    """Whether a text is numeric and loosely equal to one of some numeric strings, which come with their numbers."""
+    """Whether a text is numeric and loosely equal to one of the numeric strings, given as (text, number) pairs."""
     number = to_number(text)
     return number is not None and any(_same_number(text, number, *other) for other in numbers)
 
@@ -148,7 +148,7 @@ def _same_number(left: str, one: float, right: str, other: float) -> bool:
         return one == other
     if float(one) != float(other) or math.isinf(one):
         return False
-    # zendi_smart_streq: integers beyond 64 bits equal no other notation, nor does one infinity the other.
+    # zendi_smart_streq: an integer beyond 64 bits equals no number in another notation; infinities are never equal.
     beyond = _overflows(left, one) + _overflows(right, other)
     return not (beyond == 2 or (beyond and int in (type(one), type(other))))
 
@@ -167,7 +167,7 @@ def is_utf8(text: str) -> bool:
 
 
 def is_readable(value: Any, *, names: bool = False) -> bool:
-    """Whether all text in a value is UTF-8; with ``names``, that of the keys, too."""
+    """Whether all text in a value is UTF-8; with ``names``, including the keys."""
     pending = [value]
     while pending:
         member = pending.pop()
@@ -184,7 +184,7 @@ def is_readable(value: Any, *, names: bool = False) -> bool:
 
 
 def mb_strlen(text: str) -> int:
-    """``mb_strlen``: code points, or for text that is not UTF-8 what the lead bytes promise."""
+    """``mb_strlen``: the number of code points; if text is not UTF-8, lead bytes determine the lengths."""
     return len(text) if is_utf8(text) else _length_by_lead_bytes(to_bytes(text))
 
 
@@ -199,10 +199,10 @@ def _length_by_lead_bytes(octets: bytes) -> int:
 
 
 def to_bytes(text: str) -> bytes:
-    """The bytes PHP has for a text."""
+    """Return the bytes that PHP has for a text."""
     try:
         return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # a surrogate that stands for no byte: no request holds one
+    except UnicodeEncodeError:  # a lone surrogate that represents no byte; requests never contain one
         return text.encode("utf-8", "surrogatepass")
 
 
@@ -223,20 +223,20 @@ _BLOCK = re.compile(r"[0-9a-fA-F]{1,4}\Z")
 
 
 def is_int(text: str) -> bool:
-    """FILTER_VALIDATE_INT: a sign, no leading zeros, 64 bits; blanks around it allowed."""
+    """FILTER_VALIDATE_INT: optional sign, no leading zeros, 64 bits; surrounding blanks allowed."""
     match = _INT.match(text)
     return match is not None and INT_MIN <= int(match[1]) <= INT_MAX
 
 
 def is_ip(text: str) -> bool:
-    """FILTER_VALIDATE_IP: either version; no leading zeros in version 4, no zone in version 6."""
+    """FILTER_VALIDATE_IP: IPv4 without leading zeros, or IPv6 without a zone."""
     if len(text) > _LONGEST_IP:
         return False
     return _is_ipv6(text) if ":" in text else _IPV4.match(text) is not None
 
 
 def _is_ipv6(text: str) -> bool:
-    """Blocks of up to four hex digits, once ``::`` for one block or more, and IPv4 in place of the last two."""
+    """Whether a text is IPv6: blocks of up to four hex digits, at most one ``::``, optionally ending in IPv4."""
     head, bundled, tail = text.rpartition(":")
     room = 8
     if "." in text:
@@ -253,7 +253,7 @@ def _is_ipv6(text: str) -> bool:
 
 
 def str_getcsv(text: str) -> list[str]:
-    """str_getcsv(): comma separated; a double quote encloses, a doubled one stands for itself."""
+    """str_getcsv(): comma separated; double quotes enclose, a doubled one is a literal quote."""
     if '"' not in text:
         return text.split(",")
     fields, position = [], 0
@@ -265,7 +265,7 @@ def str_getcsv(text: str) -> list[str]:
 
 
 def _csv_field(text: str, start: int) -> tuple[str, int]:
-    """One field and the position of the comma after it (or the end)."""
+    """Return one field and the position of the comma after it (or the end)."""
     enclosed = _ENCLOSED.match(text, start)
     end = text.find(",", start if enclosed is None else enclosed.end())
     end = len(text) if end < 0 else end

@@ -1,6 +1,6 @@
-"""The two tables that the document's names are looked up in: x-action -> function, x-after -> check.
+"""The two tables that resolve names of the document: x-action -> function, x-after -> check.
 
-`try_operations` tries what an overlay makes of operations, so that one without what it needs is an error at load.
+`try_operations` runs the operations that an overlay changed, so that one that lacks a requirement fails at load.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Action = Callable[[Context], Reply]
 
 @dataclass(frozen=True, slots=True)
 class AfterCheck:
-    """A check that runs after the rules, and the 422 fields it may name (none: it rejects with another status)."""
+    """A check that runs after the rules, and the fields it may report with 422 (none: it rejects by another status)."""
 
     run: Callable[[Context], None]
     fields: tuple[str, ...] = ()
@@ -232,12 +232,12 @@ AFTER_CHECKS: dict[str, AfterCheck] = {
 
 
 def check_fields(operation: Operation) -> dict[str, tuple[str, ...]]:
-    """The operation's checks, each with the 422 fields it may name beside those that the rules refuse."""
+    """Return the operation's checks, each with the fields it may report with 422 in addition to the rules."""
     return {name: AFTER_CHECKS[name].fields for name in operation.checks}
 
 
 class NameTable(dict[str, Any]):
-    """Values that are looked up by names of the document."""
+    """A table of values by names of the document; a missing name raises MissingPart."""
 
     def __init__(self, kind: str, values: dict[str, Any]) -> None:
         super().__init__(values)
@@ -248,7 +248,7 @@ class NameTable(dict[str, Any]):
 
 
 def try_operations(operations: Iterable[Operation], inherited: Iterable[Operation], database: str) -> None:
-    """UnknownName for the first check or action that lacks something, of operations that are not as inherited."""
+    """Try the operations that differ from the inherited ones; UnknownName if a check or action lacks a requirement."""
     before = {tried_facts(operation) for operation in inherited}
     state = State(Seed.factory(database))
     for operation in operations:
@@ -260,7 +260,7 @@ def try_operations(operations: Iterable[Operation], inherited: Iterable[Operatio
 
 
 def tried_facts(operation: Operation) -> tuple[Any, ...]:
-    """What checks and actions depend on."""
+    """Return the properties that checks and actions depend on."""
     table = operation.table and (operation.table.name, operation.table.fixed)
     return operation.id, operation.action, operation.checks, operation.parameters, operation.key, table, operation.guard
 
@@ -274,12 +274,12 @@ def _try(kind: str, name: str, function: Callable[[Context], object], operation:
         except MissingPart as lack:
             raise UnknownName(name, f"{operation.id}: the {kind} {name!r} needs {lack}, and {operation.method} "
                                     f"{operation.path} has none") from None
-        except Exception:  # such a request may well be rejected
+        except Exception:  # such a request may be invalid
             continue
 
 
 def _context(operation: Operation, state: State, given: dict[str, Any]) -> Context:
-    """A request to an operation, with a row and a user where a real one has them."""
+    """Build a request to an operation, with a row and a user if a real request has them."""
     table = operation.table
     bound = table is not None and (operation.key is not None or table.fixed is not None)
     row = NameTable("the column", state.tables.defaults(table.name)) if table and bound else None

@@ -1,4 +1,4 @@
-"""Logging in and out, and the users: AuthController."""
+"""Login, logout and users: the product's AuthController."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STAMP = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)")
 
 
 def login(context: Context) -> Reply:
-    """A new token for a user with the right password; the user's earlier tokens end."""
+    """Create a token for a user with the right password; the user's earlier tokens are revoked."""
     tables = context.state.tables
     user = accounts.user_by_email(tables, php.to_text(context.input["email"]))
     if user is None or not accounts.verify_password(php.to_text(context.input["password"]), user["password"]):
@@ -29,7 +29,7 @@ def login(context: Context) -> Reply:
 
 
 def logout(context: Context) -> Reply:
-    """Every token of the user ends."""
+    """Revoke every token of the user."""
     accounts.revoke_tokens(context.state.tables, addressed_user(context)["id"])
     return Reply({"message": "Successfully logged out"})
 
@@ -39,7 +39,7 @@ def whoami(context: Context) -> Reply:
 
 
 def register(context: Context) -> Reply:
-    """A new user. The token is never an administrator's; the role does not matter."""
+    """Create a user. Its token never has an administrator's ability, whatever its role."""
     stamp, given = context.state.clock.stamp(), context.input
     password = php.to_text(given["password"])
     if "\0" in password:
@@ -52,7 +52,7 @@ def register(context: Context) -> Reply:
 
 
 def stored(value: Any) -> Any:
-    """A value as PDO binds it."""
+    """Convert a value as PDO binds it."""
     return int(value) if isinstance(value, bool) else None if value is None else php.to_text(value)
 
 
@@ -66,7 +66,7 @@ def list_users(context: Context) -> Reply:
 
 
 def list_users_by(column: str) -> Callable[[Context], Reply]:
-    """An action that lists the users with the value in the path; it is never 404."""
+    """Return an action that lists the users with the value in the path; an empty list is not 404."""
     def action(context: Context) -> Reply:
         (value,) = context.path.values()
         return Reply([user_as_json(user) for user in context.state.tables.rows(USERS, {column: value}, order=("id",))])
@@ -79,7 +79,7 @@ def revoke_all(context: Context) -> Reply:
 
 
 def delete_user(context: Context) -> Reply:
-    """The user and its tokens; an administrator may delete itself."""
+    """Delete the user and its tokens; administrators may delete themselves."""
     user = named_user(context)["id"]
     accounts.revoke_tokens(context.state.tables, user)
     context.state.tables.delete(USERS, "id", user)
@@ -87,7 +87,7 @@ def delete_user(context: Context) -> Reply:
 
 
 def errors_are_summarised(context: Context) -> None:
-    """Laravel's own answer to invalid input: a summary and the errors; 302 to a client that does not want JSON."""
+    """Reject invalid input in Laravel's own format, with a summary; 302 for a client that does not want JSON."""
     if context.errors:
         raise Summarised(context.errors)
 
@@ -110,5 +110,5 @@ def user_as_json(user: Row) -> Row:
 
 
 def json_time(value: Any) -> Any:
-    """A time as Laravel writes it into JSON."""
+    """Format a time as Laravel writes it in JSON."""
     return value and STAMP.sub(r"\1T\2.000000Z", str(value))

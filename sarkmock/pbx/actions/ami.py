@@ -1,8 +1,8 @@
-"""The API's side of the Asterisk Manager Interface: questions, answers as JSON; phones, trunks, registrations.
+"""The API's side of the Asterisk Manager Interface: commands, responses as JSON; phones, trunks, registrations.
 
-An answer of Asterisk is a list of packets (field -> text): an acknowledgement, events, and an event that ends a list.
+Asterisk responds with packets (field -> text): an acknowledgement, events, and an event that ends a list.
 
-Phones never register with a mock; trunks always answer it.
+Phones never register with a mock; trunks always respond to it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NOT_IN_LISTS = ("EventList", "ListItems")
 
 
 def list_packets(message: str, events: Packets, complete: str) -> Packets:
-    """Asterisk's answer to a list command."""
+    """Return Asterisk's response to a list command."""
     return [{"Response": "Success", "EventList": "start", "Message": message}, *events,
             {"Event": complete, "EventList": "Complete", "ListItems": str(len(events))}]
 
@@ -35,7 +35,7 @@ def error(message: str) -> Packets:
 
 
 def as_list(ask: Callable[[State], Packets]) -> Callable[[Context], Reply]:
-    """An action that answers a list as the product does: the packet that ends it is dropped, an empty one is 404."""
+    """Return an action for a list, as the product sends it: without the packet that ends it, and 404 if it is empty."""
     def action(context: Context) -> Reply:
         require_pbx(context.state)
         packets = ask(context.state)
@@ -47,7 +47,7 @@ def as_list(ask: Callable[[State], Packets]) -> Callable[[Context], Reply]:
 
 
 def as_object(ask: Callable[..., Packets]) -> Callable[[Context], Reply]:
-    """An action that answers all packets as one object: where they share a field, the last one counts."""
+    """Return an action that merges all packets into one object; later packets overwrite equal fields."""
     def action(context: Context) -> Reply:
         require_pbx(context.state)
         packets = ask(context.state, *(requested_name(context, name) for name in context.path))
@@ -56,13 +56,15 @@ def as_object(ask: Callable[..., Packets]) -> Callable[[Context], Reply]:
 
 
 def requested_name(context: Context, name: str) -> str:
-    """``$request->name``: a variable of that name wins over the step of the path."""
+    """Return ``$request->name``: a variable of that name takes precedence over the path parameter."""
     return php.to_text(context.input.get(name, context.path[name]), name)
 
 
 def second_part(text: Any) -> str:
-    """The product splits a line at every colon and blank, and takes the second part; a key may be null in a database
-    that was restored."""
+    """Return the value up to its first ": ", as the product splits a line at each and takes the second part.
+
+    A key may be null in a restored database.
+    """
     return "" if text is None else str(text).partition(": ")[0]
 
 
@@ -72,7 +74,7 @@ def require_pbx(state: State) -> None:
 
 
 def unknown_function(context: Context) -> Reply:
-    """A function that is not offered."""
+    """Respond 404 for an unsupported function."""
     require_pbx(context.state)
     raise NotFound({"message": "AMI Action invalid or unsupported"})
 
@@ -96,13 +98,13 @@ def delete_value(context: Context) -> Reply:
 
 
 def refuse_family(context: Context) -> Reply:
-    """The published handler looks for a family that the path does not have: Asterisk refuses."""
+    """Respond that Asterisk failed: the published handler reads a family that the path does not have."""
     require_pbx(context.state)
     return keyed_object(context, False)
 
 
 def keyed_object(context: Context, value: Any) -> Reply:
-    """An object with one member; PHP makes the key "0" the index of an array, and json_encode a list of that."""
+    """Return an object with one member; for the key "0", json_encode writes a list, as PHP makes it an array index."""
     key = requested_name(context, "key")
     return Reply([value] if key == "0" else {key: value})
 
@@ -114,12 +116,12 @@ def reload(context: Context) -> Reply:
 
 
 def originate(context: Context) -> Reply:
-    """sark-v6-api.txt lines 163-169: ring a phone, and connect it with the target."""
+    """Ring a phone and connect it with the target (sark-v6-api.txt lines 163-169)."""
     return connect(context, "ringback", php.to_text(context.input.get("context")) or "internal")
 
 
 def originate_caller(context: Context) -> Reply:
-    """The published API calls the phone ``caller``, and looks at no context."""
+    """Originate as the published API does, which names the phone ``caller`` and ignores the context."""
     return connect(context, "caller", "internal")
 
 
@@ -131,7 +133,7 @@ def connect(context: Context, phone: str, dial_context: str) -> Reply:
 
 
 def hang_up(context: Context) -> Reply:
-    """The channel's technology and name are two steps of the path; the answer is Asterisk's as it came."""
+    """Hang up a channel, whose technology and name are two path segments; return Asterisk's response as text."""
     require_pbx(context.state)
     if context.state.pbx.hangup(f"{requested_name(context, 'id')}/{requested_name(context, 'key')}"):
         text = "\r\nResponse: Success\r\nMessage: Channel Hungup\r\n\r\n"
@@ -146,7 +148,7 @@ SIP_PORT, IAX_PORT = "5060", "4569"
 
 
 def phones(state: State) -> list[Row]:
-    """Extensions with a SIP device: mailboxes have none, and those not in use are not configured."""
+    """Return the active SIP extensions, without mailboxes, which have no SIP device."""
     rows = state.tables.rows("ipphone", {"technology": "SIP", "active": "YES"}, ("pkey",))
     return [row for row in rows if row["device"] != "MAILBOX" and row["pkey"]]
 
@@ -201,7 +203,7 @@ def iax_registry(state: State) -> Packets:
 
 
 def registration(row: Row, usual_port: str) -> tuple[str, str, str]:
-    """User, host and port of a register line, ``user:secret@host:port/extension``; the trunk's host if it has none."""
+    """Return user, host (default: the trunk's) and port of a register line, ``user:secret@host:port/extension``."""
     credentials, at, place = row["register"].partition("/")[0].rpartition("@")
     if not at:
         return place.partition(":")[0], row["host"] or "", usual_port
@@ -239,7 +241,7 @@ def trunk_details(row: Row) -> AmiPacket:
 
 
 def details(name: str, secret: str | None, own: AmiPacket) -> AmiPacket:
-    """Asterisk 16's answer to SIPshowpeer; most of it is chan_sip's defaults."""
+    """Return Asterisk 16's response to SIPshowpeer; most fields are chan_sip's defaults."""
     usual = {
         "Response": "Success", "Channeltype": "SIP", "ObjectName": name, "ChanObjectType": "peer",
         "SecretExist": "Y" if secret else "N", "RemoteSecretExist": "N", "MD5SecretExist": "N", "Context": "internal",
@@ -265,7 +267,7 @@ def peer_name(row: Row) -> str:
 
 
 def address(row: Row) -> str:
-    """The trunk's address, if its host is one; names are not looked up."""
+    """Return the trunk's address if its host is an IP address; names are not resolved."""
     try:
         return str(ipaddress.ip_address(row["host"] or ""))
     except ValueError:
@@ -273,5 +275,5 @@ def address(row: Row) -> str:
 
 
 def trunk_status(row: Row) -> str:
-    """What a trunk says that is asked from time to time whether it is there."""
+    """Return the status of a trunk, which Asterisk knows only if the stanza has qualify=yes."""
     return ANSWERS if "qualify=yes" in (row["sipiaxpeer"] or "") else "Unmonitored"

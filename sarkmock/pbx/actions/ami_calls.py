@@ -1,4 +1,4 @@
-"""What Asterisk says of itself, channels, extensions, queues, agents and mailboxes; and the names of the functions.
+"""Asterisk's data about itself, channels, extensions, queues, agents and mailboxes; and the names of the functions.
 
 Agents of a mock never log in, and its queues have no callers.
 """
@@ -50,7 +50,7 @@ def core_status(state: State) -> Packets:
 
 
 def list_commands(state: State) -> Packets:
-    """One packet names every command; as a list, nothing is left of it."""
+    """Return one packet that names every command; as a list, it is empty."""
     return [{"Response": "Success", "Ping": "Keepalive command.  (Priv: <none>)"}]
 
 
@@ -79,7 +79,7 @@ def channel_status(channel: Channel, now: float) -> AmiPacket:
 
 
 def snapshot(channel: Channel) -> AmiPacket:
-    """The fields that every event about a channel has."""
+    """Return the fields that every event about a channel has."""
     return {
         "Channel": channel.name, "ChannelState": CHANNEL_STATES[channel.state], "ChannelStateDesc": channel.state,
         "CallerIDNum": channel.party, "CallerIDName": channel.party, "ConnectedLineNum": channel.connected,
@@ -119,7 +119,7 @@ def hint(row: Row, states: Mapping[str, set[str]]) -> AmiPacket:
 
 
 def device_states_of(state: State) -> dict[str, set[str]]:
-    """By number, the states of its channels."""
+    """Return the states of each number's channels."""
     states: dict[str, set[str]] = {}
     for channel in state.pbx.channels():
         number = channel.name.removeprefix("SIP/").rpartition("-")[0]
@@ -128,7 +128,7 @@ def device_states_of(state: State) -> dict[str, set[str]]:
 
 
 def device_state(number: str, states: Mapping[str, set[str]]) -> str:
-    """In a call, ringing, or not registered, as Asterisk numbers the states of extensions."""
+    """Return Asterisk's number for the state of an extension: in a call (1), ringing (8) or not registered (4)."""
     if "Up" in states.get(number, ()):
         return "1"
     return "8" if number in states else "4"
@@ -149,7 +149,7 @@ def conference_rooms(state: State) -> Packets:
 
 
 def queue_status(state: State, name: str | None = None) -> Packets:
-    """All queues, or the one of that name, each followed by its members."""
+    """Return all queues, or the one with that name, each followed by its members."""
     events = []
     for queue in queues(state, name):
         events += [queue_params(queue), *(queue_member(queue, agent) for agent in members(state, queue))]
@@ -176,13 +176,13 @@ def queue_params(queue: Row) -> AmiPacket:
 
 
 def configuration(queue: Row) -> dict[str, str]:
-    """The lines ``name=value`` of a queue's configuration."""
+    """Parse the lines ``name=value`` of a queue's configuration."""
     lines = (line.partition("=") for line in (queue["conf"] or "").splitlines())
     return {name.strip(): value.strip() for name, sign, value in lines if sign}
 
 
 def members(state: State, queue: Row) -> list[Row]:
-    """The agents who serve a queue."""
+    """Return the agents of a queue."""
     rows = state.tables.rows("agent", order=("pkey",))
     return [row for row in rows if queue["pkey"] in (row[column] for column in SERVED)]
 
@@ -196,7 +196,7 @@ def queue_member(queue: Row, agent: Row) -> AmiPacket:
 
 
 def voicemail_users(state: State) -> Packets:
-    """Every extension has a mailbox; without any, Asterisk only acknowledges."""
+    """Return the mailbox of every extension; without extensions, Asterisk only acknowledges."""
     rows = [row for row in state.tables.rows("ipphone", order=("pkey",)) if row["pkey"]]
     if not rows:
         return [{"Response": "Success", "Message": "There are no voicemail users currently defined."}]
@@ -232,7 +232,7 @@ def mailbox_status(state: State, mailbox: str) -> Packets:
 
 
 def message_counts(state: State) -> Counter[tuple[str, str]]:
-    """How many there are by mailbox and folder; one is a text file that describes it, beside its recordings."""
+    """Count the messages by mailbox and folder; each has one text file beside its recordings."""
     return Counter((match[1], match[2]) for path in state.files if (match := MESSAGE.fullmatch(path)))
 
 
@@ -256,19 +256,19 @@ LISTS: dict[str, Callable[[Context], Reply]] = {
 
 
 def list_function(context: Context) -> Reply:
-    """The list that the path names. Where the name is a parameter, an id follows, which the product ignores."""
+    """Return the list that the path names. If the name is a path parameter, the id after it is ignored."""
     name = context.path.get("function") or context.operation.path.split("/")[2]
     return LISTS.get(name, unknown_function)(context)
 
 
 def pjsip_endpoints(context: Context) -> Reply:
-    """The mock's phones are chan_sip's: PJSIP has no endpoints, and a list without an end is an empty one."""
+    """Return an empty list: the mock's phones use chan_sip, and the product drops the only packet."""
     require_pbx(context.state)
     return Reply([])
 
 
 def list_by_name_without_chan_sip(context: Context) -> Reply:
-    """The same where the functions of chan_sip are gone."""
+    """Return the list that the path names, without the functions of chan_sip."""
     return WITHOUT_CHAN_SIP.get(context.path["function"], unknown_function)(context)
 
 

@@ -1,4 +1,4 @@
-"""Snapshots of the database, and the check of uploaded zip files and databases, within bounds of memory and time."""
+"""Snapshots of the database, and checks of uploaded zip files and databases with limits on memory and time."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ MOST_MEMBERS = 20_000
 CENTRAL_ENTRY = b"PK\x01\x02"
 ENCRYPTED = 0x1
 COMPRESSION_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-# What the standard library raises for damaged archives, besides its own BadZipFile.
+# Exceptions of the standard library for damaged archives, beside BadZipFile.
 DAMAGE = (zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error, struct.error, EOFError, OSError,
           ValueError, IndexError, OverflowError)
 
 
 class BadArchive(Exception):
-    """An archive that is not to be unpacked; says why, as the end of a sentence."""
+    """An archive that must not be unpacked; the message is the end of a sentence."""
 
 
 def open_archive(content: bytes) -> zipfile.ZipFile:
-    """The archive, every member of which can be read and is what it claims to be; else BadArchive."""
+    """Open an archive and check that every member is readable and intact; BadArchive if not."""
     if content.count(CENTRAL_ENTRY) > MOST_MEMBERS:
         raise BadArchive(f"has more than {MOST_MEMBERS} members")
     try:
@@ -51,7 +51,7 @@ def open_archive(content: bytes) -> zipfile.ZipFile:
 
 
 def _is_damaged(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
-    """Whether its bytes are not those that were packed: as many as it says, with the check sum that it says."""
+    """Whether the unpacked member does not match its recorded size and checksum."""
     try:
         with archive.open(member) as stream:
             return sum(map(len, iter(lambda: stream.read(READ_CHUNK), b""))) != member.file_size
@@ -82,20 +82,20 @@ def _member_problems(member: zipfile.ZipInfo) -> Iterator[str]:
 
 
 def leaves_directory(name: str) -> bool:
-    """Whether a member's name could lead out of the directory that it is unpacked in."""
+    """Whether a member's name could lead out of the directory that it is unpacked to."""
     return name.startswith("/") or ".." in name.split("/") or "\\" in name or "\0" in name or name[1:2] == ":"
 
 
-# A SARK always has its globals and at least one tenant.
+# A SARK always has globals and at least one tenant.
 NEVER_EMPTY = ("globals", "cluster")
 
 
 class BadDatabase(Exception):
-    """Bytes that cannot be restored; the message is a clause that speaks of "it"."""
+    """Bytes that cannot be restored; the message is a clause about "it"."""
 
 
 def restorable_database(image: bytes, database: str) -> Database:
-    """The database that the bytes hold and a restore puts in place of the PBX's; else BadDatabase."""
+    """Load the bytes into a database that can replace the PBX's; BadDatabase if they are not one."""
     aside = Database(database)
     try:
         aside.load(image)
@@ -119,7 +119,7 @@ def take_snapshot(context: Context) -> Reply:
 
 
 def snapshot_is_sound(context: Context) -> None:
-    """The archive must hold one database, and it must be one that can be restored."""
+    """Reject an archive that does not hold exactly one restorable database."""
     file = upload_so_far(context, SNAPSHOT_FIELD)
     if file is None:
         return
@@ -132,7 +132,7 @@ def snapshot_is_sound(context: Context) -> None:
 
 
 def unpacked(content: bytes) -> bytes:
-    """The only file in the archive."""
+    """Return the content of the only file in the archive."""
     archive = open_archive(content)
     files = [member for member in archive.infolist() if not member.is_dir()]
     if len(files) != 1:
@@ -141,24 +141,24 @@ def unpacked(content: bytes) -> bytes:
 
 
 def upload_snapshot(context: Context) -> Reply:
-    """Unpacks the archive (sark-v6-api.txt line 492 asks for a zip file) and adds what is in it to the set."""
+    """Unpack the archive (sark-v6-api.txt line 492 requires a zip file) and add its file to the set."""
     file: UploadedFile = context.input[SNAPSHOT_FIELD]
     return add_snapshot(context, file.name.removesuffix(".zip"), unpacked(file.content))
 
 
 def upload_shipped(context: Context) -> Reply:
-    """The published product checks one field and stores another, as it is and under any name."""
+    """Store as the published product does: the file of another field than the checked one, as is, under any name."""
     file = other_upload(context)
     return add_snapshot(context, file.name, file.content)
 
 
 def lose_snapshot(context: Context) -> Reply:
-    """The file lands where nothing else looks."""
+    """Report success for an upload that no other operation finds."""
     return Reply([f"Uploaded snaps/{other_upload(context).name}"])
 
 
 def other_upload(context: Context) -> UploadedFile:
-    """The file that is stored, of a field without rules."""
+    """Return the upload that is stored; its field has no rules."""
     file = context.input.get("uploadzip")
     if not isinstance(file, UploadedFile):
         kind = "null" if file is None else "array" if isinstance(file, (list, dict)) else "string"

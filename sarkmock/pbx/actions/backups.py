@@ -1,4 +1,4 @@
-"""Backups: zip files of the database and of directories of the PBX, restored part by part. Knows paths, no tables."""
+"""Backups: zip files of the database and of directories of the PBX, restored part by part. Uses paths, not tables."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ GREETING_FILES = SOUNDS + "usergreeting"
 VOICEMAIL = "var/spool/asterisk/voicemail/"
 MAILBOX_FILES = VOICEMAIL + "default/"
 DIRECTORIES = (SOUNDS, VOICEMAIL, MAILBOX_FILES, ASTERISK, "etc/shorewall/")
-# The box writes its directory of contacts to this file for the time of the backup.
+# The box exports its contacts directory to this file while it makes the backup.
 LDIF, CONTACTS = "tmp/sark.local.ldif", "/var/lib/ldap/sark.local.ldif"
-# The years that a zip file can name.
+# The range of dates in a zip file.
 EARLIEST, LATEST = datetime(1980, 1, 1, tzinfo=UTC).timestamp(), datetime(2107, 12, 31, tzinfo=UTC).timestamp()
 
 
 
 @dataclass(frozen=True)
 class Backup:
-    """An archive, and the database in it."""
+    """An archive and the database in it, if any."""
 
     archive: zipfile.ZipFile
     tables: Database | None
@@ -55,7 +55,7 @@ def take_backup(context: Context) -> Reply:
 
 
 def new_without_database(context: Context) -> Reply:
-    """The Laravel 11 line looks for the database under a name that does not exist."""
+    """Create a backup without the database: the Laravel 11 line looks for it under a name that does not exist."""
     return store_backup(context, None)
 
 
@@ -66,7 +66,7 @@ def store_backup(context: Context, database: PbxFile | None) -> Reply:
 
 
 def pack_backup(state: State, database: PbxFile | None) -> bytes:
-    """A zip file of what a restore can put back, and of the firewall and the other sounds besides."""
+    """Zip everything that a restore can put back, and the firewall's files and the other sounds."""
     target = BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         if database:
@@ -83,14 +83,14 @@ def pack_backup(state: State, database: PbxFile | None) -> bytes:
 
 def write_member(archive: zipfile.ZipFile, name: str, file: PbxFile) -> None:
     written = datetime.fromtimestamp(min(max(file.mtime, EARLIEST), LATEST), UTC).timetuple()[:6]
-    # A name that is not UTF-8 is written with references, as &#56575; for \xff: zip files of Python's hold text.
+    # zipfile needs text: a byte that is not UTF-8 is written as a character reference, such as &#56575; for \xff.
     member = zipfile.ZipInfo(name.encode("utf-8", "xmlcharrefreplace").decode(), written)
     member.external_attr = 0o644 << 16
     archive.writestr(member, file.content, zipfile.ZIP_DEFLATED)
 
 
 def backup_is_sound(context: Context) -> None:
-    """The archive must be one that can be restored without harm."""
+    """Reject an archive that cannot be restored safely."""
     file = upload_so_far(context, BACKUP_FIELD)
     if file is None:
         return
@@ -101,7 +101,7 @@ def backup_is_sound(context: Context) -> None:
 
 
 def open_backup(content: bytes, database: str) -> Backup:
-    """An archive that can be restored; BadArchive says why it cannot."""
+    """Open an archive that can be restored; BadArchive gives the reason if it cannot."""
     archive = archives.open_archive(content)
     if DATABASE not in archive.namelist():
         return Backup(archive, None)
@@ -112,7 +112,7 @@ def open_backup(content: bytes, database: str) -> Backup:
 
 
 def lose_backup(context: Context) -> Reply:
-    """The file lands where nothing else looks."""
+    """Report success for an upload that no other operation finds."""
     return Reply([f"Uploaded bkups/{context.input[BACKUP_FIELD].name}"])
 
 
@@ -123,17 +123,17 @@ def upload_backup(context: Context) -> Reply:
 
 
 def restore_backup(context: Context) -> Reply:
-    """Restores what is flagged with JSON's true; sark-v6-api.txt line 184: no quotes."""
+    """Restore the parts whose flag is JSON's true (sark-v6-api.txt line 184: no quotes)."""
     return restore_parts(context, context.path[BACKUP_SET.parameter], RESTORABLE_PARTS)
 
 
 def restore_shipped(context: Context) -> Reply:
-    """The published product looks for another flag than it documents, and lets a field of the body name the archive."""
+    """Restore as the published product does: one undocumented flag, and the body may name another archive."""
     return restore_parts(context, archive_name(context), SHIPPED_PARTS)
 
 
 def restore_without_database(context: Context) -> Reply:
-    """As the published product, but the database stays."""
+    """Restore as the published product does, except for the database."""
     parts = {flag: part for flag, part in SHIPPED_PARTS.items() if part is not restore_database}
     return restore_parts(context, archive_name(context), parts)
 
@@ -171,7 +171,7 @@ def restore_contacts(state: State, backup: Backup) -> None:
 
 
 def restore_files(prefix: str, state: State, backup: Backup) -> None:
-    """What the archive has below the prefix takes the place of what the PBX has there; if it has nothing, all stays."""
+    """Replace the PBX's files below the prefix with those of the archive; keep them if the archive has none."""
     archive = backup.archive
     members = [name for name in archive.namelist() if name.startswith(prefix)]
     if members:

@@ -1,4 +1,4 @@
-"""The five generic verbs on a table, and checks of its key; special actions call them."""
+"""The five generic verbs on a table, and checks of its key; other actions build on them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Adjust = Callable[[Context, Row], None]
 
 
 def list_rows(context: Context) -> Reply:
-    """All rows of the table, in its order."""
+    """Return all rows of the table, in its order."""
     table, tables, visible_names = table_of(context), context.state.tables, context.operation.visible
 
     if not context.encoded or tables.has_bytes:
@@ -37,7 +37,7 @@ def list_rows(context: Context) -> Reply:
 
 
 def encoded_list(tables: Database, table: Table, names: tuple[str, ...]) -> bytes:
-    """All rows as JSON."""
+    """Return all rows as JSON."""
     text = tables.as_json(table.name, table.where, table.order, names)
     if text is None:
         rows = iter(tables.rows(table.name, table.where, table.order, names))
@@ -46,12 +46,12 @@ def encoded_list(tables: Database, table: Table, names: tuple[str, ...]) -> byte
 
 
 def show_row(context: Context) -> Reply:
-    """The row that the path names."""
+    """Return the row that the path names."""
     return Reply(visible_columns(context, current_row(context)))
 
 
 def create(context: Context, adjust: Adjust | None = None) -> Reply:
-    """A new row: defaults, then what was sent, then what ``adjust`` makes of it."""
+    """Create a row from the defaults and the request; ``adjust`` may change it before it is stored."""
     row = default_row(context)
     fill(context, row)
     if adjust:
@@ -60,7 +60,7 @@ def create(context: Context, adjust: Adjust | None = None) -> Reply:
 
 
 def update_row(context: Context, adjust: Adjust | None = None) -> Reply:
-    """What was sent replaces what the row has, then ``adjust`` changes the row; the rest stays."""
+    """Update the row with what was sent, then let ``adjust`` change it; other columns stay."""
     row = current_row(context)
     before = dict(row)
     fill(context, row)
@@ -71,36 +71,36 @@ def update_row(context: Context, adjust: Adjust | None = None) -> Reply:
 
 
 def delete_row(context: Context) -> Reply:
-    """Removes the row."""
+    """Delete the row."""
     table = table_of(context)
     context.state.tables.delete(table.name, table.key, current_row(context)[table.key])
     return Reply()
 
 
 def show_new(context: Context) -> Reply:
-    """The defaults of a row that does not exist: of a route that binds none, Laravel makes a new one."""
+    """Return the defaults of a new row: if a route binds no model, Laravel creates an empty one."""
     return Reply(dict(context.operation.defaults))
 
 
 def update_new(context: Context) -> Reply:
-    """As an update of such a row, which the product does not store."""
+    """Return such a new row with the request's values; the product does not store it."""
     row = dict(context.operation.defaults)
     fill(context, row)
     return Reply(visible_columns(context, row))
 
 
 def do_nothing(context: Context) -> Reply:
-    """A success without an effect."""
+    """Return success without an effect."""
     return Reply()
 
 
 def crash(context: Context) -> NoReturn:
-    """Laravel's debug page, as the example of the operation's 500 response shows it."""
+    """Raise the error of Laravel's debug page, as in the example of the operation's 500 response."""
     raise debug_page(context.operation)
 
 
 def debug_page(operation: Operation) -> PhpError:
-    """The crash of an operation that always fails; ValueError if its 500 response has no complete example."""
+    """Return the crash of an operation that always fails; ValueError if its 500 response has no complete example."""
     try:
         example = operation.spec["responses"]["500"]["content"]["application/json"]["example"]
         return PhpError(example["message"], example["exception"])
@@ -110,7 +110,7 @@ def debug_page(operation: Operation) -> PhpError:
 
 
 def default_row(context: Context) -> Row:
-    """The defaults of the model, in the order in which the product names them in its SQL."""
+    """Return the model's defaults, in the column order of the product's SQL."""
     table = table_of(context)
     defaults = {**context.operation.defaults, **table.defaults}
     order = table.attributes or context.state.tables.columns(table.name)
@@ -118,14 +118,14 @@ def default_row(context: Context) -> Row:
 
 
 def fill(context: Context, row: Row) -> None:
-    """The product's move_request_to_model: every variable that has a rule, as trimmed text."""
+    """Set every variable of the body that has a rule, as trimmed text: the product's move_request_to_model."""
     for name, value in context.post.items():
         if name in context.operation.rules:
             row[name] = trimmed_text(name, value)
 
 
 def trimmed_text(name: str, value: Any) -> str:
-    """PHP's trim((string) $value); PhpError naming the field for arrays."""
+    """Return PHP's trim((string) $value); PhpError naming the field for arrays."""
     if isinstance(value, (list, dict)):
         message = "trim(): Argument #1 ($string) must be of type string, array given"
         raise PhpError(message, "TypeError", name)
@@ -133,7 +133,7 @@ def trimmed_text(name: str, value: Any) -> str:
 
 
 def store_row(context: Context, row: Row) -> Reply:
-    """Insert the row and answer it as Laravel does: defaults and what was set, not what the database adds."""
+    """Insert the row and return it as Laravel does: defaults and what was set, but not what the database adds."""
     if not row:
         return Reply([], 200)  # Eloquent does not save a model without attributes
     insert_row(context, row)
@@ -141,11 +141,11 @@ def store_row(context: Context, row: Row) -> Reply:
 
 
 def insert_row(context: Context, row: Row) -> int:
-    """Insert the row with its time stamps; QueryRefused by the database, QueryError for an array."""
+    """Insert the row with its time stamps; QueryRefused if the database rejects it, QueryError for an array."""
     table = table_of(context)
     stamp = context.state.clock.stamp()
     stamps = {"z_created": stamp, "z_updated": stamp} if table.stamps else {}
-    # The stamps are the work of triggers: the statement that is answered does not name them.
+    # Triggers set the time stamps, so the SQL in error messages does not name them.
     def sql() -> str:
         names, values = ", ".join(map(quote_name, row)), ", ".join(map(bound_text, row.values()))
         return f"insert into {quote_name(table.name)} ({names}) values ({values})"
@@ -157,14 +157,14 @@ def insert_row(context: Context, row: Row) -> int:
 
 
 def guarded_write(write: Callable[[], int], sql: Callable[[], str]) -> int:
-    """Run a write; what the database refuses is 409, as the product's catch around save() makes it.
+    """Run a write; a database error becomes 409, as in the product's catch around save().
 
-    ``sql`` is the statement as Laravel shows it, which is wanted then alone.
+    ``sql`` returns the statement as Laravel shows it; it is called only on an error.
     """
     try:
         return write()
     except sqlite3.IntegrityError as error:
-        spelt = str(error).replace("ipphone.", "IPphone.")  # as the product's layout has it, not its statements
+        spelt = str(error).replace("ipphone.", "IPphone.")  # spelled as in the product's schema
         reason = f"SQLSTATE[23000]: Integrity constraint violation: 19 {spelt}"
     except sqlite3.Error as error:
         reason = f"SQLSTATE[HY000]: General error: {getattr(error, 'sqlite_errorcode', 1)} {error}"
@@ -172,12 +172,12 @@ def guarded_write(write: Callable[[], int], sql: Callable[[], str]) -> int:
 
 
 def bound_text(value: Any) -> str:
-    """A value as Laravel's QueryException shows it in the statement: bare, and no value for null and arrays."""
+    """Return a value as Laravel's QueryException shows it in the SQL: unquoted, and "?" for null and arrays."""
     return "?" if value is None or isinstance(value, (list, dict)) else str(value)
 
 
 def save_changes(context: Context, before: Mapping[str, Any], row: Row) -> None:
-    """Write what differs, if anything does (Eloquent's isDirty)."""
+    """Write the columns that changed, if any (Eloquent's isDirty)."""
     table = table_of(context)
     changes = {name: value for name, value in row.items() if name not in before or before[name] != value}
     if changes:
@@ -192,7 +192,7 @@ def save_changes(context: Context, before: Mapping[str, Any], row: Row) -> None:
 
 
 def visible_columns(context: Context, row: Mapping[str, Any]) -> Row:
-    """The columns that the operation's response schema knows."""
+    """Return the columns that are in the operation's response schema."""
     names = set(context.operation.visible)
     return {name: value for name, value in row.items() if name in names}
 
@@ -210,23 +210,23 @@ def current_row(context: Context) -> Row:
 
 
 def key_is_new(context: Context) -> None:
-    """A key that is taken is rejected with 422 under the name ``save``."""
+    """Reject a duplicate key with 422 under the name ``save``."""
     key = context.input.get("pkey")
     if key_exists(context, key):
         context.refuse("save", f"Duplicate Key - {trimmed_text('pkey', key)}")
 
 
 def key_is_free(context: Context) -> None:
-    """A key that is taken is rejected with 409, once the body is in order."""
+    """Reject a duplicate key with 409 if the body is valid."""
     if not context.errors and key_exists(context, context.input.get("pkey")):
         raise Conflict("Key already exists")
 
 
 def key_exists(context: Context, key: Any) -> bool:
-    """Whether the table has a row of that key; null asks for a row without one."""
+    """Whether the table has a row with that key; null matches a row without a key."""
     table, wanted = table_of(context), first_scalar(key)
     if wanted is None and key is not None:
-        return False  # a null in an array is compared with =, which null never satisfies
+        return False  # a null in an array is compared with =, which never matches
     if isinstance(wanted, bool):
         wanted = int(wanted)  # as Laravel binds it
     elif wanted is not None:
@@ -235,5 +235,5 @@ def key_exists(context: Context, key: Any) -> bool:
 
 
 def first_scalar(value: Any) -> Any:
-    """The value that Laravel's query builder binds: of an array, the first scalar inside (false if there is none)."""
+    """Return the value that Laravel's query builder binds: for an array, its first scalar (false if there is none)."""
     return next(iter(php.flattened(value)), False)

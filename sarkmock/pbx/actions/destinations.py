@@ -1,4 +1,4 @@
-"""Where calls can be routed: the list of destinations, and the route class that the dialplan stores for each."""
+"""Where calls can be routed: the list of destinations, and the route class that is stored for each target."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from sarkmock.http.replies import PhpError, Reply
 from sarkmock.laravel import php
 from sarkmock.pbx.database import Database, Row
 
-# Group -> table and filter. The product asks for the keys alone, so that extensions, ring groups and custom apps come
-# in the order of their keys; the others in the order in which they were created (recorded exchange 1069/37).
+# Group -> table and filter. The product selects only the keys, so extensions, ring groups and custom apps are sorted by
+# key; the others are in order of creation (recorded exchange 1069/37).
 DESTINATION_GROUPS: dict[str, tuple[str, dict[str, list[str]]]] = {
     "CustomApps": ("appl", {}),
     "Extensions": ("ipphone", {}),
@@ -23,7 +23,7 @@ DESTINATION_GROUPS: dict[str, tuple[str, dict[str, list[str]]]] = {
 
 
 def destinations(context: Context) -> Reply:
-    """The keys by group, without the groups that have none; PHP writes the empty array as a list."""
+    """Return the keys by group, without empty groups; if all are empty, a list, as PHP encodes an empty array."""
     tables = context.state.tables
     found = {group: tables.values(table, "pkey", where) for group, (table, where) in DESTINATION_GROUPS.items()}
     return Reply({group: keys for group, keys in found.items() if keys} or [])
@@ -39,12 +39,12 @@ ABSTRACT = {
     "Operator": 100,
     "Hangup": 101,
 }
-# Tables whose keys are targets, in the order in which the product looks.
+# Tables whose keys are targets, in the product's order of lookup.
 CLASS_OF_TABLE = {"speed": 1, "queue": 4, "ivrmenu": 2, "appl": 10}
 EXTENSION_PATTERN = re.compile(r"\*?([0-9]{3,6})\n?")
 UNRESOLVED = 404
 
-# A variable that names a target -> the column that keeps its class.
+# A variable that names a target -> the column that stores its route class.
 CLASS_COLUMNS = {
     "openroute": "routeclassopen",
     "closeroute": "routeclassclosed",
@@ -55,7 +55,7 @@ TARGET_FIELDS = tuple(CLASS_COLUMNS)
 
 
 def route_class(tables: Database, value: Any, field: str | None = None) -> int | None:
-    """The class of a target, None if it leads nowhere; PhpError naming ``field`` for an array."""
+    """Return the route class of a target; None if it cannot be resolved. PhpError naming ``field`` for an array."""
     if not value or value is True or value == "0":  # PHP: empty(), and true == "None"
         return 0
     if isinstance(value, (list, dict)):
@@ -73,13 +73,13 @@ def route_class(tables: Database, value: Any, field: str | None = None) -> int |
 
 
 def is_extension(tables: Database, text: str) -> bool:
-    """A number of three to six digits, or its mailbox with a star before it."""
+    """Whether the text is an extension of three to six digits, or its mailbox, with a star in front."""
     match = EXTENSION_PATTERN.fullmatch(text)
     return match is not None and tables.count("ipphone", "pkey", match[1]) > 0
 
 
 def line_class(tables: Database, text: str) -> int | None:
-    """Trunk groups, sibling PBXs (their keys hold a tilde), and every other trunk or inbound route."""
+    """Return the class of a trunk group, a sibling PBX (its key has a tilde), or another trunk or inbound route."""
     line = tables.first("lineio", "pkey", text)
     carrier = line and tables.first("carrier", "pkey", line["carrier"])
     if not carrier:
@@ -90,9 +90,9 @@ def line_class(tables: Database, text: str) -> int | None:
 
 
 def targets_resolve(context: Context) -> None:
-    """Every target must lead somewhere; one that is not sent is judged by the class that the row has.
+    """Reject targets that cannot be resolved; for one that was not sent, the row's stored class decides.
 
-    A key that is taken was reason enough to refuse.
+    Skipped if the key was rejected as a duplicate.
     """
     if "save" in context.errors:
         return
@@ -103,7 +103,7 @@ def targets_resolve(context: Context) -> None:
 
 
 def targets_crash(context: Context) -> None:
-    """The function that resolves a target is missing."""
+    """Crash if a target was sent: the function that resolves it is missing."""
     if "save" not in context.errors and any(context.input.get(field) is not None for field in known_targets(context)):
         raise PhpError("Call to undefined function App\\Http\\Controllers\\get_route_class()", "Error")
 
@@ -115,9 +115,9 @@ def has_no_destination(context: Context, field: str, value: Any) -> bool:
 
 
 def set_ivr_classes(context: Context, row: Row) -> None:
-    """The product's update of an IVR: keys whose target leads nowhere are kept, and end the look at those after them.
+    """Set the classes of an IVR's keys as the product's update does, which stops at the first unresolved target.
 
-    It looks at one key more than there are; its class has no column.
+    It reads one key more than there are; the class of that key has no column.
     """
     for digit in range(13):
         field, column = f"option{digit}", f"routeclass{digit}"
@@ -143,6 +143,6 @@ def known_targets(context: Context) -> list[str]:
 
 
 def set_inbound_route(context: Context, row: Row) -> None:
-    """The classes of the targets; the technology of an inbound route is its carrier, DiD or CLID."""
+    """Set the classes of the targets, and the technology of an inbound route, which is its carrier (DiD or CLID)."""
     set_route_classes(context, row)
-    row["technology"] = row.get("carrier")  # a carrier in the query string passes the rules, and is not stored
+    row["technology"] = row.get("carrier")  # a carrier in the query string passes the rules but is not stored

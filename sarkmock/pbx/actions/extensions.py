@@ -1,6 +1,6 @@
-"""Extensions: their kinds, passwords, vendors, provisioning strings, Class of Service, runtime values; templates.
+"""Extensions: kinds, passwords, vendors, provisioning strings, Class of Service, runtime values; also templates.
 
-The product keeps what was sent as it came (a number stays a number in the answer) where other resources make it text.
+Unlike for other resources, the product keeps the types of values that were sent: a number stays a number.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from sarkmock.pbx.pbx_files import MAC_VENDORS, vendor_of
 from sarkmock.pbx.state import State
 
 PASSWORD_LENGTH = 12
-PASSWORD_LETTERS = "2346789bcdfghjkmnpqrtvwxyzBCDFGHJKLMNPQRTVWXYZ"  # none that look alike
+PASSWORD_LETTERS = "2346789bcdfghjkmnpqrtvwxyzBCDFGHJKLMNPQRTVWXYZ"  # without characters that look alike
 RUNTIME = ("cfim", "cfbs", "ringdelay")
 INCLUDED = re.compile(r"^#INCLUDE.*\.(?:tcp|tls|udp|ipv6|ipv4).*$", re.MULTILINE)
 TEMPLATES = {"Snom": "snom", "snom": "snom", "Yeal": "yealink", "Pana": "panasonic"}
@@ -38,7 +38,7 @@ OBSOLETE = re.compile(r"^#include\s*sark_sip_t(?:ls|cp).conf.*$", re.MULTILINE)
 
 
 def create_mailbox(context: Context) -> Reply:
-    """A mailbox: no phone, no Class of Service."""
+    """Create a mailbox: no phone, no Class of Service."""
     mailbox = {"desc": "MAILBOX", "device": "MAILBOX", "location": "local"}
     return insert_extension(context, mailbox | new_row_variables(context))
 
@@ -57,19 +57,19 @@ def create_phone(context: Context, kind: Row) -> Reply:
 
 
 def insert_phone(context: Context, kind: Row, values: Row) -> Reply:
-    """A phone has a location, and joins the Class of Service rules that apply by default."""
+    """Insert a phone with a location, and add it to the Class of Service rules that apply by default."""
     reply = insert_extension(context, kind | {"location": default_location(context.state)} | values)
     join_default_rules(context)
     return reply
 
 
 def create_provisioned(context: Context) -> Reply:
-    """sark-v6-api.txt lines 288-293: the vendor of the MAC address is the device."""
+    """Create a phone whose device is the vendor of its MAC address (sark-v6-api.txt lines 288-293)."""
     return provisioned(context, vendor(context.state, context.post.get("macaddr")))
 
 
 def create_listed(context: Context) -> Reply:
-    """The vendor is that of SARK's own list; one without templates gives the number 0."""
+    """Create a phone with the vendor from SARK's own list; a vendor without templates is stored as the number 0."""
     device = listed_vendor(context.state, php.to_text(context.post.get("macaddr")))
     return provisioned(context, 0 if device == "0" else device)
 
@@ -87,7 +87,7 @@ def update_extension(context: Context) -> Reply:
 
 
 def update_extension_with_arrays(context: Context) -> Reply:
-    """The published product's update: an array that the rules let pass (exists does) is stored as JSON text."""
+    """Update as the published product does: an array that the rules accept (exists does) is stored as JSON text."""
     return change_extension(context, storable_variables(context))
 
 
@@ -102,7 +102,7 @@ def change_extension(context: Context, values: Row) -> Reply:
 
 
 def delete_extension(context: Context) -> Reply:
-    """What belongs to the extension goes with it; its runtime values stay in the PBX."""
+    """Delete the extension and the rows that belong to it; its runtime values stay in AstDB."""
     tables, number = context.state.tables, current_row(context)["pkey"]
     for table, column in (("IPphoneCOSopen", "IPphone_pkey"), ("IPphoneCOSclosed", "IPphone_pkey"),
                           ("IPphone_FKEY", "pkey"), ("ipphone", "pkey")):
@@ -111,7 +111,7 @@ def delete_extension(context: Context) -> Reply:
 
 
 def crash_as_conflict(action: Callable[[Context], Reply]) -> Callable[[Context], Reply]:
-    """The action inside the product's catch: what PHP dies of is a conflict."""
+    """Wrap the action in the product's catch block: PHP errors and rejected queries become 409."""
     def guarded(context: Context) -> Reply:
         try:
             return action(context)
@@ -119,7 +119,7 @@ def crash_as_conflict(action: Callable[[Context], Reply]) -> Callable[[Context],
             raise QueryRefused(error) from None
         except PhpError as error:
             if error.exception != "ErrorException":
-                raise  # not inside the catch
+                raise  # not caught by the product
             raise Conflict(error.message) from None
     return guarded
 
@@ -131,7 +131,7 @@ def show_runtime(context: Context) -> Reply:
 
 
 def update_runtime(context: Context) -> Reply:
-    """Only cfim may be "0": the product asks of the others whether they are true."""
+    """Store the runtime values. Only cfim may be "0": the product skips the others if they are falsy."""
     require_pbx(context.state)
     number = current_row(context)["pkey"]
     for name in RUNTIME:
@@ -142,7 +142,7 @@ def update_runtime(context: Context) -> Reply:
 
 
 def mac_is_usable(context: Context) -> None:
-    """The MAC address is that of a known vendor, and no other phone has it."""
+    """Reject a MAC address of an unknown vendor, or of another phone."""
     mac = context.post.get("macaddr")
     shown = "" if isinstance(mac, (list, dict)) else php.to_text(mac)
     if vendor(context.state, shown) is None:
@@ -152,13 +152,13 @@ def mac_is_usable(context: Context) -> None:
 
 
 def mac_lookup_crashes(context: Context) -> None:
-    """The published product greps a file that is not there, and takes columns from what it did not find."""
+    """Crash as the published product does: it greps a missing file and reads columns of the empty result."""
     if mac_to_look_up(context) is not None:
         raise PhpError("Undefined array key 2", field="macaddr")
 
 
 def mac_is_listed(context: Context) -> None:
-    """The same with a file that is there: only of a prefix that is not in it the product dies."""
+    """Look up the MAC address in SARK's list: an unlisted prefix crashes, another phone's address is rejected."""
     text = mac_to_look_up(context)
     if text is None:
         return
@@ -169,7 +169,7 @@ def mac_is_listed(context: Context) -> None:
 
 
 def mac_to_look_up(context: Context) -> str | None:
-    """The MAC address that the product looks for; None if it refuses it before."""
+    """Return the MAC address that the product looks up; None if it was rejected before."""
     mac = context.post.get("macaddr")
     text = php.to_text(mac)
     if not mac or text == "0":
@@ -181,13 +181,13 @@ def mac_to_look_up(context: Context) -> str | None:
 
 
 def listed_vendor(state: State, mac: str) -> str | None:
-    """The vendor in SARK's list, which a file of the state may replace."""
+    """Return the vendor from SARK's list, which a file of the state may replace."""
     file = state.files.get(MAC_VENDORS)
     return vendor_of(mac[:6], file.content.decode("utf-8", "replace") if file else None)
 
 
 def sent_variables(context: Context) -> Row:
-    """The variables of the body that have a rule, as they came; PhpError for what has no place in SQL or JSON."""
+    """Return the body's variables that have a rule, unconverted; PhpError for one that SQL or JSON cannot represent."""
     values = storable_variables(context)
     for name, value in values.items():
         if isinstance(value, (list, dict)):
@@ -196,7 +196,7 @@ def sent_variables(context: Context) -> Row:
 
 
 def storable_variables(context: Context) -> Row:
-    """As `sent`, with arrays."""
+    """Return the same as `sent_variables`, arrays included."""
     values = {name: php.array_as_list(value) for name, value in context.post.items() if name in context.operation.rules}
     for name, value in values.items():
         if isinstance(value, float) and not isfinite(value):
@@ -205,26 +205,26 @@ def storable_variables(context: Context) -> Row:
 
 
 def new_row_variables(context: Context) -> Row:
-    """The product takes key and tenant from the body alone; its rules are content with those of the query."""
+    """Return a new row's variables: key and tenant come from the body alone, though the rules accept the query's."""
     return {"pkey": None, "cluster": None} | storable_variables(context)
 
 
 def insert_extension(context: Context, values: Row) -> Reply:
     made = {"passwd": password(context.state)} if "passwd" in context.operation.visible else {}
-    early = made if "passwd" in table_of(context).attributes else {}  # where the SQL has it
+    early = made if "passwd" in table_of(context).attributes else {}  # if the product's SQL names it
     row = default_row(context) | early | {"pkey": values["pkey"]} | values | made
     insert_row(context, bound_row(row))
     return json_row(context, row)
 
 
 def json_row(context: Context, row: Mapping[str, Any]) -> Reply:
-    """The row as json_encode writes it: up to 1e17 a float without fraction has no point."""
+    """Return the row as json_encode writes it: a whole float below 1e17 has no decimal point."""
     return Reply({name: int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e17 else value
                   for name, value in visible_columns(context, row).items()})
 
 
 def bound_row(row: Row) -> Row:
-    """The row as PDO hands it to the database: truth is 1 or 0, a fraction is text."""
+    """Return the row as PDO binds it: booleans are 1 or 0, floats are text."""
     return {name: bound_value(value) for name, value in row.items()}
 
 
@@ -235,7 +235,7 @@ def bound_value(value: Any) -> Any:
 
 
 def arrays_as_json(value: Any) -> Any:
-    """An array as Eloquent's update stores it."""
+    """Convert an array to JSON text, as Eloquent's update stores it."""
     if isinstance(value, (list, dict)):
         return json.dumps(value, separators=(",", ":")).replace("/", "\\/")
     return value
@@ -246,20 +246,20 @@ def password(state: State) -> str:
 
 
 def default_location(state: State) -> str:
-    """Recorded exchange 1061/45: new phones are where the globals say that phones usually are."""
+    """Return the default location of a new phone from the globals (recorded exchange 1061/45)."""
     row = state.tables.first("globals", "pkey", "global") or {}
     return row.get("NATDEFAULT") or "local"
 
 
 def vendor(state: State, mac: Any) -> str | None:
-    """Who makes phones with MAC addresses that begin so."""
+    """Return the vendor of a MAC address by its first six digits; None if unknown."""
     prefix = php.to_text(mac)[:6].upper()
     row = state.tables.first("mfgmac", "pkey", f"{prefix[:2]}:{prefix[2:4]}:{prefix[4:]}")
     return None if row is None else str(row["name"])
 
 
 def join_default_rules(context: Context) -> None:
-    """A new phone gets every Class of Service rule that applies by default."""
+    """Add a new phone to every Class of Service rule that applies by default."""
     number = bound_value(context.post.get("pkey"))
     for rule in context.state.tables.rows("cos"):
         if rule["defaultopen"] == "YES":
@@ -269,14 +269,14 @@ def join_default_rules(context: Context) -> None:
 
 
 def join_pair(state: State, table: str, number: Any, rule: str) -> None:
-    """A pair may be left from an extension of that number in a database that was restored."""
+    """Insert a pair unless it exists: a restored database may have it from an earlier extension of that number."""
     pair = {"IPphone_pkey": number, "COS_pkey": rule}
     if not state.tables.rows(table, pair):
         state.tables.insert(table, pair)
 
 
 def adjust_provisioning(row: Row) -> None:
-    """Lines for transport and protocol go; phones of three vendors get those that fit now."""
+    """Remove the lines for transport and protocol; for phones of three vendors, add those that match now."""
     row["sipiaxfriend"] = rtrim(OBSOLETE.sub("", row["sipiaxfriend"] or ""))
     if row["provision"] is not None:
         row["provision"] = rtrim(INCLUDED.sub("", row["provision"]))
@@ -289,7 +289,7 @@ def adjust_provisioning(row: Row) -> None:
 
 
 def rtrim(text: str) -> str:
-    """PHP's rtrim()."""
+    """Strip trailing whitespace as PHP's rtrim() does."""
     return text.rstrip(php.TRIMMED)
 
 
@@ -297,14 +297,14 @@ NOT_A_BLF_TEMPLATE = "blfkeyname reference must be of type 'BLF Template'!"
 
 
 def list_current(context: Context) -> Reply:
-    """Templates of phones that are still supported."""
+    """List the templates of phones that are still supported."""
     table = table_of(context)
     rows = context.state.tables.rows(table.name, order=table.order)
     return Reply([visible_columns(context, row) for row in rows if row["legacy"] is None])
 
 
 def system_template_stays(context: Context) -> None:
-    """sark-v6-api.txt line 657."""
+    """Reject the deletion of a system template (sark-v6-api.txt line 657)."""
     row = current_row(context)
     if row["owner"] == "system":
         raise Conflict(f"{row['pkey']} is a system template and cannot be deleted")
@@ -316,19 +316,19 @@ def only_in_new_sip_template(context: Context) -> None:
 
 
 def only_in_sip_template(context: Context) -> None:
-    """The stored technology counts, not the one that is sent."""
+    """Check the stored technology, not the one that was sent."""
     if is_not_null(context) and current_row(context)["technology"] != "SIP":
         context.refuse("blfkeyname", "blfkeyname only allowed in template type of SIP! ")
 
 
 def is_blf_template(context: Context) -> None:
-    """A name that is sent must be that of a BLF template."""
+    """Reject a name, if sent, that is not that of a BLF template."""
     if context.post.get("blfkeyname") is not None:
         names_blf_template(context)
 
 
 def names_blf_template(context: Context) -> None:
-    """A missing name is not the name of a BLF template either."""
+    """Reject a name that is missing or not that of a BLF template."""
     name = first_scalar(context.post.get("blfkeyname"))
     row = None if name is None else context.state.tables.first("device", "pkey", php.to_text(name))
     if row is None or row["technology"] != "BLF Template":
@@ -336,15 +336,15 @@ def names_blf_template(context: Context) -> None:
 
 
 def always_refuse(context: Context) -> None:
-    """The product compares a query that it never runs."""
+    """Reject every name: the product compares with a query that it never runs."""
     context.refuse("blfkeyname", NOT_A_BLF_TEMPLATE)
 
 
 def is_not_null(context: Context) -> bool:
-    """PHP's `!= NULL`: null, false, zero and empty arrays are not."""
+    """PHP's `!= NULL`: false for null, false, zero and empty arrays."""
     return bool(context.post.get("blfkeyname"))
 
 
 def equals_sip(value: Any) -> bool:
-    """PHP's `== 'SIP'`, which true satisfies."""
+    """PHP's `== 'SIP'`, which is also true for true."""
     return value is True or bool(value == "SIP")

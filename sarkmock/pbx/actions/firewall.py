@@ -1,4 +1,4 @@
-"""The firewall's rule sets for IPv4 and IPv6: shown, stored, checked. Leaves the rules' grammar to shorewall."""
+"""The firewall's rule sets for IPv4 and IPv6: show, store, check. The syntax of rules is in the package shorewall."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One of the two firewalls: its Shorewall, and the file beside its configuration that the API stores."""
+    """One of the two firewalls: its Shorewall program, and the rules file in its configuration that the API stores."""
 
     program: str
     version: int
@@ -29,7 +29,7 @@ class Family:
         return self.path.rpartition("/")[0]
 
 
-# Recorded exchange 1106/39: rules of a short word each, as ["a", "b"], restart the firewall.
+# Recorded exchange 1106/39: rules that are one short word each, as ["a", "b"], restart the firewall.
 SHORT_WORD = re.compile(r"[a-z0-9.]{1,3}|[^\0-\x7f]")
 ASSIGNMENT = re.compile(r"(?:export )?([A-Za-z_]\w*)=(.*)", re.ASCII)
 
@@ -42,13 +42,13 @@ def rules(family: Family, context: Context) -> Reply:
 
 
 def rules_wrapped(family: Family, context: Context) -> Reply:
-    """The published product fills an array under a key, which exists only once there is a line."""
+    """Return the rules under a key; as in the published product, an empty array if there are no lines."""
     lines = lines_of(context.state, family.path)
     return Reply({"rules": lines} if lines else [])
 
 
 def are_lines(context: Context) -> None:
-    """sark-v6-api.txt lines 329 and 333: a simple array; erratum E53: of lines."""
+    """Reject rules that are not an array of lines (sark-v6-api.txt lines 329 and 333; erratum E53)."""
     given = context.input.get("rules")
     if given is None or context.errors:
         return
@@ -59,14 +59,14 @@ def are_lines(context: Context) -> None:
 
 
 def store_and_check(family: Family, context: Context) -> Reply:
-    """Stores the rules and returns what Shorewall reports about them (sark-v6-api.txt line 333)."""
+    """Store the rules and return what Shorewall reports about them (sark-v6-api.txt line 333)."""
     reply = save_rules(family, context)
     output = shorewall_output(family, context.state)
     return Reply({**reply.body, "errors": output}) if output else reply
 
 
 def save_rules(family: Family, context: Context) -> Reply:
-    """Stores the rules, one element per line. To PHP, an uploaded file is an object that has nothing in it."""
+    """Store the rules, one element per line. PHP treats an uploaded file as an object without properties."""
     given = context.input["rules"]
     if isinstance(given, php.UploadedFile):
         given = []
@@ -78,7 +78,7 @@ def save_rules(family: Family, context: Context) -> Reply:
 
 
 def elements(given: list[Any] | dict[str, Any]) -> list[Any]:
-    """PHP knows arrays alone: of a JSON object the values count."""
+    """Return the elements of a PHP array; of a JSON object, its values."""
     return list(given.values()) if isinstance(given, dict) else given
 
 
@@ -87,14 +87,14 @@ def php_type(value: object) -> str:
 
 
 def restart(family: Family, context: Context) -> Reply:
-    """Restarts the firewall if Shorewall finds no mistake; else its output, with the product's status."""
+    """Restart the firewall if Shorewall finds no mistake; otherwise return its output, with the product's status."""
     output = shorewall_output(family, context.state)
     return Reply(output, 500) if output else Reply({"message": "Shorewall restarted OK"})
 
 
 def shorewall_output(family: Family, state: State) -> list[str]:
-    """What `shorewall check` prints if it finds a mistake; nothing if there is none."""
-    from sarkmock.pbx import shorewall  # takes long to import
+    """Return what `shorewall check` prints if it finds a mistake; otherwise an empty list."""
+    from sarkmock.pbx import shorewall  # slow to import
 
     lines = ["" if SHORT_WORD.fullmatch(line) else line for line in lines_of(state, family.path)]
     mistake = shorewall.first_mistake(lines, site(family, state))
@@ -105,7 +105,7 @@ def shorewall_output(family: Family, state: State) -> list[str]:
 
 
 def site(family: Family, state: State) -> shorewall.Site:
-    """What the rules may refer to: the files beside them."""
+    """Return what the rules may refer to, read from the configuration files beside them."""
     from sarkmock.pbx import shorewall
 
     zones = {columns[0].partition(":")[0]: columns[1:] for columns in table(state, f"{family.directory}/zones")}
@@ -118,7 +118,7 @@ def site(family: Family, state: State) -> shorewall.Site:
 
 
 def params_variables(state: State, path: str) -> dict[str, str | None]:
-    """The variables of a params file, a shell script: None for a value that only a shell can tell."""
+    """Return the variables of a params file, a shell script; None for a value that only a shell can compute."""
     found = (ASSIGNMENT.fullmatch(" ".join(columns)) for columns in table(state, path))
     return {match[1]: None if set(match[2]) & set("$`\\") else match[2].strip("\"'") for match in found if match}
 
@@ -128,7 +128,7 @@ def included(state: State, path: str) -> list[str] | None:
 
 
 def progress_lines(family: Family) -> list[str]:
-    """What Shorewall prints on its way to the rules."""
+    """Return the lines that Shorewall prints before it checks the rules."""
     place = family.directory
     return [
         f"Checking using {family.program} 5.2.3.2...", f"Processing {place}/params ...",
@@ -138,13 +138,13 @@ def progress_lines(family: Family) -> list[str]:
 
 
 def table(state: State, path: str) -> list[list[str]]:
-    """The columns of a configuration file's lines, comments and directives aside."""
+    """Return the columns of each line of a configuration file, without comments and directives."""
     split = (line.partition("#")[0].split() for line in lines_of(state, path))
     return [columns for columns in split if columns and not columns[0].startswith("?")]
 
 
 def lines_of(state: State, path: str) -> list[str]:
-    """The lines of a text file as PHP's file() sees them, ended by LF or CRLF; none if there is no such file."""
+    """Return the lines of a text file as PHP's file() does, ended by LF or CRLF; none if the file does not exist."""
     file = state.files.get(path)
     *ended, last = file.content.decode("utf-8", "replace").split("\n") if file else [""]
     return [line.removesuffix("\r") for line in ended] + ([last] if last else [])

@@ -1,6 +1,6 @@
-"""Files of the PBX that the API lists, sends and deletes: what backups and snapshots share, and greetings.
+"""Files of the PBX that the API lists, sends and deletes: shared parts of backups and snapshots, and greetings.
 
-Knows directories and names, not what is in the files. A name is looked up as it is, so it cannot lead elsewhere.
+Handles directories and names, not file contents. A name is looked up literally, so it cannot lead elsewhere.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from sarkmock.laravel.php.finfo import EMPTY, OCTETS, PLAIN_TEXT, mime_type
 from sarkmock.pbx import pbx_files
 from sarkmock.pbx.state import PbxFile, State
 
-# Types that Flysystem knows by the end of a name, of those that a file here may have.
+# Media types that Flysystem derives from the extension, for files that can occur here.
 TYPE_BY_ENDING = {"wav": "audio/x-wav", "mp3": "audio/mpeg", "zip": "application/zip", "db": "application/octet-stream"}
-# The Gregorian calendar repeats after 400 years, weekdays included.
+# The Gregorian calendar repeats every 400 years, weekdays included.
 CALENDAR_CYCLE = 146_097 * 86_400
 LARGEST_INTEGER = 2**63 - 1
 LARGEST_UPLOAD = 32 * 1024  # kilobytes
 SHELL = re.compile(r"""[\s;&|<>()$`"'\\]""", re.ASCII)
-# Letters that do not come apart into one of ASCII and an accent.
+# Letters that Unicode does not decompose into an ASCII letter and an accent.
 ASCII_LETTERS = str.maketrans({"ß": "ss", "Æ": "AE", "æ": "ae", "Ø": "O", "ø": "o", "Œ": "OE", "œ": "oe", "Đ": "D",
                                "đ": "d", "Ł": "L", "ł": "l", "Þ": "TH", "þ": "th", "Ð": "D", "ð": "d"})
 
 
 @dataclass(frozen=True, slots=True)
 class FileSet:
-    """A directory of such files: the path parameter that names one, what messages call the set, which are listed."""
+    """A directory of files: its path parameter, its name in messages, and the pattern of listed names."""
 
     directory: str
     parameter: str
@@ -44,13 +44,13 @@ class FileSet:
         return f"{self.directory}/{name}"
 
     def names(self, state: State) -> list[str]:
-        """The listed names, the highest first (the product's rsort)."""
+        """Return the listed names in descending order (the product's rsort)."""
         prefix = self.path("")
         names = (path.removeprefix(prefix) for path in state.files if path.startswith(prefix))
         return sorted((name for name in names if self.pattern.fullmatch(name)), reverse=True)
 
     def put(self, state: State, name: str, content: bytes) -> None:
-        """Store a file; one whose name is not a single word of a shell gets lost, as the product moves it by one."""
+        """Store a file; one whose name is not a single shell word is lost, as the product moves files by shell."""
         if not SHELL.search(name):
             state.files[self.path(name)] = PbxFile(content, state.clock.now())
 
@@ -58,7 +58,7 @@ class FileSet:
         return context.state.files.get(self.path(context.path[self.parameter]))
 
     def dated_list(self, context: Context) -> Reply:
-        """Size and date of every file by name; PHP's empty array for none."""
+        """Return size and date of every file by name; if there are none, PHP's empty array."""
         entries: dict[str, Any] = {}
         for name in self.names(context.state):
             content = context.state.files[self.path(name)].content
@@ -66,48 +66,51 @@ class FileSet:
         return Reply(entries or [])
 
     def must_exist(self, context: Context) -> None:
-        """The check that a file of the name in the path is there."""
+        """Raise 404 if there is no file with the name in the path."""
         if self.find(context) is None:
             raise NotFound({"Error": f"{context.path[self.parameter]} not found in {self.name}"})
 
     def download(self, context: Context) -> Reply:
-        """The file itself; without the check before it, the product crashes for a name that it does not find."""
+        """Return the file. Without the check before it, the product crashes for an unknown name."""
         name, file = context.path[self.parameter], self.find(context)
         if file is None:
             raise PhpError(f"File not found at path: {name}", "League\\Flysystem\\FileNotFoundException")
         return Reply(file.content, headers=attachment(name), content_type=media_type(name, file.content))
 
     def delete(self, context: Context) -> Reply:
-        """Removes the file."""
+        """Delete the file."""
         if context.path[self.parameter] in (".", ".."):
-            return Reply()  # the product finds a directory, which `rm` leaves alone
+            return Reply()  # the product finds a directory, which `rm` does not remove
         self.must_exist(context)
         del context.state.files[self.path(context.path[self.parameter])]
         return Reply()
 
 
 def upload_fits(context: Context) -> None:
-    """PHP's own limit comes before the rules; here it joins them, in the words of Laravel's rule max."""
+    """Reject an upload above PHP's size limit, with the message of Laravel's rule max.
+
+    PHP checks this before Laravel's rules; here it is reported with them.
+    """
     for field, value in context.input.items():
         if isinstance(value, UploadedFile) and len(value.content) > LARGEST_UPLOAD * 1024 and not context.errors:
             context.refuse(field, f"The {field} may not be greater than {LARGEST_UPLOAD} kilobytes.")
 
 
 def upload_so_far(context: Context, field: str) -> UploadedFile | None:
-    """The upload of a field, if nothing is wrong with the request before."""
+    """Return the upload of a field, if the request has no error yet."""
     file = context.input.get(field)
     return file if isinstance(file, UploadedFile) and not context.errors else None
 
 
 def upload_is_named(context: Context, field: str, pattern: re.Pattern[str], names: str) -> None:
-    """An upload must bear a name that is listed; it is reported only if nothing else is wrong with it."""
+    """Reject an upload whose name would not be listed, unless the request has another error already."""
     file = upload_so_far(context, field)
     if file is not None and not pattern.fullmatch(file.name):
         context.refuse(field, f"The {field} must be named {names}.")
 
 
 def media_type(name: str, content: bytes) -> str:
-    """Flysystem's: by the content, or by the extension if the content is not conclusive."""
+    """Return Flysystem's media type: by content, or by extension if the content is inconclusive."""
     kind = mime_type(content)
     if kind in (OCTETS, EMPTY):
         kind = TYPE_BY_ENDING.get(name.rpartition(".")[2].lower(), PLAIN_TEXT)
@@ -115,12 +118,12 @@ def media_type(name: str, content: bytes) -> str:
 
 
 def with_charset(media_type: str) -> str:
-    """As Symfony completes it."""
+    """Add the charset to text types, as Symfony does."""
     return f"{media_type}; charset=UTF-8" if media_type.startswith("text/") else media_type
 
 
 def attachment(name: str) -> dict[str, str]:
-    """As Laravel and Symfony write it: a name in ASCII, in quotes unless it is a token, and the real one beside it."""
+    """Return Laravel's header: an ASCII name, quoted unless it is a token, and the real name if it differs."""
     plain = ascii_name(name).replace("%", "")
     if "\\" in name or re.search("[^ -~]", plain):
         raise PhpError("The filename fallback must only contain ASCII characters.", "InvalidArgumentException")
@@ -131,18 +134,18 @@ def attachment(name: str) -> dict[str, str]:
 
 
 def ascii_name(name: str) -> str:
-    """Laravel's Str::ascii(): letters without their accents, and nothing of other scripts."""
+    """Return Laravel's Str::ascii(): letters without accents; characters of other scripts are dropped."""
     apart = unicodedata.normalize("NFKD", name.translate(ASCII_LETTERS))
     return apart.encode("ascii", "ignore").decode()
 
 
 def number_in(name: str) -> int:
-    """The epoch second in the name of a backup or snapshot; what is beyond PHP's integers stays beyond them."""
+    """Return the epoch second in the name of a backup or snapshot; values too large for PHP stay too large."""
     return int(re.sub(r"[^0-9]", "", name).lstrip("0")[:20] or "0")
 
 
 def php_date(second: int) -> str:
-    """PHP's date('D d M H:i:s Y') in UTC, in English in every locale."""
+    """Return PHP's date('D d M H:i:s Y') in UTC, in English in every locale."""
     if second > LARGEST_INTEGER:
         raise PhpError("date(): Argument #2 ($timestamp) must be of type ?int, string given", "TypeError")
     cycles, rest = divmod(second, CALENDAR_CYCLE)
@@ -160,7 +163,7 @@ def list_greetings(context: Context) -> Reply:
 
 
 def upload_greeting(context: Context) -> Reply:
-    """The product answers and compares the end of the name that is a greeting's, but keeps the file under all of it."""
+    """Store the file under its full name; response and duplicate check use only the greeting's name at its end."""
     file, greeting = named_upload(context)
     if GREETING_SET.path(greeting) in context.state.files:
         raise Refusal(422, {"Message": "UserGreeting Already exists"})
@@ -169,12 +172,12 @@ def upload_greeting(context: Context) -> Reply:
 
 
 def lose_greeting(context: Context) -> Reply:
-    """The file lands where nothing else looks."""
+    """Report success for an upload that no other operation finds."""
     return Reply([f"Uploaded {named_upload(context)[1]}"])
 
 
 def named_upload(context: Context) -> tuple[UploadedFile, str]:
-    """The upload, and the greeting's name at the end of the file's name; PhpError if there is none."""
+    """Return the upload and the greeting's name at the end of its file name; PhpError if it has none."""
     file: UploadedFile = context.input[GREETING_FIELD]
     match = re.search(rf"{GREETING_NAME.pattern}\n?\Z", file.name)
     if match is None:

@@ -17,7 +17,7 @@ from sarkmock.pbx.state import PbxFile, State
 
 
 def commit(context: Context) -> Reply:
-    """The configuration is always what the tables say; what a client can see of a commit is the reload."""
+    """Reload Asterisk, the only visible effect of a commit: the configuration always matches the tables."""
     context.state.pbx.reload()
     return Reply({"message": "System Commit issued"})
 
@@ -46,13 +46,13 @@ def stop_pbx(context: Context) -> Reply:
 
 
 def show_example(context: Context) -> Reply:
-    """An answer that never changes is what the document shows."""
+    """Return the document's example, for a response that never changes."""
     content = context.operation.spec["responses"]["200"]["content"]["application/json"]
     return Reply(content["example"])
 
 
 def update_globals(context: Context) -> Reply:
-    """Unlike elsewhere, numbers that were sent as text come back as numbers where the column holds them."""
+    """Return the row as stored: unlike elsewhere, a numeric column turns a number sent as text into a number."""
     crud.update_row(context)
     table, row = crud.table_of(context), crud.current_row(context)
     stored = context.state.tables.first(table.name, table.key, row[table.key])
@@ -64,7 +64,7 @@ def call_records(context: Context) -> Reply:
 
 
 def cdrs(context: Context) -> Reply:
-    """All records, or the last ones. Unlike all else, Laravel allows proxies to keep this download."""
+    """Return all records, or the last ``limit``. Unlike all other responses, proxies may cache this download."""
     lines = record_file(context.state).splitlines(keepends=True)
     limit = context.path.get("limit")
     wanted = lines if limit is None else lines[max(len(lines) - int(limit), 0):]
@@ -75,7 +75,7 @@ def cdrs(context: Context) -> Reply:
 
 
 def cdrs_shipped(context: Context) -> Reply:
-    """The published code tests a number in the query, and crashes on an undefined variable if there is any."""
+    """Return all records. As in the published code, a numeric ``limit`` in the query reads an undefined variable."""
     limit = context.input.get("limit")
     if limit is None:
         return cdrs(context)
@@ -91,7 +91,7 @@ def limit_is_whole(context: Context) -> None:
 
 
 def record_file(state: State) -> bytes:
-    """The file, with the calls that ended since it was last looked at."""
+    """Return the content of Master.csv, after appending the calls that ended since the last read."""
     for call in state.pbx.finished():
         append_record(state, call)
     file = state.files.get(pbx_files.CALL_RECORDS)
@@ -106,7 +106,7 @@ def append_record(state: State, call: PhoneCall) -> None:
 
 
 def csv_row(call: PhoneCall) -> str:
-    """Asterisk quotes texts and doubles quotes inside them; durations stand bare."""
+    """Format a record as Asterisk does: texts are quoted, with quotes doubled; durations are not."""
     (channel, other), (unique, _) = call.names(), call.uniqueids()
     talked = int(call.ends) - int(call.answers) if call.answered else 0
     before = ("", call.caller, call.target, call.context, caller_id(call), channel, other, "Dial", f"SIP/{call.target}",

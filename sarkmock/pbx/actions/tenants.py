@@ -1,4 +1,4 @@
-"""Tenants, Class of Service pairs and timers: keys that the PBX makes, and what may be deleted."""
+"""Tenants, Class of Service pairs and timers: generated keys, and restrictions on deletion."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sarkmock.pbx.database import Row
 
 
 def create_with_id(context: Context) -> Reply:
-    """A new row with an id that the database has no column for. It is blank: the command that makes it is missing."""
+    """Create a row whose id has no column in the database; it is empty, as the command that generates it is missing."""
     row = crud.default_row(context) | {"id": ""}
     crud.fill(context, row)
     return crud.store_row(context, row)
@@ -31,7 +31,7 @@ def default_tenant_stays(context: Context) -> None:
 
 
 def tenant_is_unused(context: Context) -> None:
-    """sark-v6-api.txt line 685: nothing may name the tenant as its cluster."""
+    """Reject the deletion of a tenant that a row names as its cluster (sark-v6-api.txt line 685)."""
     tenant = crud.current_row(context)["pkey"]
     tables = context.state.tables
     owning = [name for name in tables.tables() if "cluster" in tables.columns(name)]
@@ -45,14 +45,14 @@ EXTENSION_COLUMN, RULE_COLUMN = "IPphone_pkey", "COS_pkey"
 
 
 def create_pair(context: Context) -> Reply:
-    """A new pair; the extension in the path stands in for one that the body does not name."""
+    """Create a pair; the extension defaults to the one in the path."""
     row = {EXTENSION_COLUMN: extension_in_path(context)}
     crud.fill(context, row)
     return crud.store_row(context, row)
 
 
 def pair_is_complete(context: Context) -> None:
-    """A pair needs both halves, though no rule says required (E56); the path may give the extension (E13)."""
+    """Reject an incomplete pair, though no rule says required (E56); the path may give the extension (E13)."""
     extension = extension_in_path(context)
     if EXTENSION_COLUMN not in context.post and not context.state.tables.count("ipphone", "pkey", extension):
         context.refuse(EXTENSION_COLUMN, "The selected i pphone pkey is invalid.")
@@ -61,7 +61,7 @@ def pair_is_complete(context: Context) -> None:
 
 
 def pair_is_new(context: Context) -> None:
-    """A pair that exists is rejected under the name ``save``; the message ends in a key that pairs do not have."""
+    """Reject an existing pair under the name ``save``; the message ends with pkey, which pairs do not have."""
     table = crud.table_of(context).name
     if context.state.tables.rows(table, {name: pair_value(context, name) for name in (EXTENSION_COLUMN, RULE_COLUMN)}):
         key = php.to_text(context.input.get("pkey"))
@@ -69,26 +69,26 @@ def pair_is_new(context: Context) -> None:
 
 
 def pair_value(context: Context, name: str) -> str | None:
-    """One side of the pair as it would be stored; of an array its first value counts."""
+    """Return one side of the pair as it would be stored; for an array, its first value."""
     in_path = context.path and extension_in_path(context) if name == EXTENSION_COLUMN else None
     value: Any = context.input.get(name, in_path)
     return None if value is None else php.trim(php.to_text(first_scalar(value)))
 
 
 def extension_in_path(context: Context) -> str:
-    """The path's only parameter."""
+    """Return the path's only parameter."""
     return next(iter(context.path.values()))
 
 
 def create_daytimer(context: Context) -> Reply:
-    """A new recurring timer, named dateSegNNNNNN."""
+    """Create a recurring timer, named dateSegNNNNNN."""
     row = crud.default_row(context)
     crud.fill(context, row)
     return insert_with_new_name(context, row, "dateSeg")
 
 
 def create_holidaytimer(context: Context) -> Reply:
-    """A new non recurring timer, named schedNNNNNN; a name that was sent is lost."""
+    """Create a non-recurring timer, named schedNNNNNN; a name that was sent is ignored."""
     row = crud.default_row(context)
     set_class_of_route(context, row)
     crud.fill(context, row)
@@ -96,7 +96,7 @@ def create_holidaytimer(context: Context) -> Reply:
 
 
 def update_holidaytimer(context: Context) -> Reply:
-    """An update that follows the route, even to the class it has already."""
+    """Update the row, and its class from the route if one was sent, even an unchanged one."""
     row = crud.current_row(context)
     before = dict(row)
     set_class_of_route(context, row)
@@ -106,20 +106,20 @@ def update_holidaytimer(context: Context) -> Reply:
 
 
 def insert_with_new_name(context: Context, row: Row, prefix: str) -> Reply:
-    """Insert under a random name and answer with the id that SQLite gave: the highest so far and one."""
+    """Insert a row under a random name; the response has the id that SQLite assigned: the highest so far plus one."""
     row["pkey"] = f"{prefix}{context.state.rng.randint(100000, 999999)}"
     row["id"] = crud.insert_row(context, row)
     return Reply(crud.visible_columns(context, row))
 
 
 def set_class_of_route(context: Context, row: Row) -> None:
-    """The class of the route that was sent; what the client says of the class itself comes after and wins."""
+    """Set the class of the route that was sent; a class that the client sends takes precedence."""
     if context.input.get("route") is not None:
         row["routeclass"] = route_class(context.state.tables, context.input["route"], "route")
 
 
 def holiday_route_resolves(context: Context) -> None:
-    """The route must lead somewhere; one that is not sent is judged by the class that the row has."""
+    """Reject a route that cannot be resolved; for one that was not sent, the row's stored class decides."""
     route = context.input.get("route")
     if route is None:
         lost = context.row is not None and is_unresolved(context.row["routeclass"])
@@ -130,5 +130,5 @@ def holiday_route_resolves(context: Context) -> None:
 
 
 def is_unresolved(stored: str | None) -> bool:
-    """PHP: $stored == 404, for a column that holds the text of an integer."""
+    """Return PHP's $stored == 404, for a column that holds an integer as text."""
     return stored is not None and stored.lstrip("+") == str(UNRESOLVED)

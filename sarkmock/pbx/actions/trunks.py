@@ -1,4 +1,4 @@
-"""Trunks: names, technology and Asterisk stanzas of a new one, the host of a changed one. Outbound routes."""
+"""Trunks: names, technology and Asterisk stanzas on create, the host on update. Outbound routes."""
 
 from __future__ import annotations
 
@@ -11,29 +11,32 @@ from sarkmock.laravel.php.values import MEMORY_EXHAUSTED, is_ip
 from sarkmock.pbx.actions import crud
 from sarkmock.pbx.database import Row
 
-LARGEST_STANZA = 8 << 20  # characters; what is sent may hold the very keys that are filled in
+LARGEST_STANZA = 8 << 20  # characters; a value may itself contain the keys that are replaced
 CODECS = "\ndisallow=all\nallow=alaw\nallow=ulaw"
 REFERENCE = re.compile(r"\\[0-9]{1,2}|\$[0-9]{1,2}|\$\{[0-9]{1,2}\}|\\([\\$])")
-# A name that could be in the DNS: the mock asks no name server.
+# A name that could be in the DNS; the mock queries no name server.
 DOMAIN = re.compile(r"([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}\.?", re.IGNORECASE)
 
 
 def create_trunk(context: Context) -> Reply:
-    """A new trunk; its technology is that of its carrier."""
+    """Create a trunk; its carrier decides its technology."""
     row = trunk_with_names(context)
     row["technology"] = "IAX2" if row.get("carrier") == "GeneralIAX2" else "SIP"
     return crud.store_row(context, with_stanzas(context, row))
 
 
 def create_trunk_with_slip(context: Context) -> Reply:
-    """The published product writes an IAX2 trunk's peer name over its technology, and then its lists miss the trunk."""
+    """Create a trunk as the published product does: an IAX2 trunk's technology is overwritten with its peer name.
+
+    Lists omit the trunk then.
+    """
     row = trunk_with_names(context)
     row["technology"] = row["peername"] if row.get("carrier") == "GeneralIAX2" else "SIP"
     return crud.store_row(context, with_stanzas(context, row))
 
 
 def trunk_with_names(context: Context) -> Row:
-    """A new row with names: a trunk's is its peer's, a peer's is its user's."""
+    """Return a new row with names: the trunk name defaults to the peer name, which defaults to the user name."""
     row = crud.default_row(context)
     crud.fill(context, row)
     if row.get("peername") in (None, "", "0"):  # PHP: empty()
@@ -44,7 +47,7 @@ def trunk_with_names(context: Context) -> Row:
 
 
 def with_stanzas(context: Context, row: Row) -> Row:
-    """The row with its carrier's Asterisk stanzas, which the product sets last: its SQL shows the order."""
+    """Add the carrier's Asterisk stanzas to the row, last, as the column order in the product's SQL shows."""
     carrier = context.state.tables.first("carrier", "pkey", row.get("carrier"))
     if carrier is None:
         raise PhpError('Attempt to read property "sipiaxpeer" on null', field="carrier")
@@ -54,7 +57,7 @@ def with_stanzas(context: Context, row: Row) -> Row:
 
 
 def peer_stanza(template: str | None, row: Row) -> str | None:
-    """The carrier's peer stanza, filled in, with codecs unless it chooses its own."""
+    """Fill in the carrier's peer stanza; add default codecs unless it has its own."""
     if template is None:
         return None
     stanza = strip_stanza(substitute(credentials(template, row), "host=", row.get("host") or ""))
@@ -62,7 +65,7 @@ def peer_stanza(template: str | None, row: Row) -> str | None:
 
 
 def user_stanza(template: str | None, row: Row) -> str | None:
-    """The carrier's user stanza, filled in; only IAX2 has one."""
+    """Fill in the carrier's user stanza; only IAX2 has one."""
     return None if template is None else strip_stanza(credentials(template, row))
 
 
@@ -73,14 +76,14 @@ def credentials(stanza: str, row: Row) -> str:
 
 
 def substitute(stanza: str, key: str, value: str) -> str:
-    """PHP's preg_replace of ``key`` by ``key`` and value, in which references to groups are read."""
+    """Replace ``key`` by ``key`` and value as PHP's preg_replace does, which expands group references in the value."""
     if stanza.count(key) * len(value) > LARGEST_STANZA:
         raise PhpError(MEMORY_EXHAUSTED, "Symfony\\Component\\ErrorHandler\\Error\\FatalError")
     return stanza.replace(key, key + REFERENCE.sub(lambda match: expand_reference(match, key), value))
 
 
 def expand_reference(match: re.Match[str], key: str) -> str:
-    r"""What $0, \0 or ${0} stands for: the key; other groups are empty. A backslash escapes $ and \."""
+    r"""Expand a group reference: $0, \0 or ${0} is the key, other groups are empty. A backslash escapes $ and \."""
     if match[1]:
         return match[1]
     return key if int(match[0].strip("\\${}")) == 0 else ""
@@ -91,7 +94,7 @@ def strip_stanza(stanza: str) -> str:
 
 
 def host_is_valid(context: Context) -> None:
-    """A host must be an IP address, or a name as the DNS has them."""
+    """Reject a host that is neither an IP address nor a valid domain name."""
     host = context.input.get("host")
     if not host or host == "0":  # PHP: falsy
         return
@@ -103,5 +106,5 @@ def host_is_valid(context: Context) -> None:
 
 
 def without_outcome(context: Context, row: Row) -> None:
-    """The page took the outcome of a route over from ring groups (E61): routes have no such column."""
+    """Drop the outcome, which the documentation copied from ring groups (E61): routes have no such column."""
     row.pop("outcome", None)

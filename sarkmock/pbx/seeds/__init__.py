@@ -1,4 +1,4 @@
-"""Where every seed comes from: its name, a file, or a mapping; checked by the document. Two are computed."""
+"""Loading of seeds by name, from a file, or from a mapping, with checks by the document. Two seeds are computed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WRITTEN = 1717236000  # the time in the names of the backup and the snapshot
 
 
 def big_seed(database: str) -> Seed:
-    """10,000 extensions with a mailbox each, shared out among 20 tenants beside the default one."""
+    """Build a seed of 10,000 extensions with a mailbox each, spread over 20 tenants in addition to the default one."""
     factory = Seed.factory(database)
     tenants = [tenant(number) for number in range(TENANTS)]
     phones = [big_extension(number) for number in range(EXTENSIONS)]
@@ -48,7 +48,7 @@ def big_extension(number: int) -> Row:
             "location": "local", "passwd": f"big{number:09}", "callerid": str(FIRST_NUMBER + number)}
 
 
-# By name, what a seed holds in a few words, and the function that makes it for a database.
+# Name -> a short description, and the function that builds the seed for a database.
 NAMED_SEEDS: dict[str, tuple[str, Callable[[str], Seed]]] = {
     "factory": ("a factory-fresh SARK", Seed.factory),
     "empty": ("the default tenant and the settings' row, nothing else", lambda database: own_seed("empty", database)),
@@ -62,21 +62,20 @@ HINT = "; `unchecked: true` in the seed loads it anyway"
 
 
 def seed_names() -> list[str]:
-    """The names that `load_seed` knows."""
+    """Return the names that `load_seed` accepts."""
     return list(NAMED_SEEDS)
 
 
 def seed_summary(name: str) -> str:
-    """What a named seed holds, in a few words."""
+    """Return a short description of a named seed."""
     return NAMED_SEEDS[name][0]
 
 
 def load_seed(seed: str | Path | Mapping[str, Any], document: Document | None = None) -> Seed:
-    """The seed of a name, of the YAML file at a path, or of a mapping of a seed file's shape.
+    """Return the seed with that name, from the YAML file at that path, or from a mapping shaped like a seed file.
 
-    The document (``documented`` unless given) names the database. Rows must be such as its API would have written,
-    unless the seed says ``unchecked: true``. FileError names file, line and field of a mistake, SeedError that of a
-    mapping.
+    The document (default ``documented``) names the database. Rows must be valid for its API unless the seed has
+    ``unchecked: true``. Raises FileError with file, line and field of a mistake, or SeedError for a mapping.
     """
     if isinstance(seed, Mapping):
         return seed_from(dict(seed), document)
@@ -99,7 +98,7 @@ def seed_from(content: Any, document: Document | None) -> Seed:
 
 
 def on_base(content: Any, database: str) -> tuple[Seed, Origins | None]:
-    """The seed of a mapping, on top of the one that it names as its base."""
+    """Build the seed of a mapping on top of the base that it names, if any."""
     if not isinstance(content, dict) or "base" not in content:
         return Seed.of(content, database), None
     if content["base"] not in NAMED_SEEDS:
@@ -109,7 +108,7 @@ def on_base(content: Any, database: str) -> tuple[Seed, Origins | None]:
 
 
 def seed_mistakes(content: Any, document: Document) -> Iterator[tuple[Place, str]]:
-    """Place and problem of every mistake in the content of a seed file: in its shape, or else in its values."""
+    """Yield place and problem of each mistake in a seed file's shape, or, if there is none, in its values."""
     database = database_of(document)
     own = {key: value for key, value in content.items() if key != "base"} if isinstance(content, dict) else content
     shape = list(shape_problems(own, database))
@@ -130,7 +129,7 @@ def database_of(document: Document | None) -> str:
 
 
 def check_rows(seed: Seed, origins: Origins | None, document: Document) -> None:
-    """SeedError for the first value that the API would have refused, and how many there are beside it."""
+    """Raise SeedError for the first value that the API would reject, with the number of others."""
     problems = islice(invalid_values(seed, document), MOST_PROBLEMS)
     found = [(place_on_base(place, origins), problem) for place, problem in problems]
     if found:
@@ -139,7 +138,7 @@ def check_rows(seed: Seed, origins: Origins | None, document: Document) -> None:
 
 
 def place_on_base(place: Place, origins: Origins | None) -> Place:
-    """The place in a seed on a base where a row of both came from."""
+    """Map a place in a merged seed to the place in the seed on top."""
     if origins is None:
         return place
     kind, table, index, *rest = place
@@ -152,12 +151,12 @@ def named_seed(name: str, database: str) -> Seed:
 
 
 def own_seed(name: str, database: str) -> Seed:
-    """A seed of ours. A test holds its rows to the rules of the document."""
+    """Return one of the seeds of this package. A test checks its rows against the document's rules."""
     return on_base(yaml12.read(Path(str(files("sarkmock.pbx").joinpath(f"seeds/{name}.yaml")))), database)[0]
 
 
 def with_archives(seed: Seed) -> Seed:
-    """The seed with a backup and a snapshot of what it holds."""
+    """Return the seed with a backup and a snapshot of its content added."""
     state = State(seed, now=WRITTEN)
     image = state.tables.dump()
     copies = {f"{pbx_files.BACKUPS}/sarkbak.{WRITTEN}.zip": pack_backup(state, PbxFile(image, WRITTEN)),

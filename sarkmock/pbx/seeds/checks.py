@@ -1,7 +1,7 @@
-"""What a seed holds that the API would have rejected: the document's rules and checks, applied to rows.
+"""Values in a seed that the API would reject: the document's rules and checks, applied to rows.
 
-A value stands if one operation that writes its column takes it. So does what the product itself puts there against its
-own rules: defaults of new rows, and what the factory has in the same row.
+A value is valid if at least one operation that writes its column accepts it. Values that the product itself stores
+against its own rules are valid too: defaults of new rows, and factory values of the same row.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Writer:
         return all(row.get(column) in options for column, options in self.where.items())
 
     def refusal(self, column: str, texts: Mapping[str, str], tables: Database) -> str | None:
-        """Why it does not take a row's value."""
+        """Return why the operation rejects a row's value; None if it accepts it."""
         if texts[column] == to_text(self.default):
             return None
         try:
@@ -49,11 +49,11 @@ class Writer:
             if not messages and self.resolves and route_class(tables, texts[column]) is None:
                 messages = ["It leads nowhere."]
         except PhpError:
-            return None  # a version whose rule crashes says nothing about the value
+            return None  # a profile whose rule crashes does not judge the value
         return messages[0] if messages else None
 
     def known(self, column: str, tables: Database) -> list[str]:
-        """The values that it knows by name."""
+        """Return the values that the operation accepts by name."""
         keys = [str(key) for table in ("ipphone", *CLASS_OF_TABLE) for key in tables.values(table, "pkey")]
         named = [*ABSTRACT, *keys] if self.resolves else []
         for table, other in EXISTS_RULE.findall(self.rules):
@@ -63,7 +63,7 @@ class Writer:
 
 
 def invalid_values(seed: Seed, document: Document) -> Iterator[tuple[Place, str]]:
-    """Place and problem of every value that no operation would have written."""
+    """Yield place and problem of each value that no operation could have written."""
     yield from duplicate_keys(seed, document)
     tables, usual, columns = State(seed).tables, Seed.factory(seed.database).tables, writers(document)
     answers: dict[tuple[Any, ...], str | None] = {}
@@ -74,7 +74,7 @@ def invalid_values(seed: Seed, document: Document) -> Iterator[tuple[Place, str]
             texts = {column: to_text(value) for column, value in row.items() if value is not None}
             for column in texts:
                 found = [writer for writer in columns.get((table, column), ()) if writer.writes(row)]
-                question = (column, texts[column], *map(id, found))  # many rows hold the same
+                question = (column, texts[column], *map(id, found))  # many rows hold the same value
                 if question not in answers:
                     answers[question] = why_invalid(found, column, texts, tables)
                 problem = answers[question]
@@ -83,7 +83,7 @@ def invalid_values(seed: Seed, document: Document) -> Iterator[tuple[Place, str]
 
 
 def duplicate_keys(seed: Seed, document: Document) -> Iterator[tuple[Place, str]]:
-    """Rows whose key in the API another row has already, in tables whose own key is a number."""
+    """Yield rows whose key another row has already, in tables for which the API checks it."""
     keys = {operation.table.name: operation.table.key for operation in compile_document(document)
             if operation.table and {"key_is_new", "key_is_free"} & set(operation.checks)}
     for table, key in keys.items():
@@ -95,7 +95,7 @@ def duplicate_keys(seed: Seed, document: Document) -> Iterator[tuple[Place, str]
 
 
 def why_invalid(found: list[Writer], column: str, texts: Mapping[str, str], tables: Database) -> str | None:
-    """What is wrong with a value that all of its writers refuse; of those, the last one speaks (an update)."""
+    """Return why every writer rejects the value, in the words of the last one (an update); None if one accepts it."""
     text, problem = texts[column], None
     for writer in found:
         problem = writer.refusal(column, texts, tables)
@@ -106,7 +106,7 @@ def why_invalid(found: list[Writer], column: str, texts: Mapping[str, str], tabl
 
 
 def writers(document: Document) -> dict[tuple[str, str], list[Writer]]:
-    """By table and column, the operations that write it."""
+    """Return the operations that write each (table, column)."""
     result: dict[tuple[str, str], list[Writer]] = {}
     for operation in compile_document(document):
         if operation.table and operation.method in ("POST", "PUT"):

@@ -1,4 +1,4 @@
-"""What `shorewall check` says of a rules file."""
+"""Checks a rules file as `shorewall check` does."""
 
 from sarkmock.pbx.shorewall.reading import first_mistake
 from sarkmock.pbx.shorewall.site import FIREWALL, Mistake, Site

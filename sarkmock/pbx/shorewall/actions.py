@@ -1,4 +1,4 @@
-"""The actions of rules: those that are built in, and the parameters of those that come with Shorewall."""
+"""The actions of rules: built-in ones, and the parameters of Shorewall's standard actions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BLACKLISTING = ("AutoBLL", "BLACKLIST")
 
 
 def checked_parameters(name: str, action: StandardAction, text: str, log: str) -> list[str]:
-    """The parameters of an action, defaults filled in; `-` for none."""
+    """Return the checked parameters of an action, with defaults; `["-"]` if there are none."""
     given = ["" if value == "-" else "-" if value == "--" else value for value in arguments(text, "parameter")]
     if not action.inline:
         while given and not given[-1]:
@@ -44,7 +44,7 @@ def checked_parameters(name: str, action: StandardAction, text: str, log: str) -
 
 
 def action_audit(name: str, action: StandardAction, given: list[str]) -> None:
-    """Some actions write to the audit log if their last parameter says so."""
+    """Check the audit parameter of actions that have one, and apply it to the target."""
     if action.audit == "only" and given[0] not in ("-", "audit"):
         raise BadRule(f"Invalid argument ({given[0]}) to {name}")
     if action.audit == "both" and given[1] != "-":
@@ -155,7 +155,7 @@ REJECTS = {
 
 
 def basic_target(text: str) -> str:
-    """The name of an action, without parameters and log level."""
+    """Return the name of an action, without parameters and log level."""
     parts = fields(text, "/") if "/" in text else action_parts(text, "parameter")
     found = NAME_AND_PARAMETER.fullmatch(parts[0]) if parts else None
     return found[1] if found else parts[0] if parts else ""
@@ -163,7 +163,7 @@ def basic_target(text: str) -> str:
 
 @dataclass(slots=True)
 class ActionColumn:
-    """The column ACTION: name(parameter):level:tag, or as of old name/parameter."""
+    """The column ACTION: name(parameter):level:tag, or the older name/parameter."""
 
     text: str
     name: str
@@ -229,7 +229,7 @@ def queue_numbers(text: str) -> None:
 
 
 def address_set(target: ActionColumn, row: RuleRow, words: Words) -> None:
-    """ADD and DEL: the set, the parts of its elements, and how long they stay."""
+    """Check ADD and DEL: the name of the set, the flags of its elements, and their timeout."""
     if target.parameter in ("", "0"):
         raise BadRule(f"{target.text} rules require a set name parameter")
     name, flags, timeout, more = (*target.parameter.split(":", 3), "", "", "")[:4]
@@ -251,7 +251,7 @@ def check_audit(target: ActionColumn, row: RuleRow, words: Words) -> None:
 
 
 def user_space_log(target: ActionColumn, row: RuleRow, words: Words) -> None:
-    """NFLOG and ULOG are log levels, too."""
+    """Check NFLOG and ULOG, which are log levels too."""
     level(target.text, words.version)
     target.log = f"{target.text}:{target.log}" if target.log else target.text
 

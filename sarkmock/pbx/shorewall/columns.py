@@ -15,7 +15,7 @@ COLUMN_GAP = re.compile(f"[{SPACE}]+")
 
 
 class RuleRow(NamedTuple):
-    """The columns of a rule, as its man page names them; `-` for those left out."""
+    """The columns of a rule, named as in its man page; `-` for an omitted one."""
 
     action: str = "-"
     source: str = "-"
@@ -39,17 +39,17 @@ class RuleRow(NamedTuple):
 
     @property
     def is_plain(self) -> bool:
-        """Nothing but zones restricts this rule."""
+        """Whether the rule has no restriction besides its zones."""
         return set(self[3:]) == {"-"}
 
     def merged(self, body: RuleRow, action: str) -> RuleRow:
-        """A macro's or an action's rule, with the columns of the rule that names it (this one)."""
+        """Merge a rule of a macro or action with the columns of the rule that invokes it (this one)."""
         columns = (own if own != "-" else other for own, other in zip(self[3:], body[3:], strict=True))
         return RuleRow(action, self.exchanged(body.source, "SOURCE", self.source),
                    self.exchanged(body.dest, "DEST", self.dest), *columns)
 
     def exchanged(self, body: str, own: str, value: str) -> str:
-        """SOURCE and DEST in a macro are the columns of the rule that names it."""
+        """Replace SOURCE and DEST in a macro by the columns of the rule that invokes it."""
         other, other_value = ("DEST", self.dest) if own == "SOURCE" else ("SOURCE", self.source)
         if body == "-":
             return value
@@ -68,12 +68,12 @@ def joined(body: str, invocation: str) -> str:
 
 @lru_cache(1024)
 def rule_row(line: str) -> RuleRow:
-    """A rule of the word lists."""
+    """Parse a rule of the word lists."""
     return split_columns(line)[0]
 
 
 def split_columns(line: str) -> tuple[RuleRow, str]:
-    """A line's columns, and what stands behind `;;` for iptables."""
+    """Return a line's columns, and the iptables text after `;;`."""
     parts = line.split(";;")
     if len(parts) > 2:
         raise BadRule("Only one set of double semicolons (';;') allowed on a line")
@@ -110,7 +110,7 @@ def head_and_pairs(text: str) -> tuple[str, str]:
 
 
 def named_columns(text: str) -> dict[str, str]:
-    """column=value pairs; quotes hold what has blanks together."""
+    """Parse column=value pairs; values with blanks are quoted."""
     result = {}
     for pair in pairs_of(text):
         match = PAIR.fullmatch(pair)
@@ -181,7 +181,7 @@ CALCULATED: dict[str, Callable[[int, int], int]] = {"+": int.__add__, "-": int._
 
 
 def evaluated(text: str) -> Value:
-    """The value of an expression whose variables are filled in."""
+    """Evaluate an expression after its variables were expanded."""
     if re.fullmatch(r"\d+", text, re.ASCII):
         return text
     if re.fullmatch(r"\d{1,9}\.\d{1,9}", text, re.ASCII):
@@ -198,7 +198,7 @@ def is_true(value: Value) -> bool:
 
 
 class Parser:
-    """Reads an expression by the precedence of its operators."""
+    """Evaluates an expression by operator precedence."""
 
     def __init__(self, text: str) -> None:
         self.tokens = self.read(text)
@@ -286,7 +286,7 @@ def applied(sign: str, left: Value, right: Value) -> Value:
 
 
 def number_value(value: Value) -> int:
-    """A text counts as the number it begins with."""
+    """Convert a value to a number as Perl does: a text counts as the number at its start, or 0."""
     if isinstance(value, int):
         return value
     match = LEADING_NUMBER.match(value)

@@ -1,4 +1,4 @@
-"""What follows a zone in SOURCE and DEST: interfaces, addresses, networks, ranges, sets, and exclusions of them."""
+"""The part after a zone in SOURCE and DEST: interfaces, addresses, networks, ranges, sets, and exclusions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ UNSPECIFIED = {4: "0.0.0.0", 6: "::"}
 
 @dataclass(frozen=True, slots=True)
 class HostPlace:
-    """Where the hosts of a rule stand: what may be said of them depends on it."""
+    """The context of a rule's hosts, which decides what is allowed."""
 
     version: int
     interfaces: frozenset[str] | None
@@ -40,7 +40,7 @@ class HostPlace:
     before_routing: bool = False
 
     def knows(self, interface: str) -> bool:
-        """Interfaces are those of the configuration; one that ends in + stands for all that begin so."""
+        """Whether the interface is configured; a configured name that ends in + matches every name with that prefix."""
         if self.interfaces is None or interface in self.interfaces or interface == "lo":
             return True
         if "*" in interface:
@@ -49,7 +49,7 @@ class HostPlace:
 
 
 def check_hosts(source: str, dest: str, origdest: str, place: HostPlace) -> None:
-    """Source, destination and original destination of a rule."""
+    """Check source, destination and original destination of a rule."""
     for left in alternatives(source, "SOURCE"):
         for right in alternatives(dest, "DEST")[:1]:
             one_pair(left, right, origdest, place)
@@ -77,7 +77,7 @@ def one_pair(source: str, dest: str, origdest: str, place: HostPlace) -> None:
 
 
 def source_parts(text: str, version: int) -> tuple[str, str]:
-    """The interface and the addresses."""
+    """Split into interface and addresses."""
     if text in ("", "-"):
         return "", ""
     return ipv4_parts(text) if version == 4 else ipv6_parts(text, "&%~", True)
@@ -159,7 +159,7 @@ def original_destination(text: str, place: HostPlace) -> None:
 
 
 def original(net: str, place: HostPlace) -> None:
-    """One original destination: neither a range nor a set."""
+    """Check one original destination, which may be neither a range nor a set."""
     if net == ALL[place.version]:
         return
     name = net.removeprefix("!")
@@ -170,7 +170,7 @@ def original(net: str, place: HostPlace) -> None:
 
 
 def networks(text: str, column: str, place: HostPlace) -> None:
-    """A list of hosts, perhaps with an exclusion at its end."""
+    """Check a list of hosts with an optional exclusion at its end."""
     if not text or text == "0":
         return
     included, excluded = exclusion(text, column)
@@ -221,7 +221,7 @@ def split_at_exclusion(text: str, problem: str) -> list[str]:
 
 
 def host_list(text: str, loose: bool = False) -> list[str]:
-    """The elements of a list of hosts; brackets and parentheses hold theirs together."""
+    """Split a list of hosts; commas in brackets and parentheses do not separate elements."""
     elements = bracketed(text, "(", ")", bracketed(text, "[", "]", comma_list(text, "host")))
     if not loose and ("[" in text or "(" in text):
         begun = False
@@ -239,14 +239,14 @@ def set_of_hosts(net: str) -> re.Match[str] | None:
 
 
 def ipv6_bounds(net: str) -> tuple[str, str] | None:
-    """The two addresses of a range: the hyphen is the last one that has a colon behind it."""
+    """Return the two addresses of a range, split at the last hyphen that has a colon after it; None if not a range."""
     hyphen = net.rfind("-", 0, net.rfind(":") + 1)
     low = net[:max(hyphen, 0)].removeprefix("!")
     return (low, net[hyphen + 1:]) if ":" in low else None
 
 
 def host(net: str, column: str, place: HostPlace) -> None:
-    """One host, network, range, set, MAC address or country."""
+    """Check one host, network, range, set, MAC address or country."""
     name = net.removeprefix("!")
     if place.version == 4 and (found := IPV4_RANGE.fullmatch(net)):
         ipv4_range(found[1], found[2])
@@ -287,7 +287,7 @@ def counters(text: str | None) -> None:
 
 
 def address_variable(text: str, place: HostPlace) -> None:
-    """&eth0: the address that an interface has when the firewall starts."""
+    """Check a variable like &eth0: the address that an interface has when the firewall starts."""
     name = text[1:]
     if re.fullmatch(r"\{[a-zA-Z_]\w*\}", name, re.ASCII):
         return
@@ -302,7 +302,7 @@ def network(text: str, place: HostPlace) -> None:
 
 
 def servers(text: str, place: HostPlace) -> None:
-    """Where DNAT sends a connection: an address, or a range of them."""
+    """Check the server of DNAT: an address or a range."""
     low, hyphen, high = text.rpartition("-")
     if hyphen and low and high:
         bounds = low.strip("[]"), high.strip("[]")

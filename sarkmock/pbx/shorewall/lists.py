@@ -1,4 +1,4 @@
-"""Columns and lists as Shorewall splits them, its words (macros, actions, protocols, services), and log levels."""
+"""Splitting of columns and lists as in Shorewall, its words (macros, actions, protocols, services), and log levels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WORDS_FILE = Path(str(files("sarkmock.pbx.shorewall").joinpath("words.yaml")))
 
 @dataclass(frozen=True, slots=True)
 class StandardAction:
-    """An action that comes with Shorewall: its parameters' defaults, and the rules it is made of."""
+    """One of Shorewall's standard actions: the defaults of its parameters, and its rules."""
 
     inline: bool
     parameters: tuple[str, ...]
@@ -83,15 +83,15 @@ PAIR = compiled(r"(\w+)(?:=>?|:)(.+)")
 
 
 class BadRule(Exception):
-    """A mistake, in Shorewall's words."""
+    """A mistake; the message is Shorewall's."""
 
 
 class Undecided(Exception):
-    """Depends on what only the box itself knows: its scripts, its name server. Such a line is accepted."""
+    """The result depends on data of the box, such as its scripts or name server. The line is accepted."""
 
 
 def fields(text: str, separator: str) -> list[str]:
-    """The parts of a text; empty ones at its end do not count."""
+    """Split a text as Perl does: empty parts at the end are dropped."""
     parts = text.split(separator)
     while parts and not parts[-1]:
         parts.pop()
@@ -105,7 +105,7 @@ def comma_list(text: str, kind: str) -> list[str]:
 
 
 def in_parentheses(parts: list[str], joint: str, problem: str) -> list[str]:
-    """Joins the parts again that one pair of parentheses holds together."""
+    """Join parts that were split inside a pair of parentheses."""
     if not any("(" in part or ")" in part for part in parts):
         return parts
     result: list[str] = []
@@ -129,7 +129,7 @@ def in_parentheses(parts: list[str], joint: str, problem: str) -> list[str]:
 
 
 def action_parts(text: str, kind: str = "ACTION") -> list[str]:
-    """An action, its log level and its tag, which colons separate."""
+    """Split an action, its log level and its tag at colons."""
     problem = f"Invalid {kind} ({text})"
     parts = in_parentheses(fields(text, ":"), ":", problem)
     if text.startswith(":") or not all(parts):
@@ -138,14 +138,14 @@ def action_parts(text: str, kind: str = "ACTION") -> list[str]:
 
 
 def arguments(text: str, kind: str) -> list[str]:
-    """A list whose elements may hold commas within parentheses; `-` stands for those left out."""
+    """Split a list whose elements may contain commas in parentheses; empty elements become `-`."""
     text = re.sub(r"^,", "-,", text)
     text = re.sub(r",$", ",-", text).replace(",,", ",-,")
     return in_parentheses(fields(text, ","), ",", f"Invalid {kind} ({text})")
 
 
 def unparenthesized(text: str, kind: str) -> list[str]:
-    """A list; one level of parentheses holds elements together and is taken away."""
+    """Split a list; one level of parentheses groups elements and is removed."""
     problem = f"Invalid {kind} list ({text})"
     parts = comma_list(text, kind)
     if any(part.count(sign) > 1 for part in parts for sign in "()"):
@@ -154,7 +154,7 @@ def unparenthesized(text: str, kind: str) -> list[str]:
 
 
 def bracketed(text: str, opening: str, closing: str, parts: Sequence[str]) -> list[str]:
-    """Joins the parts again that brackets hold together."""
+    """Join parts that were split inside brackets."""
     if opening not in text:
         return list(parts)
     result: list[str] = []
@@ -175,7 +175,7 @@ def bracketed(text: str, opening: str, closing: str, parts: Sequence[str]) -> li
 
 
 def parse_number(text: str) -> int | None:
-    """A number as Shorewall reads it: decimal, 0x and octal; a negative one with its sign."""
+    """Parse a number as Shorewall does: decimal, hexadecimal with 0x, or octal, with an optional minus sign."""
     negative = text.startswith("-")
     digits = text.lower().removeprefix("-")
     if not C_NUMBER.fullmatch(digits):
@@ -190,7 +190,7 @@ def parse_number(text: str) -> int | None:
 
 
 def decimal(digits: str) -> int:
-    """Digits as a number; what is longer than any limit is just large."""
+    """Return digits as a number; ENORMOUS if there are more than 20."""
     return int(digits) if len(digits) <= 20 else ENORMOUS
 
 
@@ -202,7 +202,7 @@ LOG_OPTIONS = frozenset([
 
 
 def level(text: str, version: int) -> None:
-    """A syslog level with options, or NFLOG, ULOG, LOGMARK with parameters."""
+    """Check a log level: a syslog level with options, or NFLOG, ULOG or LOGMARK with parameters."""
     problem = f"Invalid log level ({text})"
     name = text.upper().removesuffix("!")
     match = re.match(r"([0-7])(.*)|([A-Z0-7]+)(.*)", name, re.DOTALL)

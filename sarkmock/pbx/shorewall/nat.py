@@ -1,4 +1,4 @@
-"""DNAT and REDIRECT: the server that a connection is sent to, and its port."""
+"""DNAT and REDIRECT: the server that a connection is redirected to, and its port."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REDIRECTING = ("REDIRECT", "REDIRECT-")
 
 
 def redirect_dest(name: str, row: RuleRow, firewall: str, version: int, within: bool) -> str:
-    """DEST; for REDIRECT that is a port of the firewall."""
+    """Return DEST; for REDIRECT, a port of the firewall."""
     if name not in REDIRECTING:
         return row.dest
     zone = "" if name == "REDIRECT-" or within else firewall

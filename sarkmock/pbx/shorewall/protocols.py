@@ -1,4 +1,4 @@
-"""PROTO, DPORT and SPORT of a rule, and the columns after them: rate, user, mark, time, headers, switch and helper."""
+"""PROTO, DPORT and SPORT of a rule, and later columns: rate, user, mark, time, headers, switch and helper."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PORT_VARIABLE = compiled(r"%\{[a-zA-Z_]\w*\}")
 
 
 def protocol_number(name: str, words: Words) -> int | None:
-    """The number of a protocol; None for an unknown one."""
+    """Return the number of a protocol, or None if it is unknown."""
     name = name.partition(":")[0]
     if PROTOCOL_DIGITS.fullmatch(name):
         value = parse_number(name)
@@ -46,7 +46,7 @@ def protocol_name(value: int, words: Words) -> str:
 
 
 def check_ports(proto: str, ports: str, sports: str, words: Words) -> None:
-    """PROTO with DPORT and SPORT."""
+    """Check PROTO with DPORT and SPORT."""
     proto, ports, sports = ("" if value == "-" else value for value in (proto, ports, sports))
     if not proto:
         if ports or sports:
@@ -130,7 +130,7 @@ def port_list(value: int, text: str, several: bool, column: str, words: Words) -
 
 
 def port_range(value: int, text: str, words: Words) -> None:
-    """A port or a range of ports, which a colon (or between digits a hyphen) separates."""
+    """Check a port or a range of ports, separated by a colon (or a hyphen between digits)."""
     bounds = text.replace("-", ":") if RANGE_WITH_HYPHEN.fullmatch(text) else text
     if bounds.count(":") > 1:
         raise BadRule(f"Invalid port range ({text})")
@@ -142,7 +142,7 @@ def port_range(value: int, text: str, words: Words) -> None:
 
 
 def port(value: int, text: str, words: Words) -> int | None:
-    """A port's number; None for one that is known by name, or only when the firewall starts."""
+    """Return a port's number; None for a variable, whose value is known only when the firewall starts."""
     result: int | None = None
     name = PORTED.get(value, str(value))
     if PROTOCOL_DIGITS.fullmatch(text):
@@ -173,7 +173,7 @@ def icmp_types(text: str, words: Words) -> None:
     for name in comma_list(names, "ICMP type list"):
         if followed:
             icmp_type(name, words)
-        followed = followed or name != "0"  # the first is taken as it is
+        followed = followed or name != "0"  # the first type is not checked
 
 
 def icmp_type(name: str, words: Words) -> None:
@@ -235,7 +235,7 @@ def one_rate(text: str, words: Words) -> None:
 
 
 def user(text: str) -> None:
-    """Users and groups; the names are those of the box."""
+    """Check users and groups; their names are known only to the box."""
     if text == "-":
         return
     name, _, group = text.removeprefix("!").partition(":")
@@ -302,7 +302,7 @@ def check_headers(text: str) -> None:
 
 
 def switch(text: str, chain: str) -> tuple[str, str] | None:
-    """The switch's name, with its value if the rule sets one at first."""
+    """Return a switch's name and initial value, if the rule sets one."""
     if text == "-":
         return None
     name, equals, value = re.sub(r"^!", "", text).partition("=")
@@ -315,7 +315,7 @@ def switch(text: str, chain: str) -> tuple[str, str] | None:
 
 
 def check_helper_name(text: str, proto: str, words: Words) -> None:
-    """The helper of a connection, with the protocol it needs."""
+    """Check the helper of a connection, and the protocol that it requires."""
     name, _, level = text.partition(":")
     match = re.fullmatch(r"([-\w.]+)\((.+)\)", name, re.ASCII | re.DOTALL)
     if match:

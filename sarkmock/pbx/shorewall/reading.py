@@ -1,4 +1,4 @@
-"""The rules file line by line: conditions, variables, continuation lines, embedded scripts, included files."""
+"""Reads the rules file: conditions, variables, continuation lines, embedded scripts, included files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sarkmock.pbx.shorewall.columns import evaluated, is_true, split_columns
 from sarkmock.pbx.shorewall.lists import GUNK, SPACE, BadRule, Undecided, compiled, words
 from sarkmock.pbx.shorewall.site import Exhausted, Mistake, Site
 
-WORK = 100_000  # microseconds, about
+WORK = 100_000  # microseconds, approximately
 INCLUDED_FROM = 20
 SECTIONS = ("ALL", "ESTABLISHED", "RELATED", "INVALID", "UNTRACKED", "NEW")
 IS_DIRECTIVE = re.compile(r"[ \t\f\v\r]*\?(?:IF|ELSE|ELSIF|ENDIF|SET|RESET|FORMAT|COMMENT|ERROR|WARNING|INFO|REQUIRE)",
@@ -38,7 +38,7 @@ BOX_VARIABLES = frozenset(
 
 
 class MistakeFound(Exception):
-    """The first mistake ends the check."""
+    """Ends the check at the first mistake."""
 
     def __init__(self, mistake: Mistake) -> None:
         super().__init__(mistake)
@@ -46,10 +46,10 @@ class MistakeFound(Exception):
 
 
 def first_mistake(lines: Sequence[str], site: Site) -> Mistake | None:
-    """The first mistake in the rules of the section NEW, if there is one.
+    """Return the first mistake in the rules of the section NEW, or None.
 
-    What depends on the box's scripts, users and name server counts as right, as does what follows the first few
-    thousand rules.
+    Lines that depend on the box's scripts, users or name server are accepted, and so is everything after the first
+    few thousand rules.
     """
     try:
         RulesReader(site).read(lines, "")
@@ -62,7 +62,7 @@ def first_mistake(lines: Sequence[str], site: Site) -> Mistake | None:
 
 @dataclass(slots=True)
 class Condition:
-    """An open ?IF: whether lines were left out before it, and whether one of its branches was taken."""
+    """An open ?IF: whether lines were omitted before it, and whether a branch of it was taken."""
 
     keyword: str
     outer: bool
@@ -71,7 +71,7 @@ class Condition:
 
 
 class RulesReader:
-    """Reads a rules file and those it includes."""
+    """Reads a rules file and the files that it includes."""
 
     def __init__(self, site: Site) -> None:
         self.site = site
@@ -91,7 +91,7 @@ class RulesReader:
             raise MistakeFound(Mistake(None, f'Missing "?ENDIF" to match ?IF at line number {begun}', file))
 
     def entry(self, text: str) -> None:
-        """A line with content: a rule, a section or the name of a file to include."""
+        """Check a line with content: a rule, a section or an INCLUDE."""
         text = self.expanded(text)
         self.session.spend(10 + len(text) // 2)
         if INCLUDE.fullmatch(text):
@@ -119,13 +119,13 @@ class RulesReader:
 
     @staticmethod
     def section(name: str) -> None:
-        """The API's rules are included after ?SECTION NEW, the last there is."""
+        """Reject every section: the API's rules are included after ?SECTION NEW, which is the last."""
         if not re.fullmatch(r"[-\w]+", name, re.ASCII):
             raise BadRule(f"Invalid SECTION name ({name})")
         raise BadRule(f"Duplicate or out of order SECTION {name}" if name in SECTIONS else f"Invalid SECTION ({name})")
 
     def expanded(self, text: str, unknown: bool = False) -> str:
-        """A line with the values of its variables."""
+        """Return a line with its variables expanded."""
         return self.with_values(text, lambda found: self.value(found[1] or found[2], unknown))
 
     def with_values(self, text: str, value_of: Callable[[re.Match[str]], str]) -> str:
@@ -153,7 +153,7 @@ class RulesReader:
         return text[:found.start()] + value + text[found.end():]
 
     def expression(self, text: str) -> str | int:
-        """The value of an expression in ?IF and ?SET."""
+        """Return the value of an expression in ?IF and ?SET."""
         if match := re.fullmatch(r"(!)?\s*passed\([$@](\d+)\)", text, re.ASCII):
             return 1 if match[1] else ""
         text = self.with_values(text, self.quoted)
@@ -165,7 +165,7 @@ class RulesReader:
         raise Undecided
 
     def quoted(self, found: re.Match[str]) -> str:
-        """The value of a variable in an expression: in quotes, unless it is a number or stands in quotes already."""
+        """Return a variable's value for an expression, quoted unless it is a number or already inside quotes."""
         name, before = found[1] or found[2], found.string[:found.start()]
         is_capability = name in words(self.site.version).capabilities and name not in self.variables
         value = "1" if is_capability else self.value(name, unknown=True)
@@ -235,7 +235,7 @@ class Lines:
                 self.reader.entry(text)
 
     def scripted(self, text: str) -> None:
-        """Scripts run on the box alone."""
+        """Skip the lines of an embedded script, which only the box can run."""
         end = END[self.script].fullmatch(text)
         if end:
             if end[2].strip(SPACE):
@@ -256,7 +256,7 @@ class Lines:
                 check(text)
 
     def condition(self, text: str) -> bool | None:
-        """Whether an expression holds; None if only the box can tell."""
+        """Whether an expression is true; None if only the box can tell."""
         try:
             return is_true(self.reader.expression(text))
         except Undecided:

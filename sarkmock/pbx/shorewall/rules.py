@@ -1,4 +1,4 @@
-"""One rule: its zones, its other columns, and its action, which may be made of further rules."""
+"""Checks of one rule: its zones, its other columns, and its action, which may expand to further rules."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ USER_SPACE_LOG = re.compile(r"(NFLOG|ULOG)\b")
 
 @dataclass(slots=True)
 class RuleSession:
-    """What one rule leaves behind for the next: chains that are full, switches that are set; the work that is left."""
+    """State that rules share: chains that are complete, initialized switches, and the remaining work budget."""
 
     site: Site
     work: int
@@ -54,7 +54,7 @@ class RuleSession:
         return words(self.site.version)
 
     def spend(self, microseconds: int) -> None:
-        """Bounds the time for a rule set, by an estimate: the verdict does not depend on the machine."""
+        """Charge estimated time to the budget; Exhausted if none is left. Results do not depend on the machine."""
         self.work -= microseconds
         if self.work < 0:
             raise Exhausted
@@ -62,7 +62,7 @@ class RuleSession:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Where a rule stands: the zones, if it is part of an action; what follows `;;`; how deep in macros."""
+    """The context of a rule: zones if it is part of an action, the text after `;;`, and the depth of macros."""
 
     source: str = ""
     dest: str = ""
@@ -72,7 +72,7 @@ class Setting:
 
 
 def check_rule(row: RuleRow, raw: str, session: RuleSession) -> None:
-    """A line of the rules file."""
+    """Check one line of the rules file."""
     if row.action == "-":
         raise BadRule("ACTION must be specified")
     for source in specifications(row.source, "SOURCE"):
@@ -124,7 +124,7 @@ class ZoneRule:
             raise BadRule(f"Unknown ACTION ({self.target.text})")
 
     def inline_matches(self) -> None:
-        """What follows `;;` is iptables' own; INLINE may name its target there, or take one as parameter."""
+        """Check the iptables text after `;;`; INLINE may name its target there or as a parameter."""
         target, raw = self.target, self.setting.raw
         if target.name != "INLINE":
             if re.search(r"\s-j\s", f"{raw} "):
@@ -137,7 +137,7 @@ class ZoneRule:
             self.target = ActionColumn.of(target.parameter)
 
     def macro(self) -> None:
-        """A macro is checked rule by rule, with this rule's columns merged in."""
+        """Check each rule of a macro, merged with this rule's columns."""
         if self.setting.depth >= DEEPEST_MACRO:
             raise BadRule("Macro/Inline invocations nested too deeply")
         given = self.target.parameter
@@ -172,7 +172,7 @@ class ZoneRule:
         self.destination(source, dest)
 
     def zones(self, inline: bool) -> tuple[tuple[str, str], tuple[str, str]]:
-        """Source and destination: the zone, and what follows it."""
+        """Return source and destination, each as zone and the text after it."""
         row, setting, known = self.row, self.setting, self.site.zones
         text = nat.redirect_dest(self.target.name, row, self.site.firewall, self.site.version, setting.within)
         if setting.within:
@@ -205,7 +205,7 @@ class ZoneRule:
             raise BadRule("USER/GROUP may only be specified when the SOURCE zone is $FW")
 
     def action(self, action: StandardAction) -> None:
-        """An action is checked with its parameters, then rule by rule."""
+        """Check an action's parameters, then each of its rules."""
         source, dest = self.zones(action.inline)
         if self.setting.depth >= DEEPEST_MACRO:
             raise BadRule("Macro/Inline invocations nested too deeply")
@@ -219,7 +219,7 @@ class ZoneRule:
         row = self.row._replace(source=source[1], dest=dest[1])
         for line in action.rules:
             if line == "@2" and given[1] in nat.TRANSLATING:
-                continue  # split by a script into two rules
+                continue  # a script splits this into two rules
             plain = line.replace("(@1)", "") if given[0] == "-" else line
             body = rule_row(re.sub(r"@(\d)", lambda found: given[int(found[1]) - 1], plain))
             ZoneRule(row.merged(body, body.action) if action.inline else body, self.session, setting).check()
@@ -258,7 +258,7 @@ class ZoneRule:
             raise BadRule(f"Switch {switch[0]} was previously initialized to {self.session.switches[switch[0]]}")
 
     def destination(self, source: tuple[str, str], dest: tuple[str, str]) -> None:
-        """The hosts of the rule: in the raw table for a helper, in the nat table, and in the filter table."""
+        """Check the rule's hosts: in the raw table for a helper, in the nat table, and in the filter table."""
         row, name, within = self.row, self.target.name, self.setting.within
         place = HostPlace(self.site.version, self.site.interfaces, not within and source[0] == self.site.firewall,
                       not within and dest[0] == self.site.firewall)
@@ -270,14 +270,14 @@ class ZoneRule:
             self.target.check_log(self.site.version)
             nat.check_nat(name, row, source[1], dest[1], place, self.words)
         elif name in NOT_NATTED:
-            if ":" in dest[1]:  # in IPv6 thus every one
+            if ":" in dest[1]:  # in IPv6 this applies to every destination
                 raise BadRule(f"Invalid DEST ({dest[1]}) in {name.rstrip('+')} rule")
             hosts.check_hosts(source[1], dest[1], row.origdest, replace(before, from_firewall=False))
         if name not in NO_DESTINATION and (within or (source[0], dest[0]) not in self.session.full):
             self.filtered(source, dest, place)
 
     def filtered(self, source: tuple[str, str], dest: tuple[str, str], place: HostPlace) -> None:
-        """A rule that matches everything ends its chain: the hosts of those that follow are not looked at."""
+        """Check the hosts in the filter table. After a rule that matches everything, a chain's hosts are skipped."""
         if self.target.name == "LOG" and NONE.match(self.target.log.replace("!", "")):
             return
         if self.target.name not in nat.TRANSLATING:
@@ -291,7 +291,7 @@ class ZoneRule:
 
 
 def merged_levels(superior: str, subordinate: str) -> str:
-    """The action of a macro's rule with the log level of the rule that names the macro."""
+    """Return the action of a macro's rule with the log level of the rule that invokes the macro."""
     above, below = action_parts(superior, "Action"), action_parts(subordinate, "Action")
     tag = f":{above[2]}" if len(above) > 2 else ""
     if len(above) < 2 or (USER_SPACE_LOG.match(below[0]) and not tag):

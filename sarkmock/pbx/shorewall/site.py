@@ -1,4 +1,4 @@
-"""The firewall around a rules file: its zones, and the addresses, networks, ranges and sets that they name."""
+"""The configuration around a rules file: zones, and the syntax of addresses, networks, ranges and sets."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def is_ipv4(text: str) -> bool:
 
 
 def ipv4_host(text: str) -> None:
-    """An address or a name; whether there is such a host, only the box's name server can tell."""
+    """Check an address or a host name; whether a name resolves is known only to the box's name server."""
     if is_ipv4(text):
         return
     if HOST_NAME.fullmatch(text) and LETTER.search(text) and not is_numeric_host(text):
@@ -68,7 +68,7 @@ def ipv4_host(text: str) -> None:
 
 
 def is_numeric_host(text: str) -> bool:
-    """1.2.3 and 0x7f.1 are addresses, too: the last part fills the bytes that are missing."""
+    """Whether the text is an address like 1.2.3 or 0x7f.1, whose last part fills the remaining bytes."""
     parts = text.split(".")
     if len(parts) > 4 or not all(PART_OF_NUMERIC_HOST.fullmatch(part) for part in parts):
         return False
@@ -119,7 +119,7 @@ def ipv6_host(text: str) -> None:
 
 
 def mixed(text: str) -> bool:
-    """2001:db8::1.2.3.4: the name server's library takes what Shorewall does not."""
+    """Whether the text is like 2001:db8::1.2.3.4, which the resolver library accepts and Shorewall does not."""
     head, _, tail = text.rpartition(":")
     return is_ipv4(tail) and is_ipv6(f"{head}:0:0")
 
@@ -151,7 +151,7 @@ def ipv6_range(low: str, high: str) -> None:
 
 
 def groups(address: str) -> list[int]:
-    """An address's groups as numbers, `::` filled with zeros."""
+    """Return an address's groups as numbers, with `::` expanded to zeros."""
     before, gap, after = address.partition("::")
     left, right = ([part for part in side.split(":") if part] for side in (before, after))
     zeros = ["0"] * (8 - len(left) - len(right)) if gap else []
@@ -165,7 +165,7 @@ def mac(text: str) -> None:
 
 
 def ip_set(text: str) -> None:
-    """The name of an ipset with its options; which sets there are is known when the firewall starts."""
+    """Check the name and options of an ipset; whether it exists is known only when the firewall starts."""
     name, bracket, options = text.removeprefix("!").partition("[")
     if bracket and not options.endswith("]"):
         name = text
@@ -177,7 +177,7 @@ def ip_set(text: str) -> None:
 
 
 def set_options(text: str) -> None:
-    """Directions, or their number, then what else is to match."""
+    """Check an ipset's options: directions, or their number, then further match options."""
     parts = text.split(",")
     numbered = re.fullmatch(r"[1-6]", parts[0])
     parts = parts[1:] if numbered else list(dropwhile(("src", "dst").__contains__, parts))
@@ -201,7 +201,7 @@ BROKEN_EXCLUSION = re.compile(r"^!,|^!.*!|,,|,$")
 
 
 class Exhausted(Exception):
-    """The rule set is larger than what is checked."""
+    """The rule set is larger than the check's limit."""
 
 
 def no_file(name: str) -> Sequence[str] | None:
@@ -210,7 +210,7 @@ def no_file(name: str) -> Sequence[str] | None:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """IP version, zones, interfaces (None: any), variables (None: a value that is not known), files by name."""
+    """IP version, zones, interfaces (None: any), variables (None: unknown value), and files by name."""
 
     version: int = 4
     zones: Sequence[str] = (FIREWALL, "net")
@@ -222,7 +222,7 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """Where the check ends, and in Shorewall's words why; without a line it is the end of the file."""
+    """The first mistake: its place and Shorewall's message. ``line`` is None for the end of the file."""
 
     line: int | None
     problem: str
@@ -234,7 +234,7 @@ class Mistake:
 
 
 def specifications(text: str, column: str) -> Iterator[str]:
-    """Several zones, each with its hosts in parentheses."""
+    """Yield the specifications of a column: several zones, each with its hosts in parentheses."""
     begin = text.find(":(")
     if begin < 0 or text.rfind(")") <= begin + 2:
         yield text
@@ -243,7 +243,7 @@ def specifications(text: str, column: str) -> Iterator[str]:
 
 
 def without_parentheses(text: str) -> str:
-    """zone:(hosts) and (hosts) as they are without parentheses."""
+    """Return zone:(hosts) without the parentheses."""
     begin = text.find(":(", 1)
     if text.endswith(")") and 0 < begin < len(text) - 3:
         return f"{text[:begin]}:{text[begin + 2:-1]}"
@@ -251,13 +251,13 @@ def without_parentheses(text: str) -> str:
 
 
 def split_zone(text: str, at_least: int) -> tuple[str, str, str]:
-    """The zone, the colon, and what follows it."""
+    """Return the zone, the colon, and the text after it."""
     colon = text.find(":", at_least)
     return (text, "", "") if colon < 0 else (text[:colon], ":", text[colon + 1:])
 
 
 class Zones:
-    """The zones of a rule's two columns."""
+    """The zones in SOURCE and DEST of one rule."""
 
     def __init__(self, site: Site) -> None:
         self.site = site
@@ -293,7 +293,7 @@ class Zones:
         return [zone for zone in self.site.zones if zone not in excluded]
 
     def differ(self, source: str, dest: str, action: str) -> bool:
-        """Rules for several zones leave out those within one."""
+        """Whether the pair is checked: rules for several zones skip pairs within one zone."""
         if not self.wild or self.within_zone:
             return True
         zone = dest.partition(":")[0]

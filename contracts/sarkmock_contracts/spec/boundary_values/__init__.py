@@ -1,4 +1,4 @@
-"""The tables of boundary values, written by hand, and how a field's rule list finds its row."""
+"""The hand-written tables of boundary values, and the look-up of a field's rule list in them."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from ...errors import NoBounds
 
 _HERE = Path(__file__).parent
 KINDS = ("accept", "reject", "fatal")
-_ASIDE = {"required", "nullable"}  # judged apart, on every field
+_ASIDE = {"required", "nullable"}  # tested separately, on every field
 NOT_DERIVED = {"exists", "unique", "file", "mimes", "mimetypes"}
 MOST_DERIVED = 12
-# Tried on every field: what the rules lists of the document say of nothing at all.
+# Empty values, tried on every field.
 NOTHING: tuple[Any, ...] = (None, "", "  ")
 ARRAYS: tuple[Any, ...] = ([], ["a"], {"a": 1})
 
 
 @dataclass(frozen=True)
 class Live:
-    """Stands for the key of a row that exists; ``variant`` 1, 2, ... are other spellings of it that do not."""
+    """Stands for the key of an existing row; ``variant`` 1, 2, ... are misspellings that no row has."""
 
     table: str
     column: str
@@ -35,36 +35,36 @@ class Live:
 
 @dataclass(frozen=True)
 class FileOf:
-    """Stands for a file of some kind, under its own name or one that fits."""
+    """Stands for a file of a kind, with a given or a suitable name."""
 
     kind: str
     name: str | None = None
 
 
 def is_placeholder(value: Any) -> bool:
-    """Whether a value can be sent only when its stand-in is replaced."""
+    """Whether a value must be replaced before it can be sent."""
     return isinstance(value, (Live, FileOf))
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """Values that a rule list accepts and refuses at its boundaries, and strangers, which it refuses too."""
+    """Values that a rule list accepts and rejects at its boundaries; strangers are rejected values of other lists."""
 
     accept: Sequence[Any]
     reject: Sequence[Any]
-    fatal: Sequence[Any] = ()  # crash Laravel, with any other fields
+    fatal: Sequence[Any] = ()  # crash Laravel, whatever the other fields are
     strangers: Sequence[Any] = ()
 
 
 def split(rules: str | Sequence[str]) -> list[str]:
-    """A Laravel rule string as the list it stands for."""
+    """Return Laravel rules, string or list, as a list."""
     return rules.split("|") if isinstance(rules, str) else list(rules)
 
 
 def bounds_of(rules: str | Sequence[str]) -> Bounds:
-    """The boundary values of a rule list: those of the tables, or derived ones for the rules of a user's overlay.
+    """Return the boundary values of a rule list, from the tables or derived for the rules of a user's overlay.
 
-    NoBounds if there are none: `exists` without a column, rules for files that no table has.
+    Raise NoBounds if there are none: for `exists` without a column, and for file rules that are in no table.
     """
     try:
         return listed_bounds(rules)
@@ -73,7 +73,7 @@ def bounds_of(rules: str | Sequence[str]) -> Bounds:
 
 
 def number_of_values(rules: str | Sequence[str]) -> int:
-    """How many boundary values a rule list has."""
+    """Return the number of boundary values of a rule list, empty values included; 0 if it has none."""
     try:
         found = bounds_of(rules)
     except NoBounds:
@@ -82,12 +82,12 @@ def number_of_values(rules: str | Sequence[str]) -> int:
 
 
 def listed(rules: str | Sequence[str]) -> list[str]:
-    """The values of the `in` rule; empty without one."""
+    """Return the values of the `in` rule; empty without one."""
     return next((rule[3:].split(",") for rule in split(rules) if rule.startswith("in:")), [])
 
 
 def listed_bounds(rules: str | Sequence[str]) -> Bounds:
-    """The hand-written boundary values of a rule list; NoBounds if there are none."""
+    """Return the hand-written boundary values of a rule list; raise NoBounds if there are none."""
     rest = [rule for rule in split(rules) if rule not in _ASIDE]
     if len(rest) == 1 and rest[0].startswith("in:"):
         return _of_list(tuple(rest[0][3:].split(",")))
@@ -101,7 +101,7 @@ def listed_bounds(rules: str | Sequence[str]) -> Bounds:
 
 @cache
 def table_rows() -> list[dict[str, Any]]:
-    """The table of rule lists as it is written."""
+    """Return the rows of the hand-written table of rule lists."""
     return yaml.safe_load((_HERE / "rules.yaml").read_text())  # type: ignore[no-any-return]
 
 
@@ -112,12 +112,12 @@ def _table() -> dict[frozenset[str], Bounds]:
 
 @cache
 def _derived(rules: tuple[str, ...]) -> Bounds:
-    """Every value of the tables, judged by the validator: a table shows more, as the mock judges alike."""
+    """Derive boundary values with the mock's validator from the values of all tables. Hand-written values test more."""
     if any(rule.partition(":")[0] in NOT_DERIVED for rule in rules):
         raise NoBounds("|".join(rules))
     try:
         validator, tables = Validator({"field": list(rules)}), State().tables
-    except ValueError:  # a rule that Laravel does not have
+    except ValueError:  # unknown rule
         raise NoBounds("|".join(rules)) from None
     found: dict[str, list[Any]] = {kind: [] for kind in KINDS}
     for value in _plain_values():
@@ -131,13 +131,13 @@ def _derived(rules: tuple[str, ...]) -> Bounds:
 
 
 def as_received(value: Any) -> Any:
-    """A value as Laravel's middleware passes it to the rules: text is trimmed, and None if nothing remains."""
+    """Return a value as Laravel's middleware passes it to the rules: text is trimmed, and None if empty."""
     return (value.strip() or None) if isinstance(value, str) else value
 
 
 @cache
 def _plain_values() -> list[Any]:
-    """The values of all tables, each once, texts of growing length among them."""
+    """Return the distinct values of all tables, and texts of several lengths."""
     values = [value for row in table_rows() for kind in KINDS for value in _values(row.get(kind, ()))]
     values += ["x" * length for length in (1, 2, 5, 20, 21, 255, 256)]
     return list({repr(value): value for value in values if not is_placeholder(value)}.values())
@@ -148,7 +148,7 @@ def _values(row: Iterable[Any]) -> list[Any]:
 
 
 def placeholder(value: Any) -> Any:
-    """A value as the tables write it: a mapping stands for a file or for a live key."""
+    """Return a value of the tables, with a mapping converted to a file or live key placeholder."""
     if isinstance(value, dict):
         return FileOf(value["file"], value.get("name")) if "file" in value else Live(*value["live"])
     return value
@@ -161,7 +161,7 @@ def _strangers() -> list[Any]:
 
 @cache
 def _of_list(listed: tuple[str, ...]) -> Bounds:
-    """`in`: every listed value passes; its neighbours and what other lists hold do not."""
+    """Return the values for `in`: listed ones pass, similar ones and those of other lists do not."""
     numbers = [int(value) for value in listed if value.isdigit()]
     accept = [*listed, *dict.fromkeys((*numbers[:1], *numbers[-1:])), f" {listed[0]} "]
     reject, strangers = ([value for value in others if not any(equals_loosely(value, known) for known in listed)]
@@ -170,14 +170,14 @@ def _of_list(listed: tuple[str, ...]) -> Bounds:
 
 
 def _neighbours(listed: Sequence[str]) -> Iterator[Any]:
-    """What is no text comes first: of it each rule that a list could have beside it has a word to say."""
+    """Yield values similar to listed ones. A number comes first, because many other rules would reject it as well."""
     yield 1.5
     for value in listed:
         yield from (value.swapcase(), value[:-1] or "x", value + "x")
 
 
 def equals_loosely(value: Any, listed: str) -> bool:
-    """PHP's ``==`` between a value as text and a listed text: numeric strings compare as numbers."""
+    """Compare a value with a listed text like PHP's ``==``: numeric strings compare as numbers."""
     if isinstance(value, bool):
         value = "1" if value else ""
     text = str(value)
@@ -188,7 +188,7 @@ def equals_loosely(value: Any, listed: str) -> bool:
 
 
 def _of_reference(arguments: str) -> Bounds:
-    """`exists`: the key of a row passes; other spellings of it, and keys of no row, do not."""
+    """Return the values for `exists`: the key of a row passes, misspellings and unknown keys do not."""
     table, _, column = arguments.partition(",")
     if not column:
         raise NoBounds(f"exists:{arguments}")
@@ -197,5 +197,5 @@ def _of_reference(arguments: str) -> Bounds:
 
 
 def respelled_key(key: str, variant: int) -> str:
-    """A key (variant 0) or one of its misspellings: other case, one character more, one less."""
+    """Return a key (variant 0) or a misspelling: other case, one character more, one less."""
     return [key, key.swapcase(), key + "x", key[:-1] or "x"][variant]
