@@ -297,3 +297,15 @@ def test_a_row_of_the_run_that_no_list_shows_may_be_referred_to() -> None:
     route = {"pkey": "r1", "cluster": "default", "dialplan": "_07XXX", "path1": "0", "outcome": "None"}
     assert suite.send(request_for("POST", "/routes", route)).response.status == 201
     assert [str(finding.identity) for finding in suite.findings if finding.identity.field == "path1"] == []
+
+
+def test_a_row_that_was_created_long_before_it_is_deleted_is_still_explained() -> None:
+    """L10 deletes no custom app. Only the states before the last exchanges are kept."""
+    suite = suite_of("documented", "L10")
+    suite.send(request_for("POST", "/customapps", {"cluster": "default", "pkey": "zz1"}))
+    for _ in range(300):
+        suite.send(Request("GET", "/tenants"))
+    suite.send(Request("DELETE", "/customapps/zz1"))
+    suite.send(Request("GET", "/customapps"))
+    stale, = (finding for finding in suite.findings if finding.identity.kind == "stale")
+    assert stale.deviations == ("customapp-key-ignored",)

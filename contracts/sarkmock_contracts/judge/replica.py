@@ -169,18 +169,19 @@ class Replica:
         return known[lacking]
 
     def answers(self, model: Model, exchanges: Sequence[Exchange], alone: bool = False) -> list[Response]:
-        """Return a model's responses to exchanges, starting from the state before the first.
+        """Return a model's responses to exchanges, starting from the state before the first that is remembered.
 
-        The exchanges in between are applied as well, unless ``alone`` is true.
+        The exchanges in between are applied as well, unless ``alone`` is true. For those that are no longer remembered
+        the responses of the target are returned.
         """
-        wanted = [id(exchange.response) for exchange in exchanges]
-        if not self._moments.keys() >= set(wanted):
+        wanted = [id(exchange.response) for exchange in exchanges if self.remembers(exchange)]
+        if not wanted:
             return [self.answer(model, exchange) for exchange in exchanges]
         since = list(self._moments)[list(self._moments).index(wanted[0]):]
         lived = {key: self._moments[key] for key in (wanted if alone else since[:since.index(wanted[-1]) + 1])}
         with self._at(model, lived[wanted[0]].before):
             answered = {key: model.answer(remembered.exchange.request) for key, remembered in lived.items()}
-        return [answered[key] for key in wanted]
+        return [answered.get(id(exchange.response), exchange.response) for exchange in exchanges]
 
     def _answer(self, model: Model, moment: Moment, request: Request, without: Sequence[str]) -> Response:
         with self._at(model, moment):
