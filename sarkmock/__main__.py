@@ -7,7 +7,7 @@ from typing import NoReturn
 
 STOPPED_BY_USER = 130  # the shell's exit code for SIGINT
 CAN_BE_INTERRUPTED = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-if CAN_BE_INTERRUPTED:  # otherwise, an interrupt during imports prints a traceback
+if CAN_BE_INTERRUPTED:  # without this, an interrupt during imports prints a traceback
     signal.signal(signal.SIGINT, lambda *_: os._exit(STOPPED_BY_USER))
 
 

@@ -292,7 +292,7 @@ def _without_nulls(rows: list[Row], defaults: Row) -> list[Row]:
 
 
 def _readable(content: bytes) -> Any:
-    """Return the content as text if it is printable, otherwise as base64."""
+    """Return the content as text if it is printable, or as base64 if not."""
     try:
         text = content.decode()
     except UnicodeDecodeError:

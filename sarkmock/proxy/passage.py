@@ -146,7 +146,7 @@ class Passage:
             self._writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     async def _beginning(self, record: Record) -> tuple[bytes, AsyncIterator[bytes] | None]:
-        """Return the whole body if it is small or the guard needs it; otherwise an iterator that reads it."""
+        """Return the whole body if it is small or the guard needs it, or else an iterator that reads it."""
         head, proxy = record.head, self._proxy
         if head.length == 0:
             return b"", None

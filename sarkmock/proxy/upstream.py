@@ -111,7 +111,7 @@ class StreamedResponse:
             raise UpstreamFailed(502, f"{self._upstream.name} breaks off its answer: {failure_text(error)}") from None
 
     def end(self, whole: bool) -> None:
-        """Return the connection to the pool if the response was read completely; otherwise close it."""
+        """Return the connection to the pool if the response was read completely, or close it."""
         self._upstream.give_back(self._link, whole and self.head.keep_alive)
 
 
@@ -148,7 +148,7 @@ class Upstream:
             raise UpstreamFailed(502, f"{self.name} closed the connection without an answer") from None
 
     def give_back(self, link: UpstreamConnection, reusable: bool) -> None:
-        """Keep a connection for the next request if it is reusable; otherwise close it."""
+        """Keep a connection for the next request if it is reusable, or close it."""
         if not reusable or len(self._idle) >= IDLE or link.writer.is_closing():
             link.writer.transport.abort()
             return

@@ -27,7 +27,7 @@ RULE_KINDS = {"rule tightened", "rule changed", "rule loosened"}
 STOPPED = 503  # status of AMI functions while the PBX is not running
 NOTHING_LISTED = 404  # their status for an empty list
 EMPTY_FILE = "application/x-empty"  # the content type of an empty file of call records
-SLOW_MS = 50  # smaller slowdowns are not reported, whatever the factor
+SLOW_MS = 50  # smaller slowdowns are not reported
 TYPICAL_OPERATIONS = 10  # minimum of operations for judging the speed of a box
 ByKind = dict[str, list[Fact]]
 

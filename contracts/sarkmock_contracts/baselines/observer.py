@@ -133,7 +133,7 @@ def probe_packets(entry: CatalogueEntry, fields: Iterable[str], depth: Depth) ->
 
 
 def _anchor(entry: CatalogueEntry, rows: Mapping[str, list[Any]], packet: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a rejected value of a finished variable for a packet that could otherwise be accepted and change a row."""
+    """Return a rejected value of a finished variable for a packet that must not be accepted and change a row."""
     if any(refused_by_every_version(entry.name, field, canonical_json(recorded_value(value)))
            for field, value in packet.items()):
         return {}

@@ -28,14 +28,14 @@ NOT_THERE = {404, 405}
 NEIGHBOURS = 3  # misspellings of listed values
 SILENCE = 2  # consecutive responses that the operation does not exist
 DISTINCTIVE = 2  # rejected values that distinguish rules; every operation sends them
-FEW_VALUES = 6  # a field with at most so many values sends them all
+FEW_VALUES = 6  # a field with at most this number of values sends them all
 MOST_LISTED = 20  # lists up to this length are sent in full by every operation; lists of days are longer
 EMPTIED = "", "  "  # the framework turns these into None in any field
 ELSEWHERE = 17  # offset between the first foreign values of two operations
 MANY_LISTS = 20  # minimum number of `in:` rules of an operation
-CERTAIN = SURELY + 1  # with so many rejected values no guard asks the target, since versions differ by about one rule
+CERTAIN = SURELY + 1  # with this many rejected values no guard asks the target: versions differ by about one rule
 RULE_PARTS = 3  # an accepted request, a rejected one, the other rejected ones
-SWEEP_PARTS = 10  # the packets of an operation are sent in so many parts, in turns with other operations
+SWEEP_PARTS = 10  # the packets of an operation are sent in this number of parts, in turns with other operations
 Edge = tuple[Any, bool]  # a value, and whether the rules accept it
 
 
@@ -180,7 +180,7 @@ def check_foreign_values(run: Run, operation: Operation) -> None:
 
 
 def has_many_lists(run: Run, operation: Operation) -> bool:
-    """Whether an operation has so many `in:` lists that one request can test many of them."""
+    """Whether an operation has MANY_LISTS `in:` lists or more, so that one request tests many of them."""
     rules = "|".join(str(rules) for rules in operation.rules.values())
     return rules.count("in:") >= MANY_LISTS
 
@@ -210,7 +210,7 @@ def edge_packets(run: Run, operation: Operation) -> Iterator[Packet]:
 
 
 def wrong_values(run: Run, operation: Operation, fields: Iterable[str]) -> dict[str, Any]:
-    """Return by field a value that is rejected whatever rows the target has."""
+    """Return by field a value that is rejected with any rows of the target."""
     fixtures = run.fixtures
     found = {field: refused_values(fixtures, operation, field, strangers=False) for field in fields
              if field in fixtures.fields(operation) and not depends_on_rows(operation, field)}

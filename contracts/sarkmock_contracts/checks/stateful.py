@@ -23,7 +23,7 @@ from ..fixtures import Body
 from ..judge.oracle import Problem
 from ..judge.row_model import STRANGE, RowModel
 from ..run import Run
-from ..spec.boundary_values import listed
+from ..spec.boundary_values import listed_values
 from ..spec.operation_data import Resource, key_text, recipe
 from ..spec.operation_data import resources as all_resources
 from .boundaries import Packet
@@ -59,7 +59,7 @@ def other_values(run: Run, resource: Resource) -> Body:
     create, listing = resource.creates[0], resource.list
     filters = listing.table.where if listing is not None and listing.table is not None else {}
     choices = {name: values for name in run.contract.required(create)
-               if name not in filters and len(values := listed(create.rules[name])) == 2}
+               if name not in filters and len(values := listed_values(create.rules[name])) == 2}
     return {name: second for name, (_, second) in choices.items()}
 
 

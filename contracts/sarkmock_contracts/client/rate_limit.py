@@ -1,7 +1,7 @@
 """Rate limiting and retries. Depends on limits and networks, not on operations.
 
 Laravel's window is fixed: after it ends, the whole limit is available again. Requests are sent at once while some are
-left, and otherwise wait for the end of the window.
+left, or wait for the end of the window.
 """
 
 from __future__ import annotations

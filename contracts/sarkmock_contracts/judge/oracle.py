@@ -158,7 +158,7 @@ def unreadable_field(operation: Operation, everything: Mapping[str, Any]) -> str
 
 
 def certainly_refused(contract: Contract, operation: Operation, request: Request) -> frozenset[str]:
-    """Return the fields that are rejected whatever rows exist, except fields that make PHP crash."""
+    """Return the fields that are rejected with any rows, except fields that make PHP crash."""
     everything = request.variables
     left, deadly = dict(everything), set[str]()
     while True:

@@ -28,6 +28,7 @@ from sarkmock.suite_api import (
 )
 
 from ..client.http import Request
+from .boundary_values import listed_values
 
 _URI = "urn:sarkmock:document"
 ASKED = re.compile(r"\b(?:exists|unique):(\w+)")  # the tables that rules query
@@ -82,9 +83,8 @@ class Contract:
     @cached_property
     def listed(self) -> list[str]:
         """Every value of the `in` rules of the document."""
-        texts = (rules for operation in self.operations for rules in operation.rules.values())
-        rules = (rule for text in texts for rule in (text.split("|") if isinstance(text, str) else text))
-        return sorted({value for rule in rules if rule.startswith("in:") for value in rule[3:].split(",")})
+        return sorted({value for operation in self.operations for rules in operation.rules.values()
+                       for value in listed_values(rules)})
 
     def resolve(self, place: str) -> tuple[str, Any]:
         """Follow references from a pointer; return the final pointer and the value there."""

@@ -39,7 +39,7 @@ def whoami(context: Context) -> Reply:
 
 
 def register(context: Context) -> Reply:
-    """Create a user. Its token never has an administrator's ability, whatever its role."""
+    """Create a user. Its token never has an administrator's ability, not even for the role isAdmin."""
     stamp, given = context.state.clock.stamp(), context.input
     password = php.to_text(given["password"])
     if "\0" in password:

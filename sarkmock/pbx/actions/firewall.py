@@ -87,13 +87,13 @@ def php_type(value: object) -> str:
 
 
 def restart(family: Family, context: Context) -> Reply:
-    """Restart the firewall if Shorewall finds no mistake; otherwise return its output, with the product's status."""
+    """Restart the firewall if Shorewall finds no mistake. If it finds one, return its output and status 500."""
     output = shorewall_output(family, context.state)
     return Reply(output, 500) if output else Reply({"message": "Shorewall restarted OK"})
 
 
 def shorewall_output(family: Family, state: State) -> list[str]:
-    """Return what `shorewall check` prints if it finds a mistake; otherwise an empty list."""
+    """Return what `shorewall check` prints if it finds a mistake; if not, an empty list."""
     from sarkmock.pbx import shorewall  # slow to import
 
     lines = ["" if SHORT_WORD.fullmatch(line) else line for line in lines_of(state, family.path)]

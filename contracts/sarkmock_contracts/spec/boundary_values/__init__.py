@@ -52,7 +52,7 @@ class Bounds:
 
     accept: Sequence[Any]
     reject: Sequence[Any]
-    fatal: Sequence[Any] = ()  # crash Laravel, whatever the other fields are
+    fatal: Sequence[Any] = ()  # crash Laravel with any values of the other fields
     strangers: Sequence[Any] = ()
 
 
@@ -81,16 +81,16 @@ def number_of_values(rules: str | Sequence[str]) -> int:
     return len(found.accept) + len(found.reject) + len(found.strangers) + len(NOTHING)
 
 
-def listed(rules: str | Sequence[str]) -> list[str]:
+def listed_values(rules: str | Sequence[str]) -> list[str]:
     """Return the values of the `in` rule; empty without one."""
-    return next((rule[3:].split(",") for rule in split(rules) if rule.startswith("in:")), [])
+    return [value for rule in split(rules) if rule.startswith("in:") for value in rule[3:].split(",")]
 
 
 def listed_bounds(rules: str | Sequence[str]) -> Bounds:
     """Return the hand-written boundary values of a rule list; raise NoBounds if there are none."""
     rest = [rule for rule in split(rules) if rule not in _ASIDE]
     if len(rest) == 1 and rest[0].startswith("in:"):
-        return _of_list(tuple(rest[0][3:].split(",")))
+        return _of_list(tuple(listed_values(rest)))
     if len(rest) == 1 and rest[0].startswith("exists:") and "{" not in rest[0]:
         return _of_reference(rest[0][7:])
     try:
